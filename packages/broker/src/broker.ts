@@ -1,0 +1,325 @@
+/**
+ * The bus: the only way out of an isolate. For each crank: parse, decide (decide.ts), commit once, then let the effects
+ * leave; a tool's reply is settled and becomes the next delivery (DESIGN 1.4–1.6).
+ */
+import type { Grants } from '@corral/policy/grants';
+import type { Decision } from '@corral/protocol/decision';
+import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
+import { Effects, type Effect } from '@corral/protocol/effect';
+import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import { LIMIT_NAMES } from '@corral/protocol/limits';
+import type { AgentVersion } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Clock, Random } from '@corral/protocol/ports';
+import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
+import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
+import type { Tool } from '@corral/protocol/tool';
+import { decide, emptyBatch, exceeded, type Batch, type Dispatch } from './decide.ts';
+import { Dispatcher } from './dispatch.ts';
+import type { Ledger, PendingCall } from './ledger.ts';
+
+export interface BrokerPowers {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly grants: Grants;
+  /** What a tenant may use, by name. */
+  readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
+  /** An agent of a bundle that is in use. */
+  readonly agent: (bundle: string, name: string) => AgentVersion | undefined;
+}
+
+/** What the bus tells the supervisor. */
+export interface BusEvents {
+  /** A delivery for a run; `inbox` numbers it where the store keeps it until it is taken. */
+  readonly deliver: (run: RunId, delivery: PendingDelivery, inbox: number | undefined) => void;
+  readonly timer: (run: RunId, id: number, due: number) => void;
+  readonly timerDone: (run: RunId, id: number) => void;
+  readonly spawned: (record: RunRecord) => void;
+  /** The end is durable. */
+  readonly ended: (run: RunId, outcome: Outcome) => void;
+  /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
+  readonly unknown: (run: RunId, id: number, message: string) => void;
+  readonly emitted: (run: RunId, event: string, data: unknown) => void;
+  readonly logged: (run: RunId, level: string, text: string) => void;
+  /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
+  readonly refused: (run: RunId, error: CorralError) => void;
+}
+
+/** A run as the bus needs it: its ledger and the lease it is held under. */
+export interface BusRun {
+  readonly ledger: Ledger;
+  readonly epoch: number;
+  readonly control: Control;
+}
+
+/** What came back from a cell. */
+export interface Crank {
+  readonly delivery: Delivery;
+  readonly deliveryText: string;
+  readonly inbox: number | undefined;
+  readonly effectsText: string;
+  readonly cpu_us: number;
+}
+
+export class Broker {
+  readonly #powers: BrokerPowers;
+  readonly #events: BusEvents;
+  readonly #dispatcher: Dispatcher;
+  /** The last commit of each run that is not durable yet. */
+  readonly #committing = new Map<RunId, Promise<unknown>>();
+
+  constructor(powers: BrokerPowers, events: BusEvents) {
+    this.#powers = powers;
+    this.#events = events;
+    this.#dispatcher = new Dispatcher(powers.clock, {
+      onResult: (run, result) => events.deliver(run, { kind: 'reply', results: [result] }, undefined),
+      onUnknown: (run, id, message) => events.unknown(run, id, message),
+    });
+  }
+
+  /** Calls that have left and not come back. */
+  get inFlight(): number {
+    return this.#dispatcher.size;
+  }
+
+  /**
+   * Takes one crank through the bus. When it returns, the ledger has the crank and tools that may start early are on
+   * their way; everything else leaves once the commit is durable.
+   * @returns the outcome, when the crank ended its run
+   */
+  crank(run: BusRun, crank: Crank): Outcome | undefined {
+    const { ledger } = run;
+    const { record } = ledger;
+    const seq = ledger.seq + 1;
+    const now = this.#powers.clock.now();
+    ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
+    ledger.purse.spend('cpu_ms', crank.cpu_us / 1000);
+
+    const effects = parseEffects(crank.effectsText);
+    let batch: Batch;
+    if (effects instanceof CorralError) batch = ended({ kind: 'failed', code: effects.code, message: effects.message });
+    else {
+      batch = decide(ledger, seq, effects, this.#context(ledger, now));
+      ledger.journalBytes += crank.deliveryText.length + crank.effectsText.length;
+      const limit = overrun(ledger);
+      if (batch.outcome === undefined && limit !== undefined) batch = ended(limit, batch.decisions);
+      batch.outcome ??= finishOutcome(ledger);
+    }
+
+    const entry: Entry = {
+      seq,
+      at: now,
+      delivery: crank.deliveryText,
+      effects: crank.effectsText,
+      decisions: batch.decisions,
+      event: undefined,
+      cpu_us: crank.cpu_us,
+    };
+    ledger.seq = seq;
+    if (batch.outcome === undefined) {
+      for (const call of batch.dispatches) if (call.early) this.#dispatcher.start(record, call);
+    }
+    const timersDone = crank.delivery.kind === 'timer' ? [crank.delivery.id, ...batch.timersDone] : batch.timersDone;
+    void this.#commit(run, entry, crank.inbox, batch, timersDone);
+    return batch.outcome;
+  }
+
+  /**
+   * Writes down something the host did to a run; the ledger has it when this returns. Ends the run if the event says so.
+   * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on
+   */
+  record(run: BusRun, event: HostEvent, more: { readonly revoke?: boolean; readonly delivery?: string | undefined } = {}): Promise<CommitResult | undefined> {
+    const { ledger } = run;
+    ledger.applyEvent(event);
+    ledger.seq += 1;
+    const entry: Entry = { seq: ledger.seq, at: this.#powers.clock.now(), delivery: more.delivery, effects: undefined, decisions: [], event, cpu_us: 0 };
+    const batch = emptyBatch();
+    if (event.kind === 'ended') batch.outcome = event.outcome;
+    return this.#commit(run, entry, undefined, batch, [], more.revoke);
+  }
+
+  /** Resolves once everything handed over for a run is durable, or was refused. */
+  async settled(run: RunId): Promise<void> {
+    await this.#committing.get(run);
+  }
+
+  /** The agent, or its supervisor, gives up a call that may be under way. */
+  abort(run: RunId, id: number): void {
+    this.#dispatcher.abort(run, id);
+  }
+
+  /** Calls of the ledger that have no reply go out again: after a restart, or when a person says so. */
+  reissue(ledger: Ledger, call: PendingCall): boolean {
+    const tool = this.#powers.tool(ledger.record.tenant, call.tool);
+    if (tool === undefined) return false;
+    const parsed = tool.input.safeParse(call.input ?? {});
+    if (!parsed.success) return false;
+    this.#dispatcher.start(ledger.record, { id: call.id, tool, input: parsed.data as Dispatch['input'], timeout_ms: call.timeout_ms, early: true });
+    return true;
+  }
+
+  /** Stops everything that is under way for a run. Returns how many calls were aborted. */
+  dropCalls(ledger: Ledger): number {
+    return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
+  }
+
+  #context(ledger: Ledger, now: number) {
+    const { random, grants, tool, agent } = this.#powers;
+    const { tenant, bundle } = ledger.record;
+    return { now, random, grants, tool: (name: string) => tool(tenant, name), agent: (name: string) => agent(bundle, name) };
+  }
+
+  async #commit(run: BusRun, entry: Entry, consumed: number | undefined, batch: Batch, timersDone: readonly number[], revoke = false): Promise<CommitResult | undefined> {
+    const { ledger } = run;
+    const { record } = ledger;
+    const { outcome } = batch;
+    const ending = outcome !== undefined;
+    const held = ending ? [...ledger.caps.values()] : [];
+    if (ending) this.#dispatcher.drop(record.id, ledger.pending.keys());
+    if (revoke) for (const id of held) if (this.#powers.grants.get(id)?.holder === record.id) this.#powers.grants.revoke(id);
+    // What a finishing crank sent still leaves; calls and children that it did not wait for do not.
+    const outbox: Outgoing[] = [...batch.outbox];
+    if (ending && record.parent !== undefined) {
+      outbox.push({
+        to: record.parent.run,
+        key: `${entry.seq}.end`,
+        delivery: { kind: 'child_ended', id: record.parent.id, run: record.id, outcome, spent: wholeAmounts(ledger) },
+      });
+    }
+    const touched = new Set<GrantId>([...batch.counted, ...(revoke ? held : [])]);
+    const commit: Commit = {
+      run: record.id,
+      epoch: run.epoch,
+      entry,
+      status: statusOf(run, outcome, this.#powers.clock.now()),
+      consumed,
+      outbox,
+      spawned: ending ? [] : batch.spawned,
+      grants: ending ? [] : batch.grants,
+      grantStates: [...touched].map((id) => ({ id, ...this.#powers.grants.state(id) })),
+      timers: ending ? [] : batch.timers,
+      timersDone,
+    };
+
+    let result: CommitResult;
+    const committing = this.#powers.store.commit(commit);
+    this.#committing.set(record.id, committing.catch(() => undefined));
+    const last = this.#committing.get(record.id);
+    try {
+      result = await committing;
+    } catch (error) {
+      this.#events.refused(record.id, error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error }));
+      return undefined;
+    } finally {
+      if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
+    }
+    this.#release(ledger, batch, commit, result, timersDone);
+    return result;
+  }
+
+  /** The crank is durable: the embargo on its effects is over. */
+  #release(ledger: Ledger, batch: Batch, commit: Commit, result: CommitResult, timersDone: readonly number[]): void {
+    const { record } = ledger;
+    const { outcome } = batch;
+    for (const [i, outgoing] of commit.outbox.entries()) {
+      const number = result.delivered[i] ?? 0;
+      if (number > 0) this.#events.deliver(outgoing.to, outgoing.delivery, number);
+      else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number);
+    }
+    for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
+    for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);
+    if (outcome !== undefined) {
+      for (const id of ledger.caps.values()) this.#powers.grants.release(id);
+      this.#events.ended(record.id, outcome);
+      return;
+    }
+    for (const child of batch.spawned) this.#events.spawned(child);
+    for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
+    for (const id of timersDone) this.#events.timerDone(record.id, id);
+    for (const call of batch.dispatches) if (!call.early && ledger.pending.has(call.id)) this.#dispatcher.start(record, call);
+    for (const id of batch.aborts) this.#dispatcher.abort(record.id, id);
+    this.#deliverDecided(ledger, batch.decisions);
+  }
+
+  /** Replies that need no tool: refusals, and the acknowledgements of sends. Those of one crank arrive together. */
+  #deliverDecided(ledger: Ledger, decisions: readonly Decision[]): void {
+    const results: Result[] = [];
+    for (const { id } of decisions) {
+      const pending = ledger.pending.get(id);
+      if (pending?.kind !== 'decided') continue;
+      if (pending.delivery.kind === 'reply') results.push(...pending.delivery.results);
+      else this.#events.deliver(ledger.record.id, pending.delivery, undefined);
+    }
+    if (results.length > 0) this.#events.deliver(ledger.record.id, { kind: 'reply', results }, undefined);
+  }
+
+  #bounce(ledger: Ledger, id: number): void {
+    const pending = ledger.pending.get(id);
+    if (pending?.kind !== 'decided') return;
+    const error = errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
+    pending.delivery = { kind: 'reply', results: [{ id, error }] };
+  }
+}
+
+/** A batch of which nothing leaves. */
+function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
+  return { ...emptyBatch(), decisions, outcome };
+}
+
+/** The ceiling or budget that the run is over by now, as its outcome. */
+function overrun(ledger: Ledger): Outcome | undefined {
+  const { ceilings } = ledger.record;
+  if (ledger.effects > ceilings.effects) return exceeded('effects', `The run made more than ${ceilings.effects} effects.`);
+  if (ledger.logBytes > ceilings.log_bytes) return exceeded('log_bytes', `The run logged more than ${ceilings.log_bytes} bytes.`);
+  if (ledger.journalBytes > ceilings.journal_bytes) return exceeded('journal_bytes', `The journal of the run is larger than ${ceilings.journal_bytes} bytes.`);
+  if (ledger.purse.left('cpu_ms') < 0) return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
+  return undefined;
+}
+
+function parseEffects(text: string): readonly Effect[] | CorralError {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return new CorralError('CORRAL_EFFECT_INVALID', 'The crank’s effects are no JSON.');
+  }
+  if (Array.isArray(value) && value.length === 0) return [];
+  const parsed = Effects.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  return new CorralError('CORRAL_EFFECT_INVALID', `An effect has the wrong shape: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown'}.`);
+}
+
+export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {
+  return {
+    lifecycle: outcome === undefined ? 'active' : 'ended',
+    control: run.control,
+    waiting: outcome === undefined ? run.ledger.waitingOn() : 'nothing',
+    outcome,
+    ended_at: outcome === undefined ? undefined : now,
+  };
+}
+
+/** What the run spent, in whole units and never more than it had. */
+function wholeAmounts(ledger: Ledger) {
+  const spent = ledger.spent();
+  const granted = ledger.purse.granted;
+  return Object.fromEntries(Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), granted[name as keyof typeof granted])]));
+}
+
+/** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
+function finishOutcome(ledger: Ledger): Outcome | undefined {
+  const { finished } = ledger;
+  if (finished === undefined) return undefined;
+  const { error } = finished;
+  if (error === undefined) return { kind: 'completed', output: (finished.output ?? null) as never };
+  const limit = LIMIT_NAMES.find((name) => name === error.limit);
+  if (error.code === 'CORRAL_BUDGET_EXCEEDED' && limit !== undefined && ledger.refusedFor.has(limit)) return exceeded(limit, error.message);
+  const code: ErrorCode = isErrorCode(error.code) && ERRORS[error.code].audience === 'guest' && !HOSTS_OWN.has(error.code) ? error.code : 'CORRAL_AGENT_THREW';
+  return { kind: 'failed', code, message: error.message.slice(0, 4000), ...(error.stack === undefined ? {} : { stack: error.stack.slice(0, 4000) }) };
+}
+
+/** Verdicts that only the host reaches; an agent that throws one of them has simply thrown. */
+const HOSTS_OWN: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_CAP_FORGED', 'CORRAL_EFFECT_INVALID', 'CORRAL_STALLED', 'CORRAL_UNHANDLED_REJECTION']);

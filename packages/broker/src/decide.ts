@@ -1,0 +1,306 @@
+/**
+ * Resolve, validate, decide: what becomes of each effect of a crank. Synchronous and in memory (DESIGN 1.4). The ledger
+ * is taken along effect by effect, so that the second call of a crank already finds the purse without what the first took.
+ */
+import { Grants, targetName, type Refusal } from '@corral/policy/grants';
+import type { Decision } from '@corral/protocol/decision';
+import type { CallEffect, Effect, SendEffect, SpawnEffect } from '@corral/protocol/effect';
+import type { ErrorCode } from '@corral/protocol/errors';
+import type { Grant } from '@corral/protocol/grant';
+import { newId, type AgentName, type GrantId, type PrincipalId, type RunId } from '@corral/protocol/ids';
+import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, LIMIT_OF_BUDGET, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
+import type { AgentVersion, Budget } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Random } from '@corral/protocol/ports';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Outgoing } from '@corral/protocol/store';
+import { mayStartEarly, type Tool } from '@corral/protocol/tool';
+import type { Ledger } from './ledger.ts';
+
+/** What deciding may look at. */
+export interface DecideContext {
+  readonly now: number;
+  readonly random: Random;
+  readonly grants: Grants;
+  readonly tool: (name: string) => Tool | undefined;
+  /** Agents of the run's own bundle, by name. */
+  readonly agent: (name: string) => AgentVersion | undefined;
+}
+
+/** A call that may go out, with its arguments as the tool's schema gave them back. */
+export interface Dispatch {
+  readonly id: number;
+  readonly tool: Tool;
+  readonly input: Json;
+  readonly timeout_ms: number | undefined;
+  /** It changes nothing in the outside world, so it need not wait for the commit. */
+  readonly early: boolean;
+}
+
+/** Everything that follows from the effects of one crank. */
+export interface Batch {
+  readonly decisions: Decision[];
+  readonly dispatches: Dispatch[];
+  readonly outbox: Outgoing[];
+  /** For each outgoing message, the effect it came from. */
+  readonly sentBy: number[];
+  readonly spawned: RunRecord[];
+  readonly grants: Grant[];
+  readonly counted: Set<GrantId>;
+  readonly timers: { id: number; due: number }[];
+  readonly timersDone: number[];
+  readonly aborts: number[];
+  readonly emits: { event: string; data: Json }[];
+  readonly logs: { level: string; text: string }[];
+  /** The run is over. Nothing of a crank that broke the rules of the bus leaves. */
+  outcome: Outcome | undefined;
+}
+
+/** The run broke a rule that no SDK lets it break by accident. */
+class Violation extends Error {
+  readonly outcome: Outcome;
+  constructor(code: ErrorCode, message: string) {
+    super(message);
+    this.outcome = { kind: 'failed', code, message };
+  }
+}
+
+/** A refusal that is told to the agent. */
+class Refused extends Error {
+  readonly code: ErrorCode;
+  readonly limit: string | undefined;
+  constructor(code: ErrorCode, message: string, limit?: string) {
+    super(message);
+    this.code = code;
+    this.limit = limit;
+  }
+}
+
+export const emptyBatch = (): Batch => ({
+  decisions: [],
+  dispatches: [],
+  outbox: [],
+  sentBy: [],
+  spawned: [],
+  grants: [],
+  counted: new Set(),
+  timers: [],
+  timersDone: [],
+  aborts: [],
+  emits: [],
+  logs: [],
+  outcome: undefined,
+});
+
+/** Decides a whole crank. The ledger has all of it when this returns. */
+export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext): Batch {
+  const batch = emptyBatch();
+  try {
+    for (const effect of effects) {
+      if (ledger.finished !== undefined) throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after finish.`);
+      const decision = decideOne(ledger, seq, effect, context, batch);
+      if (decision !== undefined) batch.decisions.push(decision);
+      ledger.applyEffect(effect, decision);
+    }
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    return { ...emptyBatch(), decisions: batch.decisions, outcome: error.outcome };
+  }
+  return batch;
+}
+
+function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideContext, batch: Batch): Decision | undefined {
+  switch (effect.kind) {
+    case 'call':
+      return numbered(ledger, effect, () => decideCall(ledger, effect, context, batch));
+    case 'send':
+      return numbered(ledger, effect, () => decideSend(ledger, seq, effect, context, batch));
+    case 'spawn':
+      return numbered(ledger, effect, () => decideSpawn(ledger, effect, context, batch));
+    case 'timer':
+      return numbered(ledger, effect, () => {
+        const due = context.now + Math.min(effect.ms, MACHINE.timer_ms.max);
+        batch.timers.push({ id: effect.id, due });
+        return { id: effect.id, verdict: 'allow', due };
+      });
+    case 'abort':
+      if (ledger.pending.get(effect.id)?.kind === 'timer') batch.timersDone.push(effect.id);
+      else batch.aborts.push(effect.id);
+      return undefined;
+    case 'emit':
+      batch.emits.push({ event: effect.event, data: emitted(ledger, effect.data) });
+      return undefined;
+    case 'log':
+      batch.logs.push({ level: effect.level, text: effect.text });
+      return undefined;
+    case 'listen':
+    case 'finish':
+      return undefined;
+  }
+}
+
+function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: string }, decideIt: () => Decision): Decision {
+  if (effect.id !== ledger.lastId + 1) throw new Violation('CORRAL_EFFECT_INVALID', `A ${effect.kind} is numbered ${effect.id}; the next number is ${ledger.lastId + 1}.`);
+  try {
+    return decideIt();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { id: effect.id, verdict: 'deny', code: error.code, message: error.message, ...(error.limit === undefined ? {} : { limit: error.limit }) };
+  }
+}
+
+/** The grant behind an index, or the end of the run: an index that was never given is a forgery. */
+function resolve(ledger: Ledger, cap: number, context: DecideContext): Grant {
+  const id = ledger.caps.get(cap);
+  if (id === undefined) throw new Violation('CORRAL_CAP_FORGED', `The run used capability ${cap}, which it was never given.`);
+  const grant = context.grants.get(id);
+  if (grant === undefined) throw new Refused('CORRAL_REVOKED', 'The capability was taken back.');
+  return grant;
+}
+
+function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
+  const grant = resolve(ledger, effect.cap, context);
+  if (grant.target.kind !== 'tool') throw new Refused('CORRAL_ARGS_INVALID', 'A mailbox is sent to, not called.');
+  const tool = context.tool(grant.target.tool);
+  if (tool === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${grant.target.tool}.`);
+
+  const { ceilings } = ledger.record;
+  const { value: given, bytes } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes);
+  const parsed = tool.input.safeParse(given);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const where = issue?.path.join('.') ?? '';
+    throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${issue?.message ?? 'they do not fit its schema'}.`);
+  }
+  // Predicates judge what the tool will see, not what was sent.
+  const input = parsed.data as Json;
+  refuse(context.grants.check(grant.id, input, context.now));
+  if (ledger.inFlight >= ceilings.in_flight) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
+  }
+  const reserved = { calls: 1, bytes };
+  afford(ledger, reserved);
+  for (const id of context.grants.use(grant.id)) batch.counted.add(id);
+  batch.dispatches.push({ id: effect.id, tool, input, timeout_ms: effect.timeout_ms, early: mayStartEarly(tool.annotations) });
+  return { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
+}
+
+function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: DecideContext, batch: Batch): Decision {
+  const grant = resolve(ledger, effect.cap, context);
+  if (grant.target.kind !== 'mailbox') throw new Refused('CORRAL_ARGS_INVALID', 'A tool is called, not sent to.');
+  const { record } = ledger;
+  const { value: body, bytes } = json(effect.body ?? null, 'The message', record.ceilings.message_bytes);
+  refuse(context.grants.check(grant.id, body, context.now));
+  if (ledger.depth >= record.ceilings.message_depth) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `The message would be number ${ledger.depth + 1} of its causal chain.`, 'message_depth');
+  }
+  const reserved = { messages: 1, bytes };
+  afford(ledger, reserved);
+  for (const id of context.grants.use(grant.id)) batch.counted.add(id);
+  batch.outbox.push({
+    to: grant.target.run,
+    key: `${seq}.${batch.outbox.length}`,
+    delivery: { kind: 'message', from: { run: record.id, agent: record.agent }, body, depth: ledger.depth + 1 },
+  });
+  batch.sentBy.push(effect.id);
+  return { id: effect.id, verdict: 'allow', grant: grant.id, reserved };
+}
+
+function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext, batch: Batch): Decision {
+  const { record, manifest } = ledger;
+  // Forged slots end the run whatever else is wrong with the spawn.
+  const slots = Object.entries(effect.caps).map(([alias, { cap, ...terms }]) => ({ alias, terms, from: resolve(ledger, cap, context) }));
+  const version = manifest.spawns.includes(effect.agent) ? context.agent(effect.agent) : undefined;
+  if (version === undefined) throw new Refused('CORRAL_AGENT_UNKNOWN', `${record.agent} does not name ${effect.agent} in its spawns.`);
+  const child = version.manifest;
+  if (record.spawn_depth >= record.ceilings.spawn_depth) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `A child of this run would be generation ${record.spawn_depth + 1}.`, 'spawn_depth');
+  }
+  const { value: input } = json(effect.input ?? null, 'The input of the child', record.ceilings.message_bytes);
+
+  const id = newId('run', context.random);
+  const caps: RunRecord['caps'][number][] = [];
+  const grants: Grant[] = [];
+  for (const { alias, terms, from } of slots) {
+    const wanted = child.uses[alias];
+    if (wanted === undefined) throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} does not use a capability called ${alias}.`);
+    if (wanted !== targetName(from.target)) throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} uses ${alias} as ${wanted}, and was offered ${targetName(from.target)}.`);
+    const made = context.grants.derive(from.id, newId('grant', context.random), id, terms, context.now);
+    if ('code' in made) throw new Refused(made.code, made.message);
+    grants.push(made);
+    caps.push({ alias, cap: caps.length + 1, grant: made.id });
+  }
+  for (const alias of Object.keys(child.uses)) {
+    if (!(alias in effect.caps)) throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
+  }
+
+  const budget = share(ledger, { ...child.budget, ...effect.budget });
+  const reserved = { ...budget, children: budget.children + 1 };
+  afford(ledger, reserved);
+
+  const own: Grant = { id: newId('grant', context.random), parent: undefined, holder: id, target: { kind: 'mailbox', run: id }, where: {}, uses: undefined, expires_at: undefined, depth: 0 };
+  const forParent: Grant = { ...own, id: newId('grant', context.random), parent: own.id, holder: record.id, depth: 1 };
+  for (const grant of [own, forParent, ...grants]) {
+    batch.grants.push(grant);
+    context.grants.add(grant);
+  }
+  batch.spawned.push({
+    id,
+    tenant: record.tenant,
+    agent: effect.agent as AgentName,
+    version: version.version,
+    bundle: version.bundle,
+    principal: `run:${record.id}` as PrincipalId,
+    parent: { run: record.id, id: effect.id, agent: record.agent },
+    spawn_depth: record.spawn_depth + 1,
+    input,
+    header: { ...record.header, seed: Buffer.from(context.random(32)).toString('hex') },
+    ceilings: { ...DEFAULT_CEILINGS, ...child.ceilings },
+    budget,
+    caps: [{ alias: '', cap: 0, grant: own.id }, ...caps],
+    created_at: context.now,
+  });
+  return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved };
+}
+
+/** What a child gets: what was named, which must be there; of the rest a default, as far as it is there. */
+function share(ledger: Ledger, named: Budget): Record<BudgetName, number> {
+  return Object.fromEntries(
+    BUDGET_NAMES.map((name) => [name, named[name] ?? Math.max(BUDGETS[name].min, Math.min(SPAWN_BUDGET[name], Math.floor(ledger.purse.left(name))))]),
+  ) as Record<BudgetName, number>;
+}
+
+function afford(ledger: Ledger, amounts: Budget): void {
+  const lacking = ledger.purse.lacks(amounts);
+  if (lacking === undefined) return;
+  const left = Math.max(0, Math.floor(ledger.purse.left(lacking)));
+  throw new Refused('CORRAL_BUDGET_EXCEEDED', `This needs ${amounts[lacking]} of ${lacking}, and ${left} of ${ledger.purse.granted[lacking]} are left.`, LIMIT_OF_BUDGET[lacking]);
+}
+
+/** An emit has no reply in which it could be refused; the SDK refuses a large one where it is made. */
+function emitted(ledger: Ledger, data: unknown): Json {
+  try {
+    return json(data ?? null, 'The data of an emit', ledger.record.ceilings.message_bytes).value;
+  } catch (error) {
+    if (error instanceof Refused) throw new Violation(error.code, error.message);
+    throw error;
+  }
+}
+
+function refuse(refusal: Refusal | undefined): void {
+  if (refusal !== undefined) throw new Refused(refusal.code, refusal.message);
+}
+
+/** A value that came out of an isolate, within the bounds on size and depth. */
+function json(value: unknown, what: string, most: number): { value: Json; bytes: number } {
+  if (isDeeperThan(value, JSON_MAX_DEPTH)) throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} nest deeper than ${JSON_MAX_DEPTH} levels.`);
+  const bytes = Buffer.byteLength(canonical(value));
+  if (bytes > most) throw new Refused('CORRAL_EFFECT_TOO_LARGE', `${what} have ${bytes} bytes; at most ${most} may leave at once.`, 'message_bytes');
+  return { value: value as Json, bytes };
+}
+
+export function exceeded(limit: Extract<Outcome, { kind: 'exceeded' }>['limit'], message: string): Outcome {
+  return { kind: 'exceeded', limit, message };
+}
+

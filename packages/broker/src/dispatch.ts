@@ -1,0 +1,121 @@
+/**
+ * Sends calls to tools and waits for what comes back, for as long as the call may take. Each logical call has one
+ * idempotency key however often it is attempted; a reply that comes after its call was given up is fenced off.
+ */
+import { errorData } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Clock } from '@corral/protocol/ports';
+import type { Result } from '@corral/protocol/delivery';
+import type { RunRecord } from '@corral/protocol/run';
+import { mayRepeat, type ToolResult } from '@corral/protocol/tool';
+import type { Dispatch } from './decide.ts';
+
+/** Attempts at a call whose worker was lost, where repeating does no harm. */
+const ATTEMPTS = 3;
+
+export interface DispatchEvents {
+  readonly onResult: (run: RunId, result: Result) => void;
+  /** The tool began and its result is lost. */
+  readonly onUnknown: (run: RunId, id: number, message: string) => void;
+}
+
+interface Going {
+  readonly run: RunId;
+  readonly abort: AbortController;
+  readonly stopTimer: () => void;
+}
+
+export class Dispatcher {
+  readonly #clock: Clock;
+  readonly #events: DispatchEvents;
+  readonly #going = new Map<string, Going>();
+
+  constructor(clock: Clock, events: DispatchEvents) {
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** Starts a call. Its result arrives by the events, exactly once, unless the run's calls are dropped first. */
+  start(record: RunRecord, call: Dispatch): void {
+    this.#attempt(record, call, 1);
+  }
+
+  /** The agent no longer waits for this call. The tool is told; its result is still recorded. */
+  abort(run: RunId, id: number): void {
+    this.#going.get(keyOf(run, id))?.abort.abort(new DOMException('The agent gave the call up.', 'AbortError'));
+  }
+
+  /** The run is over: its calls are aborted and whatever they still return is dropped. Returns how many there were. */
+  drop(run: RunId, ids: Iterable<number>): number {
+    let dropped = 0;
+    for (const id of ids) {
+      const key = keyOf(run, id);
+      const going = this.#going.get(key);
+      if (going === undefined) continue;
+      this.#going.delete(key);
+      going.stopTimer();
+      going.abort.abort(new DOMException('The run has ended.', 'AbortError'));
+      dropped += 1;
+    }
+    return dropped;
+  }
+
+  get size(): number {
+    return this.#going.size;
+  }
+
+  #attempt(record: RunRecord, call: Dispatch, attempt: number): void {
+    const key = keyOf(record.id, call.id);
+    const abort = new AbortController();
+    const most = call.tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
+    const timeout_ms = Math.min(call.timeout_ms ?? most, most);
+    const settle = (result: ToolResult | TimedOut) => {
+      const going = this.#going.get(key);
+      // Somebody else settled it: a timeout, or the end of the run.
+      if (going?.abort !== abort) return;
+      this.#going.delete(key);
+      going.stopTimer();
+      if (result.kind === 'unknown') {
+        if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, result.message);
+        if (attempt < ATTEMPTS) return this.#attempt(record, call, attempt + 1);
+      }
+      this.#events.onResult(record.id, resultOf(call, record.ceilings.message_bytes, result));
+    };
+    const stopTimer = this.#clock.after(timeout_ms, () => {
+      abort.abort(new DOMException('The call took too long.', 'TimeoutError'));
+      const message = `${call.tool.name} did not answer within ${timeout_ms} ms.`;
+      if (mayRepeat(call.tool.annotations)) settle({ kind: 'timed_out', message });
+      else settle({ kind: 'unknown', message });
+    });
+    this.#going.set(key, { run: record.id, abort, stopTimer });
+    void call.tool
+      .invoke({ input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal })
+      .then(settle, (error: unknown) => settle({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }));
+  }
+}
+
+/** Our own verdict, besides those a tool can give. */
+interface TimedOut {
+  readonly kind: 'timed_out';
+  readonly message: string;
+}
+
+const keyOf = (run: RunId, id: number) => `${run}:${id}`;
+
+/** What a tool gave back, as the agent will see it: valid by the tool's own schema and within bounds, or an error. */
+function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): Result {
+  const { id, tool } = call;
+  if (result.kind !== 'ok') {
+    return { id, error: errorData(result.kind === 'timed_out' ? 'CORRAL_TIMED_OUT' : 'CORRAL_TOOL_FAILED', result.message, { call: id }) };
+  }
+  const parsed = tool.output.safeParse(result.value);
+  if (!parsed.success) return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} broke its own output schema.`, { call: id }) };
+  const value = (parsed.data ?? null) as Json;
+  if (isDeeperThan(value, JSON_MAX_DEPTH)) return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} returned more than ${JSON_MAX_DEPTH} levels.`, { call: id }) };
+  const bytes = Buffer.byteLength(canonical(value));
+  if (bytes > most) return { id, error: errorData('CORRAL_RESULT_TOO_LARGE', `${tool.name} returned ${bytes} bytes; at most ${most} may come back at once.`, { call: id }) };
+  return { id, value };
+}
+

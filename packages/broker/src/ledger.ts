@@ -1,0 +1,198 @@
+/**
+ * What the bus knows of one run: its c-list, its purse, what is under way. A ledger changes only by entries of the
+ * journal, through `applyDelivery` and `applyEffect`; living through a crank and reading it back later take the same path,
+ * so recovery folds what was decided and never decides again (DESIGN 1.6).
+ */
+import { Purse, type Amounts } from '@corral/policy/purse';
+import type { Decision } from '@corral/protocol/decision';
+import type { Delivery, PendingDelivery } from '@corral/protocol/delivery';
+import type { Effect } from '@corral/protocol/effect';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { AgentManifest, Budget } from '@corral/protocol/manifest';
+import type { HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
+import { errorData, type ErrorCode } from '@corral/protocol/errors';
+
+/** An effect whose reply has not been delivered yet. */
+export type Pending =
+  | {
+      readonly kind: 'call';
+      readonly id: number;
+      readonly tool: string;
+      readonly input: Json;
+      readonly reserved: Budget;
+      readonly timeout_ms: number | undefined;
+      /** `unknown`: it was dispatched and its reply is lost. */
+      state: 'going' | 'unknown';
+    }
+  | { readonly kind: 'timer'; readonly id: number; readonly due: number }
+  | { readonly kind: 'child'; readonly id: number; readonly run: RunId; readonly reserved: Budget }
+  /** Decided on the spot; what is to be delivered is known. */
+  | { readonly kind: 'decided'; readonly id: number; delivery: PendingDelivery };
+
+export type PendingCall = Extract<Pending, { kind: 'call' }>;
+
+export class Ledger {
+  readonly record: RunRecord;
+  readonly manifest: AgentManifest;
+  readonly purse: Purse;
+  /** The c-list: index to grant. An index means nothing outside of this run. */
+  readonly caps = new Map<number, GrantId>();
+  readonly pending = new Map<number, Pending>();
+  /** Number of the last journal entry. */
+  seq = 0;
+  lastId = 0;
+  effects = 0;
+  calls = 0;
+  logBytes = 0;
+  journalBytes = 0;
+  started = false;
+  listening = false;
+  finished: Extract<Effect, { kind: 'finish' }> | undefined;
+  /** Length of the longest causal chain of messages that reached this run. */
+  depth = 0;
+  /** Calls under way, counted apart because it is asked at every call. */
+  inFlight = 0;
+  /** Limits that the bus refused something for; an agent that ends for one of them has really met it. */
+  readonly refusedFor = new Set<string>();
+
+  constructor(record: RunRecord, manifest: AgentManifest) {
+    this.record = record;
+    this.manifest = manifest;
+    this.purse = new Purse(record.budget);
+    for (const { cap, grant } of record.caps) this.caps.set(cap, grant);
+  }
+
+  /** The begin of a crank: what it is given settles what was reserved for it. */
+  applyDelivery(delivery: Delivery, bytes: number): void {
+    switch (delivery.kind) {
+      case 'start':
+        this.started = true;
+        return;
+      case 'reply':
+        for (const result of delivery.results) {
+          const pending = this.pending.get(result.id);
+          this.pending.delete(result.id);
+          if (pending?.kind !== 'call') continue;
+          this.inFlight -= 1;
+          const room = Math.max(0, this.purse.left('bytes'));
+          this.purse.settle(pending.reserved, { ...pending.reserved, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) });
+        }
+        return;
+      case 'timer':
+        this.pending.delete(delivery.id);
+        return;
+      case 'child_ended': {
+        const pending = this.pending.get(delivery.id);
+        this.pending.delete(delivery.id);
+        if (pending?.kind === 'child') this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
+        return;
+      }
+      case 'message':
+        this.depth = Math.max(this.depth, delivery.depth);
+        return;
+      case 'cancel':
+        return;
+    }
+  }
+
+  /** One effect with what was decided about it; effects without a reply have no decision. */
+  applyEffect(effect: Effect, decision: Decision | undefined): void {
+    this.effects += 1;
+    if (decision !== undefined) this.lastId = decision.id;
+    switch (effect.kind) {
+      case 'call':
+        this.calls += 1;
+        if (decision?.verdict === 'allow') {
+          const reserved = decision.reserved ?? {};
+          this.purse.reserve(reserved);
+          this.inFlight += 1;
+          this.pending.set(effect.id, {
+            kind: 'call',
+            id: effect.id,
+            tool: decision.tool as string,
+            input: effect.input as Json,
+            reserved,
+            timeout_ms: effect.timeout_ms,
+            state: 'going',
+          });
+        } else {
+          // A refused call costs its attempt, not its price.
+          this.purse.spend('calls', Math.min(1, Math.max(0, this.purse.left('calls'))));
+          this.#refuse(effect.id, decision);
+        }
+        return;
+      case 'send':
+        if (decision?.verdict === 'allow') {
+          this.purse.reserve(decision.reserved ?? {});
+          this.purse.settle(decision.reserved ?? {}, decision.reserved ?? {});
+          this.pending.set(effect.id, { kind: 'decided', id: effect.id, delivery: { kind: 'reply', results: [{ id: effect.id, value: null }] } });
+        } else this.#refuse(effect.id, decision);
+        return;
+      case 'spawn':
+        if (decision?.verdict === 'allow') {
+          const reserved = decision.reserved ?? {};
+          this.purse.reserve(reserved);
+          this.pending.set(effect.id, { kind: 'child', id: effect.id, run: decision.child as RunId, reserved });
+          this.caps.set(-effect.id, decision.grant as GrantId);
+        } else {
+          if (decision?.limit !== undefined) this.refusedFor.add(decision.limit);
+          const outcome = { kind: 'denied' as const, code: decision?.code ?? 'CORRAL_DENIED', message: decision?.message ?? 'The spawn was refused.' };
+          this.pending.set(effect.id, { kind: 'decided', id: effect.id, delivery: { kind: 'child_ended', id: effect.id, run: undefined, outcome, spent: {} } });
+        }
+        return;
+      case 'timer':
+        this.pending.set(effect.id, { kind: 'timer', id: effect.id, due: decision?.due as number });
+        return;
+      case 'abort':
+        // A call goes on being pending until its tool has answered; a timer is simply gone.
+        if (this.pending.get(effect.id)?.kind === 'timer') this.pending.delete(effect.id);
+        return;
+      case 'listen':
+        this.listening = effect.on;
+        return;
+      case 'log':
+        this.logBytes += effect.text.length;
+        return;
+      case 'emit':
+        return;
+      case 'finish':
+        this.finished = effect;
+        return;
+    }
+  }
+
+  applyEvent(event: HostEvent): void {
+    if (event.kind === 'unknown') {
+      const pending = this.pending.get(event.id);
+      if (pending?.kind === 'call') pending.state = 'unknown';
+    } else if (event.kind === 'resolved' && event.how === 'retry') {
+      const pending = this.pending.get(event.id);
+      if (pending?.kind === 'call') pending.state = 'going';
+    }
+  }
+
+  /** What the run waits on, the gravest first (DESIGN 2). */
+  waitingOn(): WaitingOn {
+    let waiting: WaitingOn = this.listening ? 'message' : 'nothing';
+    for (const pending of this.pending.values()) {
+      if (pending.kind === 'call') {
+        if (pending.state === 'unknown') return 'resolution';
+        waiting = 'call';
+      } else if (pending.kind === 'child' && waiting !== 'call') waiting = 'child';
+      else if (pending.kind === 'timer' && waiting !== 'call' && waiting !== 'child') waiting = 'timer';
+    }
+    return waiting;
+  }
+
+  spent(): Amounts {
+    return this.purse.spent();
+  }
+
+  #refuse(id: number, decision: Decision | undefined): void {
+    const code: ErrorCode = decision?.code ?? 'CORRAL_DENIED';
+    if (decision?.limit !== undefined) this.refusedFor.add(decision.limit);
+    const error = errorData(code, decision?.message ?? 'The call was refused.', { call: id, ...(decision?.limit === undefined ? {} : { limit: decision.limit }) });
+    this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
+  }
+}

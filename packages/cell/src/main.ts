@@ -1,0 +1,123 @@
+/**
+ * The cell: a process with no authority that hosts the isolates of one tenant and runs one crank at a time.
+ * It takes frames, does what they say, answers, and never starts anything by itself.
+ *
+ * argv: path of the image, user id to become (or -)
+ */
+import { readFileSync } from 'node:fs';
+import { FrameKind, type Frame, type HelloPayload, type ReplayPayload, type StartPayload } from '@corral/protocol/frame';
+import { Channel } from './channel.ts';
+import { CachedScript, type ImageData } from './image.ts';
+import { dropPowers } from './powers.ts';
+import { replay } from './replay.ts';
+import { Fault, Session } from './session.ts';
+
+const [imagePath = '', user = '-'] = process.argv.slice(2);
+const image = JSON.parse(readFileSync(imagePath, 'utf8')) as ImageData;
+dropPowers(user === '-' ? undefined : Number(user));
+
+interface Loaded {
+  readonly script: CachedScript;
+  readonly temporal: boolean;
+}
+
+const channel = new Channel();
+const prelude = new CachedScript(image.prelude, 'corral:prelude');
+const bundles = new Map<string, Loaded>();
+const sessions = new Map<number, Session>();
+let hello: HelloPayload = { effects_per_crank: 0 };
+/** CPU time of loads that no crank has reported yet. */
+let unreported_us = 0;
+
+/** How often the heap is looked at: it costs about as much as a short crank does. */
+const HEAP_EVERY = 16;
+let untilHeap = 0;
+
+for (let frame = channel.receive(); frame !== undefined; frame = channel.receive()) {
+  const before = process.threadCpuUsage();
+  const used = () => {
+    const { user: u, system: s } = process.threadCpuUsage(before);
+    return u + s;
+  };
+  try {
+    handle(frame, used);
+  } catch (error) {
+    sessions.delete(frame.assignment);
+    const payload = error instanceof Fault ? error.payload : { fault: 'load', message: String(error) };
+    channel.send({ ...frame, kind: FrameKind.fault, cpu_us: used() + unreported_us, heap_kib: 0 }, JSON.stringify(payload));
+    unreported_us = 0;
+  }
+}
+// The supervisor is gone.
+process.exit(0);
+
+function handle(frame: Frame, used: () => number): void {
+  switch (frame.kind) {
+    case FrameKind.hello: {
+      hello = JSON.parse(frame.payload) as HelloPayload;
+      // Warms V8 up: the first isolate of a process costs several times what the next one does.
+      new Session(options({ bundle: '', agent: '', at: 0, memory_mib: 16, seed: '0'.repeat(64), message_bytes: 1024, log_bytes: 0, load_cpu_us: 5_000_000 })).dispose();
+      const { node, v8, icu = '' } = process.versions;
+      channel.send({ ...frame, kind: FrameKind.ready }, JSON.stringify({ pid: process.pid, node, v8, icu }));
+      return;
+    }
+    case FrameKind.bundle: {
+      const end = frame.payload.indexOf('\n');
+      const source = frame.payload.slice(end + 1);
+      bundles.set(frame.payload.slice(0, end), { script: new CachedScript(source, 'agent.js'), temporal: source.includes('Temporal') });
+      return;
+    }
+    case FrameKind.start: {
+      sessions.set(frame.assignment, new Session(options(JSON.parse(frame.payload) as StartPayload)));
+      unreported_us += used();
+      return;
+    }
+    case FrameKind.crank: {
+      const session = sessions.get(frame.assignment);
+      // Its load failed, and that was reported.
+      if (session === undefined) return;
+      const effects = session.crank(frame.payload, frame.cpu_us);
+      const cpu_us = used() + unreported_us;
+      unreported_us = 0;
+      const look = --untilHeap < 0 || cpu_us > 2000;
+      if (look) untilHeap = HEAP_EVERY;
+      channel.send({ ...frame, kind: FrameKind.cranked, cpu_us, heap_kib: look ? session.heapKib() : 0 }, effects);
+      return;
+    }
+    case FrameKind.replay: {
+      const session = sessions.get(frame.assignment);
+      if (session === undefined) return;
+      replay(session, JSON.parse(frame.payload) as ReplayPayload);
+      channel.send({ ...frame, kind: FrameKind.replayed, cpu_us: used() + unreported_us, heap_kib: session.heapKib() }, '');
+      unreported_us = 0;
+      return;
+    }
+    case FrameKind.drop: {
+      sessions.get(frame.assignment)?.dispose();
+      sessions.delete(frame.assignment);
+      return;
+    }
+    case FrameKind.describe: {
+      const session = new Session(options(JSON.parse(frame.payload) as StartPayload));
+      try {
+        channel.send({ ...frame, kind: FrameKind.described, cpu_us: used(), heap_kib: 0 }, session.describe(frame.cpu_us));
+      } finally {
+        session.dispose();
+      }
+      return;
+    }
+  }
+}
+
+function options(start: StartPayload) {
+  const bundle = bundles.get(start.bundle) ?? { script: new CachedScript('', 'agent.js'), temporal: false };
+  const { agent, at, seed, message_bytes, log_bytes, memory_mib, load_cpu_us } = start;
+  return {
+    image,
+    prelude,
+    bundle: bundle.script,
+    config: { agent, at, seed, message_bytes, log_bytes, effects_per_crank: hello.effects_per_crank, temporal: bundle.temporal },
+    memory_mib,
+    load_cpu_us,
+  };
+}

@@ -1,0 +1,141 @@
+/** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
+import type { ChildEndedDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
+import type { AgentDefinition, Child, ChildEnd, Schema, SpawnOptions } from '../sdk/types.ts';
+import { AGENT } from '../sdk/types.ts';
+import { makeCaps, makeMailbox, slot } from './capabilities.ts';
+import { setTime } from './clock.ts';
+import type { Effects } from './effects.ts';
+import { CorralError, fromData, raise } from './errors.ts';
+import { Inbox } from './inbox.ts';
+import type { Timers } from './timers.ts';
+
+export class Agent {
+  readonly #effects: Effects;
+  readonly #timers: Timers;
+  readonly #inbox = new Inbox();
+  readonly #children = new Map<number, (end: ChildEnd) => void>();
+  readonly #definition: AgentDefinition;
+  #listening = false;
+  #abort: AbortController | undefined;
+
+  constructor(definition: AgentDefinition, effects: Effects, timers: Timers) {
+    this.#definition = definition;
+    this.#effects = effects;
+    this.#timers = timers;
+  }
+
+  deliver(delivery: Delivery): void {
+    setTime(delivery.at);
+    switch (delivery.kind) {
+      case 'start':
+        void this.#run(delivery);
+        break;
+      case 'reply':
+        for (const result of delivery.results) {
+          this.#effects.settle(result.id, 'error' in result ? { error: fromData(result.error) } : { value: result.value });
+        }
+        break;
+      case 'message':
+        this.#inbox.put({ from: delivery.from, body: delivery.body });
+        break;
+      case 'timer':
+        this.#timers.fire(delivery.id);
+        break;
+      case 'child_ended':
+        this.#childEnded(delivery);
+        break;
+      case 'cancel': {
+        this.#abort ??= new AbortController();
+        this.#abort.abort(new DOMException(delivery.reason, 'AbortError'));
+        break;
+      }
+    }
+  }
+
+  /** Called once a crank is over, before its effects are collected. */
+  quiesce(): void {
+    if (this.#inbox.listening === this.#listening) return;
+    this.#listening = this.#inbox.listening;
+    this.#effects.push({ kind: 'listen', on: this.#listening });
+  }
+
+  async #run(start: StartDelivery): Promise<void> {
+    try {
+      const definition = this.#definition;
+      const input = await validate(definition.input, start.input, 'CORRAL_INPUT_INVALID', 'input');
+      const output = await definition.run(this.#context(start, input) as never);
+      const checked = await validate(definition.output, output, 'CORRAL_OUTPUT_INVALID', 'output');
+      this.#effects.finish({ output: checked === undefined ? null : checked });
+    } catch (error) {
+      this.#effects.finish({ error: describeError(error) });
+    }
+  }
+
+  #context(start: StartDelivery, input: unknown): object {
+    const effects = this.#effects;
+    const inbox = this.#inbox;
+    const timers = this.#timers;
+    const signal = () => (this.#abort ??= new AbortController()).signal;
+    return {
+      run: start.run,
+      purpose: this.#definition.purpose,
+      input,
+      caps: makeCaps(effects, start.caps),
+      mailbox: makeMailbox(effects, 0),
+      messages: {
+        next: () => inbox.next(),
+        [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: await inbox.next() }) }),
+      },
+      budget: Object.freeze({ ...start.budget, slice: (part: object) => Object.freeze({ ...part }) }),
+      get signal() {
+        return signal();
+      },
+      spawn: (definition: AgentDefinition, childInput: unknown, options: SpawnOptions = {}) => this.#spawn(definition, childInput, options),
+      emit: (event: string, data: unknown = null) => effects.push({ kind: 'emit', event, data }),
+      log: (...parts: unknown[]) => console.log(...parts),
+      sleep: (ms: number) => new Promise<void>((resolve) => timers.start(ms, resolve)),
+    };
+  }
+
+  #spawn(definition: AgentDefinition, input: unknown, options: SpawnOptions): Child {
+    const name = definition?.[AGENT]?.name;
+    if (name === undefined) throw raise('CORRAL_ARGS_INVALID', 'spawn() takes an agent made by defineAgent.');
+    const caps: Record<string, unknown> = {};
+    for (const [alias, value] of Object.entries(options.caps ?? {})) caps[alias] = slot(alias, value);
+    const id = this.#effects.pushNumbered({ kind: 'spawn', agent: name, input: input ?? null, caps, budget: { ...options.budget, slice: undefined } });
+    const ended = new Promise<ChildEnd>((resolve) => this.#children.set(id, resolve));
+    const mailbox = makeMailbox(this.#effects, -id);
+    return Object.freeze({ id, ended, mailbox, send: mailbox.send });
+  }
+
+  #childEnded(delivery: ChildEndedDelivery): void {
+    const resolve = this.#children.get(delivery.id);
+    this.#children.delete(delivery.id);
+    resolve?.({ ...delivery.outcome, run: delivery.run, spent: delivery.spent } as ChildEnd);
+  }
+}
+
+async function validate(schema: Schema | undefined, value: unknown, code: 'CORRAL_INPUT_INVALID' | 'CORRAL_OUTPUT_INVALID', what: string): Promise<unknown> {
+  if (schema === undefined) return value;
+  const result = await schema['~standard'].validate(value);
+  if (result.issues === undefined) return result.value;
+  const issues = result.issues.slice(0, 3).map((issue) => {
+    const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
+    return path === '' ? issue.message : `${path}: ${issue.message}`;
+  });
+  throw raise(code, `The ${what} does not fit the agent’s schema: ${issues.join('; ')}.`);
+}
+
+const TEXT = 2000;
+
+/** An error as it leaves in a finish effect. */
+function describeError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: `The agent threw ${typeof error === 'string' ? JSON.stringify(error.slice(0, TEXT)) : typeof error}.` };
+  const limit = error instanceof CorralError ? error.limit : undefined;
+  return {
+    ...(error instanceof CorralError ? { code: error.code } : {}),
+    ...(limit === undefined ? {} : { limit }),
+    message: String(error.message === '' ? error.name : error.message).slice(0, TEXT),
+    ...(typeof error.stack === 'string' ? { stack: error.stack.slice(0, TEXT) } : {}),
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * Capabilities as an agent holds them: functions for tools, objects with `send` for mailboxes. What an object stands for
+ * is in a WeakMap here, not on the object; the index means nothing outside this run, and the host checks it at each use.
+ */
+import type { CapabilityView } from '@corral/protocol/delivery';
+import type { Attenuation, CallOptions, Mailbox } from '../sdk/types.ts';
+import type { Effects } from './effects.ts';
+import { raise } from './errors.ts';
+
+interface Held {
+  readonly cap: number;
+  readonly terms: Attenuation | undefined;
+}
+const held = new WeakMap<object, Held>();
+
+/** What a spawn slot says of a capability: its index and how it is narrowed. */
+export function slot(alias: string, value: unknown): Record<string, unknown> {
+  const found = (typeof value === 'object' && value !== null) || typeof value === 'function' ? held.get(value as object) : undefined;
+  if (found === undefined) throw raise('CORRAL_ARGS_INVALID', `caps.${alias} of this spawn is not a capability.`);
+  return { ...found.terms, cap: found.cap };
+}
+
+/** Narrowed further: every predicate of both holds, the smaller number of uses counts. */
+function narrow(a: Attenuation | undefined, b: Attenuation): Attenuation {
+  if (a === undefined) return b;
+  const where: Record<string, unknown> = { ...a.where };
+  for (const [name, predicate] of Object.entries(b.where ?? {})) {
+    if (name in where) throw raise('CORRAL_ARGS_INVALID', `The capability is already attenuated by ${name}; put both conditions in one attenuation.`);
+    where[name] = predicate;
+  }
+  const least = (x: number | undefined, y: number | undefined) => (x === undefined ? y : y === undefined ? x : Math.min(x, y));
+  const uses = least(a.uses, b.uses);
+  const expires_in_ms = least(a.expires_in_ms, b.expires_in_ms);
+  return {
+    where: where as NonNullable<Attenuation['where']>,
+    ...(uses === undefined ? {} : { uses }),
+    ...(expires_in_ms === undefined ? {} : { expires_in_ms }),
+  };
+}
+
+function withAttenuate<T extends object>(made: T, cap: number, terms: Attenuation | undefined): T {
+  held.set(made, { cap, terms });
+  Object.defineProperty(made, 'attenuate', {
+    value: (more: Attenuation) => withAttenuate({}, cap, narrow(terms, more)),
+    enumerable: false,
+  });
+  return Object.freeze(made);
+}
+
+export function makeMailbox(effects: Effects, cap: number): Mailbox {
+  const send = async (body: unknown): Promise<void> => {
+    await effects.request({ kind: 'send', cap, body }).reply;
+  };
+  return withAttenuate({ send }, cap, undefined) as unknown as Mailbox;
+}
+
+/** A call with its options. The promise settles with the tool's result, or when the agent's own signal gives it up. */
+async function call(effects: Effects, cap: number, input: unknown, options: CallOptions): Promise<unknown> {
+  const { signal, timeout_ms, reason } = options;
+  signal?.throwIfAborted();
+  const { id, reply } = effects.request({
+    kind: 'call',
+    cap,
+    input,
+    ...(timeout_ms === undefined ? {} : { timeout_ms }),
+    ...(reason === undefined ? {} : { reason }),
+  });
+  if (signal === undefined) return reply;
+  const give = () => effects.abandon(id, signal.reason);
+  signal.addEventListener('abort', give, { once: true });
+  try {
+    return await reply;
+  } finally {
+    signal.removeEventListener('abort', give);
+  }
+}
+
+function makeTool(effects: Effects, view: CapabilityView): object {
+  const tool = (input: unknown = {}, options: CallOptions = {}) => call(effects, view.cap, input, options);
+  Object.defineProperty(tool, 'name', { value: view.name });
+  return withAttenuate(tool, view.cap, undefined);
+}
+
+/** The `caps` of an agent. Asking for one that was not granted is an error that says so, instead of `undefined is not a function`. */
+export function makeCaps(effects: Effects, views: Readonly<Record<string, CapabilityView>>): object {
+  const caps: Record<string, object> = {};
+  for (const [alias, view] of Object.entries(views)) {
+    caps[alias] = view.kind === 'tool' ? makeTool(effects, view) : makeMailbox(effects, view.cap);
+  }
+  return new Proxy(Object.freeze(caps), {
+    get(target, alias) {
+      if (typeof alias === 'symbol' || alias in target || alias === 'then' || alias === 'toJSON') return target[alias as string];
+      throw raise('CORRAL_CAP_NOT_GRANTED', `This run holds no capability called ${alias}; it holds ${Object.keys(target).join(', ') || 'none'}.`);
+    },
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * Time as an isolate knows it: the stamp of the current delivery, constant within a crank. Every way that V8 offers to
+ * ask the machine for the time is led here (DESIGN 4). A new one in a new V8 shows up in determinism.test.ts.
+ */
+const clock = { now: 0, start: 0 };
+
+export function setTime(at: number): void {
+  if (clock.start === 0) clock.start = at;
+  clock.now = at;
+}
+
+export function installClock(global: typeof globalThis, withTemporal: boolean): void {
+  const HostDate = global.Date;
+  const define = (on: object, name: PropertyKey, value: unknown) =>
+    Object.defineProperty(on, name, { value, writable: true, enumerable: false, configurable: true });
+
+  function GuestDate(this: unknown, ...args: unknown[]): unknown {
+    if (new.target === undefined) return new HostDate(clock.now).toString();
+    return Reflect.construct(HostDate, args.length === 0 ? [clock.now] : args, new.target);
+  }
+  define(GuestDate, 'length', 7);
+  Object.defineProperty(GuestDate, 'name', { value: 'Date', configurable: true });
+  define(GuestDate, 'now', function now() {
+    return clock.now;
+  });
+  define(GuestDate, 'parse', HostDate.parse);
+  define(GuestDate, 'UTC', HostDate.UTC);
+  Object.defineProperty(GuestDate, 'prototype', { value: HostDate.prototype, writable: false });
+  // The prototype leads back to the constructor: without this line, `new Date(0).constructor.now()` is the machine's clock.
+  define(HostDate.prototype, 'constructor', GuestDate);
+  define(global, 'Date', GuestDate);
+
+  // Intl formats "now" when it is given no date.
+  const formatter = Intl.DateTimeFormat.prototype;
+  const format = Object.getOwnPropertyDescriptor(formatter, 'format')?.get as (this: unknown) => (date?: unknown) => string;
+  const bound = new WeakMap<object, (date?: unknown) => string>();
+  Object.defineProperty(formatter, 'format', {
+    configurable: true,
+    enumerable: false,
+    get(this: object) {
+      let made = bound.get(this);
+      if (made === undefined) {
+        const inner = format.call(this);
+        made = (date?: unknown) => inner(date === undefined ? clock.now : date);
+        bound.set(this, made);
+      }
+      return made;
+    },
+  });
+  const toParts = formatter.formatToParts;
+  define(formatter, 'formatToParts', function formatToParts(this: Intl.DateTimeFormat, date?: Date | number) {
+    return toParts.call(this, date === undefined ? clock.now : date);
+  });
+
+  const scope = global as { Temporal?: TemporalLike };
+  if (!withTemporal) delete scope.Temporal;
+  else if (scope.Temporal !== undefined) {
+    const temporal = scope.Temporal;
+    const instant = () => temporal.Instant.fromEpochMilliseconds(clock.now);
+    const zoned = (zone: unknown = 'UTC') => instant().toZonedDateTimeISO(zone);
+    const now = temporal.Now;
+    define(now, 'instant', instant);
+    define(now, 'timeZoneId', () => 'UTC');
+    define(now, 'zonedDateTimeISO', (zone?: unknown) => zoned(zone));
+    define(now, 'plainDateTimeISO', (zone?: unknown) => zoned(zone).toPlainDateTime());
+    define(now, 'plainDateISO', (zone?: unknown) => zoned(zone).toPlainDate());
+    define(now, 'plainTimeISO', (zone?: unknown) => zoned(zone).toPlainTime());
+  }
+
+  define(global, 'performance', Object.freeze({ now: () => clock.now - clock.start, timeOrigin: clock.start }));
+}
+
+interface ZonedLike {
+  toPlainDateTime(): unknown;
+  toPlainDate(): unknown;
+  toPlainTime(): unknown;
+}
+interface TemporalLike {
+  readonly Now: object;
+  readonly Instant: { fromEpochMilliseconds(ms: number): { toZonedDateTimeISO(zone: unknown): ZonedLike } };
+}

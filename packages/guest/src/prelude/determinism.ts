@@ -1,0 +1,94 @@
+/**
+ * Takes away, or makes repeatable, what could let two executions of one journal differ (DESIGN 4): what depends on
+ * garbage collection, on threads, on the machine's randomness, on the memory limit.
+ */
+import type { HostFunctions } from '../abi.ts';
+
+/**
+ * Seeds Math.random with xoshiro128** (Blackman and Vigna, 2018). Not for secrets: `crypto` has its own generator.
+ * @param seed at least 32 hex digits
+ */
+function seededRandom(seed: string): () => number {
+  const word = (i: number) => Number.parseInt(seed.slice(i * 8, i * 8 + 8), 16) | 0;
+  let a = word(0);
+  let b = word(1);
+  let c = word(2);
+  let d = word(3) | 1;
+  const rotl = (x: number, k: number) => (x << k) | (x >>> (32 - k));
+  const next = () => {
+    const result = Math.imul(rotl(Math.imul(b, 5), 7), 9) >>> 0;
+    const t = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= t;
+    d = rotl(d, 11);
+    return result;
+  };
+  // 53 bits, as V8's own
+  return () => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
+}
+
+/** Absent from every isolate: garbage collection and threads would show through them, and WebAssembly's memory escapes the heap limit. */
+const REMOVED = ['WeakRef', 'FinalizationRegistry', 'Atomics', 'SharedArrayBuffer', 'WebAssembly'];
+
+const BUFFERS = [
+  'ArrayBuffer',
+  'Int8Array',
+  'Uint8Array',
+  'Uint8ClampedArray',
+  'Int16Array',
+  'Uint16Array',
+  'Int32Array',
+  'Uint32Array',
+  'Float16Array',
+  'Float32Array',
+  'Float64Array',
+  'BigInt64Array',
+  'BigUint64Array',
+];
+
+export function installDeterminism(global: typeof globalThis, seed: string, host: HostFunctions): void {
+  for (const name of REMOVED) delete (global as unknown as Record<string, unknown>)[name];
+  Object.defineProperty(Math, 'random', { value: seededRandom(seed), writable: true, enumerable: false, configurable: true });
+
+  // Whether a buffer can still be allocated depends on the memory limit, which may differ on replay. So a refusal ends
+  // the run instead of becoming an exception that the agent could act on.
+  const guard =
+    (inner: (...args: never[]) => unknown) =>
+    (...args: never[]): unknown => {
+      try {
+        return inner(...args);
+      } catch (error) {
+        if (error instanceof RangeError && error.message.includes('allocation failed')) host.fault('memory', error.message);
+        throw error;
+      }
+    };
+  const scope = global as unknown as Record<string, { prototype: Record<string, unknown> } | undefined>;
+  for (const name of BUFFERS) {
+    const Host = scope[name];
+    if (Host === undefined) continue;
+    const construct = guard(Reflect.construct);
+    const Guarded = new Proxy(Host as unknown as new () => object, {
+      construct: (target, args, newTarget) => construct(target as never, args as never, newTarget as never) as object,
+    });
+    // `constructor` leads slice, map and the like, which look up their species there.
+    Object.defineProperty(Host.prototype, 'constructor', { value: Guarded, writable: true, enumerable: false, configurable: true });
+    Object.defineProperty(global, name, { value: Guarded, writable: true, enumerable: false, configurable: true });
+  }
+  const buffer = ArrayBuffer.prototype as unknown as Record<string, (...args: never[]) => unknown>;
+  for (const name of ['resize', 'transfer', 'transferToFixedLength']) {
+    const inner = buffer[name];
+    if (inner === undefined) continue;
+    const call = guard((self: never, args: never) => Reflect.apply(inner, self, args));
+    Object.defineProperty(buffer, name, {
+      value(this: unknown, ...args: unknown[]) {
+        return call(this as never, args as never);
+      },
+      writable: true,
+      enumerable: false,
+      configurable: true,
+    });
+  }
+}

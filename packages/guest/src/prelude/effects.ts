@@ -1,0 +1,115 @@
+/**
+ * The way out: effects gather here during a crank, each already as JSON, and leave together when it is over.
+ * Sizes are checked as they come in, so that an author is told at the call that went too far; the host checks again.
+ */
+import type { HostFunctions, PreludeConfig } from '../abi.ts';
+import { raise, type CorralError } from './errors.ts';
+
+interface Waiter {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const stringify = JSON.stringify;
+
+export class Effects {
+  readonly #config: PreludeConfig;
+  readonly #host: HostFunctions;
+  readonly #waiting = new Map<number, Waiter>();
+  #batch: string[] = [];
+  #lastId = 0;
+  #logged = 0;
+  #finished = false;
+
+  constructor(config: PreludeConfig, host: HostFunctions) {
+    this.#config = config;
+    this.#host = host;
+  }
+
+  /** Queues an effect without a reply. */
+  push(effect: Readonly<Record<string, unknown>>): void {
+    if (this.#finished) return;
+    const text = this.#text(effect);
+    if (this.#batch.length >= this.#config.effects_per_crank) {
+      this.#host.fault('too_many', `One crank made more than ${this.#config.effects_per_crank} effects.`);
+    }
+    this.#batch.push(text);
+  }
+
+  /** Queues an effect under the next number. Throws before anything is queued when it cannot be sent. */
+  pushNumbered(effect: Readonly<Record<string, unknown>>): number {
+    this.push({ ...effect, id: this.#lastId + 1 });
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  /** Queues an effect whose reply settles the promise. */
+  request(effect: Readonly<Record<string, unknown>>): { readonly id: number; readonly reply: Promise<unknown> } {
+    let waiter: Waiter | undefined;
+    const reply = new Promise((resolve, reject) => {
+      waiter = { resolve, reject };
+    });
+    const id = this.pushNumbered(effect);
+    this.#waiting.set(id, waiter as unknown as Waiter);
+    return { id, reply };
+  }
+
+  /** Settles the promise of an effect; a reply that nobody waits for any more is dropped. */
+  settle(id: number, how: { readonly value: unknown } | { readonly error: unknown }): void {
+    const waiter = this.#waiting.get(id);
+    if (waiter === undefined) return;
+    this.#waiting.delete(id);
+    if ('error' in how) waiter.reject(how.error);
+    else waiter.resolve(how.value);
+  }
+
+  /** Stops waiting for an effect and tells the host so. */
+  abandon(id: number, error: unknown): void {
+    if (!this.#waiting.has(id)) return;
+    this.push({ kind: 'abort', id });
+    this.settle(id, { error });
+  }
+
+  log(level: string, text: string): void {
+    const line = text.length > LOG_LINE ? `${text.slice(0, LOG_LINE)}… (${text.length} characters)` : text;
+    this.#logged += line.length;
+    if (this.#logged > this.#config.log_bytes) {
+      this.#host.fault('log_bytes', `The run logged more than ${this.#config.log_bytes} bytes.`);
+    }
+    this.push({ kind: 'log', level, text: line });
+  }
+
+  /** The last effect of a run; nothing after it leaves. */
+  finish(effect: Readonly<Record<string, unknown>>): void {
+    this.push({ kind: 'finish', ...effect });
+    this.#finished = true;
+  }
+
+  /** Everything since the last call, as a JSON array. */
+  collect(): string {
+    if (this.#batch.length === 0) return '[]';
+    const text = `[${this.#batch.join(',')}]`;
+    this.#batch = [];
+    return text;
+  }
+
+  #text(effect: Readonly<Record<string, unknown>>): string {
+    let text: string;
+    try {
+      text = stringify(effect);
+    } catch (error) {
+      throw unsupported(error);
+    }
+    if (text.length > this.#config.message_bytes) {
+      const message = `One ${String(effect['kind'])} has ${text.length} bytes; at most ${this.#config.message_bytes} may leave at once.`;
+      throw raise('CORRAL_EFFECT_TOO_LARGE', message, 'message_bytes');
+    }
+    return text;
+  }
+}
+
+const LOG_LINE = 8192;
+
+function unsupported(error: unknown): CorralError {
+  return raise('CORRAL_JSON_UNSUPPORTED', `This value cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}`);
+}

@@ -1,0 +1,132 @@
+/** The SDK's types: what an agent author writes and is given (DESIGN 6). */
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Attenuation, Predicate } from '@corral/protocol/grant';
+import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
+
+export type { Attenuation, Budget, Outcome, Predicate };
+export type Ceilings = CeilingsRequest;
+
+/** Where a definition keeps what it was made from. */
+export const AGENT: unique symbol = Symbol.for('corral.agent') as never;
+
+/** Any Standard Schema (standardschema.dev, version 1), with the part that writes JSON Schema where a library has it. */
+export interface Schema<Input = unknown, Output = Input> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => ValidationResult<Output> | Promise<ValidationResult<Output>>;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+    readonly jsonSchema?: { readonly input: (options: { target: 'draft-2020-12' }) => object; readonly output: (options: { target: 'draft-2020-12' }) => object };
+  };
+}
+type ValidationResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly { readonly message: string; readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined }[] };
+export type InputOf<S> = S extends Schema<unknown, infer Output> ? Output : unknown;
+
+/**
+ * The tools an agent can name, with their argument and result types. A host's own tools are added by declaration
+ * merging: `declare module '@corral/guest' { interface Tools { 'crm.find': { input: …; output: … } } }`.
+ */
+export interface Tools {
+  'fs.read': { input: { path: string; encoding?: 'utf8' | 'base64' }; output: { text: string; bytes: number; truncated: boolean } };
+  'fs.list': { input: { path?: string }; output: { entries: { name: string; kind: 'file' | 'folder' | 'other' }[]; truncated: boolean } };
+  'fs.write': { input: { path: string; text: string; encoding?: 'utf8' | 'base64' }; output: { bytes: number } };
+}
+
+export interface CallOptions {
+  /** For one attempt; the host's own limit holds besides. */
+  readonly timeout_ms?: number;
+  readonly signal?: AbortSignal;
+  /** Why, for the people who read the journal. */
+  readonly reason?: string;
+}
+
+/** Something that can be handed to a child in `caps` of a spawn. */
+export interface Grantable {
+  /** The same authority, narrowed. It can only take away. */
+  attenuate(terms: Attenuation): Grantable;
+}
+export interface Capability<Input, Output> extends Grantable {
+  /** Rejects with Denied, BudgetExceeded, InvalidArguments, ToolFailed, TimedOut, Unknown or Revoked. */
+  (input: Input, options?: CallOptions): Promise<Output>;
+}
+export interface Mailbox extends Grantable {
+  /** Resolves once the message is durably on its way: it will be delivered at least once, and seen once. */
+  send(body: unknown): Promise<void>;
+}
+export interface Message {
+  /** Stamped by the host. */
+  readonly from: { readonly run: string; readonly agent: string };
+  readonly body: unknown;
+}
+export interface Messages extends AsyncIterable<Message> {
+  next(): Promise<Message>;
+}
+
+type CapabilityFor<Request> = Request extends 'mailbox'
+  ? Mailbox
+  : Request extends `tool:${infer Name}`
+    ? Name extends keyof Tools
+      ? Capability<Tools[Name]['input'], Tools[Name]['output']>
+      : // oxlint-disable-next-line typescript/no-explicit-any -- a tool nobody has described yet
+        Capability<any, any>
+    : never;
+export type Uses = Readonly<Record<string, `tool:${string}` | 'mailbox'>>;
+export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
+
+export type ChildEnd = Outcome & { readonly run: string | undefined; readonly spent: Budget };
+export interface Child {
+  readonly id: number;
+  /** How it ended, as a union by `kind`; never rejects. */
+  readonly ended: Promise<ChildEnd>;
+  readonly mailbox: Mailbox;
+  send(body: unknown): Promise<void>;
+}
+export interface SpawnOptions {
+  readonly caps?: Readonly<Record<string, Grantable>>;
+  /** Moved from the parent’s purse; what the child leaves comes back. What is not named is not moved. */
+  readonly budget?: Budget;
+}
+
+export interface AgentContext<Input, U extends Uses> {
+  readonly run: string;
+  readonly purpose: string;
+  readonly input: Input;
+  readonly caps: Caps<U>;
+  /** The run’s own mailbox, to hand to others. */
+  readonly mailbox: Mailbox;
+  readonly messages: Messages;
+  readonly budget: Budget & { slice(part: Budget): Budget };
+  /** Aborted when somebody cancels the run; it then has a grace to tidy up. */
+  readonly signal: AbortSignal;
+  /** Starts a child run of an agent named in `spawns`. A refusal shows in `ended`. */
+  spawn(agent: AgentDefinition, input: unknown, options?: SpawnOptions): Child;
+  emit(event: string, data?: unknown): void;
+  log(...parts: unknown[]): void;
+  sleep(ms: number): Promise<void>;
+}
+
+export interface AgentOptions<In extends Schema = Schema, Out extends Schema = Schema, U extends Uses = Uses> {
+  readonly name: string;
+  /** One sentence for the people who answer for this agent. */
+  readonly purpose?: string;
+  readonly image?: 'base';
+  readonly input?: In;
+  readonly output?: Out;
+  readonly uses?: U;
+  readonly spawns?: Readonly<Record<string, AgentDefinition>>;
+  readonly ceilings?: Ceilings;
+  readonly budget?: Budget;
+  /** When the result of a call cannot be known: wait for a person (the default), or reject the call with Unknown. */
+  readonly onUnknown?: 'wait' | 'tell';
+  run(context: AgentContext<InputOf<In>, U>): unknown;
+}
+export interface AgentDefinition {
+  readonly [AGENT]: AgentOptions;
+  readonly name: string;
+  readonly purpose: string;
+  readonly input: Schema | undefined;
+  readonly output: Schema | undefined;
+  run(context: never): unknown;
+}

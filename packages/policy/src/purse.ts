@@ -1,0 +1,60 @@
+/**
+ * A purse: what a run may still spend. Amounts are granted once; they are reserved when something is asked for and
+ * settled when it is known what it cost, so that work under way can never sum to more than there was (DESIGN 3.10).
+ */
+import { BUDGET_NAMES, type BudgetName } from '@corral/protocol/limits';
+import type { Budget } from '@corral/protocol/manifest';
+
+export type Amounts = Record<BudgetName, number>;
+
+const zero = (): Amounts => ({ cpu_ms: 0, calls: 0, messages: 0, bytes: 0, children: 0 });
+
+export class Purse {
+  readonly granted: Readonly<Amounts>;
+  readonly #spent: Amounts = zero();
+  readonly #reserved: Amounts = zero();
+
+  constructor(granted: Readonly<Amounts>) {
+    this.granted = granted;
+  }
+
+  left(name: BudgetName): number {
+    return this.granted[name] - this.#spent[name] - this.#reserved[name];
+  }
+
+  spent(): Amounts {
+    return { ...this.#spent };
+  }
+
+  /** The first amount that is not there, or undefined when all of it is. */
+  lacks(amounts: Budget): BudgetName | undefined {
+    for (const name of BUDGET_NAMES) if ((amounts[name] ?? 0) > this.left(name)) return name;
+    return undefined;
+  }
+
+  reserve(amounts: Budget): void {
+    for (const name of BUDGET_NAMES) this.#reserved[name] += amounts[name] ?? 0;
+  }
+
+  /** Ends a reservation with what was really spent of it. */
+  settle(reserved: Budget, spent: Budget): void {
+    for (const name of BUDGET_NAMES) {
+      this.#reserved[name] -= reserved[name] ?? 0;
+      this.#spent[name] += spent[name] ?? 0;
+    }
+  }
+
+  /** Spends what nobody could have reserved, such as CPU time. May go below zero, which then ends the run. */
+  spend(name: BudgetName, amount: number): void {
+    this.#spent[name] += amount;
+  }
+
+  /** The part that is left, as a fraction of what was granted, of the amount that runs out first. */
+  leftShare(): number {
+    let least = 1;
+    for (const name of BUDGET_NAMES) {
+      if (this.granted[name] > 0) least = Math.min(least, this.left(name) / this.granted[name]);
+    }
+    return Math.max(0, least);
+  }
+}

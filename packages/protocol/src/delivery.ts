@@ -1,0 +1,66 @@
+/**
+ * What a crank begins with. Made by the host alone, so these are types; they are parsed only when they come back from
+ * a journal. `at` is the only time an isolate knows: milliseconds since the epoch, constant within the crank.
+ */
+import type { ErrorData } from './errors.ts';
+import type { AgentName, RunId } from './ids.ts';
+import type { Json } from './json.ts';
+import type { Budget } from './manifest.ts';
+import type { Outcome } from './outcome.ts';
+
+/** How the guest sees one of its capabilities. */
+export interface CapabilityView {
+  readonly cap: number;
+  readonly kind: 'tool' | 'mailbox';
+  /** A tool's name; for a mailbox, its agent's. */
+  readonly name: string;
+}
+
+export interface StartDelivery {
+  readonly kind: 'start';
+  readonly at: number;
+  readonly run: RunId;
+  readonly input: Json;
+  readonly caps: Readonly<Record<string, CapabilityView>>;
+  readonly budget: Budget;
+}
+/** Results of effects. More than one where the host settles several at once, such as the sends of one crank. */
+export interface ReplyDelivery {
+  readonly kind: 'reply';
+  readonly at: number;
+  readonly results: readonly Result[];
+}
+export type Result = { readonly id: number; readonly value: Json } | { readonly id: number; readonly error: ErrorData };
+export interface MessageDelivery {
+  readonly kind: 'message';
+  readonly at: number;
+  /** Stamped by the channel. */
+  readonly from: { readonly run: RunId; readonly agent: AgentName };
+  readonly body: Json;
+  /** Length of the causal chain that led to this message, from 1. */
+  readonly depth: number;
+}
+export interface TimerDelivery {
+  readonly kind: 'timer';
+  readonly at: number;
+  readonly id: number;
+}
+export interface ChildEndedDelivery {
+  readonly kind: 'child_ended';
+  readonly at: number;
+  /** The spawn effect. */
+  readonly id: number;
+  readonly run: RunId | undefined;
+  readonly outcome: Outcome;
+  /** What the child spent of the purse that was moved to it; the remainder is the parent's again. */
+  readonly spent: Budget;
+}
+export interface CancelDelivery {
+  readonly kind: 'cancel';
+  readonly at: number;
+  readonly reason: string;
+}
+
+export type Delivery = StartDelivery | ReplyDelivery | MessageDelivery | TimerDelivery | ChildEndedDelivery | CancelDelivery;
+/** A delivery that waits: its time is stamped when it is delivered. */
+export type PendingDelivery = Delivery extends infer D ? (D extends Delivery ? Omit<D, 'at'> : never) : never;

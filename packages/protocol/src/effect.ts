@@ -1,0 +1,71 @@
+/**
+ * What a crank asks for. Effects leave an isolate as one JSON array a crank; nothing in them is trusted.
+ * `id` numbers the effects of a run that have a reply, from 1, without gaps.
+ */
+import * as z from 'zod';
+import { AgentName } from './ids.ts';
+import { Alias, Budget } from './manifest.ts';
+import { Attenuation } from './grant.ts';
+
+const id = z.int().min(1);
+/** An index in the c-list: 0 is the run's own mailbox, positive ones are given by the host, and -N is the mailbox of the child that effect N spawned. */
+const cap = z.int();
+/** The value itself is judged by whom it is for. */
+const value = z.unknown();
+
+export const CallEffect = z.strictObject({
+  kind: z.literal('call'),
+  id,
+  cap,
+  input: value,
+  timeout_ms: z.int().min(1).exactOptional(),
+  /** Why, in the agent's own words; shown to people, never believed. */
+  reason: z.string().max(500).exactOptional(),
+});
+export const SendEffect = z.strictObject({ kind: z.literal('send'), id, cap, body: value });
+export const SpawnEffect = z.strictObject({
+  kind: z.literal('spawn'),
+  id,
+  agent: AgentName,
+  input: value,
+  caps: z.record(Alias, Attenuation.extend({ cap })),
+  budget: Budget,
+});
+export const TimerEffect = z.strictObject({ kind: z.literal('timer'), id, ms: z.number().min(0) });
+/** Gives up waiting for a call or a timer. */
+export const AbortEffect = z.strictObject({ kind: z.literal('abort'), id });
+/** The agent starts or stops waiting for messages. */
+export const ListenEffect = z.strictObject({ kind: z.literal('listen'), on: z.boolean() });
+export const EmitEffect = z.strictObject({ kind: z.literal('emit'), event: z.string().max(100), data: value });
+export const LogEffect = z.strictObject({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() });
+export const FinishEffect = z.strictObject({
+  kind: z.literal('finish'),
+  output: value.exactOptional(),
+  error: z
+    .strictObject({
+      /** A code of Corral's table if the agent threw such an error; believed only where the host can confirm it. */
+      code: z.string().max(64).exactOptional(),
+      limit: z.string().max(64).exactOptional(),
+      message: z.string(),
+      stack: z.string().exactOptional(),
+    })
+    .exactOptional(),
+});
+
+export const Effect = z.discriminatedUnion('kind', [
+  CallEffect,
+  SendEffect,
+  SpawnEffect,
+  TimerEffect,
+  AbortEffect,
+  ListenEffect,
+  EmitEffect,
+  LogEffect,
+  FinishEffect,
+]);
+export type Effect = z.infer<typeof Effect>;
+export type CallEffect = z.infer<typeof CallEffect>;
+export type SendEffect = z.infer<typeof SendEffect>;
+export type SpawnEffect = z.infer<typeof SpawnEffect>;
+export type FinishEffect = z.infer<typeof FinishEffect>;
+export const Effects = z.array(Effect);

@@ -1,0 +1,154 @@
+/**
+ * The one table of errors. An error crosses every boundary as data, `{ code, message, hint, … }`, and becomes an
+ * object of its class again at the edge. This file is imported by guests and cells, so it stays free of libraries.
+ */
+
+/** Whose move it is: the agent's author, who runs the host, or us. */
+export type Audience = 'guest' | 'operator' | 'bug';
+
+/** Classes that agent authors meet (DESIGN 6). Everything else is a plain CorralError. */
+export type ErrorClass =
+  | 'Denied'
+  | 'ApprovalExpired'
+  | 'BudgetExceeded'
+  | 'Revoked'
+  | 'InvalidArguments'
+  | 'ToolFailed'
+  | 'TimedOut'
+  | 'Unknown'
+  | 'StreamLost';
+
+interface ErrorRow {
+  readonly audience: Audience;
+  readonly hint: string;
+  readonly class?: ErrorClass;
+  readonly retryable?: true;
+}
+
+export const ERRORS = {
+  // Calls, as agents meet them
+  CORRAL_DENIED: { audience: 'guest', class: 'Denied', hint: 'Ask the owner of the agent which rule applied; the decision is in the run’s journal.' },
+  CORRAL_GRANT_PREDICATE: { audience: 'guest', class: 'Denied', hint: 'Keep the arguments within what the capability was attenuated to.' },
+  CORRAL_GRANT_SPENT: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability with more uses.' },
+  CORRAL_GRANT_EXPIRED: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability that lasts longer.' },
+  CORRAL_GRANT_RIGHT: { audience: 'guest', class: 'Denied', hint: 'The capability does not carry this right; ask its giver for one that does.' },
+  CORRAL_REVOKED: { audience: 'guest', class: 'Revoked', hint: 'The capability was taken back; finish without it.' },
+  CORRAL_BUDGET_EXCEEDED: { audience: 'guest', class: 'BudgetExceeded', hint: 'Raise the budget at submit or spawn, or do less.' },
+  CORRAL_ARGS_INVALID: { audience: 'guest', class: 'InvalidArguments', hint: 'Compare the arguments with the tool’s input schema.' },
+  CORRAL_TOOL_FAILED: { audience: 'guest', class: 'ToolFailed', hint: 'The tool itself reported this; see its message.' },
+  CORRAL_RESULT_INVALID: { audience: 'operator', class: 'ToolFailed', hint: 'The tool broke its own output schema; fix the tool.' },
+  CORRAL_RESULT_TOO_LARGE: { audience: 'guest', class: 'ToolFailed', hint: 'Ask the tool for less at a time, or raise message_bytes.' },
+  CORRAL_TOOL_BUSY: { audience: 'guest', class: 'ToolFailed', retryable: true, hint: 'Try again later.' },
+  CORRAL_TIMED_OUT: { audience: 'guest', class: 'TimedOut', retryable: true, hint: 'Give the call a longer timeout_ms or ask for less.' },
+  CORRAL_UNKNOWN_RESULT: { audience: 'guest', class: 'Unknown', hint: 'The effect may or may not have happened; check before you repeat it.' },
+  CORRAL_ABORTED: { audience: 'guest', hint: 'The agent itself abandoned this call.' },
+  CORRAL_RECIPIENT_ENDED: { audience: 'guest', class: 'Denied', hint: 'The run this message was for has ended.' },
+  CORRAL_MAILBOX_FULL: { audience: 'guest', class: 'Denied', retryable: true, hint: 'The receiver is behind; wait for it.' },
+
+  // Agents that break the rules of the bus
+  CORRAL_CAP_FORGED: { audience: 'guest', hint: 'Only capabilities that the run was given can be used; an index is not authority.' },
+  CORRAL_CAP_NOT_GRANTED: { audience: 'guest', hint: 'Name the capability in the agent’s `uses`, and have the host grant it.' },
+  CORRAL_EFFECT_INVALID: { audience: 'guest', hint: 'Use the SDK; if you did, report this as a bug.' },
+  CORRAL_EFFECT_TOO_LARGE: { audience: 'guest', hint: 'Send less at a time, or raise message_bytes.' },
+  CORRAL_JSON_UNSUPPORTED: { audience: 'guest', hint: 'Arguments and results are JSON: no functions, symbols, bigints or cycles, at most 64 levels deep.' },
+
+  // Agents that fail
+  CORRAL_AGENT_THREW: { audience: 'guest', hint: 'The agent threw; its message and stack are in the outcome.' },
+  CORRAL_UNHANDLED_REJECTION: { audience: 'guest', hint: 'Await or catch every promise.' },
+  CORRAL_INPUT_INVALID: { audience: 'guest', hint: 'Compare the input with the agent’s input schema.' },
+  CORRAL_OUTPUT_INVALID: { audience: 'guest', hint: 'The agent’s result does not fit its own output schema.' },
+  CORRAL_STALLED: { audience: 'guest', hint: 'The run waited for something that nothing could ever bring.' },
+  CORRAL_CELL_CRASHED: { audience: 'operator', hint: 'The cell died during this run’s crank without saying why; its last words are in the outcome.' },
+  CORRAL_CELL_PROTOCOL: { audience: 'operator', hint: 'The cell sent what a sound cell never sends; it was killed. Treat the agent as hostile.' },
+
+  // Bundles, manifests, submits
+  CORRAL_BUNDLE_INVALID: { audience: 'guest', hint: 'Fix the error it names and bundle again.' },
+  CORRAL_BUNDLE_TOO_LARGE: { audience: 'guest', hint: 'Leave out what the agent does not need at run time.' },
+  CORRAL_MANIFEST_INVALID: { audience: 'guest', hint: 'Compare the definition with the SDK’s types.' },
+  CORRAL_SCHEMA_INVALID: { audience: 'guest', hint: 'Use a schema that can be written as JSON Schema, within the limits on size and depth.' },
+  CORRAL_CAP_UNKNOWN: { audience: 'guest', hint: 'Use a tool that this host offers; `corral doctor` lists them.' },
+  CORRAL_INPUT_TOO_LARGE: { audience: 'guest', hint: 'Pass large data by a capability that reads it instead.' },
+  CORRAL_AGENT_UNKNOWN: { audience: 'guest', hint: 'Deploy the agent first, and check its name.' },
+  CORRAL_RUN_UNKNOWN: { audience: 'operator', hint: 'Check the id; ended runs stay listed until they are erased.' },
+  CORRAL_RUN_STATE: { audience: 'operator', hint: 'The run is in a state in which this cannot be done.' },
+  CORRAL_USAGE: { audience: 'operator', hint: 'See --help.' },
+
+  // The host
+  CORRAL_DATA_LOCKED: { audience: 'operator', hint: 'Stop the other Corral on this data folder, or choose another folder with --data.' },
+  CORRAL_DATA_UNUSABLE: { audience: 'operator', hint: 'Give --data a folder that this user may write to.' },
+  CORRAL_DATA_CORRUPT: { audience: 'operator', hint: 'Restore the folder from a backup; keep the damaged one for analysis.' },
+  CORRAL_DATA_VERSION: { audience: 'operator', hint: 'Run the Corral that wrote this folder, or a newer one.' },
+  CORRAL_DISK_FULL: { audience: 'operator', retryable: true, hint: 'Free space on the data folder’s disk; accepted work is kept.' },
+  CORRAL_EPOCH_STALE: { audience: 'operator', hint: 'Another supervisor owns this run now; nothing needs doing.' },
+  CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
+  CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },
+  CORRAL_RUNTIME: { audience: 'operator', hint: 'Run it with Node 24.12 or later, or 26, on a platform isolated-vm has binaries for.' },
+  CORRAL_STOPPING: { audience: 'operator', retryable: true, hint: 'Corral is shutting down; try again once it is back.' },
+  CORRAL_FRAME_INVALID: { audience: 'bug', hint: 'Report this with the log around it.' },
+  CORRAL_INTERNAL: { audience: 'bug', hint: 'Report this with the log around it.' },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error as it crosses a boundary. */
+export interface ErrorData {
+  readonly code: ErrorCode;
+  /** One clear sentence. Values that could be secret are not in it. */
+  readonly message: string;
+  readonly hint: string;
+  readonly retryable: boolean;
+  /** The class that the SDK makes of it; absent: CorralError. */
+  readonly class?: ErrorClass;
+  /** The call it answers, as the run numbers its effects. */
+  readonly call?: number;
+  /** For CORRAL_BUDGET_EXCEEDED: which limit. */
+  readonly limit?: string;
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(ERRORS, value);
+}
+
+/** Makes the data of an error. The hint and the class come from the table. */
+export function errorData(code: ErrorCode, message: string, more: { call?: number; limit?: string } = {}): ErrorData {
+  const row: ErrorRow = ERRORS[code];
+  return { code, message, hint: row.hint, retryable: row.retryable === true, ...(row.class === undefined ? {} : { class: row.class }), ...more };
+}
+
+/** Every error Corral itself raises, on the host's side. */
+export class CorralError extends Error {
+  override readonly name: string = 'CorralError';
+  readonly code: ErrorCode;
+  readonly hint: string;
+  readonly retryable: boolean;
+  readonly call: number | undefined;
+  readonly limit: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; call?: number; limit?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const row: ErrorRow = ERRORS[code];
+    this.code = code;
+    this.hint = row.hint;
+    this.retryable = row.retryable === true;
+    this.call = options.call;
+    this.limit = options.limit;
+  }
+
+  static from(data: ErrorData): CorralError {
+    return new CorralError(data.code, data.message, {
+      ...(data.call === undefined ? {} : { call: data.call }),
+      ...(data.limit === undefined ? {} : { limit: data.limit }),
+    });
+  }
+
+  get audience(): Audience {
+    return ERRORS[this.code].audience;
+  }
+
+  toJSON(): ErrorData {
+    return errorData(this.code, this.message, {
+      ...(this.call === undefined ? {} : { call: this.call }),
+      ...(this.limit === undefined ? {} : { limit: this.limit }),
+    });
+  }
+}

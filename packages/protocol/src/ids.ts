@@ -1,0 +1,62 @@
+/**
+ * Identifiers. Every id carries its kind as a prefix, so that a log line or an error can be read without its context,
+ * and a brand, so that one kind cannot be passed for another.
+ */
+import * as z from 'zod';
+
+/** 32 symbols without the look-alikes i, l, o, u (Crockford's base 32, lower case). */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const LENGTH = 12; // 60 bits: a collision among a million ids has odds of about one in two million
+
+const idSchema = <P extends string>(prefix: P) =>
+  z.templateLiteral([`${prefix}_`, z.string().regex(/^[0-9a-hjkmnp-tv-z]{12}$/)]).brand<P>();
+
+export const RunId = idSchema('run');
+export const GrantId = idSchema('grant');
+export const CellId = idSchema('cell');
+export type RunId = z.infer<typeof RunId>;
+export type GrantId = z.infer<typeof GrantId>;
+export type CellId = z.infer<typeof CellId>;
+
+/** Tenants, agents and tools are named by people: `license-audit`, `zoo/spin`, `fs.read`. */
+const name = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[a-z0-9][a-z0-9._/-]*$/, 'lower-case letters, digits and . _ / - only');
+
+export const TenantId = name(64).brand<'tenant'>();
+export type TenantId = z.infer<typeof TenantId>;
+export const AgentName = name(100).brand<'agent'>();
+export type AgentName = z.infer<typeof AgentName>;
+export const ToolName = name(100).brand<'tool'>();
+export type ToolName = z.infer<typeof ToolName>;
+
+/** Who acts: `user:ana`, `run:run_…`, `local`. Set from the channel, never from a payload. */
+export const PrincipalId = z.string().min(1).max(200).brand<'principal'>();
+export type PrincipalId = z.infer<typeof PrincipalId>;
+
+/** Content address: `sha256:` and 64 hex digits. */
+export const Digest = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/)
+  .brand<'digest'>();
+export type Digest = z.infer<typeof Digest>;
+
+type Prefix = 'run' | 'grant' | 'cell';
+interface IdByPrefix {
+  run: RunId;
+  grant: GrantId;
+  cell: CellId;
+}
+
+/**
+ * Makes a new id from random bytes.
+ * @param random returns `n` bytes of randomness; handed in, so that a simulated world repeats its ids from a seed
+ */
+export function newId<P extends Prefix>(prefix: P, random: (n: number) => Uint8Array): IdByPrefix[P] {
+  const bytes = random(LENGTH);
+  let text = `${prefix}_`;
+  for (let i = 0; i < LENGTH; i++) text += ALPHABET[(bytes[i] as number) & 31];
+  return text as IdByPrefix[P];
+}

@@ -1,0 +1,117 @@
+/**
+ * Every limit of Corral, in one table: what holds when nobody says otherwise, and what nobody may exceed.
+ * Units are the last part of each name. A bound at the edge of each is tested in limits.test.ts and test/conformance.
+ */
+export interface Limit {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly about: string;
+}
+
+const MIB = 1024 * 1024;
+const DAY_MS = 86_400_000;
+
+const limit = (about: string, fallback: number, max: number, min = 1): Limit => ({ default: fallback, min, max, about });
+
+/** Ceilings of one run. Reaching one ends the run as `exceeded(<name without unit>)`, unless the text says that a call is refused. */
+export const CEILINGS = {
+  crank_cpu_ms: limit('CPU time of one crank', 250, 10_000),
+  memory_mib: limit('heap of the isolate, ArrayBuffers included', 64, 1024, 8),
+  wall_ms: limit('time from the first crank to the end; paused time does not count', 600_000, 365 * DAY_MS),
+  in_flight: limit('effects waiting for their reply; one more is refused', 256, 4096),
+  effects: limit('effects in total', 100_000, 10_000_000),
+  message_bytes: limit('size of one effect or one result as JSON', 256 * 1024, 4 * MIB, 256),
+  log_bytes: limit('log text in total', 1 * MIB, 64 * MIB, 0),
+  journal_bytes: limit('journal in total', 64 * MIB, 4096 * MIB, 4096),
+  message_depth: limit('length of a causal chain of messages between runs; a longer one is refused', 100_000, 1_000_000),
+  spawn_depth: limit('generations of child runs; one more is refused', 8, 64, 0),
+} as const satisfies Record<string, Limit>;
+
+/** Amounts of a purse. They are moved to a child at spawn; a call that a purse cannot pay is refused. */
+export const BUDGETS = {
+  cpu_ms: limit('CPU time of all cranks', 60_000, 30 * DAY_MS),
+  calls: limit('calls to tools', 10_000, 100_000_000, 0),
+  messages: limit('messages sent to other runs', 10_000, 100_000_000, 0),
+  bytes: limit('bytes of arguments and results', 256 * MIB, 1024 * 1024 * MIB, 0),
+  children: limit('child runs, grandchildren included', 1_000, 1_000_000, 0),
+} as const satisfies Record<string, Limit>;
+
+/** Bounds on what is handed in, checked before anything is kept. */
+export const ADMISSION = {
+  bundle_bytes: limit('a bundle, uncompressed', 4 * MIB, 32 * MIB),
+  input_bytes: limit('the input of a run as JSON', 1 * MIB, 4 * MIB),
+  schema_bytes: limit('one JSON Schema of a manifest', 32 * 1024, 256 * 1024),
+  schema_depth: limit('nesting of one JSON Schema', 32, 64),
+  agents_per_bundle: limit('agents defined in one bundle', 64, 256),
+  uses_per_agent: limit('capabilities an agent may name', 64, 256),
+} as const satisfies Record<string, Limit>;
+
+/** Bounds of the machinery. */
+export const MACHINE = {
+  frame_bytes: limit('payload of one frame between supervisor and cell', 16 * MIB, 64 * MIB),
+  effects_per_crank: limit('effects of one crank', 10_000, 100_000),
+  call_timeout_ms: limit('time a tool has for one attempt', 30_000, 3_600_000),
+  cells_per_tenant: limit('cells one tenant may hold at once', 2, 64),
+  cell_memory_mib: limit('resident memory of one cell before idle isolates are parked', 512, 65_536),
+  cell_rss_slack_mib: limit('memory a crank may take beyond its run’s ceiling before its cell is killed', 64, 4096),
+  crank_slack_ms: limit('how far past its CPU ceiling a crank may be before its cell is killed from outside', 30, 1000),
+  crank_wall_ms: limit('time one crank may hold its cell, on CPU or not; frozen time does not count', 10_000, 120_000),
+  long_crank_ms: limit('a crank on the CPU for longer shares the CPU-bound slots with others like it', 15, 1000),
+  cancel_grace_ms: limit('time an agent has to tidy up after a cancel', 2_000, 60_000, 0),
+  pause_grace_ms: limit('time a run frozen in a crank keeps its cell', 5_000, 600_000, 0),
+  grant_depth: limit('length of a chain of derived grants', 64, 64),
+  capabilities: limit('capabilities a run may hold', 1_024, 65_536),
+  predicates_per_grant: limit('argument predicates of one attenuation', 16, 64),
+  timer_ms: limit('how far ahead a timer may be set', 365 * DAY_MS, 365 * DAY_MS),
+  mailbox_messages: limit('messages waiting for one run; one more is refused', 1_000, 100_000),
+} as const satisfies Record<string, Limit>;
+
+export type CeilingName = keyof typeof CEILINGS;
+export type BudgetName = keyof typeof BUDGETS;
+
+/** The bounds one run lives under; every field present. */
+export type Ceilings = { readonly [K in CeilingName]: number };
+
+export const DEFAULT_CEILINGS: Ceilings = defaults(CEILINGS);
+export const DEFAULT_BUDGET: { readonly [K in BudgetName]: number } = defaults(BUDGETS);
+/** What a child gets of what its spawner does not name, as far as the spawner has it. */
+export const SPAWN_BUDGET: { readonly [K in BudgetName]: number } = { cpu_ms: 2_000, calls: 100, messages: 100, bytes: 8 * MIB, children: 0 };
+export const BUDGET_NAMES = Object.keys(BUDGETS) as BudgetName[];
+
+/** What an outcome calls a limit: its name without the unit, `crank_cpu_ms` being the one people meet as `cpu`. */
+export const LIMIT_NAMES = [
+  'cpu',
+  'cpu_total',
+  'memory',
+  'wall',
+  'crank_wall',
+  'in_flight',
+  'effects',
+  'effects_per_crank',
+  'message_bytes',
+  'log_bytes',
+  'journal_bytes',
+  'message_depth',
+  'spawn_depth',
+  'calls',
+  'messages',
+  'bytes',
+  'children',
+  'capabilities',
+  'mailbox',
+] as const;
+export type LimitName = (typeof LIMIT_NAMES)[number];
+
+/** The limit that an outcome names when this amount of a purse is spent. */
+export const LIMIT_OF_BUDGET: { readonly [K in BudgetName]: LimitName } = {
+  cpu_ms: 'cpu_total',
+  calls: 'calls',
+  messages: 'messages',
+  bytes: 'bytes',
+  children: 'children',
+};
+
+function defaults<T extends Record<string, Limit>>(table: T): { readonly [K in keyof T]: number } {
+  return Object.fromEntries(Object.entries(table).map(([key, row]) => [key, row.default])) as { [K in keyof T]: number };
+}

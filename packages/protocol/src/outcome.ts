@@ -1,0 +1,48 @@
+/** How a run ended. An outcome never lies: "ran, but the result was lost" and "never ran" are different (DESIGN 2). */
+import * as z from 'zod';
+import { ERRORS, type ErrorCode } from './errors.ts';
+import { LIMIT_NAMES } from './limits.ts';
+
+export const ErrorCodeSchema = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
+
+const text = z.string().max(4096);
+
+export const Outcome = z.discriminatedUnion('kind', [
+  /** The agent finished; its output, valid by its own schema, is in the journal. */
+  z.object({ kind: z.literal('completed'), output: z.json() }),
+  /** It ran and went wrong. `stack` is the guest's, as it gave it. */
+  z.object({ kind: z.literal('failed'), code: ErrorCodeSchema, message: text, stack: text.exactOptional() }),
+  /** A person or a rule stopped it. */
+  z.object({ kind: z.literal('killed'), by: z.string(), reason: text }),
+  z.object({ kind: z.literal('exceeded'), limit: z.enum(LIMIT_NAMES), message: text }),
+  z.object({ kind: z.literal('looped'), evidence: text }),
+  /** Refused at admission: none of its code ran. */
+  z.object({ kind: z.literal('denied'), code: ErrorCodeSchema, message: text }),
+  /** Replay did something else than the journal says. */
+  z.object({ kind: z.literal('diverged'), crank: z.int(), expected: text, seen: text }),
+  /** Admitted, but no code of it ever ran. */
+  z.object({ kind: z.literal('never_started'), code: ErrorCodeSchema, message: text }),
+  z.object({ kind: z.literal('cancelled'), by: z.string(), reason: text }),
+]);
+export type Outcome = z.infer<typeof Outcome>;
+
+/** The short form people read: `completed`, `exceeded(cpu)`, `failed(CORRAL_CAP_FORGED)`, `failed(stalled)`. */
+export function outcomeText(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'failed':
+      return outcome.code === 'CORRAL_STALLED' ? 'failed(stalled)' : `failed(${outcome.code})`;
+    case 'exceeded':
+      return `exceeded(${outcome.limit})`;
+    case 'denied':
+    case 'never_started':
+      return `${outcome.kind}(${outcome.code})`;
+    case 'looped':
+      return `looped(${outcome.evidence})`;
+    case 'diverged':
+      return `diverged(crank ${outcome.crank})`;
+    case 'completed':
+    case 'killed':
+    case 'cancelled':
+      return outcome.kind;
+  }
+}

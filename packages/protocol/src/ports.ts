@@ -1,0 +1,48 @@
+/** What Corral asks of the machine. Composition roots hand in the real ones; a simulated world hands in its own. */
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds from some fixed point; never goes back. */
+  monotonic(): number;
+  /** Calls `then` once, not before `ms` have passed. Returns what calls it off. */
+  after(ms: number, then: () => void): () => void;
+}
+
+/** Returns `n` bytes that nobody can guess. */
+export type Random = (n: number) => Uint8Array;
+
+/** What a process has used so far, as the operating system says. */
+export interface ProcessMeter {
+  readonly cpu_ms: number;
+  readonly rss_mib: number;
+}
+
+/** How a process ended. */
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** The end of what it wrote to its error output. */
+  readonly lastWords: string;
+}
+
+export interface CellProcessEvents {
+  readonly onBytes: (bytes: Buffer) => void;
+  readonly onExit: (exit: ProcessExit) => void;
+}
+
+/** A cell's process, seen from the supervisor. */
+export interface CellProcess {
+  readonly pid: number | undefined;
+  write(bytes: Buffer): void;
+  /** Stops it where it stands; false when it is gone. */
+  freeze(): boolean;
+  thaw(): boolean;
+  kill(): void;
+  /** Measured from outside; undefined where the platform has no way, or the process is gone. */
+  meter(): ProcessMeter | undefined;
+}
+
+export interface CellLauncher {
+  launch(events: CellProcessEvents): CellProcess;
+}

@@ -1,0 +1,69 @@
+/** A run: its record, the four axes of its state, its journal. */
+import type { Decision } from './decision.ts';
+import type { Digest, GrantId, PrincipalId, RunId, TenantId, AgentName } from './ids.ts';
+import type { Json } from './json.ts';
+import type { Ceilings } from './limits.ts';
+import type { Budget } from './manifest.ts';
+import type { Outcome } from './outcome.ts';
+
+export type Lifecycle = 'queued' | 'active' | 'ended';
+export type Control = 'none' | 'paused' | 'quarantined';
+export type Residency = 'resident' | 'parked';
+export type WaitingOn = 'call' | 'message' | 'timer' | 'child' | 'approval' | 'resolution' | 'upgrade' | 'nothing';
+
+/** What replay needs besides the journal; written once, at admission. */
+export interface RunHeader {
+  /** 32 bytes as hex. */
+  readonly seed: string;
+  /** Digest of the sandbox image. */
+  readonly image: string;
+  readonly node: string;
+  readonly v8: string;
+  readonly icu: string;
+}
+
+/** A run as admitted. Immutable. */
+export interface RunRecord {
+  readonly id: RunId;
+  readonly tenant: TenantId;
+  readonly agent: AgentName;
+  readonly version: Digest;
+  readonly bundle: Digest;
+  readonly principal: PrincipalId;
+  readonly parent: { readonly run: RunId; readonly id: number; readonly agent: AgentName } | undefined;
+  readonly spawn_depth: number;
+  readonly input: Json;
+  readonly header: RunHeader;
+  readonly ceilings: Ceilings;
+  readonly budget: Required<Budget>;
+  /** The initial c-list: alias, index and grant of each. With `spawns` of the manifest, it is the run's whole authority. */
+  readonly caps: readonly { readonly alias: string; readonly cap: number; readonly grant: GrantId }[];
+  readonly created_at: number;
+}
+
+/** What changes about a run, as the store keeps it for lists; the journal is the truth behind it. */
+export interface RunStatus {
+  readonly lifecycle: Lifecycle;
+  readonly control: Control;
+  readonly waiting: WaitingOn;
+  readonly outcome: Outcome | undefined;
+  readonly ended_at: number | undefined;
+}
+
+/** Something the host did to a run outside of a crank, and that a fold must know. */
+export type HostEvent =
+  | { readonly kind: 'unknown'; readonly id: number; readonly message: string }
+  | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'retry' | 'result' | 'fail' }
+  | { readonly kind: 'control'; readonly control: Control; readonly by: string; readonly reason: string }
+  | { readonly kind: 'ended'; readonly outcome: Outcome };
+
+/** One line of a journal: a crank, or a host event. `delivery` and `effects` are JSON texts, kept as they crossed. */
+export interface Entry {
+  readonly seq: number;
+  readonly at: number;
+  readonly delivery: string | undefined;
+  readonly effects: string | undefined;
+  readonly decisions: readonly Decision[];
+  readonly event: HostEvent | undefined;
+  readonly cpu_us: number;
+}

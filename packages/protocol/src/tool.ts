@@ -1,0 +1,62 @@
+/** The Tool port: a power of the host that agents reach through a capability. */
+import type * as z from 'zod';
+import type { RunId, TenantId } from './ids.ts';
+import type { Json } from './json.ts';
+
+/** What a tool says of itself: MCP's words, and ours (DESIGN 5). They decide about the embargo, retries and what a lost reply means. */
+export interface ToolAnnotations {
+  /** It changes nothing. */
+  readonly readOnly: boolean;
+  /** Doing it twice with one idempotency key is doing it once. */
+  readonly idempotent: boolean;
+  /** What it changes cannot be changed back. */
+  readonly destructive: boolean;
+  /** It reaches beyond this host. */
+  readonly openWorld: boolean;
+  /** It costs, but changes nothing, so it may be repeated. */
+  readonly repeatable: boolean;
+  /** Whether what it returns may have been written by a stranger. */
+  readonly returns: 'trusted' | 'untrusted';
+  /** What it touches, so that interference through a shared tool can be seen. */
+  readonly resource?: string;
+}
+
+export interface ToolCall {
+  readonly input: Json;
+  /** One per logical call, whatever the number of attempts: `run_…:7`. */
+  readonly idempotency_key: string;
+  readonly attempt: number;
+  readonly run: RunId;
+  readonly tenant: TenantId;
+  /** Aborted when the call timed out, was given up, or its run was killed. */
+  readonly signal: AbortSignal;
+}
+
+/** How an attempt ended. `unknown` is for a tool that was lost after it began: it may or may not have acted. */
+export type ToolResult =
+  | { readonly kind: 'ok'; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'unknown'; readonly message: string };
+
+export interface Tool {
+  readonly name: string;
+  readonly description: string;
+  readonly input: z.ZodType;
+  readonly output: z.ZodType;
+  readonly annotations: ToolAnnotations;
+  /** For one attempt; undefined: the host's default. */
+  readonly timeout_ms?: number;
+  /** Never rejects. */
+  invoke(call: ToolCall): Promise<ToolResult>;
+  close?(): Promise<void>;
+}
+
+/** Reading inside the host: may start before the commit, since nobody can tell afterwards that it did. */
+export function mayStartEarly(annotations: ToolAnnotations): boolean {
+  return annotations.readOnly && !annotations.openWorld;
+}
+
+/** Whether a call whose reply was lost may simply be made again. */
+export function mayRepeat(annotations: ToolAnnotations): boolean {
+  return annotations.readOnly || annotations.idempotent || annotations.repeatable;
+}

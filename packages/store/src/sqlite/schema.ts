@@ -1,0 +1,84 @@
+/** The tables, and the steps that led to them. A step, once released, is never changed. */
+import type { DatabaseSync } from 'node:sqlite';
+import { CorralError } from '@corral/protocol/errors';
+
+const STEPS: readonly string[] = [
+  `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE bundles (digest TEXT PRIMARY KEY, source TEXT NOT NULL, source_map TEXT) WITHOUT ROWID;
+  CREATE TABLE versions (version TEXT PRIMARY KEY, bundle TEXT NOT NULL, name TEXT NOT NULL, manifest TEXT NOT NULL) WITHOUT ROWID;
+
+  CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    parent TEXT,
+    lifecycle TEXT NOT NULL,
+    control TEXT NOT NULL,
+    waiting TEXT NOT NULL,
+    outcome TEXT,
+    ended_at INTEGER,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    inbox_seq INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  -- What never changes about a run, apart from what changes with every crank.
+  CREATE TABLE records (id TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+  CREATE INDEX runs_open ON runs (created_at) WHERE lifecycle <> 'ended';
+  CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
+
+  CREATE TABLE journal (
+    run TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    cpu_us INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (run, seq)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE inbox (
+    run TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    sender TEXT NOT NULL,
+    key TEXT NOT NULL,
+    delivery TEXT NOT NULL,
+    PRIMARY KEY (run, seq)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE timers (run TEXT NOT NULL, id INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (run, id)) WITHOUT ROWID;
+  CREATE INDEX timers_due ON timers (due);
+
+  CREATE TABLE grants (
+    id TEXT PRIMARY KEY,
+    parent TEXT,
+    holder TEXT NOT NULL,
+    data TEXT NOT NULL,
+    used INTEGER NOT NULL,
+    revoked INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX grants_holder ON grants (holder);
+  `,
+];
+
+/**
+ * Brings a database up to date, in one transaction.
+ * @throws CORRAL_DATA_VERSION when a newer Corral wrote it
+ */
+export function migrate(db: DatabaseSync): void {
+  const { user_version: have } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (have > STEPS.length) {
+    throw new CorralError('CORRAL_DATA_VERSION', `The data folder has schema ${have}; this Corral knows schemas up to ${STEPS.length}.`);
+  }
+  if (have === STEPS.length) return;
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    for (const step of STEPS.slice(have)) db.exec(step);
+    db.exec(`PRAGMA user_version = ${STEPS.length}`);
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * One cell, from the supervisor's side: its process, the frames to and from it, which runs stay in it. The process is not
+ * trusted: a frame is judged by its header before it is buffered, and one that does not answer what was asked ends it.
+ */
+import { CorralError } from '@corral/protocol/errors';
+import { encodeFrame, FrameKind, FrameReader, type FaultPayload, type Frame, type FrameHead, type ReadyPayload, type ReplayPayload, type StartPayload } from '@corral/protocol/frame';
+import { FaultPayload as FaultSchema, ReadyPayload as ReadySchema } from '@corral/protocol/cell-reports';
+import type { CellId, TenantId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
+import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports';
+
+/** What a cell is doing for one of its runs. Only one thing at a time is on its CPU. */
+export interface Task {
+  readonly kind: 'crank' | 'replay' | 'describe';
+  readonly assignment: number;
+  readonly crank: number;
+  readonly began: number;
+  /** CPU time after which it is ended from outside; the cell itself tries sooner. */
+  readonly limit_ms: number;
+  /** Time on the CPU before it began, once the watch has looked. */
+  cpuBefore_ms: number | undefined;
+  /** How long the process was stopped meanwhile. */
+  frozen_ms: number;
+}
+
+export interface CellEvents {
+  readonly onReady: (cell: Cell) => void;
+  readonly onCranked: (cell: Cell, task: Task, effects: string, head: FrameHead) => void;
+  readonly onReplayed: (cell: Cell, task: Task, head: FrameHead) => void;
+  readonly onDescribed: (cell: Cell, task: Task, manifests: string) => void;
+  /** The isolate of this run is gone; the cell lives on. */
+  readonly onFault: (cell: Cell, task: Task | undefined, assignment: number, fault: FaultPayload, head: FrameHead) => void;
+  /** The process is gone, by itself or by `kill`. */
+  readonly onExit: (cell: Cell, exit: ProcessExit, error: CorralError | undefined) => void;
+}
+
+/** Longest fault report and handshake. */
+const SMALL = 64 * 1024;
+
+export class Cell {
+  readonly id: CellId;
+  readonly incarnation: number;
+  readonly #process: CellProcess;
+  readonly #events: CellEvents;
+  readonly #now: () => number;
+  readonly #bundles = new Set<string>();
+  readonly #reader: FrameReader;
+  #assignments = 0;
+  #frozenSince: number | undefined;
+  #violation: CorralError | undefined;
+
+  tenant: TenantId | undefined;
+  runtime: ReadyPayload | undefined;
+  task: Task | undefined;
+  /** Its process is gone. */
+  dead = false;
+  /** It was killed, and nothing it still says counts. */
+  doomed = false;
+  /** It is frozen because somebody paused the run on its CPU, and only they may thaw it. */
+  paused = false;
+  /** Where the process stood when it last had nothing to do. */
+  idle: ProcessMeter | undefined;
+
+  constructor(id: CellId, incarnation: number, launcher: CellLauncher, now: () => number, events: CellEvents) {
+    this.id = id;
+    this.incarnation = incarnation;
+    this.#events = events;
+    this.#now = now;
+    this.#reader = new FrameReader({
+      accept: {
+        [FrameKind.ready]: SMALL,
+        [FrameKind.cranked]: MACHINE.frame_bytes.default,
+        [FrameKind.replayed]: 0,
+        [FrameKind.fault]: SMALL,
+        [FrameKind.described]: MACHINE.frame_bytes.default,
+      },
+      check: (head) => this.#check(head),
+    });
+    this.#process = launcher.launch({
+      onBytes: (bytes) => this.#receive(bytes),
+      onExit: (exit) => {
+        this.dead = true;
+        this.#events.onExit(this, exit, this.#violation);
+      },
+    });
+    this.#send(FrameKind.hello, 0, 0, 0, JSON.stringify({ effects_per_crank: MACHINE.effects_per_crank.default }));
+  }
+
+  get ready(): boolean {
+    return this.runtime !== undefined && !this.dead;
+  }
+
+  get idling(): boolean {
+    return this.ready && !this.doomed && this.task === undefined && this.#frozenSince === undefined;
+  }
+
+  get frozen(): boolean {
+    return this.#frozenSince !== undefined;
+  }
+
+  /** Makes an isolate for a run. Its number is how the run is called in this cell from now on. */
+  start(bundle: { readonly digest: string; readonly source: string }, start: Omit<StartPayload, 'bundle'>): number {
+    this.#assignments += 1;
+    this.#sendBundle(bundle);
+    this.#send(FrameKind.start, this.#assignments, 0, 0, JSON.stringify({ ...start, bundle: bundle.digest } satisfies StartPayload));
+    return this.#assignments;
+  }
+
+  /**
+   * @param cpu_us after which the cell ends it
+   * @param limit_ms after which the supervisor does
+   */
+  crank(assignment: number, crank: number, delivery: string, cpu_us: number, limit_ms: number): void {
+    this.#begin('crank', assignment, crank, limit_ms);
+    this.#send(FrameKind.crank, assignment, crank, cpu_us, delivery);
+  }
+
+  replay(assignment: number, payload: ReplayPayload): void {
+    const last = payload.cranks.at(-1)?.crank ?? 0;
+    const limit_ms = payload.cranks.reduce((sum, { cpu_us }) => sum + cpu_us / 1000, 0);
+    this.#begin('replay', assignment, last, limit_ms);
+    this.#send(FrameKind.replay, assignment, last, 0, JSON.stringify(payload));
+  }
+
+  describe(bundle: { readonly digest: string; readonly source: string }, start: Omit<StartPayload, 'bundle'>): void {
+    this.#sendBundle(bundle);
+    this.#begin('describe', 0, 0, start.load_cpu_us / 1000);
+    this.#send(FrameKind.describe, 0, 0, start.load_cpu_us, JSON.stringify({ ...start, bundle: bundle.digest } satisfies StartPayload));
+  }
+
+  /** Disposes of a run's isolate. */
+  drop(assignment: number): void {
+    if (!this.dead) this.#send(FrameKind.drop, assignment, 0, 0, '');
+  }
+
+  /** Stops the process where it stands: no instruction of it runs until `thaw`. */
+  freeze(): boolean {
+    if (this.#frozenSince !== undefined || !this.#process.freeze()) return false;
+    this.#frozenSince = this.#now();
+    return true;
+  }
+
+  thaw(): void {
+    if (this.#frozenSince === undefined) return;
+    if (this.task !== undefined) this.task.frozen_ms += this.#now() - this.#frozenSince;
+    this.#frozenSince = undefined;
+    this.#process.thaw();
+  }
+
+  kill(): void {
+    this.doomed = true;
+    this.#process.kill();
+  }
+
+  meter(): ProcessMeter | undefined {
+    return this.#process.meter();
+  }
+
+  /** How long the current task has held the cell, without the time the process was stopped. */
+  held_ms(): number {
+    if (this.task === undefined) return 0;
+    const until = this.#frozenSince ?? this.#now();
+    return until - this.task.began - this.task.frozen_ms;
+  }
+
+  #begin(kind: Task['kind'], assignment: number, crank: number, limit_ms: number): void {
+    this.task = { kind, assignment, crank, began: this.#now(), limit_ms, cpuBefore_ms: undefined, frozen_ms: 0 };
+  }
+
+  #sendBundle({ digest, source }: { readonly digest: string; readonly source: string }): void {
+    if (this.#bundles.has(digest)) return;
+    this.#bundles.add(digest);
+    this.#send(FrameKind.bundle, 0, 0, 0, `${digest}\n${source}`);
+  }
+
+  #send(kind: FrameKind, assignment: number, crank: number, cpu_us: number, payload: string): void {
+    this.#process.write(encodeFrame({ kind, incarnation: this.incarnation, assignment, crank, cpu_us, heap_kib: 0 }, payload));
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.doomed) return;
+    try {
+      this.#reader.push(bytes, (frame) => this.#take(frame));
+    } catch (error) {
+      if (!(error instanceof CorralError)) throw error;
+      this.#violation = error;
+      this.kill();
+    }
+  }
+
+  /** A sound cell answers exactly what it was asked. Called with the header alone. */
+  #check(head: FrameHead): void {
+    const { task } = this;
+    const expected =
+      head.incarnation === this.incarnation &&
+      (head.kind === FrameKind.ready
+        ? this.runtime === undefined
+        : // A load that failed is reported before the crank that was sent after it is.
+          head.kind === FrameKind.fault
+          ? head.assignment <= this.#assignments
+          : task !== undefined && head.assignment === task.assignment && head.crank === task.crank && head.kind === ANSWERS[task.kind]);
+    if (!expected) {
+      throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} sent a frame of kind ${head.kind} that answers nothing it was asked.`);
+    }
+  }
+
+  #take(frame: Frame): void {
+    const { task } = this;
+    switch (frame.kind) {
+      case FrameKind.ready:
+        this.runtime = parsePayload(ReadySchema, frame.payload);
+        this.#events.onReady(this);
+        return;
+      case FrameKind.fault: {
+        const mine = task !== undefined && task.assignment === frame.assignment ? task : undefined;
+        if (mine !== undefined) this.task = undefined;
+        this.#events.onFault(this, mine, frame.assignment, parsePayload(FaultSchema, frame.payload), frame);
+        return;
+      }
+      case FrameKind.cranked:
+        this.task = undefined;
+        this.#events.onCranked(this, task as Task, frame.payload, frame);
+        return;
+      case FrameKind.replayed:
+        this.task = undefined;
+        this.#events.onReplayed(this, task as Task, frame);
+        return;
+      default:
+        this.task = undefined;
+        this.#events.onDescribed(this, task as Task, frame.payload);
+    }
+  }
+}
+
+const ANSWERS = { crank: FrameKind.cranked, replay: FrameKind.replayed, describe: FrameKind.described } as const;
+
+function parsePayload<T>(schema: { parse(value: unknown): T }, text: string): T {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    throw new CorralError('CORRAL_CELL_PROTOCOL', 'A cell sent a report of the wrong shape.');
+  }
+}

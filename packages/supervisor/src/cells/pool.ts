@@ -1,0 +1,112 @@
+/**
+ * The cells of this machine: who has which, and one spare kept warm. A cell belongs to no tenant until it is bound, once;
+ * it is never handed on, whatever its tenant did in it.
+ */
+import { newId, type TenantId } from '@corral/protocol/ids';
+import type { CellLauncher, Clock, Random } from '@corral/protocol/ports';
+import { Cell, type CellEvents } from './cell.ts';
+
+export interface PoolOptions {
+  readonly launcher: CellLauncher;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Warm cells that wait for a tenant. */
+  readonly spares: number;
+  readonly cellsPerTenant: number;
+  /** Cells of all tenants together. */
+  readonly maxCells: number;
+  readonly events: CellEvents;
+}
+
+/** After this many cells in a row that died before they were ready, no more are started. */
+const HOPELESS = 3;
+
+export class CellPool {
+  readonly #options: PoolOptions;
+  readonly #cells = new Set<Cell>();
+  readonly #spares = new Set<Cell>();
+  #incarnations = 0;
+  #failures = 0;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#refill();
+  }
+
+  get cells(): ReadonlySet<Cell> {
+    return this.#cells;
+  }
+
+  /** Whether cells cannot be started here at all. */
+  get hopeless(): boolean {
+    return this.#failures >= HOPELESS;
+  }
+
+  /**
+   * A cell for one more run of a tenant: its least loaded one, unless all are on the CPU and it may have another.
+   * @param load how many runs sit in a cell
+   * @returns undefined when the machine has as many cells as it may and the tenant has none
+   */
+  seat(tenant: TenantId, load: (cell: Cell) => number): Cell | undefined {
+    let best: Cell | undefined;
+    let held = 0;
+    for (const cell of this.#cells) {
+      if (cell.tenant !== tenant || cell.doomed) continue;
+      held += 1;
+      if (best === undefined || rank(cell, load) < rank(best, load)) best = cell;
+    }
+    if (best !== undefined && (best.task === undefined || held >= this.#options.cellsPerTenant)) return best;
+    return this.#bind(tenant) ?? best;
+  }
+
+  /** A cell for one use by the host itself; the caller kills it. */
+  borrow(): Cell | undefined {
+    return this.#bind(undefined);
+  }
+
+  /** A cell has started. */
+  started(): void {
+    this.#failures = 0;
+  }
+
+  /** A cell's process is gone. */
+  remove(cell: Cell): void {
+    if (cell.runtime === undefined && !this.#closed) this.#failures += 1;
+    this.#cells.delete(cell);
+    this.#spares.delete(cell);
+    this.#refill();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const cell of this.#cells) cell.kill();
+  }
+
+  #bind(tenant: TenantId | undefined): Cell | undefined {
+    const [spare] = this.#spares;
+    if (spare !== undefined) this.#spares.delete(spare);
+    const cell = spare ?? (this.#cells.size < this.#options.maxCells ? this.#launch() : undefined);
+    if (cell === undefined) return undefined;
+    cell.tenant = tenant;
+    this.#refill();
+    return cell;
+  }
+
+  #refill(): void {
+    while (!this.#closed && !this.hopeless && this.#spares.size < this.#options.spares && this.#cells.size < this.#options.maxCells) {
+      this.#spares.add(this.#launch());
+    }
+  }
+
+  #launch(): Cell {
+    const { launcher, clock, random, events } = this.#options;
+    this.#incarnations += 1;
+    const cell = new Cell(newId('cell', random), this.#incarnations, launcher, () => clock.monotonic(), events);
+    this.#cells.add(cell);
+    return cell;
+  }
+}
+
+/** A cell that is free comes before one that is busy, then the emptier one. */
+const rank = (cell: Cell, load: (cell: Cell) => number) => load(cell) + (cell.task === undefined ? 0 : 1_000_000);

@@ -1,0 +1,212 @@
+/** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
+import type { Broker } from '@corral/broker/broker';
+import { CorralError, errorData } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Clock } from '@corral/protocol/ports';
+import type { Receipt } from '@corral/protocol/receipt';
+import { mayRepeat, type Tool } from '@corral/protocol/tool';
+import type { Cell } from './cells/cell.ts';
+import type { Run } from './runs/run.ts';
+import type { Stage } from './stage.ts';
+
+export interface ControlOptions {
+  readonly clock: Clock;
+  readonly broker: Broker;
+  readonly stage: Stage;
+  readonly runs: ReadonlyMap<RunId, Run>;
+  readonly tool: (tenant: string, name: string) => Tool | undefined;
+  /** Ends a run and resolves once that is durable. */
+  readonly end: (run: Run, outcome: Outcome, revoke: boolean) => Promise<unknown>;
+  /** Resolves once the process of a cell is gone. */
+  readonly gone: (cell: Cell) => Promise<void>;
+}
+
+/** How a call with an unknown result is settled by a person. */
+export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
+
+interface Details {
+  readonly cell_killed?: boolean;
+  readonly grants_revoked?: number;
+  readonly calls_aborted?: number;
+  readonly calls_unknown?: readonly number[];
+  readonly children?: readonly Receipt[];
+}
+
+export class Control {
+  readonly #options: ControlOptions;
+  /** Runs that are frozen in a crank, with what gives their cell up. */
+  readonly #frozen = new Map<RunId, { readonly cell: Cell; readonly stopGrace: () => void }>();
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+  }
+
+  /** Stops a run where it stands and keeps it so, whatever arrives for it. Its wall clock stands still too. */
+  async pause(id: RunId, by: string, reason: string): Promise<Receipt> {
+    const { clock, stage, broker } = this.#options;
+    const began = clock.monotonic();
+    const run = this.#find(id);
+    if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
+    run.control = 'paused';
+    this.stopWall(run);
+    const cell = run.seat?.cell;
+    if (cell !== undefined && run.onCpu !== undefined) this.#freeze(run, cell);
+    const latency_ms = clock.monotonic() - began;
+    if (cell !== undefined && cell.paused) stage.rehome(cell);
+    await broker.record(run, { kind: 'control', control: 'paused', by, reason });
+    return this.#receipt(run, 'pause', by, reason, latency_ms);
+  }
+
+  /** Lets a paused run go on: from where it stood if its cell was kept, else by replay. */
+  async resume(id: RunId, by: string, reason: string): Promise<Receipt> {
+    const { clock, stage, broker } = this.#options;
+    const began = clock.monotonic();
+    const run = this.#find(id);
+    if (run.control !== 'paused') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
+    run.control = 'none';
+    if (run.began !== undefined) this.startWall(run);
+    const frozen = this.#frozen.get(id);
+    if (frozen !== undefined) {
+      this.#frozen.delete(id);
+      frozen.stopGrace();
+      frozen.cell.paused = false;
+      frozen.cell.thaw();
+    }
+    stage.wake(run);
+    const latency_ms = clock.monotonic() - began;
+    await broker.record(run, { kind: 'control', control: 'none', by, reason });
+    return this.#receipt(run, 'resume', by, reason, latency_ms);
+  }
+
+  /** Asks a run to stop; it has a grace to tidy up, then it is ended. */
+  cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Receipt {
+    const { clock, stage } = this.#options;
+    const began = clock.monotonic();
+    const run = this.#find(id);
+    if (run.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
+    const stopGrace = clock.after(grace_ms, () => {
+      if (run.outcome === undefined) void this.#options.end(run, { kind: 'cancelled', by, reason }, true);
+    });
+    run.cancelled = { by, reason, stopGrace };
+    run.queue.push({ delivery: { kind: 'cancel', reason }, inbox: undefined });
+    stage.wake(run);
+    return this.#receipt(run, 'cancel', by, reason, clock.monotonic() - began);
+  }
+
+  /**
+   * Ends a run now: no more deliveries, its grants and all derived from them revoked, its calls aborted, its cell killed if
+   * it is on the CPU, its children likewise. The receipt comes when all of that is true and durable.
+   */
+  async kill(id: RunId, by: string, reason: string): Promise<Receipt> {
+    const { clock, end, gone } = this.#options;
+    const began = clock.monotonic();
+    const run = this.#find(id);
+    const calls = [...run.ledger.pending.values()].filter((pending) => pending.kind === 'call');
+    const unknown = calls.filter(({ tool, state }) => {
+      const annotations = this.#options.tool(run.tenant, tool)?.annotations;
+      return state === 'unknown' || annotations === undefined || !mayRepeat(annotations);
+    });
+    const children = [...run.ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
+    const cell = run.seat?.cell;
+    const onCpu = cell !== undefined && cell.task?.assignment === run.seat?.assignment;
+    const durable = end(run, { kind: 'killed', by, reason }, true);
+    const receipts = children.flatMap((child) => (this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child) ? [this.kill(child, by, reason)] : []));
+    if (onCpu) await gone(cell);
+    const latency_ms = clock.monotonic() - began;
+    await durable;
+    return this.#receipt(run, 'kill', by, reason, latency_ms, {
+      cell_killed: onCpu,
+      grants_revoked: run.ledger.caps.size,
+      calls_aborted: calls.length,
+      calls_unknown: unknown.map((call) => call.id),
+      children: await Promise.all(receipts),
+    });
+  }
+
+  /** A call's reply is lost and may not be asked for again: the run waits for somebody, or its agent is told. */
+  unknown(id: RunId, call: number, message: string): void {
+    const { runs, broker, stage } = this.#options;
+    const run = runs.get(id);
+    if (run === undefined || run.outcome !== undefined) return;
+    void broker.record(run, { kind: 'unknown', id: call, message });
+    if (run.ledger.manifest.on_unknown === 'wait') return;
+    run.queue.push({ delivery: { kind: 'reply', results: [{ id: call, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call }) }] }, inbox: undefined });
+    stage.wake(run);
+  }
+
+  /** Settles a call whose result is unknown. */
+  async resolve(id: RunId, call: number, by: string, resolution: Resolution): Promise<void> {
+    const { broker, stage } = this.#options;
+    const run = this.#find(id);
+    const pending = run.ledger.pending.get(call);
+    if (pending?.kind !== 'call' || pending.state !== 'unknown') throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
+    await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how });
+    if (resolution.how === 'retry') {
+      broker.reissue(run.ledger, pending);
+      return;
+    }
+    const result = resolution.how === 'result' ? { id: call, value: resolution.value } : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
+    run.queue.push({ delivery: { kind: 'reply', results: [result] }, inbox: undefined });
+    stage.wake(run);
+  }
+
+  /** Lets the wall clock of a run go on. */
+  startWall(run: Run): void {
+    const { clock, end } = this.#options;
+    run.wallSince = clock.monotonic();
+    run.stopWall = clock.after(run.wallLeft_ms, () => {
+      if (run.outcome !== undefined) return;
+      void end(run, { kind: 'exceeded', limit: 'wall', message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.` }, true);
+    });
+  }
+
+  stopWall(run: Run): void {
+    run.stopWall?.();
+    run.stopWall = undefined;
+    if (run.wallSince === undefined) return;
+    run.wallLeft_ms = Math.max(0, run.wallLeft_ms - (this.#options.clock.monotonic() - run.wallSince));
+    run.wallSince = undefined;
+  }
+
+  /** Stops the cell under a crank. If nobody resumes it within a grace, the crank is given up; replay will make it again. */
+  #freeze(run: Run, cell: Cell): void {
+    const { clock, stage } = this.#options;
+    cell.paused = true;
+    cell.freeze();
+    const stopGrace = clock.after(MACHINE.pause_grace_ms.default, () => {
+      this.#frozen.delete(run.id);
+      const crank = run.onCpu;
+      stage.condemn(cell);
+      run.onCpu = undefined;
+      if (crank !== undefined && run.outcome === undefined) run.queue.unshift(crank);
+    });
+    this.#frozen.set(run.id, { cell, stopGrace });
+  }
+
+  #find(id: RunId): Run {
+    const run = this.#options.runs.get(id);
+    if (run === undefined || run.outcome !== undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
+    return run;
+  }
+
+  #receipt(run: Run, operation: Receipt['operation'], by: string, reason: string, latency_ms: number, details: Details = {}): Receipt {
+    return {
+      run: run.id,
+      operation,
+      by,
+      reason,
+      latency_ms,
+      lifecycle: run.lifecycle,
+      control: run.control,
+      cell_killed: false,
+      grants_revoked: 0,
+      calls_aborted: 0,
+      calls_unknown: [],
+      children: [],
+      ...details,
+    };
+  }
+}

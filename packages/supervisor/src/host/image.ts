@@ -1,0 +1,16 @@
+/** The sandbox image that cells are started with. */
+import { readFileSync } from 'node:fs';
+import { CorralError } from '@corral/protocol/errors';
+import { IMAGE_PATH } from './walls.ts';
+
+/**
+ * @returns the digest of the image
+ * @throws CORRAL_IMAGE_MISSING when it has not been built
+ */
+export function readImage(): string {
+  try {
+    return (JSON.parse(readFileSync(IMAGE_PATH, 'utf8')) as { digest: string }).digest;
+  } catch (error) {
+    throw new CorralError('CORRAL_IMAGE_MISSING', 'The sandbox image has not been built.', { cause: error });
+  }
+}

@@ -1,0 +1,21 @@
+/** The real clock and the real randomness, for composition roots. */
+import { randomFillSync } from 'node:crypto';
+import type { Clock, Random } from '@corral/protocol/ports';
+
+/** The longest delay a timer of the platform takes. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(ms, then) {
+    let timer: NodeJS.Timeout;
+    const wait = (left: number) => {
+      timer = left > LONGEST_MS ? setTimeout(() => wait(left - LONGEST_MS), LONGEST_MS) : setTimeout(then, left);
+    };
+    wait(ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export const realRandom: Random = (n) => randomFillSync(new Uint8Array(n));

@@ -1,0 +1,80 @@
+/** What can be seen of a host while it runs: a row a run, and what happens. Nothing here is needed for a run to go on. */
+import type { CorralError } from '@corral/protocol/errors';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Control, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
+import type { Run } from './runs/run.ts';
+
+export interface RunView {
+  readonly id: RunId;
+  readonly tenant: TenantId;
+  readonly agent: string;
+  readonly parent: RunId | undefined;
+  readonly lifecycle: Lifecycle;
+  readonly control: Control;
+  readonly residency: Residency;
+  readonly waiting: WaitingOn;
+  /** What exactly it waits on: a tool's name, a number of children. */
+  readonly waitingFor: string;
+  readonly outcome: Outcome | undefined;
+  readonly on_cpu: boolean;
+  readonly cpu_ms: number;
+  readonly heap_kib: number;
+  readonly calls: number;
+  readonly effects: number;
+  /** Share of its budget that is left, of the amount that runs out first. */
+  readonly left: number;
+  /** Since its first crank, paused time included. */
+  readonly age_ms: number;
+  /** Since the crank began that it was ended in, or is in. */
+  readonly crank_age_ms: number;
+}
+
+export type Observation =
+  | { readonly kind: 'admitted' | 'began'; readonly run: RunId }
+  | { readonly kind: 'ended'; readonly run: RunId; readonly outcome: Outcome; readonly view: RunView }
+  | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown }
+  | { readonly kind: 'logged'; readonly run: RunId; readonly level: string; readonly text: string }
+  /** The store would not take a commit of this run. */
+  | { readonly kind: 'refused'; readonly run: RunId; readonly error: CorralError }
+  /** Cells cannot be started here. */
+  | { readonly kind: 'hopeless'; readonly error: CorralError };
+
+export function viewOf(run: Run, now: number): RunView {
+  const { ledger } = run;
+  const { record } = ledger;
+  return {
+    id: run.id,
+    tenant: run.tenant,
+    agent: record.agent,
+    parent: record.parent?.run,
+    lifecycle: run.lifecycle,
+    control: run.control,
+    residency: run.residency,
+    waiting: run.waiting,
+    waitingFor: waitingFor(run),
+    outcome: run.outcome,
+    on_cpu: run.onCpu !== undefined,
+    cpu_ms: ledger.spent().cpu_ms,
+    heap_kib: run.seat === undefined ? 0 : run.heap_kib,
+    calls: ledger.calls,
+    effects: ledger.effects,
+    left: ledger.purse.leftShare(),
+    age_ms: run.began === undefined ? 0 : now - run.began,
+    crank_age_ms: run.began === undefined ? 0 : now - run.crankBegan,
+  };
+}
+
+function waitingFor(run: Run): string {
+  const { ledger, waiting } = run;
+  if (run.onCpu !== undefined || waiting === 'nothing' || waiting === 'message' || waiting === 'timer') return run.onCpu === undefined && waiting !== 'nothing' ? waiting : '';
+  if (waiting === 'child') {
+    let children = 0;
+    for (const pending of ledger.pending.values()) if (pending.kind === 'child') children += 1;
+    return children === 1 ? '1 child' : `${children} children`;
+  }
+  for (const pending of ledger.pending.values()) {
+    if (pending.kind === 'call' && (waiting !== 'resolution' || pending.state === 'unknown')) return waiting === 'resolution' ? `resolution of ${pending.tool}` : `tool:${pending.tool}`;
+  }
+  return waiting;
+}

@@ -1,0 +1,89 @@
+/** A run as its supervisor holds it: the four axes of its state, what waits for it, where it sits. */
+import { Ledger } from '@corral/broker/ledger';
+import type { PendingDelivery } from '@corral/protocol/delivery';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { AgentManifest } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Control, Lifecycle, Residency, RunRecord, WaitingOn } from '@corral/protocol/run';
+import type { Cell } from '../cells/cell.ts';
+
+/** A delivery that waits its turn. */
+export interface Queued {
+  readonly delivery: PendingDelivery;
+  /** Its number in the store's inbox, where it came from there. */
+  readonly inbox: number | undefined;
+}
+
+/** A delivery on the CPU, as it was sent. */
+export interface OnCpu extends Queued {
+  readonly crank: number;
+  readonly at: number;
+  readonly text: string;
+}
+
+/** An isolate in a cell. */
+export interface Seat {
+  readonly cell: Cell;
+  readonly assignment: number;
+}
+
+export class Run {
+  readonly ledger: Ledger;
+  readonly bundleSource: string;
+  epoch: number;
+  control: Control = 'none';
+  outcome: Outcome | undefined;
+  readonly queue: Queued[] = [];
+  seat: Seat | undefined;
+  /** The cell it will sit in once its journal has been read or replayed there. */
+  boarding: Cell | undefined;
+  onCpu: OnCpu | undefined;
+  /** Time stamp of the last delivery: time never goes back for a run. */
+  lastAt = 0;
+  /** How often its crank was given up for having been starved of CPU; each time it may take longer. */
+  starved = 0;
+  heap_kib = 0;
+  /** When it last was on the CPU. */
+  lastUsed = 0;
+  /** When its first crank began, on the monotonic clock. */
+  began: number | undefined;
+  /** When its last crank began. */
+  crankBegan = 0;
+  /** Wall time that is left, and since when it runs. */
+  wallLeft_ms: number;
+  wallSince: number | undefined;
+  stopWall: (() => void) | undefined;
+  readonly timers = new Map<number, () => void>();
+  /** Somebody asked it to stop. */
+  cancelled: { readonly by: string; readonly reason: string; readonly stopGrace: () => void } | undefined;
+  /** Called once the end is durable. */
+  readonly onEnd: ((outcome: Outcome) => void)[] = [];
+
+  constructor(record: RunRecord, manifest: AgentManifest, bundleSource: string, epoch: number) {
+    this.ledger = new Ledger(record, manifest);
+    this.bundleSource = bundleSource;
+    this.epoch = epoch;
+    this.wallLeft_ms = record.ceilings.wall_ms;
+  }
+
+  get id(): RunId {
+    return this.ledger.record.id;
+  }
+  get tenant(): TenantId {
+    return this.ledger.record.tenant;
+  }
+  get lifecycle(): Lifecycle {
+    if (this.outcome !== undefined) return 'ended';
+    return this.began === undefined ? 'queued' : 'active';
+  }
+  get residency(): Residency {
+    return this.seat === undefined ? 'parked' : 'resident';
+  }
+  get waiting(): WaitingOn {
+    return this.outcome === undefined ? this.ledger.waitingOn() : 'nothing';
+  }
+  /** It has something to do and may do it. */
+  get runnable(): boolean {
+    return this.outcome === undefined && this.control === 'none' && this.onCpu === undefined && this.queue.length > 0;
+  }
+}

@@ -1,0 +1,363 @@
+/**
+ * Puts runs on cells: chooses a cell, makes the isolate or brings it back by replay, hands it one delivery at a time, and
+ * moves runs on when their cell is lost. Runs take turns within a cell; cells are processes, and take turns by the kernel.
+ */
+import type { CorralError } from '@corral/protocol/errors';
+import type { FaultPayload, FrameHead, ReplayPayload } from '@corral/protocol/frame';
+import type { Clock, ProcessExit } from '@corral/protocol/ports';
+import type { Entry } from '@corral/protocol/run';
+import type { Cell, CellEvents, Task } from './cells/cell.ts';
+import type { CellPool } from './cells/pool.ts';
+import type { OnCpu, Run } from './runs/run.ts';
+
+export interface StageEvents {
+  /** A run's first crank is about to begin. */
+  readonly onBegin: (run: Run) => void;
+  readonly onCranked: (run: Run, crank: OnCpu, effects: string, cpu_us: number) => void;
+  /** The run's isolate is gone, its cell lives on. `task` tells how long it was on the CPU. */
+  readonly onFault: (run: Run, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, cell: Cell, cpu_us: number) => void;
+  /** The cell died while the run was on its CPU, and nobody here had killed it. */
+  readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined) => void;
+  readonly onDescribed: (cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }) => void;
+  readonly onCellReady: (cell: Cell) => void;
+  readonly onCellGone: (cell: Cell, exit: ProcessExit) => void;
+  /** A cell has begun to compute. */
+  readonly onCpu: () => void;
+}
+
+export interface StageOptions {
+  readonly clock: Clock;
+  /** The whole journal of a run, once everything handed over for it is durable. */
+  readonly journal: (run: Run) => Promise<readonly Entry[]>;
+  /** By how much a crank may take longer in-cell because others share its core. */
+  readonly stretch: () => number;
+  readonly events: StageEvents;
+}
+
+/** Bounds of one replay frame. */
+const REPLAY_ENTRIES = 500;
+const REPLAY_TEXT = 4 * 1024 * 1024;
+/** A replayed crank may take this many times what it took, and this much more. */
+const REPLAY_FACTOR = 4;
+const REPLAY_SLACK_US = 100_000;
+
+interface Occupancy {
+  readonly byAssignment: Map<number, Run>;
+  /** Runs with something to do here, in turn. */
+  readonly ready: Run[];
+}
+
+export class Stage {
+  readonly #options: StageOptions;
+  readonly #cells = new Map<Cell, Occupancy>();
+  /** Runs in some cell's `ready`, or waiting for a cell or for their journal. */
+  readonly #queued = new Set<Run>();
+  readonly #homeless: Run[] = [];
+  /** What is still to be replayed of a run that boards a cell. */
+  readonly #boarding = new Map<Run, { cell: Cell; batches: ReplayPayload[]; assignment: number | undefined }>();
+  /** Cells that were killed on purpose: their loss is nobody's fault. */
+  readonly #condemned = new Set<Cell>();
+  pool!: CellPool;
+
+  constructor(options: StageOptions) {
+    this.#options = options;
+  }
+
+  /** What the pool's cells report to. */
+  readonly cellEvents: CellEvents = {
+    onReady: (cell) => {
+      this.pool.started();
+      this.#options.events.onCellReady(cell);
+      this.#pump(cell);
+    },
+    onCranked: (cell, task, effects, head) => this.#cranked(cell, task, effects, head),
+    onReplayed: (cell, task) => this.#replayed(cell, task),
+    onFault: (cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head),
+    onDescribed: (cell, _, manifests) => this.#options.events.onDescribed(cell, { manifests }),
+    onExit: (cell, exit, error) => this.#exited(cell, exit, error),
+  };
+
+  /** How many runs sit in a cell or are on their way there. */
+  load(cell: Cell): number {
+    const occupancy = this.#cells.get(cell);
+    return occupancy === undefined ? 0 : occupancy.byAssignment.size + occupancy.ready.length;
+  }
+
+  occupants(cell: Cell): Iterable<Run> {
+    return this.#cells.get(cell)?.byAssignment.values() ?? [];
+  }
+
+  /** The run that a cell is working for. */
+  onCpu(cell: Cell): Run | undefined {
+    return cell.task === undefined ? undefined : this.#cells.get(cell)?.byAssignment.get(cell.task.assignment);
+  }
+
+  /** The run may have something to do. Calling this once too often does no harm. */
+  wake(run: Run): void {
+    if (!run.runnable || this.#queued.has(run)) return;
+    const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
+    this.#queued.add(run);
+    if (cell === undefined) this.#homeless.push(run);
+    else {
+      this.#occupancy(cell).ready.push(run);
+      this.#pump(cell);
+    }
+  }
+
+  /** Gives up a run's isolate; whatever it knew is in its journal. The run must not be on the CPU. */
+  unseat(run: Run): void {
+    const { seat } = run;
+    if (seat === undefined) return;
+    run.seat = undefined;
+    this.#cells.get(seat.cell)?.byAssignment.delete(seat.assignment);
+    seat.cell.drop(seat.assignment);
+  }
+
+  /** A run that has ended, or must stop now, leaves: its cell is killed if the run is on the CPU. Says whether it was. */
+  leave(run: Run): boolean {
+    const { seat } = run;
+    if (seat !== undefined && seat.cell.task?.assignment === seat.assignment && !seat.cell.doomed) {
+      this.condemn(seat.cell);
+      run.onCpu = undefined;
+      return true;
+    }
+    this.unseat(run);
+    return false;
+  }
+
+  /** Parks idle runs of a cell that holds too much memory, the longest unused first. */
+  evict(cell: Cell): void {
+    const idle = [...this.occupants(cell)].filter((run) => run.onCpu === undefined && run.queue.length === 0 && !this.#boarding.has(run));
+    idle.sort((a, b) => a.lastUsed - b.lastUsed);
+    for (const run of idle.slice(0, Math.ceil(idle.length / 4))) this.unseat(run);
+  }
+
+  /** Kills a cell for what one of its runs did, or for a run that must stop at once. The others go on elsewhere. */
+  condemn(cell: Cell): void {
+    if (cell.dead || this.#condemned.has(cell)) return;
+    this.#condemned.add(cell);
+    cell.kill();
+    this.#evacuate(cell);
+  }
+
+  /** Moves everybody but the run on the CPU out of a cell, as far as they have something to do. */
+  rehome(cell: Cell): void {
+    const stuck = this.onCpu(cell);
+    const occupancy = this.#cells.get(cell);
+    if (occupancy === undefined) return;
+    const waiting = occupancy.ready.splice(0);
+    for (const run of waiting) this.#queued.delete(run);
+    for (const run of [...occupancy.byAssignment.values(), ...waiting]) {
+      if (run === stuck) continue;
+      this.unseat(run);
+      this.wake(run);
+    }
+  }
+
+  #pump(cell: Cell): void {
+    const occupancy = this.#cells.get(cell);
+    while (occupancy !== undefined && cell.idling) {
+      const run = occupancy.ready.shift();
+      if (run === undefined) return;
+      const boarding = this.#boarding.get(run);
+      if (boarding !== undefined) {
+        this.#replayNext(run, boarding);
+        continue;
+      }
+      this.#queued.delete(run);
+      if (!run.runnable) continue;
+      if (run.seat?.cell === cell) this.#crank(run, cell);
+      else if (run.ledger.seq === 0) {
+        this.#options.events.onBegin(run);
+        this.#sit(run, cell);
+        this.#crank(run, cell);
+      } else void this.#board(run, cell);
+    }
+  }
+
+  #crank(run: Run, cell: Cell): void {
+    const { clock, stretch } = this.#options;
+    const queued = run.queue.shift();
+    if (queued === undefined || run.seat === undefined) return;
+    const at = Math.max(clock.now(), run.lastAt);
+    const crank: OnCpu = { ...queued, at, crank: run.ledger.seq + 1, text: JSON.stringify({ ...queued.delivery, at }) };
+    run.lastAt = at;
+    run.onCpu = crank;
+    run.crankBegan = run.lastUsed = clock.monotonic();
+    const limit_ms = run.ledger.record.ceilings.crank_cpu_ms;
+    // In the cell, time is counted by the clock on the wall; others may have the CPU meanwhile.
+    const cpu_us = limit_ms * 1000 * 4 ** run.starved * stretch();
+    cell.crank(run.seat.assignment, crank.crank, crank.text, cpu_us, limit_ms);
+    this.#options.events.onCpu();
+  }
+
+  #sit(run: Run, cell: Cell): number {
+    const { record } = run.ledger;
+    const { ceilings } = record;
+    const assignment = cell.start(
+      { digest: record.bundle, source: run.bundleSource },
+      {
+        agent: record.agent,
+        at: record.created_at,
+        memory_mib: ceilings.memory_mib,
+        seed: record.header.seed,
+        message_bytes: ceilings.message_bytes,
+        log_bytes: ceilings.log_bytes,
+        load_cpu_us: ceilings.crank_cpu_ms * 1000,
+      },
+    );
+    run.seat = { cell, assignment };
+    this.#occupancy(cell).byAssignment.set(assignment, run);
+    return assignment;
+  }
+
+  /** Reads the run's journal, then takes its turn to be replayed into the cell. */
+  async #board(run: Run, cell: Cell): Promise<void> {
+    this.#queued.add(run);
+    const boarding = { cell, batches: [] as ReplayPayload[], assignment: undefined };
+    this.#boarding.set(run, boarding);
+    try {
+      boarding.batches.push(...batches(await this.#options.journal(run)));
+    } catch {
+      // The store cannot read it now; the run is asked for again by whatever wakes it next.
+      this.#disembark(run);
+      return;
+    }
+    if (this.#boarding.get(run) !== boarding) return;
+    if (cell.dead) {
+      this.#disembark(run);
+      this.wake(run);
+      return;
+    }
+    this.#occupancy(cell).ready.unshift(run);
+    this.#pump(cell);
+  }
+
+  #disembark(run: Run): void {
+    this.#boarding.delete(run);
+    this.#queued.delete(run);
+  }
+
+  #replayNext(run: Run, boarding: { cell: Cell; batches: ReplayPayload[]; assignment: number | undefined }): void {
+    if (run.outcome !== undefined) {
+      this.#disembark(run);
+      this.unseat(run);
+      return;
+    }
+    const batch = boarding.batches.shift();
+    boarding.assignment ??= this.#sit(run, boarding.cell);
+    if (batch !== undefined) {
+      boarding.cell.replay(boarding.assignment, batch);
+      this.#options.events.onCpu();
+      return;
+    }
+    this.#disembark(run);
+    this.wake(run);
+  }
+
+  #cranked(cell: Cell, task: Task, effects: string, head: FrameHead): void {
+    const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
+    // The next run's crank goes out before this one's effects are looked at: the cell need not wait for us.
+    this.#pump(cell);
+    const crank = run?.onCpu;
+    if (run === undefined || crank === undefined) return;
+    run.onCpu = undefined;
+    run.starved = 0;
+    if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
+    // What the cell says it used cannot be more than the time it had.
+    const cpu_us = Math.min(head.cpu_us, Math.ceil(this.#took_ms(task) * 1000));
+    this.#options.events.onCranked(run, crank, effects, cpu_us);
+    this.wake(run);
+  }
+
+  #replayed(cell: Cell, task: Task): void {
+    const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
+    const boarding = run && this.#boarding.get(run);
+    if (run !== undefined && boarding !== undefined) this.#occupancy(cell).ready.unshift(run);
+    this.#pump(cell);
+  }
+
+  #faulted(cell: Cell, task: Task | undefined, assignment: number, fault: FaultPayload, head: FrameHead): void {
+    if (task?.kind === 'describe') {
+      this.#options.events.onDescribed(cell, { fault });
+      return;
+    }
+    const run = this.#cells.get(cell)?.byAssignment.get(assignment);
+    this.#cells.get(cell)?.byAssignment.delete(assignment);
+    if (run !== undefined) {
+      this.#disembark(run);
+      run.seat = undefined;
+      const crank = run.onCpu;
+      run.onCpu = undefined;
+      this.#options.events.onFault(run, crank, fault, task, cell, head.cpu_us);
+    }
+    this.#pump(cell);
+  }
+
+  #exited(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
+    this.pool.remove(cell);
+    const run = this.onCpu(cell);
+    const crank = run?.onCpu;
+    const condemned = this.#condemned.delete(cell);
+    this.#evacuate(cell);
+    this.#cells.delete(cell);
+    cell.task = undefined;
+    if (run !== undefined && !condemned) {
+      run.onCpu = undefined;
+      this.#options.events.onLost(run, crank, exit, error);
+    }
+    this.#options.events.onCellGone(cell, exit);
+    for (const homeless of this.#homeless.splice(0)) {
+      this.#queued.delete(homeless);
+      this.wake(homeless);
+    }
+  }
+
+  /** Everybody leaves a cell that is lost. Runs with something to do find another at once. */
+  #evacuate(cell: Cell): void {
+    const occupancy = this.#cells.get(cell);
+    if (occupancy === undefined) return;
+    const runs = new Set([...occupancy.byAssignment.values(), ...occupancy.ready]);
+    const stuck = this.onCpu(cell);
+    occupancy.byAssignment.clear();
+    occupancy.ready.length = 0;
+    if (stuck !== undefined && cell.task !== undefined) occupancy.byAssignment.set(cell.task.assignment, stuck);
+    for (const run of runs) {
+      this.#disembark(run);
+      if (run.seat?.cell === cell) run.seat = undefined;
+      if (run !== stuck) this.wake(run);
+    }
+  }
+
+  #occupancy(cell: Cell): Occupancy {
+    let occupancy = this.#cells.get(cell);
+    if (occupancy === undefined) {
+      occupancy = { byAssignment: new Map(), ready: [] };
+      this.#cells.set(cell, occupancy);
+    }
+    return occupancy;
+  }
+
+  #took_ms(task: Task): number {
+    return this.#options.clock.monotonic() - task.began - task.frozen_ms;
+  }
+}
+
+/** A journal cut into frames. Entries without a crank are the host's and mean nothing to the isolate. */
+function batches(entries: readonly Entry[]): ReplayPayload[] {
+  const result: ReplayPayload[] = [];
+  let cranks: ReplayPayload['cranks'][number][] = [];
+  let text = 0;
+  for (const { seq, delivery, effects, cpu_us } of entries) {
+    if (delivery === undefined || effects === undefined) continue;
+    cranks.push({ crank: seq, delivery, effects, cpu_us: cpu_us * REPLAY_FACTOR + REPLAY_SLACK_US });
+    text += delivery.length + effects.length;
+    if (cranks.length >= REPLAY_ENTRIES || text >= REPLAY_TEXT) {
+      result.push({ cranks });
+      cranks = [];
+      text = 0;
+    }
+  }
+  if (cranks.length > 0) result.push({ cranks });
+  return result;
+}

@@ -1,0 +1,63 @@
+/** `fs.read`, `fs.list` and `fs.write`, each confined to one folder. */
+import * as z from 'zod';
+import type { Tool } from '@corral/protocol/tool';
+import { Confined } from './confined.ts';
+import { inlineTool } from './define.ts';
+
+/** Fits into a result of the default size, also as base64. */
+const READ_BYTES = 128 * 1024;
+const LIST_ENTRIES = 2_000;
+
+const path = z.string().min(1).max(4096);
+const encoding = z.enum(['utf8', 'base64']).default('utf8');
+
+/** Tools that read below `folder`. */
+export async function readingTools(folder: string): Promise<Tool[]> {
+  const confined = await Confined.at(folder);
+  const annotations = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'untrusted', resource: 'file' } as const;
+  return [
+    inlineTool({
+      name: 'fs.read',
+      description: `The beginning of a file, at most ${READ_BYTES} bytes.`,
+      input: z.strictObject({ path, encoding }),
+      output: z.object({ text: z.string(), bytes: z.int(), truncated: z.boolean() }),
+      annotations,
+      async run({ path: at, encoding: as }) {
+        const { data, size } = await confined.read(at, READ_BYTES);
+        return { text: data.toString(as), bytes: size, truncated: size > data.length };
+      },
+    }),
+    inlineTool({
+      name: 'fs.list',
+      description: `The names in a folder, sorted, at most ${LIST_ENTRIES}.`,
+      input: z.strictObject({ path: path.default('.') }),
+      output: z.object({ entries: z.array(z.object({ name: z.string(), kind: z.enum(['file', 'folder', 'other']) })), truncated: z.boolean() }),
+      annotations,
+      async run({ path: at }) {
+        const entries = await confined.list(at);
+        return { entries: entries.slice(0, LIST_ENTRIES), truncated: entries.length > LIST_ENTRIES };
+      },
+    }),
+  ];
+}
+
+/** Tools that write below `folder`. */
+export async function writingTools(folder: string): Promise<Tool[]> {
+  const confined = await Confined.at(folder);
+  return [
+    inlineTool({
+      name: 'fs.write',
+      description: 'Writes a whole file, replacing what was there.',
+      input: z.strictObject({ path, text: z.string(), encoding }),
+      output: z.object({ bytes: z.int() }),
+      // Writing the same file twice is writing it once; what stood there before is gone.
+      annotations: { readOnly: false, idempotent: true, destructive: true, openWorld: false, returns: 'trusted', resource: 'file' },
+      async run({ path: at, text, encoding: as }) {
+        const data = Buffer.from(text, as);
+        await confined.write(at, data);
+        return { bytes: data.length };
+      },
+    }),
+  ];
+}
+
