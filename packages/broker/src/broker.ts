@@ -52,6 +52,8 @@ export interface BusRun {
   readonly ledger: Ledger;
   readonly epoch: number;
   readonly control: Control;
+  /** Somebody asked it to stop. */
+  readonly cancelled: { readonly by: string; readonly reason: string } | undefined;
 }
 
 /** What came back from a cell. */
@@ -105,7 +107,7 @@ export class Broker {
       ledger.journalBytes += crank.deliveryText.length + crank.effectsText.length;
       const limit = overrun(ledger);
       if (batch.outcome === undefined && limit !== undefined) batch = ended(limit, batch.decisions);
-      batch.outcome ??= finishOutcome(ledger);
+      batch.outcome ??= finishOutcome(run);
     }
 
     const entry: Entry = {
@@ -119,7 +121,12 @@ export class Broker {
     };
     ledger.seq = seq;
     if (batch.outcome === undefined) {
-      for (const call of batch.dispatches) if (call.early) this.#dispatcher.start(record, call);
+      const asked_at = this.#powers.clock.monotonic();
+      for (const call of batch.dispatches) {
+        const pending = ledger.pending.get(call.id);
+        if (pending?.kind === 'call') pending.asked_at = asked_at;
+        if (call.early) this.#dispatcher.start(record, call);
+      }
     }
     const timersDone = crank.delivery.kind === 'timer' ? [crank.delivery.id, ...batch.timersDone] : batch.timersDone;
     void this.#commit(run, entry, crank.inbox, batch, timersDone);
@@ -310,10 +317,12 @@ function wholeAmounts(ledger: Ledger) {
 }
 
 /** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
-function finishOutcome(ledger: Ledger): Outcome | undefined {
+function finishOutcome({ ledger, cancelled }: BusRun): Outcome | undefined {
   const { finished } = ledger;
   if (finished === undefined) return undefined;
   const { error } = finished;
+  // A run that was asked to stop and stopped was cancelled, whatever it threw on its way out.
+  if (error !== undefined && cancelled !== undefined) return { kind: 'cancelled', by: cancelled.by, reason: cancelled.reason };
   if (error === undefined) return { kind: 'completed', output: (finished.output ?? null) as never };
   const limit = LIMIT_NAMES.find((name) => name === error.limit);
   if (error.code === 'CORRAL_BUDGET_EXCEEDED' && limit !== undefined && ledger.refusedFor.has(limit)) return exceeded(limit, error.message);

@@ -24,6 +24,8 @@ export type Pending =
       readonly timeout_ms: number | undefined;
       /** `unknown`: it was dispatched and its reply is lost. */
       state: 'going' | 'unknown';
+      /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */
+      asked_at: number;
     }
   | { readonly kind: 'timer'; readonly id: number; readonly due: number }
   | { readonly kind: 'child'; readonly id: number; readonly run: RunId; readonly reserved: Budget }
@@ -115,6 +117,7 @@ export class Ledger {
             reserved,
             timeout_ms: effect.timeout_ms,
             state: 'going',
+            asked_at: 0,
           });
         } else {
           // A refused call costs its attempt, not its price.

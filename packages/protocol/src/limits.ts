@@ -57,7 +57,7 @@ export const MACHINE = {
   cell_rss_slack_mib: limit('memory a crank may take beyond its run’s ceiling before its cell is killed', 64, 4096),
   crank_slack_ms: limit('how far past its CPU ceiling a crank may be before its cell is killed from outside', 30, 1000),
   crank_wall_ms: limit('time one crank may hold its cell, on CPU or not; frozen time does not count', 10_000, 120_000),
-  long_crank_ms: limit('a crank on the CPU for longer shares the CPU-bound slots with others like it', 15, 1000),
+  long_crank_ms: limit('a crank that used more of the CPU gives way to shorter ones, and the other runs of its cell move elsewhere', 20, 1000),
   cancel_grace_ms: limit('time an agent has to tidy up after a cancel', 2_000, 60_000, 0),
   pause_grace_ms: limit('time a run frozen in a crank keeps its cell', 5_000, 600_000, 0),
   grant_depth: limit('length of a chain of derived grants', 64, 64),

@@ -39,6 +39,8 @@ export interface CellProcess {
   freeze(): boolean;
   thaw(): boolean;
   kill(): void;
+  /** Puts it behind every other cell on the CPU, or back; where the platform would not let it come back, nothing happens. */
+  demote(behind: boolean): void;
   /** Measured from outside; undefined where the platform has no way, or the process is gone. */
   meter(): ProcessMeter | undefined;
 }

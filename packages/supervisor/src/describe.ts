@@ -9,8 +9,9 @@ import { digestOf } from './admission.ts';
 const LOAD_CPU_US = 2_000_000;
 
 interface Waiting {
-  readonly source: string;
-  readonly resolve: (manifests: unknown) => void;
+  readonly sources: string[];
+  readonly manifests: unknown[];
+  readonly resolve: (manifests: readonly unknown[]) => void;
   readonly reject: (error: CorralError) => void;
 }
 
@@ -22,25 +23,35 @@ export class Describer {
     this.#borrow = borrow;
   }
 
-  /** @throws CORRAL_BUNDLE_INVALID, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CELL_START */
-  describe(source: string): Promise<unknown> {
+  /**
+   * @param sources bundles of one author, who may as well look into their own
+   * @throws CORRAL_BUNDLE_INVALID, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CELL_START
+   */
+  describe(sources: readonly string[]): Promise<readonly unknown[]> {
     return new Promise((resolve, reject) => {
       const cell = this.#borrow();
       if (cell === undefined) {
         reject(new CorralError('CORRAL_CELL_START', 'No cell is free to look at the bundle.'));
         return;
       }
-      this.#waiting.set(cell, { source, resolve, reject });
-      if (cell.ready) this.onReady(cell);
+      this.#waiting.set(cell, { sources: [...sources], manifests: [], resolve, reject });
+      if (cell.ready) this.next(cell);
     });
   }
 
-  onReady(cell: Cell): void {
+  /** Goes on with the next bundle that a cell is to look at. */
+  next(cell: Cell): void {
     const waiting = this.#waiting.get(cell);
     if (waiting === undefined) return;
+    const source = waiting.sources.shift();
+    if (source === undefined) {
+      this.#done(cell);
+      waiting.resolve(waiting.manifests);
+      return;
+    }
     const { memory_mib, message_bytes } = DEFAULT_CEILINGS;
     cell.describe(
-      { digest: digestOf(waiting.source), source: waiting.source },
+      { digest: digestOf(source), source },
       { agent: '', at: 0, memory_mib, seed: '0'.repeat(64), message_bytes, log_bytes: message_bytes, load_cpu_us: LOAD_CPU_US },
     );
   }
@@ -48,16 +59,15 @@ export class Describer {
   onDescribed(cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }): void {
     const waiting = this.#waiting.get(cell);
     if (waiting === undefined) return;
-    this.#waiting.delete(cell);
-    cell.kill();
-    if ('fault' in result) waiting.reject(refusal(result.fault));
-    else {
-      try {
-        waiting.resolve(JSON.parse(result.manifests));
-      } catch {
-        waiting.reject(new CorralError('CORRAL_BUNDLE_INVALID', 'The bundle describes itself in something that is no JSON.'));
-      }
+    try {
+      if ('fault' in result) throw refusal(result.fault);
+      waiting.manifests.push(JSON.parse(result.manifests));
+    } catch (error) {
+      this.#done(cell);
+      waiting.reject(error instanceof CorralError ? error : new CorralError('CORRAL_BUNDLE_INVALID', 'The bundle describes itself in something that is no JSON.'));
+      return;
     }
+    this.next(cell);
   }
 
   onGone(cell: Cell, message: string): void {
@@ -66,11 +76,16 @@ export class Describer {
     this.#waiting.delete(cell);
     waiting.reject(new CorralError(cell.runtime === undefined ? 'CORRAL_CELL_START' : 'CORRAL_BUNDLE_INVALID', message));
   }
+
+  #done(cell: Cell): void {
+    this.#waiting.delete(cell);
+    cell.kill();
+  }
 }
 
-/** The prelude's own errors carry their code in front of the message, since only text crosses. */
+/** The prelude's own errors are known by their code, which the prelude puts where only text crosses. */
 function refusal(fault: FaultPayload): CorralError {
-  if (fault.fault !== 'load') return new CorralError('CORRAL_BUNDLE_INVALID', `The bundle could not be loaded: ${fault.message}`);
-  const code = (['CORRAL_MANIFEST_INVALID', 'CORRAL_SCHEMA_INVALID'] as const).find((one) => fault.stack?.includes(one) === true);
-  return new CorralError(code ?? 'CORRAL_BUNDLE_INVALID', code === undefined ? `The bundle could not be loaded: ${fault.message}` : fault.message);
+  const code = (['CORRAL_MANIFEST_INVALID', 'CORRAL_SCHEMA_INVALID', 'CORRAL_BUNDLE_INVALID'] as const).find((one) => fault.message.startsWith(`${one}: `));
+  if (code !== undefined) return new CorralError(code, fault.message.slice(code.length + 2));
+  return new CorralError('CORRAL_BUNDLE_INVALID', `The bundle could not be loaded: ${fault.message}`);
 }

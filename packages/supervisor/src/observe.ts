@@ -21,18 +21,22 @@ export interface RunView {
   readonly cpu_ms: number;
   readonly heap_kib: number;
   readonly calls: number;
+  /** Of them, those that have no answer yet. */
+  readonly open_calls: number;
   readonly effects: number;
   /** Share of its budget that is left, of the amount that runs out first. */
   readonly left: number;
   /** Since its first crank, paused time included. */
   readonly age_ms: number;
-  /** Since the crank began that it was ended in, or is in. */
+  /** Since its last crank began; for one that was stopped, its time on the CPU and the time from then on. */
   readonly crank_age_ms: number;
 }
 
 export type Observation =
   | { readonly kind: 'admitted' | 'began'; readonly run: RunId }
   | { readonly kind: 'ended'; readonly run: RunId; readonly outcome: Outcome; readonly view: RunView }
+  /** A call's result was taken in by its agent, this long after it was asked for. */
+  | { readonly kind: 'answered'; readonly run: RunId; readonly tool: string; readonly ms: number }
   | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown }
   | { readonly kind: 'logged'; readonly run: RunId; readonly level: string; readonly text: string }
   /** The store would not take a commit of this run. */
@@ -58,10 +62,11 @@ export function viewOf(run: Run, now: number): RunView {
     cpu_ms: ledger.spent().cpu_ms,
     heap_kib: run.seat === undefined ? 0 : run.heap_kib,
     calls: ledger.calls,
+    open_calls: ledger.inFlight,
     effects: ledger.effects,
     left: ledger.purse.leftShare(),
     age_ms: run.began === undefined ? 0 : now - run.began,
-    crank_age_ms: run.began === undefined ? 0 : now - run.crankBegan,
+    crank_age_ms: run.crankAge(now),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload, FrameHead, ReplayPayload } from '@corral/protocol/frame';
+import { MACHINE } from '@corral/protocol/limits';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
@@ -14,8 +15,8 @@ export interface StageEvents {
   /** A run's first crank is about to begin. */
   readonly onBegin: (run: Run) => void;
   readonly onCranked: (run: Run, crank: OnCpu, effects: string, cpu_us: number) => void;
-  /** The run's isolate is gone, its cell lives on. `task` tells how long it was on the CPU. */
-  readonly onFault: (run: Run, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, cell: Cell, cpu_us: number) => void;
+  /** The run's isolate is gone, its cell lives on. */
+  readonly onFault: (run: Run, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined) => void;
   /** The cell died while the run was on its CPU, and nobody here had killed it. */
   readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined) => void;
   readonly onDescribed: (cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }) => void;
@@ -29,8 +30,6 @@ export interface StageOptions {
   readonly clock: Clock;
   /** The whole journal of a run, once everything handed over for it is durable. */
   readonly journal: (run: Run) => Promise<readonly Entry[]>;
-  /** By how much a crank may take longer in-cell because others share its core. */
-  readonly stretch: () => number;
   readonly events: StageEvents;
 }
 
@@ -70,6 +69,7 @@ export class Stage {
       this.#options.events.onCellReady(cell);
       this.#pump(cell);
     },
+    onThawed: (cell) => this.#pump(cell),
     onCranked: (cell, task, effects, head) => this.#cranked(cell, task, effects, head),
     onReplayed: (cell, task) => this.#replayed(cell, task),
     onFault: (cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head),
@@ -95,6 +95,7 @@ export class Stage {
   /** The run may have something to do. Calling this once too often does no harm. */
   wake(run: Run): void {
     if (!run.runnable || this.#queued.has(run)) return;
+    if (run.seat?.cell.stuck === true) this.unseat(run);
     const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
     this.#queued.add(run);
     if (cell === undefined) this.#homeless.push(run);
@@ -140,15 +141,17 @@ export class Stage {
     this.#evacuate(cell);
   }
 
-  /** Moves everybody but the run on the CPU out of a cell, as far as they have something to do. */
+  /** Moves the runs that have something to do out of a cell whose CPU another run keeps to itself. */
   rehome(cell: Cell): void {
     const stuck = this.onCpu(cell);
     const occupancy = this.#cells.get(cell);
     if (occupancy === undefined) return;
     const waiting = occupancy.ready.splice(0);
     for (const run of waiting) this.#queued.delete(run);
-    for (const run of [...occupancy.byAssignment.values(), ...waiting]) {
-      if (run === stuck) continue;
+    for (const run of new Set([...waiting, ...occupancy.byAssignment.values()])) {
+      // A run without anything to do stays for now; it moves when something comes for it.
+      if (run === stuck || !run.runnable) continue;
+      this.#boarding.delete(run);
       this.unseat(run);
       this.wake(run);
     }
@@ -176,7 +179,7 @@ export class Stage {
   }
 
   #crank(run: Run, cell: Cell): void {
-    const { clock, stretch } = this.#options;
+    const { clock } = this.#options;
     const queued = run.queue.shift();
     if (queued === undefined || run.seat === undefined) return;
     const at = Math.max(clock.now(), run.lastAt);
@@ -185,9 +188,10 @@ export class Stage {
     run.onCpu = crank;
     run.crankBegan = run.lastUsed = clock.monotonic();
     const limit_ms = run.ledger.record.ceilings.crank_cpu_ms;
-    // In the cell, time is counted by the clock on the wall; others may have the CPU meanwhile.
-    const cpu_us = limit_ms * 1000 * 4 ** run.starved * stretch();
-    cell.crank(run.seat.assignment, crank.crank, crank.text, cpu_us, limit_ms);
+    // The cell can only go by the clock on the wall, while others may have the CPU. So where CPU time can be measured from
+    // outside, the cell's own limit is a last resort.
+    const patience_ms = cell.metered ? MACHINE.crank_wall_ms.default : limit_ms;
+    cell.crank(run.seat.assignment, crank.crank, crank.text, patience_ms * 1000, limit_ms);
     this.#options.events.onCpu();
   }
 
@@ -262,7 +266,6 @@ export class Stage {
     const crank = run?.onCpu;
     if (run === undefined || crank === undefined) return;
     run.onCpu = undefined;
-    run.starved = 0;
     if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
     // What the cell says it used cannot be more than the time it had.
     const cpu_us = Math.min(head.cpu_us, Math.ceil(this.#took_ms(task) * 1000));
@@ -289,7 +292,8 @@ export class Stage {
       run.seat = undefined;
       const crank = run.onCpu;
       run.onCpu = undefined;
-      this.#options.events.onFault(run, crank, fault, task, cell, head.cpu_us);
+      if (task !== undefined) run.stopCrank(usedBy(cell, task) ?? head.cpu_us / 1000, this.#options.clock.monotonic());
+      this.#options.events.onFault(run, crank, fault, task);
     }
     this.#pump(cell);
   }
@@ -341,6 +345,12 @@ export class Stage {
   #took_ms(task: Task): number {
     return this.#options.clock.monotonic() - task.began - task.frozen_ms;
   }
+}
+
+/** CPU time of a task, as the operating system counts it; undefined where nobody has looked in time. */
+export function usedBy(cell: Cell, task: Task): number | undefined {
+  const meter = cell.meter();
+  return meter === undefined || task.cpuBefore_ms === undefined ? undefined : meter.cpu_ms - task.cpuBefore_ms;
 }
 
 /** A journal cut into frames. Entries without a crank are the host's and mean nothing to the isolate. */

@@ -23,7 +23,7 @@ import { Describer } from './describe.ts';
 import { viewOf, type Observation, type RunView } from './observe.ts';
 import { recover } from './recover.ts';
 import { Run, type OnCpu } from './runs/run.ts';
-import { Stage } from './stage.ts';
+import { Stage, usedBy } from './stage.ts';
 import { Watch } from './watch.ts';
 
 export interface TenantOptions {
@@ -91,11 +91,10 @@ export class Supervisor {
         await this.#broker.settled(run.id);
         return store.journal(run.id);
       },
-      stretch: () => this.#watch.stretch(),
       events: {
         onBegin: (run) => this.#begin(run),
         onCranked: (run, crank, effects, cpu_us) => this.#cranked(run, crank, effects, cpu_us),
-        onFault: (run, crank, fault, task, cell, cpu_us) => this.#faulted(run, crank, fault, task, cell, cpu_us),
+        onFault: (run, crank, fault, task) => this.#faulted(run, crank, fault, task),
         onLost: (run, crank, exit, error) => this.#lost(run, crank, exit, error),
         onDescribed: (cell, result) => this.#describer.onDescribed(cell, result),
         onCellGone: (cell, exit) => this.#cellGone(cell, exit),
@@ -120,6 +119,7 @@ export class Supervisor {
       slots: Math.max(1, cores - 1),
       memory_mib: (cell) => this.#stage.onCpu(cell)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
       onExceeded: (cell, limit, message) => this.#exceeded(cell, limit, message),
+      onStuck: (cell) => this.#stage.rehome(cell),
       onFull: (cell) => this.#stage.evict(cell),
     });
     this.control = new Control({
@@ -154,17 +154,18 @@ export class Supervisor {
     return this.#tools.get(tenant)?.get(name);
   }
 
-  /** The manifests of a bundle, as its own code gives them; that code runs in a cell that is thrown away. */
-  describe(source: string): Promise<unknown> {
-    return this.#describer.describe(source);
+  /** The manifests of each of some bundles of one author, as their own code gives them; it runs in a cell that is thrown away. */
+  describe(sources: readonly string[]): Promise<readonly unknown[]> {
+    return this.#describer.describe(sources);
   }
 
   /**
    * Takes a bundle in for a tenant. Deploying the same one again changes nothing.
-   * @returns its agents, the main one first
+   * @param manifests of the agents in it, the main one first; checked here
+   * @throws CORRAL_BUNDLE_TOO_LARGE, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CAP_UNKNOWN
    */
-  async deploy(tenant: TenantId, source: string): Promise<readonly AgentVersion[]> {
-    const bundle = checkBundle(source, await this.describe(source), (name) => this.tool(tenant, name));
+  async deploy(tenant: TenantId, source: string, manifests: unknown): Promise<readonly AgentVersion[]> {
+    const bundle = checkBundle(source, manifests, (name) => this.tool(tenant, name));
     const { digest, versions } = versionsOf(bundle);
     await this.#options.store.deploy({ digest, source, source_map: bundle.source_map }, versions);
     this.#bundles.set(digest, { source, agents: new Map(versions.map((version) => [version.manifest.name, version])) });
@@ -190,6 +191,12 @@ export class Supervisor {
   /** Everything this host holds in memory, parents before their children. */
   runs(): RunView[] {
     return [...this.#runs.values()].map((run) => viewOf(run, this.#options.clock.monotonic()));
+  }
+
+  /** One of them. */
+  view(id: RunId): RunView | undefined {
+    const run = this.#runs.get(id);
+    return run && viewOf(run, this.#options.clock.monotonic());
   }
 
   observe(observer: (observation: Observation) => void): () => void {
@@ -260,12 +267,22 @@ export class Supervisor {
 
   #cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
+    this.#tellAnswered(run, crank);
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Parameters<Broker['crank']>[1]['delivery'];
     const outcome = this.#broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us });
-    if (outcome !== undefined) this.#close(run, cancelledInstead(run, outcome));
+    if (outcome !== undefined) this.#close(run, outcome);
     else if (this.#isStalled(run)) {
       this.#end(run, { kind: 'failed', code: 'CORRAL_STALLED', message: 'The run waits for something that nothing can bring: no call, timer, child or message is on its way.' }, false);
+    }
+  }
+
+  /** How long the agent waited for each answer, from the crank that asked to the crank that was given it. */
+  #tellAnswered(run: Run, crank: OnCpu): void {
+    if (this.#observers.size === 0 || crank.delivery.kind !== 'reply') return;
+    for (const { id } of crank.delivery.results) {
+      const pending = run.ledger.pending.get(id);
+      if (pending?.kind === 'call') this.#tell({ kind: 'answered', run: run.id, tool: pending.tool, ms: run.crankBegan - pending.asked_at });
     }
   }
 
@@ -276,23 +293,15 @@ export class Supervisor {
     return !(run.ledger.listening && own !== undefined && this.#grants.isShared(own));
   }
 
-  #faulted(run: Run, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, cell: Cell, cpu_us: number): void {
+  #faulted(run: Run, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined): void {
     if (run.outcome !== undefined) return;
-    if (fault.fault === 'timeout' && crank !== undefined && this.#wasStarved(task, cell, cpu_us)) {
-      // It had the time by the clock, not on the CPU: the crank is given up and made again, with more patience.
-      run.starved += 1;
+    if (fault.fault === 'timeout' && crank !== undefined && task !== undefined && task.frozen_ms > 0) {
+      // The cell counted time in which it was stopped. The crank is given up and made again.
       run.queue.unshift(crank);
       this.#stage.wake(run);
       return;
     }
     this.#end(run, outcomeOf(fault, crank, run), false, crank);
-  }
-
-  #wasStarved(task: Task | undefined, cell: Cell, cpu_us: number): boolean {
-    if (task === undefined) return false;
-    const used = cell.meter();
-    const measured = used === undefined || task.cpuBefore_ms === undefined ? cpu_us / 1000 : used.cpu_ms - task.cpuBefore_ms;
-    return Math.max(measured, 0) < task.limit_ms * STARVED && cpu_us / 1000 < task.limit_ms * STARVED;
   }
 
   /** The cell died under a crank, and nobody had killed it: what is known of why decides the outcome. */
@@ -312,6 +321,7 @@ export class Supervisor {
   #exceeded(cell: Cell, limit: LimitName, message: string): void {
     const run = this.#stage.onCpu(cell);
     const crank = run?.onCpu;
+    if (cell.task !== undefined) run?.stopCrank(usedBy(cell, cell.task) ?? cell.held_ms(), this.#options.clock.monotonic());
     this.#stage.condemn(cell);
     if (run === undefined) {
       if (cell.task?.kind === 'describe') this.#describer.onGone(cell, `The bundle could not be loaded: ${message}`);
@@ -386,6 +396,7 @@ export class Supervisor {
   #ended(id: RunId, outcome: Outcome): void {
     const run = this.#runs.get(id);
     if (run === undefined) return;
+    run.outcome = outcome;
     this.#tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
     this.#runs.delete(id);
     for (const then of run.onEnd) then(outcome);
@@ -409,7 +420,7 @@ export class Supervisor {
       this.#runtime = cell.runtime;
       for (const then of this.#whenRuntime.splice(0)) then(cell.runtime);
     }
-    this.#describer.onReady(cell);
+    this.#describer.next(cell);
   }
 
   #cellGone(cell: Cell, exit: ProcessExit): void {
@@ -451,17 +462,8 @@ export class Supervisor {
   }
 }
 
-/** Below this share of its CPU ceiling, a crank that ran out of time was starved rather than greedy. */
-const STARVED = 0.8;
-
 /** What V8 and the C++ library say when memory is gone. */
 const OUT_OF_MEMORY = /out of memory|bad_alloc|Allocation failed|heap limit/i;
-
-/** A run that was asked to stop and stopped was cancelled, whatever it threw on its way out. */
-function cancelledInstead(run: Run, outcome: Outcome): Outcome {
-  if (run.cancelled === undefined || outcome.kind !== 'failed') return outcome;
-  return { kind: 'cancelled', by: run.cancelled.by, reason: run.cancelled.reason };
-}
 
 function outcomeOf(fault: FaultPayload, crank: OnCpu | undefined, run: Run): Outcome {
   const { message, stack } = fault;

@@ -15,6 +15,8 @@ export interface WatchOptions {
   /** Memory ceiling of the run on a cell's CPU. */
   readonly memory_mib: (cell: Cell) => number;
   readonly onExceeded: (cell: Cell, limit: LimitName, message: string) => void;
+  /** A crank computes for so long that the other runs of its cell should not wait for it. */
+  readonly onStuck: (cell: Cell) => void;
   /** A cell without work holds more memory than it should. */
   readonly onFull: (cell: Cell) => void;
 }
@@ -34,6 +36,8 @@ export class Watch {
   readonly #waiting: Cell[] = [];
   /** Cells that compute, and since when in this slice. */
   readonly #computing = new Map<Cell, number>();
+  /** Cells whose crank has used much of the CPU. Those that only waited for it are not to blame. */
+  readonly #long = new Set<Cell>();
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -46,11 +50,6 @@ export class Watch {
     this.#stop?.();
     this.#calm = false;
     this.#next();
-  }
-
-  /** How much longer a crank may take by the clock because it shares its core with others. */
-  stretch(): number {
-    return 1 + Math.ceil((this.#computing.size + this.#waiting.length) / this.#options.slots);
   }
 
   close(): void {
@@ -81,6 +80,7 @@ export class Watch {
     const meter = cell.meter();
     if (meter !== undefined) task.cpuBefore_ms ??= meter.cpu_ms;
     const used = meter === undefined ? held : meter.cpu_ms - (task.cpuBefore_ms ?? meter.cpu_ms);
+    if (used >= MACHINE.long_crank_ms.default) this.#long.add(cell);
     const most = task.limit_ms + MACHINE.crank_slack_ms.default;
     const memory = this.#options.memory_mib(cell);
     const grown = meter === undefined ? 0 : meter.rss_mib - (cell.idle?.rss_mib ?? FRESH_CELL_MIB);
@@ -105,10 +105,17 @@ export class Watch {
       const cell = this.#waiting[i] as Cell;
       if (!alive.has(cell) || cell.doomed || cell.paused || !cell.frozen) this.#waiting.splice(i, 1);
     }
-    for (const cell of alive) {
-      if (cell.task === undefined || cell.frozen || cell.doomed || this.#computing.has(cell) || cell.held_ms() < MACHINE.long_crank_ms.default) continue;
+    for (const cell of this.#long) {
+      if (cell.task === undefined || cell.frozen || cell.doomed || this.#computing.has(cell)) continue;
       this.#computing.set(cell, now);
+      // From here on it gives way to others, so nobody should wait behind it.
+      cell.demote();
+      if (!cell.stuck) {
+        cell.stuck = true;
+        this.#options.onStuck(cell);
+      }
     }
+    this.#long.clear();
     const free = () => slots - this.#computing.size;
     for (const [cell, since] of this.#computing) {
       const turnOver = this.#waiting.length > 0 && now - since > SLICE_MS;

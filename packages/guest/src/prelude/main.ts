@@ -10,7 +10,7 @@ import { installClock, setTime } from './clock.ts';
 import { describeBundle, findAgent } from './bundle.ts';
 import { installDeterminism } from './determinism.ts';
 import { Effects } from './effects.ts';
-import { errorClass } from './errors.ts';
+import { CorralError, errorClass } from './errors.ts';
 import { installGlobals } from './globals.ts';
 import { Timers } from './timers.ts';
 
@@ -59,7 +59,12 @@ export function prelude(part: HostFunctions['part'], fault: HostFunctions['fault
         agent?.quiesce();
         return effects.collect();
       default:
-        return JSON.stringify(describeBundle(bundle()));
+        try {
+          return JSON.stringify(describeBundle(bundle()));
+        } catch (error) {
+          // Only the text of an error leaves an isolate.
+          throw error instanceof CorralError ? new Error(`${error.code}: ${error.message}`) : error;
+        }
     }
   };
 }

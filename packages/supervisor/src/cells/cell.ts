@@ -25,6 +25,8 @@ export interface Task {
 
 export interface CellEvents {
   readonly onReady: (cell: Cell) => void;
+  /** It may take work again after it was frozen. */
+  readonly onThawed: (cell: Cell) => void;
   readonly onCranked: (cell: Cell, task: Task, effects: string, head: FrameHead) => void;
   readonly onReplayed: (cell: Cell, task: Task, head: FrameHead) => void;
   readonly onDescribed: (cell: Cell, task: Task, manifests: string) => void;
@@ -48,14 +50,19 @@ export class Cell {
   #assignments = 0;
   #frozenSince: number | undefined;
   #violation: CorralError | undefined;
+  #demoted = false;
 
   tenant: TenantId | undefined;
   runtime: ReadyPayload | undefined;
   task: Task | undefined;
+  /** Whether this platform tells what the process uses. */
+  metered = false;
   /** Its process is gone. */
   dead = false;
   /** It was killed, and nothing it still says counts. */
   doomed = false;
+  /** Its crank computes for so long that its other runs have been moved, and no more come. */
+  stuck = false;
   /** It is frozen because somebody paused the run on its CPU, and only they may thaw it. */
   paused = false;
   /** Where the process stood when it last had nothing to do. */
@@ -145,6 +152,14 @@ export class Cell {
     if (this.task !== undefined) this.task.frozen_ms += this.#now() - this.#frozenSince;
     this.#frozenSince = undefined;
     this.#process.thaw();
+    this.#events.onThawed(this);
+  }
+
+  /** The current task computes for long: it gives way to the others until it is over. */
+  demote(): void {
+    if (this.#demoted) return;
+    this.#demoted = true;
+    this.#process.demote(true);
   }
 
   kill(): void {
@@ -206,9 +221,15 @@ export class Cell {
 
   #take(frame: Frame): void {
     const { task } = this;
+    this.stuck = false;
+    if (this.#demoted) {
+      this.#demoted = false;
+      this.#process.demote(false);
+    }
     switch (frame.kind) {
       case FrameKind.ready:
         this.runtime = parsePayload(ReadySchema, frame.payload);
+        this.metered = this.meter() !== undefined;
         this.#events.onReady(this);
         return;
       case FrameKind.fault: {

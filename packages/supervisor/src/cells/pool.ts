@@ -53,11 +53,15 @@ export class CellPool {
     let held = 0;
     for (const cell of this.#cells) {
       if (cell.tenant !== tenant || cell.doomed) continue;
-      held += 1;
+      // One that is stuck does not keep its tenant from having another.
+      if (!cell.stuck) held += 1;
       if (best === undefined || rank(cell, load) < rank(best, load)) best = cell;
     }
-    if (best !== undefined && (best.task === undefined || held >= this.#options.cellsPerTenant)) return best;
-    return this.#bind(tenant) ?? best;
+    if (best === undefined) return this.#bind(tenant);
+    if (rank(best, load) < BUSY || held >= this.#options.cellsPerTenant) return best;
+    // All are busy: another one, to be used as soon as it has started.
+    const more = this.#spares.size > 0 || this.#starting() === 0 ? this.#bind(tenant) : undefined;
+    return more !== undefined && rank(more, load) < rank(best, load) ? more : best;
   }
 
   /** A cell for one use by the host itself; the caller kills it. */
@@ -68,6 +72,7 @@ export class CellPool {
   /** A cell has started. */
   started(): void {
     this.#failures = 0;
+    this.#refill();
   }
 
   /** A cell's process is gone. */
@@ -93,10 +98,17 @@ export class CellPool {
     return cell;
   }
 
+  /** One after the other, and after those that somebody waits for: a starting process takes a good part of a core. */
   #refill(): void {
-    while (!this.#closed && !this.hopeless && this.#spares.size < this.#options.spares && this.#cells.size < this.#options.maxCells) {
-      this.#spares.add(this.#launch());
-    }
+    if (this.#closed || this.hopeless || this.#spares.size >= this.#options.spares || this.#cells.size >= this.#options.maxCells) return;
+    if (this.#starting() > 0) return;
+    this.#spares.add(this.#launch());
+  }
+
+  #starting(): number {
+    let starting = 0;
+    for (const cell of this.#cells) if (!cell.ready && !cell.doomed) starting += 1;
+    return starting;
   }
 
   #launch(): Cell {
@@ -108,5 +120,8 @@ export class CellPool {
   }
 }
 
-/** A cell that is free comes before one that is busy, then the emptier one. */
-const rank = (cell: Cell, load: (cell: Cell) => number) => load(cell) + (cell.task === undefined ? 0 : 1_000_000);
+/** A cell that is free comes before one that is busy, that before one that still starts, and one that is stuck comes last. */
+const BUSY = 1e6;
+const STARTING = 1e7;
+const STUCK = 1e9;
+const rank = (cell: Cell, load: (cell: Cell) => number) => load(cell) + (cell.stuck ? STUCK : !cell.ready ? STARTING : cell.task === undefined ? 0 : BUSY);

@@ -1,7 +1,7 @@
 /** The sandbox image that cells are started with. */
-import { readFileSync } from 'node:fs';
+import { accessSync, readFileSync } from 'node:fs';
 import { CorralError } from '@corral/protocol/errors';
-import { IMAGE_PATH } from './walls.ts';
+import { CELL_MAIN, IMAGE_PATH } from './walls.ts';
 
 /**
  * @returns the digest of the image
@@ -9,8 +9,9 @@ import { IMAGE_PATH } from './walls.ts';
  */
 export function readImage(): string {
   try {
+    accessSync(CELL_MAIN);
     return (JSON.parse(readFileSync(IMAGE_PATH, 'utf8')) as { digest: string }).digest;
   } catch (error) {
-    throw new CorralError('CORRAL_IMAGE_MISSING', 'The sandbox image has not been built.', { cause: error });
+    throw new CorralError('CORRAL_IMAGE_MISSING', 'The cell and its sandbox image have not been built.', { cause: error });
   }
 }

@@ -7,7 +7,11 @@ import { ProcMeter } from './meter.ts';
 import { CELL_ENVIRONMENT, cellCommand, type Walls } from './walls.ts';
 
 /** Behind the supervisor on the CPU, so that a busy guest does not delay a kill. */
-const NICE = 10;
+const NICE = 5;
+/** Behind the other cells as well. */
+const NICE_COMPUTING = 19;
+/** Only root may raise a priority again that was lowered. */
+const MAY_RAISE = process.getuid?.() === 0;
 const LAST_WORDS = 4_000;
 
 export class ProcessLauncher implements CellLauncher {
@@ -60,6 +64,8 @@ class LocalCell implements CellProcess {
     });
     child.on('close', exit);
 
+    // bubblewrap hands its priority down.
+    if (child.pid !== undefined) lower(child.pid);
     if (statusDescriptor === undefined) this.#setPid(child.pid);
     else this.#readStatus(child.stdio[statusDescriptor] as Readable);
   }
@@ -84,6 +90,15 @@ class LocalCell implements CellProcess {
     // The cell itself first: bubblewrap's death takes it along too, but a moment later.
     this.#signal('SIGKILL');
     this.#kill();
+  }
+
+  demote(behind: boolean): void {
+    if (this.#gone || this.#pid === undefined || !MAY_RAISE) return;
+    try {
+      setPriority(this.#pid, behind ? NICE_COMPUTING : NICE);
+    } catch {
+      // It is gone, or this platform has no priorities.
+    }
   }
 
   meter() {
@@ -115,10 +130,17 @@ class LocalCell implements CellProcess {
     if (pid === undefined || this.#gone) return;
     this.#pid = pid;
     try {
-      setPriority(pid, NICE);
       this.#meter = new ProcMeter(pid);
     } catch {
-      // No /proc, or no right to change the priority: the watch then goes by the clock alone.
+      // No /proc: the watch then goes by the clock alone.
     }
+  }
+}
+
+function lower(pid: number): void {
+  try {
+    setPriority(pid, NICE);
+  } catch {
+    // It is gone already, or this platform has no priorities.
   }
 }

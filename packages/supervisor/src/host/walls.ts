@@ -70,8 +70,8 @@ export interface CommandLine {
   readonly statusDescriptor: number | undefined;
 }
 
-/** The cell's entry: known by path, never imported here. */
-const CELL_MAIN = fileURLToPath(import.meta.resolve('@corral/cell/main'));
+/** The cell's entry, built by `npm run build`: known by path, never imported here. */
+export const CELL_MAIN = fileURLToPath(import.meta.resolve('@corral/cell/main'));
 export const IMAGE_PATH = fileURLToPath(import.meta.resolve('@corral/image-base/image.json'));
 
 const STATUS_DESCRIPTOR = 4;
@@ -103,7 +103,7 @@ export function cellCommand(walls: Walls): CommandLine {
 }
 
 function bubblewrapArgs(node: string): string[] {
-  const readOnly = new Set([node, IMAGE_PATH, ...runtimeFolders()]);
+  const readOnly = new Set([node, CELL_MAIN, IMAGE_PATH, ...addonFolders()]);
   return [
     '--unshare-all',
     '--die-with-parent',
@@ -123,15 +123,11 @@ function bubblewrapArgs(node: string): string[] {
   ];
 }
 
-/** What the cell imports: its own packages and the addon. */
-function runtimeFolders(): string[] {
-  const require = createRequire(CELL_MAIN);
-  const addon = dirname(require.resolve('isolated-vm/package.json'));
+/** What the cell loads besides itself: the addon, and what finds the addon's binary. */
+function addonFolders(): string[] {
+  const addon = dirname(createRequire(CELL_MAIN).resolve('isolated-vm/package.json'));
   const loader = dirname(createRequire(join(addon, 'package.json')).resolve('node-gyp-build/package.json'));
-  const packages = ['cell', 'guest', 'protocol'].map((name) => join(dirname(CELL_MAIN), '..', '..', name));
-  // Workspaces are linked from here by name.
-  const links = join(dirname(addon), '@corral');
-  return [addon, loader, links, ...packages];
+  return [addon, loader];
 }
 
 /** Fixed, since time zone and locale show in what agents compute. */

@@ -40,8 +40,6 @@ export class Run {
   onCpu: OnCpu | undefined;
   /** Time stamp of the last delivery: time never goes back for a run. */
   lastAt = 0;
-  /** How often its crank was given up for having been starved of CPU; each time it may take longer. */
-  starved = 0;
   heap_kib = 0;
   /** When it last was on the CPU. */
   lastUsed = 0;
@@ -49,6 +47,8 @@ export class Run {
   began: number | undefined;
   /** When its last crank began. */
   crankBegan = 0;
+  /** What that crank had used of the CPU when it was stopped, and when that was. */
+  #stopped: { readonly used_ms: number; readonly at: number } | undefined;
   /** Wall time that is left, and since when it runs. */
   wallLeft_ms: number;
   wallSince: number | undefined;
@@ -64,6 +64,17 @@ export class Run {
     this.bundleSource = bundleSource;
     this.epoch = epoch;
     this.wallLeft_ms = record.ceilings.wall_ms;
+  }
+
+  /** Its crank was stopped, after so much time on the CPU. */
+  stopCrank(used_ms: number, at: number): void {
+    this.#stopped = { used_ms, at };
+  }
+
+  /** Time since its last crank began; for one that was stopped, its time on the CPU and the time since then. */
+  crankAge(now: number): number {
+    if (this.began === undefined) return 0;
+    return this.#stopped === undefined ? now - this.crankBegan : this.#stopped.used_ms + now - this.#stopped.at;
   }
 
   get id(): RunId {

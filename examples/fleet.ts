@@ -1,0 +1,50 @@
+/** The example fleet: which agents, in which tenant, on what, and how each ends. `npm start` runs it and holds it to this. */
+export interface FleetMember {
+  /** Relative to this folder. */
+  readonly file: string;
+  readonly tenant: 'crew' | 'zoo';
+  readonly input: unknown;
+  /** Outcomes as people read them, by agent: the run itself and, where it spawns, its children. */
+  readonly expected: Readonly<Record<string, string>>;
+  /** The limit that ends it, where that is one of time or CPU. */
+  readonly limit_ms?: number;
+}
+
+const animal = (name: string, outcome: string, limit_ms?: number): FleetMember => ({
+  file: `zoo/${name}.ts`,
+  tenant: name === 'insider' ? 'crew' : 'zoo',
+  input: {},
+  expected: { [`zoo/${name}`]: outcome },
+  ...(limit_ms === undefined ? {} : { limit_ms }),
+});
+
+/** The crew that does a job somebody needs. */
+export const CREW: FleetMember = {
+  file: 'license-audit/agent.ts',
+  tenant: 'crew',
+  input: { title: 'Licences of the installed packages' },
+  expected: { 'license-audit': 'completed', 'license-audit/reader': 'completed', 'license-audit/checker': 'completed' },
+};
+
+/** Agents that misbehave, each in its own way. */
+export const ZOO: readonly FleetMember[] = [
+  animal('spin', 'exceeded(cpu)', 200),
+  animal('insider', 'exceeded(cpu)', 200),
+  animal('promise-flood', 'exceeded(cpu)', 200),
+  animal('replace', 'exceeded(cpu)', 200),
+  animal('parse', 'exceeded(cpu)', 200),
+  animal('bigint', 'exceeded(cpu)', 200),
+  animal('array-bomb', 'exceeded(memory)'),
+  animal('map-bomb', 'exceeded(memory)'),
+  animal('keys-bomb', 'exceeded(memory)'),
+  animal('buffer-bomb', 'exceeded(memory)'),
+  animal('string-bomb', 'exceeded(memory)'),
+  animal('sleeper', 'exceeded(wall)', 500),
+  animal('log-flood', 'exceeded(log_bytes)'),
+  animal('stalled', 'failed(stalled)'),
+  animal('uninvited', 'failed(CORRAL_CAP_NOT_GRANTED)'),
+  animal('forger', 'failed(CORRAL_CAP_FORGED)'),
+  animal('misshapen', 'failed(CORRAL_ARGS_INVALID)'),
+  animal('giant', 'failed(CORRAL_EFFECT_TOO_LARGE)'),
+  { file: 'zoo/salon.ts', tenant: 'zoo', input: {}, expected: { 'zoo/salon': 'completed', 'zoo/chatter': 'exceeded(messages)' } },
+];

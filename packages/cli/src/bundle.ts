@@ -1,0 +1,72 @@
+/**
+ * Bundles an agent, on the developer's side: one script without imports. The host takes the result and never installs or
+ * bundles anything itself.
+ */
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+import { CorralError } from '@corral/protocol/errors';
+
+export interface BundledAgent {
+  /** What runs. */
+  readonly source: string;
+  /** The same with what is needed to write its schemas as JSON Schema; it is only ever asked to describe itself. */
+  readonly describing: string;
+}
+
+const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
+
+/**
+ * @param file the module whose default export is the agent
+ * @throws CORRAL_BUNDLE_INVALID, naming the first error with its file and line
+ */
+export async function bundleAgent(file: string): Promise<BundledAgent> {
+  const path = resolve(file);
+  const [source, describing] = await Promise.all([
+    bundle(`export { default } from ${JSON.stringify(path)};`, []),
+    bundle(`export { default } from ${JSON.stringify(path)}; export { toJSONSchema } from 'corral:json-schema';`, [jsonSchemaOf(path)]),
+  ]);
+  return { source, describing };
+}
+
+async function bundle(entry: string, plugins: Plugin[]): Promise<string> {
+  try {
+    const result = await build({
+      stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: 'agent', loader: 'ts' },
+      bundle: true,
+      write: false,
+      format: 'iife',
+      globalName: 'corralBundle',
+      platform: 'neutral',
+      mainFields: ['module', 'main'],
+      conditions: ['import', 'default'],
+      target: 'es2024',
+      minifySyntax: true,
+      minifyWhitespace: true,
+      legalComments: 'none',
+      logLevel: 'silent',
+      alias: { '@corral/guest': SDK },
+      plugins,
+    });
+    return result.outputFiles[0]?.text ?? '';
+  } catch (error) {
+    const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
+    if (first === undefined) throw error;
+    const at = first.location === null ? '' : `${first.location.file}:${first.location.line}:${first.location.column + 1}: `;
+    throw new CorralError('CORRAL_BUNDLE_INVALID', `${at}${first.text}`);
+  }
+}
+
+/** zod/mini leaves writing JSON Schema out of its schemas; where the agent has zod, its own copy does it. */
+function jsonSchemaOf(agent: string): Plugin {
+  return {
+    name: 'json-schema',
+    setup(esbuild) {
+      esbuild.onResolve({ filter: /^corral:json-schema$/ }, async () => {
+        const zod = await esbuild.resolve('zod/mini', { kind: 'import-statement', importer: agent, resolveDir: resolve(agent, '..') });
+        return zod.errors.length === 0 ? { path: zod.path } : { path: 'none', namespace: 'corral-none' };
+      });
+      esbuild.onLoad({ filter: /.*/, namespace: 'corral-none' }, () => ({ contents: 'export const toJSONSchema = undefined;', loader: 'js' }));
+    },
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * `corral demo`, what `npm start` runs: the example fleet on real input. First the crew alone, then the crew beside agents
+ * that misbehave; at the end, what each did, and whether it was what its example says.
+ */
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { styleText } from 'node:util';
+import { CREW, ZOO } from '@corral/examples/fleet';
+import type { RunView } from '@corral/supervisor';
+import { readingTools, writingTools } from '@corral/tools/fs';
+import { EXIT } from '../failure.ts';
+import { Fleet, type Pass, type RunReport } from '../fleet.ts';
+import { startHost, wallsLine } from '../host.ts';
+import { Live } from '../screen/live.ts';
+import { duration, table } from '../screen/table.ts';
+
+export interface DemoOptions {
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json')));
+/** Real input: what is installed in this repository. */
+const PACKAGES = resolve(EXAMPLES, '..', 'node_modules');
+/** How late a run may be ended after its limit, as the summary judges it. */
+const LATE_MS = 150;
+
+export async function demo(options: DemoOptions): Promise<number> {
+  const out = resolve(options.out ?? 'corral-report');
+  await mkdir(out, { recursive: true });
+  const scratch = await mkdtemp(join(tmpdir(), 'corral-demo-'));
+  const host = await startHost({
+    data: undefined,
+    tenants: { crew: { tools: [...(await readingTools(PACKAGES)), ...(await writingTools(out))] }, zoo: { tools: await readingTools(scratch) } },
+  });
+  let live: Live | undefined;
+  try {
+    const { supervisor } = host;
+    const fleet = new Fleet(supervisor, EXAMPLES);
+    const passes: Pass[] = [];
+    const footer = () => {
+      const { done, total } = fleet.progress;
+      const [first] = passes;
+      const before = first === undefined ? '' : ` · alone it took ${duration(first.took_ms)}, p99 of a call ${duration(first.p99_ms)}`;
+      return total === 0 ? 'bundling the examples …' : `crew ${done}/${total} packages${before}`;
+    };
+    if (options.json !== true) {
+      live = new Live({ stream: process.stdout, supervisor, title: wallsLine(host.walls), footer, ended: (view) => markOf(view, fleet) });
+    }
+    await fleet.deploy([CREW, ...ZOO]);
+    passes.push(await fleet.run('alone', CREW, []));
+    const alone = await readFile(join(out, 'licenses.json'), 'utf8');
+    passes.push(await fleet.run('beside the zoo', CREW, ZOO));
+    const sameReport = alone === (await readFile(join(out, 'licenses.json'), 'utf8'));
+    live?.close();
+    const [first, second] = passes as [Pass, Pass];
+    const ok = sameReport && fleet.reports.every((report) => report.ok) && second.lost === 0;
+    if (options.json === true) {
+      const document = { ok, walls: wallsLine(host.walls), runs: fleet.reports, crew: { packages: second.packages, lost: second.lost, same_report: sameReport, alone: first, beside_the_zoo: second }, report: out };
+      process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    } else process.stdout.write(summary(fleet.reports, first, second, sameReport, out));
+    return ok ? EXIT.ok : EXIT.outcome;
+  } finally {
+    live?.close();
+    await host.close();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Readers come by the hundred and are counted in the footer; everything else gets a row when it ends. */
+function markOf(view: RunView, fleet: Fleet): { mark: string; note: string } | undefined {
+  const report = fleet.reports.findLast((one) => one.run === view.id);
+  if (report === undefined || (view.agent === 'license-audit/reader' && report.ok)) return undefined;
+  return { mark: report.ok ? '✓' : `✗ expected ${report.expected}`, note: lateness(report) };
+}
+
+function lateness({ limit_ms, ended_after_ms }: RunReport): string {
+  return limit_ms === null ? '' : `${ended_after_ms - limit_ms} ms after its limit`;
+}
+
+function summary(reports: readonly RunReport[], first: Pass, second: Pass, sameReport: boolean, out: string): string {
+  const paint = (style: Parameters<typeof styleText>[0], text: string) => styleText(style, text, { stream: process.stdout });
+  const zoo = reports.filter((report) => report.pass !== 'alone' && !report.agent.startsWith('license-audit'));
+  const rows = zoo.map((report) => [report.agent, report.tenant, report.outcome, lateness(report), report.ok ? '✓' : `✗ expected ${report.expected}`]);
+  const wrong = reports.filter((report) => !report.ok).length;
+  const late = zoo.filter((report) => report.limit_ms !== null && report.ended_after_ms > report.limit_ms + LATE_MS).length;
+  const readers = reports.filter((report) => report.agent === 'license-audit/reader' && report.pass !== 'alone').length;
+  const lines = [
+    '',
+    paint('bold', 'Agents that misbehaved'),
+    ...table([{ title: 'AGENT' }, { title: 'TENANT' }, { title: 'ENDED' }, { title: '' }, { title: '' }], rows),
+    '',
+    paint('bold', 'The crew, meanwhile'),
+    `${second.packages} packages audited by ${readers} readers in ${duration(second.took_ms)} (alone: ${duration(first.took_ms)})`,
+    `${second.lost} calls lost · p99 of a call with/without the zoo ${duration(second.p99_ms)} / ${duration(first.p99_ms)} · report ${sameReport ? 'the same, byte for byte' : paint('red', 'DIFFERS')}`,
+    `the report: ${relative(process.cwd(), join(out, 'licenses.md')) || out}`,
+    '',
+    wrong === 0 && late === 0 && sameReport ? paint('green', `Every one of ${reports.length} runs ended as its example says.`) : paint('red', `${wrong} runs ended otherwise than their examples say; ${late} were ended late.`),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,78 @@
+/** `corral doctor`: which walls stand on this machine, and what is missing for the rest. */
+import { availableParallelism } from 'node:os';
+import { styleText } from 'node:util';
+import { encodeFrame, FrameKind } from '@corral/protocol/frame';
+import { findWalls, osWall, ProcessLauncher, readImage, realClock } from '@corral/supervisor';
+import { EXIT } from '../failure.ts';
+import { table } from '../screen/table.ts';
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly says: string;
+}
+
+export async function doctor({ json = false }: { readonly json?: boolean }): Promise<number> {
+  const walls = findWalls();
+  const wall = osWall(walls);
+  const checks: Check[] = [
+    { name: 'Node', ok: /^v(24|26)\./.test(process.version), says: process.version },
+    image(),
+    await cell(),
+    {
+      name: 'wall: bubblewrap',
+      ok: 'path' in walls.bubblewrap,
+      says: 'path' in walls.bubblewrap ? 'cells see no network, no processes and no files but the runtime’s' : `${walls.bubblewrap.missing}; install bubblewrap for the stronger wall`,
+    },
+    {
+      name: 'wall: another user',
+      ok: 'id' in walls.user,
+      says:
+        'id' in walls.user
+          ? `cells can run as user ${walls.user.id}${walls.user.unshare === undefined ? '' : ' without a network'}; files that everybody may read stay readable`
+          : walls.user.missing,
+    },
+  ];
+  const verdict = wall === undefined ? 'one wall: only the isolate stands between an agent and this machine' : `two walls: the isolate, then ${wall === 'user' ? 'another user' : 'bubblewrap'}`;
+  const works = checks.slice(0, 3).every((check) => check.ok);
+  if (json) process.stdout.write(`${JSON.stringify({ ok: works, wall: wall ?? null, cores: availableParallelism(), checks }, null, 2)}\n`);
+  else {
+    const rows = checks.map(({ name, ok, says }) => [ok ? '✓' : '✗', name, says]);
+    const lines = table([{ title: '' }, { title: 'CHECK' }, { title: '' }], rows);
+    process.stdout.write(`${lines.join('\n')}\n\n${styleText(wall === undefined ? 'yellow' : 'green', verdict)}\n`);
+  }
+  return works ? EXIT.ok : EXIT.host;
+}
+
+function image(): Check {
+  try {
+    return { name: 'sandbox image', ok: true, says: readImage().slice(0, 19) };
+  } catch (error) {
+    return { name: 'sandbox image', ok: false, says: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Starts a cell as a run would, and waits for its greeting. */
+function cell(): Promise<Check> {
+  const began = performance.now();
+  return new Promise((resolve) => {
+    const say = (ok: boolean, says: string) => {
+      stop?.();
+      resolve({ name: 'a cell starts', ok, says });
+    };
+    let stop: (() => void) | undefined;
+    // Any byte at all is the greeting: a cell says nothing else before it is asked.
+    const started = new ProcessLauncher(findWalls()).launch({
+      onBytes: () => {
+        say(true, `in ${Math.round(performance.now() - began)} ms`);
+        started.kill();
+      },
+      onExit: ({ lastWords, code }) => say(false, lastWords.trim().split('\n').at(-1) ?? `exit code ${code}`),
+    });
+    started.write(encodeFrame({ kind: FrameKind.hello, incarnation: 1, assignment: 0, crank: 0, cpu_us: 0, heap_kib: 0 }, JSON.stringify({ effects_per_crank: 1 })));
+    stop = realClock.after(10_000, () => {
+      say(false, 'it did not answer within 10 s');
+      started.kill();
+    });
+  });
+}

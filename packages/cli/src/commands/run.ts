@@ -1,0 +1,99 @@
+/** `corral run FILE`: one agent, here and now, with no server. */
+import { readFile, stat } from 'node:fs/promises';
+import { styleText } from 'node:util';
+import { CorralError } from '@corral/protocol/errors';
+import type { PrincipalId, TenantId } from '@corral/protocol/ids';
+import { ADMISSION } from '@corral/protocol/limits';
+import { outcomeText } from '@corral/protocol/outcome';
+import type { Tool } from '@corral/protocol/tool';
+import type { RunView } from '@corral/supervisor';
+import { readingTools, writingTools } from '@corral/tools/fs';
+import { bundleAgent } from '../bundle.ts';
+import { EXIT } from '../failure.ts';
+import { startHost, wallsLine } from '../host.ts';
+import { Live } from '../screen/live.ts';
+import { duration, printable } from '../screen/table.ts';
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly read?: string;
+  readonly write?: string;
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+const TENANT = 'local' as TenantId;
+
+export async function runFile(file: string, options: RunOptions): Promise<number> {
+  const input = await parseInput(options.input);
+  await mustExist(file, 'There is no file');
+  const tools: Tool[] = [
+    ...(options.read === undefined ? [] : await readingTools(await mustExist(options.read, '--read names no folder:'))),
+    ...(options.write === undefined ? [] : await writingTools(await mustExist(options.write, '--write names no folder:'))),
+  ];
+  const { source, describing } = await bundleAgent(file);
+  const host = await startHost({ data: options.data, tenants: { [TENANT]: { tools } } });
+  let live: Live | undefined;
+  try {
+    const { supervisor } = host;
+    const [manifests] = await supervisor.describe([describing]);
+    const [version] = await supervisor.deploy(TENANT, source, manifests).catch(explainMissingTools);
+    if (version === undefined) throw new CorralError('CORRAL_INTERNAL', 'The bundle has no main agent.');
+    const began = performance.now();
+    let last: RunView | undefined;
+    supervisor.observe((observation) => {
+      if (observation.kind === 'ended' && observation.view.parent === undefined) last = observation.view;
+    });
+    live = options.json === true ? undefined : new Live({ stream: process.stderr, supervisor, title: wallsLine(host.walls), footer: () => '', ended: () => ({ mark: '', note: '' }) });
+    const { id, ended } = await supervisor.submit({ tenant: TENANT, version, input, principal: 'local' as PrincipalId });
+    const outcome = await ended;
+    live?.close();
+    const took = performance.now() - began;
+    if (options.json === true) {
+      process.stdout.write(`${JSON.stringify({ run: id, agent: version.manifest.name, version: version.version, outcome, cpu_ms: last?.cpu_ms, calls: last?.calls, took_ms: Math.round(took) }, null, 2)}\n`);
+    } else {
+      const good = outcome.kind === 'completed';
+      const text = styleText(good ? 'green' : 'red', outcomeText(outcome), { stream: process.stderr });
+      process.stderr.write(`${id}  ${version.manifest.name}  ${text}  in ${duration(took)}, ${duration(last?.cpu_ms ?? 0)} of CPU, ${last?.calls ?? 0} calls\n`);
+      if (good) process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
+      else if ('message' in outcome) process.stderr.write(`${printable(outcome.message)}\n`);
+      if ('stack' in outcome && outcome.stack !== undefined) process.stderr.write(`${styleText('dim', outcome.stack.split('\n').map((line) => printable(line)).join('\n'), { stream: process.stderr })}\n`);
+    }
+    return outcome.kind === 'completed' ? EXIT.ok : EXIT.outcome;
+  } finally {
+    live?.close();
+    await host.close();
+  }
+}
+
+/** The file tools are the only ones here, and they are offered by a flag each. */
+function explainMissingTools(error: unknown): never {
+  if (!(error instanceof CorralError) || error.code !== 'CORRAL_CAP_UNKNOWN') throw error;
+  throw new CorralError('CORRAL_CAP_UNKNOWN', `${error.message} \`corral run\` offers fs.read and fs.list with --read FOLDER, fs.write with --write FOLDER.`);
+}
+
+async function parseInput(text: string | undefined): Promise<unknown> {
+  if (text === undefined) return {};
+  let json = text;
+  if (text.startsWith('@')) {
+    const path = text.slice(1);
+    await mustExist(path, '--input names no file:');
+    const { size } = await stat(path);
+    if (size > ADMISSION.input_bytes.default) throw new CorralError('CORRAL_INPUT_TOO_LARGE', `${path} has ${size} bytes; at most ${ADMISSION.input_bytes.default} are accepted.`);
+    json = await readFile(path, 'utf8');
+  }
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw new CorralError('CORRAL_USAGE', `--input is no JSON: ${error instanceof Error ? error.message : String(error)}.`);
+  }
+}
+
+async function mustExist(path: string, otherwise: string): Promise<string> {
+  try {
+    await stat(path);
+    return path;
+  } catch {
+    throw new CorralError('CORRAL_USAGE', `${otherwise} ${path}`);
+  }
+}

@@ -1,0 +1,30 @@
+/** How the CLI fails: one clear sentence, its code, what to do next, and an exit code that a script can go by. */
+import { styleText } from 'node:util';
+import { CorralError } from '@corral/protocol/errors';
+
+/** Documented in the help and the README. */
+export const EXIT = {
+  ok: 0,
+  /** A run ended otherwise than it should. */
+  outcome: 1,
+  /** What was handed in is wrong: the command line, a file, an agent, an input. */
+  input: 2,
+  /** The host cannot: its data folder, its disk, its walls. */
+  host: 3,
+  /** A bug in Corral. */
+  bug: 4,
+  interrupted: 130,
+} as const;
+
+export function report(error: unknown, json: boolean): number {
+  const failure = error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+  if (json) process.stdout.write(`${JSON.stringify({ error: failure.toJSON() }, null, 2)}\n`);
+  else {
+    const red = (text: string) => styleText('red', text, { stream: process.stderr });
+    const dim = (text: string) => styleText('dim', text, { stream: process.stderr });
+    process.stderr.write(`${red(failure.code)} ${failure.message}\n${dim(failure.hint)}\n`);
+    if (failure.audience === 'bug' && error instanceof Error && error.stack !== undefined) process.stderr.write(`${dim(error.stack)}\n`);
+  }
+  if (failure.code === 'CORRAL_USAGE') return EXIT.input;
+  return { guest: EXIT.input, operator: EXIT.host, bug: EXIT.bug }[failure.audience];
+}

@@ -1,0 +1,128 @@
+/** Runs the example fleet on a host and keeps account: what ended how, what was expected, how long answers took. */
+import { join } from 'node:path';
+import type { FleetMember } from '@corral/examples/fleet';
+import { CorralError } from '@corral/protocol/errors';
+import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import type { AgentVersion } from '@corral/protocol/manifest';
+import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { Observation, RunView, Supervisor } from '@corral/supervisor';
+import { bundleAgent } from './bundle.ts';
+
+export interface RunReport {
+  readonly pass: string;
+  readonly run: RunId;
+  readonly agent: string;
+  readonly tenant: string;
+  readonly parent: RunId | null;
+  readonly outcome: string;
+  readonly expected: string;
+  readonly ok: boolean;
+  readonly limit_ms: number | null;
+  /** By the limit's own clock (CPU time for a limit on CPU), plus the time from there to the durable end of the run. */
+  readonly ended_after_ms: number;
+  readonly cpu_ms: number;
+  readonly calls: number;
+}
+
+/** One pass of the crew. */
+export interface Pass {
+  readonly packages: number;
+  /** Calls that were made and never answered. */
+  readonly lost: number;
+  /** From a call leaving its agent to the agent being given the answer. */
+  readonly p50_ms: number;
+  readonly p99_ms: number;
+  readonly took_ms: number;
+}
+
+export class Fleet {
+  readonly reports: RunReport[] = [];
+  /** What the crew last said of its progress. */
+  progress = { done: 0, total: 0 };
+  readonly #supervisor: Supervisor;
+  readonly #examples: string;
+  readonly #versions = new Map<string, AgentVersion>();
+  readonly #members = new Map<string, FleetMember>();
+  #pass = '';
+  #crewTenant = '';
+  #crew: RunId | undefined;
+  #latencies: number[] = [];
+  #lost = 0;
+
+  constructor(supervisor: Supervisor, examples: string) {
+    this.#supervisor = supervisor;
+    this.#examples = examples;
+    supervisor.observe((observation) => this.#observe(observation));
+  }
+
+  /** Bundles and deploys every member. */
+  async deploy(members: readonly FleetMember[]): Promise<void> {
+    const bundles = await Promise.all(members.map((member) => bundleAgent(join(this.#examples, member.file))));
+    const manifests = await this.#supervisor.describe(bundles.map((bundle) => bundle.describing));
+    for (const [i, member] of members.entries()) {
+      const [version] = await this.#supervisor.deploy(member.tenant as TenantId, bundles[i]?.source ?? '', manifests[i]);
+      if (version === undefined) throw new CorralError('CORRAL_INTERNAL', `${member.file} defines no agent.`);
+      this.#versions.set(member.file, version);
+      for (const agent of Object.keys(member.expected)) this.#members.set(agent, member);
+    }
+  }
+
+  /** Runs the crew, with the others beside it, and waits for all. */
+  async run(pass: string, crew: FleetMember, others: readonly FleetMember[]): Promise<Pass> {
+    this.#pass = pass;
+    this.#crewTenant = crew.tenant;
+    this.#latencies = [];
+    this.#lost = 0;
+    this.progress = { done: 0, total: 0 };
+    const began = performance.now();
+    const ends: Promise<Outcome>[] = [];
+    for (const member of [crew, ...others]) {
+      const version = this.#versions.get(member.file);
+      if (version === undefined) throw new CorralError('CORRAL_INTERNAL', `${member.file} was not deployed.`);
+      const { id, ended } = await this.#supervisor.submit({ tenant: member.tenant as TenantId, version, input: member.input, principal: 'local' as PrincipalId });
+      if (member === crew) this.#crew = id;
+      ends.push(ended);
+    }
+    const [outcome] = await Promise.all(ends);
+    const sorted = this.#latencies.toSorted((a, b) => a - b);
+    const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+    const output = outcome?.kind === 'completed' ? (outcome.output as { packages?: readonly unknown[] }) : {};
+    return { packages: output.packages?.length ?? 0, lost: this.#lost, p50_ms: at(0.5), p99_ms: at(0.99), took_ms: performance.now() - began };
+  }
+
+  #observe(observation: Observation): void {
+    if (observation.kind === 'answered') {
+      if (this.#isCrew(observation.run)) this.#latencies.push(observation.ms);
+    } else if (observation.kind === 'emitted' && observation.run === this.#crew && observation.event === 'progress') {
+      this.progress = observation.data as Fleet['progress'];
+    } else if (observation.kind === 'ended') {
+      const report = this.#report(observation.view, observation.outcome);
+      this.reports.push(report);
+      if (this.#members.get(observation.view.agent)?.tenant === this.#crewTenant && report.ok) this.#lost += observation.view.open_calls;
+    }
+  }
+
+  #isCrew(run: RunId): boolean {
+    return this.#supervisor.view(run)?.tenant === this.#crewTenant;
+  }
+
+  #report(view: RunView, outcome: Outcome): RunReport {
+    const member = this.#members.get(view.agent);
+    const expected = member?.expected[view.agent] ?? 'completed';
+    const text = outcomeText(outcome);
+    return {
+      pass: this.#pass,
+      run: view.id,
+      agent: view.agent,
+      tenant: view.tenant,
+      parent: view.parent ?? null,
+      outcome: text,
+      expected,
+      ok: text === expected,
+      limit_ms: member?.limit_ms ?? null,
+      ended_after_ms: Math.round(text === 'exceeded(wall)' ? view.age_ms : view.crank_age_ms),
+      cpu_ms: Math.round(view.cpu_ms),
+      calls: view.calls,
+    };
+  }
+}

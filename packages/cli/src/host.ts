@@ -1,0 +1,59 @@
+/** A host embedded in this process: the composition root of `corral run` and `corral demo`. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Tool } from '@corral/protocol/tool';
+import { SqliteStore } from '@corral/store/sqlite';
+import { findWalls, osWall, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
+
+export interface Host {
+  readonly supervisor: Supervisor;
+  readonly walls: Walls;
+  close(): Promise<void>;
+}
+
+export interface HostOptions {
+  /** Where runs live; undefined: a folder that goes with the process. */
+  readonly data: string | undefined;
+  readonly tenants: Readonly<Record<string, { readonly tools: readonly Tool[] }>>;
+}
+
+export async function startHost({ data, tenants }: HostOptions): Promise<Host> {
+  const image = readImage();
+  const walls = findWalls();
+  const folder = data ?? (await mkdtemp(join(tmpdir(), 'corral-')));
+  const forget = async () => {
+    if (data === undefined) await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const store = await SqliteStore.open(folder);
+    const supervisor = await Supervisor.start({
+      store,
+      launcher: new ProcessLauncher(walls),
+      clock: realClock,
+      random: realRandom,
+      tenants,
+      image,
+      cores: availableParallelism(),
+    });
+    return {
+      supervisor,
+      walls,
+      async close() {
+        await supervisor.close();
+        await forget();
+      },
+    };
+  } catch (error) {
+    await forget();
+    throw error;
+  }
+}
+
+/** One line about what stands around an agent. */
+export function wallsLine(walls: Walls): string {
+  const wall = osWall(walls);
+  if (wall === 'bubblewrap') return 'walls: isolate ✓  bubblewrap ✓';
+  if (wall === 'user') return 'walls: isolate ✓  another user ✓  bubblewrap ✗ (see corral doctor)';
+  return 'walls: isolate ✓  bubblewrap ✗ (one wall: see corral doctor)';
+}

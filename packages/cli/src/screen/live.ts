@@ -1,0 +1,161 @@
+/**
+ * The live screen: a table that redraws itself where there is a terminal, and a line a change where there is none.
+ * Shows what the supervisor says of its runs; it keeps nothing of its own but the rows of runs that have ended.
+ */
+import { styleText } from 'node:util';
+import { createLogUpdate } from 'log-update';
+import { outcomeText } from '@corral/protocol/outcome';
+import type { Observation, RunView, Supervisor } from '@corral/supervisor';
+import { clockTime, printable, table, type Column } from './table.ts';
+
+const COLUMNS: readonly Column[] = [
+  { title: 'RUN', max: 20 },
+  { title: 'AGENT', max: 26 },
+  { title: 'STATE' },
+  { title: 'WAITS ON', max: 44 },
+  { title: 'CPU', align: 'right' },
+  { title: 'MEM', align: 'right' },
+  { title: 'CALLS', align: 'right' },
+  { title: 'LEFT', align: 'right' },
+  { title: '' },
+];
+const REDRAW_MS = 100;
+
+export interface EndedRow {
+  readonly view: RunView;
+  /** What the last column says: a tick, or what was expected instead. */
+  readonly mark: string;
+  /** Follows the outcome: how long after its limit. */
+  readonly note: string;
+}
+
+export interface LiveOptions {
+  readonly stream: NodeJS.WriteStream;
+  readonly supervisor: Supervisor;
+  readonly title: string;
+  /** The line at the bottom. */
+  readonly footer: () => string;
+  /** How the end of a run is shown; undefined: not at all. */
+  readonly ended: (view: RunView) => Omit<EndedRow, 'view'> | undefined;
+}
+
+export class Live {
+  readonly #options: LiveOptions;
+  readonly #began = performance.now();
+  readonly #ended: EndedRow[] = [];
+  readonly #cpu = new Map<string, number>();
+  readonly #stop: () => void;
+  readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lastDraw = performance.now();
+  #lastFooter = '';
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+    const { stream, supervisor } = options;
+    if (stream.isTTY) {
+      this.#draw = createLogUpdate(stream);
+      this.#timer = setInterval(() => this.#redraw(), REDRAW_MS);
+    } else {
+      this.#line(options.title);
+      this.#timer = setInterval(() => this.#progress(), 1000);
+    }
+    this.#stop = supervisor.observe((observation) => this.#observe(observation));
+  }
+
+  /** Leaves the last picture standing. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#stop();
+    if (this.#draw === undefined) this.#progress();
+    else {
+      this.#redraw();
+      this.#draw.done();
+    }
+  }
+
+  #observe(observation: Observation): void {
+    if (observation.kind === 'ended') {
+      const shown = this.#options.ended(observation.view);
+      if (shown === undefined) return;
+      const row = { view: observation.view, ...shown };
+      this.#ended.push(row);
+      const { view, note, mark } = row;
+      this.#line(`${view.id}  ${view.agent}  ended  ${outcomeText(observation.outcome)}${note === '' ? '' : `  ${note}`}${mark === '' ? '' : `  ${mark}`}`);
+    } else if (observation.kind === 'logged') {
+      this.#line(`${observation.run}  ${observation.level}  ${printable(observation.text)}`);
+    }
+  }
+
+  /** Without a terminal: one line for each change. */
+  #line(text: string): void {
+    if (this.#draw === undefined) this.#options.stream.write(`${clockTime(performance.now() - this.#began)}  ${text}\n`);
+  }
+
+  #progress(): void {
+    const footer = this.#options.footer();
+    if (footer === '' || footer === this.#lastFooter) return;
+    this.#lastFooter = footer;
+    this.#line(footer);
+  }
+
+  #redraw(): void {
+    const { stream, supervisor, title, footer } = this.#options;
+    const now = performance.now();
+    const since = Math.max(1, now - this.#lastDraw);
+    this.#lastDraw = now;
+    const running = inFamilies(supervisor.runs());
+    const most = Math.max(6, (stream.rows ?? 40) - 6);
+    const room = Math.max(3, most - this.#ended.length);
+    const shown = running.slice(0, room);
+    const rows = [...shown.map((view) => this.#row(view, since)), ...this.#ended.slice(-(most - shown.length)).map((row) => endedRow(row))];
+    if (running.length > shown.length) rows.splice(shown.length, 0, [`… and ${running.length - shown.length} more`]);
+    for (const id of this.#cpu.keys()) if (!running.some((view) => view.id === id)) this.#cpu.delete(id);
+    const [head = '', ...lines] = table(COLUMNS, rows);
+    const paint = (style: Parameters<typeof styleText>[0], text: string) => styleText(style, text, { stream });
+    const width = Math.max(60, Math.min(stream.columns ?? 100, 110));
+    const time = clockTime(now - this.#began);
+    this.#draw?.([`${paint('bold', ' CORRAL')}  ${title.padEnd(width - 16)}${time}`, ` ${paint('dim', head)}`, ...lines.map((line) => ` ${colour(line, paint)}`), ` ${footer()}`].join('\n'));
+  }
+
+  #row(view: RunView, since: number): string[] {
+    const before = this.#cpu.get(view.id) ?? 0;
+    this.#cpu.set(view.id, view.cpu_ms);
+    const share = view.on_cpu && view.cpu_ms === before ? 100 : Math.min(100, Math.round(((view.cpu_ms - before) / since) * 100));
+    const state = view.control === 'none' ? (view.lifecycle === 'active' && view.residency === 'parked' ? 'parked' : view.lifecycle) : view.control;
+    return [
+      view.parent === undefined ? view.id : `└ ${view.id}`,
+      view.agent,
+      state,
+      view.waitingFor,
+      `${share}%`,
+      view.heap_kib === 0 ? '0' : `${Math.max(1, Math.round(view.heap_kib / 1024))} MB`,
+      String(view.calls),
+      `${Math.round(view.left * 100)}%`,
+      '',
+    ];
+  }
+}
+
+function endedRow({ view, note, mark }: EndedRow): string[] {
+  const outcome = view.outcome === undefined ? '' : outcomeText(view.outcome);
+  return [view.id, view.agent, 'ended', note === '' ? outcome : `${outcome} ${note}`, '', '', String(view.calls), '', mark];
+}
+
+function colour(line: string, paint: (style: Parameters<typeof styleText>[0], text: string) => string): string {
+  if (line.endsWith('✓')) return `${line.slice(0, -1)}${paint('green', '✓')}`;
+  if (line.includes('✗')) return paint('red', line);
+  return line;
+}
+
+/** Parents first, each followed by its children. */
+function inFamilies(views: readonly RunView[]): RunView[] {
+  const children = new Map<string | undefined, RunView[]>();
+  const known = new Set(views.map((view) => view.id));
+  for (const view of views) {
+    const parent = view.parent !== undefined && known.has(view.parent) ? view.parent : undefined;
+    children.set(parent, [...(children.get(parent) ?? []), view]);
+  }
+  const collect = (parent: string | undefined): RunView[] => (children.get(parent) ?? []).flatMap((view) => [view, ...collect(view.id)]);
+  return collect(undefined);
+}

@@ -1,0 +1,116 @@
+/**
+ * Runs a task of this repository on a machine that has nothing but some Node from 20 up and npm: installs what is missing,
+ * builds what is stale, then hands over to the Node that came with the dependencies.
+ *
+ * This file alone must run on an old Node, so it is plain JavaScript without imports from the project.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const inRoot = (...parts) => join(root, ...parts);
+const [task, ...args] = process.argv.slice(2);
+
+const TASKS = {
+  demo: () => [inRoot('packages/cli/src/main.ts'), 'demo', ...args],
+  corral: () => [inRoot('packages/cli/src/main.ts'), ...args],
+  test: () => [inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args],
+};
+
+if (!(task in TASKS)) fail(`with-dependencies.mjs takes one of ${Object.keys(TASKS).join(', ')}.`);
+if (Number(process.versions.node.split('.')[0]) < 20) fail(`This is Node ${process.versions.node}; Corral needs some Node from 20 up to install its own.`);
+
+install();
+const node = findNode();
+build(node);
+run(node, TASKS[task]());
+
+function fail(message) {
+  console.error(message);
+  process.exit(3);
+}
+
+/** Time in a message only where it took long enough to be noticed. */
+function step(what, work) {
+  process.stderr.write(`${what} …`);
+  const began = Date.now();
+  work();
+  process.stderr.write(` ${((Date.now() - began) / 1000).toFixed(1)} s\n`);
+}
+
+/** npm leaves a copy of what it installed; when it still says the same as the lock file, there is nothing to do. */
+function install() {
+  const wanted = packagesOf(inRoot('package-lock.json'));
+  const have = packagesOf(inRoot('node_modules/.package-lock.json'));
+  const missing = Object.entries(wanted).some(([path, { version, optional, link }]) => path !== '' && path.startsWith('node_modules/') && !link && !optional && have[path]?.version !== version);
+  if (!missing && platformNode() !== undefined) return;
+  step('installing dependencies', () => {
+    const npm = spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: root,
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    });
+    if (npm.status !== 0) fail(`\nnpm ci failed:\n${npm.stderr || npm.stdout || npm.error?.message}`);
+  });
+}
+
+function packagesOf(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function platformNode() {
+  const file = inRoot('node_modules/.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
+  return existsSync(file) ? file : undefined;
+}
+
+/** The Node that came with the dependencies, or this one where it is new enough. */
+function findNode() {
+  const bundled = platformNode();
+  if (bundled !== undefined) return bundled;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major === 26 || (major === 24 && minor >= 12)) return process.execPath;
+  fail(`There is no Node 26 for ${process.platform}-${process.arch} in the registry, and this is Node ${process.versions.node}. Run it with Node 24.12 or later, or 26.`);
+}
+
+/** The cell and the sandbox image are built when a source of theirs is newer than they are. */
+function build(node) {
+  const outputs = [inRoot('packages/cell/dist/main.js'), inRoot('sandbox-images/base/dist/image.json')];
+  const sources = ['packages/cell', 'packages/guest', 'packages/protocol', 'sandbox-images/base'];
+  const newest = Math.max(...sources.map((folder) => newestIn(inRoot(folder))), timeOf(inRoot('node_modules/.package-lock.json')));
+  if (outputs.every((file) => timeOf(file) > newest)) return;
+  step('building the sandbox image', () => {
+    for (const script of ['packages/cell/build.ts', 'sandbox-images/base/build.ts']) {
+      const built = spawnSync(node, [inRoot(script)], { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' });
+      if (built.status !== 0) fail(`\n${script} failed:\n${built.stderr}`);
+    }
+  });
+}
+
+function timeOf(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
+}
+
+function newestIn(folder) {
+  let newest = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name === 'node_modules' || entry.name === 'dist' || entry.name.startsWith('.')) continue;
+    const path = join(folder, entry.name);
+    newest = Math.max(newest, entry.isDirectory() ? newestIn(path) : timeOf(path));
+  }
+  return newest;
+}
+
+/** Hands over: same terminal, same signals, same exit code. */
+function run(node, command) {
+  const path = `${inRoot('node_modules/.bin')}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`;
+  const child = spawn(node, command, { stdio: 'inherit', env: { ...process.env, PATH: path }, shell: process.platform === 'win32' });
+  // The terminal sends its signals to the whole group; this process only waits for its child to have dealt with them.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + 15));
+}
