@@ -20,7 +20,8 @@ const TASKS = {
 };
 
 if (!(task in TASKS)) fail(`with-dependencies.mjs takes one of ${Object.keys(TASKS).join(', ')}.`);
-if (Number(process.versions.node.split('.')[0]) < 20) fail(`This is Node ${process.versions.node}; Corral needs some Node from 20 up to install its own.`);
+if (Number(process.versions.node.split('.')[0]) < 20)
+  fail(`This is Node ${process.versions.node}; Corral needs some Node from 20 up to install its own.`);
 
 install();
 const node = findNode();
@@ -44,7 +45,10 @@ function step(what, work) {
 function install() {
   const wanted = packagesOf(inRoot('package-lock.json'));
   const have = packagesOf(inRoot('node_modules/.package-lock.json'));
-  const missing = Object.entries(wanted).some(([path, { version, optional, link }]) => path !== '' && path.startsWith('node_modules/') && !link && !optional && have[path]?.version !== version);
+  const missing = Object.entries(wanted).some(
+    ([path, { version, optional, link }]) =>
+      path !== '' && path.startsWith('node_modules/') && !link && !optional && have[path]?.version !== version,
+  );
   if (!missing && platformNode() !== undefined) return;
   step('installing dependencies', () => {
     const npm = spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
@@ -75,7 +79,9 @@ function findNode() {
   if (bundled !== undefined) return bundled;
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major === 26 || (major === 24 && minor >= 12)) return process.execPath;
-  fail(`There is no Node 26 for ${process.platform}-${process.arch} in the registry, and this is Node ${process.versions.node}. Run it with Node 24.12 or later, or 26.`);
+  fail(
+    `There is no Node 26 for ${process.platform}-${process.arch} in the registry, and this is Node ${process.versions.node}. Run it with Node 24.12 or later, or 26.`,
+  );
 }
 
 /** The cell and the sandbox image are built when a source of theirs is newer than they are. */

@@ -30,10 +30,18 @@ export default defineAgent({
     const work = async (): Promise<void> => {
       for (let path = todo.shift(); path !== undefined; path = todo.shift()) {
         const under = { where: { path: { under: path } } };
-        const child: Child = spawn(reader, { path }, {
-          caps: { read: caps.read.attenuate({ ...under, uses: 20 }), list: caps.list.attenuate({ ...under, uses: 20 }), judge: judge.mailbox },
-          budget: budget.slice({ cpu_ms: 1_000, calls: 40, messages: 1, bytes: 2_000_000 }),
-        });
+        const child: Child = spawn(
+          reader,
+          { path },
+          {
+            caps: {
+              read: caps.read.attenuate({ ...under, uses: 20 }),
+              list: caps.list.attenuate({ ...under, uses: 20 }),
+              judge: judge.mailbox,
+            },
+            budget: budget.slice({ cpu_ms: 1_000, calls: 40, messages: 1, bytes: 2_000_000 }),
+          },
+        );
         const end = await child.ended;
         if (end.kind === 'completed') todo.push(...(end.output as { nested: string[] }).nested);
         else failed.push({ path, outcome: end.kind });
@@ -55,7 +63,10 @@ export default defineAgent({
 });
 
 /** The packages that lie directly in a `node_modules` folder, scoped ones included. */
-async function packagesIn(list: (input: { path: string }) => Promise<{ entries: { name: string; kind: string }[] }>, folder: string): Promise<string[]> {
+async function packagesIn(
+  list: (input: { path: string }) => Promise<{ entries: { name: string; kind: string }[] }>,
+  folder: string,
+): Promise<string[]> {
   const found: string[] = [];
   for (const { name, kind } of (await list({ path: folder })).entries) {
     if (kind !== 'folder' || name.startsWith('.')) continue;

@@ -2,7 +2,8 @@
 import { defineAgent } from '@corral/guest';
 import * as z from 'zod/mini';
 import { named } from './licenses.ts';
-import { Finding, type Verdicts } from './report.ts';
+import type { Finding } from './report.ts';
+import { type Verdicts } from './report.ts';
 
 const Message = z.discriminatedUnion('kind', [
   z.object({
@@ -26,7 +27,12 @@ export const checker = defineAgent({
       // The report must not depend on who was faster.
       if (message.kind === 'done') return { packages: packages.sort((a, b) => (a.path < b.path ? -1 : 1)), unread: message.failed };
       const { kind: _, files, ...rest } = message;
-      packages.push({ ...rest, files: files.map((file) => file.name), actual: [...new Set(files.flatMap((file) => file.license ?? []))].sort(), verdict: judge(message) });
+      packages.push({
+        ...rest,
+        files: files.map((file) => file.name),
+        actual: [...new Set(files.flatMap((file) => file.license ?? []))].sort(),
+        verdict: judge(message),
+      });
     }
     throw new Error('unreachable');
   },

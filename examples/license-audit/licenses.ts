@@ -17,8 +17,20 @@ const MARKS: readonly (readonly [id: string, marks: readonly string[]])[] = [
   ['GPL-2.0', ['gnu general public license', 'version 2']],
   ['BSD-3-Clause', ['redistribution and use in source and binary forms', 'neither the name of']],
   ['BSD-2-Clause', ['redistribution and use in source and binary forms']],
-  ['0BSD', ['permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted.', 'the author disclaims all warranties']],
-  ['ISC', ['permission to use, copy, modify, and', 'distribute this software for any purpose with or without fee is hereby granted, provided that']],
+  [
+    '0BSD',
+    [
+      'permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted.',
+      'the author disclaims all warranties',
+    ],
+  ],
+  [
+    'ISC',
+    [
+      'permission to use, copy, modify, and',
+      'distribute this software for any purpose with or without fee is hereby granted, provided that',
+    ],
+  ],
   ['MIT', ['permission is hereby granted, free of charge, to any person obtaining a copy']],
 ];
 
@@ -33,7 +45,10 @@ export function declaredLicense(declaration: Record<string, unknown>): string | 
   const { license, licenses } = declaration;
   if (typeof license === 'string') return license;
   if (typeof license === 'object' && license !== null && 'type' in license) return String(license.type);
-  if (Array.isArray(licenses)) return licenses.map((one: unknown) => (typeof one === 'object' && one !== null && 'type' in one ? String(one.type) : String(one))).join(' OR ');
+  if (Array.isArray(licenses))
+    return licenses
+      .map((one: unknown) => (typeof one === 'object' && one !== null && 'type' in one ? String(one.type) : String(one)))
+      .join(' OR ');
   return null;
 }
 

@@ -25,7 +25,14 @@ export const reader = defineAgent({
     );
     // Folders inside a package may have a package.json that only sets its module type.
     if (typeof declaration['name'] === 'string' && typeof declaration['version'] === 'string') {
-      await caps.judge.send({ kind: 'package', path, name: declaration['name'], version: declaration['version'], declared: declaredLicense(declaration), files });
+      await caps.judge.send({
+        kind: 'package',
+        path,
+        name: declaration['name'],
+        version: declaration['version'],
+        declared: declaredLicense(declaration),
+        files,
+      });
     }
     const nested: string[] = [];
     if (names.has('node_modules')) {
@@ -33,7 +40,9 @@ export const reader = defineAgent({
         if (kind !== 'folder' || name.startsWith('.')) continue;
         const inner = `${path}/node_modules/${name}`;
         if (!name.startsWith('@')) nested.push(inner);
-        else for (const scoped of (await caps.list({ path: inner })).entries) if (scoped.kind === 'folder') nested.push(`${inner}/${scoped.name}`);
+        else
+          for (const scoped of (await caps.list({ path: inner })).entries)
+            if (scoped.kind === 'folder') nested.push(`${inner}/${scoped.name}`);
       }
     }
     return { nested };

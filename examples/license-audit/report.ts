@@ -45,7 +45,8 @@ export function asMarkdown(report: Report): string {
   const open = report.packages.filter((finding) => finding.verdict !== 'agrees');
   if (open.length > 0) {
     lines.push('', '## To look at', '', '| package | declared | actual | verdict |', '|---|---|---|---|');
-    for (const { name, version, declared, actual, verdict } of open) lines.push(`| ${name}@${version} | ${declared ?? ''} | ${actual.join(', ')} | ${verdict} |`);
+    for (const { name, version, declared, actual, verdict } of open)
+      lines.push(`| ${name}@${version} | ${declared ?? ''} | ${actual.join(', ')} | ${verdict} |`);
   }
   if (report.unread.length > 0) {
     lines.push('', '## Not read', '', ...report.unread.map(({ path, outcome }) => `- ${path}: its reader ${outcome}`));

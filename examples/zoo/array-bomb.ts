@@ -6,6 +6,6 @@ export default defineAgent({
   ceilings: { crank_cpu_ms: 5_000, memory_mib: 32 },
   run() {
     const hoard: number[][] = [];
-    for (;;) hoard.push(new Array<number>(1000).fill(1));
+    for (;;) hoard.push(Array.from({ length: 1000 }, () => 1));
   },
 });

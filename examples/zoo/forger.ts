@@ -2,7 +2,7 @@
 import { defineAgent } from '@corral/guest';
 
 interface Raw {
-  effect(effect: object): Promise<unknown>;
+  readonly effect: (effect: object) => Promise<unknown>;
 }
 
 export default defineAgent({

@@ -43,4 +43,8 @@ const target = here('./dist/image.json');
 // Written beside and moved into place, so that a reader never sees half an image.
 writeFileSync(`${target}.${process.pid}`, JSON.stringify({ name: 'base', digest, ...image }));
 renameSync(`${target}.${process.pid}`, target);
-console.log(`image base ${digest.slice(0, 19)}… prelude ${image.prelude.length} bytes, parts ${Object.entries(image.parts).map(([name, text]) => `${name} ${text.length}`).join(', ')}`);
+console.log(
+  `image base ${digest.slice(0, 19)}… prelude ${image.prelude.length} bytes, parts ${Object.entries(image.parts)
+    .map(([name, text]) => `${name} ${text.length}`)
+    .join(', ')}`,
+);

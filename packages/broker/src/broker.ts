@@ -137,11 +137,23 @@ export class Broker {
    * Writes down something the host did to a run; the ledger has it when this returns. Ends the run if the event says so.
    * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on
    */
-  record(run: BusRun, event: HostEvent, more: { readonly revoke?: boolean; readonly delivery?: string | undefined } = {}): Promise<CommitResult | undefined> {
+  record(
+    run: BusRun,
+    event: HostEvent,
+    more: { readonly revoke?: boolean; readonly delivery?: string | undefined } = {},
+  ): Promise<CommitResult | undefined> {
     const { ledger } = run;
     ledger.applyEvent(event);
     ledger.seq += 1;
-    const entry: Entry = { seq: ledger.seq, at: this.#powers.clock.now(), delivery: more.delivery, effects: undefined, decisions: [], event, cpu_us: 0 };
+    const entry: Entry = {
+      seq: ledger.seq,
+      at: this.#powers.clock.now(),
+      delivery: more.delivery,
+      effects: undefined,
+      decisions: [],
+      event,
+      cpu_us: 0,
+    };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
     return this.#commit(run, entry, undefined, batch, [], more.revoke);
@@ -163,7 +175,13 @@ export class Broker {
     if (tool === undefined) return false;
     const parsed = tool.input.safeParse(call.input ?? {});
     if (!parsed.success) return false;
-    this.#dispatcher.start(ledger.record, { id: call.id, tool, input: parsed.data as Dispatch['input'], timeout_ms: call.timeout_ms, early: true });
+    this.#dispatcher.start(ledger.record, {
+      id: call.id,
+      tool,
+      input: parsed.data as Dispatch['input'],
+      timeout_ms: call.timeout_ms,
+      early: true,
+    });
     return true;
   }
 
@@ -178,7 +196,14 @@ export class Broker {
     return { now, random, grants, tool: (name: string) => tool(tenant, name), agent: (name: string) => agent(bundle, name) };
   }
 
-  async #commit(run: BusRun, entry: Entry, consumed: number | undefined, batch: Batch, timersDone: readonly number[], revoke = false): Promise<CommitResult | undefined> {
+  async #commit(
+    run: BusRun,
+    entry: Entry,
+    consumed: number | undefined,
+    batch: Batch,
+    timersDone: readonly number[],
+    revoke = false,
+  ): Promise<CommitResult | undefined> {
     const { ledger } = run;
     const { record } = ledger;
     const { outcome } = batch;
@@ -212,12 +237,18 @@ export class Broker {
 
     let result: CommitResult;
     const committing = this.#powers.store.commit(commit);
-    this.#committing.set(record.id, committing.catch(() => undefined));
+    this.#committing.set(
+      record.id,
+      committing.catch(() => undefined),
+    );
     const last = this.#committing.get(record.id);
     try {
       result = await committing;
     } catch (error) {
-      this.#events.refused(record.id, error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error }));
+      this.#events.refused(
+        record.id,
+        error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error }),
+      );
       return undefined;
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
@@ -280,8 +311,10 @@ function overrun(ledger: Ledger): Outcome | undefined {
   const { ceilings } = ledger.record;
   if (ledger.effects > ceilings.effects) return exceeded('effects', `The run made more than ${ceilings.effects} effects.`);
   if (ledger.logBytes > ceilings.log_bytes) return exceeded('log_bytes', `The run logged more than ${ceilings.log_bytes} bytes.`);
-  if (ledger.journalBytes > ceilings.journal_bytes) return exceeded('journal_bytes', `The journal of the run is larger than ${ceilings.journal_bytes} bytes.`);
-  if (ledger.purse.left('cpu_ms') < 0) return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
+  if (ledger.journalBytes > ceilings.journal_bytes)
+    return exceeded('journal_bytes', `The journal of the run is larger than ${ceilings.journal_bytes} bytes.`);
+  if (ledger.purse.left('cpu_ms') < 0)
+    return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
   return undefined;
 }
 
@@ -296,7 +329,10 @@ function parseEffects(text: string): readonly Effect[] | CorralError {
   const parsed = Effects.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  return new CorralError('CORRAL_EFFECT_INVALID', `An effect has the wrong shape: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown'}.`);
+  return new CorralError(
+    'CORRAL_EFFECT_INVALID',
+    `An effect has the wrong shape: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown'}.`,
+  );
 }
 
 export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {
@@ -313,7 +349,9 @@ export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number)
 function wholeAmounts(ledger: Ledger) {
   const spent = ledger.spent();
   const granted = ledger.purse.granted;
-  return Object.fromEntries(Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), granted[name as keyof typeof granted])]));
+  return Object.fromEntries(
+    Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), granted[name as keyof typeof granted])]),
+  );
 }
 
 /** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
@@ -326,9 +364,20 @@ function finishOutcome({ ledger, cancelled }: BusRun): Outcome | undefined {
   if (error === undefined) return { kind: 'completed', output: (finished.output ?? null) as never };
   const limit = LIMIT_NAMES.find((name) => name === error.limit);
   if (error.code === 'CORRAL_BUDGET_EXCEEDED' && limit !== undefined && ledger.refusedFor.has(limit)) return exceeded(limit, error.message);
-  const code: ErrorCode = isErrorCode(error.code) && ERRORS[error.code].audience === 'guest' && !HOSTS_OWN.has(error.code) ? error.code : 'CORRAL_AGENT_THREW';
-  return { kind: 'failed', code, message: error.message.slice(0, 4000), ...(error.stack === undefined ? {} : { stack: error.stack.slice(0, 4000) }) };
+  const code: ErrorCode =
+    isErrorCode(error.code) && ERRORS[error.code].audience === 'guest' && !HOSTS_OWN.has(error.code) ? error.code : 'CORRAL_AGENT_THREW';
+  return {
+    kind: 'failed',
+    code,
+    message: error.message.slice(0, 4000),
+    ...(error.stack === undefined ? {} : { stack: error.stack.slice(0, 4000) }),
+  };
 }
 
 /** Verdicts that only the host reaches; an agent that throws one of them has simply thrown. */
-const HOSTS_OWN: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_CAP_FORGED', 'CORRAL_EFFECT_INVALID', 'CORRAL_STALLED', 'CORRAL_UNHANDLED_REJECTION']);
+const HOSTS_OWN: ReadonlySet<string> = new Set<ErrorCode>([
+  'CORRAL_CAP_FORGED',
+  'CORRAL_EFFECT_INVALID',
+  'CORRAL_STALLED',
+  'CORRAL_UNHANDLED_REJECTION',
+]);

@@ -2,12 +2,12 @@
  * Resolve, validate, decide: what becomes of each effect of a crank. Synchronous and in memory (DESIGN 1.4). The ledger
  * is taken along effect by effect, so that the second call of a crank already finds the purse without what the first took.
  */
-import { Grants, targetName, type Refusal } from '@corral/policy/grants';
+import { targetName, type Grants, type Refusal } from '@corral/policy/grants';
 import type { Decision } from '@corral/protocol/decision';
 import type { CallEffect, Effect, SendEffect, SpawnEffect } from '@corral/protocol/effect';
 import type { ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
-import { newId, type AgentName, type GrantId, type PrincipalId, type RunId } from '@corral/protocol/ids';
+import { newId, type AgentName, type GrantId, type PrincipalId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, LIMIT_OF_BUDGET, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
 import type { AgentVersion, Budget } from '@corral/protocol/manifest';
@@ -98,7 +98,8 @@ export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], 
   const batch = emptyBatch();
   try {
     for (const effect of effects) {
-      if (ledger.finished !== undefined) throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after finish.`);
+      if (ledger.finished !== undefined)
+        throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after finish.`);
       const decision = decideOne(ledger, seq, effect, context, batch);
       if (decision !== undefined) batch.decisions.push(decision);
       ledger.applyEffect(effect, decision);
@@ -141,12 +142,19 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
 }
 
 function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: string }, decideIt: () => Decision): Decision {
-  if (effect.id !== ledger.lastId + 1) throw new Violation('CORRAL_EFFECT_INVALID', `A ${effect.kind} is numbered ${effect.id}; the next number is ${ledger.lastId + 1}.`);
+  if (effect.id !== ledger.lastId + 1)
+    throw new Violation('CORRAL_EFFECT_INVALID', `A ${effect.kind} is numbered ${effect.id}; the next number is ${ledger.lastId + 1}.`);
   try {
     return decideIt();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    return { id: effect.id, verdict: 'deny', code: error.code, message: error.message, ...(error.limit === undefined ? {} : { limit: error.limit }) };
+    return {
+      id: effect.id,
+      verdict: 'deny',
+      code: error.code,
+      message: error.message,
+      ...(error.limit === undefined ? {} : { limit: error.limit }),
+    };
   }
 }
 
@@ -171,7 +179,10 @@ function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, 
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const where = issue?.path.join('.') ?? '';
-    throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${issue?.message ?? 'they do not fit its schema'}.`);
+    throw new Refused(
+      'CORRAL_ARGS_INVALID',
+      `${tool.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${issue?.message ?? 'they do not fit its schema'}.`,
+    );
   }
   // Predicates judge what the tool will see, not what was sent.
   const input = parsed.data as Json;
@@ -225,21 +236,32 @@ function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext
   for (const { alias, terms, from } of slots) {
     const wanted = child.uses[alias];
     if (wanted === undefined) throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} does not use a capability called ${alias}.`);
-    if (wanted !== targetName(from.target)) throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} uses ${alias} as ${wanted}, and was offered ${targetName(from.target)}.`);
+    if (wanted !== targetName(from.target))
+      throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} uses ${alias} as ${wanted}, and was offered ${targetName(from.target)}.`);
     const made = context.grants.derive(from.id, newId('grant', context.random), id, terms, context.now);
     if ('code' in made) throw new Refused(made.code, made.message);
     grants.push(made);
     caps.push({ alias, cap: caps.length + 1, grant: made.id });
   }
   for (const alias of Object.keys(child.uses)) {
-    if (!(alias in effect.caps)) throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
+    if (!(alias in effect.caps))
+      throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
   }
 
   const budget = share(ledger, { ...child.budget, ...effect.budget });
   const reserved = { ...budget, children: budget.children + 1 };
   afford(ledger, reserved);
 
-  const own: Grant = { id: newId('grant', context.random), parent: undefined, holder: id, target: { kind: 'mailbox', run: id }, where: {}, uses: undefined, expires_at: undefined, depth: 0 };
+  const own: Grant = {
+    id: newId('grant', context.random),
+    parent: undefined,
+    holder: id,
+    target: { kind: 'mailbox', run: id },
+    where: {},
+    uses: undefined,
+    expires_at: undefined,
+    depth: 0,
+  };
   const forParent: Grant = { ...own, id: newId('grant', context.random), parent: own.id, holder: record.id, depth: 1 };
   for (const grant of [own, forParent, ...grants]) {
     batch.grants.push(grant);
@@ -248,7 +270,7 @@ function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext
   batch.spawned.push({
     id,
     tenant: record.tenant,
-    agent: effect.agent as AgentName,
+    agent: effect.agent,
     version: version.version,
     bundle: version.bundle,
     principal: `run:${record.id}` as PrincipalId,
@@ -267,7 +289,10 @@ function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext
 /** What a child gets: what was named, which must be there; of the rest a default, as far as it is there. */
 function share(ledger: Ledger, named: Budget): Record<BudgetName, number> {
   return Object.fromEntries(
-    BUDGET_NAMES.map((name) => [name, named[name] ?? Math.max(BUDGETS[name].min, Math.min(SPAWN_BUDGET[name], Math.floor(ledger.purse.left(name))))]),
+    BUDGET_NAMES.map((name) => [
+      name,
+      named[name] ?? Math.max(BUDGETS[name].min, Math.min(SPAWN_BUDGET[name], Math.floor(ledger.purse.left(name)))),
+    ]),
   ) as Record<BudgetName, number>;
 }
 
@@ -275,7 +300,11 @@ function afford(ledger: Ledger, amounts: Budget): void {
   const lacking = ledger.purse.lacks(amounts);
   if (lacking === undefined) return;
   const left = Math.max(0, Math.floor(ledger.purse.left(lacking)));
-  throw new Refused('CORRAL_BUDGET_EXCEEDED', `This needs ${amounts[lacking]} of ${lacking}, and ${left} of ${ledger.purse.granted[lacking]} are left.`, LIMIT_OF_BUDGET[lacking]);
+  throw new Refused(
+    'CORRAL_BUDGET_EXCEEDED',
+    `This needs ${amounts[lacking]} of ${lacking}, and ${left} of ${ledger.purse.granted[lacking]} are left.`,
+    LIMIT_OF_BUDGET[lacking],
+  );
 }
 
 /** An emit has no reply in which it could be refused; the SDK refuses a large one where it is made. */
@@ -294,13 +323,14 @@ function refuse(refusal: Refusal | undefined): void {
 
 /** A value that came out of an isolate, within the bounds on size and depth. */
 function json(value: unknown, what: string, most: number): { value: Json; bytes: number } {
-  if (isDeeperThan(value, JSON_MAX_DEPTH)) throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} nest deeper than ${JSON_MAX_DEPTH} levels.`);
+  if (isDeeperThan(value, JSON_MAX_DEPTH))
+    throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} nest deeper than ${JSON_MAX_DEPTH} levels.`);
   const bytes = Buffer.byteLength(canonical(value));
-  if (bytes > most) throw new Refused('CORRAL_EFFECT_TOO_LARGE', `${what} have ${bytes} bytes; at most ${most} may leave at once.`, 'message_bytes');
+  if (bytes > most)
+    throw new Refused('CORRAL_EFFECT_TOO_LARGE', `${what} have ${bytes} bytes; at most ${most} may leave at once.`, 'message_bytes');
   return { value: value as Json, bytes };
 }
 
 export function exceeded(limit: Extract<Outcome, { kind: 'exceeded' }>['limit'], message: string): Outcome {
   return { kind: 'exceeded', limit, message };
 }
-

@@ -113,9 +113,15 @@ function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): 
   const parsed = tool.output.safeParse(result.value);
   if (!parsed.success) return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} broke its own output schema.`, { call: id }) };
   const value = (parsed.data ?? null) as Json;
-  if (isDeeperThan(value, JSON_MAX_DEPTH)) return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} returned more than ${JSON_MAX_DEPTH} levels.`, { call: id }) };
+  if (isDeeperThan(value, JSON_MAX_DEPTH))
+    return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} returned more than ${JSON_MAX_DEPTH} levels.`, { call: id }) };
   const bytes = Buffer.byteLength(canonical(value));
-  if (bytes > most) return { id, error: errorData('CORRAL_RESULT_TOO_LARGE', `${tool.name} returned ${bytes} bytes; at most ${most} may come back at once.`, { call: id }) };
+  if (bytes > most)
+    return {
+      id,
+      error: errorData('CORRAL_RESULT_TOO_LARGE', `${tool.name} returned ${bytes} bytes; at most ${most} may come back at once.`, {
+        call: id,
+      }),
+    };
   return { id, value };
 }
-

@@ -87,7 +87,8 @@ export class Ledger {
       case 'child_ended': {
         const pending = this.pending.get(delivery.id);
         this.pending.delete(delivery.id);
-        if (pending?.kind === 'child') this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
+        if (pending?.kind === 'child')
+          this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
         return;
       }
       case 'message':
@@ -129,7 +130,11 @@ export class Ledger {
         if (decision?.verdict === 'allow') {
           this.purse.reserve(decision.reserved ?? {});
           this.purse.settle(decision.reserved ?? {}, decision.reserved ?? {});
-          this.pending.set(effect.id, { kind: 'decided', id: effect.id, delivery: { kind: 'reply', results: [{ id: effect.id, value: null }] } });
+          this.pending.set(effect.id, {
+            kind: 'decided',
+            id: effect.id,
+            delivery: { kind: 'reply', results: [{ id: effect.id, value: null }] },
+          });
         } else this.#refuse(effect.id, decision);
         return;
       case 'spawn':
@@ -140,8 +145,16 @@ export class Ledger {
           this.caps.set(-effect.id, decision.grant as GrantId);
         } else {
           if (decision?.limit !== undefined) this.refusedFor.add(decision.limit);
-          const outcome = { kind: 'denied' as const, code: decision?.code ?? 'CORRAL_DENIED', message: decision?.message ?? 'The spawn was refused.' };
-          this.pending.set(effect.id, { kind: 'decided', id: effect.id, delivery: { kind: 'child_ended', id: effect.id, run: undefined, outcome, spent: {} } });
+          const outcome = {
+            kind: 'denied' as const,
+            code: decision?.code ?? 'CORRAL_DENIED',
+            message: decision?.message ?? 'The spawn was refused.',
+          };
+          this.pending.set(effect.id, {
+            kind: 'decided',
+            id: effect.id,
+            delivery: { kind: 'child_ended', id: effect.id, run: undefined, outcome, spent: {} },
+          });
         }
         return;
       case 'timer':
@@ -195,7 +208,10 @@ export class Ledger {
   #refuse(id: number, decision: Decision | undefined): void {
     const code: ErrorCode = decision?.code ?? 'CORRAL_DENIED';
     if (decision?.limit !== undefined) this.refusedFor.add(decision.limit);
-    const error = errorData(code, decision?.message ?? 'The call was refused.', { call: id, ...(decision?.limit === undefined ? {} : { limit: decision.limit }) });
+    const error = errorData(code, decision?.message ?? 'The call was refused.', {
+      call: id,
+      ...(decision?.limit === undefined ? {} : { limit: decision.limit }),
+    });
     this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
   }
 }

@@ -39,7 +39,6 @@ export class Channel {
 
   send(head: FrameHead, payload: string): void {
     const bytes = encodeFrame(head, payload);
-    for (let at = 0; at < bytes.length; ) at += writeSync(SOCKET, bytes, at, bytes.length - at);
+    for (let at = 0; at < bytes.length;) at += writeSync(SOCKET, bytes, at, bytes.length - at);
   }
 }
-

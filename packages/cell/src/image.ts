@@ -1,5 +1,5 @@
 /** A sandbox image in a cell: compiled once, evaluated in every isolate. */
-import ivm from 'isolated-vm';
+import type ivm from 'isolated-vm';
 
 export interface ImageData {
   readonly name: string;

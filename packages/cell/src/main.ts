@@ -61,7 +61,18 @@ function handle(frame: Frame, used: () => number): void {
     case FrameKind.hello: {
       hello = JSON.parse(frame.payload) as HelloPayload;
       // Warms V8 up: the first isolate of a process costs several times what the next one does.
-      new Session(options({ bundle: '', agent: '', at: 0, memory_mib: 16, seed: '0'.repeat(64), message_bytes: 1024, log_bytes: 0, load_cpu_us: 5_000_000 })).dispose();
+      new Session(
+        options({
+          bundle: '',
+          agent: '',
+          at: 0,
+          memory_mib: 16,
+          seed: '0'.repeat(64),
+          message_bytes: 1024,
+          log_bytes: 0,
+          load_cpu_us: 5_000_000,
+        }),
+      ).dispose();
       const { node, v8, icu = '' } = process.versions;
       channel.send({ ...frame, kind: FrameKind.ready }, JSON.stringify({ pid: process.pid, node, v8, icu }));
       return;
@@ -111,6 +122,8 @@ function handle(frame: Frame, used: () => number): void {
       }
       return;
     }
+    default:
+      throw new Error(`A cell is not told frame ${frame.kind}.`);
   }
 }
 

@@ -40,7 +40,7 @@ export class Session {
     this.#isolate = isolate;
     this.#guard('load', options.load_cpu_us, (timeout) => {
       const context = isolate.createContextSync();
-      const factory = options.prelude.compile(isolate).runSync(context, { reference: true }) as ivm.Reference;
+      const factory = options.prelude.compile(isolate).runSync(context, { reference: true });
       const part = new ivm.Callback((name: unknown) => options.image.parts[String(name)] ?? '');
       const fault = new ivm.Callback((kind: unknown, message: unknown) => {
         this.#faulted ??= { fault: String(kind) as FaultKind, message: String(message).slice(0, 500) };
@@ -95,7 +95,11 @@ export class Session {
           ? { fault: 'memory', message: 'The isolate reached its memory limit.' }
           : performance.now() - began >= timeout && message === 'Script execution timed out.'
             ? { fault: 'timeout', message: `The crank did not end within ${timeout} ms.` }
-            : { fault: otherwise, message: message.slice(0, TEXT), ...(error instanceof Error && error.stack !== undefined ? { stack: guestStack(error.stack) } : {}) });
+            : {
+                fault: otherwise,
+                message: message.slice(0, TEXT),
+                ...(error instanceof Error && error.stack !== undefined ? { stack: guestStack(error.stack) } : {}),
+              });
       this.dispose();
       throw new Fault(payload);
     }

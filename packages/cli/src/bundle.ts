@@ -66,7 +66,10 @@ function jsonSchemaOf(agent: string): Plugin {
         const zod = await esbuild.resolve('zod/mini', { kind: 'import-statement', importer: agent, resolveDir: resolve(agent, '..') });
         return zod.errors.length === 0 ? { path: zod.path } : { path: 'none', namespace: 'corral-none' };
       });
-      esbuild.onLoad({ filter: /.*/, namespace: 'corral-none' }, () => ({ contents: 'export const toJSONSchema = undefined;', loader: 'js' }));
+      esbuild.onLoad({ filter: /.*/, namespace: 'corral-none' }, () => ({
+        contents: 'export const toJSONSchema = undefined;',
+        loader: 'js',
+      }));
     },
   };
 }

@@ -17,7 +17,10 @@ export const EXIT = {
 } as const;
 
 export function report(error: unknown, json: boolean): number {
-  const failure = error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+  const failure =
+    error instanceof CorralError
+      ? error
+      : new CorralError('CORRAL_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
   if (json) process.stdout.write(`${JSON.stringify({ error: failure.toJSON() }, null, 2)}\n`);
   else {
     const red = (text: string) => styleText('red', text, { stream: process.stderr });

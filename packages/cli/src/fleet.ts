@@ -79,7 +79,12 @@ export class Fleet {
     for (const member of [crew, ...others]) {
       const version = this.#versions.get(member.file);
       if (version === undefined) throw new CorralError('CORRAL_INTERNAL', `${member.file} was not deployed.`);
-      const { id, ended } = await this.#supervisor.submit({ tenant: member.tenant as TenantId, version, input: member.input, principal: 'local' as PrincipalId });
+      const { id, ended } = await this.#supervisor.submit({
+        tenant: member.tenant as TenantId,
+        version,
+        input: member.input,
+        principal: 'local' as PrincipalId,
+      });
       if (member === crew) this.#crew = id;
       ends.push(ended);
     }
@@ -87,7 +92,13 @@ export class Fleet {
     const sorted = this.#latencies.toSorted((a, b) => a - b);
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
     const output = outcome?.kind === 'completed' ? (outcome.output as { packages?: readonly unknown[] }) : {};
-    return { packages: output.packages?.length ?? 0, lost: this.#lost, p50_ms: at(0.5), p99_ms: at(0.99), took_ms: performance.now() - began };
+    return {
+      packages: output.packages?.length ?? 0,
+      lost: this.#lost,
+      p50_ms: at(0.5),
+      p99_ms: at(0.99),
+      took_ms: performance.now() - began,
+    };
   }
 
   #observe(observation: Observation): void {

@@ -63,4 +63,3 @@ try {
   if (code?.startsWith('commander.') === true) process.exitCode = exitCode === 0 ? EXIT.ok : EXIT.input;
   else process.exitCode = report(error, json);
 }
-

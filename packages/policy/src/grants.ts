@@ -46,7 +46,8 @@ export class Grants {
     for (const node of this.#chain(id)) {
       const { grant } = node;
       if (node.revoked) return { code: 'CORRAL_REVOKED', message: 'The capability was taken back.' };
-      if (grant.expires_at !== undefined && now >= grant.expires_at) return { code: 'CORRAL_GRANT_EXPIRED', message: 'The capability has expired.' };
+      if (grant.expires_at !== undefined && now >= grant.expires_at)
+        return { code: 'CORRAL_GRANT_EXPIRED', message: 'The capability has expired.' };
       if (grant.uses !== undefined && node.used >= grant.uses) {
         return { code: 'CORRAL_GRANT_SPENT', message: `The capability could be used ${grant.uses} times, and was.` };
       }
@@ -140,7 +141,16 @@ export class Grants {
 }
 
 const MISSING: Node = {
-  grant: { id: '' as GrantId, parent: undefined, holder: '' as RunId, target: { kind: 'mailbox', run: '' as RunId }, where: {}, uses: undefined, expires_at: undefined, depth: 0 },
+  grant: {
+    id: '' as GrantId,
+    parent: undefined,
+    holder: '' as RunId,
+    target: { kind: 'mailbox', run: '' as RunId },
+    where: {},
+    uses: undefined,
+    expires_at: undefined,
+    depth: 0,
+  },
   used: 0,
   revoked: true,
   children: 0,

@@ -10,11 +10,16 @@ export function whyNot(predicate: Predicate, value: unknown): string | undefined
     const text = canonical(value);
     if (!predicate.in.some((one) => canonical(one) === text)) return 'is not one of the allowed values';
   }
-  if (predicate.under !== undefined && !(typeof value === 'string' && isUnder(value, predicate.under))) return `is not under ${predicate.under}`;
-  if (predicate.prefix !== undefined && !(typeof value === 'string' && value.startsWith(predicate.prefix))) return `does not begin with ${predicate.prefix}`;
+  if (predicate.under !== undefined && !(typeof value === 'string' && isUnder(value, predicate.under)))
+    return `is not under ${predicate.under}`;
+  if (predicate.prefix !== undefined && !(typeof value === 'string' && value.startsWith(predicate.prefix)))
+    return `does not begin with ${predicate.prefix}`;
   if (predicate.max !== undefined && !(typeof value === 'number' && value <= predicate.max)) return `is not at most ${predicate.max}`;
   if (predicate.min !== undefined && !(typeof value === 'number' && value >= predicate.min)) return `is not at least ${predicate.min}`;
-  if (predicate.max_length !== undefined && !((typeof value === 'string' || Array.isArray(value)) && value.length <= predicate.max_length)) {
+  if (
+    predicate.max_length !== undefined &&
+    !((typeof value === 'string' || Array.isArray(value)) && value.length <= predicate.max_length)
+  ) {
     return `is longer than ${predicate.max_length}`;
   }
   return undefined;

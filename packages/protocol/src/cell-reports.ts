@@ -4,7 +4,12 @@ import type { FaultPayload as Fault, ReadyPayload as Ready } from './frame.ts';
 
 const text = z.string().max(8192);
 
-export const ReadyPayload: z.ZodType<Ready> = z.strictObject({ pid: z.int(), node: z.string().max(64), v8: z.string().max(64), icu: z.string().max(64) });
+export const ReadyPayload: z.ZodType<Ready> = z.strictObject({
+  pid: z.int(),
+  node: z.string().max(64),
+  v8: z.string().max(64),
+  icu: z.string().max(64),
+});
 
 export const FaultPayload: z.ZodType<Fault> = z.strictObject({
   fault: z.enum(['load', 'timeout', 'memory', 'rejected', 'too_many', 'log_bytes', 'diverged']),
@@ -12,4 +17,4 @@ export const FaultPayload: z.ZodType<Fault> = z.strictObject({
   stack: text.exactOptional(),
   expected: text.exactOptional(),
   seen: text.exactOptional(),
-}) as z.ZodType<Fault>;
+});

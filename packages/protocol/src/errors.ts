@@ -27,11 +27,19 @@ interface ErrorRow {
 
 export const ERRORS = {
   // Calls, as agents meet them
-  CORRAL_DENIED: { audience: 'guest', class: 'Denied', hint: 'Ask the owner of the agent which rule applied; the decision is in the run’s journal.' },
+  CORRAL_DENIED: {
+    audience: 'guest',
+    class: 'Denied',
+    hint: 'Ask the owner of the agent which rule applied; the decision is in the run’s journal.',
+  },
   CORRAL_GRANT_PREDICATE: { audience: 'guest', class: 'Denied', hint: 'Keep the arguments within what the capability was attenuated to.' },
   CORRAL_GRANT_SPENT: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability with more uses.' },
   CORRAL_GRANT_EXPIRED: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability that lasts longer.' },
-  CORRAL_GRANT_RIGHT: { audience: 'guest', class: 'Denied', hint: 'The capability does not carry this right; ask its giver for one that does.' },
+  CORRAL_GRANT_RIGHT: {
+    audience: 'guest',
+    class: 'Denied',
+    hint: 'The capability does not carry this right; ask its giver for one that does.',
+  },
   CORRAL_REVOKED: { audience: 'guest', class: 'Revoked', hint: 'The capability was taken back; finish without it.' },
   CORRAL_BUDGET_EXCEEDED: { audience: 'guest', class: 'BudgetExceeded', hint: 'Raise the budget at submit or spawn, or do less.' },
   CORRAL_ARGS_INVALID: { audience: 'guest', class: 'InvalidArguments', hint: 'Compare the arguments with the tool’s input schema.' },
@@ -40,7 +48,11 @@ export const ERRORS = {
   CORRAL_RESULT_TOO_LARGE: { audience: 'guest', class: 'ToolFailed', hint: 'Ask the tool for less at a time, or raise message_bytes.' },
   CORRAL_TOOL_BUSY: { audience: 'guest', class: 'ToolFailed', retryable: true, hint: 'Try again later.' },
   CORRAL_TIMED_OUT: { audience: 'guest', class: 'TimedOut', retryable: true, hint: 'Give the call a longer timeout_ms or ask for less.' },
-  CORRAL_UNKNOWN_RESULT: { audience: 'guest', class: 'Unknown', hint: 'The effect may or may not have happened; check before you repeat it.' },
+  CORRAL_UNKNOWN_RESULT: {
+    audience: 'guest',
+    class: 'Unknown',
+    hint: 'The effect may or may not have happened; check before you repeat it.',
+  },
   CORRAL_ABORTED: { audience: 'guest', hint: 'The agent itself abandoned this call.' },
   CORRAL_RECIPIENT_ENDED: { audience: 'guest', class: 'Denied', hint: 'The run this message was for has ended.' },
   CORRAL_MAILBOX_FULL: { audience: 'guest', class: 'Denied', retryable: true, hint: 'The receiver is behind; wait for it.' },
@@ -50,7 +62,10 @@ export const ERRORS = {
   CORRAL_CAP_NOT_GRANTED: { audience: 'guest', hint: 'Name the capability in the agent’s `uses`, and have the host grant it.' },
   CORRAL_EFFECT_INVALID: { audience: 'guest', hint: 'Use the SDK; if you did, report this as a bug.' },
   CORRAL_EFFECT_TOO_LARGE: { audience: 'guest', hint: 'Send less at a time, or raise message_bytes.' },
-  CORRAL_JSON_UNSUPPORTED: { audience: 'guest', hint: 'Arguments and results are JSON: no functions, symbols, bigints or cycles, at most 64 levels deep.' },
+  CORRAL_JSON_UNSUPPORTED: {
+    audience: 'guest',
+    hint: 'Arguments and results are JSON: no functions, symbols, bigints or cycles, at most 64 levels deep.',
+  },
 
   // Agents that fail
   CORRAL_AGENT_THREW: { audience: 'guest', hint: 'The agent threw; its message and stack are in the outcome.' },
@@ -58,14 +73,23 @@ export const ERRORS = {
   CORRAL_INPUT_INVALID: { audience: 'guest', hint: 'Compare the input with the agent’s input schema.' },
   CORRAL_OUTPUT_INVALID: { audience: 'guest', hint: 'The agent’s result does not fit its own output schema.' },
   CORRAL_STALLED: { audience: 'guest', hint: 'The run waited for something that nothing could ever bring.' },
-  CORRAL_CELL_CRASHED: { audience: 'operator', hint: 'The cell died during this run’s crank without saying why; its last words are in the outcome.' },
-  CORRAL_CELL_PROTOCOL: { audience: 'operator', hint: 'The cell sent what a sound cell never sends; it was killed. Treat the agent as hostile.' },
+  CORRAL_CELL_CRASHED: {
+    audience: 'operator',
+    hint: 'The cell died during this run’s crank without saying why; its last words are in the outcome.',
+  },
+  CORRAL_CELL_PROTOCOL: {
+    audience: 'operator',
+    hint: 'The cell sent what a sound cell never sends; it was killed. Treat the agent as hostile.',
+  },
 
   // Bundles, manifests, submits
   CORRAL_BUNDLE_INVALID: { audience: 'guest', hint: 'Fix the error it names and bundle again.' },
   CORRAL_BUNDLE_TOO_LARGE: { audience: 'guest', hint: 'Leave out what the agent does not need at run time.' },
   CORRAL_MANIFEST_INVALID: { audience: 'guest', hint: 'Compare the definition with the SDK’s types.' },
-  CORRAL_SCHEMA_INVALID: { audience: 'guest', hint: 'Use a schema that can be written as JSON Schema, within the limits on size and depth.' },
+  CORRAL_SCHEMA_INVALID: {
+    audience: 'guest',
+    hint: 'Use a schema that can be written as JSON Schema, within the limits on size and depth.',
+  },
   CORRAL_CAP_UNKNOWN: { audience: 'guest', hint: 'Use a tool that this host offers; `corral doctor` lists them.' },
   CORRAL_INPUT_TOO_LARGE: { audience: 'guest', hint: 'Pass large data by a capability that reads it instead.' },
   CORRAL_AGENT_UNKNOWN: { audience: 'guest', hint: 'Deploy the agent first, and check its name.' },
@@ -112,7 +136,14 @@ export function isErrorCode(value: unknown): value is ErrorCode {
 /** Makes the data of an error. The hint and the class come from the table. */
 export function errorData(code: ErrorCode, message: string, more: { call?: number; limit?: string } = {}): ErrorData {
   const row: ErrorRow = ERRORS[code];
-  return { code, message, hint: row.hint, retryable: row.retryable === true, ...(row.class === undefined ? {} : { class: row.class }), ...more };
+  return {
+    code,
+    message,
+    hint: row.hint,
+    retryable: row.retryable === true,
+    ...(row.class === undefined ? {} : { class: row.class }),
+    ...more,
+  };
 }
 
 /** Every error Corral itself raises, on the host's side. */

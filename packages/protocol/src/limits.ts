@@ -57,7 +57,11 @@ export const MACHINE = {
   cell_rss_slack_mib: limit('memory a crank may take beyond its run’s ceiling before its cell is killed', 64, 4096),
   crank_slack_ms: limit('how far past its CPU ceiling a crank may be before its cell is killed from outside', 30, 1000),
   crank_wall_ms: limit('time one crank may hold its cell, on CPU or not; frozen time does not count', 10_000, 120_000),
-  long_crank_ms: limit('a crank that used more of the CPU gives way to shorter ones, and the other runs of its cell move elsewhere', 20, 1000),
+  long_crank_ms: limit(
+    'a crank that used more of the CPU gives way to shorter ones, and the other runs of its cell move elsewhere',
+    20,
+    1000,
+  ),
   cancel_grace_ms: limit('time an agent has to tidy up after a cancel', 2_000, 60_000, 0),
   pause_grace_ms: limit('time a run frozen in a crank keeps its cell', 5_000, 600_000, 0),
   grant_depth: limit('length of a chain of derived grants', 64, 64),
@@ -76,7 +80,13 @@ export type Ceilings = { readonly [K in CeilingName]: number };
 export const DEFAULT_CEILINGS: Ceilings = defaults(CEILINGS);
 export const DEFAULT_BUDGET: { readonly [K in BudgetName]: number } = defaults(BUDGETS);
 /** What a child gets of what its spawner does not name, as far as the spawner has it. */
-export const SPAWN_BUDGET: { readonly [K in BudgetName]: number } = { cpu_ms: 2_000, calls: 100, messages: 100, bytes: 8 * MIB, children: 0 };
+export const SPAWN_BUDGET: { readonly [K in BudgetName]: number } = {
+  cpu_ms: 2_000,
+  calls: 100,
+  messages: 100,
+  bytes: 8 * MIB,
+  children: 0,
+};
 export const BUDGET_NAMES = Object.keys(BUDGETS) as BudgetName[];
 
 /** What an outcome calls a limit: its name without the unit, `crank_cpu_ms` being the one people meet as `cpu`. */

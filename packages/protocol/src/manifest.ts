@@ -1,6 +1,6 @@
 /** What a developer submits: a bundle and, for each agent in it, a manifest. Content-addressed by SHA-256. */
 import * as z from 'zod';
-import { AgentName, Digest, ToolName } from './ids.ts';
+import { AgentName, ToolName, type Digest } from './ids.ts';
 import { isDeeperThan } from './json.ts';
 import { ADMISSION, BUDGETS, CEILINGS, type Limit } from './limits.ts';
 

@@ -65,7 +65,10 @@ export interface Store {
   /** Counts how often this store was opened for writing. */
   readonly era: number;
 
-  deploy(bundle: { readonly digest: Digest; readonly source: string; readonly source_map: string | undefined }, versions: readonly AgentVersion[]): Promise<void>;
+  deploy(
+    bundle: { readonly digest: Digest; readonly source: string; readonly source_map: string | undefined },
+    versions: readonly AgentVersion[],
+  ): Promise<void>;
   version(version: Digest): Promise<AgentVersion | undefined>;
   /** All agents of a bundle. */
   agents(bundle: Digest): Promise<readonly AgentVersion[]>;

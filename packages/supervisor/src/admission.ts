@@ -30,14 +30,22 @@ export function digestOf(text: string): Digest {
 export function checkBundle(source: string, described: unknown, tools: (name: string) => Tool | undefined): Bundle {
   const bytes = Buffer.byteLength(source);
   if (bytes > ADMISSION.bundle_bytes.default) {
-    throw new CorralError('CORRAL_BUNDLE_TOO_LARGE', `The bundle has ${bytes} bytes; at most ${ADMISSION.bundle_bytes.default} are accepted.`);
+    throw new CorralError(
+      'CORRAL_BUNDLE_TOO_LARGE',
+      `The bundle has ${bytes} bytes; at most ${ADMISSION.bundle_bytes.default} are accepted.`,
+    );
   }
-  if (!Array.isArray(described) || described.length === 0) throw new CorralError('CORRAL_MANIFEST_INVALID', 'The bundle describes no agent.');
+  if (!Array.isArray(described) || described.length === 0)
+    throw new CorralError('CORRAL_MANIFEST_INVALID', 'The bundle describes no agent.');
   if (described.length > ADMISSION.agents_per_bundle.default) {
-    throw new CorralError('CORRAL_MANIFEST_INVALID', `The bundle defines ${described.length} agents; at most ${ADMISSION.agents_per_bundle.default} are accepted.`);
+    throw new CorralError(
+      'CORRAL_MANIFEST_INVALID',
+      `The bundle defines ${described.length} agents; at most ${ADMISSION.agents_per_bundle.default} are accepted.`,
+    );
   }
   // Before anything recursive looks at it.
-  if (isDeeperThan(described, JSON_MAX_DEPTH)) throw new CorralError('CORRAL_SCHEMA_INVALID', `A manifest nests deeper than ${JSON_MAX_DEPTH} levels.`);
+  if (isDeeperThan(described, JSON_MAX_DEPTH))
+    throw new CorralError('CORRAL_SCHEMA_INVALID', `A manifest nests deeper than ${JSON_MAX_DEPTH} levels.`);
   const agents = described.map((one) => {
     const parsed = AgentManifest.safeParse(one);
     if (parsed.success) return parsed.data;
@@ -45,7 +53,10 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
     const path = issue?.path.join('.') ?? '';
     const name = typeof one === 'object' && one !== null && 'name' in one ? String(one.name).slice(0, 100) : 'an agent';
     const isSchema = path === 'input' || path === 'output';
-    throw new CorralError(isSchema ? 'CORRAL_SCHEMA_INVALID' : 'CORRAL_MANIFEST_INVALID', `The ${isSchema ? `${path} schema` : 'manifest'} of ${name} was refused: ${isSchema ? 'it' : path} ${issue?.message ?? 'is invalid'}.`);
+    throw new CorralError(
+      isSchema ? 'CORRAL_SCHEMA_INVALID' : 'CORRAL_MANIFEST_INVALID',
+      `The ${isSchema ? `${path} schema` : 'manifest'} of ${name} was refused: ${isSchema ? 'it' : path} ${issue?.message ?? 'is invalid'}.`,
+    );
   });
   for (const { name, uses } of agents) {
     for (const [alias, request] of Object.entries(uses)) {
@@ -60,7 +71,10 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
 /** The versions a bundle makes: content addresses of code and manifest together. */
 export function versionsOf(bundle: Bundle): { readonly digest: Digest; readonly versions: AgentVersion[] } {
   const digest = digestOf(bundle.source);
-  return { digest, versions: bundle.agents.map((manifest) => ({ version: digestOf(`${digest}\n${canonical(manifest)}`), bundle: digest, manifest })) };
+  return {
+    digest,
+    versions: bundle.agents.map((manifest) => ({ version: digestOf(`${digest}\n${canonical(manifest)}`), bundle: digest, manifest })),
+  };
 }
 
 /**
@@ -69,7 +83,12 @@ export function versionsOf(bundle: Bundle): { readonly digest: Digest; readonly 
  */
 export function admit(
   job: Job,
-  powers: { readonly random: Random; readonly now: number; readonly runtime: Omit<RunHeader, 'seed'>; readonly tool: (name: string) => Tool | undefined },
+  powers: {
+    readonly random: Random;
+    readonly now: number;
+    readonly runtime: Omit<RunHeader, 'seed'>;
+    readonly tool: (name: string) => Tool | undefined;
+  },
 ): { readonly record: RunRecord; readonly grants: readonly Grant[] } {
   const { manifest } = job.version;
   const input = checkInput(job.input);
@@ -79,16 +98,33 @@ export function admit(
   const id: RunId = newId('run', powers.random);
   const grants: Grant[] = [];
   const root = (target: Grant['target']): Grant => {
-    const grant: Grant = { id: newId('grant', powers.random), parent: undefined, holder: id, target, where: {}, uses: undefined, expires_at: undefined, depth: 0 };
+    const grant: Grant = {
+      id: newId('grant', powers.random),
+      parent: undefined,
+      holder: id,
+      target,
+      where: {},
+      uses: undefined,
+      expires_at: undefined,
+      depth: 0,
+    };
     grants.push(grant);
     return grant;
   };
   const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id }).id }];
   for (const [alias, request] of Object.entries(manifest.uses)) {
-    if (request === 'mailbox') throw new CorralError('CORRAL_CAP_NOT_GRANTED', `${manifest.name} uses ${alias} as a mailbox, which only an agent that spawns it can give.`);
+    if (request === 'mailbox')
+      throw new CorralError(
+        'CORRAL_CAP_NOT_GRANTED',
+        `${manifest.name} uses ${alias} as a mailbox, which only an agent that spawns it can give.`,
+      );
     const name = request.slice('tool:'.length);
     const tool = powers.tool(name);
-    if (tool === undefined) throw new CorralError('CORRAL_CAP_UNKNOWN', `${manifest.name} uses ${alias} as ${request}, which this host does not offer to ${job.tenant}.`);
+    if (tool === undefined)
+      throw new CorralError(
+        'CORRAL_CAP_UNKNOWN',
+        `${manifest.name} uses ${alias} as ${request}, which this host does not offer to ${job.tenant}.`,
+      );
     caps.push({ alias, cap: caps.length, grant: root({ kind: 'tool', tool: tool.name as never }).id });
   }
   const record: RunRecord = {
@@ -115,19 +151,34 @@ function checkInput(value: unknown): Json {
   try {
     text = JSON.stringify(value ?? null);
   } catch (error) {
-    throw new CorralError('CORRAL_INPUT_INVALID', `The input cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new CorralError(
+      'CORRAL_INPUT_INVALID',
+      `The input cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}.`,
+    );
   }
   const bytes = Buffer.byteLength(text);
   if (bytes > ADMISSION.input_bytes.default) {
     throw new CorralError('CORRAL_INPUT_TOO_LARGE', `The input has ${bytes} bytes; at most ${ADMISSION.input_bytes.default} are accepted.`);
   }
-  if (isDeeperThan(value, JSON_MAX_DEPTH)) throw new CorralError('CORRAL_INPUT_INVALID', `The input nests deeper than ${JSON_MAX_DEPTH} levels.`);
+  if (isDeeperThan(value, JSON_MAX_DEPTH))
+    throw new CorralError('CORRAL_INPUT_INVALID', `The input nests deeper than ${JSON_MAX_DEPTH} levels.`);
   return JSON.parse(text) as Json;
 }
 
-function checked<T>(schema: { safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } } }, value: unknown, what: string): T {
+function checked<T>(
+  schema: {
+    safeParse(
+      value: unknown,
+    ): { success: true; data: T } | { success: false; error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } };
+  },
+  value: unknown,
+  what: string,
+): T {
   const parsed = schema.safeParse(value ?? {});
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new CorralError('CORRAL_USAGE', `The ${what} of the job were refused: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}.`);
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `The ${what} of the job were refused: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}.`,
+  );
 }

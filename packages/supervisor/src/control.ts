@@ -113,7 +113,9 @@ export class Control {
     const cell = run.seat?.cell;
     const onCpu = cell !== undefined && cell.task?.assignment === run.seat?.assignment;
     const durable = end(run, { kind: 'killed', by, reason }, true);
-    const receipts = children.flatMap((child) => (this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child) ? [this.kill(child, by, reason)] : []));
+    const receipts = children.flatMap((child) =>
+      this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child) ? [this.kill(child, by, reason)] : [],
+    );
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;
     await durable;
@@ -133,7 +135,10 @@ export class Control {
     if (run === undefined || run.outcome !== undefined) return;
     void broker.record(run, { kind: 'unknown', id: call, message });
     if (run.ledger.manifest.on_unknown === 'wait') return;
-    run.queue.push({ delivery: { kind: 'reply', results: [{ id: call, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call }) }] }, inbox: undefined });
+    run.queue.push({
+      delivery: { kind: 'reply', results: [{ id: call, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call }) }] },
+      inbox: undefined,
+    });
     stage.wake(run);
   }
 
@@ -142,13 +147,17 @@ export class Control {
     const { broker, stage } = this.#options;
     const run = this.#find(id);
     const pending = run.ledger.pending.get(call);
-    if (pending?.kind !== 'call' || pending.state !== 'unknown') throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
+    if (pending?.kind !== 'call' || pending.state !== 'unknown')
+      throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
     await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how });
     if (resolution.how === 'retry') {
       broker.reissue(run.ledger, pending);
       return;
     }
-    const result = resolution.how === 'result' ? { id: call, value: resolution.value } : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
+    const result =
+      resolution.how === 'result'
+        ? { id: call, value: resolution.value }
+        : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
     run.queue.push({ delivery: { kind: 'reply', results: [result] }, inbox: undefined });
     stage.wake(run);
   }
@@ -159,7 +168,11 @@ export class Control {
     run.wallSince = clock.monotonic();
     run.stopWall = clock.after(run.wallLeft_ms, () => {
       if (run.outcome !== undefined) return;
-      void end(run, { kind: 'exceeded', limit: 'wall', message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.` }, true);
+      void end(
+        run,
+        { kind: 'exceeded', limit: 'wall', message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.` },
+        true,
+      );
     });
   }
 
@@ -188,7 +201,8 @@ export class Control {
 
   #find(id: RunId): Run {
     const run = this.#options.runs.get(id);
-    if (run === undefined || run.outcome !== undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
+    if (run === undefined || run.outcome !== undefined)
+      throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
     return run;
   }
 

@@ -64,7 +64,11 @@ export class Describer {
       waiting.manifests.push(JSON.parse(result.manifests));
     } catch (error) {
       this.#done(cell);
-      waiting.reject(error instanceof CorralError ? error : new CorralError('CORRAL_BUNDLE_INVALID', 'The bundle describes itself in something that is no JSON.'));
+      waiting.reject(
+        error instanceof CorralError
+          ? error
+          : new CorralError('CORRAL_BUNDLE_INVALID', 'The bundle describes itself in something that is no JSON.'),
+      );
       return;
     }
     this.next(cell);
@@ -85,7 +89,9 @@ export class Describer {
 
 /** The prelude's own errors are known by their code, which the prelude puts where only text crosses. */
 function refusal(fault: FaultPayload): CorralError {
-  const code = (['CORRAL_MANIFEST_INVALID', 'CORRAL_SCHEMA_INVALID', 'CORRAL_BUNDLE_INVALID'] as const).find((one) => fault.message.startsWith(`${one}: `));
+  const code = (['CORRAL_MANIFEST_INVALID', 'CORRAL_SCHEMA_INVALID', 'CORRAL_BUNDLE_INVALID'] as const).find((one) =>
+    fault.message.startsWith(`${one}: `),
+  );
   if (code !== undefined) return new CorralError(code, fault.message.slice(code.length + 2));
   return new CorralError('CORRAL_BUNDLE_INVALID', `The bundle could not be loaded: ${fault.message}`);
 }

@@ -72,14 +72,16 @@ export function viewOf(run: Run, now: number): RunView {
 
 function waitingFor(run: Run): string {
   const { ledger, waiting } = run;
-  if (run.onCpu !== undefined || waiting === 'nothing' || waiting === 'message' || waiting === 'timer') return run.onCpu === undefined && waiting !== 'nothing' ? waiting : '';
+  if (run.onCpu !== undefined || waiting === 'nothing' || waiting === 'message' || waiting === 'timer')
+    return run.onCpu === undefined && waiting !== 'nothing' ? waiting : '';
   if (waiting === 'child') {
     let children = 0;
     for (const pending of ledger.pending.values()) if (pending.kind === 'child') children += 1;
     return children === 1 ? '1 child' : `${children} children`;
   }
   for (const pending of ledger.pending.values()) {
-    if (pending.kind === 'call' && (waiting !== 'resolution' || pending.state === 'unknown')) return waiting === 'resolution' ? `resolution of ${pending.tool}` : `tool:${pending.tool}`;
+    if (pending.kind === 'call' && (waiting !== 'resolution' || pending.state === 'unknown'))
+      return waiting === 'resolution' ? `resolution of ${pending.tool}` : `tool:${pending.tool}`;
   }
   return waiting;
 }

@@ -67,7 +67,8 @@ export function fold(ledger: Ledger, entry: Entry): void {
     ledger.applyDelivery(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery));
     ledger.purse.spend('cpu_ms', cpu_us / 1000);
     const byId = new Map(decisions.map((decision) => [decision.id, decision]));
-    for (const effect of JSON.parse(effects) as Effect[]) ledger.applyEffect(effect, 'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined);
+    for (const effect of JSON.parse(effects) as Effect[])
+      ledger.applyEffect(effect, 'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined);
     ledger.journalBytes += delivery.length + effects.length;
   }
   if (event !== undefined) ledger.applyEvent(event);

@@ -79,10 +79,18 @@ export class Supervisor {
   private constructor(options: SupervisorOptions) {
     const { store, clock, random, launcher, cores } = options;
     this.#options = options;
-    for (const [tenant, { tools }] of Object.entries(options.tenants)) this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
+    for (const [tenant, { tools }] of Object.entries(options.tenants))
+      this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
 
     this.#broker = new Broker(
-      { store, clock, random, grants: this.#grants, tool: (tenant, name) => this.tool(tenant, name), agent: (bundle, name) => this.#bundles.get(bundle)?.agents.get(name) },
+      {
+        store,
+        clock,
+        random,
+        grants: this.#grants,
+        tool: (tenant, name) => this.tool(tenant, name),
+        agent: (bundle, name) => this.#bundles.get(bundle)?.agents.get(name),
+      },
       this.#busEvents(),
     );
     this.#stage = new Stage({
@@ -129,7 +137,8 @@ export class Supervisor {
       runs: this.#runs,
       tool: (tenant, name) => this.tool(tenant, name),
       end: (run, outcome, revoke) => this.#end(run, outcome, revoke),
-      gone: (cell) => (cell.dead ? Promise.resolve() : new Promise((resolve) => this.#whenGone.set(cell, [...(this.#whenGone.get(cell) ?? []), resolve]))),
+      gone: (cell) =>
+        cell.dead ? Promise.resolve() : new Promise((resolve) => this.#whenGone.set(cell, [...(this.#whenGone.get(cell) ?? []), resolve])),
     });
   }
 
@@ -178,7 +187,12 @@ export class Supervisor {
     const bundle = await this.#load(job.version.bundle);
     const { store, random, clock, image } = this.#options;
     const { node, v8, icu } = await this.#knownRuntime();
-    const { record, grants } = admit(job, { random, now: clock.now(), runtime: { image, node, v8, icu }, tool: (name) => this.tool(job.tenant, name) });
+    const { record, grants } = admit(job, {
+      random,
+      now: clock.now(),
+      runtime: { image, node, v8, icu },
+      tool: (name) => this.tool(job.tenant, name),
+    });
     await store.admit(record, grants, true);
     for (const grant of grants) this.#grants.add(grant);
     const run = new Run(record, job.version.manifest, bundle.source, 1);
@@ -273,7 +287,15 @@ export class Supervisor {
     const outcome = this.#broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us });
     if (outcome !== undefined) this.#close(run, outcome);
     else if (this.#isStalled(run)) {
-      this.#end(run, { kind: 'failed', code: 'CORRAL_STALLED', message: 'The run waits for something that nothing can bring: no call, timer, child or message is on its way.' }, false);
+      void this.#end(
+        run,
+        {
+          kind: 'failed',
+          code: 'CORRAL_STALLED',
+          message: 'The run waits for something that nothing can bring: no call, timer, child or message is on its way.',
+        },
+        false,
+      );
     }
   }
 
@@ -282,7 +304,8 @@ export class Supervisor {
     if (this.#observers.size === 0 || crank.delivery.kind !== 'reply') return;
     for (const { id } of crank.delivery.results) {
       const pending = run.ledger.pending.get(id);
-      if (pending?.kind === 'call') this.#tell({ kind: 'answered', run: run.id, tool: pending.tool, ms: run.crankBegan - pending.asked_at });
+      if (pending?.kind === 'call')
+        this.#tell({ kind: 'answered', run: run.id, tool: pending.tool, ms: run.crankBegan - pending.asked_at });
     }
   }
 
@@ -301,7 +324,7 @@ export class Supervisor {
       this.#stage.wake(run);
       return;
     }
-    this.#end(run, outcomeOf(fault, crank, run), false, crank);
+    void this.#end(run, outcomeOf(fault, crank, run), false, crank);
   }
 
   /** The cell died under a crank, and nobody had killed it: what is known of why decides the outcome. */
@@ -310,12 +333,17 @@ export class Supervisor {
     const words = exit.lastWords.trim().split('\n').slice(-3).join(' ').slice(0, 300);
     let outcome: Outcome;
     if (error !== undefined) outcome = { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL', message: error.message };
-    else if (OUT_OF_MEMORY.test(exit.lastWords)) outcome = { kind: 'exceeded', limit: 'memory', message: `The run took its cell’s memory: ${words}` };
+    else if (OUT_OF_MEMORY.test(exit.lastWords))
+      outcome = { kind: 'exceeded', limit: 'memory', message: `The run took its cell’s memory: ${words}` };
     else {
       const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
-      outcome = { kind: 'failed', code: 'CORRAL_CELL_CRASHED', message: `The cell ended with ${how} during a crank of this run. ${words}`.trim() };
+      outcome = {
+        kind: 'failed',
+        code: 'CORRAL_CELL_CRASHED',
+        message: `The cell ended with ${how} during a crank of this run. ${words}`.trim(),
+      };
     }
-    this.#end(run, outcome, false, crank);
+    void this.#end(run, outcome, false, crank);
   }
 
   #exceeded(cell: Cell, limit: LimitName, message: string): void {
@@ -328,7 +356,7 @@ export class Supervisor {
       return;
     }
     run.onCpu = undefined;
-    if (run.outcome === undefined) this.#end(run, { kind: 'exceeded', limit, message }, false, crank);
+    if (run.outcome === undefined) void this.#end(run, { kind: 'exceeded', limit, message }, false, crank);
   }
 
   /** Ends a run from outside of its cranks. */
@@ -389,7 +417,8 @@ export class Supervisor {
     const run = new Run(record, version.manifest, bundle.source, 1);
     this.#adopt(run);
     const parent = record.parent && this.#runs.get(record.parent.run);
-    if (parent === undefined || parent.outcome !== undefined) void this.control.kill(run.id, `run:${record.parent?.run ?? ''}`, 'its parent ended');
+    if (parent === undefined || parent.outcome !== undefined)
+      void this.control.kill(run.id, `run:${record.parent?.run ?? ''}`, 'its parent ended');
     else this.#enqueueStart(run);
   }
 
@@ -432,7 +461,8 @@ export class Supervisor {
       const error = new CorralError('CORRAL_CELL_START', `Cells do not start on this machine: ${words || `exit code ${exit.code}`}.`);
       this.#tell({ kind: 'hopeless', error });
       for (const run of this.#runs.values()) {
-        if (run.outcome === undefined && run.began === undefined) void this.#end(run, { kind: 'never_started', code: error.code, message: error.message }, false);
+        if (run.outcome === undefined && run.began === undefined)
+          void this.#end(run, { kind: 'never_started', code: error.code, message: error.message }, false);
       }
     }
   }
@@ -470,9 +500,17 @@ function outcomeOf(fault: FaultPayload, crank: OnCpu | undefined, run: Run): Out
   const more = stack === undefined ? {} : { stack };
   switch (fault.fault) {
     case 'timeout':
-      return { kind: 'exceeded', limit: 'cpu', message: `One crank used more than ${run.ledger.record.ceilings.crank_cpu_ms} ms of CPU time.` };
+      return {
+        kind: 'exceeded',
+        limit: 'cpu',
+        message: `One crank used more than ${run.ledger.record.ceilings.crank_cpu_ms} ms of CPU time.`,
+      };
     case 'memory':
-      return { kind: 'exceeded', limit: 'memory', message: `The isolate reached its limit of ${run.ledger.record.ceilings.memory_mib} MiB.` };
+      return {
+        kind: 'exceeded',
+        limit: 'memory',
+        message: `The isolate reached its limit of ${run.ledger.record.ceilings.memory_mib} MiB.`,
+      };
     case 'too_many':
       return { kind: 'exceeded', limit: 'effects_per_crank', message };
     case 'log_bytes':
@@ -485,4 +523,3 @@ function outcomeOf(fault: FaultPayload, crank: OnCpu | undefined, run: Run): Out
       return { kind: 'failed', code: 'CORRAL_UNHANDLED_REJECTION', message, ...more };
   }
 }
-

@@ -54,7 +54,10 @@ export class Confined {
     const folder = await this.#open(this.#inside(path), O_RDONLY | O_DIRECTORY, path);
     try {
       const entries = await readdir(this.#pathOf(folder, this.#inside(path)), { withFileTypes: true });
-      const listed = entries.map((entry): ListedEntry => ({ name: entry.name, kind: entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : 'other' }));
+      const listed = entries.map((entry): ListedEntry => ({
+        name: entry.name,
+        kind: entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : 'other',
+      }));
       return listed.sort((a, b) => (a.name < b.name ? -1 : 1));
     } finally {
       await folder.close();

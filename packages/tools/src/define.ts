@@ -3,7 +3,14 @@ import type * as z from 'zod';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/tool';
 
 /** What is not said is assumed to be the worse: it changes things, cannot be undone, reaches out, returns what strangers wrote. */
-const CAUTIOUS: ToolAnnotations = { readOnly: false, idempotent: false, destructive: true, openWorld: true, repeatable: false, returns: 'untrusted' };
+const CAUTIOUS: ToolAnnotations = {
+  readOnly: false,
+  idempotent: false,
+  destructive: true,
+  openWorld: true,
+  repeatable: false,
+  returns: 'untrusted',
+};
 
 export interface ToolSpec<In extends z.ZodType, Out extends z.ZodType> {
   readonly name: string;
@@ -19,7 +26,14 @@ export class ToolError extends Error {}
 
 export function describe<In extends z.ZodType, Out extends z.ZodType>(spec: ToolSpec<In, Out>): Omit<Tool, 'invoke' | 'close'> {
   const { name, description, input, output, annotations, timeout_ms } = spec;
-  return { name, description, input, output, annotations: { ...CAUTIOUS, ...annotations }, ...(timeout_ms === undefined ? {} : { timeout_ms }) };
+  return {
+    name,
+    description,
+    input,
+    output,
+    annotations: { ...CAUTIOUS, ...annotations },
+    ...(timeout_ms === undefined ? {} : { timeout_ms }),
+  };
 }
 
 /**
@@ -45,4 +59,3 @@ export function failure(tool: string, error: unknown): ToolResult {
   if (error instanceof ToolError) return { kind: 'failed', message: error.message };
   return { kind: 'failed', message: `${tool} failed.` };
 }
-

@@ -14,7 +14,14 @@ const encoding = z.enum(['utf8', 'base64']).default('utf8');
 /** Tools that read below `folder`. */
 export async function readingTools(folder: string): Promise<Tool[]> {
   const confined = await Confined.at(folder);
-  const annotations = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'untrusted', resource: 'file' } as const;
+  const annotations = {
+    readOnly: true,
+    idempotent: true,
+    destructive: false,
+    openWorld: false,
+    returns: 'untrusted',
+    resource: 'file',
+  } as const;
   return [
     inlineTool({
       name: 'fs.read',
@@ -31,7 +38,10 @@ export async function readingTools(folder: string): Promise<Tool[]> {
       name: 'fs.list',
       description: `The names in a folder, sorted, at most ${LIST_ENTRIES}.`,
       input: z.strictObject({ path: path.default('.') }),
-      output: z.object({ entries: z.array(z.object({ name: z.string(), kind: z.enum(['file', 'folder', 'other']) })), truncated: z.boolean() }),
+      output: z.object({
+        entries: z.array(z.object({ name: z.string(), kind: z.enum(['file', 'folder', 'other']) })),
+        truncated: z.boolean(),
+      }),
       annotations,
       async run({ path: at }) {
         const entries = await confined.list(at);
@@ -60,4 +70,3 @@ export async function writingTools(folder: string): Promise<Tool[]> {
     }),
   ];
 }
-

@@ -22,7 +22,13 @@ export class WorkerTools {
   readonly #pool: Piscina;
 
   constructor({ threads }: WorkerToolsOptions) {
-    this.#pool = new Piscina({ minThreads: 1, maxThreads: Math.max(1, threads), idleTimeout: 30_000, concurrentTasksPerWorker: 1, atomics: 'disabled' });
+    this.#pool = new Piscina({
+      minThreads: 1,
+      maxThreads: Math.max(1, threads),
+      idleTimeout: 30_000,
+      concurrentTasksPerWorker: 1,
+      atomics: 'disabled',
+    });
   }
 
   /**

@@ -16,7 +16,7 @@ export default function crypto({ seed }: { seed: string }): Record<string, unkno
   const fill = (into: Uint8Array) => {
     for (let i = 0; i < into.length; i++) {
       if (used === pool.length) {
-        pool = chacha20(key, nonce, zeros) as Uint8Array<ArrayBuffer>;
+        pool = chacha20(key, nonce, zeros);
         for (let n = 0; n < nonce.length; n++) {
           nonce[n] = ((nonce[n] as number) + 1) & 255;
           if (nonce[n] !== 0) break;

@@ -33,7 +33,10 @@ export async function demo(options: DemoOptions): Promise<number> {
   const scratch = await mkdtemp(join(tmpdir(), 'corral-demo-'));
   const host = await startHost({
     data: undefined,
-    tenants: { crew: { tools: [...(await readingTools(PACKAGES)), ...(await writingTools(out))] }, zoo: { tools: await readingTools(scratch) } },
+    tenants: {
+      crew: { tools: [...(await readingTools(PACKAGES)), ...(await writingTools(out))] },
+      zoo: { tools: await readingTools(scratch) },
+    },
   });
   let live: Live | undefined;
   try {
@@ -58,7 +61,13 @@ export async function demo(options: DemoOptions): Promise<number> {
     const [first, second] = passes as [Pass, Pass];
     const ok = sameReport && fleet.reports.every((report) => report.ok) && second.lost === 0;
     if (options.json === true) {
-      const document = { ok, walls: wallsLine(host.walls), runs: fleet.reports, crew: { packages: second.packages, lost: second.lost, same_report: sameReport, alone: first, beside_the_zoo: second }, report: out };
+      const document = {
+        ok,
+        walls: wallsLine(host.walls),
+        runs: fleet.reports,
+        crew: { packages: second.packages, lost: second.lost, same_report: sameReport, alone: first, beside_the_zoo: second },
+        report: out,
+      };
       process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     } else process.stdout.write(summary(fleet.reports, first, second, sameReport, out));
     return ok ? EXIT.ok : EXIT.outcome;
@@ -83,7 +92,13 @@ function lateness({ limit_ms, ended_after_ms }: RunReport): string {
 function summary(reports: readonly RunReport[], first: Pass, second: Pass, sameReport: boolean, out: string): string {
   const paint = (style: Parameters<typeof styleText>[0], text: string) => styleText(style, text, { stream: process.stdout });
   const zoo = reports.filter((report) => report.pass !== 'alone' && !report.agent.startsWith('license-audit'));
-  const rows = zoo.map((report) => [report.agent, report.tenant, report.outcome, lateness(report), report.ok ? '✓' : `✗ expected ${report.expected}`]);
+  const rows = zoo.map((report) => [
+    report.agent,
+    report.tenant,
+    report.outcome,
+    lateness(report),
+    report.ok ? '✓' : `✗ expected ${report.expected}`,
+  ]);
   const wrong = reports.filter((report) => !report.ok).length;
   const late = zoo.filter((report) => report.limit_ms !== null && report.ended_after_ms > report.limit_ms + LATE_MS).length;
   const readers = reports.filter((report) => report.agent === 'license-audit/reader' && report.pass !== 'alone').length;
@@ -97,7 +112,9 @@ function summary(reports: readonly RunReport[], first: Pass, second: Pass, sameR
     `${second.lost} calls lost · p99 of a call with/without the zoo ${duration(second.p99_ms)} / ${duration(first.p99_ms)} · report ${sameReport ? 'the same, byte for byte' : paint('red', 'DIFFERS')}`,
     `the report: ${relative(process.cwd(), join(out, 'licenses.md')) || out}`,
     '',
-    wrong === 0 && late === 0 && sameReport ? paint('green', `Every one of ${reports.length} runs ended as its example says.`) : paint('red', `${wrong} runs ended otherwise than their examples say; ${late} were ended late.`),
+    wrong === 0 && late === 0 && sameReport
+      ? paint('green', `Every one of ${reports.length} runs ended as its example says.`)
+      : paint('red', `${wrong} runs ended otherwise than their examples say; ${late} were ended late.`),
   ];
   return `${lines.join('\n')}\n`;
 }

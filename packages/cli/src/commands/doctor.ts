@@ -22,7 +22,10 @@ export async function doctor({ json = false }: { readonly json?: boolean }): Pro
     {
       name: 'wall: bubblewrap',
       ok: 'path' in walls.bubblewrap,
-      says: 'path' in walls.bubblewrap ? 'cells see no network, no processes and no files but the runtime’s' : `${walls.bubblewrap.missing}; install bubblewrap for the stronger wall`,
+      says:
+        'path' in walls.bubblewrap
+          ? 'cells see no network, no processes and no files but the runtime’s'
+          : `${walls.bubblewrap.missing}; install bubblewrap for the stronger wall`,
     },
     {
       name: 'wall: another user',
@@ -33,7 +36,10 @@ export async function doctor({ json = false }: { readonly json?: boolean }): Pro
           : walls.user.missing,
     },
   ];
-  const verdict = wall === undefined ? 'one wall: only the isolate stands between an agent and this machine' : `two walls: the isolate, then ${wall === 'user' ? 'another user' : 'bubblewrap'}`;
+  const verdict =
+    wall === undefined
+      ? 'one wall: only the isolate stands between an agent and this machine'
+      : `two walls: the isolate, then ${wall === 'user' ? 'another user' : 'bubblewrap'}`;
   const works = checks.slice(0, 3).every((check) => check.ok);
   if (json) process.stdout.write(`${JSON.stringify({ ok: works, wall: wall ?? null, cores: availableParallelism(), checks }, null, 2)}\n`);
   else {
@@ -69,7 +75,12 @@ function cell(): Promise<Check> {
       },
       onExit: ({ lastWords, code }) => say(false, lastWords.trim().split('\n').at(-1) ?? `exit code ${code}`),
     });
-    started.write(encodeFrame({ kind: FrameKind.hello, incarnation: 1, assignment: 0, crank: 0, cpu_us: 0, heap_kib: 0 }, JSON.stringify({ effects_per_crank: 1 })));
+    started.write(
+      encodeFrame(
+        { kind: FrameKind.hello, incarnation: 1, assignment: 0, crank: 0, cpu_us: 0, heap_kib: 0 },
+        JSON.stringify({ effects_per_crank: 1 }),
+      ),
+    );
     stop = realClock.after(10_000, () => {
       say(false, 'it did not answer within 10 s');
       started.kill();

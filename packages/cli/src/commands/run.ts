@@ -44,20 +44,43 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     supervisor.observe((observation) => {
       if (observation.kind === 'ended' && observation.view.parent === undefined) last = observation.view;
     });
-    live = options.json === true ? undefined : new Live({ stream: process.stderr, supervisor, title: wallsLine(host.walls), footer: () => '', ended: () => ({ mark: '', note: '' }) });
+    live =
+      options.json === true
+        ? undefined
+        : new Live({
+            stream: process.stderr,
+            supervisor,
+            title: wallsLine(host.walls),
+            footer: () => '',
+            ended: () => ({ mark: '', note: '' }),
+          });
     const { id, ended } = await supervisor.submit({ tenant: TENANT, version, input, principal: 'local' as PrincipalId });
     const outcome = await ended;
     live?.close();
     const took = performance.now() - began;
     if (options.json === true) {
-      process.stdout.write(`${JSON.stringify({ run: id, agent: version.manifest.name, version: version.version, outcome, cpu_ms: last?.cpu_ms, calls: last?.calls, took_ms: Math.round(took) }, null, 2)}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ run: id, agent: version.manifest.name, version: version.version, outcome, cpu_ms: last?.cpu_ms, calls: last?.calls, took_ms: Math.round(took) }, null, 2)}\n`,
+      );
     } else {
       const good = outcome.kind === 'completed';
       const text = styleText(good ? 'green' : 'red', outcomeText(outcome), { stream: process.stderr });
-      process.stderr.write(`${id}  ${version.manifest.name}  ${text}  in ${duration(took)}, ${duration(last?.cpu_ms ?? 0)} of CPU, ${last?.calls ?? 0} calls\n`);
+      process.stderr.write(
+        `${id}  ${version.manifest.name}  ${text}  in ${duration(took)}, ${duration(last?.cpu_ms ?? 0)} of CPU, ${last?.calls ?? 0} calls\n`,
+      );
       if (good) process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
       else if ('message' in outcome) process.stderr.write(`${printable(outcome.message)}\n`);
-      if ('stack' in outcome && outcome.stack !== undefined) process.stderr.write(`${styleText('dim', outcome.stack.split('\n').map((line) => printable(line)).join('\n'), { stream: process.stderr })}\n`);
+      if ('stack' in outcome && outcome.stack !== undefined)
+        process.stderr.write(
+          `${styleText(
+            'dim',
+            outcome.stack
+              .split('\n')
+              .map((line) => printable(line))
+              .join('\n'),
+            { stream: process.stderr },
+          )}\n`,
+        );
     }
     return outcome.kind === 'completed' ? EXIT.ok : EXIT.outcome;
   } finally {
@@ -69,7 +92,10 @@ export async function runFile(file: string, options: RunOptions): Promise<number
 /** The file tools are the only ones here, and they are offered by a flag each. */
 function explainMissingTools(error: unknown): never {
   if (!(error instanceof CorralError) || error.code !== 'CORRAL_CAP_UNKNOWN') throw error;
-  throw new CorralError('CORRAL_CAP_UNKNOWN', `${error.message} \`corral run\` offers fs.read and fs.list with --read FOLDER, fs.write with --write FOLDER.`);
+  throw new CorralError(
+    'CORRAL_CAP_UNKNOWN',
+    `${error.message} \`corral run\` offers fs.read and fs.list with --read FOLDER, fs.write with --write FOLDER.`,
+  );
 }
 
 async function parseInput(text: string | undefined): Promise<unknown> {
@@ -79,7 +105,8 @@ async function parseInput(text: string | undefined): Promise<unknown> {
     const path = text.slice(1);
     await mustExist(path, '--input names no file:');
     const { size } = await stat(path);
-    if (size > ADMISSION.input_bytes.default) throw new CorralError('CORRAL_INPUT_TOO_LARGE', `${path} has ${size} bytes; at most ${ADMISSION.input_bytes.default} are accepted.`);
+    if (size > ADMISSION.input_bytes.default)
+      throw new CorralError('CORRAL_INPUT_TOO_LARGE', `${path} has ${size} bytes; at most ${ADMISSION.input_bytes.default} are accepted.`);
     json = await readFile(path, 'utf8');
   }
   try {

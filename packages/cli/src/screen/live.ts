@@ -81,7 +81,9 @@ export class Live {
       const row = { view: observation.view, ...shown };
       this.#ended.push(row);
       const { view, note, mark } = row;
-      this.#line(`${view.id}  ${view.agent}  ended  ${outcomeText(observation.outcome)}${note === '' ? '' : `  ${note}`}${mark === '' ? '' : `  ${mark}`}`);
+      this.#line(
+        `${view.id}  ${view.agent}  ended  ${outcomeText(observation.outcome)}${note === '' ? '' : `  ${note}`}${mark === '' ? '' : `  ${mark}`}`,
+      );
     } else if (observation.kind === 'logged') {
       this.#line(`${observation.run}  ${observation.level}  ${printable(observation.text)}`);
     }
@@ -115,14 +117,22 @@ export class Live {
     const paint = (style: Parameters<typeof styleText>[0], text: string) => styleText(style, text, { stream });
     const width = Math.max(60, Math.min(stream.columns ?? 100, 110));
     const time = clockTime(now - this.#began);
-    this.#draw?.([`${paint('bold', ' CORRAL')}  ${title.padEnd(width - 16)}${time}`, ` ${paint('dim', head)}`, ...lines.map((line) => ` ${colour(line, paint)}`), ` ${footer()}`].join('\n'));
+    this.#draw?.(
+      [
+        `${paint('bold', ' CORRAL')}  ${title.padEnd(width - 16)}${time}`,
+        ` ${paint('dim', head)}`,
+        ...lines.map((line) => ` ${colour(line, paint)}`),
+        ` ${footer()}`,
+      ].join('\n'),
+    );
   }
 
   #row(view: RunView, since: number): string[] {
     const before = this.#cpu.get(view.id) ?? 0;
     this.#cpu.set(view.id, view.cpu_ms);
     const share = view.on_cpu && view.cpu_ms === before ? 100 : Math.min(100, Math.round(((view.cpu_ms - before) / since) * 100));
-    const state = view.control === 'none' ? (view.lifecycle === 'active' && view.residency === 'parked' ? 'parked' : view.lifecycle) : view.control;
+    const state =
+      view.control === 'none' ? (view.lifecycle === 'active' && view.residency === 'parked' ? 'parked' : view.lifecycle) : view.control;
     return [
       view.parent === undefined ? view.id : `└ ${view.id}`,
       view.agent,

@@ -102,20 +102,32 @@ export class Agent {
     if (name === undefined) throw raise('CORRAL_ARGS_INVALID', 'spawn() takes an agent made by defineAgent.');
     const caps: Record<string, unknown> = {};
     for (const [alias, value] of Object.entries(options.caps ?? {})) caps[alias] = slot(alias, value);
-    const id = this.#effects.pushNumbered({ kind: 'spawn', agent: name, input: input ?? null, caps, budget: { ...options.budget, slice: undefined } });
+    const id = this.#effects.pushNumbered({
+      kind: 'spawn',
+      agent: name,
+      input: input ?? null,
+      caps,
+      budget: { ...options.budget, slice: undefined },
+    });
     const ended = new Promise<ChildEnd>((resolve) => this.#children.set(id, resolve));
     const mailbox = makeMailbox(this.#effects, -id);
-    return Object.freeze({ id, ended, mailbox, send: mailbox.send });
+    const { send } = mailbox;
+    return Object.freeze({ id, ended, mailbox, send });
   }
 
   #childEnded(delivery: ChildEndedDelivery): void {
     const resolve = this.#children.get(delivery.id);
     this.#children.delete(delivery.id);
-    resolve?.({ ...delivery.outcome, run: delivery.run, spent: delivery.spent } as ChildEnd);
+    resolve?.({ ...delivery.outcome, run: delivery.run, spent: delivery.spent });
   }
 }
 
-async function validate(schema: Schema | undefined, value: unknown, code: 'CORRAL_INPUT_INVALID' | 'CORRAL_OUTPUT_INVALID', what: string): Promise<unknown> {
+async function validate(
+  schema: Schema | undefined,
+  value: unknown,
+  code: 'CORRAL_INPUT_INVALID' | 'CORRAL_OUTPUT_INVALID',
+  what: string,
+): Promise<unknown> {
   if (schema === undefined) return value;
   const result = await schema['~standard'].validate(value);
   if (result.issues === undefined) return result.value;
@@ -130,7 +142,8 @@ const TEXT = 2000;
 
 /** An error as it leaves in a finish effect. */
 function describeError(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { message: `The agent threw ${typeof error === 'string' ? JSON.stringify(error.slice(0, TEXT)) : typeof error}.` };
+  if (!(error instanceof Error))
+    return { message: `The agent threw ${typeof error === 'string' ? JSON.stringify(error.slice(0, TEXT)) : typeof error}.` };
   const limit = error instanceof CorralError ? error.limit : undefined;
   return {
     ...(error instanceof CorralError ? { code: error.code } : {}),

@@ -20,7 +20,8 @@ function agentsOf(bundle: BundleExports | undefined): Map<string, AgentOptions> 
     found.set(options.name, options);
     for (const [alias, child] of Object.entries(options.spawns ?? {})) {
       const inner = child?.[AGENT];
-      if (inner === undefined) throw raise('CORRAL_MANIFEST_INVALID', `${options.name} spawns ${alias}, which was not made by defineAgent.`);
+      if (inner === undefined)
+        throw raise('CORRAL_MANIFEST_INVALID', `${options.name} spawns ${alias}, which was not made by defineAgent.`);
       visit(inner);
     }
   };
@@ -59,7 +60,10 @@ function jsonSchema(bundle: BundleExports | undefined, options: AgentOptions, wh
     if (standard?.jsonSchema !== undefined) return standard.jsonSchema[which](settings);
     if (standard?.vendor === 'zod' && bundle?.toJSONSchema !== undefined) return bundle.toJSONSchema(schema, { ...settings, io: which });
   } catch (error) {
-    throw raise('CORRAL_SCHEMA_INVALID', `The ${which} schema of ${options.name} cannot be written as JSON Schema: ${error instanceof Error ? error.message : String(error)}`);
+    throw raise(
+      'CORRAL_SCHEMA_INVALID',
+      `The ${which} schema of ${options.name} cannot be written as JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   throw raise('CORRAL_SCHEMA_INVALID', `The ${which} of ${options.name} is no Standard Schema that can be written as JSON Schema.`);
 }

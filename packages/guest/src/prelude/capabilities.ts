@@ -15,7 +15,7 @@ const held = new WeakMap<object, Held>();
 
 /** What a spawn slot says of a capability: its index and how it is narrowed. */
 export function slot(alias: string, value: unknown): Record<string, unknown> {
-  const found = (typeof value === 'object' && value !== null) || typeof value === 'function' ? held.get(value as object) : undefined;
+  const found = (typeof value === 'object' && value !== null) || typeof value === 'function' ? held.get(value) : undefined;
   if (found === undefined) throw raise('CORRAL_ARGS_INVALID', `caps.${alias} of this spawn is not a capability.`);
   return { ...found.terms, cap: found.cap };
 }
@@ -25,7 +25,8 @@ function narrow(a: Attenuation | undefined, b: Attenuation): Attenuation {
   if (a === undefined) return b;
   const where: Record<string, unknown> = { ...a.where };
   for (const [name, predicate] of Object.entries(b.where ?? {})) {
-    if (name in where) throw raise('CORRAL_ARGS_INVALID', `The capability is already attenuated by ${name}; put both conditions in one attenuation.`);
+    if (name in where)
+      throw raise('CORRAL_ARGS_INVALID', `The capability is already attenuated by ${name}; put both conditions in one attenuation.`);
     where[name] = predicate;
   }
   const least = (x: number | undefined, y: number | undefined) => (x === undefined ? y : y === undefined ? x : Math.min(x, y));
@@ -90,7 +91,10 @@ export function makeCaps(effects: Effects, views: Readonly<Record<string, Capabi
   return new Proxy(Object.freeze(caps), {
     get(target, alias) {
       if (typeof alias === 'symbol' || alias in target || alias === 'then' || alias === 'toJSON') return target[alias as string];
-      throw raise('CORRAL_CAP_NOT_GRANTED', `This run holds no capability called ${alias}; it holds ${Object.keys(target).join(', ') || 'none'}.`);
+      throw raise(
+        'CORRAL_CAP_NOT_GRANTED',
+        `This run holds no capability called ${alias}; it holds ${Object.keys(target).join(', ') || 'none'}.`,
+      );
     },
   });
 }

@@ -9,6 +9,7 @@ export function setTime(at: number): void {
   clock.now = at;
 }
 
+// oxlint-disable typescript/unbound-method -- the originals are kept to be applied to their own objects
 export function installClock(global: typeof globalThis, withTemporal: boolean): void {
   const HostDate = global.Date;
   const define = (on: object, name: PropertyKey, value: unknown) =>

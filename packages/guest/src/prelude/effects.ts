@@ -111,5 +111,8 @@ export class Effects {
 const LOG_LINE = 8192;
 
 function unsupported(error: unknown): CorralError {
-  return raise('CORRAL_JSON_UNSUPPORTED', `This value cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}`);
+  return raise(
+    'CORRAL_JSON_UNSUPPORTED',
+    `This value cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}`,
+  );
 }

@@ -5,7 +5,18 @@ import type { Timers } from './timers.ts';
 
 /** Which part of the image brings which globals. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
-  web: ['structuredClone', 'TextEncoder', 'TextDecoder', 'Event', 'EventTarget', 'AbortController', 'AbortSignal', 'DOMException', 'atob', 'btoa'],
+  web: [
+    'structuredClone',
+    'TextEncoder',
+    'TextDecoder',
+    'Event',
+    'EventTarget',
+    'AbortController',
+    'AbortSignal',
+    'DOMException',
+    'atob',
+    'btoa',
+  ],
   url: ['URL', 'URLSearchParams'],
   crypto: ['crypto'],
 };
@@ -31,7 +42,9 @@ export function installGlobals(global: typeof globalThis, effects: Effects, time
           load();
           return (global as unknown as Record<string, unknown>)[name];
         },
-        set: (value: unknown) => define(name, value),
+        set(value: unknown) {
+          define(name, value);
+        },
       });
     }
   }
@@ -46,7 +59,17 @@ export function installGlobals(global: typeof globalThis, effects: Effects, time
     (level: string) =>
     (...parts: unknown[]) =>
       effects.log(level, parts.map((part) => show(part)).join(' '));
-  define('console', Object.freeze({ debug: log('debug'), log: log('info'), info: log('info'), warn: log('warn'), error: log('error'), trace: log('debug') }));
+  define(
+    'console',
+    Object.freeze({
+      debug: log('debug'),
+      log: log('info'),
+      info: log('info'),
+      warn: log('warn'),
+      error: log('error'),
+      trace: log('debug'),
+    }),
+  );
 }
 
 /** A value as a log line shows it. */

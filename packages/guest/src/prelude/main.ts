@@ -22,7 +22,11 @@ import { Timers } from './timers.ts';
  * run when the caller drains the microtasks; COLLECT answers with the effects since the last time as a JSON array;
  * DESCRIBE with the manifests of the bundle's agents
  */
-export function prelude(part: HostFunctions['part'], fault: HostFunctions['fault'], configText: string): (operation: number, text?: string) => string | undefined {
+export function prelude(
+  part: HostFunctions['part'],
+  fault: HostFunctions['fault'],
+  configText: string,
+): (operation: number, text?: string) => string | undefined {
   const global = globalThis;
   const parse = JSON.parse;
   const config = parse(configText) as PreludeConfig;

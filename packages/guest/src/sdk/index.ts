@@ -5,14 +5,16 @@ import { AGENT, type AgentDefinition, type AgentOptions, type Schema, type Uses 
 export type * from './types.ts';
 
 /** Defines an agent. Nothing runs until a host starts it. */
-export function defineAgent<const U extends Uses, In extends Schema = Schema, Out extends Schema = Schema>(options: AgentOptions<In, Out, U>): AgentDefinition {
+export function defineAgent<const U extends Uses, In extends Schema = Schema, Out extends Schema = Schema>(
+  options: AgentOptions<In, Out, U>,
+): AgentDefinition {
   return {
-    [AGENT]: options as unknown as AgentOptions,
+    [AGENT]: options,
     name: options.name,
     purpose: options.purpose ?? '',
     input: options.input,
     output: options.output,
-    run: options.run as (context: never) => unknown,
+    run: (context) => options.run(context),
   };
 }
 

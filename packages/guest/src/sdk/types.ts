@@ -16,12 +16,20 @@ export interface Schema<Input = unknown, Output = Input> {
     readonly vendor: string;
     readonly validate: (value: unknown) => ValidationResult<Output> | Promise<ValidationResult<Output>>;
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
-    readonly jsonSchema?: { readonly input: (options: { target: 'draft-2020-12' }) => object; readonly output: (options: { target: 'draft-2020-12' }) => object };
+    readonly jsonSchema?: {
+      readonly input: (options: { target: 'draft-2020-12' }) => object;
+      readonly output: (options: { target: 'draft-2020-12' }) => object;
+    };
   };
 }
 type ValidationResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string; readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined }[] };
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };
 export type InputOf<S> = S extends Schema<unknown, infer Output> ? Output : unknown;
 
 /**
@@ -53,7 +61,7 @@ export interface Capability<Input, Output> extends Grantable {
 }
 export interface Mailbox extends Grantable {
   /** Resolves once the message is durably on its way: it will be delivered at least once, and seen once. */
-  send(body: unknown): Promise<void>;
+  readonly send: (body: unknown) => Promise<void>;
 }
 export interface Message {
   /** Stamped by the host. */
@@ -61,7 +69,7 @@ export interface Message {
   readonly body: unknown;
 }
 export interface Messages extends AsyncIterable<Message> {
-  next(): Promise<Message>;
+  readonly next: () => Promise<Message>;
 }
 
 type CapabilityFor<Request> = Request extends 'mailbox'
@@ -81,7 +89,7 @@ export interface Child {
   /** How it ended, as a union by `kind`; never rejects. */
   readonly ended: Promise<ChildEnd>;
   readonly mailbox: Mailbox;
-  send(body: unknown): Promise<void>;
+  readonly send: (body: unknown) => Promise<void>;
 }
 export interface SpawnOptions {
   readonly caps?: Readonly<Record<string, Grantable>>;
@@ -97,14 +105,14 @@ export interface AgentContext<Input, U extends Uses> {
   /** The run’s own mailbox, to hand to others. */
   readonly mailbox: Mailbox;
   readonly messages: Messages;
-  readonly budget: Budget & { slice(part: Budget): Budget };
+  readonly budget: Budget & { readonly slice: (part: Budget) => Budget };
   /** Aborted when somebody cancels the run; it then has a grace to tidy up. */
   readonly signal: AbortSignal;
   /** Starts a child run of an agent named in `spawns`. A refusal shows in `ended`. */
-  spawn(agent: AgentDefinition, input: unknown, options?: SpawnOptions): Child;
-  emit(event: string, data?: unknown): void;
-  log(...parts: unknown[]): void;
-  sleep(ms: number): Promise<void>;
+  readonly spawn: (agent: AgentDefinition, input: unknown, options?: SpawnOptions) => Child;
+  readonly emit: (event: string, data?: unknown) => void;
+  readonly log: (...parts: unknown[]) => void;
+  readonly sleep: (ms: number) => Promise<void>;
 }
 
 export interface AgentOptions<In extends Schema = Schema, Out extends Schema = Schema, U extends Uses = Uses> {

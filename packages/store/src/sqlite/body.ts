@@ -10,7 +10,10 @@ const HEADER_BYTES = 8;
 export function encodeBody(entry: Entry): Buffer {
   const delivery = entry.delivery ?? '';
   const effects = entry.effects ?? '';
-  const rest = JSON.stringify({ ...(entry.decisions.length === 0 ? {} : { decisions: entry.decisions }), ...(entry.event === undefined ? {} : { event: entry.event }) });
+  const rest = JSON.stringify({
+    ...(entry.decisions.length === 0 ? {} : { decisions: entry.decisions }),
+    ...(entry.event === undefined ? {} : { event: entry.event }),
+  });
   const deliveryBytes = Buffer.byteLength(delivery);
   const effectsBytes = Buffer.byteLength(effects);
   const body = Buffer.allocUnsafe(HEADER_BYTES + deliveryBytes + effectsBytes + Buffer.byteLength(rest));

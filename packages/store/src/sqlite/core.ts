@@ -51,9 +51,20 @@ export class SqliteCore {
   }
 
   deploy(bundle: { digest: Digest; source: string; source_map: string | undefined }, versions: readonly AgentVersion[]): void {
-    this.#run('INSERT OR IGNORE INTO bundles (digest, source, source_map) VALUES (?, ?, ?)', bundle.digest, bundle.source, bundle.source_map ?? null);
+    this.#run(
+      'INSERT OR IGNORE INTO bundles (digest, source, source_map) VALUES (?, ?, ?)',
+      bundle.digest,
+      bundle.source,
+      bundle.source_map ?? null,
+    );
     for (const { version, bundle: digest, manifest } of versions) {
-      this.#run('INSERT OR IGNORE INTO versions (version, bundle, name, manifest) VALUES (?, ?, ?, ?)', version, digest, manifest.name, JSON.stringify(manifest));
+      this.#run(
+        'INSERT OR IGNORE INTO versions (version, bundle, name, manifest) VALUES (?, ?, ?, ?)',
+        version,
+        digest,
+        manifest.name,
+        JSON.stringify(manifest),
+      );
     }
   }
 
@@ -63,7 +74,10 @@ export class SqliteCore {
   }
 
   agents(bundle: Digest): AgentVersion[] {
-    const rows = this.#statement('SELECT version, manifest FROM versions WHERE bundle = ?').all(bundle) as unknown as { version: Digest; manifest: string }[];
+    const rows = this.#statement('SELECT version, manifest FROM versions WHERE bundle = ?').all(bundle) as unknown as {
+      version: Digest;
+      manifest: string;
+    }[];
     return rows.map(({ version, manifest }) => ({ version, bundle, manifest: JSON.parse(manifest) as AgentVersion['manifest'] }));
   }
 
@@ -94,14 +108,28 @@ export class SqliteCore {
 
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
-    const row = this.#get<{ epoch: number; seq: number; lifecycle: string; hash: Uint8Array }>('SELECT epoch, seq, lifecycle, hash FROM runs WHERE id = ?', run);
+    const row = this.#get<{ epoch: number; seq: number; lifecycle: string; hash: Uint8Array }>(
+      'SELECT epoch, seq, lifecycle, hash FROM runs WHERE id = ?',
+      run,
+    );
     if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
     if (row.epoch !== epoch || row.seq !== entry.seq - 1 || row.lifecycle === 'ended') {
-      throw new CorralError('CORRAL_EPOCH_STALE', `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${row.seq}, epoch ${row.epoch}, ${row.lifecycle}.`);
+      throw new CorralError(
+        'CORRAL_EPOCH_STALE',
+        `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${row.seq}, epoch ${row.epoch}, ${row.lifecycle}.`,
+      );
     }
     const body = encodeBody(entry);
     const hash = createHash('sha256').update(row.hash).update(`${run}:${entry.seq}:${entry.at}:${entry.cpu_us}:`).update(body).digest();
-    this.#run('INSERT INTO journal (run, seq, at, cpu_us, body, hash) VALUES (?, ?, ?, ?, ?, ?)', run, entry.seq, entry.at, entry.cpu_us, body, hash);
+    this.#run(
+      'INSERT INTO journal (run, seq, at, cpu_us, body, hash) VALUES (?, ?, ?, ?, ?, ?)',
+      run,
+      entry.seq,
+      entry.at,
+      entry.cpu_us,
+      body,
+      hash,
+    );
     this.#run(
       'UPDATE runs SET seq = ?, hash = ?, lifecycle = ?, control = ?, waiting = ?, outcome = ?, ended_at = ? WHERE id = ?',
       entry.seq,
@@ -116,7 +144,8 @@ export class SqliteCore {
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', run, commit.consumed);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
-    for (const { id, used, revoked } of commit.grantStates) this.#run('UPDATE grants SET used = ?, revoked = ? WHERE id = ?', used, Number(revoked), id);
+    for (const { id, used, revoked } of commit.grantStates)
+      this.#run('UPDATE grants SET used = ?, revoked = ? WHERE id = ?', used, Number(revoked), id);
     for (const { id, due } of commit.timers) this.#run('INSERT INTO timers (run, id, due) VALUES (?, ?, ?)', run, id, due);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', run, id);
     const delivered = commit.outbox.map(({ to, key, delivery }) => this.#deliver(run, to, key, delivery));
@@ -153,7 +182,10 @@ export class SqliteCore {
   }
 
   inbox(run: RunId): InboxItem[] {
-    const rows = this.#statement('SELECT seq, delivery FROM inbox WHERE run = ? ORDER BY seq').all(run) as unknown as { seq: number; delivery: string }[];
+    const rows = this.#statement('SELECT seq, delivery FROM inbox WHERE run = ? ORDER BY seq').all(run) as unknown as {
+      seq: number;
+      delivery: string;
+    }[];
     return rows.map(({ seq, delivery }) => ({ seq, delivery: JSON.parse(delivery) as PendingDelivery }));
   }
 
@@ -169,9 +201,19 @@ export class SqliteCore {
 
   /** Puts a delivery into an inbox, once; 0 where the receiver has ended. */
   #deliver(from: RunId, to: RunId, key: string, delivery: PendingDelivery): number {
-    const row = this.#get<{ inbox_seq: number }>("UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING inbox_seq", to);
+    const row = this.#get<{ inbox_seq: number }>(
+      "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING inbox_seq",
+      to,
+    );
     if (row === undefined) return 0;
-    this.#run('INSERT INTO inbox (run, seq, sender, key, delivery) VALUES (?, ?, ?, ?, ?)', to, row.inbox_seq, from, key, JSON.stringify(delivery));
+    this.#run(
+      'INSERT INTO inbox (run, seq, sender, key, delivery) VALUES (?, ?, ?, ?, ?)',
+      to,
+      row.inbox_seq,
+      from,
+      key,
+      JSON.stringify(delivery),
+    );
     return row.inbox_seq;
   }
 
@@ -182,7 +224,13 @@ export class SqliteCore {
   }
 
   #putGrant(grant: Grant): void {
-    this.#run('INSERT INTO grants (id, parent, holder, data, used, revoked) VALUES (?, ?, ?, ?, 0, 0)', grant.id, grant.parent ?? null, grant.holder, JSON.stringify(grant));
+    this.#run(
+      'INSERT INTO grants (id, parent, holder, data, used, revoked) VALUES (?, ?, ?, ?, 0, 0)',
+      grant.id,
+      grant.parent ?? null,
+      grant.holder,
+      JSON.stringify(grant),
+    );
   }
 
   #statement(sql: string): StatementSync {

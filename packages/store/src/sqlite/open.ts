@@ -27,10 +27,13 @@ export function openForWriting(folder: string): OpenDatabase {
       const db = new DatabaseSync(join(folder, 'corral.db'));
       try {
         db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-        const { size } = db.prepare('SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()').get() as { size: number };
+        const { size } = db.prepare('SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()').get() as {
+          size: number;
+        };
         if (size <= CHECK_BYTES) {
           const { quick_check: verdict } = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
-          if (verdict !== 'ok') throw new CorralError('CORRAL_DATA_CORRUPT', `The database in ${folder} is damaged: ${verdict.split('\n').join(' ')}.`);
+          if (verdict !== 'ok')
+            throw new CorralError('CORRAL_DATA_CORRUPT', `The database in ${folder} is damaged: ${verdict.split('\n').join(' ')}.`);
         }
         migrate(db);
         return { db, lock };

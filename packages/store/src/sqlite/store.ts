@@ -26,7 +26,13 @@ class Thread {
         else waiter?.resolve(answer.value as never);
       }
     });
-    this.#worker.on('error', (error) => this.#fail(new CorralError('CORRAL_INTERNAL', `A thread of the store failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error })));
+    this.#worker.on('error', (error) =>
+      this.#fail(
+        new CorralError('CORRAL_INTERNAL', `A thread of the store failed: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        }),
+      ),
+    );
     this.#worker.on('exit', () => this.#fail(new CorralError('CORRAL_STOPPING', 'The store is closed.')));
   }
 

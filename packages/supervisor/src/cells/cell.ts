@@ -3,7 +3,17 @@
  * trusted: a frame is judged by its header before it is buffered, and one that does not answer what was asked ends it.
  */
 import { CorralError } from '@corral/protocol/errors';
-import { encodeFrame, FrameKind, FrameReader, type FaultPayload, type Frame, type FrameHead, type ReadyPayload, type ReplayPayload, type StartPayload } from '@corral/protocol/frame';
+import {
+  encodeFrame,
+  FrameKind,
+  FrameReader,
+  type FaultPayload,
+  type Frame,
+  type FrameHead,
+  type ReadyPayload,
+  type ReplayPayload,
+  type StartPayload,
+} from '@corral/protocol/frame';
 import { FaultPayload as FaultSchema, ReadyPayload as ReadySchema } from '@corral/protocol/cell-reports';
 import type { CellId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';

@@ -124,4 +124,5 @@ export class CellPool {
 const BUSY = 1e6;
 const STARTING = 1e7;
 const STUCK = 1e9;
-const rank = (cell: Cell, load: (cell: Cell) => number) => load(cell) + (cell.stuck ? STUCK : !cell.ready ? STARTING : cell.task === undefined ? 0 : BUSY);
+const rank = (cell: Cell, load: (cell: Cell) => number) =>
+  load(cell) + (cell.stuck ? STUCK : !cell.ready ? STARTING : cell.task === undefined ? 0 : BUSY);
