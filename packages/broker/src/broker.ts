@@ -52,6 +52,8 @@ export interface BusRun {
   readonly ledger: Ledger;
   readonly epoch: number;
   readonly control: Control;
+  /** It is over, though that may not be durable yet. */
+  readonly outcome: Outcome | undefined;
   /** Somebody asked it to stop. */
   readonly cancelled: { readonly by: string; readonly reason: string } | undefined;
 }
@@ -185,6 +187,11 @@ export class Broker {
     return true;
   }
 
+  /** Whether a call has left for its tool and not come back. Before its crank is durable, it has not. */
+  isUnderway(run: RunId, id: number): boolean {
+    return this.#dispatcher.isUnderway(run, id);
+  }
+
   /** Stops everything that is under way for a run. Returns how many calls were aborted. */
   dropCalls(ledger: Ledger): number {
     return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
@@ -253,14 +260,17 @@ export class Broker {
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
-    this.#release(ledger, batch, commit, result, timersDone);
+    this.#release(run, batch, commit, result, timersDone);
     return result;
   }
 
   /** The crank is durable: the embargo on its effects is over. */
-  #release(ledger: Ledger, batch: Batch, commit: Commit, result: CommitResult, timersDone: readonly number[]): void {
+  #release(run: BusRun, batch: Batch, commit: Commit, result: CommitResult, timersDone: readonly number[]): void {
+    const { ledger } = run;
     const { record } = ledger;
     const { outcome } = batch;
+    // Children first: what was sent to them in the same crank must find them.
+    if (outcome === undefined) for (const child of batch.spawned) this.#events.spawned(child);
     for (const [i, outgoing] of commit.outbox.entries()) {
       const number = result.delivered[i] ?? 0;
       if (number > 0) this.#events.deliver(outgoing.to, outgoing.delivery, number);
@@ -273,10 +283,11 @@ export class Broker {
       this.#events.ended(record.id, outcome);
       return;
     }
-    for (const child of batch.spawned) this.#events.spawned(child);
+    // It was ended from outside while this was being written: what was still under embargo never leaves.
+    if (run.outcome !== undefined) return;
     for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
-    for (const call of batch.dispatches) if (!call.early && ledger.pending.has(call.id)) this.#dispatcher.start(record, call);
+    for (const call of batch.dispatches) if (!call.early) this.#dispatcher.start(record, call);
     for (const id of batch.aborts) this.#dispatcher.abort(record.id, id);
     this.#deliverDecided(ledger, batch.decisions);
   }

@@ -4,7 +4,7 @@
  */
 import { errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports';
 import type { Result } from '@corral/protocol/delivery';
@@ -62,6 +62,11 @@ export class Dispatcher {
     return dropped;
   }
 
+  /** Whether a call has left and not come back. */
+  isUnderway(run: RunId, id: number): boolean {
+    return this.#going.has(keyOf(run, id));
+  }
+
   get size(): number {
     return this.#going.size;
   }
@@ -112,16 +117,24 @@ function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): 
   }
   const parsed = tool.output.safeParse(result.value);
   if (!parsed.success) return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} broke its own output schema.`, { call: id }) };
-  const value = (parsed.data ?? null) as Json;
-  if (isDeeperThan(value, JSON_MAX_DEPTH))
+  const value = parsed.data ?? null;
+  if (isDeeperThan(value, JSON_MAX_DEPTH)) {
     return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} returned more than ${JSON_MAX_DEPTH} levels.`, { call: id }) };
-  const bytes = Buffer.byteLength(canonical(value));
-  if (bytes > most)
-    return {
-      id,
-      error: errorData('CORRAL_RESULT_TOO_LARGE', `${tool.name} returned ${bytes} bytes; at most ${most} may come back at once.`, {
-        call: id,
-      }),
-    };
-  return { id, value };
+  }
+  const bytes = jsonBytes(value);
+  if (bytes === undefined) return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} returned what is no JSON.`, { call: id }) };
+  if (bytes > most) {
+    const message = `${tool.name} returned ${bytes} bytes; at most ${most} may come back at once.`;
+    return { id, error: errorData('CORRAL_RESULT_TOO_LARGE', message, { call: id }) };
+  }
+  return { id, value: value as Json };
+}
+
+/** Size of a value as JSON; undefined when it cannot be written so. */
+function jsonBytes(value: unknown): number | undefined {
+  try {
+    return Buffer.byteLength(JSON.stringify(value) ?? 'null');
+  } catch {
+    return undefined;
+  }
 }

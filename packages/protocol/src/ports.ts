@@ -38,6 +38,8 @@ export interface CellProcess {
   /** Stops it where it stands; false when it is gone. */
   freeze(): boolean;
   thaw(): boolean;
+  /** Whether it really stands still by now; undefined where the platform does not tell. */
+  stopped(): boolean | undefined;
   kill(): void;
   /** Puts it behind every other cell on the CPU, or back; where the platform would not let it come back, nothing happens. */
   demote(behind: boolean): void;

@@ -18,6 +18,7 @@ export interface ControlOptions {
   readonly stage: Stage;
   readonly runs: ReadonlyMap<RunId, Run>;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
+  readonly pause_grace_ms: number;
   /** Ends a run and resolves once that is durable. */
   readonly end: (run: Run, outcome: Outcome, revoke: boolean) => Promise<unknown>;
   /** Resolves once the process of a cell is gone. */
@@ -54,8 +55,12 @@ export class Control {
     this.stopWall(run);
     const cell = run.seat?.cell;
     if (cell !== undefined && run.onCpu !== undefined) this.#freeze(run, cell);
+    if (cell?.paused === true) {
+      stage.rehome(cell);
+      // A signal is obeyed a moment after it was sent.
+      while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
+    }
     const latency_ms = clock.monotonic() - began;
-    if (cell !== undefined && cell.paused) stage.rehome(cell);
     await broker.record(run, { kind: 'control', control: 'paused', by, reason });
     return this.#receipt(run, 'pause', by, reason, latency_ms);
   }
@@ -105,24 +110,24 @@ export class Control {
     const began = clock.monotonic();
     const run = this.#find(id);
     const calls = [...run.ledger.pending.values()].filter((pending) => pending.kind === 'call');
-    const unknown = calls.filter(({ tool, state }) => {
+    const underway = calls.filter((call) => this.#options.broker.isUnderway(id, call.id));
+    const unknown = calls.filter(({ id: call, tool, state }) => {
       const annotations = this.#options.tool(run.tenant, tool)?.annotations;
-      return state === 'unknown' || annotations === undefined || !mayRepeat(annotations);
+      return state === 'unknown' || (this.#options.broker.isUnderway(id, call) && (annotations === undefined || !mayRepeat(annotations)));
     });
     const children = [...run.ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
     const cell = run.seat?.cell;
     const onCpu = cell !== undefined && cell.task?.assignment === run.seat?.assignment;
+    // Children first: their receipts belong to this one.
+    const receipts = children.filter((child) => this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child)).map((child) => this.kill(child, by, reason));
     const durable = end(run, { kind: 'killed', by, reason }, true);
-    const receipts = children.flatMap((child) =>
-      this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child) ? [this.kill(child, by, reason)] : [],
-    );
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;
     await durable;
     return this.#receipt(run, 'kill', by, reason, latency_ms, {
       cell_killed: onCpu,
       grants_revoked: run.ledger.caps.size,
-      calls_aborted: calls.length,
+      calls_aborted: underway.length,
       calls_unknown: unknown.map((call) => call.id),
       children: await Promise.all(receipts),
     });
@@ -189,7 +194,7 @@ export class Control {
     const { clock, stage } = this.#options;
     cell.paused = true;
     cell.freeze();
-    const stopGrace = clock.after(MACHINE.pause_grace_ms.default, () => {
+    const stopGrace = clock.after(this.#options.pause_grace_ms, () => {
       this.#frozen.delete(run.id);
       const crank = run.onCpu;
       stage.condemn(cell);

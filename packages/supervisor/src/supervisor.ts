@@ -44,6 +44,8 @@ export interface SupervisorOptions {
   readonly maxCells?: number;
   readonly cellsPerTenant?: number;
   readonly spares?: number;
+  /** How long a run that was frozen in a crank keeps its cell. */
+  readonly pause_grace_ms?: number;
 }
 
 /** A run that was admitted. */
@@ -135,6 +137,7 @@ export class Supervisor {
       broker: this.#broker,
       stage: this.#stage,
       runs: this.#runs,
+      pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
       tool: (tenant, name) => this.tool(tenant, name),
       end: (run, outcome, revoke) => this.#end(run, outcome, revoke),
       gone: (cell) =>
@@ -211,6 +214,17 @@ export class Supervisor {
   view(id: RunId): RunView | undefined {
     const run = this.#runs.get(id);
     return run && viewOf(run, this.#options.clock.monotonic());
+  }
+
+  /** The process a run sits in, if it sits in one. */
+  cellOf(id: RunId): { readonly id: string; readonly pid: number | undefined } | undefined {
+    const cell = this.#runs.get(id)?.seat?.cell;
+    return cell && { id: cell.id, pid: cell.pid };
+  }
+
+  /** Takes every run that waits out of memory. They come back, by replay, when something arrives for them. */
+  park(): void {
+    for (const run of this.#runs.values()) if (run.onCpu === undefined && run.queue.length === 0) this.#stage.unseat(run);
   }
 
   observe(observer: (observation: Observation) => void): () => void {

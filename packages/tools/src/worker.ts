@@ -6,6 +6,7 @@ import { Piscina } from 'piscina';
 import type * as z from 'zod';
 import type { Tool, ToolCall, ToolResult } from '@corral/protocol/tool';
 import { describe, type ToolSpec } from './define.ts';
+import type { RunnerTask } from './runner.ts';
 
 export interface WorkerToolsOptions {
   readonly threads: number;
@@ -23,6 +24,7 @@ export class WorkerTools {
 
   constructor({ threads }: WorkerToolsOptions) {
     this.#pool = new Piscina({
+      filename: new URL('./runner.ts', import.meta.url).href,
       minThreads: 1,
       maxThreads: Math.max(1, threads),
       idleTimeout: 30_000,
@@ -31,10 +33,7 @@ export class WorkerTools {
     });
   }
 
-  /**
-   * A tool whose function is the named export of a module. The function gets a WorkerCall and may throw an error with
-   * `name: 'ToolError'`, whose message the agent reads.
-   */
+  /** A tool whose function is the named export of a module. It gets a WorkerCall, and may throw a ToolError. */
   tool<In extends z.ZodType, Out extends z.ZodType>(spec: ToolSpec<In, Out> & { readonly module: URL; readonly export: string }): Tool {
     return { ...describe(spec), invoke: (call) => this.#invoke(spec, call) };
   }
@@ -46,20 +45,20 @@ export class WorkerTools {
   async #invoke(spec: { readonly name: string; readonly module: URL; readonly export: string }, call: ToolCall): Promise<ToolResult> {
     const { input, idempotency_key, attempt, signal } = call;
     if (signal.aborted) return { kind: 'failed', message: `${spec.name} was not started.` };
+    const started = new Int32Array(new SharedArrayBuffer(4));
+    const task: RunnerTask = {
+      tool: spec.name,
+      module: spec.module.href,
+      export: spec.export,
+      call: { input, idempotency_key, attempt } satisfies WorkerCall<unknown>,
+      started,
+    };
     try {
-      const task = { input, idempotency_key, attempt } satisfies WorkerCall<unknown>;
-      return { kind: 'ok', value: (await this.#pool.run(task, { filename: spec.module.href, name: spec.export, signal })) as unknown };
-    } catch (error) {
-      const { name, message } = error as Error;
-      if (name === 'ToolError') return { kind: 'failed', message };
-      // An exception of the function itself came back over a thread that is alive; anything else took the thread with it.
-      if (name !== 'AbortError' && !isThreadLoss(error)) return { kind: 'failed', message: `${spec.name} failed.` };
+      return (await this.#pool.run(task, { signal })) as ToolResult;
+    } catch {
+      // Whatever the function itself does comes back as a result; this is the loss of its thread, or of its place in the queue.
+      if (Atomics.load(started, 0) === 0) return { kind: 'failed', message: `${spec.name} was not started.` };
       return { kind: 'unknown', message: `The worker of ${spec.name} was lost while it ran.` };
     }
   }
-}
-
-function isThreadLoss(error: unknown): boolean {
-  const { code, message } = error as { code?: string; message?: string };
-  return code === 'ERR_WORKER_OUT_OF_MEMORY' || /worker exited|Terminating worker|destroyed/i.test(message ?? '');
 }

@@ -103,6 +103,11 @@ export class Cell {
     this.#send(FrameKind.hello, 0, 0, 0, JSON.stringify({ effects_per_crank: MACHINE.effects_per_crank.default }));
   }
 
+  /** As this machine sees it. */
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   get ready(): boolean {
     return this.runtime !== undefined && !this.dead;
   }
@@ -155,6 +160,11 @@ export class Cell {
     if (this.#frozenSince !== undefined || !this.#process.freeze()) return false;
     this.#frozenSince = this.#now();
     return true;
+  }
+
+  /** Whether the process stands still by now; true where nobody can tell. */
+  get still(): boolean {
+    return this.#process.stopped() ?? true;
   }
 
   thaw(): void {

@@ -86,6 +86,10 @@ class LocalCell implements CellProcess {
     return this.#signal('SIGCONT');
   }
 
+  stopped(): boolean | undefined {
+    return this.#gone ? true : this.#meter?.stopped();
+  }
+
   kill(): void {
     // The cell itself first: bubblewrap's death takes it along too, but a moment later.
     this.#signal('SIGKILL');

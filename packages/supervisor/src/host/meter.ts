@@ -1,5 +1,5 @@
 /** What a process has used, as the operating system says: read from outside, so the process cannot lie about it. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import type { ProcessMeter } from '@corral/protocol/ports';
 
 const PAGE_MIB = 4096 / (1024 * 1024);
@@ -9,10 +9,12 @@ export class ProcMeter {
   readonly #stat: number;
   readonly #memory: number;
   readonly #buffer = Buffer.allocUnsafe(256);
+  readonly #tasks: string;
   #closed = false;
 
   /** @throws when there is no such process, or no /proc */
   constructor(pid: number) {
+    this.#tasks = `/proc/${pid}/task`;
     // Time on the CPU of the main thread in nanoseconds: the thread that runs cranks.
     this.#stat = openSync(`/proc/${pid}/schedstat`, 'r');
     this.#memory = openSync(`/proc/${pid}/statm`, 'r');
@@ -24,6 +26,16 @@ export class ProcMeter {
       const cpu_ms = Number(this.#field(this.#stat, 0)) / 1e6;
       const rss_mib = Number(this.#field(this.#memory, 1)) * PAGE_MIB;
       return { cpu_ms, rss_mib };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Whether every thread of the process has been stopped by a signal. */
+  stopped(): boolean | undefined {
+    if (this.#closed) return undefined;
+    try {
+      return readdirSync(this.#tasks).every((thread) => readFileSync(`${this.#tasks}/${thread}/stat`, 'latin1').split(') ')[1]?.startsWith('T') === true);
     } catch {
       return undefined;
     }

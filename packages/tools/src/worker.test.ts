@@ -1,0 +1,47 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import type { ToolCall } from '@corral/protocol/tool';
+import { WorkerTools } from './worker.ts';
+
+const workers = new WorkerTools({ threads: 2 });
+afterAll(() => workers.close());
+
+const module = new URL('./fixtures/functions.ts', import.meta.url);
+const tool = (name: string) => workers.tool({ name, description: '', input: z.object({ n: z.number() }), output: z.unknown(), module, export: name });
+const call = (signal = new AbortController().signal): ToolCall => ({
+  input: { n: 21 },
+  idempotency_key: 'run_x:1',
+  attempt: 1,
+  run: 'run_x' as never,
+  tenant: 't' as never,
+  signal,
+});
+
+describe('a function tool on a worker', () => {
+  test('answers', async () => {
+    expect(await tool('double').invoke(call())).toEqual({ kind: 'ok', value: 42 });
+    expect(await tool('key').invoke(call())).toEqual({ kind: 'ok', value: 'run_x:1' });
+  });
+
+  test('tells the agent what it says itself, and nothing of any other exception', async () => {
+    expect(await tool('fail').invoke(call())).toEqual({ kind: 'failed', message: 'There is none left.' });
+    expect(await tool('secret').invoke(call())).toEqual({ kind: 'failed', message: 'secret failed.' });
+  });
+
+  test('whose worker died leaves an unknown result', async () => {
+    expect(await tool('die').invoke(call())).toMatchObject({ kind: 'unknown' });
+    expect(await tool('double').invoke(call())).toEqual({ kind: 'ok', value: 42 });
+  });
+
+  test('that had to be stopped leaves an unknown result, and the thread is free again', async () => {
+    const abort = new AbortController();
+    const going = Promise.all([tool('hang').invoke(call(abort.signal)), tool('hang').invoke(call(abort.signal))]);
+    setTimeout(() => abort.abort(), 200);
+    expect(await going).toEqual([expect.objectContaining({ kind: 'unknown' }), expect.objectContaining({ kind: 'unknown' })]);
+    expect(await tool('double').invoke(call())).toEqual({ kind: 'ok', value: 42 });
+  });
+
+  test('is not started when it was given up before', async () => {
+    expect(await tool('double').invoke(call(AbortSignal.abort()))).toMatchObject({ kind: 'failed' });
+  });
+});

@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { RunView } from '@corral/supervisor';
+import { gate, readingTool, tool, world, type World } from '../world.ts';
+
+const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, run() { const until = Date.now() + 1; for (let i = 0; i < 4e9; i++); return 'done' } }`;
+const onCpu = (view: RunView | undefined) => view?.on_cpu === true;
+
+/** Time on the CPU of every thread of a process, in kernel ticks. */
+const ticks = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return Number(fields[11]) + Number(fields[12]);
+};
+
+/** Ten runs that wait for a tool, in the same cell as whoever comes next. */
+async function neighbours(w: World) {
+  const version = await w.deploy(
+    `{ name: 'neighbour', uses: { wait: 'tool:wait' }, async run({ input, caps }) { const mine = Math.random(); const said = []; for (let i = 0; i < 3; i++) said.push((await caps.wait({ i })) + input); return said.join() } }`,
+  );
+  const runs = await Promise.all(Array.from({ length: 10 }, (_, n) => w.submit(version, n)));
+  for (const { id } of runs) await w.until(id, (view) => view?.waiting === 'call');
+  return { allWell: async () => expect(await Promise.all(runs.map((run) => run.ended))).toEqual(runs.map((_, n) => ({ kind: 'completed', output: [n, n, n].map((one) => `ok${one}`).join() }))) };
+}
+
+describe('kill', () => {
+  test('ends a run on the CPU, proves it, and costs its neighbours nothing', async () => {
+    const doors = gate();
+    const w = await world([readingTool('wait', () => doors.opened.then(() => 'ok'))], { cellsPerTenant: 1 });
+    const others = await neighbours(w);
+    const { id, ended } = await w.submit(await w.deploy(SPIN));
+    await w.until(id, onCpu);
+    const receipt = await w.supervisor.control.kill(id, 'ana', 'enough');
+    expect(receipt).toMatchObject({ run: id, operation: 'kill', by: 'ana', reason: 'enough', lifecycle: 'ended', cell_killed: true });
+    expect(await ended).toEqual({ kind: 'killed', by: 'ana', reason: 'enough' });
+    expect(await w.store.run(id)).toMatchObject({ status: { lifecycle: 'ended', outcome: { kind: 'killed' } } });
+    doors.open();
+    await others.allWell();
+  });
+
+  test('takes the children with it, aborts calls, revokes grants, and names what nobody knows', async () => {
+    const invoked: string[] = [];
+    const aborted: string[] = [];
+    const wait = (name: string) => (_: unknown, { signal }: { signal: AbortSignal }) => {
+      invoked.push(name);
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          aborted.push(name);
+          reject(new Error('aborted'));
+        });
+      });
+    };
+    const w = await world([tool('pay', wait('pay')), readingTool('look', wait('look'))]);
+    const version = await w.deploy(`
+      import { defineAgent } from '@corral/guest';
+      const child = defineAgent({ name: 'child', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({}) });
+      export default defineAgent({ name: 'parent', uses: { pay: 'tool:pay', look: 'tool:look' }, spawns: { child }, async run({ spawn, caps }) { const kid = spawn(child, {}, { caps: { pay: caps.pay } }); await Promise.all([caps.look({}), kid.ended]) } });`);
+    const { id, ended } = await w.submit(version);
+    await w.until(id, () => invoked.length === 2);
+    const receipt = await w.supervisor.control.kill(id, 'ana', 'enough');
+    expect(receipt).toMatchObject({ cell_killed: false, calls_aborted: 1, calls_unknown: [], grants_revoked: 4, children: [{ calls_aborted: 1, calls_unknown: [1], lifecycle: 'ended' }] });
+    expect(aborted.sort()).toEqual(['look', 'pay']);
+    expect(await ended).toMatchObject({ kind: 'killed' });
+    expect(w.supervisor.runs()).toEqual([]);
+    await expect(w.supervisor.control.kill(id, 'ana', 'again')).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
+  });
+
+  test('keeps what is still under embargo from ever leaving', async () => {
+    const paid: unknown[] = [];
+    const w = await world([tool('pay', (input) => paid.push(input))]);
+    const version = await w.deploy(`{ name: 'a', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({}) }`);
+    const commit = w.store.commit.bind(w.store);
+    const kills: Promise<unknown>[] = [];
+    let first = true;
+    w.store.commit = (one) => {
+      const writing = commit(one);
+      // The crank has been decided and is being written down.
+      if (first) {
+        first = false;
+        kills.push(w.supervisor.control.kill(one.run, 'ana', 'just in time'));
+      }
+      return writing;
+    };
+    const { ended } = await w.submit(version);
+    expect(await ended).toMatchObject({ kind: 'killed' });
+    await Promise.all(kills);
+    expect(paid).toEqual([]);
+  });
+});
+
+describe('pause', () => {
+  test.runIf(process.platform === 'linux')('freezes a run on the CPU, lets its neighbours go on elsewhere, and resumes where it stood', async () => {
+    const doors = gate();
+    const w = await world([readingTool('wait', () => doors.opened.then(() => 'ok'))], { cellsPerTenant: 1 });
+    const others = await neighbours(w);
+    const { id, ended } = await w.submit(await w.deploy(SPIN));
+    await w.until(id, onCpu);
+    const receipt = await w.supervisor.control.pause(id, 'ana', 'let me look');
+    expect(receipt).toMatchObject({ operation: 'pause', control: 'paused', lifecycle: 'active' });
+    const pid = w.supervisor.cellOf(id)?.pid as number;
+    const before = ticks(pid);
+    doors.open();
+    await others.allWell();
+    expect(ticks(pid)).toBe(before);
+    expect(w.supervisor.view(id)).toMatchObject({ control: 'paused' });
+    await expect(w.supervisor.control.pause(id, 'ana', 'again')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
+    await w.supervisor.control.resume(id, 'ana', 'go on');
+    expect(await ended).toMatchObject({ kind: 'completed', output: 'done' });
+    const events = (await w.store.journal(id)).flatMap((entry) => (entry.event?.kind === 'control' ? [[entry.event.control, entry.event.by]] : []));
+    expect(events).toEqual([
+      ['paused', 'ana'],
+      ['none', 'ana'],
+    ]);
+  });
+
+  test('gives the cell back after a grace; the crank is made again', async () => {
+    const w = await world([], { pause_grace_ms: 50 });
+    const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', ceilings: { crank_cpu_ms: 5000 }, run() { for (let i = 0; i < 5e8; i++); return 'done' } }`));
+    await w.until(id, onCpu);
+    await w.supervisor.control.pause(id, 'ana', 'look');
+    await w.until(id, (view) => view?.residency === 'parked');
+    await w.supervisor.control.resume(id, 'ana', 'go on');
+    expect(await ended).toMatchObject({ kind: 'completed', output: 'done' });
+  });
+
+  test('holds what arrives between cranks, and paused time counts towards no ceiling', async () => {
+    const doors = gate();
+    const w = await world([readingTool('wait', () => doors.opened.then(() => 'ok'))]);
+    const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', uses: { wait: 'tool:wait' }, ceilings: { wall_ms: 400 }, run: ({ caps }) => caps.wait({}) }`));
+    await w.until(id, (view) => view?.waiting === 'call');
+    await w.supervisor.control.pause(id, 'ana', 'look');
+    doors.open();
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(w.supervisor.view(id)).toMatchObject({ control: 'paused', outcome: undefined });
+    await w.supervisor.control.resume(id, 'ana', 'go on');
+    expect(await ended).toMatchObject({ kind: 'completed', output: 'ok' });
+  });
+});
+
+describe('cancel', () => {
+  const patient = (onAbort: string) => `{ name: 'a', async run({ signal, sleep }) { try { await new Promise((_, reject) => { signal.addEventListener('abort', () => reject(signal.reason)); setTimeout(() => {}, 3600000) }) } catch (error) { ${onAbort} } } }`;
+
+  test.each([
+    ['that tidies up and throws on', 'await sleep(5); throw error', { kind: 'cancelled', by: 'ana', reason: 'enough' }],
+    ['that finishes all the same', 'return "saved"', { kind: 'completed', output: 'saved' }],
+    ['that does not care, after a grace', 'await new Promise(() => setTimeout(() => {}, 3600000))', { kind: 'cancelled', by: 'ana', reason: 'enough' }],
+  ])('ends a run %s', async (_, body, expected) => {
+    const w = await world();
+    const { id, ended } = await w.submit(await w.deploy(patient(body)));
+    await w.until(id, (view) => view?.waiting === 'timer');
+    expect(w.supervisor.control.cancel(id, 'ana', 'enough', 150)).toMatchObject({ operation: 'cancel' });
+    expect(await ended).toEqual(expected);
+  });
+});
+
+describe('a host that stops', () => {
+  test('takes its runs up again when it starts on the same folder, and decides nothing twice', async () => {
+    const calls: string[] = [];
+    const doors = gate();
+    const tools = (stuck: boolean) => [
+      tool('pay', (_, { idempotency_key }) => calls.push(idempotency_key)),
+      readingTool('wait', () => (stuck ? new Promise(() => undefined) : doors.opened.then(() => 'ok'))),
+    ];
+    const source = `{ name: 'a', uses: { pay: 'tool:pay', wait: 'tool:wait' }, budget: { calls: 3 }, async run({ caps, messages }) { const mine = Math.random(); await caps.pay({}); const [said] = await Promise.all([caps.wait({}), new Promise((resolve) => setTimeout(resolve, 300))]); return [said, mine === mine] } }`;
+    const first = await world(tools(true));
+    const { id } = await first.submit(await first.deploy(source));
+    await first.until(id, (view) => view?.waiting === 'call' && view.calls === 2);
+    await first.close();
+
+    const second = await world(tools(false), { folder: first.folder });
+    expect(second.supervisor.view(id)).toMatchObject({ waiting: 'call', calls: 2, lifecycle: 'active' });
+    doors.open();
+    await second.until(id, (view) => view === undefined);
+    expect(await second.store.run(id)).toMatchObject({ epoch: 2, status: { outcome: { kind: 'completed', output: ['ok', true] } } });
+    expect(calls).toEqual([`${id}:1`]);
+  });
+
+  test('leaves a call that it had sent and may not repeat to a person', async () => {
+    const first = await world([tool('pay', () => new Promise(() => undefined))]);
+    const { id } = await first.submit(await first.deploy(`{ name: 'a', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({}) }`));
+    await first.until(id, (view) => view?.waiting === 'call');
+    await first.close();
+    let paid = 0;
+    const second = await world([tool('pay', () => (paid += 1))], { folder: first.folder });
+    await second.until(id, (view) => view?.waiting === 'resolution');
+    expect(paid).toBe(0);
+    await second.supervisor.control.resolve(id, 1, 'ana', { how: 'retry' });
+    await second.until(id, (view) => view === undefined);
+    expect(paid).toBe(1);
+    expect(await second.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 1 } } });
+  });
+});

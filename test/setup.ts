@@ -1,0 +1,9 @@
+/** Builds what the tests run: the cell and the sandbox image, as a host would be given them. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+export default function setup(): void {
+  for (const script of ['packages/cell/build.ts', 'sandbox-images/base/build.ts']) execFileSync(process.execPath, [script], { cwd: root });
+}

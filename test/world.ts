@@ -1,0 +1,100 @@
+/** A real host for tests: real cells, a real store in a folder of its own, tools that the test brings along. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import * as z from 'zod';
+import { bundleAgent } from '@corral/cli/bundle';
+import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { Tool, ToolAnnotations, ToolCall } from '@corral/protocol/tool';
+import { SqliteStore } from '@corral/store/sqlite';
+import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Observation, type RunView, type SupervisorOptions } from '@corral/supervisor';
+import { inlineTool } from '@corral/tools/define';
+
+export interface World {
+  readonly supervisor: Supervisor;
+  readonly store: SqliteStore;
+  readonly folder: string;
+  readonly seen: Observation[];
+  /** Deploys an agent from its source: the text of a module whose default export is the agent. */
+  deploy(source: string, tenant?: string): Promise<AgentVersion>;
+  submit(version: AgentVersion, input?: unknown, more?: { tenant?: string; ceilings?: CeilingsRequest; budget?: Budget }): ReturnType<Supervisor['submit']>;
+  /** Deploys, submits and waits for the end. */
+  run(source: string, input?: unknown, more?: Parameters<World['submit']>[2]): Promise<Awaited<Awaited<ReturnType<Supervisor['submit']>>['ended']>>;
+  /** Waits until something holds of a run. */
+  until(run: RunId, holds: (view: RunView | undefined) => boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function temporary(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'corral-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export async function world(tools: readonly Tool[] = [], options: Partial<SupervisorOptions> & { folder?: string } = {}): Promise<World> {
+  const folder = options.folder ?? (await temporary());
+  const store = await SqliteStore.open(join(folder, 'data'));
+  const seen: Observation[] = [];
+  const supervisor = await Supervisor.start({
+    store,
+    launcher: new ProcessLauncher(findWalls()),
+    clock: realClock,
+    random: realRandom,
+    image: readImage(),
+    cores: 2,
+    tenants: { crew: { tools }, zoo: { tools } },
+    ...options,
+  });
+  supervisor.observe((observation) => seen.push(observation));
+  let open = true;
+  const close = async () => {
+    if (!open) return;
+    open = false;
+    await supervisor.close();
+  };
+  onTestFinished(close);
+  let files = 0;
+
+  const made: World = {
+    supervisor,
+    store,
+    folder,
+    seen,
+    async deploy(source, tenant = 'crew') {
+      const file = join(folder, 'agents', `${(files += 1)}.ts`);
+      await mkdir(join(folder, 'agents'), { recursive: true });
+      await writeFile(file, source.includes('import ') ? source : `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${source});`);
+      const bundle = await bundleAgent(file);
+      const [manifests] = await supervisor.describe([bundle.describing]);
+      const [version] = await supervisor.deploy(tenant as TenantId, bundle.source, manifests);
+      if (version === undefined) throw new Error('no agent');
+      return version;
+    },
+    submit: (version, input = {}, { tenant = 'crew', ...more } = {}) => supervisor.submit({ tenant: tenant as TenantId, version, input, principal: 'test' as PrincipalId, ...more }),
+    async run(source, input, more) {
+      const { ended } = await made.submit(await made.deploy(source, more?.tenant), input, more);
+      return ended;
+    },
+    async until(run, holds) {
+      while (!holds(supervisor.view(run))) await new Promise((resolve) => setTimeout(resolve, 2));
+    },
+    close,
+  };
+  return made;
+}
+
+const READING: ToolAnnotations = { readOnly: true, idempotent: true, destructive: false, openWorld: false, repeatable: false, returns: 'trusted' };
+
+/** A tool made of a function. Without annotations it changes things, and must not be done twice. */
+export function tool(name: string, run: (input: Record<string, unknown>, call: ToolCall) => unknown, annotations: Partial<ToolAnnotations> = {}): Tool {
+  return inlineTool({ name, description: name, input: z.record(z.string(), z.unknown()), output: z.unknown(), annotations, run });
+}
+export const readingTool = (name: string, run: Parameters<typeof tool>[1]): Tool => tool(name, run, READING);
+
+/** A promise and what settles it. */
+export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  return { opened: promise, open: () => resolve(undefined) };
+}
