@@ -7,7 +7,16 @@ export default defineConfig({
   test: {
     projects: [
       // isolated-vm needs the flag.
-      { test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'], server, globalSetup: 'test/setup.ts', pool: 'forks', execArgv: ['--no-node-snapshot'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts'],
+          server,
+          globalSetup: 'test/setup.ts',
+          pool: 'forks',
+          execArgv: ['--no-node-snapshot'],
+        },
+      },
       {
         test: {
           name: 'system',

@@ -9,7 +9,17 @@ import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool, ToolAnnotations, ToolCall } from '@corral/protocol/tool';
 import { SqliteStore } from '@corral/store/sqlite';
-import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Observation, type RunView, type SupervisorOptions } from '@corral/supervisor';
+import {
+  findWalls,
+  ProcessLauncher,
+  readImage,
+  realClock,
+  realRandom,
+  Supervisor,
+  type Observation,
+  type RunView,
+  type SupervisorOptions,
+} from '@corral/supervisor';
 import { inlineTool } from '@corral/tools/define';
 
 export interface World {
@@ -19,9 +29,19 @@ export interface World {
   readonly seen: Observation[];
   /** Deploys an agent from its source: the text of a module whose default export is the agent. */
   deploy(source: string, tenant?: string): Promise<AgentVersion>;
-  submit(version: AgentVersion, input?: unknown, more?: { tenant?: string; ceilings?: CeilingsRequest; budget?: Budget }): ReturnType<Supervisor['submit']>;
+  /** Deploys the agent of a file. */
+  deployFile(file: string, tenant?: string): Promise<AgentVersion>;
+  submit(
+    version: AgentVersion,
+    input?: unknown,
+    more?: { tenant?: string; ceilings?: CeilingsRequest; budget?: Budget },
+  ): ReturnType<Supervisor['submit']>;
   /** Deploys, submits and waits for the end. */
-  run(source: string, input?: unknown, more?: Parameters<World['submit']>[2]): Promise<Awaited<Awaited<ReturnType<Supervisor['submit']>>['ended']>>;
+  run(
+    source: string,
+    input?: unknown,
+    more?: Parameters<World['submit']>[2],
+  ): Promise<Awaited<Awaited<ReturnType<Supervisor['submit']>>['ended']>>;
   /** Waits until something holds of a run. */
   until(run: RunId, holds: (view: RunView | undefined) => boolean): Promise<void>;
   close(): Promise<void>;
@@ -65,14 +85,21 @@ export async function world(tools: readonly Tool[] = [], options: Partial<Superv
     async deploy(source, tenant = 'crew') {
       const file = join(folder, 'agents', `${(files += 1)}.ts`);
       await mkdir(join(folder, 'agents'), { recursive: true });
-      await writeFile(file, source.includes('import ') ? source : `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${source});`);
+      await writeFile(
+        file,
+        source.includes('import ') ? source : `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${source});`,
+      );
+      return made.deployFile(file, tenant);
+    },
+    async deployFile(file, tenant = 'crew') {
       const bundle = await bundleAgent(file);
       const [manifests] = await supervisor.describe([bundle.describing]);
       const [version] = await supervisor.deploy(tenant as TenantId, bundle.source, manifests);
       if (version === undefined) throw new Error('no agent');
       return version;
     },
-    submit: (version, input = {}, { tenant = 'crew', ...more } = {}) => supervisor.submit({ tenant: tenant as TenantId, version, input, principal: 'test' as PrincipalId, ...more }),
+    submit: (version, input = {}, { tenant = 'crew', ...more } = {}) =>
+      supervisor.submit({ tenant: tenant as TenantId, version, input, principal: 'test' as PrincipalId, ...more }),
     async run(source, input, more) {
       const { ended } = await made.submit(await made.deploy(source, more?.tenant), input, more);
       return ended;
@@ -85,10 +112,21 @@ export async function world(tools: readonly Tool[] = [], options: Partial<Superv
   return made;
 }
 
-const READING: ToolAnnotations = { readOnly: true, idempotent: true, destructive: false, openWorld: false, repeatable: false, returns: 'trusted' };
+const READING: ToolAnnotations = {
+  readOnly: true,
+  idempotent: true,
+  destructive: false,
+  openWorld: false,
+  repeatable: false,
+  returns: 'trusted',
+};
 
 /** A tool made of a function. Without annotations it changes things, and must not be done twice. */
-export function tool(name: string, run: (input: Record<string, unknown>, call: ToolCall) => unknown, annotations: Partial<ToolAnnotations> = {}): Tool {
+export function tool(
+  name: string,
+  run: (input: Record<string, unknown>, call: ToolCall) => unknown,
+  annotations: Partial<ToolAnnotations> = {},
+): Tool {
   return inlineTool({ name, description: name, input: z.record(z.string(), z.unknown()), output: z.unknown(), annotations, run });
 }
 export const readingTool = (name: string, run: Parameters<typeof tool>[1]): Tool => tool(name, run, READING);

@@ -17,10 +17,19 @@ function session(body: string, { seed = '5eed'.repeat(16), memory_mib = 32, log_
     return { default: { [Symbol.for('corral.agent')]: options, ...options } };
   })();`;
   const bundle = new CachedScript(source, 'agent.js');
-  const config = { agent: 'a', at: AT - 1000, seed, message_bytes, log_bytes, effects_per_crank: 100, temporal: source.includes('Temporal') };
+  const config = {
+    agent: 'a',
+    at: AT - 1000,
+    seed,
+    message_bytes,
+    log_bytes,
+    effects_per_crank: 100,
+    temporal: source.includes('Temporal'),
+  };
   return new Session({ image, prelude, bundle, config, memory_mib, load_cpu_us: CPU_US });
 }
-const start = (input: unknown = {}, caps: object = {}) => JSON.stringify({ kind: 'start', at: AT, run: 'run_000000000000', input, caps, budget: {} });
+const start = (input: unknown = {}, caps: object = {}) =>
+  JSON.stringify({ kind: 'start', at: AT, run: 'run_000000000000', input, caps, budget: {} });
 type Effect = Record<string, unknown> & { readonly kind: string };
 const crank = (one: Session, delivery: string) => JSON.parse(one.crank(delivery, CPU_US)) as Effect[];
 /** What an agent that only computes comes to. */
@@ -71,7 +80,12 @@ describe('time in an isolate is the stamp of its delivery', () => {
 });
 
 describe('randomness in an isolate comes from its header', () => {
-  test.each(['Math.random()', 'crypto.randomUUID()', '[...crypto.getRandomValues(new Uint32Array(20))]', 'Array.from({ length: 50 }, Math.random)'])('%s', (expression) => {
+  test.each([
+    'Math.random()',
+    'crypto.randomUUID()',
+    '[...crypto.getRandomValues(new Uint32Array(20))]',
+    'Array.from({ length: 50 }, Math.random)',
+  ])('%s', (expression) => {
     const first = output(expression);
     expect(output(expression)).toEqual(first);
     expect(output(expression, { seed: 'beef'.repeat(16) })).not.toEqual(first);
@@ -88,7 +102,18 @@ describe('randomness in an isolate comes from its header', () => {
 });
 
 describe('what would let two executions differ is absent', () => {
-  test.each(['WeakRef', 'FinalizationRegistry', 'Atomics', 'SharedArrayBuffer', 'WebAssembly', 'process', 'require', 'fetch', 'Deno', 'Temporal'.slice(0, 0) + 'Bun'])('%s', (name) => {
+  test.each([
+    'WeakRef',
+    'FinalizationRegistry',
+    'Atomics',
+    'SharedArrayBuffer',
+    'WebAssembly',
+    'process',
+    'require',
+    'fetch',
+    'Deno',
+    'Temporal'.slice(0, 0) + 'Bun',
+  ])('%s', (name) => {
     expect(output(`typeof globalThis['${name}']`)).toBe('undefined');
   });
 
@@ -99,7 +124,12 @@ describe('what would let two executions differ is absent', () => {
   });
 
   test('an allocation that the memory limit refuses ends the run, and cannot be caught', () => {
-    for (const bomb of ['new Uint8Array(5e6)', 'new ArrayBuffer(5e6)', 'new Uint8Array(5e6).slice()', 'Float64Array.from({ length: 5e5 })']) {
+    for (const bomb of [
+      'new Uint8Array(5e6)',
+      'new ArrayBuffer(5e6)',
+      'new Uint8Array(5e6).slice()',
+      'Float64Array.from({ length: 5e5 })',
+    ]) {
       const one = session(`const hoard = []; for (;;) { try { hoard.push(${bomb}) } catch { hoard.length = 0 } }`, { memory_mib: 32 });
       expect(fault(() => crank(one, start()))).toMatchObject({ fault: 'memory' });
     }
@@ -134,12 +164,16 @@ describe('a crank', () => {
     const one = session(`const { text } = await caps.read({ path: 'x' }, { timeout_ms: 50, reason: 'look' }); return text.length;`);
     const caps = { read: { cap: 1, kind: 'tool', name: 'fs.read' } };
     expect(crank(one, start({}, caps))).toEqual([{ kind: 'call', id: 1, cap: 1, input: { path: 'x' }, timeout_ms: 50, reason: 'look' }]);
-    expect(crank(one, JSON.stringify({ kind: 'reply', at: AT, results: [{ id: 1, value: { text: 'four' } }] }))).toEqual([{ kind: 'finish', output: 4 }]);
+    expect(crank(one, JSON.stringify({ kind: 'reply', at: AT, results: [{ id: 1, value: { text: 'four' } }] }))).toEqual([
+      { kind: 'finish', output: 4 },
+    ]);
     one.dispose();
   });
 
   test('gives errors their class, code and hint', () => {
-    const one = session(`try { await caps.read({}) } catch (error) { return [error.name, error.constructor === corral.errorClass('Denied'), error instanceof Error, error.code, error.hint, error.callId] }`);
+    const one = session(
+      `try { await caps.read({}) } catch (error) { return [error.name, error.constructor === corral.errorClass('Denied'), error instanceof Error, error.code, error.hint, error.callId] }`,
+    );
     crank(one, start({}, { read: { cap: 1, kind: 'tool', name: 'fs.read' } }));
     const error = { code: 'CORRAL_DENIED', class: 'Denied', message: 'no', hint: 'Ask.', retryable: false, call: 1 };
     const [end] = crank(one, JSON.stringify({ kind: 'reply', at: AT, results: [{ id: 1, error }] }));
@@ -151,13 +185,18 @@ describe('a crank', () => {
     const one = session(`const { body } = await messages.next(); await sleep(5); return body;`);
     expect(crank(one, start())).toEqual([{ kind: 'listen', on: true }]);
     const message = { kind: 'message', at: AT, from: { run: 'run_111111111111', agent: 'b' }, body: 'hi', depth: 1 };
-    expect(crank(one, JSON.stringify(message))).toEqual([{ kind: 'timer', ms: 5, id: 1 }, { kind: 'listen', on: false }]);
+    expect(crank(one, JSON.stringify(message))).toEqual([
+      { kind: 'timer', ms: 5, id: 1 },
+      { kind: 'listen', on: false },
+    ]);
     expect(crank(one, JSON.stringify({ kind: 'timer', at: AT + 5, id: 1 }))).toEqual([{ kind: 'finish', output: 'hi' }]);
     one.dispose();
   });
 
   test('takes timers back', () => {
-    const one = session(`const handle = setTimeout(() => emit('never'), 5); clearTimeout(handle); let n = 0; const each = setInterval(() => { if (++n === 2) { clearInterval(each); emit('twice') } }, 1); await sleep(9);`);
+    const one = session(
+      `const handle = setTimeout(() => emit('never'), 5); clearTimeout(handle); let n = 0; const each = setInterval(() => { if (++n === 2) { clearInterval(each); emit('twice') } }, 1); await sleep(9);`,
+    );
     expect(crank(one, start()).map((effect) => effect.kind)).toEqual(['timer', 'abort', 'timer', 'timer']);
     expect(crank(one, JSON.stringify({ kind: 'timer', at: AT, id: 2 }))).toEqual([{ kind: 'timer', ms: 1, id: 4 }]);
     expect(crank(one, JSON.stringify({ kind: 'timer', at: AT, id: 4 })).map((effect) => effect.kind)).toEqual(['timer', 'abort', 'emit']);
@@ -178,7 +217,11 @@ describe('a crank', () => {
   });
 
   test('ends the isolate when it takes too long, loops in microtasks, or logs without end', () => {
-    for (const body of ['for (;;);', 'for (;;) await 0;', 'const again = () => Promise.resolve().then(again); again(); await new Promise(() => {})']) {
+    for (const body of [
+      'for (;;);',
+      'for (;;) await 0;',
+      'const again = () => Promise.resolve().then(again); again(); await new Promise(() => {})',
+    ]) {
       const one = session(body);
       expect(fault(() => one.crank(start(), 50_000))).toMatchObject({ fault: 'timeout' });
     }
@@ -207,7 +250,9 @@ describe('a crank', () => {
 
   test('names a capability that was not granted', () => {
     const one = session(`await caps.write({})`);
-    expect(crank(one, start({}, { read: { cap: 1, kind: 'tool', name: 'fs.read' } }))).toMatchObject([{ kind: 'finish', error: { code: 'CORRAL_CAP_NOT_GRANTED', message: expect.stringContaining('it holds read') as string } }]);
+    expect(crank(one, start({}, { read: { cap: 1, kind: 'tool', name: 'fs.read' } }))).toMatchObject([
+      { kind: 'finish', error: { code: 'CORRAL_CAP_NOT_GRANTED', message: expect.stringContaining('it holds read') as string } },
+    ]);
     one.dispose();
   });
 });
@@ -251,13 +296,23 @@ describe('replay', () => {
   });
 
   test.each([
-    ['another', (effects: string) => effects.replace('"ms":5', '"ms":6'), '{"id":1,"kind":"timer","ms":6}', '{"id":1,"kind":"timer","ms":5}'],
+    [
+      'another',
+      (effects: string) => effects.replace('"ms":5', '"ms":6'),
+      '{"id":1,"kind":"timer","ms":6}',
+      '{"id":1,"kind":"timer","ms":5}',
+    ],
     ['one that is missing', (effects: string) => effects.replace(']', ',{"kind":"emit"}]'), '{"kind":"emit"}', 'nothing'],
     ['one too many', () => '[]', 'nothing', '{"id":1,"kind":"timer","ms":5}'],
   ])('ends at the first effect that differs: %s', (_, change, expected, seen) => {
     const cranks = live();
     const first = cranks[0] as (typeof cranks)[number];
     const again = session(BODY);
-    expect(fault(() => replay(again, { cranks: [{ ...first, effects: change(first.effects) }, ...cranks.slice(1)] }))).toMatchObject({ fault: 'diverged', expected, seen, message: expect.stringContaining('Crank 1') as string });
+    expect(fault(() => replay(again, { cranks: [{ ...first, effects: change(first.effects) }, ...cranks.slice(1)] }))).toMatchObject({
+      fault: 'diverged',
+      expected,
+      seen,
+      message: expect.stringContaining('Crank 1') as string,
+    });
   });
 });

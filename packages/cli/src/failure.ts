@@ -14,6 +14,7 @@ export const EXIT = {
   /** A bug in Corral. */
   bug: 4,
   interrupted: 130,
+  terminated: 143,
 } as const;
 
 export function report(error: unknown, json: boolean): number {

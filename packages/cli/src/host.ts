@@ -2,9 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EXIT } from './failure.ts';
 import type { Tool } from '@corral/protocol/tool';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, osWall, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface Host {
   readonly supervisor: Supervisor;
@@ -36,14 +39,19 @@ export async function startHost({ data, tenants }: HostOptions): Promise<Host> {
       image,
       cores: availableParallelism(),
     });
-    return {
-      supervisor,
-      walls,
-      async close() {
+    let closing: Promise<void> | undefined;
+    const close = () =>
+      (closing ??= (async () => {
+        for (const signal of SIGNALS) process.off(signal, interrupted);
         await supervisor.close();
         await forget();
-      },
+      })());
+    // Interrupted: nothing is left running, and nothing lying about that was not asked for.
+    const interrupted = (signal: NodeJS.Signals) => {
+      void close().finally(() => process.exit(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated));
     };
+    for (const signal of SIGNALS) process.once(signal, interrupted);
+    return { supervisor, walls, close };
   } catch (error) {
     await forget();
     throw error;

@@ -12,7 +12,8 @@ Exit codes:
   1  a run ended otherwise
   2  what was handed in is wrong: command line, file, agent, input
   3  the host cannot: data folder, disk, walls
-  4  a bug in Corral`;
+  4  a bug in Corral
+  130, 143  interrupted by Ctrl-C or a signal; nothing is left running`;
 
 const program = new Command('corral')
   .description('Runs other people’s AI agents safely.')
@@ -53,6 +54,9 @@ program
   .action(async (options: Parameters<typeof doctor>[0]) => {
     process.exitCode = await doctor(options);
   });
+
+// Whoever reads us may stop reading: `corral demo --json | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug));
 
 const json = process.argv.includes('--json');
 try {

@@ -24,7 +24,11 @@ describe('a purse', () => {
             open.push(ask);
           }
           const oldest = settle ? open.shift() : undefined;
-          if (oldest !== undefined) purse.settle(oldest, amounts((name) => Math.floor(oldest[name] * share)));
+          if (oldest !== undefined)
+            purse.settle(
+              oldest,
+              amounts((name) => Math.floor(oldest[name] * share)),
+            );
           for (const name of BUDGET_NAMES) {
             const reserved = open.reduce((sum, one) => sum + one[name], 0);
             expect(purse.left(name)).toBe(100 - purse.spent()[name] - reserved);
@@ -94,7 +98,16 @@ describe('predicates', () => {
 describe('grants', () => {
   const run = 'run_000000000000' as RunId;
   const id = (n: number) => `grant_${n}` as GrantId;
-  const root: Grant = { id: id(0), parent: undefined, holder: run, target: { kind: 'tool', tool: 'fs.read' as never }, where: {}, uses: undefined, expires_at: undefined, depth: 0 };
+  const root: Grant = {
+    id: id(0),
+    parent: undefined,
+    holder: run,
+    target: { kind: 'tool', tool: 'fs.read' as never },
+    where: {},
+    uses: undefined,
+    expires_at: undefined,
+    depth: 0,
+  };
   /** A chain of grants, each derived from the one before. */
   const chain = (...terms: Attenuation[]): Grants => {
     const grants = new Grants();
@@ -115,7 +128,11 @@ describe('grants', () => {
   });
 
   test('that were derived never allow what their parent does not', () => {
-    const terms = fc.record({ max: fc.integer({ min: 0, max: 9 }), uses: fc.integer({ min: 0, max: 3 }), expires_in_ms: fc.integer({ min: 0, max: 9 }) });
+    const terms = fc.record({
+      max: fc.integer({ min: 0, max: 9 }),
+      uses: fc.integer({ min: 0, max: 3 }),
+      expires_in_ms: fc.integer({ min: 0, max: 9 }),
+    });
     const attenuation = terms.map(({ max, uses, expires_in_ms }): Attenuation => ({ where: { n: { max } }, uses, expires_in_ms }));
     fc.assert(
       fc.property(fc.array(attenuation, { minLength: 1, maxLength: 6 }), fc.nat(10), fc.nat(10), fc.nat(4), (list, n, now, used) => {

@@ -36,7 +36,10 @@ describe('frames', () => {
 
   test('that are too long are refused by their header, before anything of the payload came', () => {
     const reader = new FrameReader({ accept });
-    const header = encodeFrame({ kind: FrameKind.cranked, incarnation: 1, assignment: 1, crank: 1, cpu_us: 0, heap_kib: 0 }, 'x').subarray(0, FRAME_HEADER_BYTES);
+    const header = encodeFrame({ kind: FrameKind.cranked, incarnation: 1, assignment: 1, crank: 1, cpu_us: 0, heap_kib: 0 }, 'x').subarray(
+      0,
+      FRAME_HEADER_BYTES,
+    );
     header.writeUInt32LE(256 * 1024 * 1024, 0);
     expect(() => reader.push(header, () => undefined)).toThrow(/announces 268435456 bytes/);
   });
@@ -54,7 +57,8 @@ describe('frames', () => {
         if (incarnation !== 7) throw new Error('not mine');
       },
     });
-    const from = (incarnation: number) => encodeFrame({ kind: FrameKind.cranked, incarnation, assignment: 1, crank: 1, cpu_us: 0, heap_kib: 0 }, '[]');
+    const from = (incarnation: number) =>
+      encodeFrame({ kind: FrameKind.cranked, incarnation, assignment: 1, crank: 1, cpu_us: 0, heap_kib: 0 }, '[]');
     const seen: Frame[] = [];
     reader.push(from(7), (one) => seen.push(one));
     expect(seen).toHaveLength(1);

@@ -62,7 +62,18 @@ test('outcomes have a short form that people read', () => {
 });
 
 describe('a manifest', () => {
-  const good = { name: 'a', purpose: '', image: 'base', uses: {}, spawns: [], input: null, output: null, ceilings: {}, budget: {}, on_unknown: 'wait' };
+  const good = {
+    name: 'a',
+    purpose: '',
+    image: 'base',
+    uses: {},
+    spawns: [],
+    input: null,
+    output: null,
+    ceilings: {},
+    budget: {},
+    on_unknown: 'wait',
+  };
 
   test('with nothing wrong is accepted', () => {
     expect(AgentManifest.safeParse(good).success).toBe(true);
@@ -73,7 +84,10 @@ describe('a manifest', () => {
     ['an image nobody has', { image: 'gpu' }],
     ['a capability that is neither a tool nor a mailbox', { uses: { read: 'fs.read' } }],
     ['an alias that is no identifier', { uses: { 'read me': 'tool:fs.read' } }],
-    ['too many capabilities', { uses: Object.fromEntries(Array.from({ length: ADMISSION.uses_per_agent.default + 1 }, (_, i) => [`a${i}`, 'tool:x'])) }],
+    [
+      'too many capabilities',
+      { uses: Object.fromEntries(Array.from({ length: ADMISSION.uses_per_agent.default + 1 }, (_, i) => [`a${i}`, 'tool:x'])) },
+    ],
     ['a member nobody asked for', { extra: true }],
     ['a schema that nests too deeply', { input: JSON.parse('{"a":'.repeat(40) + '1' + '}'.repeat(40)) as unknown }],
     ['a schema that is too large', { input: { description: 'x'.repeat(ADMISSION.schema_bytes.default) } }],

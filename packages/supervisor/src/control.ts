@@ -119,7 +119,9 @@ export class Control {
     const cell = run.seat?.cell;
     const onCpu = cell !== undefined && cell.task?.assignment === run.seat?.assignment;
     // Children first: their receipts belong to this one.
-    const receipts = children.filter((child) => this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child)).map((child) => this.kill(child, by, reason));
+    const receipts = children
+      .filter((child) => this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child))
+      .map((child) => this.kill(child, by, reason));
     const durable = end(run, { kind: 'killed', by, reason }, true);
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;

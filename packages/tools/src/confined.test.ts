@@ -29,11 +29,14 @@ describe('a confined folder', () => {
     ]);
   });
 
-  test.each(['../secret.txt', 'inner/../../secret.txt', '/etc/passwd', '..', 'C:\\x', '..\\secret.txt', 'a\0b', '../root-too/secret.txt'])('does not give %j', async (path) => {
-    await expect(confined.read(path, 100)).rejects.toThrow(/leads out|does not exist/);
-    await expect(confined.list(path)).rejects.toThrow(/leads out|does not exist/);
-    await expect(confined.write(path, Buffer.from('x'))).rejects.toThrow(/leads out|does not exist/);
-  });
+  test.each(['../secret.txt', 'inner/../../secret.txt', '/etc/passwd', '..', 'C:\\x', '..\\secret.txt', 'a\0b', '../root-too/secret.txt'])(
+    'does not give %j',
+    async (path) => {
+      await expect(confined.read(path, 100)).rejects.toThrow(/leads out|does not exist/);
+      await expect(confined.list(path)).rejects.toThrow(/leads out|does not exist/);
+      await expect(confined.write(path, Buffer.from('x'))).rejects.toThrow(/leads out|does not exist/);
+    },
+  );
 
   test('does not follow links, at the end of a path or on the way', async () => {
     await symlink(join(base, 'secret.txt'), join(base, 'root/link.txt'));

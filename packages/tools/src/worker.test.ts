@@ -7,7 +7,8 @@ const workers = new WorkerTools({ threads: 2 });
 afterAll(() => workers.close());
 
 const module = new URL('./fixtures/functions.ts', import.meta.url);
-const tool = (name: string) => workers.tool({ name, description: '', input: z.object({ n: z.number() }), output: z.unknown(), module, export: name });
+const tool = (name: string) =>
+  workers.tool({ name, description: '', input: z.object({ n: z.number() }), output: z.unknown(), module, export: name });
 const call = (signal = new AbortController().signal): ToolCall => ({
   input: { n: 21 },
   idempotency_key: 'run_x:1',

@@ -253,9 +253,10 @@ export class Cell {
         this.#events.onReady(this);
         return;
       case FrameKind.fault: {
+        const fault = parsePayload(FaultSchema, frame.payload);
         const mine = task !== undefined && task.assignment === frame.assignment ? task : undefined;
         if (mine !== undefined) this.task = undefined;
-        this.#events.onFault(this, mine, frame.assignment, parsePayload(FaultSchema, frame.payload), frame);
+        this.#events.onFault(this, mine, frame.assignment, fault, frame);
         return;
       }
       case FrameKind.cranked:

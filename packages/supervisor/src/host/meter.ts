@@ -35,7 +35,9 @@ export class ProcMeter {
   stopped(): boolean | undefined {
     if (this.#closed) return undefined;
     try {
-      return readdirSync(this.#tasks).every((thread) => readFileSync(`${this.#tasks}/${thread}/stat`, 'latin1').split(') ')[1]?.startsWith('T') === true);
+      return readdirSync(this.#tasks).every(
+        (thread) => readFileSync(`${this.#tasks}/${thread}/stat`, 'latin1').split(') ')[1]?.startsWith('T') === true,
+      );
     } catch {
       return undefined;
     }

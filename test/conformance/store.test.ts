@@ -1,0 +1,239 @@
+/** What every store must do, whatever it is made of. A new one is added to the table at the end. */
+import { describe, expect, test } from 'vitest';
+import type { Grant } from '@corral/protocol/grant';
+import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
+import { DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
+import type { AgentVersion } from '@corral/protocol/manifest';
+import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
+import type { Commit, Store } from '@corral/protocol/store';
+import { SqliteStore } from '@corral/store/sqlite';
+import { join } from 'node:path';
+import { temporary } from '../world.ts';
+
+const BUNDLE = `sha256:${'b'.repeat(64)}` as Digest;
+const VERSION = `sha256:${'c'.repeat(64)}` as Digest;
+const version: AgentVersion = {
+  version: VERSION,
+  bundle: BUNDLE,
+  manifest: {
+    name: 'a' as never,
+    purpose: '',
+    image: 'base',
+    uses: {},
+    spawns: [],
+    input: null,
+    output: null,
+    ceilings: {},
+    budget: {},
+    on_unknown: 'wait',
+  },
+};
+const runId = (n: number) => `run_${String(n).padStart(12, '0')}` as RunId;
+const grantId = (n: number) => `grant_${String(n).padStart(12, '0')}` as GrantId;
+const record = (n: number, parent?: number): RunRecord => ({
+  id: runId(n),
+  tenant: 't' as never,
+  agent: 'a' as never,
+  version: VERSION,
+  bundle: BUNDLE,
+  principal: 'p' as never,
+  parent: parent === undefined ? undefined : { run: runId(parent), id: 1, agent: 'a' as never },
+  spawn_depth: 0,
+  input: { n, text: 'grüße\u0000' },
+  header: { seed: '0', image: 'i', node: '26', v8: '14', icu: '77' },
+  ceilings: DEFAULT_CEILINGS,
+  budget: DEFAULT_BUDGET,
+  caps: [],
+  created_at: 1_000 + n,
+});
+const grant = (n: number, holder: number, parent?: number): Grant => ({
+  id: grantId(n),
+  parent: parent === undefined ? undefined : grantId(parent),
+  holder: runId(holder),
+  target: { kind: 'tool', tool: 'look' as never },
+  where: { path: { under: 'a' } },
+  uses: 3,
+  expires_at: undefined,
+  depth: parent === undefined ? 0 : 1,
+});
+const ACTIVE: RunStatus = { lifecycle: 'active', control: 'none', waiting: 'call', outcome: undefined, ended_at: undefined };
+const ENDED: RunStatus = {
+  lifecycle: 'ended',
+  control: 'none',
+  waiting: 'nothing',
+  outcome: { kind: 'completed', output: [1] },
+  ended_at: 99,
+};
+const entry = (seq: number): Entry => ({
+  seq,
+  at: 10 + seq,
+  delivery: `{"seq":${seq},"ü":"€"}`,
+  effects: '[]',
+  decisions: [{ id: seq, verdict: 'allow' }],
+  event: undefined,
+  cpu_us: 5,
+});
+const commit = (n: number, seq: number, more: Partial<Commit> = {}): Commit => ({
+  run: runId(n),
+  epoch: 1,
+  entry: entry(seq),
+  status: ACTIVE,
+  consumed: undefined,
+  outbox: [],
+  spawned: [],
+  grants: [],
+  grantStates: [],
+  timers: [],
+  timersDone: [],
+  ...more,
+});
+const to = (n: number, key: string) => ({
+  to: runId(n),
+  key,
+  delivery: { kind: 'message' as const, from: { run: runId(1), agent: 'a' as never }, body: key, depth: 1 },
+});
+
+interface Kind {
+  readonly name: string;
+  /** Opens the same store each time it is called in one test. */
+  readonly opener: () => Promise<() => Promise<Store>>;
+}
+
+const KINDS: readonly Kind[] = [
+  {
+    name: 'sqlite',
+    opener: async () => {
+      const folder = join(await temporary(), 'data');
+      return () => SqliteStore.open(folder);
+    },
+  },
+];
+
+describe.each(KINDS)('a store of $name', ({ opener }) => {
+  test('keeps bundles and versions, however often they come', async () => {
+    const store = await (await opener())();
+    for (let i = 0; i < 2; i++) await store.deploy({ digest: BUNDLE, source: 'code', source_map: undefined }, [version]);
+    expect(await store.bundle(BUNDLE)).toBe('code');
+    expect(await store.version(VERSION)).toEqual(version);
+    expect(await store.agents(BUNDLE)).toEqual([version]);
+    expect(await store.version(BUNDLE)).toBeUndefined();
+    await store.close();
+  });
+
+  test('keeps what it said it has, over a restart', async () => {
+    const open = await opener();
+    const store = await open();
+    await store.admit(record(1), [grant(1, 1)], true);
+    await store.commit(
+      commit(1, 1, { grants: [grant(2, 1, 1)], grantStates: [{ id: grantId(1), used: 2, revoked: false }], timers: [{ id: 4, due: 5 }] }),
+    );
+    await store.commit(
+      commit(1, 2, {
+        entry: {
+          ...entry(2),
+          delivery: undefined,
+          effects: undefined,
+          event: { kind: 'control', control: 'paused', by: 'ana', reason: 'r' },
+        },
+        status: { ...ACTIVE, control: 'paused' },
+      }),
+    );
+    const { era } = store;
+    await store.close();
+
+    const again = await open();
+    expect(again.era).toBe(era + 1);
+    expect(await again.run(runId(1))).toEqual({
+      record: JSON.parse(JSON.stringify(record(1))) as RunRecord,
+      status: { ...ACTIVE, control: 'paused' },
+      epoch: 1,
+      seq: 2,
+    });
+    expect(await again.journal(runId(1))).toEqual([
+      entry(1),
+      { ...entry(2), delivery: undefined, effects: undefined, event: { kind: 'control', control: 'paused', by: 'ana', reason: 'r' } },
+    ]);
+    expect(await again.journal(runId(1), 1)).toHaveLength(1);
+    expect((await again.grants(runId(1))).map(({ id, used, revoked }) => [id, used, revoked])).toEqual([
+      [grantId(1), 2, false],
+      [grantId(2), 0, false],
+    ]);
+    expect(await again.runs({ ended: false })).toHaveLength(1);
+    await again.close();
+  });
+
+  test('takes entries of a run in order, without gaps, from its owner alone', async () => {
+    const store = await (await opener())();
+    await store.admit(record(1), [], true);
+    await store.commit(commit(1, 1));
+    await expect(store.commit(commit(1, 1))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    await expect(store.commit(commit(1, 3))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    expect(await store.claim(runId(1))).toMatchObject({ epoch: 2, seq: 1 });
+    await expect(store.commit(commit(1, 2))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    await store.commit(commit(1, 2, { epoch: 2 }));
+    await expect(store.commit(commit(9, 1))).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
+    expect((await store.journal(runId(1))).map((one) => one.seq)).toEqual([1, 2]);
+    await store.close();
+  });
+
+  test('leaves nothing of a commit that it refuses, and refuses none of its neighbours for it', async () => {
+    const store = await (await opener())();
+    await store.admit(record(1), [], true);
+    await store.admit(record(2), [], true);
+    const results = await Promise.allSettled([
+      store.commit(commit(1, 1)),
+      // The second child has the id of a run that is there already, so everything else of this commit must vanish with it.
+      store.commit(
+        commit(1, 2, { spawned: [record(3, 1), record(2, 1)], grants: [grant(5, 1)], timers: [{ id: 1, due: 1 }], outbox: [to(2, 'x')] }),
+      ),
+      store.commit(commit(2, 1)),
+    ]);
+    expect(results.map((one) => one.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await store.run(runId(3))).toBeUndefined();
+    expect(await store.grants(runId(1))).toEqual([]);
+    expect(await store.inbox(runId(2))).toEqual([]);
+    expect(await store.run(runId(1))).toMatchObject({ seq: 1 });
+    await store.close();
+  });
+
+  test('puts what a commit sends into the inboxes of those it is for, and says where nobody is left', async () => {
+    const store = await (await opener())();
+    for (const n of [1, 2, 3]) await store.admit(record(n), [], true);
+    await store.commit(commit(3, 1, { status: ENDED }));
+    expect(await store.commit(commit(1, 1, { outbox: [to(2, 'a'), to(3, 'b'), to(2, 'c')] }))).toEqual({ delivered: [1, 0, 2] });
+    expect((await store.inbox(runId(2))).map(({ seq, delivery }) => [seq, delivery.kind === 'message' && delivery.body])).toEqual([
+      [1, 'a'],
+      [2, 'c'],
+    ]);
+    await store.commit(commit(2, 1, { consumed: 1 }));
+    expect((await store.inbox(runId(2))).map((item) => item.seq)).toEqual([2]);
+    await store.close();
+  });
+
+  test('admits children with the commit that spawns them', async () => {
+    const store = await (await opener())();
+    await store.admit(record(1), [], true);
+    await store.commit(commit(1, 1, { spawned: [record(2, 1)], grants: [grant(7, 2)] }));
+    expect(await store.runs({ parent: runId(1) })).toMatchObject([{ record: { id: runId(2) }, epoch: 1, seq: 0 }]);
+    expect(await store.grants(runId(2))).toMatchObject([{ id: grantId(7) }]);
+    await store.close();
+  });
+
+  test('forgets the inbox and timers of a run that has ended, and takes nothing more for it', async () => {
+    const store = await (await opener())();
+    await store.admit(record(1), [], true);
+    await store.admit(record(2), [], true);
+    await store.commit(commit(1, 1, { outbox: [to(2, 'a')] }));
+    await store.commit(commit(2, 1, { status: ENDED }));
+    expect(await store.inbox(runId(2))).toEqual([]);
+    await expect(store.commit(commit(2, 2))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    expect(await store.runs({ ended: true })).toMatchObject([{ status: ENDED }]);
+    await store.close();
+  });
+
+  test('refuses work once it is closed', async () => {
+    const store = await (await opener())();
+    await store.close();
+    await expect(store.admit(record(1), [], true)).rejects.toMatchObject({ code: 'CORRAL_STOPPING' });
+  });
+});

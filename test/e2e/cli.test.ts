@@ -1,0 +1,314 @@
+/** The command line as people meet it, bad days included: one clear sentence, its code, what to do, the right exit code. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ADMISSION } from '@corral/protocol/limits';
+import { SqliteStore } from '@corral/store/sqlite';
+import { findWalls, osWall } from '@corral/supervisor';
+import { temporary } from '../world.ts';
+
+const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
+const HELLO = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'hello.ts');
+const walls = findWalls();
+
+interface Said {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+function start(
+  args: readonly string[],
+  prefix: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): { child: ChildProcess; said: Promise<Said> } {
+  const [command = process.execPath, ...rest] = [...prefix, process.execPath, MAIN, ...args];
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let out = '';
+  let err = '';
+  child.stdout?.on('data', (text: Buffer) => (out += text.toString()));
+  child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
+  return { child, said: new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err }))) };
+}
+const corral = (...args: string[]) => start(args).said;
+
+async function agent(source: string): Promise<string> {
+  const file = join(await temporary(), 'agent.ts');
+  await writeFile(file, source);
+  return file;
+}
+const using = (definition: string) => agent(`import { defineAgent } from '@corral/guest';\nexport default defineAgent(${definition});`);
+
+describe('corral run', () => {
+  test('prints what the agent returns on its output and everything else beside it', async () => {
+    const { code, out, err } = await corral('run', HELLO, '--input', '{"name":"Ada"}');
+    expect([code, JSON.parse(out)]).toEqual([0, { greeting: 'Hello, Ada!' }]);
+    expect(err).toMatch(/hello {2}completed/);
+  });
+
+  test('prints one JSON document for machines', async () => {
+    const { code, out } = await corral('run', HELLO, '--input', '{"name":"Ada"}', '--json');
+    expect([code, JSON.parse(out)]).toMatchObject([
+      0,
+      { agent: 'hello', outcome: { kind: 'completed', output: { greeting: 'Hello, Ada!' } }, calls: 0 },
+    ]);
+  });
+
+  test('keeps control characters of an agent’s log from the terminal', async () => {
+    const { err } = await corral('run', await using(`{ name: 'a', run({ log }) { log('\\u001b[2Jgone\\u0007\\u202e') } }`));
+    expect(err).toContain('gone');
+    // oxlint-disable-next-line no-control-regex -- they are what is looked for
+    expect(err).not.toMatch(/\u001b\[2J|\u0007|\u202e/);
+  });
+
+  test('ends with 1 when the run does not complete, and says why', async () => {
+    const failed = await corral('run', await using(`{ name: 'a', run() { throw new Error('out of tea') } }`));
+    expect(failed).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(/failed\(CORRAL_AGENT_THREW\)[\s\S]*out of tea/) as string,
+    });
+    const unfit = await corral('run', HELLO, '--input', '{"name":7}');
+    expect(unfit).toMatchObject({ code: 1, err: expect.stringMatching(/CORRAL_INPUT_INVALID[\s\S]*name/) as string });
+  });
+
+  test.each([
+    ['a bundle that does not parse', async () => ['run', await agent('export default {{')], /CORRAL_BUNDLE_INVALID .*agent\.ts:1:\d+/],
+    ['a bundle that throws when it is loaded', async () => ['run', await agent('throw new Error("boom")')], /CORRAL_BUNDLE_INVALID .*boom/],
+    ['a bundle that loops when it is loaded', async () => ['run', await agent('for (;;);')], /CORRAL_BUNDLE_INVALID/],
+    ['a module that is no agent', async () => ['run', await agent('export default 7')], /CORRAL_BUNDLE_INVALID .*defineAgent/],
+    ['a module that imports what is not there', async () => ['run', await agent('import "nowhere"')], /CORRAL_BUNDLE_INVALID .*nowhere/],
+    [
+      'a manifest with a capability nobody offers',
+      async () => ['run', await using(`{ name: 'a', uses: { fly: 'tool:rocket' }, run() {} }`)],
+      /CORRAL_CAP_UNKNOWN a uses fly as tool:rocket/,
+    ],
+    [
+      'a tool that a flag would offer',
+      async () => ['run', await using(`{ name: 'a', uses: { read: 'tool:fs.read' }, run() {} }`)],
+      /CORRAL_CAP_UNKNOWN .*--read/,
+    ],
+    [
+      'a mailbox that nobody can give',
+      async () => ['run', await using(`{ name: 'a', uses: { home: 'mailbox' }, run() {} }`)],
+      /CORRAL_CAP_NOT_GRANTED .*spawn/,
+    ],
+    ['a manifest with a wrong name', async () => ['run', await using(`{ name: 'My Agent', run() {} }`)], /CORRAL_MANIFEST_INVALID .*name/],
+    [
+      'a ceiling beyond the maximum',
+      async () => ['run', await using(`{ name: 'a', ceilings: { memory_mib: 99999 }, run() {} }`)],
+      /CORRAL_MANIFEST_INVALID .*memory_mib/,
+    ],
+    [
+      'a schema that nests too deeply',
+      async () => [
+        'run',
+        await using(
+          `{ name: 'a', input: { '~standard': { version: 1, vendor: 'x', validate: (value) => ({ value }), jsonSchema: { input: () => JSON.parse('{"a":'.repeat(50) + '1' + '}'.repeat(50)) } } }, run() {} }`,
+        ),
+      ],
+      /CORRAL_SCHEMA_INVALID .*nests deeper/,
+    ],
+    [
+      'a schema that nests without end',
+      async () => [
+        'run',
+        await using(
+          `{ name: 'a', input: { '~standard': { version: 1, vendor: 'x', validate: (value) => ({ value }), jsonSchema: { input: () => JSON.parse('{"a":'.repeat(5e4) + '1' + '}'.repeat(5e4)) } } }, run() {} }`,
+        ),
+      ],
+      /CORRAL_(SCHEMA|BUNDLE)_INVALID/,
+    ],
+    [
+      'a schema that cannot be written as JSON Schema',
+      async () => [
+        'run',
+        await using(`{ name: 'a', input: { '~standard': { version: 1, vendor: 'x', validate: (value) => ({ value }) } }, run() {} }`),
+      ],
+      /CORRAL_SCHEMA_INVALID/,
+    ],
+    ['an input that is no JSON', async () => ['run', HELLO, '--input', '{name}'], /CORRAL_USAGE --input is no JSON/],
+    ['an input from a file that is not there', async () => ['run', HELLO, '--input', '@nowhere.json'], /CORRAL_USAGE .*nowhere\.json/],
+    ['a file that is not there', async () => ['run', 'nowhere.ts'], /CORRAL_USAGE .*nowhere\.ts/],
+    ['a folder that is not there', async () => ['run', HELLO, '--read', 'nowhere'], /CORRAL_USAGE .*--read/],
+    ['a flag that is not there', async () => ['run', HELLO, '--fast'], /unknown option/],
+    ['a command that is not there', async () => ['rnu', HELLO], /unknown command|Did you mean/],
+  ])('refuses %s before anything runs', async (_, args, message) => {
+    const { code, out, err } = await corral(...(await args()));
+    expect(err).toMatch(message);
+    expect([code, out]).toEqual([2, '']);
+    // A sentence, a code and what to do: never a stack trace.
+    expect(err).not.toMatch(/^\s+at /m);
+  });
+
+  test('refuses an input that is too large without reading it', async () => {
+    const file = join(await temporary(), 'input.json');
+    await writeFile(file, '');
+    await truncate(file, ADMISSION.input_bytes.default + 1);
+    expect(await corral('run', HELLO, '--input', `@${file}`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('CORRAL_INPUT_TOO_LARGE') as string,
+    });
+  });
+
+  test('leaves an agent’s exploding pattern to the agent’s own isolate', async () => {
+    const file = await using(
+      `{ name: 'a', ceilings: { crank_cpu_ms: 200 }, input: { '~standard': { version: 1, vendor: 'x', validate: (value) => /^(a+)+$/.test(value.text) ? { value } : { issues: [{ message: 'no' }] }, jsonSchema: { input: () => ({ type: 'object', properties: { text: { type: 'string', pattern: '^(a+)+$' } } }) } } }, run() {} }`,
+    );
+    const { code, err } = await corral('run', file, '--input', JSON.stringify({ text: `${'a'.repeat(40)}!` }));
+    expect([code, err]).toEqual([1, expect.stringContaining('exceeded(cpu)')]);
+  });
+
+  test('reports errors as JSON to those who asked for JSON', async () => {
+    const { code, out } = await corral('run', 'nowhere.ts', '--json');
+    expect([code, JSON.parse(out)]).toMatchObject([2, { error: { code: 'CORRAL_USAGE', hint: expect.any(String) as string } }]);
+  });
+
+  test('writes only below the folder it was given', async () => {
+    const folder = await temporary();
+    await mkdir(join(folder, 'out'));
+    const file = await using(
+      `{ name: 'a', uses: { write: 'tool:fs.write' }, async run({ caps }) { await caps.write({ path: 'in/side.txt', text: 'x' }); return caps.write({ path: '../outside.txt', text: 'x' }).catch((error) => error.message) } }`,
+    );
+    const { code, out } = await corral('run', file, '--write', join(folder, 'out'));
+    expect([code, JSON.parse(out)]).toEqual([0, '../outside.txt leads out of the folder.']);
+    expect(await readdir(folder, { recursive: true })).toEqual(['out', 'out/in', 'out/in/side.txt']);
+  });
+});
+
+describe('a data folder', () => {
+  const runIn = (folder: string, prefix: readonly string[] = []) =>
+    start(['run', HELLO, '--input', '{"name":"Ada"}', '--data', folder], prefix).said;
+
+  test('keeps its runs', async () => {
+    const folder = join(await temporary(), 'data');
+    expect(await runIn(folder)).toMatchObject({ code: 0 });
+    const store = await SqliteStore.open(folder);
+    expect(await store.runs({ ended: true })).toMatchObject([{ record: { agent: 'hello', tenant: 'local' } }]);
+    await store.close();
+  });
+
+  test('that another Corral has is refused, and the other one loses nothing', async () => {
+    const folder = join(await temporary(), 'data');
+    const store = await SqliteStore.open(folder);
+    expect(await runIn(folder)).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/CORRAL_DATA_LOCKED .*another folder with --data/s) as string,
+    });
+    expect(await store.runs({})).toEqual([]);
+    await store.close();
+    expect(await runIn(folder)).toMatchObject({ code: 0 });
+  });
+
+  test('that is damaged is named and left as it is', async () => {
+    const folder = join(await temporary(), 'data');
+    await runIn(folder);
+    const file = join(folder, 'corral.db');
+    const noise = Buffer.from(await readFile(file));
+    noise.fill(0x5a, 0, 4096);
+    await writeFile(file, noise);
+    expect(await runIn(folder)).toMatchObject({ code: 3, err: expect.stringMatching(/CORRAL_DATA_CORRUPT .*backup/s) as string });
+    expect(await readFile(file)).toEqual(noise);
+  });
+
+  test('that a newer Corral wrote is refused', async () => {
+    const folder = join(await temporary(), 'data');
+    await runIn(folder);
+    const { DatabaseSync } = await import('node:sqlite');
+    const db = new DatabaseSync(join(folder, 'corral.db'));
+    db.exec('PRAGMA user_version = 999');
+    db.close();
+    expect(await runIn(folder)).toMatchObject({ code: 3, err: expect.stringContaining('CORRAL_DATA_VERSION') as string });
+  });
+
+  test('that is a file is refused', async () => {
+    const file = join(await temporary(), 'data');
+    await writeFile(file, 'not a folder');
+    expect(await runIn(file)).toMatchObject({ code: 3, err: expect.stringContaining('CORRAL_DATA_UNUSABLE') as string });
+  });
+
+  const bwrap = 'path' in walls.bubblewrap ? walls.bubblewrap.path : undefined;
+  test.runIf(bwrap !== undefined)('that cannot be written to is refused', async () => {
+    const folder = join(await temporary(), 'data');
+    await mkdir(folder);
+    const said = await runIn(folder, [bwrap as string, '--dev-bind', '/', '/', '--ro-bind', folder, folder]);
+    expect(said).toMatchObject({ code: 3, err: expect.stringContaining('CORRAL_DATA_UNUSABLE') as string });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test.runIf(bwrap !== undefined)('that is full is refused', async () => {
+    const folder = join(await temporary(), 'data');
+    await mkdir(folder);
+    const said = await runIn(folder, [bwrap as string, '--dev-bind', '/', '/', '--size', '65536', '--tmpfs', folder]);
+    expect(said).toMatchObject({ code: 3, err: expect.stringContaining('CORRAL_DISK_FULL') as string });
+  });
+});
+
+describe('an interrupted command', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('leaves nothing running and nothing lying about after %s', async (signal, expected) => {
+    const scratch = await temporary();
+    const file = await using(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
+    const { child, said } = start(['run', file], [], { TMPDIR: scratch });
+    while ((await readdir(scratch)).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const cells = await childrenOf(child.pid as number);
+    child.kill(signal);
+    expect((await said).code).toBe(expected);
+    expect(await readdir(scratch)).toEqual([]);
+    if (process.platform === 'linux') {
+      expect(cells.length).toBeGreaterThan(0);
+      for (const pid of cells) expect(await isAlive(pid)).toBe(false);
+    }
+  });
+
+  test.runIf(process.platform === 'linux' && osWall(walls) === 'bubblewrap')(
+    'takes its cells along even when it is killed outright, with a guest on the CPU',
+    async () => {
+      const file = await using(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
+      const scratch = await temporary();
+      const { child, said } = start(['run', file], [], { TMPDIR: scratch });
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      const cells = await childrenOf(child.pid as number);
+      expect(cells.length).toBeGreaterThan(0);
+      child.kill('SIGKILL');
+      await said;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      for (const pid of cells) expect(await isAlive(pid)).toBe(false);
+    },
+  );
+});
+
+test('help has an example for every command', async () => {
+  for (const command of ['run', 'demo', 'doctor']) {
+    const { code, out } = await corral(command, '--help');
+    expect([code, out]).toEqual([0, expect.stringMatching(/Example:\n {2}corral /)]);
+  }
+  expect(await corral('--help')).toMatchObject({ code: 0, out: expect.stringContaining('Exit codes:') as string });
+});
+
+test('doctor says which walls stand', async () => {
+  const { code, out } = await corral('doctor', '--json');
+  expect([code, JSON.parse(out)]).toMatchObject([0, { ok: true, wall: osWall(walls) ?? null }]);
+  const alone = await start(['doctor'], [], { PATH: tmpdir() }).said;
+  expect(alone.out).toMatch(process.getuid?.() === 0 ? /two walls: the isolate, then another user/ : /one wall/);
+});
+
+/** Every process below another, as /proc has them. */
+async function childrenOf(pid: number): Promise<number[]> {
+  if (process.platform !== 'linux') return [];
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const direct = text.split(' ').filter(Boolean).map(Number);
+  return [...direct, ...(await Promise.all(direct.map((one) => childrenOf(one)))).flat()];
+}
+
+/** Whether a process still runs; one that only waits to be reaped does not. */
+async function isAlive(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  return stat !== undefined && !/\) [ZX] /.test(stat);
+}

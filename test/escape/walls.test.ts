@@ -1,0 +1,94 @@
+/** The operating system's walls, tried from inside by code that is not in an isolate (invariant 2). */
+import { spawn } from 'node:child_process';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { SqliteStore } from '@corral/store/sqlite';
+import { cellCommand, CELL_MAIN, findWalls, osWall, type Walls } from '@corral/supervisor/host/walls';
+
+const BURGLAR = fileURLToPath(new URL('./fixtures/burglar.mjs', import.meta.url));
+const here = findWalls();
+
+/**
+ * The cell's own command line, with a burglar in the cell's place and Node's permission model left out.
+ * @param become the user a cell gives itself up to be, before any guest is loaded
+ */
+async function burgle(walls: Walls, become?: number): Promise<{ uid: number; found: string[] }> {
+  // Not below this test's own folder, which another user may not be able to reach in the first place.
+  const folder = await mkdtemp(join(tmpdir(), 'corral-escape-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const store = await SqliteStore.open(join(folder, 'data'));
+  onTestFinished(() => store.close());
+  const server = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+
+  const { command, args, statusDescriptor } = cellCommand(walls);
+  // A folder that everybody may write to, as /tmp is.
+  const open = await mkdtemp(join(tmpdir(), 'corral-open-'));
+  onTestFinished(() => rm(open, { recursive: true, force: true }));
+  await chmod(open, 0o777);
+  const task = JSON.stringify({ folder, temporary: open, parent: process.pid, port: (server.address() as AddressInfo).port, become });
+  const replaced = args.map((arg) => (arg === CELL_MAIN ? BURGLAR : arg)).filter((arg) => !/^--(permission|allow-)/.test(arg));
+  const child = spawn(command, [...replaced, task], {
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...(statusDescriptor === undefined ? [] : (['pipe'] as const))],
+    env: {},
+    cwd: '/',
+  });
+  let said = '';
+  let complained = '';
+  (child.stdio[3] as Duplex).setEncoding('utf8').on('data', (text: string) => (said += text));
+  child.stderr?.on('data', (text: Buffer) => (complained += text.toString()));
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await new Promise((resolve) => child.on('close', resolve));
+  if (said === '') throw new Error(complained);
+  return JSON.parse(said) as { uid: number; found: string[] };
+}
+
+describe('code run directly in the place of a cell', () => {
+  test.runIf(osWall(here) === 'bubblewrap')('finds no way out through bubblewrap', async () => {
+    expect((await burgle(here)).found).toEqual([]);
+  });
+
+  test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+    'as another user reaches neither the data folder nor the supervisor nor the network',
+    async () => {
+      const walls = { ...here, bubblewrap: { missing: 'left out on purpose' } };
+      expect(cellCommand(walls).args.at(-1)).toBe('65534');
+      const { uid, found } = await burgle(walls, 65_534);
+      expect(uid).toBe(65_534);
+      for (const way of [
+        'read the data folder',
+        'list the data folder',
+        'open the data folder’s database',
+        'write the data folder',
+        'write beside it',
+        'signal the supervisor',
+        'connect to the host',
+        'connect abroad',
+        'resolve a name',
+        'mount',
+        'make a device',
+      ]) {
+        expect(found).not.toContain(way);
+      }
+    },
+  );
+
+  test('finds many ways out where no wall stands: the burglar is no straw man', async () => {
+    const { found } = await burgle({ bubblewrap: { missing: 'left out on purpose' }, user: { missing: 'left out on purpose' } });
+    for (const way of [
+      'read the data folder',
+      'open the data folder’s database',
+      'read /etc/passwd',
+      'signal the supervisor',
+      'connect to the host',
+      'run a program',
+    ])
+      expect(found).toContain(way);
+  });
+});

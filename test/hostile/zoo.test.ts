@@ -1,0 +1,55 @@
+/** Every agent of the zoo ends as its example says, and the crew beside it, in its tenant and in another, loses nothing. */
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { ZOO } from '@corral/examples/fleet';
+import { outcomeText } from '@corral/protocol/outcome';
+import { readingTools } from '@corral/tools/fs';
+import { bundleAgent } from '@corral/cli/bundle';
+import { gate, readingTool, temporary, world, type World } from '../world.ts';
+
+const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json')));
+
+/** A run that is in the middle of something, and whose result shows whether anything was lost. */
+async function bystander(w: World, tenant: string) {
+  const version = await w.deploy(
+    `{ name: 'bystander', uses: { wait: 'tool:wait' }, async run({ caps, sleep }) { const mine = Math.random(); const said = []; for (let i = 0; i < 20; i++) { said.push(await caps.wait({ i })); await sleep(1) } return said.join('') + (mine === mine) } }`,
+    tenant,
+  );
+  const run = await w.submit(version, {}, { tenant });
+  await w.until(run.id, (view) => view?.waiting === 'call');
+  return run;
+}
+
+describe.each(ZOO)('$file', (member) => {
+  test(`ends as ${JSON.stringify(member.expected)}, and costs its neighbours nothing`, async () => {
+    const doors = gate();
+    const tools = [...(await readingTools(await temporary())), readingTool('wait', ({ i }) => doors.opened.then(() => i))];
+    const w = await world(tools);
+    const neighbours = await Promise.all(['crew', 'zoo'].map((tenant) => bystander(w, tenant)));
+
+    const version = await w.deployFile(join(EXAMPLES, member.file), member.tenant);
+    const { ended } = await w.submit(version, member.input, { tenant: member.tenant });
+    doors.open();
+    await ended;
+    for (const observation of w.seen) {
+      if (observation.kind !== 'ended' || observation.view.agent === 'bystander') continue;
+      expect([observation.view.agent, outcomeText(observation.outcome)]).toEqual([
+        observation.view.agent,
+        member.expected[observation.view.agent],
+      ]);
+      expect(await w.store.run(observation.run)).toMatchObject({
+        status: { lifecycle: 'ended', outcome: { kind: observation.outcome.kind } },
+      });
+    }
+    const said = `${Array.from({ length: 20 }, (_, i) => i).join('')}true`;
+    expect(await Promise.all(neighbours.map((one) => one.ended))).toEqual(neighbours.map(() => ({ kind: 'completed', output: said })));
+  });
+});
+
+test('the bundler and the zoo are in step: every member’s file defines the agent it is listed for', async () => {
+  for (const member of ZOO) {
+    const { source } = await bundleAgent(join(EXAMPLES, member.file));
+    for (const agent of Object.keys(member.expected)) expect(source).toContain(agent);
+  }
+});
