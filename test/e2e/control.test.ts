@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { RunView } from '@corral/supervisor';
 import { gate, readingTool, tool, world, type World } from '../world.ts';
@@ -6,11 +6,9 @@ import { gate, readingTool, tool, world, type World } from '../world.ts';
 const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, run() { const until = Date.now() + 1; for (let i = 0; i < 1e9; i++); return 'done' } }`;
 const onCpu = (view: RunView | undefined) => view?.on_cpu === true;
 
-/** Time on the CPU of every thread of a process, in kernel ticks. */
-const ticks = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return Number(fields[11]) + Number(fields[12]);
-};
+/** Nanoseconds on the CPU, of every thread of a process. */
+const onCpuOf = (pid: number): number[] =>
+  readdirSync(`/proc/${pid}/task`).map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[0]));
 
 /** Ten runs that wait for a tool, in the same cell as whoever comes next. */
 async function neighbours(w: World) {
@@ -112,10 +110,10 @@ describe('pause', () => {
       const receipt = await w.supervisor.control.pause(id, 'ana', 'let me look');
       expect(receipt).toMatchObject({ operation: 'pause', control: 'paused', lifecycle: 'active' });
       const pid = w.supervisor.cellOf(id)?.pid as number;
-      const before = ticks(pid);
+      const before = onCpuOf(pid);
       doors.open();
       await others.allWell();
-      expect(ticks(pid)).toBe(before);
+      expect(onCpuOf(pid)).toEqual(before);
       expect(w.supervisor.view(id)).toMatchObject({ control: 'paused' });
       await expect(w.supervisor.control.pause(id, 'ana', 'again')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
       await w.supervisor.control.resume(id, 'ana', 'go on');

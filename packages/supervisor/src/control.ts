@@ -54,7 +54,11 @@ export class Control {
     run.control = 'paused';
     this.stopWall(run);
     const cell = run.seat?.cell;
-    if (cell !== undefined && run.onCpu !== undefined) this.#freeze(run, cell);
+    // A crank that was sent ahead of its turn cannot be stopped before it has begun.
+    while (cell !== undefined && run.seat?.cell === cell && cell.isBehind(run.seat.assignment) && run.outcome === undefined) {
+      await new Promise<void>((resolve) => clock.after(0, resolve));
+    }
+    if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);
     if (cell?.paused === true) {
       stage.rehome(cell);
       // A signal is obeyed a moment after it was sent.
@@ -117,7 +121,7 @@ export class Control {
     });
     const children = [...run.ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
     const cell = run.seat?.cell;
-    const onCpu = cell !== undefined && cell.task?.assignment === run.seat?.assignment;
+    const onCpu = cell !== undefined && run.seat !== undefined && cell.worksFor(run.seat.assignment);
     // Children first: their receipts belong to this one.
     const receipts = children
       .filter((child) => this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child))

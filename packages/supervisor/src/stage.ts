@@ -69,7 +69,7 @@ export class Stage {
       this.#options.events.onCellReady(cell);
       this.#pump(cell);
     },
-    onThawed: (cell) => this.#pump(cell),
+    onFree: (cell) => this.#pump(cell),
     onCranked: (cell, task, effects, head) => this.#cranked(cell, task, effects, head),
     onReplayed: (cell, task) => this.#replayed(cell, task),
     onFault: (cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head),
@@ -117,7 +117,7 @@ export class Stage {
   /** A run that has ended, or must stop now, leaves: its cell is killed if the run is on the CPU. Says whether it was. */
   leave(run: Run): boolean {
     const { seat } = run;
-    if (seat !== undefined && seat.cell.task?.assignment === seat.assignment && !seat.cell.doomed) {
+    if (seat !== undefined && seat.cell.worksFor(seat.assignment) && !seat.cell.doomed) {
       this.condemn(seat.cell);
       run.onCpu = undefined;
       return true;
@@ -146,7 +146,7 @@ export class Stage {
     const stuck = this.onCpu(cell);
     const occupancy = this.#cells.get(cell);
     if (occupancy === undefined) return;
-    const waiting = occupancy.ready.splice(0);
+    const waiting = [...this.#takeBack(cell), ...occupancy.ready.splice(0)];
     for (const run of waiting) this.#queued.delete(run);
     for (const run of new Set([...waiting, ...occupancy.byAssignment.values()])) {
       // A run without anything to do stays for now; it moves when something comes for it.
@@ -157,12 +157,29 @@ export class Stage {
     }
   }
 
+  /** Cranks that were sent ahead of their turn are taken back: their runs may go elsewhere. */
+  #takeBack(cell: Cell): Run[] {
+    const taken: Run[] = [];
+    for (const task of cell.behind) {
+      const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
+      if (task.void || run?.onCpu === undefined) continue;
+      task.void = true;
+      run.queue.unshift(run.onCpu);
+      run.onCpu = undefined;
+      this.unseat(run);
+      taken.push(run);
+    }
+    return taken;
+  }
+
   #pump(cell: Cell): void {
     const occupancy = this.#cells.get(cell);
-    while (occupancy !== undefined && cell.idling) {
-      const run = occupancy.ready.shift();
+    while (occupancy !== undefined && (cell.idling || cell.roomy)) {
+      const [run] = occupancy.ready;
       if (run === undefined) return;
       const boarding = this.#boarding.get(run);
+      if (boarding !== undefined && !cell.idling) return;
+      occupancy.ready.shift();
       if (boarding !== undefined) {
         this.#replayNext(run, boarding);
         continue;
@@ -189,9 +206,8 @@ export class Stage {
     run.crankBegan = run.lastUsed = clock.monotonic();
     const limit_ms = run.ledger.record.ceilings.crank_cpu_ms;
     // The cell can only go by the clock on the wall, while others may have the CPU. So where CPU time can be measured from
-    // outside, the cell's own limit is a last resort.
-    const patience_ms = cell.metered ? MACHINE.crank_wall_ms.default : limit_ms;
-    cell.crank(run.seat.assignment, crank.crank, crank.text, patience_ms * 1000, limit_ms);
+    // outside, that alone decides.
+    cell.crank(run.seat.assignment, crank.crank, crank.text, cell.metered ? 0 : limit_ms * 1000, limit_ms);
     this.#options.events.onCpu();
   }
 
@@ -306,6 +322,7 @@ export class Stage {
     this.#evacuate(cell);
     this.#cells.delete(cell);
     cell.task = undefined;
+    cell.behind = [];
     if (run !== undefined && !condemned) {
       run.onCpu = undefined;
       this.#options.events.onLost(run, crank, exit, error);
@@ -321,7 +338,7 @@ export class Stage {
   #evacuate(cell: Cell): void {
     const occupancy = this.#cells.get(cell);
     if (occupancy === undefined) return;
-    const runs = new Set([...occupancy.byAssignment.values(), ...occupancy.ready]);
+    const runs = new Set([...this.#takeBack(cell), ...occupancy.byAssignment.values(), ...occupancy.ready]);
     const stuck = this.onCpu(cell);
     occupancy.byAssignment.clear();
     occupancy.ready.length = 0;

@@ -216,6 +216,23 @@ export class Supervisor {
     return run && viewOf(run, this.#options.clock.monotonic());
   }
 
+  /** The processes of this host. */
+  cells(): {
+    readonly id: string;
+    readonly tenant: TenantId | undefined;
+    readonly ready: boolean;
+    readonly runs: number;
+    readonly pid: number | undefined;
+  }[] {
+    return [...this.#pool.cells].map((cell) => ({
+      id: cell.id,
+      tenant: cell.tenant,
+      ready: cell.ready,
+      runs: this.#stage.load(cell),
+      pid: cell.pid,
+    }));
+  }
+
   /** The process a run sits in, if it sits in one. */
   cellOf(id: RunId): { readonly id: string; readonly pid: number | undefined } | undefined {
     const cell = this.#runs.get(id)?.seat?.cell;

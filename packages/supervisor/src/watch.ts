@@ -70,7 +70,7 @@ export class Watch {
     const { task } = cell;
     if (task === undefined) {
       if (!cell.ready || cell.doomed) return;
-      cell.idle = cell.meter();
+      cell.look();
       if ((cell.idle?.rss_mib ?? 0) > MACHINE.cell_memory_mib.default) this.#options.onFull(cell);
       return;
     }

@@ -2,7 +2,7 @@
  * What each operation of the port does to the tables, synchronously, one statement after the other. The writer thread
  * runs these in batches; a simulated world runs them directly.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
@@ -14,15 +14,27 @@ import type { Commit, CommitResult, InboxItem, RunFilter, StoredRun } from '@cor
 import { decodeBody, encodeBody } from './body.ts';
 
 interface RunRow {
+  readonly n: number;
   readonly record: string;
   readonly lifecycle: RunStatus['lifecycle'];
   readonly control: RunStatus['control'];
-  readonly waiting: RunStatus['waiting'];
   readonly outcome: string | null;
   readonly ended_at: number | null;
   readonly epoch: number;
-  readonly seq: number;
+  readonly seq: number | null;
+  readonly waiting: RunStatus['waiting'] | null;
 }
+
+/** What a commit must know of its run. The writer alone changes it, so it may remember. */
+interface Head {
+  readonly n: number;
+  epoch: number;
+  seq: number;
+  lifecycle: RunStatus['lifecycle'];
+  control: RunStatus['control'];
+  hash: Uint8Array;
+}
+
 interface GrantRow {
   readonly parent: string | null;
   readonly data: string;
@@ -30,13 +42,17 @@ interface GrantRow {
   readonly revoked: number;
 }
 
-const SELECT_RUN = 'SELECT record, lifecycle, control, waiting, outcome, ended_at, epoch, seq FROM runs JOIN records USING (id)';
+const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, last.seq, last.waiting
+  FROM runs JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const LIST_LIMIT = 1000;
+/** Heads that are remembered at most. */
+const HEADS = 10_000;
 const NO_HASH = new Uint8Array(0);
 
 export class SqliteCore {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #heads = new Map<RunId, Head>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -86,71 +102,74 @@ export class SqliteCore {
   }
 
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
-    this.#run(
-      `INSERT INTO runs (id, tenant, parent, lifecycle, control, waiting, epoch, seq, hash, inbox_seq, created_at)
-       VALUES (?, ?, ?, ?, 'none', 'nothing', ?, 0, ?, 0, ?)`,
-      record.id,
-      record.tenant,
-      record.parent?.run ?? null,
-      claim ? 'active' : 'queued',
-      claim ? 1 : 0,
-      NO_HASH,
-      record.created_at,
-    );
-    this.#run('INSERT INTO records (id, record) VALUES (?, ?)', record.id, JSON.stringify(record));
+    const lifecycle = claim ? 'active' : 'queued';
+    const epoch = claim ? 1 : 0;
+    const { lastInsertRowid } = this.#statement(
+      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, created_at) VALUES (?, ?, ?, ?, 'none', ?, 0, ?)`,
+    ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, record.created_at);
+    const n = Number(lastInsertRowid);
+    this.#run('INSERT INTO records (n, record) VALUES (?, ?)', n, JSON.stringify(record));
     for (const grant of grants) this.#putGrant(grant);
+    this.#remember(record.id, { n, epoch, seq: 0, lifecycle, control: 'none', hash: NO_HASH });
   }
 
   claim(run: RunId): StoredRun | undefined {
+    this.#heads.delete(run);
     this.#run("UPDATE runs SET epoch = epoch + 1, lifecycle = 'active' WHERE id = ? AND lifecycle <> 'ended'", run);
     return this.run(run);
   }
 
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
-    const row = this.#get<{ epoch: number; seq: number; lifecycle: string; hash: Uint8Array }>(
-      'SELECT epoch, seq, lifecycle, hash FROM runs WHERE id = ?',
-      run,
-    );
-    if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
-    if (row.epoch !== epoch || row.seq !== entry.seq - 1 || row.lifecycle === 'ended') {
+    const head = this.#head(run);
+    if (head.epoch !== epoch || head.seq !== entry.seq - 1 || head.lifecycle === 'ended') {
       throw new CorralError(
         'CORRAL_EPOCH_STALE',
-        `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${row.seq}, epoch ${row.epoch}, ${row.lifecycle}.`,
+        `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
       );
     }
     const body = encodeBody(entry);
-    const hash = createHash('sha256').update(row.hash).update(`${run}:${entry.seq}:${entry.at}:${entry.cpu_us}:`).update(body).digest();
+    const hash = chain(head.hash, run, entry, body);
     this.#run(
-      'INSERT INTO journal (run, seq, at, cpu_us, body, hash) VALUES (?, ?, ?, ?, ?, ?)',
-      run,
+      'INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      head.n,
       entry.seq,
       entry.at,
       entry.cpu_us,
-      body,
-      hash,
-    );
-    this.#run(
-      'UPDATE runs SET seq = ?, hash = ?, lifecycle = ?, control = ?, waiting = ?, outcome = ?, ended_at = ? WHERE id = ?',
-      entry.seq,
-      hash,
-      status.lifecycle,
-      status.control,
       status.waiting,
-      status.outcome === undefined ? null : JSON.stringify(status.outcome),
-      status.ended_at ?? null,
-      run,
+      hash,
+      body,
     );
-    if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', run, commit.consumed);
+    head.seq = entry.seq;
+    head.hash = hash;
+    if (status.lifecycle !== head.lifecycle || status.control !== head.control) {
+      const outcome = status.outcome === undefined ? null : JSON.stringify(status.outcome);
+      this.#run(
+        'UPDATE runs SET lifecycle = ?, control = ?, outcome = ?, ended_at = ? WHERE n = ?',
+        status.lifecycle,
+        status.control,
+        outcome,
+        status.ended_at ?? null,
+        head.n,
+      );
+      head.lifecycle = status.lifecycle;
+      head.control = status.control;
+    }
+    if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
     for (const { id, used, revoked } of commit.grantStates)
       this.#run('UPDATE grants SET used = ?, revoked = ? WHERE id = ?', used, Number(revoked), id);
-    for (const { id, due } of commit.timers) this.#run('INSERT INTO timers (run, id, due) VALUES (?, ?, ?)', run, id, due);
-    for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', run, id);
+    for (const { id, due } of commit.timers) this.#run('INSERT INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
+    for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
     const delivered = commit.outbox.map(({ to, key, delivery }) => this.#deliver(run, to, key, delivery));
-    if (status.lifecycle === 'ended') this.#forget(run);
+    if (status.lifecycle === 'ended') this.#forget(run, head.n);
     return { delivered };
+  }
+
+  /** What was remembered may not have happened: a transaction was rolled back. */
+  doubt(): void {
+    this.#heads.clear();
   }
 
   run(run: RunId): StoredRun | undefined {
@@ -177,12 +196,16 @@ export class SqliteCore {
   }
 
   journal(run: RunId, after = 0): Entry[] {
-    const rows = this.#statement('SELECT seq, at, cpu_us, body FROM journal WHERE run = ? AND seq > ? ORDER BY seq').all(run, after);
+    const rows = this.#statement(
+      'SELECT seq, at, cpu_us, body FROM journal WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq',
+    ).all(run, after);
     return (rows as unknown as Parameters<typeof decodeBody>[0][]).map((row) => decodeBody(row));
   }
 
   inbox(run: RunId): InboxItem[] {
-    const rows = this.#statement('SELECT seq, delivery FROM inbox WHERE run = ? ORDER BY seq').all(run) as unknown as {
+    const rows = this.#statement('SELECT seq, delivery FROM inbox WHERE run = (SELECT n FROM runs WHERE id = ?) ORDER BY seq').all(
+      run,
+    ) as unknown as {
       seq: number;
       delivery: string;
     }[];
@@ -199,16 +222,16 @@ export class SqliteCore {
     return rows.map(({ data, used, revoked }) => ({ ...(JSON.parse(data) as Grant), used, revoked: revoked !== 0 }));
   }
 
-  /** Puts a delivery into an inbox, once; 0 where the receiver has ended. */
+  /** Puts a delivery into an inbox; 0 where the receiver has ended. */
   #deliver(from: RunId, to: RunId, key: string, delivery: PendingDelivery): number {
-    const row = this.#get<{ inbox_seq: number }>(
-      "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING inbox_seq",
+    const row = this.#get<{ n: number; inbox_seq: number }>(
+      "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, inbox_seq",
       to,
     );
     if (row === undefined) return 0;
     this.#run(
       'INSERT INTO inbox (run, seq, sender, key, delivery) VALUES (?, ?, ?, ?, ?)',
-      to,
+      row.n,
       row.inbox_seq,
       from,
       key,
@@ -217,10 +240,39 @@ export class SqliteCore {
     return row.inbox_seq;
   }
 
-  /** An ended run waits for nothing; its grants stay for the record, revoked by the end of their holder. */
-  #forget(run: RunId): void {
-    this.#run('DELETE FROM inbox WHERE run = ?', run);
-    this.#run('DELETE FROM timers WHERE run = ?', run);
+  /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */
+  #forget(run: RunId, n: number): void {
+    this.#run('DELETE FROM inbox WHERE run = ?', n);
+    this.#run('DELETE FROM timers WHERE run = ?', n);
+    this.#heads.delete(run);
+  }
+
+  #head(run: RunId): Head {
+    const known = this.#heads.get(run);
+    if (known !== undefined) return known;
+    const row = this.#get<{
+      n: number;
+      epoch: number;
+      lifecycle: Head['lifecycle'];
+      control: Head['control'];
+      seq: number | null;
+      hash: Uint8Array | null;
+    }>(
+      `SELECT n, epoch, lifecycle, control, last.seq, last.hash FROM runs
+       LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
+      run,
+    );
+    if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
+    return this.#remember(run, { ...row, seq: row.seq ?? 0, hash: row.hash ?? NO_HASH });
+  }
+
+  #remember(run: RunId, head: Head): Head {
+    if (this.#heads.size >= HEADS) {
+      const [oldest] = this.#heads.keys();
+      if (oldest !== undefined) this.#heads.delete(oldest);
+    }
+    this.#heads.set(run, head);
+    return head;
   }
 
   #putGrant(grant: Grant): void {
@@ -251,17 +303,22 @@ export class SqliteCore {
   }
 }
 
+/** Each entry's hash takes in the one before, so that none can be changed, left out or moved without all that follow (hash chain). */
+function chain(before: Uint8Array, run: RunId, entry: Entry, body: Buffer): Buffer {
+  return hash('sha256', Buffer.concat([before, Buffer.from(`${run}:${entry.seq}:${entry.at}:${entry.cpu_us}:`, 'latin1'), body]), 'buffer');
+}
+
 function storedRun(row: RunRow): StoredRun {
   return {
     record: JSON.parse(row.record) as RunRecord,
     status: {
       lifecycle: row.lifecycle,
       control: row.control,
-      waiting: row.waiting,
+      waiting: row.waiting ?? 'nothing',
       outcome: row.outcome === null ? undefined : (JSON.parse(row.outcome) as NonNullable<RunStatus['outcome']>),
       ended_at: row.ended_at ?? undefined,
     },
     epoch: row.epoch,
-    seq: row.seq,
+    seq: row.seq ?? 0,
   };
 }

@@ -8,38 +8,38 @@ const STEPS: readonly string[] = [
   CREATE TABLE bundles (digest TEXT PRIMARY KEY, source TEXT NOT NULL, source_map TEXT) WITHOUT ROWID;
   CREATE TABLE versions (version TEXT PRIMARY KEY, bundle TEXT NOT NULL, name TEXT NOT NULL, manifest TEXT NOT NULL) WITHOUT ROWID;
 
+  -- n is the short name of a run within this database. What changes with every crank is not here but in the journal, so that
+  -- a crank writes one row at the end of one table; a run's sequence, hash and what it waits on are its last entry's.
   CREATE TABLE runs (
-    id TEXT PRIMARY KEY,
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     tenant TEXT NOT NULL,
     parent TEXT,
     lifecycle TEXT NOT NULL,
     control TEXT NOT NULL,
-    waiting TEXT NOT NULL,
     outcome TEXT,
     ended_at INTEGER,
     epoch INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    hash BLOB NOT NULL,
     inbox_seq INTEGER NOT NULL,
     created_at INTEGER NOT NULL
-  ) WITHOUT ROWID;
-  -- What never changes about a run, apart from what changes with every crank.
-  CREATE TABLE records (id TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+  );
   CREATE INDEX runs_open ON runs (created_at) WHERE lifecycle <> 'ended';
   CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
+  CREATE TABLE records (n INTEGER PRIMARY KEY, record TEXT NOT NULL);
 
   CREATE TABLE journal (
-    run TEXT NOT NULL,
+    run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     at INTEGER NOT NULL,
     cpu_us INTEGER NOT NULL,
-    body BLOB NOT NULL,
+    waiting TEXT NOT NULL,
     hash BLOB NOT NULL,
-    PRIMARY KEY (run, seq)
-  ) WITHOUT ROWID;
+    body BLOB NOT NULL
+  );
+  CREATE UNIQUE INDEX journal_run ON journal (run, seq);
 
   CREATE TABLE inbox (
-    run TEXT NOT NULL,
+    run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     sender TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -47,7 +47,7 @@ const STEPS: readonly string[] = [
     PRIMARY KEY (run, seq)
   ) WITHOUT ROWID;
 
-  CREATE TABLE timers (run TEXT NOT NULL, id INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (run, id)) WITHOUT ROWID;
+  CREATE TABLE timers (run INTEGER NOT NULL, id INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (run, id)) WITHOUT ROWID;
   CREATE INDEX timers_due ON timers (due);
 
   CREATE TABLE grants (

@@ -24,19 +24,22 @@ export interface Task {
   readonly kind: 'crank' | 'replay' | 'describe';
   readonly assignment: number;
   readonly crank: number;
-  readonly began: number;
+  /** When it got the cell's CPU. */
+  began: number;
   /** CPU time after which it is ended from outside; the cell itself tries sooner. */
   readonly limit_ms: number;
   /** Time on the CPU before it began, once the watch has looked. */
   cpuBefore_ms: number | undefined;
   /** How long the process was stopped meanwhile. */
   frozen_ms: number;
+  /** The run has been moved elsewhere before its turn came; what the cell answers counts for nothing. */
+  void: boolean;
 }
 
 export interface CellEvents {
   readonly onReady: (cell: Cell) => void;
-  /** It may take work again after it was frozen. */
-  readonly onThawed: (cell: Cell) => void;
+  /** It may take work again: it was frozen, or busy with something that no longer counts. */
+  readonly onFree: (cell: Cell) => void;
   readonly onCranked: (cell: Cell, task: Task, effects: string, head: FrameHead) => void;
   readonly onReplayed: (cell: Cell, task: Task, head: FrameHead) => void;
   readonly onDescribed: (cell: Cell, task: Task, manifests: string) => void;
@@ -46,6 +49,10 @@ export interface CellEvents {
   readonly onExit: (cell: Cell, exit: ProcessExit, error: CorralError | undefined) => void;
 }
 
+/** Cranks sent ahead of their turn at most. */
+const AHEAD = 3;
+/** How old a look at an idle process may be to measure the next task against. */
+const LOOK_MS = 20;
 /** Longest fault report and handshake. */
 const SMALL = 64 * 1024;
 
@@ -61,10 +68,14 @@ export class Cell {
   #frozenSince: number | undefined;
   #violation: CorralError | undefined;
   #demoted = false;
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
   tenant: TenantId | undefined;
   runtime: ReadyPayload | undefined;
+  /** What it is at. */
   task: Task | undefined;
+  /** What it will be at next: already sent, so that the process need not sleep and be woken in between. */
+  behind: Task[] = [];
   /** Whether this platform tells what the process uses. */
   metered = false;
   /** Its process is gone. */
@@ -101,6 +112,28 @@ export class Cell {
       },
     });
     this.#send(FrameKind.hello, 0, 0, 0, JSON.stringify({ effects_per_crank: MACHINE.effects_per_crank.default }));
+  }
+
+  /** Whether a crank may be sent behind the one it is at. Not for long: in between, the process must be looked at while idle. */
+  get roomy(): boolean {
+    return (
+      this.task?.kind === 'crank' &&
+      this.behind.length < AHEAD &&
+      !this.doomed &&
+      !this.stuck &&
+      this.#frozenSince === undefined &&
+      this.#now() - this.#lookedAt < LOOK_MS
+    );
+  }
+
+  /** Whether it works for an assignment, or is about to. */
+  worksFor(assignment: number): boolean {
+    return this.task?.assignment === assignment || this.isBehind(assignment);
+  }
+
+  /** Whether a crank for an assignment has been sent, and has not begun. */
+  isBehind(assignment: number): boolean {
+    return this.behind.some((task) => task.assignment === assignment);
   }
 
   /** As this machine sees it. */
@@ -172,7 +205,7 @@ export class Cell {
     if (this.task !== undefined) this.task.frozen_ms += this.#now() - this.#frozenSince;
     this.#frozenSince = undefined;
     this.#process.thaw();
-    this.#events.onThawed(this);
+    this.#events.onFree(this);
   }
 
   /** The current task computes for long: it gives way to the others until it is over. */
@@ -191,6 +224,12 @@ export class Cell {
     return this.#process.meter();
   }
 
+  /** Remembers what the process holds now, while it has nothing to do. */
+  look(): void {
+    this.idle = this.meter();
+    this.#lookedAt = this.#now();
+  }
+
   /** How long the current task has held the cell, without the time the process was stopped. */
   held_ms(): number {
     if (this.task === undefined) return 0;
@@ -199,7 +238,23 @@ export class Cell {
   }
 
   #begin(kind: Task['kind'], assignment: number, crank: number, limit_ms: number): void {
-    this.task = { kind, assignment, crank, began: this.#now(), limit_ms, cpuBefore_ms: undefined, frozen_ms: 0 };
+    const task: Task = { kind, assignment, crank, began: this.#now(), limit_ms, cpuBefore_ms: undefined, frozen_ms: 0, void: false };
+    if (this.task !== undefined) {
+      this.behind.push(task);
+      return;
+    }
+    // What the process held before is what the task is measured against. Looking costs a few microseconds, so not each time.
+    if (task.began - this.#lookedAt > LOOK_MS) {
+      this.look();
+      task.cpuBefore_ms = this.idle?.cpu_ms;
+    }
+    this.task = task;
+  }
+
+  /** The current task is over; what was sent behind it has the CPU now. */
+  #advance(): void {
+    this.task = this.behind.shift();
+    if (this.task !== undefined) this.task.began = this.#now();
   }
 
   #sendBundle({ digest, source }: { readonly digest: string; readonly source: string }): void {
@@ -246,31 +301,23 @@ export class Cell {
       this.#demoted = false;
       this.#process.demote(false);
     }
-    switch (frame.kind) {
-      case FrameKind.ready:
-        this.runtime = parsePayload(ReadySchema, frame.payload);
-        this.metered = this.meter() !== undefined;
-        this.#events.onReady(this);
-        return;
-      case FrameKind.fault: {
-        const fault = parsePayload(FaultSchema, frame.payload);
-        const mine = task !== undefined && task.assignment === frame.assignment ? task : undefined;
-        if (mine !== undefined) this.task = undefined;
-        this.#events.onFault(this, mine, frame.assignment, fault, frame);
-        return;
-      }
-      case FrameKind.cranked:
-        this.task = undefined;
-        this.#events.onCranked(this, task as Task, frame.payload, frame);
-        return;
-      case FrameKind.replayed:
-        this.task = undefined;
-        this.#events.onReplayed(this, task as Task, frame);
-        return;
-      default:
-        this.task = undefined;
-        this.#events.onDescribed(this, task as Task, frame.payload);
+    if (frame.kind === FrameKind.ready) {
+      this.runtime = parsePayload(ReadySchema, frame.payload);
+      this.metered = this.meter() !== undefined;
+      this.#events.onReady(this);
+      return;
     }
+    const fault = frame.kind === FrameKind.fault ? parsePayload(FaultSchema, frame.payload) : undefined;
+    if (task === undefined || (fault !== undefined && task.assignment !== frame.assignment)) {
+      if (fault !== undefined) this.#events.onFault(this, undefined, frame.assignment, fault, frame);
+      return;
+    }
+    this.#advance();
+    if (task.void) this.#events.onFree(this);
+    else if (fault !== undefined) this.#events.onFault(this, task, frame.assignment, fault, frame);
+    else if (task.kind === 'crank') this.#events.onCranked(this, task, frame.payload, frame);
+    else if (task.kind === 'replay') this.#events.onReplayed(this, task, frame);
+    else this.#events.onDescribed(this, task, frame.payload);
   }
 }
 

@@ -32,6 +32,7 @@ class LocalCell implements CellProcess {
   #pid: number | undefined;
   #meter: ProcMeter | undefined;
   #gone = false;
+  #corked = false;
 
   constructor(walls: Walls, events: CellProcessEvents) {
     const { command, args, statusDescriptor } = cellCommand(walls);
@@ -75,7 +76,17 @@ class LocalCell implements CellProcess {
   }
 
   write(bytes: Buffer): void {
-    if (!this.#gone) this.#socket.write(bytes);
+    if (this.#gone) return;
+    // What is written in one turn of the event loop leaves as one.
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        this.#socket.uncork();
+      });
+    }
+    this.#socket.write(bytes);
   }
 
   freeze(): boolean {

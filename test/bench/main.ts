@@ -1,0 +1,43 @@
+/** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing. */
+import { callClosed, callEffect } from './calls.ts';
+import { MACHINE, type Figure } from './measure.ts';
+import { coldStarts, density, kill, pause, runs } from './starts.ts';
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
+  'cold-start': coldStarts,
+  'call-closed': callClosed,
+  'call-effect': callEffect,
+  runs,
+  kill,
+  pause,
+  density,
+};
+
+const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
+const json = process.argv.includes('--json');
+const unknown = names.find((name) => !(name in BENCHMARKS));
+if (unknown !== undefined || names.length === 0) {
+  console.error(
+    `${unknown === undefined ? 'Which?' : `There is no benchmark ${unknown}.`} There are: ${Object.keys(BENCHMARKS).join(', ')}, all`.replace(
+      'all',
+      'or name several',
+    ),
+  );
+  process.exit(2);
+}
+
+const figures: (Figure & { machine: typeof MACHINE })[] = [];
+for (const name of names) {
+  const made = await (BENCHMARKS[name] as () => Promise<Figure | Figure[]>)();
+  for (const figure of Array.isArray(made) ? made : [made]) figures.push({ ...figure, machine: MACHINE });
+}
+if (json) console.log(JSON.stringify(figures.length === 1 ? figures[0] : figures, null, 2));
+else {
+  for (const { name, unit, figure, floor, ratio, note } of figures) {
+    const text = (one: Figure['figure']) => ('value' in one ? `${one.value}` : `p50 ${one.p50} p99 ${one.p99}`);
+    console.log(
+      `${name.padEnd(28)} ${text(figure).padEnd(26)} floor ${text(floor).padEnd(26)} ${unit.padEnd(8)} ratio ${ratio}${note === undefined ? '' : `\n${' '.repeat(29)}${note}`}`,
+    );
+  }
+}
+process.exit(0);

@@ -1,0 +1,69 @@
+/** A host to measure: the real one, in a folder of its own, with the tools a benchmark brings. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bundleAgent } from '@corral/cli/bundle';
+import type { PrincipalId, TenantId } from '@corral/protocol/ids';
+import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { Tool } from '@corral/protocol/tool';
+import { SqliteStore } from '@corral/store/sqlite';
+import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type SupervisorOptions } from '@corral/supervisor';
+
+export interface BenchWorld {
+  readonly supervisor: Supervisor;
+  readonly store: SqliteStore;
+  readonly folder: string;
+  deploy(definition: string): Promise<AgentVersion>;
+  submit(version: AgentVersion, input?: unknown, more?: { ceilings?: CeilingsRequest; budget?: Budget }): ReturnType<Supervisor['submit']>;
+  close(): Promise<void>;
+}
+
+export const TENANT = 'bench' as TenantId;
+
+export async function benchWorld(tools: readonly Tool[], options: Partial<SupervisorOptions> = {}): Promise<BenchWorld> {
+  const folder = await mkdtemp(join(tmpdir(), 'corral-bench-'));
+  const store = await SqliteStore.open(join(folder, 'data'));
+  const supervisor = await Supervisor.start({
+    store,
+    launcher: new ProcessLauncher(findWalls()),
+    clock: realClock,
+    random: realRandom,
+    image: readImage(),
+    cores: availableParallelism(),
+    tenants: { [TENANT]: { tools } },
+    ...options,
+  });
+  let files = 0;
+  return {
+    supervisor,
+    store,
+    folder,
+    async deploy(definition) {
+      const file = join(folder, 'agents', `${(files += 1)}.ts`);
+      await mkdir(join(folder, 'agents'), { recursive: true });
+      await writeFile(file, `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${definition});`);
+      const { source, describing } = await bundleAgent(file);
+      const [manifests] = await supervisor.describe([describing]);
+      const [version] = await supervisor.deploy(TENANT, source, manifests);
+      if (version === undefined) throw new Error('no agent');
+      return version;
+    },
+    submit: (version, input = {}, more = {}) =>
+      supervisor.submit({ tenant: TENANT, version, input, principal: 'bench' as PrincipalId, ...more }),
+    async close() {
+      await supervisor.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits until as many cells as there will be have started. */
+export async function settled(world: BenchWorld): Promise<void> {
+  let last = -1;
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const ready = world.supervisor.cells().filter((cell) => cell.ready).length;
+    if (ready === last && ready === world.supervisor.cells().length) return;
+    last = ready;
+  }
+}
