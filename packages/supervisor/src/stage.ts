@@ -95,7 +95,7 @@ export class Stage {
   /** The run may have something to do. Calling this once too often does no harm. */
   wake(run: Run): void {
     if (!run.runnable || this.#queued.has(run)) return;
-    if (run.seat?.cell.stuck === true) this.unseat(run);
+    if (run.seat?.cell.taken === true) this.unseat(run);
     const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
     this.#queued.add(run);
     if (cell === undefined) this.#homeless.push(run);

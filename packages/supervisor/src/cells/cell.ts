@@ -136,6 +136,11 @@ export class Cell {
     return this.behind.some((task) => task.assignment === assignment);
   }
 
+  /** One run keeps it to itself: nobody else should be sent here. */
+  get taken(): boolean {
+    return this.stuck || this.paused;
+  }
+
   /** As this machine sees it. */
   get pid(): number | undefined {
     return this.#process.pid;

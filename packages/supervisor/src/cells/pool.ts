@@ -53,8 +53,8 @@ export class CellPool {
     let held = 0;
     for (const cell of this.#cells) {
       if (cell.tenant !== tenant || cell.doomed) continue;
-      // One that is stuck does not keep its tenant from having another.
-      if (!cell.stuck) held += 1;
+      // One that is taken by a single run does not keep its tenant from having another.
+      if (!cell.taken) held += 1;
       if (best === undefined || rank(cell, load) < rank(best, load)) best = cell;
     }
     if (best === undefined) return this.#bind(tenant);
@@ -120,9 +120,9 @@ export class CellPool {
   }
 }
 
-/** A cell that is free comes before one that is busy, that before one that still starts, and one that is stuck comes last. */
+/** A cell that is free comes before one that is busy, that before one that still starts, and one that is taken comes last. */
 const BUSY = 1e6;
 const STARTING = 1e7;
-const STUCK = 1e9;
+const TAKEN = 1e9;
 const rank = (cell: Cell, load: (cell: Cell) => number) =>
-  load(cell) + (cell.stuck ? STUCK : !cell.ready ? STARTING : cell.task === undefined ? 0 : BUSY);
+  load(cell) + (cell.taken ? TAKEN : !cell.ready ? STARTING : cell.task === undefined ? 0 : BUSY);
