@@ -203,7 +203,7 @@ export class Control {
     const stopGrace = clock.after(this.#options.pause_grace_ms, () => {
       this.#frozen.delete(run.id);
       const crank = run.onCpu;
-      stage.condemn(cell);
+      stage.condemn(cell, run);
       run.onCpu = undefined;
       if (crank !== undefined && run.outcome === undefined) run.queue.unshift(crank);
     });

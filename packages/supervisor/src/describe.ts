@@ -6,7 +6,7 @@ import type { Cell } from './cells/cell.ts';
 import { digestOf } from './admission.ts';
 
 /** Loading a large bundle for the first time takes longer than a crank may. */
-const LOAD_CPU_US = 2_000_000;
+const LOAD_MS = 2_000;
 
 interface Waiting {
   readonly sources: string[];
@@ -52,7 +52,8 @@ export class Describer {
     const { memory_mib, message_bytes } = DEFAULT_CEILINGS;
     cell.describe(
       { digest: digestOf(source), source },
-      { agent: '', at: 0, memory_mib, seed: '0'.repeat(64), message_bytes, log_bytes: message_bytes, load_cpu_us: LOAD_CPU_US },
+      { agent: '', at: 0, memory_mib, seed: '0'.repeat(64), message_bytes, log_bytes: message_bytes },
+      LOAD_MS,
     );
   }
 

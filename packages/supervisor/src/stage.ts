@@ -118,7 +118,7 @@ export class Stage {
   leave(run: Run): boolean {
     const { seat } = run;
     if (seat !== undefined && seat.cell.worksFor(seat.assignment) && !seat.cell.doomed) {
-      this.condemn(seat.cell);
+      this.condemn(seat.cell, run);
       run.onCpu = undefined;
       return true;
     }
@@ -133,12 +133,20 @@ export class Stage {
     for (const run of idle.slice(0, Math.ceil(idle.length / 4))) this.unseat(run);
   }
 
-  /** Kills a cell for what one of its runs did, or for a run that must stop at once. The others go on elsewhere. */
-  condemn(cell: Cell): void {
+  /**
+   * Kills a cell for what one of its runs did, or because that run must stop at once. The others go on elsewhere, the one on its
+   * CPU included if it is not the culprit.
+   */
+  condemn(cell: Cell, culprit: Run | undefined): void {
     if (cell.dead || this.#condemned.has(cell)) return;
     this.#condemned.add(cell);
     cell.kill();
     this.#evacuate(cell);
+    const bystander = this.onCpu(cell);
+    if (bystander?.onCpu === undefined || bystander === culprit) return;
+    bystander.queue.unshift(bystander.onCpu);
+    bystander.onCpu = undefined;
+    this.wake(bystander);
   }
 
   /** Moves the runs that have something to do out of a cell whose CPU another run keeps to itself. */
@@ -204,10 +212,7 @@ export class Stage {
     run.lastAt = at;
     run.onCpu = crank;
     run.crankBegan = run.lastUsed = clock.monotonic();
-    const limit_ms = run.ledger.record.ceilings.crank_cpu_ms;
-    // The cell can only go by the clock on the wall, while others may have the CPU. So where CPU time can be measured from
-    // outside, that alone decides.
-    cell.crank(run.seat.assignment, crank.crank, crank.text, cell.metered ? 0 : limit_ms * 1000, limit_ms);
+    cell.crank(run.seat.assignment, crank.crank, crank.text, run.ledger.record.ceilings.crank_cpu_ms);
     this.#options.events.onCpu();
   }
 
@@ -223,8 +228,8 @@ export class Stage {
         seed: record.header.seed,
         message_bytes: ceilings.message_bytes,
         log_bytes: ceilings.log_bytes,
-        load_cpu_us: ceilings.crank_cpu_ms * 1000,
       },
+      ceilings.crank_cpu_ms,
     );
     run.seat = { cell, assignment };
     this.#occupancy(cell).byAssignment.set(assignment, run);

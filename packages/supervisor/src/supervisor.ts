@@ -305,6 +305,8 @@ export class Supervisor {
   }
 
   #begin(run: Run): void {
+    // A first crank that was taken back, or lost with its cell, begins again; the run's time does not.
+    if (run.began !== undefined) return;
     run.began = this.#options.clock.monotonic();
     this.control.startWall(run);
     this.#tell({ kind: 'began', run: run.id });
@@ -381,7 +383,7 @@ export class Supervisor {
     const run = this.#stage.onCpu(cell);
     const crank = run?.onCpu;
     if (cell.task !== undefined) run?.stopCrank(usedBy(cell, cell.task) ?? cell.held_ms(), this.#options.clock.monotonic());
-    this.#stage.condemn(cell);
+    this.#stage.condemn(cell, run);
     if (run === undefined) {
       if (cell.task?.kind === 'describe') this.#describer.onGone(cell, `The bundle could not be loaded: ${message}`);
       return;

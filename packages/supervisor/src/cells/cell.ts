@@ -36,6 +36,12 @@ export interface Task {
   void: boolean;
 }
 
+export interface BundleText {
+  readonly digest: string;
+  readonly source: string;
+}
+export type StartOptions = Omit<StartPayload, 'bundle' | 'load_cpu_us'>;
+
 export interface CellEvents {
   readonly onReady: (cell: Cell) => void;
   /** It may take work again: it was frozen, or busy with something that no longer counts. */
@@ -158,34 +164,40 @@ export class Cell {
     return this.#frozenSince !== undefined;
   }
 
-  /** Makes an isolate for a run. Its number is how the run is called in this cell from now on. */
-  start(bundle: { readonly digest: string; readonly source: string }, start: Omit<StartPayload, 'bundle'>): number {
+  /**
+   * Makes an isolate for a run.
+   * @param load_ms CPU time that loading the bundle may take
+   * @returns how the run is called in this cell from now on
+   */
+  start(bundle: BundleText, start: StartOptions, load_ms: number): number {
     this.#assignments += 1;
     this.#sendBundle(bundle);
-    this.#send(FrameKind.start, this.#assignments, 0, 0, JSON.stringify({ ...start, bundle: bundle.digest } satisfies StartPayload));
+    this.#send(FrameKind.start, this.#assignments, 0, 0, JSON.stringify(this.#startPayload(bundle, start, load_ms)));
     return this.#assignments;
   }
 
-  /**
-   * @param cpu_us after which the cell ends it
-   * @param limit_ms after which the supervisor does
-   */
-  crank(assignment: number, crank: number, delivery: string, cpu_us: number, limit_ms: number): void {
+  /** @param limit_ms CPU time that the crank may use */
+  crank(assignment: number, crank: number, delivery: string, limit_ms: number): void {
     this.#begin('crank', assignment, crank, limit_ms);
-    this.#send(FrameKind.crank, assignment, crank, cpu_us, delivery);
+    this.#send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms), delivery);
   }
 
-  replay(assignment: number, payload: ReplayPayload): void {
-    const last = payload.cranks.at(-1)?.crank ?? 0;
-    const limit_ms = payload.cranks.reduce((sum, { cpu_us }) => sum + cpu_us / 1000, 0);
-    this.#begin('replay', assignment, last, limit_ms);
+  replay(assignment: number, { cranks }: ReplayPayload): void {
+    const last = cranks.at(-1)?.crank ?? 0;
+    this.#begin(
+      'replay',
+      assignment,
+      last,
+      cranks.reduce((sum, { cpu_us }) => sum + cpu_us / 1000, 0),
+    );
+    const payload: ReplayPayload = { cranks: cranks.map((one) => ({ ...one, cpu_us: this.#own_us(one.cpu_us / 1000) })) };
     this.#send(FrameKind.replay, assignment, last, 0, JSON.stringify(payload));
   }
 
-  describe(bundle: { readonly digest: string; readonly source: string }, start: Omit<StartPayload, 'bundle'>): void {
+  describe(bundle: BundleText, start: StartOptions, load_ms: number): void {
     this.#sendBundle(bundle);
-    this.#begin('describe', 0, 0, start.load_cpu_us / 1000);
-    this.#send(FrameKind.describe, 0, 0, start.load_cpu_us, JSON.stringify({ ...start, bundle: bundle.digest } satisfies StartPayload));
+    this.#begin('describe', 0, 0, load_ms);
+    this.#send(FrameKind.describe, 0, 0, this.#own_us(load_ms), JSON.stringify(this.#startPayload(bundle, start, load_ms)));
   }
 
   /** Disposes of a run's isolate. */
@@ -262,7 +274,19 @@ export class Cell {
     if (this.task !== undefined) this.task.began = this.#now();
   }
 
-  #sendBundle({ digest, source }: { readonly digest: string; readonly source: string }): void {
+  /**
+   * What the cell itself is told about a limit. It can only go by the clock on the wall, while others may have the CPU; so where
+   * CPU time can be measured from outside, that alone decides.
+   */
+  #own_us(limit_ms: number): number {
+    return this.metered ? 0 : limit_ms * 1000;
+  }
+
+  #startPayload(bundle: BundleText, start: StartOptions, load_ms: number): StartPayload {
+    return { ...start, bundle: bundle.digest, load_cpu_us: this.#own_us(load_ms) };
+  }
+
+  #sendBundle({ digest, source }: BundleText): void {
     if (this.#bundles.has(digest)) return;
     this.#bundles.add(digest);
     this.#send(FrameKind.bundle, 0, 0, 0, `${digest}\n${source}`);
