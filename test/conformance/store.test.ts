@@ -148,6 +148,9 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
       status: { ...ACTIVE, control: 'paused' },
       epoch: 1,
       seq: 2,
+      checkpoint: 0,
+      inbox: 0,
+      parked: false,
     });
     expect(await again.journal(runId(1))).toEqual([
       entry(1),

@@ -53,6 +53,7 @@ export const ERRORS = {
     class: 'Unknown',
     hint: 'The effect may or may not have happened; check before you repeat it.',
   },
+  CORRAL_CHECKPOINT_BUSY: { audience: 'guest', hint: 'Await every call, timer and child first, then checkpoint.' },
   CORRAL_ABORTED: { audience: 'guest', hint: 'The agent itself abandoned this call.' },
   CORRAL_RECIPIENT_ENDED: { audience: 'guest', class: 'Denied', hint: 'The run this message was for has ended.' },
   CORRAL_MAILBOX_FULL: { audience: 'guest', class: 'Denied', retryable: true, hint: 'The receiver is behind; wait for it.' },
@@ -103,6 +104,10 @@ export const ERRORS = {
   CORRAL_DATA_CORRUPT: { audience: 'operator', hint: 'Restore the folder from a backup; keep the damaged one for analysis.' },
   CORRAL_DATA_VERSION: { audience: 'operator', hint: 'Run the Corral that wrote this folder, or a newer one.' },
   CORRAL_DISK_FULL: { audience: 'operator', retryable: true, hint: 'Free space on the data folder’s disk; accepted work is kept.' },
+  CORRAL_JOURNAL_DAMAGED: {
+    audience: 'operator',
+    hint: 'The run is quarantined and the others go on; restore it from a backup, or end it with `corral kill`.',
+  },
   CORRAL_EPOCH_STALE: { audience: 'operator', hint: 'Another supervisor owns this run now; nothing needs doing.' },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },

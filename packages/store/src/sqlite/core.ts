@@ -6,11 +6,11 @@ import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
-import type { Digest, RunId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { Commit, CommitResult, InboxItem, RunFilter, StoredRun } from '@corral/protocol/store';
+import type { Commit, CommitResult, Era, InboxItem, RunFilter, StoredRun } from '@corral/protocol/store';
 import { decodeBody, encodeBody } from './body.ts';
 
 interface RunRow {
@@ -23,6 +23,10 @@ interface RunRow {
   readonly epoch: number;
   readonly seq: number | null;
   readonly waiting: RunStatus['waiting'] | null;
+  readonly inbox_seq: number;
+  readonly checkpoint: number;
+  readonly parked: number;
+  readonly damage: string | null;
 }
 
 /** What a commit must know of its run. The writer alone changes it, so it may remember. */
@@ -32,6 +36,7 @@ interface Head {
   seq: number;
   lifecycle: RunStatus['lifecycle'];
   control: RunStatus['control'];
+  parked: boolean;
   hash: Uint8Array;
 }
 
@@ -42,9 +47,11 @@ interface GrantRow {
   readonly revoked: number;
 }
 
-const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, last.seq, last.waiting
+const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, damage, last.seq, last.waiting
   FROM runs JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const LIST_LIMIT = 1000;
+/** Not an agent's timer but the time at which a parked run must be looked at, such as the end of its wall time. */
+const DEADLINE = 0;
 /** Heads that are remembered at most. */
 const HEADS = 10_000;
 const NO_HASH = new Uint8Array(0);
@@ -102,27 +109,106 @@ export class SqliteCore {
   }
 
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
+    // A run that nobody claims yet waits in the store, as a parked one does.
     const lifecycle = claim ? 'active' : 'queued';
     const epoch = claim ? 1 : 0;
+    const parked = !claim;
     const { lastInsertRowid } = this.#statement(
-      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, created_at) VALUES (?, ?, ?, ?, 'none', ?, 0, ?)`,
-    ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, record.created_at);
+      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
+       VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ?)`,
+    ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
     const n = Number(lastInsertRowid);
     this.#run('INSERT INTO records (n, record) VALUES (?, ?)', n, JSON.stringify(record));
     for (const grant of grants) this.#putGrant(grant);
-    this.#remember(record.id, { n, epoch, seq: 0, lifecycle, control: 'none', hash: NO_HASH });
+    this.#remember(record.id, { n, epoch, seq: 0, lifecycle, control: 'none', parked, hash: NO_HASH });
   }
 
   claim(run: RunId): StoredRun | undefined {
     this.#heads.delete(run);
-    this.#run("UPDATE runs SET epoch = epoch + 1, lifecycle = 'active' WHERE id = ? AND lifecycle <> 'ended'", run);
+    const row = this.#get<{ n: number }>(
+      "UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0 WHERE id = ? AND lifecycle <> 'ended' RETURNING n",
+      run,
+    );
+    if (row !== undefined) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
     return this.run(run);
+  }
+
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined): boolean {
+    const row = this.#get<{ n: number }>(
+      "UPDATE runs SET parked = 1 WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
+      run,
+      epoch,
+      inbox,
+    );
+    if (row === undefined) return false;
+    this.#heads.delete(run);
+    if (deadline !== undefined) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', row.n, DEADLINE, deadline);
+    return true;
+  }
+
+  wakeable(now: number, limit: number): RunId[] {
+    const rows = this.#statement(
+      `SELECT id FROM (
+         SELECT DISTINCT runs.id FROM inbox JOIN runs ON runs.n = inbox.run WHERE parked = 1 AND control = 'none'
+         UNION SELECT runs.id FROM timers JOIN runs ON runs.n = timers.run WHERE due <= ?1 AND parked = 1 AND control = 'none'
+       ) LIMIT ?2`,
+    ).all(now, limit) as unknown as { id: RunId }[];
+    const room = limit - rows.length;
+    // Those that have not begun come last, and tenants take turns among them.
+    const queued = this.#statement(
+      `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM
+         (SELECT id, n, tenant FROM runs WHERE parked = 1 AND lifecycle = 'queued' AND control = 'none' ORDER BY n LIMIT 10000)
+       ) ORDER BY turn, n LIMIT ?`,
+    ).all(Math.max(0, room)) as unknown as { id: RunId }[];
+    return [...rows, ...queued].map(({ id }) => id);
+  }
+
+  nextDue(): number | undefined {
+    return this.#get<{ due: number }>(
+      "SELECT due FROM timers JOIN runs ON runs.n = timers.run WHERE parked = 1 AND control = 'none' ORDER BY due LIMIT 1",
+    )?.due;
+  }
+
+  orphans(): RunId[] {
+    const rows = this.#statement(
+      `SELECT child.id FROM runs AS child JOIN runs AS parent ON parent.id = child.parent
+       WHERE child.parent IS NOT NULL AND child.lifecycle <> 'ended' AND parent.lifecycle = 'ended'`,
+    ).all() as unknown as { id: RunId }[];
+    return rows.map(({ id }) => id);
+  }
+
+  isShared(grant: GrantId): boolean {
+    const row = this.#get<{ found: number }>(
+      `WITH RECURSIVE below (id) AS (
+         SELECT id FROM grants WHERE parent = ?1 UNION SELECT grants.id FROM grants JOIN below ON grants.parent = below.id
+       ) SELECT 1 AS found FROM below JOIN grants USING (id) JOIN runs ON runs.id = grants.holder
+         WHERE runs.lifecycle <> 'ended' AND grants.holder <> (SELECT holder FROM grants WHERE id = ?1) LIMIT 1`,
+      grant,
+    );
+    return row !== undefined;
+  }
+
+  quarantine(run: RunId, reason: string): void {
+    this.#heads.delete(run);
+    this.#run("UPDATE runs SET control = 'quarantined', damage = ?, parked = 1 WHERE id = ?", reason, run);
+  }
+
+  alive(now: number): void {
+    this.#run(
+      `INSERT INTO eras (era, since, until) VALUES ((SELECT value FROM meta WHERE name = 'era'), ?1, ?1)
+       ON CONFLICT (era) DO UPDATE SET until = max(until, excluded.until)`,
+      now,
+    );
+  }
+
+  eras(): Era[] {
+    return this.#statement('SELECT era, since AS "from", until FROM eras ORDER BY era').all() as unknown as Era[];
   }
 
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
     const head = this.#head(run);
-    if (head.epoch !== epoch || head.seq !== entry.seq - 1 || head.lifecycle === 'ended') {
+    if (head.epoch !== epoch || head.seq !== entry.seq - 1 || head.lifecycle === 'ended' || head.parked) {
       throw new CorralError(
         'CORRAL_EPOCH_STALE',
         `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
@@ -155,6 +241,7 @@ export class SqliteCore {
       head.lifecycle = status.lifecycle;
       head.control = status.control;
     }
+    if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', entry.seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
@@ -188,10 +275,16 @@ export class SqliteCore {
       where.push('parent = ?');
       values.push(filter.parent);
     }
+    if (filter.parked !== undefined) where.push(`parked = ${Number(filter.parked)}`);
+    if (filter.after !== undefined) {
+      where.push('runs.n > (SELECT n FROM runs WHERE id = ?)');
+      values.push(filter.after);
+    }
     if (filter.ended !== undefined) where.push(filter.ended ? "lifecycle = 'ended'" : "lifecycle <> 'ended'");
-    const rows = this.#statement(
-      `${SELECT_RUN} ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY created_at LIMIT ?`,
-    ).all(...values, filter.limit ?? LIST_LIMIT) as unknown as RunRow[];
+    const rows = this.#statement(`${SELECT_RUN} ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY runs.n LIMIT ?`).all(
+      ...values,
+      filter.limit ?? LIST_LIMIT,
+    ) as unknown as RunRow[];
     return rows.map((row) => storedRun(row));
   }
 
@@ -202,10 +295,10 @@ export class SqliteCore {
     return (rows as unknown as Parameters<typeof decodeBody>[0][]).map((row) => decodeBody(row));
   }
 
-  inbox(run: RunId): InboxItem[] {
-    const rows = this.#statement('SELECT seq, delivery FROM inbox WHERE run = (SELECT n FROM runs WHERE id = ?) ORDER BY seq').all(
-      run,
-    ) as unknown as {
+  inbox(run: RunId, after = 0): InboxItem[] {
+    const rows = this.#statement(
+      'SELECT seq, delivery FROM inbox WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq',
+    ).all(run, after) as unknown as {
       seq: number;
       delivery: string;
     }[];
@@ -255,15 +348,16 @@ export class SqliteCore {
       epoch: number;
       lifecycle: Head['lifecycle'];
       control: Head['control'];
+      parked: number;
       seq: number | null;
       hash: Uint8Array | null;
     }>(
-      `SELECT n, epoch, lifecycle, control, last.seq, last.hash FROM runs
+      `SELECT n, epoch, lifecycle, control, parked, last.seq, last.hash FROM runs
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
     if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
-    return this.#remember(run, { ...row, seq: row.seq ?? 0, hash: row.hash ?? NO_HASH });
+    return this.#remember(run, { ...row, parked: row.parked !== 0, seq: row.seq ?? 0, hash: row.hash ?? NO_HASH });
   }
 
   #remember(run: RunId, head: Head): Head {
@@ -320,5 +414,8 @@ function storedRun(row: RunRow): StoredRun {
     },
     epoch: row.epoch,
     seq: row.seq ?? 0,
+    checkpoint: row.checkpoint,
+    inbox: row.inbox_seq,
+    parked: row.parked !== 0,
   };
 }

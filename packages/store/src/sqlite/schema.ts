@@ -21,9 +21,15 @@ const STEPS: readonly string[] = [
     ended_at INTEGER,
     epoch INTEGER NOT NULL,
     inbox_seq INTEGER NOT NULL,
+    checkpoint INTEGER NOT NULL,
+    -- 1: in nobody's memory
+    parked INTEGER NOT NULL,
+    -- why it is quarantined although its journal does not say so
+    damage TEXT,
     created_at INTEGER NOT NULL
   );
-  CREATE INDEX runs_open ON runs (created_at) WHERE lifecycle <> 'ended';
+  CREATE INDEX runs_held ON runs (n) WHERE parked = 0 AND lifecycle <> 'ended';
+  CREATE INDEX runs_queued ON runs (n) WHERE parked = 1 AND lifecycle = 'queued';
   CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
   CREATE TABLE records (n INTEGER PRIMARY KEY, record TEXT NOT NULL);
 
@@ -49,6 +55,7 @@ const STEPS: readonly string[] = [
 
   CREATE TABLE timers (run INTEGER NOT NULL, id INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (run, id)) WITHOUT ROWID;
   CREATE INDEX timers_due ON timers (due);
+  CREATE TABLE eras (era INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL);
 
   CREATE TABLE grants (
     id TEXT PRIMARY KEY,
@@ -59,6 +66,7 @@ const STEPS: readonly string[] = [
     revoked INTEGER NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX grants_holder ON grants (holder);
+  CREATE INDEX grants_parent ON grants (parent) WHERE parent IS NOT NULL;
   `,
 ];
 
