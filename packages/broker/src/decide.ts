@@ -7,7 +7,7 @@ import type { Decision } from '@corral/protocol/decision';
 import type { CallEffect, Effect, SendEffect, SpawnEffect } from '@corral/protocol/effect';
 import type { ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
-import { newId, type AgentName, type GrantId, type PrincipalId } from '@corral/protocol/ids';
+import { newId, type GrantId, type PrincipalId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, LIMIT_OF_BUDGET, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
 import type { AgentVersion, Budget } from '@corral/protocol/manifest';

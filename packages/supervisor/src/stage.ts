@@ -4,7 +4,6 @@
  */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload, FrameHead, ReplayPayload } from '@corral/protocol/frame';
-import { MACHINE } from '@corral/protocol/limits';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
