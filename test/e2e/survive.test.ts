@@ -1,6 +1,7 @@
 /** Runs survive: parked, woken, checkpointed, recovered. Real cells, a real store; the supervisor is really stopped. */
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
+import type { Tool } from '@corral/protocol/tool';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 
 const parked = async (w: World, id: RunId) => (await w.store.run(id))?.parked === true;
@@ -113,6 +114,7 @@ describe('a parked run', () => {
     const { id } = await w.submit(await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(1e6) } }`));
     await park(w, id);
     await eventually(() => w.supervisor.cells().every((cell) => cell.tenant !== 'crew'));
+    expect(await parked(w, id)).toBe(true);
   });
 
   test('waits in the store for its turn when memory is full', async () => {
@@ -139,7 +141,7 @@ describe('a checkpoint', () => {
     const outcome = await ended;
     expect(outcome).toMatchObject({ kind: 'completed', output: { n: 3 } });
     expect(keys).toEqual([1, 2, 3, 4].map((n) => `${id}:${n}`));
-    const { random, other } = (outcome as { output: { random: number; other: number } }).output;
+    const { random, other } = (outcome as unknown as { output: { random: number; other: number } }).output;
     expect(random).not.toBe(other);
   });
 
@@ -186,7 +188,7 @@ describe('a checkpoint', () => {
 
 describe('after a stop', () => {
   /** Stops the host and starts another one on the same folder. */
-  async function again(w: World, ...tools: Parameters<typeof world>[0]): Promise<World> {
+  async function again(w: World, ...tools: Tool[]): Promise<World> {
     await w.close();
     return world(tools, { folder: w.folder });
   }

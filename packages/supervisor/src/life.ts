@@ -55,16 +55,9 @@ export class Life {
 
   /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
   ended(id: RunId): Promise<Outcome> {
-    const { runs, store } = this.#options;
+    const { runs } = this.#options;
     const ended = new Promise<Outcome>((resolve) => this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), resolve]));
-    if (!runs.has(id)) {
-      void store.run(id).then(
-        (stored) => {
-          if (stored?.status.outcome !== undefined) this.#resolve(id, stored.status.outcome);
-        },
-        () => undefined,
-      );
-    }
+    if (!runs.has(id)) void this.#lookUp(id);
     return ended;
   }
 
@@ -100,7 +93,7 @@ export class Life {
   /** It leaves memory: its clocks stop, the store's go on. */
   parked(run: Run): void {
     this.#stopClocks(run);
-    this.#options.tell({ kind: 'parked', run: run.id });
+    this.#options.tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
   }
 
   /** What a run begins with, at its very start or after a checkpoint. */
@@ -346,6 +339,11 @@ export class Life {
       this.#options.runs.delete(id);
     }
     this.#resolve(id, outcome);
+  }
+
+  async #lookUp(id: RunId): Promise<void> {
+    const stored = await this.#options.store.run(id).catch(() => undefined);
+    if (stored?.status.outcome !== undefined) this.#resolve(id, stored.status.outcome);
   }
 
   #resolve(id: RunId, outcome: Outcome): void {

@@ -33,7 +33,8 @@ export interface RunView {
 }
 
 export type Observation =
-  | { readonly kind: 'admitted' | 'began' | 'parked' | 'woken'; readonly run: RunId }
+  | { readonly kind: 'admitted' | 'began' | 'woken'; readonly run: RunId }
+  | { readonly kind: 'parked'; readonly run: RunId; readonly view: RunView }
   /** It may not go on before somebody has looked. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }
   /** What the store has of it cannot be read: it is quarantined, and the others go on. */
