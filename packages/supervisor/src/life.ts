@@ -9,7 +9,7 @@ import type { CapabilityView, Delivery, PendingDelivery, StartDelivery } from '@
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import type { LimitName } from '@corral/protocol/limits';
+import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { RunHeader, RunRecord } from '@corral/protocol/run';
@@ -19,7 +19,7 @@ import type { Bundles } from './bundles.ts';
 import type { Cell, Task } from './cells/cell.ts';
 import type { Control } from './control.ts';
 import { viewOf, type Observation } from './observe.ts';
-import { outcomeOfFault, outcomeOfLoss } from './outcomes.ts';
+import { outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
 import type { Residence } from './residence.ts';
 import { Run, type OnCpu } from './runs/run.ts';
 import { usedBy, type Stage } from './stage.ts';
@@ -136,6 +136,7 @@ export class Life {
   cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
     this.#tellAnswered(run, crank);
+    run.losses = 0;
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;
     const outcome = this.#options.broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us } satisfies Crank);
@@ -161,9 +162,19 @@ export class Life {
     void this.end(run, outcomeOfFault(fault, crank, run), false, crank);
   }
 
-  /** The cell died under a crank, and nobody had killed it. */
+  /**
+   * The cell died under a crank, and nobody here had killed it. Nothing of that crank has left, so it is made again elsewhere,
+   * unless the guest itself did it: by what the process said last, or because it happens time and again.
+   */
   lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined): void {
-    if (run.outcome === undefined) void this.end(run, outcomeOfLoss(exit, error), false, crank);
+    if (run.outcome !== undefined) return;
+    run.losses += 1;
+    if (error !== undefined || saysOutOfMemory(exit) || run.losses > MACHINE.cell_losses.default) {
+      void this.end(run, outcomeOfLoss(exit, error), false, crank);
+      return;
+    }
+    if (crank !== undefined) run.queue.unshift(crank);
+    this.#options.stage().wake(run);
   }
 
   /** A crank, or a replay, went past what is allowed; its cell is killed for it. */

@@ -11,11 +11,14 @@ const OUT_OF_MEMORY = /out of memory|bad_alloc|Allocation failed|heap limit/i;
 /** The end of what a process wrote to its error output, on one line. */
 export const lastWords = (exit: ProcessExit): string => exit.lastWords.trim().split('\n').slice(-3).join(' ').slice(0, 300);
 
+/** The process itself said that it ran out of memory. */
+export const saysOutOfMemory = (exit: ProcessExit): boolean => OUT_OF_MEMORY.test(exit.lastWords);
+
 /** The cell died under a crank, and nobody had killed it. */
 export function outcomeOfLoss(exit: ProcessExit, error: CorralError | undefined): Outcome {
   if (error !== undefined) return { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL', message: error.message };
   const words = lastWords(exit);
-  if (OUT_OF_MEMORY.test(exit.lastWords)) return { kind: 'exceeded', limit: 'memory', message: `The run took its cell’s memory: ${words}` };
+  if (saysOutOfMemory(exit)) return { kind: 'exceeded', limit: 'memory', message: `The run took its cell’s memory: ${words}` };
   const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
   return { kind: 'failed', code: 'CORRAL_CELL_CRASHED', message: `The cell ended with ${how} during a crank of this run. ${words}`.trim() };
 }

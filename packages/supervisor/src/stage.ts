@@ -337,7 +337,7 @@ export class Stage {
   }
 
   #exited(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
-    this.pool.remove(cell);
+    this.pool.remove(cell, exit);
     const run = this.onCpu(cell);
     const crank = run?.onCpu;
     const condemned = this.#condemned.delete(cell);

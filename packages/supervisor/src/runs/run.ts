@@ -47,6 +47,8 @@ export class Run {
   onCpu: OnCpu | undefined;
   /** Time stamp of the last delivery: time never goes back for a run. */
   lastAt = 0;
+  /** Cells that died under its current crank. */
+  losses = 0;
   heap_kib = 0;
   /** When it last was on the CPU. */
   lastUsed = 0;
