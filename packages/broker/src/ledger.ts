@@ -11,7 +11,7 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/manifest';
 import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
-import { snapshotOf, type LedgerSnapshot } from './snapshot.ts';
+import { savedOf, snapshotOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 
 /** An effect whose reply has not been delivered yet. */
@@ -290,6 +290,24 @@ export class Ledger {
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
     this.refusedFor.clear();
     for (const limit of from.refusedFor) this.refusedFor.add(limit);
+  }
+
+  /** Everything, for as long as the run is parked. */
+  save(lastAt: number): SavedLedger {
+    return savedOf(this, lastAt);
+  }
+
+  /** The opposite of `save`, on a fresh ledger. */
+  load(saved: SavedLedger): void {
+    this.restore(saved, null, []);
+    this.began_at = saved.began_at ?? undefined;
+    this.listening = saved.listening;
+    this.checkpoint = saved.checkpoint;
+    this.segment_entries = saved.segment_entries;
+    this.segment_cpu_us = saved.segment_cpu_us;
+    this.inFlight = saved.inFlight;
+    this.purse.reserve(saved.reserved);
+    for (const pending of saved.pending) this.pending.set(pending.id, pending);
   }
 
   /** Milliseconds of its wall time that are used up at `now`, given for how long no host was there. */

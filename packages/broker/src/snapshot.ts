@@ -5,7 +5,7 @@
 import type { Amounts } from '@corral/policy/purse';
 import type { GrantId } from '@corral/protocol/ids';
 import type { RunHeader } from '@corral/protocol/run';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, Pending } from './ledger.ts';
 
 export interface LedgerSnapshot {
   readonly seq: number;
@@ -27,6 +27,35 @@ export interface LedgerSnapshot {
   readonly spent: Amounts;
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly refusedFor: readonly string[];
+}
+
+/** All that a ledger knows of a run with nothing on its way to a tool: what fold would make of its journal once more. */
+export interface SavedLedger extends LedgerSnapshot {
+  readonly listening: boolean;
+  readonly pending: readonly Pending[];
+  readonly reserved: Amounts;
+  readonly inFlight: number;
+  readonly segment_entries: number;
+  readonly segment_cpu_us: number;
+  readonly checkpoint: Ledger['checkpoint'];
+  readonly lastAt: number;
+}
+
+export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
+  const { checkpoint, segment_entries, segment_cpu_us, listening, inFlight } = ledger;
+  return {
+    ...snapshotOf(ledger),
+    began_at: ledger.began_at as number,
+    listening,
+    pending: [...ledger.pending.values()],
+    reserved: ledger.purse.reserved(),
+    inFlight,
+    segment_entries,
+    segment_cpu_us,
+    // The state is needed again only by a segment that has not begun.
+    checkpoint: checkpoint && segment_entries > 0 ? { ...checkpoint, state: null, unread: [] } : checkpoint,
+    lastAt,
+  };
 }
 
 export function snapshotOf(ledger: Ledger): LedgerSnapshot {

@@ -103,7 +103,7 @@ function handle(frame: Frame, used: () => number): void {
     case FrameKind.replay: {
       const session = sessions.get(frame.assignment);
       if (session === undefined) return;
-      replay(session, JSON.parse(frame.payload) as ReplayPayload);
+      replay(session, JSON.parse(frame.payload) as ReplayPayload, frame.cpu_us);
       channel.send({ ...frame, kind: FrameKind.replayed, cpu_us: used() + unreported_us, heap_kib: session.heapKib() }, '');
       unreported_us = 0;
       return;

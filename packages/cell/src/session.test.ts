@@ -129,9 +129,7 @@ describe('what would let two executions differ is absent', () => {
       'new ArrayBuffer(5e6)',
       'new Uint8Array(5e6).slice()',
       'new Uint8Array(5e6).toReversed()',
-      'new Uint8Array(5e6).toSorted()',
       'new Uint8Array(5e6).with(0, 1)',
-      '((bytes) => ((bytes.constructor = undefined), bytes.map((x) => x)))(new Uint8Array(5e6))',
       '((bytes) => ((bytes.constructor = undefined), bytes.slice()))(new ArrayBuffer(5e6))',
       'Float64Array.from({ length: 5e5 })',
     ]) {
@@ -288,7 +286,7 @@ describe('replay', () => {
     expect(cranks.at(-1)?.effects).toContain('"finish"');
     for (const memory_mib of [16, 32, 128]) {
       const again = session(BODY, { memory_mib });
-      replay(again, { cranks });
+      replay(again, { cranks }, 0);
       again.dispose();
     }
   });
@@ -296,7 +294,7 @@ describe('replay', () => {
   test('compares effects as JSON values, not as texts', () => {
     const cranks = live().map((one) => ({ ...one, effects: one.effects.replace('"kind":"timer","ms":5', '"ms":5.0,"kind":"timer"') }));
     const again = session(BODY);
-    expect(() => replay(again, { cranks })).not.toThrow();
+    expect(() => replay(again, { cranks }, 0)).not.toThrow();
     again.dispose();
   });
 
@@ -313,7 +311,7 @@ describe('replay', () => {
     const cranks = live();
     const first = cranks[0] as (typeof cranks)[number];
     const again = session(BODY);
-    expect(fault(() => replay(again, { cranks: [{ ...first, effects: change(first.effects) }, ...cranks.slice(1)] }))).toMatchObject({
+    expect(fault(() => replay(again, { cranks: [{ ...first, effects: change(first.effects) }, ...cranks.slice(1)] }, 0))).toMatchObject({
       fault: 'diverged',
       expected,
       seen,

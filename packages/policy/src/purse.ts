@@ -26,6 +26,10 @@ export class Purse {
     return { ...this.#spent };
   }
 
+  reserved(): Amounts {
+    return { ...this.#reserved };
+  }
+
   /** Spent, or reserved for something that may still be spent. */
   committed(): Amounts {
     const amounts = zero();

@@ -29,6 +29,9 @@ export const FrameKind = {
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
 /** What a frame says besides its payload. Numbers that a kind does not use are 0. */
+/** A replayed crank may take so many times what it took. */
+export const REPLAY_FACTOR = 4;
+
 export interface FrameHead {
   readonly kind: FrameKind;
   /** Which start of the cell process sends or is meant; a frame of another incarnation is void. */
@@ -64,6 +67,7 @@ export interface StartPayload {
 }
 
 export interface ReplayPayload {
+  /** `cpu_us` is what the crank took when it was recorded. */
   readonly cranks: readonly { readonly crank: number; readonly delivery: string; readonly effects: string; readonly cpu_us: number }[];
 }
 

@@ -55,10 +55,24 @@ export interface StoredRun {
   readonly seq: number;
   /** Number of the entry with the last checkpoint; 0 without one. What came before it is not needed to go on. */
   readonly checkpoint: number;
+  /** What `park` was given, if nothing has been written to the journal since. */
+  readonly ledger: string | undefined;
   /** Number of the last delivery that its inbox was given. */
   readonly inbox: number;
   /** Nobody holds it in memory: it lives in the store alone. */
   readonly parked: boolean;
+}
+
+/** Part of a journal, as a cell is given it to replay. */
+export interface ReplayPage {
+  /** A ReplayPayload as JSON. */
+  readonly text: string;
+  /** Number of its last entry; the next page follows it. */
+  readonly last: number;
+  readonly cranks: number;
+  /** CPU time that its cranks took when they were recorded. */
+  readonly cpu_us: number;
+  readonly more: boolean;
 }
 
 /** From when until when a host was at work on this store, in milliseconds since 1970. */
@@ -100,10 +114,11 @@ export interface Store {
   /**
    * Gives the lease of a run up, if nothing has come for it in the meantime: a compare-and-set on epoch and inbox (DESIGN 3.6).
    * @param inbox number of the last inbox item the owner has seen
+   * @param ledger what the host knows of it, to be given back with the next claim; a cache of what its journal says
    * @param deadline when it must be woken at the latest, in milliseconds since 1970
    * @returns whether it is parked now
    */
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined): Promise<boolean>;
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): Promise<boolean>;
   /** Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due. */
   wakeable(now: number, limit: number): Promise<readonly RunId[]>;
   /** When the first timer of a parked run is due. */
@@ -128,7 +143,9 @@ export interface Store {
 
   run(run: RunId): Promise<StoredRun | undefined>;
   runs(filter: RunFilter): Promise<readonly StoredRun[]>;
-  journal(run: RunId, after?: number): Promise<readonly Entry[]>;
+  journal(run: RunId, after?: number, limit?: number): Promise<readonly Entry[]>;
+  /** The cranks of a journal after an entry, as many as are replayed at once. */
+  replayPage(run: RunId, after: number): Promise<ReplayPage>;
   inbox(run: RunId, after?: number): Promise<readonly InboxItem[]>;
   /** The grants a run holds, each with its whole chain. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;

@@ -120,7 +120,13 @@ export class Residence {
     run.parking = (async () => {
       const { store, clock } = this.#options;
       try {
-        parked = await store.park(run.id, run.epoch, run.lastInbox, this.#deadline(run, clock.now()));
+        parked = await store.park(
+          run.id,
+          run.epoch,
+          run.lastInbox,
+          this.#deadline(run, clock.now()),
+          JSON.stringify(run.ledger.save(run.lastAt)),
+        );
         // A timer fired meanwhile, or a message came after all.
         if (parked && run.queue.length > 0 && run.control === 'none') {
           parked = false;

@@ -3,9 +3,9 @@
  * moves runs on when their cell is lost. Runs take turns within a cell; cells are processes, and take turns by the kernel.
  */
 import type { CorralError } from '@corral/protocol/errors';
-import type { FaultPayload, FrameHead, ReplayPayload } from '@corral/protocol/frame';
+import type { FaultPayload, FrameHead } from '@corral/protocol/frame';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
-import type { Entry } from '@corral/protocol/run';
+import type { ReplayPage } from '@corral/protocol/store';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
 import type { OnCpu, Run } from './runs/run.ts';
@@ -31,25 +31,26 @@ export interface StageEvents {
 
 export interface StageOptions {
   readonly clock: Clock;
-  /** The journal of a run since its last checkpoint, once everything handed over for it is durable. */
-  readonly journal: (run: Run) => Promise<readonly Entry[]>;
+  /** The next part of a run's journal to be replayed, once everything handed over for it is durable. */
+  readonly replayPage: (run: Run, after: number) => Promise<ReplayPage>;
   readonly events: StageEvents;
 }
 
 /** After how long a journal that could not be read is tried again. */
 const AGAIN_MS = 500;
-/** Bounds of one replay frame; the CPU time is what its cranks took when they were recorded. */
-const REPLAY_ENTRIES = 500;
-const REPLAY_CPU_US = 1_000_000;
-const REPLAY_TEXT = 4 * 1024 * 1024;
-/** A replayed crank may take this many times what it took, and this much more. */
-const REPLAY_FACTOR = 4;
-const REPLAY_SLACK_US = 100_000;
-
 interface Occupancy {
   readonly byAssignment: Map<number, Run>;
   /** Runs with something to do here, in turn. */
   readonly ready: Run[];
+}
+
+interface Boarding {
+  readonly cell: Cell;
+  /** The page that is being read. */
+  next: Promise<ReplayPage> | undefined;
+  /** The page whose turn it is. */
+  page: ReplayPage | undefined;
+  assignment: number | undefined;
 }
 
 export class Stage {
@@ -59,7 +60,7 @@ export class Stage {
   readonly #queued = new Set<Run>();
   readonly #homeless: Run[] = [];
   /** What is still to be replayed of a run that boards a cell. */
-  readonly #boarding = new Map<Run, { cell: Cell; batches: ReplayPayload[]; assignment: number | undefined }>();
+  readonly #boarding = new Map<Run, Boarding>();
   /** Cells that were killed on purpose: their loss is nobody's fault. */
   readonly #condemned = new Set<Cell>();
   #closed = false;
@@ -261,52 +262,62 @@ export class Stage {
     return assignment;
   }
 
-  /** Reads the run's journal, then takes its turn to be replayed into the cell. */
+  /** Brings a run into a cell by replay, page by page; in between, the cell's other runs have their turns. */
   async #board(run: Run, cell: Cell): Promise<void> {
     this.#queued.add(run);
-    const boarding = { cell, batches: [] as ReplayPayload[], assignment: undefined };
+    const first = this.#options.replayPage(run, run.ledger.checkpoint?.seq ?? 0);
+    const boarding: Boarding = { cell, next: first, page: undefined, assignment: undefined };
     this.#boarding.set(run, boarding);
+    await this.#turnPage(run, boarding);
+  }
+
+  async #turnPage(run: Run, boarding: Boarding): Promise<void> {
+    const { cell } = boarding;
     try {
-      const ahead = run.journalAhead;
-      run.journalAhead = undefined;
-      boarding.batches.push(
-        ...batches(ahead?.at(-1)?.seq === run.ledger.seq ? afterCheckpoint(run, ahead) : await this.#options.journal(run)),
-      );
+      boarding.page = await boarding.next;
     } catch {
+      if (this.#boarding.get(run) !== boarding) return;
       // The store cannot read it now; it may be able to in a moment.
       this.#disembark(run);
+      this.unseat(run);
       this.#options.clock.after(AGAIN_MS, () => this.wake(run));
       return;
     }
     if (this.#boarding.get(run) !== boarding) return;
     if (cell.dead || cell.doomed || cell.taken) {
       this.#disembark(run);
+      this.unseat(run);
       this.wake(run);
       return;
     }
+    // The page after it is read while this one is replayed.
+    boarding.next = boarding.page?.more === true ? this.#options.replayPage(run, boarding.page.last) : undefined;
+    boarding.next?.catch(() => undefined);
     this.#occupancy(cell).ready.unshift(run);
     this.#pump(cell);
   }
 
   #disembark(run: Run): void {
-    run.journalAhead = undefined;
     this.#boarding.delete(run);
     this.#queued.delete(run);
   }
 
-  #replayNext(run: Run, boarding: { cell: Cell; batches: ReplayPayload[]; assignment: number | undefined }): void {
-    if (run.outcome !== undefined) {
+  #replayNext(run: Run, boarding: Boarding): void {
+    const { cell, page } = boarding;
+    if (run.outcome !== undefined || page === undefined) {
       this.#disembark(run);
       this.unseat(run);
       return;
     }
-    const batch = boarding.batches.shift();
-    boarding.assignment ??= this.#sit(run, boarding.cell);
-    if (batch !== undefined) {
-      boarding.cell.replay(boarding.assignment, batch);
+    boarding.assignment ??= this.#sit(run, cell);
+    if (page.cranks > 0) {
+      cell.replay(boarding.assignment, page);
       this.#options.events.onCpu();
-      return;
-    }
+    } else this.#boarded(run, boarding);
+  }
+
+  #boarded(run: Run, boarding: Boarding): void {
+    if (boarding.next !== undefined) return void this.#turnPage(run, boarding);
     this.#disembark(run);
     this.#options.events.onReplayed(run, boarding.cell);
     this.wake(run);
@@ -330,7 +341,7 @@ export class Stage {
     const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
     if (run !== undefined) this.#options.events.onReplayCpu(run, Math.min(head.cpu_us, Math.ceil(this.#took_ms(task) * 1000)));
     const boarding = run && this.#boarding.get(run);
-    if (run !== undefined && boarding !== undefined) this.#occupancy(cell).ready.unshift(run);
+    if (run !== undefined && boarding !== undefined) this.#boarded(run, boarding);
     this.#pump(cell);
   }
 
@@ -408,38 +419,10 @@ export function usedBy(cell: Cell, task: Task): number | undefined {
   return meter === undefined || task.cpuBefore_ms === undefined ? undefined : meter.cpu_ms - task.cpuBefore_ms;
 }
 
-/** The entry with the checkpoint itself belongs to the segment before. */
-function afterCheckpoint({ ledger }: Run, entries: readonly Entry[]): readonly Entry[] {
-  const { checkpoint } = ledger;
-  return checkpoint === undefined ? entries : entries.filter(({ seq }) => seq > checkpoint.seq);
-}
-
 /** Each segment of a run has randomness of its own, derived so that replay finds it again. */
 function seedOf({ ledger }: Run): string {
   const { seed } = ledger.record.header;
   if (ledger.checkpoint === undefined) return seed;
   const word = (Number.parseInt(seed.slice(0, 8), 16) ^ Math.imul(ledger.checkpoint.seq, 0x9e37_79b9)) >>> 0;
   return word.toString(16).padStart(8, '0') + seed.slice(8);
-}
-
-/** A journal cut into frames. Entries without a crank are the host's and mean nothing to the isolate. */
-function batches(entries: readonly Entry[]): ReplayPayload[] {
-  const result: ReplayPayload[] = [];
-  let cranks: ReplayPayload['cranks'][number][] = [];
-  let text = 0;
-  let cpu = 0;
-  for (const { seq, delivery, effects, cpu_us } of entries) {
-    if (delivery === undefined || effects === undefined) continue;
-    cranks.push({ crank: seq, delivery, effects, cpu_us: cpu_us * REPLAY_FACTOR + REPLAY_SLACK_US });
-    text += delivery.length + effects.length;
-    cpu += cpu_us;
-    if (cranks.length >= REPLAY_ENTRIES || text >= REPLAY_TEXT || cpu >= REPLAY_CPU_US) {
-      result.push({ cranks });
-      cranks = [];
-      text = 0;
-      cpu = 0;
-    }
-  }
-  if (cranks.length > 0) result.push({ cranks });
-  return result;
 }

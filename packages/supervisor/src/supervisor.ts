@@ -116,9 +116,9 @@ export class Supervisor {
     const life = this.#life;
     this.#stage = new Stage({
       clock,
-      journal: async (run) => {
+      replayPage: async (run, after) => {
         await broker.settled(run.id);
-        return store.journal(run.id, run.ledger.checkpoint?.seq);
+        return store.replayPage(run.id, after);
       },
       events: {
         onBegin: (run) => life.begin(run),

@@ -82,7 +82,9 @@ export class Watch {
     const meter = cell.meter();
     if (meter !== undefined) task.cpuBefore_ms ??= meter.cpu_ms;
     const used = meter === undefined ? held : meter.cpu_ms - (task.cpuBefore_ms ?? meter.cpu_ms);
-    if (used >= MACHINE.long_crank_ms.default) this.#long.add(cell);
+    // A replay computes no longer than the run once did; it gives way only when that turns out to be untrue.
+    const long = task.kind === 'replay' ? MACHINE.replay_cpu_ms.default / 2 : MACHINE.long_crank_ms.default;
+    if (used >= long) this.#long.add(cell);
     const most = task.limit_ms + MACHINE.crank_slack_ms.default;
     const memory = this.#options.memory_mib(cell);
     const grown = meter === undefined ? 0 : meter.rss_mib - (cell.idle?.rss_mib ?? FRESH_CELL_MIB);

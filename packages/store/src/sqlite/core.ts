@@ -11,7 +11,9 @@ import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { Commit, CommitResult, Era, InboxItem, RunFilter, StoredRun } from '@corral/protocol/store';
+import type { ReplayPayload } from '@corral/protocol/frame';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Commit, CommitResult, Era, InboxItem, ReplayPage, RunFilter, StoredRun } from '@corral/protocol/store';
 import { decodeBody, encodeBody } from './body.ts';
 
 interface RunRow {
@@ -28,6 +30,7 @@ interface RunRow {
   readonly checkpoint: number;
   readonly parked: number;
   readonly damage: string | null;
+  readonly ledger: string | null;
 }
 
 /** What a commit must know of its run. The writer alone changes it, so it may remember. */
@@ -48,7 +51,7 @@ interface GrantRow {
   readonly revoked: number;
 }
 
-const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, damage, last.seq, last.waiting
+const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, damage, ledger, last.seq, last.waiting
   FROM runs JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const LIST_LIMIT = 1000;
 /** Not an agent's timer but the time at which a parked run must be looked at, such as the end of its wall time. */
@@ -130,13 +133,18 @@ export class SqliteCore {
       "UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0 WHERE id = ? AND lifecycle <> 'ended' RETURNING n",
       run,
     );
-    if (row !== undefined) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
-    return this.run(run);
+    if (row === undefined) return this.run(run);
+    this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
+    const claimed = this.run(run);
+    // From now on its journal goes on, and what was known before is out of date.
+    if (claimed?.ledger !== undefined) this.#run('UPDATE runs SET ledger = NULL WHERE n = ?', row.n);
+    return claimed;
   }
 
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined): boolean {
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): boolean {
     const row = this.#get<{ n: number }>(
-      "UPDATE runs SET parked = 1 WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
+      "UPDATE runs SET parked = 1, ledger = ? WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
+      ledger ?? null,
       run,
       epoch,
       inbox,
@@ -299,10 +307,30 @@ export class SqliteCore {
     return rows.map((row) => storedRun(row));
   }
 
-  journal(run: RunId, after = 0): Entry[] {
+  replayPage(run: RunId, after: number): ReplayPage {
+    const most = MACHINE.replay_entries.default;
+    const entries = this.journal(run, after, most);
+    const cranks: ReplayPayload['cranks'][number][] = [];
+    let last = after;
+    let bytes = 0;
+    let cpu = 0;
+    for (const { seq, delivery, effects, cpu_us } of entries) {
+      last = seq;
+      // Entries without a crank are the host's and mean nothing to the isolate.
+      if (delivery === undefined || effects === undefined) continue;
+      cranks.push({ crank: seq, delivery, effects, cpu_us });
+      bytes += delivery.length + effects.length;
+      cpu += cpu_us;
+      if (bytes >= MACHINE.replay_bytes.default || cpu >= MACHINE.replay_cpu_ms.default * 1000) break;
+    }
+    const more = entries.length === most || last !== (entries.at(-1)?.seq ?? after);
+    return { text: JSON.stringify({ cranks } satisfies ReplayPayload), last, cranks: cranks.length, cpu_us: cpu, more };
+  }
+
+  journal(run: RunId, after = 0, limit = -1): Entry[] {
     const rows = this.#statement(
-      'SELECT seq, at, cpu_us, body FROM journal WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq',
-    ).all(run, after);
+      'SELECT seq, at, cpu_us, body FROM journal WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?',
+    ).all(run, after, limit);
     return (rows as unknown as Parameters<typeof decodeBody>[0][]).map((row) => decodeBody(row));
   }
 
@@ -427,6 +455,7 @@ function storedRun(row: RunRow): StoredRun {
     seq: row.seq ?? 0,
     checkpoint: row.checkpoint,
     inbox: row.inbox_seq,
+    ledger: row.ledger ?? undefined,
     parked: row.parked !== 0,
   };
 }

@@ -22,6 +22,8 @@ const STEPS: readonly string[] = [
     epoch INTEGER NOT NULL,
     inbox_seq INTEGER NOT NULL,
     checkpoint INTEGER NOT NULL,
+    -- what its last host knew of it, while it is parked
+    ledger TEXT,
     -- 1: in nobody's memory
     parked INTEGER NOT NULL,
     -- why it is quarantined although its journal does not say so

@@ -91,8 +91,8 @@ export class SqliteStore implements Store {
   claim(run: RunId): Promise<StoredRun | undefined> {
     return this.#writer.call('claim', run);
   }
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined): Promise<boolean> {
-    return this.#writer.call('park', run, epoch, inbox, deadline);
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): Promise<boolean> {
+    return this.#writer.call('park', run, epoch, inbox, deadline, ledger);
   }
   quarantine(run: RunId, reason: string): Promise<void> {
     return this.#writer.call('quarantine', run, reason);
@@ -121,8 +121,11 @@ export class SqliteStore implements Store {
   runs(filter: RunFilter): Promise<readonly StoredRun[]> {
     return this.#reader.call('runs', filter);
   }
-  journal(run: RunId, after?: number): ReturnType<Store['journal']> {
-    return this.#reader.call('journal', run, after);
+  journal(run: RunId, after?: number, limit?: number): ReturnType<Store['journal']> {
+    return this.#reader.call('journal', run, after, limit);
+  }
+  replayPage(run: RunId, after: number): ReturnType<Store['replayPage']> {
+    return this.#reader.call('replayPage', run, after);
   }
   inbox(run: RunId, after?: number): ReturnType<Store['inbox']> {
     return this.#reader.call('inbox', run, after);

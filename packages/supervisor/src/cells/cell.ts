@@ -11,12 +11,13 @@ import {
   type Frame,
   type FrameHead,
   type ReadyPayload,
-  type ReplayPayload,
   type StartPayload,
+  REPLAY_FACTOR,
 } from '@corral/protocol/frame';
 import { FaultPayload as FaultSchema, ReadyPayload as ReadySchema } from '@corral/protocol/cell-reports';
 import type { CellId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
+import type { ReplayPage } from '@corral/protocol/store';
 import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports';
 
 /** What a cell is doing for one of its runs. Only one thing at a time is on its CPU. */
@@ -182,16 +183,10 @@ export class Cell {
     this.#send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms), delivery);
   }
 
-  replay(assignment: number, { cranks }: ReplayPayload): void {
-    const last = cranks.at(-1)?.crank ?? 0;
-    this.#begin(
-      'replay',
-      assignment,
-      last,
-      cranks.reduce((sum, { cpu_us }) => sum + cpu_us / 1000, 0),
-    );
-    const payload: ReplayPayload = { cranks: cranks.map((one) => ({ ...one, cpu_us: this.#own_us(one.cpu_us / 1000) })) };
-    this.#send(FrameKind.replay, assignment, last, 0, JSON.stringify(payload));
+  replay(assignment: number, { text, last, cranks, cpu_us }: ReplayPage): void {
+    const slack_ms = MACHINE.replay_slack_ms.default;
+    this.#begin('replay', assignment, last, (cpu_us / 1000) * REPLAY_FACTOR + Math.min(cranks, SLACKS) * slack_ms);
+    this.#send(FrameKind.replay, assignment, last, this.#own_us(slack_ms), text);
   }
 
   describe(bundle: BundleText, start: StartOptions, load_ms: number): void {
@@ -349,6 +344,9 @@ export class Cell {
     else this.#events.onDescribed(this, task, frame.payload);
   }
 }
+
+/** So many cranks of one replay may each take the whole slack. */
+const SLACKS = 10;
 
 const ANSWERS = { crank: FrameKind.cranked, replay: FrameKind.replayed, describe: FrameKind.described } as const;
 

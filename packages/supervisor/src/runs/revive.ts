@@ -3,6 +3,7 @@
  * for it is put in its queue. Nothing that was decided is decided again (DESIGN 1.6).
  */
 import { Ledger } from '@corral/broker/ledger';
+import type { SavedLedger } from '@corral/broker/snapshot';
 import type { Grants } from '@corral/policy/grants';
 import type { Delivery, StartDelivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
@@ -36,11 +37,17 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   const { record, epoch, checkpoint } = stored;
   const [chain, entries, inbox] = await Promise.all([
     store.grants(record.id),
-    store.journal(record.id, Math.max(0, checkpoint - 1)),
+    // What its last host knew of it says as much as its journal.
+    stored.ledger === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],
     store.inbox(record.id),
   ]);
   const ledger = new Ledger(record);
   let lastAt = 0;
+  if (stored.ledger !== undefined) {
+    const saved = JSON.parse(stored.ledger) as SavedLedger;
+    ledger.load(saved);
+    lastAt = saved.lastAt;
+  }
   for (const [i, entry] of entries.entries()) {
     if (i % FOLD_AT_ONCE === FOLD_AT_ONCE - 1) await new Promise<void>((resolve) => clock.after(0, resolve));
     fold(ledger, entry, checkpoint);
@@ -54,7 +61,6 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   for (const { used, revoked, ...grant } of chain.toSorted((a, b) => a.depth - b.depth))
     grants.add(grant, { used, revoked }, grant.holder === record.id);
   run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
-  run.journalAhead = entries;
   const now = clock.now();
   run.wallLeft_ms = Math.max(0, record.ceilings.wall_ms - ledger.wallUsed(now, absent_ms(ledger.began_at ?? now)));
 

@@ -4,7 +4,7 @@ import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentManifest } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { Control, Entry, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
+import type { Control, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
 import type { LoadedBundle } from '../bundles.ts';
 import type { Cell } from '../cells/cell.ts';
 
@@ -41,8 +41,6 @@ export class Run {
   parking: Promise<void> | undefined;
   /** Whether it can ever wake is being looked up. */
   doubted = false;
-  /** Its journal since the last checkpoint, read already; taken by the first replay. */
-  journalAhead: readonly Entry[] | undefined;
   seat: Seat | undefined;
   onCpu: OnCpu | undefined;
   /** Time stamp of the last delivery: time never goes back for a run. */
