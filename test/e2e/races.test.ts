@@ -83,7 +83,7 @@ test('a run keeps its capabilities when a sibling that shares their origin leave
   await eventually(async () => (await w.store.runs({ parent: id })).length === 2);
   const everybody = async () => [id, ...(await w.store.runs({ parent: id })).map((run) => run.record.id)];
   const allParked = async () => {
-    for (const one of await everybody()) if ((await w.store.run(one as RunId))?.parked !== true) return false;
+    for (const one of await everybody()) if ((await w.store.run(one))?.parked !== true) return false;
     return true;
   };
   await eventually(async () => {
