@@ -2,32 +2,45 @@
  * What each operation of the port does to the tables, synchronously, one statement after the other. The writer thread
  * runs these in batches; a simulated world runs them directly.
  */
-import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { PendingDelivery } from '@corral/protocol/delivery';
+import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { Commit, CommitResult, InboxItem, RunFilter, StoredRun } from '@corral/protocol/store';
-import { decodeBody, encodeBody } from './body.ts';
+import type { BackupManifest, Commit, CommitResult, InboxItem, RunFilter, StoredRun } from '@corral/protocol/store';
+import { backupTo } from './backup.ts';
+import { encodeTexts, entryTexts } from './body.ts';
+import { Broken, Evidence, PLACE, refused } from './evidence.ts';
+import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
+import { chain, seal } from './seal.ts';
+import { Sql } from './sql.ts';
+import { verifyStep, type Verified } from './verify.ts';
 
 interface RunRow {
   readonly n: number;
-  readonly record: string;
+  readonly id: RunId;
+  readonly tenant: string;
+  readonly version: number;
+  readonly key: Uint8Array | null;
+  readonly record: Uint8Array;
   readonly lifecycle: RunStatus['lifecycle'];
   readonly control: RunStatus['control'];
-  readonly outcome: string | null;
+  readonly outcome: Uint8Array | null;
   readonly ended_at: number | null;
   readonly epoch: number;
   readonly seq: number | null;
   readonly waiting: RunStatus['waiting'] | null;
+  readonly restored: number;
 }
 
 /** What a commit must know of its run. The writer alone changes it, so it may remember. */
 interface Head {
   readonly n: number;
+  readonly tenant: string;
+  readonly key: Uint8Array;
   epoch: number;
   seq: number;
   lifecycle: RunStatus['lifecycle'];
@@ -42,7 +55,7 @@ interface GrantRow {
   readonly revoked: number;
 }
 
-const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, last.seq, last.waiting
+const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, lifecycle, control, outcome, ended_at, epoch, last.seq, last.waiting
   FROM runs JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const LIST_LIMIT = 1000;
 /** Heads that are remembered at most. */
@@ -50,12 +63,13 @@ const HEADS = 10_000;
 const NO_HASH = new Uint8Array(0);
 
 export class SqliteCore {
-  readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #sql: Sql;
+  readonly #evidence: Evidence;
   readonly #heads = new Map<RunId, Head>();
 
-  constructor(db: DatabaseSync) {
-    this.#db = db;
+  constructor(db: DatabaseSync, keys: KeyRing) {
+    this.#sql = new Sql(db);
+    this.#evidence = new Evidence(this.#sql, keys);
   }
 
   /** Counts an opening for writing. */
@@ -108,9 +122,11 @@ export class SqliteCore {
       `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, created_at) VALUES (?, ?, ?, ?, 'none', ?, 0, ?)`,
     ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, record.created_at);
     const n = Number(lastInsertRowid);
-    this.#run('INSERT INTO records (n, record) VALUES (?, ?)', n, JSON.stringify(record));
+    const { key, version, wrapped } = this.#evidence.issue(record.tenant, record.id);
+    const sealed = this.#evidence.seal(key, PLACE.record(record.id), [JSON.stringify(record)], { tenant: record.tenant, n, seq: 0 });
+    this.#run('INSERT INTO records (n, version, key, record) VALUES (?, ?, ?, ?)', n, version, wrapped, sealed);
     for (const grant of grants) this.#putGrant(grant);
-    this.#remember(record.id, { n, epoch, seq: 0, lifecycle, control: 'none', hash: NO_HASH });
+    this.#remember(record.id, { n, tenant: record.tenant, key, epoch, seq: 0, lifecycle, control: 'none', hash: NO_HASH });
   }
 
   claim(run: RunId): StoredRun | undefined {
@@ -128,28 +144,34 @@ export class SqliteCore {
         `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
       );
     }
-    const body = encodeBody(entry);
-    const hash = chain(head.hash, run, entry, body);
+    const { seq, at, cpu_us } = entry;
+    const body = this.#evidence.seal(head.key, PLACE.entry(run, seq), entryTexts(entry), { tenant: head.tenant, n: head.n, seq });
+    const hash = chain(head.hash, run, { seq, at, cpu_us, waiting: status.waiting, body });
     this.#run(
       'INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
       head.n,
-      entry.seq,
-      entry.at,
-      entry.cpu_us,
+      seq,
+      at,
+      cpu_us,
       status.waiting,
       hash,
       body,
     );
-    head.seq = entry.seq;
+    head.seq = seq;
     head.hash = hash;
     if (status.lifecycle !== head.lifecycle || status.control !== head.control) {
-      const outcome = status.outcome === undefined ? null : JSON.stringify(status.outcome);
+      const outcome =
+        status.outcome === undefined
+          ? null
+          : this.#evidence.seal(head.key, PLACE.outcome(run), [JSON.stringify(status.outcome)], { tenant: head.tenant, n: head.n, seq: 0 });
       this.#run(
-        'UPDATE runs SET lifecycle = ?, control = ?, outcome = ?, ended_at = ? WHERE n = ?',
+        'UPDATE runs SET lifecycle = ?, control = ?, outcome_kind = ?, outcome = ?, ended_at = ?, end_hash = ? WHERE n = ?',
         status.lifecycle,
         status.control,
+        status.outcome?.kind ?? null,
         outcome,
         status.ended_at ?? null,
+        status.lifecycle === 'ended' ? hash : null,
         head.n,
       );
       head.lifecycle = status.lifecycle;
@@ -174,11 +196,11 @@ export class SqliteCore {
 
   run(run: RunId): StoredRun | undefined {
     const row = this.#get<RunRow>(`${SELECT_RUN} WHERE id = ?`, run);
-    return row && storedRun(row);
+    return row && refused(() => this.#stored(row));
   }
 
   runs(filter: RunFilter): StoredRun[] {
-    const where: string[] = [];
+    const where: string[] = ['erased_at IS NULL'];
     const values: (string | number)[] = [];
     if (filter.tenant !== undefined) {
       where.push('tenant = ?');
@@ -189,27 +211,39 @@ export class SqliteCore {
       values.push(filter.parent);
     }
     if (filter.ended !== undefined) where.push(filter.ended ? "lifecycle = 'ended'" : "lifecycle <> 'ended'");
-    const rows = this.#statement(
-      `${SELECT_RUN} ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY created_at LIMIT ?`,
-    ).all(...values, filter.limit ?? LIST_LIMIT) as unknown as RunRow[];
-    return rows.map((row) => storedRun(row));
+    const rows = this.#statement(`${SELECT_RUN} WHERE ${where.join(' AND ')} ORDER BY created_at LIMIT ?`).all(
+      ...values,
+      filter.limit ?? LIST_LIMIT,
+    ) as unknown as RunRow[];
+    // One that does not open must not take the others with it; asking for it, or verifying, says what is wrong.
+    return rows.flatMap((row) => {
+      try {
+        return [this.#stored(row)];
+      } catch (error) {
+        if (error instanceof Broken) return [];
+        throw error;
+      }
+    });
   }
 
   journal(run: RunId, after = 0): Entry[] {
-    const rows = this.#statement(
-      'SELECT seq, at, cpu_us, body FROM journal WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq',
-    ).all(run, after);
-    return (rows as unknown as Parameters<typeof decodeBody>[0][]).map((row) => decodeBody(row));
+    return this.#evidence.journal(run, after);
   }
 
   inbox(run: RunId): InboxItem[] {
-    const rows = this.#statement('SELECT seq, delivery FROM inbox WHERE run = (SELECT n FROM runs WHERE id = ?) ORDER BY seq').all(
-      run,
-    ) as unknown as {
-      seq: number;
-      delivery: string;
-    }[];
-    return rows.map(({ seq, delivery }) => ({ seq, delivery: JSON.parse(delivery) as PendingDelivery }));
+    const custody = this.#evidence.custody(run);
+    if (custody === undefined || custody.key === null) return [];
+    const rows = this.#sql.all<{ seq: number; delivery: Uint8Array }>(
+      'SELECT seq, delivery FROM inbox WHERE run = ? ORDER BY seq',
+      custody.n,
+    );
+    return refused(() => {
+      const key = this.#evidence.keyOf(custody);
+      return rows.map(({ seq, delivery }) => ({
+        seq,
+        delivery: this.#evidence.openOne<PendingDelivery>(key, PLACE.inbox(run, seq), delivery, run),
+      }));
+    });
   }
 
   grants(run: RunId): (Grant & GrantState)[] {
@@ -222,8 +256,33 @@ export class SqliteCore {
     return rows.map(({ data, used, revoked }) => ({ ...(JSON.parse(data) as Grant), used, revoked: revoked !== 0 }));
   }
 
+  erase(run: RunId, at: number): void {
+    this.#heads.delete(run);
+    eraseRun(this.#sql, this.#evidence, run, at);
+  }
+
+  /** Some of the garbage that there is. */
+  gcStep(now: number, retention: Retention): Collected {
+    return collect(this.#sql, this.#evidence, now, retention);
+  }
+
+  /** Verifies one run, or a number of them after the one with this short name. */
+  verifyStep(what: { readonly run: RunId } | { readonly after: number }): Verified {
+    return verifyStep(this.#sql, this.#evidence, what);
+  }
+
+  release(run: RunId): void {
+    this.#run('UPDATE runs SET restored = 0 WHERE id = ?', run);
+  }
+
+  backup(to: string, at: number): BackupManifest {
+    return backupTo(this.#sql, to, at);
+  }
+
   /** Puts a delivery into an inbox; 0 where the receiver has ended. */
-  #deliver(from: RunId, to: RunId, key: string, delivery: PendingDelivery): number {
+  #deliver(from: RunId, to: RunId, name: string, delivery: PendingDelivery): number {
+    const key = this.#keyOf(to);
+    if (key === undefined) return 0;
     const row = this.#get<{ n: number; inbox_seq: number }>(
       "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, inbox_seq",
       to,
@@ -234,8 +293,8 @@ export class SqliteCore {
       row.n,
       row.inbox_seq,
       from,
-      key,
-      JSON.stringify(delivery),
+      name,
+      seal(key, PLACE.inbox(to, row.inbox_seq), encodeTexts([JSON.stringify(delivery)])),
     );
     return row.inbox_seq;
   }
@@ -247,23 +306,40 @@ export class SqliteCore {
     this.#heads.delete(run);
   }
 
+  /** The key that a delivery is sealed under; undefined where nobody is there to open it, or nobody can. */
+  #keyOf(run: RunId): Uint8Array | undefined {
+    try {
+      return this.#head(run).key;
+    } catch (error) {
+      // The sender has done nothing wrong and must not be refused half way.
+      if (error instanceof CorralError) return undefined;
+      throw error;
+    }
+  }
+
   #head(run: RunId): Head {
     const known = this.#heads.get(run);
     if (known !== undefined) return known;
     const row = this.#get<{
       n: number;
+      id: RunId;
+      tenant: string;
+      version: number;
+      key: Uint8Array | null;
       epoch: number;
       lifecycle: Head['lifecycle'];
       control: Head['control'];
       seq: number | null;
       hash: Uint8Array | null;
     }>(
-      `SELECT n, epoch, lifecycle, control, last.seq, last.hash FROM runs
+      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, last.seq, last.hash FROM runs JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
     if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
-    return this.#remember(run, { ...row, seq: row.seq ?? 0, hash: row.hash ?? NO_HASH });
+    const { n, tenant, epoch, lifecycle, control } = row;
+    const key = refused(() => this.#evidence.keyOf(row));
+    return this.#remember(run, { n, tenant, key, epoch, lifecycle, control, seq: row.seq ?? 0, hash: row.hash ?? NO_HASH });
   }
 
   #remember(run: RunId, head: Head): Head {
@@ -285,40 +361,37 @@ export class SqliteCore {
     );
   }
 
+  /** @throws Broken, CORRAL_RUN_ERASED */
+  #stored(row: RunRow): StoredRun {
+    const { id } = row;
+    const key = this.#evidence.keyOf(row);
+    return {
+      record: this.#evidence.openOne<RunRecord>(key, PLACE.record(id), row.record, id),
+      status: {
+        lifecycle: row.lifecycle,
+        control: row.control,
+        waiting: row.waiting ?? 'nothing',
+        outcome:
+          row.outcome === null
+            ? undefined
+            : this.#evidence.openOne<NonNullable<RunStatus['outcome']>>(key, PLACE.outcome(id), row.outcome, id),
+        ended_at: row.ended_at ?? undefined,
+      },
+      epoch: row.epoch,
+      seq: row.seq ?? 0,
+      restored: row.restored !== 0,
+    };
+  }
+
   #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+    return this.#sql.prepared(sql);
   }
 
   #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {
-    this.#statement(sql).run(...values);
+    this.#sql.run(sql, ...values);
   }
 
   #get<T>(sql: string, ...values: (string | number | null)[]): T | undefined {
-    return this.#statement(sql).get(...values) as T | undefined;
+    return this.#sql.get<T>(sql, ...values);
   }
-}
-
-/** Each entry's hash takes in the one before, so that none can be changed, left out or moved without all that follow (hash chain). */
-function chain(before: Uint8Array, run: RunId, entry: Entry, body: Buffer): Buffer {
-  return hash('sha256', Buffer.concat([before, Buffer.from(`${run}:${entry.seq}:${entry.at}:${entry.cpu_us}:`, 'latin1'), body]), 'buffer');
-}
-
-function storedRun(row: RunRow): StoredRun {
-  return {
-    record: JSON.parse(row.record) as RunRecord,
-    status: {
-      lifecycle: row.lifecycle,
-      control: row.control,
-      waiting: row.waiting ?? 'nothing',
-      outcome: row.outcome === null ? undefined : (JSON.parse(row.outcome) as NonNullable<RunStatus['outcome']>),
-      ended_at: row.ended_at ?? undefined,
-    },
-    epoch: row.epoch,
-    seq: row.seq ?? 0,
-  };
 }

@@ -8,11 +8,12 @@ import type { MessagePort } from 'node:worker_threads';
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError, type ErrorData } from '@corral/protocol/errors';
 import { SqliteCore } from './core.ts';
-import { explain, openForReading, openForWriting } from './open.ts';
+import { explain, openForReading, openForWriting, type StoreOptions } from './open.ts';
 
 export interface ThreadData {
   readonly folder: string;
   readonly mode: 'write' | 'read';
+  readonly options: StoreOptions;
 }
 export interface Request {
   readonly id: number;
@@ -23,7 +24,7 @@ export interface Request {
 export type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: ErrorData };
 
 const port = parentPort as MessagePort;
-const { folder, mode } = workerData as ThreadData;
+const { folder, mode, options } = workerData as ThreadData;
 
 function perform(core: SqliteCore, { op, args }: Request): unknown {
   const method = core[op as keyof SqliteCore] as (...args: unknown[]) => unknown;
@@ -57,6 +58,8 @@ function writeOneByOne(db: DatabaseSync, core: SqliteCore, batch: readonly Reque
       db.exec('RELEASE op');
       return { id: request.id, value };
     } catch (error) {
+      // A full disk can end the whole transaction; then there is nothing left to go back to.
+      if (!db.isTransaction) throw error;
       db.exec('ROLLBACK TO op; RELEASE op');
       core.doubt();
       return refusal(request, error);
@@ -99,9 +102,20 @@ const LINGER_MS = 0.5;
 const LINGER_EACH_MS = 0.12;
 const ALONE = 1.5;
 
+/** Moves the write-ahead log into the database and cuts it off; false while somebody still reads from it, to be tried again. */
+function emptyLog(db: DatabaseSync): boolean {
+  try {
+    return (db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }).busy === 0;
+  } catch {
+    return false;
+  }
+}
+
 function serveWriter(): void {
-  const { db, lock } = openForWriting(folder);
-  const core = new SqliteCore(db);
+  const { db, lock, keys } = openForWriting(folder, options);
+  const core = new SqliteCore(db, keys);
+  /** Something was forgotten, and an old page of it may still be in the write-ahead log. */
+  let traces = false;
   const never = new Int32Array(new SharedArrayBuffer(4));
   /** Operations a batch, lately. */
   let company = 1;
@@ -115,7 +129,12 @@ function serveWriter(): void {
     const batch = gathered.filter(({ op }) => op !== 'close');
     gathered = [];
     company = company * 0.9 + batch.length * 0.1;
-    if (batch.length > 0) port.postMessage(write(db, core, batch));
+    if (batch.length > 0) {
+      const answers = write(db, core, batch);
+      traces ||= batch.some(({ op }) => op === 'erase' || op === 'gcStep');
+      if (traces) traces = !emptyLog(db);
+      port.postMessage(answers);
+    }
     if (closing === undefined) return;
     db.close();
     lock.close();
@@ -129,8 +148,8 @@ function serveWriter(): void {
 }
 
 function serveReader(): void {
-  const db = openForReading(folder);
-  const core = new SqliteCore(db);
+  const { db, keys } = openForReading(folder, options);
+  const core = new SqliteCore(db, keys);
   port.on('message', (request: Request) => {
     if (request.op !== 'close') return port.postMessage([read(core, request)]);
     db.close();
