@@ -59,7 +59,7 @@ export class Blobs {
       part.text += rest.slice(part.from, cut.at) + this.#get(cut);
       part.from = cut.at;
     }
-    return parts.map(({ text, from }, index) => (texts[index] === undefined ? undefined : text + (texts[index] as string).slice(from)));
+    return parts.map(({ text, from }, index) => (texts[index] === undefined ? undefined : text + texts[index].slice(from)));
   }
 
   /** Lets go of what a run refers to from this entry on; what nobody refers to any more is deleted. */
