@@ -72,6 +72,12 @@ interface Link {
  * chain), and over the digest of the sealed body, so that the chain can be walked when the body is gone.
  */
 export function chain(before: Uint8Array, run: string, { seq, at, cpu_us, waiting, body }: Link): Buffer {
-  const digest = isForgotten(body) ? body.subarray(1) : hash('sha256', body, 'buffer');
-  return hash('sha256', Buffer.concat([before, Buffer.from(`${run}:${seq}:${at}:${cpu_us}:${waiting}:`, 'latin1'), digest]), 'buffer');
+  link.set(before);
+  const end = before.length + link.write(`${run}:${seq}:${at}:${cpu_us}:${waiting}:`, before.length, 'latin1');
+  link.set(isForgotten(body) ? body.subarray(1) : hash('sha256', body, 'buffer'), end);
+  return hash('sha256', link.subarray(0, end + HASH_BYTES), 'buffer');
 }
+
+const HASH_BYTES = 32;
+/** Room for two hashes and a line about the entry, used again and again. */
+const link = Buffer.alloc(512);
