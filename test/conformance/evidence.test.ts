@@ -1,9 +1,10 @@
 /** What every store must keep of a run, prove about it, and be able to forget. */
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cp, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Grant } from '@corral/protocol/grant';
 import { SqliteStore, type StoreOptions } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
@@ -367,6 +368,45 @@ describe('a full disk', () => {
     expect(await store.journal(runId(2))).toHaveLength(1);
     await store.close();
   });
+});
+
+/** Mounts a disk of this many MiB, or says that it may not. */
+function smallDisk(at: string, mib: number): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'corral-test', at], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('on a disk that is really full, what was accepted is there, and work goes on in the same process once there is space', async ({
+  skip,
+}) => {
+  const disk = await temporary();
+  if (!smallDisk(disk, 4)) skip('mounting a small disk takes a privileged user');
+  onTestFinished(() => void execFileSync('umount', [disk]));
+  const store = await SqliteStore.open(join(disk, 'data'));
+  await live(store, 1, 3);
+  await writeFile(join(disk, 'ballast'), Buffer.alloc(1024 * 1024));
+  let accepted = 3;
+  let refusal: unknown;
+  while (refusal === undefined) {
+    const next = commit(1, accepted + 1, { value: 'y'.repeat(2_000) });
+    await store.commit(next).catch((error: unknown) => (refusal = error));
+    if (refusal === undefined) accepted += 1;
+  }
+  expect(refusal).toMatchObject({ code: 'CORRAL_DISK_FULL' });
+  await expect(store.admit(record(2, { input: 'z'.repeat(4_000) }), [], true)).rejects.toMatchObject({ code: 'CORRAL_DISK_FULL' });
+  expect(await store.journal(runId(1))).toHaveLength(accepted);
+  await rm(join(disk, 'ballast'));
+  await store.commit(commit(1, accepted + 1, { value: 'y'.repeat(2_000) }));
+  await live(store, 2, 1);
+  await store.close();
+  const again = await SqliteStore.open(join(disk, 'data'));
+  expect(await again.journal(runId(1))).toHaveLength(accepted + 1);
+  expect((await again.verify()).damaged).toEqual([]);
+  await again.close();
 });
 
 test('a truncated database file is refused with what to do, and damages nothing further', async () => {
