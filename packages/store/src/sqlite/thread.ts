@@ -37,21 +37,23 @@ function refusal({ id }: Request, error: unknown): Answer {
 
 /**
  * One transaction for the whole batch. What an operation refuses by itself it refuses before it writes, so that is answered and
- * the batch goes on. If the database refuses something half way, the batch is done again with a savepoint around each.
+ * the batch goes on. If the database refuses something half way, the batch is done again with a savepoint around each;
+ * if it refuses the transaction as a whole, as a full disk does, with a transaction for each, so that what still fits goes in.
  */
 function write(db: DatabaseSync, core: SqliteCore, batch: readonly Request[]): Answer[] {
-  return transaction(db, core, batch, (request) => {
+  const work = (request: Request) => {
     try {
       return { id: request.id, value: perform(core, request) };
     } catch (error) {
       if (error instanceof CorralError) return refusal(request, error);
-      throw new Halfway();
+      throw new Halfway('', { cause: error });
     }
-  });
+  };
+  return transaction(db, core, batch, work, () => writeOneByOne(db, core, batch));
 }
 
 function writeOneByOne(db: DatabaseSync, core: SqliteCore, batch: readonly Request[]): Answer[] {
-  return transaction(db, core, batch, (request) => {
+  const work = (request: Request) => {
     db.exec('SAVEPOINT op');
     try {
       const value = perform(core, request);
@@ -59,18 +61,25 @@ function writeOneByOne(db: DatabaseSync, core: SqliteCore, batch: readonly Reque
       return { id: request.id, value };
     } catch (error) {
       // A full disk can end the whole transaction; then there is nothing left to go back to.
-      if (!db.isTransaction) throw error;
+      if (!db.isTransaction) throw new Halfway('', { cause: error });
       db.exec('ROLLBACK TO op; RELEASE op');
       core.doubt();
       return refusal(request, error);
     }
-  });
+  };
+  return transaction(db, core, batch, work, () => batch.flatMap((request) => writeOneByOne(db, core, [request])));
 }
 
 /** Something was written and then refused. */
 class Halfway extends Error {}
 
-function transaction(db: DatabaseSync, core: SqliteCore, batch: readonly Request[], work: (request: Request) => Answer): Answer[] {
+function transaction(
+  db: DatabaseSync,
+  core: SqliteCore,
+  batch: readonly Request[],
+  work: (request: Request) => Answer,
+  otherwise: () => Answer[],
+): Answer[] {
   try {
     db.exec('BEGIN IMMEDIATE');
     const answers = batch.map((request) => work(request));
@@ -83,9 +92,10 @@ function transaction(db: DatabaseSync, core: SqliteCore, batch: readonly Request
     } catch {
       // SQLite has rolled back by itself.
     }
-    if (error instanceof Halfway) return writeOneByOne(db, core, batch);
-    // The transaction as a whole failed, a full disk being the usual reason: none of it happened.
-    return batch.map((request) => refusal(request, error));
+    const cause = error instanceof Halfway ? error.cause : error;
+    // None of it happened.
+    if (batch.length > 1 && (error instanceof Halfway || explain(folder, cause).code === 'CORRAL_DISK_FULL')) return otherwise();
+    return batch.map((request) => refusal(request, cause));
   }
 }
 
