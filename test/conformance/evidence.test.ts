@@ -83,6 +83,20 @@ describe('a store seals what runs say', () => {
   });
 });
 
+test('a run whose record is gone is named, and is no reason not to list the others', async () => {
+  const { folder, open } = await opener();
+  const store = await open();
+  for (const n of [1, 2]) await live(store, n, 1);
+  await store.close();
+  tamper(folder, (db) => db.exec('DELETE FROM records WHERE n = 1'));
+  const again = await open();
+  await expect(again.run(runId(1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
+  await expect(again.journal(runId(1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
+  expect((await again.runs({ ended: false })).map((one) => one.record.id)).toEqual([runId(2)]);
+  expect((await again.verify()).damaged).toMatchObject([{ run: runId(1), entry: 0, problem: 'record' }]);
+  await again.close();
+});
+
 describe('a store knows its keys', () => {
   const master = (byte: number) => Buffer.alloc(32, byte).toString('base64');
 

@@ -8,7 +8,7 @@ import { createHmac, hash } from 'node:crypto';
 import type { KeyRing } from '@corral/protocol/ports';
 import { type Cut, type Texts } from './body.ts';
 import { seal, unseal } from './seal.ts';
-import { payloads } from './split.ts';
+import { isLarge, payloads } from './split.ts';
 import type { Sql } from './sql.ts';
 
 /** Whose texts these are. Entry 0 stands for the record and the outcome, which outlive the journal. */
@@ -32,6 +32,7 @@ export class Blobs {
 
   /** Moves the large payloads out of texts. */
   split(texts: Texts, owner: Owner): { texts: Texts; cuts: readonly Cut[] } {
+    if (!texts.some((text) => text !== undefined && isLarge(text))) return { texts, cuts: [] };
     const cuts: Cut[] = [];
     const left = texts.map((text, index) => {
       const spans = text === undefined ? [] : payloads(text);

@@ -23,8 +23,9 @@ interface RunRow {
   readonly n: number;
   readonly id: RunId;
   readonly tenant: string;
-  readonly version: number;
+  readonly version: number | null;
   readonly key: Uint8Array | null;
+  readonly erased_at: number | null;
   readonly record: Uint8Array;
   readonly lifecycle: RunStatus['lifecycle'];
   readonly control: RunStatus['control'];
@@ -55,8 +56,8 @@ interface GrantRow {
   readonly revoked: number;
 }
 
-const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, lifecycle, control, outcome, ended_at, epoch, last.seq, last.waiting
-  FROM runs JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
+const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, last.seq, last.waiting
+  FROM runs LEFT JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const LIST_LIMIT = 1000;
 /** Heads that are remembered at most. */
 const HEADS = 10_000;
@@ -232,7 +233,7 @@ export class SqliteCore {
 
   inbox(run: RunId): InboxItem[] {
     const custody = this.#evidence.custody(run);
-    if (custody === undefined || custody.key === null) return [];
+    if (custody === undefined || custody.erased_at !== null) return [];
     const rows = this.#sql.all<{ seq: number; delivery: Uint8Array }>(
       'SELECT seq, delivery FROM inbox WHERE run = ? ORDER BY seq',
       custody.n,
@@ -324,15 +325,16 @@ export class SqliteCore {
       n: number;
       id: RunId;
       tenant: string;
-      version: number;
+      version: number | null;
       key: Uint8Array | null;
+      erased_at: number | null;
       epoch: number;
       lifecycle: Head['lifecycle'];
       control: Head['control'];
       seq: number | null;
       hash: Uint8Array | null;
     }>(
-      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, last.seq, last.hash FROM runs JOIN records USING (n)
+      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );

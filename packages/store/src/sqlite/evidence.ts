@@ -14,7 +14,7 @@ export interface Custody {
   readonly n: number;
   readonly id: RunId;
   readonly tenant: string;
-  readonly version: number;
+  readonly version: number | null;
   /** Null once it was erased. */
   readonly key: Uint8Array | null;
   readonly erased_at: number | null;
@@ -39,7 +39,7 @@ export const PLACE = {
   outcome: (run: string) => `${run}:outcome`,
 };
 
-const CUSTODY = 'SELECT n, id, tenant, version, key, erased_at, end_hash FROM runs JOIN records USING (n)';
+const CUSTODY = 'SELECT n, id, tenant, version, key, erased_at, end_hash FROM runs LEFT JOIN records USING (n)';
 const PAGE = 256;
 const NO_HASH = new Uint8Array(0);
 /** SQLite's own word that it cannot read its pages (sqlite.org/rescode.html). */
@@ -78,8 +78,9 @@ export class Evidence {
   }
 
   /** @throws Broken, CORRAL_RUN_ERASED */
-  keyOf({ id, tenant, version, key }: Pick<Custody, 'id' | 'tenant' | 'version' | 'key'>): Uint8Array {
-    if (key === null) throw new CorralError('CORRAL_RUN_ERASED', `The run ${id} was erased.`);
+  keyOf({ id, tenant, version, key, erased_at }: Pick<Custody, 'id' | 'tenant' | 'version' | 'key' | 'erased_at'>): Uint8Array {
+    if (erased_at !== null) throw new CorralError('CORRAL_RUN_ERASED', `The run ${id} was erased.`);
+    if (key === null || version === null) throw new Broken(id, 0, 'record', 'is missing, and the key with it');
     try {
       return this.#ring.unwrap(tenant, { version, wrapped: key }, id);
     } catch (error) {
