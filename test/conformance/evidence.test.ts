@@ -78,6 +78,7 @@ describe('a store seals what runs say', () => {
     const again = await open();
     await expect(again.run(runId(2))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED', message: expect.stringContaining(runId(2)) });
     expect((await again.runs({})).map((one) => one.record.id)).toEqual([runId(1)]);
+    await expect(again.claim(runId(2))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
     expect((await again.verify()).damaged).toMatchObject([{ run: runId(2), entry: 0, problem: 'record' }]);
     await again.close();
   });
@@ -93,6 +94,8 @@ test('a run whose record is gone is named, and is no reason not to list the othe
   await expect(again.run(runId(1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
   await expect(again.journal(runId(1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
   expect((await again.runs({ ended: false })).map((one) => one.record.id)).toEqual([runId(2)]);
+  // Whoever reads page by page does not take a page with a hole in it for the last one.
+  expect((await again.runs({ limit: 1 })).map((one) => one.record.id)).toEqual([runId(2)]);
   expect((await again.verify()).damaged).toMatchObject([{ run: runId(1), entry: 0, problem: 'record' }]);
   await again.close();
 });
@@ -240,6 +243,20 @@ describe('a run can be forgotten', () => {
     // What another run said too is still that one's.
     expect(await store.journal(runId(2))).toEqual([1, 2].map((seq) => entry(seq, LARGE)));
     await expect(store.erase(runId(9), 5)).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
+    await store.close();
+  });
+
+  test('not while another run holds what it was derived from: without its predicates that would allow more', async () => {
+    const { open } = await opener();
+    const store = await open();
+    await live(store, 1, 1);
+    await live(store, 2, 1);
+    const given = { ...grant(2, 'a/b'), parent: grant(1, 'a').id, depth: 1 };
+    await store.commit(commit(1, 2, { grants: [grant(1, 'a'), given], status: ended(1) }));
+    await expect(store.erase(runId(1), 5)).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE', message: expect.stringContaining(runId(2)) });
+    expect(await store.run(runId(1))).toMatchObject({ status: { outcome: { output: 1 } } });
+    await store.commit(commit(2, 2, { status: ended(2) }));
+    await store.erase(runId(1), 5);
     await store.close();
   });
 

@@ -8,6 +8,7 @@ import type { Delivery, PendingDelivery, Result } from '@corral/protocol/deliver
 import { Effects, type Effect } from '@corral/protocol/effect';
 import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
 import { LIMIT_NAMES } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -26,8 +27,6 @@ export interface BrokerPowers {
   readonly grants: Grants;
   /** What a tenant may use, by name. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
-  /** An agent of a bundle that is in use. */
-  readonly agent: (bundle: string, name: string) => AgentVersion | undefined;
 }
 
 /** What the bus tells the supervisor. */
@@ -44,18 +43,18 @@ export interface BusEvents {
   readonly emitted: (run: RunId, event: string, data: unknown) => void;
   readonly logged: (run: RunId, level: string, text: string) => void;
   /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
-  readonly refused: (run: RunId, error: CorralError) => void;
+  readonly refused: (run: RunId, epoch: number, error: CorralError) => void;
 }
 
 /** A run as the bus needs it: its ledger and the lease it is held under. */
 export interface BusRun {
   readonly ledger: Ledger;
+  /** The agents of its bundle, by name. */
+  readonly agents: ReadonlyMap<string, AgentVersion>;
   readonly epoch: number;
   readonly control: Control;
   /** It is over, though that may not be durable yet. */
   readonly outcome: Outcome | undefined;
-  /** Somebody asked it to stop. */
-  readonly cancelled: { readonly by: string; readonly reason: string } | undefined;
 }
 
 /** What came back from a cell. */
@@ -69,18 +68,23 @@ export interface Crank {
 
 export class Broker {
   readonly #powers: BrokerPowers;
-  readonly #events: BusEvents;
+  readonly #listener: () => BusEvents;
   readonly #dispatcher: Dispatcher;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
 
-  constructor(powers: BrokerPowers, events: BusEvents) {
+  /** @param events asked for when something happens, so that whoever listens may be made later */
+  constructor(powers: BrokerPowers, events: () => BusEvents) {
     this.#powers = powers;
-    this.#events = events;
+    this.#listener = events;
     this.#dispatcher = new Dispatcher(powers.clock, {
-      onResult: (run, result) => events.deliver(run, { kind: 'reply', results: [result] }, undefined),
-      onUnknown: (run, id, message) => events.unknown(run, id, message),
+      onResult: (run, result) => this.#events.deliver(run, { kind: 'reply', results: [result] }, undefined),
+      onUnknown: (run, id, message) => this.#events.unknown(run, id, message),
     });
+  }
+
+  get #events(): BusEvents {
+    return this.#listener();
   }
 
   /** Calls that have left and not come back. */
@@ -105,14 +109,14 @@ export class Broker {
     let batch: Batch;
     if (effects instanceof CorralError) batch = ended({ kind: 'failed', code: effects.code, message: effects.message });
     else {
-      batch = decide(ledger, seq, effects, this.#context(ledger, now));
+      batch = decide(ledger, seq, effects, this.#context(run, now));
       ledger.journalBytes += crank.deliveryText.length + crank.effectsText.length;
       const limit = overrun(ledger);
       if (batch.outcome === undefined && limit !== undefined) batch = ended(limit, batch.decisions);
       batch.outcome ??= finishOutcome(run);
     }
 
-    const entry: Entry = {
+    let entry: Entry = {
       seq,
       at: now,
       delivery: crank.deliveryText,
@@ -122,6 +126,16 @@ export class Broker {
       cpu_us: crank.cpu_us,
     };
     ledger.seq = seq;
+    ledger.segment_entries += 1;
+    ledger.segment_cpu_us += crank.cpu_us;
+    if (batch.outcome === undefined && ledger.checkpointing !== undefined) {
+      const { state, unread } = ledger.checkpointing;
+      entry = {
+        ...entry,
+        event: { kind: 'checkpoint', state: state as Json, unread: (unread ?? []) as Json, ledger: ledger.snapshot() as unknown as Json },
+      };
+      ledger.applyEvent(entry.event as HostEvent, now);
+    }
     if (batch.outcome === undefined) {
       const asked_at = this.#powers.clock.monotonic();
       for (const call of batch.dispatches) {
@@ -145,11 +159,12 @@ export class Broker {
     more: { readonly revoke?: boolean; readonly delivery?: string | undefined } = {},
   ): Promise<CommitResult | undefined> {
     const { ledger } = run;
-    ledger.applyEvent(event);
+    const at = this.#powers.clock.now();
+    ledger.applyEvent(event, at);
     ledger.seq += 1;
     const entry: Entry = {
       seq: ledger.seq,
-      at: this.#powers.clock.now(),
+      at,
       delivery: more.delivery,
       effects: undefined,
       decisions: [],
@@ -164,6 +179,11 @@ export class Broker {
   /** Resolves once everything handed over for a run is durable, or was refused. */
   async settled(run: RunId): Promise<void> {
     await this.#committing.get(run);
+  }
+
+  /** Whether something handed over for a run is not durable yet, or what follows from it has not happened. */
+  isCommitting(run: RunId): boolean {
+    return this.#committing.has(run);
   }
 
   /** The agent, or its supervisor, gives up a call that may be under way. */
@@ -197,10 +217,10 @@ export class Broker {
     return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
   }
 
-  #context(ledger: Ledger, now: number) {
-    const { random, grants, tool, agent } = this.#powers;
-    const { tenant, bundle } = ledger.record;
-    return { now, random, grants, tool: (name: string) => tool(tenant, name), agent: (name: string) => agent(bundle, name) };
+  #context({ ledger, agents }: BusRun, now: number) {
+    const { random, grants, tool } = this.#powers;
+    const { tenant } = ledger.record;
+    return { now, random, grants, tool: (name: string) => tool(tenant, name), agent: (name: string) => agents.get(name) };
   }
 
   async #commit(
@@ -254,6 +274,7 @@ export class Broker {
     } catch (error) {
       this.#events.refused(
         record.id,
+        commit.epoch,
         error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error }),
       );
       return undefined;
@@ -366,8 +387,8 @@ function wholeAmounts(ledger: Ledger) {
 }
 
 /** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
-function finishOutcome({ ledger, cancelled }: BusRun): Outcome | undefined {
-  const { finished } = ledger;
+function finishOutcome({ ledger }: BusRun): Outcome | undefined {
+  const { finished, cancelled } = ledger;
   if (finished === undefined) return undefined;
   const { error } = finished;
   // A run that was asked to stop and stopped was cancelled, whatever it threw on its way out.

@@ -7,7 +7,7 @@ import type { Decision } from '@corral/protocol/decision';
 import type { CallEffect, Effect, SendEffect, SpawnEffect } from '@corral/protocol/effect';
 import type { ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
-import { newId, type AgentName, type GrantId, type PrincipalId } from '@corral/protocol/ids';
+import { newId, type GrantId, type PrincipalId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, LIMIT_OF_BUDGET, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
 import type { AgentVersion, Budget } from '@corral/protocol/manifest';
@@ -98,8 +98,10 @@ export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], 
   const batch = emptyBatch();
   try {
     for (const effect of effects) {
-      if (ledger.finished !== undefined)
-        throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after finish.`);
+      if (ledger.finished !== undefined || ledger.checkpointing !== undefined) {
+        const last = ledger.finished === undefined ? 'checkpoint' : 'finish';
+        throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after ${last}.`);
+      }
       const decision = decideOne(ledger, seq, effect, context, batch);
       if (decision !== undefined) batch.decisions.push(decision);
       ledger.applyEffect(effect, decision);
@@ -134,6 +136,10 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       return undefined;
     case 'log':
       batch.logs.push({ level: effect.level, text: effect.text });
+      return undefined;
+    case 'checkpoint':
+      if (ledger.pending.size > 0 || batch.dispatches.length > 0)
+        throw new Violation('CORRAL_EFFECT_INVALID', 'A checkpoint was made while something was under way.');
       return undefined;
     case 'listen':
     case 'finish':
@@ -219,10 +225,11 @@ function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: De
 }
 
 function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext, batch: Batch): Decision {
-  const { record, manifest } = ledger;
+  const { record } = ledger;
+  const spawns = context.agent(record.agent)?.manifest.spawns ?? [];
   // Forged slots end the run whatever else is wrong with the spawn.
   const slots = Object.entries(effect.caps).map(([alias, { cap, ...terms }]) => ({ alias, terms, from: resolve(ledger, cap, context) }));
-  const version = manifest.spawns.includes(effect.agent) ? context.agent(effect.agent) : undefined;
+  const version = spawns.includes(effect.agent) ? context.agent(effect.agent) : undefined;
   if (version === undefined) throw new Refused('CORRAL_AGENT_UNKNOWN', `${record.agent} does not name ${effect.agent} in its spawns.`);
   const child = version.manifest;
   if (record.spawn_depth >= record.ceilings.spawn_depth) {

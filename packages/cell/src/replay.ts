@@ -19,6 +19,7 @@ export function replay(session: Session, payload: ReplayPayload): void {
     throw new Fault({
       fault: 'diverged',
       message: `Crank ${crank} replayed differently: expected ${difference.expected}, saw ${difference.seen}.`,
+      crank,
       ...difference,
     });
   }

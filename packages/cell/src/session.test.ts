@@ -291,7 +291,7 @@ describe('replay', () => {
   test('compares effects as JSON values, not as texts', () => {
     const cranks = live().map((one) => ({ ...one, effects: one.effects.replace('"kind":"timer","ms":5', '"ms":5.0,"kind":"timer"') }));
     const again = session(BODY);
-    replay(again, { cranks });
+    expect(() => replay(again, { cranks })).not.toThrow();
     again.dispose();
   });
 

@@ -30,9 +30,14 @@ export class Grants {
     return this.#nodes.size;
   }
 
-  add(grant: Grant, state: GrantState = { used: 0, revoked: false }): void {
-    if (this.#nodes.has(grant.id)) return;
-    this.#nodes.set(grant.id, { grant, used: state.used, revoked: state.revoked, children: 0, held: true });
+  /** @param held false: nobody in memory holds it; it is here because something derived from it is */
+  add(grant: Grant, state: GrantState = { used: 0, revoked: false }, held = true): void {
+    const known = this.#nodes.get(grant.id);
+    if (known !== undefined) {
+      known.held ||= held;
+      return;
+    }
+    this.#nodes.set(grant.id, { grant, used: state.used, revoked: state.revoked, children: 0, held });
     const parent = grant.parent === undefined ? undefined : this.#nodes.get(grant.parent);
     if (parent !== undefined) parent.children += 1;
   }

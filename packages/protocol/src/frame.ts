@@ -84,6 +84,8 @@ export interface FaultPayload {
   readonly fault: FaultKind;
   readonly message: string;
   readonly stack?: string;
+  /** Of a divergence: the crank, what its journal says, and what was seen. */
+  readonly crank?: number;
   readonly expected?: string;
   readonly seen?: string;
 }

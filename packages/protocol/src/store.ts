@@ -54,12 +54,29 @@ export interface StoredRun {
   readonly seq: number;
   /** It came out of a backup and was not held by this store before: what it did since then is not known. */
   readonly restored: boolean;
+  /** Number of the entry with the last checkpoint; 0 without one. What came before it is not needed to go on. */
+  readonly checkpoint: number;
+  /** Number of the last delivery that its inbox was given. */
+  readonly inbox: number;
+  /** Nobody holds it in memory: it lives in the store alone. */
+  readonly parked: boolean;
+}
+
+/** From when until when a host was at work on this store, in milliseconds since 1970. */
+export interface Era {
+  readonly era: number;
+  readonly from: number;
+  /** The last sign of life. */
+  readonly until: number;
 }
 
 export interface RunFilter {
   readonly tenant?: TenantId;
   readonly ended?: boolean;
   readonly parent?: RunId;
+  readonly parked?: boolean;
+  /** Only runs that were admitted after this one, in the order of admission. */
+  readonly after?: RunId;
   readonly limit?: number;
 }
 
@@ -115,8 +132,28 @@ export interface Store {
 
   /** Writes down a run and its root grants. `claim` takes the first lease in the same write. */
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): Promise<void>;
-  /** Takes the lease of a run: later appends under an older epoch are refused. */
+  /** Takes the lease of a run and takes it out of parking: later appends under an older epoch are refused. */
   claim(run: RunId): Promise<StoredRun | undefined>;
+  /**
+   * Gives the lease of a run up, if nothing has come for it in the meantime: a compare-and-set on epoch and inbox (DESIGN 3.6).
+   * @param inbox number of the last inbox item the owner has seen
+   * @param deadline when it must be woken at the latest, in milliseconds since 1970
+   * @returns whether it is parked now
+   */
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined): Promise<boolean>;
+  /** Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due. */
+  wakeable(now: number, limit: number): Promise<readonly RunId[]>;
+  /** When the first timer of a parked run is due. */
+  nextDue(): Promise<number | undefined>;
+  /** Runs whose parent has ended without them. */
+  orphans(): Promise<readonly RunId[]>;
+  /** Whether another run that has not ended holds a grant derived from this one. */
+  isShared(grant: GrantId): Promise<boolean>;
+  /** Stops a run whose journal cannot be read, without writing to it. */
+  quarantine(run: RunId, reason: string): Promise<void>;
+  /** A sign of life of this host, so that time in which no host ran can be told from time in which runs ran. */
+  alive(now: number): Promise<void>;
+  eras(): Promise<readonly Era[]>;
   /**
    * Appends one entry with all that follows from it.
    * Commits of one run take effect in the order in which they were handed over.
@@ -131,7 +168,7 @@ export interface Store {
    * @throws CORRAL_JOURNAL_DAMAGED, naming the run and the entry; CORRAL_RUN_ERASED; CORRAL_JOURNAL_PRUNED
    */
   journal(run: RunId, after?: number): Promise<readonly Entry[]>;
-  inbox(run: RunId): Promise<readonly InboxItem[]>;
+  inbox(run: RunId, after?: number): Promise<readonly InboxItem[]>;
   /** The grants a run holds, each with its whole chain. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
 

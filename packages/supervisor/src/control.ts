@@ -16,7 +16,8 @@ export interface ControlOptions {
   readonly clock: Clock;
   readonly broker: Broker;
   readonly stage: Stage;
-  readonly runs: ReadonlyMap<RunId, Run>;
+  /** The run in memory, brought back if need be. */
+  readonly hold: (id: RunId) => Promise<Run | undefined>;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
   readonly pause_grace_ms: number;
   /** Ends a run and resolves once that is durable. */
@@ -49,7 +50,7 @@ export class Control {
   async pause(id: RunId, by: string, reason: string): Promise<Receipt> {
     const { clock, stage, broker } = this.#options;
     const began = clock.monotonic();
-    const run = this.#find(id);
+    const run = await this.#find(id);
     if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
     run.control = 'paused';
     this.stopWall(run);
@@ -73,7 +74,7 @@ export class Control {
   async resume(id: RunId, by: string, reason: string): Promise<Receipt> {
     const { clock, stage, broker } = this.#options;
     const began = clock.monotonic();
-    const run = this.#find(id);
+    const run = await this.#find(id);
     if (run.control !== 'paused') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
     run.control = 'none';
     if (run.began !== undefined) this.startWall(run);
@@ -91,18 +92,24 @@ export class Control {
   }
 
   /** Asks a run to stop; it has a grace to tidy up, then it is ended. */
-  cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Receipt {
-    const { clock, stage } = this.#options;
+  async cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
+    const { clock, stage, broker } = this.#options;
     const began = clock.monotonic();
-    const run = this.#find(id);
-    if (run.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
-    const stopGrace = clock.after(grace_ms, () => {
-      if (run.outcome === undefined) void this.#options.end(run, { kind: 'cancelled', by, reason }, true);
-    });
-    run.cancelled = { by, reason, stopGrace };
+    const run = await this.#find(id);
+    if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
+    const durable = broker.record(run, { kind: 'cancel', by, reason });
+    this.startGrace(run, by, reason, grace_ms);
     run.queue.push({ delivery: { kind: 'cancel', reason }, inbox: undefined });
     stage.wake(run);
+    await durable;
     return this.#receipt(run, 'cancel', by, reason, clock.monotonic() - began);
+  }
+
+  /** A run that was asked to stop has so long to do it. */
+  startGrace(run: Run, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): void {
+    run.stopGrace = this.#options.clock.after(grace_ms, () => {
+      if (run.outcome === undefined) void this.#options.end(run, { kind: 'cancelled', by, reason }, true);
+    });
   }
 
   /**
@@ -112,7 +119,7 @@ export class Control {
   async kill(id: RunId, by: string, reason: string): Promise<Receipt> {
     const { clock, end, gone } = this.#options;
     const began = clock.monotonic();
-    const run = this.#find(id);
+    const run = await this.#find(id);
     const calls = [...run.ledger.pending.values()].filter((pending) => pending.kind === 'call');
     const underway = calls.filter((call) => this.#options.broker.isUnderway(id, call.id));
     const unknown = calls.filter(({ id: call, tool, state }) => {
@@ -123,9 +130,10 @@ export class Control {
     const cell = run.seat?.cell;
     const onCpu = cell !== undefined && run.seat !== undefined && cell.worksFor(run.seat.assignment);
     // Children first: their receipts belong to this one.
-    const receipts = children
-      .filter((child) => this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child))
-      .map((child) => this.kill(child, by, reason));
+    const receipts = children.map((child) =>
+      // A child that has ended by itself in the meantime has no receipt to give.
+      this.kill(child, by, reason).catch(() => undefined),
+    );
     const durable = end(run, { kind: 'killed', by, reason }, true);
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;
@@ -135,42 +143,56 @@ export class Control {
       grants_revoked: run.ledger.caps.size,
       calls_aborted: underway.length,
       calls_unknown: unknown.map((call) => call.id),
-      children: await Promise.all(receipts),
+      children: (await Promise.all(receipts)).filter((receipt) => receipt !== undefined),
     });
   }
 
   /** A call's reply is lost and may not be asked for again: the run waits for somebody, or its agent is told. */
-  unknown(id: RunId, call: number, message: string): void {
-    const { runs, broker, stage } = this.#options;
-    const run = runs.get(id);
-    if (run === undefined || run.outcome !== undefined) return;
-    void broker.record(run, { kind: 'unknown', id: call, message });
-    if (run.ledger.manifest.on_unknown === 'wait') return;
-    run.queue.push({
-      delivery: { kind: 'reply', results: [{ id: call, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call }) }] },
-      inbox: undefined,
-    });
+  unknown(run: Run, call: number, message: string): void {
+    const { broker, stage } = this.#options;
+    if (run.outcome !== undefined) return;
+    const tell = run.manifest.on_unknown === 'tell';
+    void broker.record(run, { kind: 'unknown', id: call, message, tell });
+    if (tell) this.#pass(run, call);
     stage.wake(run);
   }
 
   /** Settles a call whose result is unknown. */
   async resolve(id: RunId, call: number, by: string, resolution: Resolution): Promise<void> {
-    const { broker, stage } = this.#options;
-    const run = this.#find(id);
+    const { broker } = this.#options;
+    const run = await this.#find(id);
     const pending = run.ledger.pending.get(call);
     if (pending?.kind !== 'call' || pending.state !== 'unknown')
       throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
-    await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how });
     if (resolution.how === 'retry') {
-      broker.reissue(run.ledger, pending);
+      await broker.record(run, { kind: 'resolved', id: call, by, how: 'retry' });
+      if (run.outcome === undefined) broker.reissue(run.ledger, pending);
       return;
     }
     const result =
       resolution.how === 'result'
         ? { id: call, value: resolution.value }
         : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
-    run.queue.push({ delivery: { kind: 'reply', results: [result] }, inbox: undefined });
+    await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how, result });
+    this.#pass(run, call);
+  }
+
+  /** Lets a run go on that was held: after a restore, or because it replays differently. */
+  async release(id: RunId, by: string, reason: string): Promise<void> {
+    const { broker, stage } = this.#options;
+    const run = await this.#find(id);
+    if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
+    await broker.record(run, { kind: 'released', by, reason });
+    if (run.began !== undefined && run.control === 'none' && run.wallSince === undefined) this.startWall(run);
     stage.wake(run);
+  }
+
+  /** What a call is answered with has been decided and written down; the agent is given it. */
+  #pass(run: Run, call: number): void {
+    const pending = run.ledger.pending.get(call);
+    if (pending?.kind !== 'decided' || run.outcome !== undefined) return;
+    run.queue.push({ delivery: pending.delivery, inbox: undefined });
+    this.#options.stage.wake(run);
   }
 
   /** Lets the wall clock of a run go on. */
@@ -210,8 +232,8 @@ export class Control {
     this.#frozen.set(run.id, { cell, stopGrace });
   }
 
-  #find(id: RunId): Run {
-    const run = this.#options.runs.get(id);
+  async #find(id: RunId): Promise<Run> {
+    const run = await this.#options.hold(id);
     if (run === undefined || run.outcome !== undefined)
       throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
     return run;

@@ -4,7 +4,6 @@
  */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload, FrameHead, ReplayPayload } from '@corral/protocol/frame';
-import { MACHINE } from '@corral/protocol/limits';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
@@ -16,9 +15,11 @@ export interface StageEvents {
   readonly onBegin: (run: Run) => void;
   readonly onCranked: (run: Run, crank: OnCpu, effects: string, cpu_us: number) => void;
   /** The run's isolate is gone, its cell lives on. */
-  readonly onFault: (run: Run, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined) => void;
+  readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined) => void;
   /** The cell died while the run was on its CPU, and nobody here had killed it. */
   readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined) => void;
+  /** The run's whole journal was replayed in this cell, and matched. */
+  readonly onReplayed: (run: Run, cell: Cell) => void;
   readonly onDescribed: (cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }) => void;
   readonly onCellReady: (cell: Cell) => void;
   readonly onCellGone: (cell: Cell, exit: ProcessExit) => void;
@@ -28,7 +29,7 @@ export interface StageEvents {
 
 export interface StageOptions {
   readonly clock: Clock;
-  /** The whole journal of a run, once everything handed over for it is durable. */
+  /** The journal of a run since its last checkpoint, once everything handed over for it is durable. */
   readonly journal: (run: Run) => Promise<readonly Entry[]>;
   readonly events: StageEvents;
 }
@@ -81,6 +82,16 @@ export class Stage {
   load(cell: Cell): number {
     const occupancy = this.#cells.get(cell);
     return occupancy === undefined ? 0 : occupancy.byAssignment.size + occupancy.ready.length;
+  }
+
+  /** Whether a run waits for its turn, a cell or its journal. */
+  isBusy(run: Run): boolean {
+    return this.#queued.has(run) || this.#boarding.has(run);
+  }
+
+  /** Ends a cell that nobody sits in. */
+  retire(cell: Cell): void {
+    if (this.load(cell) === 0 && cell.idling) this.condemn(cell, undefined);
   }
 
   occupants(cell: Cell): Iterable<Run> {
@@ -195,7 +206,7 @@ export class Stage {
       this.#queued.delete(run);
       if (!run.runnable) continue;
       if (run.seat?.cell === cell) this.#crank(run, cell);
-      else if (run.ledger.seq === 0) {
+      else if (run.ledger.segment_entries === 0) {
         this.#options.events.onBegin(run);
         this.#sit(run, cell);
         this.#crank(run, cell);
@@ -220,12 +231,12 @@ export class Stage {
     const { record } = run.ledger;
     const { ceilings } = record;
     const assignment = cell.start(
-      { digest: record.bundle, source: run.bundleSource },
+      { digest: run.bundle.digest, source: run.bundle.source },
       {
         agent: record.agent,
         at: record.created_at,
         memory_mib: ceilings.memory_mib,
-        seed: record.header.seed,
+        seed: seedOf(run),
         message_bytes: ceilings.message_bytes,
         log_bytes: ceilings.log_bytes,
       },
@@ -242,7 +253,11 @@ export class Stage {
     const boarding = { cell, batches: [] as ReplayPayload[], assignment: undefined };
     this.#boarding.set(run, boarding);
     try {
-      boarding.batches.push(...batches(await this.#options.journal(run)));
+      const ahead = run.journalAhead;
+      run.journalAhead = undefined;
+      boarding.batches.push(
+        ...batches(ahead?.at(-1)?.seq === run.ledger.seq ? afterCheckpoint(run, ahead) : await this.#options.journal(run)),
+      );
     } catch {
       // The store cannot read it now; the run is asked for again by whatever wakes it next.
       this.#disembark(run);
@@ -259,6 +274,7 @@ export class Stage {
   }
 
   #disembark(run: Run): void {
+    run.journalAhead = undefined;
     this.#boarding.delete(run);
     this.#queued.delete(run);
   }
@@ -277,6 +293,7 @@ export class Stage {
       return;
     }
     this.#disembark(run);
+    this.#options.events.onReplayed(run, boarding.cell);
     this.wake(run);
   }
 
@@ -314,13 +331,13 @@ export class Stage {
       const crank = run.onCpu;
       run.onCpu = undefined;
       if (task !== undefined) run.stopCrank(usedBy(cell, task) ?? head.cpu_us / 1000, this.#options.clock.monotonic());
-      this.#options.events.onFault(run, crank, fault, task);
+      this.#options.events.onFault(run, cell, crank, fault, task);
     }
     this.#pump(cell);
   }
 
   #exited(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
-    this.pool.remove(cell);
+    this.pool.remove(cell, exit);
     const run = this.onCpu(cell);
     const crank = run?.onCpu;
     const condemned = this.#condemned.delete(cell);
@@ -373,6 +390,20 @@ export class Stage {
 export function usedBy(cell: Cell, task: Task): number | undefined {
   const meter = cell.meter();
   return meter === undefined || task.cpuBefore_ms === undefined ? undefined : meter.cpu_ms - task.cpuBefore_ms;
+}
+
+/** The entry with the checkpoint itself belongs to the segment before. */
+function afterCheckpoint({ ledger }: Run, entries: readonly Entry[]): readonly Entry[] {
+  const { checkpoint } = ledger;
+  return checkpoint === undefined ? entries : entries.filter(({ seq }) => seq > checkpoint.seq);
+}
+
+/** Each segment of a run has randomness of its own, derived so that replay finds it again. */
+function seedOf({ ledger }: Run): string {
+  const { seed } = ledger.record.header;
+  if (ledger.checkpoint === undefined) return seed;
+  const word = (Number.parseInt(seed.slice(0, 8), 16) ^ Math.imul(ledger.checkpoint.seq, 0x9e37_79b9)) >>> 0;
+  return word.toString(16).padStart(8, '0') + seed.slice(8);
 }
 
 /** A journal cut into frames. Entries without a crank are the host's and mean nothing to the isolate. */

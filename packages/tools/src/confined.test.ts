@@ -67,7 +67,7 @@ describe('a confined folder', () => {
     await confined.write('a/b/c.txt', Buffer.from('deep'));
     expect(await readFile(join(base, 'root/a/b/c.txt'), 'utf8')).toBe('deep');
     await expect(confined.write('file.txt/x', Buffer.from('x'))).rejects.toThrow(/is not a folder/);
-    await expect(confined.write('inner', Buffer.from('x'))).rejects.toThrow();
+    await expect(confined.write('inner', Buffer.from('x'))).rejects.toThrow(/is a folder|is not a file/);
     expect((await readdir(join(base, 'root'), { recursive: true })).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 

@@ -85,6 +85,22 @@ export class Effects {
     this.#finished = true;
   }
 
+  /** Effects whose reply has not come. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** The number the next effect gets; a run that goes on from a checkpoint does not begin at 1. */
+  continueFrom(next: number): void {
+    this.#lastId = next - 1;
+  }
+
+  /** The last effect of a segment; nothing after it leaves. */
+  checkpoint(effect: Readonly<Record<string, unknown>>): void {
+    this.push({ kind: 'checkpoint', ...effect });
+    this.#finished = true;
+  }
+
   /** Everything since the last call, as a JSON array. */
   collect(): string {
     if (this.#batch.length === 0) return '[]';

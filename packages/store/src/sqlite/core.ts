@@ -5,16 +5,17 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
-import type { Digest, RunId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { BackupManifest, Commit, CommitResult, InboxItem, RunFilter, StoredRun } from '@corral/protocol/store';
+import type { BackupManifest, Commit, CommitResult, Era, InboxItem, RunFilter, StoredRun } from '@corral/protocol/store';
 import { backupTo } from './backup.ts';
 import { encodeTexts, entryTexts } from './body.ts';
 import { Broken, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
+import { agentsOf, grantsOf, isShared, matching, nextDue, orphans, versionOf, wakeable } from './queries.ts';
 import { chain, seal } from './seal.ts';
 import { Sql } from './sql.ts';
 import { verifyStep, type Verified } from './verify.ts';
@@ -35,6 +36,9 @@ interface RunRow {
   readonly seq: number | null;
   readonly waiting: RunStatus['waiting'] | null;
   readonly restored: number;
+  readonly inbox_seq: number;
+  readonly checkpoint: number;
+  readonly parked: number;
 }
 
 /** What a commit must know of its run. The writer alone changes it, so it may remember. */
@@ -46,19 +50,15 @@ interface Head {
   seq: number;
   lifecycle: RunStatus['lifecycle'];
   control: RunStatus['control'];
+  parked: boolean;
   hash: Uint8Array;
 }
 
-interface GrantRow {
-  readonly parent: string | null;
-  readonly data: string;
-  readonly used: number;
-  readonly revoked: number;
-}
-
-const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, last.seq, last.waiting
+const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, last.seq, last.waiting
   FROM runs LEFT JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const LIST_LIMIT = 1000;
+/** Not an agent's timer but the time at which a parked run must be looked at, such as the end of its wall time. */
+const DEADLINE = 0;
 /** Heads that are remembered at most. */
 const HEADS = 10_000;
 const NO_HASH = new Uint8Array(0);
@@ -100,16 +100,11 @@ export class SqliteCore {
   }
 
   version(version: Digest): AgentVersion | undefined {
-    const row = this.#get<{ bundle: Digest; manifest: string }>('SELECT bundle, manifest FROM versions WHERE version = ?', version);
-    return row && { version, bundle: row.bundle, manifest: JSON.parse(row.manifest) as AgentVersion['manifest'] };
+    return versionOf(this.#sql, version);
   }
 
   agents(bundle: Digest): AgentVersion[] {
-    const rows = this.#statement('SELECT version, manifest FROM versions WHERE bundle = ?').all(bundle) as unknown as {
-      version: Digest;
-      manifest: string;
-    }[];
-    return rows.map(({ version, manifest }) => ({ version, bundle, manifest: JSON.parse(manifest) as AgentVersion['manifest'] }));
+    return agentsOf(this.#sql, bundle);
   }
 
   bundle(digest: Digest): string | undefined {
@@ -117,29 +112,85 @@ export class SqliteCore {
   }
 
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
+    // A run that nobody claims yet waits in the store, as a parked one does.
     const lifecycle = claim ? 'active' : 'queued';
     const epoch = claim ? 1 : 0;
+    const parked = !claim;
     const { lastInsertRowid } = this.#statement(
-      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, created_at) VALUES (?, ?, ?, ?, 'none', ?, 0, ?)`,
-    ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, record.created_at);
+      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
+       VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ?)`,
+    ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
     const n = Number(lastInsertRowid);
     const { key, version, wrapped } = this.#evidence.issue(record.tenant, record.id);
     const sealed = this.#evidence.seal(key, PLACE.record(record.id), [JSON.stringify(record)], { tenant: record.tenant, n, seq: 0 });
     this.#run('INSERT INTO records (n, version, key, record) VALUES (?, ?, ?, ?)', n, version, wrapped, sealed);
     for (const grant of grants) this.#putGrant(grant);
-    this.#remember(record.id, { n, tenant: record.tenant, key, epoch, seq: 0, lifecycle, control: 'none', hash: NO_HASH });
+    this.#remember(record.id, { n, tenant: record.tenant, key, epoch, seq: 0, lifecycle, control: 'none', parked, hash: NO_HASH });
   }
 
   claim(run: RunId): StoredRun | undefined {
     this.#heads.delete(run);
-    this.#run("UPDATE runs SET epoch = epoch + 1, lifecycle = 'active' WHERE id = ? AND lifecycle <> 'ended'", run);
-    return this.run(run);
+    // Before anything is written: a run that does not open is refused as it is.
+    const found = this.run(run);
+    const row = this.#get<{ n: number; epoch: number }>(
+      "UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, epoch",
+      run,
+    );
+    if (found === undefined || row === undefined) return found;
+    this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
+    return { ...found, status: { ...found.status, lifecycle: 'active' }, epoch: row.epoch, parked: false };
+  }
+
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined): boolean {
+    const row = this.#get<{ n: number }>(
+      "UPDATE runs SET parked = 1 WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
+      run,
+      epoch,
+      inbox,
+    );
+    if (row === undefined) return false;
+    this.#heads.delete(run);
+    if (deadline !== undefined) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', row.n, DEADLINE, deadline);
+    return true;
+  }
+
+  wakeable(now: number, limit: number): RunId[] {
+    return wakeable(this.#sql, now, limit);
+  }
+
+  nextDue(): number | undefined {
+    return nextDue(this.#sql);
+  }
+
+  orphans(): RunId[] {
+    return orphans(this.#sql);
+  }
+
+  isShared(grant: GrantId): boolean {
+    return isShared(this.#sql, grant);
+  }
+
+  quarantine(run: RunId, reason: string): void {
+    this.#heads.delete(run);
+    this.#run("UPDATE runs SET control = 'quarantined', damage = ?, parked = 1 WHERE id = ?", reason, run);
+  }
+
+  alive(now: number): void {
+    this.#run(
+      `INSERT INTO eras (era, since, until) VALUES ((SELECT value FROM meta WHERE name = 'era'), ?1, ?1)
+       ON CONFLICT (era) DO UPDATE SET until = max(until, excluded.until)`,
+      now,
+    );
+  }
+
+  eras(): Era[] {
+    return this.#statement('SELECT era, since AS "from", until FROM eras ORDER BY era').all() as unknown as Era[];
   }
 
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
     const head = this.#head(run);
-    if (head.epoch !== epoch || head.seq !== entry.seq - 1 || head.lifecycle === 'ended') {
+    if (head.epoch !== epoch || head.seq !== entry.seq - 1 || head.lifecycle === 'ended' || head.parked) {
       throw new CorralError(
         'CORRAL_EPOCH_STALE',
         `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
@@ -178,6 +229,7 @@ export class SqliteCore {
       head.lifecycle = status.lifecycle;
       head.control = status.control;
     }
+    if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', entry.seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
@@ -201,42 +253,41 @@ export class SqliteCore {
   }
 
   runs(filter: RunFilter): StoredRun[] {
-    const where: string[] = ['erased_at IS NULL'];
-    const values: (string | number)[] = [];
-    if (filter.tenant !== undefined) {
-      where.push('tenant = ?');
-      values.push(filter.tenant);
-    }
-    if (filter.parent !== undefined) {
-      where.push('parent = ?');
-      values.push(filter.parent);
-    }
-    if (filter.ended !== undefined) where.push(filter.ended ? "lifecycle = 'ended'" : "lifecycle <> 'ended'");
-    const rows = this.#statement(`${SELECT_RUN} WHERE ${where.join(' AND ')} ORDER BY created_at LIMIT ?`).all(
-      ...values,
-      filter.limit ?? LIST_LIMIT,
-    ) as unknown as RunRow[];
-    // One that does not open must not take the others with it; asking for it, or verifying, says what is wrong.
-    return rows.flatMap((row) => {
-      try {
-        return [this.#stored(row)];
-      } catch (error) {
-        if (error instanceof Broken) return [];
-        throw error;
+    const { where, values } = matching(filter);
+    const limit = filter.limit ?? LIST_LIMIT;
+    const found: StoredRun[] = [];
+    for (let last = 0; found.length < limit;) {
+      const wanted = limit - found.length;
+      const rows = this.#statement(`${SELECT_RUN} WHERE runs.n > ? AND ${where} ORDER BY runs.n LIMIT ?`).all(
+        last,
+        ...values,
+        wanted,
+      ) as unknown as RunRow[];
+      // One that does not open must not take the others with it; asking for it, or verifying, says what is wrong.
+      for (const row of rows) {
+        try {
+          found.push(this.#stored(row));
+        } catch (error) {
+          if (!(error instanceof Broken)) throw error;
+        }
+        last = row.n;
       }
-    });
+      if (rows.length < wanted) break;
+    }
+    return found;
   }
 
   journal(run: RunId, after = 0): Entry[] {
     return this.#evidence.journal(run, after);
   }
 
-  inbox(run: RunId): InboxItem[] {
+  inbox(run: RunId, after = 0): InboxItem[] {
     const custody = this.#evidence.custody(run);
     if (custody === undefined || custody.erased_at !== null) return [];
     const rows = this.#sql.all<{ seq: number; delivery: Uint8Array }>(
-      'SELECT seq, delivery FROM inbox WHERE run = ? ORDER BY seq',
+      'SELECT seq, delivery FROM inbox WHERE run = ? AND seq > ? ORDER BY seq',
       custody.n,
+      after,
     );
     return refused(() => {
       const key = this.#evidence.keyOf(custody);
@@ -248,13 +299,7 @@ export class SqliteCore {
   }
 
   grants(run: RunId): (Grant & GrantState)[] {
-    const rows = this.#statement(
-      `WITH RECURSIVE chain (id) AS (
-         SELECT id FROM grants WHERE holder = ?
-         UNION SELECT parent FROM grants JOIN chain USING (id) WHERE parent IS NOT NULL
-       ) SELECT data, used, revoked FROM grants JOIN chain USING (id)`,
-    ).all(run) as unknown as GrantRow[];
-    return rows.map(({ data, used, revoked }) => ({ ...(JSON.parse(data) as Grant), used, revoked: revoked !== 0 }));
+    return grantsOf(this.#sql, run);
   }
 
   erase(run: RunId, at: number): void {
@@ -331,17 +376,29 @@ export class SqliteCore {
       epoch: number;
       lifecycle: Head['lifecycle'];
       control: Head['control'];
+      parked: number;
       seq: number | null;
       hash: Uint8Array | null;
     }>(
-      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
+      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, parked, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
     if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
     const { n, tenant, epoch, lifecycle, control } = row;
     const key = refused(() => this.#evidence.keyOf(row));
-    return this.#remember(run, { n, tenant, key, epoch, lifecycle, control, seq: row.seq ?? 0, hash: row.hash ?? NO_HASH });
+    const { seq, hash } = row;
+    return this.#remember(run, {
+      n,
+      tenant,
+      key,
+      epoch,
+      lifecycle,
+      control,
+      parked: row.parked !== 0,
+      seq: seq ?? 0,
+      hash: hash ?? NO_HASH,
+    });
   }
 
   #remember(run: RunId, head: Head): Head {
@@ -381,6 +438,9 @@ export class SqliteCore {
       },
       epoch: row.epoch,
       seq: row.seq ?? 0,
+      checkpoint: row.checkpoint,
+      inbox: row.inbox_seq,
+      parked: row.parked !== 0,
       restored: row.restored !== 0,
     };
   }

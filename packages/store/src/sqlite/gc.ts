@@ -35,6 +35,17 @@ export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): 
     throw new CorralError('CORRAL_RUN_STATE', `The run ${run} is ${row.lifecycle}; it can be erased once it has ended.`);
   if (row.erased_at !== null) return;
   const { n } = row;
+  const heir = sql.get<{ holder: RunId }>(
+    `WITH RECURSIVE below (id) AS (
+       SELECT id FROM grants WHERE holder = ?1 UNION SELECT grants.id FROM grants JOIN below ON grants.parent = below.id
+     ) SELECT holder FROM below JOIN grants USING (id) JOIN runs ON runs.id = holder WHERE lifecycle <> 'ended' LIMIT 1`,
+    run,
+  );
+  if (heir !== undefined)
+    throw new CorralError(
+      'CORRAL_RUN_STATE',
+      `The run ${run} gave capabilities on that ${heir.holder} holds; it can be erased once that has ended.`,
+    );
   sql.run("UPDATE records SET key = NULL, record = x'' WHERE n = ?", n);
   sql.run('UPDATE runs SET outcome = NULL, erased_at = ?, pruned_at = NULL WHERE n = ?', at, n);
   sql.run('DELETE FROM inbox WHERE run = ?', n);

@@ -27,11 +27,17 @@ const STEPS: readonly string[] = [
     pruned_at INTEGER,
     epoch INTEGER NOT NULL,
     inbox_seq INTEGER NOT NULL,
+    checkpoint INTEGER NOT NULL,
+    -- 1: in nobody's memory
+    parked INTEGER NOT NULL,
+    -- why it is quarantined although its journal does not say so
+    damage TEXT,
     created_at INTEGER NOT NULL
   );
   CREATE INDEX runs_kept ON runs (tenant, ended_at) WHERE lifecycle = 'ended' AND pruned_at IS NULL;
   CREATE INDEX runs_erased ON runs (n) WHERE erased_at IS NOT NULL AND pruned_at IS NULL;
-  CREATE INDEX runs_open ON runs (created_at) WHERE lifecycle <> 'ended';
+  CREATE INDEX runs_held ON runs (n) WHERE parked = 0 AND lifecycle <> 'ended';
+  CREATE INDEX runs_queued ON runs (n) WHERE parked = 1 AND lifecycle = 'queued';
   CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
   -- Written once and never moved, so that no stray copy of a key is left on a page; key: wrapped by that version of the tenant's.
   CREATE TABLE records (n INTEGER PRIMARY KEY, version INTEGER NOT NULL, key BLOB, record BLOB NOT NULL);
@@ -61,6 +67,7 @@ const STEPS: readonly string[] = [
 
   CREATE TABLE timers (run INTEGER NOT NULL, id INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (run, id)) WITHOUT ROWID;
   CREATE INDEX timers_due ON timers (due);
+  CREATE TABLE eras (era INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL);
 
   CREATE TABLE grants (
     id TEXT PRIMARY KEY,
@@ -71,6 +78,7 @@ const STEPS: readonly string[] = [
     revoked INTEGER NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX grants_holder ON grants (holder);
+  CREATE INDEX grants_parent ON grants (parent) WHERE parent IS NOT NULL;
   `,
 ];
 

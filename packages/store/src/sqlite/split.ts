@@ -7,8 +7,9 @@ import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 
 /** Payloads above this live as blobs. */
 export const BLOB_BYTES = 4096;
-/** `start.input`, `call.input`, `reply.results[].value`, `send.body`, `finish.output`, `emit.data`, `log.text`. */
-const PAYLOADS: ReadonlySet<string> = new Set(['input', 'value', 'body', 'output', 'data', 'text']);
+/** `start.input`, `call.input`, `reply.results[].value`, `send.body`, `finish.output`, `emit.data`, `log.text`,
+ * and what a checkpoint carries. */
+const PAYLOADS: ReadonlySet<string> = new Set(['input', 'value', 'body', 'output', 'data', 'text', 'state', 'unread', 'ledger']);
 
 export interface Span {
   readonly from: number;

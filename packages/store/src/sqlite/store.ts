@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
-import type { Digest, RunId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
 import type { BackupManifest, Commit, CommitResult, Freed, RunFilter, Store, StoredRun, Verification } from '@corral/protocol/store';
@@ -101,6 +101,15 @@ export class SqliteStore implements Store {
   claim(run: RunId): Promise<StoredRun | undefined> {
     return this.#writer.call('claim', run);
   }
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined): Promise<boolean> {
+    return this.#writer.call('park', run, epoch, inbox, deadline);
+  }
+  quarantine(run: RunId, reason: string): Promise<void> {
+    return this.#writer.call('quarantine', run, reason);
+  }
+  alive(now: number): Promise<void> {
+    return this.#writer.call('alive', now);
+  }
   commit(commit: Commit): Promise<CommitResult> {
     return this.#writer.call('commit', commit);
   }
@@ -122,8 +131,23 @@ export class SqliteStore implements Store {
   journal(run: RunId, after?: number): ReturnType<Store['journal']> {
     return this.#reader.call('journal', run, after);
   }
-  inbox(run: RunId): ReturnType<Store['inbox']> {
-    return this.#reader.call('inbox', run);
+  inbox(run: RunId, after?: number): ReturnType<Store['inbox']> {
+    return this.#reader.call('inbox', run, after);
+  }
+  wakeable(now: number, limit: number): ReturnType<Store['wakeable']> {
+    return this.#reader.call('wakeable', now, limit);
+  }
+  nextDue(): Promise<number | undefined> {
+    return this.#reader.call('nextDue');
+  }
+  orphans(): ReturnType<Store['orphans']> {
+    return this.#reader.call('orphans');
+  }
+  isShared(grant: GrantId): Promise<boolean> {
+    return this.#reader.call('isShared', grant);
+  }
+  eras(): ReturnType<Store['eras']> {
+    return this.#reader.call('eras');
   }
   grants(run: RunId): ReturnType<Store['grants']> {
     return this.#reader.call('grants', run);

@@ -3,7 +3,7 @@
  * it is never handed on, whatever its tenant did in it.
  */
 import { newId, type TenantId } from '@corral/protocol/ids';
-import type { CellLauncher, Clock, Random } from '@corral/protocol/ports';
+import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports';
 import { Cell, type CellEvents } from './cell.ts';
 
 export interface PoolOptions {
@@ -20,6 +20,10 @@ export interface PoolOptions {
 
 /** After this many cells in a row that died before they were ready, no more are started. */
 const HOPELESS = 3;
+const RETRY_MS = 1_000;
+
+/** By SIGKILL, which a shell or a sandbox in between reports as 128 + 9. */
+const wasKilled = ({ code, signal }: ProcessExit) => signal === 'SIGKILL' || code === 137;
 
 export class CellPool {
   readonly #options: PoolOptions;
@@ -27,6 +31,8 @@ export class CellPool {
   readonly #spares = new Set<Cell>();
   #incarnations = 0;
   #failures = 0;
+  #everStarted = false;
+  #retrying = false;
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -38,9 +44,9 @@ export class CellPool {
     return this.#cells;
   }
 
-  /** Whether cells cannot be started here at all. */
+  /** Whether cells cannot be started here at all. Where they once could, whatever keeps them from it now may pass. */
   get hopeless(): boolean {
-    return this.#failures >= HOPELESS;
+    return !this.#everStarted && this.#failures >= HOPELESS;
   }
 
   /**
@@ -71,13 +77,14 @@ export class CellPool {
 
   /** A cell has started. */
   started(): void {
+    this.#everStarted = true;
     this.#failures = 0;
     this.#refill();
   }
 
-  /** A cell's process is gone. */
-  remove(cell: Cell): void {
-    if (cell.runtime === undefined && !this.#closed) this.#failures += 1;
+  /** A cell's process is gone. One that somebody killed says nothing about the machine. */
+  remove(cell: Cell, exit: ProcessExit): void {
+    if (cell.runtime === undefined && !this.#closed && !wasKilled(exit)) this.#failures += 1;
     this.#cells.delete(cell);
     this.#spares.delete(cell);
     this.#refill();
@@ -100,9 +107,21 @@ export class CellPool {
 
   /** One after the other, and after those that somebody waits for: a starting process takes a good part of a core. */
   #refill(): void {
-    if (this.#closed || this.hopeless || this.#spares.size >= this.#options.spares || this.#cells.size >= this.#options.maxCells) return;
+    if (this.#closed || this.#failures >= HOPELESS) return this.#retryLater();
+    if (this.#spares.size >= this.#options.spares || this.#cells.size >= this.#options.maxCells) return;
     if (this.#starting() > 0) return;
     this.#spares.add(this.#launch());
+  }
+
+  /** Cells fail to start, though they could before: not at once again, or a full machine would do nothing else. */
+  #retryLater(): void {
+    if (this.#closed || this.hopeless || this.#retrying) return;
+    this.#retrying = true;
+    this.#options.clock.after(RETRY_MS, () => {
+      this.#retrying = false;
+      this.#failures = 0;
+      this.#refill();
+    });
   }
 
   #starting(): number {

@@ -1,0 +1,42 @@
+/**
+ * What a run takes with it from one segment of its journal into the next: everything the bus holds it to. A checkpoint is
+ * allowed with nothing under way, so nothing pending is in it.
+ */
+import type { Amounts } from '@corral/policy/purse';
+import type { GrantId } from '@corral/protocol/ids';
+import type { RunHeader } from '@corral/protocol/run';
+import type { Ledger } from './ledger.ts';
+
+export interface LedgerSnapshot {
+  readonly seq: number;
+  readonly lastId: number;
+  readonly effects: number;
+  readonly calls: number;
+  readonly logBytes: number;
+  readonly journalBytes: number;
+  readonly depth: number;
+  readonly began_at: number;
+  readonly paused_ms: number;
+  readonly header: RunHeader;
+  readonly spent: Amounts;
+  readonly caps: readonly (readonly [number, GrantId])[];
+  readonly refusedFor: readonly string[];
+}
+
+export function snapshotOf(ledger: Ledger): LedgerSnapshot {
+  return {
+    seq: ledger.seq,
+    lastId: ledger.lastId,
+    effects: ledger.effects,
+    calls: ledger.calls,
+    logBytes: ledger.logBytes,
+    journalBytes: ledger.journalBytes,
+    depth: ledger.depth,
+    began_at: ledger.began_at ?? 0,
+    paused_ms: ledger.paused_ms,
+    header: ledger.header,
+    spent: ledger.spent(),
+    caps: [...ledger.caps],
+    refusedFor: [...ledger.refusedFor],
+  };
+}
