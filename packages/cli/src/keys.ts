@@ -2,7 +2,7 @@
 import type { KeySource } from '@corral/store/sqlite';
 
 /** The variable that holds master keys, in the form that KeySource says. */
-export const KEY_VARIABLE = 'CORRAL_MASTER_KEY';
+const KEY_VARIABLE = 'CORRAL_MASTER_KEY';
 
 /** Without the variable, keys are a file in the data folder. */
 export function keySource(env: NodeJS.ProcessEnv = process.env): KeySource {

@@ -2,7 +2,7 @@
  * What each operation of the port does to the tables, synchronously, one statement after the other. The writer thread
  * runs these in batches; a simulated world runs them directly.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
@@ -13,9 +13,9 @@ import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { BackupManifest, Commit, CommitResult, Era, InboxItem, RunFilter, StoredRun } from '@corral/protocol/store';
 import { backupTo } from './backup.ts';
 import { encodeTexts, entryTexts } from './body.ts';
-import { Broken, Evidence, PLACE, refused } from './evidence.ts';
+import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
-import { agentsOf, grantsOf, isShared, matching, nextDue, orphans, versionOf, wakeable } from './queries.ts';
+import { agentsOf, erasOf, grantsOf, isShared, matching, nextDue, noteAlive, orphans, versionOf, wakeable } from './queries.ts';
 import { chain, seal } from './seal.ts';
 import { Sql } from './sql.ts';
 import { verifyStep, type Verified } from './verify.ts';
@@ -116,10 +116,12 @@ export class SqliteCore {
     const lifecycle = claim ? 'active' : 'queued';
     const epoch = claim ? 1 : 0;
     const parked = !claim;
-    const { lastInsertRowid } = this.#statement(
-      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
+    const { lastInsertRowid } = this.#sql
+      .prepared(
+        `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
        VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ?)`,
-    ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
+      )
+      .run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
     const n = Number(lastInsertRowid);
     const { key, version, wrapped } = this.#evidence.issue(record.tenant, record.id);
     const sealed = this.#evidence.seal(key, PLACE.record(record.id), [JSON.stringify(record)], { tenant: record.tenant, n, seq: 0 });
@@ -176,15 +178,11 @@ export class SqliteCore {
   }
 
   alive(now: number): void {
-    this.#run(
-      `INSERT INTO eras (era, since, until) VALUES ((SELECT value FROM meta WHERE name = 'era'), ?1, ?1)
-       ON CONFLICT (era) DO UPDATE SET until = max(until, excluded.until)`,
-      now,
-    );
+    noteAlive(this.#sql, now);
   }
 
   eras(): Era[] {
-    return this.#statement('SELECT era, since AS "from", until FROM eras ORDER BY era').all() as unknown as Era[];
+    return erasOf(this.#sql);
   }
 
   commit(commit: Commit): CommitResult {
@@ -258,11 +256,9 @@ export class SqliteCore {
     const found: StoredRun[] = [];
     for (let last = 0; found.length < limit;) {
       const wanted = limit - found.length;
-      const rows = this.#statement(`${SELECT_RUN} WHERE runs.n > ? AND ${where} ORDER BY runs.n LIMIT ?`).all(
-        last,
-        ...values,
-        wanted,
-      ) as unknown as RunRow[];
+      const rows = this.#sql
+        .prepared(`${SELECT_RUN} WHERE runs.n > ? AND ${where} ORDER BY runs.n LIMIT ?`)
+        .all(last, ...values, wanted) as unknown as RunRow[];
       // One that does not open must not take the others with it; asking for it, or verifying, says what is wrong.
       for (const row of rows) {
         try {
@@ -366,20 +362,16 @@ export class SqliteCore {
   #head(run: RunId): Head {
     const known = this.#heads.get(run);
     if (known !== undefined) return known;
-    const row = this.#get<{
-      n: number;
-      id: RunId;
-      tenant: string;
-      version: number | null;
-      key: Uint8Array | null;
-      erased_at: number | null;
-      epoch: number;
-      lifecycle: Head['lifecycle'];
-      control: Head['control'];
-      parked: number;
-      seq: number | null;
-      hash: Uint8Array | null;
-    }>(
+    const row = this.#get<
+      {
+        epoch: number;
+        lifecycle: Head['lifecycle'];
+        control: Head['control'];
+        parked: number;
+        seq: number | null;
+        hash: Uint8Array | null;
+      } & Omit<Custody, 'end_hash'>
+    >(
       `SELECT n, id, tenant, version, key, epoch, lifecycle, control, parked, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
@@ -443,10 +435,6 @@ export class SqliteCore {
       parked: row.parked !== 0,
       restored: row.restored !== 0,
     };
-  }
-
-  #statement(sql: string): StatementSync {
-    return this.#sql.prepared(sql);
   }
 
   #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {

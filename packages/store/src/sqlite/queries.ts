@@ -1,8 +1,8 @@
-/** Questions about agents, and about what hangs together between runs. They read what is in the clear alone. */
+/** Questions about agents, and about what hangs together between runs. They touch what is in the clear alone. */
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
-import type { RunFilter } from '@corral/protocol/store';
+import type { Era, RunFilter } from '@corral/protocol/store';
 import type { Sql } from './sql.ts';
 
 export function wakeable(sql: Sql, now: number, limit: number): RunId[] {
@@ -87,4 +87,16 @@ export function versionOf(sql: Sql, version: Digest): AgentVersion | undefined {
 export function agentsOf(sql: Sql, bundle: Digest): AgentVersion[] {
   const rows = sql.all<{ version: Digest; manifest: string }>('SELECT version, manifest FROM versions WHERE bundle = ?', bundle);
   return rows.map(({ version, manifest }) => ({ version, bundle, manifest: JSON.parse(manifest) as AgentVersion['manifest'] }));
+}
+
+export function noteAlive(sql: Sql, now: number): void {
+  sql.run(
+    `INSERT INTO eras (era, since, until) VALUES ((SELECT value FROM meta WHERE name = 'era'), ?1, ?1)
+     ON CONFLICT (era) DO UPDATE SET until = max(until, excluded.until)`,
+    now,
+  );
+}
+
+export function erasOf(sql: Sql): Era[] {
+  return sql.all<Era>('SELECT era, since AS "from", until FROM eras ORDER BY era');
 }
