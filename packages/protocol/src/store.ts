@@ -143,6 +143,8 @@ export interface Store {
   park(run: RunId, epoch: number, inbox: number, deadline: number | undefined): Promise<boolean>;
   /** Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due. */
   wakeable(now: number, limit: number): Promise<readonly RunId[]>;
+  /** Runs that are not parked and have not ended, in the order of admission: at a start, those that the host before held. */
+  resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
   /** When the first timer of a parked run is due. */
   nextDue(): Promise<number | undefined>;
   /** Runs whose parent has ended without them. */

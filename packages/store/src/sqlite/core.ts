@@ -15,7 +15,7 @@ import { backupTo } from './backup.ts';
 import { encodeTexts, entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
-import { agentsOf, erasOf, grantsOf, isShared, matching, nextDue, noteAlive, orphans, versionOf, wakeable } from './queries.ts';
+import { agentsOf, erasOf, grantsOf, isShared, matching, nextDue, noteAlive, orphans, resident, versionOf, wakeable } from './queries.ts';
 import { chain, seal } from './seal.ts';
 import { Sql } from './sql.ts';
 import { verifyStep, type Verified } from './verify.ts';
@@ -75,8 +75,7 @@ export class SqliteCore {
 
   /** Counts an opening for writing. */
   nextEra(): number {
-    const row = this.#get<{ value: string }>("SELECT value FROM meta WHERE name = 'era'");
-    const era = Number(row?.value ?? '0') + 1;
+    const era = Number(this.#get<{ value: string }>("SELECT value FROM meta WHERE name = 'era'")?.value ?? '0') + 1;
     this.#run("INSERT INTO meta (name, value) VALUES ('era', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", String(era));
     return era;
   }
@@ -160,6 +159,10 @@ export class SqliteCore {
     return wakeable(this.#sql, now, limit);
   }
 
+  resident(after: RunId | undefined, limit: number): RunId[] {
+    return resident(this.#sql, after, limit);
+  }
+
   nextDue(): number | undefined {
     return nextDue(this.#sql);
   }
@@ -187,14 +190,14 @@ export class SqliteCore {
 
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
+    const { seq, at, cpu_us } = entry;
     const head = this.#head(run);
-    if (head.epoch !== epoch || head.seq !== entry.seq - 1 || head.lifecycle === 'ended' || head.parked) {
+    if (head.epoch !== epoch || head.seq !== seq - 1 || head.lifecycle === 'ended' || head.parked) {
       throw new CorralError(
         'CORRAL_EPOCH_STALE',
-        `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
+        `Entry ${seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
       );
     }
-    const { seq, at, cpu_us } = entry;
     const body = this.#evidence.seal(head.key, PLACE.entry(run, seq), entryTexts(entry), { tenant: head.tenant, n: head.n, seq });
     const hash = chain(head.hash, run, { seq, at, cpu_us, waiting: status.waiting, body });
     this.#run(
@@ -227,7 +230,7 @@ export class SqliteCore {
       head.lifecycle = status.lifecycle;
       head.control = status.control;
     }
-    if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', entry.seq, head.n);
+    if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);

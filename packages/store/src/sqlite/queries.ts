@@ -24,6 +24,15 @@ export function wakeable(sql: Sql, now: number, limit: number): RunId[] {
   return [...rows, ...queued].map(({ id }) => id);
 }
 
+export function resident(sql: Sql, after: RunId | undefined, limit: number): RunId[] {
+  const rows = sql.all<{ id: RunId }>(
+    `SELECT id FROM runs WHERE n > coalesce((SELECT n FROM runs WHERE id = ?), 0) AND parked = 0 AND lifecycle <> 'ended' ORDER BY n LIMIT ?`,
+    after ?? null,
+    limit,
+  );
+  return rows.map(({ id }) => id);
+}
+
 export function nextDue(sql: Sql): number | undefined {
   return sql.get<{ due: number }>(
     "SELECT due FROM timers JOIN runs ON runs.n = timers.run WHERE parked = 1 AND control = 'none' ORDER BY due LIMIT 1",

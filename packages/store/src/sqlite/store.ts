@@ -137,6 +137,9 @@ export class SqliteStore implements Store {
   wakeable(now: number, limit: number): ReturnType<Store['wakeable']> {
     return this.#reader.call('wakeable', now, limit);
   }
+  resident(after: RunId | undefined, limit: number): ReturnType<Store['resident']> {
+    return this.#reader.call('resident', after, limit);
+  }
   nextDue(): Promise<number | undefined> {
     return this.#reader.call('nextDue');
   }
