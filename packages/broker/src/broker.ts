@@ -72,6 +72,7 @@ export class Broker {
   readonly #dispatcher: Dispatcher;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
+  #closed = false;
 
   /** @param events asked for when something happens, so that whoever listens may be made later */
   constructor(powers: BrokerPowers, events: () => BusEvents) {
@@ -145,19 +146,21 @@ export class Broker {
       }
     }
     const timersDone = crank.delivery.kind === 'timer' ? [crank.delivery.id, ...batch.timersDone] : batch.timersDone;
-    void this.#commit(run, entry, crank.inbox, batch, timersDone);
+    // A refusal is told by the event.
+    this.#commit(run, entry, crank.inbox, batch, timersDone).catch(() => undefined);
     return batch.outcome;
   }
 
   /**
    * Writes down something the host did to a run; the ledger has it when this returns. Ends the run if the event says so.
+   * @throws whatever the store refused it for; nothing of it has happened then
    * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on
    */
   record(
     run: BusRun,
     event: HostEvent,
     more: { readonly revoke?: boolean; readonly delivery?: string | undefined } = {},
-  ): Promise<CommitResult | undefined> {
+  ): Promise<CommitResult> {
     const { ledger } = run;
     const at = this.#powers.clock.now();
     ledger.applyEvent(event, at);
@@ -212,6 +215,12 @@ export class Broker {
     return this.#dispatcher.isUnderway(run, id);
   }
 
+  /** Nothing more leaves; what is being written may still become durable. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#committing.values());
+  }
+
   /** Stops everything that is under way for a run. Returns how many calls were aborted. */
   dropCalls(ledger: Ledger): number {
     return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
@@ -230,7 +239,7 @@ export class Broker {
     batch: Batch,
     timersDone: readonly number[],
     revoke = false,
-  ): Promise<CommitResult | undefined> {
+  ): Promise<CommitResult> {
     const { ledger } = run;
     const { record } = ledger;
     const { outcome } = batch;
@@ -272,12 +281,9 @@ export class Broker {
     try {
       result = await committing;
     } catch (error) {
-      this.#events.refused(
-        record.id,
-        commit.epoch,
-        error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error }),
-      );
-      return undefined;
+      const reason = error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });
+      this.#events.refused(record.id, commit.epoch, reason);
+      throw reason;
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
@@ -306,6 +312,7 @@ export class Broker {
     }
     // It was ended from outside while this was being written: what was still under embargo never leaves.
     if (run.outcome !== undefined) return;
+    if (this.#closed) return;
     for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
     for (const call of batch.dispatches) if (!call.early) this.#dispatcher.start(record, call);
@@ -377,9 +384,10 @@ export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number)
   };
 }
 
-/** What the run spent, in whole units and never more than it had. */
+/** What the run spent or gave away, in whole units and never more than it had. */
 function wholeAmounts(ledger: Ledger) {
-  const spent = ledger.spent();
+  // What is still reserved may be spent yet, by a call under way or a grandchild; nobody is left to give it back to.
+  const spent = ledger.purse.committed();
   const granted = ledger.purse.granted;
   return Object.fromEntries(
     Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), granted[name as keyof typeof granted])]),

@@ -275,6 +275,12 @@ export class Ledger {
     this.depth = from.depth;
     this.began_at = from.began_at;
     this.paused_ms = from.paused_ms;
+    this.paused_at = from.paused_at;
+    this.control = from.control;
+    this.held = from.held;
+    this.cancelled = from.cancelled;
+    this.version = from.version;
+    this.bundle = from.bundle;
     this.header = from.header;
     this.listening = false;
     this.segment_cpu_us = 0;

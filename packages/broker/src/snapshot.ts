@@ -17,6 +17,12 @@ export interface LedgerSnapshot {
   readonly depth: number;
   readonly began_at: number;
   readonly paused_ms: number;
+  readonly paused_at: number | undefined;
+  readonly control: Ledger['control'];
+  readonly held: Ledger['held'];
+  readonly cancelled: Ledger['cancelled'];
+  readonly version: Ledger['version'];
+  readonly bundle: Ledger['bundle'];
   readonly header: RunHeader;
   readonly spent: Amounts;
   readonly caps: readonly (readonly [number, GrantId])[];
@@ -34,6 +40,12 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     depth: ledger.depth,
     began_at: ledger.began_at ?? 0,
     paused_ms: ledger.paused_ms,
+    paused_at: ledger.paused_at,
+    control: ledger.control,
+    held: ledger.held,
+    cancelled: ledger.cancelled,
+    version: ledger.version,
+    bundle: ledger.bundle,
     header: ledger.header,
     spent: ledger.spent(),
     caps: [...ledger.caps],

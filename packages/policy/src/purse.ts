@@ -26,6 +26,13 @@ export class Purse {
     return { ...this.#spent };
   }
 
+  /** Spent, or reserved for something that may still be spent. */
+  committed(): Amounts {
+    const amounts = zero();
+    for (const name of BUDGET_NAMES) amounts[name] = this.#spent[name] + this.#reserved[name];
+    return amounts;
+  }
+
   /** Begins again with what had been spent; nothing is reserved. */
   restore(spent: Amounts): void {
     for (const name of BUDGET_NAMES) {

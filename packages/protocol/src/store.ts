@@ -6,6 +6,7 @@ import type { Grant, GrantState } from './grant.ts';
 import type { Digest, GrantId, RunId, TenantId } from './ids.ts';
 import type { PendingDelivery } from './delivery.ts';
 import type { AgentVersion } from './manifest.ts';
+import type { Outcome } from './outcome.ts';
 import type { Entry, RunRecord, RunStatus } from './run.ts';
 
 /** A message or notice on its way to another run; seen once however often it is handed over. */
@@ -153,6 +154,8 @@ export interface Store {
   isShared(grant: GrantId): Promise<boolean>;
   /** Stops a run whose journal cannot be read, without writing to it. */
   quarantine(run: RunId, reason: string): Promise<void>;
+  /** Ends a run whose journal cannot be read; nothing is written to that. */
+  bury(run: RunId, outcome: Outcome, at: number): Promise<void>;
   /** A sign of life of this host, so that time in which no host ran can be told from time in which runs ran. */
   alive(now: number): Promise<void>;
   eras(): Promise<readonly Era[]>;

@@ -70,7 +70,8 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
 
 /** The versions a bundle makes: content addresses of code and manifest together. */
 export function versionsOf(bundle: Bundle): { readonly digest: Digest; readonly versions: AgentVersion[] } {
-  const digest = digestOf(bundle.source);
+  // The manifests belong to it: the same source with others is another bundle, and changes nothing for whoever runs this one.
+  const digest = digestOf(`${canonical(bundle.agents)}\n${bundle.source}`);
   return {
     digest,
     versions: bundle.agents.map((manifest) => ({ version: digestOf(`${digest}\n${canonical(manifest)}`), bundle: digest, manifest })),

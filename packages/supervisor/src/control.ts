@@ -22,12 +22,16 @@ export interface ControlOptions {
   readonly pause_grace_ms: number;
   /** Ends a run and resolves once that is durable. */
   readonly end: (run: Run, outcome: Outcome, revoke: boolean) => Promise<unknown>;
+  /** Ends a run that cannot be brought into memory. */
+  readonly bury: (id: RunId, outcome: Outcome) => Promise<void>;
   /** Resolves once the process of a cell is gone. */
   readonly gone: (cell: Cell) => Promise<void>;
 }
 
 /** How a call with an unknown result is settled by a person. */
 export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
+
+const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
 
 interface Details {
   readonly cell_killed?: boolean;
@@ -42,73 +46,78 @@ export class Control {
   /** Runs that are frozen in a crank, with what gives their cell up. */
   readonly #frozen = new Map<RunId, { readonly cell: Cell; readonly stopGrace: () => void }>();
 
+  readonly #turns = new Map<RunId, Promise<unknown>>();
+
   constructor(options: ControlOptions) {
     this.#options = options;
   }
 
   /** Stops a run where it stands and keeps it so, whatever arrives for it. Its wall clock stands still too. */
-  async pause(id: RunId, by: string, reason: string): Promise<Receipt> {
-    const { clock, stage, broker } = this.#options;
-    const began = clock.monotonic();
-    const run = await this.#find(id);
-    if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
-    run.control = 'paused';
-    this.stopWall(run);
-    const cell = run.seat?.cell;
-    // A crank that was sent ahead of its turn cannot be stopped before it has begun.
-    while (cell !== undefined && run.seat?.cell === cell && cell.isBehind(run.seat.assignment) && run.outcome === undefined) {
-      await new Promise<void>((resolve) => clock.after(0, resolve));
-    }
-    if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);
-    if (cell?.paused === true) {
-      stage.rehome(cell);
-      // A signal is obeyed a moment after it was sent.
-      while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
-    }
-    const latency_ms = clock.monotonic() - began;
-    await broker.record(run, { kind: 'control', control: 'paused', by, reason });
-    return this.#receipt(run, 'pause', by, reason, latency_ms);
+  pause(id: RunId, by: string, reason: string): Promise<Receipt> {
+    return this.#inTurn(id, async (run) => {
+      const { clock, stage, broker } = this.#options;
+      const began = clock.monotonic();
+      if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
+      run.control = 'paused';
+      this.stopWall(run);
+      const cell = run.seat?.cell;
+      // A crank that was sent ahead of its turn cannot be stopped before it has begun.
+      while (cell !== undefined && run.seat?.cell === cell && cell.isBehind(run.seat.assignment) && run.outcome === undefined) {
+        await new Promise<void>((resolve) => clock.after(0, resolve));
+      }
+      if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);
+      if (cell?.paused === true) {
+        stage.rehome(cell);
+        // A signal is obeyed a moment after it was sent.
+        while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
+      }
+      const latency_ms = clock.monotonic() - began;
+      await broker.record(run, { kind: 'control', control: 'paused', by, reason });
+      return this.#receipt(run, 'pause', by, reason, latency_ms);
+    });
   }
 
   /** Lets a paused run go on: from where it stood if its cell was kept, else by replay. */
-  async resume(id: RunId, by: string, reason: string): Promise<Receipt> {
-    const { clock, stage, broker } = this.#options;
-    const began = clock.monotonic();
-    const run = await this.#find(id);
-    if (run.control !== 'paused') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
-    run.control = 'none';
-    if (run.began !== undefined) this.startWall(run);
-    const frozen = this.#frozen.get(id);
-    if (frozen !== undefined) {
-      this.#frozen.delete(id);
-      frozen.stopGrace();
-      frozen.cell.paused = false;
-      frozen.cell.thaw();
-    }
-    stage.wake(run);
-    const latency_ms = clock.monotonic() - began;
-    await broker.record(run, { kind: 'control', control: 'none', by, reason });
-    return this.#receipt(run, 'resume', by, reason, latency_ms);
+  resume(id: RunId, by: string, reason: string): Promise<Receipt> {
+    return this.#inTurn(id, async (run) => {
+      const { clock, stage, broker } = this.#options;
+      const began = clock.monotonic();
+      if (run.control !== 'paused') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
+      run.control = 'none';
+      if (run.began !== undefined) this.startWall(run);
+      const frozen = this.#frozen.get(id);
+      if (frozen !== undefined) {
+        this.#frozen.delete(id);
+        frozen.stopGrace();
+        frozen.cell.paused = false;
+        frozen.cell.thaw();
+      }
+      stage.wake(run);
+      const latency_ms = clock.monotonic() - began;
+      await broker.record(run, { kind: 'control', control: 'none', by, reason });
+      return this.#receipt(run, 'resume', by, reason, latency_ms);
+    });
   }
 
   /** Asks a run to stop; it has a grace to tidy up, then it is ended. */
-  async cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
-    const { clock, stage, broker } = this.#options;
-    const began = clock.monotonic();
-    const run = await this.#find(id);
-    if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
-    const durable = broker.record(run, { kind: 'cancel', by, reason });
-    this.startGrace(run, by, reason, grace_ms);
-    run.queue.push({ delivery: { kind: 'cancel', reason }, inbox: undefined });
-    stage.wake(run);
-    await durable;
-    return this.#receipt(run, 'cancel', by, reason, clock.monotonic() - began);
+  cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
+    return this.#inTurn(id, async (run) => {
+      const { clock, stage, broker } = this.#options;
+      const began = clock.monotonic();
+      if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
+      const durable = broker.record(run, { kind: 'cancel', by, reason });
+      this.startGrace(run, by, reason, grace_ms);
+      run.queue.push({ delivery: { kind: 'cancel', reason }, inbox: undefined });
+      stage.wake(run);
+      await durable;
+      return this.#receipt(run, 'cancel', by, reason, clock.monotonic() - began);
+    });
   }
 
   /** A run that was asked to stop has so long to do it. */
   startGrace(run: Run, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): void {
     run.stopGrace = this.#options.clock.after(grace_ms, () => {
-      if (run.outcome === undefined) void this.#options.end(run, { kind: 'cancelled', by, reason }, true);
+      if (run.outcome === undefined) this.#endSoon(run, { kind: 'cancelled', by, reason });
     });
   }
 
@@ -119,7 +128,24 @@ export class Control {
   async kill(id: RunId, by: string, reason: string): Promise<Receipt> {
     const { clock, end, gone } = this.#options;
     const began = clock.monotonic();
-    const run = await this.#find(id);
+    let run: Run;
+    try {
+      run = await this.#find(id);
+    } catch (error) {
+      // Nothing of it can run, since it cannot be read; so it is enough to say that it has ended.
+      if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
+      await this.#options.bury(id, { kind: 'killed', by, reason });
+      return {
+        run: id,
+        operation: 'kill',
+        by,
+        reason,
+        latency_ms: clock.monotonic() - began,
+        lifecycle: 'ended',
+        control: 'quarantined',
+        ...NOTHING,
+      };
+    }
     const calls = [...run.ledger.pending.values()].filter((pending) => pending.kind === 'call');
     const underway = calls.filter((call) => this.#options.broker.isUnderway(id, call.id));
     const unknown = calls.filter(({ id: call, tool, state }) => {
@@ -132,9 +158,14 @@ export class Control {
     // Children first: their receipts belong to this one.
     const receipts = children.map((child) =>
       // A child that has ended by itself in the meantime has no receipt to give.
-      this.kill(child, by, reason).catch(() => undefined),
+      this.kill(child, by, reason).catch((error: unknown) => {
+        if (error instanceof CorralError && error.code === 'CORRAL_RUN_UNKNOWN') return undefined;
+        throw error;
+      }),
     );
     const durable = end(run, { kind: 'killed', by, reason }, true);
+    // It is awaited below; until then, a refusal is nobody's surprise.
+    durable.catch(() => undefined);
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;
     await durable;
@@ -152,39 +183,42 @@ export class Control {
     const { broker, stage } = this.#options;
     if (run.outcome !== undefined) return;
     const tell = run.manifest.on_unknown === 'tell';
-    void broker.record(run, { kind: 'unknown', id: call, message, tell });
+    // A refusal is told by the broker's event.
+    broker.record(run, { kind: 'unknown', id: call, message, tell }).catch(() => undefined);
     if (tell) this.#pass(run, call);
     stage.wake(run);
   }
 
   /** Settles a call whose result is unknown. */
-  async resolve(id: RunId, call: number, by: string, resolution: Resolution): Promise<void> {
-    const { broker } = this.#options;
-    const run = await this.#find(id);
-    const pending = run.ledger.pending.get(call);
-    if (pending?.kind !== 'call' || pending.state !== 'unknown')
-      throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
-    if (resolution.how === 'retry') {
-      await broker.record(run, { kind: 'resolved', id: call, by, how: 'retry' });
-      if (run.outcome === undefined) broker.reissue(run.ledger, pending);
-      return;
-    }
-    const result =
-      resolution.how === 'result'
-        ? { id: call, value: resolution.value }
-        : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
-    await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how, result });
-    this.#pass(run, call);
+  resolve(id: RunId, call: number, by: string, resolution: Resolution): Promise<void> {
+    return this.#inTurn(id, async (run) => {
+      const { broker } = this.#options;
+      const pending = run.ledger.pending.get(call);
+      if (pending?.kind !== 'call' || pending.state !== 'unknown')
+        throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
+      if (resolution.how === 'retry') {
+        await broker.record(run, { kind: 'resolved', id: call, by, how: 'retry' });
+        if (run.outcome === undefined) broker.reissue(run.ledger, pending);
+        return;
+      }
+      const result =
+        resolution.how === 'result'
+          ? { id: call, value: resolution.value }
+          : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
+      await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how, result });
+      this.#pass(run, call);
+    });
   }
 
   /** Lets a run go on that was held: after a restore, or because it replays differently. */
-  async release(id: RunId, by: string, reason: string): Promise<void> {
-    const { broker, stage } = this.#options;
-    const run = await this.#find(id);
-    if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
-    await broker.record(run, { kind: 'released', by, reason });
-    if (run.began !== undefined && run.control === 'none' && run.wallSince === undefined) this.startWall(run);
-    stage.wake(run);
+  release(id: RunId, by: string, reason: string): Promise<void> {
+    return this.#inTurn(id, async (run) => {
+      const { broker, stage } = this.#options;
+      if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
+      await broker.record(run, { kind: 'released', by, reason });
+      if (run.began !== undefined && run.control === 'none' && run.wallSince === undefined) this.startWall(run);
+      stage.wake(run);
+    });
   }
 
   /** What a call is answered with has been decided and written down; the agent is given it. */
@@ -197,15 +231,15 @@ export class Control {
 
   /** Lets the wall clock of a run go on. */
   startWall(run: Run): void {
-    const { clock, end } = this.#options;
+    const { clock } = this.#options;
     run.wallSince = clock.monotonic();
     run.stopWall = clock.after(run.wallLeft_ms, () => {
       if (run.outcome !== undefined) return;
-      void end(
-        run,
-        { kind: 'exceeded', limit: 'wall', message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.` },
-        true,
-      );
+      this.#endSoon(run, {
+        kind: 'exceeded',
+        limit: 'wall',
+        message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`,
+      });
     });
   }
 
@@ -228,8 +262,29 @@ export class Control {
       stage.condemn(cell, run);
       run.onCpu = undefined;
       if (crank !== undefined && run.outcome === undefined) run.queue.unshift(crank);
+      stage.wake(run);
     });
     this.#frozen.set(run.id, { cell, stopGrace });
+  }
+
+  #endSoon(run: Run, outcome: Outcome): void {
+    // If the store refuses it now, the run is ended as soon as the store can.
+    this.#options.end(run, outcome, true).catch(() => undefined);
+  }
+
+  /** Operations on one run come one after the other; a kill waits for none. */
+  async #inTurn<T>(id: RunId, work: (run: Run) => Promise<T>): Promise<T> {
+    const before = this.#turns.get(id);
+    const turn = (async () => {
+      await before?.catch(() => undefined);
+      return work(await this.#find(id));
+    })();
+    this.#turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
   }
 
   async #find(id: RunId): Promise<Run> {
@@ -248,11 +303,7 @@ export class Control {
       latency_ms,
       lifecycle: run.lifecycle,
       control: run.control,
-      cell_killed: false,
-      grants_revoked: 0,
-      calls_aborted: 0,
-      calls_unknown: [],
-      children: [],
+      ...NOTHING,
       ...details,
     };
   }

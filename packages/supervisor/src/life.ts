@@ -6,13 +6,13 @@ import type { Broker, BusEvents, Crank } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
 import { targetName, type Grants } from '@corral/policy/grants';
 import type { CapabilityView, Delivery, PendingDelivery, StartDelivery } from '@corral/protocol/delivery';
-import type { CorralError } from '@corral/protocol/errors';
+import { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
-import type { RunHeader, RunRecord } from '@corral/protocol/run';
+import type { HostEvent, RunHeader, RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Bundles } from './bundles.ts';
@@ -47,6 +47,9 @@ const RETRY_MS = 1_000;
 
 export class Life {
   readonly #options: LifeOptions;
+  /** Runs that must not go on, though the store does not know it yet. */
+  readonly #fences = new Map<RunId, { readonly outcome: Outcome; readonly revoke: boolean }>();
+  #closed = false;
   readonly #waiters = new Map<RunId, ((outcome: Outcome) => void)[]>();
 
   constructor(options: LifeOptions) {
@@ -73,6 +76,8 @@ export class Life {
   /** A run is back from the store: what it had asked for is asked for again where that does no harm. */
   woken(run: Run): void {
     const { clock, broker, tell } = this.#options;
+    const fence = this.#fences.get(run.id);
+    if (fence !== undefined) return this.endSoon(run, fence.outcome, fence.revoke);
     tell({ kind: 'woken', run: run.id });
     const { ledger } = run;
     if (ledger.began_at !== undefined) {
@@ -159,7 +164,7 @@ export class Life {
       this.#diverged(run, cell, { crank: fault.crank ?? task.crank, expected, seen: fault.seen ?? fault.message });
       return;
     }
-    void this.end(run, outcomeOfFault(fault, crank, run), false, crank);
+    this.endSoon(run, outcomeOfFault(fault, crank, run), false, crank);
   }
 
   /**
@@ -170,7 +175,7 @@ export class Life {
     if (run.outcome !== undefined) return;
     run.losses += 1;
     if (error !== undefined || saysOutOfMemory(exit) || run.losses > MACHINE.cell_losses.default) {
-      void this.end(run, outcomeOfLoss(exit, error), false, crank);
+      this.endSoon(run, outcomeOfLoss(exit, error), false, crank);
       return;
     }
     if (crank !== undefined) run.queue.unshift(crank);
@@ -186,25 +191,35 @@ export class Life {
     if (run === undefined) return;
     run.onCpu = undefined;
     if (run.outcome !== undefined) return;
-    if (task?.kind === 'replay' && limit === 'cpu')
+    if (task?.kind === 'replay' && limit === 'crank_wall' && run.losses < MACHINE.cell_losses.default) {
+      // It stood in the way of others for long, or they in its: that says nothing about the run.
+      run.losses += 1;
+      this.#options.stage().wake(run);
+    } else if (task?.kind === 'replay' && limit === 'cpu')
       this.#diverged(run, cell, {
         crank: task.crank,
         expected: `a replay within ${Math.round(task.limit_ms)} ms of CPU time`,
         seen: 'more',
       });
-    else void this.end(run, { kind: 'exceeded', limit, message }, false, crank);
+    else this.endSoon(run, { kind: 'exceeded', limit, message }, false, crank);
   }
 
   /** It was replayed and did what its journal says: on another runtime than before, that is worth a note. */
   replayed(run: Run, cell: Cell): void {
     const runtime = this.#runtimeOf(run, cell);
-    if (runtime !== undefined && run.outcome === undefined) void this.#options.broker.record(run, { kind: 'restamped', header: runtime });
+    if (runtime !== undefined && run.outcome === undefined) this.#note(run, { kind: 'restamped', header: runtime });
   }
 
   /** Ends a run from outside of its cranks. Resolves once that is durable. */
-  end(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu): Promise<unknown> {
+  async end(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu): Promise<void> {
+    this.#fences.set(run.id, { outcome, revoke });
     this.#close(run, outcome);
-    return this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text });
+    await this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text });
+  }
+
+  /** As above, where nobody waits for it. If the store refuses it now, the run is ended as soon as the store can. */
+  endSoon(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu): void {
+    this.end(run, outcome, revoke, crank).catch(() => undefined);
   }
 
   /** What the bus tells. */
@@ -234,13 +249,13 @@ export class Life {
   #diverged(run: Run, cell: Cell, where: { readonly crank: number; readonly expected: string; readonly seen: string }): void {
     const runtime = this.#runtimeOf(run, cell);
     if (runtime === undefined) {
-      void this.end(run, { kind: 'diverged', ...where }, false);
+      this.endSoon(run, { kind: 'diverged', ...where }, false);
       return;
     }
     const was = run.ledger.header;
     this.#options.control().stopWall(run);
     const detail = `Crank ${where.crank} differs on Node ${runtime.node} (image ${runtime.image}); it ran on Node ${was.node} (image ${was.image}): expected ${where.expected}, saw ${where.seen}.`;
-    void this.#options.broker.record(run, { kind: 'held', why: 'upgrade', detail });
+    this.#note(run, { kind: 'held', why: 'upgrade', detail });
     this.#options.tell({ kind: 'held', run: run.id, why: 'upgrade', detail });
   }
 
@@ -252,6 +267,11 @@ export class Life {
     const { image } = this.#options;
     if (node === header.node && v8 === header.v8 && icu === header.icu && image === header.image) return undefined;
     return { seed: header.seed, image, node, v8, icu };
+  }
+
+  /** Writes something down that nobody waits for; a refusal is told by the event. */
+  #note(run: Run, event: HostEvent): void {
+    this.#options.broker.record(run, event).catch(() => undefined);
   }
 
   /** How long the agent waited for each answer, from the crank that asked to the crank that was given it. */
@@ -279,7 +299,7 @@ export class Life {
       run.doubted = false;
       if (shared || !idle()) return;
     }
-    void this.end(
+    this.endSoon(
       run,
       {
         kind: 'failed',
@@ -303,10 +323,32 @@ export class Life {
 
   /** A child goes with its parent, wherever it is. */
   killChild(child: RunId, parent: RunId): void {
-    void (async () => {
+    const kill = async () => {
       const run = await this.#options.residence().hold(child);
       if (run !== undefined && run.outcome === undefined) await this.#options.control().kill(child, `run:${parent}`, 'its parent ended');
-    })().catch(() => undefined);
+    };
+    kill().catch((error: unknown) => {
+      // Whatever could not be read will be found damaged; whatever could not be written is tried again.
+      if (error instanceof CorralError && (error.code === 'CORRAL_RUN_UNKNOWN' || error.code === 'CORRAL_JOURNAL_DAMAGED')) return;
+      this.#later(kill);
+    });
+  }
+
+  /** Tries something that the store refused until it no longer does. */
+  #later(work: () => Promise<unknown>): void {
+    const again = () => {
+      if (!this.#closed) work().catch(() => this.#options.clock.after(RETRY_MS, again));
+    };
+    this.#options.clock.after(RETRY_MS, again);
+  }
+
+  /** Nothing is begun any more. */
+  close(): void {
+    this.#closed = true;
+    for (const run of this.#options.runs.values()) {
+      this.#stopClocks(run);
+      this.#options.broker.dropCalls(run.ledger);
+    }
   }
 
   #stopClocks(run: Run): void {
@@ -343,6 +385,7 @@ export class Life {
   }
 
   #ended(id: RunId, outcome: Outcome): void {
+    this.#fences.delete(id);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
       run.outcome = outcome;
@@ -368,7 +411,7 @@ export class Life {
    * stands, so if it was for want of space, the run is taken up from there once there is some.
    */
   #refused(id: RunId, epoch: number, error: CorralError): void {
-    const { runs, broker, grants, clock, tell } = this.#options;
+    const { runs, broker, grants, tell } = this.#options;
     const run = runs.get(id);
     if (run === undefined || run.epoch !== epoch) return;
     this.#stopClocks(run);
@@ -379,13 +422,8 @@ export class Life {
     runs.delete(id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);
     tell({ kind: 'refused', run: id, error });
-    if (error.retryable && error.code !== 'CORRAL_STOPPING') {
-      const again = () =>
-        void this.#options
-          .residence()
-          .hold(id)
-          .catch(() => clock.after(RETRY_MS, again));
-      clock.after(RETRY_MS, again);
-    } else this.#resolve(id, { kind: 'failed', code: error.code, message: error.message });
+    if (this.#closed || error.code === 'CORRAL_STOPPING') return;
+    if (error.code === 'CORRAL_EPOCH_STALE') this.#resolve(id, { kind: 'failed', code: error.code, message: error.message });
+    else this.#later(() => this.#options.residence().hold(id));
   }
 }

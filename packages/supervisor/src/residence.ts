@@ -43,6 +43,8 @@ export interface ResidenceOptions {
 
 /** Wake-ups that one sweep follows. */
 const SWEEP_RUNS = 256;
+/** Attempts at parking a run that messages keep arriving for. */
+const GIVE_BACK = 5;
 /** A millisecond of replay counts like so many milliseconds of having been used more lately. */
 const REPLAY_WEIGHT = 100;
 
@@ -223,10 +225,10 @@ export class Residence {
         error instanceof CorralError
           ? error
           : new CorralError('CORRAL_JOURNAL_DAMAGED', `The journal of ${id} cannot be read: ${String(error)}.`);
-      if (!reason.retryable) {
+      if (reason.code === 'CORRAL_JOURNAL_DAMAGED' || reason.code === 'CORRAL_AGENT_UNKNOWN') {
         await store.quarantine(id, reason.message);
         this.#options.onDamaged(id, reason);
-      } else await store.park(id, claimed.epoch, claimed.inbox, undefined).catch(() => false);
+      } else await this.#giveBack(id);
       throw reason;
     }
     run.lastUsed = clock.monotonic();
@@ -235,6 +237,15 @@ export class Residence {
     await this.#refresh(run);
     this.#options.onWoken(run);
     return run;
+  }
+
+  /** It could not be read now: back into the store it goes, where the sweep finds it. */
+  async #giveBack(id: RunId): Promise<void> {
+    const { store } = this.#options;
+    for (let tries = 0; tries < GIVE_BACK; tries++) {
+      const stored = await store.run(id).catch(() => undefined);
+      if (stored === undefined || (await store.park(id, stored.epoch, stored.inbox, undefined).catch(() => false))) return;
+    }
   }
 
   /** Takes over what the store has for a run. */

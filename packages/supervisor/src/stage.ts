@@ -34,8 +34,11 @@ export interface StageOptions {
   readonly events: StageEvents;
 }
 
-/** Bounds of one replay frame. */
+/** After how long a journal that could not be read is tried again. */
+const AGAIN_MS = 500;
+/** Bounds of one replay frame; the CPU time is what its cranks took when they were recorded. */
 const REPLAY_ENTRIES = 500;
+const REPLAY_CPU_US = 1_000_000;
 const REPLAY_TEXT = 4 * 1024 * 1024;
 /** A replayed crank may take this many times what it took, and this much more. */
 const REPLAY_FACTOR = 4;
@@ -57,6 +60,7 @@ export class Stage {
   readonly #boarding = new Map<Run, { cell: Cell; batches: ReplayPayload[]; assignment: number | undefined }>();
   /** Cells that were killed on purpose: their loss is nobody's fault. */
   readonly #condemned = new Set<Cell>();
+  #closed = false;
   pool!: CellPool;
 
   constructor(options: StageOptions) {
@@ -77,6 +81,11 @@ export class Stage {
     onDescribed: (cell, _, manifests) => this.#options.events.onDescribed(cell, { manifests }),
     onExit: (cell, exit, error) => this.#exited(cell, exit, error),
   };
+
+  /** No run gets a CPU any more, and the loss of a cell is nobody's. */
+  close(): void {
+    this.#closed = true;
+  }
 
   /** How many runs sit in a cell or are on their way there. */
   load(cell: Cell): number {
@@ -105,7 +114,7 @@ export class Stage {
 
   /** The run may have something to do. Calling this once too often does no harm. */
   wake(run: Run): void {
-    if (!run.runnable || this.#queued.has(run)) return;
+    if (this.#closed || !run.runnable || this.#queued.has(run)) return;
     if (run.seat?.cell.taken === true) this.unseat(run);
     const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
     this.#queued.add(run);
@@ -119,6 +128,7 @@ export class Stage {
   /** Gives up a run's isolate; whatever it knew is in its journal. The run must not be on the CPU. */
   unseat(run: Run): void {
     const { seat } = run;
+    this.#boarding.delete(run);
     if (seat === undefined) return;
     run.seat = undefined;
     this.#cells.get(seat.cell)?.byAssignment.delete(seat.assignment);
@@ -169,8 +179,10 @@ export class Stage {
     for (const run of waiting) this.#queued.delete(run);
     for (const run of new Set([...waiting, ...occupancy.byAssignment.values()])) {
       // A run without anything to do stays for now; it moves when something comes for it.
-      if (run === stuck || !run.runnable) continue;
-      this.#boarding.delete(run);
+      if (run === stuck) continue;
+      // What was to be replayed here is replayed wherever it goes next, and read again.
+      if (this.#boarding.has(run)) this.unseat(run);
+      if (!run.runnable) continue;
       this.unseat(run);
       this.wake(run);
     }
@@ -259,12 +271,13 @@ export class Stage {
         ...batches(ahead?.at(-1)?.seq === run.ledger.seq ? afterCheckpoint(run, ahead) : await this.#options.journal(run)),
       );
     } catch {
-      // The store cannot read it now; the run is asked for again by whatever wakes it next.
+      // The store cannot read it now; it may be able to in a moment.
       this.#disembark(run);
+      this.#options.clock.after(AGAIN_MS, () => this.wake(run));
       return;
     }
     if (this.#boarding.get(run) !== boarding) return;
-    if (cell.dead) {
+    if (cell.dead || cell.doomed || cell.taken) {
       this.#disembark(run);
       this.wake(run);
       return;
@@ -345,7 +358,7 @@ export class Stage {
     this.#cells.delete(cell);
     cell.task = undefined;
     cell.behind = [];
-    if (run !== undefined && !condemned) {
+    if (run !== undefined && !condemned && !this.#closed) {
       run.onCpu = undefined;
       this.#options.events.onLost(run, crank, exit, error);
     }
@@ -411,14 +424,17 @@ function batches(entries: readonly Entry[]): ReplayPayload[] {
   const result: ReplayPayload[] = [];
   let cranks: ReplayPayload['cranks'][number][] = [];
   let text = 0;
+  let cpu = 0;
   for (const { seq, delivery, effects, cpu_us } of entries) {
     if (delivery === undefined || effects === undefined) continue;
     cranks.push({ crank: seq, delivery, effects, cpu_us: cpu_us * REPLAY_FACTOR + REPLAY_SLACK_US });
     text += delivery.length + effects.length;
-    if (cranks.length >= REPLAY_ENTRIES || text >= REPLAY_TEXT) {
+    cpu += cpu_us;
+    if (cranks.length >= REPLAY_ENTRIES || text >= REPLAY_TEXT || cpu >= REPLAY_CPU_US) {
       result.push({ cranks });
       cranks = [];
       text = 0;
+      cpu = 0;
     }
   }
   if (cranks.length > 0) result.push({ cranks });

@@ -195,6 +195,7 @@ export class Supervisor {
       pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
       tool,
       end: (run, outcome, revoke) => life.end(run, outcome, revoke),
+      bury: (id, outcome) => store.bury(id, outcome, clock.now()),
       gone: (cell) =>
         cell.dead ? Promise.resolve() : new Promise((resolve) => this.#whenGone.set(cell, [...(this.#whenGone.get(cell) ?? []), resolve])),
     });
@@ -311,13 +312,10 @@ export class Supervisor {
     this.#stopping = true;
     this.#watch.close();
     this.#residence.close();
-    for (const run of this.#runs.values()) {
-      run.stopWall?.();
-      run.stopGrace?.();
-      for (const stop of run.timers.values()) stop();
-      this.#broker.dropCalls(run.ledger);
-    }
+    this.#stage.close();
+    this.#life.close();
     this.#pool.close();
+    await this.#broker.close();
     const { store, clock } = this.#options;
     await store.alive(clock.now()).catch(() => undefined);
     await store.close();
@@ -365,7 +363,7 @@ export class Supervisor {
       this.#tell({ kind: 'hopeless', error });
       for (const run of this.#runs.values()) {
         if (run.outcome === undefined && run.began === undefined)
-          void this.#life.end(run, { kind: 'never_started', code: error.code, message: error.message }, false);
+          this.#life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);
       }
     }
   }

@@ -24,6 +24,8 @@ export interface WatchOptions {
 /** How often it looks while something is on a CPU, and while nothing is. */
 const TICK_MS = 5;
 const CALM_MS = 250;
+/** A replay may hold its cell for so many times its CPU limit: it may have to wait for others all the while. */
+const REPLAY_PATIENCE = 5;
 /** Turns of cranks that share a slot. */
 const SLICE_MS = 60;
 
@@ -88,7 +90,7 @@ export class Watch {
       this.#options.onExceeded(cell, 'memory', `The cell grew by ${Math.round(grown)} MiB during one crank; the run may have ${memory}.`);
     } else if (used > most) {
       this.#options.onExceeded(cell, 'cpu', `One crank used ${Math.round(used)} ms of CPU time; it may use ${task.limit_ms}.`);
-    } else if (held > MACHINE.crank_wall_ms.default) {
+    } else if (held > Math.max(MACHINE.crank_wall_ms.default, task.kind === 'replay' ? task.limit_ms * REPLAY_PATIENCE : 0)) {
       this.#options.onExceeded(cell, 'crank_wall', `One crank held its cell for ${Math.round(held)} ms.`);
     }
   }

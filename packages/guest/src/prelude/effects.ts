@@ -16,6 +16,8 @@ export class Effects {
   readonly #config: PreludeConfig;
   readonly #host: HostFunctions;
   readonly #waiting = new Map<number, Waiter>();
+  /** Given up here, but not answered: to the host they are under way. */
+  readonly #abandoned = new Set<number>();
   #batch: string[] = [];
   #lastId = 0;
   #logged = 0;
@@ -56,6 +58,7 @@ export class Effects {
 
   /** Settles the promise of an effect; a reply that nobody waits for any more is dropped. */
   settle(id: number, how: { readonly value: unknown } | { readonly error: unknown }): void {
+    this.#abandoned.delete(id);
     const waiter = this.#waiting.get(id);
     if (waiter === undefined) return;
     this.#waiting.delete(id);
@@ -68,6 +71,7 @@ export class Effects {
     if (!this.#waiting.has(id)) return;
     this.push({ kind: 'abort', id });
     this.settle(id, { error });
+    this.#abandoned.add(id);
   }
 
   log(level: string, text: string): void {
@@ -87,7 +91,7 @@ export class Effects {
 
   /** Effects whose reply has not come. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#abandoned.size;
   }
 
   /** The number the next effect gets; a run that goes on from a checkpoint does not begin at 1. */

@@ -7,6 +7,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/outcome';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
@@ -178,6 +179,16 @@ export class SqliteCore {
   quarantine(run: RunId, reason: string): void {
     this.#heads.delete(run);
     this.#run("UPDATE runs SET control = 'quarantined', damage = ?, parked = 1 WHERE id = ?", reason, run);
+  }
+
+  bury(run: RunId, outcome: Outcome, at: number): void {
+    const row = this.#get<{ n: number }>(
+      "UPDATE runs SET lifecycle = 'ended', outcome = ?, ended_at = ? WHERE id = ? AND lifecycle <> 'ended' RETURNING n",
+      JSON.stringify(outcome),
+      at,
+      run,
+    );
+    if (row !== undefined) this.#forget(run, row.n);
   }
 
   alive(now: number): void {

@@ -4,6 +4,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
 import type { BackupManifest, Commit, CommitResult, Freed, RunFilter, Store, StoredRun, Verification } from '@corral/protocol/store';
 import type { Answer, Request, ThreadData } from './thread.ts';
@@ -106,6 +107,9 @@ export class SqliteStore implements Store {
   }
   quarantine(run: RunId, reason: string): Promise<void> {
     return this.#writer.call('quarantine', run, reason);
+  }
+  bury(run: RunId, outcome: Outcome, at: number): Promise<void> {
+    return this.#writer.call('bury', run, outcome, at);
   }
   alive(now: number): Promise<void> {
     return this.#writer.call('alive', now);

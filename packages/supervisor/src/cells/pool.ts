@@ -96,6 +96,7 @@ export class CellPool {
   }
 
   #bind(tenant: TenantId | undefined): Cell | undefined {
+    if (this.#closed) return undefined;
     const [spare] = this.#spares;
     if (spare !== undefined) this.#spares.delete(spare);
     const cell = spare ?? (this.#cells.size < this.#options.maxCells ? this.#launch() : undefined);

@@ -50,7 +50,9 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   bundle.agent(record.agent);
   const run = new Run(ledger, bundle, epoch);
   run.lastAt = lastAt;
-  for (const { used, revoked, ...grant } of chain) grants.add(grant, { used, revoked }, grant.holder === record.id);
+  // Parents first, so that each knows what is derived from it.
+  for (const { used, revoked, ...grant } of chain.toSorted((a, b) => a.depth - b.depth))
+    grants.add(grant, { used, revoked }, grant.holder === record.id);
   run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
   run.journalAhead = entries;
   const now = clock.now();
