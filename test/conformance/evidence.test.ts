@@ -191,6 +191,24 @@ describe('a damaged journal is the trouble of its run alone', () => {
     await gone.close();
   });
 
+  test('it can be ended and then erased, whatever can still be read of it', async () => {
+    const { folder, open } = await opener();
+    const store = await open();
+    for (const n of [1, 2]) await live(store, n, 2);
+    await store.close();
+    tamper(folder, (db) => db.exec("DELETE FROM journal WHERE run = 1 AND seq = 1; UPDATE records SET key = x'01' WHERE n = 2"));
+    const again = await open();
+    const killed = { kind: 'killed', by: 'ana', reason: SECRET } as const;
+    for (const n of [1, 2]) await again.bury(runId(n), killed, 7);
+    await again.bury(runId(1), { ...killed, by: 'bob' }, 8);
+    expect(await again.run(runId(1))).toMatchObject({ status: { lifecycle: 'ended', outcome: killed, ended_at: 7 } });
+    await expect(again.run(runId(2))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
+    expect(holds(folder, SECRET)).toBe(false);
+    for (const n of [1, 2]) await again.erase(runId(n), 9);
+    expect((await again.verify()).damaged).toMatchObject([{ run: runId(1), entry: 1, problem: 'gap' }]);
+    await again.close();
+  });
+
   test('a message to a run whose key is damaged does not stop its sender', async () => {
     const { folder, open } = await opener();
     const store = await open();

@@ -2,6 +2,7 @@
  * What each operation of the port does to the tables, synchronously, one statement after the other. The writer thread
  * runs these in batches; a simulated world runs them directly.
  */
+import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
@@ -82,11 +83,14 @@ export class SqliteCore {
   }
 
   deploy(bundle: { digest: Digest; source: string; source_map: string | undefined }, versions: readonly AgentVersion[]): void {
+    const { source, digest: name, source_map = null } = bundle;
+    const proof = hash('sha256', source, 'buffer');
     this.#run(
-      'INSERT OR IGNORE INTO bundles (digest, source, source_map) VALUES (?, ?, ?)',
-      bundle.digest,
-      bundle.source,
-      bundle.source_map ?? null,
+      'INSERT OR IGNORE INTO bundles (digest, source, source_hash, source_map) VALUES (?, ?, ?, ?)',
+      name,
+      source,
+      proof,
+      source_map,
     );
     for (const { version, bundle: digest, manifest } of versions) {
       this.#run(
@@ -182,13 +186,8 @@ export class SqliteCore {
   }
 
   bury(run: RunId, outcome: Outcome, at: number): void {
-    const row = this.#get<{ n: number }>(
-      "UPDATE runs SET lifecycle = 'ended', outcome = ?, ended_at = ? WHERE id = ? AND lifecycle <> 'ended' RETURNING n",
-      JSON.stringify(outcome),
-      at,
-      run,
-    );
-    if (row !== undefined) this.#forget(run, row.n);
+    const n = this.#evidence.bury(run, outcome, at);
+    if (n !== undefined) this.#forget(run, n);
   }
 
   alive(now: number): void {
@@ -224,10 +223,7 @@ export class SqliteCore {
     head.seq = seq;
     head.hash = hash;
     if (status.lifecycle !== head.lifecycle || status.control !== head.control) {
-      const outcome =
-        status.outcome === undefined
-          ? null
-          : this.#evidence.seal(head.key, PLACE.outcome(run), [JSON.stringify(status.outcome)], { tenant: head.tenant, n: head.n, seq: 0 });
+      const outcome = status.outcome === undefined ? null : this.#evidence.outcome({ id: run, ...head }, head.key, status.outcome);
       this.#run(
         'UPDATE runs SET lifecycle = ?, control = ?, outcome_kind = ?, outcome = ?, ended_at = ?, end_hash = ? WHERE n = ?',
         status.lifecycle,

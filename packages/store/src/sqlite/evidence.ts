@@ -1,6 +1,7 @@
 /** What a run leaves behind, sealed: its key, its texts, and the walk along its hash chain that every reading of them takes. */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/outcome';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
 import type { Damage } from '@corral/protocol/store';
@@ -115,6 +116,33 @@ export class Evidence {
 
   custody(run: RunId): Custody | undefined {
     return this.#sql.get<Custody>(`${CUSTODY} WHERE id = ?`, run);
+  }
+
+  outcome({ id, tenant, n }: Pick<Custody, 'id' | 'tenant' | 'n'>, key: Uint8Array, outcome: Outcome): Buffer {
+    return this.seal(key, PLACE.outcome(id), [JSON.stringify(outcome)], { tenant, n, seq: 0 });
+  }
+
+  /**
+   * Ends a run without an entry, whatever can still be read of it; of one whose key is gone, only the kind of its outcome is kept.
+   * @returns its short name, if it had not ended
+   */
+  bury(run: RunId, outcome: Outcome, at: number): number | undefined {
+    const custody = this.custody(run);
+    if (custody === undefined) return undefined;
+    let sealed: Buffer | null = null;
+    try {
+      sealed = this.outcome(custody, this.keyOf(custody), outcome);
+    } catch (error) {
+      if (!(error instanceof Broken || error instanceof CorralError)) throw error;
+    }
+    const changed = this.#sql.run(
+      "UPDATE runs SET lifecycle = 'ended', outcome_kind = ?, outcome = ?, ended_at = ? WHERE n = ? AND lifecycle <> 'ended'",
+      outcome.kind,
+      sealed,
+      at,
+      custody.n,
+    );
+    return changed === 0 ? undefined : custody.n;
   }
 
   /** Runs after the one with this short name, in order. */

@@ -5,7 +5,7 @@ import { CorralError } from '@corral/protocol/errors';
 const STEPS: readonly string[] = [
   `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE bundles (digest TEXT PRIMARY KEY, source TEXT NOT NULL, source_map TEXT) WITHOUT ROWID;
+  CREATE TABLE bundles (digest TEXT PRIMARY KEY, source TEXT NOT NULL, source_hash BLOB NOT NULL, source_map TEXT) WITHOUT ROWID;
   CREATE TABLE versions (version TEXT PRIMARY KEY, bundle TEXT NOT NULL, name TEXT NOT NULL, manifest TEXT NOT NULL) WITHOUT ROWID;
 
   -- n is the short name of a run within this database. What changes with every crank is not here but in the journal, so that

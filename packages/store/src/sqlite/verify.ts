@@ -56,8 +56,8 @@ function verifyRun(sql: Sql, evidence: Evidence, custody: Custody, count: { entr
   if (sealed.outcome !== null) evidence.openOne(key, PLACE.outcome(id), sealed.outcome, id);
   for (const { seq, delivery } of sql.all<{ seq: number; delivery: Uint8Array }>('SELECT seq, delivery FROM inbox WHERE run = ?', n))
     evidence.openOne(key, PLACE.inbox(id, seq), delivery, id);
-  const source = sql.get<{ source: string }>('SELECT source FROM bundles WHERE digest = ?', bundle)?.source;
-  if (source === undefined) throw new Broken(id, 0, 'bundle', `names the bundle ${bundle}, which is gone`);
-  if (`sha256:${hash('sha256', source)}` !== bundle)
+  const code = sql.get<{ source: string; source_hash: Uint8Array }>('SELECT source, source_hash FROM bundles WHERE digest = ?', bundle);
+  if (code === undefined) throw new Broken(id, 0, 'bundle', `names the bundle ${bundle}, which is gone`);
+  if (!hash('sha256', code.source, 'buffer').equals(code.source_hash))
     throw new Broken(id, 0, 'bundle', `names the bundle ${bundle}, whose source was changed`);
 }
