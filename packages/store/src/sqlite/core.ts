@@ -2,7 +2,6 @@
  * What each operation of the port does to the tables, synchronously, one statement after the other. The writer thread
  * runs these in batches; a simulated world runs them directly.
  */
-import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
@@ -17,7 +16,7 @@ import { backupTo } from './backup.ts';
 import { encodeTexts, entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
-import { agentsOf, erasOf, grantsOf, isShared, matching, nextDue, noteAlive, orphans, resident, versionOf, wakeable } from './queries.ts';
+import * as queries from './queries.ts';
 import { chain, seal } from './seal.ts';
 import { Sql } from './sql.ts';
 import { verifyStep, type Verified } from './verify.ts';
@@ -77,42 +76,23 @@ export class SqliteCore {
 
   /** Counts an opening for writing. */
   nextEra(): number {
-    const era = Number(this.#get<{ value: string }>("SELECT value FROM meta WHERE name = 'era'")?.value ?? '0') + 1;
-    this.#run("INSERT INTO meta (name, value) VALUES ('era', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", String(era));
-    return era;
+    return queries.nextEra(this.#sql);
   }
 
-  deploy(bundle: { digest: Digest; source: string; source_map: string | undefined }, versions: readonly AgentVersion[]): void {
-    const { source, digest: name, source_map = null } = bundle;
-    const proof = hash('sha256', source, 'buffer');
-    this.#run(
-      'INSERT OR IGNORE INTO bundles (digest, source, source_hash, source_map) VALUES (?, ?, ?, ?)',
-      name,
-      source,
-      proof,
-      source_map,
-    );
-    for (const { version, bundle: digest, manifest } of versions) {
-      this.#run(
-        'INSERT OR IGNORE INTO versions (version, bundle, name, manifest) VALUES (?, ?, ?, ?)',
-        version,
-        digest,
-        manifest.name,
-        JSON.stringify(manifest),
-      );
-    }
+  deploy(bundle: Parameters<typeof queries.deploy>[1], versions: readonly AgentVersion[]): void {
+    queries.deploy(this.#sql, bundle, versions);
   }
 
   version(version: Digest): AgentVersion | undefined {
-    return versionOf(this.#sql, version);
+    return queries.versionOf(this.#sql, version);
   }
 
   agents(bundle: Digest): AgentVersion[] {
-    return agentsOf(this.#sql, bundle);
+    return queries.agentsOf(this.#sql, bundle);
   }
 
   bundle(digest: Digest): string | undefined {
-    return this.#get<{ source: string }>('SELECT source FROM bundles WHERE digest = ?', digest)?.source;
+    return queries.bundleOf(this.#sql, digest);
   }
 
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
@@ -161,23 +141,23 @@ export class SqliteCore {
   }
 
   wakeable(now: number, limit: number): RunId[] {
-    return wakeable(this.#sql, now, limit);
+    return queries.wakeable(this.#sql, now, limit);
   }
 
   resident(after: RunId | undefined, limit: number): RunId[] {
-    return resident(this.#sql, after, limit);
+    return queries.resident(this.#sql, after, limit);
   }
 
   nextDue(): number | undefined {
-    return nextDue(this.#sql);
+    return queries.nextDue(this.#sql);
   }
 
   orphans(): RunId[] {
-    return orphans(this.#sql);
+    return queries.orphans(this.#sql);
   }
 
   isShared(grant: GrantId): boolean {
-    return isShared(this.#sql, grant);
+    return queries.isShared(this.#sql, grant);
   }
 
   quarantine(run: RunId, reason: string): void {
@@ -191,11 +171,11 @@ export class SqliteCore {
   }
 
   alive(now: number): void {
-    noteAlive(this.#sql, now);
+    queries.noteAlive(this.#sql, now);
   }
 
   eras(): Era[] {
-    return erasOf(this.#sql);
+    return queries.erasOf(this.#sql);
   }
 
   commit(commit: Commit): CommitResult {
@@ -261,7 +241,7 @@ export class SqliteCore {
   }
 
   runs(filter: RunFilter): StoredRun[] {
-    const { where, values } = matching(filter);
+    const { where, values } = queries.matching(filter);
     const limit = filter.limit ?? LIST_LIMIT;
     const found: StoredRun[] = [];
     for (let last = 0; found.length < limit;) {
@@ -305,7 +285,7 @@ export class SqliteCore {
   }
 
   grants(run: RunId): (Grant & GrantState)[] {
-    return grantsOf(this.#sql, run);
+    return queries.grantsOf(this.#sql, run);
   }
 
   erase(run: RunId, at: number): void {

@@ -1,4 +1,5 @@
-/** Questions about agents, and about what hangs together between runs. They touch what is in the clear alone. */
+/** What is kept of agents and hosts, and questions that go beyond one run. Only what is in the clear is touched here. */
+import { hash } from 'node:crypto';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
@@ -87,6 +88,25 @@ export function matching(filter: RunFilter): { readonly where: string; readonly 
   return { where: where.join(' AND '), values };
 }
 
+export function deploy(
+  sql: Sql,
+  bundle: { digest: Digest; source: string; source_map: string | undefined },
+  versions: readonly AgentVersion[],
+): void {
+  const { source, digest: name, source_map = null } = bundle;
+  const proof = hash('sha256', source, 'buffer');
+  sql.run('INSERT OR IGNORE INTO bundles (digest, source, source_hash, source_map) VALUES (?, ?, ?, ?)', name, source, proof, source_map);
+  for (const { version, bundle: digest, manifest } of versions) {
+    sql.run(
+      'INSERT OR IGNORE INTO versions (version, bundle, name, manifest) VALUES (?, ?, ?, ?)',
+      version,
+      digest,
+      manifest.name,
+      JSON.stringify(manifest),
+    );
+  }
+}
+
 export function versionOf(sql: Sql, version: Digest): AgentVersion | undefined {
   const row = sql.get<{ bundle: Digest; manifest: string }>('SELECT bundle, manifest FROM versions WHERE version = ?', version);
   return row && { version, bundle: row.bundle, manifest: JSON.parse(row.manifest) as AgentVersion['manifest'] };
@@ -108,4 +128,15 @@ export function noteAlive(sql: Sql, now: number): void {
 
 export function erasOf(sql: Sql): Era[] {
   return sql.all<Era>('SELECT era, since AS "from", until FROM eras ORDER BY era');
+}
+
+export function bundleOf(sql: Sql, digest: Digest): string | undefined {
+  return sql.get<{ source: string }>('SELECT source FROM bundles WHERE digest = ?', digest)?.source;
+}
+
+/** Counts an opening for writing. */
+export function nextEra(sql: Sql): number {
+  const era = Number(sql.get<{ value: string }>("SELECT value FROM meta WHERE name = 'era'")?.value ?? '0') + 1;
+  sql.run("INSERT INTO meta (name, value) VALUES ('era', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", String(era));
+  return era;
 }
