@@ -2,6 +2,7 @@
 import { callClosed, callEffect } from './calls.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
+import { journal, parked, resume } from './survive.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   'cold-start': coldStarts,
@@ -11,6 +12,9 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   kill,
   pause,
   density,
+  resume,
+  parked,
+  journal,
 };
 
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));

@@ -9,7 +9,7 @@ import { Effects, type Effect } from '@corral/protocol/effect';
 import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import { LIMIT_NAMES } from '@corral/protocol/limits';
+import { LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
@@ -129,6 +129,10 @@ export class Broker {
     ledger.seq = seq;
     ledger.segment_entries += 1;
     ledger.segment_cpu_us += crank.cpu_us;
+    if (ledger.segment_entries === MACHINE.checkpoint_hint_entries.default) {
+      const text = `${ledger.segment_entries} entries since the last checkpoint: bringing this run back takes as long as replaying them. checkpoint(state) makes it short again.`;
+      this.#events.logged(record.id, 'warn', text);
+    }
     if (batch.outcome === undefined && ledger.checkpointing !== undefined) {
       const { state, unread } = ledger.checkpointing;
       entry = {

@@ -128,6 +128,11 @@ describe('what would let two executions differ is absent', () => {
       'new Uint8Array(5e6)',
       'new ArrayBuffer(5e6)',
       'new Uint8Array(5e6).slice()',
+      'new Uint8Array(5e6).toReversed()',
+      'new Uint8Array(5e6).toSorted()',
+      'new Uint8Array(5e6).with(0, 1)',
+      '((bytes) => ((bytes.constructor = undefined), bytes.map((x) => x)))(new Uint8Array(5e6))',
+      '((bytes) => ((bytes.constructor = undefined), bytes.slice()))(new ArrayBuffer(5e6))',
       'Float64Array.from({ length: 5e5 })',
     ]) {
       const one = session(`const hoard = []; for (;;) { try { hoard.push(${bomb}) } catch { hoard.length = 0 } }`, { memory_mib: 32 });

@@ -18,6 +18,8 @@ export interface StageEvents {
   readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined) => void;
   /** The cell died while the run was on its CPU, and nobody here had killed it. */
   readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined) => void;
+  /** CPU time that a replay took. */
+  readonly onReplayCpu: (run: Run, cpu_us: number) => void;
   /** The run's whole journal was replayed in this cell, and matched. */
   readonly onReplayed: (run: Run, cell: Cell) => void;
   readonly onDescribed: (cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }) => void;
@@ -76,7 +78,7 @@ export class Stage {
     },
     onFree: (cell) => this.#pump(cell),
     onCranked: (cell, task, effects, head) => this.#cranked(cell, task, effects, head),
-    onReplayed: (cell, task) => this.#replayed(cell, task),
+    onReplayed: (cell, task, head) => this.#replayed(cell, task, head),
     onFault: (cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head),
     onDescribed: (cell, _, manifests) => this.#options.events.onDescribed(cell, { manifests }),
     onExit: (cell, exit, error) => this.#exited(cell, exit, error),
@@ -324,8 +326,9 @@ export class Stage {
     this.wake(run);
   }
 
-  #replayed(cell: Cell, task: Task): void {
+  #replayed(cell: Cell, task: Task, head: FrameHead): void {
     const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
+    if (run !== undefined) this.#options.events.onReplayCpu(run, Math.min(head.cpu_us, Math.ceil(this.#took_ms(task) * 1000)));
     const boarding = run && this.#boarding.get(run);
     if (run !== undefined && boarding !== undefined) this.#occupancy(cell).ready.unshift(run);
     this.#pump(cell);

@@ -72,6 +72,7 @@ export class Supervisor {
   readonly #runs = new Map<RunId, Run>();
   readonly #grants = new Grants();
   readonly #observers = new Set<(observation: Observation) => void>();
+  readonly #replay_us = new Map<TenantId, number>();
   readonly #absence = new Absence();
   readonly #broker: Broker;
   readonly #stage: Stage;
@@ -124,6 +125,7 @@ export class Supervisor {
         onCranked: (run, crank, effects, cpu_us) => life.cranked(run, crank, effects, cpu_us),
         onFault: (run, cell, crank, fault, task) => life.faulted(run, cell, crank, fault, task),
         onLost: (run, crank, exit, error) => life.lost(run, crank, exit, error),
+        onReplayCpu: (run, cpu_us) => this.#replay_us.set(run.tenant, (this.#replay_us.get(run.tenant) ?? 0) + cpu_us),
         onReplayed: (run, cell) => life.replayed(run, cell),
         onDescribed: (cell, result) => this.#describer.onDescribed(cell, result),
         onCellGone: (cell, exit) => this.#cellGone(cell, exit),
@@ -289,6 +291,11 @@ export class Supervisor {
       runs: this.#stage.load(cell),
       pid: cell.pid,
     }));
+  }
+
+  /** CPU time that bringing runs back took this host, by tenant: it is the tenant's, as its cranks are. */
+  replayCpu_ms(tenant: TenantId): number {
+    return (this.#replay_us.get(tenant) ?? 0) / 1000;
   }
 
   /** The process a run sits in, if it sits in one. */
