@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `corral` command. */
 import { Command } from 'commander';
+import { addDataCommands } from './commands/data.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { runFile } from './commands/run.ts';
@@ -54,6 +55,8 @@ program
   .action(async (options: Parameters<typeof doctor>[0]) => {
     process.exitCode = await doctor(options);
   });
+
+addDataCommands(program);
 
 // Whoever reads us may stop reading: `corral demo --json | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug));

@@ -53,6 +53,8 @@ export interface StoredRun {
   readonly epoch: number;
   /** Number of the last journal entry; 0 before the first. */
   readonly seq: number;
+  /** It came out of a backup and was not held by this store before: what it did since then is not known. */
+  readonly restored: boolean;
   /** Number of the entry with the last checkpoint; 0 without one. What came before it is not needed to go on. */
   readonly checkpoint: number;
   /** What `park` was given, if nothing has been written to the journal since. */
@@ -93,6 +95,42 @@ export interface RunFilter {
   readonly limit?: number;
 }
 
+/** What is wrong with a run's evidence, named by the first entry where it shows. */
+export interface Damage {
+  readonly run: RunId;
+  /** 0: the record that the run was admitted with. */
+  readonly entry: number;
+  readonly problem: 'record' | 'gap' | 'hash' | 'sealed' | 'payload' | 'bundle' | 'pages';
+  readonly message: string;
+}
+
+export interface Verification {
+  readonly runs: number;
+  readonly entries: number;
+  /** Entries whose content was pruned or erased; the chain still went through them. */
+  readonly forgotten: number;
+  /** At most one for each run. */
+  readonly damaged: readonly Damage[];
+}
+
+/** What collecting garbage freed. */
+export interface Freed {
+  readonly runs: number;
+  readonly entries: number;
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+export interface BackupManifest {
+  readonly format: 1;
+  readonly era: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly bytes: number;
+  /** SHA-256 of the database file. */
+  readonly digest: Digest;
+}
+
 export interface Store {
   /** Counts how often this store was opened for writing. */
   readonly era: number;
@@ -121,6 +159,8 @@ export interface Store {
   park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): Promise<boolean>;
   /** Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due. */
   wakeable(now: number, limit: number): Promise<readonly RunId[]>;
+  /** Runs that are not parked and have not ended, in the order of admission: at a start, those that the host before held. */
+  resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
   /** When the first timer of a parked run is due. */
   nextDue(): Promise<number | undefined>;
   /** Runs whose parent has ended without them. */
@@ -143,12 +183,34 @@ export interface Store {
 
   run(run: RunId): Promise<StoredRun | undefined>;
   runs(filter: RunFilter): Promise<readonly StoredRun[]>;
+  /**
+   * The entries after `after`, each checked against the hash chain as it is read.
+   * @throws CORRAL_JOURNAL_DAMAGED, naming the run and the entry; CORRAL_RUN_ERASED; CORRAL_JOURNAL_PRUNED
+   */
   journal(run: RunId, after?: number, limit?: number): Promise<readonly Entry[]>;
   /** The cranks of a journal after an entry, as many as are replayed at once. */
   replayPage(run: RunId, after: number): Promise<ReplayPage>;
   inbox(run: RunId, after?: number): Promise<readonly InboxItem[]>;
   /** The grants a run holds, each with its whole chain. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
+
+  /**
+   * Forgets what a run was about: destroys its key, and all that was written about it in the clear. Its hash chain stays.
+   * @param at milliseconds since 1970
+   * @throws CORRAL_RUN_STATE while it has not ended, CORRAL_RUN_UNKNOWN
+   */
+  erase(run: RunId, at: number): Promise<void>;
+  /** Walks the evidence of a run, or of all. */
+  verify(run?: RunId): Promise<Verification>;
+  /** Takes away the contents of journals whose tenant's retention has passed, in small steps. Hashes stay. */
+  gc(now: number): Promise<Freed>;
+  /** Says that somebody has looked at a restored run, and that it may go on. */
+  release(run: RunId): Promise<void>;
+  /**
+   * Writes a copy as of one moment into a folder that is empty or not there, while everything goes on. Keys are not in it.
+   * @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_DISK_FULL
+   */
+  backup(to: string, at: number): Promise<BackupManifest>;
 
   /** Waits for what was handed over before, then lets go. */
   close(): Promise<void>;

@@ -22,6 +22,8 @@ export interface ControlOptions {
   readonly pause_grace_ms: number;
   /** Ends a run and resolves once that is durable. */
   readonly end: (run: Run, outcome: Outcome, revoke: boolean) => Promise<unknown>;
+  /** Sets going again what a run asked for before it was held. */
+  readonly askAgain: (run: Run) => void;
   /** Ends a run that cannot be brought into memory. */
   readonly bury: (id: RunId, outcome: Outcome) => Promise<void>;
   /** Resolves once the process of a cell is gone. */
@@ -217,6 +219,7 @@ export class Control {
       if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
       await broker.record(run, { kind: 'released', by, reason });
       if (run.began !== undefined && run.control === 'none' && run.wallSince === undefined) this.startWall(run);
+      this.#options.askAgain(run);
       stage.wake(run);
     });
   }

@@ -80,19 +80,48 @@ export class Life {
     if (fence !== undefined) return this.endSoon(run, fence.outcome, fence.revoke);
     tell({ kind: 'woken', run: run.id });
     const { ledger } = run;
+    if (run.restored) this.#holdRestored(run);
     if (ledger.began_at !== undefined) {
       run.began = clock.monotonic();
       if (run.control === 'none' && ledger.held === undefined) this.#options.control().startWall(run);
     }
     if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled.by, ledger.cancelled.reason);
-    for (const pending of ledger.pending.values()) {
-      if (pending.kind === 'timer') this.#setTimer(run, pending.id, pending.due);
-      if (pending.kind !== 'call' || pending.state === 'unknown') continue;
+    for (const pending of ledger.pending.values()) if (pending.kind === 'timer') this.#setTimer(run, pending.id, pending.due);
+    // What a held run asked for may have been done already; releasing it is what asks again.
+    if (ledger.held === undefined) this.askAgain(run);
+    this.#options.stage().wake(run);
+  }
+
+  /** Calls that no tool is at work on are made again where that does no harm; of the others nobody knows whether they were done. */
+  askAgain(run: Run): void {
+    for (const pending of run.ledger.pending.values()) {
+      if (pending.kind !== 'call' || pending.state === 'unknown' || this.#options.broker.isUnderway(run.id, pending.id)) continue;
       const tool = this.#options.tool(run.tenant, pending.tool);
-      if (tool !== undefined && mayRepeat(tool.annotations)) broker.reissue(ledger, pending);
+      if (tool !== undefined && mayRepeat(tool.annotations)) this.#options.broker.reissue(run.ledger, pending);
       else this.#options.control().unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
     }
-    this.#options.stage().wake(run);
+  }
+
+  /** A run from a backup may do again what it did after that was made, unless all it can do may be repeated. */
+  #holdRestored(run: Run): void {
+    const { grants, store } = this.#options;
+    run.restored = false;
+    const harmless = [...run.ledger.caps.values()].every((id) => {
+      const target = grants.get(id)?.target;
+      if (target?.kind !== 'tool') return true;
+      const tool = this.#options.tool(run.tenant, target.tool);
+      return tool !== undefined && mayRepeat(tool.annotations);
+    });
+    const settled = async () => {
+      if (!harmless && run.ledger.held === undefined) {
+        const detail = 'It comes from a backup: what it did after that was made is not known, and it might do it again.';
+        this.#options.tell({ kind: 'held', run: run.id, why: 'restored', detail });
+        await this.#options.broker.record(run, { kind: 'held', why: 'restored', detail });
+      }
+      await store.release(run.id);
+    };
+    // If the store refuses that now, the run is still marked, and held when it is taken up again.
+    settled().catch(() => undefined);
   }
 
   /** It leaves memory: its clocks stop, the store's go on. */

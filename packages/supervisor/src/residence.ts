@@ -198,6 +198,19 @@ export class Residence {
     }
   }
 
+  /** A run whose record does not open any more is set aside at once, or every sweep would meet it again. */
+  async #readable<T>(id: RunId, reading: Promise<T>): Promise<T> {
+    try {
+      return await reading;
+    } catch (error) {
+      if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') {
+        await this.#options.store.quarantine(id, error.message);
+        this.#options.onDamaged(id, error);
+      }
+      throw error;
+    }
+  }
+
   #revive(id: RunId): Promise<Run | undefined> {
     const underway = this.#reviving.get(id);
     if (underway !== undefined) return underway;
@@ -208,7 +221,7 @@ export class Residence {
 
   async #bringBack(id: RunId): Promise<Run | undefined> {
     const { store, runs, clock } = this.#options;
-    const claimed = await store.claim(id);
+    const claimed = await this.#readable(id, store.claim(id));
     if (claimed === undefined || claimed.status.lifecycle === 'ended') return undefined;
     let run: Run;
     try {

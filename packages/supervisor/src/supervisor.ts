@@ -197,6 +197,7 @@ export class Supervisor {
       pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
       tool,
       end: (run, outcome, revoke) => life.end(run, outcome, revoke),
+      askAgain: (run) => life.askAgain(run),
       bury: (id, outcome) => store.bury(id, outcome, clock.now()),
       gone: (cell) =>
         cell.dead ? Promise.resolve() : new Promise((resolve) => this.#whenGone.set(cell, [...(this.#whenGone.get(cell) ?? []), resolve])),
@@ -334,11 +335,11 @@ export class Supervisor {
     await store.alive(clock.now());
     this.#absence.learn(await store.eras());
     for (let after: RunId | undefined; ;) {
-      const found = await store.runs({ ended: false, parked: false, limit: RECOVER_AT_ONCE, ...(after === undefined ? {} : { after }) });
-      after = found.at(-1)?.record.id;
+      const found = await store.resident(after, RECOVER_AT_ONCE);
+      after = found.at(-1);
       if (after === undefined) break;
       // What cannot be brought back is quarantined, by itself; the others go on.
-      await Promise.all(found.map(({ record }) => this.#residence.hold(record.id).catch(() => undefined)));
+      await Promise.all(found.map((id) => this.#residence.hold(id).catch(() => undefined)));
     }
     for (const orphan of await store.orphans()) this.#life.killChild(orphan, '' as RunId);
     this.#residence.open();

@@ -2,40 +2,53 @@
  * What each operation of the port does to the tables, synchronously, one statement after the other. The writer thread
  * runs these in batches; a simulated world runs them directly.
  */
-import { hash } from 'node:crypto';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { PendingDelivery } from '@corral/protocol/delivery';
+import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { ReplayPayload } from '@corral/protocol/frame';
+import type { BackupManifest, Commit, CommitResult, Era, InboxItem, ReplayPage, RunFilter, StoredRun } from '@corral/protocol/store';
+import { backupTo } from './backup.ts';
+import { encodeTexts, entryTexts } from './body.ts';
+import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
+import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
+import * as queries from './queries.ts';
+import { chain, seal } from './seal.ts';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Commit, CommitResult, Era, InboxItem, ReplayPage, RunFilter, StoredRun } from '@corral/protocol/store';
-import { decodeBody, encodeBody } from './body.ts';
+import { Sql } from './sql.ts';
+import { verifyStep, type Verified } from './verify.ts';
 
 interface RunRow {
   readonly n: number;
-  readonly record: string;
+  readonly id: RunId;
+  readonly tenant: string;
+  readonly version: number | null;
+  readonly key: Uint8Array | null;
+  readonly erased_at: number | null;
+  readonly record: Uint8Array;
   readonly lifecycle: RunStatus['lifecycle'];
   readonly control: RunStatus['control'];
-  readonly outcome: string | null;
+  readonly outcome: Uint8Array | null;
   readonly ended_at: number | null;
   readonly epoch: number;
   readonly seq: number | null;
   readonly waiting: RunStatus['waiting'] | null;
+  readonly restored: number;
   readonly inbox_seq: number;
   readonly checkpoint: number;
   readonly parked: number;
-  readonly damage: string | null;
-  readonly ledger: string | null;
+  readonly ledger: Uint8Array | null;
 }
 
 /** What a commit must know of its run. The writer alone changes it, so it may remember. */
 interface Head {
   readonly n: number;
+  readonly tenant: string;
+  readonly key: Uint8Array;
   epoch: number;
   seq: number;
   lifecycle: RunStatus['lifecycle'];
@@ -44,15 +57,8 @@ interface Head {
   hash: Uint8Array;
 }
 
-interface GrantRow {
-  readonly parent: string | null;
-  readonly data: string;
-  readonly used: number;
-  readonly revoked: number;
-}
-
-const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, damage, ledger, last.seq, last.waiting
-  FROM runs JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
+const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, ledger, last.seq, last.waiting
+  FROM runs LEFT JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const LIST_LIMIT = 1000;
 /** Not an agent's timer but the time at which a parked run must be looked at, such as the end of its wall time. */
 const DEADLINE = 0;
@@ -61,55 +67,34 @@ const HEADS = 10_000;
 const NO_HASH = new Uint8Array(0);
 
 export class SqliteCore {
-  readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #sql: Sql;
+  readonly #evidence: Evidence;
   readonly #heads = new Map<RunId, Head>();
 
-  constructor(db: DatabaseSync) {
-    this.#db = db;
+  constructor(db: DatabaseSync, keys: KeyRing) {
+    this.#sql = new Sql(db);
+    this.#evidence = new Evidence(this.#sql, keys);
   }
 
   /** Counts an opening for writing. */
   nextEra(): number {
-    const row = this.#get<{ value: string }>("SELECT value FROM meta WHERE name = 'era'");
-    const era = Number(row?.value ?? '0') + 1;
-    this.#run("INSERT INTO meta (name, value) VALUES ('era', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", String(era));
-    return era;
+    return queries.nextEra(this.#sql);
   }
 
-  deploy(bundle: { digest: Digest; source: string; source_map: string | undefined }, versions: readonly AgentVersion[]): void {
-    this.#run(
-      'INSERT OR IGNORE INTO bundles (digest, source, source_map) VALUES (?, ?, ?)',
-      bundle.digest,
-      bundle.source,
-      bundle.source_map ?? null,
-    );
-    for (const { version, bundle: digest, manifest } of versions) {
-      this.#run(
-        'INSERT OR IGNORE INTO versions (version, bundle, name, manifest) VALUES (?, ?, ?, ?)',
-        version,
-        digest,
-        manifest.name,
-        JSON.stringify(manifest),
-      );
-    }
+  deploy(bundle: Parameters<typeof queries.deploy>[1], versions: readonly AgentVersion[]): void {
+    queries.deploy(this.#sql, bundle, versions);
   }
 
   version(version: Digest): AgentVersion | undefined {
-    const row = this.#get<{ bundle: Digest; manifest: string }>('SELECT bundle, manifest FROM versions WHERE version = ?', version);
-    return row && { version, bundle: row.bundle, manifest: JSON.parse(row.manifest) as AgentVersion['manifest'] };
+    return queries.versionOf(this.#sql, version);
   }
 
   agents(bundle: Digest): AgentVersion[] {
-    const rows = this.#statement('SELECT version, manifest FROM versions WHERE bundle = ?').all(bundle) as unknown as {
-      version: Digest;
-      manifest: string;
-    }[];
-    return rows.map(({ version, manifest }) => ({ version, bundle, manifest: JSON.parse(manifest) as AgentVersion['manifest'] }));
+    return queries.agentsOf(this.#sql, bundle);
   }
 
   bundle(digest: Digest): string | undefined {
-    return this.#get<{ source: string }>('SELECT source FROM bundles WHERE digest = ?', digest)?.source;
+    return queries.bundleOf(this.#sql, digest);
   }
 
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
@@ -117,34 +102,39 @@ export class SqliteCore {
     const lifecycle = claim ? 'active' : 'queued';
     const epoch = claim ? 1 : 0;
     const parked = !claim;
-    const { lastInsertRowid } = this.#statement(
-      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
+    const { lastInsertRowid } = this.#sql
+      .prepared(
+        `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
        VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ?)`,
-    ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
+      )
+      .run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
     const n = Number(lastInsertRowid);
-    this.#run('INSERT INTO records (n, record) VALUES (?, ?)', n, JSON.stringify(record));
+    const { key, version, wrapped } = this.#evidence.issue(record.tenant, record.id);
+    const sealed = this.#evidence.seal(key, PLACE.record(record.id), [JSON.stringify(record)], { tenant: record.tenant, n, seq: 0 });
+    this.#run('INSERT INTO records (n, version, key, record) VALUES (?, ?, ?, ?)', n, version, wrapped, sealed);
     for (const grant of grants) this.#putGrant(grant);
-    this.#remember(record.id, { n, epoch, seq: 0, lifecycle, control: 'none', parked, hash: NO_HASH });
+    this.#remember(record.id, { n, tenant: record.tenant, key, epoch, seq: 0, lifecycle, control: 'none', parked, hash: NO_HASH });
   }
 
   claim(run: RunId): StoredRun | undefined {
     this.#heads.delete(run);
-    const row = this.#get<{ n: number }>(
-      "UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0 WHERE id = ? AND lifecycle <> 'ended' RETURNING n",
+    // Before anything is written: a run that does not open is refused as it is.
+    const found = this.run(run);
+    const row = this.#get<{ n: number; epoch: number }>(
+      "UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, epoch",
       run,
     );
-    if (row === undefined) return this.run(run);
+    if (found === undefined || row === undefined) return found;
     this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
-    const claimed = this.run(run);
     // From now on its journal goes on, and what was known before is out of date.
-    if (claimed?.ledger !== undefined) this.#run('UPDATE runs SET ledger = NULL WHERE n = ?', row.n);
-    return claimed;
+    if (found.ledger !== undefined) this.#run('UPDATE runs SET ledger = NULL WHERE n = ?', row.n);
+    return { ...found, status: { ...found.status, lifecycle: 'active' }, epoch: row.epoch, parked: false };
   }
 
   park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): boolean {
     const row = this.#get<{ n: number }>(
       "UPDATE runs SET parked = 1, ledger = ? WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
-      ledger ?? null,
+      ledger === undefined ? null : this.#evidence.sealLedger(run, ledger),
       run,
       epoch,
       inbox,
@@ -156,45 +146,23 @@ export class SqliteCore {
   }
 
   wakeable(now: number, limit: number): RunId[] {
-    const rows = this.#statement(
-      `SELECT id FROM (
-         SELECT DISTINCT runs.id FROM inbox JOIN runs ON runs.n = inbox.run WHERE parked = 1 AND control = 'none'
-         UNION SELECT runs.id FROM timers JOIN runs ON runs.n = timers.run WHERE due <= ?1 AND parked = 1 AND control = 'none'
-       ) LIMIT ?2`,
-    ).all(now, limit) as unknown as { id: RunId }[];
-    const room = limit - rows.length;
-    // Those that have not begun come last, and tenants take turns among them.
-    const queued = this.#statement(
-      `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM
-         (SELECT id, n, tenant FROM runs WHERE parked = 1 AND lifecycle = 'queued' AND control = 'none' ORDER BY n LIMIT 10000)
-       ) ORDER BY turn, n LIMIT ?`,
-    ).all(Math.max(0, room)) as unknown as { id: RunId }[];
-    return [...rows, ...queued].map(({ id }) => id);
+    return queries.wakeable(this.#sql, now, limit);
+  }
+
+  resident(after: RunId | undefined, limit: number): RunId[] {
+    return queries.resident(this.#sql, after, limit);
   }
 
   nextDue(): number | undefined {
-    return this.#get<{ due: number }>(
-      "SELECT due FROM timers JOIN runs ON runs.n = timers.run WHERE parked = 1 AND control = 'none' ORDER BY due LIMIT 1",
-    )?.due;
+    return queries.nextDue(this.#sql);
   }
 
   orphans(): RunId[] {
-    const rows = this.#statement(
-      `SELECT child.id FROM runs AS child JOIN runs AS parent ON parent.id = child.parent
-       WHERE child.parent IS NOT NULL AND child.lifecycle <> 'ended' AND parent.lifecycle = 'ended'`,
-    ).all() as unknown as { id: RunId }[];
-    return rows.map(({ id }) => id);
+    return queries.orphans(this.#sql);
   }
 
   isShared(grant: GrantId): boolean {
-    const row = this.#get<{ found: number }>(
-      `WITH RECURSIVE below (id) AS (
-         SELECT id FROM grants WHERE parent = ?1 UNION SELECT grants.id FROM grants JOIN below ON grants.parent = below.id
-       ) SELECT 1 AS found FROM below JOIN grants USING (id) JOIN runs ON runs.id = grants.holder
-         WHERE runs.lifecycle <> 'ended' AND grants.holder <> (SELECT holder FROM grants WHERE id = ?1) LIMIT 1`,
-      grant,
-    );
-    return row !== undefined;
+    return queries.isShared(this.#sql, grant);
   }
 
   quarantine(run: RunId, reason: string): void {
@@ -203,64 +171,58 @@ export class SqliteCore {
   }
 
   bury(run: RunId, outcome: Outcome, at: number): void {
-    const row = this.#get<{ n: number }>(
-      "UPDATE runs SET lifecycle = 'ended', outcome = ?, ended_at = ? WHERE id = ? AND lifecycle <> 'ended' RETURNING n",
-      JSON.stringify(outcome),
-      at,
-      run,
-    );
-    if (row !== undefined) this.#forget(run, row.n);
+    const n = this.#evidence.bury(run, outcome, at);
+    if (n !== undefined) this.#forget(run, n);
   }
 
   alive(now: number): void {
-    this.#run(
-      `INSERT INTO eras (era, since, until) VALUES ((SELECT value FROM meta WHERE name = 'era'), ?1, ?1)
-       ON CONFLICT (era) DO UPDATE SET until = max(until, excluded.until)`,
-      now,
-    );
+    queries.noteAlive(this.#sql, now);
   }
 
   eras(): Era[] {
-    return this.#statement('SELECT era, since AS "from", until FROM eras ORDER BY era').all() as unknown as Era[];
+    return queries.erasOf(this.#sql);
   }
 
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
+    const { seq, at, cpu_us } = entry;
     const head = this.#head(run);
-    if (head.epoch !== epoch || head.seq !== entry.seq - 1 || head.lifecycle === 'ended' || head.parked) {
+    if (head.epoch !== epoch || head.seq !== seq - 1 || head.lifecycle === 'ended' || head.parked) {
       throw new CorralError(
         'CORRAL_EPOCH_STALE',
-        `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
+        `Entry ${seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
       );
     }
-    const body = encodeBody(entry);
-    const hash = chain(head.hash, run, entry, body);
+    const body = this.#evidence.seal(head.key, PLACE.entry(run, seq), entryTexts(entry), { tenant: head.tenant, n: head.n, seq });
+    const hash = chain(head.hash, run, { seq, at, cpu_us, waiting: status.waiting, body });
     this.#run(
       'INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
       head.n,
-      entry.seq,
-      entry.at,
-      entry.cpu_us,
+      seq,
+      at,
+      cpu_us,
       status.waiting,
       hash,
       body,
     );
-    head.seq = entry.seq;
+    head.seq = seq;
     head.hash = hash;
     if (status.lifecycle !== head.lifecycle || status.control !== head.control) {
-      const outcome = status.outcome === undefined ? null : JSON.stringify(status.outcome);
+      const outcome = status.outcome === undefined ? null : this.#evidence.outcome({ id: run, ...head }, head.key, status.outcome);
       this.#run(
-        'UPDATE runs SET lifecycle = ?, control = ?, outcome = ?, ended_at = ? WHERE n = ?',
+        'UPDATE runs SET lifecycle = ?, control = ?, outcome_kind = ?, outcome = ?, ended_at = ?, end_hash = ? WHERE n = ?',
         status.lifecycle,
         status.control,
+        status.outcome?.kind ?? null,
         outcome,
         status.ended_at ?? null,
+        status.lifecycle === 'ended' ? hash : null,
         head.n,
       );
       head.lifecycle = status.lifecycle;
       head.control = status.control;
     }
-    if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', entry.seq, head.n);
+    if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
@@ -280,82 +242,88 @@ export class SqliteCore {
 
   run(run: RunId): StoredRun | undefined {
     const row = this.#get<RunRow>(`${SELECT_RUN} WHERE id = ?`, run);
-    return row && storedRun(row);
+    return row && refused(() => this.#stored(row));
   }
 
   runs(filter: RunFilter): StoredRun[] {
-    const where: string[] = [];
-    const values: (string | number)[] = [];
-    if (filter.tenant !== undefined) {
-      where.push('tenant = ?');
-      values.push(filter.tenant);
+    const { where, values } = queries.matching(filter);
+    const limit = filter.limit ?? LIST_LIMIT;
+    const found: StoredRun[] = [];
+    for (let last = 0; found.length < limit;) {
+      const wanted = limit - found.length;
+      const rows = this.#sql
+        .prepared(`${SELECT_RUN} WHERE runs.n > ? AND ${where} ORDER BY runs.n LIMIT ?`)
+        .all(last, ...values, wanted) as unknown as RunRow[];
+      // One that does not open must not take the others with it; asking for it, or verifying, says what is wrong.
+      for (const row of rows) {
+        try {
+          found.push(this.#stored(row));
+        } catch (error) {
+          if (!(error instanceof Broken)) throw error;
+        }
+        last = row.n;
+      }
+      if (rows.length < wanted) break;
     }
-    if (filter.parent !== undefined) {
-      where.push('parent = ?');
-      values.push(filter.parent);
-    }
-    if (filter.parked !== undefined) where.push(`parked = ${Number(filter.parked)}`);
-    if (filter.after !== undefined) {
-      where.push('runs.n > (SELECT n FROM runs WHERE id = ?)');
-      values.push(filter.after);
-    }
-    if (filter.ended !== undefined) where.push(filter.ended ? "lifecycle = 'ended'" : "lifecycle <> 'ended'");
-    const rows = this.#statement(`${SELECT_RUN} ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY runs.n LIMIT ?`).all(
-      ...values,
-      filter.limit ?? LIST_LIMIT,
-    ) as unknown as RunRow[];
-    return rows.map((row) => storedRun(row));
+    return found;
   }
 
   replayPage(run: RunId, after: number): ReplayPage {
-    const most = MACHINE.replay_entries.default;
-    const entries = this.journal(run, after, most);
-    const cranks: ReplayPayload['cranks'][number][] = [];
-    let last = after;
-    let bytes = 0;
-    let cpu = 0;
-    for (const { seq, delivery, effects, cpu_us } of entries) {
-      last = seq;
-      // Entries without a crank are the host's and mean nothing to the isolate.
-      if (delivery === undefined || effects === undefined) continue;
-      cranks.push({ crank: seq, delivery, effects, cpu_us });
-      bytes += delivery.length + effects.length;
-      cpu += cpu_us;
-      if (bytes >= MACHINE.replay_bytes.default || cpu >= MACHINE.replay_cpu_ms.default * 1000) break;
-    }
-    const more = entries.length === most || last !== (entries.at(-1)?.seq ?? after);
-    return { text: JSON.stringify({ cranks } satisfies ReplayPayload), last, cranks: cranks.length, cpu_us: cpu, more };
+    return queries.replayPage(this.journal(run, after, MACHINE.replay_entries.default), after);
   }
 
-  journal(run: RunId, after = 0, limit = -1): Entry[] {
-    const rows = this.#statement(
-      'SELECT seq, at, cpu_us, body FROM journal WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?',
-    ).all(run, after, limit);
-    return (rows as unknown as Parameters<typeof decodeBody>[0][]).map((row) => decodeBody(row));
+  journal(run: RunId, after = 0, limit = Number.POSITIVE_INFINITY): Entry[] {
+    return this.#evidence.journal(run, after, limit);
   }
 
   inbox(run: RunId, after = 0): InboxItem[] {
-    const rows = this.#statement(
-      'SELECT seq, delivery FROM inbox WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq',
-    ).all(run, after) as unknown as {
-      seq: number;
-      delivery: string;
-    }[];
-    return rows.map(({ seq, delivery }) => ({ seq, delivery: JSON.parse(delivery) as PendingDelivery }));
+    const custody = this.#evidence.custody(run);
+    if (custody === undefined || custody.erased_at !== null) return [];
+    const rows = this.#sql.all<{ seq: number; delivery: Uint8Array }>(
+      'SELECT seq, delivery FROM inbox WHERE run = ? AND seq > ? ORDER BY seq',
+      custody.n,
+      after,
+    );
+    return refused(() => {
+      const key = this.#evidence.keyOf(custody);
+      return rows.map(({ seq, delivery }) => ({
+        seq,
+        delivery: this.#evidence.openOne<PendingDelivery>(key, PLACE.inbox(run, seq), delivery, run),
+      }));
+    });
   }
 
   grants(run: RunId): (Grant & GrantState)[] {
-    const rows = this.#statement(
-      `WITH RECURSIVE chain (id) AS (
-         SELECT id FROM grants WHERE holder = ?
-         UNION SELECT parent FROM grants JOIN chain USING (id) WHERE parent IS NOT NULL
-       ) SELECT data, used, revoked FROM grants JOIN chain USING (id)`,
-    ).all(run) as unknown as GrantRow[];
-    return rows.map(({ data, used, revoked }) => ({ ...(JSON.parse(data) as Grant), used, revoked: revoked !== 0 }));
+    return queries.grantsOf(this.#sql, run);
+  }
+
+  erase(run: RunId, at: number): void {
+    this.#heads.delete(run);
+    eraseRun(this.#sql, this.#evidence, run, at);
+  }
+
+  /** Some of the garbage that there is. */
+  gcStep(now: number, retention: Retention): Collected {
+    return collect(this.#sql, this.#evidence, now, retention);
+  }
+
+  /** Verifies one run, or a number of them after the one with this short name. */
+  verifyStep(what: { readonly run: RunId } | { readonly after: number }): Verified {
+    return verifyStep(this.#sql, this.#evidence, what);
+  }
+
+  release(run: RunId): void {
+    this.#run('UPDATE runs SET restored = 0 WHERE id = ?', run);
+  }
+
+  backup(to: string, at: number): BackupManifest {
+    return backupTo(this.#sql, to, at);
   }
 
   /** Puts a delivery into an inbox; 0 where the receiver has ended. */
-  #deliver(from: RunId, to: RunId, key: string, delivery: PendingDelivery): number {
+  #deliver(from: RunId, to: RunId, name: string, delivery: PendingDelivery): number {
+    const key = this.#keyOf(to);
+    if (key === undefined) return 0;
     const row = this.#get<{ n: number; inbox_seq: number }>(
       "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, inbox_seq",
       to,
@@ -366,8 +334,8 @@ export class SqliteCore {
       row.n,
       row.inbox_seq,
       from,
-      key,
-      JSON.stringify(delivery),
+      name,
+      seal(key, PLACE.inbox(to, row.inbox_seq), encodeTexts([JSON.stringify(delivery)])),
     );
     return row.inbox_seq;
   }
@@ -379,24 +347,49 @@ export class SqliteCore {
     this.#heads.delete(run);
   }
 
+  /** The key that a delivery is sealed under; undefined where nobody is there to open it, or nobody can. */
+  #keyOf(run: RunId): Uint8Array | undefined {
+    try {
+      return this.#head(run).key;
+    } catch (error) {
+      // The sender has done nothing wrong and must not be refused half way.
+      if (error instanceof CorralError) return undefined;
+      throw error;
+    }
+  }
+
   #head(run: RunId): Head {
     const known = this.#heads.get(run);
     if (known !== undefined) return known;
-    const row = this.#get<{
-      n: number;
-      epoch: number;
-      lifecycle: Head['lifecycle'];
-      control: Head['control'];
-      parked: number;
-      seq: number | null;
-      hash: Uint8Array | null;
-    }>(
-      `SELECT n, epoch, lifecycle, control, parked, last.seq, last.hash FROM runs
+    const row = this.#get<
+      {
+        epoch: number;
+        lifecycle: Head['lifecycle'];
+        control: Head['control'];
+        parked: number;
+        seq: number | null;
+        hash: Uint8Array | null;
+      } & Omit<Custody, 'end_hash'>
+    >(
+      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, parked, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
     if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
-    return this.#remember(run, { ...row, parked: row.parked !== 0, seq: row.seq ?? 0, hash: row.hash ?? NO_HASH });
+    const { n, tenant, epoch, lifecycle, control } = row;
+    const key = refused(() => this.#evidence.keyOf(row));
+    const { seq, hash } = row;
+    return this.#remember(run, {
+      n,
+      tenant,
+      key,
+      epoch,
+      lifecycle,
+      control,
+      parked: row.parked !== 0,
+      seq: seq ?? 0,
+      hash: hash ?? NO_HASH,
+    });
   }
 
   #remember(run: RunId, head: Head): Head {
@@ -418,44 +411,37 @@ export class SqliteCore {
     );
   }
 
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+  /** @throws Broken, CORRAL_RUN_ERASED */
+  #stored(row: RunRow): StoredRun {
+    const { id } = row;
+    const key = this.#evidence.keyOf(row);
+    return {
+      record: this.#evidence.openOne<RunRecord>(key, PLACE.record(id), row.record, id),
+      status: {
+        lifecycle: row.lifecycle,
+        control: row.control,
+        waiting: row.waiting ?? 'nothing',
+        outcome:
+          row.outcome === null
+            ? undefined
+            : this.#evidence.openOne<NonNullable<RunStatus['outcome']>>(key, PLACE.outcome(id), row.outcome, id),
+        ended_at: row.ended_at ?? undefined,
+      },
+      epoch: row.epoch,
+      seq: row.seq ?? 0,
+      checkpoint: row.checkpoint,
+      inbox: row.inbox_seq,
+      ledger: row.ledger === null ? undefined : this.#evidence.open(key, PLACE.ledger(id), row.ledger, 1, id, 0)[0],
+      parked: row.parked !== 0,
+      restored: row.restored !== 0,
+    };
   }
 
   #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {
-    this.#statement(sql).run(...values);
+    this.#sql.run(sql, ...values);
   }
 
-  #get<T>(sql: string, ...values: (string | number | null)[]): T | undefined {
-    return this.#statement(sql).get(...values) as T | undefined;
+  #get<T>(sql: string, ...values: (string | number | null | Uint8Array)[]): T | undefined {
+    return this.#sql.get<T>(sql, ...values);
   }
-}
-
-/** Each entry's hash takes in the one before, so that none can be changed, left out or moved without all that follow (hash chain). */
-function chain(before: Uint8Array, run: RunId, entry: Entry, body: Buffer): Buffer {
-  return hash('sha256', Buffer.concat([before, Buffer.from(`${run}:${entry.seq}:${entry.at}:${entry.cpu_us}:`, 'latin1'), body]), 'buffer');
-}
-
-function storedRun(row: RunRow): StoredRun {
-  return {
-    record: JSON.parse(row.record) as RunRecord,
-    status: {
-      lifecycle: row.lifecycle,
-      control: row.control,
-      waiting: row.waiting ?? 'nothing',
-      outcome: row.outcome === null ? undefined : (JSON.parse(row.outcome) as NonNullable<RunStatus['outcome']>),
-      ended_at: row.ended_at ?? undefined,
-    },
-    epoch: row.epoch,
-    seq: row.seq ?? 0,
-    checkpoint: row.checkpoint,
-    inbox: row.inbox_seq,
-    ledger: row.ledger ?? undefined,
-    parked: row.parked !== 0,
-  };
 }

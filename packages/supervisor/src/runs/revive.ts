@@ -71,6 +71,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   if (ledger.cancelled !== undefined && !ledger.cancelled.told)
     run.queue.push({ delivery: { kind: 'cancel', reason: ledger.cancelled.reason }, inbox: undefined });
   for (const { seq, delivery } of inbox) run.receive(delivery, seq);
+  run.restored = stored.restored;
   run.lastInbox = Math.max(run.lastInbox, stored.inbox);
   return run;
 }

@@ -39,6 +39,8 @@ export class Run {
   lastInbox = 0;
   /** It is being given up to the store and must not be touched until that is decided. */
   parking: Promise<void> | undefined;
+  /** It came out of a backup, and nobody has looked at it since. */
+  restored = false;
   /** Whether it can ever wake is being looked up. */
   doubted = false;
   seat: Seat | undefined;
