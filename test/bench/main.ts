@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing. */
 import { callClosed, callEffect } from './calls.ts';
+import { decide } from './decide.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
 
@@ -11,6 +12,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   kill,
   pause,
   density,
+  decide,
 };
 
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));

@@ -103,6 +103,6 @@ describe('closures and Cedar’s engine', () => {
 
   test('were given all kinds of answers to agree on', () => {
     expect(seen.allow + seen.deny).toBe(100_000);
-    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(5_000);
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(1_000);
   });
 });
