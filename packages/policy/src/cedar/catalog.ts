@@ -8,7 +8,7 @@
 import type { ToolAnnotations } from '@corral/protocol/tool';
 import type { CedarSchema, CedarType, EntityJson, EntityUid } from './engine.ts';
 import { FACTS } from './facts.ts';
-import { argumentShape, cedarFields, recordReader, type Fields } from './shape.ts';
+import { argumentShape, cedarFields, factsReader, recordReader, type Fields } from './shape.ts';
 import type { CedarRecord } from './value.ts';
 
 /** A tool or model as policies know it. */
@@ -103,7 +103,7 @@ const TARGET_SHAPE: CedarType = {
 export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions): Catalog {
   const common: Fields = { ...FACTS, ...facts };
   const commonType = { ...cedarFields(common), person: { ...entity('Person'), required: true } };
-  const readCommon = recordReader(common);
+  const readCommon = factsReader(common);
   const readers = new Map<string, (facts: unknown, args: unknown) => CedarRecord>();
   const unseen = new Map<string, readonly string[]>();
   const byName = new Map<string, TargetFacts>();

@@ -51,6 +51,13 @@ interface Decider {
   readonly residual: Residual;
 }
 
+type BySort = Readonly<Record<'tool' | 'model' | 'send' | 'spawn', Map<string, Decider>>>;
+
+function pick(deciders: BySort | undefined, action: Action): Decider | undefined {
+  if (deciders === undefined) return undefined;
+  return action.kind === 'call' ? deciders[action.target].get(action.name) : deciders[action.kind].get(action.agent);
+}
+
 let sets = 0;
 
 export class PolicyInForce {
@@ -63,7 +70,7 @@ export class PolicyInForce {
   readonly #alarm: (alarm: Alarm) => void;
   readonly #due: () => boolean;
   readonly #cached: number;
-  readonly #deciders = new Map<string, Map<string, Decider>>();
+  readonly #deciders = new Map<string, BySort>();
   #count = 0;
   #mode: Mode = 'closures';
 
@@ -137,17 +144,17 @@ export class PolicyInForce {
   }
 
   #decider(subject: Subject, action: Action): Decider | undefined {
-    let ofSubject = this.#deciders.get(subject.key);
-    const name = action.kind === 'call' ? actionName(action) : `${action.kind}:${action.agent}`;
-    const found = ofSubject?.get(name);
+    // No string is built on the way to a decider that is there: this is the path of every decision.
+    const found = pick(this.#deciders.get(subject.key), action);
     if (found !== undefined) return found;
     const made = this.#make(subject, action);
     if (made === undefined) return undefined;
     this.#makeRoom();
-    // Room may have been made of this very subject.
-    ofSubject = this.#deciders.get(subject.key);
-    if (ofSubject === undefined) this.#deciders.set(subject.key, (ofSubject = new Map()));
-    ofSubject.set(name, made);
+    let ofSubject = this.#deciders.get(subject.key);
+    if (ofSubject === undefined)
+      this.#deciders.set(subject.key, (ofSubject = { tool: new Map(), model: new Map(), send: new Map(), spawn: new Map() }));
+    if (action.kind === 'call') ofSubject[action.target].set(action.name, made);
+    else ofSubject[action.kind].set(action.agent, made);
     this.#count += 1;
     return made;
   }
@@ -155,9 +162,9 @@ export class PolicyInForce {
   /** Forgets the subject that came first. */
   #makeRoom(): void {
     if (this.#count < this.#cached) return;
-    for (const [key, deciders] of this.#deciders) {
+    for (const [key, { tool, model, send, spawn }] of this.#deciders) {
       this.#deciders.delete(key);
-      this.#count -= deciders.size;
+      this.#count -= tool.size + model.size + send.size + spawn.size;
       return;
     }
   }

@@ -52,9 +52,9 @@ export function cedarFields(fields: Fields): Record<string, CedarType & { requir
   );
 }
 
-const mismatch = (at: string, wanted: string): never => {
+function mismatch(at: string, wanted: string): never {
   throw new ShapeMismatch(`${at} is not ${wanted}`);
-};
+}
 
 /** Makes the reader of a shape. It copies what the shape names, refuses what does not fit, and drops the rest. */
 export function reader(shape: Shape): Reader {
@@ -79,17 +79,59 @@ export function reader(shape: Shape): Reader {
 }
 
 export function recordReader(fields: Fields): (raw: unknown, at: string) => CedarRecord {
-  const parts = Object.entries(fields).map(([name, field]) => ({ name, optional: field.optional === true, read: reader(field.shape) }));
+  const parts = partsOf(fields, reader);
   return (raw, at) => {
-    if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return mismatch(at, 'a record');
+    const from = asRecord(raw, at);
     const result: Record<string, Value> = {};
     for (const { name, optional, read } of parts) {
-      const value = Object.hasOwn(raw, name) ? (raw as Record<string, unknown>)[name] : undefined;
+      const value = Object.hasOwn(from, name) ? from[name] : undefined;
       if (value !== undefined && value !== null) result[name] = read(value, name);
       else if (!optional) throw new ShapeMismatch(`${at} has no ${name}`);
     }
     return result;
   };
+}
+
+/**
+ * The same for facts, which Corral itself states: a record of booleans, numbers and strings that is as its shape says is
+ * used as it is, since copying it would be most of what a decision costs.
+ */
+export function factsReader(fields: Fields): (raw: unknown, at: string) => CedarRecord {
+  const parts = partsOf(fields, (shape) => (shape.kind === 'record' ? factsReader(shape.fields) : reader(shape)));
+  const copy = recordReader(fields);
+  if (parts.some(({ kind }) => !AS_IT_IS.has(kind))) {
+    return (raw, at) => {
+      const from = asRecord(raw, at);
+      const result: Record<string, Value> = {};
+      for (const { name, optional, read } of parts) {
+        const value = from[name];
+        if (value !== undefined && value !== null) result[name] = read(value, name);
+        else if (!optional) throw new ShapeMismatch(`${at} has no ${name}`);
+      }
+      return result;
+    };
+  }
+  return (raw, at) => {
+    const from = asRecord(raw, at);
+    for (const { name, optional, read } of parts) {
+      const value = from[name];
+      if (value === undefined || value === null) {
+        if (!optional) throw new ShapeMismatch(`${at} has no ${name}`);
+        if (Object.hasOwn(from, name)) return copy(raw, at);
+      } else if (read(value, name) !== value) return copy(raw, at);
+    }
+    return from as CedarRecord;
+  };
+}
+
+const AS_IT_IS: ReadonlySet<string> = new Set(['bool', 'long', 'string']);
+
+const partsOf = (fields: Fields, make: (shape: Shape) => Reader) =>
+  Object.entries(fields).map(([name, { shape, optional }]) => ({ name, kind: shape.kind, optional: optional === true, read: make(shape) }));
+
+function asRecord(raw: unknown, at: string): Readonly<Record<string, unknown>> {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return mismatch(at, 'a record');
+  return raw as Readonly<Record<string, unknown>>;
 }
 
 type Json = Readonly<Record<string, unknown>>;
