@@ -221,7 +221,13 @@ function question(subject: Subject, action: Action, target: TargetFacts | undefi
 function targetAttributes({ name, annotations }: TargetFacts): EntityJson['attrs'] {
   const { readOnly, idempotent, destructive, openWorld, repeatable, returns, resource } = annotations;
   return {
-    ...{ name, readOnly, idempotent, destructive, openWorld, repeatable, returns },
+    name,
+    readOnly,
+    idempotent,
+    destructive,
+    openWorld,
+    repeatable,
+    returns,
     ...(resource === undefined ? {} : { touches: resource }),
   };
 }

@@ -84,5 +84,5 @@ export function jsonFrom(value: Value): CedarJson {
     if (value.ms >= ISO_YEARS[0] && value.ms <= ISO_YEARS[1]) return extension('datetime', new Date(Number(value.ms)).toISOString());
     return { __extn: { fn: 'offset', args: [extension('datetime', '1970-01-01'), extension('duration', `${value.ms}ms`)] } };
   }
-  return Object.fromEntries(Object.entries(value as CedarRecord).map(([name, one]) => [name, jsonFrom(one)]));
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, jsonFrom(one)]));
 }

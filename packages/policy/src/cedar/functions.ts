@@ -37,10 +37,10 @@ const units = (ms: bigint) => one((a) => long(duration(a).ms / ms));
 
 export const FUNCTIONS: ReadonlyMap<string, CedarFunction> = new Map(
   Object.entries({
-    decimal: one(parsed('decimal', Decimal.parse)),
-    ip: one(parsed('ipaddr', IpAddress.parse)),
-    datetime: one(parsed('datetime', Datetime.parse)),
-    duration: one(parsed('duration', Duration.parse)),
+    decimal: one(parsed('decimal', (text) => Decimal.parse(text))),
+    ip: one(parsed('ipaddr', (text) => IpAddress.parse(text))),
+    datetime: one(parsed('datetime', (text) => Datetime.parse(text))),
+    duration: one(parsed('duration', (text) => Duration.parse(text))),
     lessThan: two((a, b) => decimal(a).units < decimal(b).units),
     lessThanOrEqual: two((a, b) => decimal(a).units <= decimal(b).units),
     greaterThan: two((a, b) => decimal(a).units > decimal(b).units),

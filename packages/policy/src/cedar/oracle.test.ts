@@ -65,6 +65,7 @@ describe('closures and Cedar’s engine', () => {
   test.each(Array.from({ length: CHUNKS }, (_, i) => i))(
     'agree on decision, reasons and errors: chunk %i of 100,000 decisions',
     (chunk) => {
+      const mismatches: unknown[] = [];
       for (let i = 0; i < SETS; i++) {
         const seed = chunk * SETS + i;
         const make = new Generator(seed);
@@ -87,16 +88,10 @@ describe('closures and Cedar’s engine', () => {
           seen[engine.decision] += 1;
           seen.errors += engine.errors.length > 0 ? 1 : 0;
           seen.reasons += engine.reasons.length > 1 ? 1 : 0;
-          if (JSON.stringify(closures) !== JSON.stringify(engine)) {
-            expect({ seed, request, policies: staticPolicies, ...closures }).toEqual({
-              seed,
-              request,
-              policies: staticPolicies,
-              ...engine,
-            });
-          }
+          if (JSON.stringify(closures) !== JSON.stringify(engine)) mismatches.push({ seed, request, staticPolicies, closures, engine });
         }
       }
+      expect(mismatches.slice(0, 1)).toEqual([]);
     },
     60_000,
   );

@@ -3,7 +3,7 @@
  * closures over the context. What is left does not grow with the policies that are about something else.
  */
 import { both, compile, entityFrom, negated, type Known, type Node, type Run } from './compile.ts';
-import type { Expression, EntityUid } from './engine.ts';
+import type { EntityUid } from './engine.ts';
 import type { LoadedPolicy } from './policy-set.ts';
 import { EvaluationError, type CedarRecord } from './value.ts';
 
@@ -73,7 +73,7 @@ function matching(live: readonly Live[], context: CedarRecord, errors: PolicyFai
 function condition(policy: LoadedPolicy, known: Known): Node {
   let node: Node = { value: true };
   for (const { kind, body } of policy.json.conditions) {
-    const clause = compile(body as unknown as Expression, known);
+    const clause = compile(body, known);
     node = both(node, kind === 'when' ? clause : negated(clause));
   }
   return node;
