@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { PolicyCases, testPolicies } from './cases.ts';
 import { checkPolicies } from './check.ts';
 import { cedar, HOST, load } from './fixtures/host.ts';
 import { formatProblems } from './problem.ts';
@@ -140,5 +142,14 @@ describe('policy check', () => {
 
   test('policies with errors are not loaded, and the error names each fault', () => {
     expect(() => load('permit (principal, action == Action::"tool:nope", resource);')).toThrow(/host\.cedar:1:.*nope/);
+  });
+
+  test('finds nothing wrong with the examples of the documentation', () => {
+    const page = readFileSync(new URL('../../../../docs/policies.md', import.meta.url), 'utf8');
+    const examples = [...page.matchAll(/```cedar\n([^]*?)```/g)].map(([, text]) => text as string);
+    expect(examples.length).toBeGreaterThan(0);
+    expect(check(...examples)).toEqual([]);
+    const cases = PolicyCases.parse(JSON.parse(/```json\n([^]*?)```/.exec(page)?.[1] ?? ''));
+    expect(testPolicies(load(examples.join('\n')), cases).map(({ faults }) => faults)).toEqual([[]]);
   });
 });

@@ -87,7 +87,7 @@ type Constraint =
   | { readonly op: 'in'; readonly entities: readonly Uid[] }
   | { readonly op: 'is'; readonly entity_type: string; readonly in?: { readonly entity: Uid } };
 
-export function inScope(policy: LoadedPolicy, known: Known): boolean {
+function inScope(policy: LoadedPolicy, known: Known): boolean {
   const { principal, action, resource } = policy.json;
   return (
     holds(action as Constraint, known.action, known) &&
