@@ -31,10 +31,10 @@ function written(value: Value): string {
   if (typeof value !== 'object') return String(value);
   if (value instanceof Entity) return `${value.type}::${JSON.stringify(value.id)}`;
   if (value instanceof CedarSet) return `[${value.items.map(written).join(', ')}]`;
-  if (value instanceof Decimal) return `decimal("${value}")`;
-  if (value instanceof Duration) return `duration("${value}")`;
+  if (value instanceof Decimal) return `decimal("${value.toString()}")`;
+  if (value instanceof Duration) return `duration("${value.toString()}")`;
   if (value instanceof Datetime) return `datetime("1970-01-01").offset(duration("${value.ms}ms"))`;
-  if (value instanceof IpAddress) return `ip("${value}")`;
+  if (value instanceof IpAddress) return `ip("${value.toString()}")`;
   return `{${Object.entries(value)
     .map(([name, one]) => `${JSON.stringify(name)}: ${written(one)}`)
     .join(', ')}}`;
@@ -78,7 +78,7 @@ function disagreements(texts: readonly string[]): string[] {
   const [equal, failed] = [new Set(reason), new Set(errors.map(({ policyId }) => policyId))];
   return texts
     .filter((_, i) => (values[i] === undefined ? !failed.has(`p${i}`) : !equal.has(`p${i}`)))
-    .map((text) => `${text}: ${String(ours(text))}`);
+    .map((text) => `${text} is not ${written(ours(text) ?? 'an error')}`);
 }
 
 const pairs = <T>(a: readonly T[], b: readonly T[], write: (a: T, b: T) => string) => a.flatMap((x) => b.map((y) => write(x, y)));
