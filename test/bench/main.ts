@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing. */
 import { callClosed, callEffect } from './calls.ts';
+import { decide } from './decide.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { journal, parked, resume } from './survive.ts';
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   resume,
   parked,
   journal,
+  decide,
 };
 
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
