@@ -5,11 +5,10 @@
 import type { Grants } from '@corral/policy/grants';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
-import { Effects, type Effect } from '@corral/protocol/effect';
 import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import { LIMIT_NAMES } from '@corral/protocol/limits';
+import { CEILINGS, LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
@@ -18,6 +17,7 @@ import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/sto
 import type { Tool } from '@corral/protocol/tool';
 import { decide, emptyBatch, exceeded, type Batch, type Dispatch } from './decide.ts';
 import { Dispatcher } from './dispatch.ts';
+import { parseEffects } from './effects.ts';
 import type { Ledger, PendingCall } from './ledger.ts';
 
 export interface BrokerPowers {
@@ -57,6 +57,9 @@ export interface BusRun {
   readonly outcome: Outcome | undefined;
 }
 
+/** The longest text of effects that can have been taken. */
+const EFFECTS_KEPT = MACHINE.effects_bytes.default + CEILINGS.message_bytes.max;
+
 /** What came back from a cell. */
 export interface Crank {
   readonly delivery: Delivery;
@@ -93,11 +96,22 @@ export class Broker {
   }
 
   /**
-   * Takes one crank through the bus. When it returns, the ledger has the crank and tools that may start early are on
+   * Takes one crank through the bus. If it throws, the run must be ended: its ledger has only part of the crank. When it returns, the ledger has the crank and tools that may start early are on
    * their way; everything else leaves once the commit is durable.
    * @returns the outcome, when the crank ended its run
    */
   crank(run: BusRun, crank: Crank): Outcome | undefined {
+    const { seq } = run.ledger;
+    try {
+      return this.#crank(run, crank);
+    } catch (error) {
+      // Nothing of it was handed to the store; the next entry takes its place.
+      run.ledger.seq = seq;
+      throw error;
+    }
+  }
+
+  #crank(run: BusRun, crank: Crank): Outcome | undefined {
     const { ledger } = run;
     const { record } = ledger;
     const seq = ledger.seq + 1;
@@ -105,9 +119,9 @@ export class Broker {
     ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
     ledger.purse.spend('cpu_ms', crank.cpu_us / 1000);
 
-    const effects = parseEffects(crank.effectsText);
+    const effects = parseEffects(crank.effectsText, record.ceilings);
     let batch: Batch;
-    if (effects instanceof CorralError) batch = ended({ kind: 'failed', code: effects.code, message: effects.message });
+    if ('kind' in effects) batch = ended(effects);
     else {
       batch = decide(ledger, seq, effects, this.#context(run, now));
       ledger.journalBytes += crank.deliveryText.length + crank.effectsText.length;
@@ -120,7 +134,8 @@ export class Broker {
       seq,
       at: now,
       delivery: crank.deliveryText,
-      effects: crank.effectsText,
+      // What was refused for its size is not kept either.
+      effects: crank.effectsText.length > EFFECTS_KEPT ? undefined : crank.effectsText,
       decisions: batch.decisions,
       event: undefined,
       cpu_us: crank.cpu_us,
@@ -145,7 +160,7 @@ export class Broker {
       }
     }
     const timersDone = crank.delivery.kind === 'timer' ? [crank.delivery.id, ...batch.timersDone] : batch.timersDone;
-    void this.#commit(run, entry, crank.inbox, batch, timersDone);
+    void this.#handOver(run, entry, crank.inbox, batch, timersDone);
     return batch.outcome;
   }
 
@@ -173,7 +188,7 @@ export class Broker {
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
-    return this.#commit(run, entry, undefined, batch, [], more.revoke);
+    return this.#handOver(run, entry, undefined, batch, [], more.revoke);
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
@@ -221,6 +236,17 @@ export class Broker {
     const { random, grants, tool } = this.#powers;
     const { tenant } = ledger.record;
     return { now, random, grants, tool: (name: string) => tool(tenant, name), agent: (name: string) => agents.get(name) };
+  }
+
+  /** Commits. Whatever goes wrong with it concerns this run, and nobody else. */
+  async #handOver(run: BusRun, entry: Entry, ...more: CommitRest): Promise<CommitResult | undefined> {
+    const { epoch } = run;
+    try {
+      return await this.#commit(run, entry, ...more);
+    } catch (error) {
+      this.#events.refused(run.ledger.record.id, epoch, internal(error));
+      return undefined;
+    }
   }
 
   async #commit(
@@ -272,11 +298,7 @@ export class Broker {
     try {
       result = await committing;
     } catch (error) {
-      this.#events.refused(
-        record.id,
-        commit.epoch,
-        error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error }),
-      );
+      this.#events.refused(record.id, commit.epoch, internal(error));
       return undefined;
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
@@ -333,6 +355,11 @@ export class Broker {
   }
 }
 
+type CommitRest = [consumed: number | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
+
+const internal = (error: unknown): CorralError =>
+  error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });
+
 /** A batch of which nothing leaves. */
 function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
   return { ...emptyBatch(), decisions, outcome };
@@ -348,23 +375,6 @@ function overrun(ledger: Ledger): Outcome | undefined {
   if (ledger.purse.left('cpu_ms') < 0)
     return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
   return undefined;
-}
-
-function parseEffects(text: string): readonly Effect[] | CorralError {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return new CorralError('CORRAL_EFFECT_INVALID', 'The crank’s effects are no JSON.');
-  }
-  if (Array.isArray(value) && value.length === 0) return [];
-  const parsed = Effects.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  return new CorralError(
-    'CORRAL_EFFECT_INVALID',
-    `An effect has the wrong shape: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown'}.`,
-  );
 }
 
 export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {

@@ -25,7 +25,7 @@ const channel = new Channel();
 const prelude = new CachedScript(image.prelude, 'corral:prelude');
 const bundles = new Map<string, Loaded>();
 const sessions = new Map<number, Session>();
-let hello: HelloPayload = { effects_per_crank: 0 };
+let hello: HelloPayload = { effects_per_crank: 0, effects_bytes: 0 };
 /** CPU time of loads that no crank has reported yet. */
 let unreported_us = 0;
 
@@ -134,7 +134,7 @@ function options(start: StartPayload) {
     image,
     prelude,
     bundle: bundle.script,
-    config: { agent, at, seed, message_bytes, log_bytes, effects_per_crank: hello.effects_per_crank, temporal: bundle.temporal },
+    config: { agent, at, seed, message_bytes, log_bytes, ...hello, temporal: bundle.temporal },
     memory_mib,
     load_cpu_us,
   };

@@ -46,6 +46,7 @@ export interface Frame extends FrameHead {
 
 export interface HelloPayload {
   readonly effects_per_crank: number;
+  readonly effects_bytes: number;
 }
 
 export interface StartPayload {

@@ -58,6 +58,8 @@ export interface StoredRun {
   readonly inbox: number;
   /** Nobody holds it in memory: it lives in the store alone. */
   readonly parked: boolean;
+  /** Hosts that died, one after the other, while they held it and before it made another entry. */
+  readonly attempts?: number;
 }
 
 /** From when until when a host was at work on this store, in milliseconds since 1970. */

@@ -142,6 +142,20 @@ export class Life {
 
   cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
+    try {
+      this.#take(run, crank, effects, cpu_us);
+    } catch (error) {
+      // Whatever a guest brought the host to trip over, it is its own run that ends.
+      void this.end(
+        run,
+        { kind: 'failed', code: 'CORRAL_INTERNAL', message: `The crank could not be taken in: ${String(error)}.` },
+        true,
+        crank,
+      );
+    }
+  }
+
+  #take(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     this.#tellAnswered(run, crank);
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;

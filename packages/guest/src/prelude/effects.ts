@@ -17,6 +17,7 @@ export class Effects {
   readonly #host: HostFunctions;
   readonly #waiting = new Map<number, Waiter>();
   #batch: string[] = [];
+  #bytes = 0;
   #lastId = 0;
   #logged = 0;
   #finished = false;
@@ -33,6 +34,9 @@ export class Effects {
     if (this.#batch.length >= this.#config.effects_per_crank) {
       this.#host.fault('too_many', `One crank made more than ${this.#config.effects_per_crank} effects.`);
     }
+    this.#bytes += text.length + 1;
+    const most = this.#config.effects_bytes + this.#config.message_bytes;
+    if (this.#bytes >= most) this.#host.fault('too_many', `The effects of one crank have more than ${most} bytes.`);
     this.#batch.push(text);
   }
 
@@ -106,6 +110,7 @@ export class Effects {
     if (this.#batch.length === 0) return '[]';
     const text = `[${this.#batch.join(',')}]`;
     this.#batch = [];
+    this.#bytes = 0;
     return text;
   }
 

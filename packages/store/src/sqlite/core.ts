@@ -26,6 +26,7 @@ interface RunRow {
   readonly inbox_seq: number;
   readonly checkpoint: number;
   readonly parked: number;
+  readonly attempts: number;
   readonly damage: string | null;
 }
 
@@ -37,6 +38,7 @@ interface Head {
   lifecycle: RunStatus['lifecycle'];
   control: RunStatus['control'];
   parked: boolean;
+  attempts: number;
   hash: Uint8Array;
 }
 
@@ -47,8 +49,9 @@ interface GrantRow {
   readonly revoked: number;
 }
 
-const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, damage, last.seq, last.waiting
+const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, attempts, damage, last.seq, last.waiting
   FROM runs JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
+const THIS_ERA = "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'era')";
 const LIST_LIMIT = 1000;
 /** Not an agent's timer but the time at which a parked run must be looked at, such as the end of its wall time. */
 const DEADLINE = 0;
@@ -114,19 +117,21 @@ export class SqliteCore {
     const epoch = claim ? 1 : 0;
     const parked = !claim;
     const { lastInsertRowid } = this.#statement(
-      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
-       VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ?)`,
+      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, claimed_era, created_at)
+       VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ${THIS_ERA}, ?)`,
     ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
     const n = Number(lastInsertRowid);
     this.#run('INSERT INTO records (n, record) VALUES (?, ?)', n, JSON.stringify(record));
     for (const grant of grants) this.#putGrant(grant);
-    this.#remember(record.id, { n, epoch, seq: 0, lifecycle, control: 'none', parked, hash: NO_HASH });
+    this.#remember(record.id, { n, epoch, seq: 0, lifecycle, control: 'none', parked, attempts: 0, hash: NO_HASH });
   }
 
   claim(run: RunId): StoredRun | undefined {
     this.#heads.delete(run);
     const row = this.#get<{ n: number }>(
-      "UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0 WHERE id = ? AND lifecycle <> 'ended' RETURNING n",
+      `UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0, claimed_era = ${THIS_ERA},
+         attempts = CASE WHEN parked = 1 THEN 0 ELSE attempts + (claimed_era <> ${THIS_ERA}) END
+       WHERE id = ? AND lifecycle <> 'ended' RETURNING n`,
       run,
     );
     if (row !== undefined) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
@@ -193,6 +198,11 @@ export class SqliteCore {
     this.#run("UPDATE runs SET control = 'quarantined', damage = ?, parked = 1 WHERE id = ?", reason, run);
   }
 
+  /** This host ends in good order: what it holds was not its death. */
+  retire(): void {
+    this.#run('UPDATE runs SET attempts = 0 WHERE attempts > 0');
+  }
+
   alive(now: number): void {
     this.#run(
       `INSERT INTO eras (era, since, until) VALUES ((SELECT value FROM meta WHERE name = 'era'), ?1, ?1)
@@ -240,6 +250,10 @@ export class SqliteCore {
       );
       head.lifecycle = status.lifecycle;
       head.control = status.control;
+    }
+    if (head.attempts > 0) {
+      this.#run('UPDATE runs SET attempts = 0 WHERE n = ?', head.n);
+      head.attempts = 0;
     }
     if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', entry.seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
@@ -349,10 +363,11 @@ export class SqliteCore {
       lifecycle: Head['lifecycle'];
       control: Head['control'];
       parked: number;
+      attempts: number;
       seq: number | null;
       hash: Uint8Array | null;
     }>(
-      `SELECT n, epoch, lifecycle, control, parked, last.seq, last.hash FROM runs
+      `SELECT n, epoch, lifecycle, control, parked, attempts, last.seq, last.hash FROM runs
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
@@ -417,5 +432,6 @@ function storedRun(row: RunRow): StoredRun {
     checkpoint: row.checkpoint,
     inbox: row.inbox_seq,
     parked: row.parked !== 0,
+    attempts: row.attempts,
   };
 }

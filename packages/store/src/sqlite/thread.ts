@@ -117,6 +117,7 @@ function serveWriter(): void {
     company = company * 0.9 + batch.length * 0.1;
     if (batch.length > 0) port.postMessage(write(db, core, batch));
     if (closing === undefined) return;
+    write(db, core, [{ id: closing.id, op: 'retire', args: [] }]);
     db.close();
     lock.close();
     port.postMessage([{ id: closing.id, value: undefined }] satisfies Answer[]);

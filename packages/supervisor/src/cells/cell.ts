@@ -117,7 +117,13 @@ export class Cell {
         this.#events.onExit(this, exit, this.#violation);
       },
     });
-    this.#send(FrameKind.hello, 0, 0, 0, JSON.stringify({ effects_per_crank: MACHINE.effects_per_crank.default }));
+    this.#send(
+      FrameKind.hello,
+      0,
+      0,
+      0,
+      JSON.stringify({ effects_per_crank: MACHINE.effects_per_crank.default, effects_bytes: MACHINE.effects_bytes.default }),
+    );
   }
 
   /** Whether a crank may be sent behind the one it is at. Not for long: in between, the process must be looked at while idle. */
@@ -301,8 +307,11 @@ export class Cell {
     try {
       this.#reader.push(bytes, (frame) => this.#take(frame));
     } catch (error) {
-      if (!(error instanceof CorralError)) throw error;
-      this.#violation = error;
+      // Our own mistake, brought about by what the cell sent: it costs the cell, not the host.
+      this.#violation =
+        error instanceof CorralError
+          ? error
+          : new CorralError('CORRAL_INTERNAL', `What a cell sent could not be taken in: ${String(error)}.`);
       this.kill();
     }
   }
