@@ -4,6 +4,7 @@
  */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload, FrameHead, ReplayPayload } from '@corral/protocol/frame';
+import type { TenantId } from '@corral/protocol/ids';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
@@ -32,6 +33,8 @@ export interface StageOptions {
   /** The journal of a run since its last checkpoint, once everything handed over for it is durable. */
   readonly journal: (run: Run) => Promise<readonly Entry[]>;
   readonly events: StageEvents;
+  /** How long an empty cell is kept for its tenant. */
+  readonly cell_idle_ms: number;
 }
 
 /** Bounds of one replay frame. */
@@ -40,6 +43,9 @@ const REPLAY_TEXT = 4 * 1024 * 1024;
 /** A replayed crank may take this many times what it took, and this much more. */
 const REPLAY_FACTOR = 4;
 const REPLAY_SLACK_US = 100_000;
+
+/** How long a cell that its tenant has beyond its share is kept without use. */
+const SURPLUS_MS = 500;
 
 interface Occupancy {
   readonly byAssignment: Map<number, Run>;
@@ -53,6 +59,8 @@ export class Stage {
   /** Runs in some cell's `ready`, or waiting for a cell or for their journal. */
   readonly #queued = new Set<Run>();
   readonly #homeless: Run[] = [];
+  /** Since when nobody has wanted anything of a cell. */
+  readonly #unused = new WeakMap<Cell, number>();
   /** What is still to be replayed of a run that boards a cell. */
   readonly #boarding = new Map<Run, { cell: Cell; batches: ReplayPayload[]; assignment: number | undefined }>();
   /** Cells that were killed on purpose: their loss is nobody's fault. */
@@ -109,10 +117,82 @@ export class Stage {
     if (run.seat?.cell.taken === true) this.unseat(run);
     const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
     this.#queued.add(run);
-    if (cell === undefined) this.#homeless.push(run);
-    else {
+    if (cell === undefined) {
+      this.#homeless.push(run);
+      this.#reclaim(run.tenant);
+    } else {
       this.#occupancy(cell).ready.push(run);
       this.#pump(cell);
+    }
+  }
+
+  /**
+   * Puts the cells in order: those that tenants have beyond their share, or have had no use for in a while, are given back, and
+   * runs without a cell are given one.
+   */
+  keepHouse(): void {
+    const now = this.#options.clock.monotonic();
+    for (const cell of this.pool.cells) {
+      const { tenant } = cell;
+      if (tenant === undefined || !cell.idling || this.#isWanted(cell)) {
+        this.#unused.delete(cell);
+        continue;
+      }
+      const since = this.#unused.get(cell) ?? now;
+      this.#unused.set(cell, since);
+      const spare = this.pool.surplus(tenant) > 0 && now - since >= SURPLUS_MS;
+      if (spare || (this.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.condemn(cell, undefined);
+    }
+    // Who waits behind a crank that computes for long moves as soon as there is a better place.
+    for (const cell of this.pool.cells) if (cell.taken && (this.#cells.get(cell)?.ready.length ?? 0) > 0) this.rehome(cell);
+    const [first] = this.#homeless;
+    if (first !== undefined) this.#reclaim(first.tenant);
+  }
+
+  /** Whether somebody in a cell has something to do there. */
+  #isWanted(cell: Cell): boolean {
+    const occupancy = this.#cells.get(cell);
+    if (occupancy === undefined) return false;
+    if (occupancy.ready.length > 0) return true;
+    for (const run of occupancy.byAssignment.values()) if (run.runnable || this.isBusy(run)) return true;
+    return false;
+  }
+
+  /**
+   * A tenant has no cell, and there is none left: whoever has the most gives one up, the least needed. Where everybody has one,
+   * somebody must have no use for theirs. What ran there goes on elsewhere.
+   */
+  #reclaim(tenant: TenantId): void {
+    if (this.#condemned.size > 0 || this.pool.seat(tenant, (one) => this.load(one)) !== undefined) return this.#settle();
+    const counts = this.pool.count();
+    let best: Cell | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    const most = Math.max(0, ...counts.values());
+    for (const cell of this.pool.cells) {
+      if (cell.tenant === undefined || cell.tenant === tenant || cell.doomed || cell.paused) continue;
+      const idle = cell.idling && !this.#isWanted(cell);
+      if (most > 1 ? counts.get(cell.tenant) !== most : !idle) continue;
+      // One that computes for long before one that many share: its run alone begins its crank again.
+      const need = idle ? this.load(cell) / 1e6 : cell.stuck ? 1 : 1 + this.load(cell);
+      if (need >= least) continue;
+      best = cell;
+      least = need;
+    }
+    if (best !== undefined) this.condemn(best, undefined);
+  }
+
+  /** Runs without a cell ask again. */
+  #settle(): void {
+    for (const homeless of this.#homeless.splice(0)) {
+      this.#queued.delete(homeless);
+      if (!homeless.runnable) continue;
+      const cell = homeless.seat?.cell ?? this.pool.seat(homeless.tenant, (one) => this.load(one));
+      this.#queued.add(homeless);
+      if (cell === undefined) this.#homeless.push(homeless);
+      else {
+        this.#occupancy(cell).ready.push(homeless);
+        this.#pump(cell);
+      }
     }
   }
 
@@ -350,10 +430,7 @@ export class Stage {
       this.#options.events.onLost(run, crank, exit, error);
     }
     this.#options.events.onCellGone(cell, exit);
-    for (const homeless of this.#homeless.splice(0)) {
-      this.#queued.delete(homeless);
-      this.wake(homeless);
-    }
+    this.#settle();
   }
 
   /** Everybody leaves a cell that is lost. Runs with something to do find another at once. */

@@ -115,6 +115,7 @@ export class Supervisor {
     const life = this.#life;
     this.#stage = new Stage({
       clock,
+      cell_idle_ms: options.cell_idle_ms ?? MACHINE.cell_idle_ms.default,
       journal: async (run) => {
         await broker.settled(run.id);
         return store.journal(run.id, run.ledger.checkpoint?.seq);
@@ -155,6 +156,7 @@ export class Supervisor {
       },
       onStuck: (cell) => stage.rehome(cell),
       onFull: (cell) => stage.evict(cell),
+      onCalm: () => stage.keepHouse(),
     });
     this.#residence = new Residence({
       store,

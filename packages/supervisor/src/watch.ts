@@ -19,6 +19,8 @@ export interface WatchOptions {
   readonly onStuck: (cell: Cell) => void;
   /** A cell without work holds more memory than it should. */
   readonly onFull: (cell: Cell) => void;
+  /** Now and then, whatever happens. */
+  readonly onCalm: () => void;
 }
 
 /** How often it looks while something is on a CPU, and while nothing is. */
@@ -31,6 +33,7 @@ export class Watch {
   readonly #options: WatchOptions;
   #stop: (() => void) | undefined;
   #calm = true;
+  #calmed = 0;
   #closed = false;
   /** Cells frozen until a slot is free, in turn. */
   readonly #waiting: Cell[] = [];
@@ -62,6 +65,11 @@ export class Watch {
       this.#calm = true;
       for (const cell of this.#options.cells()) this.#look(cell);
       this.#share();
+      const now = this.#options.clock.monotonic();
+      if (now - this.#calmed >= CALM_MS) {
+        this.#calmed = now;
+        this.#options.onCalm();
+      }
       if (!this.#closed) this.#next();
     });
   }

@@ -432,6 +432,6 @@ function storedRun(row: RunRow): StoredRun {
     checkpoint: row.checkpoint,
     inbox: row.inbox_seq,
     parked: row.parked !== 0,
-    attempts: row.attempts,
+    ...(row.attempts > 0 ? { attempts: row.attempts } : {}),
   };
 }
