@@ -9,7 +9,17 @@ import type { ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
 import { newId, type GrantId, type PrincipalId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
-import { BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, LIMIT_OF_BUDGET, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
+import {
+  BUDGET_NAMES,
+  BUDGETS,
+  DEFAULT_CEILINGS,
+  LIMIT_OF_BUDGET,
+  MACHINE,
+  SPAWN_BUDGET,
+  type BudgetName,
+  type CeilingName,
+  type Ceilings,
+} from '@corral/protocol/limits';
 import type { AgentVersion, Budget } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Random } from '@corral/protocol/ports';
@@ -180,6 +190,10 @@ function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, 
   if (tool === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${grant.target.tool}.`);
 
   const { ceilings } = ledger.record;
+  // What costs nothing to find out comes first.
+  if (ledger.inFlight >= ceilings.in_flight) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
+  }
   const { value: given, bytes } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes);
   const parsed = tool.input.safeParse(given);
   if (!parsed.success) {
@@ -192,12 +206,9 @@ function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, 
   }
   // Predicates judge what the tool will see, not what was sent.
   const input = parsed.data as Json;
-  refuse(context.grants.check(grant.id, input, context.now));
-  if (ledger.inFlight >= ceilings.in_flight) {
-    throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
-  }
   const reserved = { calls: 1, bytes };
   afford(ledger, reserved);
+  refuse(context.grants.check(grant.id, input, context.now));
   for (const id of context.grants.use(grant.id)) batch.counted.add(id);
   batch.dispatches.push({ id: effect.id, tool, input, timeout_ms: effect.timeout_ms, early: mayStartEarly(tool.annotations) });
   return { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
@@ -208,12 +219,12 @@ function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: De
   if (grant.target.kind !== 'mailbox') throw new Refused('CORRAL_ARGS_INVALID', 'A tool is called, not sent to.');
   const { record } = ledger;
   const { value: body, bytes } = json(effect.body ?? null, 'The message', record.ceilings.message_bytes);
-  refuse(context.grants.check(grant.id, body, context.now));
   if (ledger.depth >= record.ceilings.message_depth) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The message would be number ${ledger.depth + 1} of its causal chain.`, 'message_depth');
   }
   const reserved = { messages: 1, bytes };
   afford(ledger, reserved);
+  refuse(context.grants.check(grant.id, body, context.now));
   for (const id of context.grants.use(grant.id)) batch.counted.add(id);
   batch.outbox.push({
     to: grant.target.run,
@@ -285,12 +296,19 @@ function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext
     spawn_depth: record.spawn_depth + 1,
     input,
     header: { ...record.header, seed: Buffer.from(context.random(32)).toString('hex') },
-    ceilings: { ...DEFAULT_CEILINGS, ...child.ceilings },
+    ceilings: within(record.ceilings, { ...DEFAULT_CEILINGS, ...child.ceilings }),
     budget,
     caps: [{ alias: '', cap: 0, grant: own.id }, ...caps],
     created_at: context.now,
   });
   return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved };
+}
+
+/** What a child asks for, and in nothing more than its parent has: whoever is held to a ceiling sheds it by no spawn. */
+function within(most: Ceilings, wanted: Ceilings): Ceilings {
+  return Object.fromEntries(
+    Object.entries(wanted).map(([name, amount]) => [name, Math.min(amount, most[name as CeilingName])]),
+  ) as Ceilings;
 }
 
 /** What a child gets: what was named, which must be there; of the rest a default, as far as it is there. */
