@@ -35,6 +35,17 @@ describe('a tenant whose runs all compute for ever', () => {
   });
 });
 
+// A cell kept every bundle it was ever sent, 4 MiB each, for as long as it lived.
+test('a cell forgets bundles, and is given again what it has forgotten', async () => {
+  const w = await world([], { cellsPerTenant: 1, spares: 0 });
+  const versions = [];
+  for (let i = 0; i < 40; i++) versions.push(await w.deploy(`{ name: 'a${i}', async run() { return ${i} } }`));
+  for (const round of [1, 2]) {
+    for (const [i, version] of versions.entries())
+      expect([round, await (await w.submit(version)).ended]).toEqual([round, { kind: 'completed', output: i }]);
+  }
+});
+
 test('a tenant keeps no more cells than its share once it has no use for them', async () => {
   const w = await world([], { maxCells: 8, cellsPerTenant: 1 });
   const version = await w.deploy(`{ name: 'a', ceilings: { crank_cpu_ms: 5000 }, budget: { cpu_ms: 1e6 },

@@ -5,7 +5,7 @@
  * argv: path of the image, user id to become (or -)
  */
 import { readFileSync } from 'node:fs';
-import { FrameKind, type Frame, type HelloPayload, type ReplayPayload, type StartPayload } from '@corral/protocol/frame';
+import { BUNDLES_PER_CELL, FrameKind, type Frame, type HelloPayload, type ReplayPayload, type StartPayload } from '@corral/protocol/frame';
 import { Channel } from './channel.ts';
 import { CachedScript, type ImageData } from './image.ts';
 import { dropPowers } from './powers.ts';
@@ -80,6 +80,7 @@ function handle(frame: Frame, used: () => number): void {
     case FrameKind.bundle: {
       const end = frame.payload.indexOf('\n');
       const source = frame.payload.slice(end + 1);
+      if (bundles.size >= BUNDLES_PER_CELL) bundles.delete(bundles.keys().next().value as string);
       bundles.set(frame.payload.slice(0, end), { script: new CachedScript(source, 'agent.js'), temporal: source.includes('Temporal') });
       return;
     }

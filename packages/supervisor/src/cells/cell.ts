@@ -4,6 +4,7 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import {
+  BUNDLES_PER_CELL,
   encodeFrame,
   FrameKind,
   FrameReader,
@@ -294,6 +295,7 @@ export class Cell {
 
   #sendBundle({ digest, source }: BundleText): void {
     if (this.#bundles.has(digest)) return;
+    if (this.#bundles.size >= BUNDLES_PER_CELL) this.#bundles.delete(this.#bundles.values().next().value as string);
     this.#bundles.add(digest);
     this.#send(FrameKind.bundle, 0, 0, 0, `${digest}\n${source}`);
   }
