@@ -43,6 +43,7 @@ export const ADMISSION = {
   input_bytes: limit('the input of a run as JSON', 1 * MIB, 4 * MIB),
   schema_bytes: limit('one JSON Schema of a manifest', 32 * 1024, 256 * 1024),
   schema_depth: limit('nesting of one JSON Schema', 32, 64),
+  manifest_bytes: limit('one manifest as JSON, besides its two schemas', 32 * 1024, 256 * 1024),
   agents_per_bundle: limit('agents defined in one bundle', 64, 256),
   uses_per_agent: limit('capabilities an agent may name', 64, 256),
 } as const satisfies Record<string, Limit>;

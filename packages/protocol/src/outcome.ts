@@ -1,6 +1,7 @@
 /** How a run ended. An outcome never lies: "ran, but the result was lost" and "never ran" are different (DESIGN 2). */
 import * as z from 'zod';
 import { ERRORS, type ErrorCode } from './errors.ts';
+import type { Json } from './json.ts';
 import { LIMIT_NAMES } from './limits.ts';
 
 export const ErrorCodeSchema = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
@@ -9,7 +10,7 @@ const text = z.string().max(4096);
 
 export const Outcome = z.discriminatedUnion('kind', [
   /** The agent finished; its output, valid by its own schema, is in the journal. */
-  z.object({ kind: z.literal('completed'), output: z.json() }),
+  z.object({ kind: z.literal('completed'), output: z.unknown() as z.ZodType<Json> }),
   /** It ran and went wrong. `stack` is the guest's, as it gave it. */
   z.object({ kind: z.literal('failed'), code: ErrorCodeSchema, message: text, stack: text.exactOptional() }),
   /** A person or a rule stopped it. */

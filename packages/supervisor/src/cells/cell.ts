@@ -17,7 +17,7 @@ import {
 } from '@corral/protocol/frame';
 import { FaultPayload as FaultSchema, ReadyPayload as ReadySchema } from '@corral/protocol/cell-reports';
 import type { CellId, TenantId } from '@corral/protocol/ids';
-import { MACHINE } from '@corral/protocol/limits';
+import { ADMISSION, MACHINE } from '@corral/protocol/limits';
 import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports';
 
 /** What a cell is doing for one of its runs. Only one thing at a time is on its CPU. */
@@ -56,6 +56,8 @@ export interface CellEvents {
   readonly onExit: (cell: Cell, exit: ProcessExit, error: CorralError | undefined) => void;
 }
 
+/** A manifest with its two schemas. */
+export const LONGEST_MANIFEST = ADMISSION.manifest_bytes.default + 2 * ADMISSION.schema_bytes.default;
 /** Cranks sent ahead of their turn at most. */
 const AHEAD = 3;
 /** How old a look at an idle process may be to measure the next task against. */
@@ -107,7 +109,7 @@ export class Cell {
         [FrameKind.cranked]: MACHINE.frame_bytes.default,
         [FrameKind.replayed]: 0,
         [FrameKind.fault]: SMALL,
-        [FrameKind.described]: MACHINE.frame_bytes.default,
+        [FrameKind.described]: ADMISSION.agents_per_bundle.default * LONGEST_MANIFEST,
       },
       check: (head) => this.#check(head),
     });
