@@ -166,16 +166,19 @@ export class Broker {
 
   /**
    * Writes down something the host did to a run; the ledger has it when this returns. Ends the run if the event says so.
-   * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on
+   * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on;
+   * `cpu_us`: what it had used of the CPU for that
    */
   record(
     run: BusRun,
     event: HostEvent,
-    more: { readonly revoke?: boolean; readonly delivery?: string | undefined } = {},
+    more: { readonly revoke?: boolean; readonly delivery?: string | undefined; readonly cpu_us?: number } = {},
   ): Promise<CommitResult | undefined> {
     const { ledger } = run;
     const at = this.#powers.clock.now();
     ledger.applyEvent(event, at);
+    const cpu_us = Math.round(more.cpu_us ?? 0);
+    ledger.purse.spend('cpu_ms', cpu_us / 1000);
     ledger.seq += 1;
     const entry: Entry = {
       seq: ledger.seq,
@@ -184,7 +187,7 @@ export class Broker {
       effects: undefined,
       decisions: [],
       event,
-      cpu_us: 0,
+      cpu_us,
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;

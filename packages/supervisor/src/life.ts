@@ -22,7 +22,7 @@ import { viewOf, type Observation } from './observe.ts';
 import { outcomeOfFault, outcomeOfLoss } from './outcomes.ts';
 import type { Residence } from './residence.ts';
 import { Run, type OnCpu } from './runs/run.ts';
-import { usedBy, type Stage } from './stage.ts';
+import { billed, type Stage } from './stage.ts';
 
 export interface LifeOptions {
   readonly store: Store;
@@ -166,7 +166,7 @@ export class Life {
   }
 
   /** The run's isolate is gone, its cell lives on. */
-  faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined): void {
+  faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
     if (fault.fault === 'timeout' && crank !== undefined && task !== undefined && task.frozen_ms > 0) {
       // The cell counted time in which it was stopped. The crank is given up and made again.
@@ -179,19 +179,20 @@ export class Life {
       this.#diverged(run, cell, { crank: fault.crank ?? task.crank, expected, seen: fault.seen ?? fault.message });
       return;
     }
-    void this.end(run, outcomeOfFault(fault, crank, run), false, crank);
+    void this.end(run, outcomeOfFault(fault, crank, run), false, crank, used_ms);
   }
 
   /** The cell died under a crank, and nobody had killed it. */
-  lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined): void {
-    if (run.outcome === undefined) void this.end(run, outcomeOfLoss(exit, error), false, crank);
+  lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
+    if (run.outcome === undefined) void this.end(run, outcomeOfLoss(exit, error), false, crank, used_ms);
   }
 
   /** A crank, or a replay, went past what is allowed; its cell is killed for it. */
   exceeded(cell: Cell, run: Run | undefined, limit: LimitName, message: string): void {
     const { task } = cell;
     const crank = run?.onCpu;
-    if (task !== undefined) run?.stopCrank(usedBy(cell, task) ?? cell.held_ms(), this.#options.clock.monotonic());
+    const used_ms = task === undefined ? 0 : billed(cell, task);
+    run?.stopCrank(used_ms, this.#options.clock.monotonic());
     this.#options.stage().condemn(cell, run);
     if (run === undefined) return;
     run.onCpu = undefined;
@@ -202,7 +203,7 @@ export class Life {
         expected: `a replay within ${Math.round(task.limit_ms)} ms of CPU time`,
         seen: 'more',
       });
-    else void this.end(run, { kind: 'exceeded', limit, message }, false, crank);
+    else void this.end(run, { kind: 'exceeded', limit, message }, false, crank, used_ms);
   }
 
   /** It was replayed and did what its journal says: on another runtime than before, that is worth a note. */
@@ -211,10 +212,19 @@ export class Life {
     if (runtime !== undefined && run.outcome === undefined) void this.#options.broker.record(run, { kind: 'restamped', header: runtime });
   }
 
-  /** Ends a run from outside of its cranks. Resolves once that is durable. */
-  end(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu): Promise<unknown> {
+  /**
+   * Ends a run from outside of its cranks. Resolves once that is durable.
+   * @param used_ms CPU time of its last crank, which is paid for like any other; left out where it may be on the CPU still
+   */
+  end(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): Promise<unknown> {
+    const cell = run.seat?.cell;
+    const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
     this.#close(run, outcome);
-    return this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text });
+    return this.#options.broker.record(
+      run,
+      { kind: 'ended', outcome },
+      { revoke, delivery: crank?.text, cpu_us: (used_ms ?? underway) * 1000 },
+    );
   }
 
   /** What the bus tells. */

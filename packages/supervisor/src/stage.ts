@@ -16,9 +16,9 @@ export interface StageEvents {
   readonly onBegin: (run: Run) => void;
   readonly onCranked: (run: Run, crank: OnCpu, effects: string, cpu_us: number) => void;
   /** The run's isolate is gone, its cell lives on. */
-  readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined) => void;
+  readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number) => void;
   /** The cell died while the run was on its CPU, and nobody here had killed it. */
-  readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined) => void;
+  readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number) => void;
   /** The run's whole journal was replayed in this cell, and matched. */
   readonly onReplayed: (run: Run, cell: Cell) => void;
   readonly onDescribed: (cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }) => void;
@@ -40,6 +40,8 @@ export interface StageOptions {
 /** Bounds of one replay frame. */
 const REPLAY_ENTRIES = 500;
 const REPLAY_TEXT = 4 * 1024 * 1024;
+/** The kernel may count CPU time by the tick; what is shorter is left to the cell, which measures by the clock. */
+const TICK_MS = 10;
 /** A replayed crank may take this many times what it took, and this much more. */
 const REPLAY_FACTOR = 4;
 const REPLAY_SLACK_US = 100_000;
@@ -379,14 +381,16 @@ export class Stage {
 
   #cranked(cell: Cell, task: Task, effects: string, head: FrameHead): void {
     const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
+    const took_ms = this.#took_ms(task);
+    const measured_ms = took_ms < TICK_MS ? 0 : Math.min(usedBy(cell, task) ?? 0, took_ms);
     // The next run's crank goes out before this one's effects are looked at: the cell need not wait for us.
     this.#pump(cell);
     const crank = run?.onCpu;
     if (run === undefined || crank === undefined) return;
     run.onCpu = undefined;
     if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
-    // What the cell says it used cannot be more than the time it had.
-    const cpu_us = Math.min(head.cpu_us, Math.ceil(this.#took_ms(task) * 1000));
+    // What the cell says it used cannot be more than the time it had, nor, of what is long enough to measure, less than was seen.
+    const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took_ms * 1000)), Math.round(measured_ms * 1000));
     this.#options.events.onCranked(run, crank, effects, cpu_us);
     this.wake(run);
   }
@@ -410,8 +414,10 @@ export class Stage {
       run.seat = undefined;
       const crank = run.onCpu;
       run.onCpu = undefined;
-      if (task !== undefined) run.stopCrank(usedBy(cell, task) ?? head.cpu_us / 1000, this.#options.clock.monotonic());
-      this.#options.events.onFault(run, cell, crank, fault, task);
+      const took_ms = task === undefined ? 0 : this.#took_ms(task);
+      const used_ms = task === undefined ? 0 : Math.min(Math.max(usedBy(cell, task) ?? 0, head.cpu_us / 1000), took_ms);
+      if (task !== undefined) run.stopCrank(used_ms, this.#options.clock.monotonic());
+      this.#options.events.onFault(run, cell, crank, fault, task, used_ms);
     }
     this.#pump(cell);
   }
@@ -420,6 +426,7 @@ export class Stage {
     this.pool.remove(cell);
     const run = this.onCpu(cell);
     const crank = run?.onCpu;
+    const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     const condemned = this.#condemned.delete(cell);
     this.#evacuate(cell);
     this.#cells.delete(cell);
@@ -427,7 +434,7 @@ export class Stage {
     cell.behind = [];
     if (run !== undefined && !condemned) {
       run.onCpu = undefined;
-      this.#options.events.onLost(run, crank, exit, error);
+      this.#options.events.onLost(run, crank, exit, error, used_ms);
     }
     this.#options.events.onCellGone(cell, exit);
     this.#settle();
@@ -467,6 +474,12 @@ export class Stage {
 export function usedBy(cell: Cell, task: Task): number | undefined {
   const meter = cell.meter();
   return meter === undefined || task.cpuBefore_ms === undefined ? undefined : meter.cpu_ms - task.cpuBefore_ms;
+}
+
+/** CPU time of a task that did not come back: as it was last measured, and where nobody could, all the time it had the cell. */
+export function billed(cell: Cell, task: Task): number {
+  const held_ms = cell.held_ms();
+  return Math.max(0, Math.min(usedBy(cell, task) ?? task.used_ms ?? held_ms, held_ms));
 }
 
 /** The entry with the checkpoint itself belongs to the segment before. */

@@ -123,8 +123,8 @@ export class Supervisor {
       events: {
         onBegin: (run) => life.begin(run),
         onCranked: (run, crank, effects, cpu_us) => life.cranked(run, crank, effects, cpu_us),
-        onFault: (run, cell, crank, fault, task) => life.faulted(run, cell, crank, fault, task),
-        onLost: (run, crank, exit, error) => life.lost(run, crank, exit, error),
+        onFault: (run, cell, crank, fault, task, used_ms) => life.faulted(run, cell, crank, fault, task, used_ms),
+        onLost: (run, crank, exit, error, used_ms) => life.lost(run, crank, exit, error, used_ms),
         onReplayed: (run, cell) => life.replayed(run, cell),
         onDescribed: (cell, result) => this.#describer.onDescribed(cell, result),
         onCellGone: (cell, exit) => this.#cellGone(cell, exit),

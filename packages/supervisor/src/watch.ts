@@ -88,6 +88,7 @@ export class Watch {
     const meter = cell.meter();
     if (meter !== undefined) task.cpuBefore_ms ??= meter.cpu_ms;
     const used = meter === undefined ? held : meter.cpu_ms - (task.cpuBefore_ms ?? meter.cpu_ms);
+    if (meter !== undefined) task.used_ms = used;
     if (used >= MACHINE.long_crank_ms.default) this.#long.add(cell);
     const most = task.limit_ms + MACHINE.crank_slack_ms.default;
     const memory = this.#options.memory_mib(cell);

@@ -31,6 +31,8 @@ export interface Task {
   readonly limit_ms: number;
   /** Time on the CPU before it began, once the watch has looked. */
   cpuBefore_ms: number | undefined;
+  /** CPU time it has used, as the watch last saw it. */
+  used_ms: number | undefined;
   /** How long the process was stopped meanwhile. */
   frozen_ms: number;
   /** The run has been moved elsewhere before its turn came; what the cell answers counts for nothing. */
@@ -264,7 +266,17 @@ export class Cell {
   }
 
   #begin(kind: Task['kind'], assignment: number, crank: number, limit_ms: number): void {
-    const task: Task = { kind, assignment, crank, began: this.#now(), limit_ms, cpuBefore_ms: undefined, frozen_ms: 0, void: false };
+    const task: Task = {
+      kind,
+      assignment,
+      crank,
+      began: this.#now(),
+      limit_ms,
+      cpuBefore_ms: undefined,
+      used_ms: undefined,
+      frozen_ms: 0,
+      void: false,
+    };
     if (this.task !== undefined) {
       this.behind.push(task);
       return;
