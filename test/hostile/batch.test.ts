@@ -49,6 +49,22 @@ describe('a batch that no SDK makes', () => {
     expect(await w.run(`{ name: 'b', async run() { return 'fine' } }`)).toEqual({ kind: 'completed', output: 'fine' });
   });
 
+  test.each([
+    ['output', `'{"kind":"finish","output":' + '['.repeat(65) + ']'.repeat(65) + '}'`],
+    ['checkpoint', `'{"kind":"checkpoint","state":' + '['.repeat(65) + ']'.repeat(65) + '}'`],
+    ['unread messages', `'{"kind":"checkpoint","state":0,"unread":[' + '['.repeat(67) + ']'.repeat(67) + ']}'`],
+  ])('that nests its %s one level too deep ends its run', async (_, text) => {
+    const w = await world();
+    const source = `{ name: 'a', async run({ sleep }) {
+      await sleep(0);
+      const text = '[' + ${text} + ']';
+      Array.prototype.join = () => text.slice(1, -1);
+      console.log('x');
+      await new Promise(() => {});
+    } }`;
+    expect(await w.run(source)).toMatchObject({ kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' });
+  });
+
   test('that brings the bus itself to throw ends its run, and the host goes on', async () => {
     let healthy = false;
     // A tool of this host whose schema throws instead of refusing, as no schema should.

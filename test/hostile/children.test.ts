@@ -1,6 +1,7 @@
 /** What a run tries to gain by spawning. */
 import { describe, expect, test } from 'vitest';
-import { world } from '../world.ts';
+import { CorralError } from '@corral/protocol/errors';
+import { gate, readingTool, world } from '../world.ts';
 
 describe('a child', () => {
   // A run held to 16 MiB and 50 ms spawned a child that asked for 1,024 MiB and 10 s, and it was given that.
@@ -43,6 +44,49 @@ describe('a child', () => {
     expect(ends[0]?.[1]).toBeGreaterThan(0);
     expect(ends.at(-1)?.[0]).toBe('denied');
     expect(ends.reduce((sum, [, spent]) => sum + (spent ?? 0), 0)).toBeGreaterThan(500);
+  });
+
+  // A child whose last commit the store refused vanished, and its parent waited for it for ever.
+  test.each([
+    ['once', 1],
+    ['every time', Number.POSITIVE_INFINITY],
+  ])('whose end the store refuses %s has ended all the same, and its parent hears of it', async (_, times) => {
+    const w = await world();
+    const version = await w.deploy(`
+      import { defineAgent } from '@corral/guest';
+      const kid = defineAgent({ name: 'kid', async run() { return 'an end that cannot be written' } });
+      export default defineAgent({ name: 'a', spawns: { kid }, async run({ spawn }) { const { kind, code } = await spawn(kid, {}).ended; return [kind, code] } });`);
+    const commit = w.store.commit.bind(w.store);
+    let refused = 0;
+    w.store.commit = async (one) => {
+      if (one.status.outcome !== undefined && one.outbox.length > 0 && (refused += 1) <= times)
+        throw new CorralError('CORRAL_INTERNAL', 'The store failed: string or blob too big.');
+      return commit(one);
+    };
+    const { id, ended } = await w.submit(version);
+    expect(await ended).toEqual({ kind: 'completed', output: ['failed', 'CORRAL_INTERNAL'] });
+    const [kid] = await w.store.runs({ parent: id });
+    expect(kid?.status).toMatchObject(times === 1 ? { lifecycle: 'ended', outcome: { kind: 'failed' } } : { control: 'quarantined' });
+  });
+
+  test('that does not read has a bounded mailbox, and whoever writes to it is told', async () => {
+    const { opened, open } = gate();
+    const w = await world([readingTool('wait', () => opened.then(() => 1))]);
+    const version = await w.deploy(`
+      import { defineAgent } from '@corral/guest';
+      const kid = defineAgent({ name: 'kid', async run({ sleep }) { await sleep(1e6) } });
+      export default defineAgent({ name: 'a', uses: { wait: 'tool:wait' }, spawns: { kid }, async run({ spawn, caps }) {
+        const { send } = spawn(kid, {});
+        await caps.wait({});
+        const replies = await Promise.allSettled(Array.from({ length: 1005 }, (_, i) => send(i)));
+        return replies.filter((one) => one.status === 'rejected').map((one) => one.reason.code);
+      } });`);
+    const { id, ended } = await w.submit(version);
+    await w.until(id, () => w.supervisor.runs().some((one) => one.agent === 'kid' && one.waiting === 'timer'));
+    const kid = w.supervisor.runs().find((one) => one.agent === 'kid');
+    await w.supervisor.control.pause(kid?.id as never, 'ana', 'so that nothing is read');
+    open();
+    expect(await ended).toEqual({ kind: 'completed', output: Array(5).fill('CORRAL_MAILBOX_FULL') });
   });
 
   test('that is killed has what it used until then in its journal', async () => {

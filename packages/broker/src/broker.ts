@@ -10,7 +10,7 @@ import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { CEILINGS, LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
+import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
@@ -116,7 +116,9 @@ export class Broker {
     const { record } = ledger;
     const seq = ledger.seq + 1;
     const now = this.#powers.clock.now();
+    const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
     ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
+    if (child !== undefined) this.#powers.grants.release(child);
     ledger.purse.spend('cpu_ms', crank.cpu_us / 1000);
 
     const effects = parseEffects(crank.effectsText, record.ceilings);
@@ -129,6 +131,7 @@ export class Broker {
       if (batch.outcome === undefined && limit !== undefined) batch = ended(limit, batch.decisions);
       batch.outcome ??= finishOutcome(run);
     }
+    if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
 
     let entry: Entry = {
       seq,
@@ -320,7 +323,7 @@ export class Broker {
     for (const [i, outgoing] of commit.outbox.entries()) {
       const number = result.delivered[i] ?? 0;
       if (number > 0) this.#events.deliver(outgoing.to, outgoing.delivery, number);
-      else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number);
+      else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
     }
     for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
     for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);
@@ -350,10 +353,12 @@ export class Broker {
     if (results.length > 0) this.#events.deliver(ledger.record.id, { kind: 'reply', results }, undefined);
   }
 
-  #bounce(ledger: Ledger, id: number): void {
+  #bounce(ledger: Ledger, id: number, full: boolean): void {
     const pending = ledger.pending.get(id);
     if (pending?.kind !== 'decided') return;
-    const error = errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
+    const error = full
+      ? errorData('CORRAL_MAILBOX_FULL', `${MACHINE.mailbox_messages.default} messages wait for that run already.`, { call: id })
+      : errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
     pending.delivery = { kind: 'reply', results: [{ id, error }] };
   }
 }

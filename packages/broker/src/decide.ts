@@ -21,7 +21,7 @@ import {
   type Ceilings,
 } from '@corral/protocol/limits';
 import type { AgentVersion, Budget } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
+import { bounded, type Outcome } from '@corral/protocol/outcome';
 import type { Random } from '@corral/protocol/ports';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Outgoing } from '@corral/protocol/store';
@@ -142,17 +142,21 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       else batch.aborts.push(effect.id);
       return undefined;
     case 'emit':
-      batch.emits.push({ event: effect.event, data: emitted(ledger, effect.data) });
+      batch.emits.push({ event: effect.event, data: whole(ledger, effect.data, 'The data of an emit') });
       return undefined;
     case 'log':
       batch.logs.push({ level: effect.level, text: effect.text });
       return undefined;
     case 'checkpoint':
+      whole(ledger, effect.state, 'The state of a checkpoint');
+      whole(ledger, effect.unread, 'The unread messages of a checkpoint', UNREAD_DEPTH);
       if (ledger.pending.size > 0 || batch.dispatches.length > 0)
         throw new Violation('CORRAL_EFFECT_INVALID', 'A checkpoint was made while something was under way.');
       return undefined;
-    case 'listen':
     case 'finish':
+      whole(ledger, effect.output, 'The output');
+      return undefined;
+    case 'listen':
       return undefined;
   }
 }
@@ -168,7 +172,7 @@ function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: 
       id: effect.id,
       verdict: 'deny',
       code: error.code,
-      message: error.message,
+      message: bounded(error.message),
       ...(error.limit === undefined ? {} : { limit: error.limit }),
     };
   }
@@ -177,6 +181,8 @@ function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: 
 /** The grant behind an index, or the end of the run: an index that was never given is a forgery. */
 function resolve(ledger: Ledger, cap: number, context: DecideContext): Grant {
   const id = ledger.caps.get(cap);
+  // The mailbox of a child goes with it.
+  if (id === undefined && cap < 0 && -cap <= ledger.lastId) throw new Refused('CORRAL_RECIPIENT_ENDED', 'The child has ended.');
   if (id === undefined) throw new Violation('CORRAL_CAP_FORGED', `The run used capability ${cap}, which it was never given.`);
   const grant = context.grants.get(id);
   if (grant === undefined) throw new Refused('CORRAL_REVOKED', 'The capability was taken back.');
@@ -245,6 +251,9 @@ function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext
   const child = version.manifest;
   if (record.spawn_depth >= record.ceilings.spawn_depth) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `A child of this run would be generation ${record.spawn_depth + 1}.`, 'spawn_depth');
+  }
+  if (ledger.caps.size >= MACHINE.capabilities.default) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.caps.size} capabilities already.`, 'capabilities');
   }
   const { value: input } = json(effect.input ?? null, 'The input of the child', record.ceilings.message_bytes);
 
@@ -332,10 +341,10 @@ function afford(ledger: Ledger, amounts: Budget): void {
   );
 }
 
-/** An emit has no reply in which it could be refused; the SDK refuses a large one where it is made. */
-function emitted(ledger: Ledger, data: unknown): Json {
+/** Of an effect without a reply, in which it could be refused; the SDK refuses what is too large where it is made. */
+function whole(ledger: Ledger, value: unknown, what: string, depth = JSON_MAX_DEPTH): Json {
   try {
-    return json(data ?? null, 'The data of an emit', ledger.record.ceilings.message_bytes).value;
+    return json(value ?? null, what, ledger.record.ceilings.message_bytes, depth).value;
   } catch (error) {
     if (error instanceof Refused) throw new Violation(error.code, error.message);
     throw error;
@@ -346,11 +355,13 @@ function refuse(refusal: Refusal | undefined): void {
   if (refusal !== undefined) throw new Refused(refusal.code, refusal.message);
 }
 
+/** A list of messages, each with a body. */
+const UNREAD_DEPTH = JSON_MAX_DEPTH + 2;
+
 /** A value that came out of an isolate, within the bounds on size and depth. */
-function json(value: unknown, what: string, most: number): { value: Json; bytes: number } {
-  if (isDeeperThan(value, JSON_MAX_DEPTH))
-    throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} nest deeper than ${JSON_MAX_DEPTH} levels.`);
-  const bytes = Buffer.byteLength(canonical(value));
+function json(value: unknown, what: string, most: number, depth = JSON_MAX_DEPTH): { value: Json; bytes: number } {
+  if (isDeeperThan(value, depth)) throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} nest deeper than ${JSON_MAX_DEPTH} levels.`);
+  const bytes = Buffer.byteLength(depth === JSON_MAX_DEPTH ? canonical(value) : JSON.stringify(value));
   if (bytes > most)
     throw new Refused('CORRAL_EFFECT_TOO_LARGE', `${what} have ${bytes} bytes; at most ${most} may leave at once.`, 'message_bytes');
   return { value: value as Json, bytes };

@@ -42,7 +42,7 @@ export interface Commit {
 }
 
 export interface CommitResult {
-  /** The inbox number each outgoing item got, in order; 0 where the receiver has ended. */
+  /** The inbox number each outgoing item got, in order; 0 where the receiver has ended, -1 where `mailbox_messages` wait for it. */
   readonly delivered: readonly number[];
 }
 

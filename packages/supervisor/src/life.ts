@@ -10,7 +10,7 @@ import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { LimitName } from '@corral/protocol/limits';
-import type { Outcome } from '@corral/protocol/outcome';
+import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { RunHeader, RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
@@ -47,6 +47,8 @@ const RETRY_MS = 1_000;
 
 export class Life {
   readonly #options: LifeOptions;
+  /** Runs whose end the store did not take at first. */
+  readonly #buried = new Set<RunId>();
   readonly #waiters = new Map<RunId, ((outcome: Outcome) => void)[]>();
 
   constructor(options: LifeOptions) {
@@ -216,7 +218,8 @@ export class Life {
    * Ends a run from outside of its cranks. Resolves once that is durable.
    * @param used_ms CPU time of its last crank, which is paid for like any other; left out where it may be on the CPU still
    */
-  end(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): Promise<unknown> {
+  end(run: Run, how: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): Promise<unknown> {
+    const outcome = boundedOutcome(how);
     const cell = run.seat?.cell;
     const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
     this.#close(run, outcome);
@@ -363,6 +366,7 @@ export class Life {
   }
 
   #ended(id: RunId, outcome: Outcome): void {
+    this.#buried.delete(id);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
       run.outcome = outcome;
@@ -401,6 +405,34 @@ export class Life {
           .hold(id)
           .catch(() => clock.after(RETRY_MS, again));
       clock.after(RETRY_MS, again);
-    } else this.#resolve(id, { kind: 'failed', code: error.code, message: error.message });
+    } else if (error.code === 'CORRAL_STOPPING' || error.code === 'CORRAL_EPOCH_STALE') {
+      this.#resolve(id, { kind: 'failed', code: error.code, message: error.message });
+    } else void this.#bury(run, error);
+  }
+
+  /**
+   * What it did last cannot be written down. It ends as what the store has of it, so that its end is durable and its parent hears
+   * of it; where not even that can be written, it is kept still, and its parent is told by this host alone.
+   */
+  async #bury({ id, ledger }: Run, error: CorralError): Promise<void> {
+    const { residence, store } = this.#options;
+    const outcome = boundedOutcome({ kind: 'failed', code: error.code, message: error.message });
+    const again = this.#buried.has(id);
+    this.#buried.add(id);
+    const run = again
+      ? undefined
+      : await residence()
+          .hold(id)
+          .catch(() => undefined);
+    if (run !== undefined && run.outcome === undefined) {
+      await this.end(run, outcome, true);
+      return;
+    }
+    const stored = await store.run(id).catch(() => undefined);
+    if (stored?.status.outcome !== undefined) return this.#resolve(id, stored.status.outcome);
+    await store.quarantine(id, error.message).catch(() => undefined);
+    const { parent, budget } = ledger.record;
+    if (parent !== undefined) this.deliver(parent.run, { kind: 'child_ended', id: parent.id, run: id, outcome, spent: budget }, undefined);
+    this.#resolve(id, outcome);
   }
 }

@@ -7,6 +7,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
@@ -329,8 +330,9 @@ export class SqliteCore {
     return rows.map(({ data, used, revoked }) => ({ ...(JSON.parse(data) as Grant), used, revoked: revoked !== 0 }));
   }
 
-  /** Puts a delivery into an inbox; 0 where the receiver has ended. */
+  /** Puts a delivery into an inbox; 0 where the receiver has ended, -1 where too many messages wait for it. */
   #deliver(from: RunId, to: RunId, key: string, delivery: PendingDelivery): number {
+    if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
     const row = this.#get<{ n: number; inbox_seq: number }>(
       "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, inbox_seq",
       to,
@@ -345,6 +347,15 @@ export class SqliteCore {
       JSON.stringify(delivery),
     );
     return row.inbox_seq;
+  }
+
+  /** How many deliveries wait for a run; they are taken in order, so its first and last tell. */
+  #waiting(run: RunId): number {
+    const row = this.#get<{ inbox_seq: number; first: number | null }>(
+      'SELECT inbox_seq, (SELECT min(seq) FROM inbox WHERE run = n) AS first FROM runs WHERE id = ?',
+      run,
+    );
+    return row === undefined || row.first === null ? 0 : row.inbox_seq - row.first + 1;
   }
 
   /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */

@@ -50,7 +50,8 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   bundle.agent(record.agent);
   const run = new Run(ledger, bundle, epoch);
   run.lastAt = lastAt;
-  for (const { used, revoked, ...grant } of chain) grants.add(grant, { used, revoked }, grant.holder === record.id);
+  const held = new Set(ledger.caps.values());
+  for (const { used, revoked, ...grant } of chain) grants.add(grant, { used, revoked }, held.has(grant.id));
   run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
   run.journalAhead = entries;
   const now = clock.now();
