@@ -96,6 +96,7 @@ export async function resume(): Promise<Figure[]> {
             message_bytes: ceilings.message_bytes,
             log_bytes: ceilings.log_bytes,
             effects_per_crank: 10_000,
+            effects_bytes: 4 * 1024 * 1024,
             temporal: false,
           },
         });

@@ -1,7 +1,6 @@
 /** Each of these once went wrong. */
 import { describe, expect, test } from 'vitest';
 import { CorralError } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
 import { gate, readingTool, tool, world, type World } from '../world.ts';
 
 const eventually = async (holds: () => boolean | Promise<boolean>) => {

@@ -5,19 +5,19 @@
 import type { Grants } from '@corral/policy/grants';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
-import { Effects, type Effect } from '@corral/protocol/effect';
 import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import { LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
+import { CEILINGS, LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
+import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { decide, emptyBatch, exceeded, type Batch, type Dispatch } from './decide.ts';
 import { Dispatcher } from './dispatch.ts';
+import { parseEffects } from './effects.ts';
 import type { Ledger, PendingCall } from './ledger.ts';
 
 export interface BrokerPowers {
@@ -57,6 +57,9 @@ export interface BusRun {
   readonly outcome: Outcome | undefined;
 }
 
+/** The longest text of effects that can have been taken. */
+const EFFECTS_KEPT = MACHINE.effects_bytes.default + CEILINGS.message_bytes.max;
+
 /** What came back from a cell. */
 export interface Crank {
   readonly delivery: Delivery;
@@ -94,21 +97,34 @@ export class Broker {
   }
 
   /**
-   * Takes one crank through the bus. When it returns, the ledger has the crank and tools that may start early are on
+   * Takes one crank through the bus. If it throws, the run must be ended: its ledger has only part of the crank. When it returns, the ledger has the crank and tools that may start early are on
    * their way; everything else leaves once the commit is durable.
    * @returns the outcome, when the crank ended its run
    */
   crank(run: BusRun, crank: Crank): Outcome | undefined {
+    const { seq } = run.ledger;
+    try {
+      return this.#crank(run, crank);
+    } catch (error) {
+      // Nothing of it was handed to the store; the next entry takes its place.
+      run.ledger.seq = seq;
+      throw error;
+    }
+  }
+
+  #crank(run: BusRun, crank: Crank): Outcome | undefined {
     const { ledger } = run;
     const { record } = ledger;
     const seq = ledger.seq + 1;
     const now = this.#powers.clock.now();
+    const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
     ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
+    if (child !== undefined) this.#powers.grants.release(child);
     ledger.purse.spend('cpu_ms', crank.cpu_us / 1000);
 
-    const effects = parseEffects(crank.effectsText);
+    const effects = parseEffects(crank.effectsText, record.ceilings);
     let batch: Batch;
-    if (effects instanceof CorralError) batch = ended({ kind: 'failed', code: effects.code, message: effects.message });
+    if ('kind' in effects) batch = ended(effects);
     else {
       batch = decide(ledger, seq, effects, this.#context(run, now));
       ledger.journalBytes += crank.deliveryText.length + crank.effectsText.length;
@@ -116,12 +132,14 @@ export class Broker {
       if (batch.outcome === undefined && limit !== undefined) batch = ended(limit, batch.decisions);
       batch.outcome ??= finishOutcome(run);
     }
+    if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
 
     let entry: Entry = {
       seq,
       at: now,
       delivery: crank.deliveryText,
-      effects: crank.effectsText,
+      // What was refused for its size is not kept either.
+      effects: crank.effectsText.length > EFFECTS_KEPT ? undefined : crank.effectsText,
       decisions: batch.decisions,
       event: undefined,
       cpu_us: crank.cpu_us,
@@ -151,23 +169,26 @@ export class Broker {
     }
     const timersDone = crank.delivery.kind === 'timer' ? [crank.delivery.id, ...batch.timersDone] : batch.timersDone;
     // A refusal is told by the event.
-    this.#commit(run, entry, crank.inbox, batch, timersDone).catch(() => undefined);
+    this.#handOver(run, entry, crank.inbox, batch, timersDone).catch(() => undefined);
     return batch.outcome;
   }
 
   /**
    * Writes down something the host did to a run; the ledger has it when this returns. Ends the run if the event says so.
    * @throws whatever the store refused it for; nothing of it has happened then
-   * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on
+   * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on;
+   * `cpu_us`: what it had used of the CPU for that
    */
   record(
     run: BusRun,
     event: HostEvent,
-    more: { readonly revoke?: boolean; readonly delivery?: string | undefined } = {},
+    more: { readonly revoke?: boolean; readonly delivery?: string | undefined; readonly cpu_us?: number } = {},
   ): Promise<CommitResult> {
     const { ledger } = run;
     const at = this.#powers.clock.now();
     ledger.applyEvent(event, at);
+    const cpu_us = Math.round(more.cpu_us ?? 0);
+    ledger.purse.spend('cpu_ms', cpu_us / 1000);
     ledger.seq += 1;
     const entry: Entry = {
       seq: ledger.seq,
@@ -176,11 +197,11 @@ export class Broker {
       effects: undefined,
       decisions: [],
       event,
-      cpu_us: 0,
+      cpu_us,
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
-    return this.#commit(run, entry, undefined, batch, [], more.revoke);
+    return this.#handOver(run, entry, undefined, batch, [], more.revoke);
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
@@ -236,6 +257,18 @@ export class Broker {
     return { now, random, grants, tool: (name: string) => tool(tenant, name), agent: (name: string) => agents.get(name) };
   }
 
+  /** Commits. Whatever goes wrong with it concerns this run, and nobody else. */
+  async #handOver(run: BusRun, entry: Entry, ...more: CommitRest): Promise<CommitResult> {
+    const { epoch } = run;
+    try {
+      return await this.#commit(run, entry, ...more);
+    } catch (error) {
+      const reason = internal(error);
+      this.#events.refused(run.ledger.record.id, epoch, reason);
+      throw reason;
+    }
+  }
+
   async #commit(
     run: BusRun,
     entry: Entry,
@@ -284,10 +317,6 @@ export class Broker {
     const last = this.#committing.get(record.id);
     try {
       result = await committing;
-    } catch (error) {
-      const reason = error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });
-      this.#events.refused(record.id, commit.epoch, reason);
-      throw reason;
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
@@ -305,7 +334,7 @@ export class Broker {
     for (const [i, outgoing] of commit.outbox.entries()) {
       const number = result.delivered[i] ?? 0;
       if (number > 0) this.#events.deliver(outgoing.to, outgoing.delivery, number);
-      else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number);
+      else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
     }
     for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
     for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);
@@ -336,13 +365,20 @@ export class Broker {
     if (results.length > 0) this.#events.deliver(ledger.record.id, { kind: 'reply', results }, undefined);
   }
 
-  #bounce(ledger: Ledger, id: number): void {
+  #bounce(ledger: Ledger, id: number, full: boolean): void {
     const pending = ledger.pending.get(id);
     if (pending?.kind !== 'decided') return;
-    const error = errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
+    const error = full
+      ? errorData('CORRAL_MAILBOX_FULL', `${MACHINE.mailbox_messages.default} messages wait for that run already.`, { call: id })
+      : errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
     pending.delivery = { kind: 'reply', results: [{ id, error }] };
   }
 }
+
+type CommitRest = [consumed: number | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
+
+const internal = (error: unknown): CorralError =>
+  error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });
 
 /** A batch of which nothing leaves. */
 function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
@@ -359,23 +395,6 @@ function overrun(ledger: Ledger): Outcome | undefined {
   if (ledger.purse.left('cpu_ms') < 0)
     return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
   return undefined;
-}
-
-function parseEffects(text: string): readonly Effect[] | CorralError {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return new CorralError('CORRAL_EFFECT_INVALID', 'The crank’s effects are no JSON.');
-  }
-  if (Array.isArray(value) && value.length === 0) return [];
-  const parsed = Effects.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  return new CorralError(
-    'CORRAL_EFFECT_INVALID',
-    `An effect has the wrong shape: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown'}.`,
-  );
 }
 
 export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {

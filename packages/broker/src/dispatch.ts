@@ -6,6 +6,7 @@ import { errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
+import { bounded } from '@corral/protocol/outcome';
 import type { Clock } from '@corral/protocol/ports';
 import type { Result } from '@corral/protocol/delivery';
 import type { RunRecord } from '@corral/protocol/run';
@@ -83,7 +84,7 @@ export class Dispatcher {
       this.#going.delete(key);
       going.stopTimer();
       if (result.kind === 'unknown') {
-        if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, result.message);
+        if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message));
         if (attempt < ATTEMPTS) return this.#attempt(record, call, attempt + 1);
       }
       this.#events.onResult(record.id, resultOf(call, record.ceilings.message_bytes, result));
@@ -114,7 +115,10 @@ const keyOf = (run: RunId, id: number) => `${run}:${id}`;
 function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): Result {
   const { id, tool } = call;
   if (result.kind !== 'ok') {
-    return { id, error: errorData(result.kind === 'timed_out' ? 'CORRAL_TIMED_OUT' : 'CORRAL_TOOL_FAILED', result.message, { call: id }) };
+    return {
+      id,
+      error: errorData(result.kind === 'timed_out' ? 'CORRAL_TIMED_OUT' : 'CORRAL_TOOL_FAILED', bounded(result.message), { call: id }),
+    };
   }
   const parsed = parsedOrNot(tool.output, result.value);
   if (parsed?.success !== true)

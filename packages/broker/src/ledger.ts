@@ -108,6 +108,7 @@ export class Ledger {
       case 'child_ended': {
         const pending = this.pending.get(delivery.id);
         this.pending.delete(delivery.id);
+        this.caps.delete(-delivery.id);
         if (pending?.kind === 'child')
           this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
         return;

@@ -24,6 +24,7 @@ function session(body: string, { seed = '5eed'.repeat(16), memory_mib = 32, log_
     message_bytes,
     log_bytes,
     effects_per_crank: 100,
+    effects_bytes: 1_000_000,
     temporal: source.includes('Temporal'),
   };
   return new Session({ image, prelude, bundle, config, memory_mib, load_cpu_us: CPU_US });

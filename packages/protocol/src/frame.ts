@@ -49,7 +49,11 @@ export interface Frame extends FrameHead {
 
 export interface HelloPayload {
   readonly effects_per_crank: number;
+  readonly effects_bytes: number;
 }
+
+/** Bundles a cell keeps; both sides forget the one that was sent first, so that each knows what the other has. */
+export const BUNDLES_PER_CELL = 32;
 
 export interface StartPayload {
   readonly bundle: string;

@@ -43,6 +43,7 @@ export const ADMISSION = {
   input_bytes: limit('the input of a run as JSON', 1 * MIB, 4 * MIB),
   schema_bytes: limit('one JSON Schema of a manifest', 32 * 1024, 256 * 1024),
   schema_depth: limit('nesting of one JSON Schema', 32, 64),
+  manifest_bytes: limit('one manifest as JSON, besides its two schemas', 32 * 1024, 256 * 1024),
   agents_per_bundle: limit('agents defined in one bundle', 64, 256),
   uses_per_agent: limit('capabilities an agent may name', 64, 256),
 } as const satisfies Record<string, Limit>;
@@ -51,6 +52,7 @@ export const ADMISSION = {
 export const MACHINE = {
   frame_bytes: limit('payload of one frame between supervisor and cell', 16 * MIB, 64 * MIB),
   effects_per_crank: limit('effects of one crank', 10_000, 100_000),
+  effects_bytes: limit('effects of one crank as JSON, besides one of the largest size', 4 * MIB, 64 * MIB),
   call_timeout_ms: limit('time a tool has for one attempt', 30_000, 3_600_000),
   cells_per_tenant: limit('cells one tenant may hold at once', 2, 64),
   cell_memory_mib: limit('resident memory of one cell before idle isolates are parked', 1024, 65_536),
@@ -77,6 +79,7 @@ export const MACHINE = {
   checkpoint_hint_entries: limit('journal entries after which an agent is advised to checkpoint', 5_000, 10_000_000),
   grant_depth: limit('length of a chain of derived grants', 64, 64),
   capabilities: limit('capabilities a run may hold', 1_024, 65_536),
+  attenuation_bytes: limit('one attenuation as JSON', 8 * 1024, 64 * 1024),
   predicates_per_grant: limit('argument predicates of one attenuation', 16, 64),
   timer_ms: limit('how far ahead a timer may be set', 365 * DAY_MS, 365 * DAY_MS),
   mailbox_messages: limit('messages waiting for one run; one more is refused', 1_000, 100_000),

@@ -43,7 +43,7 @@ export interface Commit {
 }
 
 export interface CommitResult {
-  /** The inbox number each outgoing item got, in order; 0 where the receiver has ended. */
+  /** The inbox number each outgoing item got, in order; 0 where the receiver has ended, -1 where `mailbox_messages` wait for it. */
   readonly delivered: readonly number[];
 }
 
@@ -63,6 +63,8 @@ export interface StoredRun {
   readonly inbox: number;
   /** Nobody holds it in memory: it lives in the store alone. */
   readonly parked: boolean;
+  /** Hosts that died, one after the other, while they held it and before it made another entry. */
+  readonly attempts?: number;
 }
 
 /** Part of a journal, as a cell is given it to replay. */

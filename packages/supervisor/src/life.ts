@@ -10,7 +10,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
-import type { Outcome } from '@corral/protocol/outcome';
+import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { HostEvent, RunHeader, RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
@@ -22,7 +22,7 @@ import { viewOf, type Observation } from './observe.ts';
 import { outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
 import type { Residence } from './residence.ts';
 import { Run, type OnCpu } from './runs/run.ts';
-import { usedBy, type Stage } from './stage.ts';
+import { billed, type Stage } from './stage.ts';
 
 export interface LifeOptions {
   readonly store: Store;
@@ -49,6 +49,8 @@ export class Life {
   readonly #options: LifeOptions;
   /** Runs that must not go on, though the store does not know it yet. */
   readonly #fences = new Map<RunId, { readonly outcome: Outcome; readonly revoke: boolean }>();
+  /** Runs whose end the store did not take at first. */
+  readonly #buried = new Set<RunId>();
   #closed = false;
   readonly #waiters = new Map<RunId, ((outcome: Outcome) => void)[]>();
 
@@ -75,7 +77,7 @@ export class Life {
 
   /** A run is back from the store: what it had asked for is asked for again where that does no harm. */
   woken(run: Run): void {
-    const { clock, broker, tell } = this.#options;
+    const { clock, tell } = this.#options;
     const fence = this.#fences.get(run.id);
     if (fence !== undefined) return this.endSoon(run, fence.outcome, fence.revoke);
     tell({ kind: 'woken', run: run.id });
@@ -169,6 +171,20 @@ export class Life {
 
   cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
+    try {
+      this.#take(run, crank, effects, cpu_us);
+    } catch (error) {
+      // Whatever a guest brought the host to trip over, it is its own run that ends.
+      this.endSoon(
+        run,
+        { kind: 'failed', code: 'CORRAL_INTERNAL', message: `The crank could not be taken in: ${String(error)}.` },
+        true,
+        crank,
+      );
+    }
+  }
+
+  #take(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     this.#tellAnswered(run, crank);
     run.losses = 0;
     const { inbox, text } = crank;
@@ -180,7 +196,7 @@ export class Life {
   }
 
   /** The run's isolate is gone, its cell lives on. */
-  faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined): void {
+  faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
     if (fault.fault === 'timeout' && crank !== undefined && task !== undefined && task.frozen_ms > 0) {
       // The cell counted time in which it was stopped. The crank is given up and made again.
@@ -193,18 +209,18 @@ export class Life {
       this.#diverged(run, cell, { crank: fault.crank ?? task.crank, expected, seen: fault.seen ?? fault.message });
       return;
     }
-    this.endSoon(run, outcomeOfFault(fault, crank, run), false, crank);
+    this.endSoon(run, outcomeOfFault(fault, crank, run), false, crank, used_ms);
   }
 
   /**
    * The cell died under a crank, and nobody here had killed it. Nothing of that crank has left, so it is made again elsewhere,
    * unless the guest itself did it: by what the process said last, or because it happens time and again.
    */
-  lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined): void {
+  lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
     run.losses += 1;
     if (error !== undefined || saysOutOfMemory(exit) || run.losses > MACHINE.cell_losses.default) {
-      this.endSoon(run, outcomeOfLoss(exit, error), false, crank);
+      this.endSoon(run, outcomeOfLoss(exit, error), false, crank, used_ms);
       return;
     }
     if (crank !== undefined) run.queue.unshift(crank);
@@ -215,7 +231,8 @@ export class Life {
   exceeded(cell: Cell, run: Run | undefined, limit: LimitName, message: string): void {
     const { task } = cell;
     const crank = run?.onCpu;
-    if (task !== undefined) run?.stopCrank(usedBy(cell, task) ?? cell.held_ms(), this.#options.clock.monotonic());
+    const used_ms = task === undefined ? 0 : billed(cell, task);
+    run?.stopCrank(used_ms, this.#options.clock.monotonic());
     this.#options.stage().condemn(cell, run);
     if (run === undefined) return;
     run.onCpu = undefined;
@@ -230,7 +247,7 @@ export class Life {
         expected: `a replay within ${Math.round(task.limit_ms)} ms of CPU time`,
         seen: 'more',
       });
-    else this.endSoon(run, { kind: 'exceeded', limit, message }, false, crank);
+    else this.endSoon(run, { kind: 'exceeded', limit, message }, false, crank, used_ms);
   }
 
   /** It was replayed and did what its journal says: on another runtime than before, that is worth a note. */
@@ -239,16 +256,23 @@ export class Life {
     if (runtime !== undefined && run.outcome === undefined) this.#note(run, { kind: 'restamped', header: runtime });
   }
 
-  /** Ends a run from outside of its cranks. Resolves once that is durable. */
-  async end(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu): Promise<void> {
+  /**
+   * Ends a run from outside of its cranks. Resolves once that is durable.
+   * @param used_ms CPU time of its last crank, which is paid for like any other; left out where it may be on the CPU still
+   */
+  async end(run: Run, how: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): Promise<void> {
+    const outcome = boundedOutcome(how);
+    const cell = run.seat?.cell;
+    const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
     this.#fences.set(run.id, { outcome, revoke });
     this.#close(run, outcome);
-    await this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text });
+    const cpu_us = (used_ms ?? underway) * 1000;
+    await this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
   }
 
   /** As above, where nobody waits for it. If the store refuses it now, the run is ended as soon as the store can. */
-  endSoon(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu): void {
-    this.end(run, outcome, revoke, crank).catch(() => undefined);
+  endSoon(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): void {
+    this.end(run, outcome, revoke, crank, used_ms).catch(() => undefined);
   }
 
   /** What the bus tells. */
@@ -415,6 +439,7 @@ export class Life {
 
   #ended(id: RunId, outcome: Outcome): void {
     this.#fences.delete(id);
+    this.#buried.delete(id);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
       run.outcome = outcome;
@@ -453,6 +478,32 @@ export class Life {
     tell({ kind: 'refused', run: id, error });
     if (this.#closed || error.code === 'CORRAL_STOPPING') return;
     if (error.code === 'CORRAL_EPOCH_STALE') this.#resolve(id, { kind: 'failed', code: error.code, message: error.message });
-    else this.#later(() => this.#options.residence().hold(id));
+    else if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE') this.#later(() => this.#options.residence().hold(id));
+    else void this.#bury(run, error);
+  }
+
+  /**
+   * What it did last cannot be written down. It ends as what the store has of it, so that its end is durable and its parent hears
+   * of it; where not even that can be written, it is kept still, and its parent is told by this host alone.
+   */
+  async #bury({ id, ledger }: Run, error: CorralError): Promise<void> {
+    const { residence, store } = this.#options;
+    const outcome = boundedOutcome({ kind: 'failed', code: error.code, message: error.message });
+    const again = this.#buried.has(id);
+    this.#buried.add(id);
+    this.#fences.set(id, { outcome, revoke: true });
+    // Bringing it back ends it at once, by its fence.
+    const run = again
+      ? undefined
+      : await residence()
+          .hold(id)
+          .catch(() => undefined);
+    if (run !== undefined) return;
+    const stored = await store.run(id).catch(() => undefined);
+    if (stored?.status.outcome !== undefined) return this.#resolve(id, stored.status.outcome);
+    await store.quarantine(id, error.message).catch(() => undefined);
+    const { parent, budget } = ledger.record;
+    if (parent !== undefined) this.deliver(parent.run, { kind: 'child_ended', id: parent.id, run: id, outcome, spent: budget }, undefined);
+    this.#resolve(id, outcome);
   }
 }

@@ -16,7 +16,8 @@ export const saysOutOfMemory = (exit: ProcessExit): boolean => OUT_OF_MEMORY.tes
 
 /** The cell died under a crank, and nobody had killed it. */
 export function outcomeOfLoss(exit: ProcessExit, error: CorralError | undefined): Outcome {
-  if (error !== undefined) return { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL', message: error.message };
+  if (error !== undefined)
+    return { kind: 'failed', code: error.code === 'CORRAL_INTERNAL' ? error.code : 'CORRAL_CELL_PROTOCOL', message: error.message };
   const words = lastWords(exit);
   if (saysOutOfMemory(exit)) return { kind: 'exceeded', limit: 'memory', message: `The run took its cell’s memory: ${words}` };
   const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;

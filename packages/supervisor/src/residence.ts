@@ -41,6 +41,8 @@ export interface ResidenceOptions {
   readonly onVacant: (tenant: TenantId) => void;
 }
 
+/** Hosts that may die under a run that gets no further, before it is suspected of having killed them. */
+const ATTEMPTS = 3;
 /** Wake-ups that one sweep follows. */
 const SWEEP_RUNS = 256;
 /** Attempts at parking a run that messages keep arriving for. */
@@ -226,6 +228,10 @@ export class Residence {
     let run: Run;
     try {
       run = await this.#options.revive(claimed);
+      if ((claimed.attempts ?? 0) >= ATTEMPTS && isAboutToGo(run, clock.now())) {
+        const message = `${claimed.attempts} hosts in a row died while ${id} was at work, and it has got no further. It is kept still until somebody has looked.`;
+        throw new CorralError('CORRAL_INTERNAL', message);
+      }
     } catch (error) {
       const reason =
         error instanceof CorralError
@@ -334,4 +340,12 @@ export class Residence {
     for (const other of runs.values()) if (other.tenant === run.tenant) return;
     this.#options.onVacant(run.tenant);
   }
+}
+
+/** It would be on a CPU within moments: whatever it does to a host, it would do to this one. */
+function isAboutToGo(run: Run, now: number): boolean {
+  if (run.runnable) return true;
+  if (run.control !== 'none' || run.ledger.held !== undefined) return false;
+  for (const pending of run.ledger.pending.values()) if (pending.kind === 'timer' && pending.due <= now + 1_000) return true;
+  return false;
 }

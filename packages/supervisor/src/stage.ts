@@ -4,6 +4,7 @@
  */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload, FrameHead } from '@corral/protocol/frame';
+import type { TenantId } from '@corral/protocol/ids';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { ReplayPage } from '@corral/protocol/store';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
@@ -15,9 +16,9 @@ export interface StageEvents {
   readonly onBegin: (run: Run) => void;
   readonly onCranked: (run: Run, crank: OnCpu, effects: string, cpu_us: number) => void;
   /** The run's isolate is gone, its cell lives on. */
-  readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined) => void;
+  readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number) => void;
   /** The cell died while the run was on its CPU, and nobody here had killed it. */
-  readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined) => void;
+  readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number) => void;
   /** CPU time that a replay took. */
   readonly onReplayCpu: (run: Run, cpu_us: number) => void;
   /** The run's whole journal was replayed in this cell, and matched. */
@@ -34,10 +35,17 @@ export interface StageOptions {
   /** The next part of a run's journal to be replayed, once everything handed over for it is durable. */
   readonly replayPage: (run: Run, after: number) => Promise<ReplayPage>;
   readonly events: StageEvents;
+  /** How long an empty cell is kept for its tenant. */
+  readonly cell_idle_ms: number;
 }
 
 /** After how long a journal that could not be read is tried again. */
 const AGAIN_MS = 500;
+/** The kernel may count CPU time by the tick; what is shorter is left to the cell, which measures by the clock. */
+const TICK_MS = 10;
+/** How long a cell that its tenant has beyond its share is kept without use. */
+const SURPLUS_MS = 500;
+
 interface Occupancy {
   readonly byAssignment: Map<number, Run>;
   /** Runs with something to do here, in turn. */
@@ -59,6 +67,8 @@ export class Stage {
   /** Runs in some cell's `ready`, or waiting for a cell or for their journal. */
   readonly #queued = new Set<Run>();
   readonly #homeless: Run[] = [];
+  /** Since when nobody has wanted anything of a cell. */
+  readonly #unused = new WeakMap<Cell, number>();
   /** What is still to be replayed of a run that boards a cell. */
   readonly #boarding = new Map<Run, Boarding>();
   /** Cells that were killed on purpose: their loss is nobody's fault. */
@@ -121,10 +131,82 @@ export class Stage {
     if (run.seat?.cell.taken === true) this.unseat(run);
     const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
     this.#queued.add(run);
-    if (cell === undefined) this.#homeless.push(run);
-    else {
+    if (cell === undefined) {
+      this.#homeless.push(run);
+      this.#reclaim(run.tenant);
+    } else {
       this.#occupancy(cell).ready.push(run);
       this.#pump(cell);
+    }
+  }
+
+  /**
+   * Puts the cells in order: those that tenants have beyond their share, or have had no use for in a while, are given back, and
+   * runs without a cell are given one.
+   */
+  keepHouse(): void {
+    const now = this.#options.clock.monotonic();
+    for (const cell of this.pool.cells) {
+      const { tenant } = cell;
+      if (tenant === undefined || !cell.idling || this.#isWanted(cell)) {
+        this.#unused.delete(cell);
+        continue;
+      }
+      const since = this.#unused.get(cell) ?? now;
+      this.#unused.set(cell, since);
+      const spare = this.pool.surplus(tenant) > 0 && now - since >= SURPLUS_MS;
+      if (spare || (this.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.condemn(cell, undefined);
+    }
+    // Who waits behind a crank that computes for long moves as soon as there is a better place.
+    for (const cell of this.pool.cells) if (cell.taken && (this.#cells.get(cell)?.ready.length ?? 0) > 0) this.rehome(cell);
+    const [first] = this.#homeless;
+    if (first !== undefined) this.#reclaim(first.tenant);
+  }
+
+  /** Whether somebody in a cell has something to do there. */
+  #isWanted(cell: Cell): boolean {
+    const occupancy = this.#cells.get(cell);
+    if (occupancy === undefined) return false;
+    if (occupancy.ready.length > 0) return true;
+    for (const run of occupancy.byAssignment.values()) if (run.runnable || this.isBusy(run)) return true;
+    return false;
+  }
+
+  /**
+   * A tenant has no cell, and there is none left: whoever has the most gives one up, the least needed. Where everybody has one,
+   * somebody must have no use for theirs. What ran there goes on elsewhere.
+   */
+  #reclaim(tenant: TenantId): void {
+    if (this.#condemned.size > 0 || this.pool.seat(tenant, (one) => this.load(one)) !== undefined) return this.#settle();
+    const counts = this.pool.count();
+    let best: Cell | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    const most = Math.max(0, ...counts.values());
+    for (const cell of this.pool.cells) {
+      if (cell.tenant === undefined || cell.tenant === tenant || cell.doomed || cell.paused) continue;
+      const idle = cell.idling && !this.#isWanted(cell);
+      if (most > 1 ? counts.get(cell.tenant) !== most : !idle) continue;
+      // One that computes for long before one that many share: its run alone begins its crank again.
+      const need = idle ? this.load(cell) / 1e6 : cell.stuck ? 1 : 1 + this.load(cell);
+      if (need >= least) continue;
+      best = cell;
+      least = need;
+    }
+    if (best !== undefined) this.condemn(best, undefined);
+  }
+
+  /** Runs without a cell ask again. */
+  #settle(): void {
+    for (const homeless of this.#homeless.splice(0)) {
+      this.#queued.delete(homeless);
+      if (!homeless.runnable) continue;
+      const cell = homeless.seat?.cell ?? this.pool.seat(homeless.tenant, (one) => this.load(one));
+      this.#queued.add(homeless);
+      if (cell === undefined) this.#homeless.push(homeless);
+      else {
+        this.#occupancy(cell).ready.push(homeless);
+        this.#pump(cell);
+      }
     }
   }
 
@@ -325,14 +407,16 @@ export class Stage {
 
   #cranked(cell: Cell, task: Task, effects: string, head: FrameHead): void {
     const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
+    const took_ms = this.#took_ms(task);
+    const measured_ms = took_ms < TICK_MS ? 0 : Math.min(usedBy(cell, task) ?? 0, took_ms);
     // The next run's crank goes out before this one's effects are looked at: the cell need not wait for us.
     this.#pump(cell);
     const crank = run?.onCpu;
     if (run === undefined || crank === undefined) return;
     run.onCpu = undefined;
     if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
-    // What the cell says it used cannot be more than the time it had.
-    const cpu_us = Math.min(head.cpu_us, Math.ceil(this.#took_ms(task) * 1000));
+    // What the cell says it used cannot be more than the time it had, nor, of what is long enough to measure, less than was seen.
+    const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took_ms * 1000)), Math.round(measured_ms * 1000));
     this.#options.events.onCranked(run, crank, effects, cpu_us);
     this.wake(run);
   }
@@ -357,8 +441,10 @@ export class Stage {
       run.seat = undefined;
       const crank = run.onCpu;
       run.onCpu = undefined;
-      if (task !== undefined) run.stopCrank(usedBy(cell, task) ?? head.cpu_us / 1000, this.#options.clock.monotonic());
-      this.#options.events.onFault(run, cell, crank, fault, task);
+      const took_ms = task === undefined ? 0 : this.#took_ms(task);
+      const used_ms = task === undefined ? 0 : Math.min(Math.max(usedBy(cell, task) ?? 0, head.cpu_us / 1000), took_ms);
+      if (task !== undefined) run.stopCrank(used_ms, this.#options.clock.monotonic());
+      this.#options.events.onFault(run, cell, crank, fault, task, used_ms);
     }
     this.#pump(cell);
   }
@@ -367,6 +453,7 @@ export class Stage {
     this.pool.remove(cell, exit);
     const run = this.onCpu(cell);
     const crank = run?.onCpu;
+    const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     const condemned = this.#condemned.delete(cell);
     this.#evacuate(cell);
     this.#cells.delete(cell);
@@ -374,13 +461,10 @@ export class Stage {
     cell.behind = [];
     if (run !== undefined && !condemned && !this.#closed) {
       run.onCpu = undefined;
-      this.#options.events.onLost(run, crank, exit, error);
+      this.#options.events.onLost(run, crank, exit, error, used_ms);
     }
     this.#options.events.onCellGone(cell, exit);
-    for (const homeless of this.#homeless.splice(0)) {
-      this.#queued.delete(homeless);
-      this.wake(homeless);
-    }
+    this.#settle();
   }
 
   /** Everybody leaves a cell that is lost. Runs with something to do find another at once. */
@@ -417,6 +501,12 @@ export class Stage {
 export function usedBy(cell: Cell, task: Task): number | undefined {
   const meter = cell.meter();
   return meter === undefined || task.cpuBefore_ms === undefined ? undefined : meter.cpu_ms - task.cpuBefore_ms;
+}
+
+/** CPU time of a task that did not come back: as it was last measured, and where nobody could, all the time it had the cell. */
+export function billed(cell: Cell, task: Task): number {
+  const held_ms = cell.held_ms();
+  return Math.max(0, Math.min(usedBy(cell, task) ?? task.used_ms ?? held_ms, held_ms));
 }
 
 /** Each segment of a run has randomness of its own, derived so that replay finds it again. */

@@ -116,6 +116,7 @@ export class Supervisor {
     const life = this.#life;
     this.#stage = new Stage({
       clock,
+      cell_idle_ms: options.cell_idle_ms ?? MACHINE.cell_idle_ms.default,
       replayPage: async (run, after) => {
         await broker.settled(run.id);
         return store.replayPage(run.id, after);
@@ -123,8 +124,8 @@ export class Supervisor {
       events: {
         onBegin: (run) => life.begin(run),
         onCranked: (run, crank, effects, cpu_us) => life.cranked(run, crank, effects, cpu_us),
-        onFault: (run, cell, crank, fault, task) => life.faulted(run, cell, crank, fault, task),
-        onLost: (run, crank, exit, error) => life.lost(run, crank, exit, error),
+        onFault: (run, cell, crank, fault, task, used_ms) => life.faulted(run, cell, crank, fault, task, used_ms),
+        onLost: (run, crank, exit, error, used_ms) => life.lost(run, crank, exit, error, used_ms),
         onReplayCpu: (run, cpu_us) => this.#replay_us.set(run.tenant, (this.#replay_us.get(run.tenant) ?? 0) + cpu_us),
         onReplayed: (run, cell) => life.replayed(run, cell),
         onDescribed: (cell, result) => this.#describer.onDescribed(cell, result),
@@ -157,6 +158,7 @@ export class Supervisor {
       },
       onStuck: (cell) => stage.rehome(cell),
       onFull: (cell) => stage.evict(cell),
+      onCalm: () => stage.keepHouse(),
     });
     this.#residence = new Residence({
       store,

@@ -19,6 +19,8 @@ export interface WatchOptions {
   readonly onStuck: (cell: Cell) => void;
   /** A cell without work holds more memory than it should. */
   readonly onFull: (cell: Cell) => void;
+  /** Now and then, whatever happens. */
+  readonly onCalm: () => void;
 }
 
 /** How often it looks while something is on a CPU, and while nothing is. */
@@ -33,6 +35,7 @@ export class Watch {
   readonly #options: WatchOptions;
   #stop: (() => void) | undefined;
   #calm = true;
+  #calmed = 0;
   #closed = false;
   /** Cells frozen until a slot is free, in turn. */
   readonly #waiting: Cell[] = [];
@@ -64,6 +67,11 @@ export class Watch {
       this.#calm = true;
       for (const cell of this.#options.cells()) this.#look(cell);
       this.#share();
+      const now = this.#options.clock.monotonic();
+      if (now - this.#calmed >= CALM_MS) {
+        this.#calmed = now;
+        this.#options.onCalm();
+      }
       if (!this.#closed) this.#next();
     });
   }
@@ -82,6 +90,7 @@ export class Watch {
     const meter = cell.meter();
     if (meter !== undefined) task.cpuBefore_ms ??= meter.cpu_ms;
     const used = meter === undefined ? held : meter.cpu_ms - (task.cpuBefore_ms ?? meter.cpu_ms);
+    if (meter !== undefined) task.used_ms = used;
     // A replay computes no longer than the run once did; it gives way only when that turns out to be untrue.
     const long = task.kind === 'replay' ? MACHINE.replay_cpu_ms.default / 2 : MACHINE.long_crank_ms.default;
     if (used >= long) this.#long.add(cell);

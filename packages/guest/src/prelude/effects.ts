@@ -19,6 +19,7 @@ export class Effects {
   /** Given up here, but not answered: to the host they are under way. */
   readonly #abandoned = new Set<number>();
   #batch: string[] = [];
+  #bytes = 0;
   #lastId = 0;
   #logged = 0;
   #finished = false;
@@ -35,6 +36,9 @@ export class Effects {
     if (this.#batch.length >= this.#config.effects_per_crank) {
       this.#host.fault('too_many', `One crank made more than ${this.#config.effects_per_crank} effects.`);
     }
+    this.#bytes += text.length + 1;
+    const most = this.#config.effects_bytes + this.#config.message_bytes;
+    if (this.#bytes >= most) this.#host.fault('too_many', `The effects of one crank have more than ${most} bytes.`);
     this.#batch.push(text);
   }
 
@@ -110,6 +114,7 @@ export class Effects {
     if (this.#batch.length === 0) return '[]';
     const text = `[${this.#batch.join(',')}]`;
     this.#batch = [];
+    this.#bytes = 0;
     return text;
   }
 

@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { PendingDelivery } from '@corral/protocol/delivery';
@@ -18,7 +19,6 @@ import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
 import * as queries from './queries.ts';
 import { chain, seal } from './seal.ts';
-import { MACHINE } from '@corral/protocol/limits';
 import { Sql } from './sql.ts';
 import { verifyStep, type Verified } from './verify.ts';
 
@@ -42,6 +42,7 @@ interface RunRow {
   readonly checkpoint: number;
   readonly parked: number;
   readonly ledger: Uint8Array | null;
+  readonly attempts: number;
 }
 
 /** What a commit must know of its run. The writer alone changes it, so it may remember. */
@@ -54,11 +55,13 @@ interface Head {
   lifecycle: RunStatus['lifecycle'];
   control: RunStatus['control'];
   parked: boolean;
+  attempts: number;
   hash: Uint8Array;
 }
 
-const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, ledger, last.seq, last.waiting
+const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, ledger, attempts, last.seq, last.waiting
   FROM runs LEFT JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
+const THIS_ERA = "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'era')";
 const LIST_LIMIT = 1000;
 /** Not an agent's timer but the time at which a parked run must be looked at, such as the end of its wall time. */
 const DEADLINE = 0;
@@ -104,8 +107,8 @@ export class SqliteCore {
     const parked = !claim;
     const { lastInsertRowid } = this.#sql
       .prepared(
-        `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
-       VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ?)`,
+        `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, claimed_era, created_at)
+       VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ${THIS_ERA}, ?)`,
       )
       .run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
     const n = Number(lastInsertRowid);
@@ -113,22 +116,35 @@ export class SqliteCore {
     const sealed = this.#evidence.seal(key, PLACE.record(record.id), [JSON.stringify(record)], { tenant: record.tenant, n, seq: 0 });
     this.#run('INSERT INTO records (n, version, key, record) VALUES (?, ?, ?, ?)', n, version, wrapped, sealed);
     for (const grant of grants) this.#putGrant(grant);
-    this.#remember(record.id, { n, tenant: record.tenant, key, epoch, seq: 0, lifecycle, control: 'none', parked, hash: NO_HASH });
+    this.#remember(record.id, {
+      n,
+      tenant: record.tenant,
+      key,
+      epoch,
+      seq: 0,
+      lifecycle,
+      control: 'none',
+      parked,
+      attempts: 0,
+      hash: NO_HASH,
+    });
   }
 
   claim(run: RunId): StoredRun | undefined {
     this.#heads.delete(run);
     // Before anything is written: a run that does not open is refused as it is.
     const found = this.run(run);
-    const row = this.#get<{ n: number; epoch: number }>(
-      "UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, epoch",
+    const row = this.#get<{ n: number; epoch: number; attempts: number }>(
+      `UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0, claimed_era = ${THIS_ERA},
+         attempts = CASE WHEN parked = 1 THEN 0 ELSE attempts + (claimed_era <> ${THIS_ERA}) END
+       WHERE id = ? AND lifecycle <> 'ended' RETURNING n, epoch, attempts`,
       run,
     );
     if (found === undefined || row === undefined) return found;
     this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
     // From now on its journal goes on, and what was known before is out of date.
     if (found.ledger !== undefined) this.#run('UPDATE runs SET ledger = NULL WHERE n = ?', row.n);
-    return { ...found, status: { ...found.status, lifecycle: 'active' }, epoch: row.epoch, parked: false };
+    return { ...found, status: { ...found.status, lifecycle: 'active' }, epoch: row.epoch, parked: false, attempts: row.attempts };
   }
 
   park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): boolean {
@@ -173,6 +189,11 @@ export class SqliteCore {
   bury(run: RunId, outcome: Outcome, at: number): void {
     const n = this.#evidence.bury(run, outcome, at);
     if (n !== undefined) this.#forget(run, n);
+  }
+
+  /** This host ends in good order: what it holds was not its death. */
+  retire(): void {
+    this.#run('UPDATE runs SET attempts = 0 WHERE attempts > 0');
   }
 
   alive(now: number): void {
@@ -221,6 +242,10 @@ export class SqliteCore {
       );
       head.lifecycle = status.lifecycle;
       head.control = status.control;
+    }
+    if (head.attempts > 0) {
+      this.#run('UPDATE runs SET attempts = 0 WHERE n = ?', head.n);
+      head.attempts = 0;
     }
     if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
@@ -320,8 +345,9 @@ export class SqliteCore {
     return backupTo(this.#sql, to, at);
   }
 
-  /** Puts a delivery into an inbox; 0 where the receiver has ended. */
+  /** Puts a delivery into an inbox; 0 where the receiver has ended, -1 where too many messages wait for it. */
   #deliver(from: RunId, to: RunId, name: string, delivery: PendingDelivery): number {
+    if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
     const key = this.#keyOf(to);
     if (key === undefined) return 0;
     const row = this.#get<{ n: number; inbox_seq: number }>(
@@ -338,6 +364,15 @@ export class SqliteCore {
       seal(key, PLACE.inbox(to, row.inbox_seq), encodeTexts([JSON.stringify(delivery)])),
     );
     return row.inbox_seq;
+  }
+
+  /** How many deliveries wait for a run; they are taken in order, so its first and last tell. */
+  #waiting(run: RunId): number {
+    const row = this.#get<{ inbox_seq: number; first: number | null }>(
+      'SELECT inbox_seq, (SELECT min(seq) FROM inbox WHERE run = n) AS first FROM runs WHERE id = ?',
+      run,
+    );
+    return row === undefined || row.first === null ? 0 : row.inbox_seq - row.first + 1;
   }
 
   /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */
@@ -367,11 +402,12 @@ export class SqliteCore {
         lifecycle: Head['lifecycle'];
         control: Head['control'];
         parked: number;
+        attempts: number;
         seq: number | null;
         hash: Uint8Array | null;
       } & Omit<Custody, 'end_hash'>
     >(
-      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, parked, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
+      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, parked, attempts, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
@@ -387,6 +423,7 @@ export class SqliteCore {
       lifecycle,
       control,
       parked: row.parked !== 0,
+      attempts: row.attempts,
       seq: seq ?? 0,
       hash: hash ?? NO_HASH,
     });

@@ -19,6 +19,7 @@ function database(entries: number): string {
   const db = new DatabaseSync(path);
   migrate(db);
   const core = new SqliteCore(db, KEYS);
+  core.nextEra();
   for (const n of [1, 2]) {
     core.admit({ id: runId(n), tenant: 't', created_at: n } as never, [], true);
     for (let seq = 1; seq <= entries; seq++) {

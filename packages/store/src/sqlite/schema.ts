@@ -82,6 +82,12 @@ const STEPS: readonly string[] = [
   CREATE INDEX grants_holder ON grants (holder);
   CREATE INDEX grants_parent ON grants (parent) WHERE parent IS NOT NULL;
   `,
+  `
+  -- How many hosts, one after the other, died while they held the run and before it made another entry; and the last that took it.
+  ALTER TABLE runs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN claimed_era INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX runs_tried ON runs (n) WHERE attempts > 0;
+  `,
 ];
 
 /**

@@ -146,6 +146,7 @@ function serveWriter(): void {
       port.postMessage(answers);
     }
     if (closing === undefined) return;
+    write(db, core, [{ id: closing.id, op: 'retire', args: [] }]);
     db.close();
     lock.close();
     port.postMessage([{ id: closing.id, value: undefined }] satisfies Answer[]);

@@ -58,8 +58,9 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   const run = new Run(ledger, bundle, epoch);
   run.lastAt = lastAt;
   // Parents first, so that each knows what is derived from it.
+  const held = new Set(ledger.caps.values());
   for (const { used, revoked, ...grant } of chain.toSorted((a, b) => a.depth - b.depth))
-    grants.add(grant, { used, revoked }, grant.holder === record.id);
+    grants.add(grant, { used, revoked }, held.has(grant.id));
   run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
   const now = clock.now();
   run.wallLeft_ms = Math.max(0, record.ceilings.wall_ms - ledger.wallUsed(now, absent_ms(ledger.began_at ?? now)));
