@@ -108,6 +108,11 @@ export class Stage {
     return this.#cells.get(cell)?.byAssignment.values() ?? [];
   }
 
+  /** The run of an assignment. */
+  seated(cell: Cell, assignment: number): Run | undefined {
+    return this.#cells.get(cell)?.byAssignment.get(assignment);
+  }
+
   /** The run that a cell is working for. */
   onCpu(cell: Cell): Run | undefined {
     return cell.task === undefined ? undefined : this.#cells.get(cell)?.byAssignment.get(cell.task.assignment);
