@@ -22,7 +22,8 @@ import { viewOf, type Observation } from './observe.ts';
 import { outcomeOfFault, outcomeOfLoss } from './outcomes.ts';
 import type { Residence } from './residence.ts';
 import { Run, type OnCpu } from './runs/run.ts';
-import { billed, type Stage } from './stage.ts';
+import { billed } from './cells/usage.ts';
+import type { Stage } from './stage.ts';
 
 export interface LifeOptions {
   readonly store: Store;

@@ -9,7 +9,9 @@ import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
+import { billed, usedBy } from './cells/usage.ts';
 import type { OnCpu, Run } from './runs/run.ts';
+import { afterCheckpoint, batches, seedOf } from './runs/segment.ts';
 
 export interface StageEvents {
   /** A run's first crank is about to begin. */
@@ -37,14 +39,8 @@ export interface StageOptions {
   readonly cell_idle_ms: number;
 }
 
-/** Bounds of one replay frame. */
-const REPLAY_ENTRIES = 500;
-const REPLAY_TEXT = 4 * 1024 * 1024;
 /** The kernel may count CPU time by the tick; what is shorter is left to the cell, which measures by the clock. */
 const TICK_MS = 10;
-/** A replayed crank may take this many times what it took, and this much more. */
-const REPLAY_FACTOR = 4;
-const REPLAY_SLACK_US = 100_000;
 
 /** How long a cell that its tenant has beyond its share is kept without use. */
 const SURPLUS_MS = 500;
@@ -473,49 +469,4 @@ export class Stage {
   #took_ms(task: Task): number {
     return this.#options.clock.monotonic() - task.began - task.frozen_ms;
   }
-}
-
-/** CPU time of a task, as the operating system counts it; undefined where nobody has looked in time. */
-export function usedBy(cell: Cell, task: Task): number | undefined {
-  const meter = cell.meter();
-  return meter === undefined || task.cpuBefore_ms === undefined ? undefined : meter.cpu_ms - task.cpuBefore_ms;
-}
-
-/** CPU time of a task that did not come back: as it was last measured, and where nobody could, all the time it had the cell. */
-export function billed(cell: Cell, task: Task): number {
-  const held_ms = cell.held_ms();
-  return Math.max(0, Math.min(usedBy(cell, task) ?? task.used_ms ?? held_ms, held_ms));
-}
-
-/** The entry with the checkpoint itself belongs to the segment before. */
-function afterCheckpoint({ ledger }: Run, entries: readonly Entry[]): readonly Entry[] {
-  const { checkpoint } = ledger;
-  return checkpoint === undefined ? entries : entries.filter(({ seq }) => seq > checkpoint.seq);
-}
-
-/** Each segment of a run has randomness of its own, derived so that replay finds it again. */
-function seedOf({ ledger }: Run): string {
-  const { seed } = ledger.record.header;
-  if (ledger.checkpoint === undefined) return seed;
-  const word = (Number.parseInt(seed.slice(0, 8), 16) ^ Math.imul(ledger.checkpoint.seq, 0x9e37_79b9)) >>> 0;
-  return word.toString(16).padStart(8, '0') + seed.slice(8);
-}
-
-/** A journal cut into frames. Entries without a crank are the host's and mean nothing to the isolate. */
-function batches(entries: readonly Entry[]): ReplayPayload[] {
-  const result: ReplayPayload[] = [];
-  let cranks: ReplayPayload['cranks'][number][] = [];
-  let text = 0;
-  for (const { seq, delivery, effects, cpu_us } of entries) {
-    if (delivery === undefined || effects === undefined) continue;
-    cranks.push({ crank: seq, delivery, effects, cpu_us: cpu_us * REPLAY_FACTOR + REPLAY_SLACK_US });
-    text += delivery.length + effects.length;
-    if (cranks.length >= REPLAY_ENTRIES || text >= REPLAY_TEXT) {
-      result.push({ cranks });
-      cranks = [];
-      text = 0;
-    }
-  }
-  if (cranks.length > 0) result.push({ cranks });
-  return result;
 }
