@@ -1,6 +1,6 @@
 /** What a cell does besides its cranks: what it holds, and what it computes when nobody has asked. */
 import { describe, expect, test } from 'vitest';
-import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports';
+import type { CellLauncher, CellProcess, CellProcessEvents, ProcessMeter } from '@corral/protocol/ports';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { gate, readingTool, world } from '../world.ts';
 
@@ -29,10 +29,15 @@ describe.each([
   });
 });
 
-/** Launches real cells; the first that is bound can be made to look as though it computed all the time. */
+/** Launches real cells; one can be made to look as though it computed all the time, or had started processes. */
 class Restless implements CellLauncher {
   readonly #real = new ProcessLauncher(findWalls());
   pid: number | undefined;
+  readonly #looks: (began: number) => Partial<ProcessMeter>;
+
+  constructor(looks: (began: number) => Partial<ProcessMeter>) {
+    this.#looks = looks;
+  }
 
   launch(events: CellProcessEvents): CellProcess {
     const cell = this.#real.launch(events);
@@ -40,15 +45,18 @@ class Restless implements CellLauncher {
     const began = performance.now();
     cell.meter = () => {
       const read = meter();
-      return read && cell.pid === this.pid ? { ...read, cpu_ms: performance.now() - began } : read;
+      return read && cell.pid === this.pid ? { ...read, ...this.#looks(began) } : read;
     };
     return cell;
   }
 }
 
-test('a cell that computes though nobody has asked it to is killed, and its runs go on elsewhere', async () => {
+test.each([
+  ['computes though nobody has asked it to', (began: number) => ({ cpu_ms: performance.now() - began })],
+  ['has started processes', () => ({ children: true })],
+])('a cell that %s is killed, and its runs go on elsewhere', async (_, looks) => {
   const { opened, open } = gate();
-  const launcher = new Restless();
+  const launcher = new Restless(looks);
   const w = await world([readingTool('wait', () => opened.then(() => 'open'))], { launcher });
   const source = `{ name: 'b', uses: { wait: 'tool:wait' }, async run({ caps }) { return caps.wait({}) } }`;
   const { id, ended } = await w.submit(await w.deploy(source));

@@ -99,7 +99,10 @@ export class Watch {
       this.#calm = false;
       this.#lookAtTask(cell, cell.task);
     }
-    if (!cell.doomed) this.#lookAtSize(cell);
+    if (cell.doomed) return;
+    // No cell starts anything. Whoever runs there is not a guest any more, and its meter tells half of the story.
+    if ((cell.task === undefined ? cell.idle : cell.meter())?.children === true) cell.disown('It started processes.');
+    else this.#lookAtSize(cell);
   }
 
   #lookAtTask(cell: Cell, task: Task): void {
@@ -153,7 +156,7 @@ export class Watch {
     if (now - last.at < CALM_MS * 0.8) return;
     const strikes = idle.cpu_ms - last.cpu_ms > (now - last.at) / 4 ? last.strikes + 1 : 0;
     this.#idle.set(cell, { sent, at: now, cpu_ms: idle.cpu_ms, strikes });
-    if (strikes >= STRIKES) this.#options.onRogue(cell);
+    if (strikes >= STRIKES) cell.disown('It computed though it had been asked for nothing.');
   }
 
   /** Whatever a cell holds, there is an end to it, at work or not. */

@@ -267,6 +267,12 @@ export class Cell {
     this.#process.kill();
   }
 
+  /** It does what no sound cell does: it is killed, and the run on its CPU, if there is one, is to blame. */
+  disown(why: string): void {
+    this.#violation = new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} is no longer sound. ${why}`);
+    this.kill();
+  }
+
   meter(): ProcessMeter | undefined {
     return this.#process.meter();
   }
