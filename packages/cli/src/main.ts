@@ -56,6 +56,8 @@ program
     process.exitCode = await doctor(options);
   });
 
+addDataCommands(program);
+
 // Whoever reads us may stop reading: `corral demo --json | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug));
 
