@@ -1,0 +1,155 @@
+/**
+ * What a policy may ask about one call: facts, not verdicts. Made from the run's label, its provenance index, the tool's
+ * annotations and a little history; read by Cedar as `context.flow` and by decide.ts, which says the same in TypeScript.
+ */
+import type { Json } from '@corral/protocol/json';
+import { leavesOf, namedAlike } from './leaves.ts';
+import { requested, type Deed, type Request, type Requested } from './intent.ts';
+import type { Sticky } from './labels.ts';
+import type { Origin, Provenance, Trace } from './provenance.ts';
+
+/** What is known of a tool, from its annotations. */
+export interface FlowTool {
+  readonly name: string;
+  /** It changes something, or reaches beyond this host with what it is given. Only such calls are judged. */
+  readonly outside: boolean;
+  /** Parameters that say where data or money goes. Empty for a tool that has none. */
+  readonly destinations: readonly string[];
+  /** Parameter with an amount of money, if any. */
+  readonly amount?: string;
+  readonly deed: Deed;
+}
+
+/** What is known of a run before the call. */
+export interface FlowState {
+  readonly sticky: Sticky;
+  readonly provenance: Provenance;
+  readonly request: Request;
+  /** Destinations this agent has reached before, in any run. */
+  readonly known_destination: (destination: string) => boolean;
+  /** Whether this version of the agent has used this tool before; true where no history is kept. */
+  readonly used_before: boolean;
+  /** Outside effects of this run so far. */
+  readonly outside_calls: number;
+  /** Largest amount that this agent paid before, in minor units; undefined without history. */
+  readonly largest_amount?: number;
+}
+
+/** The record that policies read. All members are always there, so that no policy can stumble over a missing one. Names and values are part of the policy interface. */
+export interface FlowFacts {
+  /** As FlowTool.outside. */
+  readonly outside: boolean;
+  /** Something a stranger may have written was read before this call. */
+  readonly untrusted_influence: boolean;
+  /** Private data was read before this call. */
+  readonly private_data: boolean;
+  /** An outside effect was made before this call. */
+  readonly outside_effect: boolean;
+  /** Arguments that are no destination carry words or identifiers of private results. */
+  readonly carries_private: boolean;
+  /** Worst origin among the destinations given; `none` without any. From best to worst: user, trusted, selected, quoted, model, untrusted. */
+  readonly destination_origin: Origin | 'none';
+  /** Worst origin among all other arguments; `none` without any. */
+  readonly argument_origin: Origin | 'none';
+  /** An argument that is no destination carries an address, link or account that stands in untrusted text only. */
+  readonly foreign_identifier: boolean;
+  /** Whether the principal asked for this kind of effect. */
+  readonly requested: Requested;
+  readonly first_time_destination: boolean;
+  /** First use of this tool by this version of the agent. */
+  readonly first_use: boolean;
+  /** Minor units of money (cents), rounded up; 0 when the call moves none. Not a finite number counts as the largest there is. */
+  readonly amount_minor: number;
+  readonly outside_calls: number;
+  /** For people who decide: what is out of the ordinary, in words of UNUSUAL. Sorted, distinct. */
+  readonly unusual: readonly Unusual[];
+}
+
+export const UNUSUAL = [
+  'amount_above_history',
+  'argument_from_untrusted_text',
+  'destination_from_untrusted_text',
+  'destination_of_no_known_origin',
+  'first_time_destination',
+  'first_use_of_tool',
+  'link_or_address_from_untrusted_text',
+  'not_asked_for',
+  'private_data_in_arguments',
+] as const;
+export type Unusual = (typeof UNUSUAL)[number];
+
+/** Facts, and where each argument came from, for the decision record and for whoever is asked. */
+export interface Flow {
+  readonly facts: FlowFacts;
+  readonly traces: readonly (Trace & { readonly path: string })[];
+}
+
+const WORSE: readonly Origin[] = ['user', 'trusted', 'selected', 'quoted', 'model', 'untrusted'];
+const worst = (a: Origin | 'none', b: Origin): Origin => (a === 'none' || WORSE.indexOf(b) > WORSE.indexOf(a) ? b : a);
+/** Cedar's Long is wider, JSON's safe integers are not. */
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/** The facts of one call. Pure; bounded by the bounds of leaves and provenance. */
+export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
+  const { leaves, complete } = leavesOf(args);
+  const traces: (Trace & { path: string })[] = [];
+  let destination: Origin | 'none' = 'none';
+  let argument: Origin | 'none' = 'none';
+  let carriesPrivate = false;
+  let foreign = false;
+  let firstTime = false;
+  let amount = 0;
+  for (const leaf of leaves) {
+    const parameter = /^[^.[]*/.exec(leaf.path)?.[0] ?? '';
+    const trace = state.provenance.trace(leaf.value, leaf.name === parameter ? parameter : leaf.name);
+    traces.push({ path: leaf.path, ...trace });
+    if (tool.destinations.some((one) => one === parameter || namedAlike(one, parameter))) {
+      destination = worst(destination, trace.origin);
+      firstTime ||= !state.known_destination(String(leaf.value));
+    } else {
+      argument = worst(argument, trace.origin);
+      carriesPrivate ||= trace.private;
+      foreign ||= trace.foreign_identifier;
+    }
+    if (parameter === tool.amount) amount = Math.max(amount, minor(leaf.value));
+  }
+  if (!complete) {
+    // What was not looked at is taken for the worst it can be.
+    if (tool.destinations.length > 0) destination = 'untrusted';
+    argument = 'untrusted';
+    foreign = true;
+  }
+  const asked = requested(state.request, tool.deed);
+  const facts = {
+    outside: tool.outside,
+    untrusted_influence: state.sticky.untrusted_input,
+    private_data: state.sticky.private_data,
+    outside_effect: state.sticky.outside_effect,
+    carries_private: carriesPrivate,
+    destination_origin: destination,
+    argument_origin: argument,
+    foreign_identifier: foreign,
+    requested: asked,
+    first_time_destination: firstTime,
+    first_use: !state.used_before,
+    amount_minor: amount,
+    outside_calls: state.outside_calls,
+  };
+  const marks: Record<Unusual, boolean> = {
+    amount_above_history: state.largest_amount !== undefined && amount > state.largest_amount,
+    argument_from_untrusted_text: argument === 'untrusted',
+    destination_from_untrusted_text: destination === 'untrusted',
+    destination_of_no_known_origin: destination === 'model',
+    first_time_destination: firstTime,
+    first_use_of_tool: !state.used_before,
+    link_or_address_from_untrusted_text: foreign,
+    not_asked_for: tool.outside && asked === 'no',
+    private_data_in_arguments: carriesPrivate,
+  };
+  return { facts: { ...facts, unusual: UNUSUAL.filter((one) => marks[one]) }, traces };
+}
+
+function minor(value: string | number): number {
+  const units = Math.ceil(Math.abs(Number(value)) * 100 - 1e-6);
+  return Number.isSafeInteger(units) ? units : MOST;
+}
