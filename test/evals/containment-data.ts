@@ -25,6 +25,8 @@ export interface Call {
   readonly tool: string;
   readonly args: Json;
   readonly result: Json;
+  /** Of the part of the result that the recording cut off: texts that are known to have stood there. */
+  readonly unseen: string;
   readonly failed: boolean;
 }
 
@@ -80,7 +82,9 @@ export function load(folder: string): Trace[] {
   const traces: Trace[] = [];
   for (const file of readdirSync(folder).sort()) {
     if (!file.endsWith('.jsonl.gz') || file.startsWith('loops-')) continue;
-    for (const line of gunzipSync(readFileSync(join(folder, file))).toString('utf8').split('\n')) {
+    for (const line of gunzipSync(readFileSync(join(folder, file)))
+      .toString('utf8')
+      .split('\n')) {
       if (line === '') continue;
       const recorded = JSON.parse(line) as RecordedTrace;
       const tools = toolsOf(suites, recorded);
@@ -94,7 +98,8 @@ export function load(folder: string): Trace[] {
 function toolsOf(suites: Suites, trace: RecordedTrace): ReadonlyMap<string, SuiteTool> | undefined {
   const versions = [suites[trace.bench_version], ...Object.values(suites)];
   const tools = new Map<string, SuiteTool>();
-  for (const version of versions) for (const tool of version?.[trace.suite]?.tools ?? []) if (!tools.has(tool.name)) tools.set(tool.name, tool);
+  for (const version of versions)
+    for (const tool of version?.[trace.suite]?.tools ?? []) if (!tools.has(tool.name)) tools.set(tool.name, tool);
   return tools.size === 0 ? undefined : tools;
 }
 
@@ -111,7 +116,8 @@ function traceOf(recorded: RecordedTrace, tools: ReadonlyMap<string, SuiteTool>)
       step: call.step,
       tool: call.tool,
       args: call.args,
-      result: [jsonOf(call.result ?? ''), ...(unseen.get(index) ?? [])],
+      result: jsonOf(call.result ?? ''),
+      unseen: (unseen.get(index) ?? []).join('\n'),
       failed: call.error !== undefined,
     })),
     truth: {

@@ -3,7 +3,7 @@
  * considered on the way to it.
  */
 import { decideFlow, FLOW_LIMITS, type FlowDecision } from '@corral/policy/flow/decide';
-import { flowOf, type FlowFacts, type FlowTool } from '@corral/policy/flow/facts';
+import { flowOf, type Flow, type FlowFacts, type FlowTool } from '@corral/policy/flow/facts';
 import { deedOf, requestOf } from '@corral/policy/flow/intent';
 import { afterOutsideEffect, CLEAN, join, labelOf } from '@corral/policy/flow/labels';
 import { Provenance } from '@corral/policy/flow/provenance';
@@ -25,17 +25,24 @@ export type Judge = (trace: Trace) => Run;
 const LIMITS = { ...FLOW_LIMITS, ask_first_use: false };
 
 /** A tool the recording calls and no suite describes: the worst that it can be. */
-const unknown = (name: string): SuiteTool => ({ name, params: [], side_effect: true, reads_untrusted: true, egress: true, egress_params: [] });
+const unknown = (name: string): SuiteTool => ({
+  name,
+  params: [],
+  side_effect: true,
+  reads_untrusted: true,
+  egress: true,
+  egress_params: [],
+});
 
 const flowTool = (tool: SuiteTool): FlowTool => ({
   name: tool.name,
-  outside: tool.side_effect === true || tool.egress,
+  effect: tool.side_effect === true || (tool.egress && tool.side_effect === 'soft') ? 'change' : tool.egress ? 'fetch' : 'none',
   destinations: tool.egress_params,
   deed: deedOf(tool.name),
 });
 
 /** A judge that knows labels and provenance and leaves the verdict to `decide`. */
-export function flowJudge(decide: (facts: FlowFacts) => FlowDecision): Judge {
+export function flowJudge(decide: (facts: FlowFacts) => FlowDecision, seen: (flow: Flow) => FlowFacts = ({ facts }) => facts): Judge {
   return (trace) => {
     const provenance = new Provenance();
     provenance.user(trace.prompt);
@@ -44,6 +51,8 @@ export function flowJudge(decide: (facts: FlowFacts) => FlowDecision): Judge {
     let outside = 0;
     return {
       decide(call) {
+        // A call to no tool that there is failed when it was recorded and fails here, whatever a policy says.
+        if (call.failed && !trace.tools.has(call.tool)) return { verdict: 'allow', why: 'no such tool' };
         const tool = flowTool(trace.tools.get(call.tool) ?? unknown(call.tool));
         const state = {
           sticky: label.sticky,
@@ -53,7 +62,9 @@ export function flowJudge(decide: (facts: FlowFacts) => FlowDecision): Judge {
           used_before: true,
           outside_calls: outside,
         };
-        const { facts, traces } = flowOf(state, tool, call.args);
+        const flow = flowOf(state, tool, call.args);
+        const facts = seen(flow);
+        const { traces } = flow;
         const { verdict, rules } = decide(facts);
         const origins = traces.map((one) => `${one.path}:${one.origin}/${one.found}`).join(' ');
         return { verdict, why: `${rules.join('+')} asked:${facts.requested} ${origins}` };
@@ -62,9 +73,11 @@ export function flowJudge(decide: (facts: FlowFacts) => FlowDecision): Judge {
         const tool = trace.tools.get(call.tool) ?? unknown(call.tool);
         if (call.failed) return;
         const isPrivate = !tool.egress;
-        provenance.result({ call: call.index, trusted: !tool.reads_untrusted, private: isPrivate, args: call.args }, call.result);
+        const of = { call: call.index, tool: tool.name, trusted: !tool.reads_untrusted, private: isPrivate, args: call.args };
+        provenance.result(of, call.result);
+        if (call.unseen !== '') provenance.result(of, call.unseen);
         label = join(label, labelOf(tool.name, { untrusted: tool.reads_untrusted, ...(isPrivate ? { private_to: 'principal' } : {}) }));
-        if (flowTool(tool).outside) {
+        if (flowTool(tool).effect !== 'none') {
           outside += 1;
           label = afterOutsideEffect(label);
         }
@@ -73,21 +86,47 @@ export function flowJudge(decide: (facts: FlowFacts) => FlowDecision): Judge {
   };
 }
 
-const simple =
-  (against: (facts: FlowFacts) => boolean) =>
-  (facts: FlowFacts): FlowDecision =>
-    facts.outside && against(facts) ? { verdict: 'approval', rules: ['baseline'] } : { verdict: 'allow', rules: [] };
+const simple = (against: (facts: FlowFacts) => boolean): Judge =>
+  flowJudge((facts) =>
+    facts.effect !== 'none' && against(facts) ? { verdict: 'approval', rules: ['baseline'] } : { verdict: 'allow', rules: [] },
+  );
+
+const copied = (origin: FlowFacts['argument_origin']) => origin === 'untrusted' || origin === 'selected' || origin === 'quoted';
+
+/** The default pack told other facts: what each of them is worth. */
+const pack = (seen?: (flow: Flow) => FlowFacts): Judge => flowJudge((facts) => decideFlow(facts, LIMITS), seen);
+
+/** The facts with one origin taken for another. */
+const taken =
+  (from: FlowFacts['argument_origin'], to: FlowFacts['argument_origin']) =>
+  ({ facts }: Flow): FlowFacts => ({
+    ...facts,
+    destination_origin: facts.destination_origin === from ? to : facts.destination_origin,
+    argument_origin: facts.argument_origin === from ? to : facts.argument_origin,
+  });
+
+/** Whether nothing but whole fields of records speaks against the destination. */
+const onlyFields = ({ facts, traces }: Flow) =>
+  facts.destination_origin === 'untrusted' && !traces.some((one) => one.origin === 'untrusted' && one.found !== 'field');
 
 /** In the order in which they are printed. */
 export const SETTINGS: Readonly<Record<string, Judge>> = {
-  'lock effects after an untrusted read': flowJudge(simple((facts) => facts.untrusted_influence)),
-  'deny a destination copied from untrusted text': flowJudge(
-    simple((facts) => facts.destination_origin === 'untrusted' || facts.destination_origin === 'selected'),
+  'lock effects after an untrusted read': simple((facts) => facts.untrusted_influence),
+  'deny a destination copied from untrusted text': simple((facts) => copied(facts.destination_origin)),
+  'ask for any argument copied from untrusted text': simple((facts) => copied(facts.destination_origin) || copied(facts.argument_origin)),
+  'default pack': pack(),
+  'pack, nothing counts as selected': pack(taken('selected', 'untrusted')),
+  'pack, nothing counts as quoted': pack(taken('quoted', 'untrusted')),
+  'pack, destinations the model made are let pass': pack(taken('model', 'trusted')),
+  'pack, any whole field counts as selected': pack((flow) =>
+    onlyFields(flow) ? { ...flow.facts, destination_origin: 'selected' } : flow.facts,
   ),
-  'ask for any argument copied from untrusted text': flowJudge(
-    simple((facts) =>
-      [facts.destination_origin, facts.argument_origin].some((origin) => origin === 'untrusted' || origin === 'selected'),
-    ),
-  ),
-  'default pack': flowJudge((facts) => decideFlow(facts, LIMITS)),
+  'pack, the principal asks for everything': pack(({ facts }) => ({ ...facts, requested: 'yes' })),
+  'pack, the principal asks for nothing': pack(({ facts }) => ({ ...facts, requested: 'no' })),
+  'pack, links are let pass': pack(({ facts }) => ({ ...facts, unasked_link: false })),
+  'pack, arguments are let pass, destinations judged': pack(({ facts }) => ({
+    ...facts,
+    argument_origin: 'user',
+    foreign_identifier: false,
+  })),
 };

@@ -36,9 +36,19 @@ export const RULES: readonly Rule[] = [
   {
     id: 'private-data-stays',
     denial: 'deny',
-    against: (flow) => flow.untrusted_influence && flow.carries_private && flow.destination_origin === 'untrusted',
+    against: (flow) =>
+      flow.untrusted_influence && flow.carries_private && flow.destination_origin === 'untrusted' && flow.requested !== 'yes',
   },
-  { id: 'strange-destination', denial: 'approval', against: (flow) => flow.untrusted_influence && strange(flow) },
+  {
+    id: 'strange-destination',
+    denial: 'approval',
+    against: (flow) => flow.effect === 'change' && flow.untrusted_influence && strange(flow),
+  },
+  {
+    id: 'composed-address',
+    denial: 'approval',
+    against: (flow) => flow.effect === 'fetch' && flow.untrusted_influence && strange(flow) && !flow.destination_literal,
+  },
   {
     id: 'selected-destination',
     denial: 'approval',
@@ -47,11 +57,7 @@ export const RULES: readonly Rule[] = [
   {
     id: 'trusted-destination',
     denial: 'approval',
-    against: (flow) =>
-      flow.untrusted_influence &&
-      flow.destination_origin === 'trusted' &&
-      flow.requested !== 'yes' &&
-      (flow.argument_origin === 'untrusted' || flow.foreign_identifier),
+    against: (flow) => flow.untrusted_influence && flow.destination_origin === 'trusted' && (flow.requested !== 'yes' || flow.unasked_link),
   },
   {
     id: 'user-destination',
@@ -59,8 +65,7 @@ export const RULES: readonly Rule[] = [
     against: (flow) =>
       flow.untrusted_influence &&
       flow.destination_origin === 'user' &&
-      flow.requested === 'no' &&
-      (flow.argument_origin === 'untrusted' || flow.foreign_identifier),
+      (flow.unasked_link || (flow.requested === 'no' && (flow.argument_origin === 'untrusted' || flow.foreign_identifier))),
   },
   {
     id: 'untrusted-arguments',
@@ -72,11 +77,11 @@ export const RULES: readonly Rule[] = [
     id: 'not-asked-for',
     denial: 'approval',
     against: (flow) =>
+      flow.effect === 'change' &&
       flow.untrusted_influence &&
       flow.destination_origin === 'none' &&
       flow.requested === 'no' &&
-      flow.argument_origin !== 'user' &&
-      flow.argument_origin !== 'trusted',
+      flow.argument_origin !== 'user',
   },
   { id: 'money', denial: 'approval', against: (flow, limits) => flow.amount_minor > limits.money_minor },
   { id: 'first-use', denial: 'approval', against: (flow, limits) => limits.ask_first_use && flow.first_use },
@@ -85,7 +90,7 @@ export const RULES: readonly Rule[] = [
 
 /** Judges one call. A denial outweighs an approval; all rules that stand against the call are named. */
 export function decideFlow(flow: FlowFacts, limits: FlowLimits = FLOW_LIMITS): FlowDecision {
-  if (!flow.outside) return { verdict: 'allow', rules: [] };
+  if (flow.effect === 'none') return { verdict: 'allow', rules: [] };
   const against = RULES.filter((rule) => rule.against(flow, limits));
   if (against.length === 0) return { verdict: 'allow', rules: [] };
   return { verdict: against.some((rule) => rule.denial === 'deny') ? 'deny' : 'approval', rules: against.map((rule) => rule.id) };

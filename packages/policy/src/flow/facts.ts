@@ -8,11 +8,17 @@ import { requested, type Deed, type Request, type Requested } from './intent.ts'
 import type { Sticky } from './labels.ts';
 import type { Origin, Provenance, Trace } from './provenance.ts';
 
+/**
+ * - `none`: it reads what is the principal's or the host's. - `fetch`: it changes nothing and reaches beyond this host, so that only
+ * the address it is given can carry something out. - `change`: it changes something somewhere.
+ */
+export type Effect = 'none' | 'fetch' | 'change';
+
 /** What is known of a tool, from its annotations. */
 export interface FlowTool {
   readonly name: string;
-  /** It changes something, or reaches beyond this host with what it is given. Only such calls are judged. */
-  readonly outside: boolean;
+  /** Only calls with an effect are judged. See Effect. */
+  readonly effect: Effect;
   /** Parameters that say where data or money goes. Empty for a tool that has none. */
   readonly destinations: readonly string[];
   /** Parameter with an amount of money, if any. */
@@ -37,8 +43,7 @@ export interface FlowState {
 
 /** The record that policies read. All members are always there, so that no policy can stumble over a missing one. Names and values are part of the policy interface. */
 export interface FlowFacts {
-  /** As FlowTool.outside. */
-  readonly outside: boolean;
+  readonly effect: Effect;
   /** Something a stranger may have written was read before this call. */
   readonly untrusted_influence: boolean;
   /** Private data was read before this call. */
@@ -53,6 +58,10 @@ export interface FlowFacts {
   readonly argument_origin: Origin | 'none';
   /** An argument that is no destination carries an address, link or account that stands in untrusted text only. */
   readonly foreign_identifier: boolean;
+  /** That is a link or a mail address, and the principal said nothing of links. */
+  readonly unasked_link: boolean;
+  /** Every destination given stands somewhere as it is, so that it cannot have been made to carry something. True without any. */
+  readonly destination_literal: boolean;
   /** Whether the principal asked for this kind of effect. */
   readonly requested: Requested;
   readonly first_time_destination: boolean;
@@ -97,6 +106,8 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
   let argument: Origin | 'none' = 'none';
   let carriesPrivate = false;
   let foreign = false;
+  let link = false;
+  let literal = true;
   let firstTime = false;
   let amount = 0;
   for (const leaf of leaves) {
@@ -105,11 +116,13 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
     traces.push({ path: leaf.path, ...trace });
     if (tool.destinations.some((one) => one === parameter || namedAlike(one, parameter))) {
       destination = worst(destination, trace.origin);
+      literal &&= trace.found === 'phrase' || trace.found === 'token' || trace.found === 'field';
       firstTime ||= !state.known_destination(String(leaf.value));
     } else {
       argument = worst(argument, trace.origin);
       carriesPrivate ||= trace.private;
       foreign ||= trace.foreign_identifier;
+      link ||= trace.foreign_link;
     }
     if (parameter === tool.amount) amount = Math.max(amount, minor(leaf.value));
   }
@@ -118,10 +131,12 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
     if (tool.destinations.length > 0) destination = 'untrusted';
     argument = 'untrusted';
     foreign = true;
+    link = true;
+    literal = false;
   }
   const asked = requested(state.request, tool.deed);
   const facts = {
-    outside: tool.outside,
+    effect: tool.effect,
     untrusted_influence: state.sticky.untrusted_input,
     private_data: state.sticky.private_data,
     outside_effect: state.sticky.outside_effect,
@@ -129,6 +144,8 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
     destination_origin: destination,
     argument_origin: argument,
     foreign_identifier: foreign,
+    unasked_link: link && !state.request.objects.has('web'),
+    destination_literal: literal,
     requested: asked,
     first_time_destination: firstTime,
     first_use: !state.used_before,
@@ -143,7 +160,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
     first_time_destination: firstTime,
     first_use_of_tool: !state.used_before,
     link_or_address_from_untrusted_text: foreign,
-    not_asked_for: tool.outside && asked === 'no',
+    not_asked_for: tool.effect === 'change' && asked === 'no',
     private_data_in_arguments: carriesPrivate,
   };
   return { facts: { ...facts, unusual: UNUSUAL.filter((one) => marks[one]) }, traces };

@@ -13,8 +13,10 @@ const VERBS: Readonly<Record<string, string>> = {
   share: 'share invite add include grant give permit allow access',
   pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge',
   buy: 'buy purchase order rebuy reorder checkout get shop add subscribe renew pay',
-  create: 'create make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload',
-  update: 'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift',
+  create:
+    'create make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload',
+  update:
+    'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift',
   delete: 'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw',
   book: 'book reserve rent hire schedule order get',
   visit: 'visit browse go open download click navigate read fetch view look check see follow submit fill enter',
@@ -27,7 +29,8 @@ const OBJECTS: Readonly<Record<string, string>> = {
   message: 'email mail message dm inbox letter reply note slack channel chat sms invitation',
   event: 'event calendar meeting appointment invite reminder schedule lunch dinner call session checkup reunion slot',
   file: 'file document doc folder directory drive node spreadsheet list report notes pdf text attachment path content dir',
-  money: 'money payment transaction transfer bill rent fund invoice fee salary debt share refund balance account cost price amount order subscription',
+  money:
+    'money payment transaction transfer bill rent fund invoice fee salary debt share refund balance account cost price amount order subscription',
   password: 'password passcode credential pin',
   profile: 'info information detail profile account address name phone personal setting',
   goods: 'product item cart order basket purchase checkout goods gift wishlist',
@@ -119,7 +122,8 @@ export function deedOf(toolName: string): Deed {
   // Sending money is paying, not writing to somebody; putting goods into a cart is buying, not sharing them.
   if (objects.includes('money') && verbs.includes('pay')) verbs = ['pay'];
   else if (objects.includes('goods') && verbs.includes('buy')) verbs = verbs.filter((verb) => verb === 'buy' || verb === 'delete');
-  else if (verbs.includes('create') && verbs.includes('share') && !objects.includes('person')) verbs = verbs.filter((verb) => verb !== 'share');
+  else if (verbs.includes('create') && verbs.includes('share') && !objects.includes('person'))
+    verbs = verbs.filter((verb) => verb !== 'share');
   return { verbs, objects, other: stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one)) };
 }
 
@@ -129,6 +133,7 @@ export function requested(request: Request, deed: Deed): Requested {
   const object = deed.objects.some((one) => request.objects.has(one));
   const word = deed.other.some((one) => request.stems.has(one));
   const selfEvident = deed.verbs.some((one) => one === 'pay' || one === 'buy' || one === 'book' || one === 'send');
-  if ((verb && (object || selfEvident || (deed.objects.length === 0 && (deed.other.length === 0 || word)))) || (word && object)) return 'yes';
+  if ((verb && (object || selfEvident || (deed.objects.length === 0 && (deed.other.length === 0 || word)))) || (word && object))
+    return 'yes';
   return request.open ? 'open' : 'no';
 }

@@ -50,7 +50,7 @@ const parts = (name: string): string[] =>
     .toLowerCase()
     .split(/[^a-z0-9]+/)
     .filter((part) => part !== '')
-    .map((part) => (part.length > 3 && part.endsWith('s') ? part.slice(0, -1) : part));
+    .map((part) => (part.length > 2 && part.endsWith('s') && !part.endsWith('ss') ? part.slice(0, -1) : part));
 
 /** Whether a field of a result and a parameter of a tool are named alike: `participants` and `participant`, `id_` and `event_id`. */
 export function namedAlike(field: string, parameter: string): boolean {

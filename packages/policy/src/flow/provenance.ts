@@ -9,7 +9,7 @@
 import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
-import { decodings, fold, isCommonplace, isIdentifier, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
+import { decodings, fold, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
 /** Bounds of one index. Together with two Bloom filters of at most 256 KiB each, about 1.5 MiB for a run that fills them all. */
 export const PROVENANCE = {
@@ -35,7 +35,7 @@ const DECODED_PIECES = 32;
 /**
  * - `user`: stands in the principal's words.
  * - `trusted`: stands in a result of a trusted tool, and was not merely echoed there from an argument of other origin.
- * - `selected`: a whole field of a record in an untrusted result, in the place of the same name, and the principal's words chose that record.
+ * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name, and the principal's words chose that record.
  * - `quoted`: words, but no identifier, out of an untrusted result that the principal's words chose: the file, the mail, the page they named.
  * - `untrusted`: stands, perhaps re-encoded, in an untrusted result.
  * - `model`: found nowhere: made up, worked out, reworded, or too short to say.
@@ -50,6 +50,8 @@ export interface Trace {
   readonly private: boolean;
   /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words. */
   readonly foreign_identifier: boolean;
+  /** One of those leads somewhere: a link or a mail address. */
+  readonly foreign_link: boolean;
   /** The call whose untrusted result it stood in, where that is known. */
   readonly call?: number;
 }
@@ -57,6 +59,8 @@ export interface Trace {
 export interface ResultOf {
   /** Number of the call in its run. */
   readonly call: number;
+  /** Name of the tool, which names the items of a bare list: `get_channels` gives channels. */
+  readonly tool: string;
   readonly trusted: boolean;
   readonly private: boolean;
   /** The arguments it was called with. */
@@ -140,35 +144,45 @@ export class Provenance {
   /** Where one argument leaf came from. `parameter` is the name of the tool's parameter it stands under. */
   trace(value: string | number, parameter: string): Trace {
     const raw = String(value);
-    const text = raw.length <= PROVENANCE.argument_chars ? raw : raw.slice(0, PROVENANCE.argument_chars / 2) + raw.slice(-PROVENANCE.argument_chars / 2);
+    const text =
+      raw.length <= PROVENANCE.argument_chars
+        ? raw
+        : raw.slice(0, PROVENANCE.argument_chars / 2) + raw.slice(-PROVENANCE.argument_chars / 2);
     const folded = fold(text);
     const words = tokens(folded, PROVENANCE.tokens);
     const phrase = words.join(' ');
-    const isPrivate = this.#covered(this.#private, squeeze(folded), 0.2) || words.some((one) => isIdentifier(one) && this.#has(this.#private, one));
-    const foreign = words.some((one) => isIdentifier(one) && !this.#words.includes(` ${one} `) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one));
-    const about = { private: isPrivate, foreign_identifier: foreign };
-    if (phrase === '' || this.#words.includes(` ${phrase} `)) return { origin: 'user', found: phrase === '' ? 'nothing' : 'phrase', ...about };
+    const isPrivate =
+      this.#covered(this.#private, squeeze(folded), 0.2) || words.some((one) => isIdentifier(one) && this.#has(this.#private, one));
+    const foreign = words.filter(
+      (one) => isIdentifier(one) && !this.#words.includes(` ${one} `) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one),
+    );
+    const about = { private: isPrivate, foreign_identifier: foreign.length > 0, foreign_link: foreign.some(isLink) };
+    if (phrase === '' || this.#words.includes(` ${phrase} `))
+      return { origin: 'user', found: phrase === '' ? 'nothing' : 'phrase', ...about };
     if (this.#trusted.has(key(phrase))) return { origin: 'trusted', found: 'token', ...about };
     const fields = this.#fields.get(key(phrase));
     const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
-    if (chosen !== undefined) return { origin: 'selected', found: 'field', call: chosen.call, private: isPrivate, foreign_identifier: false };
+    if (chosen !== undefined)
+      return { origin: 'selected', found: 'field', call: chosen.call, private: isPrivate, foreign_identifier: false, foreign_link: false };
     if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
     const squeezed = squeeze(folded);
-    if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase))) return { origin: 'model', found: 'nothing', ...about };
+    if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
+      return { origin: 'model', found: 'nothing', ...about };
     if (!words.some(isIdentifier) && this.#covered(this.#chosen, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
     const call = fields?.[0]?.call ?? this.#identifiers.get(key(phrase));
     if (fields !== undefined || call !== undefined) {
       return { origin: 'untrusted', found: fields === undefined ? 'token' : 'field', ...(call === undefined ? {} : { call }), ...about };
     }
-    if (this.#covered(this.#untrusted, squeezed, COPIED) || this.#isUntrustedToken(phrase)) return { origin: 'untrusted', found: 'span', ...about };
+    if (this.#covered(this.#untrusted, squeezed, COPIED) || this.#isUntrustedToken(phrase))
+      return { origin: 'untrusted', found: 'span', ...about };
     for (const decoded of decodings(text)) {
       const inner = fold(decoded);
       const copied = this.#covered(this.#untrusted, squeeze(inner), COPIED);
       if (copied || tokens(inner, PROVENANCE.tokens).some((one) => isIdentifier(one) && this.#isUntrustedToken(one))) {
-        return { origin: 'untrusted', found: 'decoded', private: isPrivate, foreign_identifier: true };
+        return { origin: 'untrusted', found: 'decoded', private: isPrivate, foreign_identifier: true, foreign_link: true };
       }
     }
-    if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true };
+    if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true, foreign_link: true };
     return { origin: 'model', found: 'nothing', ...about };
   }
 
@@ -221,8 +235,11 @@ export class Provenance {
       const text = fold(raw.slice(0, Math.max(0, room)));
       room -= raw.length;
       const words = tokens(text, Number.POSITIVE_INFINITY);
-      const selected = leaf.record > 0 && (named.has(leaf.record) || (queried && named.size === 0));
-      if (leaf.record > 0 && words.length <= 16) this.#field(words.join(' '), { call: of.call, name: leaf.name, selected });
+      const item = leaf.record === 0 && /^\[\d+\]$/.test(leaf.path);
+      const selected = item ? queried : leaf.record > 0 && (named.has(leaf.record) || (queried && named.size === 0));
+      if ((item || leaf.record > 0) && words.length <= 16) {
+        this.#field(words.join(' '), { call: of.call, name: item ? of.tool : leaf.name, selected });
+      }
       this.#indexText(text, words, of.call);
       if (queried) this.#shingle(this.#chosen, squeeze(text));
       for (const piece of raw.slice(0, PROVENANCE.result_chars).split(/[\s"'<>(),]+/)) {

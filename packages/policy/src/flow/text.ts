@@ -24,7 +24,10 @@ export function squeeze(folded: string): string {
 export function token(folded: string): string {
   const bare = folded.replace(EDGES, '');
   if (/^-?\d+\.\d+$/.test(bare)) return String(Number(bare));
-  return bare.replace(/^(?:https?|ftp|mailto|file):(?:\/\/)?/, '').replace(/^www\./, '').replace(/\/+$/, '');
+  return bare
+    .replace(/^(?:https?|ftp|mailto|file):(?:\/\/)?/, '')
+    .replace(/^www\./, '')
+    .replace(/\/+$/, '');
 }
 
 /** The tokens of a text: words, and identifiers in one piece (`a.b@c.de`, `bill-2023.txt`). Expects folded text. */
@@ -38,7 +41,8 @@ export function tokens(folded: string, max: number): string[] {
   return found;
 }
 
-const WHEN = /^(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4})?[t ]?(?:\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:z|[+-]\d{2}:?\d{2}|[ap]m)?$/;
+const WHEN =
+  /^(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4})?[t ]?(?:\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:z|[+-]\d{2}:?\d{2}|[ap]m)?$/;
 
 /**
  * Whether a value is one that two texts share by chance: a date, a time, a number of few digits. That it stood somewhere says nothing
@@ -54,7 +58,16 @@ export function isIdentifier(one: string): boolean {
   if (/[@/\\]/.test(one) || /^[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}/.test(one)) return true;
   const digits = one.replace(/\D/g, '').length;
   if (/^[\d.,:+-]+$/.test(one)) return digits >= 6;
-  return digits > 0;
+  return digits > 0 && !/^\d+[a-z]{1,2}$/.test(one);
+}
+
+/** Whether an identifier leads somewhere: a link or an address, which whoever reads it may follow. */
+export function isLink(one: string): boolean {
+  return (
+    isIdentifier(one) &&
+    (/@./.test(one) || /^(?:[\w-]+\.)+[a-z]{2,}(?:[/:?#]|$)/.test(one)) &&
+    !/\.(?:docx?|xlsx?|pptx?|pdf|txt|md|csv|json|png|jpe?g|zip|py|js|ts)$/.test(one)
+  );
 }
 
 const BASE64 = /^[A-Za-z0-9+/_-]{12,}={0,2}$/;
