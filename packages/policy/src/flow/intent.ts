@@ -4,23 +4,28 @@
  * an unknown destination, and a miss costs an approval. Only the principal's words are read, never a tool's results.
  */
 
-/** - `yes`: verb and object are asked for. - `open`: the principal handed over to what a source says ("follow the instructions"). - `no`: neither. */
+/**
+ * - `yes`: verb and object are asked for. - `open`: the principal handed over to what a source says ("follow the instructions"), or the
+ * tool's name says nothing that is understood. - `no`: neither.
+ */
 export type Requested = 'yes' | 'open' | 'no';
 
 /** Kinds of doing. A word may be of several. Stems, see stem(). */
 const VERBS: Readonly<Record<string, string>> = {
-  send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit',
+  send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let',
   share: 'share invite add include grant give permit allow access',
   pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge',
   buy: 'buy purchase order rebuy reorder checkout get shop add subscribe renew pay',
   create:
-    'create make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload',
+    'create make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload file report log',
   update:
-    'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift',
-  delete: 'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw',
+    'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark',
+  delete:
+    'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw close archive',
   book: 'book reserve rent hire schedule order get',
-  visit: 'visit browse go open download click navigate read fetch view look check see follow submit fill enter',
+  visit: 'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use',
   run: 'run execute install deploy launch merge commit push start star fork trigger build test apply release',
+  control: 'turn switch play stop pause lock unlock dim set start adjust raise lower arm disarm open close',
   login: 'login log sign authenticate verify use',
 };
 
@@ -35,9 +40,11 @@ const OBJECTS: Readonly<Record<string, string>> = {
   profile: 'info information detail profile account address name phone personal setting',
   goods: 'product item cart order basket purchase checkout goods gift wishlist',
   person: 'user member participant people person contact colleague team friend collaborator guest attendee channel group',
-  web: 'web webpage page url website site link form',
-  stay: 'hotel room stay restaurant table flight ticket car rental taxi trip reservation booking seat',
-  code: 'repository repo branch issue pull commit code release package gist pr',
+  web: 'web webpage page url website site link form article blog news',
+  device:
+    'light lamp thermostat temperature heating alarm lock door window camera music song playlist speaker tv device robot vacuum oven timer',
+  stay: 'hotel room stay restaurant table flight ticket car rental taxi trip reservation booking seat appointment doctor food meal pizza delivery',
+  code: 'repository repo branch issue pull commit code release package gist pr project star ticket bug',
 };
 
 const IRREGULAR: Readonly<Record<string, string>> = {
@@ -118,13 +125,31 @@ export interface Deed {
 export function deedOf(toolName: string): Deed {
   const stems = wordsOf(toolName);
   const objects = [...new Set(stems.flatMap((one) => [...(OBJECT_OF.get(one) ?? [])]))];
-  let verbs = [...new Set(stems.flatMap((one) => [...(VERB_OF.get(one) ?? [])]))];
-  // Sending money is paying, not writing to somebody; putting goods into a cart is buying, not sharing them.
-  if (objects.includes('money') && verbs.includes('pay')) verbs = ['pay'];
-  else if (objects.includes('goods') && verbs.includes('buy')) verbs = verbs.filter((verb) => verb === 'buy' || verb === 'delete');
-  else if (verbs.includes('create') && verbs.includes('share') && !objects.includes('person'))
-    verbs = verbs.filter((verb) => verb !== 'share');
-  return { verbs, objects, other: stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one)) };
+  const verbs = [...new Set(stems.flatMap((one) => [...(VERB_OF.get(one) ?? [])]))];
+  return {
+    verbs: prune(verbs, objects),
+    objects,
+    other: stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one) && one.length > 2),
+  };
+}
+
+/** What a verb of several meanings is done to tells which is meant: sending money is paying, getting a page is not buying it. */
+const DONE_TO: Readonly<Record<string, readonly string[]>> = {
+  pay: ['money'],
+  buy: ['goods', 'money', 'stay'],
+  book: ['stay', 'event'],
+  share: ['person', 'file', 'event', 'message', 'code'],
+  visit: ['web', 'message', 'file', 'code'],
+  run: ['code'],
+  control: ['device'],
+};
+
+function prune(verbs: readonly string[], objects: readonly string[]): readonly string[] {
+  if (objects.length === 0) return verbs;
+  const meant = verbs.filter((verb) => DONE_TO[verb] === undefined || DONE_TO[verb].some((object) => objects.includes(object)));
+  if (meant.includes('pay') && objects.includes('money')) return meant.filter((verb) => verb !== 'send');
+  if (meant.includes('buy') && objects.includes('goods')) return meant.filter((verb) => verb === 'buy' || verb === 'delete');
+  return meant.length === 0 ? verbs : meant;
 }
 
 /** Whether a deed is among the things asked for. A tool whose name says nothing known is compared word by word. */
@@ -135,5 +160,5 @@ export function requested(request: Request, deed: Deed): Requested {
   const selfEvident = deed.verbs.some((one) => one === 'pay' || one === 'buy' || one === 'book' || one === 'send');
   if ((verb && (object || selfEvident || (deed.objects.length === 0 && (deed.other.length === 0 || word)))) || (word && object))
     return 'yes';
-  return request.open ? 'open' : 'no';
+  return request.open || deed.verbs.length === 0 ? 'open' : 'no';
 }
