@@ -1,5 +1,5 @@
 /**
- * `npm run eval -- containment --data DIR [--json] [--plots DIR] [--failures] [--baselines]`: what the default pack would have done
+ * `npm run eval -- containment --data DIR [--json] [--plots DIR] [--failures] [--setting NAME] [--engine cedar]`: what the default pack would have done
  * to recorded agents, attacked and not. Each trace's calls are replayed in order; a call is judged with what was known before its step.
  * Replay is open loop: after a call is refused the rest of its trace is what would not have happened.
  */
@@ -126,7 +126,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const traces = load(folder).filter((trace) => isAttack(trace) || isBenign(trace) || isResisted(trace));
   const judgeAll = (judge: Judge): Judged[] => traces.map((trace) => ({ trace, verdicts: replay(trace, judge) }));
   const chosen = option(args, '--setting') ?? 'default pack';
-  const judge = SETTINGS[chosen];
+  const judge = option(args, '--engine') === 'cedar' ? (await import('./containment-cedar.ts')).cedarJudge() : SETTINGS[chosen];
   if (judge === undefined) throw new Error(`There is no setting '${chosen}'. There are: ${Object.keys(SETTINGS).join(', ')}.`);
   const judged = judgeAll(judge);
   const all = Object.entries(SETTINGS).map(([name, one]) => [name, name === chosen ? judged : judgeAll(one)] as const);

@@ -10,23 +10,24 @@ export interface FlowDecision {
   readonly rules: readonly string[];
 }
 
-/** What a host may set without writing policy. In Cedar these are attributes of `context.limits`. */
-export interface FlowLimits {
-  /** Amounts above it need the owner, whoever named the destination. Minor units. */
-  readonly money_minor: number;
-  /** Outside effects of one run without asking. */
-  readonly outside_calls: number;
-  /** Whether the first use of a tool by a new version needs approval. */
-  readonly ask_first_use: boolean;
+/** What else the pack asks about a call; members of Cedar's `context.call`. */
+export interface CallFacts {
+  /** This version of the agent has never used this tool. */
+  readonly first_use: boolean;
+  /** Money the call moves, in units of its currency; undefined when it moves none. */
+  readonly amount?: number;
+  /** Calls of this run to this tool within the last minute, this one not counted. */
+  readonly last_minute: number;
 }
 
-export const FLOW_LIMITS: FlowLimits = { money_minor: 1_000_00, outside_calls: 100, ask_first_use: true };
+/** The numbers in the pack. A host that wants others writes them into its own copy of the text. */
+export const PACK_LIMITS = { amount: 1000, per_minute: 30 } as const;
 
 interface Rule {
   readonly id: string;
   readonly denial: 'approval' | 'deny';
   /** Whether it stands against an outside effect. */
-  readonly against: (flow: FlowFacts, limits: FlowLimits) => boolean;
+  readonly against: (flow: FlowFacts, call: CallFacts) => boolean;
 }
 
 const strange = ({ destination_origin }: FlowFacts) =>
@@ -36,34 +37,33 @@ export const RULES: readonly Rule[] = [
   {
     id: 'private-data-stays',
     denial: 'deny',
-    against: (flow) =>
-      flow.untrusted_influence && flow.carries_private && flow.destination_origin === 'untrusted' && flow.requested !== 'yes',
+    against: (flow) => flow.untrusted_input && flow.carries_private && flow.destination_origin === 'untrusted' && flow.requested !== 'yes',
   },
   {
     id: 'strange-destination',
     denial: 'approval',
-    against: (flow) => flow.effect === 'change' && flow.untrusted_influence && strange(flow),
+    against: (flow) => flow.effect === 'change' && flow.untrusted_input && strange(flow),
   },
   {
     id: 'composed-address',
     denial: 'approval',
-    against: (flow) => flow.effect === 'fetch' && flow.untrusted_influence && strange(flow) && !flow.destination_literal,
+    against: (flow) => flow.effect === 'fetch' && flow.untrusted_input && strange(flow) && !flow.destination_literal,
   },
   {
     id: 'selected-destination',
     denial: 'approval',
-    against: (flow) => flow.untrusted_influence && flow.destination_origin === 'selected' && flow.requested !== 'yes',
+    against: (flow) => flow.untrusted_input && flow.destination_origin === 'selected' && flow.requested !== 'yes',
   },
   {
     id: 'trusted-destination',
     denial: 'approval',
-    against: (flow) => flow.untrusted_influence && flow.destination_origin === 'trusted' && (flow.requested !== 'yes' || flow.unasked_link),
+    against: (flow) => flow.untrusted_input && flow.destination_origin === 'trusted' && (flow.requested !== 'yes' || flow.unasked_link),
   },
   {
     id: 'user-destination',
     denial: 'approval',
     against: (flow) =>
-      flow.untrusted_influence &&
+      flow.untrusted_input &&
       flow.destination_origin === 'user' &&
       (flow.unasked_link || (flow.requested === 'no' && (flow.argument_origin === 'untrusted' || flow.foreign_identifier))),
   },
@@ -71,27 +71,27 @@ export const RULES: readonly Rule[] = [
     id: 'untrusted-arguments',
     denial: 'approval',
     against: (flow) =>
-      flow.untrusted_influence && flow.destination_origin === 'none' && (flow.argument_origin === 'untrusted' || flow.foreign_identifier),
+      flow.untrusted_input && flow.destination_origin === 'none' && (flow.argument_origin === 'untrusted' || flow.foreign_identifier),
   },
   {
     id: 'not-asked-for',
     denial: 'approval',
     against: (flow) =>
       flow.effect === 'change' &&
-      flow.untrusted_influence &&
+      flow.untrusted_input &&
       flow.destination_origin === 'none' &&
       flow.requested === 'no' &&
       flow.argument_origin !== 'user',
   },
-  { id: 'money', denial: 'approval', against: (flow, limits) => flow.amount_minor > limits.money_minor },
-  { id: 'first-use', denial: 'approval', against: (flow, limits) => limits.ask_first_use && flow.first_use },
-  { id: 'many-effects', denial: 'approval', against: (flow, limits) => flow.outside_calls >= limits.outside_calls },
+  { id: 'money', denial: 'approval', against: (_, call) => call.amount !== undefined && !(call.amount <= PACK_LIMITS.amount) },
+  { id: 'first-use', denial: 'approval', against: (_, call) => call.first_use },
+  { id: 'rate', denial: 'deny', against: (_, call) => call.last_minute >= PACK_LIMITS.per_minute },
 ];
 
 /** Judges one call. A denial outweighs an approval; all rules that stand against the call are named. */
-export function decideFlow(flow: FlowFacts, limits: FlowLimits = FLOW_LIMITS): FlowDecision {
+export function decideFlow(flow: FlowFacts, call: CallFacts): FlowDecision {
   if (flow.effect === 'none') return { verdict: 'allow', rules: [] };
-  const against = RULES.filter((rule) => rule.against(flow, limits));
+  const against = RULES.filter((rule) => rule.against(flow, call));
   if (against.length === 0) return { verdict: 'allow', rules: [] };
   return { verdict: against.some((rule) => rule.denial === 'deny') ? 'deny' : 'approval', rules: against.map((rule) => rule.id) };
 }

@@ -1,18 +1,27 @@
 /**
- * What a policy may ask about one call: facts, not verdicts. Made from the run's label, its provenance index, the tool's
- * annotations and a little history; read by Cedar as `context.flow` and by decide.ts, which says the same in TypeScript.
+ * What a policy may ask about the flow of information into one call: facts, not verdicts. Made from the run's label, its
+ * provenance index, the tool's annotations and a little history; read by Cedar as `context.flow` and by decide.ts, which says
+ * the same in TypeScript.
  */
 import type { Json } from '@corral/protocol/json';
+import type { ToolAnnotations } from '@corral/protocol/tool';
 import { leavesOf, namedAlike } from './leaves.ts';
 import { requested, type Deed, type Request, type Requested } from './intent.ts';
 import type { Sticky } from './labels.ts';
 import type { Origin, Provenance, Trace } from './provenance.ts';
 
 /**
- * - `none`: it reads what is the principal's or the host's. - `fetch`: it changes nothing and reaches beyond this host, so that only
- * the address it is given can carry something out. - `change`: it changes something somewhere.
+ * - `none`: it reads what is the principal's or the host's, or asks a model. - `fetch`: it changes nothing and reaches beyond this
+ * host, so that only the address it is given can carry something out. - `change`: it changes something somewhere.
  */
 export type Effect = 'none' | 'fetch' | 'change';
+
+/** The effect of a tool by what it says of itself. */
+export function effectOf({ readOnly, openWorld, repeatable }: ToolAnnotations): Effect {
+  if (repeatable) return 'none';
+  if (!readOnly) return 'change';
+  return openWorld ? 'fetch' : 'none';
+}
 
 /** What is known of a tool, from its annotations. */
 export interface FlowTool {
@@ -21,8 +30,6 @@ export interface FlowTool {
   readonly effect: Effect;
   /** Parameters that say where data or money goes. Empty for a tool that has none. */
   readonly destinations: readonly string[];
-  /** Parameter with an amount of money, if any. */
-  readonly amount?: string;
   readonly deed: Deed;
 }
 
@@ -33,22 +40,26 @@ export interface FlowState {
   readonly request: Request;
   /** Destinations this agent has reached before, in any run. */
   readonly known_destination: (destination: string) => boolean;
-  /** Whether this version of the agent has used this tool before; true where no history is kept. */
-  readonly used_before: boolean;
-  /** Outside effects of this run so far. */
-  readonly outside_calls: number;
-  /** Largest amount that this agent paid before, in minor units; undefined without history. */
-  readonly largest_amount?: number;
+}
+
+/** What else is out of the ordinary about a call, known from history. */
+export interface CallHistory {
+  /** This version of the agent has never used this tool. */
+  readonly first_use: boolean;
+  /** It moves more money than this agent ever moved with one call. */
+  readonly amount_above_history: boolean;
 }
 
 /** The record that policies read. All members are always there, so that no policy can stumble over a missing one. Names and values are part of the policy interface. */
 export interface FlowFacts {
   readonly effect: Effect;
-  /** Something a stranger may have written was read before this call. */
+  /** Sticky: something a stranger may have written was read before this call. */
+  readonly untrusted_input: boolean;
+  /** And so a stranger may have chosen an argument: one is neither the principal's nor a trusted tool's. */
   readonly untrusted_influence: boolean;
-  /** Private data was read before this call. */
+  /** Sticky: private data was read before this call. */
   readonly private_data: boolean;
-  /** An outside effect was made before this call. */
+  /** Sticky: an outside effect was made before this call. */
   readonly outside_effect: boolean;
   /** Arguments that are no destination carry words or identifiers of private results. */
   readonly carries_private: boolean;
@@ -64,12 +75,8 @@ export interface FlowFacts {
   readonly destination_literal: boolean;
   /** Whether the principal asked for this kind of effect. */
   readonly requested: Requested;
+  /** One of the destinations was never reached before by this agent. */
   readonly first_time_destination: boolean;
-  /** First use of this tool by this version of the agent. */
-  readonly first_use: boolean;
-  /** Minor units of money (cents), rounded up; 0 when the call moves none. Not a finite number counts as the largest there is. */
-  readonly amount_minor: number;
-  readonly outside_calls: number;
   /** For people who decide: what is out of the ordinary, in words of UNUSUAL. Sorted, distinct. */
   readonly unusual: readonly Unusual[];
 }
@@ -95,11 +102,8 @@ export interface Flow {
 
 const WORSE: readonly Origin[] = ['user', 'trusted', 'selected', 'quoted', 'model', 'untrusted'];
 const worst = (a: Origin | 'none', b: Origin): Origin => (a === 'none' || WORSE.indexOf(b) > WORSE.indexOf(a) ? b : a);
-/** Cedar's Long is wider, JSON's safe integers are not. */
-const MOST = Number.MAX_SAFE_INTEGER;
-
 /** The facts of one call. Pure; bounded by the bounds of leaves and provenance. */
-export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
+export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: CallHistory): Flow {
   const { leaves, complete } = leavesOf(args);
   const traces: (Trace & { path: string })[] = [];
   let destination: Origin | 'none' = 'none';
@@ -109,7 +113,6 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
   let link = false;
   let literal = true;
   let firstTime = false;
-  let amount = 0;
   for (const leaf of leaves) {
     const parameter = /^[^.[]*/.exec(leaf.path)?.[0] ?? '';
     const trace = state.provenance.trace(leaf.value, leaf.name === parameter ? parameter : leaf.name);
@@ -124,7 +127,6 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
       foreign ||= trace.foreign_identifier;
       link ||= trace.foreign_link;
     }
-    if (parameter === tool.amount) amount = Math.max(amount, minor(leaf.value));
   }
   if (!complete) {
     // What was not looked at is taken for the worst it can be.
@@ -137,7 +139,8 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
   const asked = requested(state.request, tool.deed);
   const facts = {
     effect: tool.effect,
-    untrusted_influence: state.sticky.untrusted_input,
+    untrusted_input: state.sticky.untrusted_input,
+    untrusted_influence: state.sticky.untrusted_input && [destination, argument].some((one) => WORSE.indexOf(one as Origin) >= 2),
     private_data: state.sticky.private_data,
     outside_effect: state.sticky.outside_effect,
     carries_private: carriesPrivate,
@@ -148,25 +151,17 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json): Flow {
     destination_literal: literal,
     requested: asked,
     first_time_destination: firstTime,
-    first_use: !state.used_before,
-    amount_minor: amount,
-    outside_calls: state.outside_calls,
   };
   const marks: Record<Unusual, boolean> = {
-    amount_above_history: state.largest_amount !== undefined && amount > state.largest_amount,
+    amount_above_history: history.amount_above_history,
     argument_from_untrusted_text: argument === 'untrusted',
     destination_from_untrusted_text: destination === 'untrusted',
     destination_of_no_known_origin: destination === 'model',
     first_time_destination: firstTime,
-    first_use_of_tool: !state.used_before,
+    first_use_of_tool: history.first_use,
     link_or_address_from_untrusted_text: foreign,
     not_asked_for: tool.effect === 'change' && asked === 'no',
     private_data_in_arguments: carriesPrivate,
   };
   return { facts: { ...facts, unusual: UNUSUAL.filter((one) => marks[one]) }, traces };
-}
-
-function minor(value: string | number): number {
-  const units = Math.ceil(Math.abs(Number(value)) * 100 - 1e-6);
-  return Number.isSafeInteger(units) ? units : MOST;
 }
