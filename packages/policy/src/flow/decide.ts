@@ -57,7 +57,8 @@ export const RULES: readonly Rule[] = [
   {
     id: 'trusted-destination',
     denial: 'approval',
-    against: (flow) => flow.untrusted_input && flow.destination_origin === 'trusted' && (flow.requested !== 'yes' || flow.unasked_link),
+    against: (flow) =>
+      flow.untrusted_input && flow.destination_origin === 'trusted' && (flow.requested !== 'yes' || flow.foreign_identifier),
   },
   {
     id: 'user-destination',

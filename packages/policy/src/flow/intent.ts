@@ -33,7 +33,7 @@ const VERBS: Readonly<Record<string, string>> = {
 const OBJECTS: Readonly<Record<string, string>> = {
   message: 'email mail message dm inbox letter reply note slack channel chat sms invitation',
   event: 'event calendar meeting appointment invite reminder schedule lunch dinner call session checkup reunion slot',
-  file: 'file document doc folder directory drive node spreadsheet list report notes pdf text attachment path content dir',
+  file: 'file document doc folder directory drive node spreadsheet list report notes pdf text attachment path content dir invoice receipt',
   money:
     'money payment transaction transfer bill rent fund invoice fee salary debt share refund balance account cost price amount order subscription',
   password: 'password passcode credential pin',
@@ -94,6 +94,26 @@ const wordsOf = (text: string): string[] =>
     .filter((word) => word !== '')
     .map(stem);
 
+/** Words that are things more often than deeds: `unread mail` asks for no mail to be sent. */
+const RATHER_THINGS = new Set(
+  'email mail message text post note reply comment report file log share call contact check review access'.split(' ').map(stem),
+);
+/** What stands before such a word where it is a deed after all; nothing: a clause begins. */
+const BEFORE_DEEDS = new Set('please and then to also or you i we should will would could can must just now dont not'.split(' '));
+
+function deeds(text: string): string[] {
+  const found: string[] = [];
+  for (const clause of text.slice(0, 16_384).split(/[.,;:!?()\n\u2022]+/)) {
+    const words = wordsOf(clause);
+    const plain = clause.toLowerCase().split(/[^\p{L}\p{N}]+/u);
+    words.forEach((word, i) => {
+      if (!RATHER_THINGS.has(word) || i === 0 || BEFORE_DEEDS.has(words[i - 1] as string) || BEFORE_DEEDS.has(plain[i - 1] ?? ''))
+        found.push(word);
+    });
+  }
+  return found;
+}
+
 /** What a text of the principal asks for, prepared once a run. */
 export interface Request {
   readonly verbs: ReadonlySet<string>;
@@ -104,13 +124,12 @@ export interface Request {
 
 export function requestOf(text: string): Request {
   // Quoted names and identifiers are not wishes: 'delete-me.txt' asks for nothing.
-  const stems = new Set(wordsOf(text.replace(/\S*[@/]\S*|\S+\.\w{2,4}\b/g, ' ')));
+  const said = text.replace(/\S*[@/]\S*|\S+\.\w{2,4}\b/g, ' ');
+  const stems = new Set(wordsOf(said));
   const verbs = new Set<string>();
   const objects = new Set<string>();
-  for (const one of stems) {
-    for (const group of VERB_OF.get(one) ?? []) verbs.add(group);
-    for (const group of OBJECT_OF.get(one) ?? []) objects.add(group);
-  }
+  for (const one of deeds(said)) for (const group of VERB_OF.get(one) ?? []) verbs.add(group);
+  for (const one of stems) for (const group of OBJECT_OF.get(one) ?? []) objects.add(group);
   return { verbs, objects, stems, open: OPEN.test(text) };
 }
 
