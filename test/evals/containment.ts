@@ -92,7 +92,7 @@ function by(all: readonly Judged[], name: (trace: Trace) => string): Record<stri
   for (const one of all) (groups[name(one.trace)] ??= []).push(one);
   return Object.fromEntries(
     Object.entries(groups)
-      .sort()
+      .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([group, some]) => [group, score(some)]),
   );
 }
@@ -175,5 +175,5 @@ function failures(judged: readonly Judged[]): void {
       kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
     });
   }
-  for (const [kind, count] of [...kinds].sort()) console.log(`${count} × ${kind}`);
+  for (const [kind, count] of [...kinds].sort(([a], [b]) => (a < b ? -1 : 1))) console.log(`${count} × ${kind}`);
 }

@@ -36,7 +36,7 @@ export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; compl
       const here = records;
       for (const [key, member] of Object.entries(at)) {
         if (!complete) break;
-        walk(member as Json, path === '' ? key : `${path}.${key}`, key, here, depth + 1);
+        walk(member, path === '' ? key : `${path}.${key}`, key, here, depth + 1);
       }
     }
   };

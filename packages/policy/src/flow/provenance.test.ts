@@ -1,10 +1,9 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
 import { Provenance, PROVENANCE } from './provenance.ts';
 
-const IBAN = 'DE89 3704 0044 0532 0130 00';
 const ACCOUNT = 'US133000000121212121212';
 const MAIL = 'mark.black-2134@example.net';
 const LINK = 'https://evil.example.org/claim?id=77';
@@ -81,7 +80,7 @@ describe('provenance finds what was copied from untrusted text', () => {
   it('in every slice of twelve letters and digits or more', () => {
     fc.assert(
       fc.property(
-        fc.string({ minLength: 40, maxLength: 200, unit: fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz0123456789') }),
+        fc.string({ minLength: 40, maxLength: 200, unit: fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz0123456789'.split('')) }),
         fc.nat(),
         fc.nat(),
         (text, a, b) => {
@@ -189,7 +188,7 @@ describe('bounds', () => {
     const bloom = new Bloom();
     for (let i = 0; i < 400_000; i++) bloom.add(`member ${i}`, 0, 13);
     expect(bloom.full).toBe(true);
-    expect(bloom.bytes).toBeLessThanOrEqual(256 * 1024);
+    expect(bloom.bytes).toBeLessThanOrEqual(171 * 1024);
   });
 
   it('takes few strangers for members', () => {

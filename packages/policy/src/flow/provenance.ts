@@ -11,7 +11,7 @@ import { Bloom } from './bloom.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
 import { decodings, fold, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
-/** Bounds of one index. Together with two Bloom filters of at most 256 KiB each, about 1.5 MiB for a run that fills them all. */
+/** Bounds of one index. Together with three Bloom filters of at most 171 KiB each, about 1.5 MiB for a run that fills them all. */
 export const PROVENANCE = {
   /** Of the principal's words, kept as text. */
   user_chars: 64 * 1024,
@@ -29,13 +29,17 @@ export const PROVENANCE = {
 const SHINGLE = 6;
 /** Share of an argument's shingles that must be known for it to count as copied. An edit of one letter costs six. */
 const COPIED = 0.5;
+/** Shingles of one argument that are looked up, spread evenly over it; a short argument has no more. */
+const SAMPLES = 128;
+/** Identifiers of one argument that are looked up; with more, the rest count as foreign. */
+const IDENTIFIERS = 256;
 /** Encoded pieces inside one untrusted result that are undone and indexed too. */
 const DECODED_PIECES = 32;
 
 /**
  * - `user`: stands in the principal's words.
  * - `trusted`: stands in a result of a trusted tool, and was not merely echoed there from an argument of other origin.
- * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name, and the principal's words chose that record.
+ * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name, of a record that the principal's words chose, or a plain name that leads nowhere outside.
  * - `quoted`: words, but no identifier, out of an untrusted result that the principal's words chose: the file, the mail, the page they named.
  * - `untrusted`: stands, perhaps re-encoded, in an untrusted result.
  * - `model`: found nowhere: made up, worked out, reworded, or too short to say.
@@ -82,6 +86,7 @@ const COMMON = new Set(
 
 export class Provenance {
   #words = ' ';
+  readonly #userTokens = new Set<string>();
   readonly #choosing = new Set<string>();
   readonly #trusted = new Set<number>();
   readonly #identifiers = new Map<number, number>();
@@ -115,6 +120,7 @@ export class Provenance {
       if (room <= 0) return;
       for (const one of tokens(fold(String(leaf.value).slice(0, room)), PROVENANCE.tokens)) {
         this.#words += `${one} `;
+        this.#userTokens.add(one);
         for (const word of one.split(/[^\p{L}\p{N}]+/u)) if (word.length >= 4 && !COMMON.has(word)) this.#choosing.add(word);
       }
       this.#words += '\n ';
@@ -151,12 +157,17 @@ export class Provenance {
     const folded = fold(text);
     const words = tokens(folded, PROVENANCE.tokens);
     const phrase = words.join(' ');
-    const isPrivate =
-      this.#covered(this.#private, squeeze(folded), 0.2) || words.some((one) => isIdentifier(one) && this.#has(this.#private, one));
-    const foreign = words.filter(
-      (one) => isIdentifier(one) && !this.#words.includes(` ${one} `) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one),
-    );
-    const about = { private: isPrivate, foreign_identifier: foreign.length > 0, foreign_link: foreign.some(isLink) };
+    const squeezed = squeeze(folded);
+    const named = [...new Set(words.filter(isIdentifier))];
+    const looked = named.length > IDENTIFIERS ? named.slice(0, IDENTIFIERS) : named;
+    const isPrivate = this.#covered(this.#private, squeezed, 0.2) || looked.some((one) => this.#has(this.#private, one));
+    const foreign = looked.filter((one) => !this.#userTokens.has(one) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one));
+    const more = named.length > IDENTIFIERS && this.#anyUntrusted;
+    const about = {
+      private: isPrivate,
+      foreign_identifier: more || foreign.length > 0,
+      foreign_link: (more && named.some(isLink)) || foreign.some(isLink),
+    };
     if (phrase === '' || this.#words.includes(` ${phrase} `))
       return { origin: 'user', found: phrase === '' ? 'nothing' : 'phrase', ...about };
     if (this.#trusted.has(key(phrase))) return { origin: 'trusted', found: 'token', ...about };
@@ -165,10 +176,9 @@ export class Provenance {
     if (chosen !== undefined)
       return { origin: 'selected', found: 'field', call: chosen.call, private: isPrivate, foreign_identifier: false, foreign_link: false };
     if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
-    const squeezed = squeeze(folded);
     if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
       return { origin: 'model', found: 'nothing', ...about };
-    if (!words.some(isIdentifier) && this.#covered(this.#chosen, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
+    if (named.length === 0 && this.#covered(this.#chosen, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
     const call = fields?.[0]?.call ?? this.#identifiers.get(key(phrase));
     if (fields !== undefined || call !== undefined) {
       return { origin: 'untrusted', found: fields === undefined ? 'token' : 'field', ...(call === undefined ? {} : { call }), ...about };
@@ -219,10 +229,10 @@ export class Provenance {
   }
 
   #takeUntrusted(of: ResultOf, leaves: readonly Leaf[]): void {
-    const asked = leavesOf(of.args).leaves.map((leaf) => this.trace(leaf.value, leaf.name).origin);
+    const asked = new Set(leavesOf(of.args).leaves.map((leaf) => this.trace(leaf.value, leaf.name).origin));
     // A record found by a key that came from untrusted text was chosen by whoever wrote the text.
-    const clean = !asked.includes('untrusted');
-    const queried = clean && asked.includes('user');
+    const clean = !asked.has('untrusted');
+    const queried = clean && asked.has('user');
     const named = new Set<number>();
     if (clean) {
       for (const leaf of leaves) if (leaf.record > 0 && !named.has(leaf.record) && this.#chooses(leaf)) named.add(leaf.record);
@@ -236,7 +246,9 @@ export class Provenance {
       room -= raw.length;
       const words = tokens(text, Number.POSITIVE_INFINITY);
       const item = leaf.record === 0 && /^\[\d+\]$/.test(leaf.path);
-      const selected = item ? queried : leaf.record > 0 && (named.has(leaf.record) || (queried && named.size === 0));
+      const chosen = item ? queried : leaf.record > 0 && (named.has(leaf.record) || (queried && named.size === 0));
+      // A plain name in a field of its own points to something in the tool's own directory, and to no address outside.
+      const selected = chosen || (clean && words.length <= 4 && !words.some(isIdentifier));
       if ((item || leaf.record > 0) && words.length <= 16) {
         this.#field(words.join(' '), { call: of.call, name: item ? of.tool : leaf.name, selected });
       }
@@ -292,9 +304,14 @@ export class Provenance {
   #covered(by: Bloom, squeezed: string, share: number): boolean {
     const all = squeezed.length - SHINGLE + 1;
     if (all <= 0) return false;
+    const step = Math.max(1, Math.floor(all / SAMPLES));
     let hits = 0;
-    for (let i = 0; i < all; i++) if (by.has(squeezed, i, i + SHINGLE)) hits += 1;
-    return hits / all >= share;
+    let looked = 0;
+    for (let i = 0; i < all; i += step) {
+      looked += 1;
+      if (by.has(squeezed, i, i + SHINGLE)) hits += 1;
+    }
+    return hits / looked >= share;
   }
 
   #has(by: Bloom, one: string): boolean {

@@ -6,17 +6,22 @@
 /** Identifier-like values below this many letters and digits say too little to be traced: `7`, `no`, `de`. */
 export const SHORTEST_TRACE_CHARS = 4;
 
+// oxlint-disable-next-line no-misleading-character-class
 const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\uFE00-\uFE0F\uFEFF]/g;
+// oxlint-disable-next-line no-control-regex
+const ASCII = /^[\u0000-\u007f]*$/;
 const BETWEEN = /[\s"'`´‘’“”„«»<>()[\]{}|,;*\\]+/;
 const EDGES = /^[.:!?&=#~^-]+|[.:!?&=~^-]+$/g;
 
 /** One spelling for all: compatibility forms folded, invisible characters dropped, lower case. */
 export function fold(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase();
   return text.normalize('NFKC').replace(INVISIBLE, '').toLowerCase();
 }
 
 /** Letters and digits alone, so that spacing, quoting, punctuation and escaping make no difference. Expects folded text. */
 export function squeeze(folded: string): string {
+  if (ASCII.test(folded)) return folded.replace(/[^a-z0-9]+/g, '');
   return folded.replace(/[^\p{L}\p{N}]+/gu, '');
 }
 
