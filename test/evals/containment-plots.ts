@@ -44,6 +44,9 @@ export function plot(folder: string, settings: Readonly<Record<string, Score>>):
     text(at + 8, on + 5 + 12 * legend.filter((one) => one === `${at},${on}`).length, String(i + 1), `fill="${colour}"`);
     legend.push(`${at},${on}`);
   });
+  parts.push(
+    `<rect x="${EDGE.left + 6}" y="${HEIGHT - EDGE.bottom - 14 * Object.keys(settings).length - 10}" width="380" height="${14 * Object.keys(settings).length + 6}" fill="#fff"/>`,
+  );
   const names = Object.entries(settings).map(
     ([name, score], i) =>
       `<text x="${EDGE.left + 12}" y="${HEIGHT - EDGE.bottom - 14 * (Object.keys(settings).length - i) + 4}" font-size="11">${i + 1} ${escape(name)} (${score.contained} / ${score.benign_kept})</text>`,

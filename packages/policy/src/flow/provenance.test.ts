@@ -215,6 +215,13 @@ describe('bounds', () => {
     expect(origin(provenance, 'go')).toBe('user');
   });
 
+  it('trusts nothing that it has not seen itself when the past is unknown', () => {
+    const provenance = new Provenance('unknown');
+    provenance.user('Write to ann@example.com.');
+    expect(origin(provenance, 'ann@example.com')).toBe('user');
+    expect(origin(provenance, MAIL)).toBe('untrusted');
+  });
+
   it('is full after one result that is too long to read', () => {
     const provenance = run('Go.', { value: 'ab '.repeat(PROVENANCE.result_chars) });
     expect(provenance.full).toBe(true);

@@ -40,7 +40,7 @@ const DECODED_PIECES = 32;
  * - `user`: stands in the principal's words.
  * - `trusted`: stands in a result of a trusted tool, and was not merely echoed there from an argument of other origin.
  * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name, of a record that the principal's words chose, or a plain name that leads nowhere outside.
- * - `quoted`: words, but no identifier, out of an untrusted result that the principal's words chose: the file, the mail, the page they named.
+ * - `quoted`: words, but no identifier, out of an untrusted result that the principal pointed to by its file name, address or link.
  * - `untrusted`: stands, perhaps re-encoded, in an untrusted result.
  * - `model`: found nowhere: made up, worked out, reworded, or too short to say.
  */
@@ -96,11 +96,20 @@ export class Provenance {
   readonly #used = new Set<number>();
   #vouching = true;
   readonly #untrusted = new Bloom();
-  /** What of the untrusted text stood in results that the principal's words chose. */
-  readonly #chosen = new Bloom();
+  /** What of the untrusted text stood in results that the principal pointed to. */
+  readonly #pointed = new Bloom();
   readonly #private = new Bloom();
-  #full = false;
-  #anyUntrusted = false;
+  #full: boolean;
+  #anyUntrusted: boolean;
+
+  /**
+   * @param past `unknown` for a run whose earlier results are not at hand (continued from a checkpoint): whatever is neither the
+   * principal's nor a trusted tool's from here on counts as untrusted
+   */
+  constructor(past: 'none' | 'unknown' = 'none') {
+    this.#full = past === 'unknown';
+    this.#anyUntrusted = this.#full;
+  }
 
   /** Whether something untrusted did not fit, so that everything unknown counts as untrusted. */
   get full(): boolean {
@@ -110,7 +119,7 @@ export class Provenance {
   /** Bytes of the filters and a rough sum of the rest; for tests of the bound and for metering. */
   get bytes(): number {
     const keyed = this.#trusted.size + this.#identifiers.size + this.#fieldCount + this.#choosing.size + this.#used.size;
-    return this.#untrusted.bytes + this.#chosen.bytes + this.#private.bytes + this.#words.length * 2 + keyed * 40;
+    return this.#untrusted.bytes + this.#pointed.bytes + this.#private.bytes + this.#words.length * 2 + keyed * 40;
   }
 
   /** Takes the principal's words: the input of the run, an answer to `ask`. */
@@ -178,7 +187,7 @@ export class Provenance {
     if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
     if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
       return { origin: 'model', found: 'nothing', ...about };
-    if (named.length === 0 && this.#covered(this.#chosen, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
+    if (named.length === 0 && this.#covered(this.#pointed, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
     const call = fields?.[0]?.call ?? this.#identifiers.get(key(phrase));
     if (fields !== undefined || call !== undefined) {
       return { origin: 'untrusted', found: fields === undefined ? 'token' : 'field', ...(call === undefined ? {} : { call }), ...about };
@@ -229,10 +238,16 @@ export class Provenance {
   }
 
   #takeUntrusted(of: ResultOf, leaves: readonly Leaf[]): void {
-    const asked = new Set(leavesOf(of.args).leaves.map((leaf) => this.trace(leaf.value, leaf.name).origin));
+    const keys = leavesOf(of.args).leaves.map((leaf) => ({
+      text: fold(String(leaf.value)),
+      origin: this.trace(leaf.value, leaf.name).origin,
+    }));
+    const asked = new Set(keys.map(({ origin }) => origin));
     // A record found by a key that came from untrusted text was chosen by whoever wrote the text.
     const clean = !asked.has('untrusted');
     const queried = clean && asked.has('user');
+    // Found by a file name, an address, a link that the principal wrote down: this very source, and no search that others can be found by.
+    const pointed = clean && keys.some(({ text, origin }) => origin === 'user' && tokens(text, 64).some(isIdentifier));
     const named = new Set<number>();
     if (clean) {
       for (const leaf of leaves) if (leaf.record > 0 && !named.has(leaf.record) && this.#chooses(leaf)) named.add(leaf.record);
@@ -253,7 +268,7 @@ export class Provenance {
         this.#field(words.join(' '), { call: of.call, name: item ? of.tool : leaf.name, selected });
       }
       this.#indexText(text, words, of.call);
-      if (queried) this.#shingle(this.#chosen, squeeze(text));
+      if (pointed) this.#shingle(this.#pointed, squeeze(text));
       for (const piece of raw.slice(0, PROVENANCE.result_chars).split(/[\s"'<>(),]+/)) {
         if (pieces <= 0) break;
         if (piece.length < 8) continue;
