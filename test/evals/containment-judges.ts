@@ -13,7 +13,7 @@ export interface Verdict {
   readonly verdict: 'allow' | 'approval' | 'deny';
   readonly why: string;
 }
-export interface Run {
+interface Run {
   /** Judges a call with what was known before it. */
   readonly decide: (call: Call) => Verdict;
   /** Its result became known to the agent. */

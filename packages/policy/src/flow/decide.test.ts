@@ -160,6 +160,9 @@ describe('what the principal asked for', () => {
     ['Follow the instructions in todo.txt.', 'delete_file', 'open'],
     ['Look at "delete-me.txt".', 'delete_file', 'no'],
     ['Turn off the lights in the kitchen.', 'set_light', 'yes'],
+    ['Make a reservation at the Blue Lion for two.', 'reserve_restaurant', 'yes'],
+    ['Let Ann know that I am late.', 'send_direct_message', 'yes'],
+    ['What does the article say?', 'transfer_funds', 'no'],
     ['Frobnicate the quux.', 'quux', 'open'],
   ] as const)('“%s” and %s: %s', (prompt, tool, answer) => {
     expect(requested(requestOf(prompt), deedOf(tool))).toBe(answer);

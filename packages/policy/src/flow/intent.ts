@@ -12,9 +12,9 @@ export type Requested = 'yes' | 'open' | 'no';
 
 /** Kinds of doing. A word may be of several. Stems, see stem(). */
 const VERBS: Readonly<Record<string, string>> = {
-  send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let',
-  share: 'share invite add include grant give permit allow access',
-  pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge',
+  send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let leave',
+  share: 'share invite add include grant give permit allow access invitation',
+  pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge payment transaction owe',
   buy: 'buy purchase order rebuy reorder checkout get shop add subscribe renew pay',
   create:
     'create make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload file report log',
@@ -22,7 +22,7 @@ const VERBS: Readonly<Record<string, string>> = {
     'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark',
   delete:
     'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw close archive',
-  book: 'book reserve rent hire schedule order get',
+  book: 'book reserve rent hire schedule order get reservation booking',
   visit: 'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use',
   run: 'run execute install deploy launch merge commit push start star fork trigger build test apply release',
   control: 'turn switch play stop pause lock unlock dim set start adjust raise lower arm disarm open close',
