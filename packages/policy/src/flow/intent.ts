@@ -96,10 +96,14 @@ const wordsOf = (text: string): string[] =>
 
 /** Words that are things more often than deeds: `unread mail` asks for no mail to be sent. */
 const RATHER_THINGS = new Set(
-  'email mail message text post note reply comment report file log share call contact check review access'.split(' ').map(stem),
+  'email mail message text post note reply comment report file log share call contact check review access payment transaction transfer reservation booking invitation'
+    .split(' ')
+    .map(stem),
 );
 /** What stands before such a word where it is a deed after all; nothing: a clause begins. */
 const BEFORE_DEEDS = new Set('please and then to also or you i we should will would could can must just now dont not'.split(' '));
+/** Verbs that say nothing but that the thing after them is done: `make a payment`. */
+const LIGHT = new Set('make do place give leave write drop set'.split(' ').map(stem));
 
 function deeds(text: string): string[] {
   const found: string[] = [];
@@ -107,8 +111,9 @@ function deeds(text: string): string[] {
     const words = wordsOf(clause);
     const plain = clause.toLowerCase().split(/[^\p{L}\p{N}]+/u);
     words.forEach((word, i) => {
-      if (!RATHER_THINGS.has(word) || i === 0 || BEFORE_DEEDS.has(words[i - 1] as string) || BEFORE_DEEDS.has(plain[i - 1] ?? ''))
-        found.push(word);
+      const before = [words[i - 1] ?? '', plain[i - 1] ?? ''];
+      const made = words.slice(Math.max(0, i - 3), i).some((one) => LIGHT.has(one));
+      if (!RATHER_THINGS.has(word) || i === 0 || made || before.some((one) => BEFORE_DEEDS.has(one))) found.push(word);
     });
   }
   return found;
@@ -177,7 +182,7 @@ export function requested(request: Request, deed: Deed): Requested {
   const object = deed.objects.some((one) => request.objects.has(one));
   const word = deed.other.some((one) => request.stems.has(one));
   const selfEvident = deed.verbs.some((one) => one === 'pay' || one === 'buy' || one === 'book' || one === 'send');
-  if ((verb && (object || selfEvident || (deed.objects.length === 0 && (deed.other.length === 0 || word)))) || (word && object))
-    return 'yes';
+  const bare = deed.objects.length === 0 && deed.other.length === 0;
+  if ((verb && (object || word || selfEvident || bare)) || (word && object)) return 'yes';
   return request.open || deed.verbs.length === 0 ? 'open' : 'no';
 }
