@@ -3,10 +3,9 @@
  * considered on the way to it.
  */
 import { decideFlow, type FlowDecision } from '@corral/policy/flow/decide';
-import { flowOf, type Flow, type FlowFacts, type FlowTool } from '@corral/policy/flow/facts';
-import { deedOf, requestOf } from '@corral/policy/flow/intent';
-import { afterOutsideEffect, CLEAN, join, labelOf } from '@corral/policy/flow/labels';
-import { Provenance } from '@corral/policy/flow/provenance';
+import type { Flow, FlowFacts, FlowTool } from '@corral/policy/flow/facts';
+import { deedOf } from '@corral/policy/flow/intent';
+import { FlowRun } from '@corral/policy/flow/run';
 import type { Call, SuiteTool, Trace } from './containment-data.ts';
 
 export interface Verdict {
@@ -45,22 +44,13 @@ const flowTool = (tool: SuiteTool): FlowTool => ({
 /** A judge that knows labels and provenance and leaves the verdict to `decide`. */
 export function flowJudge(decide: (facts: FlowFacts) => FlowDecision, seen: (flow: Flow) => FlowFacts = ({ facts }) => facts): Judge {
   return (trace) => {
-    const provenance = new Provenance();
-    provenance.user(trace.prompt);
-    const request = requestOf(trace.prompt);
-    let label = CLEAN;
+    const run = new FlowRun(trace.prompt);
     return {
       decide(call) {
         // A call to no tool that there is failed when it was recorded and fails here, whatever a policy says.
         if (call.failed && !trace.tools.has(call.tool)) return { verdict: 'allow', why: 'no such tool' };
         const tool = flowTool(trace.tools.get(call.tool) ?? unknown(call.tool));
-        const state = {
-          sticky: label.sticky,
-          provenance,
-          request,
-          known_destination: () => false,
-        };
-        const flow = flowOf(state, tool, call.args, NO_HISTORY);
+        const flow = run.flow(tool, call.args, NO_HISTORY, () => false);
         const facts = seen(flow);
         const { traces } = flow;
         const { verdict, rules } = decide(facts);
@@ -70,12 +60,12 @@ export function flowJudge(decide: (facts: FlowFacts) => FlowDecision, seen: (flo
       settled(call) {
         const tool = trace.tools.get(call.tool) ?? unknown(call.tool);
         if (call.failed) return;
-        const isPrivate = !tool.egress;
-        const of = { call: call.index, tool: tool.name, trusted: !tool.reads_untrusted, private: isPrivate, args: call.args };
-        provenance.result(of, call.result);
-        if (call.unseen !== '') provenance.result(of, call.unseen);
-        label = join(label, labelOf(tool.name, { untrusted: tool.reads_untrusted, ...(isPrivate ? { private_to: 'principal' } : {}) }));
-        if (flowTool(tool).effect !== 'none') label = afterOutsideEffect(label);
+        const returns = tool.reads_untrusted ? 'untrusted' : 'trusted';
+        // What is fetched from outside is public; all else is the principal's.
+        const whose = tool.egress ? {} : { private_to: 'principal' };
+        const of = { call: call.index, tool: flowTool(tool), returns, args: call.args, ...whose } as const;
+        run.read(of, call.result);
+        if (call.unseen !== '') run.read(of, call.unseen);
       },
     };
   };

@@ -11,7 +11,7 @@ import { Bloom } from './bloom.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
 import { decodings, fold, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
-/** Bounds of one index. Together with three Bloom filters of at most 171 KiB each, about 1.5 MiB for a run that fills them all. */
+/** Bounds of one index. Together with three Bloom filters of at most 171 KiB each, about 2 MiB for a run that fills them all. */
 export const PROVENANCE = {
   /** Of the principal's words, kept as text. */
   user_chars: 64 * 1024,
