@@ -16,8 +16,9 @@ export interface DetectorsOptions {
   readonly profile?: Profile;
 }
 
-/** A finding is reported again when its confidence has grown by this much. */
+/** A finding is reported again when its confidence has grown by this much, or when it still holds so many events later. */
 const GROWN = 0.1;
+const AGAIN_EVENTS = 16;
 /** Score at which "stuck" is as likely as not among recorded runs: 0.5 % of those that went well came so far. */
 const STUCK_HALF = 24;
 /** Total surprise at which "drifted" is as likely as not among recorded runs. */
@@ -35,8 +36,8 @@ export class Detectors {
   readonly #burn = new Burn();
   readonly #profile: Profile | undefined;
   #position = 0;
-  /** Confidence last reported, by detector and what it is about. */
-  #reported: Record<string, number> = {};
+  /** Confidence last reported and where, by detector and what it is about. */
+  #reported: Reported = {};
   /** Lengths of what is going on, and where it began. */
   #near = { count: 0, from: -1 };
   #stale = { count: 0, from: -1 };
@@ -170,7 +171,8 @@ export class Detectors {
   }
 
   #grown(detector: DetectorName, about: string, confidence: number): boolean {
-    return confidence >= (this.#reported[`${detector} ${about}`] ?? 0) + GROWN;
+    const last = this.#reported[`${detector} ${about}`];
+    return last === undefined || confidence >= last[0] + GROWN || this.#position - last[1] >= AGAIN_EVENTS;
   }
 
   #say(found: Finding[], detector: DetectorName, about: string, confidence: number, events: readonly number[], subjects: readonly string[], figures: Readonly<Record<string, number>>, text: string): void {
@@ -179,7 +181,7 @@ export class Detectors {
     // A run that does a thousand different things again remembers the last of them.
     const names = Object.keys(this.#reported);
     if (names.length >= TOOLS_MAX && !(id in this.#reported)) delete this.#reported[names[0] as string];
-    this.#reported[id] = confidence;
+    this.#reported[id] = [confidence, this.#position];
     found.push({ detector, confidence, evidence: { text, events: [...new Set(events.filter((at) => at >= 0))].sort((a, b) => a - b), subjects, figures } });
   }
 
@@ -216,6 +218,7 @@ export class Detectors {
   }
 }
 
+type Reported = Record<string, readonly [number, number]>;
 interface Following {
   count: number;
   from: number;
@@ -225,7 +228,7 @@ interface Saved {
   readonly acts: unknown;
   readonly stuck: unknown;
   readonly burn: unknown;
-  readonly reported: Record<string, number>;
+  readonly reported: Reported;
   readonly near: Following;
   readonly stale: Following;
   readonly used: string[];
@@ -238,9 +241,9 @@ function follow(following: Following, goesOn: boolean, position: number, says: b
   return says ? { count: 0, from: -1 } : following;
 }
 
-function only(reported: Record<string, number>, ...detectors: DetectorName[]): Record<string, number> {
-  const kept: Record<string, number> = {};
-  for (const id in reported) if (detectors.includes(id.slice(0, id.indexOf(' ')) as DetectorName)) kept[id] = reported[id] as number;
+function only(reported: Reported, ...detectors: DetectorName[]): Reported {
+  const kept: Reported = {};
+  for (const id in reported) if (detectors.includes(id.slice(0, id.indexOf(' ')) as DetectorName)) kept[id] = reported[id] as readonly [number, number];
   return kept;
 }
 
