@@ -31,6 +31,8 @@ const PULL = 3;
 const ACTS_A_RUN = 4;
 /** The fitted forgiveness assumes independent acts; a run in trouble has good moments. */
 const FORGIVENESS = 0.25;
+/** Set by hand: the capped runs have no messages. */
+const FORGIVENESS_MESSAGE = 0.75;
 const KEEP = 0.5;
 
 export interface Fitted {
@@ -104,6 +106,7 @@ export function fit(capped: readonly Fitted[], solved: readonly Fitted[]): Stuck
     evidence: Object.fromEntries(EVIDENCE.map((name, i) => [name, rounded(weights[i] as number, 2)])) as Record<Evidence, number>,
     // The number of acts must never be evidence, so nothing is forgiven less than nothing.
     forgiven: rounded(Math.max(0.1, -intercept * FORGIVENESS), 2),
+    forgiven_message: FORGIVENESS_MESSAGE,
     keep: KEEP,
   };
 }

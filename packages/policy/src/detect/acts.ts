@@ -23,6 +23,8 @@ export interface Act {
   position: number;
   readonly subject: string;
   readonly message: boolean;
+  /** A call that is known to change something. */
+  readonly effect: boolean;
   readonly failed: boolean;
   /** Whether something came back at all. */
   readonly answered: boolean;
@@ -62,6 +64,7 @@ interface Open {
   readonly position: number;
   readonly at: number;
   readonly subject: string;
+  readonly effect: boolean;
   readonly key: number;
   readonly pageless: number;
   readonly alike: number;
@@ -90,9 +93,9 @@ export class Acts {
   #lastSubject = 0;
 
   /** A call is asked. Returns the act that had to be given up for it, if too many are under way. */
-  call(id: number, position: number, at: number, subject: string, input: unknown): Act | undefined {
+  call(id: number, position: number, at: number, subject: string, input: unknown, effect = false): Act | undefined {
     const given = this.#open.length >= OPEN_MAX ? this.#close(this.#open.shift() as Open, at, undefined, false) : undefined;
-    this.#open.push(this.#ask(id, position, at, subject, reader.read(input, 'asked'), false));
+    this.#open.push(this.#ask(id, position, at, subject, reader.read(input, 'asked'), false, effect));
     return given;
   }
 
@@ -110,7 +113,7 @@ export class Acts {
     return this.#close(this.#ask(0, position, at, subject, reader.read(body, 'asked'), true), at, undefined, false, true);
   }
 
-  #ask(id: number, position: number, at: number, subject: string, reading: Reading, message: boolean): Open {
+  #ask(id: number, position: number, at: number, subject: string, reading: Reading, message: boolean, effect = false): Open {
     const tool = hashText(subject);
     const alike = this.#wordings.take(message ? MESSAGES : tool, reading);
     return {
@@ -118,6 +121,7 @@ export class Acts {
       position,
       at,
       subject,
+      effect,
       key: mix(tool, reading.digest),
       pageless: reading.pageless === 0 ? 0 : mix(tool, reading.pageless),
       alike,
@@ -176,6 +180,7 @@ export class Acts {
       position: open.position,
       subject: open.subject,
       message,
+      effect: open.effect,
       failed,
       answered: answer !== undefined,
       telling,

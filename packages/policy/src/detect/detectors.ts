@@ -20,7 +20,7 @@ export interface DetectorsOptions {
 const GROWN = 0.1;
 const AGAIN_EVENTS = 16;
 /** Score at which "stuck" is as likely as not among recorded runs: 0.5 % of those that went well came so far. */
-const STUCK_HALF = 24;
+const STUCK_HALF = 14;
 /** Total surprise at which "drifted" is as likely as not among recorded runs. */
 const DRIFT_HALF = 12;
 /** A forecast this near is worth saying; further away the future is anyone's. */
@@ -62,7 +62,7 @@ export class Detectors {
         return this.#act(this.#acts.message(position, event.at, `${event.kind} ${event.peer}`, event.body), position);
       case 'call': {
         const found = this.#drifts(event, position);
-        const dropped = this.#acts.call(event.id, position, event.at, event.tool, event.input);
+        const dropped = this.#acts.call(event.id, position, event.at, event.tool, event.input, event.effect === true);
         return dropped === undefined ? found : [...found, ...this.#act(dropped, position)];
       }
       case 'result': {
@@ -97,7 +97,7 @@ export class Detectors {
         matched: period.matched,
       }, `The same ${period.period} steps over and over: ${period.matched} steps in a row were the same as one turn before.`);
     }
-    const stale = !act.waited && !act.turnedPage && act.novelty < (act.message ? 0.3 : 0.2);
+    const stale = !act.waited && !act.turnedPage && !act.effect && act.novelty < (act.message ? 0.3 : 0.2);
     this.#near = follow(this.#near, stale && act.alike >= 0.5 && act.same === 0, act.position, act.answered || act.message);
     if (this.#near.count >= 2)
       this.#say(found, 'near_repeat', act.subject, sure(this.#near.count - 1, 3), [this.#near.from, position], [act.subject], { times: this.#near.count, alike: act.alike },

@@ -15,6 +15,7 @@ export interface CallSeen {
   readonly origins?: Readonly<Record<string, readonly string[]>>;
   /** What the call touches, after the tool's `resource` annotation. */
   readonly resource?: string;
+  /** Whether it changes something, after the tool's annotations; absent: not known. */
   readonly effect?: boolean;
 }
 /** The broker tried again on its own account. */

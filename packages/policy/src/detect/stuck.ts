@@ -36,25 +36,33 @@ export function evidenceOf(act: Act, into: Float64Array): void {
   }
   if (act.waited) return;
   if (act.same > 0) {
-    into[index.same] = 1;
-    into[index.same_twice] = act.same >= 2 ? 1 : 0;
+    // Repeats of one call depend on each other: the tenth says less than the second.
+    const weighs = Math.min(1, 2 / act.same);
+    into[index.same] = weighs;
+    into[index.same_twice] = act.same >= 2 ? weighs : 0;
   } else {
-    into[index.again] = act.again > 0 ? 1 : 0;
-    // Two words that are known are less than a page of them.
-    into[index.stale] = act.turnedPage ? 0 : stale * (act.telling ? 1 : 0.5);
-    into[index.echo] = act.echoed > 0 ? 1 : 0;
-    if (act.again === 0 && !act.turnedPage) into[index.alike] = act.alike;
+    // A source that gives something new each time it is asked may well be at work.
+    into[index.again] = act.again > 0 ? 1 - (1 - stale) * (act.telling ? 1 : 0.5) : 0;
+    if (!act.turnedPage) {
+      // An effect is answered by an acknowledgement, and so may a short answer be: what was done may be new all the same.
+      if (!act.effect) into[index.stale] = stale * (act.telling ? 1 : 1 - act.askedNovelty);
+      if (!act.effect && act.echoed > 0 && (act.telling || act.failing)) into[index.echo] = 1;
+      if (act.again === 0) into[index.alike] = act.alike * (1 - act.askedNovelty);
+    }
   }
   into[index.failed] = act.failed ? 1 : 0;
   into[index.failed_on] = act.failures >= 2 ? 1 : 0;
   into[index.failing] = act.failing && !act.failed ? 1 : 0;
 }
 
+/** How much more a new effect is forgiven than another act without evidence. */
+const EFFECT_FORGIVEN = 4;
 const scratch = new Float64Array(SIZE);
 
 export class StuckScore {
   readonly #weights: Float64Array;
   readonly #forgiven: number;
+  readonly #forgivenMessage: number;
   readonly #keep: number;
   readonly #by = new Float64Array(SIZE);
   #score = 0;
@@ -65,6 +73,7 @@ export class StuckScore {
   constructor(weights: StuckWeights = STUCK_WEIGHTS) {
     this.#weights = Float64Array.from(EVIDENCE, (name) => weights.evidence[name]);
     this.#forgiven = weights.forgiven;
+    this.#forgivenMessage = weights.forgiven_message;
     this.#keep = weights.keep;
   }
 
@@ -75,7 +84,9 @@ export class StuckScore {
       this.#acts = 0;
       this.#by.fill(0);
     }
-    let sum = -this.#forgiven;
+    let sum = act.message ? -this.#forgivenMessage : -this.#forgiven;
+    // Something was changed that was not changed before: as far as the bus can see, that is work.
+    if (act.effect && !act.failed && act.again === 0) sum *= EFFECT_FORGIVEN;
     for (let i = 0; i < SIZE; i++) {
       const part = (scratch[i] as number) * (this.#weights[i] as number);
       sum += part;

@@ -36,26 +36,29 @@ export type Evidence = (typeof EVIDENCE)[number];
 export interface StuckWeights {
   readonly evidence: Readonly<Record<Evidence, number>>;
   readonly forgiven: number;
+  /** The same of a message: people and agents repeat words when all is well. */
+  readonly forgiven_message: number;
   /** How much of the momentary reading is left an act later. */
   readonly keep: number;
 }
 
 export const STUCK_WEIGHTS: StuckWeights = {
   evidence: {
-    same: 2.65,
-    same_twice: 1.19,
-    again: 1.23,
-    alike: 0.88,
-    stale: 1.19,
-    failed: 0.18,
+    same: 2.77,
+    same_twice: 1.46,
+    again: 1.11,
+    alike: 0.77,
+    stale: 0.9,
+    failed: 0.12,
     failed_on: 0.38,
-    echo: 0.57,
+    echo: 0.61,
     message_alike: 2,
     message_stale: 1.5,
     unanswered: 0.8,
-    failing: 0.81,
+    failing: 0.78,
     retrying: 0.8,
   },
-  forgiven: 0.25,
+  forgiven: 0.16,
+  forgiven_message: 0.75,
   keep: 0.5,
 };
