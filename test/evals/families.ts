@@ -212,16 +212,16 @@ export const FAMILIES: readonly Family[] = [
   { name: 'slow memory leak', by: ['runaway'], cases: seeds(10, meter('memory_mib', (second) => (second < 60 ? 0 : 5), 60)) },
   { name: 'burst of spending', by: ['runaway'], cases: seeds(10, meter('calls', (second) => (second < 100 ? 0.5 : 20), 100)) },
 
-  { name: 'quiet: work', by: [], cases: seeds(20, (random) => run(times(120, () => work(random)))) },
+  { name: 'quiet: work', by: [], cases: seeds(20, (random) => run(times(1000, () => work(random)))) },
   {
     name: 'quiet: pages',
     by: [],
-    cases: seeds(20, (random) => run(times(60, (i) => ({ tool: 'list', input: { table: 'orders', page: i + 1, size: 20 }, value: { page: i + 1, items: times(8, (j) => ({ id: i * 20 + j, name: text(random, 1), state: 'open' })) } })))),
+    cases: seeds(20, (random) => run(times(300, (i) => ({ tool: 'list', input: { table: 'orders', page: i + 1, size: 20 }, value: { page: i + 1, items: times(8, (j) => ({ id: i * 20 + j, name: text(random, 1), state: 'open' })) } })))),
   },
   {
     name: 'quiet: cursors',
     by: [],
-    cases: seeds(20, (random) => run(times(60, () => ({ tool: 'list', input: { table: 'orders', cursor: text(random, 1) }, value: { items: times(8, () => ({ name: text(random, 1), state: 'open' })), next: text(random, 1) } })))),
+    cases: seeds(20, (random) => run(times(300, () => ({ tool: 'list', input: { table: 'orders', cursor: text(random, 1) }, value: { items: times(8, () => ({ name: text(random, 1), state: 'open' })), next: text(random, 1) } })))),
   },
   {
     name: 'quiet: polling with back-off',
@@ -248,7 +248,7 @@ export const FAMILIES: readonly Family[] = [
     by: [],
     cases: seeds(20, (random) => run(times(40, () => ({ ...work(random), attempts: 6 })))),
   },
-  { name: 'quiet: conversation', by: [], cases: seeds(20, conversation(60, true)) },
+  { name: 'quiet: conversation', by: [], cases: seeds(20, conversation(1000, true)) },
   { name: 'quiet: pipelines of 2 to 10', by: [], cases: times(9, (i) => pipeline(i + 2)) },
   { name: 'quiet: coordinator and workers', by: [], cases: [2, 5, 10].map((n) => coordinator(n)) },
   { name: 'quiet: crew', by: [], cases: [5, 20, 28].map((n) => crew(n)) },

@@ -7,9 +7,11 @@ import type { Reading } from './reading.ts';
 /** Wordings that are remembered, and of each so many words and word pairs. */
 export const WORDINGS_MAX = 8;
 const WORDS_MAX = 56;
-const USED_SLOTS = 2048;
-/** After so many words the counts are halved: what was said long ago counts less. */
-const USED_MAX = 8192;
+/** Counters of four bits, two a byte. */
+const USED_SLOTS = 4096;
+const USED_TIMES = 15;
+/** With so many in use the counts are halved: what was said once, long ago, is forgotten. */
+const USED_FULL = USED_SLOTS * 0.4;
 
 const fresh = new Int32Array(WORDS_MAX);
 
@@ -19,8 +21,8 @@ export class Wordings {
   readonly #sizes = new Int32Array(WORDINGS_MAX);
   readonly #subjects = new Int32Array(WORDINGS_MAX);
   /** How often words were used, by hash: a word of every wording says little about what is common to two. */
-  readonly #used = new Uint8Array(USED_SLOTS);
-  #usedTotal = 0;
+  readonly #used = new Uint8Array(USED_SLOTS / 2);
+  #filled = 0;
   #taken = 0;
 
   /** Share of the latest reading's words that were never used before. */
@@ -39,23 +41,40 @@ export class Wordings {
     for (let slot = 0; slot < Math.min(this.#taken, WORDINGS_MAX); slot++)
       if (this.#subjects[slot] === subject) best = Math.max(best, this.#alike(words, size, slot * WORDS_MAX, this.#sizes[slot] as number));
     let unused = 0;
-    for (let i = 0; i < size; i++) {
-      const slot = (words[i] as number) & (USED_SLOTS - 1);
-      const times = this.#used[slot] as number;
-      if (times === 0) unused++;
-      if (times < 255) this.#used[slot] = times + 1;
-    }
-    this.novelty = size === 0 ? 0 : unused / size;
-    this.#usedTotal += size;
-    if (this.#usedTotal > USED_MAX) {
-      for (let i = 0; i < USED_SLOTS; i++) this.#used[i] = (this.#used[i] as number) >> 1;
-      this.#usedTotal >>= 1;
-    }
+    // Some words only look used because another fell on the same counter; how many, the filling says.
+    const really = 1 - this.#filled / USED_SLOTS;
+    for (let i = 0; i < size; i++) if (this.#use(words[i] as number)) unused++;
+    this.novelty = size === 0 ? 0 : Math.min(1, unused / size / really);
+    if (this.#filled > USED_FULL) this.#halve();
     const slot = this.#taken++ % WORDINGS_MAX;
     this.#words.set(words.subarray(0, size), slot * WORDS_MAX);
     this.#sizes[slot] = size;
     this.#subjects[slot] = subject;
     return best;
+  }
+
+  #times(word: number): number {
+    const slot = word & (USED_SLOTS - 1);
+    return ((this.#used[slot >> 1] as number) >> ((slot & 1) * 4)) & USED_TIMES;
+  }
+
+  /** Counts a word; whether it was not used before. */
+  #use(word: number): boolean {
+    const times = this.#times(word);
+    const slot = word & (USED_SLOTS - 1);
+    if (times < USED_TIMES) this.#used[slot >> 1] = (this.#used[slot >> 1] as number) + (1 << ((slot & 1) * 4));
+    if (times === 0) this.#filled++;
+    return times === 0;
+  }
+
+  #halve(): void {
+    this.#filled = 0;
+    for (let i = 0; i < this.#used.length; i++) {
+      const halved = ((this.#used[i] as number) >> 1) & 0x77;
+      this.#used[i] = halved;
+      if ((halved & 0x0f) !== 0) this.#filled++;
+      if ((halved & 0xf0) !== 0) this.#filled++;
+    }
   }
 
   #alike(words: Int32Array, size: number, at: number, otherSize: number): number {
@@ -66,7 +85,7 @@ export class Wordings {
     while (i < size || j < otherSize) {
       const x = i < size ? (words[i] as number) : 0x7fff_ffff;
       const y = j < otherSize ? (this.#words[at + j] as number) : 0x7fff_ffff;
-      const weight = 1 / (1 + (this.#used[(x < y ? x : y) & (USED_SLOTS - 1)] as number));
+      const weight = 1 / (1 + this.#times(x < y ? x : y));
       all += weight;
       if (x === y) common += weight;
       if (x <= y) i++;
@@ -76,13 +95,13 @@ export class Wordings {
   }
 
   save(): unknown {
-    return [this.#taken, this.#usedTotal, pack(this.#words), pack(this.#sizes), pack(this.#subjects), pack(this.#used)];
+    return [this.#taken, this.#filled, pack(this.#words), pack(this.#sizes), pack(this.#subjects), pack(this.#used)];
   }
 
   load(saved: unknown): void {
-    const [taken, total, words, sizes, subjects, used] = saved as [number, number, string, string, string, string];
+    const [taken, filled, words, sizes, subjects, used] = saved as [number, number, string, string, string, string];
     this.#taken = taken;
-    this.#usedTotal = total;
+    this.#filled = filled;
     unpack(words, this.#words);
     unpack(sizes, this.#sizes);
     unpack(subjects, this.#subjects);
@@ -106,11 +125,13 @@ export class Known {
   #now = new Uint32Array(BITS / 32);
   #old = new Uint32Array(BITS / 32);
   #filled = 0;
+  #oldFilled = 0;
 
   /** The share of the reading's words that no earlier result had, and remembers them. An empty reading has no share: NaN. */
   take(reading: Reading): number {
     let unseen = 0;
     const { count, tokens } = reading;
+    const really = (1 - this.#filled / BITS) * (1 - this.#oldFilled / BITS);
     for (let i = 0; i < count; i++) {
       const h = tokens[i] as number;
       const word = (h >>> 5) & (BITS / 32 - 1);
@@ -123,18 +144,20 @@ export class Known {
     if (this.#filled > FULL) {
       [this.#now, this.#old] = [this.#old, this.#now];
       this.#now.fill(0);
+      this.#oldFilled = this.#filled;
       this.#filled = 0;
     }
-    return count === 0 ? Number.NaN : unseen / count;
+    return count === 0 ? Number.NaN : Math.min(1, unseen / count / really);
   }
 
   save(): unknown {
-    return [this.#filled, pack(this.#now), pack(this.#old)];
+    return [this.#filled, this.#oldFilled, pack(this.#now), pack(this.#old)];
   }
 
   load(saved: unknown): void {
-    const [filled, now, old] = saved as [number, string, string];
+    const [filled, oldFilled, now, old] = saved as [number, number, string, string];
     this.#filled = filled;
+    this.#oldFilled = oldFilled;
     unpack(now, this.#now);
     unpack(old, this.#old);
   }

@@ -65,8 +65,9 @@ export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
     for (const other of tools) if (other !== call.tool) facts.push([profile.together, call.tool, other]);
     if (tools.size === 0) facts.push([profile.together, call.tool, START]);
     tools.add(call.tool);
-    facts.push([profile.patterns, call.tool, patternOf(call)], [profile.before, call.tool, previous], [profile.shapes, call.tool, shapeOf(call.input)]);
-    for (const { path, origin, value } of leaves(call)) {
+    const found = leaves(call);
+    facts.push([profile.patterns, call.tool, patternOf(found)], [profile.before, call.tool, previous], [profile.shapes, call.tool, shapeOf(call.input)]);
+    for (const { path, origin, value } of found) {
       facts.push([profile.origins, `${call.tool} ${path}`, origin], [profile.values, `${call.tool} ${path}`, value]);
     }
     previous = call.tool;
@@ -97,6 +98,7 @@ function tableName(profile: Profile, table: Record<string, Tally>): string {
 
 function count(tally: Tally, what: string): void {
   const name = own(what);
+  sums.delete(tally);
   const times = tally.seen[name] ?? 0;
   if (times === 0 && Object.keys(tally.seen).length >= SEEN_MAX) return;
   tally.seen[name] = times + 1;
@@ -123,11 +125,12 @@ export function surprise(profile: Profile, used: readonly string[], call: Profil
       if (score > strangeness) [strangest, strangeness] = [other, score];
     }
   if (strangest !== undefined) parts.push({ aspect: 'together', about: `${call.tool} with ${strangest}`, score: ASPECT_WEIGHTS.together * strangeness });
-  const pattern = patternOf(call);
+  const found = leaves(call);
+  const pattern = patternOf(found);
   if (pattern !== '') add('pattern', `${call.tool} with ${pattern} from results`, profile.patterns[own(call.tool)], pattern);
   add('order', `${call.tool} after ${previous ?? 'the start'}`, profile.before[own(call.tool)], previous ?? START);
   add('shape', call.tool, profile.shapes[own(call.tool)], shapeOf(call.input));
-  for (const { path, origin, value } of leaves(call)) {
+  for (const { path, origin, value } of found) {
     // What the owner asked for in so many words is not odd, however rarely it is asked.
     if (origin === 'prompt') continue;
     add('value', `${call.tool} ${path}`, profile.values[`${call.tool} ${path}`], value);
@@ -140,22 +143,40 @@ export function surprise(profile: Profile, used: readonly string[], call: Profil
   return { score, parts: parts.slice(0, 4) };
 }
 
-/** How much less likely this is than what is usual there, in nats; 0 if it is no less likely. */
-function odd(tally: Tally, what: string): number {
-  const names = Object.keys(tally.seen);
-  let total = 0;
-  for (const name of names) total += tally.seen[name] as number;
+interface Sums {
+  readonly total: number;
+  /** Share of things never seen. */
+  readonly fresh: number;
+  /** Mean surprise, in nats. */
+  readonly usual: number;
+}
+/** Sums of tallies that have not changed since; they can be made again at any time. */
+const sums = new WeakMap<Tally, Sums>();
+
+function sumsOf(tally: Tally): Sums {
+  const known = sums.get(tally);
+  if (known !== undefined) return known;
+  const times = Object.values(tally.seen);
+  const total = times.reduce((sum, one) => sum + one, 0);
   const fresh = (tally.once + 0.5) / (total + 1);
-  const probability = (times: number) => (times / (total + 1)) * (1 - fresh) + 1e-9;
   // What is usual: the mean of what was seen, things never seen included.
   let usual = -fresh * Math.log(fresh);
-  for (const name of names) {
-    const p = probability(tally.seen[name] as number);
+  for (const one of times) {
+    const p = probability(one, total, fresh);
     usual -= p * Math.log(p);
   }
+  const made = { total, fresh, usual };
+  sums.set(tally, made);
+  return made;
+}
+
+const probability = (times: number, total: number, fresh: number) => (times / (total + 1)) * (1 - fresh) + 1e-9;
+
+/** How much less likely this is than what is usual there, in nats; 0 if it is no less likely. */
+function odd(tally: Tally, what: string): number {
+  const { total, fresh, usual } = sumsOf(tally);
   const times = tally.seen[own(what)];
-  const surprisal = -Math.log(times === undefined ? fresh : probability(times));
-  return Math.max(0, surprisal - usual);
+  return Math.max(0, -Math.log(times === undefined ? fresh : probability(times, total, fresh)) - usual);
 }
 
 /** The arguments and their types, two levels deep: `{a:s,b:[n]}`. */
@@ -177,9 +198,9 @@ interface Leaf {
 }
 
 /** Which arguments came from results and did not stand in the prompt too. */
-function patternOf(call: ProfiledCall): string {
+function patternOf(found: readonly Leaf[]): string {
   const paths = new Map<string, string>();
-  for (const { path, origin } of leaves(call)) {
+  for (const { path, origin } of found) {
     const kind = origin === 'prompt' || origin === 'made' ? origin : 'result';
     const known = paths.get(path);
     paths.set(path, known === undefined || kind === 'result' ? kind : known);

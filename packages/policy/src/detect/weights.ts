@@ -45,10 +45,10 @@ export interface StuckWeights {
 export const STUCK_WEIGHTS: StuckWeights = {
   evidence: {
     same: 2.77,
-    same_twice: 1.46,
+    same_twice: 1.45,
     again: 1.11,
     alike: 0.77,
-    stale: 0.9,
+    stale: 0.89,
     failed: 0.12,
     failed_on: 0.38,
     echo: 0.61,
