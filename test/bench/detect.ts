@@ -13,8 +13,11 @@ const RUNS = 500;
 /** A run's stream is taken to be this long before the next run begins. */
 const RUN_EVENTS = 400;
 
-const WORDS = 'account balance order shipping invoice customer region status total refund page report draft review message address'.split(' ');
-const words = (n: number, seed: number) => Array.from({ length: n }, (_, i) => `${WORDS[(seed * 7 + i * 3) % WORDS.length]}${(seed * 31 + i) % 97}`).join(' ');
+const WORDS = 'account balance order shipping invoice customer region status total refund page report draft review message address'.split(
+  ' ',
+);
+const words = (n: number, seed: number) =>
+  Array.from({ length: n }, (_, i) => `${WORDS[(seed * 7 + i * 3) % WORDS.length]}${(seed * 31 + i) % 97}`).join(' ');
 
 /** Calls with their results, with a message and a reading of the meters now and then. */
 function stream(size: 'usual' | 'closed'): Seen[] {
@@ -26,18 +29,42 @@ function stream(size: 'usual' | 'closed'): Seen[] {
       continue;
     }
     events.push(
-      { kind: 'call', at, id: i, tool: `tool_${i % 5}`, input: { query: words(6, i), limit: 20, filter: { state: 'open', since: '2026-01-01' } } },
-      { kind: 'result', at: at + 20, id: i, value: { items: Array.from({ length: 4 }, (_, j) => ({ id: i * 4 + j, title: words(5, i + j), amount: i + j * 1.5 })) } },
+      {
+        kind: 'call',
+        at,
+        id: i,
+        tool: `tool_${i % 5}`,
+        input: { query: words(6, i), limit: 20, filter: { state: 'open', since: '2026-01-01' } },
+      },
+      {
+        kind: 'result',
+        at: at + 20,
+        id: i,
+        value: { items: Array.from({ length: 4 }, (_, j) => ({ id: i * 4 + j, title: words(5, i + j), amount: i + j * 1.5 })) },
+      },
     );
     if (i % 4 === 0) events.push({ kind: 'sent', at: at + 30, peer: 'writer', body: { text: words(30, i) } });
-    if (i % 4 === 2) events.push({ kind: 'meter', at: at + 30, used: { calls: i, bytes: i * 900, memory_mib: 20 + (i % 3) }, limits: { calls: 10_000, bytes: 1e8, memory_mib: 64 } });
+    if (i % 4 === 2)
+      events.push({
+        kind: 'meter',
+        at: at + 30,
+        used: { calls: i, bytes: i * 900, memory_mib: 20 + (i % 3) },
+        limits: { calls: 10_000, bytes: 1e8, memory_mib: 64 },
+      });
   }
   return events;
 }
 
 function profile() {
   const made = emptyProfile();
-  for (let run = 0; run < 20; run++) learn(made, Array.from({ length: 12 }, (_, i) => ({ tool: `tool_${i % 5}`, input: { query: words(6, i + run), limit: 20, filter: { state: 'open', since: '2026-01-01' } } })));
+  for (let run = 0; run < 20; run++)
+    learn(
+      made,
+      Array.from({ length: 12 }, (_, i) => ({
+        tool: `tool_${i % 5}`,
+        input: { query: words(6, i + run), limit: 20, filter: { state: 'open', since: '2026-01-01' } },
+      })),
+    );
   return made;
 }
 
@@ -62,9 +89,33 @@ export async function detect(): Promise<Figure[]> {
   const pass = (events: readonly Seen[], take: () => (event: Seen) => unknown) => () => Promise.resolve(time(events, take));
   for (const events of [usual, closed]) for (const take of [watching({ profile: known }), plain]) time(events, take);
 
-  const event = await values('detect', 'ns', 'less', PASSES, pass(usual, watching({ profile: known })), pass(usual, plain), 'an event, all detectors on with a profile; floor: canonical JSON and SHA-256 of the event');
-  const bare = await values('detect-no-profile', 'ns', 'less', PASSES, pass(usual, watching({})), pass(usual, plain), 'the same without a profile');
-  const small = await values('detect-small', 'ns', 'less', PASSES, pass(closed, watching({})), pass(closed, plain), 'an event of call-closed: arguments and result of one number');
+  const event = await values(
+    'detect',
+    'ns',
+    'less',
+    PASSES,
+    pass(usual, watching({ profile: known })),
+    pass(usual, plain),
+    'an event, all detectors on with a profile; floor: canonical JSON and SHA-256 of the event',
+  );
+  const bare = await values(
+    'detect-no-profile',
+    'ns',
+    'less',
+    PASSES,
+    pass(usual, watching({})),
+    pass(usual, plain),
+    'the same without a profile',
+  );
+  const small = await values(
+    'detect-small',
+    'ns',
+    'less',
+    PASSES,
+    pass(closed, watching({})),
+    pass(closed, plain),
+    'an event of call-closed: arguments and result of one number',
+  );
   const bytes = await values(
     'detect-bytes',
     'bytes',

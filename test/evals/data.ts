@@ -59,7 +59,13 @@ export function seen(row: Row, index: number): Seen[] {
   const at = 0;
   if (isMessage(call)) return [{ kind: 'sent', at, peer: `${call.agent} ${call.tool}`, body: text(call) }];
   const events: Seen[] = [
-    { kind: 'call', at, id: index, tool: row.calls.every((one) => one.agent === call.agent) ? call.tool : `${call.agent} ${call.tool}`, input: call.args },
+    {
+      kind: 'call',
+      at,
+      id: index,
+      tool: row.calls.every((one) => one.agent === call.agent) ? call.tool : `${call.agent} ${call.tool}`,
+      input: call.args,
+    },
   ];
   const result = call.result ?? '';
   if (call.error !== undefined && call.error !== null && call.error !== '')

@@ -35,14 +35,27 @@ export function driftScores(runs: readonly Row[]): DriftScores {
     }).flat();
     hijacked.push(...badScores);
     benign.push(...goodScores);
-    bySuite[suite] = { auroc: rounded(auroc(badScores.map((one) => one.score), goodScores.map((one) => one.score))), hijacked: bad.length, benign: good.length };
+    bySuite[suite] = {
+      auroc: rounded(
+        auroc(
+          badScores.map((one) => one.score),
+          goodScores.map((one) => one.score),
+        ),
+      ),
+      hijacked: bad.length,
+      benign: good.length,
+    };
   }
   return { hijacked, benign, by_suite: bySuite };
 }
 
 function profileOf(list: readonly Row[]): Profile {
   const profile = emptyProfile();
-  for (const row of list) learn(profile, carriedOut(row).map((call) => profiled(row, call)));
+  for (const row of list)
+    learn(
+      profile,
+      carriedOut(row).map((call) => profiled(row, call)),
+    );
   return profile;
 }
 

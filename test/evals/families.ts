@@ -33,7 +33,8 @@ const WORDS =
   'amber basin cedar delta ember fjord grove haven islet jetty knoll larch mesa north ocean pearl quartz ridge stone tundra umber vale willow xenon yarrow zephyr'.split(
     ' ',
   );
-const text = (random: () => number, words: number) => Array.from({ length: words }, () => `${WORDS[Math.floor(random() * WORDS.length)]}${Math.floor(random() * 500)}`).join(' ');
+const text = (random: () => number, words: number) =>
+  Array.from({ length: words }, () => `${WORDS[Math.floor(random() * WORDS.length)]}${Math.floor(random() * 500)}`).join(' ');
 
 interface Step {
   readonly tool: string;
@@ -59,13 +60,22 @@ function run(steps: readonly Step[], trouble?: number): Case {
       at += wait ?? 50;
       const events: Seen[] = [{ kind: 'call', at, id: i, tool, input, ...(effect === undefined ? {} : { effect }) }];
       for (let n = 1; n < (attempts ?? 1); n++) events.push({ kind: 'attempt', at: at + n, id: i });
-      events.push({ kind: 'result', at: at + 10, id: i, ...(error === undefined ? { value } : { error: { code: 'CORRAL_TOOL_FAILED', message: error } }) });
+      events.push({
+        kind: 'result',
+        at: at + 10,
+        id: i,
+        ...(error === undefined ? { value } : { error: { code: 'CORRAL_TOOL_FAILED', message: error } }),
+      });
       return events.flatMap((event) => detectors.observe(event));
     },
   };
 }
 
-const work = (random: () => number): Step => ({ tool: `tool_${Math.floor(random() * 6)}`, input: { about: text(random, 3) }, value: text(random, 20) });
+const work = (random: () => number): Step => ({
+  tool: `tool_${Math.floor(random() * 6)}`,
+  input: { about: text(random, 3) },
+  value: text(random, 20),
+});
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 
 /** Ten steps of work, then `turns` turns of the same `period` steps, with strange steps strewn in. */
@@ -84,11 +94,22 @@ const seeds = <T>(n: number, one: T): T[] => Array.from({ length: n }, () => one
 
 const conversation = (turns: number, fresh: boolean) => (random: () => number) => {
   const detectors = new Detectors();
-  const polite = ['Thank you so much, that is very kind of you!', 'You are very welcome, it was my pleasure to help!', 'Thank you again, you have been so very helpful!', 'It was a pleasure, thank you for the kind words!'];
+  const polite = [
+    'Thank you so much, that is very kind of you!',
+    'You are very welcome, it was my pleasure to help!',
+    'Thank you again, you have been so very helpful!',
+    'It was a pleasure, thank you for the kind words!',
+  ];
   return {
     steps: turns,
     trouble: fresh ? undefined : 2,
-    take: (i: number) => detectors.observe({ kind: i % 2 === 0 ? 'received' : 'sent', at: i * 1000, peer: 'other', body: fresh ? text(random, 15) : `${polite[i % 4]} ${WORDS[Math.floor(random() * WORDS.length)]}` }),
+    take: (i: number) =>
+      detectors.observe({
+        kind: i % 2 === 0 ? 'received' : 'sent',
+        at: i * 1000,
+        peer: 'other',
+        body: fresh ? text(random, 15) : `${polite[i % 4]} ${WORDS[Math.floor(random() * WORDS.length)]}`,
+      }),
   };
 };
 
@@ -113,7 +134,11 @@ const pipeline = (agents: number) => () => {
 /** Each message begets `fan` more. */
 const storm = (fan: number) => () => {
   const causes = new Causes();
-  return { steps: 200, trouble: 1, take: (i: number) => causes.sent(`m${i}`, `a${i % 7}`, `a${(i * 3 + 1) % 7}`, i === 0 ? undefined : `m${Math.floor((i - 1) / fan)}`) };
+  return {
+    steps: 200,
+    trouble: 1,
+    take: (i: number) => causes.sent(`m${i}`, `a${i % 7}`, `a${(i * 3 + 1) % 7}`, i === 0 ? undefined : `m${Math.floor((i - 1) / fan)}`),
+  };
 };
 /** A coordinator that asks `workers` and gets one answer each, job after job. */
 const coordinator = (workers: number) => () => {
@@ -124,7 +149,9 @@ const coordinator = (workers: number) => () => {
     take(i: number) {
       const job = Math.floor(i / (workers * 2));
       const within = i % (workers * 2);
-      return within < workers ? causes.sent(`q${job}.${within}`, 'boss', `w${within}`) : causes.sent(`r${job}.${within}`, `w${within - workers}`, 'boss', `q${job}.${within - workers}`);
+      return within < workers
+        ? causes.sent(`q${job}.${within}`, 'boss', `w${within}`)
+        : causes.sent(`r${job}.${within}`, `w${within - workers}`, 'boss', `q${job}.${within - workers}`);
     },
   };
 };
@@ -179,28 +206,64 @@ const meter = (name: string, rate: (second: number) => number, trouble: number |
 const LOOPS: readonly DetectorName[] = ['repeat', 'repeat_error', 'cycle', 'near_repeat', 'no_progress', 'stuck'];
 
 export const FAMILIES: readonly Family[] = [
-  ...[0, 0.05, 0.1].map(
-    (noise): Family => ({ name: `period 1 to 50, ${noise * 100} % noise`, by: ['repeat', 'cycle'], cases: PERIODS.flatMap((period) => seeds(5, periodic(period, noise, period === 1 ? 12 : 6))) }),
-  ),
+  ...[0, 0.05, 0.1].map((noise): Family => ({
+    name: `period 1 to 50, ${noise * 100} % noise`,
+    by: ['repeat', 'cycle'],
+    cases: PERIODS.flatMap((period) => seeds(5, periodic(period, noise, period === 1 ? 12 : 6))),
+  })),
   {
     name: 'same words in another order, nothing new',
     by: LOOPS,
     cases: seeds(20, (random) => {
       const words = text(random, 8).split(' ');
       const value = text(random, 30);
-      return run([...times(10, () => work(random)), ...times(20, () => ({ tool: 'search', input: { query: [...words].sort(() => random() - 0.5).slice(0, 6).join(' ') }, value }))], 11);
+      return run(
+        [
+          ...times(10, () => work(random)),
+          ...times(20, () => ({
+            tool: 'search',
+            input: {
+              query: [...words]
+                .sort(() => random() - 0.5)
+                .slice(0, 6)
+                .join(' '),
+            },
+            value,
+          })),
+        ],
+        11,
+      );
     }),
   },
   {
     name: 'retry storm',
     by: ['repeat_error'],
-    cases: seeds(20, (random) => run([...times(10, () => work(random)), ...times(30, () => ({ tool: 'pay', input: { to: 'x', request_id: text(random, 1) }, error: 'connection refused', wait: 20 }))], 11)),
+    cases: seeds(20, (random) =>
+      run(
+        [
+          ...times(10, () => work(random)),
+          ...times(30, () => ({ tool: 'pay', input: { to: 'x', request_id: text(random, 1) }, error: 'connection refused', wait: 20 })),
+        ],
+        11,
+      ),
+    ),
   },
   {
     name: 'retry storm, other request ids and times',
     by: ['repeat_error'],
     cases: seeds(20, (random) =>
-      run([...times(10, () => work(random)), ...times(30, (i) => ({ tool: 'pay', input: { to: 'x', timestamp: 1_700_000_000_000 + i }, error: `timeout at 2026-01-01T10:00:${10 + i}.123Z`, wait: 20 }))], 11),
+      run(
+        [
+          ...times(10, () => work(random)),
+          ...times(30, (i) => ({
+            tool: 'pay',
+            input: { to: 'x', timestamp: 1_700_000_000_000 + i },
+            error: `timeout at 2026-01-01T10:00:${10 + i}.123Z`,
+            wait: 20,
+          })),
+        ],
+        11,
+      ),
     ),
   },
   { name: 'endless polite conversation', by: LOOPS, cases: seeds(20, conversation(60, false)) },
@@ -209,39 +272,103 @@ export const FAMILIES: readonly Family[] = [
   { name: 'fork tree, 2 to 4 a run', by: ['spawn_tree'], cases: times(3, (i) => forkTree(i + 2)) },
   { name: 'fork chain', by: ['spawn_tree'], cases: times(3, (i) => forkChain(20 + i * 10)) },
   { name: 'deadlock of 2 to 10', by: ['deadlock'], cases: times(9, (i) => deadlock(i + 2)) },
-  { name: 'slow memory leak', by: ['runaway'], cases: seeds(10, meter('memory_mib', (second) => (second < 60 ? 0 : 5), 60)) },
-  { name: 'burst of spending', by: ['runaway'], cases: seeds(10, meter('calls', (second) => (second < 100 ? 0.5 : 20), 100)) },
+  {
+    name: 'slow memory leak',
+    by: ['runaway'],
+    cases: seeds(
+      10,
+      meter('memory_mib', (second) => (second < 60 ? 0 : 5), 60),
+    ),
+  },
+  {
+    name: 'burst of spending',
+    by: ['runaway'],
+    cases: seeds(
+      10,
+      meter('calls', (second) => (second < 100 ? 0.5 : 20), 100),
+    ),
+  },
 
   { name: 'quiet: work', by: [], cases: seeds(20, (random) => run(times(1000, () => work(random)))) },
   {
     name: 'quiet: pages',
     by: [],
-    cases: seeds(20, (random) => run(times(300, (i) => ({ tool: 'list', input: { table: 'orders', page: i + 1, size: 20 }, value: { page: i + 1, items: times(8, (j) => ({ id: i * 20 + j, name: text(random, 1), state: 'open' })) } })))),
+    cases: seeds(20, (random) =>
+      run(
+        times(300, (i) => ({
+          tool: 'list',
+          input: { table: 'orders', page: i + 1, size: 20 },
+          value: { page: i + 1, items: times(8, (j) => ({ id: i * 20 + j, name: text(random, 1), state: 'open' })) },
+        })),
+      ),
+    ),
   },
   {
     name: 'quiet: cursors',
     by: [],
-    cases: seeds(20, (random) => run(times(300, () => ({ tool: 'list', input: { table: 'orders', cursor: text(random, 1) }, value: { items: times(8, () => ({ name: text(random, 1), state: 'open' })), next: text(random, 1) } })))),
+    cases: seeds(20, (random) =>
+      run(
+        times(300, () => ({
+          tool: 'list',
+          input: { table: 'orders', cursor: text(random, 1) },
+          value: { items: times(8, () => ({ name: text(random, 1), state: 'open' })), next: text(random, 1) },
+        })),
+      ),
+    ),
   },
   {
     name: 'quiet: polling with back-off',
     by: [],
-    cases: [1.2, 1.5, 2].flatMap((factor) => seeds(5, () => run(times(30, (i) => ({ tool: 'status', input: { job: 7 }, value: i === 29 ? { state: 'done' } : { state: 'pending' }, wait: Math.min(60_000, 500 * factor ** i) }))))),
+    cases: [1.2, 1.5, 2].flatMap((factor) =>
+      seeds(5, () =>
+        run(
+          times(30, (i) => ({
+            tool: 'status',
+            input: { job: 7 },
+            value: i === 29 ? { state: 'done' } : { state: 'pending' },
+            wait: Math.min(60_000, 500 * factor ** i),
+          })),
+        ),
+      ),
+    ),
   },
   {
     name: 'quiet: many items, one answer',
     by: [],
-    cases: seeds(20, (random) => run(times(100, (i) => ({ tool: 'update', effect: true, input: { row: i, value: text(random, 2) }, value: { message: 'The row was updated and saved.' } })))),
+    cases: seeds(20, (random) =>
+      run(
+        times(100, (i) => ({
+          tool: 'update',
+          effect: true,
+          input: { row: i, value: text(random, 2) },
+          value: { message: 'The row was updated and saved.' },
+        })),
+      ),
+    ),
   },
   {
     name: 'quiet: next and done',
     by: [],
-    cases: seeds(20, (random) => run(times(60, (i) => (i % 2 === 0 ? { tool: 'next', input: {}, value: { job: `j${i}`, about: text(random, 6) } } : { tool: 'done', effect: true, input: { job: `j${i - 1}` }, value: 'ok' })))),
+    cases: seeds(20, (random) =>
+      run(
+        times(60, (i) =>
+          i % 2 === 0
+            ? { tool: 'next', input: {}, value: { job: `j${i}`, about: text(random, 6) } }
+            : { tool: 'done', effect: true, input: { job: `j${i - 1}` }, value: 'ok' },
+        ),
+      ),
+    ),
   },
   {
     name: 'quiet: next and done, 500 short jobs',
     by: [],
-    cases: seeds(5, () => run(times(1000, (i) => (i % 2 === 0 ? { tool: 'next', input: {}, value: { job: i } } : { tool: 'done', effect: true, input: { job: i - 1 }, value: 'ok' })))),
+    cases: seeds(5, () =>
+      run(
+        times(1000, (i) =>
+          i % 2 === 0 ? { tool: 'next', input: {}, value: { job: i } } : { tool: 'done', effect: true, input: { job: i - 1 }, value: 'ok' },
+        ),
+      ),
+    ),
   },
   {
     name: 'quiet: the broker retries',
@@ -253,5 +380,18 @@ export const FAMILIES: readonly Family[] = [
   { name: 'quiet: coordinator and workers', by: [], cases: [2, 5, 10].map((n) => coordinator(n)) },
   { name: 'quiet: crew', by: [], cases: [5, 20, 28].map((n) => crew(n)) },
   { name: 'quiet: queues of 2 to 10', by: [], cases: times(9, (i) => queue(i + 2)) },
-  { name: 'quiet: steady use', by: [], cases: [...seeds(5, meter('calls', () => 0.5, undefined)), ...seeds(5, meter('memory_mib', (second) => Math.sin(second / 8) * 10, undefined))] },
+  {
+    name: 'quiet: steady use',
+    by: [],
+    cases: [
+      ...seeds(
+        5,
+        meter('calls', () => 0.5, undefined),
+      ),
+      ...seeds(
+        5,
+        meter('memory_mib', (second) => Math.sin(second / 8) * 10, undefined),
+      ),
+    ],
+  },
 ];

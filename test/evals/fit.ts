@@ -135,7 +135,9 @@ export function heldOut(capped: readonly Fitted[], solved: readonly Fitted[], by
       out,
       capped: positives.length,
       solved: negatives.length,
-      recall_at: Object.fromEntries(['0.001', '0.005', '0.01'].map((fpr) => [fpr, rounded(recallAt(positives, negatives, Number(fpr)).recall)])),
+      recall_at: Object.fromEntries(
+        ['0.001', '0.005', '0.01'].map((fpr) => [fpr, rounded(recallAt(positives, negatives, Number(fpr)).recall)]),
+      ),
       auroc: rounded(auroc(positives, negatives)),
     };
   });
@@ -166,5 +168,10 @@ if (import.meta.main) {
   const { in: inside, out } = rounds(ledgers, weights);
   console.log(`ledger rounds, AUROC: ${rounded(auroc(inside, out))}`);
   console.log('held out:');
-  for (const one of [...heldOut(capped, solved, source), ...heldOut(capped, solved, kindOf), ...heldOut(capped, solved, (row) => row.model)]) console.log(JSON.stringify(one));
+  for (const one of [
+    ...heldOut(capped, solved, source),
+    ...heldOut(capped, solved, kindOf),
+    ...heldOut(capped, solved, (row) => row.model),
+  ])
+    console.log(JSON.stringify(one));
 }

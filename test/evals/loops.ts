@@ -32,12 +32,12 @@ interface CapFigures {
 
 const step = (calls: readonly Call[], index: number) => calls[index]?.step ?? index;
 
-function capFigures(capped: readonly Row[], solved: readonly Row[], watcher: Watcher) {
+function capFigures(capped: readonly Row[], solved: readonly Row[], watcher: Watcher, rate = RATE) {
   const by = new Map([...capped, ...solved].map((row) => [row, watcher.cap(row)]));
   const most = (row: Row) => Math.max(0, ...(by.get(row) as number[]));
   const positives = capped.map(most);
   const negatives = solved.map(most);
-  const { threshold } = recallAt(positives, negatives, RATE);
+  const { threshold } = recallAt(positives, negatives, rate);
   let saved = 0;
   const first: number[] = [];
   for (const row of capped) {
@@ -135,10 +135,18 @@ export function loops({ data, plots }: EvalOptions): Measured {
             recall: rounded(share(capped, fires)),
             fpr: rounded(share(solved, fires), 4),
             steps_saved_at_own_fpr: savedBy(capped, rule),
+            corral_at_this_fpr: atRate(capFigures(capped, solved, corral, share(solved, fires))),
           },
           ledger: { auroc: rounds.auroc, traces_found: rounds.traces_found, traces_wrong: rounds.traces_wrong },
           human: humanFigures(human, fires),
-          drift: { auroc: rounded(auroc(drift.hijacked.map(({ row }) => (fires(row) ? 1 : 0)), drift.benign.map(({ row }) => (fires(row) ? 1 : 0)))) },
+          drift: {
+            auroc: rounded(
+              auroc(
+                drift.hijacked.map(({ row }) => (fires(row) ? 1 : 0)),
+                drift.benign.map(({ row }) => (fires(row) ? 1 : 0)),
+              ),
+            ),
+          },
           inside: rounds.inside,
           outside: rounds.outside,
         },
@@ -165,7 +173,17 @@ export function loops({ data, plots }: EvalOptions): Measured {
     },
     ledger: withoutScores(ledger),
     human: humans,
-    drift: { auroc: rounded(auroc(drift.hijacked.map(({ score }) => score), drift.benign.map(({ score }) => score))), hijacked: drift.hijacked.length, benign: drift.benign.length, by_suite: drift.by_suite },
+    drift: {
+      auroc: rounded(
+        auroc(
+          drift.hijacked.map(({ score }) => score),
+          drift.benign.map(({ score }) => score),
+        ),
+      ),
+      hijacked: drift.hijacked.length,
+      benign: drift.benign.length,
+      by_suite: drift.by_suite,
+    },
     rules: Object.fromEntries(Object.entries(rules).map(([id, one]) => [id, withoutScores(one)])),
     held_out: held,
     weights: STUCK_WEIGHTS,
@@ -176,14 +194,22 @@ export function loops({ data, plots }: EvalOptions): Measured {
   return { json, text: tell(json, rules) };
 }
 
+/** Recall and steps saved at the rate that figures were made for. */
+function atRate({ threshold, positives, figures }: { threshold: number; positives: readonly number[]; figures: CapFigures }) {
+  return { recall: rounded(share(positives, (score) => score > threshold)), steps_saved: figures.steps_saved };
+}
+
 /** A momentary reading that hardly any run that went well ever has. */
 function momentary(solved: readonly Row[], of: (row: Row) => Replayed): number {
   const most = solved.map((row) => Math.max(0, ...of(row).now)).sort((a, b) => b - a);
   return most[Math.floor(most.length * 0.01)] ?? 0;
 }
 
-function withoutScores<T extends { inside: unknown; outside: unknown }>({ inside: _, outside: __, ...rest }: T): Omit<T, 'inside' | 'outside'> {
-  return rest;
+function withoutScores<T extends { inside: unknown; outside: unknown }>(figures: T): Omit<T, 'inside' | 'outside'> {
+  const rest: Partial<T> = { ...figures };
+  delete rest.inside;
+  delete rest.outside;
+  return rest as Omit<T, 'inside' | 'outside'>;
 }
 
 function watcherOf(rule: Rule): Watcher {
@@ -200,12 +226,35 @@ function savedBy(capped: readonly Row[], rule: Rule): number {
   return saved;
 }
 
-type RuleFigures = Record<string, { name: string; cap: { recall: number; fpr: number; recall_at: Readonly<Record<string, number>>; steps_saved: number; steps_saved_at_own_fpr: number }; ledger: { auroc: number; traces_found: number; traces_wrong: number }; inside: number[]; outside: number[] }>;
+type RuleFigures = Record<
+  string,
+  {
+    name: string;
+    cap: {
+      recall: number;
+      fpr: number;
+      recall_at: Readonly<Record<string, number>>;
+      steps_saved: number;
+      steps_saved_at_own_fpr: number;
+      corral_at_this_fpr: { recall: number; steps_saved: number };
+    };
+    ledger: { auroc: number; traces_found: number; traces_wrong: number };
+    inside: number[];
+    outside: number[];
+  }
+>;
 
-function draw(dir: string, cap: { positives: number[]; negatives: number[] }, ledger: { inside: number[]; outside: number[] }, drift: DriftScores, rules: RuleFigures): void {
+function draw(
+  dir: string,
+  cap: { positives: number[]; negatives: number[] },
+  ledger: { inside: number[]; outside: number[] },
+  drift: DriftScores,
+  rules: RuleFigures,
+): void {
   mkdirSync(dir, { recursive: true });
   const all = Object.values(rules);
-  const points = (of: (rule: RuleFigures[string]) => [number, number]): Series[] => all.map((rule) => ({ name: rule.name, points: [of(rule)] }));
+  const points = (of: (rule: RuleFigures[string]) => [number, number]): Series[] =>
+    all.map((rule) => ({ name: rule.name, points: [of(rule)] }));
   const write = (file: string, text: string) => {
     writeFileSync(join(dir, file), text);
   };
@@ -235,22 +284,67 @@ function draw(dir: string, cap: { positives: number[]; negatives: number[] }, le
   const scores = [drift.hijacked.map(({ score }) => score), drift.benign.map(({ score }) => score)] as const;
   write(
     'loops-drift.svg',
-    plot({ title: 'Hijacked runs, against benign ones, by a profile of others', x: 'false positives', y: 'recall', x_max: 1, series: [{ name: 'Corral', points: curve(...scores) }, ...all.map((rule) => ({ name: rule.name, points: [[share(drift.benign, ({ row }) => fires(rule.name, row)), share(drift.hijacked, ({ row }) => fires(rule.name, row))]] as [number, number][] }))] }),
+    plot({
+      title: 'Hijacked runs, against benign ones, by a profile of others',
+      x: 'false positives',
+      y: 'recall',
+      x_max: 1,
+      series: [
+        { name: 'Corral', points: curve(...scores) },
+        ...all.map((rule) => ({
+          name: rule.name,
+          points: [
+            [share(drift.benign, ({ row }) => fires(rule.name, row)), share(drift.hijacked, ({ row }) => fires(rule.name, row))],
+          ] as [number, number][],
+        })),
+      ],
+    }),
   );
 }
 
-const fires = (name: string, row: Row) => Object.values(RULES).find((rule) => rule.name === name)?.fired(row.calls).at(-1) === true;
+const fires = (name: string, row: Row) =>
+  Object.values(RULES)
+    .find((rule) => rule.name === name)
+    ?.fired(row.calls)
+    .at(-1) === true;
 
-function tell(json: { cap: { recall_at: Readonly<Record<string, number>>; steps_saved: number; auroc: number; runs_capped: number; runs_solved: number }; ledger: { auroc: number; traces_found: number; traces_looping: number; traces_wrong: number; traces_other: number }; drift: { auroc: number }; human: object; missed: readonly { id: string; score: number }[]; wrongly_stopped: readonly { id: string; score: number }[]; held_out: Readonly<Record<string, readonly { out: string; recall_at: Readonly<Record<string, number>>; auroc: number }[]>> }, rules: RuleFigures): string {
-  const line = (name: string, recall: Readonly<Record<string, number>>, saved: number, ledger: { auroc: number; traces_found: number }, more = '') =>
+function tell(
+  json: {
+    cap: { recall_at: Readonly<Record<string, number>>; steps_saved: number; auroc: number; runs_capped: number; runs_solved: number };
+    ledger: { auroc: number; traces_found: number; traces_looping: number; traces_wrong: number; traces_other: number };
+    drift: { auroc: number };
+    human: object;
+    missed: readonly { id: string; score: number }[];
+    wrongly_stopped: readonly { id: string; score: number }[];
+    held_out: Readonly<Record<string, readonly { out: string; recall_at: Readonly<Record<string, number>>; auroc: number }[]>>;
+  },
+  rules: RuleFigures,
+): string {
+  const line = (
+    name: string,
+    recall: Readonly<Record<string, number>>,
+    saved: number,
+    ledger: { auroc: number; traces_found: number },
+    more = '',
+  ) =>
     `${name.padEnd(32)} recall at ${RATES.map((rate) => `${rate}: ${(recall[rate] ?? 0).toFixed(3)}`).join('  ')}  steps saved ${String(saved).padStart(4)}  ledger AUROC ${ledger.auroc.toFixed(3)}, traces ${ledger.traces_found}${more}`;
   return [
     `capped ${json.cap.runs_capped}, solved ${json.cap.runs_solved}, looping traces ${json.ledger.traces_looping} of ${json.ledger.traces_looping + json.ledger.traces_other}`,
     line('Corral', json.cap.recall_at, json.cap.steps_saved, json.ledger),
-    ...Object.values(rules).map((rule) => line(rule.name, rule.cap.recall_at, rule.cap.steps_saved, rule.ledger, `  (recall ${rule.cap.recall} at ${rule.cap.fpr}, saves ${rule.cap.steps_saved_at_own_fpr})`)),
+    ...Object.values(rules).map((rule) =>
+      line(
+        rule.name,
+        rule.cap.recall_at,
+        rule.cap.steps_saved,
+        rule.ledger,
+        `  (recall ${rule.cap.recall} at ${rule.cap.fpr}, saves ${rule.cap.steps_saved_at_own_fpr}; Corral there: recall ${rule.cap.corral_at_this_fpr.recall}, saves ${rule.cap.corral_at_this_fpr.steps_saved})`,
+      ),
+    ),
     `drift AUROC ${json.drift.auroc}`,
     `human labels ${JSON.stringify(json.human)}`,
-    ...Object.entries(json.held_out).flatMap(([how, list]) => list.map((one) => `held out ${how.replace('_', ' ')} ${one.out}: ${JSON.stringify(one.recall_at)} AUROC ${one.auroc}`)),
+    ...Object.entries(json.held_out).flatMap(([how, list]) =>
+      list.map((one) => `held out ${how.replace('_', ' ')} ${one.out}: ${JSON.stringify(one.recall_at)} AUROC ${one.auroc}`),
+    ),
     ...json.missed.map((one) => `missed ${one.id} ${one.score}`),
     ...json.wrongly_stopped.map((one) => `wrongly stopped ${one.id} ${one.score}`),
   ].join('\n');

@@ -43,9 +43,16 @@ export function plot({ title, x, y, x_max, series }: Plot): string {
     if (points.length === 1) {
       const [[a, b]] = points as [readonly [number, number]];
       lines.push(`<circle cx="${n(px(a))}" cy="${n(py(b))}" r="5" fill="${color}"/>`);
-    } else lines.push(`<path d="${steps(points, x_max).map(([a, b], j) => `${j === 0 ? 'M' : 'L'}${n(px(a))} ${n(py(b))}`).join('')}" fill="none" stroke="${color}" stroke-width="2"/>`);
+    } else
+      lines.push(
+        `<path d="${steps(points, x_max)
+          .map(([a, b], j) => `${j === 0 ? 'M' : 'L'}${n(px(a))} ${n(py(b))}`)
+          .join('')}" fill="none" stroke="${color}" stroke-width="2"/>`,
+      );
     const at = HEIGHT - BOTTOM - 16 - (series.length - 1 - i) * 18;
-    lines.push(`<rect x="${WIDTH - RIGHT - 220}" y="${at - 9}" width="10" height="10" fill="${color}"/><text x="${WIDTH - RIGHT - 204}" y="${at}" fill="#1f2328">${escape(name)}</text>`);
+    lines.push(
+      `<rect x="${WIDTH - RIGHT - 220}" y="${at - 9}" width="10" height="10" fill="${color}"/><text x="${WIDTH - RIGHT - 204}" y="${at}" fill="#1f2328">${escape(name)}</text>`,
+    );
   });
   return `${lines.join('\n')}\n</svg>\n`;
 }

@@ -6,7 +6,7 @@ export function auroc(positives: readonly number[], negatives: readonly number[]
     (a, b) => a.score - b.score,
   );
   let ranks = 0;
-  for (let from = 0; from < all.length; ) {
+  for (let from = 0; from < all.length;) {
     let to = from;
     while (to < all.length && all[to]?.score === all[from]?.score) to++;
     for (let i = from; i < to; i++) if (all[i]?.positive === true) ranks += (from + to + 1) / 2;

@@ -37,7 +37,14 @@ export function measure(family: Family): FamilyResult {
     if (falsely) wrong++;
   });
   steps.sort((a, b) => a - b);
-  return { name: family.name, cases: family.cases.length, found: steps.length, false_alarms: wrong, steps_p50: steps[Math.floor(steps.length / 2)], steps_max: steps.at(-1) };
+  return {
+    name: family.name,
+    cases: family.cases.length,
+    found: steps.length,
+    false_alarms: wrong,
+    steps_p50: steps[Math.floor(steps.length / 2)],
+    steps_max: steps.at(-1),
+  };
 }
 
 export function synthetic(_options: EvalOptions): Measured {

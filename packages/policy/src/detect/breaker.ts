@@ -44,12 +44,19 @@ export interface Breaker {
 export const CLOSED: Breaker = { state: 'closed', failed: 0, slow: 0, count: 0, opened: 0, until: 0, trying: 0, well: 0 };
 
 /** Whether a call may go out at `at`; the state after it has. */
-export function admit(breaker: Breaker, at: number, settings: BreakerSettings = BREAKER_SETTINGS): { readonly allowed: boolean; readonly breaker: Breaker } {
+export function admit(
+  breaker: Breaker,
+  at: number,
+  settings: BreakerSettings = BREAKER_SETTINGS,
+): { readonly allowed: boolean; readonly breaker: Breaker } {
   if (breaker.state === 'closed') return { allowed: true, breaker };
   if (breaker.state === 'open' && at < breaker.until) return { allowed: false, breaker };
   const trying = breaker.state === 'open' ? 0 : breaker.trying;
   if (trying >= settings.tries) return { allowed: false, breaker };
-  return { allowed: true, breaker: { ...breaker, state: 'half_open', trying: trying + 1, well: breaker.state === 'open' ? 0 : breaker.well } };
+  return {
+    allowed: true,
+    breaker: { ...breaker, state: 'half_open', trying: trying + 1, well: breaker.state === 'open' ? 0 : breaker.well },
+  };
 }
 
 /** Takes the outcome of a call that was let through. */
@@ -68,7 +75,9 @@ export function settle(breaker: Breaker, ok: boolean, took_ms: number, at: numbe
     count: Math.min(settings.window, breaker.count + 1),
   };
   if (next.count < settings.least) return next;
-  return ones(next.failed) >= settings.failed * next.count || ones(next.slow) >= settings.slow * next.count ? open(next, at, settings) : next;
+  return ones(next.failed) >= settings.failed * next.count || ones(next.slow) >= settings.slow * next.count
+    ? open(next, at, settings)
+    : next;
 }
 
 function open(breaker: Breaker, at: number, settings: BreakerSettings): Breaker {

@@ -17,6 +17,8 @@ export interface Forecast {
   /** How well a straight line explains what was seen, from 0 to 1. */
   readonly fit: number;
   readonly points: number;
+  /** Seconds that the line was watched for, as far as they count. */
+  readonly watched: number;
 }
 
 /** Points older than this count less than half. */
@@ -105,5 +107,6 @@ function forecast(line: Line): Forecast | undefined {
     seconds_left: rate > 0 ? Math.max(0, line.limit - line.used) / rate : Number.POSITIVE_INFINITY,
     fit: total <= 0 ? 1 : Math.max(0, Math.min(1, explained / total)),
     points: line.points,
+    watched: Math.min(line.at - line.first_at, HALF_LIFE_MS * 3) / 1000,
   };
 }

@@ -43,7 +43,8 @@ export class Cycle {
       this.#strangers = 0;
     } else {
       const last = this.#last(symbol, at);
-      if (this.#pointer >= 0 && ++this.#strangers < STRANGERS_MAX && (last < 0 || this.#matched > 4)) this.#matched = Math.max(0, this.#matched - 2);
+      if (this.#pointer >= 0 && ++this.#strangers < STRANGERS_MAX && (last < 0 || this.#matched > 4))
+        this.#matched = Math.max(0, this.#matched - 2);
       else {
         this.#pointer = last < 0 ? -1 : last + 1;
         this.#matched = last < 0 ? 0 : 1;

@@ -92,20 +92,45 @@ export class Detectors {
     if (act.same > 0 && !act.waited) this.#repeats(act, position, found);
     const period = this.#acts.cycle.period;
     if (period !== undefined && period.period > 1 && act.foretold && !act.waited && period.matched >= Math.max(3, period.period)) {
-      this.#say(found, 'cycle', act.subject, sure(period.matched, 4), [position - period.matched, position], [act.subject], {
-        period: period.period,
-        matched: period.matched,
-      }, `The same ${period.period} steps over and over: ${period.matched} steps in a row were the same as one turn before.`);
+      this.#say(
+        found,
+        'cycle',
+        act.subject,
+        sure(period.matched, 4),
+        [position - period.matched, position],
+        [act.subject],
+        {
+          period: period.period,
+          matched: period.matched,
+        },
+        `The same ${period.period} steps over and over: ${period.matched} steps in a row were the same as one turn before.`,
+      );
     }
     const stale = !act.waited && !act.turnedPage && !act.effect && act.novelty < (act.message ? 0.3 : 0.2);
     this.#near = follow(this.#near, stale && act.alike >= 0.5 && act.same === 0, act.position, act.answered || act.message);
     if (this.#near.count >= 2)
-      this.#say(found, 'near_repeat', act.subject, sure(this.#near.count - 1, 3), [this.#near.from, position], [act.subject], { times: this.#near.count, alike: act.alike },
-        `${this.#near.count} steps with ${act.subject} said the same in other words and brought nothing new.`);
+      this.#say(
+        found,
+        'near_repeat',
+        act.subject,
+        sure(this.#near.count - 1, 3),
+        [this.#near.from, position],
+        [act.subject],
+        { times: this.#near.count, alike: act.alike },
+        `${this.#near.count} steps with ${act.subject} said the same in other words and brought nothing new.`,
+      );
     this.#stale = follow(this.#stale, stale, act.position, act.answered || act.message);
     if (this.#stale.count >= 4)
-      this.#say(found, 'no_progress', '', sure(this.#stale.count - 3, 4), [this.#stale.from, position], [act.subject], { steps: this.#stale.count },
-        `Nothing new came of the last ${this.#stale.count} steps.`);
+      this.#say(
+        found,
+        'no_progress',
+        '',
+        sure(this.#stale.count - 3, 4),
+        [this.#stale.from, position],
+        [act.subject],
+        { steps: this.#stale.count },
+        `Nothing new came of the last ${this.#stale.count} steps.`,
+      );
     if (score > 0) this.#isStuck(score, position, found);
     return found;
   }
@@ -114,19 +139,48 @@ export class Detectors {
     const times = act.same + 1;
     const events = [act.firstSame, act.lastSame, act.position, position];
     if (act.failed)
-      this.#say(found, 'repeat_error', act.subject, sure(times - 1, 1.5), events, [act.subject], { times, failures: act.failures }, `${act.subject} failed ${times} times in the same way with the same arguments.`);
+      this.#say(
+        found,
+        'repeat_error',
+        act.subject,
+        sure(times - 1, 1.5),
+        events,
+        [act.subject],
+        { times, failures: act.failures },
+        `${act.subject} failed ${times} times in the same way with the same arguments.`,
+      );
     else
-      this.#say(found, 'repeat', act.subject, sure(times - 1, 2), events, [act.subject], { times },
-        act.message ? `The same message (${act.subject}) ${times} times.` : `${act.subject} was called ${times} times with the same arguments and gave the same result.`);
+      this.#say(
+        found,
+        'repeat',
+        act.subject,
+        sure(times - 1, 2),
+        events,
+        [act.subject],
+        { times },
+        act.message
+          ? `The same message (${act.subject}) ${times} times.`
+          : `${act.subject} was called ${times} times with the same arguments and gave the same result.`,
+      );
   }
 
   #isStuck(score: number, position: number, found: Finding[]): void {
     const confidence = sure(score, STUCK_HALF);
     if (confidence < 0.2 || !this.#grown('stuck', '', confidence)) return;
     const { by, since, acts } = this.#stuck.state;
-    const told = EVIDENCE.filter((name) => by[name] > 0).sort((a, b) => by[b] - by[a]).slice(0, 3);
-    this.#say(found, 'stuck', '', confidence, [since, position], [], { score, steps: acts },
-      `No way forward in ${acts} steps: ${told.map((name) => WORDS[name]).join('; ')}.`);
+    const told = EVIDENCE.filter((name) => by[name] > 0)
+      .sort((a, b) => by[b] - by[a])
+      .slice(0, 3);
+    this.#say(
+      found,
+      'stuck',
+      '',
+      confidence,
+      [since, position],
+      [],
+      { score, steps: acts },
+      `No way forward in ${acts} steps: ${told.map((name) => WORDS[name]).join('; ')}.`,
+    );
   }
 
   #meter(event: MeterSeen, position: number): Finding[] {
@@ -140,8 +194,16 @@ export class Detectors {
       const confidence = alarm(forecast);
       if (confidence < 0.3) continue;
       const seconds = Math.round(forecast.seconds_left);
-      this.#say(found, 'runaway', name, confidence, [position], [name], { seconds_left: seconds, used, limit, rate: forecast.rate, usual: forecast.usual },
-        `Exceeds its ${name} in ${seconds} s: ${round(used)} of ${round(limit)} used, ${round(forecast.rate)} a second${forecast.usual > 0 && forecast.rate > forecast.usual * 1.5 ? `, ${round(forecast.rate / forecast.usual)} times its own usual` : ''}.`);
+      this.#say(
+        found,
+        'runaway',
+        name,
+        confidence,
+        [position],
+        [name],
+        { seconds_left: seconds, used, limit, rate: forecast.rate, usual: forecast.usual },
+        `Exceeds its ${name} in ${seconds} s: ${round(used)} of ${round(limit)} used, ${round(forecast.rate)} a second${forecast.usual > 0 && forecast.rate > forecast.usual * 1.5 ? `, ${round(forecast.rate / forecast.usual)} times its own usual` : ''}.`,
+      );
     }
     return found;
   }
@@ -158,12 +220,22 @@ export class Detectors {
         if (this.#drift.said.length < TOOLS_MAX * 2) this.#drift.said.push(id);
         const part = score / 2 ** nth++;
         this.#drift.score += part;
-        this.#drift.oddest = [...this.#drift.oddest, { about: `${aspect}: ${about}`, score: part, position }].sort((a, b) => b.score - a.score).slice(0, 4);
+        this.#drift.oddest = [...this.#drift.oddest, { about: `${aspect}: ${about}`, score: part, position }]
+          .sort((a, b) => b.score - a.score)
+          .slice(0, 4);
       }
       const confidence = sure(this.#drift.score, DRIFT_HALF);
       if (nth > 0 && confidence >= 0.3)
-        this.#say(found, 'drift', '', confidence, this.#drift.oddest.map((one) => one.position), [call.tool], { score: this.#drift.score },
-          `Unlike this agent’s approved runs: ${this.#drift.oddest.map((one) => one.about).join('; ')}.`);
+        this.#say(
+          found,
+          'drift',
+          '',
+          confidence,
+          this.#drift.oddest.map((one) => one.position),
+          [call.tool],
+          { score: this.#drift.score },
+          `Unlike this agent’s approved runs: ${this.#drift.oddest.map((one) => one.about).join('; ')}.`,
+        );
     }
     this.#used.push(call.tool);
     if (this.#used.length > TOOLS_MAX) this.#used = [...new Set(this.#used.slice(0, -2)), ...this.#used.slice(-2)].slice(-TOOLS_MAX);
@@ -175,14 +247,27 @@ export class Detectors {
     return last === undefined || confidence >= last[0] + GROWN || this.#position - last[1] >= AGAIN_EVENTS;
   }
 
-  #say(found: Finding[], detector: DetectorName, about: string, confidence: number, events: readonly number[], subjects: readonly string[], figures: Readonly<Record<string, number>>, text: string): void {
+  #say(
+    found: Finding[],
+    detector: DetectorName,
+    about: string,
+    confidence: number,
+    events: readonly number[],
+    subjects: readonly string[],
+    figures: Readonly<Record<string, number>>,
+    text: string,
+  ): void {
     if (!this.#grown(detector, about, confidence)) return;
     const id = `${detector} ${about}`;
     // A run that does a thousand different things again remembers the last of them.
     const names = Object.keys(this.#reported);
     if (names.length >= TOOLS_MAX && !(id in this.#reported)) delete this.#reported[names[0] as string];
     this.#reported[id] = [confidence, this.#position];
-    found.push({ detector, confidence, evidence: { text, events: [...new Set(events.filter((at) => at >= 0))].sort((a, b) => a - b), subjects, figures } });
+    found.push({
+      detector,
+      confidence,
+      evidence: { text, events: [...new Set(events.filter((at) => at >= 0))].sort((a, b) => a - b), subjects, figures },
+    });
   }
 
   /** The whole state as JSON. */
@@ -243,17 +328,17 @@ function follow(following: Following, goesOn: boolean, position: number, says: b
 
 function only(reported: Reported, ...detectors: DetectorName[]): Reported {
   const kept: Reported = {};
-  for (const id in reported) if (detectors.includes(id.slice(0, id.indexOf(' ')) as DetectorName)) kept[id] = reported[id] as readonly [number, number];
+  for (const id in reported)
+    if (detectors.includes(id.slice(0, id.indexOf(' ')) as DetectorName)) kept[id] = reported[id] as readonly [number, number];
   return kept;
 }
 
-/** How sure a forecast makes one that the limit will be reached soon: it must be near, straight, and not just begun. */
-function alarm(forecast: Forecast): number {
-  if (!(forecast.seconds_left < HORIZON_S)) return 0;
-  const share = forecast.used / forecast.limit;
-  const near = 1 - forecast.seconds_left / HORIZON_S;
-  const faster = forecast.usual > 0 ? Math.min(1, forecast.rate / forecast.usual / 4) : 0.25;
-  return near * forecast.fit * Math.min(1, share * 2 + faster) * sure(forecast.points - 2, 2);
+/** How sure a forecast makes one that the limit will be reached soon: it must be near and straight, and not reach further than the line was watched. */
+function alarm({ seconds_left, used, limit, rate, usual, fit, points, watched }: Forecast): number {
+  if (!(seconds_left < HORIZON_S)) return 0;
+  const near = 1 - seconds_left / HORIZON_S;
+  const faster = usual > 0 ? Math.min(1, rate / usual / 4) : 0.25;
+  return near * fit * Math.min(1, (used / limit) * 2 + faster) * sure(points - 2, 2) * Math.min(1, watched / seconds_left);
 }
 
 const round = (value: number) => Number(value.toPrecision(3));

@@ -78,7 +78,11 @@ export function climb(rung: Rung, findings: readonly Finding[], position: number
   if (!urgent && rung.step !== 'observe' && position - rung.at < settings.grace_events) return { rung: seen, because: [] };
   const reach = urgent ? most.step : firstFrom(here + 1, asked, settings);
   const step = STEPS[reach] as Exclude<Step, 'observe'>;
-  return { rung: { step, at: position, seen: position }, take: step, because: asked.filter((one) => one.step >= reach).map((one) => one.finding) };
+  return {
+    rung: { step, at: position, seen: position },
+    take: step,
+    because: asked.filter((one) => one.step >= reach).map((one) => one.finding),
+  };
 }
 
 /** The highest step a finding asks for, as an index of STEPS. */
@@ -126,7 +130,7 @@ export function layered(base: LadderSettings, ...layers: readonly LadderLayer[])
       const own = (detectors[name] ??= {});
       for (const [step, at] of Object.entries(thresholds)) {
         if (at === null) delete own[step];
-        else own[step] = at as number;
+        else own[step] = at;
       }
     }
   }

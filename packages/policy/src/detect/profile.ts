@@ -47,13 +47,31 @@ export interface Surprise {
 /** Different values or orders remembered of one thing; beyond that it is known to vary. */
 const SEEN_MAX = 256;
 /** How much each aspect counts. What is done and where it goes says more than in what order. */
-export const ASPECT_WEIGHTS: Readonly<Record<Aspect, number>> = { tool: 0.7, order: 0.5, together: 0.5, shape: 0.5, pattern: 1, origin: 1, value: 0.3 };
+export const ASPECT_WEIGHTS: Readonly<Record<Aspect, number>> = {
+  tool: 0.7,
+  order: 0.5,
+  together: 0.5,
+  shape: 0.5,
+  pattern: 1,
+  origin: 1,
+  value: 0.3,
+};
 
 const START = '^';
 /** Names come from agents: one that every object has ("constructor") must not find what is not there. */
 const own = (name: string): string => (name in Object.prototype ? `=${name}` : name);
 const nothing = (): Tally => ({ runs: 0, once: 0, seen: {} });
-export const emptyProfile = (): Profile => ({ version: 1, runs: 0, tools: nothing(), before: {}, together: {}, patterns: {}, shapes: {}, origins: {}, values: {} });
+export const emptyProfile = (): Profile => ({
+  version: 1,
+  runs: 0,
+  tools: nothing(),
+  before: {},
+  together: {},
+  patterns: {},
+  shapes: {},
+  origins: {},
+  values: {},
+});
 
 /** Adds one approved run. */
 export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
@@ -66,7 +84,11 @@ export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
     if (tools.size === 0) facts.push([profile.together, call.tool, START]);
     tools.add(call.tool);
     const found = leaves(call);
-    facts.push([profile.patterns, call.tool, patternOf(found)], [profile.before, call.tool, previous], [profile.shapes, call.tool, shapeOf(call.input)]);
+    facts.push(
+      [profile.patterns, call.tool, patternOf(found)],
+      [profile.before, call.tool, previous],
+      [profile.shapes, call.tool, shapeOf(call.input)],
+    );
     for (const { path, origin, value } of found) {
       facts.push([profile.origins, `${call.tool} ${path}`, origin], [profile.values, `${call.tool} ${path}`, value]);
     }
@@ -124,7 +146,8 @@ export function surprise(profile: Profile, used: readonly string[], call: Profil
       const score = other === call.tool ? 0 : odd(together, other);
       if (score > strangeness) [strangest, strangeness] = [other, score];
     }
-  if (strangest !== undefined) parts.push({ aspect: 'together', about: `${call.tool} with ${strangest}`, score: ASPECT_WEIGHTS.together * strangeness });
+  if (strangest !== undefined)
+    parts.push({ aspect: 'together', about: `${call.tool} with ${strangest}`, score: ASPECT_WEIGHTS.together * strangeness });
   const found = leaves(call);
   const pattern = patternOf(found);
   if (pattern !== '') add('pattern', `${call.tool} with ${pattern} from results`, profile.patterns[own(call.tool)], pattern);
@@ -187,7 +210,7 @@ function shapeOf(value: unknown, depth = 0): string {
     const names = Object.keys(value).sort().slice(0, 32);
     return `{${names.map((name) => `${name}:${shapeOf((value as Record<string, unknown>)[name], depth + 1)}`).join(',')}}`;
   }
-  return value === null ? '0' : (typeof value)[0] as string;
+  return value === null ? '0' : ((typeof value)[0] as string);
 }
 
 interface Leaf {
@@ -205,7 +228,11 @@ function patternOf(found: readonly Leaf[]): string {
     const known = paths.get(path);
     paths.set(path, known === undefined || kind === 'result' ? kind : known);
   }
-  return [...paths].filter(([, kind]) => kind === 'result').map(([path]) => path).sort().join(',');
+  return [...paths]
+    .filter(([, kind]) => kind === 'result')
+    .map(([path]) => path)
+    .sort()
+    .join(',');
 }
 
 const LEAVES_MAX = 32;
@@ -216,7 +243,8 @@ function leaves(call: ProfiledCall): Leaf[] {
     if (found.length >= LEAVES_MAX || depth > 4) return;
     if (Array.isArray(value)) for (const item of value) visit(item, path, depth + 1);
     else if (typeof value === 'object' && value !== null)
-      for (const name of Object.keys(value).slice(0, LEAVES_MAX)) visit((value as Record<string, unknown>)[name], path === '' ? name : `${path}.${name}`, depth + 1);
+      for (const name of Object.keys(value).slice(0, LEAVES_MAX))
+        visit((value as Record<string, unknown>)[name], path === '' ? name : `${path}.${name}`, depth + 1);
     else if (value !== null && value !== undefined)
       found.push({ path, origin: call.origins === undefined ? '?' : originOf(call.origins[path]), value: valueOf(value) });
   };
@@ -227,7 +255,7 @@ function leaves(call: ProfiledCall): Leaf[] {
 /** The prompt vouches for a value that also stood elsewhere. */
 function originOf(origins: readonly string[] | undefined): string {
   if (origins === undefined || origins.length === 0) return 'made';
-  return origins.includes('prompt') ? 'prompt' : [...origins].sort()[0] as string;
+  return origins.includes('prompt') ? 'prompt' : ([...origins].sort()[0] as string);
 }
 
 function valueOf(value: unknown): string {

@@ -31,7 +31,8 @@ interface Tree {
 }
 
 /** From 0 at the lower bound to 1 at the upper, on a scale of doublings. */
-const between = (value: number, [low, high]: readonly [number, number]) => (value < low ? 0 : Math.min(1, 0.3 + (0.7 * Math.log(value / low)) / Math.log(high / low)));
+const between = (value: number, [low, high]: readonly [number, number]) =>
+  value < low ? 0 : Math.min(1, 0.3 + (0.7 * Math.log(value / low)) / Math.log(high / low));
 
 export class Spawns {
   readonly #runs = new Map<string, Run>();

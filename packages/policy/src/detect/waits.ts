@@ -52,7 +52,7 @@ export class Waits {
       left.add(name);
       open.push(...wait.on);
     }
-    for (let changed = true; changed; ) {
+    for (let changed = true; changed;) {
       changed = false;
       for (const name of left) {
         const { on, need } = this.#waits.get(name) as Wait;
@@ -68,7 +68,7 @@ export class Waits {
 
   #cycle(from: string, stuck: ReadonlySet<string>): string[] {
     const path: string[] = [];
-    for (let name = from; ; ) {
+    for (let name = from; ;) {
       const seen = path.indexOf(name);
       if (seen >= 0) return path.slice(seen);
       path.push(name);
