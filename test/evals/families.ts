@@ -6,7 +6,7 @@ import { Spawns } from '@corral/policy/detect/spawns';
 import { Waits } from '@corral/policy/detect/waits';
 
 /** One case: what there is to watch, step by step. `trouble`: the step at which it begins; none if all is well. */
-export interface Case {
+interface Case {
   readonly steps: number;
   readonly trouble: number | undefined;
   take(step: number): readonly Finding[];

@@ -79,7 +79,7 @@ function regress(samples: readonly Sample[]): { weights: Float64Array; intercept
 }
 
 /** Weights from capped and solved runs. Runs weigh the same, and so do the kinds of task on each side. */
-export function fit(capped: readonly Fitted[], solved: readonly Fitted[]): StuckWeights {
+function fit(capped: readonly Fitted[], solved: readonly Fitted[]): StuckWeights {
   const samples: Sample[] = [];
   for (const [group, y] of [
     [capped, 1],
@@ -144,7 +144,7 @@ export function heldOut(capped: readonly Fitted[], solved: readonly Fitted[], by
 }
 
 /** Readings at the judged rounds of ledgers, in loop and not. */
-export function rounds(ledgers: readonly Fitted[], weights: StuckWeights): { in: number[]; out: number[] } {
+function rounds(ledgers: readonly Fitted[], weights: StuckWeights): { in: number[]; out: number[] } {
   const by: { in: number[]; out: number[] } = { in: [], out: [] };
   for (const { row, acts: list } of ledgers) {
     const now = readings(list, row.calls.length, weights);

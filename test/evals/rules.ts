@@ -13,7 +13,7 @@ const observation = (call: Call) => `${call.res_sha ?? call.result ?? ''} ${call
 const complete = (call: Call) => (call.result ?? '') !== '' || (call.error ?? '') !== '';
 
 /** The same call with the same result three times, anywhere in the run. */
-export const threeTimes: Rule = {
+const threeTimes: Rule = {
   name: 'same call and result 3 times',
   fired(calls) {
     const times = new Map<string, number>();
@@ -28,7 +28,7 @@ export const threeTimes: Rule = {
 };
 
 /** Four identical pairs of action and observation in a row, three identical failing actions in a row, or two pairs alternating six long. */
-export const usual: Rule = {
+const usual: Rule = {
   name: 'usual stuck detector',
   fired(calls) {
     const pairs: string[] = [];

@@ -15,7 +15,7 @@ export interface FamilyResult {
 }
 
 /** A finding counts from where the default ladder would give notice (or, lacking that, act at all). */
-export function isAlarm({ detector, confidence }: Finding): boolean {
+function isAlarm({ detector, confidence }: Finding): boolean {
   const thresholds = Object.values(LADDER.detectors[detector] ?? {});
   return confidence >= Math.min(...thresholds, 1);
 }
