@@ -51,32 +51,35 @@ export function rows(dir: string, name: RegExp): Row[] {
 
 /**
  * A recorded call as the bus would have shown it. Results are clipped in the records; the digest of the whole one
- * stands behind the clipped text, so that two results are the same when the whole ones were. An empty text at the
- * end of a run that was cut off is a call whose result nobody saw, and is not shown.
+ * stands behind the clipped text, so that two results are the same when the whole ones were.
  */
 export function seen(row: Row, index: number): Seen[] {
   const call = row.calls[index] as Call;
   const at = 0;
   if (isMessage(call)) return [{ kind: 'sent', at, peer: `${call.agent} ${call.tool}`, body: text(call) }];
-  const events: Seen[] = [
-    {
-      kind: 'call',
-      at,
-      id: index,
-      tool: row.calls.every((one) => one.agent === call.agent) ? call.tool : `${call.agent} ${call.tool}`,
-      input: call.args,
-    },
-  ];
-  const result = call.result ?? '';
-  if (call.error !== undefined && call.error !== null && call.error !== '')
-    events.push({ kind: 'result', at, id: index, error: { code: 'CORRAL_TOOL_FAILED', message: call.error } });
-  else if (result !== '') events.push({ kind: 'result', at, id: index, value: clipped(result, call) });
-  return events;
+  const alone = row.calls.every((one) => one.agent === call.agent);
+  const asked: Seen = { kind: 'call', at, id: index, tool: alone ? call.tool : `${call.agent} ${call.tool}`, input: call.args };
+  if (hasFailed(call))
+    return [asked, { kind: 'result', at, id: index, error: { code: 'CORRAL_TOOL_FAILED', message: call.error as string } }];
+  if (isCutOff(row.calls, index)) return [asked];
+  // Some records have no results at all.
+  if (call.result === undefined || call.result === null) return [asked, { kind: 'result', at, id: index }];
+  return [asked, { kind: 'result', at, id: index, value: clipped(call.result, call) }];
 }
 
-/** Speech of one agent to another, and what has no result, is a message. */
+/** Speech of one agent to another. */
 function isMessage(call: Call): boolean {
-  return /^(?:say|delegate)(?::|$)/.test(call.tool);
+  return /^(?:say|delegate|report)(?::|$)/.test(call.tool);
+}
+
+export function hasFailed(call: Call): boolean {
+  return (call.error ?? '') !== '';
+}
+
+/** A call of the last step with an empty result: the run was cut off there, and nobody saw what would have come back. */
+export function isCutOff(calls: readonly Call[], index: number): boolean {
+  const call = calls[index] as Call;
+  return (call.result ?? '') === '' && !hasFailed(call) && call.step !== undefined && call.step === calls.at(-1)?.step;
 }
 
 function text(call: Call): unknown {

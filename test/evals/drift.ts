@@ -1,7 +1,7 @@
 /** Drift on recorded runs: each scored by a profile of other benign runs of its suite. */
 import { emptyProfile, learn, type Profile, type ProfiledCall } from '@corral/policy/detect/profile';
 import { Detectors } from '@corral/policy/detect/detectors';
-import type { Call, Row } from './data.ts';
+import { hasFailed, type Call, type Row } from './data.ts';
 import { auroc, rounded } from './stats.ts';
 
 export interface DriftScores {
@@ -17,7 +17,7 @@ const isHijacked = (row: Row) => row.security === true;
 const isBenign = (row: Row) => row.injected === false && row.role !== 'injection_as_user';
 
 /** A call that was refused did nothing: it is neither learned from nor scored. */
-const carriedOut = (row: Row) => row.calls.filter((call) => (call.error ?? '') === '');
+const carriedOut = (row: Row) => row.calls.filter((call) => !hasFailed(call));
 
 export function driftScores(runs: readonly Row[]): DriftScores {
   const hijacked: DriftScores['hijacked'] = [];

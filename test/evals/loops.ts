@@ -1,6 +1,7 @@
 /** Loops, no progress and drift on recorded runs, beside the rules that agent frameworks use. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { climb, GROUND, STEPS, type Step } from '@corral/policy/detect/ladder';
 import { STUCK_WEIGHTS } from '@corral/policy/detect/weights';
 import { rows, type Call, type Row } from './data.ts';
 import { driftScores, type DriftScores } from './drift.ts';
@@ -57,10 +58,10 @@ function capFigures(capped: readonly Row[], solved: readonly Row[], watcher: Wat
 function ledgerFigures(ledgers: readonly Row[], watcher: Watcher, latched: boolean) {
   const inside: number[] = [];
   const outside: number[] = [];
-  const traces: { looping: boolean; hits: number[]; others: number[] }[] = [];
+  const traces: { id: string; looping: boolean; hits: number[]; others: number[] }[] = [];
   for (const row of ledgers) {
     const now = watcher.now(row);
-    const trace = { looping: false, hits: [] as number[], others: [] as number[] };
+    const trace = { id: row.id, looping: false, hits: [] as number[], others: [] as number[] };
     for (const round of row.ledger ?? []) {
       const value = round.after_call < 0 ? 0 : (now[Math.min(round.after_call, now.length - 1)] ?? 0);
       (round.in_loop ? inside : outside).push(value);
@@ -78,6 +79,9 @@ function ledgerFigures(ledgers: readonly Row[], watcher: Watcher, latched: boole
     traces_looping: looping.length,
     traces_wrong: others.filter((trace) => trace.others.some((value) => value > threshold)).length,
     traces_other: others.length,
+    traces_missed: looping
+      .filter((trace) => !trace.hits.some((value) => value > threshold))
+      .map(({ id, hits, others }) => ({ id, rounds_looping: hits.length, rounds: hits.length + others.length })),
     rounds_looping: inside.length,
     rounds: inside.length + outside.length,
     inside,
@@ -186,12 +190,33 @@ export function loops({ data, plots }: EvalOptions): Measured {
     },
     rules: Object.fromEntries(Object.entries(rules).map(([id, one]) => [id, withoutScores(one)])),
     held_out: held,
+    ladder: { capped: steps(capped, of), solved: steps(solved, of) },
     weights: STUCK_WEIGHTS,
     missed: missed.map((row) => ({ id: row.id, score: rounded(cap.most(row)) })),
     wrongly_stopped: wrong.map((row) => ({ id: row.id, score: rounded(cap.most(row)), steps: row.n_steps })),
   };
   if (plots !== undefined) draw(plots, cap, ledger, drift, rules);
   return { json, text: tell(json, rules) };
+}
+
+/** How many runs the default ladder takes how far, by their highest step. */
+function steps(list: readonly Row[], of: (row: Row) => Replayed): Record<Step, number> {
+  const counts: Record<Step, number> = { observe: 0, notice: 0, slow: 0, pause: 0, kill: 0 };
+  for (const row of list) {
+    let rung = GROUND;
+    let highest: Step = 'observe';
+    const { findings } = of(row);
+    for (const position of new Set(findings.map((finding) => finding.at))) {
+      ({ rung } = climb(
+        rung,
+        findings.filter((finding) => finding.at === position),
+        position,
+      ));
+      if (STEPS.indexOf(rung.step) > STEPS.indexOf(highest)) highest = rung.step;
+    }
+    counts[highest]++;
+  }
+  return counts;
 }
 
 /** Recall and steps saved at the rate that figures were made for. */
@@ -314,6 +339,7 @@ function tell(
     ledger: { auroc: number; traces_found: number; traces_looping: number; traces_wrong: number; traces_other: number };
     drift: { auroc: number };
     human: object;
+    ladder: { capped: object; solved: object };
     missed: readonly { id: string; score: number }[];
     wrongly_stopped: readonly { id: string; score: number }[];
     held_out: Readonly<Record<string, readonly { out: string; recall_at: Readonly<Record<string, number>>; auroc: number }[]>>;
@@ -342,6 +368,7 @@ function tell(
     ),
     `drift AUROC ${json.drift.auroc}`,
     `human labels ${JSON.stringify(json.human)}`,
+    `the default ladder goes as far as: capped ${JSON.stringify(json.ladder.capped)}, solved ${JSON.stringify(json.ladder.solved)}`,
     ...Object.entries(json.held_out).flatMap(([how, list]) =>
       list.map((one) => `held out ${how.replace('_', ' ')} ${one.out}: ${JSON.stringify(one.recall_at)} AUROC ${one.auroc}`),
     ),

@@ -10,16 +10,21 @@ export interface Replayed {
   /** After each call of the row: the accumulated score and the momentary reading. */
   readonly score: readonly number[];
   readonly now: readonly number[];
-  readonly findings: readonly (Finding & { readonly call: number })[];
+  /** With the call and the position in the run's stream of events. */
+  readonly findings: readonly (Finding & { readonly call: number; readonly at: number })[];
 }
 
 export function replay(row: Row, options: DetectorsOptions = {}): Replayed {
   const detectors = new Detectors(options);
   const score: number[] = [];
   const now: number[] = [];
-  const findings: (Finding & { call: number })[] = [];
+  const findings: (Finding & { call: number; at: number })[] = [];
+  let at = 0;
   row.calls.forEach((_, call) => {
-    for (const event of seen(row, call)) for (const finding of detectors.observe(event)) findings.push({ ...finding, call });
+    for (const event of seen(row, call)) {
+      for (const finding of detectors.observe(event)) findings.push({ ...finding, call, at });
+      at++;
+    }
     score.push(detectors.stuck.score);
     now.push(detectors.stuck.now);
   });

@@ -1,5 +1,5 @@
 /** The rules that the detectors are compared with, on the same rows: what agent frameworks do about loops. */
-import type { Call } from './data.ts';
+import { hasFailed, isCutOff, type Call } from './data.ts';
 
 export interface Rule {
   readonly name: string;
@@ -9,18 +9,15 @@ export interface Rule {
 
 const action = (call: Call) => `${call.agent} ${call.tool} ${JSON.stringify(call.args, Object.keys(call.args).sort())}`;
 const observation = (call: Call) => `${call.res_sha ?? call.result ?? ''} ${call.error ?? ''}`;
-/** A call whose result nobody saw (the run was cut off there) is not taken for one with an empty result. */
-const complete = (call: Call) => (call.result ?? '') !== '' || (call.error ?? '') !== '';
-
 /** The same call with the same result three times, anywhere in the run. */
 const threeTimes: Rule = {
   name: 'same call and result 3 times',
   fired(calls) {
     const times = new Map<string, number>();
     let fired = false;
-    return calls.map((call) => {
+    return calls.map((call, index) => {
       const key = `${action(call)} ${observation(call)}`;
-      const count = (times.get(key) ?? 0) + (complete(call) || isMessage(call) ? 1 : 0);
+      const count = (times.get(key) ?? 0) + (isCutOff(calls, index) ? 0 : 1);
       times.set(key, count);
       return (fired ||= count >= 3);
     });
@@ -34,10 +31,10 @@ const usual: Rule = {
     const pairs: string[] = [];
     const failing: (string | undefined)[] = [];
     let fired = false;
-    return calls.map((call) => {
-      if (!complete(call) && !isMessage(call)) return fired;
+    return calls.map((call, index) => {
+      if (isCutOff(calls, index)) return fired;
       pairs.push(`${action(call)} ${observation(call)}`);
-      failing.push((call.error ?? '') === '' ? undefined : action(call));
+      failing.push(hasFailed(call) ? action(call) : undefined);
       const last = (n: number, from: readonly unknown[]) => (from.length >= n ? from.slice(-n) : undefined);
       const four = last(4, pairs);
       const three = last(3, failing);
@@ -51,7 +48,3 @@ const usual: Rule = {
 };
 
 export const RULES: Readonly<Record<string, Rule>> = { three_times: threeTimes, usual_stuck_detector: usual };
-
-function isMessage(call: Call): boolean {
-  return /^(?:say|delegate)(?::|$)/.test(call.tool);
-}

@@ -46,6 +46,8 @@ export interface Surprise {
 
 /** Different values or orders remembered of one thing; beyond that it is known to vary. */
 const SEEN_MAX = 256;
+/** Tools and arguments that a profile keeps apart, by aspect: names of arguments can be made up without end. */
+const TALLIES_MAX = 1024;
 /** How much each aspect counts. What is done and where it goes says more than in what order. */
 export const ASPECT_WEIGHTS: Readonly<Record<Aspect, number>> = {
   tool: 0.7,
@@ -100,6 +102,7 @@ export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
   for (const tool of tools) count(profile.tools, tool);
   profile.tools.runs++;
   for (const [table, key, what] of facts) {
+    if (table[own(key)] === undefined && Object.keys(table).length >= TALLIES_MAX) continue;
     const tally = (table[own(key)] ??= nothing());
     const id = `${tableName(profile, table)} ${key} ${what}`;
     if (done.has(id)) continue;
