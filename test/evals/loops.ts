@@ -105,11 +105,12 @@ function humanFigures(labelled: readonly Row[], alarmed: (row: Row) => boolean) 
 
 export function loops({ data, plots }: EvalOptions): Measured {
   if (data === undefined) throw new Error('Say where the recorded runs are: --data DIR');
-  const runs = rows(data, /^agentd/);
+  const all = rows(data, /./);
+  const runs = all.filter((row) => row.n_steps !== undefined && row.suite !== undefined);
   const capped = runs.filter(isCapped);
   const solved = runs.filter(isSolved);
-  const ledgers = rows(data, /^loops-magentic/).filter((row) => (row.ledger ?? []).length > 0);
-  const human = rows(data, /^loops-hyperagent_human/);
+  const ledgers = all.filter((row) => (row.ledger ?? []).length > 0);
+  const human = all.filter((row) => row.label_step_repetition !== undefined);
 
   const replays = new Map<Row, Replayed>();
   const of = (row: Row) => {

@@ -39,8 +39,8 @@ export function acts(row: Row): (Act & { readonly call: number })[] {
   row.calls.forEach((_, call) => {
     for (const event of seen(row, call)) {
       let act: Act | undefined;
-      if (event.kind === 'call') act = state.call(event.id, position, event.at, event.tool, event.input);
-      else if (event.kind === 'result') act = state.result(event.id, event.at, event.value, event.error);
+      if (event.kind === 'call') act = state.call(event, position);
+      else if (event.kind === 'result') act = state.result(event);
       else if (event.kind === 'sent') act = state.message(position, event.at, `sent ${event.peer}`, event.body);
       position++;
       if (act !== undefined) list.push({ ...act, call });

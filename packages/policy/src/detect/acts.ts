@@ -4,6 +4,7 @@
  * in one run starts from this judgement.
  */
 import { Cycle } from './cycle.ts';
+import type { CallSeen, ResultSeen } from './events.ts';
 import { Known, pack, unpack, Wordings } from './memory.ts';
 import { hashText, mix, Reader, type Reading } from './reading.ts';
 
@@ -82,6 +83,12 @@ const MESSAGES = 0x6d73_6773;
 /** An answer with more words speaks of other things than its own failure. */
 const SHORT_WORDS = 80;
 
+/** Where a value was not read whole, its own digest says whether it is the same. */
+function whole(reading: Reading, digest: string | undefined): Reading {
+  if (reading.cut && digest !== undefined) reading.digest = mix(reading.digest, hashText(digest));
+  return reading;
+}
+
 export class Acts {
   readonly cycle = new Cycle();
   readonly #acts = new Int32Array(ACTS_MAX * FIELDS);
@@ -93,19 +100,19 @@ export class Acts {
   #lastSubject = 0;
 
   /** A call is asked. Returns the act that had to be given up for it, if too many are under way. */
-  call(id: number, position: number, at: number, subject: string, input: unknown, effect = false): Act | undefined {
+  call({ id, at, tool, input, effect, digest }: CallSeen, position: number): Act | undefined {
     const given = this.#open.length >= OPEN_MAX ? this.#close(this.#open.shift() as Open, at, undefined, false) : undefined;
-    this.#open.push(this.#ask(id, position, at, subject, reader.read(input, 'asked'), false, effect));
+    this.#open.push(this.#ask(id, position, at, tool, whole(reader.read(input, 'asked'), digest), false, effect));
     return given;
   }
 
   /** Its answer. Undefined if no such call is under way. */
-  result(id: number, at: number, value: unknown, error?: { readonly code: string; readonly message: string }): Act | undefined {
+  result({ id, at, value, error, digest }: ResultSeen): Act | undefined {
     const index = this.#open.findIndex((open) => open.id === id);
     if (index < 0) return undefined;
     const [open] = this.#open.splice(index, 1) as [Open];
     if (error !== undefined) return this.#close(open, at, reader.read([error.code, error.message], 'result'), true);
-    return this.#close(open, at, value === undefined ? undefined : reader.read(value, 'result'), false);
+    return this.#close(open, at, value === undefined ? undefined : whole(reader.read(value, 'result'), digest), false);
   }
 
   /** A message, which is asked and answered in one. */

@@ -86,6 +86,21 @@ describe('the detectors of one run', () => {
     expect(page(() => ({ items: times(8, (j) => `order ${j} of customer c${j}`) })).length).toBeGreaterThan(0);
   });
 
+  test('large results that differ where nobody reads are told apart by their digest', () => {
+    const found = (digest: (i: number) => string) =>
+      of(
+        times(6, (i): Seen[] => [
+          { kind: 'call', at: 0, id: i, tool: 'dump', input: {} },
+          { kind: 'result', at: 0, id: i, value: 'a long text '.repeat(1000), digest: digest(i) },
+        ]).flatMap((list) => observe(list, whole)),
+        'repeat',
+      );
+    let whole = new Detectors();
+    expect(found((i) => `sha-${i}`)).toEqual([]);
+    whole = new Detectors();
+    expect(found(() => 'sha').length).toBeGreaterThan(0);
+  });
+
   test('a turn of several calls is a cycle with its period', () => {
     const turn = times(7, (i) => ({ tool: `t${i}`, input: { i }, value: `result number ${i}` }));
     const found = of(observe(events(times(4, () => turn).flat())), 'cycle');

@@ -62,11 +62,11 @@ export class Detectors {
         return this.#act(this.#acts.message(position, event.at, `${event.kind} ${event.peer}`, event.body), position);
       case 'call': {
         const found = this.#drifts(event, position);
-        const dropped = this.#acts.call(event.id, position, event.at, event.tool, event.input, event.effect === true);
+        const dropped = this.#acts.call(event, position);
         return dropped === undefined ? found : [...found, ...this.#act(dropped, position)];
       }
       case 'result': {
-        const act = this.#acts.result(event.id, event.at, event.value, event.error);
+        const act = this.#acts.result(event);
         return act === undefined ? [] : this.#act(act, position);
       }
     }
@@ -167,7 +167,7 @@ export class Detectors {
   #isStuck(score: number, position: number, found: Finding[]): void {
     const confidence = sure(score, STUCK_HALF);
     if (confidence < 0.2 || !this.#grown('stuck', '', confidence)) return;
-    const { by, since, acts } = this.#stuck.state;
+    const { by, since, acts, now } = this.#stuck.state;
     const told = EVIDENCE.filter((name) => by[name] > 0)
       .sort((a, b) => by[b] - by[a])
       .slice(0, 3);
@@ -178,7 +178,7 @@ export class Detectors {
       confidence,
       [since, position],
       [],
-      { score, steps: acts },
+      { score, now, steps: acts },
       `No way forward in ${acts} steps: ${told.map((name) => WORDS[name]).join('; ')}.`,
     );
   }

@@ -11,6 +11,8 @@ export interface CallSeen {
   readonly id: number;
   readonly tool: string;
   readonly input: unknown;
+  /** Of the whole input, where the host has it anyway: it counts when the input is too large to be read whole. */
+  readonly digest?: string;
   /** By path of argument: where its value stood before. A list of `prompt` or of earlier calls' tools; empty: the agent made it. */
   readonly origins?: Readonly<Record<string, readonly string[]>>;
   /** What the call touches, after the tool's `resource` annotation. */
@@ -30,6 +32,8 @@ export interface ResultSeen {
   readonly id: number;
   /** Either of them; neither if there was no content. */
   readonly value?: unknown;
+  /** As that of a call, of the whole value. */
+  readonly digest?: string;
   readonly error?: { readonly code: string; readonly message: string };
 }
 /** A message that the run sent or was given. */

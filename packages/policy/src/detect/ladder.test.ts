@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DetectorName, Finding } from './events.ts';
-import { climb, GROUND, LADDER, layered, proposal, type Rung } from './ladder.ts';
+import { climb, GROUND, LADDER, layered, proposal, reasonOf, type Rung } from './ladder.ts';
 
 const finding = (detector: DetectorName, confidence: number): Finding => ({
   detector,
@@ -53,6 +53,17 @@ describe('the ladder', () => {
         [20, finding('drift', 0.9)],
       ]),
     ).toEqual(['notice', 'pause']);
+  });
+
+  test('says why in a few sentences, however much there is to say', () => {
+    const text = reasonOf(
+      Array.from({ length: 200 }, () => ({
+        ...finding('repeat', 0.876),
+        evidence: { text: 'The same call.', events: [], subjects: [], figures: {} },
+      })),
+    );
+    expect(text.startsWith('repeat (88 % sure): The same call.\n')).toBe(true);
+    expect(text).toHaveLength(2000);
   });
 
   test('comes down again when all is calm', () => {

@@ -85,6 +85,14 @@ export function climb(rung: Rung, findings: readonly Finding[], position: number
   };
 }
 
+/** What the owner reads, and what an outcome `looped` carries: the findings as sentences, the surest first, at most 2,000 characters. */
+export function reasonOf(because: readonly Finding[]): string {
+  return because
+    .map(({ detector, confidence, evidence }) => `${detector} (${Math.round(confidence * 100)} % sure): ${evidence.text}`)
+    .join('\n')
+    .slice(0, 2000);
+}
+
 /** The highest step a finding asks for, as an index of STEPS. */
 function asks(finding: Finding, settings: LadderSettings): number {
   const thresholds = settings.detectors[finding.detector] ?? {};

@@ -9,8 +9,10 @@ export const TOKENS_MAX = 192;
 /** Of a longer text, the head and the tail are read, and its length counts. */
 const HEAD_CHARS = 1024;
 const TAIL_CHARS = 256;
-/** Strings, members and items that one reading visits. */
+/** Strings, members and items that one reading visits, and characters it reads in all; later strings are read by their beginning. */
 const NODES_MAX = 256;
+const CHARS_MAX = 4096;
+const LATER_CHARS = 64;
 
 const PRIME = 16_777_619;
 const VOLATILE = 0x5eed_1e55 | 0;
@@ -39,6 +41,8 @@ export interface Reading {
   digest: number;
   /** The same without the members that only turn pages, and 0 if there are none. */
   pageless: number;
+  /** Not all of the value was read: what is the same by `digest` may differ. */
+  cut: boolean;
   /** How many of `tokens` are filled. */
   count: number;
   /** Words of failure, and of trying again. */
@@ -93,11 +97,13 @@ for (const hash of CUES.keys()) MAYBE_CUE[hash & 1023] = 1;
 export class Reader implements Reading {
   digest = 0;
   pageless = 0;
+  cut = false;
   count = 0;
   failing = 0;
   retrying = 0;
   readonly tokens = new Int32Array(TOKENS_MAX);
   #nodes = 0;
+  #chars = 0;
   #previous = 0;
   #paged = false;
   #volatile = VOLATILE_TEXT;
@@ -108,6 +114,8 @@ export class Reader implements Reading {
     this.failing = 0;
     this.retrying = 0;
     this.#nodes = 0;
+    this.#chars = 0;
+    this.cut = false;
     this.#previous = 0;
     this.#paged = false;
     this.#volatile = of === 'asked' ? VOLATILE_TEXT : VOLATILE_RESULT;
@@ -118,7 +126,10 @@ export class Reader implements Reading {
   }
 
   #value(value: unknown, depth: number, top = false): number {
-    if (this.#nodes++ > NODES_MAX || depth > JSON_MAX_DEPTH) return 7;
+    if (this.#nodes++ > NODES_MAX || depth > JSON_MAX_DEPTH) {
+      this.cut = true;
+      return 7;
+    }
     switch (typeof value) {
       case 'string':
         return this.#text(value);
@@ -139,7 +150,10 @@ export class Reader implements Reading {
     if (Array.isArray(value)) {
       let h = 23;
       for (const item of value) {
-        if (this.#nodes > NODES_MAX) break;
+        if (this.#nodes > NODES_MAX) {
+          this.cut = true;
+          break;
+        }
         h = mix(h, this.#value(item, depth + 1));
       }
       return mix(h, value.length);
@@ -148,7 +162,10 @@ export class Reader implements Reading {
     let sum = 29;
     let pageless = 29;
     for (const name in value) {
-      if (this.#nodes > NODES_MAX) break;
+      if (this.#nodes > NODES_MAX) {
+        this.cut = true;
+        break;
+      }
       const member = (value as Record<string, unknown>)[name];
       if (member === undefined) continue;
       const key = keyOf(name);
@@ -172,7 +189,11 @@ export class Reader implements Reading {
 
   #text(given: string): number {
     let text = given;
-    if (text.length > HEAD_CHARS + TAIL_CHARS) text = `${text.slice(0, HEAD_CHARS)} ${text.slice(-TAIL_CHARS)}`;
+    if (this.#chars > CHARS_MAX && text.length > LATER_CHARS) text = text.slice(0, LATER_CHARS);
+    else if (text.length > HEAD_CHARS + TAIL_CHARS) text = `${text.slice(0, HEAD_CHARS)} ${text.slice(-TAIL_CHARS)}`;
+    this.#chars += text.length;
+    const cut = text !== given;
+    this.cut ||= cut;
     if (text.length >= 22) text = text.replace(this.#volatile, '\u0001');
     let digest = 37;
     let h = 0;
@@ -208,7 +229,7 @@ export class Reader implements Reading {
       // Signs are part of what is meant ("-5", "a/b"); white space and quotes are not.
       if (c > 32 && c !== 34 && c !== 39) digest = mix(digest, c);
     }
-    return given.length > HEAD_CHARS + TAIL_CHARS ? mix(digest, given.length) : digest;
+    return cut ? mix(digest, given.length) : digest;
   }
 }
 
