@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing. */
 import { callClosed, callEffect } from './calls.ts';
 import { decide } from './decide.ts';
+import { detect } from './detect.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { journal, parked, resume } from './survive.ts';
@@ -17,6 +18,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   parked,
   journal,
   decide,
+  detect,
 };
 
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
