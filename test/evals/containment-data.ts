@@ -2,12 +2,12 @@
  * Recorded runs as the containment evaluation needs them: traces with their suites' tools, results as JSON again.
  * The truth about attacks (`injected`, `hijack*`, the `i` of `src`) is kept apart from what the decision may see.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { leavesOf } from '@corral/policy/flow/leaves';
 import type { Json } from '@corral/protocol/json';
 import { parseDocument } from 'yaml';
+import { folderOf, rows } from './data.ts';
 
 export interface SuiteTool {
   readonly name: string;
@@ -78,18 +78,13 @@ type Suites = Readonly<Record<string, Readonly<Record<string, { readonly tools: 
 
 /** Reads every trace of an agent with tools of a known suite in a folder. Traces of other kinds are passed over. */
 export function load(folder: string): Trace[] {
-  const suites = JSON.parse(readFileSync(join(folder, 'suites.json'), 'utf8')) as Suites;
+  const known = [join(folderOf(folder), 'suites.json'), join(folder, 'suites.json')].find((file) => existsSync(file));
+  if (known === undefined) throw new Error(`${folder} has no suites.json, which says what the tools of each suite do.`);
+  const suites = JSON.parse(readFileSync(known, 'utf8')) as Suites;
   const traces: Trace[] = [];
-  for (const file of readdirSync(folder).sort()) {
-    if (!file.endsWith('.jsonl.gz') || file.startsWith('loops-')) continue;
-    for (const line of gunzipSync(readFileSync(join(folder, file)))
-      .toString('utf8')
-      .split('\n')) {
-      if (line === '') continue;
-      const recorded = JSON.parse(line) as RecordedTrace;
-      const tools = toolsOf(suites, recorded);
-      if (tools !== undefined && typeof recorded.prompt === 'string' && 'injected' in recorded) traces.push(traceOf(recorded, tools));
-    }
+  for (const recorded of rows<RecordedTrace>(folder, /./)) {
+    const tools = toolsOf(suites, recorded);
+    if (tools !== undefined && typeof recorded.prompt === 'string' && 'injected' in recorded) traces.push(traceOf(recorded, tools));
   }
   return traces;
 }

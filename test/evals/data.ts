@@ -1,5 +1,5 @@
 /** Reads recorded agent runs: one JSON object a line, gzipped. What they are is in the README beside them. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { Seen } from '@corral/policy/detect/events';
@@ -34,19 +34,32 @@ export interface Row {
   readonly calls: readonly Call[];
 }
 
-/** All rows of the files whose name matches. `dir` holds the files, or a folder `dev` with them. */
-export function rows(dir: string, name: RegExp): Row[] {
-  const folder = existsSync(join(dir, 'dev')) ? join(dir, 'dev') : dir;
+/** The folder with the files: `dir` itself, or its one folder that has some. */
+export function folderOf(dir: string): string {
+  const holds = (folder: string) => readdirSync(folder).some((file) => RECORDS.test(file));
+  if (holds(dir)) return dir;
+  const below = readdirSync(dir, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(dir, entry.name));
+  return below.find((folder) => holds(folder)) ?? dir;
+}
+
+const RECORDS = /\.jsonl(?:\.gz)?$/;
+
+/** All rows of the files whose name matches. `dir` holds the files, or a folder with them. */
+export function rows<T = Row>(dir: string, name: RegExp): T[] {
+  const folder = folderOf(dir);
   return readdirSync(folder)
-    .filter((file) => file.endsWith('.jsonl.gz') && name.test(file))
+    .filter((file) => RECORDS.test(file) && name.test(file))
     .sort()
-    .flatMap((file) =>
-      gunzipSync(readFileSync(join(folder, file)))
+    .flatMap((file) => {
+      const bytes = readFileSync(join(folder, file));
+      return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes)
         .toString('utf8')
         .split('\n')
         .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Row),
-    );
+        .map((line) => JSON.parse(line) as T);
+    });
 }
 
 /**
