@@ -7,7 +7,7 @@ import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
 import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
-import type { Json } from '@corral/protocol/json';
+import { canonical, type Json } from '@corral/protocol/json';
 import { CEILINGS, LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
@@ -15,16 +15,21 @@ import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import { decide, emptyBatch, exceeded, type Batch, type Dispatch } from './decide.ts';
+import { decide, emptyBatch, exceeded, labelOf, type Batch, type Dispatch } from './decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
-import type { Ledger, PendingCall } from './ledger.ts';
+import { judge, type Policies } from './judge.ts';
+import type { Ledger, PendingApproval, PendingCall } from './ledger.ts';
 
 export interface BrokerPowers {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
   readonly grants: Grants;
+  /** What a tenant has in force; none where that is left out. */
+  readonly policies?: (tenant: TenantId) => Policies | undefined;
+  /** SHA-256 as hex. */
+  readonly digest: (text: string) => string;
   /** What a tenant may use, by name. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
 }
@@ -40,6 +45,10 @@ export interface BusEvents {
   readonly ended: (run: RunId, outcome: Outcome) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
   readonly unknown: (run: RunId, id: number, message: string) => void;
+  /** A denial after which the run is to be stopped as well. */
+  readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => void;
+  /** The run waits for people to decide about a call. */
+  readonly asks: (run: RunId, id: number) => void;
   readonly emitted: (run: RunId, event: string, data: unknown) => void;
   readonly logged: (run: RunId, level: string, text: string) => void;
   /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
@@ -201,7 +210,7 @@ export class Broker {
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
-    return this.#handOver(run, entry, undefined, batch, [], more.revoke);
+    return this.#handOver(run, entry, undefined, batch, event.kind === 'approval' ? [event.id] : [], more.revoke);
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
@@ -217,6 +226,28 @@ export class Broker {
   /** The agent, or its supervisor, gives up a call that may be under way. */
   abort(run: RunId, id: number): void {
     this.#dispatcher.abort(run, id);
+  }
+
+  /**
+   * Whether a call that people have approved may be made now: its capability may have been taken back since, and the policies
+   * may have changed. Counts the use of its grant.
+   */
+  mayStillCall(run: BusRun, { call, grant, digest }: PendingApproval): string | undefined {
+    const { ledger } = run;
+    const context = this.#context(run, this.#powers.clock.now());
+    const tool = context.tool(call.tool);
+    if (tool === undefined) return `this host no longer offers ${call.tool}`;
+    const parsed = tool.input.safeParse(call.input ?? {});
+    if (!parsed.success) return `${call.tool} no longer takes these arguments`;
+    const input = parsed.data as Json;
+    if (context.digest(canonical(input)) !== digest) return 'its arguments are not what was asked about';
+    const refusal = context.grants.check(grant, input, context.now);
+    if (refusal !== undefined && refusal.code !== 'CORRAL_GRANT_SPENT') return refusal.message;
+    if (context.policies === undefined) return undefined;
+    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, true);
+    if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
+    context.policies.history.note(ledger.record, ledger.version, tool, input);
+    return undefined;
   }
 
   /** Calls of the ledger that have no reply go out again: after a restart, or when a person says so. */
@@ -254,7 +285,15 @@ export class Broker {
   #context({ ledger, agents }: BusRun, now: number) {
     const { random, grants, tool } = this.#powers;
     const { tenant } = ledger.record;
-    return { now, random, grants, tool: (name: string) => tool(tenant, name), agent: (name: string) => agents.get(name) };
+    return {
+      now,
+      random,
+      grants,
+      tool: (name: string) => tool(tenant, name),
+      agent: (name: string) => agents.get(name),
+      policies: this.#powers.policies?.(tenant),
+      digest: this.#powers.digest,
+    };
   }
 
   /** Commits. Whatever goes wrong with it concerns this run, and nobody else. */
@@ -290,7 +329,7 @@ export class Broker {
       outbox.push({
         to: record.parent.run,
         key: `${entry.seq}.end`,
-        delivery: { kind: 'child_ended', id: record.parent.id, run: record.id, outcome, spent: wholeAmounts(ledger) },
+        delivery: { kind: 'child_ended', id: record.parent.id, run: record.id, outcome, spent: wholeAmounts(ledger), ...labelOf(ledger) },
       });
     }
     const touched = new Set<GrantId>([...batch.counted, ...(revoke ? held : [])]);
@@ -348,6 +387,8 @@ export class Broker {
     if (this.#closed) return;
     for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
+    for (const { kind, rules } of batch.consequences) this.#events.consequence(record.id, kind, rules);
+    for (const { id, verdict } of batch.decisions) if (verdict === 'ask') this.#events.asks(record.id, id);
     for (const call of batch.dispatches) if (!call.early) this.#dispatcher.start(record, call);
     for (const id of batch.aborts) this.#dispatcher.abort(record.id, id);
     this.#deliverDecided(ledger, batch.decisions);

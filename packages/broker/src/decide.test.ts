@@ -20,7 +20,15 @@ function spawning(ledger: Ledger) {
   const manifest = { spawns: ['kid'], uses: {}, ceilings: {}, budget: {} };
   let drawn = 0;
   const random = (n: number) => new Uint8Array(n).map(() => (drawn += 1));
-  const context = { now: 0, random, grants: new Grants(), tool: () => undefined, agent: () => ({ manifest }) as never };
+  const context = {
+    now: 0,
+    random,
+    grants: new Grants(),
+    tool: () => undefined,
+    policies: undefined,
+    digest: (text: string) => text,
+    agent: () => ({ manifest }) as never,
+  };
   const effect = { kind: 'spawn', id: ledger.lastId + 1, agent: 'kid', input: null, caps: {}, budget: { cpu_ms: 1 } } as never;
   return decide(ledger, ledger.seq + 1, [effect], context).decisions[0];
 }

@@ -20,12 +20,15 @@ import {
   type CeilingName,
   type Ceilings,
 } from '@corral/protocol/limits';
+import { CLEAN } from '@corral/policy/flow/labels';
+import type { Label } from '@corral/protocol/label';
 import type { AgentVersion, Budget } from '@corral/protocol/manifest';
 import { bounded, type Outcome } from '@corral/protocol/outcome';
 import type { Random } from '@corral/protocol/ports';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Outgoing } from '@corral/protocol/store';
 import { mayStartEarly, type Tool } from '@corral/protocol/tool';
+import { judge, originsOf, type Policies } from './judge.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What deciding may look at. */
@@ -36,6 +39,9 @@ export interface DecideContext {
   readonly tool: (name: string) => Tool | undefined;
   /** Agents of the run's own bundle, by name. */
   readonly agent: (name: string) => AgentVersion | undefined;
+  /** What the run's tenant has in force; undefined: grants alone decide. */
+  readonly policies: Policies | undefined;
+  readonly digest: (text: string) => string;
 }
 
 /** A call that may go out, with its arguments as the tool's schema gave them back. */
@@ -63,6 +69,8 @@ export interface Batch {
   readonly aborts: number[];
   readonly emits: { event: string; data: Json }[];
   readonly logs: { level: string; text: string }[];
+  /** What a denial means for the run, besides the denial. */
+  readonly consequences: { readonly kind: 'pause' | 'quarantine'; readonly rules: readonly string[] }[];
   /** The run is over. Nothing of a crank that broke the rules of the bus leaves. */
   outcome: Outcome | undefined;
 }
@@ -80,10 +88,12 @@ class Violation extends Error {
 class Refused extends Error {
   readonly code: ErrorCode;
   readonly limit: string | undefined;
-  constructor(code: ErrorCode, message: string, limit?: string) {
+  readonly more: Partial<Decision>;
+  constructor(code: ErrorCode, message: string, limit?: string, more: Partial<Decision> = {}) {
     super(message);
     this.code = code;
     this.limit = limit;
+    this.more = more;
   }
 }
 
@@ -100,6 +110,7 @@ export const emptyBatch = (): Batch => ({
   aborts: [],
   emits: [],
   logs: [],
+  consequences: [],
   outcome: undefined,
 });
 
@@ -169,6 +180,7 @@ function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: 
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return {
+      ...error.more,
       id: effect.id,
       verdict: 'deny',
       code: error.code,
@@ -176,6 +188,11 @@ function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: 
       ...(error.limit === undefined ? {} : { limit: error.limit }),
     };
   }
+}
+
+/** What goes out of a run carries what could have influenced it. */
+export function labelOf({ flow }: Ledger): { readonly label?: Label } {
+  return flow === undefined || canonical(flow.label) === canonical(CLEAN) ? {} : { label: flow.label };
 }
 
 /** The grant behind an index, or the end of the run: an index that was never given is a forgery. */
@@ -215,9 +232,44 @@ function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, 
   const reserved = { calls: 1, bytes };
   afford(ledger, reserved);
   refuse(context.grants.check(grant.id, input, context.now));
+  const decision: Decision = { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
+  if (context.policies !== undefined) Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch));
   for (const id of context.grants.use(grant.id)) batch.counted.add(id);
-  batch.dispatches.push({ id: effect.id, tool, input, timeout_ms: effect.timeout_ms, early: mayStartEarly(tool.annotations) });
-  return { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
+  if (decision.verdict === 'ask') batch.timers.push({ id: effect.id, due: decision.expires_at as number });
+  else batch.dispatches.push({ id: effect.id, tool, input, timeout_ms: effect.timeout_ms, early: mayStartEarly(tool.annotations) });
+  return decision;
+}
+
+/** What the policies say of a call that its grant allows. @throws Refused when they deny it */
+function byPolicy(
+  ledger: Ledger,
+  tool: Tool,
+  input: Json,
+  bytes: number,
+  context: DecideContext,
+  policies: Policies,
+  batch: Batch,
+): Partial<Decision> {
+  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now);
+  const rules = verdict.reasons.map(({ policy }) => policy);
+  const common = {
+    policy: verdict.policy_version,
+    rules,
+    tool_facts: facts,
+    ...(flow === undefined ? {} : { unusual: [...flow.facts.unusual], origins: originsOf(flow) }),
+  };
+  if (verdict.decision === 'allow') {
+    policies.history.note(ledger.record, ledger.version, tool, input);
+    return common;
+  }
+  if (verdict.consequence === 'approval') {
+    const expires_at = context.now + MACHINE.approval_ms.default;
+    return { ...common, verdict: 'ask', quorum: verdict.quorum ?? 1, expires_at, digest: context.digest(canonical(input)) };
+  }
+  if (verdict.consequence === 'pause' || verdict.consequence === 'quarantine')
+    batch.consequences.push({ kind: verdict.consequence, rules });
+  const why = rules.length > 0 ? `by ${rules.join(', ')}` : (verdict.errors[0]?.message ?? 'since nothing permits it');
+  throw new Refused('CORRAL_DENIED', `${tool.name} was refused ${why}.`, undefined, common);
 }
 
 function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: DecideContext, batch: Batch): Decision {
@@ -235,7 +287,7 @@ function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: De
   batch.outbox.push({
     to: grant.target.run,
     key: `${seq}.${batch.outbox.length}`,
-    delivery: { kind: 'message', from: { run: record.id, agent: record.agent }, body, depth: ledger.depth + 1 },
+    delivery: { kind: 'message', from: { run: record.id, agent: record.agent }, body, depth: ledger.depth + 1, ...labelOf(ledger) },
   });
   batch.sentBy.push(effect.id);
   return { id: effect.id, verdict: 'allow', grant: grant.id, reserved };
@@ -299,6 +351,7 @@ function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext
     tenant: record.tenant,
     agent: effect.agent,
     version: version.version,
+    ...labelOf(ledger),
     bundle: version.bundle,
     principal: `run:${record.id}` as PrincipalId,
     parent: { run: record.id, id: effect.id, agent: record.agent },

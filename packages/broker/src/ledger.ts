@@ -4,7 +4,7 @@
  * so recovery folds what was decided and never decides again (DESIGN 1.6).
  */
 import { Purse, type Amounts } from '@corral/policy/purse';
-import type { Decision } from '@corral/protocol/decision';
+import type { Decision, ToolFacts } from '@corral/protocol/decision';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
@@ -13,9 +13,28 @@ import type { Budget } from '@corral/protocol/manifest';
 import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
 import { savedOf, snapshotOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
+import type { Label } from '@corral/protocol/label';
+import { deedOf } from '@corral/policy/flow/intent';
+import type { FlowRun } from '@corral/policy/flow/run';
+import { beginFlow, readFrom } from './flow.ts';
+
+/** A call that waits for people to say whether it may be made. */
+export interface PendingApproval {
+  readonly kind: 'approval';
+  readonly id: number;
+  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind'>;
+  readonly grant: GrantId;
+  readonly digest: string;
+  readonly quorum: number;
+  readonly expires_at: number;
+  readonly since: number;
+  /** Who has approved so far. */
+  readonly by: readonly string[];
+}
 
 /** An effect whose reply has not been delivered yet. */
 export type Pending =
+  | PendingApproval
   | {
       readonly kind: 'call';
       readonly id: number;
@@ -23,6 +42,7 @@ export type Pending =
       readonly input: Json;
       readonly reserved: Budget;
       readonly timeout_ms: number | undefined;
+      readonly facts: ToolFacts | undefined;
       /** `unknown`: it was dispatched and its reply is lost. */
       state: 'going' | 'unknown';
       /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */
@@ -35,12 +55,18 @@ export type Pending =
 
 export type PendingCall = Extract<Pending, { kind: 'call' }>;
 
+/** Calls of one tool whose time is remembered. */
+const CALLS_KEPT = 256;
+
 export class Ledger {
   readonly record: RunRecord;
+  readonly tracked: boolean;
   readonly purse: Purse;
   /** The c-list: index to grant. An index means nothing outside of this run. */
   readonly caps = new Map<number, GrantId>();
   readonly pending = new Map<number, Pending>();
+  /** Time stamp of its last delivery. */
+  lastAt = 0;
   /** Number of the last journal entry. */
   seq = 0;
   lastId = 0;
@@ -57,13 +83,17 @@ export class Ledger {
   /** Somebody asked it to stop; `told` once the agent was given that. */
   cancelled: { readonly by: string; readonly reason: string; told: boolean } | undefined;
   held: HoldReason | undefined;
+  /** What is known of the flow of information; undefined where no policy asks for it. */
+  flow: FlowRun | undefined;
+  /** When it called each tool, lately. */
+  readonly calledAt = new Map<string, number[]>();
   /** What it runs now; an upgrade may have moved it from what it was admitted with. */
   bundle: Digest;
   version: Digest;
   /** The runtime on which its journal was last seen to replay. */
   header: RunRecord['header'];
   /** The entry of the last checkpoint, and the state it carries. */
-  checkpoint: { readonly seq: number; readonly state: Json; readonly unread: Json } | undefined;
+  checkpoint: { readonly seq: number; readonly state: Json; readonly unread: Json; readonly label: Label | undefined } | undefined;
   /** The crank that is being taken in asks for a checkpoint. */
   checkpointing: Extract<Effect, { kind: 'checkpoint' }> | undefined;
   /** CPU time that the cranks since then took: what bringing the run back costs. */
@@ -77,8 +107,10 @@ export class Ledger {
   /** Limits that the bus refused something for; an agent that ends for one of them has really met it. */
   readonly refusedFor = new Set<string>();
 
-  constructor(record: RunRecord) {
+  /** @param tracked whether policies will ask where things came from */
+  constructor(record: RunRecord, tracked = false) {
     this.record = record;
+    this.tracked = tracked;
     this.bundle = record.bundle;
     this.version = record.version;
     this.header = record.header;
@@ -88,9 +120,11 @@ export class Ledger {
 
   /** The begin of a crank: what it is given settles what was reserved for it. */
   applyDelivery(delivery: Delivery, bytes: number): void {
+    this.lastAt = delivery.at;
     switch (delivery.kind) {
       case 'start':
         this.began_at ??= delivery.at;
+        if (this.tracked) this.flow = beginFlow(this.record, delivery, this.checkpoint?.label);
         return;
       case 'reply':
         for (const result of delivery.results) {
@@ -98,6 +132,7 @@ export class Ledger {
           this.pending.delete(result.id);
           if (pending?.kind !== 'call') continue;
           this.inFlight -= 1;
+          if ('value' in result) this.#read(pending, result.value);
           const room = Math.max(0, this.purse.left('bytes'));
           this.purse.settle(pending.reserved, { ...pending.reserved, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) });
         }
@@ -111,10 +146,12 @@ export class Ledger {
         this.caps.delete(-delivery.id);
         if (pending?.kind === 'child')
           this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
+        if (delivery.outcome.kind === 'completed') readFrom(this.flow, 'child', delivery.id, delivery.label, delivery.outcome.output);
         return;
       }
       case 'message':
         this.depth = Math.max(this.depth, delivery.depth);
+        readFrom(this.flow, delivery.from.agent, -this.effects - 1, delivery.label, delivery.body);
         return;
       case 'cancel':
         if (this.cancelled !== undefined) this.cancelled.told = true;
@@ -129,20 +166,34 @@ export class Ledger {
     switch (effect.kind) {
       case 'call':
         this.calls += 1;
-        if (decision?.verdict === 'allow') {
+        if (decision !== undefined && decision.verdict !== 'deny') {
           const reserved = decision.reserved ?? {};
           this.purse.reserve(reserved);
-          this.inFlight += 1;
-          this.pending.set(effect.id, {
-            kind: 'call',
+          const call = {
             id: effect.id,
             tool: decision.tool as string,
             input: effect.input as Json,
             reserved,
             timeout_ms: effect.timeout_ms,
-            state: 'going',
-            asked_at: 0,
-          });
+            facts: decision.tool_facts,
+          };
+          this.#called(call.tool);
+          if (decision.verdict === 'allow') {
+            this.inFlight += 1;
+            this.pending.set(effect.id, { kind: 'call', ...call, state: 'going', asked_at: 0 });
+          } else {
+            this.pending.set(effect.id, {
+              kind: 'approval',
+              id: effect.id,
+              call,
+              grant: decision.grant as GrantId,
+              digest: decision.digest ?? '',
+              quorum: decision.quorum ?? 1,
+              expires_at: decision.expires_at ?? 0,
+              since: this.lastAt,
+              by: [],
+            });
+          }
         } else {
           // A refused call costs its attempt, not its price.
           this.purse.spend('calls', Math.min(1, Math.max(0, this.purse.left('calls'))));
@@ -222,6 +273,9 @@ export class Ledger {
         else this.#decide(pending, event.result);
         return;
       }
+      case 'approval':
+        this.#approval(event);
+        return;
       case 'control':
         this.control = event.control;
         if (event.control === 'none') {
@@ -265,7 +319,7 @@ export class Ledger {
 
   /** Begins a segment from what the last one left. */
   restore(from: LedgerSnapshot, state: Json, unread: Json): void {
-    this.checkpoint = { seq: from.seq, state, unread };
+    this.checkpoint = { seq: from.seq, state, unread, label: from.label };
     this.checkpointing = undefined;
     this.seq = from.seq;
     this.lastId = from.lastId;
@@ -318,18 +372,59 @@ export class Ledger {
     return Math.max(0, until - this.began_at - this.paused_ms - absent_ms);
   }
 
+  /** One person's word on a call, or that there was none in time. */
+  #approval({ id, by, verdict, reason }: Extract<HostEvent, { kind: 'approval' }>): void {
+    const pending = this.pending.get(id);
+    if (pending?.kind !== 'approval') return;
+    const { call, quorum } = pending;
+    if (verdict === 'approve') {
+      const everybody = [...pending.by, by];
+      if (everybody.length < quorum) this.pending.set(id, { ...pending, by: everybody });
+      else {
+        this.inFlight += 1;
+        this.pending.set(id, { kind: 'call', ...call, state: 'going', asked_at: 0 });
+      }
+      return;
+    }
+    // It costs its attempt, not its price.
+    this.purse.settle(call.reserved, { calls: Math.min(1, call.reserved.calls ?? 0) });
+    const error =
+      verdict === 'expired'
+        ? errorData('CORRAL_APPROVAL_EXPIRED', 'Nobody decided about the call in time.', { call: id })
+        : errorData('CORRAL_APPROVAL_DENIED', `The call was refused by ${by}${reason === '' ? '' : `: ${reason}`}.`, { call: id });
+    this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
+  }
+
+  /** What a tool gave back was read, which raises the run's label. */
+  #read({ id, tool, facts, input }: PendingCall, value: Json): void {
+    if (this.flow === undefined || facts === undefined) return;
+    const { effect, returns, destinations, private_to } = facts;
+    const flowTool = { name: tool, effect, destinations, deed: deedOf(tool) };
+    this.flow.read({ call: id, tool: flowTool, returns, args: input, ...(private_to === undefined ? {} : { private_to }) }, value);
+  }
+
+  #called(tool: string): void {
+    if (!this.tracked) return;
+    const times = this.calledAt.get(tool) ?? [];
+    times.push(this.lastAt);
+    if (times.length > CALLS_KEPT) times.shift();
+    this.calledAt.set(tool, times);
+  }
+
   /** What the run waits on, the gravest first (DESIGN 2). */
   waitingOn(): WaitingOn {
     if (this.held !== undefined) return this.held === 'upgrade' ? 'upgrade' : 'resolution';
     let waiting: WaitingOn = this.listening ? 'message' : 'nothing';
+    let approval = false;
     for (const pending of this.pending.values()) {
       if (pending.kind === 'call') {
         if (pending.state === 'unknown') return 'resolution';
         waiting = 'call';
-      } else if (pending.kind === 'child' && waiting !== 'call') waiting = 'child';
+      } else if (pending.kind === 'approval') approval = true;
+      else if (pending.kind === 'child' && waiting !== 'call') waiting = 'child';
       else if (pending.kind === 'timer' && waiting !== 'call' && waiting !== 'child') waiting = 'timer';
     }
-    return waiting;
+    return approval ? 'approval' : waiting;
   }
 
   spent(): Amounts {

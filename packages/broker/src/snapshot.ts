@@ -4,6 +4,7 @@
  */
 import type { Amounts } from '@corral/policy/purse';
 import type { GrantId } from '@corral/protocol/ids';
+import type { Label } from '@corral/protocol/label';
 import type { RunHeader } from '@corral/protocol/run';
 import type { Ledger, Pending } from './ledger.ts';
 
@@ -23,6 +24,7 @@ export interface LedgerSnapshot {
   readonly cancelled: Ledger['cancelled'];
   readonly version: Ledger['version'];
   readonly bundle: Ledger['bundle'];
+  readonly label: Label | undefined;
   readonly header: RunHeader;
   readonly spent: Amounts;
   readonly caps: readonly (readonly [number, GrantId])[];
@@ -75,6 +77,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     cancelled: ledger.cancelled,
     version: ledger.version,
     bundle: ledger.bundle,
+    label: ledger.flow?.label,
     header: ledger.header,
     spent: ledger.spent(),
     caps: [...ledger.caps],

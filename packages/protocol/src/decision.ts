@@ -4,10 +4,20 @@ import { GrantId, RunId, ToolName } from './ids.ts';
 import { ErrorCodeSchema } from './outcome.ts';
 import { Budget } from './manifest.ts';
 
+/** What information flow needs to know of a tool. */
+export const ToolFacts = z.object({
+  effect: z.enum(['none', 'fetch', 'change']),
+  returns: z.enum(['trusted', 'untrusted']),
+  destinations: z.array(z.string()),
+  private_to: z.string().exactOptional(),
+});
+export type ToolFacts = z.infer<typeof ToolFacts>;
+
 export const Decision = z.object({
   /** The effect's id; effects without a reply (log, emit, listen) have no decision. */
   id: z.int(),
-  verdict: z.enum(['allow', 'deny']),
+  /** `ask`: people decide; until then the call waits. */
+  verdict: z.enum(['allow', 'deny', 'ask']),
   /** Of a denial. */
   code: ErrorCodeSchema.exactOptional(),
   message: z.string().exactOptional(),
@@ -18,6 +28,21 @@ export const Decision = z.object({
   grant: GrantId.exactOptional(),
   /** What was reserved of the purse. */
   reserved: Budget.exactOptional(),
+  /** Version of the policies that were asked. */
+  policy: z.string().exactOptional(),
+  /** Those of them that decided. */
+  rules: z.array(z.string()).exactOptional(),
+  /** What is out of the ordinary about the call, for the people who decide. */
+  unusual: z.array(z.string()).exactOptional(),
+  /** Where its arguments came from, by path: the worst first. */
+  origins: z.array(z.tuple([z.string(), z.string()])).exactOptional(),
+  /** Of an `ask`: how many people must approve, and until when. */
+  quorum: z.int().exactOptional(),
+  expires_at: z.number().exactOptional(),
+  /** SHA-256 of the arguments as the tool would get them; an approval holds for these alone. */
+  digest: z.string().exactOptional(),
+  /** What the tool said of itself then, so that a fold needs no tool. */
+  tool_facts: ToolFacts.exactOptional(),
   /** The child that a spawn made. */
   child: RunId.exactOptional(),
   /** When a timer is due. */

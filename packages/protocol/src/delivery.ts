@@ -5,6 +5,7 @@
 import type { ErrorData } from './errors.ts';
 import type { AgentName, RunId } from './ids.ts';
 import type { Json } from './json.ts';
+import type { Label } from './label.ts';
 import type { Budget } from './manifest.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -43,6 +44,8 @@ export interface MessageDelivery {
   /** Stamped by the channel. */
   readonly from: { readonly run: RunId; readonly agent: AgentName };
   readonly body: Json;
+  /** Of what the sender knew; absent where no stranger could have influenced it and nothing in it is private. */
+  readonly label?: Label;
   /** Length of the causal chain that led to this message, from 1. */
   readonly depth: number;
 }
@@ -58,6 +61,7 @@ export interface ChildEndedDelivery {
   readonly id: number;
   readonly run: RunId | undefined;
   readonly outcome: Outcome;
+  readonly label?: Label;
   /** What the child spent of the purse that was moved to it; the remainder is the parent's again. */
   readonly spent: Budget;
 }

@@ -77,6 +77,8 @@ export const MACHINE = {
   replay_slack_ms: limit('CPU time a replayed crank may take beyond four times what it took', 100, 10_000),
   sweep_ms: limit('how often the store is asked for wake-ups that were missed', 1_000, 60_000),
   checkpoint_hint_entries: limit('journal entries after which an agent is advised to checkpoint', 5_000, 10_000_000),
+  approval_ms: limit('time people have to decide on a call', 86_400_000, 30 * DAY_MS),
+  approvals_per_hour: limit('approvals one person may give in an hour, against tiredness', 60, 1_000),
   grant_depth: limit('length of a chain of derived grants', 64, 64),
   capabilities: limit('capabilities a run may hold', 1_024, 65_536),
   attenuation_bytes: limit('one attenuation as JSON', 8 * 1024, 64 * 1024),

@@ -3,6 +3,7 @@ import type { Decision } from './decision.ts';
 import type { Result } from './delivery.ts';
 import type { Digest, GrantId, PrincipalId, RunId, TenantId, AgentName } from './ids.ts';
 import type { Json } from './json.ts';
+import type { Label } from './label.ts';
 import type { Ceilings } from './limits.ts';
 import type { Budget } from './manifest.ts';
 import type { Outcome } from './outcome.ts';
@@ -40,6 +41,8 @@ export interface RunRecord {
   /** The initial c-list: alias, index and grant of each. With `spawns` of the manifest, it is the run's whole authority. */
   readonly caps: readonly { readonly alias: string; readonly cap: number; readonly grant: GrantId }[];
   readonly created_at: number;
+  /** Of what its spawner knew when it spawned it. Absent: of nothing that a stranger could have written. */
+  readonly label?: Label;
 }
 
 /** What changes about a run, as the store keeps it for lists; the journal is the truth behind it. */
@@ -66,6 +69,14 @@ export type HostEvent =
   | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'result' | 'fail'; readonly result: Result }
   | { readonly kind: 'control'; readonly control: Control; readonly by: string; readonly reason: string }
   | { readonly kind: 'cancel'; readonly by: string; readonly reason: string }
+  /** What a person said to a call that waits for approval, or that nobody said anything in time. */
+  | {
+      readonly kind: 'approval';
+      readonly id: number;
+      readonly by: string;
+      readonly verdict: 'approve' | 'deny' | 'expired';
+      readonly reason: string;
+    }
   | { readonly kind: 'held'; readonly why: HoldReason; readonly detail: string }
   | { readonly kind: 'released'; readonly by: string; readonly reason: string }
   /** It was replayed on another runtime than it ran on before, and did the same. */

@@ -79,6 +79,17 @@ export interface ReplayPage {
   readonly more: boolean;
 }
 
+export type QuarantineKind = 'agent' | 'version' | 'tenant' | 'tool';
+
+/** A durable stop. `name` is a version's digest, a tenant's name, or `tenant/name` of an agent or a tool. */
+export interface Quarantine {
+  readonly kind: QuarantineKind;
+  readonly name: string;
+  readonly by: string;
+  readonly reason: string;
+  readonly at: number;
+}
+
 /** From when until when a host was at work on this store, in milliseconds since 1970. */
 export interface Era {
   readonly era: number;
@@ -171,6 +182,13 @@ export interface Store {
   isShared(grant: GrantId): Promise<boolean>;
   /** Stops a run whose journal cannot be read, without writing to it. */
   quarantine(run: RunId, reason: string): Promise<void>;
+  /** What agents were seen to do, the newest last, at most so many. */
+  seen(limit: number): Promise<readonly { readonly fact: string; readonly value: number }[]>;
+  noteSeen(fact: string, value: number): Promise<void>;
+  /** Quarantines that stand. */
+  quarantines(): Promise<readonly Quarantine[]>;
+  putQuarantine(quarantine: Quarantine): Promise<void>;
+  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number): Promise<void>;
   /** Ends a run whose journal cannot be read; nothing is written to that. */
   bury(run: RunId, outcome: Outcome, at: number): Promise<void>;
   /** A sign of life of this host, so that time in which no host ran can be told from time in which runs ran. */

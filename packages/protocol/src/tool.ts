@@ -17,6 +17,12 @@ export interface ToolAnnotations {
   readonly repeatable: boolean;
   /** Whether what it returns may have been written by a stranger. */
   readonly returns: 'trusted' | 'untrusted';
+  /** Arguments that say where data or money goes. */
+  readonly destinations?: readonly string[];
+  /** The argument that says how much money it moves. */
+  readonly money?: string;
+  /** Its results may hold private data, and whose. */
+  readonly private_to?: string;
   /** What it touches, so that interference through a shared tool can be seen. */
   readonly resource?: string;
 }

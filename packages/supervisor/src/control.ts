@@ -9,6 +9,7 @@ import type { Clock } from '@corral/protocol/ports';
 import type { Receipt } from '@corral/protocol/receipt';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Cell } from './cells/cell.ts';
+import type { Observation } from './observe.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
 
@@ -22,6 +23,9 @@ export interface ControlOptions {
   readonly pause_grace_ms: number;
   /** Ends a run and resolves once that is durable. */
   readonly end: (run: Run, outcome: Outcome, revoke: boolean) => Promise<unknown>;
+  /** Why a run must not go on, if a quarantine stands against it. */
+  readonly quarantined: (run: Run) => string | undefined;
+  readonly tell: (observation: Observation) => void;
   /** Sets going again what a run asked for before it was held. */
   readonly askAgain: (run: Run) => void;
   /** Ends a run that cannot be brought into memory. */
@@ -33,6 +37,7 @@ export interface ControlOptions {
 /** How a call with an unknown result is settled by a person. */
 export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
 
+const HOUR_MS = 3_600_000;
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
 
 interface Details {
@@ -48,6 +53,8 @@ export class Control {
   /** Runs that are frozen in a crank, with what gives their cell up. */
   readonly #frozen = new Map<RunId, { readonly cell: Cell; readonly stopGrace: () => void }>();
 
+  /** When each person decided lately. */
+  readonly #decisions = new Map<string, number[]>();
   readonly #turns = new Map<RunId, Promise<unknown>>();
 
   constructor(options: ControlOptions) {
@@ -55,12 +62,12 @@ export class Control {
   }
 
   /** Stops a run where it stands and keeps it so, whatever arrives for it. Its wall clock stands still too. */
-  pause(id: RunId, by: string, reason: string): Promise<Receipt> {
+  pause(id: RunId, by: string, reason: string, control: 'paused' | 'quarantined' = 'paused'): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
       const { clock, stage, broker } = this.#options;
       const began = clock.monotonic();
       if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
-      run.control = 'paused';
+      run.control = control;
       this.stopWall(run);
       const cell = run.seat?.cell;
       // A crank that was sent ahead of its turn cannot be stopped before it has begun.
@@ -74,7 +81,7 @@ export class Control {
         while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
       }
       const latency_ms = clock.monotonic() - began;
-      await broker.record(run, { kind: 'control', control: 'paused', by, reason });
+      await broker.record(run, { kind: 'control', control, by, reason });
       return this.#receipt(run, 'pause', by, reason, latency_ms);
     });
   }
@@ -84,7 +91,9 @@ export class Control {
     return this.#inTurn(id, async (run) => {
       const { clock, stage, broker } = this.#options;
       const began = clock.monotonic();
-      if (run.control !== 'paused') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
+      if (run.control === 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
+      const stands = this.#options.quarantined(run);
+      if (stands !== undefined) throw new CorralError('CORRAL_QUARANTINED', `${id} is under quarantine: ${stands}.`);
       run.control = 'none';
       if (run.began !== undefined) this.startWall(run);
       const frozen = this.#frozen.get(id);
@@ -210,6 +219,54 @@ export class Control {
       await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how, result });
       this.#pass(run, call);
     });
+  }
+
+  /**
+   * What a person says to a call that waits for approval. Whoever submitted the run does not decide about it, nobody counts twice,
+   * and nobody decides more in an hour than a person can look at.
+   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER
+   */
+  decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string): Promise<void> {
+    return this.#inTurn(id, async (run) => {
+      const pending = run.ledger.pending.get(call);
+      if (pending?.kind !== 'approval') throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for approval.`);
+      if (by === run.ledger.record.principal)
+        throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}, and so does not decide about what it may do.`);
+      if (pending.by.includes(by)) throw new CorralError('CORRAL_APPROVER', `${by} has approved call ${call} of ${id} already.`);
+      this.#tire(by);
+      const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
+      const why = last ? this.#options.broker.mayStillCall(run, pending) : undefined;
+      await this.#settle(run, call, by, why === undefined ? verdict : 'deny', why === undefined ? reason : `approved, but ${why}`);
+      if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
+      if (!last || run.outcome !== undefined) return;
+      const going = run.ledger.pending.get(call);
+      if (going?.kind === 'call') this.#options.broker.reissue(run.ledger, going);
+    });
+  }
+
+  /** Nobody decided in time, which is a refusal. */
+  expire(run: Run, call: number): void {
+    this.#settle(run, call, 'nobody', 'expired', '').catch(() => undefined);
+  }
+
+  async #settle(run: Run, call: number, by: string, verdict: 'approve' | 'deny' | 'expired', reason: string): Promise<void> {
+    await this.#options.broker.record(run, { kind: 'approval', id: call, by, verdict, reason });
+    this.#options.tell({ kind: 'decided', run: run.id, call, by, verdict });
+    if (run.ledger.pending.get(call)?.kind !== 'approval') {
+      run.timers.get(call)?.();
+      run.timers.delete(call);
+    }
+    this.#pass(run, call);
+  }
+
+  /** A person who approves without end does not look any more. */
+  #tire(by: string): void {
+    const now = this.#options.clock.now();
+    const lately = (this.#decisions.get(by) ?? []).filter((at) => now - at < HOUR_MS);
+    const most = MACHINE.approvals_per_hour.default;
+    if (lately.length >= most)
+      throw new CorralError('CORRAL_APPROVER', `${by} has decided ${most} times within an hour; let somebody else look.`);
+    this.#decisions.set(by, [...lately, now]);
   }
 
   /** Lets a run go on that was held: after a restore, or because it replays differently. */

@@ -38,6 +38,10 @@ export interface LifeOptions {
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   /** The image this host gives to isolates. */
   readonly image: string;
+  /** Why a run must not go on, if a quarantine stands against it. */
+  readonly quarantined: (run: Run) => string | undefined;
+  /** Stops the version of the agent that a run is of, everywhere, until a person lifts that. */
+  readonly quarantine: (run: RunId, reason: string) => void;
   readonly tell: (observation: Observation) => void;
   /** Whether anybody listens. */
   readonly observed: () => boolean;
@@ -72,6 +76,11 @@ export class Life {
     run.lastUsed = this.#options.clock.monotonic();
     this.#options.runs.set(run.id, run);
     this.#options.tell({ kind: 'admitted', run: run.id });
+    const stands = this.#options.quarantined(run);
+    if (stands !== undefined) {
+      run.control = 'quarantined';
+      this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
+    }
     run.queue.push({ delivery: this.startOf(run), inbox: undefined });
     this.#options.stage().wake(run);
   }
@@ -82,6 +91,11 @@ export class Life {
     const fence = this.#fences.get(run.id);
     if (fence !== undefined) return this.endSoon(run, fence.outcome, fence.revoke);
     tell({ kind: 'woken', run: run.id });
+    const stands = this.#options.quarantined(run);
+    if (stands !== undefined && run.control === 'none') {
+      run.control = 'quarantined';
+      this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
+    }
     const { ledger } = run;
     if (run.restored) this.#holdRestored(run);
     if (ledger.began_at !== undefined) {
@@ -89,7 +103,10 @@ export class Life {
       if (run.control === 'none' && ledger.held === undefined) this.#options.control().startWall(run);
     }
     if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled.by, ledger.cancelled.reason);
-    for (const pending of ledger.pending.values()) if (pending.kind === 'timer') this.#setTimer(run, pending.id, pending.due);
+    for (const pending of ledger.pending.values()) {
+      if (pending.kind === 'timer') this.#setTimer(run, pending.id, pending.due);
+      else if (pending.kind === 'approval') this.#setTimer(run, pending.id, pending.expires_at);
+    }
     // What a held run asked for may have been done already; releasing it is what asks again.
     if (ledger.held === undefined) this.askAgain(run);
     this.#options.stage().wake(run);
@@ -300,6 +317,22 @@ export class Life {
       const run = this.#options.runs.get(id);
       if (run !== undefined) this.#options.control().unknown(run, call, message);
     },
+    consequence: (id, kind, rules) => {
+      const reason = `refused by ${rules.join(', ')}`;
+      if (kind === 'pause')
+        this.#options
+          .control()
+          .pause(id, 'policy', reason)
+          .catch(() => undefined);
+      else this.#options.quarantine(id, reason);
+    },
+    asks: (id, call) => {
+      const run = this.#options.runs.get(id);
+      const pending = run?.ledger.pending.get(call);
+      if (run === undefined || pending?.kind !== 'approval') return;
+      this.#setTimer(run, call, pending.expires_at);
+      this.#options.tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
+    },
     emitted: (run, event, data) => this.#options.tell({ kind: 'emitted', run, event, data }),
     logged: (run, level, text) => this.#options.tell({ kind: 'logged', run, level, text }),
     refused: (id, epoch, error) => this.#refused(id, epoch, error),
@@ -422,6 +455,7 @@ export class Life {
     const { clock } = this.#options;
     const stop = clock.after(Math.max(0, due - clock.now()), () => {
       run.timers.delete(id);
+      if (run.ledger.pending.get(id)?.kind === 'approval') return this.#options.control().expire(run, id);
       if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
     });
     run.timers.set(id, stop);
@@ -432,7 +466,7 @@ export class Life {
     // Its parent was given up meanwhile: the child is in the store, and comes from there.
     if (parent === undefined) return this.#options.residence().hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
-    const run = new Run(new Ledger(record), bundle, 1);
+    const run = new Run(new Ledger(record, parent.ledger.tracked), bundle, 1);
     this.adopt(run);
     if (parent.outcome !== undefined) this.killChild(run.id, parent.id);
   }

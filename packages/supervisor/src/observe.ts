@@ -35,6 +35,15 @@ export interface RunView {
 export type Observation =
   | { readonly kind: 'admitted' | 'began' | 'woken'; readonly run: RunId }
   | { readonly kind: 'parked'; readonly run: RunId; readonly view: RunView }
+  /** A call waits for people to decide about it. */
+  | { readonly kind: 'asked'; readonly run: RunId; readonly call: number; readonly tool: string }
+  | {
+      readonly kind: 'decided';
+      readonly run: RunId;
+      readonly call: number;
+      readonly by: string;
+      readonly verdict: 'approve' | 'deny' | 'expired';
+    }
   /** It may not go on before somebody has looked. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }
   /** What the store has of it cannot be read: it is quarantined, and the others go on. */
@@ -79,6 +88,8 @@ function waitingFor(run: Run): string {
   const { ledger, waiting } = run;
   if (run.onCpu !== undefined || waiting === 'nothing' || waiting === 'message' || waiting === 'timer')
     return run.onCpu === undefined && waiting !== 'nothing' ? waiting : '';
+  for (const pending of ledger.pending.values())
+    if (waiting === 'approval' && pending.kind === 'approval') return `approval of ${pending.call.tool}`;
   if (waiting === 'child') {
     let children = 0;
     for (const pending of ledger.pending.values()) if (pending.kind === 'child') children += 1;

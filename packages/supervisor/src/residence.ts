@@ -332,7 +332,9 @@ export class Residence {
     const deadline = this.#deadline(run, clock.now());
     const due = Math.min(
       deadline ?? Number.POSITIVE_INFINITY,
-      ...[...run.ledger.pending.values()].map((one) => (one.kind === 'timer' ? one.due : Number.POSITIVE_INFINITY)),
+      ...[...run.ledger.pending.values()].map((one) =>
+        one.kind === 'timer' ? one.due : one.kind === 'approval' ? one.expires_at : Number.POSITIVE_INFINITY,
+      ),
     );
     stage.unseat(run);
     runs.delete(run.id);

@@ -11,27 +11,40 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports';
-import type { Store } from '@corral/protocol/store';
+import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import type { Policies } from '@corral/broker/judge';
 import { Absence } from './absence.ts';
-import { admit, checkBundle, versionsOf, type Job } from './admission.ts';
+import { admit, checkBundle, digestOf, versionsOf, type Job } from './admission.ts';
 import { Bundles, LoadedBundle } from './bundles.ts';
 import type { Cell } from './cells/cell.ts';
 import { CellPool } from './cells/pool.ts';
 import { Control } from './control.ts';
 import { Describer } from './describe.ts';
+import { approvals, type Approval } from './approvals.ts';
+import { Seen } from './history.ts';
 import { Life } from './life.ts';
 import { viewOf, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
+import { Quarantines } from './quarantine.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { Stage } from './stage.ts';
 import { Watch } from './watch.ts';
 
+/** Policies that can be swapped while calls are decided: asked for anew at each decision. */
+export interface PolicySource {
+  readonly current: PolicyInForce;
+  readonly roles?: (principal: string) => readonly string[];
+}
+
 export interface TenantOptions {
   /** What its agents may be granted. */
   readonly tools: readonly Tool[];
+  /** What decides about its agents' calls, besides their grants. */
+  readonly policies?: PolicySource;
 }
 
 export interface SupervisorOptions {
@@ -74,6 +87,8 @@ export class Supervisor {
   readonly #runs = new Map<RunId, Run>();
   readonly #grants = new Grants();
   readonly #observers = new Set<(observation: Observation) => void>();
+  readonly #seen: Seen;
+  readonly #quarantines: Quarantines;
   readonly #replay_us = new Map<TenantId, number>();
   readonly #absence = new Absence();
   readonly #broker: Broker;
@@ -92,13 +107,19 @@ export class Supervisor {
     const { store, clock, random, launcher, cores, image } = options;
     this.#options = options;
     this.#bundles = new Bundles(store);
+    this.#seen = new Seen(store);
+    this.#quarantines = new Quarantines(store);
     for (const [tenant, { tools }] of Object.entries(options.tenants))
       this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
 
     const grants = this.#grants;
     const runs = this.#runs;
-    const tool = (tenant: string, name: string) => this.tool(tenant, name);
-    this.#broker = new Broker({ store, clock, random, grants, tool }, () => this.#life.busEvents);
+    const tool = (tenant: string, name: string) =>
+      this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
+    this.#broker = new Broker(
+      { store, clock, random, grants, tool, policies: (tenant) => this.#policies(tenant), digest: digestOf },
+      () => this.#life.busEvents,
+    );
     const broker = this.#broker;
     this.#life = new Life({
       store,
@@ -112,6 +133,8 @@ export class Supervisor {
       stage: () => this.#stage,
       control: () => this.control,
       residence: () => this.#residence,
+      quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
+      quarantine: (run, reason) => void this.quarantineAgentOf(run, 'policy', reason).catch(() => undefined),
       tell: (observation) => this.#tell(observation),
       observed: () => this.#observers.size > 0,
     });
@@ -186,6 +209,7 @@ export class Supervisor {
             clock,
             grants,
             load: (bundle) => this.#bundles.load(bundle),
+            tracked: (tenant) => this.#policies(tenant) !== undefined,
             absent_ms: (since) => this.#absence.since(since, clock.now()),
             startOf: (run) => life.startOf(run),
           },
@@ -204,7 +228,9 @@ export class Supervisor {
       pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
       tool,
       end: (run, outcome, revoke) => life.end(run, outcome, revoke),
+      quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       askAgain: (run) => life.askAgain(run),
+      tell: (observation) => this.#tell(observation),
       bury: (id, outcome) => store.bury(id, outcome, clock.now()),
       gone: (cell) =>
         cell.dead ? Promise.resolve() : new Promise((resolve) => this.#whenGone.set(cell, [...(this.#whenGone.get(cell) ?? []), resolve])),
@@ -244,6 +270,12 @@ export class Supervisor {
   /** Admits a job: when this resolves it is durable, and it will be run. */
   async submit(job: Job): Promise<Submitted> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+    const stands = this.#quarantines.against({ tenant: job.tenant, agent: job.version.manifest.name }, job.version.version);
+    if (stands !== undefined)
+      throw new CorralError(
+        'CORRAL_QUARANTINED',
+        `${job.version.manifest.name} is under quarantine since ${stands.by} put it there: ${stands.reason}.`,
+      );
     const bundle = await this.#bundles.load(job.version.bundle);
     const { store, random, clock, image } = this.#options;
     const { node, v8, icu } = await this.#knownRuntime();
@@ -269,7 +301,7 @@ export class Supervisor {
       return submitted;
     }
     for (const grant of grants) this.#grants.add(grant);
-    life.adopt(new Run(new Ledger(record), bundle, 1));
+    life.adopt(new Run(new Ledger(record, this.#policies(job.tenant) !== undefined), bundle, 1));
     return submitted;
   }
 
@@ -282,6 +314,41 @@ export class Supervisor {
   view(id: RunId): RunView | undefined {
     const run = this.#runs.get(id);
     return run && viewOf(run, this.#options.clock.monotonic());
+  }
+
+  /** Calls that wait for people to decide, with all that is known about each. */
+  async approvals(tenant?: TenantId): Promise<readonly Approval[]> {
+    const { store } = this.#options;
+    return approvals(store, this.#runs, (name) => this.#policies(name) !== undefined, tenant);
+  }
+
+  /** Durable stops that stand. */
+  quarantines(): readonly Quarantine[] {
+    return this.#quarantines.list();
+  }
+
+  /** Stops an agent, a version, a tenant or a tool until somebody lifts it; runs that it concerns stand still when this resolves. */
+  async quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
+    await this.#quarantines.put({ kind, name, by, reason, at: this.#options.clock.now() });
+    await Promise.all(
+      [...this.#runs.values()]
+        .filter((run) => this.#isQuarantined(run) && run.control === 'none')
+        .map((run) => this.control.pause(run.id, by, reason, 'quarantined').catch(() => undefined)),
+    );
+  }
+
+  /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
+  async lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
+    await this.#quarantines.lift(kind, name, by, this.#options.clock.now());
+    const still = [...this.#runs.values()].filter((run) => run.control === 'quarantined' && !this.#isQuarantined(run));
+    await Promise.all(still.map((run) => this.control.resume(run.id, by, reason).catch(() => undefined)));
+    await this.#residence.sweep();
+  }
+
+  /** Quarantines the version of the agent that a run is of. */
+  async quarantineAgentOf(id: RunId, by: string, reason: string): Promise<void> {
+    const run = this.#runs.get(id);
+    if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason);
   }
 
   /** The processes of this host. */
@@ -341,6 +408,8 @@ export class Supervisor {
     const { store, clock } = this.#options;
     await store.alive(clock.now());
     this.#absence.learn(await store.eras());
+    await this.#seen.load();
+    await this.#quarantines.load();
     for (let after: RunId | undefined; ;) {
       const found = await store.resident(after, RECOVER_AT_ONCE);
       after = found.at(-1);
@@ -351,6 +420,15 @@ export class Supervisor {
     for (const orphan of await store.orphans()) this.#life.killChild(orphan, '' as RunId);
     this.#residence.open();
     await this.#residence.sweep();
+  }
+
+  #policies(tenant: TenantId): Policies | undefined {
+    const source = this.#options.tenants[tenant]?.policies;
+    return source && { current: source.current, history: this.#seen, roles: source.roles ?? (() => []) };
+  }
+
+  #isQuarantined(run: Run): boolean {
+    return this.#quarantines.against(run.ledger.record, run.ledger.version) !== undefined;
   }
 
   /** A tenant has nothing in memory: its cells are not kept for it. */

@@ -9,7 +9,22 @@ import type { PolicyInForce, PolicyRequest } from './in-force.ts';
 /** Facts of a quiet call: what a case does not state. */
 export const QUIET: DecisionContext = {
   now: Date.UTC(2026, 0, 1),
-  flow: { untrusted_input: false, private_data: false, outside_effect: false, untrusted_influence: false },
+  flow: {
+    effect: 'change',
+    untrusted_input: false,
+    private_data: false,
+    outside_effect: false,
+    untrusted_influence: false,
+    carries_private: false,
+    destination_origin: 'none',
+    argument_origin: 'none',
+    foreign_identifier: false,
+    unasked_link: false,
+    destination_literal: true,
+    requested: 'open',
+    first_time_destination: false,
+    unusual: [],
+  },
   labels: { integrity: [], confidentiality: [] },
   call: { bytes: 0, first_use: false, last_minute: 0 },
   budget: { cpu_ms: 60_000, calls: 1_000, messages: 1_000, bytes: 1_000_000, children: 10 },

@@ -18,6 +18,8 @@ export const FACTS = {
   /** Information flow: what has influenced the run, and what this call's arguments are made of. */
   flow: always(
     record({
+      /** What kind of effect the call has: `none`, `fetch`, `change`. */
+      effect: always(string),
       /** Sticky: the run has read what a stranger may have written. */
       untrusted_input: always(bool),
       /** Sticky: the run has read what not everybody may read. */
@@ -26,10 +28,24 @@ export const FACTS = {
       outside_effect: always(bool),
       /** An argument of this call stood in an untrusted result, or may have been chosen by one. */
       untrusted_influence: always(bool),
-      /** Where the destination of the call comes from: `user`, `trusted`, `agent` or `untrusted`. Absent: it names none. */
-      destination_origin: maybe(string),
-      /** Nothing of this principal's has gone there before. Absent: it names none. */
-      first_time_destination: maybe(bool),
+      /** Words or identifiers of private results are in arguments that are no destination. */
+      carries_private: always(bool),
+      /** Worst origin of a destination: `none`, `user`, `trusted`, `selected`, `quoted`, `model`, `untrusted`. */
+      destination_origin: always(string),
+      /** Worst origin of the other arguments. */
+      argument_origin: always(string),
+      /** An address, link or account that stands in untrusted text only. */
+      foreign_identifier: always(bool),
+      /** A link or address of that kind, and the principal said nothing of links. */
+      unasked_link: always(bool),
+      /** Every destination stands somewhere as it is. */
+      destination_literal: always(bool),
+      /** Whether the principal asked for this kind of effect: `yes`, `open`, `no`. */
+      requested: always(string),
+      /** One of the destinations was never reached before by this agent. */
+      first_time_destination: always(bool),
+      /** What is out of the ordinary. */
+      unusual: always(strings),
     }),
   ),
   /** The run's labels, as they float. */

@@ -7,29 +7,14 @@
  * sticky bits as in Meta's Agents Rule of Two (2025).
  */
 import { canonical } from '@corral/protocol/json';
+import type { Label, Names, Sticky } from '@corral/protocol/label';
+
+export type { Label, Names, Sticky };
 
 /** At most so many distinct sources and reader groups are named in one label; past it the name is `*`, which stands for anyone. */
 export const LABEL_MAX_NAMES = 16;
 /** Longer names are cut to this before they enter a label. */
 export const LABEL_MAX_NAME_CHARS = 128;
-
-/** Sorted, distinct, bounded. `['*']` stands for all names there are. */
-export type Names = readonly string[];
-
-export interface Label {
-  /** Who, other than the principal and the host, could have influenced this: tools and senders whose words may be a stranger's. Empty: nobody. More is lower integrity. */
-  readonly influenced_by: Names;
-  /** Whose private data may be in this. Empty: public. More is more confidential. */
-  readonly private_to: Names;
-  readonly sticky: Sticky;
-}
-
-/** What has happened to a run or state so far. No single operation clears all three. */
-export interface Sticky {
-  readonly untrusted_input: boolean;
-  readonly private_data: boolean;
-  readonly outside_effect: boolean;
-}
 
 const ANYONE: Names = ['*'];
 

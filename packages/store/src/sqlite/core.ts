@@ -12,7 +12,18 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { BackupManifest, Commit, CommitResult, Era, InboxItem, ReplayPage, RunFilter, StoredRun } from '@corral/protocol/store';
+import type {
+  BackupManifest,
+  Commit,
+  CommitResult,
+  Era,
+  InboxItem,
+  Quarantine,
+  QuarantineKind,
+  ReplayPage,
+  RunFilter,
+  StoredRun,
+} from '@corral/protocol/store';
 import { backupTo } from './backup.ts';
 import { encodeTexts, entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
@@ -194,6 +205,26 @@ export class SqliteCore {
   /** This host ends in good order: what it holds was not its death. */
   retire(): void {
     this.#run('UPDATE runs SET attempts = 0 WHERE attempts > 0');
+  }
+
+  seen(limit: number): { fact: string; value: number }[] {
+    return queries.seen(this.#sql, limit);
+  }
+
+  noteSeen(fact: string, value: number): void {
+    this.#run('INSERT INTO seen (fact, value) VALUES (?, ?) ON CONFLICT (fact) DO UPDATE SET value = excluded.value', fact, value);
+  }
+
+  quarantines(): Quarantine[] {
+    return queries.quarantines(this.#sql);
+  }
+
+  putQuarantine({ kind, name, by, reason, at }: Quarantine): void {
+    this.#run('INSERT INTO quarantines (kind, name, by, reason, at) VALUES (?, ?, ?, ?, ?)', kind, name, by, reason, at);
+  }
+
+  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number): void {
+    this.#run('UPDATE quarantines SET lifted_by = ?, lifted_at = ? WHERE kind = ? AND name = ? AND lifted_at IS NULL', by, at, kind, name);
   }
 
   alive(now: number): void {

@@ -6,7 +6,7 @@ import type { AgentVersion } from '@corral/protocol/manifest';
 import type { ReplayPayload } from '@corral/protocol/frame';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Entry } from '@corral/protocol/run';
-import type { Era, ReplayPage, RunFilter } from '@corral/protocol/store';
+import type { Era, Quarantine, ReplayPage, RunFilter } from '@corral/protocol/store';
 import type { Sql } from './sql.ts';
 
 export function wakeable(sql: Sql, now: number, limit: number): RunId[] {
@@ -160,4 +160,12 @@ export function replayPage(entries: readonly Entry[], after: number): ReplayPage
   }
   const more = entries.length === MACHINE.replay_entries.default || last !== (entries.at(-1)?.seq ?? after);
   return { text: JSON.stringify({ cranks } satisfies ReplayPayload), last, cranks: cranks.length, cpu_us: cpu, more };
+}
+
+export function seen(sql: Sql, limit: number): { fact: string; value: number }[] {
+  return sql.all<{ fact: string; value: number }>('SELECT fact, value FROM seen ORDER BY rowid DESC LIMIT ?', limit).reverse();
+}
+
+export function quarantines(sql: Sql): Quarantine[] {
+  return sql.all<Quarantine>('SELECT kind, name, by, reason, at FROM quarantines WHERE lifted_at IS NULL ORDER BY at');
 }

@@ -69,6 +69,17 @@ const STEPS: readonly string[] = [
 
   CREATE TABLE timers (run INTEGER NOT NULL, id INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (run, id)) WITHOUT ROWID;
   CREATE INDEX timers_due ON timers (due);
+  CREATE TABLE seen (fact TEXT PRIMARY KEY, value REAL NOT NULL);
+  CREATE TABLE quarantines (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    lifted_by TEXT,
+    lifted_at INTEGER
+  );
+  CREATE INDEX quarantines_standing ON quarantines (kind, name) WHERE lifted_at IS NULL;
   CREATE TABLE eras (era INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL);
 
   CREATE TABLE grants (

@@ -6,7 +6,18 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
-import type { BackupManifest, Commit, CommitResult, Freed, RunFilter, Store, StoredRun, Verification } from '@corral/protocol/store';
+import type {
+  BackupManifest,
+  Commit,
+  CommitResult,
+  Freed,
+  Quarantine,
+  QuarantineKind,
+  RunFilter,
+  Store,
+  StoredRun,
+  Verification,
+} from '@corral/protocol/store';
 import type { Answer, Request, ThreadData } from './thread.ts';
 import type { SqliteCore } from './core.ts';
 import type { Collected } from './gc.ts';
@@ -110,6 +121,21 @@ export class SqliteStore implements Store {
   }
   bury(run: RunId, outcome: Outcome, at: number): Promise<void> {
     return this.#writer.call('bury', run, outcome, at);
+  }
+  seen(limit: number): ReturnType<Store['seen']> {
+    return this.#reader.call('seen', limit);
+  }
+  noteSeen(fact: string, value: number): Promise<void> {
+    return this.#writer.call('noteSeen', fact, value);
+  }
+  quarantines(): ReturnType<Store['quarantines']> {
+    return this.#reader.call('quarantines');
+  }
+  putQuarantine(quarantine: Quarantine): Promise<void> {
+    return this.#writer.call('putQuarantine', quarantine);
+  }
+  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number): Promise<void> {
+    return this.#writer.call('liftQuarantine', kind, name, by, at);
   }
   alive(now: number): Promise<void> {
     return this.#writer.call('alive', now);

@@ -7,7 +7,7 @@ import type { SavedLedger } from '@corral/broker/snapshot';
 import type { Grants } from '@corral/policy/grants';
 import type { Delivery, StartDelivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
-import type { Digest } from '@corral/protocol/ids';
+import type { Digest, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
 import type { Store, StoredRun } from '@corral/protocol/store';
@@ -20,6 +20,8 @@ export interface ReviveOptions {
   readonly grants: Grants;
   readonly load: (bundle: Digest) => Promise<LoadedBundle>;
   /** For how many milliseconds since then no host was there. */
+  /** Whether a tenant has policies, which ask where things came from. */
+  readonly tracked: (tenant: TenantId) => boolean;
   readonly absent_ms: (since: number) => number;
   /** What a run is started with. */
   readonly startOf: (run: Run) => Omit<StartDelivery, 'at'>;
@@ -33,18 +35,19 @@ const FOLD_AT_ONCE = 250;
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
-  const { store, clock, grants, load, absent_ms, startOf } = options;
+  const { store, clock, grants, load, tracked, absent_ms, startOf } = options;
   const { record, epoch, checkpoint } = stored;
   const [chain, entries, inbox] = await Promise.all([
     store.grants(record.id),
     // What its last host knew of it says as much as its journal.
-    stored.ledger === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],
+    savedFor(stored, tracked) === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],
     store.inbox(record.id),
   ]);
-  const ledger = new Ledger(record);
+  const ledger = new Ledger(record, tracked(record.tenant));
   let lastAt = 0;
-  if (stored.ledger !== undefined) {
-    const saved = JSON.parse(stored.ledger) as SavedLedger;
+  const kept = savedFor(stored, tracked);
+  if (kept !== undefined) {
+    const saved = JSON.parse(kept) as SavedLedger;
     ledger.load(saved);
     lastAt = saved.lastAt;
   }
@@ -76,6 +79,9 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   run.lastInbox = Math.max(run.lastInbox, stored.inbox);
   return run;
 }
+
+/** Where things came from is known by reading them again, so a run whose policies ask for that is folded from its journal. */
+const savedFor = ({ ledger, record }: StoredRun, tracked: ReviveOptions['tracked']) => (tracked(record.tenant) ? undefined : ledger);
 
 /**
  * One entry of a journal, as the ledger lived through it.

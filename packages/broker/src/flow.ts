@@ -1,0 +1,30 @@
+/** Where a run's knowledge of information flow begins, and how what others tell it gets in. */
+import { CLEAN } from '@corral/policy/flow/labels';
+import { FlowRun } from '@corral/policy/flow/run';
+import type { StartDelivery } from '@corral/protocol/delivery';
+import type { Json } from '@corral/protocol/json';
+import type { Label } from '@corral/protocol/label';
+import type { RunRecord } from '@corral/protocol/run';
+
+/**
+ * A run that a person submitted begins with their words and a clean label; a child with its spawner's label, and with words
+ * that are as good as that. After a checkpoint the results behind the label are not at hand, so whatever is unknown counts as
+ * untrusted.
+ */
+export function beginFlow(record: RunRecord, start: StartDelivery, carried: Label | undefined): FlowRun {
+  const label = carried ?? record.label ?? CLEAN;
+  const past = carried === undefined || isClean(carried) ? 'none' : 'unknown';
+  if (record.parent === undefined || isClean(record.label)) return new FlowRun(start.input, label, past);
+  const flow = new FlowRun(null, label, past);
+  readFrom(flow, record.parent.agent, 0, record.label, start.input);
+  return flow;
+}
+
+/** Something another run said was read. */
+export function readFrom(flow: FlowRun | undefined, who: string, call: number, label: Label | undefined, value: Json): void {
+  if (flow === undefined) return;
+  if (label !== undefined) flow.raise(label);
+  flow.provenance.result({ call, tool: who, trusted: isClean(label), private: label?.sticky.private_data === true, args: {} }, value);
+}
+
+export const isClean = (label: Label | undefined): boolean => label === undefined || !label.sticky.untrusted_input;

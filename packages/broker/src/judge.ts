@@ -1,0 +1,137 @@
+/**
+ * Asks the policies about one call: gathers what is known of it (flow of information, purse, history) and turns the verdict
+ * into what happens. Synchronous and in memory, as all deciding is (DESIGN 1.4).
+ */
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
+import { approved, type Verdict } from '@corral/policy/cedar/verdict';
+import { effectOf, type Flow } from '@corral/policy/flow/facts';
+import { deedOf } from '@corral/policy/flow/intent';
+import { CLEAN } from '@corral/policy/flow/labels';
+import type { ToolFacts } from '@corral/protocol/decision';
+import type { Json } from '@corral/protocol/json';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Tool } from '@corral/protocol/tool';
+import type { Ledger } from './ledger.ts';
+
+/** What this host has seen agents do before, in any run. */
+export interface History {
+  /** Whether this version of an agent has used a tool before. */
+  used(version: string, tool: string): boolean;
+  /** Whether this agent has reached a destination before. */
+  reached(tenant: string, agent: string, destination: string): boolean;
+  /** The most money that this agent has moved with one call. */
+  moved(tenant: string, agent: string): number;
+  note(record: RunRecord, version: string, tool: Tool, input: Json): void;
+}
+
+/** A tenant's policies, and what else deciding by them needs. */
+export interface Policies {
+  readonly current: PolicyInForce;
+  readonly history: History;
+  /** Roles of a principal, for policies that ask for them. */
+  readonly roles: (principal: string) => readonly string[];
+}
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  readonly flow: Flow | undefined;
+  readonly facts: ToolFacts;
+}
+
+const MINUTE_MS = 60_000;
+const ORIGINS_SHOWN = 16;
+const subjects = new WeakMap<RunRecord, { readonly version: string; readonly subject: Subject }>();
+
+function subjectFor({ record, version }: Ledger, roles: readonly string[]): Subject {
+  const known = subjects.get(record);
+  if (known?.version === version) return known.subject;
+  const subject = subjectOf({ tenant: record.tenant, agent: record.agent, version, person: record.principal, roles });
+  subjects.set(record, { version, subject });
+  return subject;
+}
+
+export function factsOf(tool: Tool): ToolFacts {
+  const { annotations } = tool;
+  return {
+    effect: effectOf(annotations),
+    returns: annotations.returns,
+    destinations: [...(annotations.destinations ?? [])],
+    ...(annotations.private_to === undefined ? {} : { private_to: annotations.private_to }),
+  };
+}
+
+/** @param people approved it already, so that what only their approval stood in the way of is allowed */
+export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Json, bytes: number, now: number, people = false): Judgement {
+  const { record, purse } = ledger;
+  const { history } = policies;
+  const facts = factsOf(tool);
+  const money = tool.annotations.money;
+  const amount = money === undefined ? undefined : amountOf(input, money);
+  const first_use = !history.used(ledger.version, tool.name);
+  const flow = ledger.flow?.flow(
+    { name: tool.name, effect: facts.effect, destinations: facts.destinations, deed: deedOf(tool.name) },
+    input,
+    { first_use, amount_above_history: amount !== undefined && amount > history.moved(record.tenant, record.agent) },
+    (destination) => history.reached(record.tenant, record.agent, destination),
+  );
+  const label = ledger.flow?.label ?? CLEAN;
+  const verdict = policies.current.decide({
+    subject: subjectFor(ledger, policies.roles(record.principal)),
+    action: { kind: 'call', target: 'tool', name: tool.name },
+    args: input,
+    context: {
+      now,
+      flow: flow?.facts ?? UNTRACKED,
+      labels: { integrity: label.influenced_by, confidentiality: label.private_to },
+      call: {
+        bytes,
+        first_use,
+        last_minute: (ledger.calledAt.get(tool.name) ?? []).filter((at) => now - at < MINUTE_MS).length,
+        ...(amount === undefined ? {} : { amount }),
+      },
+      budget: {
+        cpu_ms: Math.floor(purse.left('cpu_ms')),
+        calls: purse.left('calls'),
+        messages: purse.left('messages'),
+        bytes: purse.left('bytes'),
+        children: purse.left('children'),
+      },
+      run: { depth: record.spawn_depth, age_ms: ledger.wallUsed(now, 0), calls: ledger.calls },
+    },
+  });
+  return { verdict: people ? approved(verdict) : verdict, flow, facts };
+}
+
+/** Where arguments came from, the worst first, for the decision record. */
+export function originsOf(flow: Flow | undefined): [string, string][] {
+  return (flow?.traces ?? []).slice(0, ORIGINS_SHOWN).map(({ path, origin }) => [path, origin]);
+}
+
+/** An amount that is there and cannot be read as one is taken for more than anything. */
+function amountOf(input: Json, name: string): number | undefined {
+  const value = (input as Record<string, unknown> | null)?.[name];
+  if (value === undefined) return undefined;
+  return typeof value === 'number' && Number.isFinite(value) ? Math.min(Math.max(value, -MOST), MOST) : MOST;
+}
+
+/** The largest decimal that Cedar knows, about. */
+const MOST = 922_337_203_685_477;
+
+/** What is stated of a run whose flow nobody follows: the worst. */
+const UNTRACKED: Flow['facts'] = {
+  effect: 'change',
+  untrusted_input: true,
+  untrusted_influence: true,
+  private_data: true,
+  outside_effect: true,
+  carries_private: true,
+  destination_origin: 'untrusted',
+  argument_origin: 'untrusted',
+  foreign_identifier: true,
+  unasked_link: true,
+  destination_literal: false,
+  requested: 'no',
+  first_time_destination: true,
+  unusual: [],
+};

@@ -1,0 +1,77 @@
+/** What waits for people: each call with who asks, what exactly, which rules, and what is unusual about it. */
+import { Ledger, type PendingApproval } from '@corral/broker/ledger';
+import type { Decision } from '@corral/protocol/decision';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Store } from '@corral/protocol/store';
+import { fold } from './runs/revive.ts';
+import type { Run } from './runs/run.ts';
+
+export interface Approval {
+  readonly run: RunId;
+  readonly call: number;
+  readonly tenant: TenantId;
+  readonly agent: string;
+  /** Who submitted the run, and so may not decide. */
+  readonly principal: string;
+  readonly tool: string;
+  readonly input: Json;
+  readonly rules: readonly string[];
+  readonly unusual: readonly string[];
+  readonly origins: readonly (readonly [string, string])[];
+  readonly policy: string;
+  readonly quorum: number;
+  readonly approved_by: readonly string[];
+  readonly since: number;
+  readonly expires_at: number;
+}
+
+const PAGE = 200;
+
+/** Parked runs are read from the store and not woken. */
+export async function approvals(
+  store: Store,
+  runs: ReadonlyMap<RunId, Run>,
+  tracked: (tenant: TenantId) => boolean,
+  tenant: TenantId | undefined,
+): Promise<readonly Approval[]> {
+  const found: Approval[] = [];
+  for (let after: RunId | undefined; ;) {
+    const filter = { ended: false, limit: PAGE, ...(tenant === undefined ? {} : { tenant }), ...(after === undefined ? {} : { after }) };
+    const page = await store.runs(filter);
+    for (const { record, status, checkpoint } of page) {
+      if (status.waiting !== 'approval') continue;
+      const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
+      let ledger = runs.get(record.id)?.ledger;
+      if (ledger === undefined) {
+        ledger = new Ledger(record, tracked(record.tenant));
+        for (const entry of entries) fold(ledger, entry, checkpoint);
+      }
+      const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
+      for (const pending of ledger.pending.values())
+        if (pending.kind === 'approval') found.push(approvalOf(ledger, pending, decisions.get(pending.id)));
+    }
+    after = page.at(-1)?.record.id;
+    if (after === undefined) return found;
+  }
+}
+
+function approvalOf({ record }: Ledger, pending: PendingApproval, decision: Decision | undefined): Approval {
+  return {
+    run: record.id,
+    call: pending.id,
+    tenant: record.tenant,
+    agent: record.agent,
+    principal: record.principal,
+    tool: pending.call.tool,
+    input: pending.call.input,
+    rules: decision?.rules ?? [],
+    unusual: decision?.unusual ?? [],
+    origins: decision?.origins ?? [],
+    policy: decision?.policy ?? '',
+    quorum: pending.quorum,
+    approved_by: pending.by,
+    since: pending.since,
+    expires_at: pending.expires_at,
+  };
+}
