@@ -1,9 +1,7 @@
 /** Feeds a journal to a fresh isolate and holds what comes out against what is recorded (DESIGN 3.5). */
+import { differenceText, firstDifferenceOf } from '@corral/protocol/difference';
 import type { ReplayPayload } from '@corral/protocol/frame';
-import { canonical } from '@corral/protocol/json';
 import { Fault, type Session } from './session.ts';
-
-const EXCERPT = 500;
 
 /**
  * @throws Fault `diverged`, naming the first effect that differs, or what a crank itself can throw
@@ -12,25 +10,14 @@ export function replay(session: Session, payload: ReplayPayload): void {
   for (const { crank, delivery, effects: expected, cpu_us } of payload.cranks) {
     const seen = session.crank(delivery, cpu_us);
     // Nearly always the same text; only a difference is worth the parsing.
-    if (seen === expected) continue;
-    const difference = firstDifference(JSON.parse(expected) as unknown[], JSON.parse(seen) as unknown[]);
+    const difference = firstDifferenceOf(expected, seen);
     if (difference === undefined) continue;
     session.dispose();
     throw new Fault({
       fault: 'diverged',
-      message: `Crank ${crank} replayed differently: expected ${difference.expected}, saw ${difference.seen}.`,
+      message: `Crank ${crank} replayed differently: ${differenceText(difference)}.`,
       crank,
       ...difference,
     });
   }
-}
-
-/** The first place where two batches differ as JSON values; "nothing" stands for an effect that is missing or too many. */
-function firstDifference(expected: readonly unknown[], seen: readonly unknown[]): { expected: string; seen: string } | undefined {
-  for (let i = 0; i < Math.max(expected.length, seen.length); i++) {
-    const a = i < expected.length ? canonical(expected[i]) : 'nothing';
-    const b = i < seen.length ? canonical(seen[i]) : 'nothing';
-    if (a !== b) return { expected: a.slice(0, EXCERPT), seen: b.slice(0, EXCERPT) };
-  }
-  return undefined;
 }

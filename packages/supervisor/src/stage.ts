@@ -9,6 +9,7 @@ import type { Entry } from '@corral/protocol/run';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
 import type { OnCpu, Run } from './runs/run.ts';
+import { REPLAY_FACTOR, REPLAY_SLACK_US, segmentSeed } from './runs/segment.ts';
 
 export interface StageEvents {
   /** A run's first crank is about to begin. */
@@ -40,9 +41,6 @@ const AGAIN_MS = 500;
 const REPLAY_ENTRIES = 500;
 const REPLAY_CPU_US = 1_000_000;
 const REPLAY_TEXT = 4 * 1024 * 1024;
-/** A replayed crank may take this many times what it took, and this much more. */
-const REPLAY_FACTOR = 4;
-const REPLAY_SLACK_US = 100_000;
 
 interface Occupancy {
   readonly byAssignment: Map<number, Run>;
@@ -248,7 +246,7 @@ export class Stage {
         agent: record.agent,
         at: record.created_at,
         memory_mib: ceilings.memory_mib,
-        seed: seedOf(run),
+        seed: segmentSeed(record.header.seed, run.ledger.checkpoint?.seq ?? 0),
         message_bytes: ceilings.message_bytes,
         log_bytes: ceilings.log_bytes,
       },
@@ -409,14 +407,6 @@ export function usedBy(cell: Cell, task: Task): number | undefined {
 function afterCheckpoint({ ledger }: Run, entries: readonly Entry[]): readonly Entry[] {
   const { checkpoint } = ledger;
   return checkpoint === undefined ? entries : entries.filter(({ seq }) => seq > checkpoint.seq);
-}
-
-/** Each segment of a run has randomness of its own, derived so that replay finds it again. */
-function seedOf({ ledger }: Run): string {
-  const { seed } = ledger.record.header;
-  if (ledger.checkpoint === undefined) return seed;
-  const word = (Number.parseInt(seed.slice(0, 8), 16) ^ Math.imul(ledger.checkpoint.seq, 0x9e37_79b9)) >>> 0;
-  return word.toString(16).padStart(8, '0') + seed.slice(8);
 }
 
 /** A journal cut into frames. Entries without a crank are the host's and mean nothing to the isolate. */

@@ -27,6 +27,7 @@ import { Residence, type ResidenceLimits } from './residence.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { Stage } from './stage.ts';
+import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
 
 export interface TenantOptions {
@@ -78,6 +79,7 @@ export class Supervisor {
   readonly #pool: CellPool;
   readonly #watch: Watch;
   readonly #describer: Describer;
+  readonly #trials: Trials;
   readonly #life: Life;
   readonly #residence: Residence;
   #runtime: ReadyPayload | undefined;
@@ -132,6 +134,10 @@ export class Supervisor {
       },
     });
     const stage = this.#stage;
+    this.#trials = new Trials(
+      () => this.#pool.borrow(),
+      () => this.#watch.poke(),
+    );
     this.#pool = new CellPool({
       launcher,
       clock,
@@ -139,7 +145,7 @@ export class Supervisor {
       spares: options.spares ?? 1,
       cellsPerTenant: options.cellsPerTenant ?? MACHINE.cells_per_tenant.default,
       maxCells: options.maxCells ?? Math.max(4, cores * 4),
-      events: stage.cellEvents,
+      events: this.#trials.hear(stage.cellEvents),
     });
     stage.pool = this.#pool;
     this.#describer = new Describer(() => this.#pool.borrow());
@@ -147,8 +153,10 @@ export class Supervisor {
       clock,
       cells: () => this.#pool.cells,
       slots: Math.max(1, cores - 1),
-      memory_mib: (cell) => stage.onCpu(cell)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
+      memory_mib: (cell) =>
+        this.#trials.memory_mib(cell) ?? stage.onCpu(cell)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
       onExceeded: (cell, limit, message) => {
+        if (this.#trials.exceeded(cell, message)) return;
         const describing = cell.task?.kind === 'describe';
         life.exceeded(cell, stage.onCpu(cell), limit, message);
         if (describing) this.#describer.onGone(cell, `The bundle could not be loaded: ${message}`);
@@ -216,6 +224,11 @@ export class Supervisor {
   /** The manifests of each of some bundles of one author, as their own code gives them; it runs in a cell that is thrown away. */
   describe(sources: readonly string[]): Promise<readonly unknown[]> {
     return this.#describer.describe(sources);
+  }
+
+  /** Replays a journal in a cell that is thrown away afterwards; nothing of it leaves. See Trials. */
+  trial(options: TrialOptions): Promise<TrialResult> {
+    return this.#trials.run(options);
   }
 
   /**
