@@ -20,6 +20,7 @@ import type { Cell } from './cells/cell.ts';
 import { CellPool } from './cells/pool.ts';
 import { Control } from './control.ts';
 import { Describer } from './describe.ts';
+import { fork, type ForkRequest } from './fork.ts';
 import { Life } from './life.ts';
 import { viewOf, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
@@ -231,15 +232,27 @@ export class Supervisor {
     return this.#trials.run(options);
   }
 
+  /** Starts a new run from what another one did; see fork.ts. */
+  async fork(request: ForkRequest): Promise<Submitted> {
+    if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+    const { store, clock, random } = this.#options;
+    await this.#broker.settled(request.run);
+    const id = await fork({ store, clock, random, tool: (tenant, name) => this.tool(tenant, name) }, request);
+    const submitted = this.#submitted(id);
+    await this.#residence.hold(id);
+    return submitted;
+  }
+
   /**
    * Takes a bundle in for a tenant. Deploying the same one again changes nothing.
    * @param manifests of the agents in it, the main one first; checked here
+   * @param source_map kept beside it, for people who debug it
    * @throws CORRAL_BUNDLE_TOO_LARGE, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CAP_UNKNOWN
    */
-  async deploy(tenant: TenantId, source: string, manifests: unknown): Promise<readonly AgentVersion[]> {
+  async deploy(tenant: TenantId, source: string, manifests: unknown, source_map?: string): Promise<readonly AgentVersion[]> {
     const bundle = checkBundle(source, manifests, (name) => this.tool(tenant, name));
     const { digest, versions } = versionsOf(bundle);
-    await this.#options.store.deploy({ digest, source, source_map: bundle.source_map }, versions);
+    await this.#options.store.deploy({ digest, source, source_map }, versions);
     this.#bundles.add(new LoadedBundle(digest, source, versions));
     return versions;
   }
@@ -259,21 +272,23 @@ export class Supervisor {
     // Where memory is full, it waits in the store for its turn.
     const claim = this.#residence.hasRoom;
     await store.admit(record, grants, claim);
+    if (!claim) {
+      this.#residence.hint(record.id);
+      return this.#submitted(record.id);
+    }
+    for (const grant of grants) this.#grants.add(grant);
+    this.#life.adopt(new Run(new Ledger(record), bundle, 1));
+    return this.#submitted(record.id);
+  }
+
+  #submitted(id: RunId): Submitted {
     const life = this.#life;
-    const id = record.id;
-    const submitted = {
+    return {
       id,
       get ended() {
         return life.ended(id);
       },
     };
-    if (!claim) {
-      this.#residence.hint(id);
-      return submitted;
-    }
-    for (const grant of grants) this.#grants.add(grant);
-    life.adopt(new Run(new Ledger(record), bundle, 1));
-    return submitted;
   }
 
   /** Everything this host holds in memory, parents before their children. */

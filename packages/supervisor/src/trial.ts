@@ -5,6 +5,7 @@
 import { firstDifferenceOf, type Difference } from '@corral/protocol/difference';
 import { CorralError } from '@corral/protocol/errors';
 import type { FaultKind, FrameHead } from '@corral/protocol/frame';
+import type { Digest } from '@corral/protocol/ids';
 import type { Entry, RunRecord } from '@corral/protocol/run';
 import { lastWords } from './outcomes.ts';
 import type { BundleText, Cell, CellEvents } from './cells/cell.ts';
@@ -29,7 +30,8 @@ export interface TrialDifference extends Omit<Difference, 'kind'> {
 
 export interface TrialOptions {
   readonly record: RunRecord;
-  readonly bundle: BundleText;
+  /** The bundle to replay it on; or what finds the one that a segment was recorded on. */
+  readonly bundle: BundleText | ((digest: Digest) => Promise<BundleText>);
   readonly entries: readonly Entry[];
   /** The entry that `entries` follow, if that is a checkpoint; 0 at the very start. */
   readonly checkpoint?: number;
@@ -91,11 +93,15 @@ export class Trials {
     let cpu_us = 0;
     try {
       await underway.ready.promise;
-      for (const segment of segmentsOf(entries, options.checkpoint)) {
+      for (const segment of segmentsOf(entries, record.bundle, options.checkpoint)) {
         if ((segment.cranks[0]?.seq ?? 0) > to) break;
         const seed = segmentSeed(record.header.seed, segment.checkpoint);
         const start = { agent: record.agent, at: record.created_at, memory_mib, seed, message_bytes, log_bytes };
-        const assignment = cell.start(bundle, start, Math.max(crank_cpu_ms, LOAD_MS));
+        const assignment = cell.start(
+          typeof bundle === 'function' ? await bundle(segment.bundle) : bundle,
+          start,
+          Math.max(crank_cpu_ms, LOAD_MS),
+        );
         let load_ms = LOAD_MS;
         for (const { seq, delivery, effects, cpu_us: took } of segment.cranks) {
           if (seq > to) break;

@@ -6,6 +6,7 @@ import { Ledger } from '@corral/broker/ledger';
 import type { Grants } from '@corral/policy/grants';
 import type { Delivery, StartDelivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
+import { CorralError } from '@corral/protocol/errors';
 import type { Digest } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
@@ -34,6 +35,8 @@ const FOLD_AT_ONCE = 250;
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
   const { store, clock, grants, load, absent_ms, startOf } = options;
   const { record, epoch, checkpoint } = stored;
+  if (isTorn(stored))
+    throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not written down completely; fork it again.`);
   const [chain, entries, inbox] = await Promise.all([
     store.grants(record.id),
     store.journal(record.id, Math.max(0, checkpoint - 1)),
@@ -67,6 +70,11 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   for (const { seq, delivery } of inbox) run.receive(delivery, seq);
   run.lastInbox = Math.max(run.lastInbox, stored.inbox);
   return run;
+}
+
+/** A host that died while it wrote a fork down leaves one that must not go on: its calls would be taken for its own. */
+function isTorn({ record, seq }: StoredRun): boolean {
+  return record.origin !== undefined && record.origin.at > 1 && seq < record.origin.at;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** What is common to all who replay a journal: where its segments begin, their randomness, how long their cranks may take. */
+import type { Digest } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/run';
 
 /** A replayed crank may take this many times what it took, and this much more. */
@@ -19,6 +20,8 @@ export function segmentSeed(seed: string, checkpoint: number): string {
 export interface Segment {
   /** The entry with the checkpoint it follows; 0 for the first. */
   readonly checkpoint: number;
+  /** The bundle on which it last ran, or was moved to: on that one, all of it replays. */
+  readonly bundle: Digest;
   readonly cranks: readonly Recorded[];
 }
 
@@ -29,19 +32,22 @@ export const isCrank = (entry: Entry): entry is Recorded => entry.delivery !== u
 
 /**
  * A journal cut where its isolates were changed. The entry with a checkpoint is the last crank of the segment it ends.
+ * @param bundle on which the run was when it made the first of them
  * @param checkpoint the entry that `entries` follow, if that is a checkpoint
  */
-export function segmentsOf(entries: readonly Entry[], checkpoint = 0): Segment[] {
+export function segmentsOf(entries: readonly Entry[], bundle: Digest, checkpoint = 0): Segment[] {
   const segments: Segment[] = [];
   let cranks: Recorded[] = [];
   let from = checkpoint;
+  let on = bundle;
   for (const entry of entries) {
     if (isCrank(entry)) cranks.push(entry);
+    if (entry.event?.kind === 'upgraded') on = entry.event.bundle;
     if (entry.event?.kind !== 'checkpoint') continue;
-    segments.push({ checkpoint: from, cranks });
+    segments.push({ checkpoint: from, bundle: on, cranks });
     cranks = [];
     from = entry.seq;
   }
-  if (cranks.length > 0) segments.push({ checkpoint: from, cranks });
+  if (cranks.length > 0) segments.push({ checkpoint: from, bundle: on, cranks });
   return segments;
 }
