@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { runFile } from './commands/run.ts';
+import { addTravel } from './commands/travel.ts';
 import { EXIT, report } from './failure.ts';
 
 const EXIT_CODES = `
@@ -54,6 +55,8 @@ program
   .action(async (options: Parameters<typeof doctor>[0]) => {
     process.exitCode = await doctor(options);
   });
+
+addTravel(program);
 
 // Whoever reads us may stop reading: `corral demo --json | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug));

@@ -217,6 +217,11 @@ export class Supervisor {
     return supervisor;
   }
 
+  /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
+  ended(id: RunId): Promise<Outcome> {
+    return this.#life.ended(id);
+  }
+
   /** A tool of a tenant, by name. */
   tool(tenant: string, name: string): Tool | undefined {
     return this.#tools.get(tenant)?.get(name);
