@@ -111,8 +111,26 @@ export function differenceLines(difference: TrialDifference): string[] {
 
 /** The same on one line. */
 export function differenceLine({ crank, kind, seen, ...rest }: TrialDifference): string {
+  const change = kind === 'different' ? changeOf(parsed(rest.expected), parsed(seen), '') : undefined;
+  if (change !== undefined) return `crank ${crank}, effect ${rest.index + 1}: ${change}`;
   return kind === 'fault' ? `crank ${crank} did not come back: ${seen}` : `crank ${crank}: ${differenceText({ ...rest, kind, seen })}`;
 }
+
+/** The first member in which two effects differ: `timer.ms: 50 became 60`. */
+function changeOf(before: unknown, after: unknown, path: string): string | undefined {
+  if (!isObject(before) || !isObject(after)) {
+    if (typeof before === 'string' && path === '') return undefined;
+    return before === after ? undefined : `${path}: ${JSON.stringify(before) ?? 'nothing'} became ${JSON.stringify(after) ?? 'nothing'}`;
+  }
+  const root = path === '' && typeof before['kind'] === 'string' && before['kind'] === after['kind'] ? before['kind'] : path;
+  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const change = changeOf(before[name], after[name], root === '' ? name : `${root}.${name}`);
+    if (change !== undefined) return change;
+  }
+  return undefined;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
 function stepJson(entry: Entry, step: TrialStep | undefined): unknown {
   if (!isCrank(entry) || step === undefined) return undefined;
