@@ -165,7 +165,7 @@ describe('corral replay', () => {
     await inspector.send('Debugger.enable');
     const paused = [await inspector.until('Debugger.paused', 'Runtime.runIfWaitingForDebugger')];
     paused.push(await inspector.until('Debugger.paused', 'Debugger.resume'));
-    const script = inspector.scripts.find(({ url: name }) => name.endsWith('/agent.js'));
+    const script = inspector.scripts.find(({ url: name }) => name === 'agent.js');
     const map = JSON.parse(Buffer.from(script?.sourceMapURL.split(',')[1] ?? '', 'base64').toString()) as {
       sources: string[];
       sourcesContent: string[];
@@ -302,13 +302,15 @@ describe('corral fork and corral diff', () => {
     const fork = await w.supervisor.fork({ run: id, at: 2, by: 'ann' as never });
     await fork.ended;
     const shape = async (run: RunId) =>
-      (await w.store.grants(run)).map(({ target, where, uses, parent, holder }) => ({
-        kind: target.kind,
-        where,
-        uses,
-        parent,
-        own: holder === run,
-      }));
+      (await w.store.grants(run))
+        .map(({ target, where, uses, parent, holder }) => ({
+          kind: target.kind,
+          where,
+          uses,
+          parent,
+          own: holder === run,
+        }))
+        .sort((a, b) => a.kind.localeCompare(b.kind));
     expect(await shape(fork.id)).toEqual(await shape(id));
     const ids = async (run: RunId) => (await w.store.grants(run)).map((grant) => grant.id);
     const [of, from] = [await ids(fork.id), await ids(id)];

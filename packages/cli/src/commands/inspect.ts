@@ -61,7 +61,8 @@ async function jobOf(store: Store, { record }: StoredRun, entries: readonly Entr
     segments.push({
       config: JSON.stringify(config),
       source: mapped(source, await store.sourceMap(segment.bundle)),
-      filename: pathToFileURL(resolve('agent.js')).href,
+      // Names are in every stack trace, and an agent may have looked at one.
+      filename: 'agent.js',
       cranks: segment.cranks.map(({ seq, delivery, effects }) => ({
         crank: seq,
         delivery,

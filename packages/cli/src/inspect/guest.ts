@@ -53,12 +53,13 @@ process.exit(differences === 0 ? 0 : 1);
 /** An agent as a cell makes it: prelude first, then the bundle. Nothing but strings goes in. */
 function born({ config, source, filename }: InspectSegment): Drive {
   const context = createContext(constants.DONT_CONTEXTIFY as unknown as Context);
+  const prelude: unknown = runInContext(job.prelude, context, { filename: 'corral:prelude' });
   const make = runInContext(
-    `(prelude, parts, config) => (0, eval)(prelude)(((parts) => (name) => parts[name] ?? '')(JSON.parse(parts)), (kind, message) => { throw new Error('The run would end here: ' + kind + ': ' + message) }, config)`,
+    `(prelude, parts, config) => prelude(((parts) => (name) => parts[name] ?? '')(JSON.parse(parts)), (kind, message) => { throw new Error('The run would end here: ' + kind + ': ' + message) }, config)`,
     context,
     { filename: 'corral:host' },
-  ) as (prelude: string, parts: string, config: string) => Drive;
-  const drive = make(`${job.prelude}\n//# sourceURL=corral:prelude`, JSON.stringify(job.parts), config);
+  ) as (prelude: unknown, parts: string, config: string) => Drive;
+  const drive = make(prelude, JSON.stringify(job.parts), config);
   runInContext(source, context, { filename });
   return drive;
 }
