@@ -17,8 +17,11 @@ interface Said {
   readonly err: string;
 }
 
-function corral(args: readonly string[], onError: (text: string) => void = () => undefined): Promise<Said> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, COLUMNS: '100' } });
+function corral(args: readonly string[], onError: (text: string) => void = () => undefined, env: NodeJS.ProcessEnv = {}): Promise<Said> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, COLUMNS: '100', ...env },
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   let out = '';
   let err = '';
@@ -151,6 +154,21 @@ describe('corral replay', () => {
     await writeFile(join(to, 'x'), 'changed since');
     expect((await f.on('replay', run)).code).toBe(0);
     expect(await readFile(join(to, 'x'), 'utf8')).toBe('changed since');
+  });
+
+  test('finds the same on a host in another time zone and another language', async () => {
+    const f = await folder();
+    const file = await f.file(
+      'here.ts',
+      `{ name: 'here', async run({ sleep }) { await sleep(1); return [new Date().toString(), new Date(2026, 6, 1).getTime(), new Date().toLocaleString(), (1234.5).toLocaleString(), ['ö', 'z'].sort(new Intl.Collator().compare)] } }`,
+    );
+    const run = ['run', file, '--data', f.data, '--json'];
+    const { out } = await corral(run, undefined, { TZ: 'Asia/Tokyo', LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' });
+    const id = (JSON.parse(out) as { run: RunId }).run;
+    const again = ['replay', id, '--data', f.data];
+    expect(await corral(again, undefined, { TZ: 'America/New_York', LANG: 'sv_SE.UTF-8', LC_ALL: 'sv_SE.UTF-8' })).toMatchObject({
+      code: 0,
+    });
   });
 
   test('brings a debugger to the author’s own lines', async () => {

@@ -104,8 +104,7 @@ export function differenceLines(difference: TrialDifference): string[] {
       : `effect ${difference.index + 1} is ${{ different: 'another', missing: 'missing', extra: 'one too many' }[kind]}`;
   const lines = [`${paint('red', '✗')} crank ${paint('bold', String(crank))}: ${what}`];
   lines.push(`  ${paint('green', 'recorded')}  ${fit(expected, width - 12)}`, `  ${paint('red', 'replayed')}  ${fit(seen, width - 12)}`);
-  if (/stack|recursion|depth/i.test(`${expected}${seen}`))
-    lines.push(paint('dim', '  How deep a stack goes differs from one execution to the next: does the agent catch its own RangeError?'));
+  lines.push(paint('dim', '  why that can be: “When a replay differs” in docs/time-travel.md'));
   return lines;
 }
 
