@@ -1,85 +1,12 @@
 /** Time travel through the real command line: journals that people look back on, branch off from and move to new versions. */
-import { spawn } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { SqliteStore } from '@corral/store/sqlite';
 import { amend, realClock } from '@corral/supervisor';
-import { gate, readingTool, temporary, tool, world } from '../world.ts';
-
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
-
-interface Said {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function corral(args: readonly string[], onError: (text: string) => void = () => undefined, env: NodeJS.ProcessEnv = {}): Promise<Said> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, COLUMNS: '100', ...env },
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (text: Buffer) => (out += text.toString()));
-  child.stderr.on('data', (text: Buffer) => {
-    err += text.toString();
-    onError(err);
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
-}
-
-interface Folder {
-  readonly data: string;
-  /** Runs a verb on the data folder. */
-  readonly on: (...args: string[]) => Promise<Said>;
-  /** The same, for the JSON document it prints. */
-  readonly json: <T = Record<string, unknown>>(...args: string[]) => Promise<T>;
-  readonly file: (name: string, source: string) => Promise<string>;
-}
-
-async function folder(): Promise<Folder> {
-  const root = await temporary();
-  const data = join(root, 'data');
-  const on = (...args: string[]) => corral([...args, '--data', data]);
-  return {
-    data,
-    on,
-    json: async <T>(...args: string[]) => {
-      const { out, err } = await on(...args, '--json');
-      if (out === '') throw new Error(err);
-      return JSON.parse(out) as T;
-    },
-    file: async (name, source) => {
-      const path = join(root, name);
-      await writeFile(path, `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${source});\n`);
-      return path;
-    },
-  };
-}
-
-const COUNTER = (ms = 5) => `{
-  name: 'counter',
-  async run({ input, sleep, log }) {
-    log('counting to', input.to, Math.random());
-    let sum = 0;
-    for (let i = 1; i <= input.to; i++) {
-      await sleep(${ms});
-      sum += i;
-    }
-    return { sum };
-  },
-}`;
-
-/** A finished run of the counter. */
-async function counted({ file, json }: Folder, to = 3): Promise<RunId> {
-  const { run } = await json<{ run: RunId }>('run', await file('counter.ts', COUNTER()), '--input', `{"to":${to}}`);
-  return run;
-}
+import { corral, counted, folder } from '../command.ts';
+import { gate, readingTool, tool, world } from '../world.ts';
 
 describe('corral journal', () => {
   test('shows what a run was given and what it asked for, within the width of the terminal', async () => {
@@ -170,93 +97,7 @@ describe('corral replay', () => {
       code: 0,
     });
   });
-
-  test('brings a debugger to the author’s own lines', async () => {
-    const f = await folder();
-    const run = await counted(f);
-    const { promise: url, resolve: found } = Promise.withResolvers<string>();
-    const ended = corral(['replay', run, '--data', f.data, '--inspect', '127.0.0.1:0'], (err) => {
-      const address = /Debugger listening on (ws:\S+)[\s\S]*Nothing it asked for has left/.exec(err)?.[1];
-      if (address !== undefined) found(address);
-    });
-    const inspector = await Inspector.open(await url);
-    await inspector.send('Debugger.enable');
-    const paused = [await inspector.until('Debugger.paused', 'Runtime.runIfWaitingForDebugger')];
-    paused.push(await inspector.until('Debugger.paused', 'Debugger.resume'));
-    const script = inspector.scripts.find(({ url: name }) => name === 'agent.js');
-    const map = JSON.parse(Buffer.from(script?.sourceMapURL.split(',')[1] ?? '', 'base64').toString()) as {
-      sources: string[];
-      sourcesContent: string[];
-    };
-    const own = map.sources.findIndex((source) => source.endsWith('/counter.ts'));
-    expect(map.sourcesContent[own]).toContain('counting to');
-    // The bundle is one line; the breakpoint is where the author's loop adds up.
-    const { scriptSource } = (await inspector.send('Debugger.getScriptSource', { scriptId: script?.scriptId })) as { scriptSource: string };
-    const [line = ''] = scriptSource.split('\n').filter((one) => one.includes('counting to'));
-    const location = {
-      scriptId: script?.scriptId,
-      lineNumber: scriptSource.split('\n').indexOf(line),
-      columnNumber: line.indexOf('sum+='),
-    };
-    const { breakpointId } = (await inspector.send('Debugger.setBreakpoint', { location })) as { breakpointId: string };
-    const hit = (await inspector.until('Debugger.paused', 'Debugger.resume')) as {
-      hitBreakpoints: string[];
-      callFrames: { callFrameId: string }[];
-    };
-    expect(hit.hitBreakpoints).toEqual([breakpointId]);
-    const expression = { callFrameId: hit.callFrames[0]?.callFrameId, expression: 'JSON.stringify({ i, sum, process: typeof process })' };
-    const { result } = (await inspector.send('Debugger.evaluateOnCallFrame', expression)) as { result: { value: string } };
-    expect(JSON.parse(result.value)).toEqual({ i: 1, sum: 0, process: 'undefined' });
-    await inspector.send('Debugger.removeBreakpoint', { breakpointId });
-    await inspector.until('Debugger.paused', 'Debugger.resume');
-    const { result: last } = (await inspector.send('Runtime.evaluate', { expression: 'JSON.stringify(journal.seen)' })) as {
-      result: { value: string };
-    };
-    expect(JSON.parse(last.value)).toEqual([{ kind: 'finish', output: { sum: 6 } }]);
-    await inspector.send('Debugger.resume');
-    inspector.close();
-    expect(await ended).toMatchObject({ code: 0, out: expect.stringMatching(/crank 1 [\s\S]*crank 4 .*✓/) as string });
-  });
 });
-
-/** What is needed of the Chrome DevTools Protocol. */
-class Inspector {
-  readonly scripts: { readonly url: string; readonly scriptId: string; readonly sourceMapURL: string }[] = [];
-  readonly #socket: WebSocket;
-  readonly #answers = new Map<number, (result: unknown) => void>();
-  readonly #events = new Map<string, (params: unknown) => void>();
-  #id = 0;
-
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.onmessage = ({ data }) => {
-      const message = JSON.parse(String(data)) as { id?: number; result?: unknown; method?: string; params?: never };
-      if (message.id !== undefined) this.#answers.get(message.id)?.(message.result);
-      else if (message.method === 'Debugger.scriptParsed') this.scripts.push(message.params as never);
-      else this.#events.get(message.method ?? '')?.(message.params);
-    };
-  }
-  static async open(url: string): Promise<Inspector> {
-    const socket = new WebSocket(url);
-    await new Promise((resolve, reject) => Object.assign(socket, { onopen: resolve, onerror: reject }));
-    return new Inspector(socket);
-  }
-  send(method: string, params: object = {}): Promise<unknown> {
-    this.#id += 1;
-    const answer = new Promise((resolve) => this.#answers.set(this.#id, resolve));
-    this.#socket.send(JSON.stringify({ id: this.#id, method, params }));
-    return answer;
-  }
-  /** Sends something and waits for an event that follows from it. */
-  async until(event: string, method: string): Promise<unknown> {
-    const happened = new Promise((resolve) => this.#events.set(event, resolve));
-    await this.send(method);
-    return happened;
-  }
-  close(): void {
-    this.#socket.close();
-  }
-}
 
 describe('corral fork and corral diff', () => {
   test('begin a run again with another input, and show where the two part', async () => {

@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { CorralError } from '@corral/protocol/errors';
-import { RunId } from '@corral/protocol/ids';
+import { RunId, type Digest } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
+import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, Laboratory, ProcessLauncher, readImage, realClock, realRandom, type RunView } from '@corral/supervisor';
@@ -38,6 +39,15 @@ export async function withLaboratory<T>(work: (laboratory: Laboratory, image: st
   } finally {
     laboratory.close();
   }
+}
+
+/** The source of a bundle by its digest, as the store has it. */
+export function bundlesOf(store: Store): (digest: Digest) => Promise<{ digest: Digest; source: string }> {
+  return async (digest) => {
+    const source = await store.bundle(digest);
+    if (source === undefined) throw new CorralError('CORRAL_AGENT_UNKNOWN', `The bundle ${digest} is not in this data folder.`);
+    return { digest, source };
+  };
 }
 
 /** @throws CORRAL_USAGE */

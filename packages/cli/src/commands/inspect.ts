@@ -16,9 +16,9 @@ import type { Store, StoredRun } from '@corral/protocol/store';
 import { segmentSeed, segmentsOf } from '@corral/supervisor';
 import { CELL_ENVIRONMENT, IMAGE_PATH } from '@corral/supervisor/host/walls';
 import { EXIT } from '../failure.ts';
+import { bundlesOf } from '../folder.ts';
 import type { InspectJob, InspectSegment } from '../inspect/job.ts';
 import { deliveryText, fit, paint } from '../screen/entries.ts';
-import { bundlesOf } from './replay.ts';
 
 const GUEST = fileURLToPath(new URL('../inspect/guest.ts', import.meta.url));
 const ADDRESS = '127.0.0.1:9229';

@@ -1,12 +1,10 @@
 /** `corral replay RUN`: does a run again from its journal, crank by crank, with no effect leaving. */
 import { differenceText } from '@corral/protocol/difference';
 import { CorralError } from '@corral/protocol/errors';
-import type { Digest } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/run';
-import type { Store } from '@corral/protocol/store';
 import { isCrank, type TrialDifference, type TrialStep } from '@corral/supervisor';
 import { EXIT } from '../failure.ts';
-import { runId, wholeNumber, withLaboratory, withStore } from '../folder.ts';
+import { bundlesOf, runId, wholeNumber, withLaboratory, withStore } from '../folder.ts';
 import { cpuText, entryLines, entryTitle, fit, paint, screenWidth } from '../screen/entries.ts';
 import { inspect } from './inspect.ts';
 import { entryJson, parsed, titleOf } from './journal.ts';
@@ -84,15 +82,6 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
 
 export const count = (cranks: number): string => `${cranks} ${cranks === 1 ? 'crank' : 'cranks'}`;
 export const short = (digest: string): string => `${digest.slice(0, 15)}…`;
-
-/** The source of a bundle by its digest, as the store has it. */
-export function bundlesOf(store: Store): (digest: Digest) => Promise<{ digest: Digest; source: string }> {
-  return async (digest) => {
-    const source = await store.bundle(digest);
-    if (source === undefined) throw new CorralError('CORRAL_AGENT_UNKNOWN', `The bundle ${digest} is not in this data folder.`);
-    return { digest, source };
-  };
-}
 
 /** Where a replay parted from its journal, and a likely reason where there is one. */
 export function differenceLines(difference: TrialDifference): string[] {

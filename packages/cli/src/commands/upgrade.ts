@@ -11,9 +11,9 @@ import { checkBundle, read, versionsOf, type Laboratory, type Read, type TrialRe
 import type { Tool } from '@corral/protocol/tool';
 import { bundleAgent } from '../bundle.ts';
 import { EXIT } from '../failure.ts';
-import { wholeNumber, withLaboratory, withStore } from '../folder.ts';
+import { bundlesOf, wholeNumber, withLaboratory, withStore } from '../folder.ts';
 import { column, fit, paint, screenWidth } from '../screen/entries.ts';
-import { bundlesOf, count, differenceLine, short } from './replay.ts';
+import { count, differenceLine, short } from './replay.ts';
 import { settle, type SettleOptions } from './resolve.ts';
 import { mustExist } from './run.ts';
 

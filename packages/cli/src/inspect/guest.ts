@@ -5,7 +5,7 @@
  * argv: a file with an InspectJob
  */
 import { readFileSync } from 'node:fs';
-import { constants, createContext, runInContext, type Context } from 'node:vm';
+import { constants, createContext, runInContext } from 'node:vm';
 import type { InspectJob, InspectSegment } from './job.ts';
 
 type Drive = (operation: number, text?: string) => string | undefined;
@@ -52,7 +52,7 @@ process.exit(differences === 0 ? 0 : 1);
 
 /** An agent as a cell makes it: prelude first, then the bundle. Nothing but strings goes in. */
 function born({ config, source, filename }: InspectSegment): Drive {
-  const context = createContext(constants.DONT_CONTEXTIFY as unknown as Context);
+  const context = createContext(constants.DONT_CONTEXTIFY);
   const prelude: unknown = runInContext(job.prelude, context, { filename: 'corral:prelude' });
   const make = runInContext(
     `(prelude, parts, config) => prelude(((parts) => (name) => parts[name] ?? '')(JSON.parse(parts)), (kind, message) => { throw new Error('The run would end here: ' + kind + ': ' + message) }, config)`,
