@@ -109,7 +109,8 @@ function sideBySide({ common, left, right, where, difference }: Parting): string
     effects: `they asked for different things, first in effect ${(difference?.index ?? 0) + 1}`,
     end: 'one of them goes on',
   }[where];
-  const lines = [`the first ${common === 1 ? 'crank is' : `${common} cranks are`} the same; then ${what}`];
+  const same = common === 0 ? 'they part at once: ' : `the first ${common === 1 ? 'crank is' : `${common} cranks are`} the same; then `;
+  const lines = [same + what];
   const sides = [sideOf(left), sideOf(right)] as const;
   for (let i = 0; i < Math.max(sides[0].length, sides[1].length); i++) {
     const [a = '', b = ''] = [sides[0][i], sides[1][i]];
