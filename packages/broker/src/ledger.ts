@@ -300,6 +300,13 @@ export class Ledger {
       case 'restamped':
         this.header = event.header;
         return;
+      case 'forked':
+        // Whatever held its origin up is the origin's. Its own clock starts where the copy ends.
+        this.control = 'none';
+        this.held = undefined;
+        this.paused_ms += event.away_ms;
+        this.paused_at = undefined;
+        return;
       case 'checkpoint':
         this.restore(event.ledger as unknown as LedgerSnapshot, event.state, event.unread);
         return;

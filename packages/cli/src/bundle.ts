@@ -10,6 +10,8 @@ import { CorralError } from '@corral/protocol/errors';
 export interface BundledAgent {
   /** What runs. */
   readonly source: string;
+  /** Leads from what runs to what its author wrote. */
+  readonly source_map: string;
   /** The same with what is needed to write its schemas as JSON Schema; it is only ever asked to describe itself. */
   readonly describing: string;
 }
@@ -22,19 +24,21 @@ const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
  */
 export async function bundleAgent(file: string): Promise<BundledAgent> {
   const path = resolve(file);
-  const [source, describing] = await Promise.all([
+  const [{ text: source, map }, { text: describing }] = await Promise.all([
     bundle(`export { default } from ${JSON.stringify(path)};`, []),
     bundle(`export { default } from ${JSON.stringify(path)}; export { toJSONSchema } from 'corral:json-schema';`, [jsonSchemaOf(path)]),
   ]);
-  return { source, describing };
+  return { source, source_map: map, describing };
 }
 
-async function bundle(entry: string, plugins: Plugin[]): Promise<string> {
+async function bundle(entry: string, plugins: Plugin[]): Promise<{ text: string; map: string }> {
   try {
     const result = await build({
       stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: 'agent', loader: 'ts' },
       bundle: true,
       write: false,
+      outfile: 'agent.js',
+      sourcemap: 'external',
       format: 'iife',
       globalName: 'corralBundle',
       platform: 'neutral',
@@ -48,7 +52,8 @@ async function bundle(entry: string, plugins: Plugin[]): Promise<string> {
       alias: { '@corral/guest': SDK },
       plugins,
     });
-    return result.outputFiles[0]?.text ?? '';
+    const file = (end: string) => result.outputFiles.find(({ path }) => path.endsWith(end))?.text ?? '';
+    return { text: file('.js'), map: file('.map') };
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
     if (first === undefined) throw error;

@@ -1,6 +1,6 @@
 /** How the CLI fails: one clear sentence, its code, what to do next, and an exit code that a script can go by. */
 import { styleText } from 'node:util';
-import { CorralError } from '@corral/protocol/errors';
+import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 
 /** Documented in the help and the README. */
 export const EXIT = {
@@ -17,6 +17,9 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
+/** Whoever typed the command asked for something that is not there, or cannot be done as it stands. */
+const ASKED: ReadonlySet<ErrorCode> = new Set(['CORRAL_USAGE', 'CORRAL_RUN_UNKNOWN', 'CORRAL_RUN_STATE', 'CORRAL_FORK_IMPOSSIBLE']);
+
 export function report(error: unknown, json: boolean): number {
   const failure =
     error instanceof CorralError
@@ -29,6 +32,7 @@ export function report(error: unknown, json: boolean): number {
     process.stderr.write(`${red(failure.code)} ${failure.message}\n${dim(failure.hint)}\n`);
     if (failure.audience === 'bug' && error instanceof Error && error.stack !== undefined) process.stderr.write(`${dim(error.stack)}\n`);
   }
-  if (failure.code === 'CORRAL_USAGE') return EXIT.input;
+  if (ASKED.has(failure.code)) return EXIT.input;
+  if (failure.code === 'CORRAL_UPGRADE_DIFFERS') return EXIT.outcome;
   return { guest: EXIT.input, operator: EXIT.host, bug: EXIT.bug }[failure.audience];
 }

@@ -5,6 +5,7 @@ import { addDataCommands } from './commands/data.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { runFile } from './commands/run.ts';
+import { addTravel } from './commands/travel.ts';
 import { EXIT, report } from './failure.ts';
 
 const EXIT_CODES = `
@@ -57,6 +58,7 @@ program
   });
 
 addDataCommands(program);
+addTravel(program);
 
 // Whoever reads us may stop reading: `corral demo --json | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug));

@@ -1,5 +1,6 @@
 /** What a cell says about itself, as the supervisor checks it: the cell is not trusted. */
 import * as z from 'zod';
+import { DIFFERENCE_KINDS } from './difference.ts';
 import type { FaultPayload as Fault, ReadyPayload as Ready } from './frame.ts';
 
 const text = z.string().max(8192);
@@ -16,6 +17,8 @@ export const FaultPayload: z.ZodType<Fault> = z.strictObject({
   message: text,
   stack: text.exactOptional(),
   crank: z.int().exactOptional(),
+  index: z.int().min(0).exactOptional(),
+  kind: z.enum(DIFFERENCE_KINDS).exactOptional(),
   expected: text.exactOptional(),
   seen: text.exactOptional(),
 });

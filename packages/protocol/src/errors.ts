@@ -100,6 +100,11 @@ export const ERRORS = {
   CORRAL_AGENT_UNKNOWN: { audience: 'guest', hint: 'Deploy the agent first, and check its name.' },
   CORRAL_RUN_UNKNOWN: { audience: 'operator', hint: 'Check the id; ended runs stay listed until they are erased.' },
   CORRAL_RUN_STATE: { audience: 'operator', hint: 'The run is in a state in which this cannot be done.' },
+  CORRAL_FORK_IMPOSSIBLE: { audience: 'operator', hint: 'Fork it at an earlier crank; `corral journal` lists them.' },
+  CORRAL_UPGRADE_DIFFERS: {
+    audience: 'operator',
+    hint: 'Leave the run on its version, or upgrade it after its next checkpoint; `corral upgrade-check` tries all runs of an agent.',
+  },
   CORRAL_USAGE: { audience: 'operator', hint: 'See --help.' },
 
   // The host

@@ -5,6 +5,7 @@
  *
  * This file is imported by cells, so it stays free of libraries.
  */
+import type { DifferenceKind } from './difference.ts';
 import { CorralError } from './errors.ts';
 
 /** Bytes of a header: length u32, kind u8, 3 spare, incarnation u32, assignment u32, crank u32, cpu_us u32, heap_kib u32. */
@@ -92,8 +93,10 @@ export interface FaultPayload {
   readonly fault: FaultKind;
   readonly message: string;
   readonly stack?: string;
-  /** Of a divergence: the crank, what its journal says, and what was seen. */
+  /** Of a divergence: the crank, which of its effects (from 0), how it differs, what its journal says, and what was seen. */
   readonly crank?: number;
+  readonly index?: number;
+  readonly kind?: DifferenceKind;
   readonly expected?: string;
   readonly seen?: string;
 }

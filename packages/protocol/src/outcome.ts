@@ -1,5 +1,6 @@
 /** How a run ended. An outcome never lies: "ran, but the result was lost" and "never ran" are different (DESIGN 2). */
 import * as z from 'zod';
+import { DIFFERENCE_KINDS } from './difference.ts';
 import { ERRORS, type ErrorCode } from './errors.ts';
 import type { Json } from './json.ts';
 import { LIMIT_NAMES } from './limits.ts';
@@ -21,7 +22,15 @@ export const Outcome = z.discriminatedUnion('kind', [
   /** Refused at admission: none of its code ran. */
   z.object({ kind: z.literal('denied'), code: ErrorCodeSchema, message: text }),
   /** Replay did something else than the journal says. */
-  z.object({ kind: z.literal('diverged'), crank: z.int(), expected: text, seen: text }),
+  z.object({
+    kind: z.literal('diverged'),
+    crank: z.int(),
+    expected: text,
+    seen: text,
+    /** Which effect of the crank, from 0, and how it differs; absent where the crank did not come back at all. */
+    index: z.int().min(0).exactOptional(),
+    difference: z.enum(DIFFERENCE_KINDS).exactOptional(),
+  }),
   /** Admitted, but no code of it ever ran. */
   z.object({ kind: z.literal('never_started'), code: ErrorCodeSchema, message: text }),
   z.object({ kind: z.literal('cancelled'), by: z.string(), reason: text }),
@@ -51,7 +60,9 @@ export function outcomeText(outcome: Outcome): string {
     case 'looped':
       return `looped(${outcome.evidence})`;
     case 'diverged':
-      return `diverged(crank ${outcome.crank})`;
+      return outcome.difference === undefined
+        ? `diverged(crank ${outcome.crank})`
+        : `diverged(crank ${outcome.crank}, effect ${(outcome.index ?? 0) + 1} ${outcome.difference})`;
     case 'completed':
     case 'killed':
     case 'cancelled':

@@ -33,6 +33,8 @@ export interface RunRecord {
   readonly bundle: Digest;
   readonly principal: PrincipalId;
   readonly parent: { readonly run: RunId; readonly id: number; readonly agent: AgentName } | undefined;
+  /** Of a fork: the run whose journal it begins with, the entry at which it parts from it, and when it was made. */
+  readonly origin?: { readonly run: RunId; readonly at: number; readonly forked_at: number };
   readonly spawn_depth: number;
   readonly input: Json;
   readonly header: RunHeader;
@@ -83,6 +85,8 @@ export type HostEvent =
   | { readonly kind: 'restamped'; readonly header: RunHeader }
   /** The run was moved to another version of its agent. */
   | { readonly kind: 'upgraded'; readonly version: Digest; readonly bundle: Digest; readonly by: string }
+  /** Ends the entries that a fork shares with its origin. The time since then counts towards nothing. */
+  | { readonly kind: 'forked'; readonly from: RunId; readonly by: string; readonly away_ms: number }
   /** Part of the crank that asked for it: the journal before this entry is not needed to go on. */
   | { readonly kind: 'checkpoint'; readonly state: Json; readonly unread: Json; readonly ledger: Json }
   | { readonly kind: 'ended'; readonly outcome: Outcome };

@@ -157,6 +157,8 @@ export interface Store {
   agents(bundle: Digest): Promise<readonly AgentVersion[]>;
   /** The source of a bundle. */
   bundle(digest: Digest): Promise<string | undefined>;
+  /** Its source map, where its author handed one in. */
+  sourceMap(digest: Digest): Promise<string | undefined>;
 
   /** Writes down a run and its root grants. `claim` takes the first lease in the same write. */
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): Promise<void>;

@@ -151,7 +151,8 @@ export function admit(
   return { record, grants };
 }
 
-function checkInput(value: unknown): Json {
+/** @throws CORRAL_INPUT_INVALID, CORRAL_INPUT_TOO_LARGE */
+export function checkInput(value: unknown): Json {
   let text: string | undefined;
   try {
     text = JSON.stringify(value ?? null);

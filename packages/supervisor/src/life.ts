@@ -19,7 +19,7 @@ import type { Bundles } from './bundles.ts';
 import type { Cell, Task } from './cells/cell.ts';
 import type { Control } from './control.ts';
 import { viewOf, type Observation } from './observe.ts';
-import { outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
+import { differenceOf, outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
 import type { Residence } from './residence.ts';
 import { Run, type OnCpu } from './runs/run.ts';
 import { billed } from './cells/usage.ts';
@@ -223,8 +223,7 @@ export class Life {
       return;
     }
     if (task?.kind === 'replay') {
-      const expected = fault.expected ?? 'a replay like the first time';
-      this.#diverged(run, cell, { crank: fault.crank ?? task.crank, expected, seen: fault.seen ?? fault.message });
+      this.#diverged(run, cell, { crank: fault.crank ?? task.crank, ...differenceOf(fault, 'a replay like the first time') });
       return;
     }
     this.endSoon(run, outcomeOfFault(fault, crank, run), false, crank, used_ms);
@@ -339,7 +338,7 @@ export class Life {
   };
 
   /** It replays differently. On the runtime it was recorded on, that is the end; on another, somebody must look. */
-  #diverged(run: Run, cell: Cell, where: { readonly crank: number; readonly expected: string; readonly seen: string }): void {
+  #diverged(run: Run, cell: Cell, where: Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind'>): void {
     const runtime = this.#runtimeOf(run, cell);
     if (runtime === undefined) {
       this.endSoon(run, { kind: 'diverged', ...where }, false);

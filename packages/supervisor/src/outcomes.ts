@@ -46,10 +46,19 @@ export function outcomeOfFault(fault: FaultPayload, crank: OnCpu | undefined, ru
     case 'log_bytes':
       return { kind: 'exceeded', limit: 'log_bytes', message };
     case 'diverged':
-      return { kind: 'diverged', crank: crank?.crank ?? run.ledger.seq, expected: fault.expected ?? '', seen: fault.seen ?? '' };
+      return { kind: 'diverged', crank: crank?.crank ?? run.ledger.seq, ...differenceOf(fault, fault.expected ?? '') };
     case 'load':
       return { kind: 'failed', code: 'CORRAL_BUNDLE_INVALID', message, ...more };
     case 'rejected':
       return { kind: 'failed', code: 'CORRAL_UNHANDLED_REJECTION', message, ...more };
   }
+}
+
+/**
+ * What a replay saw instead of what is recorded.
+ * @param otherwise what stands for the record where the fault is no difference between effects
+ */
+export function differenceOf(fault: FaultPayload, otherwise: string): Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind' | 'crank'> {
+  const { expected = otherwise, seen = fault.message, index, kind } = fault;
+  return { expected, seen, ...(index === undefined || kind === undefined ? {} : { index, difference: kind }) };
 }

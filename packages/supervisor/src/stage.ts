@@ -11,7 +11,7 @@ import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
 import { billed, usedBy } from './cells/usage.ts';
 import type { OnCpu, Run } from './runs/run.ts';
-import { seedOf } from './runs/segment.ts';
+import { segmentSeed } from './runs/segment.ts';
 import type { StageEvents } from './stage-events.ts';
 
 export interface StageOptions {
@@ -322,7 +322,7 @@ export class Stage {
         agent: record.agent,
         at: record.created_at,
         memory_mib: ceilings.memory_mib,
-        seed: seedOf(run),
+        seed: segmentSeed(record.header.seed, run.ledger.checkpoint?.seq ?? 0),
         message_bytes: ceilings.message_bytes,
         log_bytes: ceilings.log_bytes,
       },

@@ -24,6 +24,7 @@ import { Control } from './control.ts';
 import { Describer } from './describe.ts';
 import { approvals, type Approval } from './approvals.ts';
 import { Seen } from './history.ts';
+import { fork, type ForkRequest } from './fork.ts';
 import { Life } from './life.ts';
 import { viewOf, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
@@ -32,6 +33,7 @@ import { Residence, type ResidenceLimits } from './residence.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { Stage } from './stage.ts';
+import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
 
 /** Policies that can be swapped while calls are decided: asked for anew at each decision. */
@@ -96,6 +98,7 @@ export class Supervisor {
   readonly #pool: CellPool;
   readonly #watch: Watch;
   readonly #describer: Describer;
+  readonly #trials: Trials;
   readonly #life: Life;
   readonly #residence: Residence;
   #runtime: ReadyPayload | undefined;
@@ -160,6 +163,10 @@ export class Supervisor {
       },
     });
     const stage = this.#stage;
+    this.#trials = new Trials(
+      () => this.#pool.borrow(),
+      () => this.#watch.poke(),
+    );
     this.#pool = new CellPool({
       launcher,
       clock,
@@ -167,7 +174,7 @@ export class Supervisor {
       spares: options.spares ?? 1,
       cellsPerTenant: options.cellsPerTenant ?? MACHINE.cells_per_tenant.default,
       maxCells: options.maxCells ?? Math.max(4, cores * 4),
-      events: stage.cellEvents,
+      events: this.#trials.hear(stage.cellEvents),
     });
     stage.pool = this.#pool;
     this.#describer = new Describer(() => this.#pool.borrow());
@@ -177,9 +184,12 @@ export class Supervisor {
       slots: Math.max(1, cores - 1),
       cell_memory_mib: options.cell_memory_mib ?? MACHINE.cell_memory_mib.default,
       memory_mib: (cell, assignment) =>
-        stage.seated(cell, assignment)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
+        this.#trials.memory_mib(cell) ??
+        stage.seated(cell, assignment)?.ledger.record.ceilings.memory_mib ??
+        MACHINE.cell_rss_slack_mib.default,
       onRogue: (cell) => stage.condemn(cell, undefined),
       onExceeded: (cell, assignment, limit, message) => {
+        if (this.#trials.exceeded(cell, message)) return;
         const describing = cell.task?.kind === 'describe';
         life.exceeded(cell, stage.seated(cell, assignment), limit, message);
         if (describing) this.#describer.onGone(cell, `The bundle could not be loaded: ${message}`);
@@ -244,6 +254,11 @@ export class Supervisor {
     return supervisor;
   }
 
+  /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
+  ended(id: RunId): Promise<Outcome> {
+    return this.#life.ended(id);
+  }
+
   /** A tool of a tenant, by name. */
   tool(tenant: string, name: string): Tool | undefined {
     return this.#tools.get(tenant)?.get(name);
@@ -254,15 +269,32 @@ export class Supervisor {
     return this.#describer.describe(sources);
   }
 
+  /** Replays a journal in a cell that is thrown away afterwards; nothing of it leaves. See Trials. */
+  trial(options: TrialOptions): Promise<TrialResult> {
+    return this.#trials.run(options);
+  }
+
+  /** Starts a new run from what another one did; see fork.ts. */
+  async fork(request: ForkRequest): Promise<Submitted> {
+    if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+    const { store, clock, random } = this.#options;
+    await this.#broker.settled(request.run);
+    const id = await fork({ store, clock, random, tool: (tenant, name) => this.tool(tenant, name) }, request);
+    const submitted = this.#submitted(id);
+    await this.#residence.hold(id);
+    return submitted;
+  }
+
   /**
    * Takes a bundle in for a tenant. Deploying the same one again changes nothing.
    * @param manifests of the agents in it, the main one first; checked here
+   * @param source_map kept beside it, for people who debug it
    * @throws CORRAL_BUNDLE_TOO_LARGE, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CAP_UNKNOWN
    */
-  async deploy(tenant: TenantId, source: string, manifests: unknown): Promise<readonly AgentVersion[]> {
+  async deploy(tenant: TenantId, source: string, manifests: unknown, source_map?: string): Promise<readonly AgentVersion[]> {
     const bundle = checkBundle(source, manifests, (name) => this.tool(tenant, name));
     const { digest, versions } = versionsOf(bundle);
-    await this.#options.store.deploy({ digest, source, source_map: bundle.source_map }, versions);
+    await this.#options.store.deploy({ digest, source, source_map }, versions);
     this.#bundles.add(new LoadedBundle(digest, source, versions));
     return versions;
   }
@@ -288,21 +320,23 @@ export class Supervisor {
     // Where memory is full, it waits in the store for its turn.
     const claim = this.#residence.hasRoom;
     await store.admit(record, grants, claim);
+    if (!claim) {
+      this.#residence.hint(record.id);
+      return this.#submitted(record.id);
+    }
+    for (const grant of grants) this.#grants.add(grant);
+    this.#life.adopt(new Run(new Ledger(record, this.#policies(job.tenant) !== undefined), bundle, 1));
+    return this.#submitted(record.id);
+  }
+
+  #submitted(id: RunId): Submitted {
     const life = this.#life;
-    const id = record.id;
-    const submitted = {
+    return {
       id,
       get ended() {
         return life.ended(id);
       },
     };
-    if (!claim) {
-      this.#residence.hint(id);
-      return submitted;
-    }
-    for (const grant of grants) this.#grants.add(grant);
-    life.adopt(new Run(new Ledger(record, this.#policies(job.tenant) !== undefined), bundle, 1));
-    return submitted;
   }
 
   /** Everything this host holds in memory, parents before their children. */

@@ -22,7 +22,7 @@ export interface RunOptions {
   readonly json?: boolean;
 }
 
-const TENANT = 'local' as TenantId;
+export const TENANT = 'local' as TenantId;
 
 export async function runFile(file: string, options: RunOptions): Promise<number> {
   const input = await parseInput(options.input);
@@ -31,13 +31,13 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     ...(options.read === undefined ? [] : await readingTools(await mustExist(options.read, '--read names no folder:'))),
     ...(options.write === undefined ? [] : await writingTools(await mustExist(options.write, '--write names no folder:'))),
   ];
-  const { source, describing } = await bundleAgent(file);
+  const { source, source_map, describing } = await bundleAgent(file);
   const host = await startHost({ data: options.data, tenants: { [TENANT]: { tools } } });
   let live: Live | undefined;
   try {
     const { supervisor } = host;
     const [manifests] = await supervisor.describe([describing]);
-    const [version] = await supervisor.deploy(TENANT, source, manifests).catch(explainMissingTools);
+    const [version] = await supervisor.deploy(TENANT, source, manifests, source_map).catch(explainMissingTools);
     if (version === undefined) throw new CorralError('CORRAL_INTERNAL', 'The bundle has no main agent.');
     const began = performance.now();
     let last: RunView | undefined;
@@ -98,7 +98,7 @@ function explainMissingTools(error: unknown): never {
   );
 }
 
-async function parseInput(text: string | undefined): Promise<unknown> {
+export async function parseInput(text: string | undefined): Promise<unknown> {
   if (text === undefined) return {};
   let json = text;
   if (text.startsWith('@')) {
@@ -116,7 +116,7 @@ async function parseInput(text: string | undefined): Promise<unknown> {
   }
 }
 
-async function mustExist(path: string, otherwise: string): Promise<string> {
+export async function mustExist(path: string, otherwise: string): Promise<string> {
   try {
     await stat(path);
     return path;

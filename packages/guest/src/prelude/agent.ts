@@ -5,7 +5,7 @@ import { AGENT } from '../sdk/types.ts';
 import { makeCaps, makeMailbox, slot } from './capabilities.ts';
 import { setTime } from './clock.ts';
 import type { Effects } from './effects.ts';
-import { CorralError, fromData, raise } from './errors.ts';
+import { CorralError, fromData, ownFrames, raise } from './errors.ts';
 import { Inbox } from './inbox.ts';
 import type { Timers } from './timers.ts';
 
@@ -165,6 +165,6 @@ function describeError(error: unknown): Record<string, unknown> {
     ...(error instanceof CorralError ? { code: error.code } : {}),
     ...(limit === undefined ? {} : { limit }),
     message: String(error.message === '' ? error.name : error.message).slice(0, TEXT),
-    ...(typeof error.stack === 'string' ? { stack: error.stack.slice(0, TEXT) } : {}),
+    ...(typeof error.stack === 'string' ? { stack: ownFrames(error.stack).slice(0, TEXT) } : {}),
   };
 }

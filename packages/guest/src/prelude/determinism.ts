@@ -61,7 +61,7 @@ export function installDeterminism(global: typeof globalThis, seed: string, host
       try {
         return inner(...args);
       } catch (error) {
-        if (error instanceof RangeError && error.message.includes('allocation failed')) host.fault('memory', error.message);
+        if (error instanceof RangeError && /allocation failed|out of memory/i.test(error.message)) host.fault('memory', error.message);
         throw error;
       }
     };

@@ -66,3 +66,11 @@ export function raise(code: keyof typeof GUEST_HINTS, message: string, limit?: s
     ...(limit === undefined ? {} : { limit }),
   });
 }
+
+/** A stack without our own frames: those move with every image, and a run that tells its stack must replay on the next one. */
+export function ownFrames(stack: string): string {
+  return String(stack)
+    .split('\n')
+    .filter((line) => !line.includes('corral:prelude:'))
+    .join('\n');
+}

@@ -1,6 +1,7 @@
 /** The globals an agent expects from a JavaScript host, and that V8 alone does not have. Heavy ones arrive on first use. */
 import type { HostFunctions } from '../abi.ts';
 import type { Effects } from './effects.ts';
+import { ownFrames } from './errors.ts';
 import type { Timers } from './timers.ts';
 
 /** Which part of the image brings which globals. */
@@ -75,7 +76,7 @@ export function installGlobals(global: typeof globalThis, effects: Effects, time
 /** A value as a log line shows it. */
 function show(value: unknown): string {
   if (typeof value === 'string') return value;
-  if (value instanceof Error) return value.stack ?? `${value.name}: ${value.message}`;
+  if (value instanceof Error) return value.stack === undefined ? `${value.name}: ${value.message}` : ownFrames(value.stack);
   if (typeof value !== 'object' || value === null) return String(value);
   try {
     return JSON.stringify(value, (_, member: unknown) => {

@@ -111,6 +111,10 @@ export class SqliteCore {
     return queries.bundleOf(this.#sql, digest);
   }
 
+  sourceMap(digest: Digest): string | undefined {
+    return this.#get<{ source_map: string | null }>('SELECT source_map FROM bundles WHERE digest = ?', digest)?.source_map ?? undefined;
+  }
+
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
     // A run that nobody claims yet waits in the store, as a parked one does.
     const lifecycle = claim ? 'active' : 'queued';

@@ -152,6 +152,9 @@ export class SqliteStore implements Store {
   bundle(digest: Digest): Promise<string | undefined> {
     return this.#reader.call('bundle', digest);
   }
+  sourceMap(digest: Digest): Promise<string | undefined> {
+    return this.#reader.call('sourceMap', digest);
+  }
   run(run: RunId): Promise<StoredRun | undefined> {
     return this.#reader.call('run', run);
   }

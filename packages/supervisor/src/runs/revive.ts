@@ -7,6 +7,7 @@ import type { SavedLedger } from '@corral/broker/snapshot';
 import type { Grants } from '@corral/policy/grants';
 import type { Delivery, StartDelivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
+import { CorralError } from '@corral/protocol/errors';
 import type { Digest, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
@@ -37,6 +38,8 @@ const FOLD_AT_ONCE = 250;
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
   const { store, clock, grants, load, tracked, absent_ms, startOf } = options;
   const { record, epoch, checkpoint } = stored;
+  if (isTorn(stored))
+    throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not written down completely; fork it again.`);
   const [chain, entries, inbox] = await Promise.all([
     store.grants(record.id),
     // What its last host knew of it says as much as its journal.
@@ -82,6 +85,10 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
 
 /** Where things came from is known by reading them again, so a run whose policies ask for that is folded from its journal. */
 const savedFor = ({ ledger, record }: StoredRun, tracked: ReviveOptions['tracked']) => (tracked(record.tenant) ? undefined : ledger);
+/** A host that died while it wrote a fork down leaves one that must not go on: its calls would be taken for its own. */
+function isTorn({ record, seq }: StoredRun): boolean {
+  return record.origin !== undefined && record.origin.at > 1 && seq < record.origin.at;
+}
 
 /**
  * One entry of a journal, as the ledger lived through it.

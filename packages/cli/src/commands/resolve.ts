@@ -1,0 +1,85 @@
+/** `corral resolve`, `corral release`: what only a person can decide about a run, on a folder without a server. */
+import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import { outcomeText } from '@corral/protocol/outcome';
+import type { HostEvent } from '@corral/protocol/run';
+import type { Store } from '@corral/protocol/store';
+import { amend, read, realClock, resolutionOf, type Read, type Resolution } from '@corral/supervisor';
+import { EXIT } from '../failure.ts';
+import { go, mustBeOffered, runId, toolsOf, wholeNumber, withStore, type GoOptions, type Went } from '../folder.ts';
+import { paint } from '../screen/entries.ts';
+
+export interface SettleOptions extends GoOptions {
+  /** Lets the run go on here, to its end. */
+  readonly go?: boolean;
+  readonly json?: boolean;
+}
+
+export interface ResolveOptions extends SettleOptions {
+  readonly retry?: boolean;
+  readonly result?: string;
+  readonly fail?: boolean;
+}
+
+const BY = 'local';
+
+export async function resolve(run: string, call: string, options: ResolveOptions): Promise<number> {
+  const id = wholeNumber(call, 'CALL');
+  const resolution = resolutionFrom(options);
+  return settle(run, options, `call ${id} resolved: ${resolution.how}`, ({ ledger }) => [resolutionOf(ledger, id, BY, resolution)]);
+}
+
+export async function release(run: string, options: SettleOptions & { readonly reason?: string }): Promise<number> {
+  const reason = options.reason ?? 'somebody looked';
+  return settle(run, options, 'released', ({ ledger, stored }) => {
+    if (ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${stored.record.id} is not held.`);
+    return [{ kind: 'released', by: BY, reason }];
+  });
+}
+
+/** Writes a decision down, says so, and lets the run go on if that was asked for. */
+export async function settle(
+  run: string,
+  options: SettleOptions,
+  done: string,
+  decide: (run: Read, store: Store) => readonly HostEvent[] | Promise<readonly HostEvent[]>,
+): Promise<number> {
+  const id = runId(run);
+  const tools = await toolsOf(options);
+  const { tenant, waiting } = await withStore(options.data, async (store) => {
+    if (options.go === true) await mustBeOffered(store, (await read(store, id)).stored.record, tools);
+    await amend(store, realClock, id, (now) => decide(now, store));
+    const after = await read(store, id);
+    return { tenant: after.stored.record.tenant, waiting: after.ledger.waitingOn() };
+  });
+  const went = options.go === true ? await go(id, tenant, options, tools) : undefined;
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ run: id, done, waiting, ...went }, null, 2)}\n`);
+  else {
+    const next = went === undefined ? paint('dim', `  it goes on when a host next opens ${options.data}; --go does that here`) : '';
+    process.stdout.write(`${paint('bold', id)}  ${done}${next}\n`);
+    if (went !== undefined) process.stdout.write(`${wentText(id, went, options)}\n`);
+  }
+  return went === undefined ? EXIT.ok : wentCode(went);
+}
+
+export function wentText(run: string, went: Went, { data }: SettleOptions): string {
+  if ('waiting' in went) return `${run}  ${paint('yellow', `waits for ${went.waiting}`)}  see corral journal ${run} --data ${data}`;
+  const { outcome } = went;
+  const good = outcome.kind === 'completed';
+  const more = good ? `  ${JSON.stringify(outcome.output)}` : 'message' in outcome ? `  ${outcome.message}` : '';
+  return `${run}  ${paint(good ? 'green' : 'red', outcomeText(outcome))}${more}`;
+}
+
+export const wentCode = (went: Went): number => ('outcome' in went && went.outcome.kind === 'completed' ? EXIT.ok : EXIT.outcome);
+
+function resolutionFrom({ retry, result, fail }: ResolveOptions): Resolution {
+  if (Number(retry === true) + Number(result !== undefined) + Number(fail === true) !== 1)
+    throw new CorralError('CORRAL_USAGE', 'Give one of --retry, --result JSON and --fail.');
+  if (retry === true) return { how: 'retry' };
+  if (fail === true) return { how: 'fail' };
+  try {
+    return { how: 'result', value: JSON.parse(result as string) as Json };
+  } catch (error) {
+    throw new CorralError('CORRAL_USAGE', `--result is no JSON: ${error instanceof Error ? error.message : String(error)}.`);
+  }
+}

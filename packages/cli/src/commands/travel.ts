@@ -1,0 +1,105 @@
+/** The verbs that work on journals: looking back, branching off, moving on. Each works on a data folder without a server. */
+import type { Command } from 'commander';
+import { diff } from './diff.ts';
+import { forkRun } from './fork.ts';
+import { journal } from './journal.ts';
+import { replay } from './replay.ts';
+import { release, resolve } from './resolve.ts';
+import { upgrade, upgradeCheck } from './upgrade.ts';
+
+const EXIT_0_1 = (zero: string, one: string) => `\nExit codes:\n  0  ${zero}\n  1  ${one}\n  others as in corral --help`;
+
+/** A verb on a data folder. */
+function verb(program: Command, usage: string, description: string): Command {
+  const [name = usage, ...args] = usage.split(' ');
+  const command = program.command(name).description(description);
+  for (const arg of args) command.argument(arg);
+  return command.requiredOption('--data <folder>', 'where the runs are kept').option('--json', 'print one JSON document');
+}
+
+/** What a run may use when it goes on here. */
+function going(command: Command): Command {
+  return command
+    .option('--read <folder>', 'offer fs.read and fs.list below this folder')
+    .option('--write <folder>', 'offer fs.write below this folder');
+}
+
+export function addTravel(program: Command): void {
+  verb(program, 'journal <run>', 'show what a run was given, what it asked for and what was decided')
+    .option('--from <crank>', 'begin with this entry')
+    .addHelpText('after', `\nExample:\n  corral journal run_0123456789ab --data ./runs --json | jq '.entries[].effects'`)
+    .action(async (run: string, options: Parameters<typeof journal>[1]) => {
+      process.exitCode = await journal(run, options);
+    });
+
+  verb(program, 'replay <run>', 'do a run again from its journal, with no effect leaving')
+    .option('--to <crank>', 'stop after this crank')
+    .option('--inspect [address]', 'run the agent in plain Node for a debugger to attach to (127.0.0.1:9229)')
+    .addHelpText(
+      'after',
+      `\nExample:\n  corral replay run_0123456789ab --to 12 --data ./runs\n${EXIT_0_1('every crank did the same again', 'one did something else')}`,
+    )
+    .action(async (run: string, options: Parameters<typeof replay>[1]) => {
+      process.exitCode = await replay(run, options);
+    });
+
+  going(verb(program, 'fork <run>', 'start a new run that begins with what another one did'))
+    .requiredOption('--at <crank>', 'the crank at which it goes its own way; everything before it is kept')
+    .option('--input <json>', 'another input, or @FILE to read it from a file; only with --at 1')
+    .option('--no-go', 'only write it down; it goes on when a host next opens the folder')
+    .addHelpText(
+      'after',
+      `\nExample:\n  corral fork run_0123456789ab --at 1 --input '{"name":"Ada"}' --data ./runs\n${EXIT_0_1('the fork completed, or was written down', 'it ended otherwise, or waits for somebody')}`,
+    )
+    .action(async (run: string, options: Parameters<typeof forkRun>[1]) => {
+      process.exitCode = await forkRun(run, options);
+    });
+
+  const compare = program.command('diff').description('show the first crank at which two runs part').argument('<run>').argument('<other>');
+  compare
+    .requiredOption('--data <folder>', 'where the runs are kept')
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      `\nExample:\n  corral diff run_0123456789ab run_ba9876543210 --data ./runs\n${EXIT_0_1('they are the same', 'they part')}`,
+    )
+    .action(async (left: string, right: string, options: Parameters<typeof diff>[2]) => {
+      process.exitCode = await diff(left, right, options);
+    });
+
+  verb(program, 'upgrade-check <agent> [file]', 'replay the waiting and recent runs of an agent on another version of it')
+    .option('--runtime', 'on the same version, but the Node and the image that are here now')
+    .option('--recent <runs>', 'how many ended runs to try', '20')
+    .addHelpText(
+      'after',
+      `\nExample:\n  corral upgrade-check hello hello-2.ts --data ./runs\n${EXIT_0_1('all would do the same', 'some would not')}`,
+    )
+    .action(async (agent: string, file: string | undefined, options: Parameters<typeof upgradeCheck>[2]) => {
+      process.exitCode = await upgradeCheck(agent, file, options);
+    });
+
+  going(verb(program, 'upgrade <run> <file>', 'move a run to another version of its agent, if it replays the same on it'))
+    .option('--go', 'let it go on here, to its end')
+    .addHelpText('after', '\nExample:\n  corral upgrade run_0123456789ab hello-2.ts --data ./runs')
+    .action(async (run: string, file: string, options: Parameters<typeof upgrade>[2]) => {
+      process.exitCode = await upgrade(run, file, options);
+    });
+
+  going(verb(program, 'resolve <run> <call>', 'settle a call whose result is unknown'))
+    .option('--retry', 'make it again')
+    .option('--result <json>', 'this is its result')
+    .option('--fail', 'it failed, and the agent is told so')
+    .option('--go', 'let the run go on here, to its end')
+    .addHelpText('after', `\nExample:\n  corral resolve run_0123456789ab 7 --result '{"sent":true}' --data ./runs`)
+    .action(async (run: string, call: string, options: Parameters<typeof resolve>[2]) => {
+      process.exitCode = await resolve(run, call, options);
+    });
+
+  going(verb(program, 'release <run>', 'let a run go on that is held'))
+    .option('--reason <text>', 'why, for its journal')
+    .option('--go', 'let it go on here, to its end')
+    .addHelpText('after', '\nExample:\n  corral release run_0123456789ab --reason "checked the mailbox" --data ./runs')
+    .action(async (run: string, options: Parameters<typeof release>[1]) => {
+      process.exitCode = await release(run, options);
+    });
+}

@@ -1,0 +1,164 @@
+/**
+ * `corral upgrade-check` and `corral upgrade`: whether runs would do the same on another version of their agent, or on the
+ * runtime that is here now, found out by replaying them; and moving one that would.
+ */
+import { CorralError } from '@corral/protocol/errors';
+import type { Digest, RunId } from '@corral/protocol/ids';
+import type { AgentVersion } from '@corral/protocol/manifest';
+import type { HostEvent, RunHeader } from '@corral/protocol/run';
+import type { Store, StoredRun } from '@corral/protocol/store';
+import { checkBundle, read, versionsOf, type Laboratory, type Read, type TrialResult } from '@corral/supervisor';
+import type { Tool } from '@corral/protocol/tool';
+import { bundleAgent } from '../bundle.ts';
+import { EXIT } from '../failure.ts';
+import { bundlesOf, wholeNumber, withLaboratory, withStore } from '../folder.ts';
+import { column, fit, paint, screenWidth } from '../screen/entries.ts';
+import { count, differenceLine, short } from './replay.ts';
+import { settle, type SettleOptions } from './resolve.ts';
+import { mustExist } from './run.ts';
+
+export interface UpgradeCheckOptions {
+  readonly data: string;
+  readonly runtime?: boolean;
+  readonly recent?: string;
+  readonly json?: boolean;
+}
+
+/** Ended runs that are tried besides those that wait. */
+const RECENT = 20;
+const PAGE = 500;
+
+interface Checked {
+  readonly run: RunId;
+  readonly status: string;
+  readonly header: RunHeader;
+  readonly result: TrialResult;
+}
+
+export async function upgradeCheck(agent: string, file: string | undefined, options: UpgradeCheckOptions): Promise<number> {
+  if ((file === undefined) === (options.runtime !== true))
+    throw new CorralError('CORRAL_USAGE', 'Give the FILE of the new version, or --runtime to try the runtime that is here now.');
+  const recent = options.recent === undefined ? RECENT : wholeNumber(options.recent, '--recent');
+  return withStore(options.data, (store) =>
+    withLaboratory(async (laboratory, image) => {
+      const bundle = file === undefined ? undefined : await bundled(laboratory, file);
+      if (bundle !== undefined) agentIn(bundle, agent);
+      const runs = await runsOf(store, agent, recent);
+      if (runs.length === 0) throw new CorralError('CORRAL_AGENT_UNKNOWN', `There is no run of ${agent} in ${options.data}.`);
+      const { node } = await laboratory.runtime();
+      const checked: Checked[] = [];
+      const live = options.json !== true;
+      const width = screenWidth();
+      if (live)
+        process.stdout.write(
+          `${paint('bold', agent)} on ${bundle === undefined ? `Node ${node}, image ${short(image)}` : `${file}, Node ${node}`}\n`,
+        );
+      for (const stored of runs) {
+        const now = await read(store, stored.record.id);
+        const result = await tried(laboratory, store, now, bundle);
+        const { header } = now.ledger;
+        const status =
+          stored.status.outcome?.kind ??
+          (now.ledger.held === undefined ? `waits for ${now.ledger.waitingOn()}` : `held for ${now.ledger.held}`);
+        checked.push({ run: stored.record.id, status, header, result });
+        if (!live) continue;
+        const { difference } = result;
+        const mark = difference === undefined ? paint('green', '✓') : paint('red', '✗');
+        const was =
+          bundle === undefined && (header.node !== node || header.image !== image)
+            ? `  recorded on Node ${header.node}, image ${short(header.image)}`
+            : '';
+        const said = difference === undefined ? `${count(result.cranks)} the same${was}` : `${differenceLine(difference)}${was}`;
+        process.stdout.write(`${mark} ${stored.record.id}  ${column(status, 20)}  ${fit(said, Math.max(20, width - 44))}\n`);
+      }
+      const differ = checked.filter(({ result }) => result.difference !== undefined);
+      if (!live) {
+        const list = checked.map(({ run, status, header, result }) => ({
+          run,
+          status,
+          recorded: header,
+          cranks: result.cranks,
+          same: result.difference === undefined,
+          difference: result.difference,
+        }));
+        process.stdout.write(
+          `${JSON.stringify({ agent, node, image, bundle: bundle?.digest, differ: differ.length, runs: list }, null, 2)}\n`,
+        );
+      } else {
+        const text =
+          differ.length === 0 ? `all ${checked.length} would do the same` : `${differ.length} of ${checked.length} would do something else`;
+        process.stdout.write(`${paint(differ.length === 0 ? 'green' : 'red', text)}\n`);
+      }
+      return differ.length === 0 ? EXIT.ok : EXIT.outcome;
+    }),
+  );
+}
+
+export async function upgrade(run: string, file: string, options: SettleOptions): Promise<number> {
+  return withLaboratory(async (laboratory) => {
+    const bundle = await bundled(laboratory, file);
+    return settle(run, options, `moved to ${file}`, async (now, store) => {
+      const { record } = now.stored;
+      const version = agentIn(bundle, record.agent);
+      if (version.version === now.ledger.version && now.ledger.held === undefined)
+        throw new CorralError('CORRAL_RUN_STATE', `${record.id} is on this version already.`);
+      const { difference } = await tried(laboratory, store, now, bundle);
+      if (difference !== undefined)
+        throw new CorralError('CORRAL_UPGRADE_DIFFERS', `${record.id} would do something else on ${file}: ${differenceLine(difference)}.`);
+      await store.deploy({ digest: bundle.digest, source: bundle.source, source_map: bundle.source_map }, bundle.versions);
+      const events: HostEvent[] = [{ kind: 'upgraded', version: version.version, bundle: bundle.digest, by: 'local' }];
+      if (now.ledger.held === 'upgrade')
+        events.push({ kind: 'released', by: 'local', reason: 'it was moved to a version on which it replays' });
+      return events;
+    });
+  });
+}
+
+interface Bundled {
+  readonly source: string;
+  readonly source_map: string;
+  readonly digest: Digest;
+  readonly versions: readonly AgentVersion[];
+  readonly file: string;
+}
+
+/** Deploying gives no authority, so any tool may be named here; a run keeps the capabilities that it has. */
+async function bundled(laboratory: Laboratory, file: string): Promise<Bundled> {
+  await mustExist(file, 'There is no file');
+  const { source, source_map, describing } = await bundleAgent(file);
+  const [manifests] = await laboratory.describe([describing]);
+  const known = (name: string) => ({ name }) as Tool;
+  return { source, source_map, file, ...versionsOf(checkBundle(source, manifests, known)) };
+}
+
+function agentIn({ versions, file }: Bundled, name: string): AgentVersion {
+  const version = versions.find(({ manifest }) => manifest.name === name);
+  if (version === undefined) {
+    const names = versions.map(({ manifest }) => manifest.name).join(', ');
+    throw new CorralError('CORRAL_AGENT_UNKNOWN', `${file} defines no agent ${name}; it defines ${names}.`);
+  }
+  return version;
+}
+
+/** All runs of an agent that have not ended, and the last ones that have. */
+async function runsOf(store: Store, agent: string, recent: number): Promise<StoredRun[]> {
+  const waiting: StoredRun[] = [];
+  const ended: StoredRun[] = [];
+  for (let after: RunId | undefined; ;) {
+    const page = await store.runs({ limit: PAGE, ...(after === undefined ? {} : { after }) });
+    after = page.at(-1)?.record.id;
+    if (after === undefined) break;
+    for (const one of page) if (one.record.agent === agent) (one.status.lifecycle === 'ended' ? ended : waiting).push(one);
+    ended.splice(0, Math.max(0, ended.length - recent));
+  }
+  return [...waiting, ...ended];
+}
+
+/** Replays what it would take to go on: everything since the last checkpoint. */
+function tried(laboratory: Laboratory, store: Store, { stored, ledger, entries }: Read, bundle: Bundled | undefined): Promise<TrialResult> {
+  const checkpoint = ledger.checkpoint?.seq ?? 0;
+  const since = entries.filter(({ seq }) => seq > checkpoint);
+  if (bundle !== undefined) return laboratory.trial({ record: stored.record, entries: since, checkpoint, bundle });
+  const load = bundlesOf(store);
+  return laboratory.trial({ record: stored.record, entries: since, checkpoint, bundle: () => load(ledger.bundle) });
+}

@@ -1,0 +1,122 @@
+/** Work on a data folder while no server runs on it: the store under its lock, a laboratory where something is replayed. */
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { CorralError } from '@corral/protocol/errors';
+import { RunId, type Digest } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Store } from '@corral/protocol/store';
+import type { Tool } from '@corral/protocol/tool';
+import { SqliteStore } from '@corral/store/sqlite';
+import { findWalls, Laboratory, ProcessLauncher, readImage, realClock, realRandom, type RunView } from '@corral/supervisor';
+import { readingTools, writingTools } from '@corral/tools/fs';
+import { mustExist } from './commands/run.ts';
+import { startHost } from './host.ts';
+
+/** Opens the store of a folder for `work`, and closes it whatever happens. */
+export async function withStore<T>(data: string, work: (store: SqliteStore) => Promise<T>): Promise<T> {
+  if (!existsSync(join(data, 'corral.db'))) throw new CorralError('CORRAL_USAGE', `There is no data of Corral in ${data}.`);
+  const store = await SqliteStore.open(data);
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** A laboratory for `work`; its cells are gone afterwards. */
+export async function withLaboratory<T>(work: (laboratory: Laboratory, image: string) => Promise<T>): Promise<T> {
+  const image = readImage();
+  const laboratory = new Laboratory({
+    launcher: new ProcessLauncher(findWalls()),
+    clock: realClock,
+    random: realRandom,
+    cores: availableParallelism(),
+  });
+  try {
+    return await work(laboratory, image);
+  } finally {
+    laboratory.close();
+  }
+}
+
+/** The source of a bundle by its digest, as the store has it. */
+export function bundlesOf(store: Store): (digest: Digest) => Promise<{ digest: Digest; source: string }> {
+  return async (digest) => {
+    const source = await store.bundle(digest);
+    if (source === undefined) throw new CorralError('CORRAL_AGENT_UNKNOWN', `The bundle ${digest} is not in this data folder.`);
+    return { digest, source };
+  };
+}
+
+/** @throws CORRAL_USAGE */
+export function runId(text: string): RunId {
+  const parsed = RunId.safeParse(text);
+  if (!parsed.success) throw new CorralError('CORRAL_USAGE', `${text} is no id of a run; those look like run_0123456789ab.`);
+  return parsed.data;
+}
+
+/** @throws CORRAL_USAGE */
+export function wholeNumber(text: string, option: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new CorralError('CORRAL_USAGE', `${option} takes a whole number from 1, not ${text}.`);
+  return value;
+}
+
+/** Where a run goes on, and what it may use there. */
+export interface GoOptions {
+  readonly data: string;
+  readonly read?: string;
+  readonly write?: string;
+}
+
+export async function toolsOf({ read, write }: GoOptions): Promise<Tool[]> {
+  return [
+    ...(read === undefined ? [] : await readingTools(await mustExist(read, '--read names no folder:'))),
+    ...(write === undefined ? [] : await writingTools(await mustExist(write, '--write names no folder:'))),
+  ];
+}
+
+/**
+ * Refuses to go on with a run whose tools are not there: its calls would fail for no fault of its own.
+ * @throws CORRAL_USAGE
+ */
+export async function mustBeOffered(store: SqliteStore, record: RunRecord, tools: readonly Tool[]): Promise<void> {
+  for (const { target } of await store.grants(record.id)) {
+    if (target.kind !== 'tool' || tools.some((tool) => tool.name === target.tool)) continue;
+    throw new CorralError(
+      'CORRAL_USAGE',
+      `${record.id} holds ${target.tool}, which is not offered here: --read FOLDER offers fs.read and fs.list, --write FOLDER fs.write.`,
+    );
+  }
+}
+
+/** How far a run got: its outcome, or what it waits for that only a person can give. */
+export type Went = { readonly outcome: Outcome } | { readonly waiting: string };
+
+const WAITS_FOR_SOMEBODY = new Set<RunView['waiting']>(['resolution', 'upgrade', 'approval']);
+const LOOK_MS = 25;
+
+/** Starts a host on a folder and lets one run go on, until it ends or waits for a person. Other runs go on meanwhile. */
+export async function go(run: RunId, tenant: string, { data }: GoOptions, tools: readonly Tool[]): Promise<Went> {
+  const host = await startHost({ data, tenants: { [tenant]: { tools } } });
+  let looking = true;
+  try {
+    const ended = host.supervisor.ended(run).then((outcome): Went => ({ outcome }));
+    const stuck = (async (): Promise<Went> => {
+      while (looking) {
+        const view = host.supervisor.view(run);
+        if (view !== undefined && view.control === 'none' && WAITS_FOR_SOMEBODY.has(view.waiting)) return { waiting: view.waiting };
+        if (view?.control === 'paused') return { waiting: 'resume' };
+        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      }
+      return { waiting: 'nothing' };
+    })();
+    return await Promise.race([ended, stuck]);
+  } finally {
+    looking = false;
+    await host.close();
+  }
+}

@@ -1,0 +1,192 @@
+/** Journals as people read them: one line for what a crank was given, one for each effect, cut to the width of the terminal. */
+import { styleText } from 'node:util';
+import stringWidth from 'string-width';
+import type { Decision } from '@corral/protocol/decision';
+import type { Delivery, Result } from '@corral/protocol/delivery';
+import type { Effect } from '@corral/protocol/effect';
+import { outcomeText } from '@corral/protocol/outcome';
+import type { Entry, HostEvent } from '@corral/protocol/run';
+import { printable } from './table.ts';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Where nobody tells how wide the screen is. */
+const WIDTH = 140;
+
+export const screenWidth = (): number => process.stdout.columns ?? (Number(process.env['COLUMNS']) || WIDTH);
+export const paint = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
+
+const segmenter = new Intl.Segmenter();
+
+/** Text without what would steer a terminal, at most so many columns wide. */
+export function fit(text: string, width: number): string {
+  const clean = printable(text);
+  if (stringWidth(clean) <= width) return clean;
+  let kept = '';
+  let used = 0;
+  for (const { segment } of segmenter.segment(clean)) {
+    used += stringWidth(segment);
+    if (used > width - 1) break;
+    kept += segment;
+  }
+  return `${kept}…`;
+}
+
+/** As above, and filled up to that width. */
+export function column(text: string, width: number, align: 'left' | 'right' = 'left'): string {
+  const fitted = fit(text, width);
+  const gap = ' '.repeat(Math.max(0, width - stringWidth(fitted)));
+  return align === 'right' ? gap + fitted : fitted + gap;
+}
+
+const json = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
+
+/** What a crank was given. */
+export function deliveryText(text: string): string {
+  const delivery = JSON.parse(text) as Delivery;
+  switch (delivery.kind) {
+    case 'start':
+      return delivery.state === undefined ? `start ${json(delivery.input)}` : `start from checkpoint ${json(delivery.state)}`;
+    case 'reply':
+      return `reply ${delivery.results.map((result) => resultText(result)).join(', ')}`;
+    case 'message':
+      return `message from ${delivery.from.agent} ${json(delivery.body)}`;
+    case 'timer':
+      return `timer ${delivery.id}`;
+    case 'child_ended':
+      return `child ${delivery.id} ${outcomeText(delivery.outcome)}${delivery.outcome.kind === 'completed' ? ` ${json(delivery.outcome.output)}` : ''}`;
+    case 'cancel':
+      return `cancel: ${delivery.reason}`;
+  }
+}
+
+function resultText(result: Result): string {
+  return 'error' in result ? `${result.id} ${result.error.code}: ${result.error.message}` : `${result.id} ${json(result.value)}`;
+}
+
+/** One effect, with what was decided about it. */
+export function effectText(effect: Effect, decision: Decision | undefined): string {
+  const verdict =
+    decision?.verdict === 'deny' ? `  ✗ ${decision.code ?? 'denied'}${decision.message === undefined ? '' : ` ${decision.message}`}` : '';
+  switch (effect.kind) {
+    case 'call':
+      return `call ${effect.id} ${decision?.tool ?? `capability ${effect.cap}`} ${json(effect.input)}${verdict}`;
+    case 'send':
+      return `send ${effect.id} ${json(effect.body)}${verdict}`;
+    case 'spawn':
+      return `spawn ${effect.id} ${effect.agent} ${json(effect.input)}${decision?.child === undefined ? '' : ` as ${decision.child}`}${verdict}`;
+    case 'timer':
+      return `timer ${effect.id} in ${effect.ms} ms`;
+    case 'abort':
+      return `abort ${effect.id}`;
+    case 'listen':
+      return effect.on ? 'listen for messages' : 'listen no more';
+    case 'emit':
+      return `emit ${effect.event} ${json(effect.data)}`;
+    case 'log':
+      return `log ${effect.level} ${effect.text}`;
+    case 'checkpoint':
+      return `checkpoint ${json(effect.state)}`;
+    case 'finish':
+      return effect.error === undefined
+        ? `finish ${json(effect.output)}`
+        : `finish with ${effect.error.code ?? 'an error'}: ${effect.error.message}`;
+  }
+}
+
+/** What the host did outside of a crank. */
+export function eventText(event: HostEvent): string {
+  switch (event.kind) {
+    case 'unknown':
+      return `call ${event.id} has an unknown result: ${event.message}`;
+    case 'resolved':
+      return `call ${event.id} resolved by ${event.by}: ${event.how}${event.how === 'result' ? ` ${json('value' in event.result ? event.result.value : event.result)}` : ''}`;
+    case 'control':
+      return event.control === 'none' ? `resumed by ${event.by}: ${event.reason}` : `${event.control} by ${event.by}: ${event.reason}`;
+    case 'cancel':
+      return `cancel asked for by ${event.by}: ${event.reason}`;
+    case 'approval':
+      return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}`;
+    case 'held':
+      return `held (${event.why}): ${event.detail}`;
+    case 'released':
+      return `released by ${event.by}: ${event.reason}`;
+    case 'restamped':
+      return `replayed the same on Node ${event.header.node}`;
+    case 'upgraded':
+      return `moved to version ${event.version.slice(0, 19)}… by ${event.by}`;
+    case 'forked':
+      return `forked from ${event.from} by ${event.by}`;
+    case 'checkpoint':
+      return 'a new segment begins';
+    case 'ended':
+      return `ended: ${outcomeText(event.outcome)}${'message' in event.outcome ? ` ${event.outcome.message}` : ''}`;
+  }
+}
+
+/** The effects of an entry with their decisions, a line each. */
+export function effectLines(effects: string, decisions: readonly Decision[]): { readonly text: string; readonly denied: boolean }[] {
+  let list: Effect[];
+  try {
+    list = JSON.parse(effects) as Effect[];
+  } catch {
+    return [{ text: effects, denied: true }];
+  }
+  const byId = new Map(decisions.map((decision) => [decision.id, decision]));
+  return list.map((effect) => {
+    const decision = 'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined;
+    return { text: effectText(effect, decision), denied: decision?.verdict === 'deny' };
+  });
+}
+
+/** `1.2 ms`, in at most eight columns. */
+export const cpuText = (cpu_us: number): string => (cpu_us < 1e5 ? `${(cpu_us / 1000).toFixed(1)} ms` : `${(cpu_us / 1e6).toFixed(1)} s`);
+
+/** What was made of a crank when it was done again. */
+export interface Again {
+  readonly cpu_us: number;
+  readonly matched: boolean;
+}
+
+const COLUMNS = { seq: 6, at: 9, cpu: 9 };
+
+/** The titles above `entryLines`. */
+export function entryTitle(replayed: boolean): string {
+  const { seq, at, cpu } = COLUMNS;
+  const again = replayed ? `${column('replayed', cpu, 'right')}  ` : '';
+  return paint('dim', `${column('crank', seq, 'right')}  ${column('after', at, 'right')}  ${column('CPU', cpu, 'right')}  ${again} what`);
+}
+
+/**
+ * The lines of one entry.
+ * @param began time stamp of the first entry
+ * @param again undefined: it was not replayed; null: replays are shown, and this one has none
+ */
+export function entryLines(entry: Entry, began: number, again: Again | null | undefined): string[] {
+  const width = screenWidth();
+  const { seq, at, cpu } = COLUMNS;
+  const crank = entry.delivery !== undefined;
+  const since = entry.at - began;
+  const after = since < 1e4 ? `+${since} ms` : `+${(since / 1000).toFixed(1)} s`;
+  let head = `${paint('bold', column(String(entry.seq), seq, 'right'))}  ${paint('dim', column(after, at, 'right'))}  `;
+  head += column(crank ? cpuText(entry.cpu_us) : '', cpu, 'right');
+  let indent = seq + at + cpu + 6;
+  if (again !== undefined) {
+    head += `  ${column(again === null ? '' : cpuText(again.cpu_us), cpu, 'right')} `;
+    head += again === null ? ' ' : again.matched ? paint('green', '✓') : paint('red', '✗');
+    indent += cpu + 4;
+  } else head += ' ';
+  const room = Math.max(20, width - indent);
+  const rest = ' '.repeat(indent - 1);
+  const lines: string[] = [];
+  const put = (text: string, style: Style | undefined) => {
+    const fitted = fit(text, room);
+    lines.push(`${lines.length === 0 ? head : rest} ${style === undefined ? fitted : paint(style, fitted)}`);
+  };
+  if (entry.delivery !== undefined) put(deliveryText(entry.delivery), 'cyan');
+  if (entry.effects !== undefined)
+    for (const { text, denied } of effectLines(entry.effects, entry.decisions)) put(`→ ${text}`, denied ? 'red' : undefined);
+  if (entry.event !== undefined) put(eventText(entry.event), 'yellow');
+  if (lines.length === 0) lines.push(head);
+  return lines;
+}

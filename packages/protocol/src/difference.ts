@@ -1,0 +1,90 @@
+/**
+ * Where two batches of effects part: replay holds what it sees against what is recorded, and says not only that they differ
+ * but how. This file is imported by cells, so it stays free of libraries.
+ */
+import { canonical } from './json.ts';
+
+/**
+ * `different`: another effect stands in its place; `missing`: a recorded effect was not made again; `extra`: one was made that
+ * is not recorded.
+ */
+export const DIFFERENCE_KINDS = ['different', 'missing', 'extra'] as const;
+export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number];
+
+export interface Difference {
+  /** Which effect of its crank, from 0. */
+  readonly index: number;
+  readonly kind: DifferenceKind;
+  /** Canonical JSON, cut; "nothing" stands for an effect that is not there. */
+  readonly expected: string;
+  readonly seen: string;
+}
+
+/** Longest excerpt of an effect in characters. */
+const EXCERPT = 500;
+const NOTHING = 'nothing';
+
+/** The first place where two batches differ as JSON values. */
+export function firstDifference(expected: readonly unknown[], seen: readonly unknown[]): Difference | undefined {
+  for (let index = 0; index < Math.max(expected.length, seen.length); index++) {
+    if (index >= seen.length) return { index, kind: 'missing', expected: excerpt(expected[index]), seen: NOTHING };
+    if (index >= expected.length) return { index, kind: 'extra', expected: NOTHING, seen: excerpt(seen[index]) };
+    if (text(expected[index]) === text(seen[index])) continue;
+    const gone = expected.length - seen.length;
+    if (gone > 0 && follows(expected.slice(index + gone), seen.slice(index)))
+      return { index, kind: 'missing', expected: excerpt(expected[index]), seen: NOTHING };
+    if (gone < 0 && follows(seen.slice(index - gone), expected.slice(index)))
+      return { index, kind: 'extra', expected: NOTHING, seen: excerpt(seen[index]) };
+    return { index, kind: 'different', expected: excerpt(expected[index]), seen: excerpt(seen[index]) };
+  }
+  return undefined;
+}
+
+/** As above, for batches as they crossed; what is no JSON differs from everything but itself. */
+export function firstDifferenceOf(expected: string, seen: string): Difference | undefined {
+  if (expected === seen) return undefined;
+  const a = batch(expected);
+  const b = batch(seen);
+  if (a === undefined || b === undefined)
+    return { index: 0, kind: 'different', expected: expected.slice(0, EXCERPT), seen: seen.slice(0, EXCERPT) };
+  return firstDifference(a, b);
+}
+
+/** One sentence for people. */
+export function differenceText({ index, kind, expected, seen }: Difference): string {
+  const which = `effect ${index + 1}`;
+  if (kind === 'missing') return `${which} is missing: expected ${expected}, saw nothing`;
+  if (kind === 'extra') return `${which} is one too many: expected nothing, saw ${seen}`;
+  return `${which} is another: expected ${expected}, saw ${seen}`;
+}
+
+function batch(effects: string): readonly unknown[] | undefined {
+  try {
+    const value: unknown = JSON.parse(effects);
+    return Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same effects, but for their numbers: those shift behind an effect that is missing or too many. */
+function follows(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, i) => unnumbered(one) === unnumbered(b[i]));
+}
+
+function unnumbered(effect: unknown): string {
+  return text(typeof effect === 'object' && effect !== null ? { ...effect, id: undefined } : effect);
+}
+
+/** What nests too deeply for the canonical form is told apart all the same. */
+function text(value: unknown): string {
+  try {
+    return canonical(value);
+  } catch {
+    return JSON.stringify(value) ?? NOTHING;
+  }
+}
+
+function excerpt(value: unknown): string {
+  return text(value).slice(0, EXCERPT);
+}

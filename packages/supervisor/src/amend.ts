@@ -1,0 +1,106 @@
+/**
+ * What people decide about runs of a data folder on which no host is running: written straight into the journal, under a
+ * lease of its own. Whichever host opens the folder next takes the run up from there.
+ */
+import { Ledger } from '@corral/broker/ledger';
+import { CorralError, errorData } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports';
+import type { Entry, HostEvent, RunStatus } from '@corral/protocol/run';
+import type { Commit, Store, StoredRun } from '@corral/protocol/store';
+import type { Resolution } from './control.ts';
+import { fold } from './runs/revive.ts';
+
+export interface Read {
+  readonly stored: StoredRun;
+  /** As it stands after the last entry. */
+  readonly ledger: Ledger;
+  /** Since the last checkpoint, its own entry first; all where there is none. */
+  readonly entries: readonly Entry[];
+}
+
+/**
+ * Reads a run as it stands, without touching it.
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_JOURNAL_DAMAGED
+ */
+export async function read(store: Store, id: RunId): Promise<Read> {
+  const stored = await store.run(id);
+  if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} in this data folder.`);
+  const entries = await store.journal(id, Math.max(0, stored.checkpoint - 1));
+  const ledger = new Ledger(stored.record);
+  for (const entry of entries) fold(ledger, entry, stored.checkpoint);
+  return { stored, ledger, entries };
+}
+
+/**
+ * Appends what `decide` says to the journal of a run that no host holds.
+ * @param decide is given the run as it stands; what it throws is thrown here, and nothing has happened then
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE when it has ended
+ */
+export async function amend(
+  store: Store,
+  clock: Clock,
+  id: RunId,
+  decide: (run: Read) => readonly HostEvent[] | Promise<readonly HostEvent[]>,
+): Promise<void> {
+  const run = await read(store, id);
+  if (run.stored.status.lifecycle === 'ended') throw new CorralError('CORRAL_RUN_STATE', `${id} has ended.`);
+  const events = await decide(run);
+  const claimed = await store.claim(id);
+  if (claimed === undefined || claimed.seq !== run.stored.seq) throw new CorralError('CORRAL_RUN_STATE', `${id} has changed meanwhile.`);
+  const { ledger } = run;
+  const at = clock.now();
+  for (const event of events) {
+    ledger.applyEvent(event, at);
+    ledger.seq += 1;
+    const entry: Entry = { seq: ledger.seq, at, delivery: undefined, effects: undefined, decisions: [], event, cpu_us: 0 };
+    await store.commit(commitOf(id, claimed.epoch, entry, statusOf(ledger, claimed.status.control)));
+  }
+}
+
+/** A commit of nothing but an entry. */
+export function commitOf(run: RunId, epoch: number, entry: Entry, status: RunStatus): Commit {
+  return {
+    run,
+    epoch,
+    entry,
+    status,
+    consumed: undefined,
+    outbox: [],
+    spawned: [],
+    grants: [],
+    grantStates: [],
+    timers: [],
+    timersDone: [],
+  };
+}
+
+/** @param control as the store has it: a quarantine is not in every journal */
+export function statusOf(ledger: Ledger, control: RunStatus['control']): RunStatus {
+  return {
+    lifecycle: 'active',
+    control: control === 'quarantined' ? control : ledger.control,
+    waiting: ledger.waitingOn(),
+    outcome: undefined,
+    ended_at: undefined,
+  };
+}
+
+/**
+ * What settling a call with an unknown result writes down.
+ * @throws CORRAL_RUN_STATE
+ */
+export function resolutionOf(ledger: Ledger, call: number, by: string, resolution: Resolution): HostEvent {
+  const pending = ledger.pending.get(call);
+  if (pending?.kind !== 'call' || pending.state !== 'unknown') {
+    const waiting = [...ledger.pending.values()].filter((one) => one.kind === 'call' && one.state === 'unknown').map((one) => one.id);
+    const which = waiting.length === 0 ? 'No call of it does' : `These do: ${waiting.join(', ')}`;
+    throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${ledger.record.id} does not wait for a resolution. ${which}.`);
+  }
+  if (resolution.how === 'retry') return { kind: 'resolved', id: call, by, how: 'retry' };
+  const result =
+    resolution.how === 'result'
+      ? { id: call, value: resolution.value }
+      : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
+  return { kind: 'resolved', id: call, by, how: resolution.how, result };
+}
