@@ -81,8 +81,7 @@ export class Supervisor {
   private constructor(options: SupervisorOptions) {
     const { store, clock, random, launcher, cores } = options;
     this.#options = options;
-    for (const [tenant, { tools }] of Object.entries(options.tenants))
-      this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
+    this.configure(options.tenants);
 
     this.#broker = new Broker(
       {
@@ -159,6 +158,12 @@ export class Supervisor {
       proceed: (run) => supervisor.#proceed(run),
     });
     return supervisor;
+  }
+
+  /** Says anew what each tenant may be granted. Calls that are under way keep the tool they went to. */
+  configure(tenants: SupervisorOptions['tenants']): void {
+    this.#tools.clear();
+    for (const [tenant, { tools }] of Object.entries(tenants)) this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
   }
 
   /** A tool of a tenant, by name. */
