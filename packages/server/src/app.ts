@@ -4,6 +4,7 @@
  */
 import swagger from '@fastify/swagger';
 import fastify, {
+  LogController,
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
@@ -20,7 +21,6 @@ import {
 } from 'fastify-type-provider-zod';
 import type { ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
-import * as z from 'zod';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
 import { OPERATIONS, type Operation } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
@@ -30,6 +30,7 @@ import { ADMISSION } from '@corral/protocol/limits';
 import type { Door } from './door.ts';
 import { Access } from './people/access.ts';
 import { hostRefusal } from './people/address.ts';
+import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from './people/authenticate.ts';
 import { TooSoon, type Rate } from './people/rate.ts';
 import { agentRoutes } from './routes/agents.ts';
@@ -66,7 +67,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     ...(options.logger === undefined ? { logger: false } : { loggerInstance: options.logger }),
     ...(options.tls === undefined ? {} : { https: options.tls as never }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: settings.inForce().config.door.body_bytes,
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: 30_000,
@@ -113,7 +114,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
   } as unknown as Handlers<RouteName>;
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
   return app;
 }
 
@@ -244,6 +245,3 @@ function refuseRaw(this: FastifyInstance, error: Error & { code?: string }, sock
     );
   socket.destroySoon();
 }
-
-/** The document alone, for whoever generates from it. */
-export type OpenApi = z.core.JSONSchema.BaseSchema & { readonly paths: Record<string, Record<string, unknown>> };

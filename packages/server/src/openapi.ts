@@ -24,6 +24,13 @@ export function tidy<T extends Document>(document: T): T {
   visit(document.paths);
   return {
     ...document,
-    components: { ...document.components, schemas: Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)).sort()) },
+    components: {
+      ...document.components,
+      schemas: Object.fromEntries(
+        Object.entries(schemas)
+          .filter(([name]) => used.has(name))
+          .sort(),
+      ),
+    },
   };
 }
