@@ -12,6 +12,8 @@ export interface BundledAgent {
   readonly source: string;
   /** The same with what is needed to write its schemas as JSON Schema; it is only ever asked to describe itself. */
   readonly describing: string;
+  /** From what runs back to what its author wrote (Source Map 3, without the sources themselves). */
+  readonly map: string;
 }
 
 const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
@@ -26,10 +28,10 @@ export async function bundleAgent(file: string): Promise<BundledAgent> {
     bundle(`export { default } from ${JSON.stringify(path)};`, []),
     bundle(`export { default } from ${JSON.stringify(path)}; export { toJSONSchema } from 'corral:json-schema';`, [jsonSchemaOf(path)]),
   ]);
-  return { source, describing };
+  return { source: source.text, describing: describing.text, map: source.map };
 }
 
-async function bundle(entry: string, plugins: Plugin[]): Promise<string> {
+async function bundle(entry: string, plugins: Plugin[]): Promise<{ readonly text: string; readonly map: string }> {
   try {
     const result = await build({
       stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: 'agent', loader: 'ts' },
@@ -46,9 +48,13 @@ async function bundle(entry: string, plugins: Plugin[]): Promise<string> {
       legalComments: 'none',
       logLevel: 'silent',
       alias: { '@corral/guest': SDK },
-      plugins,
+      plugins: [...plugins, lent],
+      outfile: 'agent.js',
+      sourcemap: 'external',
+      sourcesContent: false,
     });
-    return result.outputFiles[0]?.text ?? '';
+    const file = (ending: string) => result.outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
+    return { text: file('.js'), map: file('.js.map') };
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
     if (first === undefined) throw error;
@@ -56,6 +62,18 @@ async function bundle(entry: string, plugins: Plugin[]): Promise<string> {
     throw new CorralError('CORRAL_BUNDLE_INVALID', `${at}${first.text}`);
   }
 }
+
+/** An agent in a folder without packages of its own uses the schemas that came with Corral. */
+const lent: Plugin = {
+  name: 'lent',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^zod(\/mini)?$/ }, async ({ path, resolveDir, kind, pluginData }) => {
+      if (pluginData === lent) return undefined;
+      const own = await esbuild.resolve(path, { kind, resolveDir, pluginData: lent });
+      return own.errors.length === 0 ? own : { path: fileURLToPath(import.meta.resolve(path)) };
+    });
+  },
+};
 
 /** zod/mini leaves writing JSON Schema out of its schemas; where the agent has zod, its own copy does it. */
 function jsonSchemaOf(agent: string): Plugin {

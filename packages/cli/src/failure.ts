@@ -1,5 +1,6 @@
 /** How the CLI fails: one clear sentence, its code, what to do next, and an exit code that a script can go by. */
 import { styleText } from 'node:util';
+import { ApiError } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 
 /** Documented in the help and the README. */
@@ -30,5 +31,6 @@ export function report(error: unknown, json: boolean): number {
     if (failure.audience === 'bug' && error instanceof Error && error.stack !== undefined) process.stderr.write(`${dim(error.stack)}\n`);
   }
   if (failure.code === 'CORRAL_USAGE') return EXIT.input;
+  if (failure instanceof ApiError) return failure.status < 500 && failure.status !== 429 ? EXIT.input : EXIT.host;
   return { guest: EXIT.input, operator: EXIT.host, bug: EXIT.bug }[failure.audience];
 }

@@ -30,7 +30,7 @@ export async function up(options: UpOptions): Promise<void> {
     options.tlsCert === undefined || options.tlsKey === undefined
       ? undefined
       : { cert: await file(options.tlsCert), key: await file(options.tlsKey) };
-  const logger = pino({ level: 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  const logger = pino({ level: 'warn', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
   const { read, write } = options;
   const host = await startHost({
     data: options.data,

@@ -80,6 +80,17 @@ export const ROUTES = {
     status: 200,
     response: s.AgentAlias,
   }),
+  sourceMap: route({
+    method: 'GET',
+    path: '/v1/bundles/:bundle/map',
+    tag: 'agents',
+    summary: 'Gives the source map of a bundle, as it was deployed.',
+    operation: 'agent.read',
+    params: s.SourceMapPath,
+    query: s.InTenant,
+    status: 200,
+    response: s.SourceMap,
+  }),
   listTools: route({
     method: 'GET',
     path: '/v1/tools',

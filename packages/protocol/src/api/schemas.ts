@@ -57,6 +57,7 @@ export const Agent = z
 export const AgentDetail = Agent.extend({ history: z.array(AgentVersion) }).meta({ id: 'AgentDetail' });
 export const AgentList = listOf(Agent);
 export const AgentQuery = Page.extend({ ...inTenant, q: z.string().max(100).exactOptional() });
+export const SourceMapPath = z.strictObject({ bundle: digest });
 export const InTenant = z.strictObject(inTenant);
 
 export const DeployRequest = z
@@ -64,10 +65,12 @@ export const DeployRequest = z
     ...inTenant,
     source: z.string().max(ADMISSION.bundle_bytes.max).describe('the bundle: one script'),
     describing: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('the same bundle with what writes its schemas'),
+    source_map: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('kept for who reads stacks; never read here'),
     alias: AliasName.exactOptional().describe('also point this alias at it'),
   })
   .meta({ id: 'DeployRequest' });
 export const Deployed = z.object({ agents: z.array(AgentVersion), alias: z.string().nullable() }).meta({ id: 'Deployed' });
+export const SourceMap = z.object({ bundle: digest, source_map: z.string().nullable() }).meta({ id: 'SourceMap' });
 export const MoveAlias = z.strictObject({ ...inTenant, version: digest }).meta({ id: 'MoveAlias' });
 export const RollBack = z.strictObject({ ...inTenant, reason: Reason }).meta({ id: 'RollBack' });
 

@@ -4,7 +4,9 @@ import { declared } from '../config/load.ts';
 import type { Door } from '../door.ts';
 import type { Handlers } from './handler.ts';
 
-export function agentRoutes(door: Door): Handlers<'deployAgent' | 'listAgents' | 'showAgent' | 'moveAlias' | 'rollBack' | 'listTools'> {
+export function agentRoutes(
+  door: Door,
+): Handlers<'deployAgent' | 'listAgents' | 'showAgent' | 'moveAlias' | 'rollBack' | 'sourceMap' | 'listTools'> {
   const { host, registry, feed, clock } = door;
   const moved = (tenant: string, agent: string, alias: string, version: string, by: string) =>
     feed.tell('alias.moved', { tenant, agent, data: { alias, version, by } });
@@ -14,6 +16,7 @@ export function agentRoutes(door: Door): Handlers<'deployAgent' | 'listAgents' |
       const by = access.principal.id;
       const versions = await host.deploy(tenant, body.source, body.describing ?? body.source);
       const agents = registry.deploy(tenant, versions, body.alias, by, clock.now());
+      if (body.source_map !== undefined) registry.keepMap(tenant, digestOf(body.source), body.source_map);
       for (const { agent, version } of agents)
         feed.tell('agent.deployed', { tenant, agent, data: { version, bundle: digestOf(body.source), by } });
       return { agents, alias: body.alias ?? null };
@@ -35,6 +38,10 @@ export function agentRoutes(door: Door): Handlers<'deployAgent' | 'listAgents' |
       const alias = registry.rollBack(tenant, params.agent, params.alias, access.principal.id, clock.now(), body.reason);
       moved(tenant, params.agent, params.alias, alias.version, access.principal.id);
       return alias;
+    },
+    async sourceMap({ params, query }, { access }) {
+      const { bundle } = params;
+      return { bundle, source_map: registry.map(access.one('agent.read', query.tenant), bundle) ?? null };
     },
     async listTools({ query }, { access }) {
       return { items: host.tools(access.one('agent.read', query.tenant)).map((tool) => declared(tool)) };

@@ -17,6 +17,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT R
 CREATE TABLE versions (
   n INTEGER PRIMARY KEY, tenant TEXT NOT NULL, agent TEXT NOT NULL, version TEXT NOT NULL, bundle TEXT NOT NULL,
   manifest TEXT NOT NULL, deployed_at INTEGER NOT NULL, deployed_by TEXT NOT NULL, UNIQUE (tenant, agent, version)) STRICT;
+CREATE TABLE maps (tenant TEXT NOT NULL, bundle TEXT NOT NULL, map TEXT NOT NULL, PRIMARY KEY (tenant, bundle)) STRICT;
 CREATE TABLE alias_moves (
   n INTEGER PRIMARY KEY, tenant TEXT NOT NULL, agent TEXT NOT NULL, alias TEXT NOT NULL, version TEXT NOT NULL,
   before INTEGER REFERENCES alias_moves (n), at INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL) STRICT;

@@ -69,6 +69,14 @@ export class Registry {
     );
   }
 
+  keepMap(tenant: string, bundle: string, map: string): void {
+    this.#db.run('INSERT OR REPLACE INTO maps (tenant, bundle, map) VALUES (?, ?, ?)', tenant, bundle, map);
+  }
+
+  map(tenant: string, bundle: string): string | undefined {
+    return this.#db.get<{ map: string }>('SELECT map FROM maps WHERE tenant = ? AND bundle = ?', tenant, bundle)?.map;
+  }
+
   /** @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN */
   move(tenant: string, agent: string, alias: string, version: string, by: string, at: number): AliasView {
     this.#mustKnow(tenant, agent);
