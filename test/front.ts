@@ -16,10 +16,10 @@ export interface Front {
   readonly admin: Client;
   readonly url: string;
   /** A client over the network with a token of these roles. */
-  as(tenant: string, ...roles: Role[]): Promise<Client & { readonly secret: string }>;
+  readonly as: (tenant: string, ...roles: Role[]) => Promise<Client & { readonly secret: string }>;
   /** Deploys an agent from the text of its definition. */
-  deploy(definition: string, more?: { tenant?: string; alias?: string }): Promise<string>;
-  bundle(definition: string): Promise<{ source: string; describing: string }>;
+  readonly deploy: (definition: string, more?: { tenant?: string; alias?: string }) => Promise<string>;
+  readonly bundle: (definition: string) => Promise<{ source: string; describing: string }>;
 }
 
 /** A folder whose path leaves room for a socket. */
@@ -63,7 +63,7 @@ export async function front(options: Partial<HostOptions> & { configText?: strin
     url,
     bundle,
     async as(tenant, ...roles) {
-      const { secret } = await admin.makeToken({ body: { name: `t${(made += 1)}`, tenant: tenant as '*', roles } });
+      const { secret } = await admin.makeToken({ body: { name: `t${(made += 1)}`, tenant: tenant, roles } });
       return { ...createClient(transportTo({ url }), secret), secret };
     },
     async deploy(definition, more = {}) {

@@ -72,7 +72,7 @@ async function ground({ admin, deploy }: Front): Promise<Ground> {
   for (const tenant of ['own', 'other']) {
     versions[tenant] = await deploy(HELLO, { tenant });
     await deploy(SLEEP, { tenant });
-    runs[tenant] = (await admin.submitRun({ body: { agent: 'sleeper', tenant: tenant as never } })).run;
+    runs[tenant] = (await admin.submitRun({ body: { agent: 'sleeper', tenant: tenant } })).run;
   }
   return { runs, versions };
 }

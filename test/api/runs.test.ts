@@ -67,14 +67,14 @@ test('aliases follow deploys, are moved, and go back one step at a time', async 
   const one = await deploy(`{ name: 'a', run: () => 1 }`, { alias: 'prod' });
   const two = await deploy(`{ name: 'a', run: () => 2 }`, { alias: 'prod' });
   const three = await deploy(`{ name: 'a', run: () => 3 }`, { alias: 'prod' });
-  const back = () => admin.rollBack({ params: { agent: 'a' as never, alias: 'prod' }, body: { reason: 'bad' } });
+  const back = () => admin.rollBack({ params: { agent: 'a', alias: 'prod' }, body: { reason: 'bad' } });
   expect((await back()).version).toBe(two);
   expect((await back()).version).toBe(one);
   await expect(back()).rejects.toMatchObject({ code: 'CORRAL_VERSION_UNKNOWN' });
   expect((await admin.submitRun({ body: { agent: 'a@prod' } })).version).toBe(one);
   expect((await admin.submitRun({ body: { agent: 'a' } })).version).toBe(three);
   expect((await admin.submitRun({ body: { agent: `a@${two.slice(0, 20)}` } })).version).toBe(two);
-  const shown = await admin.showAgent({ params: { agent: 'a' as never } });
+  const shown = await admin.showAgent({ params: { agent: 'a' } });
   expect(shown.history.map(({ version }) => version)).toEqual([three, two, one]);
 });
 

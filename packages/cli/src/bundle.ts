@@ -14,6 +14,8 @@ export interface BundledAgent {
   readonly describing: string;
   /** From what runs back to what its author wrote (Source Map 3, without the sources themselves). */
   readonly map: string;
+  /** The files it was made of. */
+  readonly inputs: readonly string[];
 }
 
 const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
@@ -28,10 +30,13 @@ export async function bundleAgent(file: string): Promise<BundledAgent> {
     bundle(`export { default } from ${JSON.stringify(path)};`, []),
     bundle(`export { default } from ${JSON.stringify(path)}; export { toJSONSchema } from 'corral:json-schema';`, [jsonSchemaOf(path)]),
   ]);
-  return { source: source.text, describing: describing.text, map: source.map };
+  return { source: source.text, describing: describing.text, map: source.map, inputs: source.inputs };
 }
 
-async function bundle(entry: string, plugins: Plugin[]): Promise<{ readonly text: string; readonly map: string }> {
+async function bundle(
+  entry: string,
+  plugins: Plugin[],
+): Promise<{ readonly text: string; readonly map: string; readonly inputs: readonly string[] }> {
   try {
     const result = await build({
       stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: 'agent', loader: 'ts' },
@@ -52,9 +57,10 @@ async function bundle(entry: string, plugins: Plugin[]): Promise<{ readonly text
       outfile: 'agent.js',
       sourcemap: 'external',
       sourcesContent: false,
+      metafile: true,
     });
     const file = (ending: string) => result.outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
-    return { text: file('.js'), map: file('.js.map') };
+    return { text: file('.js'), map: file('.js.map'), inputs: Object.keys(result.metafile.inputs).map((path) => resolve(path)) };
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
     if (first === undefined) throw error;

@@ -1,8 +1,10 @@
 /** Every command of `corral`; the reference and the completions are made from this. */
 import { Command } from 'commander';
 import { agentCommands } from './commands/agents.ts';
+import { authorCommands } from './commands/author.ts';
 import { completionCommand } from './commands/completion.ts';
 import { demo } from './commands/demo.ts';
+import { devCommand } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
 import { operateCommands } from './commands/operate.ts';
 import { peopleCommands } from './commands/people.ts';
@@ -61,6 +63,8 @@ export function createProgram(): Command {
       process.exitCode = await doctor(options);
     });
 
+  authorCommands(program);
+  devCommand(program);
   upCommand(program);
   agentCommands(program);
   runCommands(program);

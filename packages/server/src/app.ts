@@ -76,7 +76,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: 400, ignoreTrailingSlash: false, caseSensitive: true },
     clientErrorHandler: refuseRaw,
     frameworkErrors: (error, request, reply) => {
-      refuse(error, request as FastifyRequest, reply as unknown as FastifyReply);
+      refuse(error, request, reply);
     },
   });
   app.setValidatorCompiler(validatorCompiler);

@@ -44,6 +44,13 @@ export async function up(options: UpOptions): Promise<void> {
     logger,
   });
   announce(host, options.json === true);
+  const stop = async () => {
+    try {
+      await host.close(options.drain);
+    } catch (error) {
+      logger.error({ err: error }, 'did not stop in order');
+    }
+  };
   await new Promise<void>((done) => {
     let stopping = false;
     for (const signal of SIGNALS) {
@@ -52,10 +59,7 @@ export async function up(options: UpOptions): Promise<void> {
         if (stopping) process.exit(TERMINATED);
         stopping = true;
         process.stderr.write(`${signal}: no new work; stopping.\n`);
-        void host.close(options.drain).then(done, (error: unknown) => {
-          logger.error({ err: error }, 'did not stop in order');
-          done();
-        });
+        void stop().finally(done);
       });
     }
   });

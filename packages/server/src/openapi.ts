@@ -29,7 +29,7 @@ export function tidy<T extends Document>(document: T): T {
       schemas: Object.fromEntries(
         Object.entries(schemas)
           .filter(([name]) => used.has(name))
-          .sort(),
+          .sort(([a], [b]) => (a < b ? -1 : 1)),
       ),
     },
   };

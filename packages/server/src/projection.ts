@@ -151,18 +151,23 @@ export class Projection {
   }
 
   #admitted(run: RunId): void {
-    const { host, index, feed, config } = this.#options;
+    const { host, feed } = this.#options;
     const view = host.view(run);
     if (view === undefined) return;
     this.#count(run, view.tenant, view.agent);
     feed.tell('run.admitted', { tenant: view.tenant, run, agent: view.agent, data: { parent: view.parent ?? null } });
     if (this.#expected.has(run)) return;
-    void host.stored(run).then((stored) => {
-      if (stored === undefined) return;
-      index.add(stored.record, config());
-      // It may have ended before it was written down here.
-      if (stored.status.outcome !== undefined) index.end(run, stored.status.outcome, stored.status.ended_at ?? 0);
-    });
+    void this.#writeDown(run);
+  }
+
+  /** A child run, which its parent's commit made. */
+  async #writeDown(run: RunId): Promise<void> {
+    const { host, index, config } = this.#options;
+    const stored = await host.stored(run);
+    if (stored === undefined) return;
+    index.add(stored.record, config());
+    // It may have ended before it was written down here.
+    if (stored.status.outcome !== undefined) index.end(run, stored.status.outcome, stored.status.ended_at ?? 0);
   }
 
   #end(

@@ -139,6 +139,6 @@ export class Submissions {
         throw new CorralError('CORRAL_REQUEST_INVALID', `ceilings.${name} is ${asked[name]}; this host allows ${tenant} at most ${most}.`);
       if (most !== Infinity && asked[name] === undefined) result[name] = Math.min(most, own[name] ?? DEFAULT_CEILINGS[name]);
     }
-    return result as CeilingsRequest;
+    return result;
   }
 }

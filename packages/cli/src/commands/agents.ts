@@ -67,8 +67,8 @@ export function agentCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral alias hello prod sha256:3cf4…`)
     .action(async (agent: string, alias: string, version: string, flags: Tenant) => {
       const moved = await connect(flags).moveAlias({
-        params: { agent: agent as never, alias },
-        body: { version: version as never, ...inTenant(flags) },
+        params: { agent: agent, alias },
+        body: { version: version, ...inTenant(flags) },
       });
       print(flags, moved, () => `${agent}@${moved.alias}  ${moved.version}`);
     });
@@ -82,7 +82,7 @@ export function agentCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral rollback hello -m 'it greets the wrong people'`)
     .action(async (agent: string, flags: Tenant & { readonly alias: string; readonly reason: string }) => {
       const moved = await connect(flags).rollBack({
-        params: { agent: agent as never, alias: flags.alias },
+        params: { agent: agent, alias: flags.alias },
         body: { reason: flags.reason, ...inTenant(flags) },
       });
       print(flags, moved, () => `${agent}@${moved.alias}  ${moved.version}`);

@@ -151,7 +151,7 @@ export function peopleCommands(program: Command): void {
             ? 'nothing has changed'
             : [
                 result.version,
-                ...result.changes.map((one) => `  ${one.path}: ${JSON.stringify(one.now)} → ${JSON.stringify(one.then)}`),
+                ...result.changes.map((one) => `  ${one.path}: ${JSON.stringify(one.now)} → ${JSON.stringify(one.next)}`),
               ].join('\n'),
         );
       });

@@ -79,7 +79,7 @@ export function runCommands(program: Command): void {
   one('show', 'show a run, or an agent', 'corral show run_3k9x7m2p4q5r').action(async (id: string, flags: HostFlags) => {
     const client = connect(flags);
     if (!id.startsWith('run_')) {
-      const agent = await client.showAgent({ params: { agent: id as never } });
+      const agent = await client.showAgent({ params: { agent: id } });
       print(flags, agent, () =>
         [
           `${agent.agent}  ${agent.purpose}`,
@@ -318,7 +318,7 @@ async function endText(client: Client, run: Run): Promise<string> {
   if (!('stack' in outcome) || outcome.stack === undefined) return printable(said);
   let { stack } = outcome;
   try {
-    const agent = await client.showAgent({ params: { agent: run.agent as never }, query: { tenant: run.tenant } });
+    const agent = await client.showAgent({ params: { agent: run.agent }, query: { tenant: run.tenant } });
     const bundle = agent.history.find(({ version }) => version === run.version)?.bundle;
     if (bundle !== undefined) {
       const { source_map } = await client.sourceMap({ params: { bundle }, query: { tenant: run.tenant } });

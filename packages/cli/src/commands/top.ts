@@ -53,11 +53,11 @@ class Top {
     stdin.setRawMode(true);
     stdin.on('keypress', (_, key: { name?: string; ctrl?: boolean }) => void this.#key(key));
     const ended = new Promise<void>((resolve) => (this.#done = resolve));
-    let failure: unknown;
+    let failure: Error | undefined;
     const timer = setInterval(
       () =>
         void this.#refresh().catch((error: unknown) => {
-          failure = error;
+          failure = error instanceof Error ? error : new Error(String(error));
           this.#done();
         }),
       EVERY_MS,

@@ -359,7 +359,7 @@ export const ConfigView = z
   .object({ version: z.string(), file: z.string().nullable(), applied_at: time_ms, applied_by: z.string(), config: json })
   .meta({ id: 'Config' });
 export const ConfigCheck = z
-  .object({ version: z.string(), same: z.boolean(), changes: z.array(z.object({ path: z.string(), now: json, then: json })) })
+  .object({ version: z.string(), same: z.boolean(), changes: z.array(z.object({ path: z.string(), now: json, next: json })) })
   .meta({ id: 'ConfigCheck' });
 
 export const Health = z.object({ ok: z.boolean(), version: z.string() }).meta({ id: 'Health' });

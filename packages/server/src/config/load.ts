@@ -153,15 +153,15 @@ function jsonSchemaOf(schema: z.ZodType): Record<string, Json> {
 export interface Change {
   readonly path: string;
   readonly now: Json;
-  readonly then: Json;
+  readonly next: Json;
 }
 
 /** What is different between two configurations as data, leaf by leaf. */
-export function differences(now: Json, then: Json, path = ''): Change[] {
-  if (canonical(now) === canonical(then)) return [];
+export function differences(now: Json, next: Json, path = ''): Change[] {
+  if (canonical(now) === canonical(next)) return [];
   const isObject = (value: Json): value is Record<string, Json> => typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isObject(now) || !isObject(then)) return [{ path, now, then }];
-  return [...new Set([...Object.keys(now), ...Object.keys(then)])]
+  if (!isObject(now) || !isObject(next)) return [{ path, now, next }];
+  return [...new Set([...Object.keys(now), ...Object.keys(next)])]
     .sort()
-    .flatMap((key) => differences(now[key] ?? null, then[key] ?? null, path === '' ? key : `${path}.${key}`));
+    .flatMap((key) => differences(now[key] ?? null, next[key] ?? null, path === '' ? key : `${path}.${key}`));
 }

@@ -1,7 +1,7 @@
 /** What a principal may do here, put to the table of roles; and whose tenant a request is about. */
 import { ANY_TENANT, may, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
-import { TenantId } from '@corral/protocol/ids';
+import type { TenantId } from '@corral/protocol/ids';
 
 export class Access {
   readonly principal: Principal;

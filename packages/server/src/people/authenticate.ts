@@ -78,7 +78,7 @@ export class Authenticator {
     if (!allowed) throw unknown('The token names no tenant of this host.');
     const listed = payload[issuer.roles_claim];
     const roles = (Array.isArray(listed) ? listed : []).filter((role): role is Role => Role.safeParse(role).success);
-    return { id: `oidc:${new URL(issuer.issuer).host}/${String(payload['sub'])}`.slice(0, 200), tenant: tenant as string, roles };
+    return { id: `oidc:${new URL(issuer.issuer).host}/${String(payload['sub'])}`.slice(0, 200), tenant: tenant, roles };
   }
 
   #keysOf(issuer: Issuer): Promise<KeySet> {

@@ -96,7 +96,7 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
         at: clock.now(),
         by,
         operation,
-        target: body.target as unknown as Json,
+        target: body.target,
         reason,
         dryRun,
         config: settings.inForce().version,

@@ -1,7 +1,6 @@
 /** Tokens, schedules, the configuration, and the state of the host itself. */
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
-import type { Json } from '@corral/protocol/json';
 import type { Door } from '../door.ts';
 import type { Handlers } from './handler.ts';
 import { VERSION } from '../version.ts';
@@ -66,7 +65,7 @@ export function peopleRoutes(door: Door): Handlers<Names> {
       return settings.view;
     },
     async checkConfig() {
-      return settings.check() as Promise<{ version: string; same: boolean; changes: { path: string; now: Json; then: Json }[] }>;
+      return settings.check();
     },
     async applyConfig(_, { access }) {
       return settings.apply(access.principal.id, clock.now());

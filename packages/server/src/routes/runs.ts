@@ -2,7 +2,6 @@
 import type { RunTree } from '@corral/protocol/api/schemas';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Json } from '@corral/protocol/json';
 import type { RunView } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import { callsOf, entryView, explain, messagesOf } from '../journal.ts';
@@ -151,7 +150,7 @@ export function runRoutes(door: Door): Handlers<Names> {
         params.run,
         params.call,
         access.principal.id,
-        body.how === 'result' ? { how: 'result', value: body.value as Json } : { how: body.how },
+        body.how === 'result' ? { how: 'result', value: body.value } : { how: body.how },
       );
       return { run: params.run, call: params.call, how: body.how };
     },
