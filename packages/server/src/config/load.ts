@@ -1,6 +1,7 @@
 /** Reads a configuration, checks it as a whole, and gives it a version: the digest of what it says. */
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { registerHooks } from 'node:module';
 import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as z from 'zod';
@@ -82,6 +83,7 @@ async function read(file: string): Promise<{ readonly value: unknown; readonly t
   }
   try {
     if (extname(file) === '.json') return { value: JSON.parse(text), text };
+    lend();
     // The query makes Node load it again after a change; what it imports is loaded once.
     const url = `${pathToFileURL(file).href}?${hash('sha256', text).slice(0, 16)}`;
     return { value: ((await import(url)) as { default?: unknown }).default, text };
@@ -94,6 +96,25 @@ async function read(file: string): Promise<{ readonly value: unknown; readonly t
       },
     );
   }
+}
+
+/** What a configuration imports, it finds here where its own folder has no packages. */
+const LENT: ReadonlySet<string> = new Set(['@corral/server/config', 'zod']);
+let lent = false;
+
+function lend(): void {
+  if (lent) return;
+  lent = true;
+  registerHooks({
+    resolve(specifier, context, next) {
+      try {
+        return next(specifier, context);
+      } catch (error) {
+        if (!LENT.has(specifier)) throw error;
+        return next(specifier, { ...context, parentURL: import.meta.url });
+      }
+    },
+  });
 }
 
 async function toolsOf(config: Config, base: string, vault: Vault, from: string): Promise<readonly Tool[]> {
