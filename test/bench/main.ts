@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing. */
+import { api } from './api.ts';
 import { callClosed, callEffect } from './calls.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
@@ -11,6 +12,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   kill,
   pause,
   density,
+  api,
 };
 
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));

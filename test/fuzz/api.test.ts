@@ -19,7 +19,7 @@ interface Doc {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-const RUNS = 12;
+const RUNS = 30;
 /** Values that have broken somebody's server before. */
 const odd = fc.oneof(
   fc.constantFrom<unknown>(
