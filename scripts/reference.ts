@@ -5,9 +5,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
-import * as z from 'zod';
 import { createProgram } from '@corral/cli/program';
+import { jsonSchemaOf } from '@corral/protocol/api/json-schema';
 import { statusOf } from '@corral/protocol/api/problem';
 import { OPERATIONS, Role } from '@corral/protocol/api/roles';
 import { ROUTES, type Route } from '@corral/protocol/api/routes';
@@ -19,6 +18,7 @@ import { Config } from '@corral/server/config/schema';
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), '..', 'docs', 'reference');
 const NOTE = '<!-- Written by scripts/reference.ts; change the code and write it again with `npm run reference`. -->';
 
+type Command = ReturnType<typeof createProgram>;
 type Schema = { readonly [key: string]: unknown };
 
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -41,7 +41,8 @@ function cli(): string {
   return `# Commands\n\n${NOTE}\n\nEvery command says this itself with \`--help\`.\n\n${pages.join('\n\n')}\n`;
 }
 
-const asSchema = (schema: z.ZodType): Schema => z.toJSONSchema(schema, { unrepresentable: 'any', io: 'input' }) as Schema;
+type ZodType = Parameters<typeof jsonSchemaOf>[0];
+const asSchema = (schema: ZodType): Schema => jsonSchemaOf(schema);
 
 /** Rows of name, type, default, text for every leaf of a schema. */
 function rowsOf(schema: Schema, defs: Schema, path = '', depth = 0): string[][] {
@@ -55,7 +56,7 @@ function rowsOf(schema: Schema, defs: Schema, path = '', depth = 0): string[][] 
       `\`${here}\``,
       typeOf(inner, defs),
       inner['default'] === undefined ? (required.has(name) ? 'required' : '') : `\`${short(inner['default'])}\``,
-      String(member['description'] ?? inner['description'] ?? ''),
+      (member['description'] ?? inner['description'] ?? '') as string,
     ];
     // They have tables of their own.
     if (depth > 3 || name === 'ceilings' || name === 'budget') return [row];
@@ -87,7 +88,7 @@ function typeOf(schema: Schema, defs: Schema): string {
   return typeof type === 'string' ? type : 'any JSON';
 }
 
-function section(title: string, schema: z.ZodType | undefined): string[] {
+function section(title: string, schema: ZodType | undefined): string[] {
   if (schema === undefined) return [];
   const json = asSchema(schema);
   const defs = { ...(json['$defs'] as Schema | undefined), ...(json['definitions'] as Schema | undefined) };

@@ -13,8 +13,8 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   // Whatever it was, the host lives, and nothing was left behind.
-  expect(await made.admin.health({})).toMatchObject({ ok: true });
-  expect((await made.admin.listRuns({})).items).toEqual([]);
+  const { items } = await made.admin.listRuns({});
+  if (items.length > 0) throw new Error(`It made ${items.length} runs.`);
 });
 
 const call = (path: string, init: RequestInit = {}) =>
@@ -23,11 +23,12 @@ const call = (path: string, init: RequestInit = {}) =>
     headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json', ...(init.headers as object) },
   });
 
-async function problem(answer: Response, status: number) {
+/** The status of a refusal, which must be a problem document that says the same. */
+async function problem(asked: Promise<Response>): Promise<number> {
+  const answer = await asked;
   expect(answer.headers.get('content-type')).toContain('application/problem+json');
-  const document = Problem.parse(await answer.json());
-  expect([answer.status, document.status]).toEqual([status, status]);
-  return document;
+  expect(Problem.parse(await answer.json()).status).toBe(answer.status);
+  return answer.status;
 }
 
 /** Writes bytes to the port, gives back what came. */
@@ -62,14 +63,14 @@ describe('a body', () => {
     ['with an input above the limit', `{"agent":"hello","input":"${'x'.repeat(1_100_000)}"}`, 413],
     ['above the limit of the door', `{"agent":"hello","input":"${'x'.repeat(3_000_000)}"}`, 413],
   ])('%s', async (_, body, status) => {
-    await problem(await submit(body), status);
+    expect(await problem(submit(body))).toBe(status);
   });
 
   test('of another kind than JSON', async () => {
-    await problem(await submit('agent=hello', { 'content-type': 'application/x-www-form-urlencoded' }), 415);
+    expect(await problem(submit('agent=hello', { 'content-type': 'application/x-www-form-urlencoded' }))).toBe(415);
   });
   test('with a key that is too long', async () => {
-    await problem(await submit('{"agent":"hello"}', { 'idempotency-key': 'k'.repeat(300) }), 400);
+    expect(await problem(submit('{"agent":"hello"}', { 'idempotency-key': 'k'.repeat(300) }))).toBe(400);
   });
 });
 
@@ -91,10 +92,10 @@ describe('a path', () => {
     ['/v1/runs?cursor=%00%01', 400],
     ['/v1/runs?tenant=other', 403],
   ])('%s is answered with %i', async (path, status) => {
-    await problem(await call(path), status);
+    expect(await problem(call(path))).toBe(status);
   });
   test('with a method it does not have', async () => {
-    await problem(await call('/v1/runs', { method: 'PATCH', body: '{}' }), 404);
+    expect(await problem(call('/v1/runs', { method: 'PATCH', body: '{}' }))).toBe(404);
   });
 });
 
@@ -113,7 +114,8 @@ describe('bytes', () => {
     expect(text).toMatch(/^HTTP\/1\.1 400 /);
   });
   test('that stop in the middle of a body', async () => {
-    await raw(`POST /v1/runs HTTP/1.1\r\n${head()}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"agent":`);
+    const text = await raw(`POST /v1/runs HTTP/1.1\r\n${head()}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"agent":`);
+    expect(text).not.toMatch(/^HTTP\/1\.1 2/);
   });
   test('that come in dribbles are put together', async () => {
     expect(await raw('GET /hea', 30, 'lthz HTTP/1.1\r\nHo', 30, 'st: 127.0.0.1\r\nConnection: close\r\n', 30, '\r\n')).toMatch(

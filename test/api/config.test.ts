@@ -26,7 +26,7 @@ test('is read again, compared, and applied while runs go on; each run says under
   await admin.showRun({ params: { run: old.run }, query: { wait_ms: 10_000 } });
   const made = await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
   expect(made.config).toBe(checked.version);
-  const { config } = await admin.operate({ body: { operation: 'kill', target: { tenant: 'guests' as never }, reason: 'x' } });
+  const { config } = await admin.operate({ body: { operation: 'kill', target: { tenant: 'guests' }, reason: 'x' } });
   expect(config).toBe(checked.version);
 });
 

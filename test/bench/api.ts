@@ -100,7 +100,7 @@ async function bare(setup: (app: FastifyInstance) => void): Promise<{ port: numb
   return { port: (app.server.address() as AddressInfo).port, close: () => app.close() };
 }
 
-export async function apiSubmit(): Promise<Figure> {
+async function apiSubmit(): Promise<Figure> {
   const front = await benchFront();
   await front.deploy(NOOP);
   const body = JSON.stringify({ agent: 'noop', input: { text: 'x'.repeat(200) } });
@@ -157,7 +157,7 @@ async function lateness(port: number, secret: string, tell: (n: number) => void)
   return samples;
 }
 
-export async function apiFollow(): Promise<Figure> {
+async function apiFollow(): Promise<Figure> {
   const front = await benchFront();
   const { feed } = front.host.door;
   const about = { tenant: 'local', run: 'run_000000000000', agent: 'noop' };
@@ -186,7 +186,7 @@ export async function apiFollow(): Promise<Figure> {
   return figure;
 }
 
-export async function apiKillAll(): Promise<Figure> {
+async function apiKillAll(): Promise<Figure> {
   const front = await benchFront();
   await front.deploy(MIXED);
   const { admin } = front;

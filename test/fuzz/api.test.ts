@@ -2,7 +2,7 @@
  * The front door, asked for everything its own OpenAPI document allows and much that it does not. Whatever comes in, the
  * answer is one the document knows: never a 500, never anything but JSON, and every refusal a problem document.
  */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Problem } from '@corral/protocol/api/problem';
 import { front, HELLO, SLEEP } from '../front.ts';
@@ -126,9 +126,9 @@ test('every answer to anything is one of those the document knows', { timeout: 2
           const said = `${method} ${target} ${JSON.stringify(made)} → ${answer.status}`;
           if (operation.operationId === 'events' && answer.ok) return abort.abort();
           const json: unknown = await answer.json();
-          expect(answer.status < 500 || answer.status === 503, `${said} ${JSON.stringify(json)}`).toBe(true);
-          if (answer.ok) expect(Object.keys(operation.responses), said).toContain(String(answer.status));
-          else if (operation.operationId !== 'ready') expect(Problem.safeParse(json).success, said).toBe(true);
+          const known = Object.keys(operation.responses).includes(String(answer.status));
+          const right = answer.ok || answer.status === 503 ? known : answer.status < 500 && Problem.safeParse(json).success;
+          if (!right) throw new Error(`${said} ${JSON.stringify(json)}`);
         }),
         { numRuns: operation.operationId === 'deployAgent' ? 5 : RUNS },
       );

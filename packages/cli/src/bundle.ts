@@ -76,7 +76,9 @@ const lent: Plugin = {
     esbuild.onResolve({ filter: /^zod(\/mini)?$/ }, async ({ path, resolveDir, kind, pluginData }) => {
       if (pluginData === lent) return undefined;
       const own = await esbuild.resolve(path, { kind, resolveDir, pluginData: lent });
-      return own.errors.length === 0 ? own : { path: fileURLToPath(import.meta.resolve(path)) };
+      return own.errors.length === 0
+        ? own
+        : { path: fileURLToPath(path === 'zod' ? import.meta.resolve('zod') : import.meta.resolve('zod/mini')) };
     });
   },
 };

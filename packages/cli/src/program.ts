@@ -6,7 +6,7 @@ import { completionCommand } from './commands/completion.ts';
 import { demo } from './commands/demo.ts';
 import { devCommand } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
-import { operateCommands } from './commands/operate.ts';
+import { eventsCommand, operateCommands } from './commands/operate.ts';
 import { peopleCommands } from './commands/people.ts';
 import { runFile } from './commands/run.ts';
 import { runCommands } from './commands/runs.ts';
@@ -70,6 +70,7 @@ export function createProgram(): Command {
   runCommands(program);
   topCommand(program);
   operateCommands(program);
+  eventsCommand(program);
   peopleCommands(program);
   completionCommand(program);
   return program;

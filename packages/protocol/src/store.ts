@@ -88,7 +88,8 @@ export interface Store {
 
   run(run: RunId): Promise<StoredRun | undefined>;
   runs(filter: RunFilter): Promise<readonly StoredRun[]>;
-  journal(run: RunId, after?: number): Promise<readonly Entry[]>;
+  /** @param limit at most so many entries; without it, all */
+  journal(run: RunId, after?: number, limit?: number): Promise<readonly Entry[]>;
   inbox(run: RunId): Promise<readonly InboxItem[]>;
   /** The grants a run holds, each with its whole chain. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;

@@ -26,7 +26,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants): 
     views: () => supervisor.runs(),
     stored: (run) => store.run(run),
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
-    journal: (run, after) => store.journal(run, after),
+    journal: (run, after, limit) => store.journal(run, after, limit),
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],
     configure(next) {

@@ -101,7 +101,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       reply,
     );
   });
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     const refusal = channel.kind === 'network' ? hostRefusal(request.headers, settings.inForce().config.door.hosts) : undefined;
     if (refusal !== undefined) throw refusal;
   });

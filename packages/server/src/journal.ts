@@ -31,8 +31,16 @@ export const effectsOf = (entry: Entry): Effect[] => (entry.effects === undefine
 const deliveryOf = (entry: Entry): Delivery | undefined =>
   entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
 
-export function callsOf(entries: readonly Entry[]): CallView[] {
+/** What a journal comes in: page after page, so that a long one never holds the host up. */
+export type Pages = AsyncIterable<readonly Entry[]>;
+
+export async function callsOf(pages: Pages): Promise<CallView[]> {
   const calls = new Map<number, CallView>();
+  for await (const page of pages) foldCalls(calls, page);
+  return [...calls.values()];
+}
+
+function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): void {
   for (const entry of entries) {
     const delivery = deliveryOf(entry);
     if (delivery?.kind === 'reply') {
@@ -76,10 +84,15 @@ export function callsOf(entries: readonly Entry[]): CallView[] {
       if (call !== undefined) call.state = event.kind === 'unknown' ? 'unknown' : 'open';
     }
   }
-  return [...calls.values()];
 }
 
-export function messagesOf(entries: readonly Entry[]): MessageView[] {
+export async function messagesOf(pages: Pages): Promise<MessageView[]> {
+  const messages: MessageView[] = [];
+  for await (const page of pages) messages.push(...messagesIn(page));
+  return messages;
+}
+
+function messagesIn(entries: readonly Entry[]): MessageView[] {
   return entries.flatMap((entry): MessageView[] => {
     const delivery = deliveryOf(entry);
     const received: MessageView[] =
@@ -108,16 +121,21 @@ export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event
   };
 }
 
-/** Says in sentences why a run is as it is, and what can be done about it. No payloads are in it. */
-export function explain(
+/** Says in sentences why a run is as it is, and what can be done about it. Of payloads it tells what an error's message told. */
+export async function explain(
   status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>,
   view: RunView | undefined,
-  entries: readonly Entry[],
-): { readonly verdict: string; readonly because: string[]; readonly next: string[] } {
+  pages: Pages,
+): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[] }> {
   const because: string[] = [];
   const next: string[] = [];
-  const calls = callsOf(entries);
-  const controlled = entries.findLast((entry) => entry.event?.kind === 'control')?.event;
+  const folded = new Map<number, CallView>();
+  let controlled: Entry['event'];
+  for await (const page of pages) {
+    foldCalls(folded, page);
+    controlled = page.findLast((entry) => entry.event?.kind === 'control')?.event ?? controlled;
+  }
+  const calls = [...folded.values()];
   for (const { call, tool, error } of calls.filter(({ state }) => state === 'denied').slice(-5))
     because.push(`Call ${call} to ${tool} was denied: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
   if (status.outcome !== undefined)

@@ -38,7 +38,7 @@ export interface HostPort {
   stored(run: RunId): Promise<StoredRun | undefined>;
   /** All runs there are, in the order of their admission; for putting lists right after a stop that was not in order. */
   everyRun(): Promise<readonly StoredRun[]>;
-  journal(run: RunId, after: number): Promise<readonly Entry[]>;
+  journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
   hasBundle(bundle: Digest): Promise<boolean>;
   tools(tenant: TenantId): readonly Tool[];
   configure(tenants: Readonly<Record<string, { readonly tools: readonly Tool[] }>>): void;

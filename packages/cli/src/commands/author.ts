@@ -73,7 +73,7 @@ async function ofFile(file: string, tenant: string | undefined): Promise<readonl
 }
 
 /** Declarations that give an agent's `uses` their types. */
-export function typesOf(tools: readonly ToolTypes[]): string {
+function typesOf(tools: readonly ToolTypes[]): string {
   const rows = tools
     // These are in the SDK itself.
     .filter(({ tool }) => !['fs.read', 'fs.list', 'fs.write'].includes(tool))
@@ -85,7 +85,7 @@ export function typesOf(tools: readonly ToolTypes[]): string {
 }
 
 /** A JSON Schema, as far as tools use it, as a type; what it cannot say is `unknown`. */
-export function typeOf(schema: Json, depth = 0): string {
+function typeOf(schema: Json, depth = 0): string {
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema) || depth > 20) return 'unknown';
   const {
     type,

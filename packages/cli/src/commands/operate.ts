@@ -4,7 +4,7 @@ import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
-import { duration, table } from '../screen/table.ts';
+import { duration, printable, table } from '../screen/table.ts';
 
 const VERBS = {
   pause: 'stop runs where they stand; their time stands still too',
@@ -73,6 +73,41 @@ export function operateCommands(program: Command): void {
       );
     });
 }
+
+/** `corral events`: taken up again where it was left, whenever the host hangs up. */
+export function eventsCommand(program: Command): void {
+  hostFlags(program.command('events'))
+    .description('follow what happens on a host')
+    .option('--run <run>', 'only of this run')
+    .option('--agent <name>', 'only of this agent')
+    .option('--kinds <list>', 'only these, with commas: run.ended,run.paused')
+    .addHelpText('after', `\nExample:\n  corral events --kinds run.ended --json`)
+    .action(async (flags: HostFlags & { readonly run?: string; readonly agent?: string; readonly kinds?: string }) => {
+      const client = connect(flags);
+      const query = {
+        ...(flags.run === undefined ? {} : { run: flags.run as never }),
+        ...(flags.agent === undefined ? {} : { agent: flags.agent }),
+        ...(flags.kinds === undefined ? {} : { kinds: flags.kinds }),
+      };
+      let last: string | undefined;
+      for (;;) {
+        for await (const event of client.follow(query, { last })) {
+          if (event.kind === 'reset') {
+            process.stderr.write('some events were missed\n');
+            last = undefined;
+            continue;
+          }
+          last = event.id;
+          const { at, kind, run, agent, data } = event;
+          const text = `${new Date(at).toISOString().slice(11, 23)}  ${kind}  ${run ?? ''}  ${agent ?? ''}  ${JSON.stringify(data)}`;
+          process.stdout.write(`${flags.json === true ? JSON.stringify(event) : printable(text)}\n`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    });
+}
+
+const AGAIN_MS = 500;
 
 /** @throws CORRAL_USAGE when it is none or more than one */
 function targetOf(run: string | undefined, flags: Flags) {

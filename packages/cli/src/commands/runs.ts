@@ -280,7 +280,7 @@ export function runTable(items: readonly Summary[]): string[] {
   );
 }
 
-export const stateOf = (run: Pick<Summary, 'ended_as' | 'control' | 'lifecycle' | 'residency' | 'on_cpu'>): string => {
+const stateOf = (run: Pick<Summary, 'ended_as' | 'control' | 'lifecycle' | 'residency' | 'on_cpu'>): string => {
   if (run.ended_as !== null) return run.ended_as;
   if (run.control !== 'none') return run.control;
   if (run.on_cpu) return 'running';

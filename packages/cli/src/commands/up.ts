@@ -4,7 +4,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { existsSync } from 'node:fs';
 import { dataFolder, DATA } from '../connect.ts';
 
-export const DEFAULT_PORT = 7070;
+const DEFAULT_PORT = 7070;
 
 interface Flags {
   readonly data?: string;

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { registerHooks } from 'node:module';
 import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import * as z from 'zod';
+import { jsonSchemaOf } from '@corral/protocol/api/json-schema';
 import { CorralError } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/tool';
@@ -156,20 +156,13 @@ export function declared(tool: Tool) {
   return {
     tool: tool.name,
     description: tool.description,
-    input: jsonSchemaOf(tool.input),
-    output: jsonSchemaOf(tool.output),
+    input: schemaOf(tool.input),
+    output: schemaOf(tool.output),
     annotations: tool.annotations as unknown as Record<string, Json>,
   };
 }
 
-function jsonSchemaOf(schema: z.ZodType): Record<string, Json> {
-  const {
-    $schema: _,
-    '~standard': __,
-    ...rest
-  } = z.toJSONSchema(schema, { unrepresentable: 'any', io: 'input' }) as Record<string, unknown>;
-  return JSON.parse(JSON.stringify(rest)) as Record<string, Json>;
-}
+const schemaOf = (schema: Tool['input']) => JSON.parse(JSON.stringify(jsonSchemaOf(schema))) as Record<string, Json>;
 
 export interface Change {
   readonly path: string;

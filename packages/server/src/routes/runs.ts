@@ -12,6 +12,8 @@ type Names = 'submitRun' | 'listRuns' | 'showRun' | 'runTree' | 'whyRun' | 'runC
 
 /** How often somebody who waits for more of a journal is served. */
 const LOOK_MS = 100;
+/** Entries of a journal that are read at once. */
+const PAGE = 200;
 
 export function runRoutes(door: Door): Handlers<Names> {
   const { host, index, projection, submissions, clock } = door;
@@ -43,6 +45,15 @@ export function runRoutes(door: Door): Handlers<Names> {
     left: view?.left ?? null,
   });
   const summaryOf = (row: RunRow) => summary(row, row.ended_as === null ? host.view(row.id as RunId) : undefined);
+
+  async function* pagesOf(run: RunId) {
+    for (let after = 0; ;) {
+      const page = await host.journal(run, after, PAGE);
+      yield page;
+      if (page.length < PAGE) return;
+      after = page.at(-1)?.seq ?? after;
+    }
+  }
 
   const treeOf = (row: RunRow, depth: number): RunTree => {
     const { run, agent, lifecycle, control, ended_as } = summaryOf(row);
@@ -116,17 +127,17 @@ export function runRoutes(door: Door): Handlers<Names> {
       findRun(door, access, 'run.read', params.run);
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
-      return { run: params.run, ...explain(stored.status, host.view(params.run), await host.journal(params.run, 0)) };
+      return { run: params.run, ...(await explain(stored.status, host.view(params.run), pagesOf(params.run))) };
     },
 
     async runCalls({ params }, { access }) {
       findRun(door, access, 'run.payload', params.run);
-      return { items: callsOf(await host.journal(params.run, 0)) };
+      return { items: await callsOf(pagesOf(params.run)) };
     },
 
     async runMessages({ params }, { access }) {
       findRun(door, access, 'run.payload', params.run);
-      return { items: [...messagesOf(await host.journal(params.run, 0))] };
+      return { items: [...(await messagesOf(pagesOf(params.run)))] };
     },
 
     async runJournal({ params, query }, { access, request }) {
@@ -135,7 +146,7 @@ export function runRoutes(door: Door): Handlers<Names> {
       for (;;) {
         // Asked first: an end that comes in between is seen at the next look.
         const over = index.get(params.run)?.ended_as !== null;
-        const entries = await host.journal(params.run, query.after);
+        const entries = await host.journal(params.run, query.after, query.limit + 1);
         if (entries.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
           const page = entries.slice(0, query.limit);
           return { items: page.map((entry) => entryView(entry)), next: entries.length > page.length ? (page.at(-1)?.seq ?? null) : null };

@@ -195,10 +195,10 @@ export class SqliteCore {
     return rows.map((row) => storedRun(row));
   }
 
-  journal(run: RunId, after = 0): Entry[] {
+  journal(run: RunId, after = 0, limit = -1): Entry[] {
     const rows = this.#statement(
-      'SELECT seq, at, cpu_us, body FROM journal WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq',
-    ).all(run, after);
+      'SELECT seq, at, cpu_us, body FROM journal WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?',
+    ).all(run, after, limit);
     return (rows as unknown as Parameters<typeof decodeBody>[0][]).map((row) => decodeBody(row));
   }
 

@@ -108,8 +108,8 @@ export class SqliteStore implements Store {
   runs(filter: RunFilter): Promise<readonly StoredRun[]> {
     return this.#reader.call('runs', filter);
   }
-  journal(run: RunId, after?: number): ReturnType<Store['journal']> {
-    return this.#reader.call('journal', run, after);
+  journal(run: RunId, after?: number, limit?: number): ReturnType<Store['journal']> {
+    return this.#reader.call('journal', run, after, limit);
   }
   inbox(run: RunId): ReturnType<Store['inbox']> {
     return this.#reader.call('inbox', run);
