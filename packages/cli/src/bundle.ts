@@ -4,7 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { build, context, type BuildContext, type BuildOptions, type BuildResult, type Plugin } from 'esbuild';
 import { CorralError } from '@corral/protocol/errors';
 
 export interface BundledAgent {
@@ -25,42 +25,79 @@ const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
  * @throws CORRAL_BUNDLE_INVALID, naming the first error with its file and line
  */
 export async function bundleAgent(file: string): Promise<BundledAgent> {
-  const path = resolve(file);
-  const [source, describing] = await Promise.all([
-    bundle(`export { default } from ${JSON.stringify(path)};`, []),
-    bundle(`export { default } from ${JSON.stringify(path)}; export { toJSONSchema } from 'corral:json-schema';`, [jsonSchemaOf(path)]),
-  ]);
-  return { source: source.text, describing: describing.text, map: source.map, inputs: source.inputs };
+  const [source, describing] = await Promise.all(entriesOf(file).map((options) => output(build(options))));
+  return bundled(source, describing);
 }
 
-async function bundle(
-  entry: string,
-  plugins: Plugin[],
-): Promise<{ readonly text: string; readonly map: string; readonly inputs: readonly string[] }> {
+/** Bundles the same agent again and again: what has not changed is not read again. */
+export class Bundler {
+  readonly #contexts: Promise<readonly BuildContext[]>;
+
+  constructor(file: string) {
+    this.#contexts = Promise.all(entriesOf(file).map((options) => context(options)));
+  }
+
+  /** @throws CORRAL_BUNDLE_INVALID */
+  async bundle(): Promise<BundledAgent> {
+    const [source, describing] = await Promise.all((await this.#contexts).map((one) => output(one.rebuild())));
+    return bundled(source, describing);
+  }
+
+  async close(): Promise<void> {
+    for (const one of await this.#contexts) await one.dispose();
+  }
+}
+
+interface Output {
+  readonly text: string;
+  readonly map: string;
+  readonly inputs: readonly string[];
+}
+
+function bundled(source: Output | undefined, describing: Output | undefined): BundledAgent {
+  const { text = '', map = '', inputs = [] } = source ?? {};
+  return { source: text, describing: describing?.text ?? '', map, inputs };
+}
+
+/** What runs, and what describes it. */
+function entriesOf(file: string): BuildOptions[] {
+  const path = resolve(file);
+  return [
+    optionsOf(`export { default } from ${JSON.stringify(path)};`, []),
+    optionsOf(`export { default } from ${JSON.stringify(path)}; export { toJSONSchema } from 'corral:json-schema';`, [jsonSchemaOf(path)]),
+  ];
+}
+
+function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
+  return {
+    stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: 'agent', loader: 'ts' },
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'corralBundle',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    conditions: ['import', 'default'],
+    target: 'es2024',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    logLevel: 'silent',
+    alias: { '@corral/guest': SDK },
+    plugins: [...plugins, lent],
+    outfile: 'agent.js',
+    // Who describes itself shows nobody a stack.
+    sourcemap: plugins.length === 0 ? 'external' : false,
+    sourcesContent: false,
+    metafile: true,
+  };
+}
+
+async function output(building: Promise<BuildResult>): Promise<Output> {
   try {
-    const result = await build({
-      stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: 'agent', loader: 'ts' },
-      bundle: true,
-      write: false,
-      format: 'iife',
-      globalName: 'corralBundle',
-      platform: 'neutral',
-      mainFields: ['module', 'main'],
-      conditions: ['import', 'default'],
-      target: 'es2024',
-      minifySyntax: true,
-      minifyWhitespace: true,
-      legalComments: 'none',
-      logLevel: 'silent',
-      alias: { '@corral/guest': SDK },
-      plugins: [...plugins, lent],
-      outfile: 'agent.js',
-      sourcemap: 'external',
-      sourcesContent: false,
-      metafile: true,
-    });
-    const file = (ending: string) => result.outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
-    return { text: file('.js'), map: file('.js.map'), inputs: Object.keys(result.metafile.inputs).map((path) => resolve(path)) };
+    const { outputFiles = [], metafile } = await building;
+    const file = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
+    return { text: file('.js'), map: file('.js.map'), inputs: Object.keys(metafile?.inputs ?? {}).map((path) => resolve(path)) };
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
     if (first === undefined) throw error;

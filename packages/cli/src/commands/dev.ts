@@ -12,7 +12,7 @@ import { outcomeText } from '@corral/protocol/outcome';
 import type { Entry } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
-import { bundleAgent } from '../bundle.ts';
+import { Bundler } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
 import { EXIT, report } from '../failure.ts';
 import { startHost, type Host } from '../host.ts';
@@ -54,6 +54,7 @@ export function devCommand(program: Command): void {
         process.exitCode = await dev.once(performance.now());
         if (flags.watch === true) await dev.watch();
       } finally {
+        await dev.close();
         await host.close();
       }
     });
@@ -76,6 +77,7 @@ class Dev {
   readonly #input: Json;
   readonly #json: boolean;
   readonly #watchers = new Map<string, FSWatcher>();
+  readonly #bundler: Bundler;
   #inputs: ReadonlySet<string> = new Set();
   #saved: (() => void) | undefined;
   #dirty = false;
@@ -84,8 +86,13 @@ class Dev {
   constructor(host: Host, file: string, input: Json, json: boolean) {
     this.#host = host;
     this.#file = file;
+    this.#bundler = new Bundler(file);
     this.#input = input;
     this.#json = json;
+  }
+
+  close(): Promise<void> {
+    return this.#bundler.close();
   }
 
   /** Runs it again at every save, until the process is told to stop. */
@@ -106,7 +113,7 @@ class Dev {
   async once(since: number): Promise<number> {
     const { supervisor, store } = this.#host;
     try {
-      const { source, describing, map, inputs } = await bundleAgent(this.#file);
+      const { source, describing, map, inputs } = await this.#bundler.bundle();
       this.#follow(inputs);
       const [manifests] = await supervisor.describe([describing]);
       const [version] = await supervisor.deploy(TENANT, source, manifests);
