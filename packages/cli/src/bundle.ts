@@ -29,22 +29,23 @@ export async function bundleAgent(file: string): Promise<BundledAgent> {
   return bundled(source, describing);
 }
 
-/** Bundles the same agent again and again: what has not changed is not read again. */
+/** Bundles one agent again and again, for trying it: what has not changed is not read again, and what describes it also runs. */
 export class Bundler {
-  readonly #contexts: Promise<readonly BuildContext[]>;
+  readonly #context: Promise<BuildContext>;
 
   constructor(file: string) {
-    this.#contexts = Promise.all(entriesOf(file).map((options) => context(options)));
+    const [, describing] = entriesOf(file);
+    this.#context = context({ ...describing, sourcemap: 'external' });
   }
 
   /** @throws CORRAL_BUNDLE_INVALID */
   async bundle(): Promise<BundledAgent> {
-    const [source, describing] = await Promise.all((await this.#contexts).map((one) => output(one.rebuild())));
-    return bundled(source, describing);
+    const both = await output((await this.#context).rebuild());
+    return bundled(both, both);
   }
 
   async close(): Promise<void> {
-    for (const one of await this.#contexts) await one.dispose();
+    await (await this.#context).dispose();
   }
 }
 
@@ -60,7 +61,7 @@ function bundled(source: Output | undefined, describing: Output | undefined): Bu
 }
 
 /** What runs, and what describes it. */
-function entriesOf(file: string): BuildOptions[] {
+function entriesOf(file: string): readonly [BuildOptions, BuildOptions] {
   const path = resolve(file);
   return [
     optionsOf(`export { default } from ${JSON.stringify(path)};`, []),
