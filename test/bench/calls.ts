@@ -155,7 +155,7 @@ export async function callEffect(): Promise<Figure[]> {
           for (let i = 0; i < EACH; i++) {
             const turn = (queues[at] as Promise<unknown>).then(async () => {
               const [{ id, input }] = JSON.parse(texts[at] as string) as [{ id: number; input: unknown }];
-              texts[at] = await (bare[at] as BareCell).crank(JSON.stringify({ id, value: input }));
+              return (texts[at] = await (bare[at] as BareCell).crank(JSON.stringify({ id, value: input })));
             });
             queues[at] = turn;
             await turn;

@@ -1,8 +1,10 @@
 /** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing. */
 import { api } from './api.ts';
 import { callClosed, callEffect } from './calls.ts';
+import { decide } from './decide.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
+import { journal, parked, resume } from './survive.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   'cold-start': coldStarts,
@@ -13,6 +15,10 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   pause,
   density,
   api,
+  resume,
+  parked,
+  journal,
+  decide,
 };
 
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));

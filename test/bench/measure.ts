@@ -1,7 +1,7 @@
 /** How everything here is measured: figure and floor in turn, several passes in one run, medians over passes. */
 import { cpus, totalmem } from 'node:os';
 
-export interface Summary {
+interface Summary {
   readonly p50: number;
   readonly p99: number;
   readonly samples: number;

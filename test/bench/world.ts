@@ -18,7 +18,7 @@ export interface BenchWorld {
   close(): Promise<void>;
 }
 
-export const TENANT = 'bench' as TenantId;
+const TENANT = 'bench' as TenantId;
 
 export async function benchWorld(tools: readonly Tool[], options: Partial<SupervisorOptions> = {}): Promise<BenchWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'corral-bench-'));

@@ -148,6 +148,10 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
       status: { ...ACTIVE, control: 'paused' },
       epoch: 1,
       seq: 2,
+      restored: false,
+      checkpoint: 0,
+      inbox: 0,
+      parked: false,
     });
     expect(await again.journal(runId(1))).toEqual([
       entry(1),

@@ -172,7 +172,7 @@ describe('cancel', () => {
     const w = await world();
     const { id, ended } = await w.submit(await w.deploy(patient(body)));
     await w.until(id, (view) => view?.waiting === 'timer');
-    expect(w.supervisor.control.cancel(id, 'ana', 'enough', 150)).toMatchObject({ operation: 'cancel' });
+    expect(await w.supervisor.control.cancel(id, 'ana', 'enough', 150)).toMatchObject({ operation: 'cancel' });
     expect(await ended).toEqual(expected);
   });
 });

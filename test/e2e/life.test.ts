@@ -217,7 +217,7 @@ describe('many runs', () => {
     const runs: { id: RunId; ended: Promise<unknown> }[] = [];
     for (let n = 0; n < 6; n++) runs.push(await w.submit(version, n));
     for (const { id } of runs) await w.until(id, (view) => view?.waiting === 'call');
-    w.supervisor.park();
+    await w.supervisor.park();
     expect(w.supervisor.runs().map((view) => view.residency)).toEqual(runs.map(() => 'parked'));
     doors.open();
     expect(await Promise.all(runs.map((run) => run.ended))).toEqual(runs.map((_, n) => ({ kind: 'completed', output: [n, 'open', true] })));

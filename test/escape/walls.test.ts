@@ -1,9 +1,9 @@
 /** The operating system's walls, tried from inside by code that is not in an isolate (invariant 2). */
 import { spawn } from 'node:child_process';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -48,6 +48,15 @@ async function burgle(walls: Walls, become?: number): Promise<{ uid: number; fou
   if (said === '') throw new Error(complained);
   return JSON.parse(said) as { uid: number; found: string[] };
 }
+
+// A program called bwrap in whatever folder the host was started from would have been run by it, as root where that is root.
+test('walls are built with programs of absolute folders only', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'corral-path-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'bwrap'), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+  expect(findWalls(folder).bubblewrap).toMatchObject({ path: join(folder, 'bwrap') });
+  expect(findWalls(relative(process.cwd(), folder)).bubblewrap).toEqual({ missing: 'bwrap is not installed' });
+});
 
 describe('code run directly in the place of a cell', () => {
   test.runIf(osWall(here) === 'bubblewrap')('finds no way out through bubblewrap', async () => {

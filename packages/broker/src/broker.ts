@@ -5,18 +5,19 @@
 import type { Grants } from '@corral/policy/grants';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
-import { Effects, type Effect } from '@corral/protocol/effect';
 import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
-import { LIMIT_NAMES } from '@corral/protocol/limits';
+import type { Json } from '@corral/protocol/json';
+import { CEILINGS, LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
+import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { decide, emptyBatch, exceeded, type Batch, type Dispatch } from './decide.ts';
 import { Dispatcher } from './dispatch.ts';
+import { parseEffects } from './effects.ts';
 import type { Ledger, PendingCall } from './ledger.ts';
 
 export interface BrokerPowers {
@@ -26,8 +27,6 @@ export interface BrokerPowers {
   readonly grants: Grants;
   /** What a tenant may use, by name. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
-  /** An agent of a bundle that is in use. */
-  readonly agent: (bundle: string, name: string) => AgentVersion | undefined;
 }
 
 /** What the bus tells the supervisor. */
@@ -44,19 +43,22 @@ export interface BusEvents {
   readonly emitted: (run: RunId, event: string, data: unknown) => void;
   readonly logged: (run: RunId, level: string, text: string) => void;
   /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
-  readonly refused: (run: RunId, error: CorralError) => void;
+  readonly refused: (run: RunId, epoch: number, error: CorralError) => void;
 }
 
 /** A run as the bus needs it: its ledger and the lease it is held under. */
 export interface BusRun {
   readonly ledger: Ledger;
+  /** The agents of its bundle, by name. */
+  readonly agents: ReadonlyMap<string, AgentVersion>;
   readonly epoch: number;
   readonly control: Control;
   /** It is over, though that may not be durable yet. */
   readonly outcome: Outcome | undefined;
-  /** Somebody asked it to stop. */
-  readonly cancelled: { readonly by: string; readonly reason: string } | undefined;
 }
+
+/** The longest text of effects that can have been taken. */
+const EFFECTS_KEPT = MACHINE.effects_bytes.default + CEILINGS.message_bytes.max;
 
 /** What came back from a cell. */
 export interface Crank {
@@ -69,18 +71,24 @@ export interface Crank {
 
 export class Broker {
   readonly #powers: BrokerPowers;
-  readonly #events: BusEvents;
+  readonly #listener: () => BusEvents;
   readonly #dispatcher: Dispatcher;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
+  #closed = false;
 
-  constructor(powers: BrokerPowers, events: BusEvents) {
+  /** @param events asked for when something happens, so that whoever listens may be made later */
+  constructor(powers: BrokerPowers, events: () => BusEvents) {
     this.#powers = powers;
-    this.#events = events;
+    this.#listener = events;
     this.#dispatcher = new Dispatcher(powers.clock, {
-      onResult: (run, result) => events.deliver(run, { kind: 'reply', results: [result] }, undefined),
-      onUnknown: (run, id, message) => events.unknown(run, id, message),
+      onResult: (run, result) => this.#events.deliver(run, { kind: 'reply', results: [result] }, undefined),
+      onUnknown: (run, id, message) => this.#events.unknown(run, id, message),
     });
+  }
+
+  get #events(): BusEvents {
+    return this.#listener();
   }
 
   /** Calls that have left and not come back. */
@@ -89,39 +97,68 @@ export class Broker {
   }
 
   /**
-   * Takes one crank through the bus. When it returns, the ledger has the crank and tools that may start early are on
+   * Takes one crank through the bus. If it throws, the run must be ended: its ledger has only part of the crank. When it returns, the ledger has the crank and tools that may start early are on
    * their way; everything else leaves once the commit is durable.
    * @returns the outcome, when the crank ended its run
    */
   crank(run: BusRun, crank: Crank): Outcome | undefined {
+    const { seq } = run.ledger;
+    try {
+      return this.#crank(run, crank);
+    } catch (error) {
+      // Nothing of it was handed to the store; the next entry takes its place.
+      run.ledger.seq = seq;
+      throw error;
+    }
+  }
+
+  #crank(run: BusRun, crank: Crank): Outcome | undefined {
     const { ledger } = run;
     const { record } = ledger;
     const seq = ledger.seq + 1;
     const now = this.#powers.clock.now();
+    const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
     ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
+    if (child !== undefined) this.#powers.grants.release(child);
     ledger.purse.spend('cpu_ms', crank.cpu_us / 1000);
 
-    const effects = parseEffects(crank.effectsText);
+    const effects = parseEffects(crank.effectsText, record.ceilings);
     let batch: Batch;
-    if (effects instanceof CorralError) batch = ended({ kind: 'failed', code: effects.code, message: effects.message });
+    if ('kind' in effects) batch = ended(effects);
     else {
-      batch = decide(ledger, seq, effects, this.#context(ledger, now));
+      batch = decide(ledger, seq, effects, this.#context(run, now));
       ledger.journalBytes += crank.deliveryText.length + crank.effectsText.length;
       const limit = overrun(ledger);
       if (batch.outcome === undefined && limit !== undefined) batch = ended(limit, batch.decisions);
       batch.outcome ??= finishOutcome(run);
     }
+    if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
 
-    const entry: Entry = {
+    let entry: Entry = {
       seq,
       at: now,
       delivery: crank.deliveryText,
-      effects: crank.effectsText,
+      // What was refused for its size is not kept either.
+      effects: crank.effectsText.length > EFFECTS_KEPT ? undefined : crank.effectsText,
       decisions: batch.decisions,
       event: undefined,
       cpu_us: crank.cpu_us,
     };
     ledger.seq = seq;
+    ledger.segment_entries += 1;
+    ledger.segment_cpu_us += crank.cpu_us;
+    if (ledger.segment_entries === MACHINE.checkpoint_hint_entries.default) {
+      const text = `${ledger.segment_entries} entries since the last checkpoint: bringing this run back takes as long as replaying them. checkpoint(state) makes it short again.`;
+      this.#events.logged(record.id, 'warn', text);
+    }
+    if (batch.outcome === undefined && ledger.checkpointing !== undefined) {
+      const { state, unread } = ledger.checkpointing;
+      entry = {
+        ...entry,
+        event: { kind: 'checkpoint', state: state as Json, unread: (unread ?? []) as Json, ledger: ledger.snapshot() as unknown as Json },
+      };
+      ledger.applyEvent(entry.event as HostEvent, now);
+    }
     if (batch.outcome === undefined) {
       const asked_at = this.#powers.clock.monotonic();
       for (const call of batch.dispatches) {
@@ -131,39 +168,50 @@ export class Broker {
       }
     }
     const timersDone = crank.delivery.kind === 'timer' ? [crank.delivery.id, ...batch.timersDone] : batch.timersDone;
-    void this.#commit(run, entry, crank.inbox, batch, timersDone);
+    // A refusal is told by the event.
+    this.#handOver(run, entry, crank.inbox, batch, timersDone).catch(() => undefined);
     return batch.outcome;
   }
 
   /**
    * Writes down something the host did to a run; the ledger has it when this returns. Ends the run if the event says so.
-   * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on
+   * @throws whatever the store refused it for; nothing of it has happened then
+   * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on;
+   * `cpu_us`: what it had used of the CPU for that
    */
   record(
     run: BusRun,
     event: HostEvent,
-    more: { readonly revoke?: boolean; readonly delivery?: string | undefined } = {},
-  ): Promise<CommitResult | undefined> {
+    more: { readonly revoke?: boolean; readonly delivery?: string | undefined; readonly cpu_us?: number } = {},
+  ): Promise<CommitResult> {
     const { ledger } = run;
-    ledger.applyEvent(event);
+    const at = this.#powers.clock.now();
+    ledger.applyEvent(event, at);
+    const cpu_us = Math.round(more.cpu_us ?? 0);
+    ledger.purse.spend('cpu_ms', cpu_us / 1000);
     ledger.seq += 1;
     const entry: Entry = {
       seq: ledger.seq,
-      at: this.#powers.clock.now(),
+      at,
       delivery: more.delivery,
       effects: undefined,
       decisions: [],
       event,
-      cpu_us: 0,
+      cpu_us,
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
-    return this.#commit(run, entry, undefined, batch, [], more.revoke);
+    return this.#handOver(run, entry, undefined, batch, [], more.revoke);
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
   async settled(run: RunId): Promise<void> {
     await this.#committing.get(run);
+  }
+
+  /** Whether something handed over for a run is not durable yet, or what follows from it has not happened. */
+  isCommitting(run: RunId): boolean {
+    return this.#committing.has(run);
   }
 
   /** The agent, or its supervisor, gives up a call that may be under way. */
@@ -192,15 +240,33 @@ export class Broker {
     return this.#dispatcher.isUnderway(run, id);
   }
 
+  /** Nothing more leaves; what is being written may still become durable. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#committing.values());
+  }
+
   /** Stops everything that is under way for a run. Returns how many calls were aborted. */
   dropCalls(ledger: Ledger): number {
     return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
   }
 
-  #context(ledger: Ledger, now: number) {
-    const { random, grants, tool, agent } = this.#powers;
-    const { tenant, bundle } = ledger.record;
-    return { now, random, grants, tool: (name: string) => tool(tenant, name), agent: (name: string) => agent(bundle, name) };
+  #context({ ledger, agents }: BusRun, now: number) {
+    const { random, grants, tool } = this.#powers;
+    const { tenant } = ledger.record;
+    return { now, random, grants, tool: (name: string) => tool(tenant, name), agent: (name: string) => agents.get(name) };
+  }
+
+  /** Commits. Whatever goes wrong with it concerns this run, and nobody else. */
+  async #handOver(run: BusRun, entry: Entry, ...more: CommitRest): Promise<CommitResult> {
+    const { epoch } = run;
+    try {
+      return await this.#commit(run, entry, ...more);
+    } catch (error) {
+      const reason = internal(error);
+      this.#events.refused(run.ledger.record.id, epoch, reason);
+      throw reason;
+    }
   }
 
   async #commit(
@@ -210,7 +276,7 @@ export class Broker {
     batch: Batch,
     timersDone: readonly number[],
     revoke = false,
-  ): Promise<CommitResult | undefined> {
+  ): Promise<CommitResult> {
     const { ledger } = run;
     const { record } = ledger;
     const { outcome } = batch;
@@ -251,12 +317,6 @@ export class Broker {
     const last = this.#committing.get(record.id);
     try {
       result = await committing;
-    } catch (error) {
-      this.#events.refused(
-        record.id,
-        error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error }),
-      );
-      return undefined;
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
@@ -274,7 +334,7 @@ export class Broker {
     for (const [i, outgoing] of commit.outbox.entries()) {
       const number = result.delivered[i] ?? 0;
       if (number > 0) this.#events.deliver(outgoing.to, outgoing.delivery, number);
-      else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number);
+      else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
     }
     for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
     for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);
@@ -285,6 +345,7 @@ export class Broker {
     }
     // It was ended from outside while this was being written: what was still under embargo never leaves.
     if (run.outcome !== undefined) return;
+    if (this.#closed) return;
     for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
     for (const call of batch.dispatches) if (!call.early) this.#dispatcher.start(record, call);
@@ -304,13 +365,20 @@ export class Broker {
     if (results.length > 0) this.#events.deliver(ledger.record.id, { kind: 'reply', results }, undefined);
   }
 
-  #bounce(ledger: Ledger, id: number): void {
+  #bounce(ledger: Ledger, id: number, full: boolean): void {
     const pending = ledger.pending.get(id);
     if (pending?.kind !== 'decided') return;
-    const error = errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
+    const error = full
+      ? errorData('CORRAL_MAILBOX_FULL', `${MACHINE.mailbox_messages.default} messages wait for that run already.`, { call: id })
+      : errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
     pending.delivery = { kind: 'reply', results: [{ id, error }] };
   }
 }
+
+type CommitRest = [consumed: number | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
+
+const internal = (error: unknown): CorralError =>
+  error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });
 
 /** A batch of which nothing leaves. */
 function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
@@ -329,23 +397,6 @@ function overrun(ledger: Ledger): Outcome | undefined {
   return undefined;
 }
 
-function parseEffects(text: string): readonly Effect[] | CorralError {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return new CorralError('CORRAL_EFFECT_INVALID', 'The crank’s effects are no JSON.');
-  }
-  if (Array.isArray(value) && value.length === 0) return [];
-  const parsed = Effects.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  return new CorralError(
-    'CORRAL_EFFECT_INVALID',
-    `An effect has the wrong shape: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown'}.`,
-  );
-}
-
 export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {
   return {
     lifecycle: outcome === undefined ? 'active' : 'ended',
@@ -356,9 +407,10 @@ export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number)
   };
 }
 
-/** What the run spent, in whole units and never more than it had. */
+/** What the run spent or gave away, in whole units and never more than it had. */
 function wholeAmounts(ledger: Ledger) {
-  const spent = ledger.spent();
+  // What is still reserved may be spent yet, by a call under way or a grandchild; nobody is left to give it back to.
+  const spent = ledger.purse.committed();
   const granted = ledger.purse.granted;
   return Object.fromEntries(
     Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), granted[name as keyof typeof granted])]),
@@ -366,8 +418,8 @@ function wholeAmounts(ledger: Ledger) {
 }
 
 /** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
-function finishOutcome({ ledger, cancelled }: BusRun): Outcome | undefined {
-  const { finished } = ledger;
+function finishOutcome({ ledger }: BusRun): Outcome | undefined {
+  const { finished, cancelled } = ledger;
   if (finished === undefined) return undefined;
   const { error } = finished;
   // A run that was asked to stop and stopped was cancelled, whatever it threw on its way out.

@@ -7,11 +7,21 @@ import type { Decision } from '@corral/protocol/decision';
 import type { CallEffect, Effect, SendEffect, SpawnEffect } from '@corral/protocol/effect';
 import type { ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
-import { newId, type AgentName, type GrantId, type PrincipalId } from '@corral/protocol/ids';
+import { newId, type GrantId, type PrincipalId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
-import { BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, LIMIT_OF_BUDGET, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
+import {
+  BUDGET_NAMES,
+  BUDGETS,
+  DEFAULT_CEILINGS,
+  LIMIT_OF_BUDGET,
+  MACHINE,
+  SPAWN_BUDGET,
+  type BudgetName,
+  type CeilingName,
+  type Ceilings,
+} from '@corral/protocol/limits';
 import type { AgentVersion, Budget } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
+import { bounded, type Outcome } from '@corral/protocol/outcome';
 import type { Random } from '@corral/protocol/ports';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Outgoing } from '@corral/protocol/store';
@@ -98,8 +108,10 @@ export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], 
   const batch = emptyBatch();
   try {
     for (const effect of effects) {
-      if (ledger.finished !== undefined)
-        throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after finish.`);
+      if (ledger.finished !== undefined || ledger.checkpointing !== undefined) {
+        const last = ledger.finished === undefined ? 'checkpoint' : 'finish';
+        throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after ${last}.`);
+      }
       const decision = decideOne(ledger, seq, effect, context, batch);
       if (decision !== undefined) batch.decisions.push(decision);
       ledger.applyEffect(effect, decision);
@@ -130,13 +142,21 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       else batch.aborts.push(effect.id);
       return undefined;
     case 'emit':
-      batch.emits.push({ event: effect.event, data: emitted(ledger, effect.data) });
+      batch.emits.push({ event: effect.event, data: whole(ledger, effect.data, 'The data of an emit') });
       return undefined;
     case 'log':
       batch.logs.push({ level: effect.level, text: effect.text });
       return undefined;
-    case 'listen':
+    case 'checkpoint':
+      whole(ledger, effect.state, 'The state of a checkpoint');
+      whole(ledger, effect.unread, 'The unread messages of a checkpoint', UNREAD_DEPTH);
+      if (ledger.pending.size > 0 || batch.dispatches.length > 0)
+        throw new Violation('CORRAL_EFFECT_INVALID', 'A checkpoint was made while something was under way.');
+      return undefined;
     case 'finish':
+      whole(ledger, effect.output, 'The output');
+      return undefined;
+    case 'listen':
       return undefined;
   }
 }
@@ -152,7 +172,7 @@ function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: 
       id: effect.id,
       verdict: 'deny',
       code: error.code,
-      message: error.message,
+      message: bounded(error.message),
       ...(error.limit === undefined ? {} : { limit: error.limit }),
     };
   }
@@ -161,6 +181,8 @@ function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: 
 /** The grant behind an index, or the end of the run: an index that was never given is a forgery. */
 function resolve(ledger: Ledger, cap: number, context: DecideContext): Grant {
   const id = ledger.caps.get(cap);
+  // The mailbox of a child goes with it.
+  if (id === undefined && cap < 0 && -cap <= ledger.lastId) throw new Refused('CORRAL_RECIPIENT_ENDED', 'The child has ended.');
   if (id === undefined) throw new Violation('CORRAL_CAP_FORGED', `The run used capability ${cap}, which it was never given.`);
   const grant = context.grants.get(id);
   if (grant === undefined) throw new Refused('CORRAL_REVOKED', 'The capability was taken back.');
@@ -174,6 +196,10 @@ function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, 
   if (tool === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${grant.target.tool}.`);
 
   const { ceilings } = ledger.record;
+  // What costs nothing to find out comes first.
+  if (ledger.inFlight >= ceilings.in_flight) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
+  }
   const { value: given, bytes } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes);
   const parsed = tool.input.safeParse(given);
   if (!parsed.success) {
@@ -186,12 +212,9 @@ function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, 
   }
   // Predicates judge what the tool will see, not what was sent.
   const input = parsed.data as Json;
-  refuse(context.grants.check(grant.id, input, context.now));
-  if (ledger.inFlight >= ceilings.in_flight) {
-    throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
-  }
   const reserved = { calls: 1, bytes };
   afford(ledger, reserved);
+  refuse(context.grants.check(grant.id, input, context.now));
   for (const id of context.grants.use(grant.id)) batch.counted.add(id);
   batch.dispatches.push({ id: effect.id, tool, input, timeout_ms: effect.timeout_ms, early: mayStartEarly(tool.annotations) });
   return { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
@@ -202,12 +225,12 @@ function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: De
   if (grant.target.kind !== 'mailbox') throw new Refused('CORRAL_ARGS_INVALID', 'A tool is called, not sent to.');
   const { record } = ledger;
   const { value: body, bytes } = json(effect.body ?? null, 'The message', record.ceilings.message_bytes);
-  refuse(context.grants.check(grant.id, body, context.now));
   if (ledger.depth >= record.ceilings.message_depth) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The message would be number ${ledger.depth + 1} of its causal chain.`, 'message_depth');
   }
   const reserved = { messages: 1, bytes };
   afford(ledger, reserved);
+  refuse(context.grants.check(grant.id, body, context.now));
   for (const id of context.grants.use(grant.id)) batch.counted.add(id);
   batch.outbox.push({
     to: grant.target.run,
@@ -219,14 +242,18 @@ function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: De
 }
 
 function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext, batch: Batch): Decision {
-  const { record, manifest } = ledger;
+  const { record } = ledger;
+  const spawns = context.agent(record.agent)?.manifest.spawns ?? [];
   // Forged slots end the run whatever else is wrong with the spawn.
   const slots = Object.entries(effect.caps).map(([alias, { cap, ...terms }]) => ({ alias, terms, from: resolve(ledger, cap, context) }));
-  const version = manifest.spawns.includes(effect.agent) ? context.agent(effect.agent) : undefined;
+  const version = spawns.includes(effect.agent) ? context.agent(effect.agent) : undefined;
   if (version === undefined) throw new Refused('CORRAL_AGENT_UNKNOWN', `${record.agent} does not name ${effect.agent} in its spawns.`);
   const child = version.manifest;
   if (record.spawn_depth >= record.ceilings.spawn_depth) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `A child of this run would be generation ${record.spawn_depth + 1}.`, 'spawn_depth');
+  }
+  if (ledger.caps.size >= MACHINE.capabilities.default) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.caps.size} capabilities already.`, 'capabilities');
   }
   const { value: input } = json(effect.input ?? null, 'The input of the child', record.ceilings.message_bytes);
 
@@ -278,12 +305,19 @@ function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext
     spawn_depth: record.spawn_depth + 1,
     input,
     header: { ...record.header, seed: Buffer.from(context.random(32)).toString('hex') },
-    ceilings: { ...DEFAULT_CEILINGS, ...child.ceilings },
+    ceilings: within(record.ceilings, { ...DEFAULT_CEILINGS, ...child.ceilings }),
     budget,
     caps: [{ alias: '', cap: 0, grant: own.id }, ...caps],
     created_at: context.now,
   });
   return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved };
+}
+
+/** What a child asks for, and in nothing more than its parent has: whoever is held to a ceiling sheds it by no spawn. */
+function within(most: Ceilings, wanted: Ceilings): Ceilings {
+  return Object.fromEntries(
+    Object.entries(wanted).map(([name, amount]) => [name, Math.min(amount, most[name as CeilingName])]),
+  ) as Ceilings;
 }
 
 /** What a child gets: what was named, which must be there; of the rest a default, as far as it is there. */
@@ -307,10 +341,10 @@ function afford(ledger: Ledger, amounts: Budget): void {
   );
 }
 
-/** An emit has no reply in which it could be refused; the SDK refuses a large one where it is made. */
-function emitted(ledger: Ledger, data: unknown): Json {
+/** Of an effect without a reply, in which it could be refused; the SDK refuses what is too large where it is made. */
+function whole(ledger: Ledger, value: unknown, what: string, depth = JSON_MAX_DEPTH): Json {
   try {
-    return json(data ?? null, 'The data of an emit', ledger.record.ceilings.message_bytes).value;
+    return json(value ?? null, what, ledger.record.ceilings.message_bytes, depth).value;
   } catch (error) {
     if (error instanceof Refused) throw new Violation(error.code, error.message);
     throw error;
@@ -321,11 +355,13 @@ function refuse(refusal: Refusal | undefined): void {
   if (refusal !== undefined) throw new Refused(refusal.code, refusal.message);
 }
 
+/** A list of messages, each with a body. */
+const UNREAD_DEPTH = JSON_MAX_DEPTH + 2;
+
 /** A value that came out of an isolate, within the bounds on size and depth. */
-function json(value: unknown, what: string, most: number): { value: Json; bytes: number } {
-  if (isDeeperThan(value, JSON_MAX_DEPTH))
-    throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} nest deeper than ${JSON_MAX_DEPTH} levels.`);
-  const bytes = Buffer.byteLength(canonical(value));
+function json(value: unknown, what: string, most: number, depth = JSON_MAX_DEPTH): { value: Json; bytes: number } {
+  if (isDeeperThan(value, depth)) throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} nest deeper than ${JSON_MAX_DEPTH} levels.`);
+  const bytes = Buffer.byteLength(depth === JSON_MAX_DEPTH ? canonical(value) : JSON.stringify(value));
   if (bytes > most)
     throw new Refused('CORRAL_EFFECT_TOO_LARGE', `${what} have ${bytes} bytes; at most ${most} may leave at once.`, 'message_bytes');
   return { value: value as Json, bytes };

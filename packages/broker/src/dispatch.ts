@@ -6,10 +6,11 @@ import { errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
+import { bounded } from '@corral/protocol/outcome';
 import type { Clock } from '@corral/protocol/ports';
 import type { Result } from '@corral/protocol/delivery';
 import type { RunRecord } from '@corral/protocol/run';
-import { mayRepeat, type ToolResult } from '@corral/protocol/tool';
+import { mayRepeat, type Tool, type ToolResult } from '@corral/protocol/tool';
 import type { Dispatch } from './decide.ts';
 
 /** Attempts at a call whose worker was lost, where repeating does no harm. */
@@ -83,7 +84,7 @@ export class Dispatcher {
       this.#going.delete(key);
       going.stopTimer();
       if (result.kind === 'unknown') {
-        if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, result.message);
+        if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message));
         if (attempt < ATTEMPTS) return this.#attempt(record, call, attempt + 1);
       }
       this.#events.onResult(record.id, resultOf(call, record.ceilings.message_bytes, result));
@@ -97,7 +98,8 @@ export class Dispatcher {
     this.#going.set(key, { run: record.id, abort, stopTimer });
     void call.tool
       .invoke({ input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal })
-      .then(settle, (error: unknown) => settle({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }));
+      .catch((error: unknown): ToolResult => ({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }))
+      .then(settle);
   }
 }
 
@@ -113,10 +115,14 @@ const keyOf = (run: RunId, id: number) => `${run}:${id}`;
 function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): Result {
   const { id, tool } = call;
   if (result.kind !== 'ok') {
-    return { id, error: errorData(result.kind === 'timed_out' ? 'CORRAL_TIMED_OUT' : 'CORRAL_TOOL_FAILED', result.message, { call: id }) };
+    return {
+      id,
+      error: errorData(result.kind === 'timed_out' ? 'CORRAL_TIMED_OUT' : 'CORRAL_TOOL_FAILED', bounded(result.message), { call: id }),
+    };
   }
-  const parsed = tool.output.safeParse(result.value);
-  if (!parsed.success) return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} broke its own output schema.`, { call: id }) };
+  const parsed = parsedOrNot(tool.output, result.value);
+  if (parsed?.success !== true)
+    return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} broke its own output schema.`, { call: id }) };
   const value = parsed.data ?? null;
   if (isDeeperThan(value, JSON_MAX_DEPTH)) {
     return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} returned more than ${JSON_MAX_DEPTH} levels.`, { call: id }) };
@@ -128,6 +134,15 @@ function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): 
     return { id, error: errorData('CORRAL_RESULT_TOO_LARGE', message, { call: id }) };
   }
   return { id, value: value as Json };
+}
+
+/** A schema may be code, and throw; that is the tool's fault as much as a result that does not fit. */
+function parsedOrNot(schema: Tool['output'], value: unknown) {
+  try {
+    return schema.safeParse(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Size of a value as JSON; undefined when it cannot be written so. */

@@ -5,12 +5,13 @@
  */
 import { Purse, type Amounts } from '@corral/policy/purse';
 import type { Decision } from '@corral/protocol/decision';
-import type { Delivery, PendingDelivery } from '@corral/protocol/delivery';
+import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
-import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import type { AgentManifest, Budget } from '@corral/protocol/manifest';
-import type { HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
+import type { Budget } from '@corral/protocol/manifest';
+import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
+import { savedOf, snapshotOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 
 /** An effect whose reply has not been delivered yet. */
@@ -36,7 +37,6 @@ export type PendingCall = Extract<Pending, { kind: 'call' }>;
 
 export class Ledger {
   readonly record: RunRecord;
-  readonly manifest: AgentManifest;
   readonly purse: Purse;
   /** The c-list: index to grant. An index means nothing outside of this run. */
   readonly caps = new Map<number, GrantId>();
@@ -48,8 +48,27 @@ export class Ledger {
   calls = 0;
   logBytes = 0;
   journalBytes = 0;
-  started = false;
   listening = false;
+  control: Control = 'none';
+  /** When its first crank began; and how long it was paused since, and since when it is. Milliseconds since 1970. */
+  began_at: number | undefined;
+  paused_ms = 0;
+  paused_at: number | undefined;
+  /** Somebody asked it to stop; `told` once the agent was given that. */
+  cancelled: { readonly by: string; readonly reason: string; told: boolean } | undefined;
+  held: HoldReason | undefined;
+  /** What it runs now; an upgrade may have moved it from what it was admitted with. */
+  bundle: Digest;
+  version: Digest;
+  /** The runtime on which its journal was last seen to replay. */
+  header: RunRecord['header'];
+  /** The entry of the last checkpoint, and the state it carries. */
+  checkpoint: { readonly seq: number; readonly state: Json; readonly unread: Json } | undefined;
+  /** The crank that is being taken in asks for a checkpoint. */
+  checkpointing: Extract<Effect, { kind: 'checkpoint' }> | undefined;
+  /** CPU time that the cranks since then took: what bringing the run back costs. */
+  segment_cpu_us = 0;
+  segment_entries = 0;
   finished: Extract<Effect, { kind: 'finish' }> | undefined;
   /** Length of the longest causal chain of messages that reached this run. */
   depth = 0;
@@ -58,9 +77,11 @@ export class Ledger {
   /** Limits that the bus refused something for; an agent that ends for one of them has really met it. */
   readonly refusedFor = new Set<string>();
 
-  constructor(record: RunRecord, manifest: AgentManifest) {
+  constructor(record: RunRecord) {
     this.record = record;
-    this.manifest = manifest;
+    this.bundle = record.bundle;
+    this.version = record.version;
+    this.header = record.header;
     this.purse = new Purse(record.budget);
     for (const { cap, grant } of record.caps) this.caps.set(cap, grant);
   }
@@ -69,7 +90,7 @@ export class Ledger {
   applyDelivery(delivery: Delivery, bytes: number): void {
     switch (delivery.kind) {
       case 'start':
-        this.started = true;
+        this.began_at ??= delivery.at;
         return;
       case 'reply':
         for (const result of delivery.results) {
@@ -87,6 +108,7 @@ export class Ledger {
       case 'child_ended': {
         const pending = this.pending.get(delivery.id);
         this.pending.delete(delivery.id);
+        this.caps.delete(-delivery.id);
         if (pending?.kind === 'child')
           this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
         return;
@@ -95,6 +117,7 @@ export class Ledger {
         this.depth = Math.max(this.depth, delivery.depth);
         return;
       case 'cancel':
+        if (this.cancelled !== undefined) this.cancelled.told = true;
         return;
     }
   }
@@ -172,24 +195,132 @@ export class Ledger {
         return;
       case 'emit':
         return;
+      case 'checkpoint':
+        this.checkpointing = effect;
+        return;
       case 'finish':
         this.finished = effect;
         return;
     }
   }
 
-  applyEvent(event: HostEvent): void {
-    if (event.kind === 'unknown') {
-      const pending = this.pending.get(event.id);
-      if (pending?.kind === 'call') pending.state = 'unknown';
-    } else if (event.kind === 'resolved' && event.how === 'retry') {
-      const pending = this.pending.get(event.id);
-      if (pending?.kind === 'call') pending.state = 'going';
+  /** @param at when it was, in milliseconds since 1970 */
+  applyEvent(event: HostEvent, at: number): void {
+    switch (event.kind) {
+      case 'unknown': {
+        const pending = this.pending.get(event.id);
+        if (pending?.kind !== 'call') return;
+        if (event.tell)
+          this.#decide(pending, { id: event.id, error: errorData('CORRAL_UNKNOWN_RESULT', event.message, { call: event.id }) });
+        else pending.state = 'unknown';
+        return;
+      }
+      case 'resolved': {
+        const pending = this.pending.get(event.id);
+        if (pending?.kind !== 'call') return;
+        if (event.how === 'retry') pending.state = 'going';
+        else this.#decide(pending, event.result);
+        return;
+      }
+      case 'control':
+        this.control = event.control;
+        if (event.control === 'none') {
+          if (this.paused_at !== undefined) this.paused_ms += Math.max(0, at - this.paused_at);
+          this.paused_at = undefined;
+        } else this.paused_at ??= at;
+        return;
+      case 'cancel':
+        this.cancelled = { by: event.by, reason: event.reason, told: false };
+        return;
+      case 'held':
+        this.held = event.why;
+        this.paused_at ??= at;
+        return;
+      case 'released':
+        this.held = undefined;
+        if (this.control === 'none' && this.paused_at !== undefined) {
+          this.paused_ms += Math.max(0, at - this.paused_at);
+          this.paused_at = undefined;
+        }
+        return;
+      case 'restamped':
+        this.header = event.header;
+        return;
+      case 'checkpoint':
+        this.restore(event.ledger as unknown as LedgerSnapshot, event.state, event.unread);
+        return;
+      case 'upgraded':
+        this.bundle = event.bundle;
+        this.version = event.version;
+        return;
+      case 'ended':
+        return;
     }
+  }
+
+  /** What a checkpoint carries over into the next segment, besides the agent's own state. */
+  snapshot(): LedgerSnapshot {
+    return snapshotOf(this);
+  }
+
+  /** Begins a segment from what the last one left. */
+  restore(from: LedgerSnapshot, state: Json, unread: Json): void {
+    this.checkpoint = { seq: from.seq, state, unread };
+    this.checkpointing = undefined;
+    this.seq = from.seq;
+    this.lastId = from.lastId;
+    this.effects = from.effects;
+    this.calls = from.calls;
+    this.logBytes = from.logBytes;
+    this.journalBytes = from.journalBytes;
+    this.depth = from.depth;
+    this.began_at = from.began_at;
+    this.paused_ms = from.paused_ms;
+    this.paused_at = from.paused_at;
+    this.control = from.control;
+    this.held = from.held;
+    this.cancelled = from.cancelled;
+    this.version = from.version;
+    this.bundle = from.bundle;
+    this.header = from.header;
+    this.listening = false;
+    this.segment_cpu_us = 0;
+    this.segment_entries = 0;
+    this.purse.restore(from.spent);
+    this.caps.clear();
+    for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
+    this.refusedFor.clear();
+    for (const limit of from.refusedFor) this.refusedFor.add(limit);
+  }
+
+  /** Everything, for as long as the run is parked. */
+  save(lastAt: number): SavedLedger {
+    return savedOf(this, lastAt);
+  }
+
+  /** The opposite of `save`, on a fresh ledger. */
+  load(saved: SavedLedger): void {
+    this.restore(saved, null, []);
+    this.began_at = saved.began_at ?? undefined;
+    this.listening = saved.listening;
+    this.checkpoint = saved.checkpoint;
+    this.segment_entries = saved.segment_entries;
+    this.segment_cpu_us = saved.segment_cpu_us;
+    this.inFlight = saved.inFlight;
+    this.purse.reserve(saved.reserved);
+    for (const pending of saved.pending) this.pending.set(pending.id, pending);
+  }
+
+  /** Milliseconds of its wall time that are used up at `now`, given for how long no host was there. */
+  wallUsed(now: number, absent_ms: number): number {
+    if (this.began_at === undefined) return 0;
+    const until = this.paused_at ?? now;
+    return Math.max(0, until - this.began_at - this.paused_ms - absent_ms);
   }
 
   /** What the run waits on, the gravest first (DESIGN 2). */
   waitingOn(): WaitingOn {
+    if (this.held !== undefined) return this.held === 'upgrade' ? 'upgrade' : 'resolution';
     let waiting: WaitingOn = this.listening ? 'message' : 'nothing';
     for (const pending of this.pending.values()) {
       if (pending.kind === 'call') {
@@ -203,6 +334,13 @@ export class Ledger {
 
   spent(): Amounts {
     return this.purse.spent();
+  }
+
+  /** It is known what a call will be answered with, though no tool said it: its price is paid all the same. */
+  #decide(call: PendingCall, result: Result): void {
+    this.inFlight -= 1;
+    this.purse.settle(call.reserved, call.reserved);
+    this.pending.set(call.id, { kind: 'decided', id: call.id, delivery: { kind: 'reply', results: [result] } });
   }
 
   #refuse(id: number, decision: Decision | undefined): void {

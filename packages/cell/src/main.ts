@@ -5,7 +5,7 @@
  * argv: path of the image, user id to become (or -)
  */
 import { readFileSync } from 'node:fs';
-import { FrameKind, type Frame, type HelloPayload, type ReplayPayload, type StartPayload } from '@corral/protocol/frame';
+import { BUNDLES_PER_CELL, FrameKind, type Frame, type HelloPayload, type ReplayPayload, type StartPayload } from '@corral/protocol/frame';
 import { Channel } from './channel.ts';
 import { CachedScript, type ImageData } from './image.ts';
 import { dropPowers } from './powers.ts';
@@ -25,7 +25,7 @@ const channel = new Channel();
 const prelude = new CachedScript(image.prelude, 'corral:prelude');
 const bundles = new Map<string, Loaded>();
 const sessions = new Map<number, Session>();
-let hello: HelloPayload = { effects_per_crank: 0 };
+let hello: HelloPayload = { effects_per_crank: 0, effects_bytes: 0 };
 /** CPU time of loads that no crank has reported yet. */
 let unreported_us = 0;
 
@@ -80,6 +80,7 @@ function handle(frame: Frame, used: () => number): void {
     case FrameKind.bundle: {
       const end = frame.payload.indexOf('\n');
       const source = frame.payload.slice(end + 1);
+      if (bundles.size >= BUNDLES_PER_CELL) bundles.delete(bundles.keys().next().value as string);
       bundles.set(frame.payload.slice(0, end), { script: new CachedScript(source, 'agent.js'), temporal: source.includes('Temporal') });
       return;
     }
@@ -103,7 +104,7 @@ function handle(frame: Frame, used: () => number): void {
     case FrameKind.replay: {
       const session = sessions.get(frame.assignment);
       if (session === undefined) return;
-      replay(session, JSON.parse(frame.payload) as ReplayPayload);
+      replay(session, JSON.parse(frame.payload) as ReplayPayload, frame.cpu_us);
       channel.send({ ...frame, kind: FrameKind.replayed, cpu_us: used() + unreported_us, heap_kib: session.heapKib() }, '');
       unreported_us = 0;
       return;
@@ -134,7 +135,7 @@ function options(start: StartPayload) {
     image,
     prelude,
     bundle: bundle.script,
-    config: { agent, at, seed, message_bytes, log_bytes, effects_per_crank: hello.effects_per_crank, temporal: bundle.temporal },
+    config: { agent, at, seed, message_bytes, log_bytes, ...hello, temporal: bundle.temporal },
     memory_mib,
     load_cpu_us,
   };

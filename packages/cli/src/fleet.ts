@@ -49,6 +49,11 @@ export class Fleet {
   #latencies: number[] = [];
   #lost = 0;
 
+  /** Whether its agents are at work, and no longer being bundled. */
+  get begun(): boolean {
+    return this.#pass !== '';
+  }
+
   constructor(supervisor: Supervisor, examples: string) {
     this.#supervisor = supervisor;
     this.#examples = examples;

@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EXIT } from './failure.ts';
 import type { Store } from '@corral/protocol/store';
+import { keySource } from './keys.ts';
 import type { Tool } from '@corral/protocol/tool';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, osWall, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
@@ -33,7 +34,7 @@ export async function startHost({ data, tenants, spares }: HostOptions): Promise
     if (data === undefined) await rm(folder, { recursive: true, force: true });
   };
   try {
-    const store = await SqliteStore.open(folder);
+    const store = await SqliteStore.open(folder, { keys: keySource() });
     const supervisor = await Supervisor.start({
       store,
       launcher: new ProcessLauncher(walls),

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { agentCommands } from './commands/agents.ts';
 import { authorCommands } from './commands/author.ts';
 import { completionCommand } from './commands/completion.ts';
+import { addDataCommands } from './commands/data.ts';
 import { demo } from './commands/demo.ts';
 import { devCommand } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
@@ -72,6 +73,7 @@ export function createProgram(): Command {
   operateCommands(program);
   eventsCommand(program);
   peopleCommands(program);
+  addDataCommands(program);
   completionCommand(program);
   return program;
 }

@@ -32,6 +32,8 @@ export interface PreludeConfig {
   readonly message_bytes: number;
   readonly log_bytes: number;
   readonly effects_per_crank: number;
+  /** Longest batch of effects, besides one of `message_bytes`. */
+  readonly effects_bytes: number;
   /** Whether the bundle names Temporal. V8 makes it on first touch, at a quarter of what an isolate costs; others go without. */
   readonly temporal: boolean;
 }

@@ -6,7 +6,8 @@ import type { ErrorCode } from '@corral/protocol/errors';
 import type { Attenuation, Grant, GrantState, Target } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
-import { argumentAt, whyNot } from './predicate.ts';
+import { canonical, isDeeperThan, JSON_MAX_DEPTH } from '@corral/protocol/json';
+import { argumentAt, prepare, whyNot, type Condition } from './predicate.ts';
 
 /** A refusal by the grant itself. */
 export interface Refusal {
@@ -21,6 +22,8 @@ interface Node {
   /** Held by a run or by a child node. */
   children: number;
   held: boolean;
+  /** Its predicates, made ready at its first use. */
+  conditions: readonly { readonly name: string; readonly condition: Condition }[] | undefined;
 }
 
 export class Grants {
@@ -30,9 +33,14 @@ export class Grants {
     return this.#nodes.size;
   }
 
-  add(grant: Grant, state: GrantState = { used: 0, revoked: false }): void {
-    if (this.#nodes.has(grant.id)) return;
-    this.#nodes.set(grant.id, { grant, used: state.used, revoked: state.revoked, children: 0, held: true });
+  /** @param held false: nobody in memory holds it; it is here because something derived from it is */
+  add(grant: Grant, state: GrantState = { used: 0, revoked: false }, held = true): void {
+    const known = this.#nodes.get(grant.id);
+    if (known !== undefined) {
+      known.held ||= held;
+      return;
+    }
+    this.#nodes.set(grant.id, { grant, used: state.used, revoked: state.revoked, children: 0, held, conditions: undefined });
     const parent = grant.parent === undefined ? undefined : this.#nodes.get(grant.parent);
     if (parent !== undefined) parent.children += 1;
   }
@@ -51,8 +59,9 @@ export class Grants {
       if (grant.uses !== undefined && node.used >= grant.uses) {
         return { code: 'CORRAL_GRANT_SPENT', message: `The capability could be used ${grant.uses} times, and was.` };
       }
-      for (const name in grant.where) {
-        const why = whyNot(grant.where[name] as NonNullable<(typeof grant.where)[string]>, argumentAt(input, name));
+      node.conditions ??= Object.entries(grant.where).map(([name, predicate]) => ({ name, condition: prepare(predicate) }));
+      for (const { name, condition } of node.conditions) {
+        const why = whyNot(condition, argumentAt(input, name));
         if (why !== undefined) return { code: 'CORRAL_GRANT_PREDICATE', message: `The capability does not cover this: ${name} ${why}.` };
       }
     }
@@ -76,13 +85,20 @@ export class Grants {
 
   /**
    * A child of a grant, narrowed. It is returned, not added: the caller adds it once the decision stands.
-   * @returns a refusal when the chain would be too long or the parent is spent, expired or revoked
+   * @returns a refusal when the chain would be too long, the terms too large, or the parent is spent, expired or revoked
    */
   derive(parent: GrantId, id: GrantId, holder: RunId, terms: Attenuation, now: number): Grant | Refusal {
     const above = this.#nodes.get(parent)?.grant;
     if (above === undefined) return { code: 'CORRAL_REVOKED', message: 'The capability was taken back.' };
     if (above.depth + 1 > MACHINE.grant_depth.max) {
       return { code: 'CORRAL_DENIED', message: `A capability can be passed on ${MACHINE.grant_depth.max} times.` };
+    }
+    if (isDeeperThan(terms.where, JSON_MAX_DEPTH))
+      return { code: 'CORRAL_JSON_UNSUPPORTED', message: `An attenuation nests deeper than ${JSON_MAX_DEPTH} levels.` };
+    const { length } = canonical(terms);
+    if (length > MACHINE.attenuation_bytes.default) {
+      const message = `An attenuation has ${length} bytes; at most ${MACHINE.attenuation_bytes.default} are accepted.`;
+      return { code: 'CORRAL_EFFECT_TOO_LARGE', message };
     }
     for (const node of this.#chain(parent)) if (node.revoked) return { code: 'CORRAL_REVOKED', message: 'The capability was taken back.' };
     return {
@@ -155,6 +171,7 @@ const MISSING: Node = {
   revoked: true,
   children: 0,
   held: false,
+  conditions: [],
 };
 
 /** What a target is called: `tool:fs.read`, `mailbox`. */

@@ -1,19 +1,40 @@
-/** Argument predicates: attenuation as data, judged in constant time and without running anything of an agent's. */
+/**
+ * Argument predicates: attenuation as data, judged without running anything of an agent's, and in time that is bounded by the
+ * predicate's own size, however large the argument.
+ */
 import type { Predicate } from '@corral/protocol/grant';
-import { canonical } from '@corral/protocol/json';
+import { canonical, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+
+/** A predicate made ready to be used often: what it compares with is in canonical form already. */
+export interface Condition {
+  readonly predicate: Predicate;
+  readonly equals: string | undefined;
+  readonly among: ReadonlySet<string> | undefined;
+  /** Length of the longest canonical text that can fit it. */
+  readonly longest: number;
+}
+
+/** @throws RangeError when a value of it nests deeper than JSON_MAX_DEPTH */
+export function prepare(predicate: Predicate): Condition {
+  const equals = predicate.equals === undefined ? undefined : canonical(predicate.equals);
+  const among = predicate.in === undefined ? undefined : new Set(predicate.in.map((one) => canonical(one)));
+  let longest = equals?.length ?? 0;
+  for (const text of among ?? []) longest = Math.max(longest, text.length);
+  return { predicate, equals, among, longest };
+}
 
 /** Why a predicate does not hold, or undefined when it does. An argument that is missing fails every predicate. */
-export function whyNot(predicate: Predicate, value: unknown): string | undefined {
+export function whyNot({ predicate, equals, among, longest }: Condition, value: unknown): string | undefined {
   if (value === undefined) return 'is missing';
-  if (predicate.equals !== undefined && canonical(value) !== canonical(predicate.equals)) return `is not ${canonical(predicate.equals)}`;
-  if (predicate.in !== undefined) {
-    const text = canonical(value);
-    if (!predicate.in.some((one) => canonical(one) === text)) return 'is not one of the allowed values';
+  if (equals !== undefined || among !== undefined) {
+    const text = canonicalWithin(value as Json, longest);
+    if (equals !== undefined && text !== equals) return `is not ${shown(equals)}`;
+    if (among !== undefined && (text === undefined || !among.has(text))) return 'is not one of the allowed values';
   }
   if (predicate.under !== undefined && !(typeof value === 'string' && isUnder(value, predicate.under)))
-    return `is not under ${predicate.under}`;
+    return `is not under ${shown(predicate.under)}`;
   if (predicate.prefix !== undefined && !(typeof value === 'string' && value.startsWith(predicate.prefix)))
-    return `does not begin with ${predicate.prefix}`;
+    return `does not begin with ${shown(predicate.prefix)}`;
   if (predicate.max !== undefined && !(typeof value === 'number' && value <= predicate.max)) return `is not at most ${predicate.max}`;
   if (predicate.min !== undefined && !(typeof value === 'number' && value >= predicate.min)) return `is not at least ${predicate.min}`;
   if (
@@ -23,6 +44,41 @@ export function whyNot(predicate: Predicate, value: unknown): string | undefined
     return `is longer than ${predicate.max_length}`;
   }
   return undefined;
+}
+
+/** Values in messages are cut: they come from one agent and are shown to another. */
+const SHOWN = 200;
+const shown = (text: string): string => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
+
+/** Canonical text (see `canonical`), given up as soon as it is longer than `most`; undefined then, or when it nests too deep. */
+function canonicalWithin(value: Json, most: number): string | undefined {
+  let text = '';
+  const write = (part: string): boolean => {
+    text += part;
+    return text.length <= most;
+  };
+  const walk = (one: Json, depth: number): boolean => {
+    if (typeof one === 'string' && one.length > most) return false;
+    if (typeof one !== 'object' || one === null) return write(JSON.stringify(one) ?? 'null');
+    if (depth === JSON_MAX_DEPTH) return false;
+    if (Array.isArray(one)) {
+      // Each item takes a character at least.
+      if (one.length > most) return false;
+      return write('[') && one.every((item: Json, i) => (i === 0 || write(',')) && walk(item, depth + 1)) && write(']');
+    }
+    const object = one as { readonly [key: string]: Json | undefined };
+    let members = 0;
+    for (const key in object) if (Object.hasOwn(object, key) && (members += 1) > most) return false;
+    let first = true;
+    for (const key of Object.keys(object).sort()) {
+      const member = object[key];
+      if (member === undefined) continue;
+      if (!write(`${first ? '{' : ','}${JSON.stringify(key)}:`) || !walk(member, depth + 1)) return false;
+      first = false;
+    }
+    return write(first ? '{}' : '}');
+  };
+  return walk(value, 0) ? text : undefined;
 }
 
 /** The argument at a dotted path; undefined where there is none. Own members only, so that no prototype answers. */

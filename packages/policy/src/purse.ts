@@ -26,6 +26,25 @@ export class Purse {
     return { ...this.#spent };
   }
 
+  reserved(): Amounts {
+    return { ...this.#reserved };
+  }
+
+  /** Spent, or reserved for something that may still be spent. */
+  committed(): Amounts {
+    const amounts = zero();
+    for (const name of BUDGET_NAMES) amounts[name] = this.#spent[name] + this.#reserved[name];
+    return amounts;
+  }
+
+  /** Begins again with what had been spent; nothing is reserved. */
+  restore(spent: Amounts): void {
+    for (const name of BUDGET_NAMES) {
+      this.#spent[name] = spent[name];
+      this.#reserved[name] = 0;
+    }
+  }
+
   /** The first amount that is not there, or undefined when all of it is. */
   lacks(amounts: Budget): BudgetName | undefined {
     for (const name of BUDGET_NAMES) if ((amounts[name] ?? 0) > this.left(name)) return name;

@@ -15,6 +15,7 @@ export const FaultPayload: z.ZodType<Fault> = z.strictObject({
   fault: z.enum(['load', 'timeout', 'memory', 'rejected', 'too_many', 'log_bytes', 'diverged']),
   message: text,
   stack: text.exactOptional(),
+  crank: z.int().exactOptional(),
   expected: text.exactOptional(),
   seen: text.exactOptional(),
 });

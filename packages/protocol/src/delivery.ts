@@ -23,6 +23,12 @@ export interface StartDelivery {
   readonly input: Json;
   readonly caps: Readonly<Record<string, CapabilityView>>;
   readonly budget: Budget;
+  /** What the run's last checkpoint carries; absent at its very start. */
+  readonly state?: Json;
+  /** The number its next effect will have, where that is not 1. */
+  readonly next_id?: number;
+  /** Messages it was given before the checkpoint and had not read. */
+  readonly unread?: readonly { readonly from: MessageDelivery['from']; readonly body: Json }[];
 }
 /** Results of effects. More than one where the host settles several at once, such as the sends of one crank. */
 export interface ReplyDelivery {

@@ -38,6 +38,8 @@ export const AbortEffect = z.strictObject({ kind: z.literal('abort'), id });
 export const ListenEffect = z.strictObject({ kind: z.literal('listen'), on: z.boolean() });
 export const EmitEffect = z.strictObject({ kind: z.literal('emit'), event: z.string().max(100), data: value });
 export const LogEffect = z.strictObject({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() });
+/** The run goes on from this state in a new isolate; what came before it is no longer needed. The last effect of its crank. */
+export const CheckpointEffect = z.strictObject({ kind: z.literal('checkpoint'), state: value, unread: z.array(value).exactOptional() });
 export const FinishEffect = z.strictObject({
   kind: z.literal('finish'),
   output: value.exactOptional(),
@@ -61,6 +63,7 @@ export const Effect = z.discriminatedUnion('kind', [
   ListenEffect,
   EmitEffect,
   LogEffect,
+  CheckpointEffect,
   FinishEffect,
 ]);
 export type Effect = z.infer<typeof Effect>;

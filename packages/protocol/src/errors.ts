@@ -53,6 +53,7 @@ export const ERRORS = {
     class: 'Unknown',
     hint: 'The effect may or may not have happened; check before you repeat it.',
   },
+  CORRAL_CHECKPOINT_BUSY: { audience: 'guest', hint: 'Await every call, timer and child first, then checkpoint.' },
   CORRAL_ABORTED: { audience: 'guest', hint: 'The agent itself abandoned this call.' },
   CORRAL_RECIPIENT_ENDED: { audience: 'guest', class: 'Denied', hint: 'The run this message was for has ended.' },
   CORRAL_MAILBOX_FULL: { audience: 'guest', class: 'Denied', retryable: true, hint: 'The receiver is behind; wait for it.' },
@@ -132,11 +133,25 @@ export const ERRORS = {
   CORRAL_UNREACHABLE: { audience: 'operator', retryable: true, hint: 'Start it with `corral up`, or name another with --data or --url.' },
 
   // The host
+  CORRAL_POLICY_INVALID: { audience: 'operator', hint: 'Run `corral policy check`; it names each fault with its file and line.' },
   CORRAL_DATA_LOCKED: { audience: 'operator', hint: 'Stop the other Corral on this data folder, or choose another folder with --data.' },
   CORRAL_DATA_UNUSABLE: { audience: 'operator', hint: 'Give --data a folder that this user may write to.' },
   CORRAL_DATA_CORRUPT: { audience: 'operator', hint: 'Restore the folder from a backup; keep the damaged one for analysis.' },
+  CORRAL_KEYS_MISSING: {
+    audience: 'operator',
+    hint: 'Put back the key file or master key this folder was made with; without it nothing in it can be read.',
+  },
+  CORRAL_KEYS_WRONG: { audience: 'operator', hint: 'Hand in the master key that this folder was made with, and older ones beside it.' },
+  CORRAL_JOURNAL_PRUNED: { audience: 'operator', hint: 'Its tenant’s retention has passed; the outcome and the hash chain are kept.' },
+  CORRAL_RUN_ERASED: { audience: 'operator', hint: 'Its key was destroyed on request; nothing but its hash chain is left.' },
+  CORRAL_FOLDER_NOT_EMPTY: { audience: 'operator', hint: 'Name a folder that is empty or not there yet.' },
+  CORRAL_BACKUP_INVALID: { audience: 'operator', hint: 'Use another backup; this one is incomplete or was changed after it was made.' },
   CORRAL_DATA_VERSION: { audience: 'operator', hint: 'Run the Corral that wrote this folder, or a newer one.' },
   CORRAL_DISK_FULL: { audience: 'operator', retryable: true, hint: 'Free space on the data folder’s disk; accepted work is kept.' },
+  CORRAL_JOURNAL_DAMAGED: {
+    audience: 'operator',
+    hint: 'The run is quarantined and the others go on; see `corral verify`, restore it from a backup, or end it with `corral kill`.',
+  },
   CORRAL_EPOCH_STALE: { audience: 'operator', hint: 'Another supervisor owns this run now; nothing needs doing.' },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },

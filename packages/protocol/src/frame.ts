@@ -29,6 +29,9 @@ export const FrameKind = {
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
 /** What a frame says besides its payload. Numbers that a kind does not use are 0. */
+/** A replayed crank may take so many times what it took. */
+export const REPLAY_FACTOR = 4;
+
 export interface FrameHead {
   readonly kind: FrameKind;
   /** Which start of the cell process sends or is meant; a frame of another incarnation is void. */
@@ -46,7 +49,11 @@ export interface Frame extends FrameHead {
 
 export interface HelloPayload {
   readonly effects_per_crank: number;
+  readonly effects_bytes: number;
 }
+
+/** Bundles a cell keeps; both sides forget the one that was sent first, so that each knows what the other has. */
+export const BUNDLES_PER_CELL = 32;
 
 export interface StartPayload {
   readonly bundle: string;
@@ -64,6 +71,7 @@ export interface StartPayload {
 }
 
 export interface ReplayPayload {
+  /** `cpu_us` is what the crank took when it was recorded. */
   readonly cranks: readonly { readonly crank: number; readonly delivery: string; readonly effects: string; readonly cpu_us: number }[];
 }
 
@@ -84,6 +92,8 @@ export interface FaultPayload {
   readonly fault: FaultKind;
   readonly message: string;
   readonly stack?: string;
+  /** Of a divergence: the crank, what its journal says, and what was seen. */
+  readonly crank?: number;
   readonly expected?: string;
   readonly seen?: string;
 }

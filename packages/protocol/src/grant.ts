@@ -4,10 +4,13 @@ import { GrantId, RunId, ToolName } from './ids.ts';
 import { MACHINE } from './limits.ts';
 import type { Json } from './json.ts';
 
+/** Bounded in size and depth with the effect it comes in, so that nothing here recurses into it. */
+const value = z.unknown() as z.ZodType<Json>;
+
 /** What must hold of one argument. Members are conjoined; an argument that is missing fails them all. */
 export const Predicate = z.strictObject({
-  equals: z.json().exactOptional(),
-  in: z.array(z.json()).max(256).exactOptional(),
+  equals: value.exactOptional(),
+  in: z.array(value).max(256).exactOptional(),
   /** A path at or below this one; both are normalised, `..` never gets out. */
   under: z.string().max(1024).exactOptional(),
   prefix: z.string().max(1024).exactOptional(),

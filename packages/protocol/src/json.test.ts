@@ -28,7 +28,7 @@ describe('canonical JSON', () => {
 
   test('sorts keys by UTF-16 code units and prints numbers as ECMAScript does (RFC 8785, 3.2)', () => {
     expect(canonical({ '\u20ac': 1, '\r': 2, '\ud83d\ude00': 3, '1': 4, ö: 5 })).toBe('{"\\r":2,"1":4,"ö":5,"€":1,"😀":3}');
-    expect(canonical([333333333.33333329, 1e30, 4.5, 2e-3, 1e-27, -0])).toBe('[333333333.3333333,1e+30,4.5,0.002,1e-27,0]');
+    expect(canonical([Number('333333333.33333329'), 1e30, 4.5, 2e-3, 1e-27, -0])).toBe('[333333333.3333333,1e+30,4.5,0.002,1e-27,0]');
   });
 
   test('leaves out members that are undefined', () => {

@@ -1,7 +1,7 @@
 /** What a developer submits: a bundle and, for each agent in it, a manifest. Content-addressed by SHA-256. */
 import * as z from 'zod';
 import { AgentName, ToolName, type Digest } from './ids.ts';
-import { isDeeperThan } from './json.ts';
+import { isDeeperThan, type Json } from './json.ts';
 import { ADMISSION, BUDGETS, CEILINGS, type Limit } from './limits.ts';
 
 /** The name an agent gives a capability: an identifier, so that `caps.read` can be written. */
@@ -13,7 +13,8 @@ export type CapabilityRequest = z.infer<typeof CapabilityRequest>;
 
 /** A JSON Schema as data. Bounded in size and depth; never evaluated outside the agent's isolate (DESIGN 3.17). */
 export const JsonSchema = z
-  .record(z.string(), z.json())
+  // Checked by size and depth, and not looked into any further.
+  .record(z.string(), z.unknown() as z.ZodType<Json>)
   .refine((schema) => !isDeeperThan(schema, ADMISSION.schema_depth.default), {
     error: `nests deeper than ${ADMISSION.schema_depth.default} levels`,
     abort: true,

@@ -1,15 +1,17 @@
 /** How a run ended. An outcome never lies: "ran, but the result was lost" and "never ran" are different (DESIGN 2). */
 import * as z from 'zod';
 import { ERRORS, type ErrorCode } from './errors.ts';
+import type { Json } from './json.ts';
 import { LIMIT_NAMES } from './limits.ts';
 
 export const ErrorCodeSchema = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
 
-const text = z.string().max(4096);
+const TEXT = 4096;
+const text = z.string().max(TEXT);
 
 export const Outcome = z.discriminatedUnion('kind', [
   /** The agent finished; its output, valid by its own schema, is in the journal. */
-  z.object({ kind: z.literal('completed'), output: z.json() }),
+  z.object({ kind: z.literal('completed'), output: z.unknown() as z.ZodType<Json> }),
   /** It ran and went wrong. `stack` is the guest's, as it gave it. */
   z.object({ kind: z.literal('failed'), code: ErrorCodeSchema, message: text, stack: text.exactOptional() }),
   /** A person or a rule stopped it. */
@@ -25,6 +27,16 @@ export const Outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('cancelled'), by: z.string(), reason: text }),
 ]);
 export type Outcome = z.infer<typeof Outcome>;
+
+/** A text as an outcome or a refusal may hold it. */
+export const bounded = (message: string): string => (message.length > TEXT ? `${message.slice(0, TEXT - 1)}…` : message);
+
+/** An outcome with texts of any length, cut to what one may hold: they are kept for good, and handed to parents. */
+export function boundedOutcome(outcome: Outcome): Outcome {
+  if (outcome.kind === 'completed') return outcome;
+  const entries = Object.entries(outcome).map(([name, value]) => [name, typeof value === 'string' ? bounded(value) : value] as const);
+  return Object.fromEntries(entries) as unknown as Outcome;
+}
 
 /** The short form people read: `completed`, `exceeded(cpu)`, `failed(CORRAL_CAP_FORGED)`, `failed(stalled)`. */
 export function outcomeText(outcome: Outcome): string {

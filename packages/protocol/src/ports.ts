@@ -50,3 +50,25 @@ export interface CellProcess {
 export interface CellLauncher {
   launch(events: CellProcessEvents): CellProcess;
 }
+
+/** A key as it is written down: under a key of the tenant, which the key ring alone knows. */
+export interface WrappedKey {
+  /** Version of the tenant's key that wrapped it. */
+  readonly version: number;
+  readonly wrapped: Uint8Array;
+}
+
+/**
+ * The keys of tenants. It is asked in the middle of a write, so it answers at once: what has to be fetched (from a file, from
+ * a key service) is fetched before the store opens.
+ */
+export interface KeyRing {
+  /** @param context what the key is for; unwrapping asks for the same, so that wrapped keys cannot be exchanged */
+  wrap(tenant: string, key: Uint8Array, context: string): WrappedKey;
+  /** @throws CORRAL_KEYS_MISSING where this version is not on the ring; an Error where the key or its context was changed */
+  unwrap(tenant: string, wrapped: WrappedKey, context: string): Uint8Array;
+  /** A secret of the tenant for one purpose, the same each time. */
+  derive(tenant: string, purpose: string): Uint8Array;
+  /** A number for each version on the ring that tells another key apart and gives nothing away. */
+  fingerprints(): ReadonlyMap<number, string>;
+}

@@ -1,5 +1,6 @@
 /** A run: its record, the four axes of its state, its journal. */
 import type { Decision } from './decision.ts';
+import type { Result } from './delivery.ts';
 import type { Digest, GrantId, PrincipalId, RunId, TenantId, AgentName } from './ids.ts';
 import type { Json } from './json.ts';
 import type { Ceilings } from './limits.ts';
@@ -50,11 +51,29 @@ export interface RunStatus {
   readonly ended_at: number | undefined;
 }
 
+/** Why a run may not go on although nothing is missing: somebody must look first. */
+export type HoldReason =
+  /** Its data came from a backup, so what it would do next may have been done already. */
+  | 'restored'
+  /** It replays differently on the runtime that this host has now. */
+  | 'upgrade';
+
 /** Something the host did to a run outside of a crank, and that a fold must know. */
 export type HostEvent =
-  | { readonly kind: 'unknown'; readonly id: number; readonly message: string }
-  | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'retry' | 'result' | 'fail' }
+  /** A call's result is lost. `tell`: its agent is told so; otherwise the run waits for a resolution. */
+  | { readonly kind: 'unknown'; readonly id: number; readonly message: string; readonly tell: boolean }
+  | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'retry' }
+  | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'result' | 'fail'; readonly result: Result }
   | { readonly kind: 'control'; readonly control: Control; readonly by: string; readonly reason: string }
+  | { readonly kind: 'cancel'; readonly by: string; readonly reason: string }
+  | { readonly kind: 'held'; readonly why: HoldReason; readonly detail: string }
+  | { readonly kind: 'released'; readonly by: string; readonly reason: string }
+  /** It was replayed on another runtime than it ran on before, and did the same. */
+  | { readonly kind: 'restamped'; readonly header: RunHeader }
+  /** The run was moved to another version of its agent. */
+  | { readonly kind: 'upgraded'; readonly version: Digest; readonly bundle: Digest; readonly by: string }
+  /** Part of the crank that asked for it: the journal before this entry is not needed to go on. */
+  | { readonly kind: 'checkpoint'; readonly state: Json; readonly unread: Json; readonly ledger: Json }
   | { readonly kind: 'ended'; readonly outcome: Outcome };
 
 /** One line of a journal: a crank, or a host event. `delivery` and `effects` are JSON texts, kept as they crossed. */

@@ -6,6 +6,7 @@ import type { Grant, GrantState } from './grant.ts';
 import type { Digest, GrantId, RunId, TenantId } from './ids.ts';
 import type { PendingDelivery } from './delivery.ts';
 import type { AgentVersion } from './manifest.ts';
+import type { Outcome } from './outcome.ts';
 import type { Entry, RunRecord, RunStatus } from './run.ts';
 
 /** A message or notice on its way to another run; seen once however often it is handed over. */
@@ -42,7 +43,7 @@ export interface Commit {
 }
 
 export interface CommitResult {
-  /** The inbox number each outgoing item got, in order; 0 where the receiver has ended. */
+  /** The inbox number each outgoing item got, in order; 0 where the receiver has ended, -1 where `mailbox_messages` wait for it. */
   readonly delivered: readonly number[];
 }
 
@@ -52,13 +53,84 @@ export interface StoredRun {
   readonly epoch: number;
   /** Number of the last journal entry; 0 before the first. */
   readonly seq: number;
+  /** It came out of a backup and was not held by this store before: what it did since then is not known. */
+  readonly restored: boolean;
+  /** Number of the entry with the last checkpoint; 0 without one. What came before it is not needed to go on. */
+  readonly checkpoint: number;
+  /** What `park` was given, if nothing has been written to the journal since. */
+  readonly ledger: string | undefined;
+  /** Number of the last delivery that its inbox was given. */
+  readonly inbox: number;
+  /** Nobody holds it in memory: it lives in the store alone. */
+  readonly parked: boolean;
+  /** Hosts that died, one after the other, while they held it and before it made another entry. */
+  readonly attempts?: number;
+}
+
+/** Part of a journal, as a cell is given it to replay. */
+export interface ReplayPage {
+  /** A ReplayPayload as JSON. */
+  readonly text: string;
+  /** Number of its last entry; the next page follows it. */
+  readonly last: number;
+  readonly cranks: number;
+  /** CPU time that its cranks took when they were recorded. */
+  readonly cpu_us: number;
+  readonly more: boolean;
+}
+
+/** From when until when a host was at work on this store, in milliseconds since 1970. */
+export interface Era {
+  readonly era: number;
+  readonly from: number;
+  /** The last sign of life. */
+  readonly until: number;
 }
 
 export interface RunFilter {
   readonly tenant?: TenantId;
   readonly ended?: boolean;
   readonly parent?: RunId;
+  readonly parked?: boolean;
+  /** Only runs that were admitted after this one, in the order of admission. */
+  readonly after?: RunId;
   readonly limit?: number;
+}
+
+/** What is wrong with a run's evidence, named by the first entry where it shows. */
+export interface Damage {
+  readonly run: RunId;
+  /** 0: the record that the run was admitted with. */
+  readonly entry: number;
+  readonly problem: 'record' | 'gap' | 'hash' | 'sealed' | 'payload' | 'bundle' | 'pages';
+  readonly message: string;
+}
+
+export interface Verification {
+  readonly runs: number;
+  readonly entries: number;
+  /** Entries whose content was pruned or erased; the chain still went through them. */
+  readonly forgotten: number;
+  /** At most one for each run. */
+  readonly damaged: readonly Damage[];
+}
+
+/** What collecting garbage freed. */
+export interface Freed {
+  readonly runs: number;
+  readonly entries: number;
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+export interface BackupManifest {
+  readonly format: 1;
+  readonly era: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly bytes: number;
+  /** SHA-256 of the database file. */
+  readonly digest: Digest;
 }
 
 export interface Store {
@@ -77,8 +149,33 @@ export interface Store {
 
   /** Writes down a run and its root grants. `claim` takes the first lease in the same write. */
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): Promise<void>;
-  /** Takes the lease of a run: later appends under an older epoch are refused. */
+  /** Takes the lease of a run and takes it out of parking: later appends under an older epoch are refused. */
   claim(run: RunId): Promise<StoredRun | undefined>;
+  /**
+   * Gives the lease of a run up, if nothing has come for it in the meantime: a compare-and-set on epoch and inbox (DESIGN 3.6).
+   * @param inbox number of the last inbox item the owner has seen
+   * @param ledger what the host knows of it, to be given back with the next claim; a cache of what its journal says
+   * @param deadline when it must be woken at the latest, in milliseconds since 1970
+   * @returns whether it is parked now
+   */
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): Promise<boolean>;
+  /** Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due. */
+  wakeable(now: number, limit: number): Promise<readonly RunId[]>;
+  /** Runs that are not parked and have not ended, in the order of admission: at a start, those that the host before held. */
+  resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
+  /** When the first timer of a parked run is due. */
+  nextDue(): Promise<number | undefined>;
+  /** Runs whose parent has ended without them. */
+  orphans(): Promise<readonly RunId[]>;
+  /** Whether another run that has not ended holds a grant derived from this one. */
+  isShared(grant: GrantId): Promise<boolean>;
+  /** Stops a run whose journal cannot be read, without writing to it. */
+  quarantine(run: RunId, reason: string): Promise<void>;
+  /** Ends a run whose journal cannot be read; nothing is written to that. */
+  bury(run: RunId, outcome: Outcome, at: number): Promise<void>;
+  /** A sign of life of this host, so that time in which no host ran can be told from time in which runs ran. */
+  alive(now: number): Promise<void>;
+  eras(): Promise<readonly Era[]>;
   /**
    * Appends one entry with all that follows from it.
    * Commits of one run take effect in the order in which they were handed over.
@@ -88,11 +185,34 @@ export interface Store {
 
   run(run: RunId): Promise<StoredRun | undefined>;
   runs(filter: RunFilter): Promise<readonly StoredRun[]>;
-  /** @param limit at most so many entries; without it, all */
+  /**
+   * The entries after `after`, each checked against the hash chain as it is read.
+   * @throws CORRAL_JOURNAL_DAMAGED, naming the run and the entry; CORRAL_RUN_ERASED; CORRAL_JOURNAL_PRUNED
+   */
   journal(run: RunId, after?: number, limit?: number): Promise<readonly Entry[]>;
-  inbox(run: RunId): Promise<readonly InboxItem[]>;
+  /** The cranks of a journal after an entry, as many as are replayed at once. */
+  replayPage(run: RunId, after: number): Promise<ReplayPage>;
+  inbox(run: RunId, after?: number): Promise<readonly InboxItem[]>;
   /** The grants a run holds, each with its whole chain. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
+
+  /**
+   * Forgets what a run was about: destroys its key, and all that was written about it in the clear. Its hash chain stays.
+   * @param at milliseconds since 1970
+   * @throws CORRAL_RUN_STATE while it has not ended, CORRAL_RUN_UNKNOWN
+   */
+  erase(run: RunId, at: number): Promise<void>;
+  /** Walks the evidence of a run, or of all. */
+  verify(run?: RunId): Promise<Verification>;
+  /** Takes away the contents of journals whose tenant's retention has passed, in small steps. Hashes stay. */
+  gc(now: number): Promise<Freed>;
+  /** Says that somebody has looked at a restored run, and that it may go on. */
+  release(run: RunId): Promise<void>;
+  /**
+   * Writes a copy as of one moment into a folder that is empty or not there, while everything goes on. Keys are not in it.
+   * @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_DISK_FULL
+   */
+  backup(to: string, at: number): Promise<BackupManifest>;
 
   /** Waits for what was handed over before, then lets go. */
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { errorData, CorralError, ERRORS } from './errors.ts';
+import { CorralError, ERRORS, type errorData } from './errors.ts';
 import { newId, RunId } from './ids.ts';
 import { ADMISSION, BUDGETS, CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } from './limits.ts';
 import { AgentManifest, Budget, CeilingsRequest } from './manifest.ts';

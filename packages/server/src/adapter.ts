@@ -18,14 +18,16 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants): 
     },
     async operate(operation, run, by, reason) {
       const { control } = supervisor;
-      return operation === 'cancel' ? control.cancel(run, by, reason) : control[operation](run, by, reason);
+      return control[operation](run, by, reason);
     },
     resolve: (run, call, by, resolution) =>
       supervisor.control.resolve(run, call, by, resolution.how === 'result' ? resolution : { how: resolution.how }),
+    release: (run, by, reason) => supervisor.control.release(run, by, reason),
     view: (run) => supervisor.view(run),
     views: () => supervisor.runs(),
     stored: (run) => store.run(run),
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
+    children: (run) => store.runs({ parent: run }),
     journal: (run, after, limit) => store.journal(run, after, limit),
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],

@@ -57,7 +57,10 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 /** A path of a socket has room for so many bytes on every platform. */
 const SOCKET_BYTES = 103;
 const DRAIN_MS = 10_000;
-const BUDGET_LOOK_MS = 5_000;
+/** How often runs are looked after whose end or whose spending nobody tells of. */
+const LOOK_MS = 5_000;
+/** The variable that holds master keys; without it, keys are a file in the data folder. */
+const KEY_VARIABLE = 'CORRAL_MASTER_KEY';
 const DAY_MS = 86_400_000;
 
 /** @throws CORRAL_ADDRESS_UNSAFE, CORRAL_ADDRESS_TAKEN, CORRAL_CONFIG_INVALID, and what opening a data folder throws */
@@ -78,7 +81,10 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   await privateFolder(data);
   const image = readImage();
   const walls = findWalls();
-  const store = await SqliteStore.open(data);
+  const master = options.env[KEY_VARIABLE];
+  const store = await SqliteStore.open(data, {
+    keys: master === undefined || master === '' ? { kind: 'file' } : { kind: 'master', keys: master },
+  });
   const { tenants } = loaded;
   const supervisor = await Supervisor.start({
     store,
@@ -147,7 +153,10 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       url = await listen(network, address, options.port, options.tls !== undefined);
     }
     scheduler.start();
-    const looking = setInterval(() => projection.checkBudgets(), BUDGET_LOOK_MS).unref();
+    const looking = setInterval(() => {
+      projection.checkBudgets();
+      projection.sweep().catch((error: unknown) => log?.error({ err: error }, 'the list of runs could not be put right'));
+    }, LOOK_MS).unref();
 
     let closing: Promise<void> | undefined;
     const close = (within_ms: number = DRAIN_MS) =>

@@ -32,12 +32,15 @@ export interface HostPort {
     by: string,
     resolution: { readonly how: 'retry' | 'fail' } | { readonly how: 'result'; readonly value: Json },
   ): Promise<void>;
+  /** Lets a run go on that is held until somebody has looked. */
+  release(run: RunId, by: string, reason: string): Promise<void>;
   /** A run that is in memory. */
   view(run: RunId): RunView | undefined;
   views(): readonly RunView[];
   stored(run: RunId): Promise<StoredRun | undefined>;
   /** All runs there are, in the order of their admission; for putting lists right after a stop that was not in order. */
   everyRun(): Promise<readonly StoredRun[]>;
+  children(run: RunId): Promise<readonly StoredRun[]>;
   journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
   hasBundle(bundle: Digest): Promise<boolean>;
   tools(tenant: TenantId): readonly Tool[];

@@ -26,6 +26,8 @@ export interface ProjectionOptions {
 
 /** A run whose budget is this near its end is told of, once. */
 const LOW = 0.1;
+/** Runs that are looked after at once. */
+const SWEEP = 100;
 
 export class Projection {
   readonly #options: ProjectionOptions;
@@ -34,9 +36,11 @@ export class Projection {
   readonly #agents = new Map<string, { readonly tenant: string; readonly agent: string }>();
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #low = new Set<string>();
+  #swept = 0;
   /** Runs whose submitter writes them down itself. */
   readonly #expected = new Set<string>();
   /** Ends of such runs that came before they were written down. */
+  readonly #begun = new Set<string>();
   readonly #early = new Map<string, Outcome>();
 
   constructor(options: ProjectionOptions) {
@@ -47,31 +51,66 @@ export class Projection {
   /** Brings the index up to what the store says. @returns how many runs go on */
   async catchUp(inOrder: boolean): Promise<number> {
     const { host, index, config } = this.#options;
-    const views = host.views();
-    for (const view of views) this.#count(view.id, view.tenant, view.agent);
     if (!inOrder) for (const { record } of await host.everyRun()) index.add(record, config());
+    let live = 0;
     for (const row of index.live()) {
-      const stored = await host.stored(row.id as RunId);
-      if (stored?.status.outcome !== undefined)
-        this.#end(row.id, row, stored.status.outcome, stored.status.ended_at ?? stored.record.created_at);
+      if (!(await this.settle(row.id))) continue;
+      this.#count(row.id, row.tenant, row.agent);
+      live += 1;
     }
-    return views.length;
+    return live;
+  }
+
+  /** Asks the store about a run that is listed as live. @returns whether it is */
+  async settle(run: string): Promise<boolean> {
+    const { host, index } = this.#options;
+    const row = index.get(run);
+    const stored = row?.ended_as === null ? await host.stored(run as RunId).catch(() => undefined) : undefined;
+    if (row === undefined || stored === undefined) return false;
+    const { outcome, ended_at, control, lifecycle } = stored.status;
+    if (outcome !== undefined) {
+      this.#end(run, row, outcome, ended_at ?? stored.record.created_at);
+      return false;
+    }
+    if (lifecycle === 'active' && stored.seq > 0 && row.began === 0) index.began(run);
+    if (control !== row.control) index.control(run, control);
+    return true;
+  }
+
+  /** Looks after some runs that are listed as live and are not in memory: one may have ended without coming back into it. */
+  async sweep(): Promise<void> {
+    const away = this.#options.index.live().filter(({ id }) => this.#options.host.view(id as RunId) === undefined);
+    const from = away.length <= SWEEP ? 0 : this.#swept % away.length;
+    this.#swept = from + SWEEP;
+    for (const { id } of away.slice(from, from + SWEEP)) await this.settle(id);
+  }
+
+  /** Lists the children of a run that never came into memory. */
+  async family(run: string): Promise<void> {
+    const { host, index, config } = this.#options;
+    for (const { record, status } of await host.children(run as RunId)) {
+      index.add(record, config());
+      if (status.outcome !== undefined) index.end(record.id, status.outcome, status.ended_at ?? record.created_at);
+    }
   }
 
   /** A run that is about to be submitted, and will be written down by whoever does; it counts from now on. */
-  expect(run: string, tenant: string): void {
+  expect(run: string, tenant: string, agent: string): void {
     this.#expected.add(run);
-    this.#runsOf(tenant).add(run);
+    this.#count(run, tenant, agent);
+    this.#options.feed.tell('run.admitted', { tenant, run, agent, data: { parent: null } });
   }
   admitted(run: string): void {
     this.#expected.delete(run);
     const outcome = this.#early.get(run);
     this.#early.delete(run);
+    if (this.#begun.delete(run)) this.#options.index.began(run);
     if (outcome !== undefined) this.#options.index.end(run, outcome, this.#options.now());
   }
   refused(run: string, tenant: string): void {
     this.#expected.delete(run);
     this.#runsOf(tenant).delete(run);
+    this.#agents.delete(run);
   }
 
   live(tenant: string): number {
@@ -119,7 +158,23 @@ export class Projection {
       case 'admitted':
         this.#admitted(observation.run);
         return;
+      case 'woken':
+        if (!this.#agents.has(observation.run)) this.#admitted(observation.run);
+        return;
+      case 'held':
+        feed.tell('run.held', {
+          ...this.#agents.get(observation.run),
+          run: observation.run,
+          data: { why: observation.why, detail: observation.detail },
+        });
+        return;
+      case 'damaged':
+        this.#options.index.control(observation.run, 'quarantined');
+        feed.tell('run.damaged', { ...this.#agents.get(observation.run), run: observation.run, data: { code: observation.error.code } });
+        return;
       case 'began':
+        if (this.#expected.has(observation.run)) this.#begun.add(observation.run);
+        else this.#options.index.began(observation.run);
         feed.tell('run.began', { ...this.#agents.get(observation.run), run: observation.run });
         return;
       case 'ended': {
@@ -145,6 +200,7 @@ export class Projection {
           data: { level: observation.level, text: observation.text },
         });
         return;
+      case 'parked':
       case 'answered':
       case 'hopeless':
     }
@@ -154,9 +210,9 @@ export class Projection {
     const { host, feed } = this.#options;
     const view = host.view(run);
     if (view === undefined) return;
+    if (this.#expected.has(run)) return;
     this.#count(run, view.tenant, view.agent);
     feed.tell('run.admitted', { tenant: view.tenant, run, agent: view.agent, data: { parent: view.parent ?? null } });
-    if (this.#expected.has(run)) return;
     void this.#writeDown(run);
   }
 

@@ -107,7 +107,7 @@ export class Submissions {
     if (projection.live(tenant) >= queue)
       throw new TooSoon('CORRAL_QUEUE_FULL', `${tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);
     const ceilings = this.#ceilings(tenant, version.manifest.ceilings, job.ceilings ?? {});
-    projection.expect(id, tenant);
+    projection.expect(id, tenant, version.manifest.name);
     try {
       await host.submit({ id, tenant, version, input, principal: principal as PrincipalId, ceilings, budget: job.budget ?? {} });
     } catch (error) {

@@ -9,6 +9,7 @@ import { AgentManifest, Budget, CeilingsRequest, type AgentVersion, type Bundle 
 import type { Random } from '@corral/protocol/ports';
 import type { RunHeader, RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
+import { LONGEST_MANIFEST } from './cells/cell.ts';
 
 export interface Job {
   readonly tenant: TenantId;
@@ -49,6 +50,9 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
   if (isDeeperThan(described, JSON_MAX_DEPTH))
     throw new CorralError('CORRAL_SCHEMA_INVALID', `A manifest nests deeper than ${JSON_MAX_DEPTH} levels.`);
   const agents = described.map((one) => {
+    const size = JSON.stringify(one).length;
+    if (size > LONGEST_MANIFEST)
+      throw new CorralError('CORRAL_MANIFEST_INVALID', `A manifest has ${size} bytes; at most ${LONGEST_MANIFEST} are accepted.`);
     const parsed = AgentManifest.safeParse(one);
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];
@@ -57,7 +61,7 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
     const isSchema = path === 'input' || path === 'output';
     throw new CorralError(
       isSchema ? 'CORRAL_SCHEMA_INVALID' : 'CORRAL_MANIFEST_INVALID',
-      `The ${isSchema ? `${path} schema` : 'manifest'} of ${name} was refused: ${isSchema ? 'it' : path} ${issue?.message ?? 'is invalid'}.`,
+      `The ${isSchema ? `${path} schema` : 'manifest'} of ${name} was refused: ${isSchema ? 'it' : path.slice(0, 200)} ${(issue?.message ?? 'is invalid').slice(0, 500)}.`,
     );
   });
   for (const { name, uses } of agents) {
@@ -72,7 +76,8 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
 
 /** The versions a bundle makes: content addresses of code and manifest together. */
 export function versionsOf(bundle: Bundle): { readonly digest: Digest; readonly versions: AgentVersion[] } {
-  const digest = digestOf(bundle.source);
+  // The manifests belong to it: the same source with others is another bundle, and changes nothing for whoever runs this one.
+  const digest = digestOf(`${canonical(bundle.agents)}\n${bundle.source}`);
   return {
     digest,
     versions: bundle.agents.map((manifest) => ({ version: digestOf(`${digest}\n${canonical(manifest)}`), bundle: digest, manifest })),

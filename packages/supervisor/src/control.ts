@@ -16,17 +16,24 @@ export interface ControlOptions {
   readonly clock: Clock;
   readonly broker: Broker;
   readonly stage: Stage;
-  readonly runs: ReadonlyMap<RunId, Run>;
+  /** The run in memory, brought back if need be. */
+  readonly hold: (id: RunId) => Promise<Run | undefined>;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
   readonly pause_grace_ms: number;
   /** Ends a run and resolves once that is durable. */
   readonly end: (run: Run, outcome: Outcome, revoke: boolean) => Promise<unknown>;
+  /** Sets going again what a run asked for before it was held. */
+  readonly askAgain: (run: Run) => void;
+  /** Ends a run that cannot be brought into memory. */
+  readonly bury: (id: RunId, outcome: Outcome) => Promise<void>;
   /** Resolves once the process of a cell is gone. */
   readonly gone: (cell: Cell) => Promise<void>;
 }
 
 /** How a call with an unknown result is settled by a person. */
 export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
+
+const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
 
 interface Details {
   readonly cell_killed?: boolean;
@@ -41,68 +48,79 @@ export class Control {
   /** Runs that are frozen in a crank, with what gives their cell up. */
   readonly #frozen = new Map<RunId, { readonly cell: Cell; readonly stopGrace: () => void }>();
 
+  readonly #turns = new Map<RunId, Promise<unknown>>();
+
   constructor(options: ControlOptions) {
     this.#options = options;
   }
 
   /** Stops a run where it stands and keeps it so, whatever arrives for it. Its wall clock stands still too. */
-  async pause(id: RunId, by: string, reason: string): Promise<Receipt> {
-    const { clock, stage, broker } = this.#options;
-    const began = clock.monotonic();
-    const run = this.#find(id);
-    if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
-    run.control = 'paused';
-    this.stopWall(run);
-    const cell = run.seat?.cell;
-    // A crank that was sent ahead of its turn cannot be stopped before it has begun.
-    while (cell !== undefined && run.seat?.cell === cell && cell.isBehind(run.seat.assignment) && run.outcome === undefined) {
-      await new Promise<void>((resolve) => clock.after(0, resolve));
-    }
-    if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);
-    if (cell?.paused === true) {
-      stage.rehome(cell);
-      // A signal is obeyed a moment after it was sent.
-      while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
-    }
-    const latency_ms = clock.monotonic() - began;
-    await broker.record(run, { kind: 'control', control: 'paused', by, reason });
-    return this.#receipt(run, 'pause', by, reason, latency_ms);
+  pause(id: RunId, by: string, reason: string): Promise<Receipt> {
+    return this.#inTurn(id, async (run) => {
+      const { clock, stage, broker } = this.#options;
+      const began = clock.monotonic();
+      if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
+      run.control = 'paused';
+      this.stopWall(run);
+      const cell = run.seat?.cell;
+      // A crank that was sent ahead of its turn cannot be stopped before it has begun.
+      while (cell !== undefined && run.seat?.cell === cell && cell.isBehind(run.seat.assignment) && run.outcome === undefined) {
+        await new Promise<void>((resolve) => clock.after(0, resolve));
+      }
+      if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);
+      if (cell?.paused === true) {
+        stage.rehome(cell);
+        // A signal is obeyed a moment after it was sent.
+        while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
+      }
+      const latency_ms = clock.monotonic() - began;
+      await broker.record(run, { kind: 'control', control: 'paused', by, reason });
+      return this.#receipt(run, 'pause', by, reason, latency_ms);
+    });
   }
 
   /** Lets a paused run go on: from where it stood if its cell was kept, else by replay. */
-  async resume(id: RunId, by: string, reason: string): Promise<Receipt> {
-    const { clock, stage, broker } = this.#options;
-    const began = clock.monotonic();
-    const run = this.#find(id);
-    if (run.control !== 'paused') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
-    run.control = 'none';
-    if (run.began !== undefined) this.startWall(run);
-    const frozen = this.#frozen.get(id);
-    if (frozen !== undefined) {
-      this.#frozen.delete(id);
-      frozen.stopGrace();
-      frozen.cell.paused = false;
-      frozen.cell.thaw();
-    }
-    stage.wake(run);
-    const latency_ms = clock.monotonic() - began;
-    await broker.record(run, { kind: 'control', control: 'none', by, reason });
-    return this.#receipt(run, 'resume', by, reason, latency_ms);
+  resume(id: RunId, by: string, reason: string): Promise<Receipt> {
+    return this.#inTurn(id, async (run) => {
+      const { clock, stage, broker } = this.#options;
+      const began = clock.monotonic();
+      if (run.control !== 'paused') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
+      run.control = 'none';
+      if (run.began !== undefined) this.startWall(run);
+      const frozen = this.#frozen.get(id);
+      if (frozen !== undefined) {
+        this.#frozen.delete(id);
+        frozen.stopGrace();
+        frozen.cell.paused = false;
+        frozen.cell.thaw();
+      }
+      stage.wake(run);
+      const latency_ms = clock.monotonic() - began;
+      await broker.record(run, { kind: 'control', control: 'none', by, reason });
+      return this.#receipt(run, 'resume', by, reason, latency_ms);
+    });
   }
 
   /** Asks a run to stop; it has a grace to tidy up, then it is ended. */
-  cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Receipt {
-    const { clock, stage } = this.#options;
-    const began = clock.monotonic();
-    const run = this.#find(id);
-    if (run.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
-    const stopGrace = clock.after(grace_ms, () => {
-      if (run.outcome === undefined) void this.#options.end(run, { kind: 'cancelled', by, reason }, true);
+  cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
+    return this.#inTurn(id, async (run) => {
+      const { clock, stage, broker } = this.#options;
+      const began = clock.monotonic();
+      if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
+      const durable = broker.record(run, { kind: 'cancel', by, reason });
+      this.startGrace(run, by, reason, grace_ms);
+      run.queue.push({ delivery: { kind: 'cancel', reason }, inbox: undefined });
+      stage.wake(run);
+      await durable;
+      return this.#receipt(run, 'cancel', by, reason, clock.monotonic() - began);
     });
-    run.cancelled = { by, reason, stopGrace };
-    run.queue.push({ delivery: { kind: 'cancel', reason }, inbox: undefined });
-    stage.wake(run);
-    return this.#receipt(run, 'cancel', by, reason, clock.monotonic() - began);
+  }
+
+  /** A run that was asked to stop has so long to do it. */
+  startGrace(run: Run, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): void {
+    run.stopGrace = this.#options.clock.after(grace_ms, () => {
+      if (run.outcome === undefined) this.#endSoon(run, { kind: 'cancelled', by, reason });
+    });
   }
 
   /**
@@ -112,7 +130,24 @@ export class Control {
   async kill(id: RunId, by: string, reason: string): Promise<Receipt> {
     const { clock, end, gone } = this.#options;
     const began = clock.monotonic();
-    const run = this.#find(id);
+    let run: Run;
+    try {
+      run = await this.#find(id);
+    } catch (error) {
+      // Nothing of it can run, since it cannot be read; so it is enough to say that it has ended.
+      if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
+      await this.#options.bury(id, { kind: 'killed', by, reason });
+      return {
+        run: id,
+        operation: 'kill',
+        by,
+        reason,
+        latency_ms: clock.monotonic() - began,
+        lifecycle: 'ended',
+        control: 'quarantined',
+        ...NOTHING,
+      };
+    }
     const calls = [...run.ledger.pending.values()].filter((pending) => pending.kind === 'call');
     const underway = calls.filter((call) => this.#options.broker.isUnderway(id, call.id));
     const unknown = calls.filter(({ id: call, tool, state }) => {
@@ -123,10 +158,16 @@ export class Control {
     const cell = run.seat?.cell;
     const onCpu = cell !== undefined && run.seat !== undefined && cell.worksFor(run.seat.assignment);
     // Children first: their receipts belong to this one.
-    const receipts = children
-      .filter((child) => this.#options.runs.get(child)?.outcome === undefined && this.#options.runs.has(child))
-      .map((child) => this.kill(child, by, reason));
+    const receipts = children.map((child) =>
+      // A child that has ended by itself in the meantime has no receipt to give.
+      this.kill(child, by, reason).catch((error: unknown) => {
+        if (error instanceof CorralError && error.code === 'CORRAL_RUN_UNKNOWN') return undefined;
+        throw error;
+      }),
+    );
     const durable = end(run, { kind: 'killed', by, reason }, true);
+    // It is awaited below; until then, a refusal is nobody's surprise.
+    durable.catch(() => undefined);
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;
     await durable;
@@ -135,55 +176,73 @@ export class Control {
       grants_revoked: run.ledger.caps.size,
       calls_aborted: underway.length,
       calls_unknown: unknown.map((call) => call.id),
-      children: await Promise.all(receipts),
+      children: (await Promise.all(receipts)).filter((receipt) => receipt !== undefined),
     });
   }
 
   /** A call's reply is lost and may not be asked for again: the run waits for somebody, or its agent is told. */
-  unknown(id: RunId, call: number, message: string): void {
-    const { runs, broker, stage } = this.#options;
-    const run = runs.get(id);
-    if (run === undefined || run.outcome !== undefined) return;
-    void broker.record(run, { kind: 'unknown', id: call, message });
-    if (run.ledger.manifest.on_unknown === 'wait') return;
-    run.queue.push({
-      delivery: { kind: 'reply', results: [{ id: call, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call }) }] },
-      inbox: undefined,
-    });
+  unknown(run: Run, call: number, message: string): void {
+    const { broker, stage } = this.#options;
+    if (run.outcome !== undefined) return;
+    const tell = run.manifest.on_unknown === 'tell';
+    // A refusal is told by the broker's event.
+    broker.record(run, { kind: 'unknown', id: call, message, tell }).catch(() => undefined);
+    if (tell) this.#pass(run, call);
     stage.wake(run);
   }
 
   /** Settles a call whose result is unknown. */
-  async resolve(id: RunId, call: number, by: string, resolution: Resolution): Promise<void> {
-    const { broker, stage } = this.#options;
-    const run = this.#find(id);
+  resolve(id: RunId, call: number, by: string, resolution: Resolution): Promise<void> {
+    return this.#inTurn(id, async (run) => {
+      const { broker } = this.#options;
+      const pending = run.ledger.pending.get(call);
+      if (pending?.kind !== 'call' || pending.state !== 'unknown')
+        throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
+      if (resolution.how === 'retry') {
+        await broker.record(run, { kind: 'resolved', id: call, by, how: 'retry' });
+        if (run.outcome === undefined) broker.reissue(run.ledger, pending);
+        return;
+      }
+      const result =
+        resolution.how === 'result'
+          ? { id: call, value: resolution.value }
+          : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
+      await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how, result });
+      this.#pass(run, call);
+    });
+  }
+
+  /** Lets a run go on that was held: after a restore, or because it replays differently. */
+  release(id: RunId, by: string, reason: string): Promise<void> {
+    return this.#inTurn(id, async (run) => {
+      const { broker, stage } = this.#options;
+      if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
+      await broker.record(run, { kind: 'released', by, reason });
+      if (run.began !== undefined && run.control === 'none' && run.wallSince === undefined) this.startWall(run);
+      this.#options.askAgain(run);
+      stage.wake(run);
+    });
+  }
+
+  /** What a call is answered with has been decided and written down; the agent is given it. */
+  #pass(run: Run, call: number): void {
     const pending = run.ledger.pending.get(call);
-    if (pending?.kind !== 'call' || pending.state !== 'unknown')
-      throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
-    await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how });
-    if (resolution.how === 'retry') {
-      broker.reissue(run.ledger, pending);
-      return;
-    }
-    const result =
-      resolution.how === 'result'
-        ? { id: call, value: resolution.value }
-        : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
-    run.queue.push({ delivery: { kind: 'reply', results: [result] }, inbox: undefined });
-    stage.wake(run);
+    if (pending?.kind !== 'decided' || run.outcome !== undefined) return;
+    run.queue.push({ delivery: pending.delivery, inbox: undefined });
+    this.#options.stage.wake(run);
   }
 
   /** Lets the wall clock of a run go on. */
   startWall(run: Run): void {
-    const { clock, end } = this.#options;
+    const { clock } = this.#options;
     run.wallSince = clock.monotonic();
     run.stopWall = clock.after(run.wallLeft_ms, () => {
       if (run.outcome !== undefined) return;
-      void end(
-        run,
-        { kind: 'exceeded', limit: 'wall', message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.` },
-        true,
-      );
+      this.#endSoon(run, {
+        kind: 'exceeded',
+        limit: 'wall',
+        message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`,
+      });
     });
   }
 
@@ -206,12 +265,33 @@ export class Control {
       stage.condemn(cell, run);
       run.onCpu = undefined;
       if (crank !== undefined && run.outcome === undefined) run.queue.unshift(crank);
+      stage.wake(run);
     });
     this.#frozen.set(run.id, { cell, stopGrace });
   }
 
-  #find(id: RunId): Run {
-    const run = this.#options.runs.get(id);
+  #endSoon(run: Run, outcome: Outcome): void {
+    // If the store refuses it now, the run is ended as soon as the store can.
+    this.#options.end(run, outcome, true).catch(() => undefined);
+  }
+
+  /** Operations on one run come one after the other; a kill waits for none. */
+  async #inTurn<T>(id: RunId, work: (run: Run) => Promise<T>): Promise<T> {
+    const before = this.#turns.get(id);
+    const turn = (async () => {
+      await before?.catch(() => undefined);
+      return work(await this.#find(id));
+    })();
+    this.#turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
+  }
+
+  async #find(id: RunId): Promise<Run> {
+    const run = await this.#options.hold(id);
     if (run === undefined || run.outcome !== undefined)
       throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
     return run;
@@ -226,11 +306,7 @@ export class Control {
       latency_ms,
       lifecycle: run.lifecycle,
       control: run.control,
-      cell_killed: false,
-      grants_revoked: 0,
-      calls_aborted: 0,
-      calls_unknown: [],
-      children: [],
+      ...NOTHING,
       ...details,
     };
   }

@@ -2,7 +2,7 @@
 import type { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { Control, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
+import type { Control, HoldReason, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
 import type { Run } from './runs/run.ts';
 
 export interface RunView {
@@ -33,7 +33,12 @@ export interface RunView {
 }
 
 export type Observation =
-  | { readonly kind: 'admitted' | 'began'; readonly run: RunId }
+  | { readonly kind: 'admitted' | 'began' | 'woken'; readonly run: RunId }
+  | { readonly kind: 'parked'; readonly run: RunId; readonly view: RunView }
+  /** It may not go on before somebody has looked. */
+  | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }
+  /** What the store has of it cannot be read: it is quarantined, and the others go on. */
+  | { readonly kind: 'damaged'; readonly run: RunId; readonly error: CorralError }
   | { readonly kind: 'ended'; readonly run: RunId; readonly outcome: Outcome; readonly view: RunView }
   /** A call's result was taken in by its agent, this long after it was asked for. */
   | { readonly kind: 'answered'; readonly run: RunId; readonly tool: string; readonly ms: number }

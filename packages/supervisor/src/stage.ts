@@ -3,10 +3,10 @@
  * moves runs on when their cell is lost. Runs take turns within a cell; cells are processes, and take turns by the kernel.
  */
 import type { CorralError } from '@corral/protocol/errors';
-import type { FaultPayload, FrameHead, ReplayPayload } from '@corral/protocol/frame';
-import { MACHINE } from '@corral/protocol/limits';
+import type { FaultPayload, FrameHead } from '@corral/protocol/frame';
+import type { TenantId } from '@corral/protocol/ids';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
-import type { Entry } from '@corral/protocol/run';
+import type { ReplayPage } from '@corral/protocol/store';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
 import type { OnCpu, Run } from './runs/run.ts';
@@ -16,9 +16,13 @@ export interface StageEvents {
   readonly onBegin: (run: Run) => void;
   readonly onCranked: (run: Run, crank: OnCpu, effects: string, cpu_us: number) => void;
   /** The run's isolate is gone, its cell lives on. */
-  readonly onFault: (run: Run, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined) => void;
+  readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number) => void;
   /** The cell died while the run was on its CPU, and nobody here had killed it. */
-  readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined) => void;
+  readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number) => void;
+  /** CPU time that a replay took. */
+  readonly onReplayCpu: (run: Run, cpu_us: number) => void;
+  /** The run's whole journal was replayed in this cell, and matched. */
+  readonly onReplayed: (run: Run, cell: Cell) => void;
   readonly onDescribed: (cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }) => void;
   readonly onCellReady: (cell: Cell) => void;
   readonly onCellGone: (cell: Cell, exit: ProcessExit) => void;
@@ -28,22 +32,33 @@ export interface StageEvents {
 
 export interface StageOptions {
   readonly clock: Clock;
-  /** The whole journal of a run, once everything handed over for it is durable. */
-  readonly journal: (run: Run) => Promise<readonly Entry[]>;
+  /** The next part of a run's journal to be replayed, once everything handed over for it is durable. */
+  readonly replayPage: (run: Run, after: number) => Promise<ReplayPage>;
   readonly events: StageEvents;
+  /** How long an empty cell is kept for its tenant. */
+  readonly cell_idle_ms: number;
 }
 
-/** Bounds of one replay frame. */
-const REPLAY_ENTRIES = 500;
-const REPLAY_TEXT = 4 * 1024 * 1024;
-/** A replayed crank may take this many times what it took, and this much more. */
-const REPLAY_FACTOR = 4;
-const REPLAY_SLACK_US = 100_000;
+/** After how long a journal that could not be read is tried again. */
+const AGAIN_MS = 500;
+/** The kernel may count CPU time by the tick; what is shorter is left to the cell, which measures by the clock. */
+const TICK_MS = 10;
+/** How long a cell that its tenant has beyond its share is kept without use. */
+const SURPLUS_MS = 500;
 
 interface Occupancy {
   readonly byAssignment: Map<number, Run>;
   /** Runs with something to do here, in turn. */
   readonly ready: Run[];
+}
+
+interface Boarding {
+  readonly cell: Cell;
+  /** The page that is being read. */
+  next: Promise<ReplayPage> | undefined;
+  /** The page whose turn it is. */
+  page: ReplayPage | undefined;
+  assignment: number | undefined;
 }
 
 export class Stage {
@@ -52,10 +67,13 @@ export class Stage {
   /** Runs in some cell's `ready`, or waiting for a cell or for their journal. */
   readonly #queued = new Set<Run>();
   readonly #homeless: Run[] = [];
+  /** Since when nobody has wanted anything of a cell. */
+  readonly #unused = new WeakMap<Cell, number>();
   /** What is still to be replayed of a run that boards a cell. */
-  readonly #boarding = new Map<Run, { cell: Cell; batches: ReplayPayload[]; assignment: number | undefined }>();
+  readonly #boarding = new Map<Run, Boarding>();
   /** Cells that were killed on purpose: their loss is nobody's fault. */
   readonly #condemned = new Set<Cell>();
+  #closed = false;
   pool!: CellPool;
 
   constructor(options: StageOptions) {
@@ -71,16 +89,31 @@ export class Stage {
     },
     onFree: (cell) => this.#pump(cell),
     onCranked: (cell, task, effects, head) => this.#cranked(cell, task, effects, head),
-    onReplayed: (cell, task) => this.#replayed(cell, task),
+    onReplayed: (cell, task, head) => this.#replayed(cell, task, head),
     onFault: (cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head),
     onDescribed: (cell, _, manifests) => this.#options.events.onDescribed(cell, { manifests }),
     onExit: (cell, exit, error) => this.#exited(cell, exit, error),
   };
 
+  /** No run gets a CPU any more, and the loss of a cell is nobody's. */
+  close(): void {
+    this.#closed = true;
+  }
+
   /** How many runs sit in a cell or are on their way there. */
   load(cell: Cell): number {
     const occupancy = this.#cells.get(cell);
     return occupancy === undefined ? 0 : occupancy.byAssignment.size + occupancy.ready.length;
+  }
+
+  /** Whether a run waits for its turn, a cell or its journal. */
+  isBusy(run: Run): boolean {
+    return this.#queued.has(run) || this.#boarding.has(run);
+  }
+
+  /** Ends a cell that nobody sits in. */
+  retire(cell: Cell): void {
+    if (this.load(cell) === 0 && cell.idling) this.condemn(cell, undefined);
   }
 
   occupants(cell: Cell): Iterable<Run> {
@@ -94,20 +127,93 @@ export class Stage {
 
   /** The run may have something to do. Calling this once too often does no harm. */
   wake(run: Run): void {
-    if (!run.runnable || this.#queued.has(run)) return;
+    if (this.#closed || !run.runnable || this.#queued.has(run)) return;
     if (run.seat?.cell.taken === true) this.unseat(run);
     const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
     this.#queued.add(run);
-    if (cell === undefined) this.#homeless.push(run);
-    else {
+    if (cell === undefined) {
+      this.#homeless.push(run);
+      this.#reclaim(run.tenant);
+    } else {
       this.#occupancy(cell).ready.push(run);
       this.#pump(cell);
+    }
+  }
+
+  /**
+   * Puts the cells in order: those that tenants have beyond their share, or have had no use for in a while, are given back, and
+   * runs without a cell are given one.
+   */
+  keepHouse(): void {
+    const now = this.#options.clock.monotonic();
+    for (const cell of this.pool.cells) {
+      const { tenant } = cell;
+      if (tenant === undefined || !cell.idling || this.#isWanted(cell)) {
+        this.#unused.delete(cell);
+        continue;
+      }
+      const since = this.#unused.get(cell) ?? now;
+      this.#unused.set(cell, since);
+      const spare = this.pool.surplus(tenant) > 0 && now - since >= SURPLUS_MS;
+      if (spare || (this.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.condemn(cell, undefined);
+    }
+    // Who waits behind a crank that computes for long moves as soon as there is a better place.
+    for (const cell of this.pool.cells) if (cell.taken && (this.#cells.get(cell)?.ready.length ?? 0) > 0) this.rehome(cell);
+    const [first] = this.#homeless;
+    if (first !== undefined) this.#reclaim(first.tenant);
+  }
+
+  /** Whether somebody in a cell has something to do there. */
+  #isWanted(cell: Cell): boolean {
+    const occupancy = this.#cells.get(cell);
+    if (occupancy === undefined) return false;
+    if (occupancy.ready.length > 0) return true;
+    for (const run of occupancy.byAssignment.values()) if (run.runnable || this.isBusy(run)) return true;
+    return false;
+  }
+
+  /**
+   * A tenant has no cell, and there is none left: whoever has the most gives one up, the least needed. Where everybody has one,
+   * somebody must have no use for theirs. What ran there goes on elsewhere.
+   */
+  #reclaim(tenant: TenantId): void {
+    if (this.#condemned.size > 0 || this.pool.seat(tenant, (one) => this.load(one)) !== undefined) return this.#settle();
+    const counts = this.pool.count();
+    let best: Cell | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    const most = Math.max(0, ...counts.values());
+    for (const cell of this.pool.cells) {
+      if (cell.tenant === undefined || cell.tenant === tenant || cell.doomed || cell.paused) continue;
+      const idle = cell.idling && !this.#isWanted(cell);
+      if (most > 1 ? counts.get(cell.tenant) !== most : !idle) continue;
+      // One that computes for long before one that many share: its run alone begins its crank again.
+      const need = idle ? this.load(cell) / 1e6 : cell.stuck ? 1 : 1 + this.load(cell);
+      if (need >= least) continue;
+      best = cell;
+      least = need;
+    }
+    if (best !== undefined) this.condemn(best, undefined);
+  }
+
+  /** Runs without a cell ask again. */
+  #settle(): void {
+    for (const homeless of this.#homeless.splice(0)) {
+      this.#queued.delete(homeless);
+      if (!homeless.runnable) continue;
+      const cell = homeless.seat?.cell ?? this.pool.seat(homeless.tenant, (one) => this.load(one));
+      this.#queued.add(homeless);
+      if (cell === undefined) this.#homeless.push(homeless);
+      else {
+        this.#occupancy(cell).ready.push(homeless);
+        this.#pump(cell);
+      }
     }
   }
 
   /** Gives up a run's isolate; whatever it knew is in its journal. The run must not be on the CPU. */
   unseat(run: Run): void {
     const { seat } = run;
+    this.#boarding.delete(run);
     if (seat === undefined) return;
     run.seat = undefined;
     this.#cells.get(seat.cell)?.byAssignment.delete(seat.assignment);
@@ -158,8 +264,10 @@ export class Stage {
     for (const run of waiting) this.#queued.delete(run);
     for (const run of new Set([...waiting, ...occupancy.byAssignment.values()])) {
       // A run without anything to do stays for now; it moves when something comes for it.
-      if (run === stuck || !run.runnable) continue;
-      this.#boarding.delete(run);
+      if (run === stuck) continue;
+      // What was to be replayed here is replayed wherever it goes next, and read again.
+      if (this.#boarding.has(run)) this.unseat(run);
+      if (!run.runnable) continue;
       this.unseat(run);
       this.wake(run);
     }
@@ -195,7 +303,7 @@ export class Stage {
       this.#queued.delete(run);
       if (!run.runnable) continue;
       if (run.seat?.cell === cell) this.#crank(run, cell);
-      else if (run.ledger.seq === 0) {
+      else if (run.ledger.segment_entries === 0) {
         this.#options.events.onBegin(run);
         this.#sit(run, cell);
         this.#crank(run, cell);
@@ -220,12 +328,12 @@ export class Stage {
     const { record } = run.ledger;
     const { ceilings } = record;
     const assignment = cell.start(
-      { digest: record.bundle, source: run.bundleSource },
+      { digest: run.bundle.digest, source: run.bundle.source },
       {
         agent: record.agent,
         at: record.created_at,
         memory_mib: ceilings.memory_mib,
-        seed: record.header.seed,
+        seed: seedOf(run),
         message_bytes: ceilings.message_bytes,
         log_bytes: ceilings.log_bytes,
       },
@@ -236,24 +344,37 @@ export class Stage {
     return assignment;
   }
 
-  /** Reads the run's journal, then takes its turn to be replayed into the cell. */
+  /** Brings a run into a cell by replay, page by page; in between, the cell's other runs have their turns. */
   async #board(run: Run, cell: Cell): Promise<void> {
     this.#queued.add(run);
-    const boarding = { cell, batches: [] as ReplayPayload[], assignment: undefined };
+    const first = this.#options.replayPage(run, run.ledger.checkpoint?.seq ?? 0);
+    const boarding: Boarding = { cell, next: first, page: undefined, assignment: undefined };
     this.#boarding.set(run, boarding);
+    await this.#turnPage(run, boarding);
+  }
+
+  async #turnPage(run: Run, boarding: Boarding): Promise<void> {
+    const { cell } = boarding;
     try {
-      boarding.batches.push(...batches(await this.#options.journal(run)));
+      boarding.page = await boarding.next;
     } catch {
-      // The store cannot read it now; the run is asked for again by whatever wakes it next.
+      if (this.#boarding.get(run) !== boarding) return;
+      // The store cannot read it now; it may be able to in a moment.
       this.#disembark(run);
+      this.unseat(run);
+      this.#options.clock.after(AGAIN_MS, () => this.wake(run));
       return;
     }
     if (this.#boarding.get(run) !== boarding) return;
-    if (cell.dead) {
+    if (cell.dead || cell.doomed || cell.taken) {
       this.#disembark(run);
+      this.unseat(run);
       this.wake(run);
       return;
     }
+    // The page after it is read while this one is replayed.
+    boarding.next = boarding.page?.more === true ? this.#options.replayPage(run, boarding.page.last) : undefined;
+    boarding.next?.catch(() => undefined);
     this.#occupancy(cell).ready.unshift(run);
     this.#pump(cell);
   }
@@ -263,41 +384,48 @@ export class Stage {
     this.#queued.delete(run);
   }
 
-  #replayNext(run: Run, boarding: { cell: Cell; batches: ReplayPayload[]; assignment: number | undefined }): void {
-    if (run.outcome !== undefined) {
+  #replayNext(run: Run, boarding: Boarding): void {
+    const { cell, page } = boarding;
+    if (run.outcome !== undefined || page === undefined) {
       this.#disembark(run);
       this.unseat(run);
       return;
     }
-    const batch = boarding.batches.shift();
-    boarding.assignment ??= this.#sit(run, boarding.cell);
-    if (batch !== undefined) {
-      boarding.cell.replay(boarding.assignment, batch);
+    boarding.assignment ??= this.#sit(run, cell);
+    if (page.cranks > 0) {
+      cell.replay(boarding.assignment, page);
       this.#options.events.onCpu();
-      return;
-    }
+    } else this.#boarded(run, boarding);
+  }
+
+  #boarded(run: Run, boarding: Boarding): void {
+    if (boarding.next !== undefined) return void this.#turnPage(run, boarding);
     this.#disembark(run);
+    this.#options.events.onReplayed(run, boarding.cell);
     this.wake(run);
   }
 
   #cranked(cell: Cell, task: Task, effects: string, head: FrameHead): void {
     const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
+    const took_ms = this.#took_ms(task);
+    const measured_ms = took_ms < TICK_MS ? 0 : Math.min(usedBy(cell, task) ?? 0, took_ms);
     // The next run's crank goes out before this one's effects are looked at: the cell need not wait for us.
     this.#pump(cell);
     const crank = run?.onCpu;
     if (run === undefined || crank === undefined) return;
     run.onCpu = undefined;
     if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
-    // What the cell says it used cannot be more than the time it had.
-    const cpu_us = Math.min(head.cpu_us, Math.ceil(this.#took_ms(task) * 1000));
+    // What the cell says it used cannot be more than the time it had, nor, of what is long enough to measure, less than was seen.
+    const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took_ms * 1000)), Math.round(measured_ms * 1000));
     this.#options.events.onCranked(run, crank, effects, cpu_us);
     this.wake(run);
   }
 
-  #replayed(cell: Cell, task: Task): void {
+  #replayed(cell: Cell, task: Task, head: FrameHead): void {
     const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
+    if (run !== undefined) this.#options.events.onReplayCpu(run, Math.min(head.cpu_us, Math.ceil(this.#took_ms(task) * 1000)));
     const boarding = run && this.#boarding.get(run);
-    if (run !== undefined && boarding !== undefined) this.#occupancy(cell).ready.unshift(run);
+    if (run !== undefined && boarding !== undefined) this.#boarded(run, boarding);
     this.#pump(cell);
   }
 
@@ -313,30 +441,30 @@ export class Stage {
       run.seat = undefined;
       const crank = run.onCpu;
       run.onCpu = undefined;
-      if (task !== undefined) run.stopCrank(usedBy(cell, task) ?? head.cpu_us / 1000, this.#options.clock.monotonic());
-      this.#options.events.onFault(run, crank, fault, task);
+      const took_ms = task === undefined ? 0 : this.#took_ms(task);
+      const used_ms = task === undefined ? 0 : Math.min(Math.max(usedBy(cell, task) ?? 0, head.cpu_us / 1000), took_ms);
+      if (task !== undefined) run.stopCrank(used_ms, this.#options.clock.monotonic());
+      this.#options.events.onFault(run, cell, crank, fault, task, used_ms);
     }
     this.#pump(cell);
   }
 
   #exited(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
-    this.pool.remove(cell);
+    this.pool.remove(cell, exit);
     const run = this.onCpu(cell);
     const crank = run?.onCpu;
+    const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     const condemned = this.#condemned.delete(cell);
     this.#evacuate(cell);
     this.#cells.delete(cell);
     cell.task = undefined;
     cell.behind = [];
-    if (run !== undefined && !condemned) {
+    if (run !== undefined && !condemned && !this.#closed) {
       run.onCpu = undefined;
-      this.#options.events.onLost(run, crank, exit, error);
+      this.#options.events.onLost(run, crank, exit, error, used_ms);
     }
     this.#options.events.onCellGone(cell, exit);
-    for (const homeless of this.#homeless.splice(0)) {
-      this.#queued.delete(homeless);
-      this.wake(homeless);
-    }
+    this.#settle();
   }
 
   /** Everybody leaves a cell that is lost. Runs with something to do find another at once. */
@@ -375,21 +503,16 @@ export function usedBy(cell: Cell, task: Task): number | undefined {
   return meter === undefined || task.cpuBefore_ms === undefined ? undefined : meter.cpu_ms - task.cpuBefore_ms;
 }
 
-/** A journal cut into frames. Entries without a crank are the host's and mean nothing to the isolate. */
-function batches(entries: readonly Entry[]): ReplayPayload[] {
-  const result: ReplayPayload[] = [];
-  let cranks: ReplayPayload['cranks'][number][] = [];
-  let text = 0;
-  for (const { seq, delivery, effects, cpu_us } of entries) {
-    if (delivery === undefined || effects === undefined) continue;
-    cranks.push({ crank: seq, delivery, effects, cpu_us: cpu_us * REPLAY_FACTOR + REPLAY_SLACK_US });
-    text += delivery.length + effects.length;
-    if (cranks.length >= REPLAY_ENTRIES || text >= REPLAY_TEXT) {
-      result.push({ cranks });
-      cranks = [];
-      text = 0;
-    }
-  }
-  if (cranks.length > 0) result.push({ cranks });
-  return result;
+/** CPU time of a task that did not come back: as it was last measured, and where nobody could, all the time it had the cell. */
+export function billed(cell: Cell, task: Task): number {
+  const held_ms = cell.held_ms();
+  return Math.max(0, Math.min(usedBy(cell, task) ?? task.used_ms ?? held_ms, held_ms));
+}
+
+/** Each segment of a run has randomness of its own, derived so that replay finds it again. */
+function seedOf({ ledger }: Run): string {
+  const { seed } = ledger.record.header;
+  if (ledger.checkpoint === undefined) return seed;
+  const word = (Number.parseInt(seed.slice(0, 8), 16) ^ Math.imul(ledger.checkpoint.seq, 0x9e37_79b9)) >>> 0;
+  return word.toString(16).padStart(8, '0') + seed.slice(8);
 }

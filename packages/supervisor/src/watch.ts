@@ -19,11 +19,15 @@ export interface WatchOptions {
   readonly onStuck: (cell: Cell) => void;
   /** A cell without work holds more memory than it should. */
   readonly onFull: (cell: Cell) => void;
+  /** Now and then, whatever happens. */
+  readonly onCalm: () => void;
 }
 
 /** How often it looks while something is on a CPU, and while nothing is. */
 const TICK_MS = 5;
 const CALM_MS = 250;
+/** A replay may hold its cell for so many times its CPU limit: it may have to wait for others all the while. */
+const REPLAY_PATIENCE = 5;
 /** Turns of cranks that share a slot. */
 const SLICE_MS = 60;
 
@@ -31,6 +35,7 @@ export class Watch {
   readonly #options: WatchOptions;
   #stop: (() => void) | undefined;
   #calm = true;
+  #calmed = 0;
   #closed = false;
   /** Cells frozen until a slot is free, in turn. */
   readonly #waiting: Cell[] = [];
@@ -62,6 +67,11 @@ export class Watch {
       this.#calm = true;
       for (const cell of this.#options.cells()) this.#look(cell);
       this.#share();
+      const now = this.#options.clock.monotonic();
+      if (now - this.#calmed >= CALM_MS) {
+        this.#calmed = now;
+        this.#options.onCalm();
+      }
       if (!this.#closed) this.#next();
     });
   }
@@ -80,7 +90,10 @@ export class Watch {
     const meter = cell.meter();
     if (meter !== undefined) task.cpuBefore_ms ??= meter.cpu_ms;
     const used = meter === undefined ? held : meter.cpu_ms - (task.cpuBefore_ms ?? meter.cpu_ms);
-    if (used >= MACHINE.long_crank_ms.default) this.#long.add(cell);
+    if (meter !== undefined) task.used_ms = used;
+    // A replay computes no longer than the run once did; it gives way only when that turns out to be untrue.
+    const long = task.kind === 'replay' ? MACHINE.replay_cpu_ms.default / 2 : MACHINE.long_crank_ms.default;
+    if (used >= long) this.#long.add(cell);
     const most = task.limit_ms + MACHINE.crank_slack_ms.default;
     const memory = this.#options.memory_mib(cell);
     const grown = meter === undefined ? 0 : meter.rss_mib - (cell.idle?.rss_mib ?? FRESH_CELL_MIB);
@@ -88,7 +101,7 @@ export class Watch {
       this.#options.onExceeded(cell, 'memory', `The cell grew by ${Math.round(grown)} MiB during one crank; the run may have ${memory}.`);
     } else if (used > most) {
       this.#options.onExceeded(cell, 'cpu', `One crank used ${Math.round(used)} ms of CPU time; it may use ${task.limit_ms}.`);
-    } else if (held > MACHINE.crank_wall_ms.default) {
+    } else if (held > Math.max(MACHINE.crank_wall_ms.default, task.kind === 'replay' ? task.limit_ms * REPLAY_PATIENCE : 0)) {
       this.#options.onExceeded(cell, 'crank_wall', `One crank held its cell for ${Math.round(held)} ms.`);
     }
   }

@@ -78,7 +78,7 @@ export async function agentUnderTest(file: string | URL, tools: Readonly<Record<
   const folder = await mkdtemp(join(tmpdir(), 'corral-testing-'));
   let calls: TestedCall[] = [];
   const fakes = Object.entries(tools).map(([name, fake]) => toolOf(name, fake, (call) => calls.push(call)));
-  const store = await SqliteStore.open(folder);
+  const store = await SqliteStore.open(folder, { keys: { kind: 'file' } });
   const supervisor = await Supervisor.start({
     store,
     launcher: new ProcessLauncher(findWalls()),

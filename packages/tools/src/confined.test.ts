@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -57,6 +57,25 @@ describe('a confined folder', () => {
     expect(await readFile(join(base, 'root/link.txt'), 'utf8')).toBe('new');
   });
 
+  // A capability narrowed to `node_modules` read the whole folder through a link that a package manager had put there.
+  test('follows no link between its own folders, so that a path below one is really below it', async () => {
+    await mkdir(join(base, 'root/private'));
+    await writeFile(join(base, 'root/private/key'), 'secret');
+    await symlink('../private', join(base, 'root/inner/linked'));
+    await expect(confined.read('inner/linked/key', 100)).rejects.toThrow(/links are not followed/);
+    await expect(confined.list('inner/linked')).rejects.toThrow(/not a folder|links are not followed/);
+    await expect(confined.write('inner/linked/key', Buffer.from('x'))).rejects.toThrow(/not a folder|links are not followed/);
+    expect(await readFile(join(base, 'root/private/key'), 'utf8')).toBe('secret');
+  });
+
+  test.runIf(process.platform !== 'win32')('lets nobody read a file who could not before it was written', async () => {
+    await chmod(join(base, 'root/file.txt'), 0o600);
+    await confined.write('file.txt', Buffer.from('new'));
+    expect((await stat(join(base, 'root/file.txt'))).mode & 0o777).toBe(0o600);
+    await confined.write('another.txt', Buffer.from('new'));
+    expect((await stat(join(base, 'root/another.txt'))).mode & 0o777).toBe(0o644);
+  });
+
   test.runIf(process.platform === 'linux')('does not wait for a pipe or read a device', async () => {
     execFileSync('mkfifo', [join(base, 'root/pipe')]);
     await expect(confined.read('pipe', 100)).rejects.toThrow(/is not a file/);
@@ -67,7 +86,7 @@ describe('a confined folder', () => {
     await confined.write('a/b/c.txt', Buffer.from('deep'));
     expect(await readFile(join(base, 'root/a/b/c.txt'), 'utf8')).toBe('deep');
     await expect(confined.write('file.txt/x', Buffer.from('x'))).rejects.toThrow(/is not a folder/);
-    await expect(confined.write('inner', Buffer.from('x'))).rejects.toThrow();
+    await expect(confined.write('inner', Buffer.from('x'))).rejects.toThrow(/is a folder|is not a file/);
     expect((await readdir(join(base, 'root'), { recursive: true })).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 

@@ -3,7 +3,7 @@
  * opened is checked, not what was asked for, so that a path swapped between check and use gains nothing.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, readlink, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readlink, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { segments } from '@corral/policy/predicate';
 import { ToolError } from './define.ts';
@@ -73,8 +73,11 @@ export class Confined {
     try {
       const at = this.#pathOf(folder, parts);
       const draft = join(at, `.${name}.${process.pid}.${Math.random().toString(36).slice(2)}.part`);
-      const file = await open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
+      const before = await lstat(join(at, name)).catch(() => undefined);
+      const file = await open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
       try {
+        // Who may read it is not for its content to change.
+        await file.chmod(before?.isFile() === true ? before.mode & 0o777 : 0o644);
         await file.writeFile(data);
         await file.sync();
         await rename(draft, join(at, name));
@@ -108,8 +111,10 @@ export class Confined {
     }
     try {
       const real = BY_DESCRIPTOR ? await readlink(`/proc/self/fd/${handle.fd}`) : await realpath(path);
-      if (real !== this.#root && !real.startsWith(this.#root.endsWith(sep) ? this.#root : this.#root + sep)) {
-        throw new ToolError(`${asked} leads out of the folder.`);
+      // A link within the folder would lead past what a capability was narrowed to (`under`), so none is followed at all.
+      if (real !== path) {
+        const inside = real === this.#root || real.startsWith(this.#root.endsWith(sep) ? this.#root : this.#root + sep);
+        throw new ToolError(inside ? `${asked} goes through a link, and links are not followed.` : `${asked} leads out of the folder.`);
       }
       return handle;
     } catch (error) {

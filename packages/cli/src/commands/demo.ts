@@ -47,7 +47,8 @@ export async function demo(options: DemoOptions): Promise<number> {
       const { done, total } = fleet.progress;
       const [first] = passes;
       const before = first === undefined ? '' : ` · alone it took ${duration(first.took_ms)}, p99 of a call ${duration(first.p99_ms)}`;
-      return total === 0 ? 'bundling the examples …' : `crew ${done}/${total} packages${before}`;
+      if (total === 0) return fleet.begun ? 'the crew looks for packages …' : 'bundling the examples …';
+      return `crew ${done}/${total} packages${before}`;
     };
     if (options.json !== true) {
       live = new Live({ stream: process.stdout, supervisor, title: wallsLine(host.walls), footer, ended: (view) => markOf(view, fleet) });

@@ -224,6 +224,8 @@ function effectText(effect: Effect, { decisions }: Entry): string {
       return effect.error === undefined ? 'finish' : `finish with an error: ${effect.error.message}`;
     case 'abort':
       return `abandon ${effect.id}`;
+    case 'checkpoint':
+      return 'checkpoint';
     case 'listen':
       return effect.on ? 'listen for messages' : 'listen no more';
   }

@@ -78,7 +78,7 @@ function cell(): Promise<Check> {
     started.write(
       encodeFrame(
         { kind: FrameKind.hello, incarnation: 1, assignment: 0, crank: 0, cpu_us: 0, heap_kib: 0 },
-        JSON.stringify({ effects_per_crank: 1 }),
+        JSON.stringify({ effects_per_crank: 1, effects_bytes: 1 }),
       ),
     );
     stop = realClock.after(10_000, () => {

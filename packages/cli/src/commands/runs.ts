@@ -169,6 +169,16 @@ export function runCommands(program: Command): void {
       }
     });
 
+  hostFlags(program.command('release'))
+    .description('let a run go on that is held: it came from a backup, or replays differently on this runtime')
+    .argument('<run>')
+    .requiredOption('-m, --reason <text>', 'why; it is kept')
+    .addHelpText('after', `\nExample:\n  corral release run_3k9x7m2p4q5r -m 'the bank shows nothing was sent'`)
+    .action(async (run: RunId, flags: HostFlags & { readonly reason: string }) => {
+      const released = await connect(flags).releaseRun({ params: { run }, body: { reason: flags.reason } });
+      print(flags, released, () => `${released.run}  ${stateOf(released)}`);
+    });
+
   hostFlags(program.command('resolve'))
     .description('settle a call of which nobody knows whether it acted')
     .argument('<run>')

@@ -46,7 +46,10 @@ export class Live {
   readonly #cpu = new Map<string, number>();
   readonly #stop: () => void;
   readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
+  /** Runs that left memory, as they were last seen. */
+  readonly #parked = new Map<string, RunView>();
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
   #lastDraw = performance.now();
   #lastFooter = '';
 
@@ -65,6 +68,8 @@ export class Live {
 
   /** Leaves the last picture standing. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#stop();
     if (this.#draw === undefined) this.#progress();
@@ -75,6 +80,8 @@ export class Live {
   }
 
   #observe(observation: Observation): void {
+    if (observation.kind === 'parked') this.#parked.set(observation.run, observation.view);
+    else if (observation.kind === 'woken' || observation.kind === 'ended') this.#parked.delete(observation.run);
     if (observation.kind === 'ended') {
       const shown = this.#options.ended(observation.view);
       if (shown === undefined) return;
@@ -106,23 +113,27 @@ export class Live {
     const now = performance.now();
     const since = Math.max(1, now - this.#lastDraw);
     this.#lastDraw = now;
-    const running = inFamilies(supervisor.runs());
+    const running = inFamilies([...supervisor.runs(), ...this.#parked.values()]);
     const most = Math.max(6, (stream.rows ?? 40) - 6);
     const room = Math.max(3, most - this.#ended.length);
     const shown = running.slice(0, room);
     const rows = [...shown.map((view) => this.#row(view, since)), ...this.#ended.slice(-(most - shown.length)).map((row) => endedRow(row))];
     if (running.length > shown.length) rows.splice(shown.length, 0, [`… and ${running.length - shown.length} more`]);
     for (const id of this.#cpu.keys()) if (!running.some((view) => view.id === id)) this.#cpu.delete(id);
-    const [head = '', ...lines] = table(COLUMNS, rows);
+    // A line that the terminal has to wrap would push the top of the picture out of sight.
+    const fit = (line: string) => line.slice(0, Math.max(20, (stream.columns ?? 110) - 2));
+    const [head = '', ...lines] = table(COLUMNS, rows).map((line) => fit(line));
     const paint = (style: Parameters<typeof styleText>[0], text: string) => styleText(style, text, { stream });
-    const width = Math.max(60, Math.min(stream.columns ?? 100, 110));
+    const width = Math.min((stream.columns ?? 100) - 1, 110);
     const time = clockTime(now - this.#began);
     this.#draw?.(
       [
-        `${paint('bold', ' CORRAL')}  ${title.padEnd(width - 16)}${time}`,
+        `${paint('bold', ' CORRAL')}  ${fit(title)
+          .slice(0, Math.max(0, width - 16))
+          .padEnd(width - 16)}${time}`,
         ` ${paint('dim', head)}`,
         ...lines.map((line) => ` ${colour(line, paint)}`),
-        ` ${footer()}`,
+        ` ${fit(footer())}`,
       ].join('\n'),
     );
   }

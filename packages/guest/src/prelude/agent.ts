@@ -28,6 +28,8 @@ export class Agent {
     setTime(delivery.at);
     switch (delivery.kind) {
       case 'start':
+        if (delivery.next_id !== undefined) this.#effects.continueFrom(delivery.next_id);
+        for (const message of delivery.unread ?? []) this.#inbox.put(message);
         void this.#run(delivery);
         break;
       case 'reply':
@@ -80,6 +82,8 @@ export class Agent {
       run: start.run,
       purpose: this.#definition.purpose,
       input,
+      state: start.state,
+      checkpoint: (state: unknown) => this.#checkpoint(state),
       caps: makeCaps(effects, start.caps),
       mailbox: makeMailbox(effects, 0),
       messages: {
@@ -95,6 +99,18 @@ export class Agent {
       log: (...parts: unknown[]) => console.log(...parts),
       sleep: (ms: number) => new Promise<void>((resolve) => timers.start(ms, resolve)),
     };
+  }
+
+  /** The agent goes on in a new isolate; whoever awaits this never hears of it. */
+  #checkpoint(state: unknown): Promise<never> {
+    const underway = this.#effects.waiting + this.#timers.waiting + this.#children.size;
+    if (underway > 0) {
+      const message = `A checkpoint needs nothing under way; ${underway} calls, timers or children are.`;
+      return Promise.reject(raise('CORRAL_CHECKPOINT_BUSY', message));
+    }
+    const unread = this.#inbox.unread();
+    this.#effects.checkpoint({ state: state ?? null, ...(unread.length === 0 ? {} : { unread }) });
+    return new Promise(() => undefined);
   }
 
   #spawn(definition: AgentDefinition, input: unknown, options: SpawnOptions): Child {

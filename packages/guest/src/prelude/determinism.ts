@@ -77,18 +77,28 @@ export function installDeterminism(global: typeof globalThis, seed: string, host
     Object.defineProperty(Host.prototype, 'constructor', { value: Guarded, writable: true, enumerable: false, configurable: true });
     Object.defineProperty(global, name, { value: Guarded, writable: true, enumerable: false, configurable: true });
   }
-  const buffer = ArrayBuffer.prototype as unknown as Record<string, (...args: never[]) => unknown>;
-  for (const name of ['resize', 'transfer', 'transferToFixedLength']) {
-    const inner = buffer[name];
-    if (inner === undefined) continue;
-    const call = guard((self: never, args: never) => Reflect.apply(inner, self, args));
-    Object.defineProperty(buffer, name, {
-      value(this: unknown, ...args: unknown[]) {
-        return call(this as never, args as never);
-      },
-      writable: true,
-      enumerable: false,
-      configurable: true,
-    });
+  const TypedArray = Object.getPrototypeOf(Uint8Array) as { readonly prototype: object };
+  const places: [object, readonly string[]][] = [
+    [ArrayBuffer.prototype, ['resize', 'slice', 'transfer', 'transferToFixedLength']],
+    [TypedArray.prototype, ['filter', 'map', 'slice', 'toReversed', 'toSorted', 'with']],
+    [TypedArray, ['from', 'of']],
+    [Uint8Array, ['fromBase64', 'fromHex']],
+  ];
+  for (const [place, names] of places) {
+    for (const name of names) {
+      const inner = (place as Record<string, ((...args: never[]) => unknown) | undefined>)[name];
+      if (inner === undefined) continue;
+      const call = guard((self: never, args: never) => Reflect.apply(inner, self, args));
+      Object.defineProperty(place, name, {
+        value: {
+          [name](this: unknown, ...args: unknown[]) {
+            return call(this as never, args as never);
+          },
+        }[name],
+        writable: true,
+        enumerable: false,
+        configurable: true,
+      });
+    }
   }
 }

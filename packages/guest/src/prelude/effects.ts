@@ -16,7 +16,10 @@ export class Effects {
   readonly #config: PreludeConfig;
   readonly #host: HostFunctions;
   readonly #waiting = new Map<number, Waiter>();
+  /** Given up here, but not answered: to the host they are under way. */
+  readonly #abandoned = new Set<number>();
   #batch: string[] = [];
+  #bytes = 0;
   #lastId = 0;
   #logged = 0;
   #finished = false;
@@ -33,6 +36,9 @@ export class Effects {
     if (this.#batch.length >= this.#config.effects_per_crank) {
       this.#host.fault('too_many', `One crank made more than ${this.#config.effects_per_crank} effects.`);
     }
+    this.#bytes += text.length + 1;
+    const most = this.#config.effects_bytes + this.#config.message_bytes;
+    if (this.#bytes >= most) this.#host.fault('too_many', `The effects of one crank have more than ${most} bytes.`);
     this.#batch.push(text);
   }
 
@@ -56,6 +62,7 @@ export class Effects {
 
   /** Settles the promise of an effect; a reply that nobody waits for any more is dropped. */
   settle(id: number, how: { readonly value: unknown } | { readonly error: unknown }): void {
+    this.#abandoned.delete(id);
     const waiter = this.#waiting.get(id);
     if (waiter === undefined) return;
     this.#waiting.delete(id);
@@ -68,6 +75,7 @@ export class Effects {
     if (!this.#waiting.has(id)) return;
     this.push({ kind: 'abort', id });
     this.settle(id, { error });
+    this.#abandoned.add(id);
   }
 
   log(level: string, text: string): void {
@@ -85,11 +93,28 @@ export class Effects {
     this.#finished = true;
   }
 
+  /** Effects whose reply has not come. */
+  get waiting(): number {
+    return this.#waiting.size + this.#abandoned.size;
+  }
+
+  /** The number the next effect gets; a run that goes on from a checkpoint does not begin at 1. */
+  continueFrom(next: number): void {
+    this.#lastId = next - 1;
+  }
+
+  /** The last effect of a segment; nothing after it leaves. */
+  checkpoint(effect: Readonly<Record<string, unknown>>): void {
+    this.push({ kind: 'checkpoint', ...effect });
+    this.#finished = true;
+  }
+
   /** Everything since the last call, as a JSON array. */
   collect(): string {
     if (this.#batch.length === 0) return '[]';
     const text = `[${this.#batch.join(',')}]`;
     this.#batch = [];
+    this.#bytes = 0;
     return text;
   }
 

@@ -49,6 +49,7 @@ export const GUEST_HINTS = {
   CORRAL_JSON_UNSUPPORTED: 'Arguments and results are JSON: no functions, symbols, bigints or cycles, at most 64 levels deep.',
   CORRAL_INPUT_INVALID: 'Compare the input with the agent’s input schema.',
   CORRAL_OUTPUT_INVALID: 'The agent’s result does not fit its own output schema.',
+  CORRAL_CHECKPOINT_BUSY: 'Await every call, timer and child first, then checkpoint.',
   CORRAL_BUNDLE_INVALID: 'Fix the error it names and bundle again.',
   CORRAL_MANIFEST_INVALID: 'Compare the definition with the SDK’s types.',
   CORRAL_SCHEMA_INVALID: 'Use a schema that can be written as JSON Schema, within the limits on size and depth.',

@@ -16,6 +16,11 @@ export class Inbox {
     else reader(message);
   }
 
+  /** Messages that came and that nobody has read. */
+  unread(): readonly Message[] {
+    return this.#queue;
+  }
+
   next(): Promise<Message> {
     const message = this.#queue.shift();
     if (message !== undefined) return Promise.resolve(message);

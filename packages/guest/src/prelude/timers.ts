@@ -33,6 +33,10 @@ export class Timers {
     if (this.#due.delete(id)) this.#effects.push({ kind: 'abort', id });
   }
 
+  get waiting(): number {
+    return this.#due.size;
+  }
+
   fire(id: number): void {
     const then = this.#due.get(id);
     this.#due.delete(id);

@@ -113,6 +113,13 @@ export interface AgentContext<Input, U extends Uses> {
   readonly emit: (event: string, data?: unknown) => void;
   readonly log: (...parts: unknown[]) => void;
   readonly sleep: (ms: number) => Promise<void>;
+  /** What the last checkpoint was given; undefined when the run begins. */
+  readonly state: unknown;
+  /**
+   * Goes on as new: `run` is called again, in a fresh isolate, with this as its `state`, and nothing of what came before needs
+   * to be replayed ever again. Needs nothing under way: no call, timer or child. Never returns.
+   */
+  readonly checkpoint: (state: unknown) => Promise<never>;
 }
 
 export interface AgentOptions<In extends Schema = Schema, Out extends Schema = Schema, U extends Uses = Uses> {

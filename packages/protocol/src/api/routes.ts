@@ -195,6 +195,17 @@ export const ROUTES = {
     status: 200,
     response: s.Resolved,
   }),
+  releaseRun: route({
+    method: 'POST',
+    path: '/v1/runs/:run/release',
+    tag: 'runs',
+    summary: 'Lets a run go on that is held: it came from a backup, or replays differently on this runtime.',
+    operation: 'run.resolve',
+    params: s.RunPath,
+    body: s.Release,
+    status: 200,
+    response: s.RunSummary,
+  }),
   operate: route({
     method: 'POST',
     path: '/v1/operations',

@@ -234,6 +234,7 @@ export const Resolution = z
     z.strictObject({ how: z.literal('fail'), reason: Reason }),
   ])
   .meta({ id: 'Resolution' });
+export const Release = z.strictObject({ reason: Reason }).meta({ id: 'Release' });
 export const Resolved = z.object({ run: runId, call: z.int(), how: z.string() });
 
 // Operations
@@ -376,6 +377,8 @@ export const EVENT_KINDS = [
   'run.paused',
   'run.resumed',
   'run.budget_low',
+  'run.held',
+  'run.damaged',
   'agent.deployed',
   'alias.moved',
   'config.applied',

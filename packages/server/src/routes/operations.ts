@@ -54,6 +54,13 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
     return { rows, tenant };
   };
 
+  /** What is listed of the run, and of children it took with it, is as it is now; some end without ever coming into memory. */
+  const settled = async (receipt: Receipt): Promise<void> => {
+    if (host.view(receipt.run) === undefined) await door.projection.settle(receipt.run);
+    else index.control(receipt.run, receipt.control);
+    for (const child of receipt.children) await settled(child);
+  };
+
   const tellOf = (operation: OperationName, receipt: Receipt) => {
     if (operation !== 'pause' && operation !== 'resume') return;
     const row = index.get(receipt.run);
@@ -83,6 +90,7 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
             try {
               const receipt = await host.operate(operation, id as RunId, by, reason);
               receipts.push(receipt);
+              await settled(receipt);
               tellOf(operation, receipt);
             } catch (error) {
               if (!(error instanceof CorralError)) throw error;

@@ -2,13 +2,24 @@
 import type { RunTree } from '@corral/protocol/api/schemas';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
+import type { RunStatus } from '@corral/protocol/run';
 import type { RunView } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import { callsOf, entryView, explain, messagesOf } from '../journal.ts';
 import type { RunRow } from '../store/runs.ts';
 import { findRun, type Handlers } from './handler.ts';
 
-type Names = 'submitRun' | 'listRuns' | 'showRun' | 'runTree' | 'whyRun' | 'runCalls' | 'runMessages' | 'runJournal' | 'resolveCall';
+type Names =
+  | 'submitRun'
+  | 'listRuns'
+  | 'showRun'
+  | 'runTree'
+  | 'whyRun'
+  | 'runCalls'
+  | 'runMessages'
+  | 'runJournal'
+  | 'releaseRun'
+  | 'resolveCall';
 
 /** How often somebody who waits for more of a journal is served. */
 const LOOK_MS = 100;
@@ -20,7 +31,7 @@ export function runRoutes(door: Door): Handlers<Names> {
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 
   /** What a row of a list says: from memory while it lives, from the index afterwards. */
-  const summary = (row: RunRow, view: RunView | undefined) => ({
+  const summary = (row: RunRow, view: RunView | undefined, status: RunStatus | undefined) => ({
     run: row.id as RunId,
     tenant: row.tenant as never,
     agent: row.agent,
@@ -28,11 +39,12 @@ export function runRoutes(door: Door): Handlers<Names> {
     parent: row.parent as RunId | null,
     principal: row.principal,
     config: row.config,
-    lifecycle: row.ended_as === null ? (view?.lifecycle ?? 'queued') : ('ended' as const),
-    control: view?.control ?? ('none' as const),
+    lifecycle:
+      row.ended_as === null ? (view?.lifecycle ?? (row.began === 0 ? ('queued' as const) : ('active' as const))) : ('ended' as const),
+    control: view?.control ?? status?.control ?? ('none' as const),
     residency: view?.residency ?? ('parked' as const),
-    waiting: view?.waiting ?? ('nothing' as const),
-    waiting_for: view?.waitingFor ?? '',
+    waiting: view?.waiting ?? status?.waiting ?? ('nothing' as const),
+    waiting_for: view?.waitingFor ?? (status === undefined || status.waiting === 'nothing' ? '' : status.waiting),
     on_cpu: view?.on_cpu ?? false,
     ended_as: row.ended_as,
     created_at: row.created_at,
@@ -44,7 +56,12 @@ export function runRoutes(door: Door): Handlers<Names> {
     open_calls: view?.open_calls ?? 0,
     left: view?.left ?? null,
   });
-  const summaryOf = (row: RunRow) => summary(row, row.ended_as === null ? host.view(row.id as RunId) : undefined);
+  const summaryOf = async (row: RunRow) => {
+    const view = row.ended_as === null ? host.view(row.id as RunId) : undefined;
+    // A parked run is in the store alone.
+    const stored = row.ended_as === null && view === undefined ? await host.stored(row.id as RunId).catch(() => undefined) : undefined;
+    return summary(row, view, stored?.status);
+  };
 
   async function* pagesOf(run: RunId) {
     for (let after = 0; ;) {
@@ -55,10 +72,11 @@ export function runRoutes(door: Door): Handlers<Names> {
     }
   }
 
-  const treeOf = (row: RunRow, depth: number): RunTree => {
-    const { run, agent, lifecycle, control, ended_as } = summaryOf(row);
+  const treeOf = async (row: RunRow, depth: number): Promise<RunTree> => {
+    const { run, agent, lifecycle, control, ended_as } = await summaryOf(row);
+    await projection.family(row.id);
     // A generation more than any run may have.
-    const children = depth > 65 ? [] : index.children(row.id).map((child) => treeOf(child, depth + 1));
+    const children = depth > 65 ? [] : await Promise.all(index.children(row.id).map((child) => treeOf(child, depth + 1)));
     return { run, agent, lifecycle, control, ended_as, children };
   };
 
@@ -82,24 +100,16 @@ export function runRoutes(door: Door): Handlers<Names> {
     },
 
     async listRuns({ query }, { access }) {
-      const { lifecycle, control, live, tenant, ...rest } = query;
-      const among =
-        control === undefined && (lifecycle === undefined || lifecycle === 'ended')
-          ? undefined
-          : host
-              .views()
-              .filter(
-                (view) => (control === undefined || view.control === control) && (lifecycle === undefined || view.lifecycle === lifecycle),
-              )
-              .map(({ id }) => id);
+      const { lifecycle, live, tenant, ...rest } = query;
+      const began = lifecycle === undefined || lifecycle === 'ended' ? undefined : lifecycle === 'active';
       const ended = live === undefined ? (lifecycle === undefined ? undefined : lifecycle === 'ended') : !live;
-      const { rows, next } = index.search({ ...rest, tenant: access.some('run.read', tenant), ended, among });
-      return { items: rows.map((row) => summaryOf(row)), next };
+      const { rows, next } = index.search({ ...rest, tenant: access.some('run.read', tenant), ended, began });
+      return { items: await Promise.all(rows.map((row) => summaryOf(row))), next };
     },
 
     async showRun({ params, query }, { access }) {
       let row = findRun(door, access, 'run.read', params.run);
-      if (row.ended_as === null && query.wait_ms !== undefined && query.wait_ms > 0 && host.view(params.run) !== undefined) {
+      if (row.ended_as === null && query.wait_ms !== undefined && query.wait_ms > 0) {
         await projection.waitForEnd(row.id, query.wait_ms);
         row = findRun(door, access, 'run.read', params.run);
       }
@@ -109,7 +119,7 @@ export function runRoutes(door: Door): Handlers<Names> {
       const payloads = access.may('run.payload', row.tenant);
       const outcome = status.outcome ?? null;
       return {
-        ...summaryOf(row),
+        ...(await summaryOf(row)),
         outcome: outcome?.kind === 'completed' && !payloads ? { ...outcome, output: null } : outcome,
         input: payloads ? record.input : null,
         ceilings: { ...record.ceilings },
@@ -153,6 +163,12 @@ export function runRoutes(door: Door): Handlers<Names> {
         }
         await pause(LOOK_MS);
       }
+    },
+
+    async releaseRun({ params, body }, { access }) {
+      const row = findRun(door, access, 'run.resolve', params.run);
+      await host.release(params.run, access.principal.id, body.reason);
+      return summaryOf(row);
     },
 
     async resolveCall({ params, body }, { access }) {

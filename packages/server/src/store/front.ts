@@ -28,7 +28,8 @@ CREATE TABLE tokens (
 CREATE TABLE submissions (run TEXT PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE runs (
   n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, agent TEXT NOT NULL, version TEXT NOT NULL,
-  parent TEXT, principal TEXT NOT NULL, config TEXT NOT NULL, created_at INTEGER NOT NULL, ended_as TEXT, ended_at INTEGER,
+  parent TEXT, principal TEXT NOT NULL, config TEXT NOT NULL, created_at INTEGER NOT NULL, began INTEGER NOT NULL DEFAULT 0,
+  control TEXT NOT NULL DEFAULT 'none', ended_as TEXT, ended_at INTEGER,
   cpu_ms REAL NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX runs_of_tenant ON runs (tenant, n);
 CREATE INDEX runs_of_agent ON runs (agent, n);

@@ -16,6 +16,8 @@ export interface RunRow {
   readonly principal: string;
   readonly config: string;
   readonly created_at: number;
+  readonly began: number;
+  readonly control: string;
   readonly ended_as: string | null;
   readonly ended_at: number | null;
   readonly cpu_ms: number;
@@ -29,8 +31,8 @@ export interface RunSearch {
   readonly parent?: string | undefined;
   readonly ended?: boolean | undefined;
   readonly ended_as?: string | undefined;
-  /** Only these: what is known of them is in memory, not here. */
-  readonly among?: readonly string[] | undefined;
+  readonly began?: boolean | undefined;
+  readonly control?: string | undefined;
   readonly q?: string | undefined;
   readonly cursor?: string | undefined;
   readonly limit: number;
@@ -71,6 +73,14 @@ export class RunIndex {
     return changes > 0;
   }
 
+  began(id: string): void {
+    this.#db.run('UPDATE runs SET began = 1 WHERE id = ?', id);
+  }
+
+  control(id: string, control: string): void {
+    this.#db.run('UPDATE runs SET control = ? WHERE id = ?', control, id);
+  }
+
   get(id: string): RunRow | undefined {
     return this.#db.get<RunRow>('SELECT * FROM runs WHERE id = ?', id);
   }
@@ -100,7 +110,8 @@ export class RunIndex {
     if (by.parent !== undefined) also('parent = ?', by.parent);
     if (by.ended !== undefined) also(by.ended ? 'ended_as IS NOT NULL' : 'ended_as IS NULL');
     if (by.ended_as !== undefined) also(`ended_as LIKE ? ESCAPE '\\'`, `${literal(by.ended_as)}%`);
-    if (by.among !== undefined) also('id IN (SELECT value FROM json_each(?))', JSON.stringify(by.among));
+    if (by.began !== undefined) also('began = ?', Number(by.began));
+    if (by.control !== undefined) also('control = ?', by.control);
     if (by.q !== undefined) {
       const like = `%${literal(by.q)}%`;
       also(

@@ -1,44 +1,69 @@
 /**
- * The body of a journal entry as bytes: two lengths, then the delivery and the effects as they crossed, then the rest as
- * JSON. Kept apart rather than nested in one JSON, so that neither is escaped and replay can pass them on unread.
+ * Texts as bytes: their lengths, the texts as they crossed, then where pieces were cut out of them. Kept apart rather than
+ * nested in one JSON, so that none is escaped and replay can pass them on unread.
  */
 import type { Entry } from '@corral/protocol/run';
 
-const ABSENT = 0xffff_ffff;
-const HEADER_BYTES = 8;
+/** A piece that lives elsewhere: in which text, before which character of what was left, and where and how it is found. */
+export interface Cut {
+  readonly text: number;
+  readonly at: number;
+  /** Content id and key of the blob, as base64url. */
+  readonly id: string;
+  readonly key: string;
+}
+export type Texts = readonly (string | undefined)[];
 
-export function encodeBody(entry: Entry): Buffer {
-  const delivery = entry.delivery ?? '';
-  const effects = entry.effects ?? '';
-  const rest = JSON.stringify({
-    ...(entry.decisions.length === 0 ? {} : { decisions: entry.decisions }),
-    ...(entry.event === undefined ? {} : { event: entry.event }),
-  });
-  const deliveryBytes = Buffer.byteLength(delivery);
-  const effectsBytes = Buffer.byteLength(effects);
-  const body = Buffer.allocUnsafe(HEADER_BYTES + deliveryBytes + effectsBytes + Buffer.byteLength(rest));
-  body.writeUInt32LE(entry.delivery === undefined ? ABSENT : deliveryBytes, 0);
-  body.writeUInt32LE(entry.effects === undefined ? ABSENT : effectsBytes, 4);
-  body.write(delivery, HEADER_BYTES);
-  body.write(effects, HEADER_BYTES + deliveryBytes);
-  body.write(rest, HEADER_BYTES + deliveryBytes + effectsBytes);
-  return body;
+const ABSENT = 0xffff_ffff;
+const LENGTH_BYTES = 4;
+
+export function encodeTexts(texts: Texts, cuts: readonly Cut[] = []): Buffer {
+  const tail = cuts.length === 0 ? '' : JSON.stringify(cuts.map(({ text, at, id, key }) => [text, at, id, key]));
+  const lengths = texts.map((text) => (text === undefined ? 0 : Buffer.byteLength(text)));
+  let at = texts.length * LENGTH_BYTES;
+  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, at) + Buffer.byteLength(tail));
+  for (const [i, text] of texts.entries()) {
+    const length = lengths[i] as number;
+    bytes.writeUInt32LE(text === undefined ? ABSENT : length, i * LENGTH_BYTES);
+    if (text !== undefined) bytes.write(text, at);
+    at += length;
+  }
+  bytes.write(tail, at);
+  return bytes;
 }
 
-export function decodeBody(row: { readonly seq: number; readonly at: number; readonly cpu_us: number; readonly body: Uint8Array }): Entry {
-  const body = Buffer.from(row.body.buffer, row.body.byteOffset, row.body.byteLength);
-  const hasDelivery = body.readUInt32LE(0) !== ABSENT;
-  const hasEffects = body.readUInt32LE(4) !== ABSENT;
-  const deliveryEnd = HEADER_BYTES + (hasDelivery ? body.readUInt32LE(0) : 0);
-  const effectsEnd = deliveryEnd + (hasEffects ? body.readUInt32LE(4) : 0);
-  const rest = JSON.parse(body.toString('utf8', effectsEnd)) as Partial<Pick<Entry, 'decisions' | 'event'>>;
-  return {
-    seq: row.seq,
-    at: row.at,
-    delivery: hasDelivery ? body.toString('utf8', HEADER_BYTES, deliveryEnd) : undefined,
-    effects: hasEffects ? body.toString('utf8', deliveryEnd, effectsEnd) : undefined,
-    decisions: rest.decisions ?? [],
-    event: rest.event,
-    cpu_us: row.cpu_us,
-  };
+/** @param count how many texts were encoded */
+export function decodeTexts(bytes: Buffer, count: number): { texts: (string | undefined)[]; cuts: Cut[] } {
+  let at = count * LENGTH_BYTES;
+  const texts: (string | undefined)[] = [];
+  for (let i = 0; i < count; i++) {
+    const length = bytes.readUInt32LE(i * LENGTH_BYTES);
+    if (length === ABSENT) {
+      texts.push(undefined);
+      continue;
+    }
+    texts.push(bytes.toString('utf8', at, at + length));
+    at += length;
+  }
+  if (at === bytes.length) return { texts, cuts: [] };
+  const tail = JSON.parse(bytes.toString('utf8', at)) as [number, number, string, string][];
+  return { texts, cuts: tail.map(([text, position, id, key]) => ({ text, at: position, id, key })) };
+}
+
+export const ENTRY_TEXTS = 3;
+
+export function entryTexts({ delivery, effects, decisions, event }: Entry): Texts {
+  const rest = JSON.stringify({
+    ...(decisions.length === 0 ? {} : { decisions }),
+    ...(event === undefined ? {} : { event }),
+  });
+  return [delivery, effects, rest];
+}
+
+export function entryOf(
+  row: { readonly seq: number; readonly at: number; readonly cpu_us: number },
+  [delivery, effects, rest]: Texts,
+): Entry {
+  const { decisions = [], event } = JSON.parse(rest ?? '{}') as Partial<Pick<Entry, 'decisions' | 'event'>>;
+  return { seq: row.seq, at: row.at, delivery, effects, decisions, event, cpu_us: row.cpu_us };
 }

@@ -2,159 +2,252 @@
  * What each operation of the port does to the tables, synchronously, one statement after the other. The writer thread
  * runs these in batches; a simulated world runs them directly.
  */
-import { hash } from 'node:crypto';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
-import type { Digest, RunId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/outcome';
 import type { PendingDelivery } from '@corral/protocol/delivery';
+import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { Commit, CommitResult, InboxItem, RunFilter, StoredRun } from '@corral/protocol/store';
-import { decodeBody, encodeBody } from './body.ts';
+import type { BackupManifest, Commit, CommitResult, Era, InboxItem, ReplayPage, RunFilter, StoredRun } from '@corral/protocol/store';
+import { backupTo } from './backup.ts';
+import { encodeTexts, entryTexts } from './body.ts';
+import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
+import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
+import * as queries from './queries.ts';
+import { chain, seal } from './seal.ts';
+import { Sql } from './sql.ts';
+import { verifyStep, type Verified } from './verify.ts';
 
 interface RunRow {
   readonly n: number;
-  readonly record: string;
+  readonly id: RunId;
+  readonly tenant: string;
+  readonly version: number | null;
+  readonly key: Uint8Array | null;
+  readonly erased_at: number | null;
+  readonly record: Uint8Array;
   readonly lifecycle: RunStatus['lifecycle'];
   readonly control: RunStatus['control'];
-  readonly outcome: string | null;
+  readonly outcome: Uint8Array | null;
   readonly ended_at: number | null;
   readonly epoch: number;
   readonly seq: number | null;
   readonly waiting: RunStatus['waiting'] | null;
+  readonly restored: number;
+  readonly inbox_seq: number;
+  readonly checkpoint: number;
+  readonly parked: number;
+  readonly ledger: Uint8Array | null;
+  readonly attempts: number;
 }
 
 /** What a commit must know of its run. The writer alone changes it, so it may remember. */
 interface Head {
   readonly n: number;
+  readonly tenant: string;
+  readonly key: Uint8Array;
   epoch: number;
   seq: number;
   lifecycle: RunStatus['lifecycle'];
   control: RunStatus['control'];
+  parked: boolean;
+  attempts: number;
   hash: Uint8Array;
 }
 
-interface GrantRow {
-  readonly parent: string | null;
-  readonly data: string;
-  readonly used: number;
-  readonly revoked: number;
-}
-
-const SELECT_RUN = `SELECT runs.n, record, lifecycle, control, outcome, ended_at, epoch, last.seq, last.waiting
-  FROM runs JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
+const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, ledger, attempts, last.seq, last.waiting
+  FROM runs LEFT JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
+const THIS_ERA = "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'era')";
 const LIST_LIMIT = 1000;
+/** Not an agent's timer but the time at which a parked run must be looked at, such as the end of its wall time. */
+const DEADLINE = 0;
 /** Heads that are remembered at most. */
 const HEADS = 10_000;
 const NO_HASH = new Uint8Array(0);
 
 export class SqliteCore {
-  readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #sql: Sql;
+  readonly #evidence: Evidence;
   readonly #heads = new Map<RunId, Head>();
 
-  constructor(db: DatabaseSync) {
-    this.#db = db;
+  constructor(db: DatabaseSync, keys: KeyRing) {
+    this.#sql = new Sql(db);
+    this.#evidence = new Evidence(this.#sql, keys);
   }
 
   /** Counts an opening for writing. */
   nextEra(): number {
-    const row = this.#get<{ value: string }>("SELECT value FROM meta WHERE name = 'era'");
-    const era = Number(row?.value ?? '0') + 1;
-    this.#run("INSERT INTO meta (name, value) VALUES ('era', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", String(era));
-    return era;
+    return queries.nextEra(this.#sql);
   }
 
-  deploy(bundle: { digest: Digest; source: string; source_map: string | undefined }, versions: readonly AgentVersion[]): void {
-    this.#run(
-      'INSERT OR IGNORE INTO bundles (digest, source, source_map) VALUES (?, ?, ?)',
-      bundle.digest,
-      bundle.source,
-      bundle.source_map ?? null,
-    );
-    for (const { version, bundle: digest, manifest } of versions) {
-      this.#run(
-        'INSERT OR IGNORE INTO versions (version, bundle, name, manifest) VALUES (?, ?, ?, ?)',
-        version,
-        digest,
-        manifest.name,
-        JSON.stringify(manifest),
-      );
-    }
+  deploy(bundle: Parameters<typeof queries.deploy>[1], versions: readonly AgentVersion[]): void {
+    queries.deploy(this.#sql, bundle, versions);
   }
 
   version(version: Digest): AgentVersion | undefined {
-    const row = this.#get<{ bundle: Digest; manifest: string }>('SELECT bundle, manifest FROM versions WHERE version = ?', version);
-    return row && { version, bundle: row.bundle, manifest: JSON.parse(row.manifest) as AgentVersion['manifest'] };
+    return queries.versionOf(this.#sql, version);
   }
 
   agents(bundle: Digest): AgentVersion[] {
-    const rows = this.#statement('SELECT version, manifest FROM versions WHERE bundle = ?').all(bundle) as unknown as {
-      version: Digest;
-      manifest: string;
-    }[];
-    return rows.map(({ version, manifest }) => ({ version, bundle, manifest: JSON.parse(manifest) as AgentVersion['manifest'] }));
+    return queries.agentsOf(this.#sql, bundle);
   }
 
   bundle(digest: Digest): string | undefined {
-    return this.#get<{ source: string }>('SELECT source FROM bundles WHERE digest = ?', digest)?.source;
+    return queries.bundleOf(this.#sql, digest);
   }
 
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
+    // A run that nobody claims yet waits in the store, as a parked one does.
     const lifecycle = claim ? 'active' : 'queued';
     const epoch = claim ? 1 : 0;
-    const { lastInsertRowid } = this.#statement(
-      `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, created_at) VALUES (?, ?, ?, ?, 'none', ?, 0, ?)`,
-    ).run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, record.created_at);
+    const parked = !claim;
+    const { lastInsertRowid } = this.#sql
+      .prepared(
+        `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, claimed_era, created_at)
+       VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ${THIS_ERA}, ?)`,
+      )
+      .run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
     const n = Number(lastInsertRowid);
-    this.#run('INSERT INTO records (n, record) VALUES (?, ?)', n, JSON.stringify(record));
+    const { key, version, wrapped } = this.#evidence.issue(record.tenant, record.id);
+    const sealed = this.#evidence.seal(key, PLACE.record(record.id), [JSON.stringify(record)], { tenant: record.tenant, n, seq: 0 });
+    this.#run('INSERT INTO records (n, version, key, record) VALUES (?, ?, ?, ?)', n, version, wrapped, sealed);
     for (const grant of grants) this.#putGrant(grant);
-    this.#remember(record.id, { n, epoch, seq: 0, lifecycle, control: 'none', hash: NO_HASH });
+    this.#remember(record.id, {
+      n,
+      tenant: record.tenant,
+      key,
+      epoch,
+      seq: 0,
+      lifecycle,
+      control: 'none',
+      parked,
+      attempts: 0,
+      hash: NO_HASH,
+    });
   }
 
   claim(run: RunId): StoredRun | undefined {
     this.#heads.delete(run);
-    this.#run("UPDATE runs SET epoch = epoch + 1, lifecycle = 'active' WHERE id = ? AND lifecycle <> 'ended'", run);
-    return this.run(run);
+    // Before anything is written: a run that does not open is refused as it is.
+    const found = this.run(run);
+    const row = this.#get<{ n: number; epoch: number; attempts: number }>(
+      `UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0, claimed_era = ${THIS_ERA},
+         attempts = CASE WHEN parked = 1 THEN 0 ELSE attempts + (claimed_era <> ${THIS_ERA}) END
+       WHERE id = ? AND lifecycle <> 'ended' RETURNING n, epoch, attempts`,
+      run,
+    );
+    if (found === undefined || row === undefined) return found;
+    this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
+    // From now on its journal goes on, and what was known before is out of date.
+    if (found.ledger !== undefined) this.#run('UPDATE runs SET ledger = NULL WHERE n = ?', row.n);
+    return { ...found, status: { ...found.status, lifecycle: 'active' }, epoch: row.epoch, parked: false, attempts: row.attempts };
+  }
+
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): boolean {
+    const row = this.#get<{ n: number }>(
+      "UPDATE runs SET parked = 1, ledger = ? WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
+      ledger === undefined ? null : this.#evidence.sealLedger(run, ledger),
+      run,
+      epoch,
+      inbox,
+    );
+    if (row === undefined) return false;
+    this.#heads.delete(run);
+    if (deadline !== undefined) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', row.n, DEADLINE, deadline);
+    return true;
+  }
+
+  wakeable(now: number, limit: number): RunId[] {
+    return queries.wakeable(this.#sql, now, limit);
+  }
+
+  resident(after: RunId | undefined, limit: number): RunId[] {
+    return queries.resident(this.#sql, after, limit);
+  }
+
+  nextDue(): number | undefined {
+    return queries.nextDue(this.#sql);
+  }
+
+  orphans(): RunId[] {
+    return queries.orphans(this.#sql);
+  }
+
+  isShared(grant: GrantId): boolean {
+    return queries.isShared(this.#sql, grant);
+  }
+
+  quarantine(run: RunId, reason: string): void {
+    this.#heads.delete(run);
+    this.#run("UPDATE runs SET control = 'quarantined', damage = ?, parked = 1 WHERE id = ?", reason, run);
+  }
+
+  bury(run: RunId, outcome: Outcome, at: number): void {
+    const n = this.#evidence.bury(run, outcome, at);
+    if (n !== undefined) this.#forget(run, n);
+  }
+
+  /** This host ends in good order: what it holds was not its death. */
+  retire(): void {
+    this.#run('UPDATE runs SET attempts = 0 WHERE attempts > 0');
+  }
+
+  alive(now: number): void {
+    queries.noteAlive(this.#sql, now);
+  }
+
+  eras(): Era[] {
+    return queries.erasOf(this.#sql);
   }
 
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
+    const { seq, at, cpu_us } = entry;
     const head = this.#head(run);
-    if (head.epoch !== epoch || head.seq !== entry.seq - 1 || head.lifecycle === 'ended') {
+    if (head.epoch !== epoch || head.seq !== seq - 1 || head.lifecycle === 'ended' || head.parked) {
       throw new CorralError(
         'CORRAL_EPOCH_STALE',
-        `Entry ${entry.seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
+        `Entry ${seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
       );
     }
-    const body = encodeBody(entry);
-    const hash = chain(head.hash, run, entry, body);
+    const body = this.#evidence.seal(head.key, PLACE.entry(run, seq), entryTexts(entry), { tenant: head.tenant, n: head.n, seq });
+    const hash = chain(head.hash, run, { seq, at, cpu_us, waiting: status.waiting, body });
     this.#run(
       'INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
       head.n,
-      entry.seq,
-      entry.at,
-      entry.cpu_us,
+      seq,
+      at,
+      cpu_us,
       status.waiting,
       hash,
       body,
     );
-    head.seq = entry.seq;
+    head.seq = seq;
     head.hash = hash;
     if (status.lifecycle !== head.lifecycle || status.control !== head.control) {
-      const outcome = status.outcome === undefined ? null : JSON.stringify(status.outcome);
+      const outcome = status.outcome === undefined ? null : this.#evidence.outcome({ id: run, ...head }, head.key, status.outcome);
       this.#run(
-        'UPDATE runs SET lifecycle = ?, control = ?, outcome = ?, ended_at = ? WHERE n = ?',
+        'UPDATE runs SET lifecycle = ?, control = ?, outcome_kind = ?, outcome = ?, ended_at = ?, end_hash = ? WHERE n = ?',
         status.lifecycle,
         status.control,
+        status.outcome?.kind ?? null,
         outcome,
         status.ended_at ?? null,
+        status.lifecycle === 'ended' ? hash : null,
         head.n,
       );
       head.lifecycle = status.lifecycle;
       head.control = status.control;
     }
+    if (head.attempts > 0) {
+      this.#run('UPDATE runs SET attempts = 0 WHERE n = ?', head.n);
+      head.attempts = 0;
+    }
+    if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
@@ -174,56 +267,89 @@ export class SqliteCore {
 
   run(run: RunId): StoredRun | undefined {
     const row = this.#get<RunRow>(`${SELECT_RUN} WHERE id = ?`, run);
-    return row && storedRun(row);
+    return row && refused(() => this.#stored(row));
   }
 
   runs(filter: RunFilter): StoredRun[] {
-    const where: string[] = [];
-    const values: (string | number)[] = [];
-    if (filter.tenant !== undefined) {
-      where.push('tenant = ?');
-      values.push(filter.tenant);
+    const { where, values } = queries.matching(filter);
+    const limit = filter.limit ?? LIST_LIMIT;
+    const found: StoredRun[] = [];
+    for (let last = 0; found.length < limit;) {
+      const wanted = limit - found.length;
+      const rows = this.#sql
+        .prepared(`${SELECT_RUN} WHERE runs.n > ? AND ${where} ORDER BY runs.n LIMIT ?`)
+        .all(last, ...values, wanted) as unknown as RunRow[];
+      // One that does not open must not take the others with it; asking for it, or verifying, says what is wrong.
+      for (const row of rows) {
+        try {
+          found.push(this.#stored(row));
+        } catch (error) {
+          if (!(error instanceof Broken)) throw error;
+        }
+        last = row.n;
+      }
+      if (rows.length < wanted) break;
     }
-    if (filter.parent !== undefined) {
-      where.push('parent = ?');
-      values.push(filter.parent);
-    }
-    if (filter.ended !== undefined) where.push(filter.ended ? "lifecycle = 'ended'" : "lifecycle <> 'ended'");
-    const rows = this.#statement(
-      `${SELECT_RUN} ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY created_at LIMIT ?`,
-    ).all(...values, filter.limit ?? LIST_LIMIT) as unknown as RunRow[];
-    return rows.map((row) => storedRun(row));
+    return found;
   }
 
-  journal(run: RunId, after = 0, limit = -1): Entry[] {
-    const rows = this.#statement(
-      'SELECT seq, at, cpu_us, body FROM journal WHERE run = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?',
-    ).all(run, after, limit);
-    return (rows as unknown as Parameters<typeof decodeBody>[0][]).map((row) => decodeBody(row));
+  replayPage(run: RunId, after: number): ReplayPage {
+    return queries.replayPage(this.journal(run, after, MACHINE.replay_entries.default), after);
   }
 
-  inbox(run: RunId): InboxItem[] {
-    const rows = this.#statement('SELECT seq, delivery FROM inbox WHERE run = (SELECT n FROM runs WHERE id = ?) ORDER BY seq').all(
-      run,
-    ) as unknown as {
-      seq: number;
-      delivery: string;
-    }[];
-    return rows.map(({ seq, delivery }) => ({ seq, delivery: JSON.parse(delivery) as PendingDelivery }));
+  journal(run: RunId, after = 0, limit = Number.POSITIVE_INFINITY): Entry[] {
+    return this.#evidence.journal(run, after, limit);
+  }
+
+  inbox(run: RunId, after = 0): InboxItem[] {
+    const custody = this.#evidence.custody(run);
+    if (custody === undefined || custody.erased_at !== null) return [];
+    const rows = this.#sql.all<{ seq: number; delivery: Uint8Array }>(
+      'SELECT seq, delivery FROM inbox WHERE run = ? AND seq > ? ORDER BY seq',
+      custody.n,
+      after,
+    );
+    return refused(() => {
+      const key = this.#evidence.keyOf(custody);
+      return rows.map(({ seq, delivery }) => ({
+        seq,
+        delivery: this.#evidence.openOne<PendingDelivery>(key, PLACE.inbox(run, seq), delivery, run),
+      }));
+    });
   }
 
   grants(run: RunId): (Grant & GrantState)[] {
-    const rows = this.#statement(
-      `WITH RECURSIVE chain (id) AS (
-         SELECT id FROM grants WHERE holder = ?
-         UNION SELECT parent FROM grants JOIN chain USING (id) WHERE parent IS NOT NULL
-       ) SELECT data, used, revoked FROM grants JOIN chain USING (id)`,
-    ).all(run) as unknown as GrantRow[];
-    return rows.map(({ data, used, revoked }) => ({ ...(JSON.parse(data) as Grant), used, revoked: revoked !== 0 }));
+    return queries.grantsOf(this.#sql, run);
   }
 
-  /** Puts a delivery into an inbox; 0 where the receiver has ended. */
-  #deliver(from: RunId, to: RunId, key: string, delivery: PendingDelivery): number {
+  erase(run: RunId, at: number): void {
+    this.#heads.delete(run);
+    eraseRun(this.#sql, this.#evidence, run, at);
+  }
+
+  /** Some of the garbage that there is. */
+  gcStep(now: number, retention: Retention): Collected {
+    return collect(this.#sql, this.#evidence, now, retention);
+  }
+
+  /** Verifies one run, or a number of them after the one with this short name. */
+  verifyStep(what: { readonly run: RunId } | { readonly after: number }): Verified {
+    return verifyStep(this.#sql, this.#evidence, what);
+  }
+
+  release(run: RunId): void {
+    this.#run('UPDATE runs SET restored = 0 WHERE id = ?', run);
+  }
+
+  backup(to: string, at: number): BackupManifest {
+    return backupTo(this.#sql, to, at);
+  }
+
+  /** Puts a delivery into an inbox; 0 where the receiver has ended, -1 where too many messages wait for it. */
+  #deliver(from: RunId, to: RunId, name: string, delivery: PendingDelivery): number {
+    if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
+    const key = this.#keyOf(to);
+    if (key === undefined) return 0;
     const row = this.#get<{ n: number; inbox_seq: number }>(
       "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, inbox_seq",
       to,
@@ -234,10 +360,19 @@ export class SqliteCore {
       row.n,
       row.inbox_seq,
       from,
-      key,
-      JSON.stringify(delivery),
+      name,
+      seal(key, PLACE.inbox(to, row.inbox_seq), encodeTexts([JSON.stringify(delivery)])),
     );
     return row.inbox_seq;
+  }
+
+  /** How many deliveries wait for a run; they are taken in order, so its first and last tell. */
+  #waiting(run: RunId): number {
+    const row = this.#get<{ inbox_seq: number; first: number | null }>(
+      'SELECT inbox_seq, (SELECT min(seq) FROM inbox WHERE run = n) AS first FROM runs WHERE id = ?',
+      run,
+    );
+    return row === undefined || row.first === null ? 0 : row.inbox_seq - row.first + 1;
   }
 
   /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */
@@ -247,23 +382,51 @@ export class SqliteCore {
     this.#heads.delete(run);
   }
 
+  /** The key that a delivery is sealed under; undefined where nobody is there to open it, or nobody can. */
+  #keyOf(run: RunId): Uint8Array | undefined {
+    try {
+      return this.#head(run).key;
+    } catch (error) {
+      // The sender has done nothing wrong and must not be refused half way.
+      if (error instanceof CorralError) return undefined;
+      throw error;
+    }
+  }
+
   #head(run: RunId): Head {
     const known = this.#heads.get(run);
     if (known !== undefined) return known;
-    const row = this.#get<{
-      n: number;
-      epoch: number;
-      lifecycle: Head['lifecycle'];
-      control: Head['control'];
-      seq: number | null;
-      hash: Uint8Array | null;
-    }>(
-      `SELECT n, epoch, lifecycle, control, last.seq, last.hash FROM runs
+    const row = this.#get<
+      {
+        epoch: number;
+        lifecycle: Head['lifecycle'];
+        control: Head['control'];
+        parked: number;
+        attempts: number;
+        seq: number | null;
+        hash: Uint8Array | null;
+      } & Omit<Custody, 'end_hash'>
+    >(
+      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, parked, attempts, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
     if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
-    return this.#remember(run, { ...row, seq: row.seq ?? 0, hash: row.hash ?? NO_HASH });
+    const { n, tenant, epoch, lifecycle, control } = row;
+    const key = refused(() => this.#evidence.keyOf(row));
+    const { seq, hash } = row;
+    return this.#remember(run, {
+      n,
+      tenant,
+      key,
+      epoch,
+      lifecycle,
+      control,
+      parked: row.parked !== 0,
+      attempts: row.attempts,
+      seq: seq ?? 0,
+      hash: hash ?? NO_HASH,
+    });
   }
 
   #remember(run: RunId, head: Head): Head {
@@ -285,40 +448,37 @@ export class SqliteCore {
     );
   }
 
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+  /** @throws Broken, CORRAL_RUN_ERASED */
+  #stored(row: RunRow): StoredRun {
+    const { id } = row;
+    const key = this.#evidence.keyOf(row);
+    return {
+      record: this.#evidence.openOne<RunRecord>(key, PLACE.record(id), row.record, id),
+      status: {
+        lifecycle: row.lifecycle,
+        control: row.control,
+        waiting: row.waiting ?? 'nothing',
+        outcome:
+          row.outcome === null
+            ? undefined
+            : this.#evidence.openOne<NonNullable<RunStatus['outcome']>>(key, PLACE.outcome(id), row.outcome, id),
+        ended_at: row.ended_at ?? undefined,
+      },
+      epoch: row.epoch,
+      seq: row.seq ?? 0,
+      checkpoint: row.checkpoint,
+      inbox: row.inbox_seq,
+      ledger: row.ledger === null ? undefined : this.#evidence.open(key, PLACE.ledger(id), row.ledger, 1, id, 0)[0],
+      parked: row.parked !== 0,
+      restored: row.restored !== 0,
+    };
   }
 
   #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {
-    this.#statement(sql).run(...values);
+    this.#sql.run(sql, ...values);
   }
 
-  #get<T>(sql: string, ...values: (string | number | null)[]): T | undefined {
-    return this.#statement(sql).get(...values) as T | undefined;
+  #get<T>(sql: string, ...values: (string | number | null | Uint8Array)[]): T | undefined {
+    return this.#sql.get<T>(sql, ...values);
   }
-}
-
-/** Each entry's hash takes in the one before, so that none can be changed, left out or moved without all that follow (hash chain). */
-function chain(before: Uint8Array, run: RunId, entry: Entry, body: Buffer): Buffer {
-  return hash('sha256', Buffer.concat([before, Buffer.from(`${run}:${entry.seq}:${entry.at}:${entry.cpu_us}:`, 'latin1'), body]), 'buffer');
-}
-
-function storedRun(row: RunRow): StoredRun {
-  return {
-    record: JSON.parse(row.record) as RunRecord,
-    status: {
-      lifecycle: row.lifecycle,
-      control: row.control,
-      waiting: row.waiting ?? 'nothing',
-      outcome: row.outcome === null ? undefined : (JSON.parse(row.outcome) as NonNullable<RunStatus['outcome']>),
-      ended_at: row.ended_at ?? undefined,
-    },
-    epoch: row.epoch,
-    seq: row.seq ?? 0,
-  };
 }

@@ -3,22 +3,34 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
+import { type KeySource, type MasterKeys, openKeyRing } from './keys.ts';
 import { migrate } from './schema.ts';
 
 /** Larger databases are not read through at every start; damage then shows when it is met. */
 const CHECK_BYTES = 64 * 1024 * 1024;
 
+export interface StoreOptions {
+  /** Where keys come from; undefined: a file in the data folder, made on first use. */
+  readonly keys?: KeySource;
+  /** How long journals of ended runs are kept before `gc` takes them, by tenant; a tenant not named here keeps them. */
+  readonly retention_ms?: Readonly<Record<string, number>>;
+  /** The database grows no larger than this: beyond it, work is refused as on a full disk. Undefined: as the disk allows. */
+  readonly max_bytes?: number;
+}
+
 export interface OpenDatabase {
   readonly db: DatabaseSync;
+  readonly keys: MasterKeys;
   readonly lock: DatabaseSync;
 }
 
 /**
  * Opens for writing. The lock is a second, empty database in an exclusive transaction: the operating system drops it with
  * the process, however that ends.
- * @throws CORRAL_DATA_LOCKED, CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_DISK_FULL
+ * @throws CORRAL_DATA_LOCKED, CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_DISK_FULL,
+ * CORRAL_KEYS_MISSING, CORRAL_KEYS_WRONG
  */
-export function openForWriting(folder: string): OpenDatabase {
+export function openForWriting(folder: string, options: StoreOptions): OpenDatabase {
   return explained(folder, () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const lock = new DatabaseSync(join(folder, 'lock.db'));
@@ -26,7 +38,7 @@ export function openForWriting(folder: string): OpenDatabase {
       lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
       const db = new DatabaseSync(join(folder, 'corral.db'));
       try {
-        db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+        db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON');
         const { size } = db.prepare('SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()').get() as {
           size: number;
         };
@@ -35,8 +47,9 @@ export function openForWriting(folder: string): OpenDatabase {
           if (verdict !== 'ok')
             throw new CorralError('CORRAL_DATA_CORRUPT', `The database in ${folder} is damaged: ${verdict.split('\n').join(' ')}.`);
         }
+        limit(db, options);
         migrate(db);
-        return { db, lock };
+        return { db, lock, keys: provedKeys(db, folder, options) };
       } catch (error) {
         db.close();
         throw error;
@@ -49,8 +62,41 @@ export function openForWriting(folder: string): OpenDatabase {
 }
 
 /** Opens a second connection that only reads; the writer must have opened the folder before. */
-export function openForReading(folder: string): DatabaseSync {
-  return explained(folder, () => new DatabaseSync(join(folder, 'corral.db'), { readOnly: true }));
+export function openForReading(folder: string, { keys = { kind: 'file' } }: StoreOptions): { db: DatabaseSync; keys: MasterKeys } {
+  return explained(folder, () => ({
+    db: new DatabaseSync(join(folder, 'corral.db'), { readOnly: true }),
+    keys: openKeyRing(folder, keys, false),
+  }));
+}
+
+function limit(db: DatabaseSync, { max_bytes }: StoreOptions): void {
+  if (max_bytes === undefined) return;
+  const { page_size } = db.prepare('PRAGMA page_size').get() as { page_size: number };
+  db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(max_bytes / page_size))}`);
+}
+
+/** Opens the key ring, and makes sure that it is the one this folder was written with: better refused now than unreadable later. */
+function provedKeys(db: DatabaseSync, folder: string, { keys = { kind: 'file' } }: StoreOptions): MasterKeys {
+  const known = db.prepare("SELECT name, value FROM meta WHERE name LIKE 'key.%'").all() as unknown as { name: string; value: string }[];
+  const ring = openKeyRing(folder, keys, known.length === 0);
+  const offered = ring.fingerprints();
+  for (const { name, value } of known) {
+    const version = Number(name.slice('key.'.length));
+    const fingerprint = offered.get(version);
+    if (fingerprint === undefined)
+      throw new CorralError(
+        'CORRAL_KEYS_MISSING',
+        `The data in ${folder} needs version ${version} of the master key, which was not handed in.`,
+      );
+    if (fingerprint !== value)
+      throw new CorralError(
+        'CORRAL_KEYS_WRONG',
+        `Version ${version} of the master key is not the one that the data in ${folder} was sealed with.`,
+      );
+  }
+  const note = db.prepare('INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)');
+  for (const [version, fingerprint] of offered) note.run(`key.${version}`, fingerprint);
+  return ring;
 }
 
 /** Result codes of SQLite (sqlite.org/rescode.html), their primary part. */

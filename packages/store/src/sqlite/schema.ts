@@ -5,7 +5,7 @@ import { CorralError } from '@corral/protocol/errors';
 const STEPS: readonly string[] = [
   `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE bundles (digest TEXT PRIMARY KEY, source TEXT NOT NULL, source_map TEXT) WITHOUT ROWID;
+  CREATE TABLE bundles (digest TEXT PRIMARY KEY, source TEXT NOT NULL, source_hash BLOB NOT NULL, source_map TEXT) WITHOUT ROWID;
   CREATE TABLE versions (version TEXT PRIMARY KEY, bundle TEXT NOT NULL, name TEXT NOT NULL, manifest TEXT NOT NULL) WITHOUT ROWID;
 
   -- n is the short name of a run within this database. What changes with every crank is not here but in the journal, so that
@@ -17,15 +17,35 @@ const STEPS: readonly string[] = [
     parent TEXT,
     lifecycle TEXT NOT NULL,
     control TEXT NOT NULL,
-    outcome TEXT,
+    -- what kind of outcome, in the clear, and the whole of it, sealed
+    outcome_kind TEXT,
+    outcome BLOB,
     ended_at INTEGER,
+    end_hash BLOB,
+    restored INTEGER NOT NULL DEFAULT 0,
+    erased_at INTEGER,
+    pruned_at INTEGER,
     epoch INTEGER NOT NULL,
     inbox_seq INTEGER NOT NULL,
+    checkpoint INTEGER NOT NULL,
+    -- what its last host knew of it, while it is parked
+    ledger BLOB,
+    -- 1: in nobody's memory
+    parked INTEGER NOT NULL,
+    -- why it is quarantined although its journal does not say so
+    damage TEXT,
     created_at INTEGER NOT NULL
   );
-  CREATE INDEX runs_open ON runs (created_at) WHERE lifecycle <> 'ended';
+  CREATE INDEX runs_kept ON runs (tenant, ended_at) WHERE lifecycle = 'ended' AND pruned_at IS NULL;
+  CREATE INDEX runs_erased ON runs (n) WHERE erased_at IS NOT NULL AND pruned_at IS NULL;
+  CREATE INDEX runs_held ON runs (n) WHERE parked = 0 AND lifecycle <> 'ended';
+  CREATE INDEX runs_queued ON runs (n) WHERE parked = 1 AND lifecycle = 'queued';
   CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
-  CREATE TABLE records (n INTEGER PRIMARY KEY, record TEXT NOT NULL);
+  -- Written once and never moved, so that no stray copy of a key is left on a page; key: wrapped by that version of the tenant's.
+  CREATE TABLE records (n INTEGER PRIMARY KEY, version INTEGER NOT NULL, key BLOB, record BLOB NOT NULL);
+  CREATE TABLE blobs (b INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL UNIQUE, data BLOB NOT NULL);
+  CREATE TABLE refs (run INTEGER NOT NULL, seq INTEGER NOT NULL, blob INTEGER NOT NULL, PRIMARY KEY (run, seq, blob)) WITHOUT ROWID;
+  CREATE INDEX refs_blob ON refs (blob);
 
   CREATE TABLE journal (
     run INTEGER NOT NULL,
@@ -43,12 +63,13 @@ const STEPS: readonly string[] = [
     seq INTEGER NOT NULL,
     sender TEXT NOT NULL,
     key TEXT NOT NULL,
-    delivery TEXT NOT NULL,
+    delivery BLOB NOT NULL,
     PRIMARY KEY (run, seq)
   ) WITHOUT ROWID;
 
   CREATE TABLE timers (run INTEGER NOT NULL, id INTEGER NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (run, id)) WITHOUT ROWID;
   CREATE INDEX timers_due ON timers (due);
+  CREATE TABLE eras (era INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL);
 
   CREATE TABLE grants (
     id TEXT PRIMARY KEY,
@@ -59,6 +80,13 @@ const STEPS: readonly string[] = [
     revoked INTEGER NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX grants_holder ON grants (holder);
+  CREATE INDEX grants_parent ON grants (parent) WHERE parent IS NOT NULL;
+  `,
+  `
+  -- How many hosts, one after the other, died while they held the run and before it made another entry; and the last that took it.
+  ALTER TABLE runs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN claimed_era INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX runs_tried ON runs (n) WHERE attempts > 0;
   `,
 ];
 

@@ -2,12 +2,19 @@
 import { Worker } from 'node:worker_threads';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
-import type { Digest, RunId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
-import type { Commit, CommitResult, RunFilter, Store, StoredRun } from '@corral/protocol/store';
+import type { BackupManifest, Commit, CommitResult, Freed, RunFilter, Store, StoredRun, Verification } from '@corral/protocol/store';
 import type { Answer, Request, ThreadData } from './thread.ts';
 import type { SqliteCore } from './core.ts';
+import type { Collected } from './gc.ts';
+import type { StoreOptions } from './open.ts';
+import type { Verified } from './verify.ts';
+
+export type { KeySource } from './keys.ts';
+export type { StoreOptions } from './open.ts';
 
 /** One of the store's threads, as a function call that takes a while. */
 class Thread {
@@ -62,8 +69,12 @@ export class SqliteStore implements Store {
   readonly era: number;
   readonly #writer: Thread;
   readonly #reader: Thread;
+  readonly #folder: string;
+  readonly #options: StoreOptions;
 
-  private constructor(era: number, writer: Thread, reader: Thread) {
+  private constructor(folder: string, options: StoreOptions, era: number, writer: Thread, reader: Thread) {
+    this.#folder = folder;
+    this.#options = options;
     this.era = era;
     this.#writer = writer;
     this.#reader = reader;
@@ -71,14 +82,15 @@ export class SqliteStore implements Store {
 
   /**
    * Opens the data folder, making it where there is none.
-   * @throws CORRAL_DATA_LOCKED, CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_DISK_FULL
+   * @throws CORRAL_DATA_LOCKED, CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_DISK_FULL,
+   * CORRAL_KEYS_MISSING, CORRAL_KEYS_WRONG
    */
-  static async open(folder: string): Promise<SqliteStore> {
-    const writer = new Thread({ folder, mode: 'write' });
+  static async open(folder: string, options: StoreOptions = {}): Promise<SqliteStore> {
+    const writer = new Thread({ folder, mode: 'write', options });
     const era = await writer.ready<number>();
-    const reader = new Thread({ folder, mode: 'read' });
+    const reader = new Thread({ folder, mode: 'read', options });
     await reader.ready();
-    return new SqliteStore(era, writer, reader);
+    return new SqliteStore(folder, options, era, writer, reader);
   }
 
   deploy(bundle: { digest: Digest; source: string; source_map: string | undefined }, versions: readonly AgentVersion[]): Promise<void> {
@@ -89,6 +101,18 @@ export class SqliteStore implements Store {
   }
   claim(run: RunId): Promise<StoredRun | undefined> {
     return this.#writer.call('claim', run);
+  }
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): Promise<boolean> {
+    return this.#writer.call('park', run, epoch, inbox, deadline, ledger);
+  }
+  quarantine(run: RunId, reason: string): Promise<void> {
+    return this.#writer.call('quarantine', run, reason);
+  }
+  bury(run: RunId, outcome: Outcome, at: number): Promise<void> {
+    return this.#writer.call('bury', run, outcome, at);
+  }
+  alive(now: number): Promise<void> {
+    return this.#writer.call('alive', now);
   }
   commit(commit: Commit): Promise<CommitResult> {
     return this.#writer.call('commit', commit);
@@ -111,11 +135,73 @@ export class SqliteStore implements Store {
   journal(run: RunId, after?: number, limit?: number): ReturnType<Store['journal']> {
     return this.#reader.call('journal', run, after, limit);
   }
-  inbox(run: RunId): ReturnType<Store['inbox']> {
-    return this.#reader.call('inbox', run);
+  replayPage(run: RunId, after: number): ReturnType<Store['replayPage']> {
+    return this.#reader.call('replayPage', run, after);
+  }
+  inbox(run: RunId, after?: number): ReturnType<Store['inbox']> {
+    return this.#reader.call('inbox', run, after);
+  }
+  wakeable(now: number, limit: number): ReturnType<Store['wakeable']> {
+    return this.#reader.call('wakeable', now, limit);
+  }
+  resident(after: RunId | undefined, limit: number): ReturnType<Store['resident']> {
+    return this.#reader.call('resident', after, limit);
+  }
+  nextDue(): Promise<number | undefined> {
+    return this.#reader.call('nextDue');
+  }
+  orphans(): ReturnType<Store['orphans']> {
+    return this.#reader.call('orphans');
+  }
+  isShared(grant: GrantId): Promise<boolean> {
+    return this.#reader.call('isShared', grant);
+  }
+  eras(): ReturnType<Store['eras']> {
+    return this.#reader.call('eras');
   }
   grants(run: RunId): ReturnType<Store['grants']> {
     return this.#reader.call('grants', run);
+  }
+  erase(run: RunId, at: number): Promise<void> {
+    return this.#writer.call('erase', run, at);
+  }
+  release(run: RunId): Promise<void> {
+    return this.#writer.call('release', run);
+  }
+  async gc(now: number): Promise<Freed> {
+    const freed = { runs: 0, entries: 0, blobs: 0, bytes: 0 };
+    // Each step is a write of its own, so that runs go on between them.
+    for (let more = true; more;) {
+      const step: Collected = await this.#writer.call('gcStep', now, this.#options.retention_ms ?? {});
+      for (const name of ['runs', 'entries', 'blobs', 'bytes'] as const) freed[name] += step[name];
+      ({ more } = step);
+    }
+    return freed;
+  }
+  async verify(run?: RunId): Promise<Verification> {
+    return this.#aside(async (reader) => {
+      const sum = { runs: 0, entries: 0, forgotten: 0, damaged: [] as Verification['damaged'] };
+      for (let after: number | undefined = 0; after !== undefined;) {
+        const step: Verified = await reader.call('verifyStep', run === undefined ? { after } : { run });
+        for (const name of ['runs', 'entries', 'forgotten'] as const) sum[name] += step[name];
+        sum.damaged = [...sum.damaged, ...step.damaged];
+        after = step.next;
+      }
+      return sum;
+    });
+  }
+  backup(to: string, at: number): Promise<BackupManifest> {
+    return this.#aside((reader) => reader.call('backup', to, at));
+  }
+  /** Does long work on a thread of its own, so that readers of journals do not wait for it. */
+  async #aside<T>(work: (reader: Thread) => Promise<T>): Promise<T> {
+    const reader = new Thread({ folder: this.#folder, mode: 'read', options: this.#options });
+    await reader.ready();
+    try {
+      return await work(reader);
+    } finally {
+      await reader.call('close');
+    }
   }
   async close(): Promise<void> {
     await this.#reader.call('close');

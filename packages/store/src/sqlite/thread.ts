@@ -8,11 +8,12 @@ import type { MessagePort } from 'node:worker_threads';
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError, type ErrorData } from '@corral/protocol/errors';
 import { SqliteCore } from './core.ts';
-import { explain, openForReading, openForWriting } from './open.ts';
+import { explain, openForReading, openForWriting, type StoreOptions } from './open.ts';
 
 export interface ThreadData {
   readonly folder: string;
   readonly mode: 'write' | 'read';
+  readonly options: StoreOptions;
 }
 export interface Request {
   readonly id: number;
@@ -23,7 +24,7 @@ export interface Request {
 export type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: ErrorData };
 
 const port = parentPort as MessagePort;
-const { folder, mode } = workerData as ThreadData;
+const { folder, mode, options } = workerData as ThreadData;
 
 function perform(core: SqliteCore, { op, args }: Request): unknown {
   const method = core[op as keyof SqliteCore] as (...args: unknown[]) => unknown;
@@ -36,38 +37,49 @@ function refusal({ id }: Request, error: unknown): Answer {
 
 /**
  * One transaction for the whole batch. What an operation refuses by itself it refuses before it writes, so that is answered and
- * the batch goes on. If the database refuses something half way, the batch is done again with a savepoint around each.
+ * the batch goes on. If the database refuses something half way, the batch is done again with a savepoint around each;
+ * if it refuses the transaction as a whole, as a full disk does, with a transaction for each, so that what still fits goes in.
  */
 function write(db: DatabaseSync, core: SqliteCore, batch: readonly Request[]): Answer[] {
-  return transaction(db, core, batch, (request) => {
+  const work = (request: Request) => {
     try {
       return { id: request.id, value: perform(core, request) };
     } catch (error) {
       if (error instanceof CorralError) return refusal(request, error);
-      throw new Halfway();
+      throw new Halfway('', { cause: error });
     }
-  });
+  };
+  return transaction(db, core, batch, work, () => writeOneByOne(db, core, batch));
 }
 
 function writeOneByOne(db: DatabaseSync, core: SqliteCore, batch: readonly Request[]): Answer[] {
-  return transaction(db, core, batch, (request) => {
+  const work = (request: Request) => {
     db.exec('SAVEPOINT op');
     try {
       const value = perform(core, request);
       db.exec('RELEASE op');
       return { id: request.id, value };
     } catch (error) {
+      // A full disk can end the whole transaction; then there is nothing left to go back to.
+      if (!db.isTransaction) throw new Halfway('', { cause: error });
       db.exec('ROLLBACK TO op; RELEASE op');
       core.doubt();
       return refusal(request, error);
     }
-  });
+  };
+  return transaction(db, core, batch, work, () => batch.flatMap((request) => writeOneByOne(db, core, [request])));
 }
 
 /** Something was written and then refused. */
 class Halfway extends Error {}
 
-function transaction(db: DatabaseSync, core: SqliteCore, batch: readonly Request[], work: (request: Request) => Answer): Answer[] {
+function transaction(
+  db: DatabaseSync,
+  core: SqliteCore,
+  batch: readonly Request[],
+  work: (request: Request) => Answer,
+  otherwise: () => Answer[],
+): Answer[] {
   try {
     db.exec('BEGIN IMMEDIATE');
     const answers = batch.map((request) => work(request));
@@ -80,9 +92,10 @@ function transaction(db: DatabaseSync, core: SqliteCore, batch: readonly Request
     } catch {
       // SQLite has rolled back by itself.
     }
-    if (error instanceof Halfway) return writeOneByOne(db, core, batch);
-    // The transaction as a whole failed, a full disk being the usual reason: none of it happened.
-    return batch.map((request) => refusal(request, error));
+    const cause = error instanceof Halfway ? error.cause : error;
+    // None of it happened.
+    if (batch.length > 1 && (error instanceof Halfway || explain(folder, cause).code === 'CORRAL_DISK_FULL')) return otherwise();
+    return batch.map((request) => refusal(request, cause));
   }
 }
 
@@ -99,9 +112,20 @@ const LINGER_MS = 0.5;
 const LINGER_EACH_MS = 0.12;
 const ALONE = 1.5;
 
+/** Moves the write-ahead log into the database and cuts it off; false while somebody still reads from it, to be tried again. */
+function emptyLog(db: DatabaseSync): boolean {
+  try {
+    return (db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }).busy === 0;
+  } catch {
+    return false;
+  }
+}
+
 function serveWriter(): void {
-  const { db, lock } = openForWriting(folder);
-  const core = new SqliteCore(db);
+  const { db, lock, keys } = openForWriting(folder, options);
+  const core = new SqliteCore(db, keys);
+  /** Something was forgotten, and an old page of it may still be in the write-ahead log. */
+  let traces = false;
   const never = new Int32Array(new SharedArrayBuffer(4));
   /** Operations a batch, lately. */
   let company = 1;
@@ -115,8 +139,14 @@ function serveWriter(): void {
     const batch = gathered.filter(({ op }) => op !== 'close');
     gathered = [];
     company = company * 0.9 + batch.length * 0.1;
-    if (batch.length > 0) port.postMessage(write(db, core, batch));
+    if (batch.length > 0) {
+      const answers = write(db, core, batch);
+      traces ||= batch.some(({ op }) => op === 'erase' || op === 'gcStep');
+      if (traces) traces = !emptyLog(db);
+      port.postMessage(answers);
+    }
     if (closing === undefined) return;
+    write(db, core, [{ id: closing.id, op: 'retire', args: [] }]);
     db.close();
     lock.close();
     port.postMessage([{ id: closing.id, value: undefined }] satisfies Answer[]);
@@ -129,8 +159,8 @@ function serveWriter(): void {
 }
 
 function serveReader(): void {
-  const db = openForReading(folder);
-  const core = new SqliteCore(db);
+  const { db, keys } = openForReading(folder, options);
+  const core = new SqliteCore(db, keys);
   port.on('message', (request: Request) => {
     if (request.op !== 'close') return port.postMessage([read(core, request)]);
     db.close();

@@ -4,6 +4,7 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import {
+  BUNDLES_PER_CELL,
   encodeFrame,
   FrameKind,
   FrameReader,
@@ -11,12 +12,13 @@ import {
   type Frame,
   type FrameHead,
   type ReadyPayload,
-  type ReplayPayload,
   type StartPayload,
+  REPLAY_FACTOR,
 } from '@corral/protocol/frame';
 import { FaultPayload as FaultSchema, ReadyPayload as ReadySchema } from '@corral/protocol/cell-reports';
 import type { CellId, TenantId } from '@corral/protocol/ids';
-import { MACHINE } from '@corral/protocol/limits';
+import { ADMISSION, MACHINE } from '@corral/protocol/limits';
+import type { ReplayPage } from '@corral/protocol/store';
 import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports';
 
 /** What a cell is doing for one of its runs. Only one thing at a time is on its CPU. */
@@ -30,6 +32,8 @@ export interface Task {
   readonly limit_ms: number;
   /** Time on the CPU before it began, once the watch has looked. */
   cpuBefore_ms: number | undefined;
+  /** CPU time it has used, as the watch last saw it. */
+  used_ms: number | undefined;
   /** How long the process was stopped meanwhile. */
   frozen_ms: number;
   /** The run has been moved elsewhere before its turn came; what the cell answers counts for nothing. */
@@ -55,6 +59,8 @@ export interface CellEvents {
   readonly onExit: (cell: Cell, exit: ProcessExit, error: CorralError | undefined) => void;
 }
 
+/** A manifest with its two schemas. */
+export const LONGEST_MANIFEST = ADMISSION.manifest_bytes.default + 2 * ADMISSION.schema_bytes.default;
 /** Cranks sent ahead of their turn at most. */
 const AHEAD = 3;
 /** How old a look at an idle process may be to measure the next task against. */
@@ -106,7 +112,7 @@ export class Cell {
         [FrameKind.cranked]: MACHINE.frame_bytes.default,
         [FrameKind.replayed]: 0,
         [FrameKind.fault]: SMALL,
-        [FrameKind.described]: MACHINE.frame_bytes.default,
+        [FrameKind.described]: ADMISSION.agents_per_bundle.default * LONGEST_MANIFEST,
       },
       check: (head) => this.#check(head),
     });
@@ -117,7 +123,13 @@ export class Cell {
         this.#events.onExit(this, exit, this.#violation);
       },
     });
-    this.#send(FrameKind.hello, 0, 0, 0, JSON.stringify({ effects_per_crank: MACHINE.effects_per_crank.default }));
+    this.#send(
+      FrameKind.hello,
+      0,
+      0,
+      0,
+      JSON.stringify({ effects_per_crank: MACHINE.effects_per_crank.default, effects_bytes: MACHINE.effects_bytes.default }),
+    );
   }
 
   /** Whether a crank may be sent behind the one it is at. Not for long: in between, the process must be looked at while idle. */
@@ -182,16 +194,10 @@ export class Cell {
     this.#send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms), delivery);
   }
 
-  replay(assignment: number, { cranks }: ReplayPayload): void {
-    const last = cranks.at(-1)?.crank ?? 0;
-    this.#begin(
-      'replay',
-      assignment,
-      last,
-      cranks.reduce((sum, { cpu_us }) => sum + cpu_us / 1000, 0),
-    );
-    const payload: ReplayPayload = { cranks: cranks.map((one) => ({ ...one, cpu_us: this.#own_us(one.cpu_us / 1000) })) };
-    this.#send(FrameKind.replay, assignment, last, 0, JSON.stringify(payload));
+  replay(assignment: number, { text, last, cranks, cpu_us }: ReplayPage): void {
+    const slack_ms = MACHINE.replay_slack_ms.default;
+    this.#begin('replay', assignment, last, (cpu_us / 1000) * REPLAY_FACTOR + Math.min(cranks, SLACKS) * slack_ms);
+    this.#send(FrameKind.replay, assignment, last, this.#own_us(slack_ms), text);
   }
 
   describe(bundle: BundleText, start: StartOptions, load_ms: number): void {
@@ -255,7 +261,17 @@ export class Cell {
   }
 
   #begin(kind: Task['kind'], assignment: number, crank: number, limit_ms: number): void {
-    const task: Task = { kind, assignment, crank, began: this.#now(), limit_ms, cpuBefore_ms: undefined, frozen_ms: 0, void: false };
+    const task: Task = {
+      kind,
+      assignment,
+      crank,
+      began: this.#now(),
+      limit_ms,
+      cpuBefore_ms: undefined,
+      used_ms: undefined,
+      frozen_ms: 0,
+      void: false,
+    };
     if (this.task !== undefined) {
       this.behind.push(task);
       return;
@@ -288,6 +304,7 @@ export class Cell {
 
   #sendBundle({ digest, source }: BundleText): void {
     if (this.#bundles.has(digest)) return;
+    if (this.#bundles.size >= BUNDLES_PER_CELL) this.#bundles.delete(this.#bundles.values().next().value as string);
     this.#bundles.add(digest);
     this.#send(FrameKind.bundle, 0, 0, 0, `${digest}\n${source}`);
   }
@@ -301,8 +318,11 @@ export class Cell {
     try {
       this.#reader.push(bytes, (frame) => this.#take(frame));
     } catch (error) {
-      if (!(error instanceof CorralError)) throw error;
-      this.#violation = error;
+      // Our own mistake, brought about by what the cell sent: it costs the cell, not the host.
+      this.#violation =
+        error instanceof CorralError
+          ? error
+          : new CorralError('CORRAL_INTERNAL', `What a cell sent could not be taken in: ${String(error)}.`);
       this.kill();
     }
   }
@@ -349,6 +369,9 @@ export class Cell {
     else this.#events.onDescribed(this, task, frame.payload);
   }
 }
+
+/** So many cranks of one replay may each take the whole slack. */
+const SLACKS = 10;
 
 const ANSWERS = { crank: FrameKind.cranked, replay: FrameKind.replayed, describe: FrameKind.described } as const;
 

@@ -3,7 +3,7 @@
  * it is never handed on, whatever its tenant did in it.
  */
 import { newId, type TenantId } from '@corral/protocol/ids';
-import type { CellLauncher, Clock, Random } from '@corral/protocol/ports';
+import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports';
 import { Cell, type CellEvents } from './cell.ts';
 
 export interface PoolOptions {
@@ -18,8 +18,14 @@ export interface PoolOptions {
   readonly events: CellEvents;
 }
 
+/** Cells a tenant may have besides, while others of its cells are taken by single runs. */
+const BESIDE_TAKEN = 2;
 /** After this many cells in a row that died before they were ready, no more are started. */
 const HOPELESS = 3;
+const RETRY_MS = 1_000;
+
+/** By SIGKILL, which a shell or a sandbox in between reports as 128 + 9. */
+const wasKilled = ({ code, signal }: ProcessExit) => signal === 'SIGKILL' || code === 137;
 
 export class CellPool {
   readonly #options: PoolOptions;
@@ -27,6 +33,8 @@ export class CellPool {
   readonly #spares = new Set<Cell>();
   #incarnations = 0;
   #failures = 0;
+  #everStarted = false;
+  #retrying = false;
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -34,13 +42,36 @@ export class CellPool {
     this.#refill();
   }
 
+  /** Cells that no tenant is given. */
+  get #reserve(): number {
+    return this.#options.maxCells > 1 ? 1 : 0;
+  }
+
   get cells(): ReadonlySet<Cell> {
     return this.#cells;
   }
 
-  /** Whether cells cannot be started here at all. */
+  /** Whether cells cannot be started here at all. Where they once could, whatever keeps them from it now may pass. */
   get hopeless(): boolean {
-    return this.#failures >= HOPELESS;
+    return !this.#everStarted && this.#failures >= HOPELESS;
+  }
+
+  /** Cells one tenant may have, taken ones included: never all there are, so that another tenant's run finds one. */
+  get mostPerTenant(): number {
+    const { cellsPerTenant, maxCells } = this.#options;
+    return Math.max(1, Math.min(cellsPerTenant + BESIDE_TAKEN, maxCells - Math.ceil(maxCells / 4)));
+  }
+
+  /** Cells of each tenant that are not on their way out. */
+  count(): Map<TenantId, number> {
+    const counts = new Map<TenantId, number>();
+    for (const { tenant, doomed } of this.#cells) if (tenant !== undefined && !doomed) counts.set(tenant, (counts.get(tenant) ?? 0) + 1);
+    return counts;
+  }
+
+  /** Cells a tenant has beyond what it may hold when none of them is taken. */
+  surplus(tenant: TenantId): number {
+    return (this.count().get(tenant) ?? 0) - this.#options.cellsPerTenant;
   }
 
   /**
@@ -51,14 +82,16 @@ export class CellPool {
   seat(tenant: TenantId, load: (cell: Cell) => number): Cell | undefined {
     let best: Cell | undefined;
     let held = 0;
+    let all = 0;
     for (const cell of this.#cells) {
       if (cell.tenant !== tenant || cell.doomed) continue;
       // One that is taken by a single run does not keep its tenant from having another.
       if (!cell.taken) held += 1;
+      all += 1;
       if (best === undefined || rank(cell, load) < rank(best, load)) best = cell;
     }
     if (best === undefined) return this.#bind(tenant);
-    if (rank(best, load) < BUSY || held >= this.#options.cellsPerTenant) return best;
+    if (rank(best, load) < BUSY || held >= this.#options.cellsPerTenant || all >= this.mostPerTenant) return best;
     // All are busy: another one, to be used as soon as it has started.
     const more = this.#spares.size > 0 || this.#starting() === 0 ? this.#bind(tenant) : undefined;
     return more !== undefined && rank(more, load) < rank(best, load) ? more : best;
@@ -71,13 +104,14 @@ export class CellPool {
 
   /** A cell has started. */
   started(): void {
+    this.#everStarted = true;
     this.#failures = 0;
     this.#refill();
   }
 
-  /** A cell's process is gone. */
-  remove(cell: Cell): void {
-    if (cell.runtime === undefined && !this.#closed) this.#failures += 1;
+  /** A cell's process is gone. One that somebody killed says nothing about the machine. */
+  remove(cell: Cell, exit: ProcessExit): void {
+    if (cell.runtime === undefined && !this.#closed && !wasKilled(exit)) this.#failures += 1;
     this.#cells.delete(cell);
     this.#spares.delete(cell);
     this.#refill();
@@ -89,9 +123,12 @@ export class CellPool {
   }
 
   #bind(tenant: TenantId | undefined): Cell | undefined {
+    if (this.#closed) return undefined;
     const [spare] = this.#spares;
     if (spare !== undefined) this.#spares.delete(spare);
-    const cell = spare ?? (this.#cells.size < this.#options.maxCells ? this.#launch() : undefined);
+    // One is left for the host itself, which looks at a bundle in it.
+    const most = this.#options.maxCells - (tenant === undefined ? 0 : this.#reserve);
+    const cell = spare ?? (this.#cells.size < most ? this.#launch() : undefined);
     if (cell === undefined) return undefined;
     cell.tenant = tenant;
     this.#refill();
@@ -100,9 +137,21 @@ export class CellPool {
 
   /** One after the other, and after those that somebody waits for: a starting process takes a good part of a core. */
   #refill(): void {
-    if (this.#closed || this.hopeless || this.#spares.size >= this.#options.spares || this.#cells.size >= this.#options.maxCells) return;
+    if (this.#closed || this.#failures >= HOPELESS) return this.#retryLater();
+    if (this.#spares.size >= this.#options.spares || this.#cells.size >= this.#options.maxCells - this.#reserve) return;
     if (this.#starting() > 0) return;
     this.#spares.add(this.#launch());
+  }
+
+  /** Cells fail to start, though they could before: not at once again, or a full machine would do nothing else. */
+  #retryLater(): void {
+    if (this.#closed || this.hopeless || this.#retrying) return;
+    this.#retrying = true;
+    this.#options.clock.after(RETRY_MS, () => {
+      this.#retrying = false;
+      this.#failures = 0;
+      this.#refill();
+    });
   }
 
   #starting(): number {

@@ -9,7 +9,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export type Wall = 'isolate' | 'bubblewrap' | 'user';
@@ -52,6 +52,8 @@ function findUser(path: string): Walls['user'] {
 
 function findProgram(name: string, path: string): string | undefined {
   for (const folder of path.split(delimiter)) {
+    // A relative entry means whatever folder somebody has put us in.
+    if (!isAbsolute(folder)) continue;
     const candidate = join(folder, name);
     try {
       accessSync(candidate, constants.X_OK);

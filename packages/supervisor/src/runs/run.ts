@@ -1,10 +1,11 @@
 /** A run as its supervisor holds it: the four axes of its state, what waits for it, where it sits. */
-import { Ledger } from '@corral/broker/ledger';
+import type { Ledger } from '@corral/broker/ledger';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentManifest } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { Control, Lifecycle, Residency, RunRecord, WaitingOn } from '@corral/protocol/run';
+import type { Control, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
+import type { LoadedBundle } from '../bundles.ts';
 import type { Cell } from '../cells/cell.ts';
 
 /** A delivery that waits its turn. */
@@ -29,17 +30,25 @@ export interface Seat {
 
 export class Run {
   readonly ledger: Ledger;
-  readonly bundleSource: string;
+  bundle: LoadedBundle;
   epoch: number;
   control: Control = 'none';
   outcome: Outcome | undefined;
   readonly queue: Queued[] = [];
+  /** Number of the last inbox item that was put in the queue. */
+  lastInbox = 0;
+  /** It is being given up to the store and must not be touched until that is decided. */
+  parking: Promise<void> | undefined;
+  /** It came out of a backup, and nobody has looked at it since. */
+  restored = false;
+  /** Whether it can ever wake is being looked up. */
+  doubted = false;
   seat: Seat | undefined;
-  /** The cell it will sit in once its journal has been read or replayed there. */
-  boarding: Cell | undefined;
   onCpu: OnCpu | undefined;
   /** Time stamp of the last delivery: time never goes back for a run. */
   lastAt = 0;
+  /** Cells that died under its current crank. */
+  losses = 0;
   heap_kib = 0;
   /** When it last was on the CPU. */
   lastUsed = 0;
@@ -54,14 +63,13 @@ export class Run {
   wallSince: number | undefined;
   stopWall: (() => void) | undefined;
   readonly timers = new Map<number, () => void>();
-  /** Somebody asked it to stop. */
-  cancelled: { readonly by: string; readonly reason: string; readonly stopGrace: () => void } | undefined;
-  /** Called once the end is durable. */
-  readonly onEnd: ((outcome: Outcome) => void)[] = [];
+  /** Calls off the end that a cancelled run meets when its grace is over. */
+  stopGrace: (() => void) | undefined;
 
-  constructor(record: RunRecord, manifest: AgentManifest, bundleSource: string, epoch: number) {
-    this.ledger = new Ledger(record, manifest);
-    this.bundleSource = bundleSource;
+  constructor(ledger: Ledger, bundle: LoadedBundle, epoch: number) {
+    const { record } = ledger;
+    this.ledger = ledger;
+    this.bundle = bundle;
     this.epoch = epoch;
     this.wallLeft_ms = record.ceilings.wall_ms;
   }
@@ -77,6 +85,28 @@ export class Run {
     return this.#stopped === undefined ? now - this.crankBegan : this.#stopped.used_ms + now - this.#stopped.at;
   }
 
+  /** Puts a delivery of the store's inbox in the queue, once. */
+  receive(delivery: PendingDelivery, inbox: number): void {
+    if (inbox <= this.lastInbox) return;
+    this.queue.push({ delivery, inbox });
+    this.lastInbox = inbox;
+  }
+
+  /** Nothing of it would be lost if it were forgotten here and read back from the store. */
+  get isDurable(): boolean {
+    if (this.onCpu !== undefined || this.outcome !== undefined) return false;
+    return this.queue.every(({ delivery, inbox }) => {
+      if (inbox !== undefined || delivery.kind !== 'reply') return true;
+      return delivery.results.every(({ id }) => this.ledger.pending.get(id)?.kind === 'decided');
+    });
+  }
+
+  get agents(): LoadedBundle['agents'] {
+    return this.bundle.agents;
+  }
+  get manifest(): AgentManifest {
+    return this.bundle.agent(this.ledger.record.agent);
+  }
   get id(): RunId {
     return this.ledger.record.id;
   }
@@ -95,6 +125,13 @@ export class Run {
   }
   /** It has something to do and may do it. */
   get runnable(): boolean {
-    return this.outcome === undefined && this.control === 'none' && this.onCpu === undefined && this.queue.length > 0;
+    return (
+      this.outcome === undefined &&
+      this.control === 'none' &&
+      this.ledger.held === undefined &&
+      this.parking === undefined &&
+      this.onCpu === undefined &&
+      this.queue.length > 0
+    );
   }
 }

@@ -1,0 +1,83 @@
+/**
+ * What a run takes with it from one segment of its journal into the next: everything the bus holds it to. A checkpoint is
+ * allowed with nothing under way, so nothing pending is in it.
+ */
+import type { Amounts } from '@corral/policy/purse';
+import type { GrantId } from '@corral/protocol/ids';
+import type { RunHeader } from '@corral/protocol/run';
+import type { Ledger, Pending } from './ledger.ts';
+
+export interface LedgerSnapshot {
+  readonly seq: number;
+  readonly lastId: number;
+  readonly effects: number;
+  readonly calls: number;
+  readonly logBytes: number;
+  readonly journalBytes: number;
+  readonly depth: number;
+  readonly began_at: number;
+  readonly paused_ms: number;
+  readonly paused_at: number | undefined;
+  readonly control: Ledger['control'];
+  readonly held: Ledger['held'];
+  readonly cancelled: Ledger['cancelled'];
+  readonly version: Ledger['version'];
+  readonly bundle: Ledger['bundle'];
+  readonly header: RunHeader;
+  readonly spent: Amounts;
+  readonly caps: readonly (readonly [number, GrantId])[];
+  readonly refusedFor: readonly string[];
+}
+
+/** All that a ledger knows of a run with nothing on its way to a tool: what fold would make of its journal once more. */
+export interface SavedLedger extends LedgerSnapshot {
+  readonly listening: boolean;
+  readonly pending: readonly Pending[];
+  readonly reserved: Amounts;
+  readonly inFlight: number;
+  readonly segment_entries: number;
+  readonly segment_cpu_us: number;
+  readonly checkpoint: Ledger['checkpoint'];
+  readonly lastAt: number;
+}
+
+export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
+  const { checkpoint, segment_entries, segment_cpu_us, listening, inFlight } = ledger;
+  return {
+    ...snapshotOf(ledger),
+    began_at: ledger.began_at as number,
+    listening,
+    pending: [...ledger.pending.values()],
+    reserved: ledger.purse.reserved(),
+    inFlight,
+    segment_entries,
+    segment_cpu_us,
+    // The state is needed again only by a segment that has not begun.
+    checkpoint: checkpoint && segment_entries > 0 ? { ...checkpoint, state: null, unread: [] } : checkpoint,
+    lastAt,
+  };
+}
+
+export function snapshotOf(ledger: Ledger): LedgerSnapshot {
+  return {
+    seq: ledger.seq,
+    lastId: ledger.lastId,
+    effects: ledger.effects,
+    calls: ledger.calls,
+    logBytes: ledger.logBytes,
+    journalBytes: ledger.journalBytes,
+    depth: ledger.depth,
+    began_at: ledger.began_at ?? 0,
+    paused_ms: ledger.paused_ms,
+    paused_at: ledger.paused_at,
+    control: ledger.control,
+    held: ledger.held,
+    cancelled: ledger.cancelled,
+    version: ledger.version,
+    bundle: ledger.bundle,
+    header: ledger.header,
+    spent: ledger.spent(),
+    caps: [...ledger.caps],
+    refusedFor: [...ledger.refusedFor],
+  };
+}

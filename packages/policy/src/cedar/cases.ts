@@ -1,0 +1,105 @@
+/** `policy test`: requests with the verdict their author expects. A cases file is a JSON list of `PolicyCase`. */
+import * as z from 'zod';
+import { CONSEQUENCES } from './consequence.ts';
+import { subjectOf } from './catalog.ts';
+import { explain, formatExplained, verdictText, type Explained } from './explain.ts';
+import type { DecisionContext } from './facts.ts';
+import type { PolicyInForce, PolicyRequest } from './in-force.ts';
+
+/** Facts of a quiet call: what a case does not state. */
+export const QUIET: DecisionContext = {
+  now: Date.UTC(2026, 0, 1),
+  flow: { untrusted_input: false, private_data: false, outside_effect: false, untrusted_influence: false },
+  labels: { integrity: [], confidentiality: [] },
+  call: { bytes: 0, first_use: false, last_minute: 0 },
+  budget: { cpu_ms: 60_000, calls: 1_000, messages: 1_000, bytes: 1_000_000, children: 10 },
+  run: { depth: 0, age_ms: 0, calls: 0 },
+};
+
+const name = z.string().min(1).max(200);
+
+export const PolicyCase = z.strictObject({
+  /** A sentence: `a stranger's address needs approval`. */
+  name: z.string().min(1).max(200),
+  subject: z
+    .strictObject({ tenant: name, agent: name, version: name, person: name, roles: z.array(name), owner: name, agent_role: name })
+    .partial()
+    .default({}),
+  /** `tool:payments.send`, `model:default`, `send:claims`, `spawn:reader`. */
+  action: z.string().regex(/^(tool|model|send|spawn):.+$/, 'tool:NAME, model:NAME, send:AGENT or spawn:AGENT'),
+  args: z.json().exactOptional(),
+  /** Laid over the facts of a quiet call, record by record. */
+  context: z.record(z.string(), z.json()).default({}),
+  expect: z.strictObject({
+    decision: z.enum(['allow', 'deny']),
+    consequence: z.enum(CONSEQUENCES).exactOptional(),
+    /** All of these must be among the reasons. */
+    reasons: z.array(z.string()).exactOptional(),
+  }),
+});
+export type PolicyCase = z.infer<typeof PolicyCase>;
+export const PolicyCases = z.array(PolicyCase).min(1).max(10_000);
+
+export interface CaseResult {
+  readonly name: string;
+  readonly passed: boolean;
+  /** Why not, in words. */
+  readonly faults: readonly string[];
+  readonly explained: Explained;
+}
+
+export function requestOf({ subject, action, args, context }: Omit<PolicyCase, 'name' | 'expect'>): PolicyRequest {
+  const colon = action.indexOf(':');
+  const [kind, target] = [action.slice(0, colon) as 'tool' | 'model' | 'send' | 'spawn', action.slice(colon + 1)];
+  return {
+    subject: subjectOf({ tenant: 'acme', agent: 'agent', version: 'sha256:0', person: 'user:someone', roles: [], ...given(subject) }),
+    action: kind === 'tool' || kind === 'model' ? { kind: 'call', target: kind, name: target } : { kind, agent: target },
+    ...(args === undefined ? {} : { args }),
+    context: laidOver(QUIET, context) as DecisionContext,
+  };
+}
+
+/** Without the members that are undefined. */
+function given<T extends object>(subject: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(subject).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
+
+function laidOver(below: Readonly<Record<string, unknown>>, above: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const isRecord = (value: unknown): value is Record<string, unknown> =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  const result: Record<string, unknown> = { ...below };
+  for (const [key, value] of Object.entries(above)) {
+    const under = result[key];
+    result[key] = isRecord(under) && isRecord(value) ? { ...under, ...value } : value;
+  }
+  return result;
+}
+
+export function testPolicies(policy: PolicyInForce, cases: readonly PolicyCase[]): readonly CaseResult[] {
+  return cases.map((one) => {
+    const explained = explain(policy, requestOf(one));
+    const { verdict } = explained;
+    const faults: string[] = [];
+    const { decision, consequence, reasons } = one.expect;
+    if (verdict.decision !== decision || (consequence !== undefined && verdict.consequence !== consequence)) {
+      const wanted = consequence === undefined || consequence === 'deny' ? decision : `${decision} (${consequence})`;
+      faults.push(`expected ${wanted}, got ${verdictText(verdict)}`);
+    }
+    const said = new Set(verdict.reasons.map(({ policy }) => policy));
+    for (const reason of reasons ?? []) if (!said.has(reason)) faults.push(`expected ${reason} among the reasons`);
+    return { name: one.name, passed: faults.length === 0, faults, explained };
+  });
+}
+
+/** A line for each case, the explanation below those that failed, and the count. */
+export function formatCases(results: readonly CaseResult[]): string {
+  const lines = results.flatMap(({ name, passed, faults, explained }) =>
+    passed ? [`ok    ${name}`] : [`FAIL  ${name}`, ...faults.map((fault) => `      ${fault}`), indented(formatExplained(explained))],
+  );
+  const failed = results.filter(({ passed }) => !passed).length;
+  return [...lines, `${results.length - failed} of ${results.length} cases passed`].join('\n');
+}
+
+const indented = (text: string) => text.replace(/^/gm, '      ');

@@ -1,0 +1,233 @@
+/**
+ * What policies can be about on this host: its tools and models with their arguments, and who may act. From it come
+ * Cedar's schema and the entities of a question.
+ *
+ * Each tool is an action of its own, `Action::"tool:fs.read"`, in the group `Action::"call"`: a context's type hangs on the
+ * action, so this is what lets `context.args` be typed by tool.
+ */
+import type { ToolAnnotations } from '@corral/protocol/tool';
+import type { CedarSchema, CedarType, EntityJson, EntityUid } from './engine.ts';
+import { FACTS } from './facts.ts';
+import { argumentShape, cedarFields, factsReader, recordReader, type Fields } from './shape.ts';
+import type { CedarRecord } from './value.ts';
+
+/** A tool or model as policies know it. */
+export interface TargetFacts {
+  readonly kind: 'tool' | 'model';
+  readonly name: string;
+  readonly annotations: ToolAnnotations;
+  /** Of its input, as JSON Schema: what a caller writes, before defaults. */
+  readonly input: unknown;
+}
+
+/** Who acts in a run. Does not change while the run lives, so keep the object: decisions are cached by its key. */
+export interface Subject {
+  readonly tenant: string;
+  /** The agent's name. */
+  readonly agent: string;
+  /** Of its bundle: `sha256:…`. */
+  readonly version: string;
+  /** The person or machine that submitted the run. */
+  readonly person: string;
+  readonly roles: readonly string[];
+  /** Who answers for the agent. */
+  readonly owner?: string;
+  /** What the agent is for, in its manifest's word: `planner`, `reader`. */
+  readonly agent_role?: string;
+  /** Says all of the above in one string. */
+  readonly key: string;
+}
+
+export function subjectOf(subject: Omit<Subject, 'key'>): Subject {
+  const { tenant, agent, version, person, roles, owner, agent_role } = subject;
+  return { ...subject, key: JSON.stringify([tenant, agent, version, person, [...roles].sort(), owner ?? null, agent_role ?? null]) };
+}
+
+/** What is acted on: a call goes to a tool or a model, a send or a spawn to an agent. */
+export type Action =
+  | { readonly kind: 'call'; readonly target: 'tool' | 'model'; readonly name: string }
+  | { readonly kind: 'send' | 'spawn'; readonly agent: string };
+
+/** `call` names one of the catalog's targets; `send` and `spawn` have the common facts alone. */
+export function actionName(action: Action): string {
+  return action.kind === 'call' ? `${action.target}:${action.name}` : action.kind;
+}
+
+export interface Catalog {
+  readonly schema: CedarSchema;
+  /** Ids that exist, by entity type; of a type that is not here, any id may. */
+  readonly known: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly actions: ReadonlySet<string>;
+  /** Arguments that policies cannot see, by action: `args.filter`. */
+  readonly unseen: ReadonlyMap<string, readonly string[]>;
+  /** Reads a request's context; undefined for a target that is not in the catalog. @throws ShapeMismatch */
+  contextReader(action: string): ((facts: unknown, args: unknown) => CedarRecord) | undefined;
+  entities(subject: Subject, action: Action): Question;
+}
+
+/** One question, but for its context. */
+export interface Question {
+  readonly principal: EntityUid;
+  readonly action: EntityUid;
+  readonly resource: EntityUid;
+  readonly entities: EntityJson[];
+  readonly person: EntityUid;
+}
+
+export interface CatalogOptions {
+  readonly targets: readonly TargetFacts[];
+  /** When given, a policy that names another role is an error. */
+  readonly roles?: readonly string[];
+  readonly tenants?: readonly string[];
+  /** Facts beside the common ones. */
+  readonly facts?: Fields;
+}
+
+const entity = (name: string): CedarType => ({ type: 'Entity', name });
+const uid = (type: string, id: string): EntityUid => ({ type, id });
+
+const TARGET_SHAPE: CedarType = {
+  type: 'Record',
+  attributes: {
+    name: { type: 'String', required: true },
+    readOnly: { type: 'Boolean', required: true },
+    idempotent: { type: 'Boolean', required: true },
+    destructive: { type: 'Boolean', required: true },
+    openWorld: { type: 'Boolean', required: true },
+    repeatable: { type: 'Boolean', required: true },
+    returns: { type: 'String', required: true },
+    touches: { type: 'String', required: false },
+  },
+};
+
+export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions): Catalog {
+  const common: Fields = { ...FACTS, ...facts };
+  const commonType = { ...cedarFields(common), person: { ...entity('Person'), required: true } };
+  const readCommon = factsReader(common);
+  const readers = new Map<string, (facts: unknown, args: unknown) => CedarRecord>();
+  const unseen = new Map<string, readonly string[]>();
+  const byName = new Map<string, TargetFacts>();
+
+  const actions: CedarSchema[string]['actions'] = { call: {} };
+  for (const target of targets) {
+    const name = `${target.kind}:${target.name}`;
+    const shape = argumentShape(target.input);
+    const none = Object.keys(shape.fields).length === 0;
+    const readArgs = recordReader(shape.fields);
+    byName.set(name, target);
+    if (shape.unseen.length > 0) unseen.set(name, shape.unseen);
+    readers.set(name, (given, args) => {
+      const context = readCommon(given, 'the context') as Record<string, CedarRecord[string]>;
+      context['args'] = none ? {} : readArgs(args, 'the arguments');
+      return context;
+    });
+    actions[name] = {
+      memberOf: [{ id: 'call' }],
+      appliesTo: {
+        principalTypes: ['AgentVersion'],
+        resourceTypes: [target.kind === 'tool' ? 'Tool' : 'Model'],
+        context: {
+          type: 'Record',
+          attributes: { ...commonType, args: { type: 'Record', attributes: cedarFields(shape.fields), required: true } },
+        },
+      },
+    };
+  }
+  for (const name of ['send', 'spawn']) {
+    readers.set(name, (given) => readCommon(given, 'the context'));
+    const context: CedarType = { type: 'Record', attributes: commonType };
+    actions[name] = { appliesTo: { principalTypes: ['AgentVersion'], resourceTypes: ['Agent'], context } };
+  }
+
+  const schema: CedarSchema = {
+    '': {
+      entityTypes: {
+        Tenant: {},
+        Role: {},
+        Person: { memberOfTypes: ['Role', 'Tenant'] },
+        Agent: { memberOfTypes: ['Tenant'] },
+        AgentVersion: {
+          memberOfTypes: ['Agent', 'Tenant'],
+          shape: {
+            type: 'Record',
+            attributes: {
+              agent: { ...entity('Agent'), required: true },
+              tenant: { ...entity('Tenant'), required: true },
+              version: { type: 'String', required: true },
+              owner: { ...entity('Person'), required: false },
+              role: { type: 'String', required: false },
+            },
+          },
+        },
+        Tool: { shape: TARGET_SHAPE },
+        Model: { shape: TARGET_SHAPE },
+      },
+      actions,
+    },
+  };
+
+  const known = new Map<string, ReadonlySet<string>>();
+  for (const kind of ['tool', 'model'] as const) {
+    known.set(kind === 'tool' ? 'Tool' : 'Model', new Set(targets.filter((one) => one.kind === kind).map(({ name }) => name)));
+  }
+  if (roles !== undefined) known.set('Role', new Set(roles));
+  if (tenants !== undefined) known.set('Tenant', new Set(tenants));
+
+  return {
+    schema,
+    known,
+    actions: new Set(Object.keys(actions)),
+    unseen,
+    contextReader: (action) => readers.get(action),
+    entities: (subject, action) => question(subject, action, byName.get(actionName(action))),
+  };
+}
+
+function question(subject: Subject, action: Action, target: TargetFacts | undefined): Question {
+  const tenant = uid('Tenant', subject.tenant);
+  const agent = uid('Agent', subject.agent);
+  const principal = uid('AgentVersion', `${subject.agent}@${subject.version}`);
+  const person = uid('Person', subject.person);
+  const call = uid('Action', 'call');
+  const acted = uid('Action', actionName(action));
+  const bare = (one: EntityUid, parents: EntityUid[] = []): EntityJson => ({ uid: one, attrs: {}, parents });
+  const entities: EntityJson[] = [
+    bare(tenant),
+    bare(agent, [tenant]),
+    bare(person, [tenant, ...[...new Set(subject.roles)].map((role) => uid('Role', role))]),
+    bare(acted, action.kind === 'call' ? [call] : []),
+    {
+      uid: principal,
+      parents: [agent, tenant],
+      attrs: {
+        agent: { __entity: agent },
+        tenant: { __entity: tenant },
+        version: subject.version,
+        ...(subject.owner === undefined ? {} : { owner: { __entity: uid('Person', subject.owner) } }),
+        ...(subject.agent_role === undefined ? {} : { role: subject.agent_role }),
+      },
+    },
+  ];
+  if (action.kind !== 'call') {
+    const resource = uid('Agent', action.agent);
+    if (action.agent !== subject.agent) entities.push(bare(resource, [tenant]));
+    return { principal, action: acted, resource, entities, person };
+  }
+  const resource = uid(action.target === 'tool' ? 'Tool' : 'Model', action.name);
+  if (target !== undefined) entities.push({ uid: resource, parents: [], attrs: targetAttributes(target) });
+  return { principal, action: acted, resource, entities: [...entities, bare(call)], person };
+}
+
+function targetAttributes({ name, annotations }: TargetFacts): EntityJson['attrs'] {
+  const { readOnly, idempotent, destructive, openWorld, repeatable, returns, resource } = annotations;
+  return {
+    name,
+    readOnly,
+    idempotent,
+    destructive,
+    openWorld,
+    repeatable,
+    returns,
+    ...(resource === undefined ? {} : { touches: resource }),
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * `policy check`: the engine's type checker against the host's schema, and what it cannot know: which tools, models, roles
+ * and tenants there are, and what Corral's annotations mean. Every problem names its place and what to do.
+ */
+import type { Catalog } from './catalog.ts';
+import type { CedarEngine, SourceError } from './engine.ts';
+import { parsePolicies, problemFrom, type LoadedPolicy } from './policy-set.ts';
+import { nearest, type Problem, type ProblemKind } from './problem.ts';
+import { placeIn, type PolicySource } from './source.ts';
+
+export interface Checked {
+  readonly policies: readonly LoadedPolicy[];
+  /** In order of place. Policies with an error among these must not be used. */
+  readonly problems: readonly Problem[];
+}
+
+export function checkPolicies(engine: CedarEngine, catalog: Catalog, sources: readonly PolicySource[]): Checked {
+  const { policies, problems } = parsePolicies(engine, sources);
+  const all = [...problems, ...typeProblems(engine, catalog, policies), ...policies.flatMap((policy) => unknownNames(catalog, policy))];
+  const order = new Map(sources.map(({ file }, i) => [file, i]));
+  const distinct = [...new Map(all.map((one) => [`${one.file}:${one.line}:${one.column}:${one.message}`, one])).values()];
+  distinct.sort((a, b) => (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || a.line - b.line || a.column - b.column);
+  return { policies, problems: distinct };
+}
+
+function typeProblems(engine: CedarEngine, catalog: Catalog, policies: readonly LoadedPolicy[]): Problem[] {
+  const staticPolicies = Object.fromEntries(policies.map(({ id, source }) => [id, source.text]));
+  const answer = engine.validate({ schema: catalog.schema, policies: { staticPolicies } });
+  if (answer.type === 'failure') {
+    const first = policies[0]?.source ?? { file: '', text: '', line: 1, column: 1 };
+    return answer.errors.map((error) => problemFrom(error, first, undefined, 'other'));
+  }
+  const byId = new Map(policies.map((policy) => [policy.id, policy]));
+  const faulty = new Set(answer.validationErrors.map(({ policyId }) => policyId));
+  const result: Problem[] = [];
+  for (const { policyId, error } of [...answer.validationErrors, ...answer.validationWarnings]) {
+    const policy = byId.get(policyId);
+    // That a policy with an error never applies is no news.
+    if (policy === undefined || (error.severity === 'warning' && faulty.has(policyId))) continue;
+    result.push(explained(problemFrom(error, policy.source, policyId, kindOf(error)), catalog));
+  }
+  return result;
+}
+
+const KINDS: readonly (readonly [RegExp, ProblemKind])[] = [
+  [/^unrecognized action/, 'unknown_action'],
+  [/^unrecognized entity/, 'unknown_entity'],
+  [/optional attribute/, 'unguarded_optional'],
+  [/^attribute .* not found/s, 'unknown_attribute'],
+  [/^unexpected type|have compatible types|operand/, 'wrong_type'],
+  [/impossible|unable to find an applicable action/, 'never_applies'],
+];
+
+function kindOf(error: SourceError): ProblemKind {
+  const message = error.message.replace(/^for policy `.*?`, /, '');
+  return KINDS.find(([pattern]) => pattern.test(message))?.[1] ?? 'other';
+}
+
+/** The engine speaks of Cedar; we add what the author of a policy for this host needs to hear. */
+function explained(problem: Problem, catalog: Catalog): Problem {
+  const action = /^unrecognized action `Action::"(.*)"`/.exec(problem.message)?.[1];
+  if (action !== undefined) {
+    const target = /^(tool|model):(.*)$/.exec(action);
+    const near = nearest(action, catalog.actions);
+    return {
+      ...problem,
+      kind: target === null ? 'unknown_action' : 'unknown_tool',
+      message: target === null ? `There is no action "${action}".` : `This host has no ${target[1]} "${target[2]}".`,
+      hint: near === undefined ? `There are: ${[...catalog.actions].join(', ')}.` : `Did you mean Action::"${near}"?`,
+    };
+  }
+  if (problem.kind === 'unknown_attribute' && /`args\b/.test(problem.message)) {
+    const unseen = [...catalog.unseen].filter(([name]) => problem.message.includes(`"${name}"`)).flatMap(([, paths]) => paths);
+    const blind = unseen.length === 0 ? '' : ` Policies cannot see: ${unseen.join(', ')}.`;
+    const hint = `context.args is typed by tool: name the tool, as in action == Action::"tool:…", or ask first with context.args has ….${blind}`;
+    return { ...problem, hint: problem.hint === undefined ? hint : `${problem.hint} ${hint}` };
+  }
+  if (problem.kind === 'never_applies') {
+    return { ...problem, hint: 'No request of this host can match it: compare its scope and conditions with the schema.' };
+  }
+  return problem;
+}
+
+/** Literals such as `Tool::"fs.raed"`: well typed for Cedar, which takes any id for possible, and yet a mistake. */
+function unknownNames(catalog: Catalog, policy: LoadedPolicy): Problem[] {
+  const result: Problem[] = [];
+  const { source } = policy;
+  for (const { type, id } of literals(policy.json)) {
+    const ids = catalog.known.get(type);
+    if (ids === undefined || ids.has(id)) continue;
+    const near = nearest(id, ids);
+    const offset = source.text.search(new RegExp(`\\b${type}\\s*::\\s*${escaped(JSON.stringify(id))}`));
+    result.push({
+      severity: 'error',
+      kind: type === 'Tool' || type === 'Model' ? 'unknown_tool' : 'unknown_entity',
+      file: source.file,
+      ...placeIn(source, Math.max(0, offset)),
+      policy: policy.id,
+      message: `This host has no ${type.toLowerCase()} "${id}".`,
+      hint: near === undefined ? `There are: ${[...ids].join(', ') || 'none'}.` : `Did you mean ${type}::"${near}"?`,
+    });
+  }
+  return result;
+}
+
+const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
+
+/** Every entity that is named anywhere in a policy. */
+function* literals(json: unknown): Generator<{ type: string; id: string }> {
+  if (Array.isArray(json)) {
+    for (const item of json) yield* literals(item);
+  } else if (typeof json === 'object' && json !== null) {
+    const { type, id } = json as { type?: unknown; id?: unknown };
+    if (typeof type === 'string' && typeof id === 'string') yield { type, id };
+    else for (const value of Object.values(json)) yield* literals(value);
+  }
+}

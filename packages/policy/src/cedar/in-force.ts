@@ -1,0 +1,214 @@
+/**
+ * The policies in force: immutable, named by the hash of what they say, asked once a decision. Changing policies means
+ * making another of these and swapping the reference; a decision under way keeps the one it began with.
+ */
+import { CorralError } from '@corral/protocol/errors';
+import { canonical } from '@corral/protocol/json';
+import { actionName, type Action, type Catalog, type Question, type Subject } from './catalog.ts';
+import { checkPolicies } from './check.ts';
+import { entityFrom } from './compile.ts';
+import type { CedarEngine } from './engine.ts';
+import { Entities } from './entities.ts';
+import type { DecisionContext } from './facts.ts';
+import { Oracle } from './oracle.ts';
+import type { LoadedPolicy } from './policy-set.ts';
+import { formatProblems, type Problem } from './problem.ts';
+import { specialise, type Answer, type Residual } from './residual.ts';
+import { isMismatch, sampler, type Alarm, type SampleEvery } from './shadow.ts';
+import type { PolicySource } from './source.ts';
+import { UnsupportedConstruct, type CedarRecord, type Entity } from './value.ts';
+import { refusal, verdictOf, type Verdict } from './verdict.ts';
+
+export interface PolicyRequest {
+  readonly subject: Subject;
+  readonly action: Action;
+  /** Of a call, as the tool will get them. */
+  readonly args?: unknown;
+  readonly context: DecisionContext;
+}
+
+export interface PolicyOptions {
+  readonly engine: CedarEngine;
+  readonly catalog: Catalog;
+  readonly sources: readonly PolicySource[];
+  /** Gives `sha256:` and hex digits of a text; handed in, since policy has no machine under it. */
+  readonly digest: (text: string) => string;
+  /** Compares one decision in so many with the engine; 0: never. Default 1,000. */
+  readonly sample_every?: SampleEvery;
+  /** Called when closures and engine disagree. By then the decision is a denial and the closures are off. */
+  readonly alarm?: (alarm: Alarm) => void;
+  /** Pairs of subject and target whose closures are kept. Default 4,096. */
+  readonly cached?: number;
+}
+
+/** How the last word on a decision is had: `closures`, or the `engine` as fallback. */
+export type Mode = 'closures' | 'engine';
+
+interface Decider {
+  readonly question: Question;
+  readonly read: (facts: unknown, args: unknown) => CedarRecord;
+  readonly person: Entity;
+  readonly residual: Residual;
+}
+
+type BySort = Readonly<Record<'tool' | 'model' | 'send' | 'spawn', Map<string, Decider>>>;
+
+function pick(deciders: BySort | undefined, action: Action): Decider | undefined {
+  if (deciders === undefined) return undefined;
+  return action.kind === 'call' ? deciders[action.target].get(action.name) : deciders[action.kind].get(action.agent);
+}
+
+let sets = 0;
+
+export class PolicyInForce {
+  readonly version: string;
+  readonly policies: readonly LoadedPolicy[];
+  /** Of the check on load; errors are thrown instead. */
+  readonly warnings: readonly Problem[];
+  readonly catalog: Catalog;
+  readonly #oracle: Oracle;
+  readonly #alarm: (alarm: Alarm) => void;
+  readonly #due: () => boolean;
+  readonly #cached: number;
+  readonly #deciders = new Map<string, BySort>();
+  #count = 0;
+  #mode: Mode = 'closures';
+
+  /** @throws CorralError CORRAL_POLICY_INVALID, with every fault in its message */
+  static load(options: PolicyOptions): PolicyInForce {
+    const { policies, problems } = checkPolicies(options.engine, options.catalog, options.sources);
+    const errors = problems.filter(({ severity }) => severity === 'error');
+    if (errors.length > 0) throw new CorralError('CORRAL_POLICY_INVALID', formatProblems(errors));
+    return new PolicyInForce(options, policies, problems);
+  }
+
+  private constructor(options: PolicyOptions, policies: readonly LoadedPolicy[], warnings: readonly Problem[]) {
+    this.policies = policies;
+    this.warnings = warnings;
+    this.catalog = options.catalog;
+    this.version = options.digest(canonical(Object.fromEntries(policies.map(({ id, json }) => [id, json]))));
+    sets += 1;
+    this.#oracle = new Oracle(options.engine, `${this.version}/${sets}`, policies);
+    this.#alarm = options.alarm ?? (() => undefined);
+    this.#due = sampler(options.sample_every ?? 1_000);
+    this.#cached = options.cached ?? 4_096;
+  }
+
+  get mode(): Mode {
+    return this.#mode;
+  }
+
+  /** Never throws: what cannot be decided is denied. */
+  decide(request: PolicyRequest): Verdict {
+    try {
+      const decider = this.#decider(request.subject, request.action);
+      if (decider === undefined) return refusal(`the policies know nothing of ${actionName(request.action)}`, this.version);
+      const context = decider.read(request.context, request.args) as Record<string, CedarRecord[string]>;
+      context['person'] = decider.person;
+      return this.#judge(decider, context, request);
+    } catch (error) {
+      return refusal(error instanceof Error ? error.message : 'the policies could not be asked', this.version);
+    }
+  }
+
+  /** What each policy says to a request, and from which answer the verdict came; for `policy why`. Always by the engine. */
+  answer(request: PolicyRequest): { readonly question: Question; readonly context: CedarRecord; readonly answer: Answer } | undefined {
+    const decider = this.#decider(request.subject, request.action);
+    if (decider === undefined) return undefined;
+    const context = { ...decider.read(request.context, request.args), person: decider.person };
+    return { question: decider.question, context, answer: this.#oracle.answer(decider.question, context) };
+  }
+
+  /** Policies that can still apply to a subject and a target; for measuring. */
+  residualSize(subject: Subject, action: Action): number {
+    return this.#decider(subject, action)?.residual.size ?? 0;
+  }
+
+  /** Lets the engine forget these policies. Decisions still work, and take longer where they need the engine. */
+  close(): void {
+    this.#oracle.close();
+  }
+
+  #judge(decider: Decider, context: CedarRecord, request: PolicyRequest): Verdict {
+    if (this.#mode === 'engine') return verdictOf(this.#oracle.answer(decider.question, context), this.version);
+    const answer = decider.residual.answer(context);
+    if (this.#due()) {
+      const engine = this.#oracle.answer(decider.question, context);
+      if (isMismatch(answer, engine)) {
+        this.#mode = 'engine';
+        this.#alarm({ request, closures: answer, engine });
+        return refusal('the compiled policies and the engine disagree', this.version);
+      }
+    }
+    return verdictOf(answer, this.version);
+  }
+
+  #decider(subject: Subject, action: Action): Decider | undefined {
+    // No string is built on the way to a decider that is there: this is the path of every decision.
+    const found = pick(this.#deciders.get(subject.key), action);
+    if (found !== undefined) return found;
+    const made = this.#make(subject, action);
+    if (made === undefined) return undefined;
+    this.#makeRoom();
+    let ofSubject = this.#deciders.get(subject.key);
+    if (ofSubject === undefined)
+      this.#deciders.set(subject.key, (ofSubject = { tool: new Map(), model: new Map(), send: new Map(), spawn: new Map() }));
+    if (action.kind === 'call') ofSubject[action.target].set(action.name, made);
+    else ofSubject[action.kind].set(action.agent, made);
+    this.#count += 1;
+    return made;
+  }
+
+  /** Forgets the subject that came first. */
+  #makeRoom(): void {
+    if (this.#count < this.#cached) return;
+    for (const [key, { tool, model, send, spawn }] of this.#deciders) {
+      this.#deciders.delete(key);
+      this.#count -= tool.size + model.size + send.size + spawn.size;
+      return;
+    }
+  }
+
+  #make(subject: Subject, action: Action): Decider | undefined {
+    const read = this.catalog.contextReader(actionName(action));
+    if (read === undefined) return undefined;
+    const question = this.catalog.entities(subject, action);
+    const person = entityFrom(question.person);
+    return { question, read, person, residual: this.#specialise(question, person) };
+  }
+
+  #specialise(question: Question, person: Entity): Residual {
+    try {
+      return specialise(this.policies, {
+        principal: entityFrom(question.principal),
+        action: entityFrom(question.action),
+        resource: entityFrom(question.resource),
+        entities: new Entities(question.entities),
+        context: { person },
+      });
+    } catch (error) {
+      if (!(error instanceof UnsupportedConstruct)) throw error;
+      return { size: this.policies.length, answer: (context) => this.#oracle.answer(question, context) };
+    }
+  }
+}
+
+/** Holds the policies in force and swaps them whole. */
+export class PolicySlot {
+  #current: PolicyInForce;
+
+  constructor(first: PolicyInForce) {
+    this.#current = first;
+  }
+
+  get current(): PolicyInForce {
+    return this.#current;
+  }
+
+  /** From now on decisions are made by `next`. Answers with what was in force before; close it once nothing shadows with it. */
+  swap(next: PolicyInForce): PolicyInForce {
+    const before = this.#current;
+    this.#current = next;
+    return before;
+  }
+}

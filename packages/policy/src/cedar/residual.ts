@@ -1,0 +1,112 @@
+/**
+ * Partial evaluation: for one subject and one target, drops every policy that can never apply and turns the rest into
+ * closures over the context. What is left does not grow with the policies that are about something else.
+ */
+import { both, compile, entityFrom, negated, type Known, type Node, type Run } from './compile.ts';
+import type { EntityUid } from './engine.ts';
+import type { LoadedPolicy } from './policy-set.ts';
+import { EvaluationError, type CedarRecord } from './value.ts';
+
+/** What policies say, before it is made a verdict: Cedar's answer, with the permits that matched beside a forbid. */
+export interface Answer {
+  readonly permits: readonly LoadedPolicy[];
+  readonly forbids: readonly LoadedPolicy[];
+  readonly errors: readonly PolicyFailure[];
+}
+
+export interface PolicyFailure {
+  readonly policy: LoadedPolicy;
+  readonly message: string;
+}
+
+export interface Residual {
+  /** Policies that can still apply. */
+  readonly size: number;
+  answer(context: CedarRecord): Answer;
+}
+
+interface Live {
+  readonly policy: LoadedPolicy;
+  /** Absent: it always applies. */
+  readonly run: Run | undefined;
+}
+
+const NONE: readonly never[] = Object.freeze([]);
+
+/** @throws UnsupportedConstruct when the closures cannot answer for one of the policies */
+export function specialise(policies: readonly LoadedPolicy[], known: Known): Residual {
+  const live: Live[] = [];
+  for (const policy of policies) {
+    if (!inScope(policy, known)) continue;
+    const node = condition(policy, known);
+    if (!('value' in node)) live.push({ policy, run: node.run });
+    else if (node.value !== false) live.push({ policy, run: undefined });
+  }
+  const permits = live.filter(({ policy }) => policy.effect === 'permit');
+  const forbids = live.filter(({ policy }) => policy.effect === 'forbid');
+  return {
+    size: live.length,
+    answer(context) {
+      const errors: PolicyFailure[] = [];
+      return { forbids: matching(forbids, context, errors), permits: matching(permits, context, errors), errors };
+    },
+  };
+}
+
+/** Cedar looks at every policy: a failing one is reported even where another has already decided. */
+function matching(live: readonly Live[], context: CedarRecord, errors: PolicyFailure[]): readonly LoadedPolicy[] {
+  let result: LoadedPolicy[] | undefined;
+  for (const { policy, run } of live) {
+    try {
+      if (run !== undefined && run(context) !== true) continue;
+    } catch (error) {
+      if (!(error instanceof EvaluationError)) throw error;
+      errors.push({ policy, message: error.message });
+      continue;
+    }
+    (result ??= []).push(policy);
+  }
+  return result ?? NONE;
+}
+
+/** Always a boolean or an error, whatever the clauses are. */
+function condition(policy: LoadedPolicy, known: Known): Node {
+  let node: Node = { value: true };
+  for (const { kind, body } of policy.json.conditions) {
+    const clause = compile(body, known);
+    node = both(node, kind === 'when' ? clause : negated(clause));
+  }
+  return node;
+}
+
+type Uid = EntityUid | { readonly __entity: EntityUid };
+type Constraint =
+  | { readonly op: 'All' }
+  | { readonly op: '=='; readonly entity: Uid }
+  | { readonly op: 'in'; readonly entity: Uid }
+  | { readonly op: 'in'; readonly entities: readonly Uid[] }
+  | { readonly op: 'is'; readonly entity_type: string; readonly in?: { readonly entity: Uid } };
+
+function inScope(policy: LoadedPolicy, known: Known): boolean {
+  const { principal, action, resource } = policy.json;
+  return (
+    holds(action as Constraint, known.action, known) &&
+    holds(resource as Constraint, known.resource, known) &&
+    holds(principal as Constraint, known.principal, known)
+  );
+}
+
+function holds(constraint: Constraint, subject: Known['principal'], { entities }: Known): boolean {
+  switch (constraint.op) {
+    case 'All':
+      return true;
+    case '==':
+      return subject.key === entityFrom(constraint.entity).key;
+    case 'in':
+      return ('entities' in constraint ? constraint.entities : [constraint.entity]).some((one) => entities.isIn(subject, entityFrom(one)));
+    case 'is':
+      return (
+        subject.type === constraint.entity_type && (constraint.in === undefined || entities.isIn(subject, entityFrom(constraint.in.entity)))
+      );
+  }
+}

@@ -1,0 +1,163 @@
+/** What is kept of agents and hosts, and questions that go beyond one run. Only what is in the clear is touched here. */
+import { hash } from 'node:crypto';
+import type { Grant, GrantState } from '@corral/protocol/grant';
+import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
+import type { AgentVersion } from '@corral/protocol/manifest';
+import type { ReplayPayload } from '@corral/protocol/frame';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Entry } from '@corral/protocol/run';
+import type { Era, ReplayPage, RunFilter } from '@corral/protocol/store';
+import type { Sql } from './sql.ts';
+
+export function wakeable(sql: Sql, now: number, limit: number): RunId[] {
+  const rows = sql.all<{ id: RunId }>(
+    `SELECT id FROM (
+       SELECT DISTINCT runs.id FROM inbox JOIN runs ON runs.n = inbox.run WHERE parked = 1 AND control = 'none'
+       UNION SELECT runs.id FROM timers JOIN runs ON runs.n = timers.run WHERE due <= ?1 AND parked = 1 AND control = 'none'
+     ) LIMIT ?2`,
+    now,
+    limit,
+  );
+  // Those that have not begun come last, and tenants take turns among them.
+  const queued = sql.all<{ id: RunId }>(
+    `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM
+       (SELECT id, n, tenant FROM runs WHERE parked = 1 AND lifecycle = 'queued' AND control = 'none' ORDER BY n LIMIT 10000)
+     ) ORDER BY turn, n LIMIT ?`,
+    Math.max(0, limit - rows.length),
+  );
+  return [...rows, ...queued].map(({ id }) => id);
+}
+
+export function resident(sql: Sql, after: RunId | undefined, limit: number): RunId[] {
+  const rows = sql.all<{ id: RunId }>(
+    `SELECT id FROM runs WHERE n > coalesce((SELECT n FROM runs WHERE id = ?), 0) AND parked = 0 AND lifecycle <> 'ended' ORDER BY n LIMIT ?`,
+    after ?? null,
+    limit,
+  );
+  return rows.map(({ id }) => id);
+}
+
+export function nextDue(sql: Sql): number | undefined {
+  return sql.get<{ due: number }>(
+    "SELECT due FROM timers JOIN runs ON runs.n = timers.run WHERE parked = 1 AND control = 'none' ORDER BY due LIMIT 1",
+  )?.due;
+}
+
+export function orphans(sql: Sql): RunId[] {
+  const rows = sql.all<{ id: RunId }>(
+    `SELECT child.id FROM runs AS child JOIN runs AS parent ON parent.id = child.parent
+     WHERE child.parent IS NOT NULL AND child.lifecycle <> 'ended' AND parent.lifecycle = 'ended'`,
+  );
+  return rows.map(({ id }) => id);
+}
+
+export function isShared(sql: Sql, grant: GrantId): boolean {
+  const row = sql.get(
+    `WITH RECURSIVE below (id) AS (
+       SELECT id FROM grants WHERE parent = ?1 UNION SELECT grants.id FROM grants JOIN below ON grants.parent = below.id
+     ) SELECT 1 AS found FROM below JOIN grants USING (id) JOIN runs ON runs.id = grants.holder
+       WHERE runs.lifecycle <> 'ended' AND grants.holder <> (SELECT holder FROM grants WHERE id = ?1) LIMIT 1`,
+    grant,
+  );
+  return row !== undefined;
+}
+
+/** The grants a run holds, each with its whole chain. */
+export function grantsOf(sql: Sql, run: RunId): (Grant & GrantState)[] {
+  const rows = sql.all<{ data: string; used: number; revoked: number }>(
+    `WITH RECURSIVE chain (id) AS (
+       SELECT id FROM grants WHERE holder = ?
+       UNION SELECT parent FROM grants JOIN chain USING (id) WHERE parent IS NOT NULL
+     ) SELECT data, used, revoked FROM grants JOIN chain USING (id)`,
+    run,
+  );
+  return rows.map(({ data, used, revoked }) => ({ ...(JSON.parse(data) as Grant), used, revoked: revoked !== 0 }));
+}
+
+/** The condition that a list asks for, and its values. Erased runs are on no list. */
+export function matching(filter: RunFilter): { readonly where: string; readonly values: readonly string[] } {
+  const where = ['erased_at IS NULL'];
+  const values: string[] = [];
+  const equals = (condition: string, value: string | undefined) => {
+    if (value === undefined) return;
+    where.push(condition);
+    values.push(value);
+  };
+  equals('tenant = ?', filter.tenant);
+  equals('parent = ?', filter.parent);
+  equals('runs.n > (SELECT n FROM runs WHERE id = ?)', filter.after);
+  if (filter.parked !== undefined) where.push(`parked = ${Number(filter.parked)}`);
+  if (filter.ended !== undefined) where.push(filter.ended ? "lifecycle = 'ended'" : "lifecycle <> 'ended'");
+  return { where: where.join(' AND '), values };
+}
+
+export function deploy(
+  sql: Sql,
+  bundle: { digest: Digest; source: string; source_map: string | undefined },
+  versions: readonly AgentVersion[],
+): void {
+  const { source, digest: name, source_map = null } = bundle;
+  const proof = hash('sha256', source, 'buffer');
+  sql.run('INSERT OR IGNORE INTO bundles (digest, source, source_hash, source_map) VALUES (?, ?, ?, ?)', name, source, proof, source_map);
+  for (const { version, bundle: digest, manifest } of versions) {
+    sql.run(
+      'INSERT OR IGNORE INTO versions (version, bundle, name, manifest) VALUES (?, ?, ?, ?)',
+      version,
+      digest,
+      manifest.name,
+      JSON.stringify(manifest),
+    );
+  }
+}
+
+export function versionOf(sql: Sql, version: Digest): AgentVersion | undefined {
+  const row = sql.get<{ bundle: Digest; manifest: string }>('SELECT bundle, manifest FROM versions WHERE version = ?', version);
+  return row && { version, bundle: row.bundle, manifest: JSON.parse(row.manifest) as AgentVersion['manifest'] };
+}
+
+/** All agents of a bundle. */
+export function agentsOf(sql: Sql, bundle: Digest): AgentVersion[] {
+  const rows = sql.all<{ version: Digest; manifest: string }>('SELECT version, manifest FROM versions WHERE bundle = ?', bundle);
+  return rows.map(({ version, manifest }) => ({ version, bundle, manifest: JSON.parse(manifest) as AgentVersion['manifest'] }));
+}
+
+export function noteAlive(sql: Sql, now: number): void {
+  sql.run(
+    `INSERT INTO eras (era, since, until) VALUES ((SELECT value FROM meta WHERE name = 'era'), ?1, ?1)
+     ON CONFLICT (era) DO UPDATE SET until = max(until, excluded.until)`,
+    now,
+  );
+}
+
+export function erasOf(sql: Sql): Era[] {
+  return sql.all<Era>('SELECT era, since AS "from", until FROM eras ORDER BY era');
+}
+
+export function bundleOf(sql: Sql, digest: Digest): string | undefined {
+  return sql.get<{ source: string }>('SELECT source FROM bundles WHERE digest = ?', digest)?.source;
+}
+
+/** Counts an opening for writing. */
+export function nextEra(sql: Sql): number {
+  const era = Number(sql.get<{ value: string }>("SELECT value FROM meta WHERE name = 'era'")?.value ?? '0') + 1;
+  sql.run("INSERT INTO meta (name, value) VALUES ('era', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", String(era));
+  return era;
+}
+
+/** As much of a journal as a cell replays at once. Entries without a crank are the host's and mean nothing to the isolate. */
+export function replayPage(entries: readonly Entry[], after: number): ReplayPage {
+  const cranks: ReplayPayload['cranks'][number][] = [];
+  let last = after;
+  let bytes = 0;
+  let cpu = 0;
+  for (const { seq, delivery, effects, cpu_us } of entries) {
+    last = seq;
+    if (delivery === undefined || effects === undefined) continue;
+    cranks.push({ crank: seq, delivery, effects, cpu_us });
+    bytes += delivery.length + effects.length;
+    cpu += cpu_us;
+    if (bytes >= MACHINE.replay_bytes.default || cpu >= MACHINE.replay_cpu_ms.default * 1000) break;
+  }
+  const more = entries.length === MACHINE.replay_entries.default || last !== (entries.at(-1)?.seq ?? after);
+  return { text: JSON.stringify({ cranks } satisfies ReplayPayload), last, cranks: cranks.length, cpu_us: cpu, more };
+}

@@ -1,0 +1,63 @@
+/** Checks evidence against itself, and says where it first fails. */
+import { hash } from 'node:crypto';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Verification } from '@corral/protocol/store';
+import { Broken, type Custody, type Evidence, PLACE } from './evidence.ts';
+import { isForgotten } from './seal.ts';
+import type { Sql } from './sql.ts';
+
+export interface Verified extends Verification {
+  /** Short name of the last run that was looked at; undefined where there are no more. */
+  readonly next: number | undefined;
+}
+
+/** Runs that one step looks at. */
+const STEP = 50;
+
+/** @throws CORRAL_RUN_UNKNOWN */
+export function verifyStep(sql: Sql, evidence: Evidence, what: { readonly run: RunId } | { readonly after: number }): Verified {
+  let runs: Custody[];
+  if ('run' in what) {
+    const custody = evidence.custody(what.run);
+    if (custody === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${what.run}.`);
+    runs = [custody];
+  } else runs = evidence.custodies(what.after, STEP);
+  const count = { entries: 0, forgotten: 0 };
+  const damaged = runs.flatMap((custody) => {
+    try {
+      verifyRun(sql, evidence, custody, count);
+      return [];
+    } catch (error) {
+      if (error instanceof Broken) return [error.damage];
+      throw error;
+    }
+  });
+  return { runs: runs.length, ...count, damaged, next: 'run' in what || runs.length < STEP ? undefined : runs.at(-1)?.n };
+}
+
+/** @throws Broken */
+function verifyRun(sql: Sql, evidence: Evidence, custody: Custody, count: { entries: number; forgotten: number }): void {
+  const { id, n } = custody;
+  const key = custody.erased_at === null ? evidence.keyOf(custody) : undefined;
+  for (const row of evidence.walk(custody)) {
+    count.entries += 1;
+    if (key === undefined || isForgotten(row.body)) count.forgotten += 1;
+    else evidence.entry(custody, key, row);
+  }
+  if (key === undefined) return;
+  const sealed = sql.get<{ record: Uint8Array; outcome: Uint8Array | null }>(
+    'SELECT record, outcome FROM runs JOIN records USING (n) WHERE n = ?',
+    n,
+  );
+  if (sealed === undefined) throw new Broken(id, 0, 'record', 'is missing');
+  const { bundle } = evidence.openOne<RunRecord>(key, PLACE.record(id), sealed.record, id);
+  if (sealed.outcome !== null) evidence.openOne(key, PLACE.outcome(id), sealed.outcome, id);
+  for (const { seq, delivery } of sql.all<{ seq: number; delivery: Uint8Array }>('SELECT seq, delivery FROM inbox WHERE run = ?', n))
+    evidence.openOne(key, PLACE.inbox(id, seq), delivery, id);
+  const code = sql.get<{ source: string; source_hash: Uint8Array }>('SELECT source, source_hash FROM bundles WHERE digest = ?', bundle);
+  if (code === undefined) throw new Broken(id, 0, 'bundle', `names the bundle ${bundle}, which is gone`);
+  if (!hash('sha256', code.source, 'buffer').equals(code.source_hash))
+    throw new Broken(id, 0, 'bundle', `names the bundle ${bundle}, whose source was changed`);
+}

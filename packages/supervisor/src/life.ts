@@ -1,0 +1,509 @@
+/**
+ * The life of a run: begun, cranked, faulted or lost with its cell, ended, and what follows from each. Where a run sits is the
+ * stage's business, whether it is in memory the residence's, what it may do the broker's.
+ */
+import type { Broker, BusEvents, Crank } from '@corral/broker/broker';
+import { Ledger } from '@corral/broker/ledger';
+import { targetName, type Grants } from '@corral/policy/grants';
+import type { CapabilityView, Delivery, PendingDelivery, StartDelivery } from '@corral/protocol/delivery';
+import { CorralError } from '@corral/protocol/errors';
+import type { FaultPayload } from '@corral/protocol/frame';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import { MACHINE, type LimitName } from '@corral/protocol/limits';
+import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
+import type { Clock, ProcessExit } from '@corral/protocol/ports';
+import type { HostEvent, RunHeader, RunRecord } from '@corral/protocol/run';
+import type { Store } from '@corral/protocol/store';
+import { mayRepeat, type Tool } from '@corral/protocol/tool';
+import type { Bundles } from './bundles.ts';
+import type { Cell, Task } from './cells/cell.ts';
+import type { Control } from './control.ts';
+import { viewOf, type Observation } from './observe.ts';
+import { outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
+import type { Residence } from './residence.ts';
+import { Run, type OnCpu } from './runs/run.ts';
+import { billed, type Stage } from './stage.ts';
+
+export interface LifeOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly broker: Broker;
+  readonly grants: Grants;
+  readonly bundles: Bundles;
+  readonly runs: Map<RunId, Run>;
+  readonly stage: () => Stage;
+  readonly control: () => Control;
+  readonly residence: () => Residence;
+  readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
+  /** The image this host gives to isolates. */
+  readonly image: string;
+  readonly tell: (observation: Observation) => void;
+  /** Whether anybody listens. */
+  readonly observed: () => boolean;
+}
+
+/** How long a run that the store refused for want of space stays away before it is tried again. */
+const RETRY_MS = 1_000;
+
+export class Life {
+  readonly #options: LifeOptions;
+  /** Runs that must not go on, though the store does not know it yet. */
+  readonly #fences = new Map<RunId, { readonly outcome: Outcome; readonly revoke: boolean }>();
+  /** Runs whose end the store did not take at first. */
+  readonly #buried = new Set<RunId>();
+  #closed = false;
+  readonly #waiters = new Map<RunId, ((outcome: Outcome) => void)[]>();
+
+  constructor(options: LifeOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
+  ended(id: RunId): Promise<Outcome> {
+    const { runs } = this.#options;
+    const ended = new Promise<Outcome>((resolve) => this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), resolve]));
+    if (!runs.has(id)) void this.#lookUp(id);
+    return ended;
+  }
+
+  /** A run that has just been admitted comes into memory. */
+  adopt(run: Run): void {
+    run.lastUsed = this.#options.clock.monotonic();
+    this.#options.runs.set(run.id, run);
+    this.#options.tell({ kind: 'admitted', run: run.id });
+    run.queue.push({ delivery: this.startOf(run), inbox: undefined });
+    this.#options.stage().wake(run);
+  }
+
+  /** A run is back from the store: what it had asked for is asked for again where that does no harm. */
+  woken(run: Run): void {
+    const { clock, tell } = this.#options;
+    const fence = this.#fences.get(run.id);
+    if (fence !== undefined) return this.endSoon(run, fence.outcome, fence.revoke);
+    tell({ kind: 'woken', run: run.id });
+    const { ledger } = run;
+    if (run.restored) this.#holdRestored(run);
+    if (ledger.began_at !== undefined) {
+      run.began = clock.monotonic();
+      if (run.control === 'none' && ledger.held === undefined) this.#options.control().startWall(run);
+    }
+    if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled.by, ledger.cancelled.reason);
+    for (const pending of ledger.pending.values()) if (pending.kind === 'timer') this.#setTimer(run, pending.id, pending.due);
+    // What a held run asked for may have been done already; releasing it is what asks again.
+    if (ledger.held === undefined) this.askAgain(run);
+    this.#options.stage().wake(run);
+  }
+
+  /** Calls that no tool is at work on are made again where that does no harm; of the others nobody knows whether they were done. */
+  askAgain(run: Run): void {
+    for (const pending of run.ledger.pending.values()) {
+      if (pending.kind !== 'call' || pending.state === 'unknown' || this.#options.broker.isUnderway(run.id, pending.id)) continue;
+      const tool = this.#options.tool(run.tenant, pending.tool);
+      if (tool !== undefined && mayRepeat(tool.annotations)) this.#options.broker.reissue(run.ledger, pending);
+      else this.#options.control().unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
+    }
+  }
+
+  /** A run from a backup may do again what it did after that was made, unless all it can do may be repeated. */
+  #holdRestored(run: Run): void {
+    const { grants, store } = this.#options;
+    run.restored = false;
+    const harmless = [...run.ledger.caps.values()].every((id) => {
+      const target = grants.get(id)?.target;
+      if (target?.kind !== 'tool') return true;
+      const tool = this.#options.tool(run.tenant, target.tool);
+      return tool !== undefined && mayRepeat(tool.annotations);
+    });
+    const settled = async () => {
+      if (!harmless && run.ledger.held === undefined) {
+        const detail = 'It comes from a backup: what it did after that was made is not known, and it might do it again.';
+        this.#options.tell({ kind: 'held', run: run.id, why: 'restored', detail });
+        await this.#options.broker.record(run, { kind: 'held', why: 'restored', detail });
+      }
+      await store.release(run.id);
+    };
+    // If the store refuses that now, the run is still marked, and held when it is taken up again.
+    settled().catch(() => undefined);
+  }
+
+  /** It leaves memory: its clocks stop, the store's go on. */
+  parked(run: Run): void {
+    this.#stopClocks(run);
+    this.#options.tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
+  }
+
+  /** What a run begins with, at its very start or after a checkpoint. */
+  startOf({ ledger }: { readonly ledger: Ledger }): Omit<StartDelivery, 'at'> {
+    const { record, checkpoint } = ledger;
+    const caps: Record<string, CapabilityView> = {};
+    for (const { alias, cap, grant } of record.caps) {
+      const target = this.#options.grants.get(grant)?.target;
+      if (alias === '' || target === undefined) continue;
+      caps[alias] = { cap, kind: target.kind, name: target.kind === 'tool' ? target.tool : targetName(target) };
+    }
+    const start = { kind: 'start' as const, run: record.id, input: record.input, caps, budget: record.budget };
+    if (checkpoint === undefined) return start;
+    const unread = checkpoint.unread as unknown as NonNullable<StartDelivery['unread']>;
+    return { ...start, state: checkpoint.state, next_id: ledger.lastId + 1, ...(unread.length === 0 ? {} : { unread }) };
+  }
+
+  /** Something is there for a run: an item of its inbox, or what only this host knows of, such as a tool's reply. */
+  deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
+    const run = this.#options.runs.get(id);
+    if (run === undefined) {
+      if (inbox !== undefined) this.#options.residence().hint(id);
+      return;
+    }
+    if (run.outcome !== undefined) return;
+    if (inbox === undefined) run.queue.push({ delivery, inbox });
+    else if (inbox <= run.lastInbox + 1) run.receive(delivery, inbox);
+    else return this.#options.residence().hint(id);
+    this.#options.stage().wake(run);
+  }
+
+  begin(run: Run): void {
+    // A first crank that was taken back, or lost with its cell, begins again; the run's time does not.
+    if (run.began !== undefined) return;
+    run.began = this.#options.clock.monotonic();
+    this.#options.control().startWall(run);
+    this.#options.tell({ kind: 'began', run: run.id });
+  }
+
+  cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
+    if (run.outcome !== undefined) return;
+    try {
+      this.#take(run, crank, effects, cpu_us);
+    } catch (error) {
+      // Whatever a guest brought the host to trip over, it is its own run that ends.
+      this.endSoon(
+        run,
+        { kind: 'failed', code: 'CORRAL_INTERNAL', message: `The crank could not be taken in: ${String(error)}.` },
+        true,
+        crank,
+      );
+    }
+  }
+
+  #take(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
+    this.#tellAnswered(run, crank);
+    run.losses = 0;
+    const { inbox, text } = crank;
+    const delivery = { ...crank.delivery, at: crank.at } as Delivery;
+    const outcome = this.#options.broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us } satisfies Crank);
+    if (outcome !== undefined) this.#close(run, outcome);
+    else if (run.ledger.segment_entries === 0) this.#beginSegment(run);
+    else void this.#endIfStalled(run);
+  }
+
+  /** The run's isolate is gone, its cell lives on. */
+  faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
+    if (run.outcome !== undefined) return;
+    if (fault.fault === 'timeout' && crank !== undefined && task !== undefined && task.frozen_ms > 0) {
+      // The cell counted time in which it was stopped. The crank is given up and made again.
+      run.queue.unshift(crank);
+      this.#options.stage().wake(run);
+      return;
+    }
+    if (task?.kind === 'replay') {
+      const expected = fault.expected ?? 'a replay like the first time';
+      this.#diverged(run, cell, { crank: fault.crank ?? task.crank, expected, seen: fault.seen ?? fault.message });
+      return;
+    }
+    this.endSoon(run, outcomeOfFault(fault, crank, run), false, crank, used_ms);
+  }
+
+  /**
+   * The cell died under a crank, and nobody here had killed it. Nothing of that crank has left, so it is made again elsewhere,
+   * unless the guest itself did it: by what the process said last, or because it happens time and again.
+   */
+  lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
+    if (run.outcome !== undefined) return;
+    run.losses += 1;
+    if (error !== undefined || saysOutOfMemory(exit) || run.losses > MACHINE.cell_losses.default) {
+      this.endSoon(run, outcomeOfLoss(exit, error), false, crank, used_ms);
+      return;
+    }
+    if (crank !== undefined) run.queue.unshift(crank);
+    this.#options.stage().wake(run);
+  }
+
+  /** A crank, or a replay, went past what is allowed; its cell is killed for it. */
+  exceeded(cell: Cell, run: Run | undefined, limit: LimitName, message: string): void {
+    const { task } = cell;
+    const crank = run?.onCpu;
+    const used_ms = task === undefined ? 0 : billed(cell, task);
+    run?.stopCrank(used_ms, this.#options.clock.monotonic());
+    this.#options.stage().condemn(cell, run);
+    if (run === undefined) return;
+    run.onCpu = undefined;
+    if (run.outcome !== undefined) return;
+    if (task?.kind === 'replay' && limit === 'crank_wall' && run.losses < MACHINE.cell_losses.default) {
+      // It stood in the way of others for long, or they in its: that says nothing about the run.
+      run.losses += 1;
+      this.#options.stage().wake(run);
+    } else if (task?.kind === 'replay' && limit === 'cpu')
+      this.#diverged(run, cell, {
+        crank: task.crank,
+        expected: `a replay within ${Math.round(task.limit_ms)} ms of CPU time`,
+        seen: 'more',
+      });
+    else this.endSoon(run, { kind: 'exceeded', limit, message }, false, crank, used_ms);
+  }
+
+  /** It was replayed and did what its journal says: on another runtime than before, that is worth a note. */
+  replayed(run: Run, cell: Cell): void {
+    const runtime = this.#runtimeOf(run, cell);
+    if (runtime !== undefined && run.outcome === undefined) this.#note(run, { kind: 'restamped', header: runtime });
+  }
+
+  /**
+   * Ends a run from outside of its cranks. Resolves once that is durable.
+   * @param used_ms CPU time of its last crank, which is paid for like any other; left out where it may be on the CPU still
+   */
+  async end(run: Run, how: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): Promise<void> {
+    const outcome = boundedOutcome(how);
+    const cell = run.seat?.cell;
+    const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
+    this.#fences.set(run.id, { outcome, revoke });
+    this.#close(run, outcome);
+    const cpu_us = (used_ms ?? underway) * 1000;
+    await this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
+  }
+
+  /** As above, where nobody waits for it. If the store refuses it now, the run is ended as soon as the store can. */
+  endSoon(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): void {
+    this.end(run, outcome, revoke, crank, used_ms).catch(() => undefined);
+  }
+
+  /** What the bus tells. */
+  readonly busEvents: BusEvents = {
+    deliver: (run, delivery, inbox) => this.deliver(run, delivery, inbox),
+    timer: (id, timer, due) => {
+      const run = this.#options.runs.get(id);
+      if (run !== undefined && run.outcome === undefined) this.#setTimer(run, timer, due);
+    },
+    timerDone: (id, timer) => {
+      const run = this.#options.runs.get(id);
+      run?.timers.get(timer)?.();
+      run?.timers.delete(timer);
+    },
+    spawned: (record) => void this.#spawned(record),
+    ended: (id, outcome) => this.#ended(id, outcome),
+    unknown: (id, call, message) => {
+      const run = this.#options.runs.get(id);
+      if (run !== undefined) this.#options.control().unknown(run, call, message);
+    },
+    emitted: (run, event, data) => this.#options.tell({ kind: 'emitted', run, event, data }),
+    logged: (run, level, text) => this.#options.tell({ kind: 'logged', run, level, text }),
+    refused: (id, epoch, error) => this.#refused(id, epoch, error),
+  };
+
+  /** It replays differently. On the runtime it was recorded on, that is the end; on another, somebody must look. */
+  #diverged(run: Run, cell: Cell, where: { readonly crank: number; readonly expected: string; readonly seen: string }): void {
+    const runtime = this.#runtimeOf(run, cell);
+    if (runtime === undefined) {
+      this.endSoon(run, { kind: 'diverged', ...where }, false);
+      return;
+    }
+    const was = run.ledger.header;
+    this.#options.control().stopWall(run);
+    const detail = `Crank ${where.crank} differs on Node ${runtime.node} (image ${runtime.image}); it ran on Node ${was.node} (image ${was.image}): expected ${where.expected}, saw ${where.seen}.`;
+    this.#note(run, { kind: 'held', why: 'upgrade', detail });
+    this.#options.tell({ kind: 'held', run: run.id, why: 'upgrade', detail });
+  }
+
+  /** What a cell runs on, where that is not what the run was last seen to replay on. */
+  #runtimeOf(run: Run, cell: Cell): RunHeader | undefined {
+    const { header } = run.ledger;
+    if (cell.runtime === undefined) return undefined;
+    const { node, v8, icu } = cell.runtime;
+    const { image } = this.#options;
+    if (node === header.node && v8 === header.v8 && icu === header.icu && image === header.image) return undefined;
+    return { seed: header.seed, image, node, v8, icu };
+  }
+
+  /** Writes something down that nobody waits for; a refusal is told by the event. */
+  #note(run: Run, event: HostEvent): void {
+    this.#options.broker.record(run, event).catch(() => undefined);
+  }
+
+  /** How long the agent waited for each answer, from the crank that asked to the crank that was given it. */
+  #tellAnswered(run: Run, crank: OnCpu): void {
+    if (!this.#options.observed() || crank.delivery.kind !== 'reply') return;
+    for (const { id } of crank.delivery.results) {
+      const pending = run.ledger.pending.get(id);
+      if (pending?.kind === 'call')
+        this.#options.tell({ kind: 'answered', run: run.id, tool: pending.tool, ms: run.crankBegan - pending.asked_at });
+    }
+  }
+
+  /** Nothing in flight, no timer, no child, nobody who could write: it can never wake (DESIGN 2). */
+  async #endIfStalled(run: Run): Promise<void> {
+    const { grants, store, broker } = this.#options;
+    const idle = () => run.outcome === undefined && run.ledger.pending.size === 0 && run.queue.length === 0 && run.onCpu === undefined;
+    if (!idle()) return;
+    const own = run.ledger.caps.get(0);
+    if (run.ledger.listening && own !== undefined) {
+      if (grants.isShared(own)) return;
+      // Whoever could write may be parked, and then only the store knows of it.
+      run.doubted = true;
+      await broker.settled(run.id);
+      const shared = await store.isShared(own).catch(() => true);
+      run.doubted = false;
+      if (shared || !idle()) return;
+    }
+    this.endSoon(
+      run,
+      {
+        kind: 'failed',
+        code: 'CORRAL_STALLED',
+        message: 'The run waits for something that nothing can bring: no call, timer, child or message is on its way.',
+      },
+      false,
+    );
+  }
+
+  /** What follows at once from the end of a run, before it is durable: it gets no CPU, no timers, and its children go with it. */
+  #close(run: Run, outcome: Outcome): void {
+    run.outcome = outcome;
+    run.queue.length = 0;
+    this.#stopClocks(run);
+    this.#options.stage().leave(run);
+    for (const pending of run.ledger.pending.values()) {
+      if (pending.kind === 'child') this.killChild(pending.run, run.id);
+    }
+  }
+
+  /** A child goes with its parent, wherever it is. */
+  killChild(child: RunId, parent: RunId): void {
+    const kill = async () => {
+      const run = await this.#options.residence().hold(child);
+      if (run !== undefined && run.outcome === undefined) await this.#options.control().kill(child, `run:${parent}`, 'its parent ended');
+    };
+    kill().catch((error: unknown) => {
+      // Whatever could not be read will be found damaged; whatever could not be written is tried again.
+      if (error instanceof CorralError && (error.code === 'CORRAL_RUN_UNKNOWN' || error.code === 'CORRAL_JOURNAL_DAMAGED')) return;
+      this.#later(kill);
+    });
+  }
+
+  /** Tries something that the store refused until it no longer does. */
+  #later(work: () => Promise<unknown>): void {
+    const again = () => {
+      if (!this.#closed) work().catch(() => this.#options.clock.after(RETRY_MS, again));
+    };
+    this.#options.clock.after(RETRY_MS, again);
+  }
+
+  /** Nothing is begun any more. */
+  close(): void {
+    this.#closed = true;
+    for (const run of this.#options.runs.values()) {
+      this.#stopClocks(run);
+      this.#options.broker.dropCalls(run.ledger);
+    }
+  }
+
+  #stopClocks(run: Run): void {
+    this.#options.control().stopWall(run);
+    run.stopGrace?.();
+    for (const stop of run.timers.values()) stop();
+    run.timers.clear();
+  }
+
+  #setTimer(run: Run, id: number, due: number): void {
+    const { clock } = this.#options;
+    const stop = clock.after(Math.max(0, due - clock.now()), () => {
+      run.timers.delete(id);
+      if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
+    });
+    run.timers.set(id, stop);
+  }
+
+  async #spawned(record: RunRecord): Promise<void> {
+    const parent = record.parent && this.#options.runs.get(record.parent.run);
+    // Its parent was given up meanwhile: the child is in the store, and comes from there.
+    if (parent === undefined) return this.#options.residence().hint(record.id);
+    const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
+    const run = new Run(new Ledger(record), bundle, 1);
+    this.adopt(run);
+    if (parent.outcome !== undefined) this.killChild(run.id, parent.id);
+  }
+
+  /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
+  #beginSegment(run: Run): void {
+    this.#options.stage().unseat(run);
+    run.queue.unshift({ delivery: this.startOf(run), inbox: undefined });
+    this.#options.stage().wake(run);
+  }
+
+  #ended(id: RunId, outcome: Outcome): void {
+    this.#fences.delete(id);
+    this.#buried.delete(id);
+    const run = this.#options.runs.get(id);
+    if (run !== undefined) {
+      run.outcome = outcome;
+      this.#options.tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
+      this.#options.runs.delete(id);
+    }
+    this.#resolve(id, outcome);
+  }
+
+  async #lookUp(id: RunId): Promise<void> {
+    const stored = await this.#options.store.run(id).catch(() => undefined);
+    if (stored?.status.outcome !== undefined) this.#resolve(id, stored.status.outcome);
+  }
+
+  #resolve(id: RunId, outcome: Outcome): void {
+    const waiters = this.#waiters.get(id) ?? [];
+    this.#waiters.delete(id);
+    for (const then of waiters) then(outcome);
+  }
+
+  /**
+   * The store would not take a commit: what this host has in memory of the run is worth nothing any more. What is durable still
+   * stands, so if it was for want of space, the run is taken up from there once there is some.
+   */
+  #refused(id: RunId, epoch: number, error: CorralError): void {
+    const { runs, broker, grants, tell } = this.#options;
+    const run = runs.get(id);
+    if (run === undefined || run.epoch !== epoch) return;
+    this.#stopClocks(run);
+    broker.dropCalls(run.ledger);
+    run.outcome ??= { kind: 'failed', code: error.code, message: error.message };
+    run.queue.length = 0;
+    this.#options.stage().leave(run);
+    runs.delete(id);
+    for (const grant of run.ledger.caps.values()) grants.release(grant);
+    tell({ kind: 'refused', run: id, error });
+    if (this.#closed || error.code === 'CORRAL_STOPPING') return;
+    if (error.code === 'CORRAL_EPOCH_STALE') this.#resolve(id, { kind: 'failed', code: error.code, message: error.message });
+    else if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE') this.#later(() => this.#options.residence().hold(id));
+    else void this.#bury(run, error);
+  }
+
+  /**
+   * What it did last cannot be written down. It ends as what the store has of it, so that its end is durable and its parent hears
+   * of it; where not even that can be written, it is kept still, and its parent is told by this host alone.
+   */
+  async #bury({ id, ledger }: Run, error: CorralError): Promise<void> {
+    const { residence, store } = this.#options;
+    const outcome = boundedOutcome({ kind: 'failed', code: error.code, message: error.message });
+    const again = this.#buried.has(id);
+    this.#buried.add(id);
+    this.#fences.set(id, { outcome, revoke: true });
+    // Bringing it back ends it at once, by its fence.
+    const run = again
+      ? undefined
+      : await residence()
+          .hold(id)
+          .catch(() => undefined);
+    if (run !== undefined) return;
+    const stored = await store.run(id).catch(() => undefined);
+    if (stored?.status.outcome !== undefined) return this.#resolve(id, stored.status.outcome);
+    await store.quarantine(id, error.message).catch(() => undefined);
+    const { parent, budget } = ledger.record;
+    if (parent !== undefined) this.deliver(parent.run, { kind: 'child_ended', id: parent.id, run: id, outcome, spent: budget }, undefined);
+    this.#resolve(id, outcome);
+  }
+}

@@ -1,0 +1,351 @@
+/**
+ * Who is in memory. A run with nothing to do is given up to the store (parked) after an idle time or when memory is short, and
+ * comes back on its next delivery. The inbox in the store is the truth and wake-ups are hints: parking is a compare-and-set
+ * on it, and a sweep finds what a lost hint missed (DESIGN 3.6). Nothing here grows with the number of parked runs.
+ */
+import type { Broker } from '@corral/broker/broker';
+import type { Grants } from '@corral/policy/grants';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Clock } from '@corral/protocol/ports';
+import type { Store, StoredRun } from '@corral/protocol/store';
+import type { Run } from './runs/run.ts';
+import type { Stage } from './stage.ts';
+
+export interface ResidenceLimits {
+  readonly park_after_ms: number;
+  readonly runs_in_memory: number;
+  readonly resident_mib: number;
+  readonly sweep_ms: number;
+}
+
+export interface ResidenceOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly broker: Broker;
+  readonly grants: Grants;
+  readonly stage: Stage;
+  /** Everything in memory, ended runs that are not durable yet included. */
+  readonly runs: Map<RunId, Run>;
+  readonly limits: ResidenceLimits;
+  /** Makes a run of what the store has. */
+  readonly revive: (stored: StoredRun) => Promise<Run>;
+  /** It is in memory again: sets going what it waits for. */
+  readonly onWoken: (run: Run) => void;
+  /** It is about to be forgotten. */
+  readonly onParked: (run: Run) => void;
+  /** It cannot be brought back, for this reason; it has been quarantined. */
+  readonly onDamaged: (run: RunId, error: CorralError) => void;
+  /** A tenant has no run in memory any more. */
+  readonly onVacant: (tenant: TenantId) => void;
+}
+
+/** Hosts that may die under a run that gets no further, before it is suspected of having killed them. */
+const ATTEMPTS = 3;
+/** Wake-ups that one sweep follows. */
+const SWEEP_RUNS = 256;
+/** Attempts at parking a run that messages keep arriving for. */
+const GIVE_BACK = 5;
+/** A millisecond of replay counts like so many milliseconds of having been used more lately. */
+const REPLAY_WEIGHT = 100;
+
+export class Residence {
+  readonly #options: ResidenceOptions;
+  readonly #reviving = new Map<RunId, Promise<Run | undefined>>();
+  #stopSweep: (() => void) | undefined;
+  #alarm: { readonly due: number; readonly stop: () => void } | undefined;
+  #sweeping = false;
+  #closed = false;
+
+  constructor(options: ResidenceOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to sweep. */
+  open(): void {
+    void this.#setAlarm();
+    this.#next();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stopSweep?.();
+    this.#alarm?.stop();
+  }
+
+  /** Whether one more run may come into memory. */
+  get hasRoom(): boolean {
+    return this.#options.runs.size + this.#reviving.size < this.#options.limits.runs_in_memory;
+  }
+
+  /**
+   * The run, in memory and not about to leave it; undefined when there is no such run, or it has ended.
+   * @throws CORRAL_JOURNAL_DAMAGED and others, when it cannot be brought back
+   */
+  async hold(id: RunId): Promise<Run | undefined> {
+    for (;;) {
+      const run = this.#options.runs.get(id);
+      if (run?.parking === undefined) return run ?? (await this.#revive(id));
+      await run.parking;
+    }
+  }
+
+  /** Something may have arrived for a run. Calling this once too often does no harm. */
+  hint(id: RunId): void {
+    const run = this.#options.runs.get(id);
+    if (run !== undefined) {
+      void this.#refresh(run);
+      return;
+    }
+    if (this.#closed || this.#reviving.has(id)) return;
+    // No room: the inbox keeps it, and the sweep comes back to it.
+    if (!this.hasRoom) {
+      this.#makeRoom(1);
+      return;
+    }
+    void this.#wake(id);
+  }
+
+  /** Parks everything that has nothing to do, now. */
+  async parkAll(): Promise<void> {
+    await Promise.all([...this.#options.runs.values()].map((run) => this.#leave(run)));
+  }
+
+  /**
+   * Gives a run up to the store, if it has nothing to do and nothing would be lost.
+   * @returns whether it is parked
+   */
+  async park(run: Run): Promise<boolean> {
+    if (!this.#isParkable(run)) return false;
+    let parked = false;
+    run.parking = (async () => {
+      const { store, clock } = this.#options;
+      try {
+        parked = await store.park(
+          run.id,
+          run.epoch,
+          run.lastInbox,
+          this.#deadline(run, clock.now()),
+          JSON.stringify(run.ledger.save(run.lastAt)),
+        );
+        // A timer fired meanwhile, or a message came after all.
+        if (parked && run.queue.length > 0 && run.control === 'none') {
+          parked = false;
+          const claimed = await store.claim(run.id);
+          if (claimed !== undefined) run.epoch = claimed.epoch;
+        }
+      } catch {
+        // The store has no space for it now, or is closing: the run stays.
+        parked = false;
+      }
+    })();
+    await run.parking;
+    run.parking = undefined;
+    if (parked) this.#forget(run);
+    else this.#options.stage.wake(run);
+    return parked;
+  }
+
+  /** One look at everything: signs of life, wake-ups that were missed, runs that should leave. */
+  async sweep(): Promise<void> {
+    const { store, clock, limits } = this.#options;
+    if (this.#sweeping || this.#closed) return;
+    this.#sweeping = true;
+    try {
+      await store.alive(clock.now());
+      const now = clock.monotonic();
+      for (const run of this.#options.runs.values()) if (now - run.lastUsed >= limits.park_after_ms) void this.#leave(run);
+      this.#relieve();
+      const wakeable = await store.wakeable(clock.now(), SWEEP_RUNS);
+      for (const id of wakeable) this.hint(id);
+      await this.#setAlarm();
+    } catch {
+      // The store cannot answer now; the next sweep asks again.
+    } finally {
+      this.#sweeping = false;
+    }
+  }
+
+  #next(): void {
+    if (this.#closed) return;
+    this.#stopSweep = this.#options.clock.after(this.#options.limits.sweep_ms, () => void this.sweep().then(() => this.#next()));
+  }
+
+  /** Wakes up for the next timer of a parked run, however far away it is. */
+  async #setAlarm(): Promise<void> {
+    const due = await this.#options.store.nextDue().catch(() => undefined);
+    if (due !== undefined) this.#expect(due);
+  }
+
+  #expect(due: number): void {
+    if (this.#closed || (this.#alarm !== undefined && this.#alarm.due <= due)) return;
+    const { clock } = this.#options;
+    this.#alarm?.stop();
+    const stop = clock.after(Math.max(1, due - clock.now()), () => {
+      this.#alarm = undefined;
+      void this.sweep();
+    });
+    this.#alarm = { due, stop };
+  }
+
+  async #wake(id: RunId): Promise<void> {
+    try {
+      const stored = await this.#options.store.run(id);
+      // Whoever is paused stays where it is; resuming it brings it back.
+      if (stored === undefined || stored.status.lifecycle === 'ended' || stored.status.control !== 'none') return;
+      await this.#revive(id);
+    } catch {
+      // Said where it was found; the sweep asks again where that can help.
+    }
+  }
+
+  /** A run whose record does not open any more is set aside at once, or every sweep would meet it again. */
+  async #readable<T>(id: RunId, reading: Promise<T>): Promise<T> {
+    try {
+      return await reading;
+    } catch (error) {
+      if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') {
+        await this.#options.store.quarantine(id, error.message);
+        this.#options.onDamaged(id, error);
+      }
+      throw error;
+    }
+  }
+
+  #revive(id: RunId): Promise<Run | undefined> {
+    const underway = this.#reviving.get(id);
+    if (underway !== undefined) return underway;
+    const reviving = this.#bringBack(id).finally(() => this.#reviving.delete(id));
+    this.#reviving.set(id, reviving);
+    return reviving;
+  }
+
+  async #bringBack(id: RunId): Promise<Run | undefined> {
+    const { store, runs, clock } = this.#options;
+    const claimed = await this.#readable(id, store.claim(id));
+    if (claimed === undefined || claimed.status.lifecycle === 'ended') return undefined;
+    let run: Run;
+    try {
+      run = await this.#options.revive(claimed);
+      if ((claimed.attempts ?? 0) >= ATTEMPTS && isAboutToGo(run, clock.now())) {
+        const message = `${claimed.attempts} hosts in a row died while ${id} was at work, and it has got no further. It is kept still until somebody has looked.`;
+        throw new CorralError('CORRAL_INTERNAL', message);
+      }
+    } catch (error) {
+      const reason =
+        error instanceof CorralError
+          ? error
+          : new CorralError('CORRAL_JOURNAL_DAMAGED', `The journal of ${id} cannot be read: ${String(error)}.`);
+      if (reason.code === 'CORRAL_JOURNAL_DAMAGED' || reason.code === 'CORRAL_AGENT_UNKNOWN') {
+        await store.quarantine(id, reason.message);
+        this.#options.onDamaged(id, reason);
+      } else await this.#giveBack(id);
+      throw reason;
+    }
+    run.lastUsed = clock.monotonic();
+    runs.set(id, run);
+    // What was delivered while the inbox was being read.
+    await this.#refresh(run);
+    this.#options.onWoken(run);
+    return run;
+  }
+
+  /** It could not be read now: back into the store it goes, where the sweep finds it. */
+  async #giveBack(id: RunId): Promise<void> {
+    const { store } = this.#options;
+    for (let tries = 0; tries < GIVE_BACK; tries++) {
+      const stored = await store.run(id).catch(() => undefined);
+      if (stored === undefined || (await store.park(id, stored.epoch, stored.inbox, undefined).catch(() => false))) return;
+    }
+  }
+
+  /** Takes over what the store has for a run. */
+  async #refresh(run: Run): Promise<void> {
+    const { store, stage } = this.#options;
+    try {
+      for (const { seq, delivery } of await store.inbox(run.id, run.lastInbox)) if (run.outcome === undefined) run.receive(delivery, seq);
+    } catch {
+      return;
+    }
+    stage.wake(run);
+  }
+
+  /** A run that has nothing to do leaves memory; if this host must remember something about it, at least its isolate goes. */
+  async #leave(run: Run): Promise<void> {
+    const idle = () => run.onCpu === undefined && run.queue.length === 0 && !this.#options.stage.isBusy(run);
+    if ((run.control === 'none' && !idle()) || (await this.park(run))) return;
+    if (idle() && run.parking === undefined) this.#options.stage.unseat(run);
+  }
+
+  /** Too many runs, or too much heap: the longest unused leave first, unless bringing them back is dear. */
+  #relieve(): void {
+    const { runs, limits, stage } = this.#options;
+    const over = runs.size - limits.runs_in_memory;
+    if (over > 0) this.#makeRoom(over);
+    let heap_kib = 0;
+    for (const run of runs.values()) if (run.seat !== undefined) heap_kib += run.heap_kib;
+    if (heap_kib <= limits.resident_mib * 1024) return;
+    for (const run of this.#idle()) {
+      if (heap_kib <= limits.resident_mib * 1024 * 0.9) return;
+      if (run.seat === undefined) continue;
+      heap_kib -= run.heap_kib;
+      stage.unseat(run);
+    }
+  }
+
+  #makeRoom(places: number): void {
+    for (const run of this.#idle().slice(0, Math.max(places, 16))) void this.park(run);
+  }
+
+  #idle(): Run[] {
+    const { runs, stage } = this.#options;
+    const worth = (run: Run) => run.lastUsed + (run.ledger.segment_cpu_us / 1000) * REPLAY_WEIGHT;
+    return [...runs.values()]
+      .filter((run) => run.onCpu === undefined && run.queue.length === 0 && !stage.isBusy(run))
+      .sort((a, b) => worth(a) - worth(b));
+  }
+
+  #isParkable(run: Run): boolean {
+    const { broker, stage, runs } = this.#options;
+    if (this.#closed || runs.get(run.id) !== run || run.parking !== undefined || run.outcome !== undefined) return false;
+    if (run.onCpu !== undefined || stage.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
+    // A paused run may leave with what waits for it, as long as the store has that too.
+    if (run.control === 'none' && run.ledger.held === undefined ? run.queue.length > 0 : !run.isDurable) return false;
+    for (const pending of run.ledger.pending.values()) if (pending.kind === 'call' && pending.state === 'going') return false;
+    return true;
+  }
+
+  /** When it must be looked at though nothing arrives: the end of its wall time, or of the grace to stop. */
+  #deadline(run: Run, now: number): number | undefined {
+    if (run.control !== 'none' || run.ledger.held !== undefined || run.ledger.began_at === undefined) return undefined;
+    const { clock } = this.#options;
+    const left = run.wallSince === undefined ? run.wallLeft_ms : run.wallLeft_ms - (clock.monotonic() - run.wallSince);
+    const grace = run.ledger.cancelled === undefined ? Number.POSITIVE_INFINITY : MACHINE.cancel_grace_ms.default;
+    return Math.ceil(now + Math.max(1, Math.min(left, grace)));
+  }
+
+  #forget(run: Run): void {
+    const { runs, stage, grants, clock } = this.#options;
+    const deadline = this.#deadline(run, clock.now());
+    const due = Math.min(
+      deadline ?? Number.POSITIVE_INFINITY,
+      ...[...run.ledger.pending.values()].map((one) => (one.kind === 'timer' ? one.due : Number.POSITIVE_INFINITY)),
+    );
+    stage.unseat(run);
+    runs.delete(run.id);
+    for (const id of run.ledger.caps.values()) grants.release(id);
+    this.#options.onParked(run);
+    if (Number.isFinite(due)) this.#expect(due);
+    for (const other of runs.values()) if (other.tenant === run.tenant) return;
+    this.#options.onVacant(run.tenant);
+  }
+}
+
+/** It would be on a CPU within moments: whatever it does to a host, it would do to this one. */
+function isAboutToGo(run: Run, now: number): boolean {
+  if (run.runnable) return true;
+  if (run.control !== 'none' || run.ledger.held !== undefined) return false;
+  for (const pending of run.ledger.pending.values()) if (pending.kind === 'timer' && pending.due <= now + 1_000) return true;
+  return false;
+}

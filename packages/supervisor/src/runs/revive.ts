@@ -1,0 +1,98 @@
+/**
+ * Brings a run from the store into memory: its journal is folded into a ledger, from the last checkpoint on, and what waits
+ * for it is put in its queue. Nothing that was decided is decided again (DESIGN 1.6).
+ */
+import { Ledger } from '@corral/broker/ledger';
+import type { SavedLedger } from '@corral/broker/snapshot';
+import type { Grants } from '@corral/policy/grants';
+import type { Delivery, StartDelivery } from '@corral/protocol/delivery';
+import type { Effect } from '@corral/protocol/effect';
+import type { Digest } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports';
+import type { Entry } from '@corral/protocol/run';
+import type { Store, StoredRun } from '@corral/protocol/store';
+import type { LoadedBundle } from '../bundles.ts';
+import { Run } from './run.ts';
+
+export interface ReviveOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly grants: Grants;
+  readonly load: (bundle: Digest) => Promise<LoadedBundle>;
+  /** For how many milliseconds since then no host was there. */
+  readonly absent_ms: (since: number) => number;
+  /** What a run is started with. */
+  readonly startOf: (run: Run) => Omit<StartDelivery, 'at'>;
+}
+
+/** Entries that are folded without letting anybody else have a turn. */
+const FOLD_AT_ONCE = 250;
+
+/**
+ * @param stored as a claim gave it
+ * @throws CORRAL_AGENT_UNKNOWN, CORRAL_JOURNAL_DAMAGED
+ */
+export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
+  const { store, clock, grants, load, absent_ms, startOf } = options;
+  const { record, epoch, checkpoint } = stored;
+  const [chain, entries, inbox] = await Promise.all([
+    store.grants(record.id),
+    // What its last host knew of it says as much as its journal.
+    stored.ledger === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],
+    store.inbox(record.id),
+  ]);
+  const ledger = new Ledger(record);
+  let lastAt = 0;
+  if (stored.ledger !== undefined) {
+    const saved = JSON.parse(stored.ledger) as SavedLedger;
+    ledger.load(saved);
+    lastAt = saved.lastAt;
+  }
+  for (const [i, entry] of entries.entries()) {
+    if (i % FOLD_AT_ONCE === FOLD_AT_ONCE - 1) await new Promise<void>((resolve) => clock.after(0, resolve));
+    fold(ledger, entry, checkpoint);
+    lastAt = Math.max(lastAt, entry.at);
+  }
+  const bundle = await load(ledger.bundle);
+  bundle.agent(record.agent);
+  const run = new Run(ledger, bundle, epoch);
+  run.lastAt = lastAt;
+  // Parents first, so that each knows what is derived from it.
+  const held = new Set(ledger.caps.values());
+  for (const { used, revoked, ...grant } of chain.toSorted((a, b) => a.depth - b.depth))
+    grants.add(grant, { used, revoked }, held.has(grant.id));
+  run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
+  const now = clock.now();
+  run.wallLeft_ms = Math.max(0, record.ceilings.wall_ms - ledger.wallUsed(now, absent_ms(ledger.began_at ?? now)));
+
+  if (ledger.segment_entries === 0) run.queue.push({ delivery: startOf(run), inbox: undefined });
+  for (const pending of ledger.pending.values()) {
+    if (pending.kind === 'decided') run.queue.push({ delivery: pending.delivery, inbox: undefined });
+  }
+  if (ledger.cancelled !== undefined && !ledger.cancelled.told)
+    run.queue.push({ delivery: { kind: 'cancel', reason: ledger.cancelled.reason }, inbox: undefined });
+  for (const { seq, delivery } of inbox) run.receive(delivery, seq);
+  run.restored = stored.restored;
+  run.lastInbox = Math.max(run.lastInbox, stored.inbox);
+  return run;
+}
+
+/**
+ * One entry of a journal, as the ledger lived through it.
+ * @param checkpoint the entry from which on this journal is read; of that one, only what it left behind counts
+ */
+export function fold(ledger: Ledger, entry: Entry, checkpoint = 0): void {
+  const { delivery, effects, decisions, event, cpu_us, seq, at } = entry;
+  if (seq !== checkpoint && delivery !== undefined && effects !== undefined) {
+    ledger.applyDelivery(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery));
+    ledger.purse.spend('cpu_ms', cpu_us / 1000);
+    const byId = new Map(decisions.map((decision) => [decision.id, decision]));
+    for (const effect of JSON.parse(effects) as Effect[])
+      ledger.applyEffect(effect, 'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined);
+    ledger.journalBytes += delivery.length + effects.length;
+    ledger.segment_entries += 1;
+    ledger.segment_cpu_us += cpu_us;
+  }
+  ledger.seq = seq;
+  if (event !== undefined) ledger.applyEvent(event, at);
+}

@@ -1,0 +1,126 @@
+/**
+ * A host in a process of its own, to be killed: runs agents that write lines to a file through a tool that must not be done
+ * twice. argv: folder, runs to have submitted. Tells what goes on as one JSON document a line.
+ */
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { bundleAgent } from '@corral/cli/bundle';
+import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import { SqliteStore } from '@corral/store/sqlite';
+import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor } from '@corral/supervisor';
+import { inlineTool } from '@corral/tools/define';
+
+const [folder = '', wanted = '0'] = process.argv.slice(2);
+const lines = join(folder, 'lines');
+const submitted = join(folder, 'submitted');
+const TENANT = 'crew' as TenantId;
+const say = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`);
+
+const append = inlineTool({
+  name: 'append',
+  description: 'writes a line, and must not be done twice',
+  input: z.object({ n: z.number() }),
+  output: z.object({ n: z.number() }),
+  annotations: { readOnly: false, idempotent: false, openWorld: false, destructive: false, returns: 'trusted' },
+  async run({ n }, { idempotency_key }) {
+    // Time to be killed before, between and after.
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+    appendFileSync(lines, `${idempotency_key}\n`);
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+    return { n };
+  },
+});
+
+const AGENT = `
+import { defineAgent } from '@corral/guest';
+const child = defineAgent({ name: 'child', uses: { append: 'tool:append' }, async run({ input, caps, sleep }) {
+  let sum = 0;
+  for (let i = 0; i < input.times; i++) { sum += (await caps.append({ n: i })).n; if (i % 3 === 1) await sleep(Math.random() * 20) }
+  return sum;
+} });
+export default defineAgent({ name: 'writer', uses: { append: 'tool:append' }, spawns: { child }, async run({ input, caps, spawn, checkpoint, state, sleep }) {
+  if (state === undefined) {
+    await Promise.all([caps.append({ n: 1 }), caps.append({ n: 2 })]);
+    await sleep(Math.random() * 30);
+    await checkpoint({ random: Math.random() });
+  }
+  const kid = input.n % 4 === 0 ? spawn(child, { times: 3 }, { caps: { append: caps.append }, budget: { calls: 3, cpu_ms: 1000 } }) : undefined;
+  for (let i = 0; i < 4; i++) await caps.append({ n: i });
+  const end = kid && (await kid.ended);
+  return [end?.output ?? 0, typeof state.random];
+} });`;
+
+mkdirSync(folder, { recursive: true });
+const store = await SqliteStore.open(join(folder, 'data'));
+const supervisor = await Supervisor.start({
+  store,
+  launcher: new ProcessLauncher(findWalls()),
+  clock: realClock,
+  random: realRandom,
+  image: readImage(),
+  cores: 2,
+  tenants: { [TENANT]: { tools: [append] } },
+  residence: { park_after_ms: 40, sweep_ms: 50 },
+});
+
+/** What somebody who looks would say of a call that nobody knows the end of: whether its line is in the file. */
+async function resolveUnknown(): Promise<number> {
+  const written = new Set(existsSync(lines) ? readFileSync(lines, 'utf8').split('\n') : []);
+  let resolved = 0;
+  for (const { record, status } of await store.runs({ ended: false, limit: 10_000 })) {
+    if (status.waiting !== 'resolution') continue;
+    for (const entry of await store.journal(record.id)) {
+      for (const { id, tool } of entry.decisions) {
+        if (tool !== 'append') continue;
+        const how = written.has(`${record.id}:${id}`) ? ({ how: 'result', value: { n: 1 } } as const) : ({ how: 'retry' } as const);
+        const settled = await supervisor.control.resolve(record.id, id, 'driver', how).then(
+          () => true,
+          // It is not this call that the run waits for.
+          () => false,
+        );
+        resolved += Number(settled);
+      }
+    }
+  }
+  return resolved;
+}
+
+const file = join(folder, 'agent.ts');
+writeFileSync(file, AGENT);
+const bundle = await bundleAgent(file);
+const [manifests] = await supervisor.describe([bundle.describing]);
+const [version] = await supervisor.deploy(TENANT, bundle.source, manifests);
+if (version === undefined) throw new Error('no agent');
+say({ kind: 'up', era: store.era });
+
+const known = existsSync(submitted) ? readFileSync(submitted, 'utf8').split('\n').filter(Boolean) : [];
+const submitting = (async () => {
+  for (let n = known.length; n < Number(wanted); n++) {
+    const { id } = await supervisor.submit({ tenant: TENANT, version, input: { n }, principal: 'chaos' as PrincipalId });
+    appendFileSync(submitted, `${id}\n`);
+    await new Promise((resolve) => setTimeout(resolve, 4));
+  }
+})();
+
+for (;;) {
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  const resolved = await resolveUnknown();
+  const open = await store.runs({ ended: false, limit: 10_000 });
+  say({ kind: 'state', open: open.length, resolved, cells: supervisor.cells().map((cell) => cell.pid) });
+  if (open.length > 0 || (existsSync(submitted) ? readFileSync(submitted, 'utf8').split('\n').length - 1 : 0) < Number(wanted)) continue;
+  await submitting;
+  const ids = readFileSync(submitted, 'utf8').split('\n').filter(Boolean) as RunId[];
+  for (const id of ids) {
+    const run = await store.run(id);
+    say({
+      kind: 'ended',
+      run: id,
+      outcome: run?.status.outcome,
+      children: (await store.runs({ parent: id })).map((child) => ({ id: child.record.id, outcome: child.status.outcome })),
+    });
+  }
+  say({ kind: 'done' });
+  await supervisor.close();
+  break;
+}

@@ -1,0 +1,143 @@
+/** What people do to a data folder from the command line. */
+import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { SqliteStore } from '@corral/store/sqlite';
+import { live, runId } from '../conformance/evidence.ts';
+import { temporary } from '../world.ts';
+
+const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
+
+function corral(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (text: Buffer) => (out += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (err += text.toString()));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+}
+const json = async (args: readonly string[]) => {
+  const { code, out } = await corral([...args, '--json']);
+  return { code, said: JSON.parse(out) as Record<string, unknown> };
+};
+
+/** A folder with a run that has ended and one that has not. */
+async function folder(): Promise<{ data: string; beside: (name: string) => string }> {
+  const parent = await temporary();
+  const data = join(parent, 'data');
+  const store = await SqliteStore.open(data);
+  await live(store, 1, 3, { value: 'x'.repeat(1_000), end: 1_000 });
+  await live(store, 2, 2);
+  await store.close();
+  return { data, beside: (name) => join(parent, name) };
+}
+
+describe('a data folder that nobody holds', () => {
+  test('is verified; a damaged run is named and is the exit code', async () => {
+    const { data } = await folder();
+    expect(await corral(['verify', '--data', data])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('2 runs, 5 entries, 0 of them') as string,
+    });
+    const db = new DatabaseSync(join(data, 'corral.db'));
+    db.exec('DELETE FROM journal WHERE run = 1 AND seq = 2');
+    db.close();
+    expect(await corral(['verify', '--data', data])).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(new RegExp(`${runId(1)} +2 +gap`)) as string,
+    });
+    expect(await json(['verify', runId(1), '--data', data])).toMatchObject({
+      code: 1,
+      said: { damaged: [{ run: runId(1), entry: 2, problem: 'gap' }] },
+    });
+    expect(await json(['verify', runId(2), '--data', data])).toMatchObject({ code: 0, said: { runs: 1, damaged: [] } });
+  });
+
+  test('forgets a run that is erased, and gives its space back', async () => {
+    const { data } = await folder();
+    expect(await json(['erase', runId(2), '--data', data])).toMatchObject({ code: 3, said: { error: { code: 'CORRAL_RUN_STATE' } } });
+    expect(await corral(['erase', runId(1), '--data', data])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('is erased') as string,
+    });
+    expect(await json(['gc', '--data', data])).toMatchObject({ code: 0, said: { runs: 1, entries: 3 } });
+    expect(await json(['verify', '--data', data])).toMatchObject({ code: 0, said: { entries: 5, forgotten: 3 } });
+  });
+
+  test('lets go of journals after the retention it is told', async () => {
+    const { data } = await folder();
+    expect(await json(['gc', '--data', data, '--retention', 'other=1s'])).toMatchObject({ said: { runs: 0 } });
+    expect(await corral(['gc', '--data', data, '--retention', 't=1d'])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/RUNS.*\n +1 +3/) as string,
+    });
+    expect(await corral(['gc', '--data', data, '--retention', 't=soon'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('TENANT=30d') as string,
+    });
+  });
+
+  test('is backed up without its keys, and restored with them', async () => {
+    const { data, beside } = await folder();
+    const backup = ['backup', beside('b'), '--data', data, '--keys', beside('keys.json')];
+    expect(await corral(backup)).toMatchObject({ code: 0, out: expect.stringContaining('keep them apart') as string });
+    expect(readdirSync(beside('b')).sort()).toEqual(['backup.json', 'corral.db']);
+    expect(statSync(beside('keys.json')).mode & 0o777).toBe(0o600);
+    expect(await corral(backup)).toMatchObject({ code: 2, err: expect.stringContaining('there already') as string });
+    expect(await json(['restore', beside('b'), '--data', data])).toMatchObject({
+      code: 3,
+      said: { error: { code: 'CORRAL_FOLDER_NOT_EMPTY' } },
+    });
+    expect(await json(['restore', beside('b'), '--data', beside('again'), '--keys', beside('keys.json')])).toMatchObject({
+      code: 0,
+      said: { held: 1 },
+    });
+    expect(await json(['verify', '--data', beside('again')])).toMatchObject({ code: 0, said: { runs: 2 } });
+    await mkdir(beside('empty'));
+    expect(await json(['restore', beside('empty'), '--data', beside('no')])).toMatchObject({
+      code: 3,
+      said: { error: { code: 'CORRAL_BACKUP_INVALID' } },
+    });
+  });
+
+  test('takes its keys from the environment where they are there, and says what is wrong with them', async () => {
+    const data = join(await temporary(), 'data');
+    const key = (byte: number) => ({ CORRAL_MASTER_KEY: Buffer.alloc(32, byte).toString('base64') });
+    const store = await SqliteStore.open(data, { keys: { kind: 'master', keys: key(1).CORRAL_MASTER_KEY } });
+    await live(store, 1, 1);
+    await store.close();
+    expect(await corral(['verify', '--data', data], key(1))).toMatchObject({ code: 0 });
+    expect(await corral(['verify', '--data', data], key(2))).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('CORRAL_KEYS_WRONG') as string,
+    });
+    expect(await corral(['verify', '--data', data])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('CORRAL_KEYS_MISSING') as string,
+    });
+    expect(readdirSync(data)).not.toContain('keys.json');
+  });
+});
+
+test('a data folder that is not there, or is in use, is left alone', async () => {
+  const { data, beside } = await folder();
+  expect(await corral(['verify', '--data', beside('nowhere')])).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('CORRAL_DATA_UNUSABLE') as string,
+  });
+  const store = await SqliteStore.open(data);
+  expect(await corral(['erase', runId(1), '--data', data])).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('CORRAL_DATA_LOCKED') as string,
+  });
+  await store.close();
+  expect(await corral(['erase', 'run_1', '--data', data])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('is not the id of a run') as string,
+  });
+});

@@ -1,0 +1,149 @@
+/** Each of these once went wrong. */
+import { describe, expect, test } from 'vitest';
+import { CorralError } from '@corral/protocol/errors';
+import { gate, readingTool, tool, world, type World } from '../world.ts';
+
+const eventually = async (holds: () => boolean | Promise<boolean>) => {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
+};
+const soon = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Makes every commit fail for want of space until the answer is called. */
+function fillDisk(w: World): () => void {
+  const commit = w.store.commit.bind(w.store);
+  w.store.commit = () => Promise.reject(new CorralError('CORRAL_DISK_FULL', 'There is no space left.'));
+  return () => (w.store.commit = commit);
+}
+
+describe('a full disk', () => {
+  test('makes a kill fail instead of giving a receipt for what is not durable, and the run does not go on', async () => {
+    let calls = 0;
+    const w = await world([readingTool('look', () => (calls += 1))]);
+    const { id, ended } = await w.submit(
+      await w.deploy(
+        `{ name: 'a', uses: { look: 'tool:look' }, async run({ caps, sleep }) { for (;;) { await caps.look({}); await sleep(20) } } }`,
+      ),
+    );
+    await eventually(() => calls > 3);
+    await w.until(id, (view) => view?.waiting === 'timer');
+    const free = fillDisk(w);
+    await expect(w.supervisor.control.kill(id, 'ana', 'enough')).rejects.toMatchObject({ code: 'CORRAL_DISK_FULL' });
+    const before = calls;
+    free();
+    expect(await ended).toMatchObject({ kind: 'killed', by: 'ana' });
+    expect(calls).toBe(before);
+  });
+
+  test('keeps accepted work, refuses new work, and is recovered from', async () => {
+    const w = await world([tool('pay', () => 'paid')]);
+    const version = await w.deploy(
+      `{ name: 'a', uses: { pay: 'tool:pay' }, async run({ caps, sleep }) { await sleep(50); return caps.pay({}) } }`,
+    );
+    const { id, ended } = await w.submit(version);
+    await w.until(id, (view) => view?.waiting === 'timer');
+    const admit = w.store.admit.bind(w.store);
+    w.store.admit = () => Promise.reject(new CorralError('CORRAL_DISK_FULL', 'There is no space left.'));
+    const free = fillDisk(w);
+    await expect(w.submit(version)).rejects.toMatchObject({ code: 'CORRAL_DISK_FULL' });
+    await eventually(() => w.seen.some((seen) => seen.kind === 'refused' && seen.run === id));
+    free();
+    w.store.admit = admit;
+    expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
+  });
+});
+
+test('what a grandchild may still spend is not given back twice', async () => {
+  let calls = 0;
+  const w = await world([readingTool('look', () => (calls += 1))]);
+  await w.run(`
+    import { defineAgent } from '@corral/guest';
+    const grandchild = defineAgent({ name: 'grandchild', uses: { look: 'tool:look', up: 'mailbox' }, async run({ caps, sleep }) {
+      for (let i = 0; i < 15; i++) await caps.look({}); await caps.up.send('done'); await sleep(1e6);
+    } });
+    const child = defineAgent({ name: 'child', uses: { look: 'tool:look' }, spawns: { grandchild }, async run({ caps, spawn, mailbox, messages }) {
+      spawn(grandchild, {}, { caps: { look: caps.look, up: mailbox }, budget: { calls: 16, messages: 1, cpu_ms: 200 } });
+      await messages.next();
+    } });
+    export default defineAgent({ name: 'parent', uses: { look: 'tool:look' }, spawns: { child }, budget: { calls: 20 }, async run({ caps, spawn }) {
+      for (let i = 0; i < 4; i++) await spawn(child, {}, { caps: { look: caps.look }, budget: { calls: 18, messages: 2, children: 1, cpu_ms: 400 } }).ended;
+    } });`);
+  expect(calls).toBeLessThanOrEqual(20);
+});
+
+test('a run keeps its capabilities when a sibling that shares their origin leaves memory', async () => {
+  const w = await world([readingTool('look', ({ n }) => n)]);
+  const version = await w.deploy(`
+    import { defineAgent } from '@corral/guest';
+    const child = defineAgent({ name: 'child', uses: { look: 'tool:look' }, async run({ input, caps, sleep }) { await sleep(input.ms); return caps.look({ n: input.ms }) } });
+    export default defineAgent({ name: 'parent', uses: { look: 'tool:look' }, spawns: { child }, async run({ caps, spawn }) {
+      const kids = [200, 600].map((ms) => spawn(child, { ms }, { caps: { look: caps.look }, budget: { calls: 1, cpu_ms: 200 } }));
+      return (await Promise.all(kids.map((kid) => kid.ended))).map((end) => end.output ?? end.code);
+    } });`);
+  const { id, ended } = await w.submit(version);
+  await eventually(async () => (await w.store.runs({ parent: id })).length === 2);
+  const everybody = async () => [id, ...(await w.store.runs({ parent: id })).map((run) => run.record.id)];
+  const allParked = async () => {
+    for (const one of await everybody()) if ((await w.store.run(one))?.parked !== true) return false;
+    return true;
+  };
+  await eventually(async () => {
+    await w.supervisor.park();
+    return allParked();
+  });
+  expect(await ended).toEqual({ kind: 'completed', output: [200, 600] });
+});
+
+test('a host that stops leaves no cell behind, and ends nobody', async () => {
+  const w = await world([], { spares: 0 });
+  const version = await w.deploy(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
+  const { id } = await w.submit(version);
+  await w.until(id, (view) => view?.on_cpu === true);
+  await soon(100);
+  await w.close();
+  await soon(300);
+  expect(w.supervisor.cells().filter((cell) => cell.ready)).toEqual([]);
+  const again = await world([], { folder: w.folder });
+  expect(await again.store.run(id)).toMatchObject({ status: { lifecycle: 'active' } });
+  await again.supervisor.control.kill(id, 'test', 'over');
+});
+
+test('a run that was paused and resumed at once goes on', async () => {
+  const w = await world([], { cellsPerTenant: 1 });
+  const version = await w.deploy(
+    `{ name: 'a', ceilings: { crank_cpu_ms: 2000 }, async run({ sleep }) { for (let i = 0; i < 40; i++) { const t = i; for (let k = 0; k < 3e5; k++); await sleep(0) } return 'over' } }`,
+  );
+  const runs = await Promise.all([w.submit(version), w.submit(version), w.submit(version)]);
+  for (let i = 0; i < 10; i++) {
+    const { id } = runs[i % 3] as (typeof runs)[number];
+    if (w.supervisor.view(id) === undefined) break;
+    const [paused] = await Promise.allSettled([w.supervisor.control.pause(id, 'ana', 'a'), w.supervisor.control.resume(id, 'ana', 'b')]);
+    if (paused.status === 'fulfilled') await w.supervisor.control.resume(id, 'ana', 'c').catch(() => undefined);
+  }
+  expect(await Promise.all(runs.map((run) => run.ended))).toEqual(runs.map(() => ({ kind: 'completed', output: 'over' })));
+});
+
+test('a checkpoint after a call was given up is told to wait for it, and is no violation', async () => {
+  const doors = gate();
+  const w = await world([readingTool('wait', () => doors.opened.then(() => 1))]);
+  const outcome = w.run(`{ name: 'a', uses: { wait: 'tool:wait' }, async run({ caps, checkpoint, sleep, state }) {
+    if (state !== undefined) return state;
+    const stop = new AbortController();
+    const call = caps.wait({}, { signal: stop.signal }).catch(() => undefined);
+    stop.abort();
+    await call;
+    for (;;) { const why = await checkpoint('second').catch((error) => error.code); if (why !== 'CORRAL_CHECKPOINT_BUSY') return why; await sleep(20) }
+  } }`);
+  await soon(400);
+  doors.open();
+  expect(await outcome).toEqual({ kind: 'completed', output: 'second' });
+});
+
+test('a run with a long history is not ended by its own replay', async () => {
+  const w = await world([readingTool('look', () => 1)]);
+  const version = await w.deploy(
+    `{ name: 'a', uses: { look: 'tool:look' }, ceilings: { crank_cpu_ms: 3000 }, async run({ caps, sleep }) { for (let i = 0; i < 12; i++) { for (let k = 0; k < 4e7; k++); await caps.look({}) } await sleep(100); return 'over' } }`,
+  );
+  const { id, ended } = await w.submit(version);
+  await w.until(id, (view) => view?.waiting === 'timer');
+  await w.supervisor.park();
+  expect(await ended).toEqual({ kind: 'completed', output: 'over' });
+});

@@ -1,0 +1,261 @@
+/** Runs survive: parked, woken, checkpointed, recovered. Real cells, a real store; the supervisor is really stopped. */
+import { describe, expect, test } from 'vitest';
+import type { RunId } from '@corral/protocol/ids';
+import type { Tool } from '@corral/protocol/tool';
+import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+
+const parked = async (w: World, id: RunId) => (await w.store.run(id))?.parked === true;
+const eventually = async (holds: () => boolean | Promise<boolean>) => {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
+};
+/** Parks a run once it has nothing to do. */
+const park = (w: World, id: RunId) =>
+  eventually(async () => {
+    await w.supervisor.park();
+    return parked(w, id);
+  });
+
+describe('a parked run', () => {
+  test('is in no memory of the host, and wakes for its timer', async () => {
+    const w = await world();
+    const version = await w.deploy(
+      `{ name: 'a', async run({ sleep }) { const before = Math.random(); await sleep(300); return before === before && 'woke' } }`,
+    );
+    const { id, ended } = await w.submit(version);
+    await park(w, id);
+    expect(w.supervisor.runs()).toEqual([]);
+    expect(await w.store.run(id)).toMatchObject({ parked: true, status: { lifecycle: 'active', waiting: 'timer' } });
+    expect(await ended).toEqual({ kind: 'completed', output: 'woke' });
+  });
+
+  test('wakes for a message, and is told who sent it', async () => {
+    const w = await world();
+    const version = await w.deploy(`
+      import { defineAgent } from '@corral/guest';
+      const child = defineAgent({ name: 'child', async run({ messages }) { const said = []; for (let i = 0; i < 3; i++) said.push((await messages.next()).body); return said } });
+      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, sleep }) {
+        const kid = spawn(child, {}, { budget: { messages: 1 } });
+        for (let i = 0; i < 3; i++) { await sleep(120); await kid.send(i) }
+        return (await kid.ended).output;
+      } });`);
+    const { ended } = await w.submit(version);
+    let parkings = 0;
+    w.supervisor.observe((seen) => (parkings += Number(seen.kind === 'parked')));
+    let over = false;
+    void ended.then(() => (over = true));
+    while (!over) {
+      await w.supervisor.park();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(await ended).toEqual({ kind: 'completed', output: [0, 1, 2] });
+    expect(parkings).toBeGreaterThan(3);
+  });
+
+  test('ends when its wall time is over, though nothing comes for it', async () => {
+    const w = await world();
+    const version = await w.deploy(`{ name: 'a', ceilings: { wall_ms: 400 }, async run({ sleep }) { await sleep(1e6) } }`);
+    const { id, ended } = await w.submit(version);
+    await park(w, id);
+    expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'wall' });
+  });
+
+  test('can be paused, stays where it is until it is resumed, and can be killed', async () => {
+    const w = await world();
+    const version = await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(50); return 1 } }`);
+    const paused = await w.submit(version);
+    await park(w, paused.id);
+    await w.supervisor.control.pause(paused.id, 'ana', 'look');
+    await park(w, paused.id);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(await w.store.run(paused.id)).toMatchObject({ parked: true, status: { lifecycle: 'active', control: 'paused' } });
+    await w.supervisor.control.resume(paused.id, 'ana', 'go');
+    expect(await paused.ended).toEqual({ kind: 'completed', output: 1 });
+
+    const long = await w.deploy(`{ name: 'b', async run({ sleep }) { await sleep(1e6) } }`);
+    const killed = await w.submit(long);
+    await park(w, killed.id);
+    expect(await w.supervisor.control.kill(killed.id, 'ana', 'enough')).toMatchObject({ lifecycle: 'ended' });
+    expect(await killed.ended).toMatchObject({ kind: 'killed', by: 'ana' });
+  });
+
+  test('goes with its parent', async () => {
+    const w = await world();
+    const version = await w.deploy(`
+      import { defineAgent } from '@corral/guest';
+      const child = defineAgent({ name: 'child', async run({ sleep }) { await sleep(1e6) } });
+      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, sleep }) { spawn(child, {}); await sleep(1e6) } });`);
+    const { id, ended } = await w.submit(version);
+    await eventually(async () => (await w.store.runs({ parent: id })).length === 1);
+    const [child] = await w.store.runs({ parent: id });
+    await park(w, (child as NonNullable<typeof child>).record.id);
+    await w.supervisor.control.kill(id, 'ana', 'enough');
+    expect(await ended).toMatchObject({ kind: 'killed' });
+    await eventually(async () => (await w.store.runs({ parent: id, ended: true })).length === 1);
+  });
+
+  test('that waits for messages is not taken for stalled while those who could write are parked too', async () => {
+    const w = await world();
+    const version = await w.deploy(`
+      import { defineAgent } from '@corral/guest';
+      const child = defineAgent({ name: 'child', uses: { to: 'mailbox' }, async run({ caps, sleep }) { await sleep(400); await caps.to.send('late') } });
+      const parent = defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, mailbox, messages }) {
+        spawn(child, {}, { caps: { to: mailbox }, budget: { messages: 1 } });
+        return (await messages.next()).body;
+      } });
+      export default parent;`);
+    const { id, ended } = await w.submit(version);
+    await eventually(async () => (await w.store.runs({ parent: id })).length === 1);
+    await park(w, id);
+    expect(await ended).toEqual({ kind: 'completed', output: 'late' });
+  });
+
+  test('frees the cell of a tenant that has nobody else', async () => {
+    const w = await world();
+    const { id } = await w.submit(await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(1e6) } }`));
+    await park(w, id);
+    await eventually(() => w.supervisor.cells().every((cell) => cell.tenant !== 'crew'));
+    expect(await parked(w, id)).toBe(true);
+  });
+
+  test('waits in the store for its turn when memory is full', async () => {
+    const w = await world([], { residence: { runs_in_memory: 4, sweep_ms: 20, park_after_ms: 10_000 } });
+    const version = await w.deploy(`{ name: 'a', async run({ input, sleep }) { await sleep(20); return input } }`);
+    const runs = await Promise.all(Array.from({ length: 40 }, (_, n) => w.submit(version, n)));
+    expect(await Promise.all(runs.map((run) => run.ended))).toEqual(runs.map((_, n) => ({ kind: 'completed', output: n })));
+    expect(Math.max(...w.seen.map(() => w.supervisor.runs().length))).toBeLessThanOrEqual(4);
+  });
+});
+
+describe('a checkpoint', () => {
+  const counter = `{ name: 'a', uses: { look: 'tool:look' }, async run({ state, caps, checkpoint, input }) {
+    const n = state?.n ?? 0;
+    await caps.look({ n });
+    if (n < input.times) await checkpoint({ n: n + 1, random: Math.random() });
+    return { n, random: state?.random, other: Math.random() };
+  } }`;
+
+  test('goes on as new with its state, keeps counting its calls, and needs nothing from before', async () => {
+    const keys: string[] = [];
+    const w = await world([readingTool('look', (_, { idempotency_key }) => keys.push(idempotency_key))]);
+    const { id, ended } = await w.submit(await w.deploy(counter), { times: 3 });
+    const outcome = await ended;
+    expect(outcome).toMatchObject({ kind: 'completed', output: { n: 3 } });
+    expect(keys).toEqual([1, 2, 3, 4].map((n) => `${id}:${n}`));
+    const { random, other } = (outcome as unknown as { output: { random: number; other: number } }).output;
+    expect(random).not.toBe(other);
+  });
+
+  test('is where a run that comes back begins', async () => {
+    const doors = gate();
+    const w = await world([readingTool('look', ({ n }) => (n === 2 ? doors.opened : undefined))]);
+    const { id, ended } = await w.submit(await w.deploy(counter), { times: 3 });
+    await w.until(id, (view) => view?.waiting === 'call' && view.calls === 3);
+    // Each round is two cranks: the call, and its answer with the checkpoint.
+    await eventually(async () => (await w.store.run(id))?.seq === 5);
+    expect(await w.store.run(id)).toMatchObject({ checkpoint: 4 });
+    await w.supervisor.park();
+    doors.open();
+    expect(await ended).toMatchObject({ kind: 'completed', output: { n: 3 } });
+  });
+
+  test('is refused while something is under way', async () => {
+    const w = await world([readingTool('look', () => 1)]);
+    const outcome = await w.run(`{ name: 'a', uses: { look: 'tool:look' }, async run({ caps, checkpoint }) {
+      const going = caps.look({});
+      const refused = await checkpoint({}).catch((error) => error.code);
+      await going;
+      return refused;
+    } }`);
+    expect(outcome).toEqual({ kind: 'completed', output: 'CORRAL_CHECKPOINT_BUSY' });
+  });
+
+  test('keeps messages that nobody had read', async () => {
+    const w = await world();
+    const outcome = await w.run(`
+      import { defineAgent } from '@corral/guest';
+      const child = defineAgent({ name: 'child', async run({ messages, state, checkpoint, sleep }) {
+        if (state === undefined) { await messages.next(); await sleep(100); await checkpoint('second') }
+        return [state, (await messages.next()).body];
+      } });
+      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn }) {
+        const kid = spawn(child, {});
+        await kid.send('a'); await kid.send('b');
+        return (await kid.ended).output;
+      } });`);
+    expect(outcome).toEqual({ kind: 'completed', output: ['second', 'b'] });
+  });
+});
+
+describe('after a stop', () => {
+  /** Stops the host and starts another one on the same folder. */
+  async function again(w: World, ...tools: Tool[]): Promise<World> {
+    await w.close();
+    return world(tools, { folder: w.folder });
+  }
+
+  test('a run goes on where it was; parked ones stay in the store until something comes', async () => {
+    const w = await world([], { folder: await temporary() });
+    const version = await w.deploy(`{ name: 'a', async run({ input, sleep }) { await sleep(input.ms); return input.ms } }`);
+    const far = await w.submit(version, { ms: 1e6 });
+    await park(w, far.id);
+    const near = await w.submit(version, { ms: 200 });
+    const second = await again(w);
+    expect(second.supervisor.runs().map((view) => view.id)).not.toContain(far.id);
+    await eventually(async () => (await second.store.run(near.id))?.status.lifecycle === 'ended');
+    expect(await second.store.run(near.id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 200 } } });
+    expect(await second.store.run(far.id)).toMatchObject({ parked: true, status: { lifecycle: 'active' } });
+  });
+
+  test('what was decided stays decided: refusals are not made again, and answers of people are kept', async () => {
+    const doors = gate();
+    const w = await world([tool('pay', () => doors.opened)], { folder: await temporary() });
+    const version = await w.deploy(
+      `{ name: 'a', uses: { pay: 'tool:pay' }, async run({ caps, sleep }) { const paid = await caps.pay({}); await sleep(100); return paid } }`,
+    );
+    const { id } = await w.submit(version);
+    await w.until(id, (view) => view?.waiting === 'call');
+    const second = await again(
+      w,
+      tool('pay', () => 'twice'),
+    );
+    await second.until(id, (view) => view?.waiting === 'resolution');
+    // Paused, so that the answer is written down and the agent has not been given it when the host stops.
+    await second.supervisor.control.pause(id, 'ana', 'look');
+    await second.supervisor.control.resolve(id, 1, 'ana', { how: 'result', value: 'once' });
+    const third = await again(
+      second,
+      tool('pay', () => 'thrice'),
+    );
+    await third.supervisor.control.resume(id, 'ana', 'go');
+    await eventually(async () => (await third.store.run(id))?.status.lifecycle === 'ended');
+    expect(await third.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 'once' } } });
+    doors.open();
+  });
+
+  test('a cancel that was asked for is still asked for', async () => {
+    const w = await world([], { folder: await temporary() });
+    const version = await w.deploy(
+      `{ name: 'a', async run({ signal, sleep }) { for (let i = 0; ; i++) { await sleep(50); if (signal.aborted) return 'tidy' } } }`,
+    );
+    const { id } = await w.submit(version);
+    await w.until(id, (view) => view?.waiting === 'timer');
+    await w.supervisor.control.pause(id, 'ana', 'look');
+    await w.supervisor.control.cancel(id, 'ana', 'enough', 60_000);
+    const second = await again(w);
+    await second.supervisor.control.resume(id, 'ana', 'go');
+    await eventually(async () => (await second.store.run(id))?.status.lifecycle === 'ended');
+    expect(await second.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 'tidy' } } });
+  });
+
+  test('time in which no host was there counts towards no wall time', async () => {
+    const w = await world([], { folder: await temporary() });
+    const version = await w.deploy(`{ name: 'a', ceilings: { wall_ms: 700 }, async run({ sleep }) { await sleep(300); return 1 } }`);
+    const { id } = await w.submit(version);
+    await w.until(id, (view) => view?.waiting === 'timer');
+    await w.close();
+    await new Promise((resolve) => setTimeout(resolve, 900));
+    const second = await world([], { folder: w.folder });
+    await eventually(async () => (await second.store.run(id))?.status.lifecycle === 'ended');
+    expect(await second.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 1 } } });
+  });
+});

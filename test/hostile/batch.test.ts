@@ -1,0 +1,120 @@
+/** What a guest puts on the bus when it goes round the SDK: whatever the text is, its own run pays and the host goes on. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, test } from 'vitest';
+import { SqliteStore } from '@corral/store/sqlite';
+import { temporary, world } from '../world.ts';
+
+/** An agent whose one crank leaves exactly this text, which it makes itself: the expression `text`. */
+const saying = (text: string) => `
+  { name: 'a', async run({ emit }) {
+    emit('x');
+    const text = ${text};
+    Array.prototype.join = () => text;
+    await new Promise(() => {});
+  } }`;
+const ROOM = { ceilings: { crank_cpu_ms: 10_000, memory_mib: 512 } };
+
+describe('a batch that no SDK makes', () => {
+  test.each([
+    // The schema of a predicate once recursed into its value, and the stack overflow that followed ended the host, at every start anew.
+    [
+      'nests a predicate 2,500 levels deep',
+      `'{"kind":"spawn","id":1,"agent":"kid","input":null,"caps":{"out":{"cap":0,"where":{"x":{"equals":' + '['.repeat(2500) + ']'.repeat(2500) + '}}}},"budget":{}}'`,
+      { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' },
+    ],
+    [
+      'nests its output 200,000 levels deep',
+      `'{"kind":"finish","output":' + '['.repeat(2e5) + ']'.repeat(2e5) + '}'`,
+      { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' },
+    ],
+    [
+      'makes 99,000 timers',
+      `Array.from({ length: 99_000 }, (_, i) => '{"kind":"timer","id":' + (i + 1) + ',"ms":100000}').reduce((all, one) => all + ',' + one)`,
+      { kind: 'exceeded', limit: 'effects_per_crank' },
+    ],
+    [
+      'has 15 MB of small values',
+      `'{"kind":"emit","event":"x","data":[' + '[],'.repeat(5e6) + '0]}'`,
+      { kind: 'exceeded', limit: 'effects_per_crank' },
+    ],
+    [
+      'has one effect of 1 MB',
+      `'{"kind":"emit","event":"x","data":"' + 'x'.repeat(1e6) + '"}'`,
+      { kind: 'failed', code: 'CORRAL_EFFECT_TOO_LARGE' },
+    ],
+  ])('that %s ends its run, and the host goes on', async (_, text, outcome) => {
+    const w = await world();
+    expect(await w.run(saying(text), {}, ROOM)).toMatchObject(outcome);
+    expect(await w.run(`{ name: 'b', async run() { return 'fine' } }`)).toEqual({ kind: 'completed', output: 'fine' });
+  });
+
+  test.each([
+    ['output', `'{"kind":"finish","output":' + '['.repeat(65) + ']'.repeat(65) + '}'`],
+    ['checkpoint', `'{"kind":"checkpoint","state":' + '['.repeat(65) + ']'.repeat(65) + '}'`],
+    ['unread messages', `'{"kind":"checkpoint","state":0,"unread":[' + '['.repeat(67) + ']'.repeat(67) + ']}'`],
+  ])('that nests its %s one level too deep ends its run', async (_, text) => {
+    const w = await world();
+    const source = `{ name: 'a', async run({ sleep }) {
+      await sleep(0);
+      const text = '[' + ${text} + ']';
+      Array.prototype.join = () => text.slice(1, -1);
+      console.log('x');
+      await new Promise(() => {});
+    } }`;
+    expect(await w.run(source)).toMatchObject({ kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' });
+  });
+
+  test('that brings the bus itself to throw ends its run, and the host goes on', async () => {
+    let healthy = false;
+    // A tool of this host whose schema throws instead of refusing, as no schema should.
+    const w = await world([
+      {
+        name: 'odd',
+        description: 'odd',
+        input: { safeParse: () => (healthy ? { success: true, data: {} } : fail()) },
+        output: { safeParse: (data: unknown) => ({ success: true, data }) },
+        annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false, repeatable: false, returns: 'trusted' },
+        invoke: async () => ({ kind: 'ok', value: 1 }),
+      } as never,
+    ]);
+    const source = `{ name: 'a', uses: { odd: 'tool:odd' }, async run({ caps }) { return caps.odd({}) } }`;
+    expect(await w.run(source)).toMatchObject({ kind: 'failed', code: 'CORRAL_INTERNAL' });
+    healthy = true;
+    expect(await w.run(source)).toEqual({ kind: 'completed', output: 1 });
+  });
+});
+
+function fail(): never {
+  throw new RangeError('Maximum call stack size exceeded');
+}
+
+// A run whose crank ended the host was taken up at the next start and ended that host too, for ever.
+test('a run under which three hosts in a row died is kept still, and what waits beside it goes on', async () => {
+  const folder = await temporary();
+  const first = await world([], { folder });
+  const suspect = await first.submit(await first.deploy(`{ name: 'a', async run({ sleep }) { await sleep(300); return 1 } }`));
+  const beside = await first.submit(await first.deploy(`{ name: 'b', async run({ sleep }) { await sleep(4000); return 2 } }`));
+  for (const { id } of [suspect, beside]) await first.until(id, (view) => view?.waiting === 'timer');
+  await first.close();
+  const db = new DatabaseSync(join(folder, 'data', 'corral.db'));
+  db.exec('UPDATE runs SET attempts = 2');
+  db.close();
+
+  const w = await world([], { folder });
+  expect(await w.store.run(suspect.id)).toMatchObject({ status: { control: 'quarantined', lifecycle: 'active' } });
+  expect(w.supervisor.view(beside.id)).toMatchObject({ control: 'none' });
+  expect(await w.supervisor.control.kill(suspect.id, 'ana', 'seen')).toMatchObject({ lifecycle: 'ended' });
+});
+
+test('hosts that end in good order are not held against what they held', async () => {
+  const folder = await temporary();
+  const first = await world([], { folder });
+  const { id } = await first.submit(await first.deploy(`{ name: 'a', async run({ sleep }) { await sleep(1e6) } }`));
+  await first.until(id, (view) => view?.waiting === 'timer');
+  await first.close();
+  for (let i = 0; i < 3; i++) await (await world([], { folder })).close();
+  const store = await SqliteStore.open(join(folder, 'data'));
+  expect(await store.claim(id)).toMatchObject({ attempts: 1, seq: 1 });
+  await store.close();
+});

@@ -1,0 +1,58 @@
+/** One tenant against another, over the cells of one machine (invariant 16). */
+import { describe, expect, test } from 'vitest';
+import { world, type World } from '../world.ts';
+
+const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, budget: { cpu_ms: 1e9 },
+  async run({ sleep }) { for (;;) { let x = 0; for (let i = 0; i < 2e9; i++) x += i; await sleep(0) } } }`;
+const QUICK = `{ name: 'quick', async run() { return 'ok' } }`;
+
+const cellsOf = (w: World, tenant: string) => w.supervisor.cells().filter((cell) => cell.tenant === tenant).length;
+
+describe('a tenant whose runs all compute for ever', () => {
+  // Cells that one run keeps to itself did not count as held, so twelve such runs held every cell of the machine.
+  test('leaves cells to others, whose runs end meanwhile, and to bundles that are looked at', async () => {
+    const w = await world([], { maxCells: 8 });
+    const spin = await w.deploy(SPIN);
+    const quick = await w.deploy(QUICK, 'zoo');
+    for (let i = 0; i < 12; i++) await w.submit(spin);
+    // Long enough for each of its cells to be kept by one run.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(cellsOf(w, 'crew')).toBeLessThanOrEqual(4);
+    expect(await (await w.submit(quick, {}, { tenant: 'zoo' })).ended).toEqual({ kind: 'completed', output: 'ok' });
+    await w.deploy(`{ name: 'another', async run() { return 1 } }`);
+  });
+
+  test('gives a cell up when there is none left for a tenant that has none', async () => {
+    const tenants = Object.fromEntries(['crew', 'zoo', 'third', 'fourth'].map((name) => [name, { tools: [] }]));
+    const w = await world([], { maxCells: 4, tenants });
+    const spin = await w.deploy(SPIN);
+    const quick = await w.deploy(QUICK);
+    const spinning = await Promise.all(Array.from({ length: 4 }, () => w.submit(spin)));
+    for (const { id } of spinning) await w.until(id, (view) => view?.waiting !== undefined);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    for (const tenant of ['zoo', 'third', 'fourth'])
+      expect(await (await w.submit(quick, {}, { tenant })).ended).toEqual({ kind: 'completed', output: 'ok' });
+  });
+});
+
+// A cell kept every bundle it was ever sent, 4 MiB each, for as long as it lived.
+test('a cell forgets bundles, and is given again what it has forgotten', async () => {
+  const w = await world([], { cellsPerTenant: 1, spares: 0 });
+  const versions = [];
+  for (let i = 0; i < 40; i++) versions.push(await w.deploy(`{ name: 'a${i}', async run() { return ${i} } }`));
+  for (const round of [1, 2]) {
+    for (const [i, version] of versions.entries())
+      expect([round, await (await w.submit(version)).ended]).toEqual([round, { kind: 'completed', output: i }]);
+  }
+});
+
+test('a tenant keeps no more cells than its share once it has no use for them', async () => {
+  const w = await world([], { maxCells: 8, cellsPerTenant: 1 });
+  const version = await w.deploy(`{ name: 'a', ceilings: { crank_cpu_ms: 5000 }, budget: { cpu_ms: 1e6 },
+    async run({ sleep, input }) { let x = 0; for (let i = 0; i < 2e8; i++) x += i; await sleep(input.ms); return 'done' } }`);
+  const runs = await Promise.all([0, 0, 4000].map((ms) => w.submit(version, { ms })));
+  await Promise.all(runs.slice(0, 2).map((run) => run.ended));
+  while (cellsOf(w, 'crew') > 1) await new Promise((resolve) => setTimeout(resolve, 50));
+  // What sat in a cell that was given back has lost nothing.
+  expect(await runs[2]?.ended).toEqual({ kind: 'completed', output: 'done' });
+});
