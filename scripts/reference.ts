@@ -27,6 +27,17 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), `| ${head.map(() => '---').join(' | ')} |`, ...rows.map((row) => line(row))].join('\n');
 }
 
+/** Prose in lines of a length that reads well in a diff. */
+function wrap(text: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < 120) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join('\n');
+}
+
 function cli(): string {
   const program = createProgram();
   const pages: string[] = [];
@@ -99,7 +110,7 @@ function section(title: string, schema: ZodType | undefined): string[] {
 
 function api(): string {
   const parts: string[] = [
-    `# HTTP API\n\n${NOTE}\n\nA host serves this on the socket in its data folder and on its port; the same as an OpenAPI document is at \`/openapi.json\`. Over the socket you are the host's admin; over the port say \`Authorization: Bearer …\`. Times are milliseconds since 1970. Every refusal is a problem document (RFC 9457) with a code of the table below.`,
+    `# HTTP API\n\n${NOTE}\n\n${wrap('A host serves this on the socket in its data folder and on its port; the same as an OpenAPI document is at `/openapi.json`. Over the socket you are the host’s admin; over the port say `Authorization: Bearer …`. Times are milliseconds since 1970. Every refusal is a problem document (RFC 9457) with a code of the table below.')}`,
     `## Who may do what\n\n${table(
       ['operation', ...Role.options, 'about'],
       Object.entries(OPERATIONS).map(([name, row]) => [
@@ -118,7 +129,7 @@ function api(): string {
       parts.push(...section(route.stream === true ? 'Each event' : 'Answer', route.response));
     }
   }
-  parts.push(`## Kinds of event\n\n${EVENT_KINDS.map((kind) => `\`${kind}\``).join(', ')}.`);
+  parts.push(`## Kinds of event\n\n${wrap(`${EVENT_KINDS.map((kind) => `\`${kind}\``).join(', ')}.`)}`);
   parts.push(
     `## Codes\n\n${table(
       ['code', 'status', 'what to do'],
@@ -142,7 +153,7 @@ function config(): string {
       Object.entries(rows).map(([name, row]) => [`\`${name}\``, String(row.default), String(row.max), row.about]),
     );
   return [
-    `# Configuration\n\n${NOTE}\n\n\`corral.config.ts\` exports \`defineConfig({ … })\`; a JSON file holds the same without \`tools\`. A file is checked whole before anything of it holds: \`corral config check\`, \`corral config diff\`, \`corral config apply\`.`,
+    `# Configuration\n\n${NOTE}\n\n${wrap('`corral.config.ts` exports `defineConfig({ … })`; a JSON file holds the same without `tools`. A file is checked whole before anything of it holds: `corral config check`, `corral config diff`, `corral config apply`.')}`,
     table(['setting', 'type', 'default', 'about'], rowsOf(json, (json['$defs'] ?? {}) as Schema)),
     `## Ceilings of a run\n\n${limits(CEILINGS)}`,
     `## Budgets of a run\n\n${limits(BUDGETS)}`,

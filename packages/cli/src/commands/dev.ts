@@ -137,7 +137,8 @@ class Dev {
           await look();
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
         }
-      })();
+        // Interrupted, the store is closed under it.
+      })().catch(() => undefined);
       const outcome = await ended;
       over = true;
       await looking;

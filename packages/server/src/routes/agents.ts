@@ -1,5 +1,4 @@
 /** Agents: deployed, listed, and pointed at by aliases. */
-import { digestOf } from '../digest.ts';
 import { declared } from '../config/load.ts';
 import type { Door } from '../door.ts';
 import type { Handlers } from './handler.ts';
@@ -16,9 +15,9 @@ export function agentRoutes(
       const by = access.principal.id;
       const versions = await host.deploy(tenant, body.source, body.describing ?? body.source);
       const agents = registry.deploy(tenant, versions, body.alias, by, clock.now());
-      if (body.source_map !== undefined) registry.keepMap(tenant, digestOf(body.source), body.source_map);
-      for (const { agent, version } of agents)
-        feed.tell('agent.deployed', { tenant, agent, data: { version, bundle: digestOf(body.source), by } });
+      const bundle = versions[0]?.bundle;
+      if (body.source_map !== undefined && bundle !== undefined) registry.keepMap(tenant, bundle, body.source_map);
+      for (const { agent, version } of agents) feed.tell('agent.deployed', { tenant, agent, data: { version, by } });
       return { agents, alias: body.alias ?? null };
     },
     async listAgents({ query }, { access }) {
