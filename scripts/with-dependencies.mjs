@@ -17,6 +17,10 @@ const TASKS = {
   demo: () => [inRoot('packages/cli/src/main.ts'), 'demo', ...args],
   corral: () => [inRoot('packages/cli/src/main.ts'), ...args],
   test: () => [inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args],
+  bench: () => ['--no-node-snapshot', inRoot('test/bench/main.ts'), ...args],
+  chaos: () => ['--no-node-snapshot', inRoot('test/e2e/chaos/main.ts'), ...args],
+  eval: () => ['--no-node-snapshot', inRoot('test/evals/main.ts'), ...args],
+  sim: () => ['--no-node-snapshot', inRoot('test/sim/main.ts'), ...args],
 };
 
 if (!(task in TASKS)) fail(`with-dependencies.mjs takes one of ${Object.keys(TASKS).join(', ')}.`);

@@ -1,6 +1,6 @@
 /** The operating system's walls, tried from inside by code that is not in an isolate (invariant 2). */
 import { spawn } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -8,7 +8,9 @@ import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
+import { ProcessLauncher } from '@corral/supervisor';
 import { cellCommand, CELL_MAIN, findWalls, osWall, type Walls } from '@corral/supervisor/host/walls';
+import { world } from '../world.ts';
 
 const BURGLAR = fileURLToPath(new URL('./fixtures/burglar.mjs', import.meta.url));
 const here = findWalls();
@@ -67,9 +69,12 @@ describe('code run directly in the place of a cell', () => {
     'as another user reaches neither the data folder nor the supervisor nor the network',
     async () => {
       const walls = { ...here, bubblewrap: { missing: 'left out on purpose' } };
-      expect(cellCommand(walls).args.at(-1)).toBe('65534');
-      const { uid, found } = await burgle(walls, 65_534);
-      expect(uid).toBe(65_534);
+      // Each is somebody else, where this machine has so many users.
+      const [one, two] = [1, 2].map((nth) => Number(cellCommand(walls, nth).args.at(-1)));
+      expect(one).toBeGreaterThanOrEqual(65_534);
+      expect(two !== one).toBe('each' in walls.user && walls.user.each);
+      const { uid, found } = await burgle(walls, one);
+      expect(uid).toBe(one);
       for (const way of [
         'read the data folder',
         'list the data folder',
@@ -82,6 +87,10 @@ describe('code run directly in the place of a cell', () => {
         'resolve a name',
         'mount',
         'make a device',
+        'see other processes',
+        'become root again',
+        'hold what the supervisor has open',
+        'start seventy processes',
       ]) {
         expect(found).not.toContain(way);
       }
@@ -97,7 +106,26 @@ describe('code run directly in the place of a cell', () => {
       'signal the supervisor',
       'connect to the host',
       'run a program',
+      'start seventy processes',
     ])
       expect(found).toContain(way);
+  });
+});
+
+describe.runIf(process.platform === 'linux' && process.getuid?.() === 0)('a host whose cells are other users', () => {
+  test('runs agents in them, each in one of its own, and proves what it kills', async () => {
+    const walls: Walls = { ...here, bubblewrap: { missing: 'left out on purpose' } };
+    const w = await world([], { launcher: new ProcessLauncher(walls), cellsPerTenant: 1, spares: 0 });
+    const spin = await w.deploy(`{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, async run() { for (;;) {} } }`);
+    const runs = await Promise.all(['crew', 'zoo'].map((tenant) => w.submit(spin, {}, { tenant })));
+    for (const { id } of runs) await w.until(id, (view) => view?.lifecycle === 'active');
+    const pids = runs.map(({ id }) => w.supervisor.cellOf(id)?.pid as number);
+    const owners = await Promise.all(pids.map(async (pid) => (await stat(`/proc/${pid}`)).uid));
+    expect(new Set(owners).size).toBe('each' in walls.user && walls.user.each ? 2 : 1);
+    expect(owners).not.toContain(0);
+    for (const { id } of runs)
+      expect(await w.supervisor.control.kill(id, 'ana', 'enough')).toMatchObject({ lifecycle: 'ended', cell_killed: true });
+    for (const pid of pids) await expect(stat(`/proc/${pid}`)).rejects.toThrow(/ENOENT/);
+    expect(await w.run(`{ name: 'a', async run() { return 1 } }`)).toEqual({ kind: 'completed', output: 1 });
   });
 });

@@ -59,6 +59,19 @@ describe('a cell that is taken over', () => {
       (to: To) => [encodeFrame({ ...head, ...to }, '[{"kind":"timer","id":1,"ms":60000}]'), encodeFrame({ ...head, ...to }, finish)],
       undefined,
     ],
+    [
+      'reports an isolate lost for the second time',
+      (to: To) =>
+        Array.from({ length: 2 }, () =>
+          encodeFrame({ ...head, ...to, assignment: 1, kind: FrameKind.fault }, '{"fault":"load","message":"x"}'),
+        ),
+      'CORRAL_CELL_PROTOCOL',
+    ],
+    [
+      'reports an isolate lost that it never had',
+      (to: To) => [encodeFrame({ ...head, ...to, assignment: 9, kind: FrameKind.fault }, '{"fault":"load","message":"x"}')],
+      'CORRAL_CELL_PROTOCOL',
+    ],
     ['greets again', (to: To) => [encodeFrame({ ...head, ...to, kind: FrameKind.ready }, '{}')], 'CORRAL_CELL_PROTOCOL'],
     [
       'reports a fault of its own invention',

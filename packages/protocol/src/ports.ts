@@ -16,6 +16,8 @@ export type Random = (n: number) => Uint8Array;
 export interface ProcessMeter {
   readonly cpu_ms: number;
   readonly rss_mib: number;
+  /** It has started processes of its own, as of a moment ago. */
+  readonly children?: boolean;
 }
 
 /** How a process ended. */

@@ -22,7 +22,8 @@ import { viewOf, type Observation } from './observe.ts';
 import { outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
 import type { Residence } from './residence.ts';
 import { Run, type OnCpu } from './runs/run.ts';
-import { billed, type Stage } from './stage.ts';
+import { billed } from './cells/usage.ts';
+import type { Stage } from './stage.ts';
 
 export interface LifeOptions {
   readonly store: Store;
@@ -230,6 +231,12 @@ export class Life {
   /** A crank, or a replay, went past what is allowed; its cell is killed for it. */
   exceeded(cell: Cell, run: Run | undefined, limit: LimitName, message: string): void {
     const { task } = cell;
+    if (run !== undefined && task?.assignment !== run.seat?.assignment) {
+      // It is blamed for what it did before, while another is at work or nobody is.
+      if (run.outcome === undefined) void this.end(run, { kind: 'exceeded', limit, message }, false);
+      this.#options.stage().condemn(cell, undefined);
+      return;
+    }
     const crank = run?.onCpu;
     const used_ms = task === undefined ? 0 : billed(cell, task);
     run?.stopCrank(used_ms, this.#options.clock.monotonic());

@@ -45,6 +45,8 @@ export interface ResidenceOptions {
 const ATTEMPTS = 3;
 /** Wake-ups that one sweep follows. */
 const SWEEP_RUNS = 256;
+/** What no trying again would change. */
+const QUARANTINED: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_AGENT_UNKNOWN', 'CORRAL_INTERNAL']);
 /** Attempts at parking a run that messages keep arriving for. */
 const GIVE_BACK = 5;
 /** A millisecond of replay counts like so many milliseconds of having been used more lately. */
@@ -237,7 +239,7 @@ export class Residence {
         error instanceof CorralError
           ? error
           : new CorralError('CORRAL_JOURNAL_DAMAGED', `The journal of ${id} cannot be read: ${String(error)}.`);
-      if (reason.code === 'CORRAL_JOURNAL_DAMAGED' || reason.code === 'CORRAL_AGENT_UNKNOWN') {
+      if (QUARANTINED.has(reason.code)) {
         await store.quarantine(id, reason.message);
         this.#options.onDamaged(id, reason);
       } else await this.#giveBack(id);

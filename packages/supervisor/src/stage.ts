@@ -9,26 +9,10 @@ import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { ReplayPage } from '@corral/protocol/store';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
+import { billed, usedBy } from './cells/usage.ts';
 import type { OnCpu, Run } from './runs/run.ts';
-
-export interface StageEvents {
-  /** A run's first crank is about to begin. */
-  readonly onBegin: (run: Run) => void;
-  readonly onCranked: (run: Run, crank: OnCpu, effects: string, cpu_us: number) => void;
-  /** The run's isolate is gone, its cell lives on. */
-  readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number) => void;
-  /** The cell died while the run was on its CPU, and nobody here had killed it. */
-  readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number) => void;
-  /** CPU time that a replay took. */
-  readonly onReplayCpu: (run: Run, cpu_us: number) => void;
-  /** The run's whole journal was replayed in this cell, and matched. */
-  readonly onReplayed: (run: Run, cell: Cell) => void;
-  readonly onDescribed: (cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }) => void;
-  readonly onCellReady: (cell: Cell) => void;
-  readonly onCellGone: (cell: Cell, exit: ProcessExit) => void;
-  /** A cell has begun to compute. */
-  readonly onCpu: () => void;
-}
+import { seedOf } from './runs/segment.ts';
+import type { StageEvents } from './stage-events.ts';
 
 export interface StageOptions {
   readonly clock: Clock;
@@ -118,6 +102,11 @@ export class Stage {
 
   occupants(cell: Cell): Iterable<Run> {
     return this.#cells.get(cell)?.byAssignment.values() ?? [];
+  }
+
+  /** The run of an assignment. */
+  seated(cell: Cell, assignment: number): Run | undefined {
+    return this.#cells.get(cell)?.byAssignment.get(assignment);
   }
 
   /** The run that a cell is working for. */
@@ -495,24 +484,4 @@ export class Stage {
   #took_ms(task: Task): number {
     return this.#options.clock.monotonic() - task.began - task.frozen_ms;
   }
-}
-
-/** CPU time of a task, as the operating system counts it; undefined where nobody has looked in time. */
-export function usedBy(cell: Cell, task: Task): number | undefined {
-  const meter = cell.meter();
-  return meter === undefined || task.cpuBefore_ms === undefined ? undefined : meter.cpu_ms - task.cpuBefore_ms;
-}
-
-/** CPU time of a task that did not come back: as it was last measured, and where nobody could, all the time it had the cell. */
-export function billed(cell: Cell, task: Task): number {
-  const held_ms = cell.held_ms();
-  return Math.max(0, Math.min(usedBy(cell, task) ?? task.used_ms ?? held_ms, held_ms));
-}
-
-/** Each segment of a run has randomness of its own, derived so that replay finds it again. */
-function seedOf({ ledger }: Run): string {
-  const { seed } = ledger.record.header;
-  if (ledger.checkpoint === undefined) return seed;
-  const word = (Number.parseInt(seed.slice(0, 8), 16) ^ Math.imul(ledger.checkpoint.seq, 0x9e37_79b9)) >>> 0;
-  return word.toString(16).padStart(8, '0') + seed.slice(8);
 }

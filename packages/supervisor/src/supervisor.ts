@@ -52,6 +52,8 @@ export interface SupervisorOptions {
   /** When runs leave memory; what is left out takes its default. */
   readonly residence?: Partial<ResidenceLimits>;
   readonly cell_idle_ms?: number;
+  /** Resident memory of one cell before idle isolates are given up, and then the cell itself. */
+  readonly cell_memory_mib?: number;
 }
 
 /** A run that was admitted. */
@@ -149,10 +151,13 @@ export class Supervisor {
       clock,
       cells: () => this.#pool.cells,
       slots: Math.max(1, cores - 1),
-      memory_mib: (cell) => stage.onCpu(cell)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
-      onExceeded: (cell, limit, message) => {
+      cell_memory_mib: options.cell_memory_mib ?? MACHINE.cell_memory_mib.default,
+      memory_mib: (cell, assignment) =>
+        stage.seated(cell, assignment)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
+      onRogue: (cell) => stage.condemn(cell, undefined),
+      onExceeded: (cell, assignment, limit, message) => {
         const describing = cell.task?.kind === 'describe';
-        life.exceeded(cell, stage.onCpu(cell), limit, message);
+        life.exceeded(cell, stage.seated(cell, assignment), limit, message);
         if (describing) this.#describer.onGone(cell, `The bundle could not be loaded: ${message}`);
       },
       onStuck: (cell) => stage.rehome(cell),

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { styleText } from 'node:util';
 import { encodeFrame, FrameKind } from '@corral/protocol/frame';
-import { findWalls, osWall, ProcessLauncher, readImage, realClock } from '@corral/supervisor';
+import { findWalls, osWall, ProcessLauncher, readImage, realClock, type Walls } from '@corral/supervisor';
 import { EXIT } from '../failure.ts';
 import { table } from '../screen/table.ts';
 
@@ -32,14 +32,14 @@ export async function doctor({ json = false }: { readonly json?: boolean }): Pro
       ok: 'id' in walls.user,
       says:
         'id' in walls.user
-          ? `cells can run as user ${walls.user.id}${walls.user.unshare === undefined ? '' : ' without a network'}; files that everybody may read stay readable`
+          ? `cells can run as user ${walls.user.id}${walls.user.each ? ', each as another one,' : ''}${walls.user.unshare === undefined ? ', but with this machine’s network and processes in sight' : ' without a network'}; files that everybody may read stay readable`
           : walls.user.missing,
     },
   ];
   const verdict =
     wall === undefined
       ? 'one wall: only the isolate stands between an agent and this machine'
-      : `two walls: the isolate, then ${wall === 'user' ? 'another user' : 'bubblewrap'}`;
+      : `two walls: the isolate, then ${wall === 'user' ? weaker(walls) : 'bubblewrap'}`;
   const works = checks.slice(0, 3).every((check) => check.ok);
   if (json) process.stdout.write(`${JSON.stringify({ ok: works, wall: wall ?? null, cores: availableParallelism(), checks }, null, 2)}\n`);
   else {
@@ -48,6 +48,11 @@ export async function doctor({ json = false }: { readonly json?: boolean }): Pro
     process.stdout.write(`${lines.join('\n')}\n\n${styleText(wall === undefined ? 'yellow' : 'green', verdict)}\n`);
   }
   return works ? EXIT.ok : EXIT.host;
+}
+
+/** Another user, and what that user may still reach. */
+function weaker({ user }: Walls): string {
+  return 'id' in user && user.unshare === undefined ? 'another user, which is weak: cells can reach the network' : 'another user';
 }
 
 function image(): Check {

@@ -20,6 +20,7 @@ import type { CellId, TenantId } from '@corral/protocol/ids';
 import { ADMISSION, MACHINE } from '@corral/protocol/limits';
 import type { ReplayPage } from '@corral/protocol/store';
 import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports';
+import { Growth } from './growth.ts';
 
 /** What a cell is doing for one of its runs. Only one thing at a time is on its CPU. */
 export interface Task {
@@ -34,6 +35,10 @@ export interface Task {
   cpuBefore_ms: number | undefined;
   /** CPU time it has used, as the watch last saw it. */
   used_ms: number | undefined;
+  /** Memory of the process before it began, once the watch has looked. */
+  rssBefore_mib: number | undefined;
+  /** It began right behind another, so nobody has looked in between. */
+  followed: boolean;
   /** How long the process was stopped meanwhile. */
   frozen_ms: number;
   /** The run has been moved elsewhere before its turn came; what the cell answers counts for nothing. */
@@ -61,6 +66,8 @@ export interface CellEvents {
 
 /** A manifest with its two schemas. */
 export const LONGEST_MANIFEST = ADMISSION.manifest_bytes.default + 2 * ADMISSION.schema_bytes.default;
+/** Isolates that were dropped and may still be reported lost. */
+const DROPPED = 64;
 /** Cranks sent ahead of their turn at most. */
 const AHEAD = 3;
 /** How old a look at an idle process may be to measure the next task against. */
@@ -77,6 +84,9 @@ export class Cell {
   readonly #bundles = new Set<string>();
   readonly #reader: FrameReader;
   #assignments = 0;
+  /** Isolates that may be reported lost: each once, if it was not dropped long before. */
+  readonly #faultable = new Set<number>();
+  readonly #dropped: number[] = [];
   #frozenSince: number | undefined;
   #violation: CorralError | undefined;
   #demoted = false;
@@ -100,6 +110,11 @@ export class Cell {
   paused = false;
   /** Where the process stood when it last had nothing to do. */
   idle: ProcessMeter | undefined;
+  /** It holds so much that each of its cranks is measured by itself. */
+  precise = false;
+  readonly growth = new Growth();
+  /** Frames it was sent so far. */
+  sent = 0;
 
   constructor(id: CellId, incarnation: number, launcher: CellLauncher, now: () => number, events: CellEvents) {
     this.id = id;
@@ -136,6 +151,7 @@ export class Cell {
   get roomy(): boolean {
     return (
       this.task?.kind === 'crank' &&
+      !this.precise &&
       this.behind.length < AHEAD &&
       !this.doomed &&
       !this.stuck &&
@@ -183,6 +199,7 @@ export class Cell {
    */
   start(bundle: BundleText, start: StartOptions, load_ms: number): number {
     this.#assignments += 1;
+    this.#faultable.add(this.#assignments);
     this.#sendBundle(bundle);
     this.#send(FrameKind.start, this.#assignments, 0, 0, JSON.stringify(this.#startPayload(bundle, start, load_ms)));
     return this.#assignments;
@@ -208,6 +225,8 @@ export class Cell {
 
   /** Disposes of a run's isolate. */
   drop(assignment: number): void {
+    this.growth.forget(assignment);
+    this.#leaving(assignment);
     if (!this.dead) this.#send(FrameKind.drop, assignment, 0, 0, '');
   }
 
@@ -243,6 +262,12 @@ export class Cell {
     this.#process.kill();
   }
 
+  /** It does what no sound cell does: it is killed, and the run on its CPU, if there is one, is to blame. */
+  disown(why: string): void {
+    this.#violation = new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} is no longer sound. ${why}`);
+    this.kill();
+  }
+
   meter(): ProcessMeter | undefined {
     return this.#process.meter();
   }
@@ -269,6 +294,8 @@ export class Cell {
       limit_ms,
       cpuBefore_ms: undefined,
       used_ms: undefined,
+      rssBefore_mib: undefined,
+      followed: false,
       frozen_ms: 0,
       void: false,
     };
@@ -277,7 +304,7 @@ export class Cell {
       return;
     }
     // What the process held before is what the task is measured against. Looking costs a few microseconds, so not each time.
-    if (task.began - this.#lookedAt > LOOK_MS) {
+    if (this.precise || task.began - this.#lookedAt > LOOK_MS) {
       this.look();
       task.cpuBefore_ms = this.idle?.cpu_ms;
     }
@@ -286,8 +313,16 @@ export class Cell {
 
   /** The current task is over; what was sent behind it has the CPU now. */
   #advance(): void {
+    const done = this.task;
     this.task = this.behind.shift();
-    if (this.task !== undefined) this.task.began = this.#now();
+    if (this.task !== undefined) {
+      this.task.began = this.#now();
+      this.task.followed = true;
+    } else if (this.precise && done !== undefined) {
+      const before = this.idle?.rss_mib;
+      this.look();
+      if (before !== undefined && this.idle !== undefined) this.growth.charge(done.assignment, this.idle.rss_mib - before);
+    }
   }
 
   /**
@@ -309,7 +344,15 @@ export class Cell {
     this.#send(FrameKind.bundle, 0, 0, 0, `${digest}\n${source}`);
   }
 
+  /** What is dropped may have failed to load just before, so a report of that may still be on its way. */
+  #leaving(assignment: number): void {
+    if (!this.#faultable.has(assignment)) return;
+    this.#dropped.push(assignment);
+    if (this.#dropped.length > DROPPED) this.#faultable.delete(this.#dropped.shift() as number);
+  }
+
   #send(kind: FrameKind, assignment: number, crank: number, cpu_us: number, payload: string): void {
+    this.sent += 1;
     this.#process.write(encodeFrame({ kind, incarnation: this.incarnation, assignment, crank, cpu_us, heap_kib: 0 }, payload));
   }
 
@@ -336,7 +379,7 @@ export class Cell {
         ? this.runtime === undefined
         : // A load that failed is reported before the crank that was sent after it is.
           head.kind === FrameKind.fault
-          ? head.assignment <= this.#assignments
+          ? this.#faultable.has(head.assignment) || (task?.kind === 'describe' && head.assignment === task.assignment)
           : task !== undefined && head.assignment === task.assignment && head.crank === task.crank && head.kind === ANSWERS[task.kind]);
     if (!expected) {
       throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} sent a frame of kind ${head.kind} that answers nothing it was asked.`);
@@ -345,21 +388,26 @@ export class Cell {
 
   #take(frame: Frame): void {
     const { task } = this;
-    this.stuck = false;
-    if (this.#demoted) {
-      this.#demoted = false;
-      this.#process.demote(false);
-    }
     if (frame.kind === FrameKind.ready) {
       this.runtime = parsePayload(ReadySchema, frame.payload);
       this.metered = this.meter() !== undefined;
       this.#events.onReady(this);
       return;
     }
+    if (frame.kind === FrameKind.fault) {
+      this.#faultable.delete(frame.assignment);
+      this.growth.forget(frame.assignment);
+    }
     const fault = frame.kind === FrameKind.fault ? parsePayload(FaultSchema, frame.payload) : undefined;
     if (task === undefined || (fault !== undefined && task.assignment !== frame.assignment)) {
       if (fault !== undefined) this.#events.onFault(this, undefined, frame.assignment, fault, frame);
       return;
+    }
+    // Only the end of what it was at makes it free: a report about another run does not.
+    this.stuck = false;
+    if (this.#demoted) {
+      this.#demoted = false;
+      this.#process.demote(false);
     }
     this.#advance();
     if (task.void) this.#events.onFree(this);

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { setPriority } from 'node:os';
 import type { Duplex, Readable } from 'node:stream';
 import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports';
-import { ProcMeter } from './meter.ts';
-import { CELL_ENVIRONMENT, cellCommand, type Walls } from './walls.ts';
+import { childOf, ProcMeter } from './meter.ts';
+import { CELL_ENVIRONMENT, cellCommand, type CommandLine, type Walls } from './walls.ts';
 
 /** Behind the supervisor on the CPU, so that a busy guest does not delay a kill. */
 const NICE = 5;
@@ -13,36 +13,47 @@ const NICE_COMPUTING = 19;
 /** Only root may raise a priority again that was lowered. */
 const MAY_RAISE = process.getuid?.() === 0;
 const LAST_WORDS = 4_000;
+/** How long they may take to arrive. */
+const LAST_WORDS_MS = 50;
 
 export class ProcessLauncher implements CellLauncher {
   readonly #walls: Walls;
+  #launched = 0;
 
   constructor(walls: Walls) {
     this.#walls = walls;
   }
 
   launch(events: CellProcessEvents): CellProcess {
-    return new LocalCell(this.#walls, events);
+    this.#launched += 1;
+    return new LocalCell(cellCommand(this.#walls, this.#launched), events);
   }
 }
 
 class LocalCell implements CellProcess {
   readonly #socket: Duplex;
+  readonly #forks: boolean;
   readonly #kill: () => void;
+  /** Looks for the cell where it is a grandchild of which nobody tells. */
+  readonly #find: () => void;
   #pid: number | undefined;
   #meter: ProcMeter | undefined;
   #gone = false;
   #corked = false;
 
-  constructor(walls: Walls, events: CellProcessEvents) {
-    const { command, args, statusDescriptor } = cellCommand(walls);
+  constructor({ command, args, statusDescriptor, forks }: CommandLine, events: CellProcessEvents) {
     const child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...(statusDescriptor === undefined ? [] : (['pipe'] as const))],
       env: { ...CELL_ENVIRONMENT },
       cwd: '/',
     });
+    this.#forks = forks;
     this.#kill = () => child.kill('SIGKILL');
+    this.#find = () => {
+      if (forks && !this.#gone && this.#pid === undefined && child.pid !== undefined) this.#setPid(childOf(child.pid));
+    };
     this.#socket = child.stdio[3] as Duplex;
+    this.#socket.once('data', () => this.#find());
     this.#socket.on('data', events.onBytes);
     // A cell that dies while we write to it is reported by its exit.
     this.#socket.on('error', () => undefined);
@@ -63,12 +74,23 @@ class LocalCell implements CellProcess {
       lastWords += error.message;
       exit(null, null);
     });
-    child.on('close', exit);
+    // Its descriptors may be open still, in a process that it left behind: that must not keep anybody waiting for its end.
+    child.on('exit', (code, signal) => {
+      const enough = setTimeout(() => {
+        for (const stream of child.stdio) stream?.destroy();
+        exit(code, signal);
+      }, LAST_WORDS_MS);
+      child.once('close', () => {
+        clearTimeout(enough);
+        exit(code, signal);
+      });
+    });
 
     // bubblewrap hands its priority down.
     if (child.pid !== undefined) lower(child.pid);
-    if (statusDescriptor === undefined) this.#setPid(child.pid);
-    else this.#readStatus(child.stdio[statusDescriptor] as Readable);
+    if (statusDescriptor === undefined) {
+      if (!forks) this.#setPid(child.pid);
+    } else this.#readStatus(child.stdio[statusDescriptor] as Readable);
   }
 
   get pid(): number | undefined {
@@ -102,9 +124,11 @@ class LocalCell implements CellProcess {
   }
 
   kill(): void {
+    this.#find();
     // The cell itself first: bubblewrap's death takes it along too, but a moment later.
-    this.#signal('SIGKILL');
-    this.#kill();
+    const sent = this.#signal('SIGKILL');
+    // `unshare` ends with its child, and only once that is really gone.
+    if (!sent || !this.#forks) this.#kill();
   }
 
   demote(behind: boolean): void {

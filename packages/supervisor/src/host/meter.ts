@@ -10,10 +10,12 @@ export class ProcMeter {
   readonly #memory: number;
   readonly #buffer = Buffer.allocUnsafe(256);
   readonly #tasks: string;
+  readonly #pid: number;
   #closed = false;
 
   /** @throws when there is no such process, or no /proc */
   constructor(pid: number) {
+    this.#pid = pid;
     this.#tasks = `/proc/${pid}/task`;
     // Time on the CPU of the main thread in nanoseconds: the thread that runs cranks.
     this.#stat = openSync(`/proc/${pid}/schedstat`, 'r');
@@ -25,7 +27,7 @@ export class ProcMeter {
     try {
       const cpu_ms = Number(this.#field(this.#stat, 0)) / 1e6;
       const rss_mib = Number(this.#field(this.#memory, 1)) * PAGE_MIB;
-      return { cpu_ms, rss_mib };
+      return { cpu_ms, rss_mib, children: parents().has(this.#pid) };
     } catch {
       return undefined;
     }
@@ -54,4 +56,35 @@ export class ProcMeter {
     const length = readSync(file, this.#buffer, 0, this.#buffer.length, 0);
     return this.#buffer.toString('latin1', 0, length).split(' ')[index] ?? '0';
   }
+}
+
+/** How long a look at all processes is good for: it takes milliseconds. */
+const PARENTS_MS = 1_000;
+let seen: { readonly at: number; readonly parents: ReadonlySet<number> } | undefined;
+
+/** Processes that have children. */
+function parents(): ReadonlySet<number> {
+  const now = performance.now();
+  if (seen === undefined || now - seen.at > PARENTS_MS) seen = { at: now, parents: new Set(processes().map(({ parent }) => parent)) };
+  return seen.parents;
+}
+
+/** The first child of a process, as this machine sees it. */
+export function childOf(pid: number): number | undefined {
+  return processes().find(({ parent }) => parent === pid)?.pid;
+}
+
+function processes(): { readonly pid: number; readonly parent: number }[] {
+  const found: { pid: number; parent: number }[] = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      // After the name, which may hold anything: state, parent.
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+      found.push({ pid: Number(name), parent: Number(stat.slice(stat.lastIndexOf(') ') + 2).split(' ')[1]) });
+    } catch {
+      // It is gone.
+    }
+  }
+  return found;
 }

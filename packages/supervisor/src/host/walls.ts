@@ -2,25 +2,54 @@
  * Which walls stand around a cell besides the isolate itself (DESIGN 3.2), and the command line that puts them up.
  *
  * bubblewrap: own namespaces for users, processes, network, files and the rest; sees the runtime's own files, read-only,
- * and nothing else. Another user: where the supervisor is root and has no bubblewrap, the cell becomes user 65534 and,
- * where util-linux is at hand, has a network namespace of its own; files that everybody may read stay readable.
+ * and nothing else. Where the supervisor is root, bubblewrap itself is started as a user that nobody else is. Another user: where
+ * the supervisor is root and has no bubblewrap, the cell becomes a user of its own and, where util-linux is at hand, has
+ * processes, mounts, network and IPC of its own; files that everybody may read stay readable.
  * Node's permission model is dropped into in every case, and is not counted.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, realpathSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export type Wall = 'isolate' | 'bubblewrap' | 'user';
 
+/** What a wall is started by, besides bubblewrap: programs of util-linux, each where it is at hand. */
+export interface Helpers {
+  /** Bounds how many processes and threads there may be. */
+  readonly prlimit: string | undefined;
+  /** Takes away the way up: no program that is started gains anything by being setuid. */
+  readonly setpriv: string | undefined;
+}
+
 export interface Walls {
-  readonly bubblewrap: { readonly path: string } | { readonly missing: string };
-  readonly user: { readonly id: number; readonly unshare: string | undefined } | { readonly missing: string };
+  readonly bubblewrap:
+    | (Helpers & {
+        readonly path: string;
+        /** Without further user namespaces inside, and nothing writable; older ones cannot do that. */
+        readonly strict: boolean;
+        /** Starts as a user of its own, not as root. */
+        readonly unprivileged: boolean;
+      })
+    | { readonly missing: string };
+  readonly user:
+    | (Helpers & {
+        /** The user the first cell becomes; with `each`, every cell is another one, counted from there. */
+        readonly id: number;
+        readonly each: boolean;
+        readonly unshare: string | undefined;
+      })
+    | { readonly missing: string };
 }
 
 /** The user nobody on every Linux. */
 const NOBODY = 65_534;
+/** User ids that systemd leaves to nobody (systemd.io/UIDS-GIDS), and how many cells have one of their own. */
+const FIRST_USER = 1_879_048_192;
+const USERS = 4_096;
+/** Threads of a cell, and room for as many again. */
+const PROCESSES = 64;
 
 /** Looks at what this machine offers. Tries bubblewrap out, since many systems have it and forbid it. */
 export function findWalls(path = process.env['PATH'] ?? ''): Walls {
@@ -37,18 +66,45 @@ function findBubblewrap(path: string): Walls['bubblewrap'] {
   if (process.platform !== 'linux') return { missing: `it needs Linux, and this is ${process.platform}` };
   const found = findProgram('bwrap', path);
   if (found === undefined) return { missing: 'bwrap is not installed' };
-  const trial = spawnSync(found, ['--unshare-all', '--ro-bind', '/', '/', 'true'], { timeout: 5_000, encoding: 'utf8' });
-  if (trial.status === 0) return { path: found };
-  return { missing: `bwrap does not work here: ${(trial.stderr ?? '').trim().split('\n')[0] ?? trial.error?.message ?? 'unknown'}` };
+  const helpers = { prlimit: findProgram('prlimit', path), setpriv: findProgram('setpriv', path) };
+  const root = process.getuid?.() === 0 && helpers.setpriv !== undefined;
+  let said = '';
+  for (const [strict, unprivileged, more] of [
+    [true, root, helpers],
+    [true, false, helpers],
+    [true, false, NO_HELPERS],
+    [false, false, NO_HELPERS],
+  ] as const) {
+    const wall = { path: found, strict, unprivileged, ...more };
+    const [command = '', ...args] = [...bubblewrapCommand(wall, FIRST_USER, existing(cellFiles())), process.execPath, '--version'];
+    const trial = spawnSync(command, args, { timeout: 5_000, encoding: 'utf8', cwd: '/' });
+    if (trial.status === 0) return wall;
+    said ||= (trial.stderr ?? '').trim().split('\n')[0] || (trial.error?.message ?? 'unknown');
+  }
+  return { missing: `bwrap does not work here: ${said}` };
 }
+
+const NO_HELPERS: Helpers = { prlimit: undefined, setpriv: undefined };
 
 function findUser(path: string): Walls['user'] {
   if (process.platform === 'win32' || process.getuid === undefined) return { missing: 'this platform has no user ids' };
   if (process.getuid() !== 0) return { missing: 'only root can start a cell as somebody else' };
-  const unshare = process.platform === 'linux' ? findProgram('unshare', path) : undefined;
-  const works = unshare !== undefined && spawnSync(unshare, ['--net', '--ipc', 'true'], { timeout: 5_000 }).status === 0;
-  return { id: NOBODY, unshare: works ? unshare : undefined };
+  const works = (program: string | undefined, args: readonly string[], more: { uid?: number } = {}) =>
+    program !== undefined && spawnSync(program, args, { timeout: 5_000, cwd: '/', ...more }).status === 0 ? program : undefined;
+  const linux = process.platform === 'linux';
+  const anything = findProgram('true', path);
+  // In a container there may be no such user.
+  const each = works(anything, [], { uid: FIRST_USER }) !== undefined;
+  return {
+    id: each ? FIRST_USER : NOBODY,
+    each,
+    unshare: linux ? works(findProgram('unshare', path), [...UNSHARE, 'true']) : undefined,
+    prlimit: linux && each ? works(findProgram('prlimit', path), [`--nproc=${PROCESSES}`, 'true']) : undefined,
+    setpriv: linux ? works(findProgram('setpriv', path), ['--no-new-privs', 'true']) : undefined,
+  };
 }
+
+const UNSHARE = ['--pid', '--fork', '--kill-child', '--mount-proc', '--net', '--ipc', '--'];
 
 function findProgram(name: string, path: string): string | undefined {
   for (const folder of path.split(delimiter)) {
@@ -70,6 +126,8 @@ export interface CommandLine {
   readonly args: readonly string[];
   /** bubblewrap is the child then, and the cell a grandchild, whose pid bubblewrap writes to this descriptor. */
   readonly statusDescriptor: number | undefined;
+  /** The cell is a grandchild, and nobody says which. */
+  readonly forks: boolean;
 }
 
 /** The cell's entry, built by `npm run build`: known by path, never imported here. */
@@ -78,11 +136,14 @@ export const IMAGE_PATH = fileURLToPath(import.meta.resolve('@corral/image-base/
 
 const STATUS_DESCRIPTOR = 4;
 
-/** The command that starts a cell within the given wall. */
-export function cellCommand(walls: Walls): CommandLine {
+/**
+ * The command that starts a cell within the given wall.
+ * @param nth tells cells apart that are there at the same time, so that each can be a user of its own
+ */
+export function cellCommand(walls: Walls, nth = 0): CommandLine {
   const node = process.execPath;
   const wall = osWall(walls);
-  const become = wall === 'user' && 'id' in walls.user ? String(walls.user.id) : '-';
+  const become = wall === 'user' && 'id' in walls.user ? String(walls.user.id + (walls.user.each ? nth % USERS : 0)) : '-';
   const nodeArgs = [
     // isolated-vm needs it
     '--no-node-snapshot',
@@ -96,18 +157,42 @@ export function cellCommand(walls: Walls): CommandLine {
     become,
   ];
   if (wall === 'bubblewrap' && 'path' in walls.bubblewrap) {
-    return { command: walls.bubblewrap.path, args: [...bubblewrapArgs(node), node, ...nodeArgs], statusDescriptor: STATUS_DESCRIPTOR };
+    const status = ['--json-status-fd', String(STATUS_DESCRIPTOR)];
+    const [command = '', ...args] = [
+      ...bubblewrapCommand(walls.bubblewrap, FIRST_USER + (nth % USERS), cellFiles(), status),
+      node,
+      ...nodeArgs,
+    ];
+    return { command, args, statusDescriptor: STATUS_DESCRIPTOR, forks: false };
   }
-  if (wall === 'user' && 'id' in walls.user && walls.user.unshare !== undefined) {
-    return { command: walls.user.unshare, args: ['--net', '--ipc', '--', node, ...nodeArgs], statusDescriptor: undefined };
+  if (wall === 'user' && 'id' in walls.user) {
+    const { unshare, prlimit, setpriv } = walls.user;
+    const [command = node, ...args] = [
+      // It holds once the cell has become somebody else; root is held to nothing.
+      ...(prlimit === undefined ? [] : [prlimit, `--nproc=${PROCESSES}`]),
+      ...(setpriv === undefined ? [] : [setpriv, '--no-new-privs']),
+      ...(unshare === undefined ? [] : [unshare, ...UNSHARE]),
+      node,
+      ...nodeArgs,
+    ];
+    return { command, args, statusDescriptor: undefined, forks: unshare !== undefined };
   }
-  return { command: node, args: nodeArgs, statusDescriptor: undefined };
+  return { command: node, args: nodeArgs, statusDescriptor: undefined, forks: false };
 }
 
-function bubblewrapArgs(node: string): string[] {
-  const readOnly = new Set([node, CELL_MAIN, IMAGE_PATH, ...addonFolders()]);
+function bubblewrapCommand(
+  { path, strict, unprivileged, prlimit, setpriv }: Extract<Walls['bubblewrap'], { path: string }>,
+  user: number,
+  files: readonly string[],
+  more: readonly string[] = [],
+): string[] {
+  const become = unprivileged ? [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'] : [];
   return [
+    ...(setpriv === undefined ? [] : [setpriv, ...become, '--no-new-privs']),
+    path,
     '--unshare-all',
+    // Whoever starts it, the cell is nobody, and has no way to become anybody.
+    ...(strict ? ['--unshare-user', '--disable-userns', '--uid', String(NOBODY), '--gid', String(NOBODY)] : []),
     '--die-with-parent',
     '--new-session',
     '--as-pid-1',
@@ -117,13 +202,21 @@ function bubblewrapArgs(node: string): string[] {
     ...Object.entries(CELL_ENVIRONMENT).flatMap(([name, value]) => ['--setenv', name, value]),
     // The dynamic linker and the C library
     ...['/lib', '/lib64', '/usr/lib', '/usr/lib64'].flatMap((folder) => ['--ro-bind-try', folder, folder]),
-    ...[...readOnly].flatMap((path) => ['--ro-bind', path, path]),
+    ...files.flatMap((file) => ['--ro-bind', file, file]),
+    ...(prlimit === undefined ? [] : ['--ro-bind', prlimit, prlimit]),
+    // bubblewrap's own root is a file system in memory, which would be as large as one likes.
+    ...(strict ? ['--remount-ro', '/'] : []),
     '--chdir',
     '/',
-    '--json-status-fd',
-    String(STATUS_DESCRIPTOR),
+    ...more,
+    // Within its own user namespace, so that only its own processes count.
+    ...(prlimit === undefined ? [] : [prlimit, `--nproc=${PROCESSES}`]),
   ];
 }
+
+/** All that a cell can see of the machine. */
+const cellFiles = (): string[] => [...new Set([process.execPath, CELL_MAIN, IMAGE_PATH, ...addonFolders()])];
+const existing = (files: readonly string[]): string[] => files.filter((file) => existsSync(file));
 
 /** What the cell loads besides itself: the addon, and what finds the addon's binary. */
 function addonFolders(): string[] {

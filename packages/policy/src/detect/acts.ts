@@ -1,0 +1,248 @@
+/**
+ * Judges one act of a run (a call with its result, or a message) by the acts before it: was it done before, did the
+ * same come back, is it the same in other words, does what came back hold anything new? Everything that detects loops
+ * in one run starts from this judgement.
+ */
+import { Cycle } from './cycle.ts';
+import type { CallSeen, ResultSeen } from './events.ts';
+import { Known, pack, unpack, Wordings } from './memory.ts';
+import { hashText, mix, Reader, type Reading } from './reading.ts';
+
+/** Acts that are remembered by their digests. */
+const ACTS_MAX = 64;
+/** Calls under way that are kept apart; beyond that the oldest is judged without its result. */
+const OPEN_MAX = 64;
+/** From this wait on, asking the same again is waiting and not looping. */
+const PATIENT_MS = 30_000;
+/** Asking again after this wait, if the wait before was shorter by a tenth, is backing off. */
+const BACK_OFF_MS = 200;
+const BACK_OFF_RATIO = 1.1;
+
+/** What is known of an act once it is complete. Shares are from 0 to 1. */
+export interface Act {
+  /** Position of its (first) event in the run's stream. */
+  position: number;
+  readonly subject: string;
+  readonly message: boolean;
+  /** A call that is known to change something. */
+  readonly effect: boolean;
+  readonly failed: boolean;
+  /** Whether something came back at all. */
+  readonly answered: boolean;
+  /** Whether what came back was long enough to tell it from other answers. */
+  readonly telling: boolean;
+  /** Same act with the same answer before, in remembered acts, patient waiting not counted. */
+  readonly same: number;
+  /** Same act, whatever came back, before. */
+  readonly again: number;
+  /** Same answer to whatever of the same subject before. */
+  readonly echoed: number;
+  /** How alike it is to the most similar of the latest acts of this subject (of messages: of any). 1: the same as a remembered one. */
+  readonly alike: number;
+  /** A message to the same peer, and nothing happened since the last. */
+  readonly unanswered: boolean;
+  /** The answer, or a message, is short and speaks of failure; the message speaks of trying again. */
+  readonly failing: boolean;
+  readonly retrying: boolean;
+  /** Share of words in the answer (of a message: in itself) that none before had; NaN if there were none. */
+  readonly novelty: number;
+  /** Share of words in what was asked that nothing asked before had. */
+  readonly askedNovelty: number;
+  /** Failures in a row, this one included. */
+  readonly failures: number;
+  /** It asked for another page and got one. */
+  readonly turnedPage: boolean;
+  /** It waited longer than the time before, or long. */
+  readonly waited: boolean;
+  readonly foretold: boolean;
+  /** Positions of the earlier same acts that are remembered: the first and the last. */
+  readonly firstSame: number;
+  readonly lastSame: number;
+}
+
+interface Open {
+  readonly id: number;
+  readonly position: number;
+  readonly at: number;
+  readonly subject: string;
+  readonly effect: boolean;
+  readonly key: number;
+  readonly pageless: number;
+  readonly alike: number;
+  readonly failing: boolean;
+  readonly retrying: boolean;
+  readonly askedNovelty: number;
+}
+
+const FIELDS = 7;
+const [KEY, ANSWER, SUBJECT, POSITION, AT, GAP, PAGELESS] = [0, 1, 2, 3, 4, 5, 6];
+
+const reader = new Reader();
+/** Messages are compared with each other, whoever they are for. */
+const MESSAGES = 0x6d73_6773;
+/** An answer with more words speaks of other things than its own failure. */
+const SHORT_WORDS = 80;
+
+/** Where a value was not read whole, its own digest says whether it is the same. */
+function whole(reading: Reading, digest: string | undefined): Reading {
+  if (reading.cut && digest !== undefined) reading.digest = mix(reading.digest, hashText(digest));
+  return reading;
+}
+
+export class Acts {
+  readonly cycle = new Cycle();
+  readonly #acts = new Int32Array(ACTS_MAX * FIELDS);
+  #count = 0;
+  readonly #wordings = new Wordings();
+  readonly #answers = new Known();
+  #open: Open[] = [];
+  #failures = 0;
+  #lastSubject = 0;
+
+  /** A call is asked. Returns the act that had to be given up for it, if too many are under way. */
+  call({ id, at, tool, input, effect, digest }: CallSeen, position: number): Act | undefined {
+    const given = this.#open.length >= OPEN_MAX ? this.#close(this.#open.shift() as Open, at, undefined, false) : undefined;
+    this.#open.push(this.#ask(id, position, at, tool, whole(reader.read(input, 'asked'), digest), false, effect));
+    return given;
+  }
+
+  /** Its answer. Undefined if no such call is under way. */
+  result({ id, at, value, error, digest }: ResultSeen): Act | undefined {
+    const index = this.#open.findIndex((open) => open.id === id);
+    if (index < 0) return undefined;
+    const [open] = this.#open.splice(index, 1) as [Open];
+    if (error !== undefined) return this.#close(open, at, reader.read([error.code, error.message], 'result'), true);
+    return this.#close(open, at, value === undefined ? undefined : whole(reader.read(value, 'result'), digest), false);
+  }
+
+  /** A message, which is asked and answered in one. */
+  message(position: number, at: number, subject: string, body: unknown): Act {
+    return this.#close(this.#ask(0, position, at, subject, reader.read(body, 'asked'), true), at, undefined, false, true);
+  }
+
+  #ask(id: number, position: number, at: number, subject: string, reading: Reading, message: boolean, effect = false): Open {
+    const tool = hashText(subject);
+    const alike = this.#wordings.take(message ? MESSAGES : tool, reading);
+    return {
+      id,
+      position,
+      at,
+      subject,
+      effect,
+      key: mix(tool, reading.digest),
+      pageless: reading.pageless === 0 ? 0 : mix(tool, reading.pageless),
+      alike,
+      failing: reading.failing > 0 && reading.count < SHORT_WORDS,
+      retrying: reading.retrying > 0,
+      askedNovelty: this.#wordings.novelty,
+    };
+  }
+
+  #close(open: Open, at: number, answer: Reading | undefined, failed: boolean, message = false): Act {
+    const tool = hashText(open.subject);
+    const digest = answer === undefined ? 0 : mix(answer.digest, failed ? 3 : 5);
+    const telling = answer !== undefined && answer.count >= 4;
+    let again = 0;
+    let same = 0;
+    let echoed = 0;
+    let turns = 0;
+    let firstSame = -1;
+    let lastSame = -1;
+    let lastAt = -1;
+    let lastGap = 0;
+    const acts = this.#acts;
+    for (let i = Math.max(0, this.#count - ACTS_MAX); i < this.#count; i++) {
+      const row = (i % ACTS_MAX) * FIELDS;
+      if (acts[row + SUBJECT] !== tool) continue;
+      const sameAnswer = acts[row + ANSWER] === digest;
+      if (acts[row + KEY] === open.key) {
+        again++;
+        lastAt = acts[row + AT] as number;
+        lastGap = acts[row + GAP] as number;
+        if (sameAnswer) {
+          same++;
+          lastSame = acts[row + POSITION] as number;
+          if (firstSame < 0) firstSame = lastSame;
+        }
+      } else if (open.pageless !== 0 && acts[row + PAGELESS] === open.pageless && !sameAnswer) turns++;
+      if (sameAnswer && answer !== undefined) echoed++;
+    }
+    // Milliseconds in 32 bits come round after 23 days; one wait is then mistaken for none.
+    const now = Math.trunc(open.at % 2_000_000_000);
+    const gap = lastAt < 0 ? 0 : Math.max(0, now - lastAt);
+    const waited = lastAt >= 0 && (gap >= PATIENT_MS || (gap >= BACK_OFF_MS && gap >= lastGap * BACK_OFF_RATIO));
+    const novelty = answer === undefined ? (message ? open.askedNovelty : Number.NaN) : this.#answers.take(answer);
+    this.#failures = failed ? this.#failures + 1 : answer === undefined ? this.#failures : 0;
+    const unanswered = message && this.#lastSubject === tool;
+    this.#lastSubject = tool;
+    const row = (this.#count++ % ACTS_MAX) * FIELDS;
+    acts[row + KEY] = open.key;
+    acts[row + ANSWER] = digest;
+    acts[row + SUBJECT] = tool;
+    acts[row + POSITION] = open.position;
+    acts[row + AT] = now;
+    acts[row + GAP] = gap;
+    acts[row + PAGELESS] = open.pageless;
+    return {
+      position: open.position,
+      subject: open.subject,
+      message,
+      effect: open.effect,
+      failed,
+      answered: answer !== undefined,
+      telling,
+      same: answer === undefined && !message ? 0 : same,
+      again,
+      echoed,
+      alike: again > 0 ? 1 : open.alike,
+      unanswered,
+      failing: message ? open.failing : answer !== undefined && answer.failing > 0 && answer.count < SHORT_WORDS,
+      retrying: open.retrying,
+      novelty,
+      askedNovelty: open.askedNovelty,
+      failures: this.#failures,
+      turnedPage: turns > 0 && again === 0 && !failed,
+      waited,
+      foretold: this.cycle.take(mix(open.key, digest)),
+      firstSame,
+      lastSame,
+    };
+  }
+
+  save(): unknown {
+    const keep = Math.min(this.#count, ACTS_MAX) * FIELDS;
+    return {
+      count: this.#count,
+      acts: pack(this.#acts.subarray(0, keep)),
+      wordings: this.#wordings.save(),
+      answers: this.#answers.save(),
+      last_subject: this.#lastSubject,
+      open: this.#open,
+      failures: this.#failures,
+      cycle: this.cycle.save(),
+    };
+  }
+
+  load(saved: ReturnType<Acts['save']>): void {
+    const from = saved as Saved;
+    this.#count = from.count;
+    unpack(from.acts, this.#acts);
+    this.#wordings.load(from.wordings);
+    this.#answers.load(from.answers);
+    this.#lastSubject = from.last_subject;
+    this.#open = [...from.open];
+    this.#failures = from.failures;
+    this.cycle.load(from.cycle);
+  }
+}
+
+interface Saved {
+  readonly count: number;
+  readonly acts: string;
+  readonly wordings: unknown;
+  readonly answers: unknown;
+  readonly last_subject: number;
+  readonly open: readonly Open[];
+  readonly failures: number;
+  readonly cycle: ReturnType<Cycle['save']>;
+}

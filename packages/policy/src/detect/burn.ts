@@ -1,0 +1,112 @@
+/**
+ * Watches what a run uses against what there is: for each amount a straight line through its recent past (least
+ * squares, older points counting less), and from it when the amount will be used up. Works for what only grows (calls,
+ * money, bytes) and for what goes up and down (memory).
+ */
+
+export interface Forecast {
+  readonly name: string;
+  readonly used: number;
+  readonly limit: number;
+  /** Per second, now. */
+  readonly rate: number;
+  /** Per second, over the run's own past; how fast it used to be. */
+  readonly usual: number;
+  /** Seconds until the limit is reached at the present rate; Infinity if it is not rising. */
+  readonly seconds_left: number;
+  /** How well a straight line explains what was seen, from 0 to 1. */
+  readonly fit: number;
+  readonly points: number;
+  /** Seconds that the line was watched for, as far as they count. */
+  readonly watched: number;
+}
+
+/** Points older than this count less than half. */
+const HALF_LIFE_MS = 20_000;
+const NAMES_MAX = 16;
+
+interface Line {
+  name: string;
+  points: number;
+  first_at: number;
+  first_used: number;
+  at: number;
+  used: number;
+  limit: number;
+  /** Weighted sums with time counted from the latest point, in seconds. */
+  w: number;
+  t: number;
+  u: number;
+  tt: number;
+  tu: number;
+  uu: number;
+}
+
+export class Burn {
+  #lines: Line[] = [];
+
+  /** A reading of one amount. Readings of one instant count once. Names beyond the sixteenth are not watched. */
+  take(name: string, at: number, used: number, limit: number): Forecast | undefined {
+    let line = this.#lines.find((one) => one.name === name);
+    if (line === undefined) {
+      if (this.#lines.length >= NAMES_MAX) return undefined;
+      line = { name, points: 0, first_at: at, first_used: used, at, used, limit, w: 0, t: 0, u: 0, tt: 0, tu: 0, uu: 0 };
+      this.#lines.push(line);
+    }
+    line.limit = limit;
+    const dt = (at - line.at) / 1000;
+    if (line.points > 0 && dt <= 0) {
+      line.used = used;
+      return undefined;
+    }
+    // The origin moves to the new point: t becomes t - dt, u becomes u - du; then all weigh less.
+    const du = used - line.used;
+    const { w, t, u } = line;
+    line.tt += dt * (dt * w - 2 * t);
+    line.tu += dt * du * w - dt * u - du * t;
+    line.uu += du * (du * w - 2 * u);
+    line.t -= dt * w;
+    line.u -= du * w;
+    const keep = 2 ** ((-dt * 1000) / HALF_LIFE_MS);
+    line.w = line.w * keep + 1;
+    line.t *= keep;
+    line.u *= keep;
+    line.tt *= keep;
+    line.tu *= keep;
+    line.uu *= keep;
+    line.at = at;
+    line.used = used;
+    line.points++;
+    return forecast(line);
+  }
+
+  save(): unknown {
+    return this.#lines;
+  }
+
+  load(saved: unknown): void {
+    this.#lines = (saved as Line[]).map((line) => ({ ...line }));
+  }
+}
+
+function forecast(line: Line): Forecast | undefined {
+  if (line.points < 4) return undefined;
+  const { w, t, u, tt, tu, uu } = line;
+  const spread = w * tt - t * t;
+  if (spread <= 0) return undefined;
+  const rate = (w * tu - t * u) / spread;
+  const total = uu - (u * u) / w;
+  const explained = (rate * (w * tu - t * u)) / w;
+  const usual = (line.used - line.first_used) / ((line.at - line.first_at) / 1000);
+  return {
+    name: line.name,
+    used: line.used,
+    limit: line.limit,
+    rate,
+    usual,
+    seconds_left: rate > 0 ? Math.max(0, line.limit - line.used) / rate : Number.POSITIVE_INFINITY,
+    fit: total <= 0 ? 1 : Math.max(0, Math.min(1, explained / total)),
+    points: line.points,
+    watched: Math.min(line.at - line.first_at, HALF_LIFE_MS * 3) / 1000,
+  };
+}

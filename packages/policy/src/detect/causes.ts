@@ -1,0 +1,113 @@
+/**
+ * The causal graph of messages between runs, fed by the supervisor: which message was sent while handling which. Finds
+ * conversations that go round (A→B→A→B, A→B→C→A) and storms (each message begets several). Bounded: it remembers the
+ * latest messages, and of each chain its last hops.
+ */
+import { Cycle } from './cycle.ts';
+import type { Finding } from './events.ts';
+import { hashText, mix } from './reading.ts';
+
+/** Messages remembered as possible causes. */
+const MESSAGES_MAX = 4096;
+/** Hops of a chain that can be named. */
+const HOPS_MAX = 64;
+/** Rounds after which a conversation surely goes round, and messages of one origin that surely are a storm. */
+export interface CauseBounds {
+  readonly rounds: number;
+  readonly storm: number;
+}
+export const CAUSE_BOUNDS: CauseBounds = { rounds: 12, storm: 64 };
+
+interface Chain {
+  readonly cycle: Cycle;
+  depth: number;
+  reported: number;
+  /** Receivers, hop by hop, the latest few. */
+  hops: string[];
+}
+interface Message {
+  readonly chain: Chain;
+  readonly origin: Origin;
+  readonly generation: number;
+  answers: number;
+}
+/** All that came of one message that nothing caused. */
+interface Origin {
+  readonly name: string;
+  messages: number;
+  reported: number;
+}
+
+export class Causes {
+  readonly #messages = new Map<string, Message>();
+  readonly #bounds: CauseBounds;
+
+  constructor(bounds: CauseBounds = CAUSE_BOUNDS) {
+    this.#bounds = bounds;
+  }
+
+  /**
+   * A message `id` from one agent to another, sent while handling `cause` (none, or long forgotten: a new origin).
+   * `progress`: since the cause was received the sender did something else that counts, such as a call that changed the world.
+   */
+  sent(id: string, from: string, to: string, cause?: string, progress = false): Finding[] {
+    const before = cause === undefined ? undefined : this.#messages.get(cause);
+    let chain: Chain;
+    if (before === undefined) chain = { cycle: new Cycle(), depth: 0, reported: 0, hops: [] };
+    // The first answer goes on with the chain; the next ones begin chains of their own.
+    else if (before.answers++ === 0) chain = before.chain;
+    else chain = { cycle: new Cycle(), depth: before.chain.depth, reported: 0, hops: [] };
+    const origin = before?.origin ?? { name: id, messages: 0, reported: 0 };
+    const generation = before === undefined ? 0 : before.generation + 1;
+    origin.messages++;
+    this.#messages.set(id, { chain, origin, generation, answers: 0 });
+    if (this.#messages.size > MESSAGES_MAX) this.#messages.delete(this.#messages.keys().next().value as string);
+    chain.depth++;
+    chain.hops.push(to);
+    if (chain.hops.length > HOPS_MAX) chain.hops.shift();
+    // What changed the world is a symbol of its own, so the round is broken.
+    chain.cycle.take(progress ? mix(hashText(id), 1) : mix(hashText(from), hashText(to)));
+    const found: Finding[] = [];
+    const period = chain.cycle.period;
+    if (period !== undefined && period.period > 1) {
+      const rounds = period.matched / period.period;
+      const confidence = rounds / (rounds + this.#bounds.rounds / 3);
+      if (rounds >= 2 && confidence >= chain.reported + 0.1) {
+        chain.reported = confidence;
+        const who = chain.hops.slice(-period.period);
+        found.push({
+          detector: 'ping_pong',
+          confidence,
+          evidence: {
+            text: `${who.join(' → ')} and round again, ${Math.round(rounds) + 1} times, each message caused by the one before.`,
+            events: [],
+            subjects: who,
+            figures: { period: period.period, rounds: rounds + 1, depth: chain.depth },
+          },
+        });
+      }
+    }
+    const growth = origin.messages / (generation + 1);
+    if (growth >= 2 && origin.messages >= this.#bounds.storm / 4) {
+      const confidence = Math.min(0.95, (growth / (growth + 4)) * 0.5 + (origin.messages / (origin.messages + this.#bounds.storm)) * 0.5);
+      if (confidence >= origin.reported + 0.1) {
+        origin.reported = confidence;
+        found.push({
+          detector: 'cascade',
+          confidence,
+          evidence: {
+            text: `One message begot ${origin.messages} in ${generation + 1} generations.`,
+            events: [],
+            subjects: [from, to],
+            figures: { messages: origin.messages, generations: generation + 1, growth },
+          },
+        });
+      }
+    }
+    return found;
+  }
+
+  get size(): number {
+    return this.#messages.size;
+  }
+}

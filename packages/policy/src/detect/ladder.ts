@@ -1,0 +1,177 @@
+/**
+ * What follows from findings: observe → notice → slow → pause → kill. A pure function of findings, settings and how far
+ * the run has come; the thresholds are data, by detector, layered by tenant, agent and tool.
+ */
+import type { DetectorName, Finding } from './events.ts';
+
+export const STEPS = ['observe', 'notice', 'slow', 'pause', 'kill'] as const;
+export type Step = (typeof STEPS)[number];
+
+/** Confidence from which each step may be taken; a step left out is never taken for this detector. */
+export type Thresholds = { readonly [S in Exclude<Step, 'observe'>]?: number };
+export interface LadderSettings {
+  readonly detectors: { readonly [D in DetectorName]?: Thresholds };
+  /** Events a run has after a step before a higher one: an agent that was given notice may change course. */
+  readonly grace_events: number;
+  /** Events without a finding after which it is a step lower again. */
+  readonly calm_events: number;
+}
+
+export const LADDER: LadderSettings = {
+  detectors: {
+    repeat: { notice: 0.5, slow: 0.66, pause: 0.8 },
+    repeat_error: { notice: 0.5, slow: 0.66, pause: 0.8 },
+    cycle: { notice: 0.5, slow: 0.66, pause: 0.8 },
+    near_repeat: { notice: 0.5, slow: 0.7, pause: 0.85 },
+    no_progress: { notice: 0.5, slow: 0.7, pause: 0.85 },
+    stuck: { notice: 0.35, slow: 0.45, pause: 0.55, kill: 0.75 },
+    runaway: { notice: 0.5, slow: 0.7, pause: 0.85 },
+    // Odd is not wrong: a person looks at it.
+    drift: { notice: 0.7, pause: 0.85 },
+    ping_pong: { notice: 0.4, slow: 0.6, pause: 0.7, kill: 0.85 },
+    cascade: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
+    spawn_tree: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
+    deadlock: { pause: 1 },
+    interference: { notice: 0.5, pause: 0.7 },
+  },
+  grace_events: 4,
+  calm_events: 40,
+};
+
+/** How far a run has come. Part of the run's saved state. */
+export interface Rung {
+  readonly step: Step;
+  /** Position at which it came here, and of the last finding. */
+  readonly at: number;
+  readonly seen: number;
+}
+export const GROUND: Rung = { step: 'observe', at: 0, seen: 0 };
+
+export interface Climb {
+  readonly rung: Rung;
+  /** The step to take now; undefined if it is where it was. */
+  readonly take?: Exclude<Step, 'observe'>;
+  /** Why: the findings that ask for it, the surest first. */
+  readonly because: readonly Finding[];
+}
+
+/**
+ * Judges the findings of one event at `position`. It goes one step at a time, and not before the grace of the last one
+ * is over, except to the highest step and only if the finding is as good as certain (a tree that doubles every second
+ * leaves no time for notices): a threshold of the highest step that is reached twice over in remaining doubt.
+ */
+export function climb(rung: Rung, findings: readonly Finding[], position: number, settings: LadderSettings = LADDER): Climb {
+  if (findings.length === 0) {
+    if (rung.step === 'observe' || position - Math.max(rung.seen, rung.at) < settings.calm_events) return { rung, because: [] };
+    const lower = STEPS[STEPS.indexOf(rung.step) - 1] as Step;
+    return { rung: { step: lower, at: position, seen: rung.seen }, because: [] };
+  }
+  const seen = { ...rung, seen: position };
+  const here = STEPS.indexOf(rung.step);
+  const asked = findings
+    .map((finding) => ({ finding, step: asks(finding, settings) }))
+    .filter(({ step }) => step > here)
+    .sort((a, b) => b.step - a.step || b.finding.confidence - a.finding.confidence);
+  const [most] = asked;
+  if (most === undefined) return { rung: seen, because: [] };
+  const urgent = isUrgent(most.finding, settings);
+  if (!urgent && rung.step !== 'observe' && position - rung.at < settings.grace_events) return { rung: seen, because: [] };
+  const reach = urgent ? most.step : firstFrom(here + 1, asked, settings);
+  const step = STEPS[reach] as Exclude<Step, 'observe'>;
+  return {
+    rung: { step, at: position, seen: position },
+    take: step,
+    because: asked.filter((one) => one.step >= reach).map((one) => one.finding),
+  };
+}
+
+/** What the owner reads, and what an outcome `looped` carries: the findings as sentences, the surest first, at most 2,000 characters. */
+export function reasonOf(because: readonly Finding[]): string {
+  return because
+    .map(({ detector, confidence, evidence }) => `${detector} (${Math.round(confidence * 100)} % sure): ${evidence.text}`)
+    .join('\n')
+    .slice(0, 2000);
+}
+
+/** The highest step a finding asks for, as an index of STEPS. */
+function asks(finding: Finding, settings: LadderSettings): number {
+  const thresholds = settings.detectors[finding.detector] ?? {};
+  for (let i = STEPS.length - 1; i > 0; i--) {
+    const at = thresholds[STEPS[i] as Exclude<Step, 'observe'>];
+    if (at !== undefined && finding.confidence >= at) return i;
+  }
+  return 0;
+}
+
+/** The next step up that a detector of these has at all. */
+function firstFrom(from: number, asked: readonly { finding: Finding; step: number }[], settings: LadderSettings): number {
+  let first = STEPS.length - 1;
+  for (const { finding, step } of asked)
+    for (let i = from; i <= step; i++)
+      if (settings.detectors[finding.detector]?.[STEPS[i] as Exclude<Step, 'observe'>] !== undefined) {
+        first = Math.min(first, i);
+        break;
+      }
+  return first;
+}
+
+function isUrgent(finding: Finding, settings: LadderSettings): boolean {
+  const thresholds = settings.detectors[finding.detector] ?? {};
+  const highest = Math.max(0, ...Object.values(thresholds));
+  return highest > 0 && (finding.confidence >= 1 || 1 - finding.confidence <= (1 - highest) / 2);
+}
+
+/** Later layers win, detector by detector and step by step: host, tenant, agent, tool. A threshold of `null` takes the step away. */
+export interface LadderLayer {
+  readonly detectors?: { readonly [D in DetectorName]?: { readonly [S in Exclude<Step, 'observe'>]?: number | null } };
+  readonly grace_events?: number;
+  readonly calm_events?: number;
+}
+export function layered(base: LadderSettings, ...layers: readonly LadderLayer[]): LadderSettings {
+  const detectors: Record<string, Record<string, number>> = {};
+  for (const [name, thresholds] of Object.entries(base.detectors)) detectors[name] = { ...thresholds };
+  let { grace_events, calm_events } = base;
+  for (const layer of layers) {
+    grace_events = layer.grace_events ?? grace_events;
+    calm_events = layer.calm_events ?? calm_events;
+    for (const [name, thresholds] of Object.entries(layer.detectors ?? {})) {
+      const own = (detectors[name] ??= {});
+      for (const [step, at] of Object.entries(thresholds)) {
+        if (at === null) delete own[step];
+        else own[step] = at;
+      }
+    }
+  }
+  return { detectors, grace_events, calm_events };
+}
+
+/** A person's word on a step that was taken. */
+export interface Mark {
+  readonly detector: DetectorName;
+  readonly step: Exclude<Step, 'observe'>;
+  readonly confidence: number;
+  readonly right: boolean;
+}
+
+/**
+ * What the marks speak for: for each threshold with more false alarms than right ones, the confidence just above most of
+ * the false ones. It is a proposal for review and changes nothing.
+ */
+export function proposal(settings: LadderSettings, marks: readonly Mark[]): LadderLayer {
+  const detectors: Record<string, Record<string, number>> = {};
+  const groups = new Map<string, Mark[]>();
+  for (const mark of marks) {
+    const id = `${mark.detector} ${mark.step}`;
+    groups.set(id, [...(groups.get(id) ?? []), mark]);
+  }
+  for (const [id, group] of groups) {
+    const wrong = group.filter((mark) => !mark.right).map((mark) => mark.confidence);
+    if (wrong.length * 2 <= group.length) continue;
+    const [detector, step] = id.split(' ') as [DetectorName, Exclude<Step, 'observe'>];
+    const now = settings.detectors[detector]?.[step];
+    const sorted = wrong.sort((a, b) => a - b);
+    const at = Math.min(1, (sorted[Math.ceil(sorted.length * 0.9) - 1] as number) + 0.01);
+    if (now !== undefined && at > now) (detectors[detector] ??= {})[step] = Number(at.toFixed(3));
+  }
+  return { detectors };
+}

@@ -1,0 +1,269 @@
+/**
+ * What an agent version usually does, learned from runs that a person approved, and how unlike it another call is:
+ * which tools it uses and in what order, with what shape of arguments, where their values come from and where they go.
+ * A profile is plain data. Probabilities of what was never seen are Good and Turing's: the share of things seen once.
+ */
+import { hashText } from './reading.ts';
+
+export interface ProfiledCall {
+  readonly tool: string;
+  readonly input: unknown;
+  /** See CallSeen.origins. */
+  readonly origins?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** How often each thing was seen, in how many runs; `once`: how many things in one run only. */
+interface Tally {
+  runs: number;
+  once: number;
+  seen: Record<string, number>;
+}
+export interface Profile {
+  readonly version: 1;
+  runs: number;
+  readonly tools: Tally;
+  /** Of each tool: what came before it. */
+  readonly before: Record<string, Tally>;
+  /** Of each tool: the other tools that the run had used by then. */
+  readonly together: Record<string, Tally>;
+  /** Of each tool: where its arguments came from, all of them as one. */
+  readonly patterns: Record<string, Tally>;
+  /** Of each tool: the set of its arguments, with their types. */
+  readonly shapes: Record<string, Tally>;
+  /** Of each tool's argument: kinds of origin, and the values where there are few. */
+  readonly origins: Record<string, Tally>;
+  readonly values: Record<string, Tally>;
+}
+
+export const ASPECTS = ['tool', 'order', 'together', 'shape', 'pattern', 'origin', 'value'] as const;
+export type Aspect = (typeof ASPECTS)[number];
+export interface Surprise {
+  /** In nats beyond what is usual; 0: nothing odd. */
+  readonly score: number;
+  /** The odd things, oddest first. */
+  readonly parts: readonly { readonly aspect: Aspect; readonly about: string; readonly score: number }[];
+}
+
+/** Different values or orders remembered of one thing; beyond that it is known to vary. */
+const SEEN_MAX = 256;
+/** Tools and arguments that a profile keeps apart, by aspect: names of arguments can be made up without end. */
+const TALLIES_MAX = 1024;
+/** How much each aspect counts. What is done and where it goes says more than in what order. */
+export const ASPECT_WEIGHTS: Readonly<Record<Aspect, number>> = {
+  tool: 0.7,
+  order: 0.5,
+  together: 0.5,
+  shape: 0.5,
+  pattern: 1,
+  origin: 1,
+  value: 0.3,
+};
+
+const START = '^';
+/** Names come from agents: one that every object has ("constructor") must not find what is not there. */
+const own = (name: string): string => (name in Object.prototype ? `=${name}` : name);
+const nothing = (): Tally => ({ runs: 0, once: 0, seen: {} });
+export const emptyProfile = (): Profile => ({
+  version: 1,
+  runs: 0,
+  tools: nothing(),
+  before: {},
+  together: {},
+  patterns: {},
+  shapes: {},
+  origins: {},
+  values: {},
+});
+
+/** Adds one approved run. */
+export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
+  profile.runs++;
+  const tools = new Set<string>();
+  const facts: [Record<string, Tally>, string, string][] = [];
+  let previous = START;
+  for (const call of calls) {
+    for (const other of tools) if (other !== call.tool) facts.push([profile.together, call.tool, other]);
+    if (tools.size === 0) facts.push([profile.together, call.tool, START]);
+    tools.add(call.tool);
+    const found = leaves(call);
+    facts.push(
+      [profile.patterns, call.tool, patternOf(found)],
+      [profile.before, call.tool, previous],
+      [profile.shapes, call.tool, shapeOf(call.input)],
+    );
+    for (const { path, origin, value } of found) {
+      facts.push([profile.origins, `${call.tool} ${path}`, origin], [profile.values, `${call.tool} ${path}`, value]);
+    }
+    previous = call.tool;
+  }
+  // A run counts once for a thing however often it did it, so that one long run does not make it usual.
+  const done = new Set<string>();
+  const owners = new Set<Tally>();
+  for (const tool of tools) count(profile.tools, tool);
+  profile.tools.runs++;
+  for (const [table, key, what] of facts) {
+    if (table[own(key)] === undefined && Object.keys(table).length >= TALLIES_MAX) continue;
+    const tally = (table[own(key)] ??= nothing());
+    const id = `${tableName(profile, table)} ${key} ${what}`;
+    if (done.has(id)) continue;
+    done.add(id);
+    count(tally, what);
+    if (!owners.has(tally)) tally.runs++;
+    owners.add(tally);
+  }
+}
+
+function tableName(profile: Profile, table: Record<string, Tally>): string {
+  if (table === profile.before) return 'before';
+  if (table === profile.together) return 'together';
+  if (table === profile.patterns) return 'pattern';
+  if (table === profile.shapes) return 'shape';
+  return table === profile.origins ? 'origin' : 'value';
+}
+
+function count(tally: Tally, what: string): void {
+  const name = own(what);
+  sums.delete(tally);
+  const times = tally.seen[name] ?? 0;
+  if (times === 0 && Object.keys(tally.seen).length >= SEEN_MAX) return;
+  tally.seen[name] = times + 1;
+  if (times === 0) tally.once++;
+  else if (times === 1) tally.once--;
+}
+
+/** How unlike the profile one call is, coming after a call of `previous`. A profile of no runs finds nothing odd. */
+export function surprise(profile: Profile, used: readonly string[], call: ProfiledCall): Surprise {
+  if (profile.runs === 0) return { score: 0, parts: [] };
+  const parts: { aspect: Aspect; about: string; score: number }[] = [];
+  const add = (aspect: Aspect, about: string, tally: Tally | undefined, what: string) => {
+    const score = ASPECT_WEIGHTS[aspect] * (tally === undefined ? 0 : odd(tally, what));
+    if (score > 0) parts.push({ aspect, about, score });
+  };
+  add('tool', call.tool, profile.tools, call.tool);
+  const previous = used.at(-1);
+  let strangest: string | undefined;
+  let strangeness = 0;
+  const together = profile.together[own(call.tool)];
+  if (together !== undefined)
+    for (const other of new Set(used)) {
+      const score = other === call.tool ? 0 : odd(together, other);
+      if (score > strangeness) [strangest, strangeness] = [other, score];
+    }
+  if (strangest !== undefined)
+    parts.push({ aspect: 'together', about: `${call.tool} with ${strangest}`, score: ASPECT_WEIGHTS.together * strangeness });
+  const found = leaves(call);
+  const pattern = patternOf(found);
+  if (pattern !== '') add('pattern', `${call.tool} with ${pattern} from results`, profile.patterns[own(call.tool)], pattern);
+  add('order', `${call.tool} after ${previous ?? 'the start'}`, profile.before[own(call.tool)], previous ?? START);
+  add('shape', call.tool, profile.shapes[own(call.tool)], shapeOf(call.input));
+  for (const { path, origin, value } of found) {
+    // What the owner asked for in so many words is not odd, however rarely it is asked.
+    if (origin === 'prompt') continue;
+    add('value', `${call.tool} ${path}`, profile.values[`${call.tool} ${path}`], value);
+    if (origin !== 'made') add('origin', `${call.tool} ${path} from ${origin}`, profile.origins[`${call.tool} ${path}`], origin);
+  }
+  parts.sort((a, b) => b.score - a.score);
+  // The oddest thing and half of the rest: a call with many arguments is not odder for it.
+  let score = 0;
+  parts.forEach((part, i) => (score += part.score / 2 ** i));
+  return { score, parts: parts.slice(0, 4) };
+}
+
+interface Sums {
+  readonly total: number;
+  /** Share of things never seen. */
+  readonly fresh: number;
+  /** Mean surprise, in nats. */
+  readonly usual: number;
+}
+/** Sums of tallies that have not changed since; they can be made again at any time. */
+const sums = new WeakMap<Tally, Sums>();
+
+function sumsOf(tally: Tally): Sums {
+  const known = sums.get(tally);
+  if (known !== undefined) return known;
+  const times = Object.values(tally.seen);
+  const total = times.reduce((sum, one) => sum + one, 0);
+  const fresh = (tally.once + 0.5) / (total + 1);
+  // What is usual: the mean of what was seen, things never seen included.
+  let usual = -fresh * Math.log(fresh);
+  for (const one of times) {
+    const p = probability(one, total, fresh);
+    usual -= p * Math.log(p);
+  }
+  const made = { total, fresh, usual };
+  sums.set(tally, made);
+  return made;
+}
+
+const probability = (times: number, total: number, fresh: number) => (times / (total + 1)) * (1 - fresh) + 1e-9;
+
+/** How much less likely this is than what is usual there, in nats; 0 if it is no less likely. */
+function odd(tally: Tally, what: string): number {
+  const { total, fresh, usual } = sumsOf(tally);
+  const times = tally.seen[own(what)];
+  return Math.max(0, -Math.log(times === undefined ? fresh : probability(times, total, fresh)) - usual);
+}
+
+/** The arguments and their types, two levels deep: `{a:s,b:[n]}`. */
+function shapeOf(value: unknown, depth = 0): string {
+  if (Array.isArray(value)) return depth > 1 ? '[]' : `[${value.length === 0 ? '' : shapeOf(value[0], depth + 1)}]`;
+  if (typeof value === 'object' && value !== null) {
+    if (depth > 1) return '{}';
+    const names = Object.keys(value).sort().slice(0, 32);
+    return `{${names.map((name) => `${name}:${shapeOf((value as Record<string, unknown>)[name], depth + 1)}`).join(',')}}`;
+  }
+  return value === null ? '0' : ((typeof value)[0] as string);
+}
+
+interface Leaf {
+  readonly path: string;
+  readonly origin: string;
+  /** Of an address the part that says whose it is; of other text a digest. */
+  readonly value: string;
+}
+
+/** Which arguments came from results and did not stand in the prompt too. */
+function patternOf(found: readonly Leaf[]): string {
+  const paths = new Map<string, string>();
+  for (const { path, origin } of found) {
+    const kind = origin === 'prompt' || origin === 'made' ? origin : 'result';
+    const known = paths.get(path);
+    paths.set(path, known === undefined || kind === 'result' ? kind : known);
+  }
+  return [...paths]
+    .filter(([, kind]) => kind === 'result')
+    .map(([path]) => path)
+    .sort()
+    .join(',');
+}
+
+const LEAVES_MAX = 32;
+
+function leaves(call: ProfiledCall): Leaf[] {
+  const found: Leaf[] = [];
+  const visit = (value: unknown, path: string, depth: number) => {
+    if (found.length >= LEAVES_MAX || depth > 4) return;
+    if (Array.isArray(value)) for (const item of value) visit(item, path, depth + 1);
+    else if (typeof value === 'object' && value !== null)
+      for (const name of Object.keys(value).slice(0, LEAVES_MAX))
+        visit((value as Record<string, unknown>)[name], path === '' ? name : `${path}.${name}`, depth + 1);
+    else if (value !== null && value !== undefined)
+      found.push({ path, origin: call.origins === undefined ? '?' : originOf(call.origins[path]), value: valueOf(value) });
+  };
+  visit(call.input, '', 0);
+  return found;
+}
+
+/** The prompt vouches for a value that also stood elsewhere. */
+function originOf(origins: readonly string[] | undefined): string {
+  if (origins === undefined || origins.length === 0) return 'made';
+  return origins.includes('prompt') ? 'prompt' : ([...origins].sort()[0] as string);
+}
+
+function valueOf(value: unknown): string {
+  const text = String(value).trim().toLowerCase();
+  const host = /^(?:[a-z][a-z0-9+.-]*:\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:[/:?#]|$)/.exec(text.slice(0, 256));
+  if (host !== null) return host[1] as string;
+  return text.length <= 24 ? text : `#${(hashText(text) >>> 0).toString(36)}`;
+}

@@ -1,0 +1,127 @@
+/**
+ * One score for "this run is stuck", of all evidence together: a cumulative sum test (Page 1954). Each act adds what
+ * its evidence weighs and takes off what an act without evidence is forgiven; below zero the count starts anew, so
+ * a long healthy past neither helps nor harms. Where it last started is where the trouble began.
+ */
+import type { Act } from './acts.ts';
+import { EVIDENCE, STUCK_WEIGHTS, type Evidence, type StuckWeights } from './weights.ts';
+
+export interface Stuck {
+  /** The accumulated score: evidence that the run as a whole is stuck. At least 0, no upper bound. */
+  readonly score: number;
+  /** The momentary reading: whether it looks stuck right now. */
+  readonly now: number;
+  /** Position at which the present excursion began; -1: none. */
+  readonly since: number;
+  /** Acts of the present excursion. */
+  readonly acts: number;
+  /** What each kind of evidence added since then. */
+  readonly by: Readonly<Record<Evidence, number>>;
+}
+
+const SIZE = EVIDENCE.length;
+const index = Object.fromEntries(EVIDENCE.map((name, i) => [name, i])) as Readonly<Record<Evidence, number>>;
+
+/** The evidence in one act, each from 0 to 1. Turning pages and patient waiting are no evidence. */
+export function evidenceOf(act: Act, into: Float64Array): void {
+  into.fill(0);
+  const stale = Number.isNaN(act.novelty) ? 0 : Math.max(0, 1 - act.novelty);
+  if (act.message) {
+    into[index.message_alike] = act.alike;
+    into[index.message_stale] = stale;
+    into[index.unanswered] = act.unanswered ? 1 : 0;
+    into[index.failing] = act.failing ? 1 : 0;
+    into[index.retrying] = act.retrying ? 1 : 0;
+    return;
+  }
+  if (act.waited) return;
+  if (act.same > 0) {
+    // Repeats of one call depend on each other: the tenth says less than the second.
+    const weighs = Math.min(1, 2 / act.same);
+    into[index.same] = weighs;
+    into[index.same_twice] = act.same >= 2 ? weighs : 0;
+  } else {
+    // A source that gives something new each time it is asked may well be at work.
+    into[index.again] = act.again > 0 ? 1 - (1 - stale) * (act.telling ? 1 : 0.5) : 0;
+    if (!act.turnedPage) {
+      // An effect is answered by an acknowledgement, and so may a short answer be: what was done may be new all the same.
+      if (!act.effect) into[index.stale] = stale * (act.telling ? 1 : 1 - act.askedNovelty);
+      if (!act.effect && act.echoed > 0 && (act.telling || act.failing)) into[index.echo] = 1;
+      if (act.again === 0) into[index.alike] = act.alike * (1 - act.askedNovelty);
+    }
+  }
+  into[index.failed] = act.failed ? 1 : 0;
+  into[index.failed_on] = act.failures >= 2 ? 1 : 0;
+  into[index.failing] = act.failing && !act.failed ? 1 : 0;
+}
+
+/** How much more a new effect is forgiven than another act without evidence. */
+const EFFECT_FORGIVEN = 4;
+const scratch = new Float64Array(SIZE);
+
+export class StuckScore {
+  readonly #weights: Float64Array;
+  readonly #forgiven: number;
+  readonly #forgivenMessage: number;
+  readonly #keep: number;
+  readonly #by = new Float64Array(SIZE);
+  #score = 0;
+  #now = 0;
+  #since = -1;
+  #acts = 0;
+
+  constructor(weights: StuckWeights = STUCK_WEIGHTS) {
+    this.#weights = Float64Array.from(EVIDENCE, (name) => weights.evidence[name]);
+    this.#forgiven = weights.forgiven;
+    this.#forgivenMessage = weights.forgiven_message;
+    this.#keep = weights.keep;
+  }
+
+  take(act: Act): number {
+    evidenceOf(act, scratch);
+    if (this.#score === 0) {
+      this.#since = act.position;
+      this.#acts = 0;
+      this.#by.fill(0);
+    }
+    let sum = act.message ? -this.#forgivenMessage : -this.#forgiven;
+    // Something was changed that was not changed before: as far as the bus can see, that is work.
+    if (act.effect && !act.failed && act.again === 0) sum *= EFFECT_FORGIVEN;
+    for (let i = 0; i < SIZE; i++) {
+      const part = (scratch[i] as number) * (this.#weights[i] as number);
+      sum += part;
+      this.#by[i] = (this.#by[i] as number) + part;
+    }
+    this.#score = Math.max(0, this.#score + sum);
+    this.#now = Math.max(0, this.#now * this.#keep + sum);
+    this.#acts++;
+    return this.#score;
+  }
+
+  get score(): number {
+    return this.#score;
+  }
+
+  get state(): Stuck {
+    return {
+      score: this.#score,
+      now: this.#now,
+      since: this.#score === 0 ? -1 : this.#since,
+      acts: this.#acts,
+      by: Object.fromEntries(EVIDENCE.map((name, i) => [name, this.#by[i] as number])) as Record<Evidence, number>,
+    };
+  }
+
+  save(): unknown {
+    return [this.#score, this.#now, this.#since, this.#acts, ...this.#by];
+  }
+
+  load(saved: unknown): void {
+    const [score, now, since, acts, ...by] = saved as [number, number, number, number, ...number[]];
+    this.#score = score;
+    this.#now = now;
+    this.#since = since;
+    this.#acts = acts;
+    this.#by.set(by.slice(0, SIZE));
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Who waits for whom, fed by the supervisor: when no one in a group can ever go on, it is a deadlock, and the cycle is
+ * named. Only waits that nothing else ends belong here: one with a timeout ends by itself.
+ */
+import type { Finding } from './events.ts';
+
+interface Wait {
+  readonly on: readonly string[];
+  /** `all`: goes on when all of them have acted; `any`: when one has. */
+  readonly need: 'all' | 'any';
+}
+
+export class Waits {
+  readonly #waits = new Map<string, Wait>();
+
+  /** `run` now waits. Returns a finding if that makes a deadlock. */
+  waits(run: string, on: readonly string[], need: 'all' | 'any' = 'all'): Finding[] {
+    this.#waits.set(run, { on, need });
+    const stuck = this.#stuck(run);
+    if (!stuck.has(run)) return [];
+    const cycle = this.#cycle(run, stuck);
+    return [
+      {
+        detector: 'deadlock',
+        confidence: 1,
+        evidence: {
+          text: cycle.length === 1 ? `${run} waits for itself.` : `Everyone waits for the next: ${[...cycle, cycle[0]].join(' → ')}.`,
+          events: [],
+          subjects: cycle,
+          figures: { length: cycle.length, blocked: stuck.size },
+        },
+      },
+    ];
+  }
+
+  /** It goes on, or has ended. */
+  goes(run: string): void {
+    this.#waits.delete(run);
+  }
+
+  get size(): number {
+    return this.#waits.size;
+  }
+
+  /** Those reachable from `run` that can never go on: what is left when all that can are taken away. */
+  #stuck(run: string): Set<string> {
+    const left = new Set<string>();
+    const open = [run];
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      const wait = this.#waits.get(name);
+      if (wait === undefined || left.has(name)) continue;
+      left.add(name);
+      open.push(...wait.on);
+    }
+    for (let changed = true; changed;) {
+      changed = false;
+      for (const name of left) {
+        const { on, need } = this.#waits.get(name) as Wait;
+        const goes = need === 'any' ? on.some((other) => !left.has(other)) : on.every((other) => !left.has(other));
+        if (goes) {
+          left.delete(name);
+          changed = true;
+        }
+      }
+    }
+    return left;
+  }
+
+  #cycle(from: string, stuck: ReadonlySet<string>): string[] {
+    const path: string[] = [];
+    for (let name = from; ;) {
+      const seen = path.indexOf(name);
+      if (seen >= 0) return path.slice(seen);
+      path.push(name);
+      name = (this.#waits.get(name) as Wait).on.find((other) => stuck.has(other)) as string;
+    }
+  }
+}

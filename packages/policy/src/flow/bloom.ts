@@ -1,0 +1,77 @@
+/**
+ * A set of shingles in little, fixed memory. It may say that it holds what it does not, which costs an approval, and never the
+ * other way round, which would cost more. It grows by blocks up to a bound; past the bound it says so, and its owner must then
+ * take everything for a member.
+ */
+import { hash2 } from './text.ts';
+
+const FIRST_BITS = 1 << 14;
+const LAST_BITS = 1 << 20;
+/** Bits for each member: with five probes 0.9 % of strangers are taken for members of a full block. */
+const BITS_EACH = 10;
+const PROBES = 5;
+/** Each block is so much larger than the one before: few blocks are few places to look. */
+const GROWTH = 4;
+
+interface Block {
+  readonly bits: Uint32Array;
+  readonly mask: number;
+  readonly room: number;
+  used: number;
+}
+
+const block = (bits: number): Block => ({ bits: new Uint32Array(bits / 32), mask: bits - 1, room: Math.floor(bits / BITS_EACH), used: 0 });
+
+export class Bloom {
+  readonly #blocks: Block[] = [];
+  #full = false;
+
+  /** Whether something was left out: from then on a `false` of has() means nothing. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  /** Bytes held now; never more than 4/3 of LAST_BITS / 8, which is 171 KiB. */
+  get bytes(): number {
+    return this.#blocks.reduce((sum, one) => sum + one.bits.byteLength, 0);
+  }
+
+  add(text: string, from: number, to: number): void {
+    const [a, b] = hash2(text, from, to);
+    if (this.#hit(a, b)) return;
+    let last = this.#blocks.at(-1);
+    if (last === undefined || last.used >= last.room) {
+      const next = last === undefined ? FIRST_BITS : last.bits.length * 32 * GROWTH;
+      if (next > LAST_BITS) {
+        this.#full = true;
+        return;
+      }
+      last = block(next);
+      this.#blocks.push(last);
+    }
+    last.used += 1;
+    for (let i = 0; i < PROBES; i++) {
+      const at = (a + Math.imul(i, b | 1)) & last.mask;
+      last.bits[at >>> 5] = (last.bits[at >>> 5] as number) | (1 << (at & 31));
+    }
+  }
+
+  has(text: string, from: number, to: number): boolean {
+    const [a, b] = hash2(text, from, to);
+    return this.#hit(a, b);
+  }
+
+  #hit(a: number, b: number): boolean {
+    // The newest is the largest and the likeliest to know.
+    for (let one = this.#blocks.length - 1; one >= 0; one--) {
+      const { bits, mask } = this.#blocks[one] as Block;
+      let all = true;
+      for (let i = 0; all && i < PROBES; i++) {
+        const at = (a + Math.imul(i, b | 1)) & mask;
+        all = ((bits[at >>> 5] as number) & (1 << (at & 31))) !== 0;
+      }
+      if (all) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The default pack in TypeScript: what pack/default.cedar says, rule by rule, under the same names. It serves where no Cedar
+ * engine is loaded and as the oracle of the test that holds the two together. Change both or neither.
+ */
+import type { FlowFacts } from './facts.ts';
+
+export interface FlowDecision {
+  readonly verdict: 'allow' | 'approval' | 'deny';
+  /** Ids of the rules that stood against the call; empty when it is allowed. */
+  readonly rules: readonly string[];
+}
+
+/** What else the pack asks about a call; members of Cedar's `context.call`. */
+export interface CallFacts {
+  /** This version of the agent has never used this tool. */
+  readonly first_use: boolean;
+  /** Money the call moves, in units of its currency; undefined when it moves none. */
+  readonly amount?: number;
+  /** Calls of this run to this tool within the last minute, this one not counted. */
+  readonly last_minute: number;
+}
+
+/** The numbers in the pack. A host that wants others writes them into its own copy of the text. */
+export const PACK_LIMITS = { amount: 1000, per_minute: 30 } as const;
+
+interface Rule {
+  readonly id: string;
+  readonly denial: 'approval' | 'deny';
+  /** Whether it stands against an outside effect. */
+  readonly against: (flow: FlowFacts, call: CallFacts) => boolean;
+}
+
+const strange = ({ destination_origin }: FlowFacts) =>
+  destination_origin === 'untrusted' || destination_origin === 'model' || destination_origin === 'quoted';
+
+export const RULES: readonly Rule[] = [
+  {
+    id: 'private-data-stays',
+    denial: 'deny',
+    against: (flow) => flow.untrusted_input && flow.carries_private && flow.destination_origin === 'untrusted' && flow.requested !== 'yes',
+  },
+  {
+    id: 'strange-destination',
+    denial: 'approval',
+    against: (flow) => flow.effect === 'change' && flow.untrusted_input && strange(flow),
+  },
+  {
+    id: 'composed-address',
+    denial: 'approval',
+    against: (flow) => flow.effect === 'fetch' && flow.untrusted_input && strange(flow) && !flow.destination_literal,
+  },
+  {
+    id: 'selected-destination',
+    denial: 'approval',
+    against: (flow) => flow.untrusted_input && flow.destination_origin === 'selected' && flow.requested !== 'yes',
+  },
+  {
+    id: 'trusted-destination',
+    denial: 'approval',
+    against: (flow) =>
+      flow.untrusted_input && flow.destination_origin === 'trusted' && (flow.requested !== 'yes' || flow.foreign_identifier),
+  },
+  {
+    id: 'user-destination',
+    denial: 'approval',
+    against: (flow) =>
+      flow.untrusted_input &&
+      flow.destination_origin === 'user' &&
+      (flow.unasked_link || (flow.requested === 'no' && (flow.argument_origin === 'untrusted' || flow.foreign_identifier))),
+  },
+  {
+    id: 'untrusted-arguments',
+    denial: 'approval',
+    against: (flow) =>
+      flow.untrusted_input && flow.destination_origin === 'none' && (flow.argument_origin === 'untrusted' || flow.foreign_identifier),
+  },
+  {
+    id: 'not-asked-for',
+    denial: 'approval',
+    against: (flow) =>
+      flow.effect === 'change' &&
+      flow.untrusted_input &&
+      flow.destination_origin === 'none' &&
+      flow.requested === 'no' &&
+      flow.argument_origin !== 'user',
+  },
+  { id: 'money', denial: 'approval', against: (_, call) => call.amount !== undefined && !(call.amount <= PACK_LIMITS.amount) },
+  { id: 'first-use', denial: 'approval', against: (_, call) => call.first_use },
+  { id: 'rate', denial: 'deny', against: (_, call) => call.last_minute >= PACK_LIMITS.per_minute },
+];
+
+/** Judges one call. A denial outweighs an approval; all rules that stand against the call are named. */
+export function decideFlow(flow: FlowFacts, call: CallFacts): FlowDecision {
+  if (flow.effect === 'none') return { verdict: 'allow', rules: [] };
+  const against = RULES.filter((rule) => rule.against(flow, call));
+  if (against.length === 0) return { verdict: 'allow', rules: [] };
+  return { verdict: against.some((rule) => rule.denial === 'deny') ? 'deny' : 'approval', rules: against.map((rule) => rule.id) };
+}

@@ -1,0 +1,188 @@
+/**
+ * Did the principal ask for this kind of effect? A comparison of the principal's own words with a tool's name, by word stems and
+ * a small thesaurus of office English. It is a heuristic and is used as one: it opens nothing that came from untrusted text to
+ * an unknown destination, and a miss costs an approval. Only the principal's words are read, never a tool's results.
+ */
+
+/**
+ * - `yes`: verb and object are asked for. - `open`: the principal handed over to what a source says ("follow the instructions"), or the
+ * tool's name says nothing that is understood. - `no`: neither.
+ */
+export type Requested = 'yes' | 'open' | 'no';
+
+/** Kinds of doing. A word may be of several. Stems, see stem(). */
+const VERBS: Readonly<Record<string, string>> = {
+  send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let leave',
+  share: 'share invite add include grant give permit allow access invitation',
+  pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge payment transaction owe',
+  buy: 'buy purchase order rebuy reorder checkout get shop add subscribe renew pay',
+  create:
+    'create make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload file report log',
+  update:
+    'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark',
+  delete:
+    'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw close archive',
+  book: 'book reserve rent hire schedule order get reservation booking',
+  visit: 'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use',
+  run: 'run execute install deploy launch merge commit push start star fork trigger build test apply release',
+  control: 'turn switch play stop pause lock unlock dim set start adjust raise lower arm disarm open close',
+  login: 'login log sign authenticate verify use',
+};
+
+/** Things done to. A word may be of several. */
+const OBJECTS: Readonly<Record<string, string>> = {
+  message: 'email mail message dm inbox letter reply note slack channel chat sms invitation',
+  event: 'event calendar meeting appointment invite reminder schedule lunch dinner call session checkup reunion slot',
+  file: 'file document doc folder directory drive node spreadsheet list report notes pdf text attachment path content dir invoice receipt',
+  money:
+    'money payment transaction transfer bill rent fund invoice fee salary debt share refund balance account cost price amount order subscription',
+  password: 'password passcode credential pin',
+  profile: 'info information detail profile account address name phone personal setting',
+  goods: 'product item cart order basket purchase checkout goods gift wishlist',
+  person: 'user member participant people person contact colleague team friend collaborator guest attendee channel group',
+  web: 'web webpage page url website site link form article blog news',
+  device:
+    'light lamp thermostat temperature heating alarm lock door window camera music song playlist speaker tv device robot vacuum oven timer',
+  stay: 'hotel room stay restaurant table flight ticket car rental taxi trip reservation booking seat appointment doctor food meal pizza delivery',
+  code: 'repository repo branch issue pull commit code release package gist pr project star ticket bug',
+};
+
+const IRREGULAR: Readonly<Record<string, string>> = {
+  bought: 'buy', paid: 'pay', sent: 'send', wrote: 'write', written: 'write', made: 'make', gave: 'give', given: 'give',
+  told: 'tell', chose: 'choose', got: 'get', went: 'go', put: 'put', lent: 'lend', meant: 'mean', people: 'person', emails: 'email',
+}; // prettier-ignore
+
+/** A word without the endings of English grammar: `rescheduling`, `rescheduled`, `reschedules` are one. Not a linguist's stem. */
+export function stem(word: string): string {
+  const known = IRREGULAR[word];
+  if (known !== undefined) return known;
+  let one = word;
+  if (one.length > 4 && one.endsWith('ies')) one = `${one.slice(0, -3)}y`;
+  else if (one.length > 5 && one.endsWith('ing')) one = one.slice(0, -3);
+  else if (one.length > 4 && one.endsWith('ed')) one = one.slice(0, -2);
+  else if (one.length > 3 && one.endsWith('s') && !one.endsWith('ss')) one = one.slice(0, -1);
+  if (one.length > 3 && one.endsWith('e')) one = one.slice(0, -1);
+  if (one.length > 3 && one.at(-1) === one.at(-2) && !one.endsWith('ss') && !one.endsWith('ll')) one = one.slice(0, -1);
+  return one;
+}
+
+function table(groups: Readonly<Record<string, string>>): ReadonlyMap<string, ReadonlySet<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const [group, words] of Object.entries(groups)) {
+    for (const word of words.split(' ')) {
+      const of = found.get(stem(word)) ?? new Set<string>();
+      of.add(group);
+      found.set(stem(word), of);
+    }
+  }
+  return found;
+}
+const VERB_OF = table(VERBS);
+const OBJECT_OF = table(OBJECTS);
+
+const OPEN =
+  /\b(?:follow|do|perform|complete|execute|carry out|fulfil?l|handle|act on|work through|take care of)\b[^.!?]{0,40}\b(?:instructions?|actions?|tasks?|steps?|requests?|to-?dos?|what (?:it|he|she|they|the \w+) (?:says?|asks?|wants?))\b/i;
+
+const wordsOf = (text: string): string[] =>
+  text
+    .slice(0, 16_384)
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .replace(/\be-mail/g, 'email')
+    .replace(/\bcheck[- ]?up\b/g, 'checkup')
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== '')
+    .map(stem);
+
+/** Words that are things more often than deeds: `unread mail` asks for no mail to be sent. */
+const RATHER_THINGS = new Set(
+  'email mail message text post note reply comment report file log share call contact check review access payment transaction transfer reservation booking invitation'
+    .split(' ')
+    .map(stem),
+);
+/** What stands before such a word where it is a deed after all; nothing: a clause begins. */
+const BEFORE_DEEDS = new Set('please and then to also or you i we should will would could can must just now dont not'.split(' '));
+/** Verbs that say nothing but that the thing after them is done: `make a payment`. */
+const LIGHT = new Set('make do place give leave write drop set'.split(' ').map(stem));
+
+function deeds(text: string): string[] {
+  const found: string[] = [];
+  for (const clause of text.slice(0, 16_384).split(/[.,;:!?()\n\u2022]+/)) {
+    const words = wordsOf(clause);
+    const plain = clause.toLowerCase().split(/[^\p{L}\p{N}]+/u);
+    words.forEach((word, i) => {
+      const before = [words[i - 1] ?? '', plain[i - 1] ?? ''];
+      const made = words.slice(Math.max(0, i - 3), i).some((one) => LIGHT.has(one));
+      if (!RATHER_THINGS.has(word) || i === 0 || made || before.some((one) => BEFORE_DEEDS.has(one))) found.push(word);
+    });
+  }
+  return found;
+}
+
+/** What a text of the principal asks for, prepared once a run. */
+export interface Request {
+  readonly verbs: ReadonlySet<string>;
+  readonly objects: ReadonlySet<string>;
+  readonly stems: ReadonlySet<string>;
+  readonly open: boolean;
+}
+
+export function requestOf(text: string): Request {
+  // Quoted names and identifiers are not wishes: 'delete-me.txt' asks for nothing.
+  const said = text.replace(/\S*[@/]\S*|\S+\.\w{2,4}\b/g, ' ');
+  const stems = new Set(wordsOf(said));
+  const verbs = new Set<string>();
+  const objects = new Set<string>();
+  for (const one of deeds(said)) for (const group of VERB_OF.get(one) ?? []) verbs.add(group);
+  for (const one of stems) for (const group of OBJECT_OF.get(one) ?? []) objects.add(group);
+  return { verbs, objects, stems, open: OPEN.test(text) };
+}
+
+/** What a tool does, by its name. Prepared once a tool. */
+export interface Deed {
+  readonly verbs: readonly string[];
+  readonly objects: readonly string[];
+  /** Words of the name that are in no table. */
+  readonly other: readonly string[];
+}
+
+export function deedOf(toolName: string): Deed {
+  const stems = wordsOf(toolName);
+  const objects = [...new Set(stems.flatMap((one) => [...(OBJECT_OF.get(one) ?? [])]))];
+  const verbs = [...new Set(stems.flatMap((one) => [...(VERB_OF.get(one) ?? [])]))];
+  return {
+    verbs: prune(verbs, objects),
+    objects,
+    other: stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one) && one.length > 2),
+  };
+}
+
+/** What a verb of several meanings is done to tells which is meant: sending money is paying, getting a page is not buying it. */
+const DONE_TO: Readonly<Record<string, readonly string[]>> = {
+  pay: ['money'],
+  buy: ['goods', 'money', 'stay'],
+  book: ['stay', 'event'],
+  share: ['person', 'file', 'event', 'message', 'code'],
+  visit: ['web', 'message', 'file', 'code'],
+  run: ['code'],
+  control: ['device'],
+};
+
+function prune(verbs: readonly string[], objects: readonly string[]): readonly string[] {
+  if (objects.length === 0) return verbs;
+  const meant = verbs.filter((verb) => DONE_TO[verb] === undefined || DONE_TO[verb].some((object) => objects.includes(object)));
+  if (meant.includes('pay') && objects.includes('money')) return meant.filter((verb) => verb !== 'send');
+  if (meant.includes('buy') && objects.includes('goods')) return meant.filter((verb) => verb === 'buy' || verb === 'delete');
+  return meant.length === 0 ? verbs : meant;
+}
+
+/** Whether a deed is among the things asked for. A tool whose name says nothing known is compared word by word. */
+export function requested(request: Request, deed: Deed): Requested {
+  const verb = deed.verbs.some((one) => request.verbs.has(one));
+  const object = deed.objects.some((one) => request.objects.has(one));
+  const word = deed.other.some((one) => request.stems.has(one));
+  const selfEvident = deed.verbs.some((one) => one === 'pay' || one === 'buy' || one === 'book' || one === 'send');
+  const bare = deed.objects.length === 0 && deed.other.length === 0;
+  if ((verb && (object || word || selfEvident || bare)) || (word && object)) return 'yes';
+  return request.open || deed.verbs.length === 0 ? 'open' : 'no';
+}

@@ -1,0 +1,341 @@
+/**
+ * Where did this argument come from? One index a run, of what stood in the principal's own words, in trusted results and in
+ * untrusted results. It keeps hashes, not texts (but for the principal's words), in bounded memory, and answers in microseconds.
+ *
+ * It errs to one side. For the principal's words and trusted results it is exact and may forget: what it forgets is not trusted.
+ * For untrusted results it is a Bloom filter over shingles (Broder 1997) and may see what was not there: that costs an approval.
+ * When it runs out of room it says that everything unknown is untrusted.
+ */
+import type { Json } from '@corral/protocol/json';
+import { Bloom } from './bloom.ts';
+import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
+import { decodings, fold, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
+
+/** Bounds of one index. Together with three Bloom filters of at most 171 KiB each, about 2 MiB for a run that fills them all. */
+export const PROVENANCE = {
+  /** Of the principal's words, kept as text. */
+  user_chars: 64 * 1024,
+  trusted_values: 8192,
+  /** Identifiers and whole fields of untrusted results that are known one by one. */
+  untrusted_values: 8192,
+  /** Of one result; what is beyond makes the index full. */
+  result_chars: 256 * 1024,
+  /** Of one argument leaf; a longer one is judged by its beginning and its end. */
+  argument_chars: 16 * 1024,
+  tokens: 4096,
+} as const;
+
+/** Letters and digits in one shingle. */
+const SHINGLE = 6;
+/** Share of an argument's shingles that must be known for it to count as copied. An edit of one letter costs six. */
+const COPIED = 0.5;
+/** Shingles of one argument that are looked up, spread evenly over it; a short argument has no more. */
+const SAMPLES = 128;
+/** Identifiers of one argument that are looked up; with more, the rest count as foreign. */
+const IDENTIFIERS = 256;
+/** Encoded pieces inside one untrusted result that are undone and indexed too. */
+const DECODED_PIECES = 32;
+
+/**
+ * - `user`: stands in the principal's words.
+ * - `trusted`: stands in a result of a trusted tool, and was not merely echoed there from an argument of other origin.
+ * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name, of a record that the principal's words chose, or a plain name that leads nowhere outside.
+ * - `quoted`: words, but no identifier, out of an untrusted result that the principal pointed to by its file name, address or link.
+ * - `untrusted`: stands, perhaps re-encoded, in an untrusted result.
+ * - `model`: found nowhere: made up, worked out, reworded, or too short to say.
+ */
+export type Origin = 'user' | 'trusted' | 'selected' | 'quoted' | 'model' | 'untrusted';
+
+export interface Trace {
+  readonly origin: Origin;
+  /** How it was recognised; `full` when only the lack of room made it untrusted. */
+  readonly found: 'phrase' | 'token' | 'field' | 'span' | 'decoded' | 'full' | 'nothing';
+  /** It has words or identifiers of a private result. */
+  readonly private: boolean;
+  /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words. */
+  readonly foreign_identifier: boolean;
+  /** One of those leads somewhere: a link or a mail address. */
+  readonly foreign_link: boolean;
+  /** The call whose untrusted result it stood in, where that is known. */
+  readonly call?: number;
+}
+
+export interface ResultOf {
+  /** Number of the call in its run. */
+  readonly call: number;
+  /** Name of the tool, which names the items of a bare list: `get_channels` gives channels. */
+  readonly tool: string;
+  readonly trusted: boolean;
+  readonly private: boolean;
+  /** The arguments it was called with. */
+  readonly args: Json;
+}
+
+interface Field {
+  readonly call: number;
+  readonly name: string;
+  readonly selected: boolean;
+}
+
+/** Words too common to choose a record by. Four letters and more; shorter words never choose. */
+const COMMON = new Set(
+  'that this with from have will your their there what when which would could should please make sure them they then than also about into does need want know tell give show find check list send email file create event some more most last next time date day month year week today tomorrow true false null'.split(
+    ' ',
+  ),
+);
+
+export class Provenance {
+  #words = ' ';
+  readonly #userTokens = new Set<string>();
+  readonly #choosing = new Set<string>();
+  readonly #trusted = new Set<number>();
+  readonly #identifiers = new Map<number, number>();
+  readonly #fields = new Map<number, Field[]>();
+  #fieldCount = 0;
+  /** Values of untrusted or unknown origin that this run has used as arguments: no later result makes them known. */
+  readonly #used = new Set<number>();
+  #vouching = true;
+  readonly #untrusted = new Bloom();
+  /** What of the untrusted text stood in results that the principal pointed to. */
+  readonly #pointed = new Bloom();
+  readonly #private = new Bloom();
+  #full: boolean;
+  #anyUntrusted: boolean;
+
+  /**
+   * @param past `unknown` for a run whose earlier results are not at hand (continued from a checkpoint): whatever is neither the
+   * principal's nor a trusted tool's from here on counts as untrusted
+   */
+  constructor(past: 'none' | 'unknown' = 'none') {
+    this.#full = past === 'unknown';
+    this.#anyUntrusted = this.#full;
+  }
+
+  /** Whether something untrusted did not fit, so that everything unknown counts as untrusted. */
+  get full(): boolean {
+    return this.#full || this.#untrusted.full;
+  }
+
+  /** Bytes of the filters and a rough sum of the rest; for tests of the bound and for metering. */
+  get bytes(): number {
+    const keyed = this.#trusted.size + this.#identifiers.size + this.#fieldCount + this.#choosing.size + this.#used.size;
+    return this.#untrusted.bytes + this.#pointed.bytes + this.#private.bytes + this.#words.length * 2 + keyed * 40;
+  }
+
+  /** Takes the principal's words: the input of the run, an answer to `ask`. */
+  user(value: Json): void {
+    for (const leaf of leavesOf(value).leaves) {
+      const room = PROVENANCE.user_chars - this.#words.length;
+      if (room <= 0) return;
+      for (const one of tokens(fold(String(leaf.value).slice(0, room)), PROVENANCE.tokens)) {
+        this.#words += `${one} `;
+        this.#userTokens.add(one);
+        for (const word of one.split(/[^\p{L}\p{N}]+/u)) if (word.length >= 4 && !COMMON.has(word)) this.#choosing.add(word);
+      }
+      this.#words += '\n ';
+    }
+  }
+
+  /** Takes the result of a call, in the order in which results became known to the agent. */
+  result(of: ResultOf, value: Json): void {
+    const { leaves, complete } = leavesOf(value);
+    this.#use(of.args);
+    if (of.trusted) this.#takeTrusted(leaves);
+    else {
+      this.#anyUntrusted = true;
+      if (!complete) this.#full = true;
+      this.#takeUntrusted(of, leaves);
+    }
+    if (of.private) {
+      let room: number = PROVENANCE.result_chars;
+      for (const leaf of leaves) {
+        const text = fold(String(leaf.value).slice(0, room));
+        room -= text.length;
+        this.#shingle(this.#private, squeeze(text));
+      }
+    }
+  }
+
+  /** Where one argument leaf came from. `parameter` is the name of the tool's parameter it stands under. */
+  trace(value: string | number, parameter: string): Trace {
+    const raw = String(value);
+    const text =
+      raw.length <= PROVENANCE.argument_chars
+        ? raw
+        : raw.slice(0, PROVENANCE.argument_chars / 2) + raw.slice(-PROVENANCE.argument_chars / 2);
+    const folded = fold(text);
+    const words = tokens(folded, PROVENANCE.tokens);
+    const phrase = words.join(' ');
+    const squeezed = squeeze(folded);
+    const named = [...new Set(words.filter(isIdentifier))];
+    const looked = named.length > IDENTIFIERS ? named.slice(0, IDENTIFIERS) : named;
+    const isPrivate = this.#covered(this.#private, squeezed, 0.2) || looked.some((one) => this.#has(this.#private, one));
+    const foreign = looked.filter((one) => !this.#userTokens.has(one) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one));
+    const more = named.length > IDENTIFIERS && this.#anyUntrusted;
+    const about = {
+      private: isPrivate,
+      foreign_identifier: more || foreign.length > 0,
+      foreign_link: (more && named.some(isLink)) || foreign.some(isLink),
+    };
+    if (phrase === '' || this.#words.includes(` ${phrase} `))
+      return { origin: 'user', found: phrase === '' ? 'nothing' : 'phrase', ...about };
+    if (this.#trusted.has(key(phrase))) return { origin: 'trusted', found: 'token', ...about };
+    const fields = this.#fields.get(key(phrase));
+    const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
+    if (chosen !== undefined)
+      return { origin: 'selected', found: 'field', call: chosen.call, private: isPrivate, foreign_identifier: false, foreign_link: false };
+    if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
+    if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
+      return { origin: 'model', found: 'nothing', ...about };
+    if (named.length === 0 && this.#covered(this.#pointed, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
+    const call = fields?.[0]?.call ?? this.#identifiers.get(key(phrase));
+    if (fields !== undefined || call !== undefined) {
+      return { origin: 'untrusted', found: fields === undefined ? 'token' : 'field', ...(call === undefined ? {} : { call }), ...about };
+    }
+    if (this.#covered(this.#untrusted, squeezed, COPIED) || this.#isUntrustedToken(phrase))
+      return { origin: 'untrusted', found: 'span', ...about };
+    for (const decoded of decodings(text)) {
+      const inner = fold(decoded);
+      const copied = this.#covered(this.#untrusted, squeeze(inner), COPIED);
+      if (copied || tokens(inner, PROVENANCE.tokens).some((one) => isIdentifier(one) && this.#isUntrustedToken(one))) {
+        return { origin: 'untrusted', found: 'decoded', private: isPrivate, foreign_identifier: true, foreign_link: true };
+      }
+    }
+    if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true, foreign_link: true };
+    return { origin: 'model', found: 'nothing', ...about };
+  }
+
+  /**
+   * A trusted tool that repeats what it was given vouches for nothing: `no contact named X` does not make X known, and neither does
+   * a cart that shows what the run itself put there.
+   */
+  #use(args: Json): void {
+    for (const leaf of leavesOf(args).leaves) {
+      const { origin } = this.trace(leaf.value, leaf.name);
+      if (origin === 'user' || origin === 'trusted' || origin === 'selected') continue;
+      for (const one of [String(leaf.value), ...decodings(String(leaf.value))]) {
+        const words = tokens(fold(one), PROVENANCE.tokens);
+        if (this.#used.size + words.length > PROVENANCE.trusted_values) this.#vouching = false;
+        else for (const word of [words.join(' '), ...words]) this.#used.add(key(word));
+      }
+    }
+  }
+
+  #takeTrusted(leaves: readonly Leaf[]): void {
+    let room: number = PROVENANCE.result_chars;
+    const vouch = (one: string) => {
+      const known = key(one);
+      if (!this.#used.has(known) && this.#vouching && this.#trusted.size < PROVENANCE.trusted_values) this.#trusted.add(known);
+    };
+    for (const leaf of leaves) {
+      if (room <= 0) return;
+      const text = fold(String(leaf.value).slice(0, room));
+      room -= text.length;
+      const words = tokens(text, PROVENANCE.tokens);
+      if (words.length <= 8 && !words.some((one) => this.#used.has(key(one)))) vouch(words.join(' '));
+      for (const one of words) if (isIdentifier(one)) vouch(one);
+    }
+  }
+
+  #takeUntrusted(of: ResultOf, leaves: readonly Leaf[]): void {
+    const keys = leavesOf(of.args).leaves.map((leaf) => ({
+      text: fold(String(leaf.value)),
+      origin: this.trace(leaf.value, leaf.name).origin,
+    }));
+    const asked = new Set(keys.map(({ origin }) => origin));
+    // A record found by a key that came from untrusted text was chosen by whoever wrote the text.
+    const clean = !asked.has('untrusted');
+    const queried = clean && asked.has('user');
+    // Found by a file name, an address, a link that the principal wrote down: this very source, and no search that others can be found by.
+    const pointed = clean && keys.some(({ text, origin }) => origin === 'user' && tokens(text, 64).some(isIdentifier));
+    const named = new Set<number>();
+    if (clean) {
+      for (const leaf of leaves) if (leaf.record > 0 && !named.has(leaf.record) && this.#chooses(leaf)) named.add(leaf.record);
+    }
+    let room: number = PROVENANCE.result_chars;
+    let pieces = DECODED_PIECES;
+    for (const leaf of leaves) {
+      const raw = String(leaf.value);
+      if (raw.length > room) this.#full = true;
+      const text = fold(raw.slice(0, Math.max(0, room)));
+      room -= raw.length;
+      const words = tokens(text, Number.POSITIVE_INFINITY);
+      const item = leaf.record === 0 && /^\[\d+\]$/.test(leaf.path);
+      const chosen = item ? queried : leaf.record > 0 && (named.has(leaf.record) || (queried && named.size === 0));
+      // A plain name in a field of its own points to something in the tool's own directory, and to no address outside.
+      const selected = chosen || (clean && words.length <= 4 && !words.some(isIdentifier));
+      if ((item || leaf.record > 0) && words.length <= 16) {
+        this.#field(words.join(' '), { call: of.call, name: item ? of.tool : leaf.name, selected });
+      }
+      this.#indexText(text, words, of.call);
+      if (pointed) this.#shingle(this.#pointed, squeeze(text));
+      for (const piece of raw.slice(0, PROVENANCE.result_chars).split(/[\s"'<>(),]+/)) {
+        if (pieces <= 0) break;
+        if (piece.length < 8) continue;
+        for (const decoded of decodings(piece)) {
+          pieces -= 1;
+          const inner = fold(decoded);
+          this.#indexText(inner, tokens(inner, PROVENANCE.tokens), of.call);
+        }
+      }
+    }
+  }
+
+  #indexText(text: string, words: readonly string[], call: number): void {
+    for (const one of words) {
+      const known = key(one);
+      if (isIdentifier(one) && !this.#identifiers.has(known)) {
+        if (this.#identifiers.size < PROVENANCE.untrusted_values) this.#identifiers.set(known, call);
+      }
+      // The whole token, marked off so that it is no shingle: short ones and those the map has no room for.
+      this.#untrusted.add(`\n${one}`, 0, one.length + 1);
+    }
+    this.#shingle(this.#untrusted, squeeze(text));
+  }
+
+  #field(phrase: string, field: Field): void {
+    if (phrase === '') return;
+    const known = key(phrase);
+    const fields = this.#fields.get(known);
+    if (fields === undefined) {
+      if (this.#fieldCount >= PROVENANCE.untrusted_values) return;
+      this.#fields.set(known, [field]);
+    } else {
+      if (fields.length >= 4 || fields.some((one) => one.name === field.name && one.selected === field.selected)) return;
+      fields.push(field);
+    }
+    this.#fieldCount += 1;
+  }
+
+  #chooses(leaf: Leaf): boolean {
+    const text = fold(String(leaf.value).slice(0, 256));
+    return text.split(/[^\p{L}\p{N}]+/u).some((word) => this.#choosing.has(word));
+  }
+
+  #shingle(into: Bloom, squeezed: string): void {
+    for (let i = 0; i + SHINGLE <= squeezed.length; i++) into.add(squeezed, i, i + SHINGLE);
+  }
+
+  #covered(by: Bloom, squeezed: string, share: number): boolean {
+    const all = squeezed.length - SHINGLE + 1;
+    if (all <= 0) return false;
+    const step = Math.max(1, Math.floor(all / SAMPLES));
+    let hits = 0;
+    let looked = 0;
+    for (let i = 0; i < all; i += step) {
+      looked += 1;
+      if (by.has(squeezed, i, i + SHINGLE)) hits += 1;
+    }
+    return hits / looked >= share;
+  }
+
+  #has(by: Bloom, one: string): boolean {
+    return this.#covered(by, squeeze(one), 1);
+  }
+
+  #isUntrustedToken(one: string): boolean {
+    if (this.#identifiers.has(key(one)) || this.#untrusted.has(`\n${one}`, 0, one.length + 1)) return true;
+    const bare = token(one);
+    return isIdentifier(bare) && this.#covered(this.#untrusted, squeeze(bare), 0.8);
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What the bus keeps of the flow of information of one run: its label, its provenance index, and what its principal asked for.
+ * A fold over the journal: the same deliveries in the same order give the same state, so it is rebuilt, not stored.
+ */
+import type { Json } from '@corral/protocol/json';
+import { flowOf, type CallHistory, type Flow, type FlowTool } from './facts.ts';
+import { requestOf, type Request } from './intent.ts';
+import { afterOutsideEffect, CLEAN, join, labelOf, type Label } from './labels.ts';
+import { leavesOf } from './leaves.ts';
+import { Provenance } from './provenance.ts';
+
+export interface Returned {
+  /** Number of the call in its run. */
+  readonly call: number;
+  readonly tool: FlowTool;
+  /** What the tool says of its results: whether a stranger may have written them. */
+  readonly returns: 'trusted' | 'untrusted';
+  /** Whose private data the result may hold; undefined for public data. */
+  readonly private_to?: string;
+  readonly args: Json;
+}
+
+export class FlowRun {
+  readonly provenance: Provenance;
+  #label: Label;
+  #request: Request;
+
+  /**
+   * @param words what the principal wrote: the run's input
+   * @param label of the state the run goes on from; CLEAN for a new one
+   * @param past `unknown` when the results behind that label are not at hand
+   */
+  constructor(words: Json, label: Label = CLEAN, past: 'none' | 'unknown' = 'none') {
+    this.provenance = new Provenance(past);
+    this.#label = label;
+    this.provenance.user(words);
+    this.#request = requestOf(textOf(words));
+  }
+
+  get label(): Label {
+    return this.#label;
+  }
+
+  /** The facts of a call about to be made. */
+  flow(tool: FlowTool, args: Json, history: CallHistory, known_destination: (destination: string) => boolean): Flow {
+    return flowOf(
+      { sticky: this.#label.sticky, provenance: this.provenance, request: this.#request, known_destination },
+      tool,
+      args,
+      history,
+    );
+  }
+
+  /** A call’s result became known to the agent: read, not merely held as a handle. */
+  read(of: Returned, result: Json): void {
+    const { call, tool, returns, private_to, args } = of;
+    const trusted = returns === 'trusted';
+    this.provenance.result({ call, tool: tool.name, trusted, private: private_to !== undefined, args }, result);
+    this.#label = join(this.#label, labelOf(tool.name, { untrusted: !trusted, ...(private_to === undefined ? {} : { private_to }) }));
+    if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
+  }
+
+  /** Raises the label by what came another way: a message, a handle that was opened, state of a checkpoint. */
+  raise(label: Label): void {
+    this.#label = join(this.#label, label);
+  }
+}
+
+/** The words of an input in one text; numbers ask for nothing. */
+function textOf(words: Json): string {
+  return leavesOf(words)
+    .leaves.filter((leaf) => typeof leaf.value === 'string')
+    .map((leaf) => leaf.value)
+    .join('\n');
+}

@@ -1,0 +1,91 @@
+/** Reads recorded agent runs: one JSON object a line, gzipped. What they are is in the README beside them. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import type { Seen } from '@corral/policy/detect/events';
+
+export interface Call {
+  readonly agent: string;
+  readonly tool: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly step?: number;
+  readonly result?: string | null;
+  readonly res_sha?: string | null;
+  readonly res_len?: number;
+  readonly error?: string | null;
+  readonly src?: Readonly<Record<string, readonly (string | number)[]>>;
+  readonly hijack?: boolean;
+}
+export interface Row {
+  readonly id: string;
+  readonly source: string;
+  readonly model: string;
+  readonly defense?: string | null;
+  readonly suite?: string;
+  readonly task: string;
+  readonly role?: string;
+  readonly injected?: boolean;
+  readonly utility?: boolean | null;
+  readonly security?: boolean | null;
+  readonly n_steps?: number;
+  readonly ledger?: readonly { readonly after_call: number; readonly in_loop: boolean }[];
+  readonly label_step_repetition?: boolean;
+  readonly label_trajectory_restart?: boolean;
+  readonly calls: readonly Call[];
+}
+
+/** All rows of the files whose name matches. `dir` holds the files, or a folder `dev` with them. */
+export function rows(dir: string, name: RegExp): Row[] {
+  const folder = existsSync(join(dir, 'dev')) ? join(dir, 'dev') : dir;
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.jsonl.gz') && name.test(file))
+    .sort()
+    .flatMap((file) =>
+      gunzipSync(readFileSync(join(folder, file)))
+        .toString('utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Row),
+    );
+}
+
+/**
+ * A recorded call as the bus would have shown it. Results are clipped in the records; the digest of the whole one
+ * stands behind the clipped text, so that two results are the same when the whole ones were.
+ */
+export function seen(row: Row, index: number): Seen[] {
+  const call = row.calls[index] as Call;
+  const at = 0;
+  if (isMessage(call)) return [{ kind: 'sent', at, peer: `${call.agent} ${call.tool}`, body: text(call) }];
+  const alone = row.calls.every((one) => one.agent === call.agent);
+  const asked: Seen = { kind: 'call', at, id: index, tool: alone ? call.tool : `${call.agent} ${call.tool}`, input: call.args };
+  if (hasFailed(call))
+    return [asked, { kind: 'result', at, id: index, error: { code: 'CORRAL_TOOL_FAILED', message: call.error as string } }];
+  if (isCutOff(row.calls, index)) return [asked];
+  // Some records have no results at all.
+  if (call.result === undefined || call.result === null) return [asked, { kind: 'result', at, id: index }];
+  return [asked, { kind: 'result', at, id: index, value: clipped(call.result, call) }];
+}
+
+/** Speech of one agent to another. */
+function isMessage(call: Call): boolean {
+  return /^(?:say|delegate|report)(?::|$)/.test(call.tool);
+}
+
+export function hasFailed(call: Call): boolean {
+  return (call.error ?? '') !== '';
+}
+
+/** A call of the last step with an empty result: the run was cut off there, and nobody saw what would have come back. */
+export function isCutOff(calls: readonly Call[], index: number): boolean {
+  const call = calls[index] as Call;
+  return (call.result ?? '') === '' && !hasFailed(call) && call.step !== undefined && call.step === calls.at(-1)?.step;
+}
+
+function text(call: Call): unknown {
+  return typeof call.args['text'] === 'string' ? call.args['text'] : call.args;
+}
+
+function clipped(result: string, call: Call): unknown {
+  return result.endsWith('…') && typeof call.res_sha === 'string' ? [result, call.res_sha] : result;
+}

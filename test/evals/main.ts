@@ -1,0 +1,41 @@
+/** `npm run eval -- NAME --data DIR [--json] [--plots DIR]`: measures Corral on recorded or made-up behaviour. It judges nothing. */
+import { readdirSync } from 'node:fs';
+
+export interface EvalOptions {
+  /** Folder of the recorded runs. */
+  readonly data: string | undefined;
+  /** Folder that figures are drawn into. */
+  readonly plots: string | undefined;
+}
+/** What is printed: as JSON, or as text for people. */
+export interface Measured {
+  readonly json: unknown;
+  readonly text: string;
+}
+
+/** Each prints for itself, or answers with what is to be printed. */
+type Eval = (args: readonly string[], options: EvalOptions) => Promise<Measured | void>;
+const EVALS: Readonly<Record<string, Eval>> = {
+  containment: async (args) => (await import('./containment.ts')).run(args),
+  loops: async (_, options) => (await import('./loops.ts')).loops(options),
+  synthetic: async (_, options) => (await import('./synthetic.ts')).synthetic(options),
+};
+
+const [name, ...args] = process.argv.slice(2);
+const value = (flag: string) => (args.includes(flag) ? args[args.indexOf(flag) + 1] : undefined);
+const run = name === undefined ? undefined : EVALS[name];
+if (run === undefined) {
+  console.error(`${name === undefined ? 'Which?' : `There is no evaluation ${name}.`} There are: ${Object.keys(EVALS).join(', ')}.`);
+  process.exit(2);
+}
+const data = value('--data');
+if (data !== undefined) {
+  try {
+    readdirSync(data);
+  } catch {
+    console.error(`--data names no folder: ${data}`);
+    process.exit(2);
+  }
+}
+const measured = await run(args, { data, plots: value('--plots') });
+if (measured !== undefined) console.log(args.includes('--json') ? JSON.stringify(measured.json, null, 2) : measured.text);

@@ -1,0 +1,95 @@
+/** What a cell does besides its cranks: what it holds, and what it computes when nobody has asked. */
+import { describe, expect, test } from 'vitest';
+import type { CellLauncher, CellProcess, CellProcessEvents, ProcessMeter } from '@corral/protocol/ports';
+import { findWalls, ProcessLauncher } from '@corral/supervisor';
+import { gate, readingTool, world } from '../world.ts';
+
+// Formatters and segmenters live outside of the heap that an isolate's limit counts. A little in each crank, and the look between
+// cranks took what was there for granted: a run of 64 MiB took 3 GB.
+describe.each([
+  ['segmenters', `new Intl.Segmenter('th', { granularity: 'word' }).segment('abc')[Symbol.iterator]()`],
+  ['formatters of dates', `new Intl.DateTimeFormat('en', { dateStyle: 'full', timeStyle: 'full' })`],
+])('a run that collects %s, some in each crank', (_, made) => {
+  test('is ended for its memory, and whoever shared its cell loses nothing', async () => {
+    const { opened, open } = gate();
+    const w = await world([readingTool('wait', () => opened.then(() => 'open'))], { cellsPerTenant: 1, cell_memory_mib: 256 });
+    const waiting = await w.submit(
+      await w.deploy(
+        `{ name: 'b', uses: { wait: 'tool:wait' }, async run({ caps }) { const before = Math.random(); const said = await caps.wait({}); return [said, before === before] } }`,
+      ),
+    );
+    await w.until(waiting.id, (view) => view?.waiting === 'call');
+    const hoarder = await w.deploy(
+      `{ name: 'a', async run({ sleep }) { const keep = []; for (;;) { for (let i = 0; i < 100; i++) keep.push(${made}); await sleep(0) } } }`,
+    );
+    const { ended } = await w.submit(hoarder, {}, { ceilings: { memory_mib: 32, crank_cpu_ms: 2000 } });
+    expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'memory' });
+    open();
+    expect(await waiting.ended).toEqual({ kind: 'completed', output: ['open', true] });
+  });
+});
+
+/** Launches real cells; one can be made to look as though it computed all the time, or had started processes. */
+class Restless implements CellLauncher {
+  readonly #real = new ProcessLauncher(findWalls());
+  pid: number | undefined;
+  readonly #looks: (began: number) => Partial<ProcessMeter>;
+
+  constructor(looks: (began: number) => Partial<ProcessMeter>) {
+    this.#looks = looks;
+  }
+
+  launch(events: CellProcessEvents): CellProcess {
+    const cell = this.#real.launch(events);
+    const meter = cell.meter.bind(cell);
+    const began = performance.now();
+    cell.meter = () => {
+      const read = meter();
+      return read && cell.pid === this.pid ? { ...read, ...this.#looks(began) } : read;
+    };
+    return cell;
+  }
+}
+
+test.each([
+  ['computes though nobody has asked it to', (began: number) => ({ cpu_ms: performance.now() - began })],
+  ['has started processes', () => ({ children: true })],
+])('a cell that %s is killed, and its runs go on elsewhere', async (_, looks) => {
+  const { opened, open } = gate();
+  const launcher = new Restless(looks);
+  const w = await world([readingTool('wait', () => opened.then(() => 'open'))], { launcher });
+  const source = `{ name: 'b', uses: { wait: 'tool:wait' }, async run({ caps }) { return caps.wait({}) } }`;
+  const { id, ended } = await w.submit(await w.deploy(source));
+  await w.until(id, (view) => view?.waiting === 'call');
+  launcher.pid = w.supervisor.cellOf(id)?.pid;
+  expect(launcher.pid).toBeGreaterThan(0);
+  while (w.supervisor.cells().some(({ pid }) => pid === launcher.pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+  open();
+  expect(await ended).toEqual({ kind: 'completed', output: 'open' });
+});
+
+// The host had not read yet that the first had long answered, and blamed it for what three others used of the CPU after it.
+test('a host that was held up for seconds ends nobody for what others did meanwhile', async () => {
+  let door = gate();
+  const w = await world([readingTool('wait', () => door.opened.then(() => 'open'))], { cellsPerTenant: 1 });
+  const version = await w.deploy(
+    `{ name: 'a', uses: { wait: 'tool:wait' },
+       async run({ caps }) { await caps.wait({}); let x = 0; for (let i = 0; i < 2e8; i++) x += i; return 'done' } }`,
+  );
+  // Each may use twice of what it needs; four of them use more than that.
+  const alone = await w.submit(version, {}, { ceilings: { crank_cpu_ms: 10_000 } });
+  door.open();
+  await alone.ended;
+  const needs_ms = ((await w.store.journal(alone.id)).at(-1)?.cpu_us ?? 0) / 1000;
+  door = gate();
+  const runs = await Promise.all(
+    Array.from({ length: 4 }, () => w.submit(version, {}, { ceilings: { crank_cpu_ms: Math.ceil(needs_ms * 2) } })),
+  );
+  for (const { id } of runs) await w.until(id, (view) => view?.waiting === 'call');
+  door.open();
+  // Long enough for the host to look at the first once, and not so long that the others are moved away from it.
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  const until = performance.now() + needs_ms * 8;
+  while (performance.now() < until);
+  for (const { ended } of runs) expect(await ended).toEqual({ kind: 'completed', output: 'done' });
+});
