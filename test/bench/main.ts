@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing. */
+import { api } from './api.ts';
 import { callClosed, callEffect } from './calls.ts';
 import { decide } from './decide.ts';
 import { detect } from './detect.ts';
@@ -14,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   kill,
   pause,
   density,
+  api,
   resume,
   parked,
   journal,

@@ -4,16 +4,18 @@
  */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { build, context, type BuildContext, type BuildOptions, type BuildResult, type Plugin } from 'esbuild';
 import { CorralError } from '@corral/protocol/errors';
 
 export interface BundledAgent {
   /** What runs. */
   readonly source: string;
-  /** Leads from what runs to what its author wrote. */
-  readonly source_map: string;
   /** The same with what is needed to write its schemas as JSON Schema; it is only ever asked to describe itself. */
   readonly describing: string;
+  /** From what runs back to what its author wrote (Source Map 3, without the sources themselves). */
+  readonly map: string;
+  /** The files it was made of. */
+  readonly inputs: readonly string[];
 }
 
 const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
@@ -23,37 +25,80 @@ const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
  * @throws CORRAL_BUNDLE_INVALID, naming the first error with its file and line
  */
 export async function bundleAgent(file: string): Promise<BundledAgent> {
-  const path = resolve(file);
-  const [{ text: source, map }, { text: describing }] = await Promise.all([
-    bundle(`export { default } from ${JSON.stringify(path)};`, []),
-    bundle(`export { default } from ${JSON.stringify(path)}; export { toJSONSchema } from 'corral:json-schema';`, [jsonSchemaOf(path)]),
-  ]);
-  return { source, source_map: map, describing };
+  const [source, describing] = await Promise.all(entriesOf(file).map((options) => output(build(options))));
+  return bundled(source, describing);
 }
 
-async function bundle(entry: string, plugins: Plugin[]): Promise<{ text: string; map: string }> {
+/** Bundles one agent again and again, for trying it: what has not changed is not read again, and what describes it also runs. */
+export class Bundler {
+  readonly #context: Promise<BuildContext>;
+
+  constructor(file: string) {
+    const [, describing] = entriesOf(file);
+    this.#context = context({ ...describing, sourcemap: 'external' });
+  }
+
+  /** @throws CORRAL_BUNDLE_INVALID */
+  async bundle(): Promise<BundledAgent> {
+    const both = await output((await this.#context).rebuild());
+    return bundled(both, both);
+  }
+
+  async close(): Promise<void> {
+    await (await this.#context).dispose();
+  }
+}
+
+interface Output {
+  readonly text: string;
+  readonly map: string;
+  readonly inputs: readonly string[];
+}
+
+function bundled(source: Output | undefined, describing: Output | undefined): BundledAgent {
+  const { text = '', map = '', inputs = [] } = source ?? {};
+  return { source: text, describing: describing?.text ?? '', map, inputs };
+}
+
+/** What runs, and what describes it. */
+function entriesOf(file: string): readonly [BuildOptions, BuildOptions] {
+  const path = resolve(file);
+  return [
+    optionsOf(`export { default } from ${JSON.stringify(path)};`, []),
+    optionsOf(`export { default } from ${JSON.stringify(path)}; export { toJSONSchema } from 'corral:json-schema';`, [jsonSchemaOf(path)]),
+  ];
+}
+
+function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
+  return {
+    stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: 'agent', loader: 'ts' },
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'corralBundle',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    conditions: ['import', 'default'],
+    target: 'es2024',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    logLevel: 'silent',
+    alias: { '@corral/guest': SDK },
+    plugins: [...plugins, lent],
+    outfile: 'agent.js',
+    // Who describes itself shows nobody a stack.
+    sourcemap: plugins.length === 0 ? 'external' : false,
+    sourcesContent: false,
+    metafile: true,
+  };
+}
+
+async function output(building: Promise<BuildResult>): Promise<Output> {
   try {
-    const result = await build({
-      stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: 'agent', loader: 'ts' },
-      bundle: true,
-      write: false,
-      outfile: 'agent.js',
-      sourcemap: 'external',
-      format: 'iife',
-      globalName: 'corralBundle',
-      platform: 'neutral',
-      mainFields: ['module', 'main'],
-      conditions: ['import', 'default'],
-      target: 'es2024',
-      minifySyntax: true,
-      minifyWhitespace: true,
-      legalComments: 'none',
-      logLevel: 'silent',
-      alias: { '@corral/guest': SDK },
-      plugins,
-    });
-    const file = (end: string) => result.outputFiles.find(({ path }) => path.endsWith(end))?.text ?? '';
-    return { text: file('.js'), map: file('.map') };
+    const { outputFiles = [], metafile } = await building;
+    const file = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
+    return { text: file('.js'), map: file('.js.map'), inputs: Object.keys(metafile?.inputs ?? {}).map((path) => resolve(path)) };
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
     if (first === undefined) throw error;
@@ -61,6 +106,20 @@ async function bundle(entry: string, plugins: Plugin[]): Promise<{ text: string;
     throw new CorralError('CORRAL_BUNDLE_INVALID', `${at}${first.text}`);
   }
 }
+
+/** An agent in a folder without packages of its own uses the schemas that came with Corral. */
+const lent: Plugin = {
+  name: 'lent',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^zod(\/mini)?$/ }, async ({ path, resolveDir, kind, pluginData }) => {
+      if (pluginData === lent) return undefined;
+      const own = await esbuild.resolve(path, { kind, resolveDir, pluginData: lent });
+      return own.errors.length === 0
+        ? own
+        : { path: fileURLToPath(path === 'zod' ? import.meta.resolve('zod') : import.meta.resolve('zod/mini')) };
+    });
+  },
+};
 
 /** zod/mini leaves writing JSON Schema out of its schemas; where the agent has zod, its own copy does it. */
 function jsonSchemaOf(agent: string): Plugin {

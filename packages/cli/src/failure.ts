@@ -1,5 +1,6 @@
 /** How the CLI fails: one clear sentence, its code, what to do next, and an exit code that a script can go by. */
 import { styleText } from 'node:util';
+import { ApiError } from '@corral/protocol/api/client';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 
 /** Documented in the help and the README. */
@@ -34,5 +35,6 @@ export function report(error: unknown, json: boolean): number {
   }
   if (ASKED.has(failure.code)) return EXIT.input;
   if (failure.code === 'CORRAL_UPGRADE_DIFFERS') return EXIT.outcome;
+  if (failure instanceof ApiError) return failure.status < 500 && failure.status !== 429 ? EXIT.input : EXIT.host;
   return { guest: EXIT.input, operator: EXIT.host, bug: EXIT.bug }[failure.audience];
 }

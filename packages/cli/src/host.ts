@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EXIT } from './failure.ts';
+import type { Store } from '@corral/protocol/store';
 import { keySource } from './keys.ts';
 import type { Tool } from '@corral/protocol/tool';
 import { SqliteStore } from '@corral/store/sqlite';
@@ -12,6 +13,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface Host {
   readonly supervisor: Supervisor;
+  readonly store: Store;
   readonly walls: Walls;
   close(): Promise<void>;
 }
@@ -20,9 +22,11 @@ export interface HostOptions {
   /** Where runs live; undefined: a folder that goes with the process. */
   readonly data: string | undefined;
   readonly tenants: Readonly<Record<string, { readonly tools: readonly Tool[] }>>;
+  /** Cells kept warm. */
+  readonly spares?: number;
 }
 
-export async function startHost({ data, tenants }: HostOptions): Promise<Host> {
+export async function startHost({ data, tenants, spares }: HostOptions): Promise<Host> {
   const image = readImage();
   const walls = findWalls();
   const folder = data ?? (await mkdtemp(join(tmpdir(), 'corral-')));
@@ -39,6 +43,7 @@ export async function startHost({ data, tenants }: HostOptions): Promise<Host> {
       tenants,
       image,
       cores: availableParallelism(),
+      ...(spares === undefined ? {} : { spares }),
     });
     let closing: Promise<void> | undefined;
     const close = () =>
@@ -52,7 +57,7 @@ export async function startHost({ data, tenants }: HostOptions): Promise<Host> {
       void close().finally(() => process.exit(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated));
     };
     for (const signal of SIGNALS) process.once(signal, interrupted);
-    return { supervisor, walls, close };
+    return { supervisor, store, walls, close };
   } catch (error) {
     await forget();
     throw error;

@@ -107,6 +107,40 @@ export const ERRORS = {
   },
   CORRAL_USAGE: { audience: 'operator', hint: 'See --help.' },
 
+  // The front door
+  CORRAL_UNAUTHENTICATED: { audience: 'operator', hint: 'Give a token that is valid here: `corral token create` makes one.' },
+  CORRAL_FORBIDDEN: { audience: 'operator', hint: 'Ask an admin for a role that allows this; the reference lists roles and operations.' },
+  CORRAL_ORIGIN_REFUSED: {
+    audience: 'operator',
+    hint: 'Call the address Corral listens on, or name the host in door.hosts of the configuration.',
+  },
+  CORRAL_ROUTE_UNKNOWN: { audience: 'operator', hint: 'See /openapi.json for what there is.' },
+  CORRAL_REQUEST_INVALID: { audience: 'operator', hint: 'Compare the request with /openapi.json; `errors` says what is wrong where.' },
+  CORRAL_REQUEST_TOO_LARGE: { audience: 'operator', hint: 'Send less at once; the limits are in the configuration reference.' },
+  CORRAL_RATE_LIMITED: { audience: 'operator', retryable: true, hint: 'Wait as long as Retry-After says, then send again.' },
+  CORRAL_QUEUE_FULL: {
+    audience: 'operator',
+    retryable: true,
+    hint: 'Wait until runs have ended, or have an admin raise the tenant’s queue.',
+  },
+  CORRAL_IDEMPOTENCY_MISMATCH: { audience: 'operator', hint: 'Use a new Idempotency-Key for another request.' },
+  CORRAL_TENANT_UNKNOWN: { audience: 'operator', hint: 'Name the tenant in the configuration, or check its spelling.' },
+  CORRAL_VERSION_UNKNOWN: { audience: 'operator', hint: '`corral show AGENT` lists the versions and aliases there are.' },
+  CORRAL_TOKEN_UNKNOWN: { audience: 'operator', hint: '`corral token list` lists the tokens there are.' },
+  CORRAL_SCHEDULE_UNKNOWN: { audience: 'operator', hint: '`corral schedule list` lists the schedules there are.' },
+  CORRAL_SCHEDULE_INVALID: { audience: 'operator', hint: 'Use a cron expression of five fields, such as `0 6 * * 1-5`.' },
+  CORRAL_CONFIG_INVALID: { audience: 'operator', hint: 'Fix what it names, then `corral config check`.' },
+  CORRAL_SECRET_MISSING: {
+    audience: 'operator',
+    hint: 'Set what the secret refers to, where Corral runs; its value is read at each call.',
+  },
+  CORRAL_ADDRESS_UNSAFE: {
+    audience: 'operator',
+    hint: 'Give --tls-cert and --tls-key, or say --plaintext if something in front of Corral does TLS.',
+  },
+  CORRAL_ADDRESS_TAKEN: { audience: 'operator', hint: 'Choose another --port, or stop what listens there.' },
+  CORRAL_UNREACHABLE: { audience: 'operator', retryable: true, hint: 'Start it with `corral up`, or name another with --data or --url.' },
+
   // The host
   CORRAL_POLICY_INVALID: { audience: 'operator', hint: 'Run `corral policy check`; it names each fault with its file and line.' },
   CORRAL_DATA_LOCKED: { audience: 'operator', hint: 'Stop the other Corral on this data folder, or choose another folder with --data.' },

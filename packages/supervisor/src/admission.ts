@@ -18,6 +18,8 @@ export interface Job {
   readonly principal: PrincipalId;
   readonly ceilings?: CeilingsRequest;
   readonly budget?: Budget;
+  /** Chosen beforehand by a caller who must know it to submit the same job once; else a new one. */
+  readonly id?: RunId;
 }
 
 export function digestOf(text: string): Digest {
@@ -100,7 +102,7 @@ export function admit(
   const ceilings = { ...DEFAULT_CEILINGS, ...manifest.ceilings, ...checked(CeilingsRequest, job.ceilings, 'ceilings') };
   const budget = { ...DEFAULT_BUDGET, ...manifest.budget, ...checked(Budget, job.budget, 'budget') };
 
-  const id: RunId = newId('run', powers.random);
+  const id: RunId = job.id ?? newId('run', powers.random);
   const grants: Grant[] = [];
   const root = (target: Grant['target']): Grant => {
     const grant: Grant = {

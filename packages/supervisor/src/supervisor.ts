@@ -85,6 +85,7 @@ export class Supervisor {
   readonly control: Control;
   readonly #options: SupervisorOptions;
   readonly #tools = new Map<string, Map<string, Tool>>();
+  #tenants: SupervisorOptions['tenants'] = {};
   readonly #bundles: Bundles;
   readonly #runs = new Map<RunId, Run>();
   readonly #grants = new Grants();
@@ -109,11 +110,10 @@ export class Supervisor {
   private constructor(options: SupervisorOptions) {
     const { store, clock, random, launcher, cores, image } = options;
     this.#options = options;
+    this.configure(options.tenants);
     this.#bundles = new Bundles(store);
     this.#seen = new Seen(store);
     this.#quarantines = new Quarantines(store);
-    for (const [tenant, { tools }] of Object.entries(options.tenants))
-      this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
 
     const grants = this.#grants;
     const runs = this.#runs;
@@ -257,6 +257,13 @@ export class Supervisor {
   /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
   ended(id: RunId): Promise<Outcome> {
     return this.#life.ended(id);
+  }
+
+  /** Says anew what each tenant may be granted, and what decides about it. Calls that are under way keep the tool they went to. */
+  configure(tenants: SupervisorOptions['tenants']): void {
+    this.#tenants = tenants;
+    this.#tools.clear();
+    for (const [tenant, { tools }] of Object.entries(tenants)) this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
   }
 
   /** A tool of a tenant, by name. */
@@ -457,7 +464,7 @@ export class Supervisor {
   }
 
   #policies(tenant: TenantId): Policies | undefined {
-    const source = this.#options.tenants[tenant]?.policies;
+    const source = this.#tenants[tenant]?.policies;
     return source && { current: source.current, history: this.#seen, roles: source.roles ?? (() => []) };
   }
 

@@ -31,7 +31,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     ...(options.read === undefined ? [] : await readingTools(await mustExist(options.read, '--read names no folder:'))),
     ...(options.write === undefined ? [] : await writingTools(await mustExist(options.write, '--write names no folder:'))),
   ];
-  const { source, source_map, describing } = await bundleAgent(file);
+  const { source, map: source_map, describing } = await bundleAgent(file);
   const host = await startHost({ data: options.data, tenants: { [TENANT]: { tools } } });
   let live: Live | undefined;
   try {

@@ -2,9 +2,7 @@
 import type { Command } from 'commander';
 import { diff } from './diff.ts';
 import { forkRun } from './fork.ts';
-import { journal } from './journal.ts';
 import { replay } from './replay.ts';
-import { release, resolve } from './resolve.ts';
 import { upgrade, upgradeCheck } from './upgrade.ts';
 
 const EXIT_0_1 = (zero: string, one: string) => `\nExit codes:\n  0  ${zero}\n  1  ${one}\n  others as in corral --help`;
@@ -25,13 +23,6 @@ function going(command: Command): Command {
 }
 
 export function addTravel(program: Command): void {
-  verb(program, 'journal <run>', 'show what a run was given, what it asked for and what was decided')
-    .option('--from <crank>', 'begin with this entry')
-    .addHelpText('after', `\nExample:\n  corral journal run_0123456789ab --data ./runs --json | jq '.entries[].effects'`)
-    .action(async (run: string, options: Parameters<typeof journal>[1]) => {
-      process.exitCode = await journal(run, options);
-    });
-
   verb(program, 'replay <run>', 'do a run again from its journal, with no effect leaving')
     .option('--to <crank>', 'stop after this crank')
     .option('--inspect [address]', 'run the agent in plain Node for a debugger to attach to (127.0.0.1:9229)')
@@ -83,23 +74,5 @@ export function addTravel(program: Command): void {
     .addHelpText('after', '\nExample:\n  corral upgrade run_0123456789ab hello-2.ts --data ./runs')
     .action(async (run: string, file: string, options: Parameters<typeof upgrade>[2]) => {
       process.exitCode = await upgrade(run, file, options);
-    });
-
-  going(verb(program, 'resolve <run> <call>', 'settle a call whose result is unknown'))
-    .option('--retry', 'make it again')
-    .option('--result <json>', 'this is its result')
-    .option('--fail', 'it failed, and the agent is told so')
-    .option('--go', 'let the run go on here, to its end')
-    .addHelpText('after', `\nExample:\n  corral resolve run_0123456789ab 7 --result '{"sent":true}' --data ./runs`)
-    .action(async (run: string, call: string, options: Parameters<typeof resolve>[2]) => {
-      process.exitCode = await resolve(run, call, options);
-    });
-
-  going(verb(program, 'release <run>', 'let a run go on that is held'))
-    .option('--reason <text>', 'why, for its journal')
-    .option('--go', 'let it go on here, to its end')
-    .addHelpText('after', '\nExample:\n  corral release run_0123456789ab --reason "checked the mailbox" --data ./runs')
-    .action(async (run: string, options: Parameters<typeof release>[1]) => {
-      process.exitCode = await release(run, options);
     });
 }

@@ -125,7 +125,7 @@ interface Bundled {
 /** Deploying gives no authority, so any tool may be named here; a run keeps the capabilities that it has. */
 async function bundled(laboratory: Laboratory, file: string): Promise<Bundled> {
   await mustExist(file, 'There is no file');
-  const { source, source_map, describing } = await bundleAgent(file);
+  const { source, map: source_map, describing } = await bundleAgent(file);
   const [manifests] = await laboratory.describe([describing]);
   const known = (name: string) => ({ name }) as Tool;
   return { source, source_map, file, ...versionsOf(checkBundle(source, manifests, known)) };

@@ -1,0 +1,90 @@
+/** Agents of a host: deploy, list, alias, roll back. */
+import type { Command } from 'commander';
+import { bundleAgent } from '../bundle.ts';
+import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { table } from '../screen/table.ts';
+
+const short = (digest: string) => digest.slice(0, 19);
+interface Tenant extends HostFlags {
+  readonly tenant?: string;
+}
+export const inTenant = (flags: { readonly tenant?: string }) => (flags.tenant === undefined ? {} : { tenant: flags.tenant as never });
+
+export function agentCommands(program: Command): void {
+  hostFlags(program.command('deploy'))
+    .description('bundle an agent and deploy it')
+    .argument('<file>', 'the module whose default export is the agent')
+    .option('--alias <name>', 'also point this alias at it')
+    .option('--tenant <name>', 'for hosts with several')
+    .addHelpText('after', `\nExample:\n  corral deploy agent.ts --alias prod`)
+    .action(async (file: string, flags: Tenant & { readonly alias?: string }) => {
+      const { source, describing, map } = await bundleAgent(file);
+      const deployed = await connect(flags).deployAgent({
+        body: { source, describing, source_map: map, ...inTenant(flags), ...(flags.alias === undefined ? {} : { alias: flags.alias }) },
+      });
+      print(flags, deployed, () =>
+        deployed.agents
+          .map(({ agent, version }) => `${agent}  ${version}${flags.alias === undefined ? '' : `  ${flags.alias}`}`)
+          .join('\n'),
+      );
+    });
+
+  hostFlags(program.command('agents'))
+    .description('list agents, with their aliases')
+    .option('--tenant <name>', 'only of this tenant')
+    .option('-q, --search <text>', 'only those with this in their name')
+    .addHelpText('after', `\nExample:\n  corral agents --search audit`)
+    .action(async (flags: Tenant & { readonly search?: string }) => {
+      const { items } = await connect(flags).listAgents({
+        query: { limit: 500, ...inTenant(flags), ...(flags.search === undefined ? {} : { q: flags.search }) },
+      });
+      print(flags, items, () =>
+        table(
+          [
+            { title: 'AGENT' },
+            { title: 'TENANT' },
+            { title: 'VERSIONS', align: 'right' },
+            { title: 'ALIASES' },
+            { title: 'PURPOSE', max: 50 },
+          ],
+          items.map((one) => [
+            one.agent,
+            one.tenant,
+            String(one.versions),
+            one.aliases.map(({ alias, version }) => `${alias}=${short(version)}`).join(' '),
+            one.purpose,
+          ]),
+        ).join('\n'),
+      );
+    });
+
+  hostFlags(program.command('alias'))
+    .description('point an alias at a version')
+    .argument('<agent>')
+    .argument('<alias>')
+    .argument('<version>', 'sha256:…')
+    .option('--tenant <name>', 'for hosts with several')
+    .addHelpText('after', `\nExample:\n  corral alias hello prod sha256:3cf4…`)
+    .action(async (agent: string, alias: string, version: string, flags: Tenant) => {
+      const moved = await connect(flags).moveAlias({
+        params: { agent: agent, alias },
+        body: { version: version, ...inTenant(flags) },
+      });
+      print(flags, moved, () => `${agent}@${moved.alias}  ${moved.version}`);
+    });
+
+  hostFlags(program.command('rollback'))
+    .description('point an alias at the version it had before; again, and it goes back further')
+    .argument('<agent>')
+    .option('--alias <name>', 'which alias', 'prod')
+    .requiredOption('-m, --reason <text>', 'why')
+    .option('--tenant <name>', 'for hosts with several')
+    .addHelpText('after', `\nExample:\n  corral rollback hello -m 'it greets the wrong people'`)
+    .action(async (agent: string, flags: Tenant & { readonly alias: string; readonly reason: string }) => {
+      const moved = await connect(flags).rollBack({
+        params: { agent: agent, alias: flags.alias },
+        body: { reason: flags.reason, ...inTenant(flags) },
+      });
+      print(flags, moved, () => `${agent}@${moved.alias}  ${moved.version}`);
+    });
+}

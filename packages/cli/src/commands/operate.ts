@@ -1,0 +1,145 @@
+/** What operators do: pause, resume, cancel, kill, by run, agent, version, tenant or all. */
+import type { Command } from 'commander';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { EXIT } from '../failure.ts';
+import { duration, printable, table } from '../screen/table.ts';
+
+const VERBS = {
+  pause: 'stop runs where they stand; their time stands still too',
+  resume: 'let paused runs go on',
+  cancel: 'ask runs to stop; they have a grace to tidy up',
+  kill: 'end runs now, with their children; what they were granted is taken back',
+} as const;
+type Verb = keyof typeof VERBS;
+type Result = RouteAnswer<'operate'>;
+
+interface Flags extends HostFlags {
+  readonly agent?: string;
+  readonly agentVersion?: string;
+  readonly tenant?: string;
+  readonly all?: boolean;
+  readonly reason: string;
+  readonly dryRun?: boolean;
+}
+
+export function operateCommands(program: Command): void {
+  for (const [verb, about] of Object.entries(VERBS) as [Verb, string][]) {
+    hostFlags(program.command(verb))
+      .description(about)
+      .argument('[run]', 'one run')
+      .option('--agent <name>', 'all runs of an agent')
+      .option('--agent-version <digest>', 'all runs of a version')
+      .option('--tenant <name>', 'all runs of a tenant; with --agent or --agent-version, those in it')
+      .option('--all', 'all runs you may touch')
+      .requiredOption('-m, --reason <text>', 'why; it is kept')
+      .option('--dry-run', 'only say which runs')
+      .addHelpText('after', `\nExample:\n  corral ${verb} --agent crawler -m 'it hammers the shop'`)
+      .action(async (run: string | undefined, flags: Flags) => {
+        const result = await connect(flags).operate({
+          body: { operation: verb, target: targetOf(run, flags), reason: flags.reason, dryRun: flags.dryRun === true },
+        });
+        print(flags, result, () => receipts(result));
+        if (result.refused.length > 0) process.exitCode = EXIT.outcome;
+      });
+  }
+
+  hostFlags(program.command('operations'))
+    .description('list what was done to runs, by whom and why, newest first')
+    .option('-n, --limit <number>', 'at most so many', '20')
+    .addHelpText('after', `\nExample:\n  corral operations -n 5`)
+    .action(async (flags: HostFlags & { readonly limit: string }) => {
+      const { items } = await connect(flags).listOperations({ query: { limit: Number(flags.limit) } });
+      print(flags, items, () =>
+        table(
+          [
+            { title: 'AT' },
+            { title: 'WHAT' },
+            { title: 'TARGET', max: 50 },
+            { title: 'RUNS', align: 'right' },
+            { title: 'BY' },
+            { title: 'WHY', max: 50 },
+          ],
+          items.map((one) => [
+            new Date(one.at).toISOString().slice(0, 19),
+            one.operation,
+            JSON.stringify(one.target),
+            String(one.receipts.length),
+            one.by,
+            one.reason,
+          ]),
+        ).join('\n'),
+      );
+    });
+}
+
+/** `corral events`: taken up again where it was left, whenever the host hangs up. */
+export function eventsCommand(program: Command): void {
+  hostFlags(program.command('events'))
+    .description('follow what happens on a host')
+    .option('--run <run>', 'only of this run')
+    .option('--agent <name>', 'only of this agent')
+    .option('--kinds <list>', 'only these, with commas: run.ended,run.paused')
+    .addHelpText('after', `\nExample:\n  corral events --kinds run.ended --json`)
+    .action(async (flags: HostFlags & { readonly run?: string; readonly agent?: string; readonly kinds?: string }) => {
+      const client = connect(flags);
+      const query = {
+        ...(flags.run === undefined ? {} : { run: flags.run as never }),
+        ...(flags.agent === undefined ? {} : { agent: flags.agent }),
+        ...(flags.kinds === undefined ? {} : { kinds: flags.kinds }),
+      };
+      let last: string | undefined;
+      for (;;) {
+        for await (const event of client.follow(query, { last })) {
+          if (event.kind === 'reset') {
+            process.stderr.write('some events were missed\n');
+            last = undefined;
+            continue;
+          }
+          last = event.id;
+          const { at, kind, run, agent, data } = event;
+          const text = `${new Date(at).toISOString().slice(11, 23)}  ${kind}  ${run ?? ''}  ${agent ?? ''}  ${JSON.stringify(data)}`;
+          process.stdout.write(`${flags.json === true ? JSON.stringify(event) : printable(text)}\n`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    });
+}
+
+const AGAIN_MS = 500;
+
+/** @throws CORRAL_USAGE when it is none or more than one */
+function targetOf(run: string | undefined, flags: Flags) {
+  const tenant = flags.tenant === undefined ? {} : { tenant: flags.tenant as never };
+  const named = [run, flags.agent, flags.agentVersion, flags.all === true ? 'all' : undefined].filter((one) => one !== undefined);
+  if (named.length > 1 || (named.length === 0 && flags.tenant === undefined))
+    throw new CorralError('CORRAL_USAGE', 'Name one thing: a run, --agent, --agent-version, --tenant or --all.');
+  if (run !== undefined) return { run: run as never };
+  if (flags.agent !== undefined) return { agent: flags.agent as never, ...tenant };
+  if (flags.agentVersion !== undefined) return { version: flags.agentVersion as never, ...tenant };
+  return flags.all === true ? { all: true as const } : { tenant: flags.tenant as never };
+}
+
+function receipts(result: Result): string {
+  const { receipts: done, refused, matched, operation, dryRun } = result;
+  if (dryRun) return matched.length === 0 ? 'no run' : `would ${operation}:\n${matched.map((run) => `  ${run}`).join('\n')}`;
+  const flat = (all: Result['receipts']): Result['receipts'] => all.flatMap((one) => [one, ...flat(one.children)]);
+  const rows = flat(done).map((one) => [
+    one.run,
+    one.operation,
+    duration(one.latency_ms),
+    one.cell_killed ? 'cell killed' : '',
+    `${one.grants_revoked} grants revoked`,
+    `${one.calls_aborted} calls aborted`,
+    one.calls_unknown.length === 0 ? '' : `of unknown result: ${one.calls_unknown.join(', ')}`,
+  ]);
+  const lines = table(
+    [{ title: 'RUN' }, { title: '' }, { title: 'TOOK', align: 'right' }, { title: '' }, { title: '' }, { title: '' }, { title: '' }],
+    rows,
+  );
+  return [
+    ...(rows.length === 0 ? ['no run'] : lines),
+    ...refused.map(({ run, code, detail }) => `${run}  not done: ${code} ${detail}`),
+  ].join('\n');
+}

@@ -1,0 +1,159 @@
+/** Who may come in, what runs by the clock, how the host is configured. */
+import type { Command } from 'commander';
+import { CorralError } from '@corral/protocol/errors';
+import type { Role } from '@corral/protocol/api/roles';
+import { connect, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
+import { table } from '../screen/table.ts';
+import { inTenant } from './agents.ts';
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `90d`, `12h`. @throws CORRAL_USAGE */
+function span(flag: string, text: string): number {
+  const [, amount, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (amount === undefined || unit === undefined)
+    throw new CorralError('CORRAL_USAGE', `${flag} is a number and s, m, h or d, such as 90d.`);
+  return Number(amount) * (UNITS[unit] ?? 0);
+}
+const day = (at: number | null) => (at === null ? '' : new Date(at).toISOString().slice(0, 16).replace('T', ' '));
+
+export function peopleCommands(program: Command): void {
+  const token = program.command('token').description('make, list and revoke tokens');
+  hostFlags(token.command('create'))
+    .description('make a token; its secret is printed once')
+    .argument('<name>', 'whose it is')
+    .requiredOption('--role <role...>', 'developer, operator, approver, auditor, admin')
+    .option('--tenant <name>', 'in which tenant; * for the whole host')
+    .option('--expires <span>', 'after how long: 90d, 12h', '90d')
+    .addHelpText('after', `\nExample:\n  export CORRAL_TOKEN=$(corral token create ana --role developer)`)
+    .action(async (name: string, flags: HostFlags & { readonly role: Role[]; readonly tenant?: string; readonly expires: string }) => {
+      const made = await connect(flags).makeToken({
+        body: { name, roles: flags.role, expires_in_ms: span('--expires', flags.expires), ...inTenant(flags) },
+      });
+      print(flags, made, () => made.secret);
+    });
+  hostFlags(token.command('list'))
+    .description('list tokens')
+    .addHelpText('after', `\nExample:\n  corral token list`)
+    .action(async (flags: HostFlags) => {
+      const { items } = await connect(flags).listTokens({});
+      print(flags, items, () =>
+        table(
+          [
+            { title: 'TOKEN' },
+            { title: 'NAME' },
+            { title: 'TENANT' },
+            { title: 'ROLES' },
+            { title: 'EXPIRES' },
+            { title: 'LAST USED' },
+            { title: '' },
+          ],
+          items.map((one) => [
+            one.token,
+            one.name,
+            one.tenant,
+            one.roles.join(','),
+            day(one.expires_at),
+            day(one.used_at),
+            one.revoked_at === null ? '' : 'revoked',
+          ]),
+        ).join('\n'),
+      );
+    });
+  hostFlags(token.command('revoke'))
+    .description('revoke a token, at once')
+    .argument('<token>', 'its id, as `corral token list` says')
+    .addHelpText('after', `\nExample:\n  corral token revoke token_1f2e3d4c5b6a`)
+    .action(async (id: string, flags: HostFlags) => {
+      const revoked = await connect(flags).revokeToken({ params: { token: id } });
+      print(flags, revoked, () => `${revoked.token}  ${revoked.name}  revoked`);
+    });
+  hostFlags(program.command('whoami'))
+    .description('say who you are to this host')
+    .addHelpText('after', `\nExample:\n  corral whoami`)
+    .action(async (flags: HostFlags) => {
+      const me = await connect(flags).whoAmI({});
+      print(flags, me, () => `${me.principal}  tenant ${me.tenant}  ${me.roles.join(', ')}`);
+    });
+
+  const schedule = program.command('schedule').description('submit jobs by the clock');
+  hostFlags(schedule.command('create'))
+    .description('submit a job again and again')
+    .argument('<agent>', 'NAME, NAME@ALIAS or NAME@sha256:…')
+    .requiredOption('--cron <expression>', 'five fields, UTC')
+    .option('--input <json>', 'the agent’s input, or @FILE', '{}')
+    .option('--tenant <name>', 'for hosts with several')
+    .addHelpText('after', `\nExample:\n  corral schedule create report@prod --cron '0 6 * * 1-5'`)
+    .action(async (agent: string, flags: HostFlags & { readonly cron: string; readonly input: string; readonly tenant?: string }) => {
+      const body = { agent, cron: flags.cron, input: await jsonArgument('--input', flags.input), ...inTenant(flags) };
+      const made = await connect(flags).makeSchedule({ body });
+      print(flags, made, () => `${made.schedule}  next ${day(made.next_at)}`);
+    });
+  hostFlags(schedule.command('list'))
+    .description('list schedules')
+    .addHelpText('after', `\nExample:\n  corral schedule list`)
+    .action(async (flags: HostFlags) => {
+      const { items } = await connect(flags).listSchedules({});
+      print(flags, items, () =>
+        table(
+          [{ title: 'SCHEDULE' }, { title: 'AGENT' }, { title: 'CRON' }, { title: 'NEXT' }, { title: 'LAST RUN' }, { title: '', max: 60 }],
+          items.map((one) => [one.schedule, one.agent, one.cron, day(one.next_at), one.last_run ?? '', one.last_error ?? '']),
+        ).join('\n'),
+      );
+    });
+  hostFlags(schedule.command('remove'))
+    .description('remove a schedule; its runs stay')
+    .argument('<schedule>')
+    .addHelpText('after', `\nExample:\n  corral schedule remove schedule_1f2e3d4c5b6a`)
+    .action(async (id: string, flags: HostFlags) => {
+      const removed = await connect(flags).removeSchedule({ params: { schedule: id } });
+      print(flags, removed, () => `${removed.schedule}  removed`);
+    });
+
+  const config = program.command('config').description('the configuration of a host');
+  hostFlags(config.command('show'))
+    .description('print the configuration in force')
+    .addHelpText('after', `\nExample:\n  corral config show`)
+    .action(async (flags: HostFlags) => {
+      const shown = await connect(flags).showConfig({});
+      print(
+        flags,
+        shown,
+        () => `${shown.version}  from ${shown.file ?? 'nowhere'}, applied by ${shown.applied_by}\n${JSON.stringify(shown.config, null, 2)}`,
+      );
+    });
+  config
+    .command('check')
+    .description('check a configuration file, here, without a host')
+    .argument('[file]', 'corral.config.ts or JSON', 'corral.config.ts')
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\nExample:\n  corral config check corral.config.ts`)
+    .action(async (file: string, flags: HostFlags) => {
+      const { loadConfig } = await import('@corral/server/config/load');
+      const { version, tenants } = await loadConfig(file, process.env);
+      const offered = Object.entries(tenants).map(([tenant, { tools }]) => ({ tenant, tools: tools.map(({ name }) => name) }));
+      print(flags, { version, offered }, () =>
+        [version, ...offered.map((one) => `${one.tenant}: ${one.tools.join(', ') || 'no tools'}`)].join('\n'),
+      );
+    });
+  for (const [verb, about] of [
+    ['diff', 'say what a host would change if it read its file again'],
+    ['apply', 'have a host read its file again and go by it, all of it or nothing'],
+  ] as const) {
+    hostFlags(config.command(verb))
+      .description(about)
+      .addHelpText('after', `\nExample:\n  corral config ${verb}`)
+      .action(async (flags: HostFlags) => {
+        const client = connect(flags);
+        const result = verb === 'diff' ? await client.checkConfig({}) : await client.applyConfig({});
+        print(flags, result, () =>
+          result.same
+            ? 'nothing has changed'
+            : [
+                result.version,
+                ...result.changes.map((one) => `  ${one.path}: ${JSON.stringify(one.now)} → ${JSON.stringify(one.next)}`),
+              ].join('\n'),
+        );
+      });
+  }
+}

@@ -1,0 +1,381 @@
+/** Runs of a host: submit, list, and look at one from every side. */
+import { styleText } from 'node:util';
+import type { Command } from 'commander';
+import type { Client } from '@corral/protocol/api/client';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import type { RunId } from '@corral/protocol/ids';
+import { CorralError } from '@corral/protocol/errors';
+import { connect, folderAlone, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
+import { EXIT } from '../failure.ts';
+import { duration, printable, table } from '../screen/table.ts';
+import { mapStack } from '../stack.ts';
+import { inTenant } from './agents.ts';
+import { journal } from './journal.ts';
+import { release, resolve } from './resolve.ts';
+
+type Run = RouteAnswer<'showRun'>;
+type Summary = RouteAnswer<'listRuns'>['items'][number];
+const WAIT_MS = 30_000;
+const err = { stream: process.stderr };
+
+export function runCommands(program: Command): void {
+  hostFlags(program.command('submit'))
+    .description('submit a job')
+    .argument('<agent>', 'NAME, NAME@ALIAS or NAME@sha256:…')
+    .option('--input <json>', 'the agent’s input, or @FILE', '{}')
+    .option('--key <text>', 'an idempotency key: the same job is taken once, however often it is sent')
+    .option('--ceilings <json>', 'limits of this run')
+    .option('--budget <json>', 'its purse')
+    .option('--tenant <name>', 'for hosts with several')
+    .option('--wait', 'wait for its end; exit code 1 if it did not complete')
+    .addHelpText('after', `\nExample:\n  corral submit hello --input '{"name":"Ada"}' --wait`)
+    .action(async (agent: string, flags: SubmitFlags) => {
+      const client = connect(flags);
+      const run = await client.submitRun({
+        body: {
+          agent,
+          input: await jsonArgument('--input', flags.input),
+          ...(flags.ceilings === undefined ? {} : { ceilings: (await jsonArgument('--ceilings', flags.ceilings)) as never }),
+          ...(flags.budget === undefined ? {} : { budget: (await jsonArgument('--budget', flags.budget)) as never }),
+          ...inTenant(flags),
+        },
+        headers: flags.key === undefined ? {} : { 'idempotency-key': flags.key },
+      });
+      if (flags.wait !== true) {
+        print(flags, run, () => run.run);
+        return;
+      }
+      process.exitCode = await waited(client, run.run, flags);
+    });
+
+  hostFlags(program.command('ps'))
+    .description('list runs that have not ended, newest first')
+    .option('-a, --all', 'also those that have ended')
+    .option('--agent <name>', 'only of this agent')
+    .option('--ended <how>', 'only those that ended so: completed, killed, exceeded …')
+    .option('--paused', 'only those that are paused')
+    .option('-q, --search <text>', 'part of an id, agent, principal or outcome')
+    .option('--tenant <name>', 'only of this tenant')
+    .option('-n, --limit <number>', 'at most so many', '50')
+    .option('--cursor <text>', 'go on after a page')
+    .addHelpText('after', `\nExample:\n  corral ps --all --ended exceeded`)
+    .action(async (flags: PsFlags) => {
+      const page = await connect(flags).listRuns({
+        query: {
+          limit: Number(flags.limit),
+          ...inTenant(flags),
+          ...(flags.all === true || flags.ended !== undefined ? {} : { live: 'true' }),
+          ...(flags.agent === undefined ? {} : { agent: flags.agent }),
+          ...(flags.ended === undefined ? {} : { ended_as: flags.ended }),
+          ...(flags.paused === true ? { control: 'paused' as const } : {}),
+          ...(flags.search === undefined ? {} : { q: flags.search }),
+          ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
+        },
+      });
+      print(flags, page, () => `${runTable(page.items).join('\n')}${page.next === null ? '' : `\nmore: --cursor ${page.next}`}`);
+    });
+
+  const one = (name: string, about: string, example: string) =>
+    hostFlags(program.command(name)).description(about).argument('<run>').addHelpText('after', `\nExample:\n  ${example}`);
+
+  one('show', 'show a run, or an agent', 'corral show run_3k9x7m2p4q5r').action(async (id: string, flags: HostFlags) => {
+    const client = connect(flags);
+    if (!id.startsWith('run_')) {
+      const agent = await client.showAgent({ params: { agent: id } });
+      print(flags, agent, () =>
+        [
+          `${agent.agent}  ${agent.purpose}`,
+          ...agent.aliases.map(({ alias, version, moved_by }) => `  ${alias.padEnd(10)} ${version}  by ${moved_by}`),
+          ...agent.history.map(
+            ({ version, deployed_at, deployed_by }) => `  ${new Date(deployed_at).toISOString()}  ${version}  by ${deployed_by}`,
+          ),
+        ].join('\n'),
+      );
+      return;
+    }
+    const run = await client.showRun({ params: { run: id as RunId } });
+    const text = await described(client, run);
+    print(flags, run, () => text);
+  });
+
+  one('tree', 'show a run with all its children', 'corral tree run_3k9x7m2p4q5r').action(async (id: RunId, flags: HostFlags) => {
+    const tree = await connect(flags).runTree({ params: { run: id } });
+    const lines = (node: typeof tree, before: string, mark: string): string[] => [
+      `${before}${mark}${node.run}  ${node.agent}  ${node.ended_as ?? (node.control === 'none' ? node.lifecycle : node.control)}`,
+      ...node.children.flatMap((child, i) =>
+        lines(child, mark === '' ? before : `${before}${mark === '└ ' ? '  ' : '│ '}`, i === node.children.length - 1 ? '└ ' : '├ '),
+      ),
+    ];
+    print(flags, tree, () => lines(tree, '', '').join('\n'));
+  });
+
+  one('why', 'say why a run is as it is, and what can be done', 'corral why run_3k9x7m2p4q5r').action(
+    async (id: RunId, flags: HostFlags) => {
+      const why = await connect(flags).whyRun({ params: { run: id } });
+      print(flags, why, () =>
+        [why.verdict, ...why.because.map((line) => `  ${printable(line)}`), ...why.next.map((line) => `→ ${line}`)].join('\n'),
+      );
+    },
+  );
+
+  one('calls', 'list the calls of a run', 'corral calls run_3k9x7m2p4q5r').action(async (id: RunId, flags: HostFlags) => {
+    const { items } = await connect(flags).runCalls({ params: { run: id } });
+    print(flags, items, () =>
+      table(
+        [
+          { title: 'CALL', align: 'right' },
+          { title: 'TOOL' },
+          { title: 'STATE' },
+          { title: 'TOOK', align: 'right' },
+          { title: 'INPUT', max: 60 },
+          { title: '' },
+        ],
+        items.map((call) => [
+          String(call.call),
+          call.tool,
+          call.state,
+          call.answered_at === null ? '' : duration(call.answered_at - call.asked_at),
+          printable(JSON.stringify(call.input)),
+          call.error === null ? '' : call.error.code,
+        ]),
+      ).join('\n'),
+    );
+  });
+
+  one('messages', 'list the messages of a run', 'corral messages run_3k9x7m2p4q5r').action(async (id: RunId, flags: HostFlags) => {
+    const { items } = await connect(flags).runMessages({ params: { run: id } });
+    print(flags, items, () =>
+      items.map((m) => `${time(m.at)}  ${m.direction === 'in' ? '←' : '→'} ${m.with}  ${printable(JSON.stringify(m.body))}`).join('\n'),
+    );
+  });
+
+  one('journal', 'print the journal of a run, an entry a line', 'corral journal run_3k9x7m2p4q5r --json')
+    .option('--after <seq>', 'only what comes after this entry', '0')
+    .addHelpText('after', '\nWhere no host runs on --data, it is read from the folder itself.')
+    .action(async (id: RunId, flags: HostFlags & { readonly after: string }) => {
+      const data = folderAlone(flags);
+      if (data !== undefined) {
+        process.exitCode = await journal(id, { data, from: String(Number(flags.after) + 1), ...asked(flags) });
+        return;
+      }
+      for await (const entry of entries(connect(flags), id, Number(flags.after), false))
+        process.stdout.write(flags.json === true ? `${JSON.stringify(entry)}\n` : `${journalLine(entry)}\n`);
+    });
+
+  one('logs', 'print what a run logged and emitted', 'corral logs -f run_3k9x7m2p4q5r')
+    .option('-f, --follow', 'go on until it ends')
+    .action(async (id: RunId, flags: HostFlags & { readonly follow?: boolean }) => {
+      for await (const entry of entries(connect(flags), id, 0, flags.follow === true)) {
+        for (const effect of (entry.effects ?? []) as unknown as Said[]) {
+          if (effect.kind !== 'log' && effect.kind !== 'emit') continue;
+          const text =
+            effect.kind === 'log' ? `${effect.level}  ${effect.text}` : `${effect.event}  ${JSON.stringify(effect.data ?? null)}`;
+          process.stdout.write(
+            flags.json === true ? `${JSON.stringify({ at: entry.at, ...effect })}\n` : `${time(entry.at)}  ${printable(text)}\n`,
+          );
+        }
+      }
+    });
+
+  hostFlags(program.command('release'))
+    .description('let a run go on that is held: it came from a backup, or replays differently on this runtime')
+    .argument('<run>')
+    .requiredOption('-m, --reason <text>', 'why; it is kept')
+    .option('--go', 'where no host runs on --data: let it go on here, to its end')
+    .addHelpText('after', `\nExample:\n  corral release run_3k9x7m2p4q5r -m 'the bank shows nothing was sent'`)
+    .action(async (run: RunId, flags: HostFlags & { readonly reason: string; readonly go?: boolean }) => {
+      const data = folderAlone(flags);
+      if (data !== undefined) {
+        process.exitCode = await release(run, { data, reason: flags.reason, ...asked(flags) });
+        return;
+      }
+      const released = await connect(flags).releaseRun({ params: { run }, body: { reason: flags.reason } });
+      print(flags, released, () => `${released.run}  ${stateOf(released)}`);
+    });
+
+  hostFlags(program.command('resolve'))
+    .description('settle a call of which nobody knows whether it acted')
+    .argument('<run>')
+    .argument('<call>', 'its number, as `corral calls` says')
+    .option('--retry', 'make the call again')
+    .option('--fail', 'tell the agent that it failed')
+    .option('--result <json>', 'give the agent this result')
+    .requiredOption('-m, --reason <text>', 'why')
+    .option('--go', 'where no host runs on --data: let the run go on here, to its end')
+    .addHelpText('after', `\nExample:\n  corral resolve run_3k9x7m2p4q5r 7 --result '{"sent":true}' -m 'the bank says so'`)
+    .action(async (run: RunId, call: string, flags: ResolveFlags) => {
+      const data = folderAlone(flags);
+      if (data !== undefined) {
+        process.exitCode = await resolve(run, call, { ...flags, data });
+        return;
+      }
+      const { reason } = flags;
+      const chosen = [flags.retry === true, flags.fail === true, flags.result !== undefined].filter(Boolean).length;
+      if (chosen !== 1) throw new CorralError('CORRAL_USAGE', 'Say one of --retry, --fail and --result.');
+      const body =
+        flags.result === undefined
+          ? { how: flags.retry === true ? ('retry' as const) : ('fail' as const), reason }
+          : { how: 'result' as const, value: await jsonArgument('--result', flags.result), reason };
+      const done = await connect(flags).resolveCall({ params: { run, call: Number(call) }, body });
+      print(flags, done, () => `call ${done.call} of ${done.run}: ${done.how}`);
+    });
+}
+
+/** What is passed on to a verb that works on the folder itself. */
+const asked = ({ json, go }: { readonly json?: boolean; readonly go?: boolean }) => ({
+  ...(json === undefined ? {} : { json }),
+  ...(go === undefined ? {} : { go }),
+});
+
+interface SubmitFlags extends HostFlags {
+  readonly input: string;
+  readonly key?: string;
+  readonly ceilings?: string;
+  readonly budget?: string;
+  readonly tenant?: string;
+  readonly wait?: boolean;
+}
+interface PsFlags extends HostFlags {
+  readonly all?: boolean;
+  readonly agent?: string;
+  readonly ended?: string;
+  readonly paused?: boolean;
+  readonly search?: string;
+  readonly tenant?: string;
+  readonly limit: string;
+  readonly cursor?: string;
+}
+interface ResolveFlags extends HostFlags {
+  readonly retry?: boolean;
+  readonly fail?: boolean;
+  readonly result?: string;
+  readonly reason: string;
+}
+interface Said {
+  readonly kind: string;
+  readonly level?: string;
+  readonly text?: string;
+  readonly event?: string;
+  readonly data?: unknown;
+}
+
+/** Waits for the end of a run, however long it takes. @returns the exit code */
+async function waited(client: Client, run: RunId, flags: HostFlags): Promise<number> {
+  let shown: Run;
+  do shown = await client.showRun({ params: { run }, query: { wait_ms: WAIT_MS } });
+  while (shown.ended_as === null);
+  const good = shown.outcome?.kind === 'completed';
+  if (flags.json === true) print(flags, shown, () => '');
+  else {
+    process.stderr.write(`${run}  ${shown.agent}  ${styleText(good ? 'green' : 'red', shown.ended_as, err)}\n`);
+    if (shown.outcome?.kind === 'completed') process.stdout.write(`${JSON.stringify(shown.outcome.output, null, 2)}\n`);
+    else process.stderr.write(`${await endText(client, shown)}\n`);
+  }
+  return good ? EXIT.ok : EXIT.outcome;
+}
+
+async function* entries(client: Client, run: RunId, after: number, follow: boolean) {
+  let from = after;
+  for (;;) {
+    const { items, next } = await client.runJournal({ params: { run }, query: { after: from, ...(follow ? { wait_ms: WAIT_MS } : {}) } });
+    yield* items;
+    from = items.at(-1)?.seq ?? from;
+    if (next !== null) continue;
+    if (!follow || (await client.showRun({ params: { run } })).ended_as !== null) {
+      if (!follow) return;
+      // What was written between the last page and the end.
+      const rest = await client.runJournal({ params: { run }, query: { after: from } });
+      yield* rest.items;
+      return;
+    }
+  }
+}
+
+export function runTable(items: readonly Summary[]): string[] {
+  return table(
+    [
+      { title: 'RUN' },
+      { title: 'AGENT', max: 30 },
+      { title: 'STATE', max: 34 },
+      { title: 'WAITS ON', max: 40 },
+      { title: 'CPU', align: 'right' },
+      { title: 'CALLS', align: 'right' },
+      { title: 'LEFT', align: 'right' },
+      { title: 'BY', max: 24 },
+    ],
+    items.map((run) => [
+      run.run,
+      run.agent,
+      stateOf(run),
+      run.waiting_for,
+      duration(run.cpu_ms),
+      String(run.calls),
+      run.left === null ? '' : `${Math.round(run.left * 100)}%`,
+      run.principal,
+    ]),
+  );
+}
+
+const stateOf = (run: Pick<Summary, 'ended_as' | 'control' | 'lifecycle' | 'residency' | 'on_cpu'>): string => {
+  if (run.ended_as !== null) return run.ended_as;
+  if (run.control !== 'none') return run.control;
+  if (run.on_cpu) return 'running';
+  return run.lifecycle === 'active' && run.residency === 'parked' ? 'parked' : run.lifecycle;
+};
+
+async function described(client: Client, run: Run): Promise<string> {
+  const rows: [string, string][] = [
+    ['run', run.run],
+    ['agent', `${run.agent}  ${run.version}`],
+    ['tenant', run.tenant],
+    ['by', run.principal],
+    ['state', `${stateOf(run)}${run.waiting_for === '' ? '' : `, waits on ${run.waiting_for}`}`],
+    ['submitted', new Date(run.created_at).toISOString()],
+    ['used', `${duration(run.cpu_ms)} of CPU, ${run.calls} calls, ${run.journal_entries} journal entries`],
+    [
+      'may',
+      run.caps
+        .filter(({ alias }) => alias !== '')
+        .map(({ alias }) => alias)
+        .join(', ') || 'nothing',
+    ],
+    ['input', printable(JSON.stringify(run.input)).slice(0, 400)],
+  ];
+  const head = rows.map(([name, text]) => `${name.padEnd(10)} ${text}`).join('\n');
+  return run.outcome === null ? head : `${head}\n${await endText(client, run)}`;
+}
+
+/** How a run ended, with the author's own lines where they are known. */
+async function endText(client: Client, run: Run): Promise<string> {
+  const { outcome } = run;
+  if (outcome === null) return '';
+  if (outcome.kind === 'completed') return `output     ${JSON.stringify(outcome.output)}`;
+  const said = 'message' in outcome ? outcome.message : 'reason' in outcome ? `${outcome.by}: ${outcome.reason}` : JSON.stringify(outcome);
+  if (!('stack' in outcome) || outcome.stack === undefined) return printable(said);
+  let { stack } = outcome;
+  try {
+    const agent = await client.showAgent({ params: { agent: run.agent }, query: { tenant: run.tenant } });
+    const bundle = agent.history.find(({ version }) => version === run.version)?.bundle;
+    if (bundle !== undefined) {
+      const { source_map } = await client.sourceMap({ params: { bundle }, query: { tenant: run.tenant } });
+      if (source_map !== null) stack = mapStack(stack, source_map);
+    }
+  } catch {
+    // Without its map the stack is still worth showing.
+  }
+  return stack
+    .split('\n')
+    .map((line) => printable(line))
+    .join('\n');
+}
+
+const time = (at: number) => new Date(at).toISOString().slice(11, 23);
+
+function journalLine(entry: RouteAnswer<'runJournal'>['items'][number]): string {
+  const what =
+    entry.event === null
+      ? `${kindOf(entry.delivery)} → ${(entry.effects ?? []).map((effect) => kindOf(effect)).join(' ')}`
+      : `host: ${JSON.stringify(entry.event)}`;
+  return `${String(entry.seq).padStart(5)}  ${time(entry.at)}  ${duration(entry.cpu_us / 1000).padStart(8)}  ${printable(what).slice(0, 160)}`;
+}
+const kindOf = (value: unknown): string => (typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : '');

@@ -1,0 +1,47 @@
+/** `corral up`: starts a host with a front door, and stays with it. */
+import type { Command } from 'commander';
+import { CorralError } from '@corral/protocol/errors';
+import { existsSync } from 'node:fs';
+import { dataFolder, DATA } from '../connect.ts';
+
+const DEFAULT_PORT = 7070;
+
+interface Flags {
+  readonly data?: string;
+  readonly config?: string;
+  readonly port: string;
+  readonly host?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly plaintext?: boolean;
+  readonly read?: string;
+  readonly write?: string;
+  readonly drain: string;
+  readonly json?: boolean;
+}
+
+export function upCommand(program: Command): void {
+  program
+    .command('up')
+    .description('start a host: HTTP on a socket in its data folder, and on a port of this machine')
+    .option('--data <folder>', `where runs live (else $CORRAL_DATA, else ${DATA})`)
+    .option('--config <file>', 'corral.config.ts or JSON (else corral.config.ts here, if there is one)')
+    .option('--port <number>', 'the port; 0 takes any that is free', String(DEFAULT_PORT))
+    .option('--host <address>', 'listen elsewhere than on 127.0.0.1; needs TLS, or --plaintext')
+    .option('--tls-cert <file>', 'certificate, PEM')
+    .option('--tls-key <file>', 'its key, PEM')
+    .option('--plaintext', 'no TLS although others can reach it; for what is behind a proxy that does TLS')
+    .option('--read <folder>', 'offer fs.read and fs.list below this folder')
+    .option('--write <folder>', 'offer fs.write below this folder')
+    .option('--drain <ms>', 'how long requests may take to end after SIGTERM; a second signal ends at once', '10000')
+    .option('--json', 'print one line of JSON once it is up')
+    .addHelpText('after', `\nExample:\n  corral up --data /var/lib/corral --port ${DEFAULT_PORT}`)
+    .action(async (flags: Flags) => {
+      const port = Number(flags.port);
+      if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new CorralError('CORRAL_USAGE', `--port is no port: ${flags.port}`);
+      const config = flags.config ?? (existsSync('corral.config.ts') ? 'corral.config.ts' : undefined);
+      const { up } = await import('@corral/server/main');
+      await up({ ...flags, data: dataFolder(flags), port, drain: Number(flags.drain), ...(config === undefined ? {} : { config }) });
+      process.exit();
+    });
+}

@@ -1,0 +1,60 @@
+/** Which host a command talks to, and as whom. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { createClient, type Client } from '@corral/protocol/api/client';
+import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import { transportTo } from './transport.ts';
+
+export interface HostFlags {
+  readonly data?: string;
+  readonly url?: string;
+  readonly token?: string;
+  readonly json?: boolean;
+}
+export const DATA = '.corral';
+
+/** The flags every command that talks to a host has. */
+export function hostFlags(command: Command): Command {
+  return command
+    .option('--data <folder>', `the host’s data folder (else $CORRAL_DATA, else ${DATA})`)
+    .option('--url <url>', 'a host elsewhere (else $CORRAL_URL)')
+    .option('--token <secret>', 'who you are there (better in $CORRAL_TOKEN)')
+    .option('--json', 'print JSON');
+}
+
+export const dataFolder = (flags: HostFlags): string => flags.data ?? process.env['CORRAL_DATA'] ?? DATA;
+
+/** The folder that was named, if no host answers there: then it can be worked on directly. */
+export function folderAlone(flags: HostFlags): string | undefined {
+  if (flags.data === undefined || flags.url !== undefined) return undefined;
+  return existsSync(join(resolve(flags.data), 'corral.sock')) ? undefined : flags.data;
+}
+
+export function connect(flags: HostFlags): Client {
+  const url = flags.url ?? (flags.data === undefined ? process.env['CORRAL_URL'] : undefined);
+  const token = flags.token ?? process.env['CORRAL_TOKEN'];
+  return createClient(transportTo(url === undefined ? { socket: join(resolve(dataFolder(flags)), 'corral.sock') } : { url }), token);
+}
+
+/** JSON as an argument, or `@FILE`. @throws CORRAL_USAGE */
+export async function jsonArgument(flag: string, text: string): Promise<Json> {
+  let json = text;
+  if (text.startsWith('@')) {
+    json = await readFile(text.slice(1), 'utf8').catch(() => {
+      throw new CorralError('CORRAL_USAGE', `${flag} names no file that can be read: ${text.slice(1)}`);
+    });
+  }
+  try {
+    return JSON.parse(json) as Json;
+  } catch (error) {
+    throw new CorralError('CORRAL_USAGE', `${flag} is no JSON: ${error instanceof Error ? error.message : String(error)}.`);
+  }
+}
+
+/** What a command prints: JSON where it was asked for, else what people read. */
+export function print(flags: HostFlags, value: unknown, text: () => string): void {
+  process.stdout.write(flags.json === true ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
+}

@@ -1,0 +1,81 @@
+/** Every command of `corral`; the reference and the completions are made from this. */
+import { Command } from 'commander';
+import { agentCommands } from './commands/agents.ts';
+import { authorCommands } from './commands/author.ts';
+import { completionCommand } from './commands/completion.ts';
+import { addDataCommands } from './commands/data.ts';
+import { demo } from './commands/demo.ts';
+import { devCommand } from './commands/dev.ts';
+import { doctor } from './commands/doctor.ts';
+import { eventsCommand, operateCommands } from './commands/operate.ts';
+import { peopleCommands } from './commands/people.ts';
+import { runFile } from './commands/run.ts';
+import { runCommands } from './commands/runs.ts';
+import { topCommand } from './commands/top.ts';
+import { addTravel } from './commands/travel.ts';
+import { upCommand } from './commands/up.ts';
+
+export const EXIT_CODES = `
+Exit codes:
+  0  everything ended as it should
+  1  a run ended otherwise, or something asked for was not done
+  2  what was handed in is wrong: command line, file, agent, input, token
+  3  the host cannot: not there, data folder, disk, walls, too much at once
+  4  a bug in Corral
+  130, 143  interrupted by Ctrl-C or a signal; nothing is left running`;
+
+export function createProgram(): Command {
+  const program = new Command('corral')
+    .description('Runs other people’s AI agents safely.')
+    .addHelpText('after', EXIT_CODES)
+    .showHelpAfterError('(see corral --help)')
+    .exitOverride();
+
+  program
+    .command('run')
+    .description('run one agent, here and now, with no server')
+    .argument('<file>', 'the module whose default export is the agent')
+    .option('--input <json>', 'the agent’s input, or @FILE to read it from a file', '{}')
+    .option('--read <folder>', 'offer fs.read and fs.list below this folder')
+    .option('--write <folder>', 'offer fs.write below this folder')
+    .option('--data <folder>', 'where the run is kept; without it, it is forgotten at the end')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', `\nExample:\n  corral run examples/hello.ts --input '{"name":"Ada"}'`)
+    .action(async (file: string, options: Parameters<typeof runFile>[1]) => {
+      process.exitCode = await runFile(file, options);
+    });
+
+  program
+    .command('demo')
+    .description('run the example fleet: a crew at work beside agents that misbehave')
+    .option('--once', 'do not wait for anything at the end (there is nothing to wait for yet)')
+    .option('--json', 'print one JSON document')
+    .option('--out <folder>', 'where the crew writes its report', 'corral-report')
+    .addHelpText('after', `\nExample:\n  corral demo --json | jq '.runs[] | select(.ok | not)'`)
+    .action(async (options: Parameters<typeof demo>[0]) => {
+      process.exitCode = await demo(options);
+    });
+
+  program
+    .command('doctor')
+    .description('say which walls stand on this machine, and what is missing')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  corral doctor')
+    .action(async (options: Parameters<typeof doctor>[0]) => {
+      process.exitCode = await doctor(options);
+    });
+
+  authorCommands(program);
+  devCommand(program);
+  upCommand(program);
+  agentCommands(program);
+  runCommands(program);
+  topCommand(program);
+  operateCommands(program);
+  eventsCommand(program);
+  peopleCommands(program);
+  addDataCommands(program);
+  addTravel(program);
+  completionCommand(program);
+  return program;
+}

@@ -1,0 +1,70 @@
+/** How the CLI reaches a host: HTTP over the socket in its data folder, or to an address. */
+import { request as plain, type ClientRequest, type IncomingMessage } from 'node:http';
+import { request as secure } from 'node:https';
+import type { Transport, WireResponse } from '@corral/protocol/api/client';
+import { CorralError } from '@corral/protocol/errors';
+
+export type Address = { readonly socket: string } | { readonly url: string };
+
+const CONNECT_CODES = new Set(['ENOENT', 'ECONNREFUSED', 'EACCES', 'ENOTFOUND', 'EHOSTUNREACH', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE']);
+
+export function transportTo(address: Address): Transport {
+  return ({ method, path, headers, body, signal }) =>
+    new Promise<WireResponse>((resolve, reject) => {
+      const options = {
+        method,
+        headers: { ...headers, ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }) },
+        ...(signal === undefined ? {} : { signal }),
+      };
+      const fail = (error: NodeJS.ErrnoException) => {
+        if (signal?.aborted === true || !CONNECT_CODES.has(error.code ?? '')) {
+          reject(error);
+          return;
+        }
+        const where = 'socket' in address ? address.socket : address.url;
+        reject(
+          new CorralError(
+            'CORRAL_UNREACHABLE',
+            error.code === 'EACCES' ? `${where} belongs to somebody else.` : `No Corral answers on ${where}.`,
+            { cause: error },
+          ),
+        );
+      };
+      const answered = (message: IncomingMessage) => {
+        message.on('error', fail);
+        resolve({
+          status: message.statusCode ?? 0,
+          text: async () => {
+            const chunks: Buffer[] = [];
+            for await (const chunk of message) chunks.push(chunk as Buffer);
+            return Buffer.concat(chunks).toString('utf8');
+          },
+          lines: () => linesOf(message),
+        });
+      };
+      let sent: ClientRequest;
+      if ('socket' in address)
+        sent = plain({ ...options, socketPath: address.socket, path, headers: { ...options.headers, host: 'localhost' } }, answered);
+      else {
+        const url = new URL(path, address.url);
+        sent = (url.protocol === 'https:' ? secure : plain)(url, options, answered);
+      }
+      sent.on('error', fail);
+      sent.end(body);
+    });
+}
+
+/** The lines of an answer as they come; it ends when either side hangs up. */
+async function* linesOf(message: IncomingMessage): AsyncGenerator<string> {
+  let rest = '';
+  message.setEncoding('utf8');
+  try {
+    for await (const chunk of message) {
+      const lines = `${rest}${chunk as string}`.split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET' && (error as Error).name !== 'AbortError') throw error;
+  }
+}

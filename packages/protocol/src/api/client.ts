@@ -1,0 +1,103 @@
+/** The client of the front door, typed by the routes' own schemas. How bytes travel is handed in. */
+import { CorralError } from '../errors.ts';
+import { isProblem, type Problem } from './problem.ts';
+import { ROUTES, type RouteAnswer, type RouteInput, type RouteName, type Route } from './routes.ts';
+import type { Event } from './schemas.ts';
+
+export interface WireRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+export interface WireResponse {
+  readonly status: number;
+  readonly text: () => Promise<string>;
+  readonly lines: () => AsyncIterable<string>;
+}
+/** Rejects with CORRAL_UNREACHABLE when nobody answers. */
+export type Transport = (request: WireRequest) => Promise<WireResponse>;
+
+/** What the server said no with; `status` and the whole problem beside the usual parts of an error. */
+export class ApiError extends CorralError {
+  readonly status: number;
+  readonly problem: Problem;
+  constructor(problem: Problem) {
+    super(problem.code as CorralError['code'], problem.errors === undefined ? problem.detail : `${problem.detail} ${list(problem.errors)}`);
+    this.status = problem.status;
+    this.problem = problem;
+  }
+}
+
+const list = (errors: NonNullable<Problem['errors']>) => errors.map(({ at, message }) => `${at}: ${message}`).join('; ');
+
+export type Client = {
+  readonly [K in RouteName]: (input: RouteInput<K>, options?: { readonly signal?: AbortSignal }) => Promise<RouteAnswer<K>>;
+} & {
+  /** Follows events, from after `last` where that is given. Ends when the server ends it; the caller takes up again. */
+  readonly follow: (
+    query: RouteInput<'events'>['query'],
+    options?: { readonly last?: string | undefined; readonly signal?: AbortSignal },
+  ) => AsyncGenerator<Event | { readonly kind: 'reset' }>;
+};
+
+export function createClient(transport: Transport, token?: string): Client {
+  const auth: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const request = async (name: RouteName, input: Record<string, unknown>, signal: AbortSignal | undefined, accept: string) => {
+    const route: Route = ROUTES[name];
+    const response = await transport({
+      method: route.method,
+      path: pathOf(route.path, input),
+      headers: {
+        accept,
+        ...auth,
+        ...(input['body'] === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(input['headers'] as Record<string, string> | undefined),
+      },
+      body: input['body'] === undefined ? undefined : JSON.stringify(input['body']),
+      signal,
+    });
+    if (response.status < 400 || (name === 'ready' && response.status === 503)) return response;
+    throw refusal(await response.text(), response.status);
+  };
+  const methods = Object.fromEntries(
+    (Object.keys(ROUTES) as RouteName[]).map((name) => [
+      name,
+      async (input: Record<string, unknown>, options?: { readonly signal?: AbortSignal }) =>
+        JSON.parse(await (await request(name, input, options?.signal, 'application/json')).text()),
+    ]),
+  );
+  return {
+    ...methods,
+    async *follow(query: Record<string, unknown>, options: { readonly last?: string | undefined; readonly signal?: AbortSignal } = {}) {
+      const headers = options.last === undefined ? {} : { 'last-event-id': options.last };
+      const response = await request('events', { query, headers }, options.signal, 'text/event-stream');
+      let kind = '';
+      for await (const line of response.lines()) {
+        if (line.startsWith('event: ')) kind = line.slice('event: '.length);
+        else if (line.startsWith('data: '))
+          yield kind === 'reset' ? { kind: 'reset' as const } : (JSON.parse(line.slice('data: '.length)) as Event);
+      }
+    },
+  } as unknown as Client;
+}
+
+function pathOf(template: string, { params, query }: { params?: Record<string, unknown>; query?: Record<string, unknown> }): string {
+  const path = template.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(params?.[name])));
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined) search.set(name, value as string);
+  return search.size === 0 ? path : `${path}?${search.toString()}`;
+}
+
+function refusal(text: string, status: number): CorralError {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  if (isProblem(body)) return new ApiError(body);
+  return new CorralError('CORRAL_UNREACHABLE', `Something that is not Corral answered with status ${status}.`);
+}

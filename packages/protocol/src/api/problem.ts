@@ -1,0 +1,77 @@
+/** Errors as they leave the front door: problem documents (RFC 9457), each with a code of our table. */
+import * as z from 'zod';
+import { ERRORS, isErrorCode, type CorralError, type ErrorCode } from '../errors.ts';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export const Problem = z
+  .object({
+    /** A name, not an address: `urn:corral:error:<code>`. */
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    /** One clear sentence. */
+    detail: z.string(),
+    code: z.string(),
+    /** What to do next. */
+    hint: z.string(),
+    retryable: z.boolean(),
+    /** What is wrong where, for a request that does not fit its schema. */
+    errors: z.array(z.object({ at: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem', description: 'An error, as RFC 9457 writes it.' });
+export type Problem = z.infer<typeof Problem>;
+
+/** HTTP status by code. What is not named: 422 where the guest's author must move, 409 for operators, 500 for bugs. */
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  CORRAL_UNAUTHENTICATED: 401,
+  CORRAL_FORBIDDEN: 403,
+  CORRAL_ORIGIN_REFUSED: 403,
+  CORRAL_ROUTE_UNKNOWN: 404,
+  CORRAL_RUN_UNKNOWN: 404,
+  CORRAL_AGENT_UNKNOWN: 404,
+  CORRAL_VERSION_UNKNOWN: 404,
+  CORRAL_TENANT_UNKNOWN: 404,
+  CORRAL_TOKEN_UNKNOWN: 404,
+  CORRAL_SCHEDULE_UNKNOWN: 404,
+  CORRAL_REQUEST_INVALID: 400,
+  CORRAL_USAGE: 400,
+  CORRAL_SCHEDULE_INVALID: 400,
+  CORRAL_REQUEST_TOO_LARGE: 413,
+  CORRAL_BUNDLE_TOO_LARGE: 413,
+  CORRAL_INPUT_TOO_LARGE: 413,
+  CORRAL_RATE_LIMITED: 429,
+  CORRAL_QUEUE_FULL: 429,
+  CORRAL_CONFIG_INVALID: 422,
+  CORRAL_IDEMPOTENCY_MISMATCH: 422,
+  CORRAL_DISK_FULL: 507,
+  CORRAL_STOPPING: 503,
+  CORRAL_CELL_START: 503,
+};
+
+export function statusOf(code: ErrorCode): number {
+  return STATUS[code] ?? { guest: 422, operator: 409, bug: 500 }[ERRORS[code].audience];
+}
+
+/** @param status where the protocol itself decides it, such as 405 or 431 */
+export function problemOf(error: CorralError, status: number = statusOf(error.code), errors?: Problem['errors']): Problem {
+  return {
+    type: `urn:corral:error:${error.code}`,
+    title: error.code
+      .slice('CORRAL_'.length)
+      .toLowerCase()
+      .replaceAll('_', ' ')
+      .replace(/^./, (first) => first.toUpperCase()),
+    status,
+    // What went wrong inside is for the log, not for whoever asks.
+    detail: error.audience === 'bug' ? 'Corral failed at this; its log says how.' : error.message,
+    code: error.code,
+    hint: error.hint,
+    retryable: error.retryable,
+    ...(errors === undefined ? {} : { errors }),
+  };
+}
+
+export function isProblem(value: unknown): value is Problem {
+  return typeof value === 'object' && value !== null && 'code' in value && isErrorCode(value.code) && 'detail' in value;
+}

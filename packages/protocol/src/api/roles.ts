@@ -1,0 +1,60 @@
+/**
+ * Who may do what at the front door: one table, read by the server, by the reference and by the test that tries every cell.
+ * A role is held within one tenant, or for the whole host; nobody reaches into a tenant that is not theirs, whatever their role.
+ */
+import * as z from 'zod';
+
+export const Role = z.enum(['developer', 'operator', 'approver', 'auditor', 'admin']);
+export type Role = z.infer<typeof Role>;
+
+interface OperationRow {
+  readonly about: string;
+  readonly roles: readonly Role[];
+  /** It touches the host as a whole, so a role within one tenant is not enough. */
+  readonly host?: true;
+}
+
+const ALL: readonly Role[] = ['developer', 'operator', 'approver', 'auditor', 'admin'];
+
+export const OPERATIONS = {
+  'agent.read': { about: 'list agents, versions, aliases and tools', roles: ALL },
+  'agent.deploy': { about: 'deploy a version', roles: ['developer', 'admin'] },
+  'agent.alias': { about: 'move an alias, roll it back', roles: ['developer', 'operator', 'admin'] },
+  'run.submit': { about: 'submit a job', roles: ['developer', 'operator', 'admin'] },
+  'run.read': { about: 'list, show and follow runs', roles: ALL },
+  'run.payload': { about: 'read inputs, outputs, calls, messages and journals', roles: ['developer', 'operator', 'auditor', 'admin'] },
+  'run.pause': { about: 'pause runs', roles: ['operator', 'admin'] },
+  'run.resume': { about: 'resume runs', roles: ['operator', 'admin'] },
+  'run.cancel': { about: 'cancel runs', roles: ['developer', 'operator', 'admin'] },
+  'run.kill': { about: 'kill runs', roles: ['operator', 'admin'] },
+  'run.resolve': { about: 'settle a call of unknown result', roles: ['operator', 'admin'] },
+  'operation.read': { about: 'list what was done to runs, by whom', roles: ['operator', 'auditor', 'admin'] },
+  'schedule.read': { about: 'list schedules', roles: ALL },
+  'schedule.write': { about: 'make and remove schedules', roles: ['developer', 'operator', 'admin'] },
+  'token.read': { about: 'list tokens', roles: ['auditor', 'admin'] },
+  'token.write': { about: 'make and revoke tokens', roles: ['admin'] },
+  'config.read': { about: 'see the configuration in force', roles: ['operator', 'auditor', 'admin'], host: true },
+  'config.apply': { about: 'check and apply the configuration file', roles: ['admin'], host: true },
+} as const satisfies Record<string, OperationRow>;
+
+export type Operation = keyof typeof OPERATIONS;
+
+/** Somebody at the door: who, in which tenant (`*`: all of them), with which roles. */
+export interface Principal {
+  readonly id: string;
+  readonly tenant: string;
+  readonly roles: readonly Role[];
+}
+
+export const ANY_TENANT = '*';
+
+/**
+ * @param tenant whose thing is touched; undefined: the host's own
+ * @returns whether the principal may
+ */
+export function may(principal: Principal, operation: Operation, tenant: string | undefined): boolean {
+  const row: OperationRow = OPERATIONS[operation];
+  if ((row.host === true || tenant === undefined) && principal.tenant !== ANY_TENANT) return false;
+  if (tenant !== undefined && principal.tenant !== ANY_TENANT && principal.tenant !== tenant) return false;
+  return principal.roles.some((role) => row.roles.includes(role));
+}

@@ -1,0 +1,406 @@
+/**
+ * What crosses the front door, once: the server checks by these, the OpenAPI document is generated from them, and the
+ * client takes its types from them. Times are milliseconds since 1970, amounts carry their unit in the name.
+ */
+import * as z from 'zod';
+import { AgentName, Digest, RunId, TenantId } from '../ids.ts';
+import type { Json } from '../json.ts';
+import { ADMISSION } from '../limits.ts';
+import { AgentManifest, Budget, CeilingsRequest } from '../manifest.ts';
+import { Outcome } from '../outcome.ts';
+import { Role } from './roles.ts';
+
+/** Any JSON. What was parsed from JSON text is nothing else, so only its absence is looked for; the server bounds its depth. */
+const json = z
+  .unknown()
+  .refine((value) => value !== undefined, 'is missing')
+  .meta({ id: 'Json', description: 'any JSON' }) as unknown as z.ZodType<Json, Json>;
+/** As it is listed; the brand stays on the inside. */
+const runId = RunId.meta({ id: 'RunId', description: '`run_` and twelve symbols.' });
+const tenant = TenantId.meta({ id: 'TenantId' });
+const digest = Digest.meta({ id: 'Digest', description: '`sha256:` and 64 hex digits.' });
+const time_ms = z.number().describe('milliseconds since 1970');
+
+export const AliasName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/, 'a short name in lower case')
+  .meta({ id: 'AliasName', examples: ['prod'] });
+/** `audit` (its latest version), `audit@prod` (an alias), `audit@sha256:…` (a version, at least 8 hex digits of it). */
+export const AgentRef = z
+  .string()
+  .max(240)
+  .regex(/^[a-z0-9][a-z0-9._/-]*(@([a-z][a-z0-9-]{0,31}|sha256:[0-9a-f]{8,64}))?$/, 'NAME, NAME@ALIAS or NAME@sha256:…')
+  .meta({ id: 'AgentRef', examples: ['hello@prod'] });
+const Reason = z.string().min(1).max(500).describe('why; it is kept with what was done');
+
+export const Page = z.strictObject({
+  cursor: z.string().max(64).exactOptional().describe('`next` of the page before'),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+});
+const inTenant = { tenant: tenant.exactOptional().describe('for principals of the whole host; others are in one tenant anyway') };
+
+/** A list, a page at a time. */
+const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), next: z.string().nullable().describe('cursor of the next page; null on the last') });
+
+// Agents
+
+export const AgentVersion = z
+  .object({ agent: AgentName, version: digest, bundle: digest, deployed_at: time_ms, deployed_by: z.string(), manifest: AgentManifest })
+  .meta({ id: 'AgentVersion' });
+export const AgentAlias = z
+  .object({ alias: z.string(), version: digest, moved_at: time_ms, moved_by: z.string(), before: digest.nullable() })
+  .meta({ id: 'AgentAlias' });
+export const Agent = z
+  .object({ tenant, agent: AgentName, purpose: z.string(), latest: digest, versions: z.int(), aliases: z.array(AgentAlias) })
+  .meta({ id: 'Agent' });
+export const AgentDetail = Agent.extend({ history: z.array(AgentVersion) }).meta({ id: 'AgentDetail' });
+export const AgentList = listOf(Agent);
+export const AgentQuery = Page.extend({ ...inTenant, q: z.string().max(100).exactOptional() });
+export const SourceMapPath = z.strictObject({ bundle: digest });
+export const InTenant = z.strictObject(inTenant);
+
+export const DeployRequest = z
+  .strictObject({
+    ...inTenant,
+    source: z.string().max(ADMISSION.bundle_bytes.max).describe('the bundle: one script'),
+    describing: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('the same bundle with what writes its schemas'),
+    source_map: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('kept for who reads stacks; never read here'),
+    alias: AliasName.exactOptional().describe('also point this alias at it'),
+  })
+  .meta({ id: 'DeployRequest' });
+export const Deployed = z.object({ agents: z.array(AgentVersion), alias: z.string().nullable() }).meta({ id: 'Deployed' });
+export const SourceMap = z.object({ bundle: digest, source_map: z.string().nullable() }).meta({ id: 'SourceMap' });
+export const MoveAlias = z.strictObject({ ...inTenant, version: digest }).meta({ id: 'MoveAlias' });
+export const RollBack = z.strictObject({ ...inTenant, reason: Reason }).meta({ id: 'RollBack' });
+
+export const ToolView = z
+  .object({
+    tool: z.string(),
+    description: z.string(),
+    input: z.record(z.string(), json).describe('JSON Schema'),
+    output: z.record(z.string(), json).describe('JSON Schema'),
+    annotations: z.record(z.string(), json),
+  })
+  .meta({ id: 'Tool' });
+export const ToolList = z.object({ items: z.array(ToolView) });
+
+// Runs
+
+export const SubmitRequest = z
+  .strictObject({
+    ...inTenant,
+    agent: AgentRef,
+    input: json.default({}),
+    ceilings: CeilingsRequest.exactOptional(),
+    budget: Budget.exactOptional(),
+  })
+  .meta({ id: 'SubmitRequest' });
+export const IdempotencyHeader = z.object({
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe('the same key and body again give the same run, for ever; another body is refused'),
+});
+
+const lifecycle = z.enum(['queued', 'active', 'ended']);
+const control = z.enum(['none', 'paused', 'quarantined']);
+
+export const RunSummary = z
+  .object({
+    run: runId,
+    tenant,
+    agent: z.string(),
+    version: digest,
+    parent: runId.nullable(),
+    principal: z.string(),
+    config: z.string().describe('version of the configuration at admission'),
+    lifecycle,
+    control,
+    residency: z.enum(['resident', 'parked']),
+    waiting: z.enum(['call', 'message', 'timer', 'child', 'approval', 'resolution', 'upgrade', 'nothing']),
+    waiting_for: z.string(),
+    on_cpu: z.boolean(),
+    ended_as: z.string().nullable().describe('`completed`, `exceeded(cpu)`, …; null while it has not ended'),
+    created_at: time_ms,
+    ended_at: time_ms.nullable(),
+    age_ms: z.number(),
+    cpu_ms: z.number(),
+    heap_kib: z.number(),
+    calls: z.int(),
+    open_calls: z.int(),
+    left: z.number().nullable().describe('share of its budget that is left, of what runs out first'),
+  })
+  .meta({ id: 'RunSummary' });
+export const Run = RunSummary.extend({
+  outcome: Outcome.nullable(),
+  input: json.nullable().describe('null for who may not read payloads, as is the output in the outcome'),
+  ceilings: z.record(z.string(), z.number()),
+  budget: z.record(z.string(), z.number()),
+  caps: z.array(z.object({ alias: z.string(), cap: z.int(), grant: z.string() })),
+  journal_entries: z.int(),
+}).meta({ id: 'Run' });
+export const RunList = listOf(RunSummary);
+export const RunQuery = Page.extend({
+  ...inTenant,
+  agent: z.string().max(100).exactOptional(),
+  version: digest.exactOptional(),
+  parent: runId.exactOptional(),
+  lifecycle: lifecycle.exactOptional(),
+  live: z.stringbool().exactOptional().describe('only those that have not ended'),
+  control: control.exactOptional(),
+  ended_as: z.string().max(60).exactOptional().describe('beginning of how it ended: `exceeded`, `failed(CORRAL_STALLED)`'),
+  q: z.string().max(100).exactOptional().describe('part of an id, agent, principal or outcome'),
+});
+export const RunPath = z.strictObject({ run: runId });
+export const ShowQuery = z.strictObject({
+  wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('answer when the run has ended, or after so long'),
+});
+
+export interface RunTree {
+  run: string;
+  agent: string;
+  lifecycle: string;
+  control: string;
+  ended_as: string | null;
+  children: RunTree[];
+}
+export const RunTree: z.ZodType<RunTree> = z
+  .object({
+    run: z.string(),
+    agent: z.string(),
+    lifecycle: z.string(),
+    control: z.string(),
+    ended_as: z.string().nullable(),
+    get children(): z.ZodArray<z.ZodType<RunTree>> {
+      return z.array(RunTree);
+    },
+  })
+  .meta({ id: 'RunTree' });
+
+export const Call = z
+  .object({
+    call: z.int(),
+    tool: z.string(),
+    state: z.enum(['open', 'done', 'failed', 'denied', 'unknown', 'abandoned']),
+    asked_at: time_ms,
+    answered_at: time_ms.nullable(),
+    reason: z.string().nullable().describe('why, in the agent’s own words'),
+    input: json,
+    result: json,
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    grant: z.string().nullable(),
+  })
+  .meta({ id: 'Call' });
+export const CallList = z.object({ items: z.array(Call) });
+export const Message = z
+  .object({
+    direction: z.enum(['in', 'out']),
+    at: time_ms,
+    with: z.string().describe('the other run, or the capability it was sent by'),
+    body: json,
+    seq: z.int(),
+  })
+  .meta({ id: 'Message' });
+export const MessageList = z.object({ items: z.array(Message) });
+
+export const JournalEntry = z
+  .object({
+    seq: z.int(),
+    at: time_ms,
+    cpu_us: z.number(),
+    delivery: json.nullable(),
+    effects: z.array(json).nullable(),
+    decisions: z.array(json),
+    event: json.nullable(),
+  })
+  .meta({ id: 'JournalEntry' });
+export const JournalPage = z.object({ items: z.array(JournalEntry), next: z.int().nullable().describe('`after` of the next page') });
+export const JournalQuery = z.strictObject({
+  after: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(1000).default(200),
+  wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('wait so long for a first entry, unless the run has ended'),
+});
+export const Why = z
+  .object({ run: runId, verdict: z.string(), because: z.array(z.string()), next: z.array(z.string()).describe('what can be done') })
+  .meta({ id: 'Why' });
+export const CallPath = RunPath.extend({ call: z.coerce.number().int().min(1) });
+export const Resolution = z
+  .discriminatedUnion('how', [
+    z.strictObject({ how: z.literal('retry'), reason: Reason }),
+    z.strictObject({ how: z.literal('result'), value: json, reason: Reason }),
+    z.strictObject({ how: z.literal('fail'), reason: Reason }),
+  ])
+  .meta({ id: 'Resolution' });
+export const Release = z.strictObject({ reason: Reason }).meta({ id: 'Release' });
+export const Resolved = z.object({ run: runId, call: z.int(), how: z.string() });
+
+// Operations
+
+const OperationName = z.enum(['pause', 'resume', 'cancel', 'kill']);
+export const OperationTarget = z
+  .union([
+    z.strictObject({ run: runId }),
+    z.strictObject({ agent: AgentName, ...inTenant }),
+    z.strictObject({ version: digest, ...inTenant }),
+    z.strictObject({ tenant }),
+    z.strictObject({ all: z.literal(true) }),
+  ])
+  .meta({
+    id: 'OperationTarget',
+    description: 'Which runs: one, those of an agent, of a version, of a tenant, or all that you may touch.',
+  });
+export const OperationRequest = z
+  .strictObject({ operation: OperationName, target: OperationTarget, reason: Reason, dryRun: z.boolean().default(false) })
+  .meta({ id: 'OperationRequest' });
+
+export interface ReceiptView {
+  run: string;
+  operation: string;
+  by: string;
+  reason: string;
+  latency_ms: number;
+  lifecycle: string;
+  control: string;
+  cell_killed: boolean;
+  grants_revoked: number;
+  calls_aborted: number;
+  calls_unknown: number[];
+  children: ReceiptView[];
+}
+export const ReceiptView: z.ZodType<ReceiptView> = z
+  .object({
+    run: z.string(),
+    operation: z.string(),
+    by: z.string(),
+    reason: z.string(),
+    latency_ms: z.number(),
+    lifecycle: z.string(),
+    control: z.string(),
+    cell_killed: z.boolean(),
+    grants_revoked: z.int(),
+    calls_aborted: z.int(),
+    calls_unknown: z.array(z.int()),
+    get children(): z.ZodArray<z.ZodType<ReceiptView>> {
+      return z.array(ReceiptView);
+    },
+  })
+  .meta({ id: 'Receipt' });
+export const OperationResult = z
+  .object({
+    id: z.string(),
+    at: time_ms,
+    by: z.string(),
+    operation: z.string(),
+    target: json,
+    reason: z.string(),
+    dryRun: z.boolean(),
+    config: z.string(),
+    matched: z.array(z.string()).describe('runs it was meant for'),
+    receipts: z.array(ReceiptView).describe('one a run it was done to; children are within their parent’s'),
+    refused: z.array(z.object({ run: z.string(), code: z.string(), detail: z.string() })),
+  })
+  .meta({ id: 'OperationResult' });
+export const OperationList = listOf(OperationResult);
+export const OperationQuery = Page.extend(inTenant);
+
+// People, schedules, configuration, the host itself
+
+export const TokenView = z
+  .object({
+    token: z.string().describe('its id; the secret is shown once, when it is made'),
+    name: z.string(),
+    tenant: z.string(),
+    roles: z.array(Role),
+    created_at: time_ms,
+    created_by: z.string(),
+    expires_at: time_ms.nullable(),
+    revoked_at: time_ms.nullable(),
+    used_at: time_ms.nullable(),
+  })
+  .meta({ id: 'Token' });
+export const TokenRequest = z
+  .strictObject({
+    name: z.string().regex(/^[a-z0-9][a-z0-9._@-]{0,63}$/, 'a short name in lower case'),
+    tenant: z
+      .union([tenant, z.literal('*')])
+      .exactOptional()
+      .describe('`*`: the whole host'),
+    roles: z.array(Role).min(1).max(5),
+    expires_in_ms: z.int().min(1000).exactOptional(),
+  })
+  .meta({ id: 'TokenRequest' });
+export const TokenMade = TokenView.extend({ secret: z.string() }).meta({ id: 'TokenMade' });
+export const TokenList = z.object({ items: z.array(TokenView) });
+export const TokenPath = z.strictObject({ token: z.string().max(40) });
+
+export const Schedule = z
+  .object({
+    schedule: z.string(),
+    tenant,
+    agent: z.string(),
+    input: json,
+    cron: z.string(),
+    created_by: z.string(),
+    next_at: time_ms.nullable(),
+    last_at: time_ms.nullable(),
+    last_run: z.string().nullable(),
+    last_error: z.string().nullable(),
+  })
+  .meta({ id: 'Schedule' });
+export const ScheduleRequest = z
+  .strictObject({ ...inTenant, agent: AgentRef, input: json.default({}), cron: z.string().max(100).describe('five fields, UTC') })
+  .meta({ id: 'ScheduleRequest' });
+export const ScheduleList = z.object({ items: z.array(Schedule) });
+export const SchedulePath = z.strictObject({ schedule: z.string().max(40) });
+
+export const ConfigView = z
+  .object({ version: z.string(), file: z.string().nullable(), applied_at: time_ms, applied_by: z.string(), config: json })
+  .meta({ id: 'Config' });
+export const ConfigCheck = z
+  .object({ version: z.string(), same: z.boolean(), changes: z.array(z.object({ path: z.string(), now: json, next: json })) })
+  .meta({ id: 'ConfigCheck' });
+
+export const Health = z.object({ ok: z.boolean(), version: z.string() }).meta({ id: 'Health' });
+export const Ready = z.object({ ready: z.boolean(), draining: z.boolean(), runs: z.int(), recovered: z.int() }).meta({ id: 'Ready' });
+export const WhoAmI = z.object({ principal: z.string(), tenant: z.string(), roles: z.array(Role) }).meta({ id: 'Principal' });
+
+export const EVENT_KINDS = [
+  'run.admitted',
+  'run.began',
+  'run.ended',
+  'run.emitted',
+  'run.logged',
+  'run.refused',
+  'run.paused',
+  'run.resumed',
+  'run.budget_low',
+  'run.held',
+  'run.damaged',
+  'agent.deployed',
+  'alias.moved',
+  'config.applied',
+] as const;
+export const EventKind = z.enum(EVENT_KINDS);
+export type EventKind = z.infer<typeof EventKind>;
+export const Event = z
+  .object({
+    id: z.string(),
+    at: time_ms,
+    kind: EventKind,
+    tenant: z.string().nullable().describe('null: of the host'),
+    run: z.string().nullable(),
+    agent: z.string().nullable(),
+    data: json,
+  })
+  .meta({ id: 'Event' });
+export type Event = z.infer<typeof Event>;
+export const EventQuery = z.strictObject({
+  ...inTenant,
+  run: runId.exactOptional(),
+  agent: z.string().max(100).exactOptional(),
+  kinds: z.string().max(300).exactOptional().describe('comma-separated'),
+});
+export const EventHeaders = z.object({ 'last-event-id': z.string().max(64).optional().describe('go on after this event') });

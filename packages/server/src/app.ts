@@ -1,0 +1,248 @@
+/**
+ * The HTTP application of one channel: every route of the table, with what all have in common. In this order: the address it
+ * was called by, who calls, how often, whether they may; only then is a body read.
+ */
+import swagger from '@fastify/swagger';
+import fastify, {
+  LogController,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
+import {
+  hasZodFastifySchemaValidationErrors,
+  isResponseSerializationError,
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod';
+import type { ServerOptions as TlsOptions } from 'node:https';
+import type { Socket } from 'node:net';
+import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
+import { OPERATIONS, type Operation } from '@corral/protocol/api/roles';
+import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import { isDeeperThan, JSON_MAX_DEPTH } from '@corral/protocol/json';
+import { ADMISSION } from '@corral/protocol/limits';
+import type { Door } from './door.ts';
+import { Access } from './people/access.ts';
+import { hostRefusal } from './people/address.ts';
+import { tidy } from './openapi.ts';
+import type { Authenticator, Channel } from './people/authenticate.ts';
+import { TooSoon, type Rate } from './people/rate.ts';
+import { agentRoutes } from './routes/agents.ts';
+import type { Followers } from './routes/events.ts';
+import type { Context, Handlers } from './routes/handler.ts';
+import { operationRoutes } from './routes/operations.ts';
+import { peopleRoutes } from './routes/people.ts';
+import { runRoutes } from './routes/runs.ts';
+import { VERSION } from './version.ts';
+
+export interface AppOptions {
+  readonly door: Door;
+  readonly channel: Channel;
+  readonly authenticator: Authenticator;
+  readonly rate: Rate;
+  readonly followers: Followers;
+  readonly tls?: TlsOptions | undefined;
+  readonly logger: FastifyServerOptions['loggerInstance'];
+}
+
+/** A bundle twice (it and what describes it), and what JSON makes of it. */
+const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 4;
+/** Around an input are a few more levels. */
+const DEEPEST = JSON_MAX_DEPTH + 8;
+/** Who guesses tokens is slowed, by address. */
+const GUESSES = { rate_per_s: 1, burst: 20 };
+const HEADERS_MS = 10_000;
+const REQUEST_MS = 60_000;
+const RETRY_S = 2;
+
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const { door, channel, followers } = options;
+  const { settings } = door;
+  const app: FastifyInstance = fastify({
+    ...(options.logger === undefined ? { logger: false } : { loggerInstance: options.logger }),
+    ...(options.tls === undefined ? {} : { https: options.tls as never }),
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: settings.inForce().config.door.body_bytes,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: 30_000,
+    http: { headersTimeout: HEADERS_MS, maxHeaderSize: 16 * 1024 },
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 400, ignoreTrailingSlash: false, caseSensitive: true },
+    clientErrorHandler: refuseRaw,
+    frameworkErrors: (error, request, reply) => {
+      refuse(error, request, reply);
+    },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeContentTypeParser('text/plain');
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Corral', version: VERSION, description: 'The front door of a Corral host.' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+
+  app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
+  app.setNotFoundHandler((request, reply) => {
+    void refuse(
+      new CorralError('CORRAL_ROUTE_UNKNOWN', `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here.`),
+      request,
+      reply,
+    );
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    const refusal = channel.kind === 'network' ? hostRefusal(request.headers, settings.inForce().config.door.hosts) : undefined;
+    if (refusal !== undefined) throw refusal;
+  });
+
+  const handlers = {
+    ...agentRoutes(door),
+    ...runRoutes(door),
+    ...operationRoutes(door),
+    ...peopleRoutes(door),
+    events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
+  } as unknown as Handlers<RouteName>;
+  for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
+  app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
+  return app;
+}
+
+type AnyHandler = (request: unknown, context: Context) => Promise<unknown>;
+
+function add(
+  app: FastifyInstance,
+  { door, channel, authenticator, rate }: AppOptions,
+  name: RouteName,
+  route: Route,
+  handler: AnyHandler,
+): void {
+  const { settings, clock } = door;
+  app.route({
+    method: route.method,
+    url: route.path,
+    ...(name === 'deployAgent' ? { bodyLimit: DEPLOY_BYTES } : {}),
+    schema: {
+      operationId: name,
+      summary: route.summary,
+      description: aboutOf(route.operation),
+      tags: [route.tag],
+      ...(route.operation === 'open' ? { security: [] } : {}),
+      ...(route.params === undefined ? {} : { params: route.params }),
+      ...(route.query === undefined ? {} : { querystring: route.query }),
+      ...(route.headers === undefined ? {} : { headers: route.headers }),
+      ...(route.body === undefined ? {} : { body: route.body }),
+      response: {
+        [route.status]: route.stream === true ? { content: { 'text/event-stream': { schema: route.response } } } : route.response,
+        ...(name === 'submitRun' ? { 200: route.response } : {}),
+        ...(name === 'ready' ? { 503: route.response } : {}),
+        '4xx': { content: { [PROBLEM_TYPE]: { schema: Problem } } },
+      },
+    },
+    onRequest: async (request) => {
+      if (route.operation === 'open') return;
+      const { door: limits } = settings.inForce().config;
+      const now = clock.monotonic();
+      let access: Access;
+      try {
+        access = new Access(await authenticator.authenticate(channel, request.headers.authorization), () =>
+          Object.keys(settings.inForce().config.tenants),
+        );
+      } catch (error) {
+        rate.take(`guess:${request.socket.remoteAddress ?? 'socket'}`, GUESSES, now);
+        throw error;
+      }
+      rate.take(`${access.principal.tenant} ${access.principal.id}`, limits, now);
+      if (route.operation !== 'anyone' && route.operation !== 'body') access.role(route.operation);
+      accesses.set(request, access);
+    },
+    preValidation: async (request) => {
+      if (request.body !== undefined && isDeeperThan(request.body, DEEPEST))
+        throw new CorralError('CORRAL_REQUEST_INVALID', `The body nests deeper than ${DEEPEST} levels.`);
+    },
+    handler: async (request, reply) => {
+      const { params, query, headers, body } = request;
+      const answer = await handler({ params, query, headers, body }, { access: accesses.get(request) as Access, request, reply });
+      if (reply.sent || route.stream === true) return reply;
+      if (reply.statusCode === 200) reply.code(name === 'submitRun' && reply.hasHeader('idempotent-replayed') ? 200 : route.status);
+      return answer;
+    },
+  });
+}
+
+/** Who makes a request; known from the moment it was let in. */
+const accesses = new WeakMap<FastifyRequest, Access>();
+
+function aboutOf(operation: Route['operation']): string {
+  if (operation === 'open') return 'For everybody.';
+  if (operation === 'anyone') return 'For everybody with a token.';
+  if (operation === 'body') return 'Roles: as the operation in the body needs.';
+  const row: { readonly roles: readonly string[]; readonly host?: true } = OPERATIONS[operation satisfies Operation];
+  return `Roles: ${row.roles.join(', ')}${row.host === true ? '; of the whole host' : ''}.`;
+}
+
+function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { failure, status, errors } = explained(error);
+  if (failure.audience === 'bug') request.log.error({ err: failure.cause ?? failure, route: request.routeOptions.url }, 'failed');
+  if (failure instanceof TooSoon) reply.header('retry-after', String(failure.retry_after_s));
+  else if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_S));
+  if (status === 401) reply.header('www-authenticate', 'Bearer realm="corral"');
+  // Serialised here: the answer's own schema is not for this.
+  return reply
+    .code(status)
+    .type(PROBLEM_TYPE)
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(problemOf(failure, status, errors));
+}
+
+function explained(error: unknown): { readonly failure: CorralError; readonly status: number; readonly errors?: Problem['errors'] } {
+  if (error instanceof CorralError) return { failure: error, status: statusOf(error.code) };
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const where = (error as FastifyError & { validationContext?: string }).validationContext ?? 'request';
+    const errors = error.validation.slice(0, 20).map(({ instancePath, message }) => ({
+      at: `${where === 'querystring' ? 'query' : where}${instancePath}`.slice(0, 300),
+      message: (message ?? 'is invalid').slice(0, 300),
+    }));
+    return { failure: new CorralError('CORRAL_REQUEST_INVALID', 'The request does not fit its schema.'), status: 400, errors };
+  }
+  const { statusCode, message } = error as Partial<FastifyError>;
+  if (!isResponseSerializationError(error) && statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    const code = statusCode === 413 ? 'CORRAL_REQUEST_TOO_LARGE' : 'CORRAL_REQUEST_INVALID';
+    return { failure: new CorralError(code, sentence(message ?? 'The request is invalid')), status: statusCode };
+  }
+  return { failure: new CorralError('CORRAL_INTERNAL', 'The request failed.', { cause: error }), status: 500 };
+}
+
+const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`).slice(0, 300);
+
+/** What is not even HTTP, or too slow, or too much of it, gets a problem all the same, and is let go. */
+function refuseRaw(this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const [status, title] = {
+    HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'] as const,
+    ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'] as const,
+  }[error.code ?? ''] ?? [400, 'Bad Request'];
+  const said =
+    status === 431
+      ? 'The headers are larger than 16 KiB.'
+      : status === 408
+        ? 'The request took too long.'
+        : 'This is not HTTP that can be read.';
+  const body = JSON.stringify(problemOf(new CorralError('CORRAL_REQUEST_INVALID', said), status));
+  if (socket.writable)
+    socket.write(
+      `HTTP/1.1 ${status} ${title}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
+  socket.destroySoon();
+}

@@ -1,0 +1,181 @@
+/** Reads a configuration, checks it as a whole, and gives it a version: the digest of what it says. */
+import { hash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { registerHooks } from 'node:module';
+import { dirname, extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { jsonSchemaOf } from '@corral/protocol/api/json-schema';
+import { CorralError } from '@corral/protocol/errors';
+import { canonical, type Json } from '@corral/protocol/json';
+import type { Tool } from '@corral/protocol/tool';
+import { readingTools, writingTools } from '@corral/tools/fs';
+import { Config } from './schema.ts';
+import { Vault } from './secrets.ts';
+
+export interface LoadedConfig {
+  /** `sha256:…` of the file and of all it says. */
+  readonly version: string;
+  readonly file: string | undefined;
+  readonly config: Config;
+  /** The configuration as data: tools as what they declare, secrets as references. */
+  readonly summary: Json;
+  readonly tenants: Readonly<Record<string, { readonly tools: readonly Tool[] }>>;
+  readonly vault: Vault;
+}
+
+/**
+ * @param file `corral.config.ts` or JSON; undefined: what holds when nothing is said
+ * @param more said on the command line, over what the file says
+ * @throws CORRAL_CONFIG_INVALID, naming everything that is wrong
+ */
+export async function loadConfig(
+  file: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+  more: { readonly files?: Config['files'] } = {},
+): Promise<LoadedConfig> {
+  const { value, text } = file === undefined ? { value: {}, text: '' } : await read(resolve(file));
+  const parsed = Config.safeParse(value);
+  if (!parsed.success) {
+    throw new CorralError(
+      'CORRAL_CONFIG_INVALID',
+      `${file} was refused: ${parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`).join('; ')}.`,
+    );
+  }
+  const base = file === undefined ? process.cwd() : dirname(resolve(file));
+  const config: Config = { ...parsed.data, files: { ...parsed.data.files, ...more.files } };
+  const vault = new Vault(config.secrets, env);
+  const tools = await toolsOf(config, base, vault, file ?? 'the configuration');
+  const known = new Set(tools.map((tool) => tool.name));
+  const wrong = [
+    ...Object.entries(config.tenants).flatMap(([tenant, { tools: names }]) =>
+      names.filter((name) => name !== '*' && !known.has(name)).map((name) => `tenants.${tenant}.tools: there is no tool ${name}`),
+    ),
+    ...config.webhooks
+      .filter(({ secret }) => !Object.hasOwn(config.secrets, secret))
+      .map(({ secret }) => `webhooks: there is no secret ${secret}`),
+    ...config.webhooks
+      .filter(({ tenant }) => tenant !== undefined && !Object.hasOwn(config.tenants, tenant))
+      .map(({ tenant }) => `webhooks: there is no tenant ${tenant}`),
+  ];
+  if (wrong.length > 0) throw new CorralError('CORRAL_CONFIG_INVALID', `${file} was refused: ${wrong.join('; ')}.`);
+  const summary = JSON.parse(JSON.stringify({ ...config, tools: tools.map((tool) => declared(tool)) })) as Json;
+  return {
+    version: `sha256:${hash('sha256', `${text}\n${canonical(summary)}`)}`,
+    file: file === undefined ? undefined : resolve(file),
+    config,
+    summary,
+    tenants: Object.fromEntries(
+      Object.entries(config.tenants).map(([tenant, { tools: names }]) => [
+        tenant,
+        { tools: names.includes('*') ? tools : tools.filter((tool) => names.includes(tool.name as never)) },
+      ]),
+    ),
+    vault,
+  };
+}
+
+async function read(file: string): Promise<{ readonly value: unknown; readonly text: string }> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch {
+    throw new CorralError('CORRAL_CONFIG_INVALID', `There is no configuration file ${file} that can be read.`);
+  }
+  try {
+    if (extname(file) === '.json') return { value: JSON.parse(text), text };
+    lend();
+    // The query makes Node load it again after a change; what it imports is loaded once.
+    const url = `${pathToFileURL(file).href}?${hash('sha256', text).slice(0, 16)}`;
+    return { value: ((await import(url)) as { default?: unknown }).default, text };
+  } catch (error) {
+    throw new CorralError(
+      'CORRAL_CONFIG_INVALID',
+      `${file} could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** What a configuration imports, it finds here where its own folder has no packages. */
+const LENT: ReadonlySet<string> = new Set(['@corral/server/config', 'zod']);
+let lent = false;
+
+function lend(): void {
+  if (lent) return;
+  lent = true;
+  registerHooks({
+    resolve(specifier, context, next) {
+      try {
+        return next(specifier, context);
+      } catch (error) {
+        if (!LENT.has(specifier)) throw error;
+        return next(specifier, { ...context, parentURL: import.meta.url });
+      }
+    },
+  });
+}
+
+async function toolsOf(config: Config, base: string, vault: Vault, from: string): Promise<readonly Tool[]> {
+  let own: readonly Tool[];
+  try {
+    own = typeof config.tools === 'function' ? await config.tools({ secret: vault.read }) : config.tools;
+    const { read: reads, write: writes } = config.files;
+    own = [
+      ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
+      ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
+      ...own,
+    ];
+  } catch (error) {
+    throw new CorralError(
+      'CORRAL_CONFIG_INVALID',
+      `The tools of ${from} could not be made: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const seen = new Set<string>();
+  for (const tool of own) {
+    const ok =
+      typeof tool === 'object' &&
+      tool !== null &&
+      typeof tool.name === 'string' &&
+      typeof tool.invoke === 'function' &&
+      typeof tool.annotations === 'object';
+    if (!ok) throw new CorralError('CORRAL_CONFIG_INVALID', `${from} lists something under tools that is no tool.`);
+    if (seen.has(tool.name)) throw new CorralError('CORRAL_CONFIG_INVALID', `${from} offers two tools called ${tool.name}.`);
+    seen.add(tool.name);
+  }
+  return own.map((tool) => vault.guard(tool));
+}
+
+/** What a tool says of itself, as data. */
+export function declared(tool: Tool) {
+  return {
+    tool: tool.name,
+    description: tool.description,
+    input: schemaOf(tool.input),
+    output: schemaOf(tool.output),
+    annotations: tool.annotations as unknown as Record<string, Json>,
+  };
+}
+
+const schemaOf = (schema: Tool['input']) => JSON.parse(JSON.stringify(jsonSchemaOf(schema))) as Record<string, Json>;
+
+export interface Change {
+  readonly path: string;
+  readonly now: Json;
+  readonly next: Json;
+}
+
+/** What is different between two configurations as data, leaf by leaf. */
+export function differences(now: Json, next: Json, path = ''): Change[] {
+  if (canonical(now) === canonical(next)) return [];
+  const isObject = (value: Json): value is Record<string, Json> => typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isObject(now) || !isObject(next)) return [{ path, now, next }];
+  return [...new Set([...Object.keys(now), ...Object.keys(next)])]
+    .sort()
+    .flatMap((key) => differences(now[key] ?? null, next[key] ?? null, path === '' ? key : `${path}.${key}`));
+}

@@ -1,0 +1,109 @@
+/** What a host's configuration may say. The reference of the configuration is generated from this. */
+import * as z from 'zod';
+import { TenantId, ToolName } from '@corral/protocol/ids';
+import { CeilingsRequest } from '@corral/protocol/manifest';
+import type { Tool } from '@corral/protocol/tool';
+import { EventKind } from '@corral/protocol/api/schemas';
+
+export const SecretName = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'a short name in lower case');
+export const SecretRef = z.union([
+  z.strictObject({ env: z.string().min(1).max(200).describe('name of an environment variable') }),
+  z.strictObject({ file: z.string().min(1).max(4096).describe('path of a file; white space at its end is left out') }),
+]);
+export type SecretRef = z.infer<typeof SecretRef>;
+
+/** What a configuration's `tools` function is handed. */
+export interface ToolPowers {
+  /**
+   * Reads a secret, at this moment. For use inside of a tool's `run`.
+   * @throws CORRAL_SECRET_MISSING
+   */
+  readonly secret: (name: string) => Promise<string>;
+}
+export type ToolsOption = readonly Tool[] | ((powers: ToolPowers) => readonly Tool[] | Promise<readonly Tool[]>);
+
+const https = z.url({ protocol: /^https?$/ });
+
+export const Config = z.strictObject({
+  tenants: z
+    .record(
+      TenantId,
+      z.strictObject({
+        tools: z
+          .array(z.union([ToolName, z.literal('*')]))
+          .default(['*'])
+          .describe('names of the tools its agents may be granted; `*`: all'),
+        queue: z.int().min(1).max(1_000_000).default(10_000).describe('runs that have not ended; one more is refused with 429'),
+        ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
+      }),
+    )
+    .default({ ['local' as TenantId]: { tools: ['*'], queue: 10_000, ceilings: {} } })
+    .describe('who shares this host'),
+  files: z
+    .strictObject({
+      read: z.string().exactOptional().describe('offer fs.read and fs.list below this folder'),
+      write: z.string().exactOptional().describe('offer fs.write below this folder'),
+    })
+    .default({})
+    .describe('the tools for files; relative paths are taken from the configuration file’s folder'),
+  tools: z
+    .custom<ToolsOption>(
+      (value) => Array.isArray(value) || typeof value === 'function',
+      'must be a list of tools or a function that gives one',
+    )
+    .default([])
+    .describe('tools of your own; in a .ts file only'),
+  secrets: z.record(SecretName, SecretRef).default({}).describe('by reference; the value is read at the moment a tool asks for it'),
+  ceilings: CeilingsRequest.default({}).describe('no run of this host may ask for more'),
+  people: z
+    .strictObject({
+      issuers: z
+        .array(
+          z.strictObject({
+            issuer: https.describe('as it stands in `iss`'),
+            audience: z.string().min(1).describe('must stand in `aud`'),
+            jwks_uri: https.exactOptional().describe('where its keys are; else found by OpenID discovery'),
+            tenant_claim: z.string().default('corral_tenant').describe('claim that names the tenant'),
+            roles_claim: z.string().default('corral_roles').describe('claim that lists roles'),
+            host_wide: z.boolean().default(false).describe('whether `*` is believed as a tenant'),
+          }),
+        )
+        .max(16)
+        .default([]),
+    })
+    .default({ issuers: [] })
+    .describe('OpenID issuers whose JSON web tokens are accepted'),
+  webhooks: z
+    .array(
+      z.strictObject({
+        url: https,
+        secret: SecretName.describe('name of the secret that signs (HMAC-SHA256, Standard Webhooks)'),
+        tenant: TenantId.exactOptional().describe('only events of this tenant'),
+        events: z.array(EventKind).min(1).default(['run.ended', 'run.paused', 'run.budget_low']),
+      }),
+    )
+    .max(32)
+    .default([])
+    .describe('who is told of what, at least once'),
+  retention: z
+    .strictObject({
+      operations_days: z.int().min(1).max(36_500).default(365).describe('records of what operators did'),
+      notifications_days: z.int().min(1).max(365).default(3).describe('how long a webhook that does not answer is tried'),
+    })
+    .default({ operations_days: 365, notifications_days: 3 }),
+  door: z
+    .strictObject({
+      hosts: z.array(z.string().max(253)).default([]).describe('names by which this host is called besides localhost'),
+      body_bytes: z
+        .int()
+        .min(1024)
+        .max(64 * 1024 * 1024)
+        .default(2 * 1024 * 1024)
+        .describe('size of a request; deploys have their own limit'),
+      rate_per_s: z.number().min(0.1).max(1_000_000).default(500).describe('requests a principal may make, sustained'),
+      burst: z.int().min(1).max(1_000_000).default(1000).describe('requests a principal may make at once'),
+    })
+    .default({ hosts: [], body_bytes: 2 * 1024 * 1024, rate_per_s: 500, burst: 1000 }),
+});
+export type Config = z.output<typeof Config>;
+export type ConfigInput = z.input<typeof Config>;

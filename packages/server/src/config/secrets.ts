@@ -1,0 +1,81 @@
+/**
+ * Secrets: read where they are kept, at the moment a tool asks, and handed to nobody else. What a tool answers is searched
+ * for every value it was given, so that a careless tool does not put one into a journal.
+ */
+import { readFile } from 'node:fs/promises';
+import { CorralError } from '@corral/protocol/errors';
+import type { Tool, ToolResult } from '@corral/protocol/tool';
+import type { SecretRef } from './schema.ts';
+
+/** Shorter values stand in too many places by chance. */
+const SHORTEST = 4;
+
+export class Vault {
+  readonly #refs: Readonly<Record<string, SecretRef>>;
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  /** Values that were given out, with what stands for each. */
+  readonly #given = new Map<string, string>();
+
+  constructor(refs: Readonly<Record<string, SecretRef>>, env: Readonly<Record<string, string | undefined>>) {
+    this.#refs = refs;
+    this.#env = env;
+  }
+
+  /** @throws CORRAL_SECRET_MISSING */
+  readonly read = async (name: string): Promise<string> => {
+    const ref = Object.hasOwn(this.#refs, name) ? this.#refs[name] : undefined;
+    if (ref === undefined) throw new CorralError('CORRAL_SECRET_MISSING', `The configuration names no secret ${name}.`);
+    let value: string | undefined;
+    if ('env' in ref) value = this.#env[ref.env];
+    else
+      value = await readFile(ref.file, 'utf8')
+        .then((text) => text.trimEnd())
+        .catch(() => undefined);
+    if (value === undefined || value === '') {
+      throw new CorralError(
+        'CORRAL_SECRET_MISSING',
+        'env' in ref
+          ? `The secret ${name} refers to $${ref.env}, which is not set.`
+          : `The secret ${name} refers to ${ref.file}, which cannot be read.`,
+      );
+    }
+    if (value.length >= SHORTEST) {
+      this.#given.set(value, name);
+      this.#given.set(JSON.stringify(value).slice(1, -1), name);
+    }
+    return value;
+  };
+
+  /** The text without any secret that was given out. */
+  redact(text: string): string {
+    let clean = text;
+    for (const [value, name] of this.#given) if (clean.includes(value)) clean = clean.replaceAll(value, `[secret:${name}]`);
+    return clean;
+  }
+
+  /** The tool, with what it answers searched for secrets. */
+  guard(tool: Tool): Tool {
+    return {
+      ...tool,
+      invoke: async (call) => {
+        const result = await tool.invoke(call);
+        return this.#given.size === 0 ? result : this.#clean(result);
+      },
+      ...(tool.close === undefined ? {} : { close: () => (tool.close as NonNullable<Tool['close']>)() }),
+    };
+  }
+
+  #clean(result: ToolResult): ToolResult {
+    if (result.kind !== 'ok') return { ...result, message: this.redact(result.message) };
+    let text: string | undefined;
+    try {
+      text = JSON.stringify(result.value);
+    } catch {
+      // No JSON: the broker refuses it, and says why.
+      return result;
+    }
+    if (text === undefined) return result;
+    const clean = this.redact(text);
+    return clean === text ? result : { kind: 'ok', value: JSON.parse(clean) };
+  }
+}

@@ -1,0 +1,34 @@
+/** Everything the routes work with, put together once. */
+import type { Clock, Random } from '@corral/protocol/ports';
+import type { LoadedConfig } from './config/load.ts';
+import type { Feed } from './feed.ts';
+import type { HostPort } from './ports.ts';
+import type { Projection } from './projection.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { FrontStore } from './store/front.ts';
+import type { Registry } from './store/registry.ts';
+import type { RunIndex } from './store/runs.ts';
+import type { Tokens } from './store/tokens.ts';
+import type { Submissions } from './submissions.ts';
+import type { Settings } from './settings.ts';
+
+export interface Door {
+  readonly host: HostPort;
+  readonly db: FrontStore;
+  readonly registry: Registry;
+  readonly index: RunIndex;
+  readonly tokens: Tokens;
+  readonly feed: Feed;
+  readonly projection: Projection;
+  readonly submissions: Submissions;
+  readonly scheduler: Scheduler;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly recovered: () => number;
+  /** It is shutting down: nothing new is taken. */
+  readonly draining: () => boolean;
+}
+
+/** The configuration in force. */
+export type InForce = () => LoadedConfig;

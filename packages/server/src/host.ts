@@ -1,0 +1,218 @@
+/** The composition root of a host with a front door: store, supervisor, tables, and HTTP on a socket and a port. */
+import { chmod, mkdir, rm, stat } from 'node:fs/promises';
+import type { ServerOptions as TlsOptions } from 'node:https';
+import { availableParallelism, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { isIP, type AddressInfo } from 'node:net';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import { CorralError } from '@corral/protocol/errors';
+import { SqliteStore } from '@corral/store/sqlite';
+import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
+import { hostOf } from './adapter.ts';
+import { createApp } from './app.ts';
+import { loadConfig } from './config/load.ts';
+import type { Config } from './config/schema.ts';
+import type { Door } from './door.ts';
+import { Feed } from './feed.ts';
+import { Outbox } from './outbox.ts';
+import { Authenticator } from './people/authenticate.ts';
+import { Rate } from './people/rate.ts';
+import { Projection } from './projection.ts';
+import { Followers } from './routes/events.ts';
+import { Scheduler } from './scheduler.ts';
+import { Settings } from './settings.ts';
+import { FrontStore } from './store/front.ts';
+import { Registry } from './store/registry.ts';
+import { RunIndex } from './store/runs.ts';
+import { Tokens } from './store/tokens.ts';
+import { Submissions } from './submissions.ts';
+
+export interface HostOptions {
+  readonly data: string;
+  readonly config?: string | undefined;
+  /** Said on the command line, over what the configuration says. */
+  readonly files?: Config['files'];
+  /** 0: any that is free; undefined: only the socket. */
+  readonly port?: number | undefined;
+  readonly address?: string | undefined;
+  readonly tls?: TlsOptions | undefined;
+  /** Something in front of this does TLS. */
+  readonly plaintext?: boolean | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly logger?: FastifyServerOptions['loggerInstance'];
+}
+
+export interface RunningHost {
+  readonly door: Door;
+  readonly walls: Walls;
+  readonly socket: string;
+  /** `http://127.0.0.1:7070`; undefined without a port. */
+  readonly url: string | undefined;
+  readonly recovered: number;
+  /** Takes nothing new, answers what was asked, stops. Never longer than the bound. */
+  close(within_ms?: number): Promise<void>;
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+/** A path of a socket has room for so many bytes on every platform. */
+const SOCKET_BYTES = 103;
+const DRAIN_MS = 10_000;
+/** How often runs are looked after whose end or whose spending nobody tells of. */
+const LOOK_MS = 5_000;
+/** The variable that holds master keys; without it, keys are a file in the data folder. */
+const KEY_VARIABLE = 'CORRAL_MASTER_KEY';
+const DAY_MS = 86_400_000;
+
+/** @throws CORRAL_ADDRESS_UNSAFE, CORRAL_ADDRESS_TAKEN, CORRAL_CONFIG_INVALID, and what opening a data folder throws */
+export async function startHost(options: HostOptions): Promise<RunningHost> {
+  const address = options.address ?? '127.0.0.1';
+  if (options.port !== undefined && !LOOPBACK.has(address) && options.tls === undefined && options.plaintext !== true)
+    throw new CorralError('CORRAL_ADDRESS_UNSAFE', `Others can read what is said to ${address} without TLS.`);
+  const data = resolve(options.data);
+  const socket = join(data, 'corral.sock');
+  if (Buffer.byteLength(socket) > SOCKET_BYTES)
+    throw new CorralError(
+      'CORRAL_DATA_UNUSABLE',
+      `The path of ${data} is too long for a socket in it; at most ${SOCKET_BYTES - 12} bytes work.`,
+    );
+
+  const again = () => loadConfig(options.config, options.env, options.files === undefined ? {} : { files: options.files });
+  const loaded = await again();
+  await privateFolder(data);
+  const image = readImage();
+  const walls = findWalls();
+  const master = options.env[KEY_VARIABLE];
+  const store = await SqliteStore.open(data, {
+    keys: master === undefined || master === '' ? { kind: 'file' } : { kind: 'master', keys: master },
+  });
+  const { tenants } = loaded;
+  const supervisor = await Supervisor.start({
+    store,
+    launcher: new ProcessLauncher(walls),
+    clock: realClock,
+    random: realRandom,
+    tenants,
+    image,
+    cores: availableParallelism(),
+  });
+  const host = hostOf(supervisor, store, tenants);
+  const undo: (() => unknown)[] = [() => host.close()];
+  try {
+    const clock = realClock;
+    const random = realRandom;
+    const now = () => clock.now();
+    const db = new FrontStore(data);
+    undo.push(() => db.close());
+    const feed = new Feed(String(store.era), now);
+    const settings = new Settings({ loaded, again, host, db, feed, now: now() });
+    const config = settings.inForce;
+    const index = new RunIndex(db);
+    const log = options.logger;
+    const outbox = new Outbox(db, config, now, (message) => log?.warn(message));
+    undo.push(() => outbox.close());
+    const projection = new Projection({ host, db, index, feed, now, config: () => config().version, notify: outbox.add });
+    const registry = new Registry(db);
+    const tokens = new Tokens(db, random);
+    let draining = false;
+    const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, draining: () => draining });
+    const scheduler = new Scheduler(db, submissions, clock, random);
+    const recovered = await projection.catchUp(db.meta('stopped') === 'in order');
+    db.setMeta('stopped', 'no');
+    db.run('DELETE FROM operations WHERE at < ?', now() - config().config.retention.operations_days * DAY_MS);
+    const door: Door = {
+      host,
+      db,
+      registry,
+      index,
+      tokens,
+      feed,
+      projection,
+      submissions,
+      scheduler,
+      settings,
+      clock,
+      random,
+      recovered: () => recovered,
+      draining: () => draining,
+    };
+    const authenticator = new Authenticator(tokens, () => config().config, now);
+    const rate = new Rate();
+    const followers = new Followers(door);
+    const shared = { door, authenticator, rate, followers, logger: log };
+    const apps: FastifyInstance[] = [];
+    undo.push(() => Promise.all(apps.map((app) => app.close())));
+    const local = await createApp({ ...shared, channel: { kind: 'socket', owner: userInfo().username } });
+    apps.push(local);
+    // The store holds the lock of the folder, so a socket that lies here is nobody's.
+    await rm(socket, { force: true });
+    await listenPrivately(local, socket);
+    let url: string | undefined;
+    if (options.port !== undefined) {
+      const network = await createApp({ ...shared, channel: { kind: 'network' }, tls: options.tls });
+      apps.push(network);
+      url = await listen(network, address, options.port, options.tls !== undefined);
+    }
+    scheduler.start();
+    const looking = setInterval(() => {
+      projection.checkBudgets();
+      projection.sweep().catch((error: unknown) => log?.error({ err: error }, 'the list of runs could not be put right'));
+    }, LOOK_MS).unref();
+
+    let closing: Promise<void> | undefined;
+    const close = (within_ms: number = DRAIN_MS) =>
+      (closing ??= (async () => {
+        draining = true;
+        clearInterval(looking);
+        scheduler.close();
+        projection.release();
+        followers.close();
+        await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, within_ms).unref())]);
+        outbox.close();
+        await host.close();
+        db.setMeta('stopped', 'in order');
+        db.close();
+        await rm(socket, { force: true });
+      })());
+    return { door, walls, socket, url, recovered, close };
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+/** A new folder is the owner's alone; that nobody else can reach the socket is what makes its user an admin. */
+async function privateFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const { mode, uid } = await stat(folder);
+    if ((mode & 0o077) !== 0 && uid === process.getuid?.()) await chmod(folder, 0o700);
+  } catch (error) {
+    throw new CorralError(
+      'CORRAL_DATA_UNUSABLE',
+      `${folder} cannot be made or kept private: ${error instanceof Error ? error.message : ''}.`,
+      { cause: error },
+    );
+  }
+}
+
+async function listenPrivately(app: FastifyInstance, socket: string): Promise<void> {
+  const before = process.umask(0o177);
+  try {
+    await app.listen({ path: socket });
+  } finally {
+    process.umask(before);
+  }
+  await chmod(socket, 0o600);
+}
+
+async function listen(app: FastifyInstance, address: string, port: number, tls: boolean): Promise<string> {
+  try {
+    await app.listen({ host: address, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
+      throw new CorralError('CORRAL_ADDRESS_TAKEN', `Something listens on ${address}:${port} already.`, { cause: error });
+    throw error;
+  }
+  const { port: taken } = app.server.address() as AddressInfo;
+  return `${tls ? 'https' : 'http'}://${isIP(address) === 6 ? `[${address}]` : address}:${taken}`;
+}

@@ -1,0 +1,205 @@
+/** Reads a journal for people: the calls of a run, its messages, and why it is as it is. Pure. */
+import type { Delivery } from '@corral/protocol/delivery';
+import type { Effect } from '@corral/protocol/effect';
+import { ERRORS, isErrorCode } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { Entry, RunStatus } from '@corral/protocol/run';
+import type { RunView } from '@corral/supervisor';
+
+export interface CallView {
+  call: number;
+  tool: string;
+  state: 'open' | 'done' | 'failed' | 'denied' | 'unknown' | 'abandoned';
+  asked_at: number;
+  answered_at: number | null;
+  reason: string | null;
+  input: Json;
+  result: Json;
+  error: { code: string; message: string } | null;
+  grant: string | null;
+}
+export interface MessageView {
+  readonly direction: 'in' | 'out';
+  readonly at: number;
+  readonly with: string;
+  readonly body: Json;
+  readonly seq: number;
+}
+
+export const effectsOf = (entry: Entry): Effect[] => (entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[]));
+const deliveryOf = (entry: Entry): Delivery | undefined =>
+  entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
+
+/** What a journal comes in: page after page, so that a long one never holds the host up. */
+export type Pages = AsyncIterable<readonly Entry[]>;
+
+export async function callsOf(pages: Pages): Promise<CallView[]> {
+  const calls = new Map<number, CallView>();
+  for await (const page of pages) foldCalls(calls, page);
+  return [...calls.values()];
+}
+
+function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): void {
+  for (const entry of entries) {
+    const delivery = deliveryOf(entry);
+    if (delivery?.kind === 'reply') {
+      for (const result of delivery.results) {
+        const call = calls.get(result.id);
+        if (call === undefined) continue;
+        call.answered_at = entry.at;
+        if ('error' in result) {
+          call.error = { code: result.error.code, message: result.error.message };
+          if (call.state !== 'denied') call.state = result.error.code === 'CORRAL_UNKNOWN_RESULT' ? 'unknown' : 'failed';
+        } else {
+          call.state = 'done';
+          call.result = result.value;
+        }
+      }
+    }
+    for (const effect of effectsOf(entry)) {
+      if (effect.kind === 'abort') {
+        const call = calls.get(effect.id);
+        if (call?.state === 'open') call.state = 'abandoned';
+      }
+      if (effect.kind !== 'call') continue;
+      const decision = entry.decisions.find(({ id }) => id === effect.id);
+      const denied = decision?.verdict === 'deny';
+      calls.set(effect.id, {
+        call: effect.id,
+        tool: decision?.tool ?? `capability ${effect.cap}`,
+        state: denied ? 'denied' : 'open',
+        asked_at: entry.at,
+        answered_at: null,
+        reason: effect.reason ?? null,
+        input: (effect.input ?? null) as Json,
+        result: null,
+        error: denied ? { code: decision.code ?? 'CORRAL_DENIED', message: decision.message ?? '' } : null,
+        grant: decision?.grant ?? null,
+      });
+    }
+    const { event } = entry;
+    if (event?.kind === 'unknown' || event?.kind === 'resolved') {
+      const call = calls.get(event.id);
+      if (call !== undefined) call.state = event.kind === 'unknown' ? 'unknown' : 'open';
+    }
+  }
+}
+
+export async function messagesOf(pages: Pages): Promise<MessageView[]> {
+  const messages: MessageView[] = [];
+  for await (const page of pages) messages.push(...messagesIn(page));
+  return messages;
+}
+
+function messagesIn(entries: readonly Entry[]): MessageView[] {
+  return entries.flatMap((entry): MessageView[] => {
+    const delivery = deliveryOf(entry);
+    const received: MessageView[] =
+      delivery?.kind === 'message'
+        ? [{ direction: 'in', at: entry.at, with: `${delivery.from.agent} ${delivery.from.run}`, body: delivery.body, seq: entry.seq }]
+        : [];
+    const sent = effectsOf(entry).flatMap((effect): MessageView[] =>
+      effect.kind === 'send'
+        ? [{ direction: 'out', at: entry.at, with: `capability ${effect.cap}`, body: (effect.body ?? null) as Json, seq: entry.seq }]
+        : [],
+    );
+    return [...received, ...sent];
+  });
+}
+
+/** An entry as it is shown. */
+export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event }: Entry) {
+  return {
+    seq,
+    at,
+    cpu_us,
+    delivery: delivery === undefined ? null : (JSON.parse(delivery) as Json),
+    effects: effects === undefined ? null : (JSON.parse(effects) as Json[]),
+    decisions: decisions as unknown as Json[],
+    event: (event ?? null) as Json,
+  };
+}
+
+/** Says in sentences why a run is as it is, and what can be done about it. Of payloads it tells what an error's message told. */
+export async function explain(
+  status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>,
+  view: RunView | undefined,
+  pages: Pages,
+): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[] }> {
+  const because: string[] = [];
+  const next: string[] = [];
+  const folded = new Map<number, CallView>();
+  let controlled: Entry['event'];
+  for await (const page of pages) {
+    foldCalls(folded, page);
+    controlled = page.findLast((entry) => entry.event?.kind === 'control')?.event ?? controlled;
+  }
+  const calls = [...folded.values()];
+  for (const { call, tool, error } of calls.filter(({ state }) => state === 'denied').slice(-5))
+    because.push(`Call ${call} to ${tool} was denied: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
+  if (status.outcome !== undefined)
+    return {
+      verdict: `ended: ${outcomeText(status.outcome)}`,
+      because: [...because, ...endOf(status.outcome)],
+      next: advice(status.outcome),
+    };
+
+  const control = view?.control ?? status.control;
+  const waiting = view?.waiting ?? status.waiting;
+  if (control !== 'none') {
+    if (controlled?.kind === 'control') because.push(`${controlled.by} ${control} it: ${controlled.reason}`);
+    next.push('`corral resume` lets it go on; `corral kill` ends it.');
+    return { verdict: control, because, next };
+  }
+  if (view?.on_cpu === true) {
+    because.push(`Its crank has been on the CPU for ${Math.round(view.crank_age_ms)} ms.`);
+    next.push('`corral pause` stops it where it stands; its ceiling on CPU time ends it by itself.');
+    return { verdict: 'running', because, next };
+  }
+  for (const { call, tool, state, asked_at } of calls) {
+    if (state === 'unknown') because.push(`Call ${call} to ${tool} left, and its result is lost: it may or may not have acted.`);
+    else if (state === 'open')
+      because.push(`Call ${call} to ${tool} was asked for at ${new Date(asked_at).toISOString()} and has no answer yet.`);
+  }
+  if (waiting === 'resolution')
+    next.push('Look whether the call acted, then `corral resolve RUN CALL --result JSON`, `--retry` or `--fail`.');
+  if (waiting === 'message') because.push('It listens for messages from other runs.');
+  if (waiting === 'timer') because.push('It sleeps until a timer is due.');
+  if (waiting === 'child')
+    because.push(`It waits for ${view?.waitingFor === '' || view === undefined ? 'child runs' : view.waitingFor} to end.`);
+  if (status.lifecycle === 'queued' && view?.lifecycle !== 'active')
+    because.push('No cell was free for it yet; runs of its tenant go before it.');
+  if (view !== undefined && view.left < 0.1) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
+  return { verdict: waiting === 'nothing' ? (view?.lifecycle ?? status.lifecycle) : `waits for ${waiting}`, because, next };
+}
+
+function endOf(outcome: Outcome): string[] {
+  switch (outcome.kind) {
+    case 'completed':
+      return ['The agent finished, and its output fits its schema.'];
+    case 'failed':
+    case 'denied':
+    case 'never_started':
+      return [outcome.message];
+    case 'exceeded':
+      return [outcome.message];
+    case 'killed':
+    case 'cancelled':
+      return [`${outcome.by} ${outcome.kind} it: ${outcome.reason}`];
+    case 'looped':
+      return [`It went in circles: ${outcome.evidence}`];
+    case 'diverged':
+      return [
+        `In crank ${outcome.crank} replay did something else than the journal says.`,
+        `Expected: ${outcome.expected}`,
+        `Seen: ${outcome.seen}`,
+      ];
+  }
+}
+
+function advice(outcome: Outcome): string[] {
+  if ('code' in outcome && isErrorCode(outcome.code)) return [ERRORS[outcome.code].hint];
+  if (outcome.kind === 'exceeded') return [`If it is meant to use that much, submit it with a higher ${outcome.limit} limit.`];
+  return [];
+}

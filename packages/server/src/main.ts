@@ -1,0 +1,94 @@
+/** `corral up`: a host of its own process, from its start to its orderly end. */
+import { readFile } from 'node:fs/promises';
+import { pino } from 'pino';
+import { CorralError } from '@corral/protocol/errors';
+import { osWall } from '@corral/supervisor';
+import { startHost, type RunningHost } from './host.ts';
+
+export interface UpOptions {
+  readonly data: string;
+  readonly config?: string;
+  readonly port?: number;
+  readonly host?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly plaintext?: boolean;
+  readonly read?: string;
+  readonly write?: string;
+  readonly drain?: number;
+  readonly json?: boolean;
+}
+
+const TERMINATED = 143;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Runs until a signal. @returns when the host has stopped in order */
+export async function up(options: UpOptions): Promise<void> {
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))
+    throw new CorralError('CORRAL_USAGE', '--tls-cert and --tls-key go together.');
+  const tls =
+    options.tlsCert === undefined || options.tlsKey === undefined
+      ? undefined
+      : { cert: await file(options.tlsCert), key: await file(options.tlsKey) };
+  const logger = pino({ level: 'warn', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  const { read, write } = options;
+  const host = await startHost({
+    data: options.data,
+    config: options.config,
+    files: { ...(read === undefined ? {} : { read }), ...(write === undefined ? {} : { write }) },
+    port: options.port,
+    address: options.host,
+    tls,
+    plaintext: options.plaintext,
+    env: process.env,
+    logger,
+  });
+  announce(host, options.json === true);
+  const stop = async () => {
+    try {
+      await host.close(options.drain);
+    } catch (error) {
+      logger.error({ err: error }, 'did not stop in order');
+    }
+  };
+  await new Promise<void>((done) => {
+    let stopping = false;
+    for (const signal of SIGNALS) {
+      process.on(signal, () => {
+        // A second one means it.
+        if (stopping) process.exit(TERMINATED);
+        stopping = true;
+        process.stderr.write(`${signal}: no new work; stopping.\n`);
+        void stop().finally(done);
+      });
+    }
+  });
+}
+
+function announce({ socket, url, recovered, walls, door }: RunningHost, json: boolean): void {
+  const { version, file: config } = door.settings.inForce();
+  const wall = osWall(walls) ?? null;
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ up: true, socket, url: url ?? null, recovered, wall, config: version, pid: process.pid })}\n`);
+    return;
+  }
+  const lines = [
+    `Corral is up${url === undefined ? '' : ` on ${url}`} and on ${socket}`,
+    recovered === 0
+      ? 'No run was under way.'
+      : `${recovered} ${recovered === 1 ? 'run was' : 'runs were'} under way and ${recovered === 1 ? 'goes' : 'go'} on.`,
+    `Configuration ${version.slice(0, 19)} ${config === undefined ? '(none: what holds when nothing is said)' : `from ${config}`}`,
+    wall === null
+      ? 'One wall: only the isolate stands between an agent and this machine (see corral doctor).'
+      : `Two walls: the isolate, then ${wall}.`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+async function file(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new CorralError('CORRAL_USAGE', `${path} cannot be read.`, { cause: error });
+  }
+}

@@ -1,0 +1,67 @@
+/** What a principal may do here, put to the table of roles; and whose tenant a request is about. */
+import { ANY_TENANT, may, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
+import { CorralError } from '@corral/protocol/errors';
+import type { TenantId } from '@corral/protocol/ids';
+
+export class Access {
+  readonly principal: Principal;
+  readonly #tenants: () => readonly string[];
+
+  constructor(principal: Principal, tenants: () => readonly string[]) {
+    this.principal = principal;
+    this.#tenants = tenants;
+  }
+
+  /** Refuses who could do this nowhere, before anything of the request is read. @throws CORRAL_FORBIDDEN */
+  role(operation: Operation): void {
+    const { tenant } = this.principal;
+    if (!may(this.principal, operation, tenant === ANY_TENANT ? undefined : ownTenant(operation, tenant))) throw this.#refusal(operation);
+  }
+
+  /**
+   * The tenant something is to be made or changed in.
+   * @throws CORRAL_FORBIDDEN, in the same words whether or not there is such a tenant; CORRAL_TENANT_UNKNOWN
+   */
+  one(operation: Operation, asked: string | undefined): TenantId {
+    const { tenant: own } = this.principal;
+    if (own !== ANY_TENANT) {
+      if ((asked !== undefined && asked !== own) || !may(this.principal, operation, own)) throw this.#refusal(operation);
+      return own as TenantId;
+    }
+    const tenants = this.#tenants();
+    const tenant = asked ?? (tenants.length === 1 ? tenants[0] : tenants.find((name) => name === 'local'));
+    if (tenant === undefined) throw new CorralError('CORRAL_TENANT_UNKNOWN', `Say which tenant: ${tenants.join(', ')}.`);
+    if (!tenants.includes(tenant)) throw new CorralError('CORRAL_TENANT_UNKNOWN', `There is no tenant ${tenant}.`);
+    if (!may(this.principal, operation, tenant)) throw this.#refusal(operation);
+    return tenant as TenantId;
+  }
+
+  /** The tenants a list covers: one, or undefined for all. @throws CORRAL_FORBIDDEN */
+  some(operation: Operation, asked: string | undefined): TenantId | undefined {
+    if (this.principal.tenant === ANY_TENANT && asked === undefined) {
+      if (!may(this.principal, operation, undefined)) throw this.#refusal(operation);
+      return undefined;
+    }
+    if (this.principal.tenant === ANY_TENANT) {
+      if (!may(this.principal, operation, asked)) throw this.#refusal(operation);
+      return asked as TenantId;
+    }
+    return this.one(operation, asked);
+  }
+
+  /** Whether something of a tenant may be touched at all. */
+  may(operation: Operation, tenant: string): boolean {
+    return may(this.principal, operation, tenant);
+  }
+
+  #refusal(operation: Operation): CorralError {
+    const { id, roles } = this.principal;
+    return new CorralError(
+      'CORRAL_FORBIDDEN',
+      `${id} may not ${OPERATIONS[operation].about} here${roles.length === 0 ? '; it has no role' : ''}.`,
+    );
+  }
+}
+
+/** What touches the host as a whole is in no tenant. */
+const ownTenant = (operation: Operation, tenant: string) => ('host' in OPERATIONS[operation] ? undefined : tenant);

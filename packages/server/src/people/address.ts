@@ -1,0 +1,27 @@
+/**
+ * Whom a request believes to be talking to. A page in a browser can make its visitor's machine call a port on loopback, or
+ * have its own name point there (DNS rebinding); the names in Host and Origin give both away.
+ */
+import { CorralError } from '@corral/protocol/errors';
+
+const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/**
+ * @param hosts further names this host is called by, from its configuration
+ * @returns why it is refused; undefined when it is not
+ */
+export function hostRefusal(
+  headers: { readonly host?: string | undefined; readonly origin?: string | undefined },
+  hosts: readonly string[],
+): CorralError | undefined {
+  const known = (name: string) => LOOPBACK.has(name) || hosts.includes(name);
+  const { host, origin } = headers;
+  const name = host?.replace(/:\d+$/, '').toLowerCase();
+  if (name === undefined || !known(name))
+    return new CorralError('CORRAL_ORIGIN_REFUSED', 'The Host header names no address of this Corral.');
+  if (origin === undefined) return undefined;
+  const from = URL.parse(origin);
+  if (from === null || !known(from.hostname) || from.host !== host?.toLowerCase())
+    return new CorralError('CORRAL_ORIGIN_REFUSED', 'A page of another origin may not call this Corral.');
+  return undefined;
+}

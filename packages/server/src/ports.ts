@@ -1,0 +1,50 @@
+/** What the front door asks of the host behind it. One adapter answers these by the supervisor and the store. */
+import type { Digest, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { Receipt } from '@corral/protocol/receipt';
+import type { Entry } from '@corral/protocol/run';
+import type { StoredRun } from '@corral/protocol/store';
+import type { Tool } from '@corral/protocol/tool';
+import type { Json } from '@corral/protocol/json';
+import type { Observation, RunView } from '@corral/supervisor';
+
+export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
+
+export interface JobRequest {
+  readonly id: RunId;
+  readonly tenant: TenantId;
+  readonly version: AgentVersion;
+  readonly input: Json;
+  readonly principal: PrincipalId;
+  readonly ceilings: CeilingsRequest;
+  readonly budget: Budget;
+}
+
+export interface HostPort {
+  /** Takes a bundle in; its own code says what is in it, in a cell that is thrown away. */
+  deploy(tenant: TenantId, source: string, describing: string): Promise<readonly AgentVersion[]>;
+  /** Durable when it resolves. */
+  submit(job: JobRequest): Promise<void>;
+  operate(operation: OperationName, run: RunId, by: string, reason: string): Promise<Receipt>;
+  resolve(
+    run: RunId,
+    call: number,
+    by: string,
+    resolution: { readonly how: 'retry' | 'fail' } | { readonly how: 'result'; readonly value: Json },
+  ): Promise<void>;
+  /** Lets a run go on that is held until somebody has looked. */
+  release(run: RunId, by: string, reason: string): Promise<void>;
+  /** A run that is in memory. */
+  view(run: RunId): RunView | undefined;
+  views(): readonly RunView[];
+  stored(run: RunId): Promise<StoredRun | undefined>;
+  /** All runs there are, in the order of their admission; for putting lists right after a stop that was not in order. */
+  everyRun(): Promise<readonly StoredRun[]>;
+  children(run: RunId): Promise<readonly StoredRun[]>;
+  journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
+  hasBundle(bundle: Digest): Promise<boolean>;
+  tools(tenant: TenantId): readonly Tool[];
+  configure(tenants: Readonly<Record<string, { readonly tools: readonly Tool[] }>>): void;
+  observe(observer: (observation: Observation) => void): () => void;
+  close(): Promise<void>;
+}

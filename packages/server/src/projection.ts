@@ -1,0 +1,268 @@
+/**
+ * Follows the host and keeps what the front door answers from: the index of runs, how many each tenant has under way, who
+ * waits for an end, what is to be told to whom.
+ */
+import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { RunId } from '@corral/protocol/ids';
+import type { Observation, RunView } from '@corral/supervisor';
+import type { Event } from '@corral/protocol/api/schemas';
+import type { Json } from '@corral/protocol/json';
+import type { Feed } from './feed.ts';
+import type { HostPort } from './ports.ts';
+import type { FrontStore } from './store/front.ts';
+import type { RunIndex } from './store/runs.ts';
+
+export interface ProjectionOptions {
+  readonly host: HostPort;
+  readonly db: FrontStore;
+  readonly index: RunIndex;
+  readonly feed: Feed;
+  readonly now: () => number;
+  /** Version of the configuration in force. */
+  readonly config: () => string;
+  /** Puts an event into the outbox of whoever is to be told; within the transaction of what it tells. */
+  readonly notify: (event: Event) => void;
+}
+
+/** A run whose budget is this near its end is told of, once. */
+const LOW = 0.1;
+/** Runs that are looked after at once. */
+const SWEEP = 100;
+
+export class Projection {
+  readonly #options: ProjectionOptions;
+  /** Live runs by tenant. */
+  readonly #live = new Map<string, Set<string>>();
+  readonly #agents = new Map<string, { readonly tenant: string; readonly agent: string }>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #low = new Set<string>();
+  #swept = 0;
+  /** Runs whose submitter writes them down itself. */
+  readonly #expected = new Set<string>();
+  /** Ends of such runs that came before they were written down. */
+  readonly #begun = new Set<string>();
+  readonly #early = new Map<string, Outcome>();
+
+  constructor(options: ProjectionOptions) {
+    this.#options = options;
+    options.host.observe((observation) => this.#observe(observation));
+  }
+
+  /** Brings the index up to what the store says. @returns how many runs go on */
+  async catchUp(inOrder: boolean): Promise<number> {
+    const { host, index, config } = this.#options;
+    if (!inOrder) for (const { record } of await host.everyRun()) index.add(record, config());
+    let live = 0;
+    for (const row of index.live()) {
+      if (!(await this.settle(row.id))) continue;
+      this.#count(row.id, row.tenant, row.agent);
+      live += 1;
+    }
+    return live;
+  }
+
+  /** Asks the store about a run that is listed as live. @returns whether it is */
+  async settle(run: string): Promise<boolean> {
+    const { host, index } = this.#options;
+    const row = index.get(run);
+    const stored = row?.ended_as === null ? await host.stored(run as RunId).catch(() => undefined) : undefined;
+    if (row === undefined || stored === undefined) return false;
+    const { outcome, ended_at, control, lifecycle } = stored.status;
+    if (outcome !== undefined) {
+      this.#end(run, row, outcome, ended_at ?? stored.record.created_at);
+      return false;
+    }
+    if (lifecycle === 'active' && stored.seq > 0 && row.began === 0) index.began(run);
+    if (control !== row.control) index.control(run, control);
+    return true;
+  }
+
+  /** Looks after some runs that are listed as live and are not in memory: one may have ended without coming back into it. */
+  async sweep(): Promise<void> {
+    const away = this.#options.index.live().filter(({ id }) => this.#options.host.view(id as RunId) === undefined);
+    const from = away.length <= SWEEP ? 0 : this.#swept % away.length;
+    this.#swept = from + SWEEP;
+    for (const { id } of away.slice(from, from + SWEEP)) await this.settle(id);
+  }
+
+  /** Lists the children of a run that never came into memory. */
+  async family(run: string): Promise<void> {
+    const { host, index, config } = this.#options;
+    for (const { record, status } of await host.children(run as RunId)) {
+      index.add(record, config());
+      if (status.outcome !== undefined) index.end(record.id, status.outcome, status.ended_at ?? record.created_at);
+    }
+  }
+
+  /** A run that is about to be submitted, and will be written down by whoever does; it counts from now on. */
+  expect(run: string, tenant: string, agent: string): void {
+    this.#expected.add(run);
+    this.#count(run, tenant, agent);
+    this.#options.feed.tell('run.admitted', { tenant, run, agent, data: { parent: null } });
+  }
+  admitted(run: string): void {
+    this.#expected.delete(run);
+    const outcome = this.#early.get(run);
+    this.#early.delete(run);
+    if (this.#begun.delete(run)) this.#options.index.began(run);
+    if (outcome !== undefined) this.#options.index.end(run, outcome, this.#options.now());
+  }
+  refused(run: string, tenant: string): void {
+    this.#expected.delete(run);
+    this.#runsOf(tenant).delete(run);
+    this.#agents.delete(run);
+  }
+
+  live(tenant: string): number {
+    return this.#live.get(tenant)?.size ?? 0;
+  }
+
+  /** Resolves when the run has ended, or after so long. */
+  waitForEnd(run: string, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const waiters = this.#waiting.get(run) ?? new Set();
+      this.#waiting.set(run, waiters);
+      const done = () => {
+        clearTimeout(timer);
+        waiters.delete(done);
+        if (waiters.size === 0) this.#waiting.delete(run);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      waiters.add(done);
+    });
+  }
+
+  /** Lets everybody go who waits; the host stops. */
+  release(): void {
+    for (const waiters of this.#waiting.values()) for (const done of waiters) done();
+  }
+
+  /** Tells of runs whose budget is nearly spent. Called now and then. */
+  checkBudgets(): void {
+    for (const view of this.#options.host.views()) {
+      if (view.left >= LOW || view.outcome !== undefined || this.#low.has(view.id)) continue;
+      this.#low.add(view.id);
+      this.tell('run.budget_low', view, { left: view.left });
+    }
+  }
+
+  /** An event that webhooks may want, written down as it is told. */
+  tell(kind: Event['kind'], about: Pick<RunView, 'id' | 'tenant' | 'agent'>, data: Json): void {
+    this.#options.notify(this.#options.feed.tell(kind, { tenant: about.tenant, run: about.id, agent: about.agent, data }));
+  }
+
+  #observe(observation: Observation): void {
+    const { feed } = this.#options;
+    switch (observation.kind) {
+      case 'admitted':
+        this.#admitted(observation.run);
+        return;
+      case 'woken':
+        if (!this.#agents.has(observation.run)) this.#admitted(observation.run);
+        return;
+      case 'held':
+        feed.tell('run.held', {
+          ...this.#agents.get(observation.run),
+          run: observation.run,
+          data: { why: observation.why, detail: observation.detail },
+        });
+        return;
+      case 'damaged':
+        this.#options.index.control(observation.run, 'quarantined');
+        feed.tell('run.damaged', { ...this.#agents.get(observation.run), run: observation.run, data: { code: observation.error.code } });
+        return;
+      case 'began':
+        if (this.#expected.has(observation.run)) this.#begun.add(observation.run);
+        else this.#options.index.began(observation.run);
+        feed.tell('run.began', { ...this.#agents.get(observation.run), run: observation.run });
+        return;
+      case 'ended': {
+        const { view, outcome } = observation;
+        this.#end(observation.run, view, outcome, this.#options.now(), view);
+        return;
+      }
+      case 'refused':
+        this.#gone(observation.run);
+        feed.tell('run.refused', { ...this.#agents.get(observation.run), run: observation.run, data: { code: observation.error.code } });
+        return;
+      case 'emitted':
+        feed.tell('run.emitted', {
+          ...this.#agents.get(observation.run),
+          run: observation.run,
+          data: { event: observation.event, data: (observation.data ?? null) as Json },
+        });
+        return;
+      case 'logged':
+        feed.tell('run.logged', {
+          ...this.#agents.get(observation.run),
+          run: observation.run,
+          data: { level: observation.level, text: observation.text },
+        });
+        return;
+      case 'parked':
+      case 'answered':
+      case 'hopeless':
+    }
+  }
+
+  #admitted(run: RunId): void {
+    const { host, feed } = this.#options;
+    const view = host.view(run);
+    if (view === undefined) return;
+    if (this.#expected.has(run)) return;
+    this.#count(run, view.tenant, view.agent);
+    feed.tell('run.admitted', { tenant: view.tenant, run, agent: view.agent, data: { parent: view.parent ?? null } });
+    void this.#writeDown(run);
+  }
+
+  /** A child run, which its parent's commit made. */
+  async #writeDown(run: RunId): Promise<void> {
+    const { host, index, config } = this.#options;
+    const stored = await host.stored(run);
+    if (stored === undefined) return;
+    index.add(stored.record, config());
+    // It may have ended before it was written down here.
+    if (stored.status.outcome !== undefined) index.end(run, stored.status.outcome, stored.status.ended_at ?? 0);
+  }
+
+  #end(
+    run: string,
+    about: { readonly tenant: string; readonly agent: string; readonly parent?: string | null | undefined },
+    outcome: Outcome,
+    at: number,
+    spent?: Pick<RunView, 'cpu_ms' | 'calls'>,
+  ): void {
+    const { db, index, feed, notify } = this.#options;
+    const event = feed.tell('run.ended', {
+      tenant: about.tenant,
+      run,
+      agent: about.agent,
+      data: { ended_as: outcomeText(outcome), parent: about.parent ?? null },
+    });
+    if (this.#expected.has(run)) this.#early.set(run, outcome);
+    db.together(() => {
+      if (index.end(run, outcome, at, spent) || index.get(run) === undefined) notify(event);
+    });
+    this.#gone(run);
+  }
+
+  #count(run: string, tenant: string, agent: string): void {
+    this.#runsOf(tenant).add(run);
+    this.#agents.set(run, { tenant, agent });
+  }
+
+  #runsOf(tenant: string): Set<string> {
+    let runs = this.#live.get(tenant);
+    if (runs === undefined) this.#live.set(tenant, (runs = new Set()));
+    return runs;
+  }
+
+  #gone(run: string): void {
+    const known = this.#agents.get(run);
+    if (known !== undefined) this.#live.get(known.tenant)?.delete(run);
+    this.#agents.delete(run);
+    this.#low.delete(run);
+    for (const done of this.#waiting.get(run) ?? []) done();
+  }
+}

@@ -1,0 +1,49 @@
+/** Agents: deployed, listed, and pointed at by aliases. */
+import { declared } from '../config/load.ts';
+import type { Door } from '../door.ts';
+import type { Handlers } from './handler.ts';
+
+export function agentRoutes(
+  door: Door,
+): Handlers<'deployAgent' | 'listAgents' | 'showAgent' | 'moveAlias' | 'rollBack' | 'sourceMap' | 'listTools'> {
+  const { host, registry, feed, clock } = door;
+  const moved = (tenant: string, agent: string, alias: string, version: string, by: string) =>
+    feed.tell('alias.moved', { tenant, agent, data: { alias, version, by } });
+  return {
+    async deployAgent({ body }, { access }) {
+      const tenant = access.one('agent.deploy', body.tenant);
+      const by = access.principal.id;
+      const versions = await host.deploy(tenant, body.source, body.describing ?? body.source);
+      const agents = registry.deploy(tenant, versions, body.alias, by, clock.now());
+      const bundle = versions[0]?.bundle;
+      if (body.source_map !== undefined && bundle !== undefined) registry.keepMap(tenant, bundle, body.source_map);
+      for (const { agent, version } of agents) feed.tell('agent.deployed', { tenant, agent, data: { version, by } });
+      return { agents, alias: body.alias ?? null };
+    },
+    async listAgents({ query }, { access }) {
+      return registry.list(access.some('agent.read', query.tenant), query);
+    },
+    async showAgent({ params, query }, { access }) {
+      return registry.show(access.one('agent.read', query.tenant), params.agent);
+    },
+    async moveAlias({ params, body }, { access }) {
+      const tenant = access.one('agent.alias', body.tenant);
+      const alias = registry.move(tenant, params.agent, params.alias, body.version, access.principal.id, clock.now());
+      moved(tenant, params.agent, params.alias, alias.version, access.principal.id);
+      return alias;
+    },
+    async rollBack({ params, body }, { access }) {
+      const tenant = access.one('agent.alias', body.tenant);
+      const alias = registry.rollBack(tenant, params.agent, params.alias, access.principal.id, clock.now(), body.reason);
+      moved(tenant, params.agent, params.alias, alias.version, access.principal.id);
+      return alias;
+    },
+    async sourceMap({ params, query }, { access }) {
+      const { bundle } = params;
+      return { bundle, source_map: registry.map(access.one('agent.read', query.tenant), bundle) ?? null };
+    },
+    async listTools({ query }, { access }) {
+      return { items: host.tools(access.one('agent.read', query.tenant)).map((tool) => declared(tool)) };
+    },
+  };
+}

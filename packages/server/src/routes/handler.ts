@@ -1,0 +1,26 @@
+/** What a route's handler is given, and how it answers. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RouteName, RouteReply, RouteRequest } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import type { Operation } from '@corral/protocol/api/roles';
+import type { Door } from '../door.ts';
+import type { Access } from '../people/access.ts';
+import type { RunRow } from '../store/runs.ts';
+
+export interface Context {
+  readonly access: Access;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+export type Handler<K extends RouteName> = (request: RouteRequest<K>, context: Context) => Promise<RouteReply<K>>;
+export type Handlers<K extends RouteName> = { readonly [Name in K]: Handler<Name> };
+
+/**
+ * A run the principal may know of.
+ * @throws CORRAL_RUN_UNKNOWN, the same whether there is none or it is another tenant's
+ */
+export function findRun(door: Door, access: Access, operation: Operation, id: string): RunRow {
+  const row = door.index.get(id);
+  if (row === undefined || !access.may(operation, row.tenant)) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} here.`);
+  return row;
+}

@@ -1,0 +1,144 @@
+/** What operators do to runs: to one, or to all of an agent, a version, a tenant, at once; each answered with a receipt. */
+import type { Operation } from '@corral/protocol/api/roles';
+import type { ReceiptView } from '@corral/protocol/api/schemas';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Receipt } from '@corral/protocol/receipt';
+import type { Door } from '../door.ts';
+import type { Access } from '../people/access.ts';
+import type { OperationName } from '../ports.ts';
+import { cursorOf, rowOf } from '../store/front.ts';
+import type { RunRow } from '../store/runs.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+interface Result {
+  readonly id: string;
+  readonly at: number;
+  readonly by: string;
+  readonly operation: OperationName;
+  readonly target: Json;
+  readonly reason: string;
+  readonly dryRun: boolean;
+  readonly config: string;
+  readonly matched: string[];
+  readonly receipts: ReceiptView[];
+  readonly refused: { run: string; code: string; detail: string }[];
+}
+type Target =
+  | { readonly run: RunId }
+  | { readonly agent: string; readonly tenant?: string | undefined }
+  | { readonly version: string; readonly tenant?: string | undefined }
+  | { readonly tenant: string }
+  | { readonly all: true };
+
+export function operationRoutes(door: Door): Handlers<'operate' | 'listOperations'> {
+  const { host, index, db, clock, random, settings } = door;
+
+  const matching = (
+    access: Access,
+    operation: Operation,
+    target: Target,
+  ): { readonly rows: RunRow[]; readonly tenant: string | undefined } => {
+    if ('run' in target) {
+      const row = findRun(door, access, operation, target.run);
+      if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${row.id} has ended already: ${row.ended_as}.`);
+      return { rows: [row], tenant: row.tenant };
+    }
+    const tenant = access.some(operation, 'tenant' in target ? target.tenant : undefined);
+    const rows = index.live().filter((row) => {
+      if (tenant !== undefined && row.tenant !== tenant) return false;
+      if ('agent' in target) return row.agent === target.agent;
+      return 'version' in target ? row.version === target.version : true;
+    });
+    return { rows, tenant };
+  };
+
+  /** What is listed of the run, and of children it took with it, is as it is now; some end without ever coming into memory. */
+  const settled = async (receipt: Receipt): Promise<void> => {
+    if (host.view(receipt.run) === undefined) await door.projection.settle(receipt.run);
+    else index.control(receipt.run, receipt.control);
+    for (const child of receipt.children) await settled(child);
+  };
+
+  const tellOf = (operation: OperationName, receipt: Receipt) => {
+    if (operation !== 'pause' && operation !== 'resume') return;
+    const row = index.get(receipt.run);
+    if (row === undefined) return;
+    door.projection.tell(
+      operation === 'pause' ? 'run.paused' : 'run.resumed',
+      { id: receipt.run, tenant: row.tenant as never, agent: row.agent },
+      { by: receipt.by, reason: receipt.reason },
+    );
+  };
+
+  return {
+    async operate({ body }, { access }) {
+      const { operation, reason, dryRun } = body;
+      const target = body.target as Target;
+      const by = access.principal.id;
+      access.role(`run.${operation}`);
+      const { rows, tenant } = matching(access, `run.${operation}`, target);
+      const matched = new Set(rows.map(({ id }) => id));
+      const receipts: Receipt[] = [];
+      const refused: Result['refused'] = [];
+      // A killed parent takes its children with it; their receipts are within its own.
+      const own = operation === 'kill' ? rows.filter(({ parent }) => parent === null || !matched.has(parent)) : rows;
+      if (!dryRun) {
+        await Promise.all(
+          own.map(async ({ id }) => {
+            try {
+              const receipt = await host.operate(operation, id as RunId, by, reason);
+              receipts.push(receipt);
+              await settled(receipt);
+              tellOf(operation, receipt);
+            } catch (error) {
+              if (!(error instanceof CorralError)) throw error;
+              refused.push({ run: id, code: error.code, detail: error.message });
+            }
+          }),
+        );
+      }
+      const result: Result = {
+        id: `op_${Buffer.from(random(6)).toString('hex')}`,
+        at: clock.now(),
+        by,
+        operation,
+        target: body.target,
+        reason,
+        dryRun,
+        config: settings.inForce().version,
+        matched: [...matched],
+        receipts: receipts as unknown as ReceiptView[],
+        refused,
+      };
+      if (!dryRun)
+        db.durably(() =>
+          db.run(
+            'INSERT INTO operations (id, tenant, at, result) VALUES (?, ?, ?, ?)',
+            result.id,
+            tenant ?? null,
+            result.at,
+            JSON.stringify(result),
+          ),
+        );
+      return result;
+    },
+
+    async listOperations({ query }, { access }) {
+      const tenant = access.some('operation.read', query.tenant);
+      const before = rowOf(query.cursor);
+      const rows = db.all<{ n: number; result: string }>(
+        'SELECT n, result FROM operations WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR n < ?2) ORDER BY n DESC LIMIT ?3',
+        tenant ?? null,
+        before ?? null,
+        query.limit + 1,
+      );
+      const page = rows.slice(0, query.limit);
+      return {
+        items: page.map(({ result }) => JSON.parse(result) as Result),
+        next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null,
+      };
+    },
+  };
+}

@@ -1,0 +1,82 @@
+/** Tokens, schedules, the configuration, and the state of the host itself. */
+import { ANY_TENANT } from '@corral/protocol/api/roles';
+import { CorralError } from '@corral/protocol/errors';
+import type { Door } from '../door.ts';
+import type { Handlers } from './handler.ts';
+import { VERSION } from '../version.ts';
+
+type Names =
+  | 'makeToken'
+  | 'listTokens'
+  | 'revokeToken'
+  | 'whoAmI'
+  | 'makeSchedule'
+  | 'listSchedules'
+  | 'removeSchedule'
+  | 'showConfig'
+  | 'checkConfig'
+  | 'applyConfig'
+  | 'health'
+  | 'ready';
+
+export function peopleRoutes(door: Door): Handlers<Names> {
+  const { tokens, scheduler, settings, clock, registry } = door;
+  return {
+    async makeToken({ body }, { access }) {
+      const { principal } = access;
+      let tenant: string;
+      if (body.tenant === ANY_TENANT) {
+        // Only somebody of the whole host hands out the whole host.
+        if (principal.tenant !== ANY_TENANT) access.one('token.write', ANY_TENANT);
+        tenant = ANY_TENANT;
+      } else tenant = access.one('token.write', body.tenant);
+      const now = clock.now();
+      const expires_at = body.expires_in_ms === undefined ? null : now + body.expires_in_ms;
+      return tokens.make({ name: body.name, tenant, roles: body.roles, expires_at }, principal.id, now);
+    },
+    async listTokens({ query }, { access }) {
+      return { items: tokens.list(access.some('token.read', query.tenant)) };
+    },
+    async revokeToken({ params }, { access }) {
+      const { tenant } = tokens.show(params.token);
+      const allowed = tenant === ANY_TENANT ? access.principal.tenant === ANY_TENANT : access.may('token.write', tenant);
+      if (!allowed) throw new CorralError('CORRAL_TOKEN_UNKNOWN', `There is no token ${params.token} here.`);
+      return tokens.revoke(params.token, clock.now());
+    },
+    async whoAmI(_, { access }) {
+      const { id, tenant, roles } = access.principal;
+      return { principal: id, tenant, roles: [...roles] };
+    },
+    async makeSchedule({ body }, { access }) {
+      const tenant = access.one('schedule.write', body.tenant);
+      registry.resolve(tenant, body.agent);
+      return scheduler.make({ tenant, agent: body.agent, input: body.input, cron: body.cron }, access.principal.id);
+    },
+    async listSchedules({ query }, { access }) {
+      return { items: scheduler.list(access.some('schedule.read', query.tenant)) };
+    },
+    async removeSchedule({ params }, { access }) {
+      const { tenant } = scheduler.show(params.schedule);
+      if (!access.may('schedule.write', tenant))
+        throw new CorralError('CORRAL_SCHEDULE_UNKNOWN', `There is no schedule ${params.schedule} here.`);
+      return scheduler.remove(params.schedule);
+    },
+    async showConfig() {
+      return settings.view;
+    },
+    async checkConfig() {
+      return settings.check();
+    },
+    async applyConfig(_, { access }) {
+      return settings.apply(access.principal.id, clock.now());
+    },
+    async health() {
+      return { ok: true, version: VERSION };
+    },
+    async ready(_, { reply }) {
+      const draining = door.draining();
+      if (draining) reply.code(503);
+      return { ready: !draining, draining, runs: door.host.views().length, recovered: door.recovered() };
+    },
+  };
+}

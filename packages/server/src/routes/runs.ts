@@ -1,0 +1,185 @@
+/** Runs: submitted, listed, shown from every side, and their lost calls settled. */
+import type { RunTree } from '@corral/protocol/api/schemas';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { RunStatus } from '@corral/protocol/run';
+import type { RunView } from '@corral/supervisor';
+import type { Door } from '../door.ts';
+import { callsOf, entryView, explain, messagesOf } from '../journal.ts';
+import type { RunRow } from '../store/runs.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+type Names =
+  | 'submitRun'
+  | 'listRuns'
+  | 'showRun'
+  | 'runTree'
+  | 'whyRun'
+  | 'runCalls'
+  | 'runMessages'
+  | 'runJournal'
+  | 'releaseRun'
+  | 'resolveCall';
+
+/** How often somebody who waits for more of a journal is served. */
+const LOOK_MS = 100;
+/** Entries of a journal that are read at once. */
+const PAGE = 200;
+
+export function runRoutes(door: Door): Handlers<Names> {
+  const { host, index, projection, submissions, clock } = door;
+  const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
+
+  /** What a row of a list says: from memory while it lives, from the index afterwards. */
+  const summary = (row: RunRow, view: RunView | undefined, status: RunStatus | undefined) => ({
+    run: row.id as RunId,
+    tenant: row.tenant as never,
+    agent: row.agent,
+    version: row.version as never,
+    parent: row.parent as RunId | null,
+    principal: row.principal,
+    config: row.config,
+    lifecycle:
+      row.ended_as === null ? (view?.lifecycle ?? (row.began === 0 ? ('queued' as const) : ('active' as const))) : ('ended' as const),
+    control: view?.control ?? status?.control ?? ('none' as const),
+    residency: view?.residency ?? ('parked' as const),
+    waiting: view?.waiting ?? status?.waiting ?? ('nothing' as const),
+    waiting_for: view?.waitingFor ?? (status === undefined || status.waiting === 'nothing' ? '' : status.waiting),
+    on_cpu: view?.on_cpu ?? false,
+    ended_as: row.ended_as,
+    created_at: row.created_at,
+    ended_at: row.ended_at,
+    age_ms: view?.age_ms ?? (row.ended_at === null ? 0 : Math.max(0, row.ended_at - row.created_at)),
+    cpu_ms: view?.cpu_ms ?? row.cpu_ms,
+    heap_kib: view?.heap_kib ?? 0,
+    calls: view?.calls ?? row.calls,
+    open_calls: view?.open_calls ?? 0,
+    left: view?.left ?? null,
+  });
+  const summaryOf = async (row: RunRow) => {
+    const view = row.ended_as === null ? host.view(row.id as RunId) : undefined;
+    // A parked run is in the store alone.
+    const stored = row.ended_as === null && view === undefined ? await host.stored(row.id as RunId).catch(() => undefined) : undefined;
+    return summary(row, view, stored?.status);
+  };
+
+  async function* pagesOf(run: RunId) {
+    for (let after = 0; ;) {
+      const page = await host.journal(run, after, PAGE);
+      yield page;
+      if (page.length < PAGE) return;
+      after = page.at(-1)?.seq ?? after;
+    }
+  }
+
+  const treeOf = async (row: RunRow, depth: number): Promise<RunTree> => {
+    const { run, agent, lifecycle, control, ended_as } = await summaryOf(row);
+    await projection.family(row.id);
+    // A generation more than any run may have.
+    const children = depth > 65 ? [] : await Promise.all(index.children(row.id).map((child) => treeOf(child, depth + 1)));
+    return { run, agent, lifecycle, control, ended_as, children };
+  };
+
+  return {
+    async submitRun({ body, headers }, { access, reply }) {
+      const tenant = access.one('run.submit', body.tenant);
+      const { agent, input, ceilings, budget } = body;
+      const { run, replayed } = await submissions.submit(
+        { tenant, agent, input, ...(ceilings === undefined ? {} : { ceilings }), ...(budget === undefined ? {} : { budget }) },
+        access.principal.id,
+        headers['idempotency-key'],
+      );
+      if (replayed) {
+        // The same answer, and a header that says so; the store may know a run that was not listed yet.
+        reply.header('idempotent-replayed', 'true');
+        const stored = await host.stored(run);
+        if (stored !== undefined) index.add(stored.record, door.settings.inForce().version);
+      }
+      reply.header('location', `/v1/runs/${run}`);
+      return summaryOf(index.get(run) as RunRow);
+    },
+
+    async listRuns({ query }, { access }) {
+      const { lifecycle, live, tenant, ...rest } = query;
+      const began = lifecycle === undefined || lifecycle === 'ended' ? undefined : lifecycle === 'active';
+      const ended = live === undefined ? (lifecycle === undefined ? undefined : lifecycle === 'ended') : !live;
+      const { rows, next } = index.search({ ...rest, tenant: access.some('run.read', tenant), ended, began });
+      return { items: await Promise.all(rows.map((row) => summaryOf(row))), next };
+    },
+
+    async showRun({ params, query }, { access }) {
+      let row = findRun(door, access, 'run.read', params.run);
+      if (row.ended_as === null && query.wait_ms !== undefined && query.wait_ms > 0) {
+        await projection.waitForEnd(row.id, query.wait_ms);
+        row = findRun(door, access, 'run.read', params.run);
+      }
+      const stored = await host.stored(params.run);
+      if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
+      const { record, status, seq } = stored;
+      const payloads = access.may('run.payload', row.tenant);
+      const outcome = status.outcome ?? null;
+      return {
+        ...(await summaryOf(row)),
+        outcome: outcome?.kind === 'completed' && !payloads ? { ...outcome, output: null } : outcome,
+        input: payloads ? record.input : null,
+        ceilings: { ...record.ceilings },
+        budget: { ...record.budget },
+        caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant })),
+        journal_entries: seq,
+      };
+    },
+
+    async runTree({ params }, { access }) {
+      return treeOf(findRun(door, access, 'run.read', params.run), 0);
+    },
+
+    async whyRun({ params }, { access }) {
+      findRun(door, access, 'run.read', params.run);
+      const stored = await host.stored(params.run);
+      if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
+      return { run: params.run, ...(await explain(stored.status, host.view(params.run), pagesOf(params.run))) };
+    },
+
+    async runCalls({ params }, { access }) {
+      findRun(door, access, 'run.payload', params.run);
+      return { items: await callsOf(pagesOf(params.run)) };
+    },
+
+    async runMessages({ params }, { access }) {
+      findRun(door, access, 'run.payload', params.run);
+      return { items: [...(await messagesOf(pagesOf(params.run)))] };
+    },
+
+    async runJournal({ params, query }, { access, request }) {
+      findRun(door, access, 'run.payload', params.run);
+      const until = clock.monotonic() + (query.wait_ms ?? 0);
+      for (;;) {
+        // Asked first: an end that comes in between is seen at the next look.
+        const over = index.get(params.run)?.ended_as !== null;
+        const entries = await host.journal(params.run, query.after, query.limit + 1);
+        if (entries.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
+          const page = entries.slice(0, query.limit);
+          return { items: page.map((entry) => entryView(entry)), next: entries.length > page.length ? (page.at(-1)?.seq ?? null) : null };
+        }
+        await pause(LOOK_MS);
+      }
+    },
+
+    async releaseRun({ params, body }, { access }) {
+      const row = findRun(door, access, 'run.resolve', params.run);
+      await host.release(params.run, access.principal.id, body.reason);
+      return summaryOf(row);
+    },
+
+    async resolveCall({ params, body }, { access }) {
+      findRun(door, access, 'run.resolve', params.run);
+      await host.resolve(
+        params.run,
+        params.call,
+        access.principal.id,
+        body.how === 'result' ? { how: 'result', value: body.value } : { how: body.how },
+      );
+      return { run: params.run, call: params.call, how: body.how };
+    },
+  };
+}

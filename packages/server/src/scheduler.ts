@@ -1,0 +1,150 @@
+/**
+ * Submits jobs by cron expressions (UTC). Each time is submitted under a key of its own, so that a crash between the
+ * submission and the note of it never makes two. Times that passed while the host was down are made up for once.
+ */
+import { Cron } from 'croner';
+import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import type { TenantId } from '@corral/protocol/ids';
+import type { Clock, Random } from '@corral/protocol/ports';
+import type { FrontStore } from './store/front.ts';
+import type { Submissions } from './submissions.ts';
+
+interface Row {
+  readonly id: string;
+  readonly tenant: string;
+  readonly agent: string;
+  readonly input: string;
+  readonly cron: string;
+  readonly created_by: string;
+  readonly next_at: number | null;
+  readonly last_at: number | null;
+  readonly last_run: string | null;
+  readonly last_error: string | null;
+}
+/** Looked again at least so often, in case the machine's clock was set. */
+const LOOK_MS = 30_000;
+const BUSY_RETRY_MS = 5_000;
+
+export class Scheduler {
+  readonly #db: FrontStore;
+  readonly #submissions: Submissions;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #stop: (() => void) | undefined;
+  #closed = false;
+
+  constructor(db: FrontStore, submissions: Submissions, clock: Clock, random: Random) {
+    this.#db = db;
+    this.#submissions = submissions;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  start(): void {
+    this.#wake();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stop?.();
+  }
+
+  /** @throws CORRAL_SCHEDULE_INVALID */
+  make(wanted: { readonly tenant: TenantId; readonly agent: string; readonly input: Json; readonly cron: string }, by: string) {
+    const next = nextOf(wanted.cron, this.#clock.now());
+    const id = `schedule_${Buffer.from(this.#random(6)).toString('hex')}`;
+    this.#db.durably(() =>
+      this.#db.run(
+        'INSERT INTO schedules (id, tenant, agent, input, cron, created_by, next_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+        id,
+        wanted.tenant,
+        wanted.agent,
+        JSON.stringify(wanted.input),
+        wanted.cron,
+        by,
+        next,
+      ),
+    );
+    this.#wake();
+    return this.show(id);
+  }
+
+  /** @throws CORRAL_SCHEDULE_UNKNOWN */
+  show(id: string) {
+    const row = this.#db.get<Row>('SELECT * FROM schedules WHERE id = ?', id);
+    if (row === undefined) throw new CorralError('CORRAL_SCHEDULE_UNKNOWN', `There is no schedule ${id} here.`);
+    return view(row);
+  }
+
+  list(tenant: string | undefined) {
+    return this.#db.all<Row>('SELECT * FROM schedules WHERE ?1 IS NULL OR tenant = ?1 ORDER BY id', tenant ?? null).map((row) => view(row));
+  }
+
+  remove(id: string) {
+    const removed = this.show(id);
+    this.#db.durably(() => this.#db.run('DELETE FROM schedules WHERE id = ?', id));
+    return removed;
+  }
+
+  #wake(): void {
+    this.#stop?.();
+    if (this.#closed) return;
+    const next = this.#db.get<{ next_at: number | null }>('SELECT min(next_at) AS next_at FROM schedules')?.next_at;
+    const wait = next === null || next === undefined ? LOOK_MS : Math.min(LOOK_MS, Math.max(0, next - this.#clock.now()));
+    this.#stop = this.#clock.after(wait, () => void this.#work());
+  }
+
+  async #work(): Promise<void> {
+    const now = this.#clock.now();
+    for (const row of this.#db.all<Row>('SELECT * FROM schedules WHERE next_at <= ?', now)) {
+      if (this.#closed) return;
+      await this.#fire(row, row.next_at as number);
+    }
+    this.#wake();
+  }
+
+  async #fire(row: Row, due: number): Promise<void> {
+    const { id, tenant, agent, input, cron } = row;
+    let run: string | null = null;
+    let failure: string | null = null;
+    try {
+      const job = { tenant: tenant as TenantId, agent, input: JSON.parse(input) as Json };
+      ({ run } = await this.#submissions.submit(job, `schedule:${id}`, String(due)));
+    } catch (error) {
+      failure = error instanceof CorralError ? `${error.code}: ${error.message}` : 'CORRAL_INTERNAL';
+      if (error instanceof CorralError && error.retryable && !this.#closed) {
+        this.#db.run('UPDATE schedules SET last_error = ? WHERE id = ?', failure, id);
+        await new Promise<void>((resolve) => this.#clock.after(BUSY_RETRY_MS, resolve));
+        return;
+      }
+    }
+    if (this.#closed) return;
+    this.#db.run(
+      'UPDATE schedules SET next_at = ?, last_at = ?, last_run = coalesce(?, last_run), last_error = ? WHERE id = ?',
+      nextOf(cron, this.#clock.now()),
+      due,
+      run,
+      failure,
+      id,
+    );
+  }
+}
+
+/** @throws CORRAL_SCHEDULE_INVALID */
+function nextOf(expression: string, now: number): number | null {
+  if (expression.trim().split(/\s+/).length !== 5)
+    throw new CorralError('CORRAL_SCHEDULE_INVALID', `\`${expression}\` does not have five fields.`);
+  let next: Date | null;
+  try {
+    next = new Cron(expression, { timezone: 'UTC', paused: true }).nextRun(new Date(now));
+  } catch (error) {
+    throw new CorralError(
+      'CORRAL_SCHEDULE_INVALID',
+      `\`${expression}\` is no cron expression: ${error instanceof Error ? error.message : ''}`,
+    );
+  }
+  return next?.getTime() ?? null;
+}
+
+const view = ({ id, input, ...row }: Row) => ({ schedule: id, ...row, tenant: row.tenant as TenantId, input: JSON.parse(input) as Json });

@@ -1,0 +1,77 @@
+/** The configuration in force: where it came from, and how the next one takes its place, all of it or not at all. */
+import type { Json } from '@corral/protocol/json';
+import { differences, loadConfig, type Change, type LoadedConfig } from './config/load.ts';
+import type { Feed } from './feed.ts';
+import type { HostPort } from './ports.ts';
+import type { FrontStore } from './store/front.ts';
+
+export class Settings {
+  #loaded: LoadedConfig;
+  #at: number;
+  #by: string;
+  readonly #again: () => Promise<LoadedConfig>;
+  readonly #host: HostPort;
+  readonly #db: FrontStore;
+  readonly #feed: Feed;
+
+  constructor(options: {
+    readonly loaded: LoadedConfig;
+    /** Reads the file again. */
+    readonly again: () => Promise<LoadedConfig>;
+    readonly host: HostPort;
+    readonly db: FrontStore;
+    readonly feed: Feed;
+    readonly now: number;
+  }) {
+    this.#loaded = options.loaded;
+    this.#again = options.again;
+    this.#host = options.host;
+    this.#db = options.db;
+    this.#feed = options.feed;
+    this.#at = options.now;
+    this.#by = 'start';
+    this.#record();
+  }
+
+  readonly inForce = (): LoadedConfig => this.#loaded;
+
+  get view() {
+    const { version, file, summary } = this.#loaded;
+    return { version, file: file ?? null, applied_at: this.#at, applied_by: this.#by, config: summary };
+  }
+
+  /** @throws CORRAL_CONFIG_INVALID */
+  async check(): Promise<{ readonly version: string; readonly same: boolean; readonly changes: Change[] }> {
+    return this.#compare(await this.#again());
+  }
+
+  /** @throws CORRAL_CONFIG_INVALID, and then nothing has changed */
+  async apply(by: string, now: number): Promise<{ readonly version: string; readonly same: boolean; readonly changes: Change[] }> {
+    const next = await this.#again();
+    const result = this.#compare(next);
+    if (result.same) return result;
+    this.#host.configure(next.tenants);
+    this.#loaded = next;
+    this.#at = now;
+    this.#by = by;
+    this.#record();
+    this.#feed.tell('config.applied', { data: { version: next.version, by } });
+    return result;
+  }
+
+  #compare(next: LoadedConfig) {
+    const same = next.version === this.#loaded.version;
+    return { version: next.version, same, changes: differences(this.#loaded.summary, next.summary) };
+  }
+
+  #record(): void {
+    const last = this.#db.get<{ version: string }>('SELECT version FROM configs ORDER BY n DESC LIMIT 1');
+    if (last?.version === this.#loaded.version) return;
+    const text = JSON.stringify(this.#loaded.summary satisfies Json);
+    this.#db.durably(() =>
+      this.#db.run('INSERT INTO configs (version, config, at, by) VALUES (?, ?, ?, ?)', this.#loaded.version, text, this.#at, this.#by),
+    );
+  }
+}
+
+export { loadConfig };

@@ -1,0 +1,158 @@
+/**
+ * The front door's own tables, in `front.db` beside the runs: who deployed what, aliases, tokens, schedules, what operators
+ * did, what must still be told. Runs live in the store; the table of runs here is only an index for lists, made again from
+ * the store whenever Corral did not stop in order.
+ *
+ * Written on the host's own loop: in WAL mode with synchronous=NORMAL a commit waits for no disk. What must survive a power
+ * failure on its own (a revoked token, a moved alias) is written by `durably`, which does wait, and is rare.
+ */
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { CorralError } from '@corral/protocol/errors';
+
+const VERSION = 1;
+const SCHEMA = `
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE versions (
+  n INTEGER PRIMARY KEY, tenant TEXT NOT NULL, agent TEXT NOT NULL, version TEXT NOT NULL, bundle TEXT NOT NULL,
+  manifest TEXT NOT NULL, deployed_at INTEGER NOT NULL, deployed_by TEXT NOT NULL, UNIQUE (tenant, agent, version)) STRICT;
+CREATE TABLE maps (tenant TEXT NOT NULL, bundle TEXT NOT NULL, map TEXT NOT NULL, PRIMARY KEY (tenant, bundle)) STRICT;
+CREATE TABLE alias_moves (
+  n INTEGER PRIMARY KEY, tenant TEXT NOT NULL, agent TEXT NOT NULL, alias TEXT NOT NULL, version TEXT NOT NULL,
+  before INTEGER REFERENCES alias_moves (n), at INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE INDEX alias_moves_of ON alias_moves (tenant, agent, alias, n);
+CREATE TABLE tokens (
+  id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, tenant TEXT NOT NULL, roles TEXT NOT NULL,
+  created_at INTEGER NOT NULL, created_by TEXT NOT NULL, expires_at INTEGER, revoked_at INTEGER, used_at INTEGER) STRICT;
+CREATE TABLE submissions (run TEXT PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE runs (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, agent TEXT NOT NULL, version TEXT NOT NULL,
+  parent TEXT, principal TEXT NOT NULL, config TEXT NOT NULL, created_at INTEGER NOT NULL, began INTEGER NOT NULL DEFAULT 0,
+  control TEXT NOT NULL DEFAULT 'none', ended_as TEXT, ended_at INTEGER,
+  cpu_ms REAL NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX runs_of_tenant ON runs (tenant, n);
+CREATE INDEX runs_of_agent ON runs (agent, n);
+CREATE INDEX runs_of_parent ON runs (parent, n) WHERE parent IS NOT NULL;
+CREATE INDEX runs_live ON runs (n) WHERE ended_as IS NULL;
+CREATE TABLE operations (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT, at INTEGER NOT NULL, result TEXT NOT NULL) STRICT;
+CREATE TABLE outbox (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, url TEXT NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL, UNIQUE (id, url)) STRICT;
+CREATE INDEX outbox_due ON outbox (due);
+CREATE TABLE schedules (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, agent TEXT NOT NULL, input TEXT NOT NULL, cron TEXT NOT NULL, created_by TEXT NOT NULL,
+  next_at INTEGER, last_at INTEGER, last_run TEXT, last_error TEXT) STRICT;
+CREATE TABLE configs (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL, config TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL) STRICT;
+PRAGMA user_version = ${VERSION};
+`;
+
+export type Value = SQLInputValue;
+
+export class FrontStore {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /**
+   * @param folder the data folder, which the run store has opened and locked before
+   * @throws CORRAL_DATA_UNUSABLE, CORRAL_DATA_VERSION
+   */
+  constructor(folder: string) {
+    const file = join(folder, 'front.db');
+    let db: DatabaseSync;
+    try {
+      db = new DatabaseSync(file);
+      chmodSync(file, 0o600);
+      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000');
+    } catch (error) {
+      throw new CorralError(
+        'CORRAL_DATA_UNUSABLE',
+        `${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}.`,
+        {
+          cause: error,
+        },
+      );
+    }
+    const { user_version: found } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (found > VERSION) {
+      db.close();
+      throw new CorralError('CORRAL_DATA_VERSION', `${file} was written by a newer Corral (format ${found}, this one knows ${VERSION}).`);
+    }
+    if (found === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
+    this.#db = db;
+  }
+
+  run(sql: string, ...values: Value[]): { readonly changes: number; readonly last: number } {
+    const { changes, lastInsertRowid } = this.#statement(sql).run(...values);
+    return { changes: Number(changes), last: Number(lastInsertRowid) };
+  }
+
+  get<T>(sql: string, ...values: Value[]): T | undefined {
+    return this.#statement(sql).get(...values) as T | undefined;
+  }
+
+  all<T>(sql: string, ...values: Value[]): T[] {
+    return this.#statement(sql).all(...values) as T[];
+  }
+
+  /** All of it or nothing. */
+  together<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const value = work();
+      this.#db.exec('COMMIT');
+      return value;
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** All of it or nothing, and on the disk when this returns. */
+  durably<T>(work: () => T): T {
+    this.#db.exec('PRAGMA synchronous = FULL');
+    try {
+      return this.together(work);
+    } finally {
+      this.#db.exec('PRAGMA synchronous = NORMAL');
+    }
+  }
+
+  meta(name: string): string | undefined {
+    return this.get<{ value: string }>('SELECT value FROM meta WHERE name = ?', name)?.value;
+  }
+
+  setMeta(name: string, value: string): void {
+    this.run('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value', name, value);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/** A list's cursor: the number of its last row, opaque to whoever carries it. */
+export const cursorOf = (n: number): string => Buffer.from(`n${n}`).toString('base64url');
+
+/** @throws CORRAL_REQUEST_INVALID */
+export function rowOf(cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return undefined;
+  const text = Buffer.from(cursor, 'base64url').toString('latin1');
+  const n = /^n(\d{1,15})$/.exec(text)?.[1];
+  if (n === undefined) throw new CorralError('CORRAL_REQUEST_INVALID', 'The cursor is not one that a list here gave.');
+  return Number(n);
+}
+
+/** For LIKE … ESCAPE '\': text that stands for itself. */
+export const literal = (text: string): string => text.replaceAll(/[\\%_]/g, (c) => `\\${c}`);

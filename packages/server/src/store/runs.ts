@@ -1,0 +1,133 @@
+/**
+ * An index of all runs, for lists and searches. The run store is the truth; this holds what lists are made from, and is
+ * brought up to date from the store after a stop that was not in order.
+ */
+import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { RunRecord } from '@corral/protocol/run';
+import { cursorOf, literal, rowOf, type FrontStore, type Value } from './front.ts';
+
+export interface RunRow {
+  readonly n: number;
+  readonly id: string;
+  readonly tenant: string;
+  readonly agent: string;
+  readonly version: string;
+  readonly parent: string | null;
+  readonly principal: string;
+  readonly config: string;
+  readonly created_at: number;
+  readonly began: number;
+  readonly control: string;
+  readonly ended_as: string | null;
+  readonly ended_at: number | null;
+  readonly cpu_ms: number;
+  readonly calls: number;
+}
+
+export interface RunSearch {
+  readonly tenant?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly version?: string | undefined;
+  readonly parent?: string | undefined;
+  readonly ended?: boolean | undefined;
+  readonly ended_as?: string | undefined;
+  readonly began?: boolean | undefined;
+  readonly control?: string | undefined;
+  readonly q?: string | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+export class RunIndex {
+  readonly #db: FrontStore;
+
+  constructor(db: FrontStore) {
+    this.#db = db;
+  }
+
+  add(record: Pick<RunRecord, 'id' | 'tenant' | 'agent' | 'version' | 'parent' | 'principal' | 'created_at'>, config: string): void {
+    const { id, tenant, agent, version, parent, principal, created_at } = record;
+    this.#db.run(
+      `INSERT OR IGNORE INTO runs (id, tenant, agent, version, parent, principal, config, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      tenant,
+      agent,
+      version,
+      parent?.run ?? null,
+      principal,
+      config,
+      created_at,
+    );
+  }
+
+  /** @returns whether this is news */
+  end(id: string, outcome: Outcome, ended_at: number, spent?: { readonly cpu_ms: number; readonly calls: number }): boolean {
+    const { changes } = this.#db.run(
+      'UPDATE runs SET ended_as = ?, ended_at = ?, cpu_ms = ?, calls = ? WHERE id = ? AND ended_as IS NULL',
+      outcomeText(outcome),
+      ended_at,
+      spent?.cpu_ms ?? 0,
+      spent?.calls ?? 0,
+      id,
+    );
+    return changes > 0;
+  }
+
+  began(id: string): void {
+    this.#db.run('UPDATE runs SET began = 1 WHERE id = ?', id);
+  }
+
+  control(id: string, control: string): void {
+    this.#db.run('UPDATE runs SET control = ? WHERE id = ?', control, id);
+  }
+
+  get(id: string): RunRow | undefined {
+    return this.#db.get<RunRow>('SELECT * FROM runs WHERE id = ?', id);
+  }
+
+  /** Runs that had not ended when this was last written. */
+  live(): RunRow[] {
+    return this.#db.all<RunRow>('SELECT * FROM runs WHERE ended_as IS NULL ORDER BY n');
+  }
+
+  children(id: string): RunRow[] {
+    return this.#db.all<RunRow>('SELECT * FROM runs WHERE parent = ? ORDER BY n', id);
+  }
+
+  /** Newest first. */
+  search(by: RunSearch): { readonly rows: RunRow[]; readonly next: string | null } {
+    const where: string[] = [];
+    const values: Value[] = [];
+    const also = (sql: string, ...more: Value[]) => {
+      where.push(sql);
+      values.push(...more);
+    };
+    const before = rowOf(by.cursor);
+    if (before !== undefined) also('n < ?', before);
+    if (by.tenant !== undefined) also('tenant = ?', by.tenant);
+    if (by.agent !== undefined) also('agent = ?', by.agent);
+    if (by.version !== undefined) also('version = ?', by.version);
+    if (by.parent !== undefined) also('parent = ?', by.parent);
+    if (by.ended !== undefined) also(by.ended ? 'ended_as IS NOT NULL' : 'ended_as IS NULL');
+    if (by.ended_as !== undefined) also(`ended_as LIKE ? ESCAPE '\\'`, `${literal(by.ended_as)}%`);
+    if (by.began !== undefined) also('began = ?', Number(by.began));
+    if (by.control !== undefined) also('control = ?', by.control);
+    if (by.q !== undefined) {
+      const like = `%${literal(by.q)}%`;
+      also(
+        `(id LIKE ? ESCAPE '\\' OR agent LIKE ? ESCAPE '\\' OR principal LIKE ? ESCAPE '\\' OR ended_as LIKE ? ESCAPE '\\')`,
+        like,
+        like,
+        like,
+        like,
+      );
+    }
+    const rows = this.#db.all<RunRow>(
+      `SELECT * FROM runs ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY n DESC LIMIT ?`,
+      ...values,
+      by.limit + 1,
+    );
+    const page = rows.slice(0, by.limit);
+    return { rows: page, next: rows.length > by.limit ? cursorOf(page.at(-1)?.n ?? 0) : null };
+  }
+}

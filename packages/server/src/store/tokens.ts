@@ -1,0 +1,92 @@
+/** Tokens: 256 random bits each, of which only the SHA-256 is kept. A guess has nothing to be compared with but a hash. */
+import { hash } from 'node:crypto';
+import { ANY_TENANT, type Principal, type Role } from '@corral/protocol/api/roles';
+import { CorralError } from '@corral/protocol/errors';
+import type { Random } from '@corral/protocol/ports';
+import type { FrontStore } from './front.ts';
+
+interface TokenRow {
+  readonly id: string;
+  readonly name: string;
+  readonly tenant: string;
+  readonly roles: string;
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly expires_at: number | null;
+  readonly revoked_at: number | null;
+  readonly used_at: number | null;
+}
+export type TokenView = Omit<TokenRow, 'id' | 'roles'> & { readonly token: string; readonly roles: Role[] };
+
+const PREFIX = 'corral_';
+/** A use is written down at most so often. */
+const USED_EVERY_MS = 60_000;
+
+export class Tokens {
+  readonly #db: FrontStore;
+  readonly #random: Random;
+
+  constructor(db: FrontStore, random: Random) {
+    this.#db = db;
+    this.#random = random;
+  }
+
+  make(
+    wanted: { readonly name: string; readonly tenant: string; readonly roles: readonly Role[]; readonly expires_at: number | null },
+    by: string,
+    at: number,
+  ): TokenView & { readonly secret: string } {
+    const secret = `${PREFIX}${Buffer.from(this.#random(32)).toString('base64url')}`;
+    const id = `token_${Buffer.from(this.#random(9)).toString('hex').slice(0, 12)}`;
+    const roles = [...new Set(wanted.roles)];
+    this.#db.durably(() =>
+      this.#db.run(
+        'INSERT INTO tokens (id, hash, name, tenant, roles, created_at, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+        id,
+        digest(secret),
+        wanted.name,
+        wanted.tenant,
+        JSON.stringify(roles),
+        at,
+        by,
+        wanted.expires_at,
+      ),
+    );
+    return { ...this.show(id), secret };
+  }
+
+  /** @throws CORRAL_TOKEN_UNKNOWN */
+  show(id: string): TokenView {
+    const row = this.#db.get<TokenRow>(`${SELECT} WHERE id = ?`, id);
+    if (row === undefined) throw new CorralError('CORRAL_TOKEN_UNKNOWN', `There is no token ${id} here.`);
+    return view(row);
+  }
+
+  list(tenant: string | undefined): TokenView[] {
+    return this.#db.all<TokenRow>(`${SELECT} WHERE ?1 IS NULL OR tenant = ?1 ORDER BY created_at`, tenant ?? null).map((row) => view(row));
+  }
+
+  revoke(id: string, at: number): TokenView {
+    this.show(id);
+    this.#db.durably(() => this.#db.run('UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?', at, id));
+    return this.show(id);
+  }
+
+  /** Who carries this secret; undefined where it is none, or none any more. */
+  principal(secret: string, now: number): Principal | undefined {
+    if (!secret.startsWith(PREFIX) || secret.length > 100) return undefined;
+    const row = this.#db.get<TokenRow>(`${SELECT} WHERE hash = ?`, digest(secret));
+    if (row === undefined || row.revoked_at !== null || (row.expires_at !== null && row.expires_at <= now)) return undefined;
+    if (row.used_at === null || now - row.used_at > USED_EVERY_MS) this.#db.run('UPDATE tokens SET used_at = ? WHERE id = ?', now, row.id);
+    return { id: `token:${row.name}`, tenant: row.tenant, roles: JSON.parse(row.roles) as Role[] };
+  }
+}
+
+const SELECT = 'SELECT id, name, tenant, roles, created_at, created_by, expires_at, revoked_at, used_at FROM tokens';
+const digest = (secret: string) => hash('sha256', secret, 'buffer');
+
+function view({ id, roles, ...row }: TokenRow): TokenView {
+  return { token: id, roles: JSON.parse(roles) as Role[], ...row };
+}
+/** Whether a token's tenant covers the whole host. */
+export const isHostWide = (tenant: string): boolean => tenant === ANY_TENANT;

@@ -1,0 +1,144 @@
+/**
+ * Takes jobs in. A job with an idempotency key gets an id made from the key, so the store itself refuses to take it twice:
+ * whatever this process has forgotten, and whenever it died, the same key never makes a second run.
+ */
+import { createHmac, hash } from 'node:crypto';
+import { CorralError } from '@corral/protocol/errors';
+import { newId, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
+import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { CEILINGS, DEFAULT_CEILINGS, type CeilingName } from '@corral/protocol/limits';
+import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { Clock, Random } from '@corral/protocol/ports';
+import type { InForce } from './door.ts';
+import { TooSoon } from './people/rate.ts';
+import type { HostPort } from './ports.ts';
+import type { Projection } from './projection.ts';
+import type { FrontStore } from './store/front.ts';
+import type { Registry } from './store/registry.ts';
+import type { RunIndex } from './store/runs.ts';
+
+export interface Submission {
+  readonly tenant: TenantId;
+  readonly agent: string;
+  readonly input: Json;
+  readonly ceilings?: CeilingsRequest;
+  readonly budget?: Budget;
+}
+
+const QUEUE_RETRY_S = 5;
+
+export interface SubmissionsOptions {
+  readonly host: HostPort;
+  readonly db: FrontStore;
+  readonly registry: Registry;
+  readonly index: RunIndex;
+  readonly projection: Projection;
+  readonly config: InForce;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly draining: () => boolean;
+}
+
+export class Submissions {
+  readonly #options: SubmissionsOptions;
+  readonly #secret: string;
+  /** Keyed jobs on their way in: who comes with the same key waits for the first. */
+  readonly #underway = new Map<string, Promise<unknown>>();
+
+  constructor(options: SubmissionsOptions) {
+    this.#options = options;
+    const { db, random } = options;
+    const known = db.meta('submission_secret');
+    this.#secret = known ?? Buffer.from(random(32)).toString('hex');
+    if (known === undefined) db.durably(() => db.setMeta('submission_secret', this.#secret));
+  }
+
+  /**
+   * @param principal who submits; keys of different principals are different keys
+   * @throws CORRAL_IDEMPOTENCY_MISMATCH, CORRAL_QUEUE_FULL, CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN, CORRAL_INPUT_TOO_LARGE …
+   */
+  async submit(job: Submission, principal: string, key?: string): Promise<{ readonly run: RunId; readonly replayed: boolean }> {
+    const { draining, random } = this.#options;
+    if (draining()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+    if (isDeeperThan(job.input, JSON_MAX_DEPTH))
+      throw new CorralError('CORRAL_INPUT_INVALID', `The input nests deeper than ${JSON_MAX_DEPTH} levels.`);
+    if (key === undefined) {
+      const run = newId('run', random);
+      await this.#admit(run, job, principal);
+      return { run, replayed: false };
+    }
+    const digest = createHmac('sha256', this.#secret)
+      .update(JSON.stringify([job.tenant, principal, key]))
+      .digest();
+    const run = newId('run', () => digest);
+    while (this.#underway.has(run)) await this.#underway.get(run)?.catch(() => undefined);
+    const work = this.#keyed(run, job, principal);
+    this.#underway.set(run, work);
+    try {
+      return { run, replayed: await work };
+    } finally {
+      this.#underway.delete(run);
+    }
+  }
+
+  async #keyed(run: RunId, job: Submission, principal: string): Promise<boolean> {
+    const { db, host, clock } = this.#options;
+    const body = hash('sha256', canonical(job));
+    const before = db.get<{ body: string }>('SELECT body FROM submissions WHERE run = ?', run);
+    if (before !== undefined && before.body !== body)
+      throw new CorralError('CORRAL_IDEMPOTENCY_MISMATCH', 'This Idempotency-Key was used before, for another request.');
+    if ((await host.stored(run)) !== undefined) return true;
+    if (before === undefined) db.run('INSERT INTO submissions (run, body, at) VALUES (?, ?, ?)', run, body, clock.now());
+    try {
+      await this.#admit(run, job, principal);
+      return false;
+    } catch (error) {
+      // Refused as a whole: the key is free again.
+      if ((await host.stored(run)) === undefined) db.run('DELETE FROM submissions WHERE run = ?', run);
+      throw error;
+    }
+  }
+
+  async #admit(id: RunId, job: Submission, principal: string): Promise<void> {
+    const { host, registry, index, projection, config, clock } = this.#options;
+    const { tenant, agent, input } = job;
+    const version = registry.resolve(tenant, agent);
+    const queue = config().config.tenants[tenant]?.queue ?? 0;
+    if (projection.live(tenant) >= queue)
+      throw new TooSoon('CORRAL_QUEUE_FULL', `${tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);
+    const ceilings = this.#ceilings(tenant, version.manifest.ceilings, job.ceilings ?? {});
+    projection.expect(id, tenant, version.manifest.name);
+    try {
+      await host.submit({ id, tenant, version, input, principal: principal as PrincipalId, ceilings, budget: job.budget ?? {} });
+    } catch (error) {
+      projection.refused(id, tenant);
+      throw error;
+    }
+    index.add(
+      {
+        id,
+        tenant,
+        agent: version.manifest.name,
+        version: version.version,
+        parent: undefined,
+        principal: principal as PrincipalId,
+        created_at: clock.now(),
+      },
+      config().version,
+    );
+    projection.admitted(id);
+  }
+
+  /** The host's and the tenant's ceilings over the agent's own; asking for more than them is refused rather than cut. */
+  #ceilings(tenant: TenantId, own: CeilingsRequest, asked: CeilingsRequest): CeilingsRequest {
+    const { config } = this.#options.config();
+    const result: { [K in CeilingName]?: number } = { ...asked };
+    for (const name of Object.keys(CEILINGS) as CeilingName[]) {
+      const most = Math.min(config.ceilings[name] ?? Infinity, config.tenants[tenant]?.ceilings[name] ?? Infinity);
+      if ((asked[name] ?? 0) > most)
+        throw new CorralError('CORRAL_REQUEST_INVALID', `ceilings.${name} is ${asked[name]}; this host allows ${tenant} at most ${most}.`);
+      if (most !== Infinity && asked[name] === undefined) result[name] = Math.min(most, own[name] ?? DEFAULT_CEILINGS[name]);
+    }
+    return result;
+  }
+}

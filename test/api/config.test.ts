@@ -1,0 +1,94 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { front, HELLO, shortFolder, until } from '../front.ts';
+
+async function fileHost(config: unknown) {
+  const folder = await shortFolder();
+  const file = join(folder, 'corral.config.json');
+  const write = (value: unknown) => writeFile(file, typeof value === 'string' ? value : JSON.stringify(value));
+  await write(config);
+  return { ...(await front({ config: file })), write, folder };
+}
+
+test('is read again, compared, and applied while runs go on; each run says under which version it was admitted', async () => {
+  const { admin, deploy, write } = await fileHost({ tenants: { local: {} } });
+  await deploy(HELLO);
+  const before = await admin.showConfig({});
+  expect(await admin.checkConfig({})).toMatchObject({ same: true, changes: [] });
+  await write({ tenants: { local: { queue: 1 }, guests: {} } });
+  const checked = await admin.checkConfig({});
+  expect(checked.changes.map(({ path }) => path)).toEqual(['tenants.guests', 'tenants.local.queue']);
+  expect((await admin.showConfig({})).version).toBe(before.version);
+  const old = await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
+  expect(old.config).toBe(before.version);
+  await admin.applyConfig({});
+  await admin.showRun({ params: { run: old.run }, query: { wait_ms: 10_000 } });
+  const made = await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
+  expect(made.config).toBe(checked.version);
+  const { config } = await admin.operate({ body: { operation: 'kill', target: { tenant: 'guests' }, reason: 'x' } });
+  expect(config).toBe(checked.version);
+});
+
+test('that is wrong anywhere changes nothing', async () => {
+  const { admin, write } = await fileHost({ tenants: { local: {} } });
+  const { version } = await admin.showConfig({});
+  for (const wrong of [
+    '{',
+    { tenants: { local: { queue: 0 } } },
+    { tenants: { 'Not a name': {} } },
+    { surprise: 1 },
+    { tenants: { local: { tools: ['no.such'] } } },
+    { webhooks: [{ url: 'https://example.org', secret: 'unheard' }] },
+    { files: { read: '/no/such/folder' } },
+  ]) {
+    await write(wrong);
+    await expect(admin.applyConfig({})).rejects.toMatchObject({ code: 'CORRAL_CONFIG_INVALID', status: 422 });
+    expect((await admin.showConfig({})).version).toBe(version);
+  }
+});
+
+test('offers and takes away tools while it runs', async () => {
+  const { admin, deploy, write, folder } = await fileHost({ tenants: { local: {} } });
+  const reader = `{ name: 'reader', uses: { read: 'tool:fs.read' }, run: async ({ caps }) => (await caps.read({ path: 'corral.config.json' })).bytes }`;
+  await expect(deploy(reader)).rejects.toMatchObject({ code: 'CORRAL_CAP_UNKNOWN' });
+  await write({ tenants: { local: {} }, files: { read: folder } });
+  await admin.applyConfig({});
+  expect((await admin.listTools({})).items.map(({ tool }) => tool)).toEqual(['fs.read', 'fs.list']);
+  await deploy(reader);
+  const { run } = await admin.submitRun({ body: { agent: 'reader' } });
+  expect((await admin.showRun({ params: { run }, query: { wait_ms: 10_000 } })).ended_as).toBe('completed');
+  await write({ tenants: { local: {} } });
+  await admin.applyConfig({});
+  await expect(admin.submitRun({ body: { agent: 'reader' } })).rejects.toMatchObject({ code: 'CORRAL_CAP_UNKNOWN' });
+});
+
+test('ceilings of host and tenant hold for who asks for more, and for agents that were made with more', async () => {
+  const { admin, deploy } = await fileHost({ ceilings: { wall_ms: 60_000 }, tenants: { local: { ceilings: { memory_mib: 32 } } } });
+  await deploy(HELLO);
+  const submit = (ceilings: Record<string, number>) => admin.submitRun({ body: { agent: 'hello', input: { name: 'A' }, ceilings } });
+  await expect(submit({ wall_ms: 60_001 })).rejects.toMatchObject({ status: 400 });
+  await expect(submit({ memory_mib: 33 })).rejects.toMatchObject({ status: 400 });
+  const { run } = await submit({ memory_mib: 16 });
+  expect((await admin.showRun({ params: { run } })).ceilings).toMatchObject({ wall_ms: 60_000, memory_mib: 16 });
+});
+
+test('a schedule submits its job once for each time that comes', async () => {
+  const { admin, deploy, host } = await front();
+  await deploy(HELLO);
+  const made = await admin.makeSchedule({ body: { agent: 'hello', input: { name: 'C' }, cron: '0 0 1 1 *' } });
+  await expect(admin.makeSchedule({ body: { agent: 'hello', cron: 'sometimes' } })).rejects.toMatchObject({
+    code: 'CORRAL_SCHEDULE_INVALID',
+  });
+  await expect(admin.makeSchedule({ body: { agent: 'nobody', cron: '0 0 1 1 *' } })).rejects.toMatchObject({
+    code: 'CORRAL_AGENT_UNKNOWN',
+  });
+  // Its time has come, and came while nobody looked; the host is started as it would be after that.
+  host.door.db.run('UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, made.schedule);
+  host.door.scheduler.start();
+  await until(async () => (await admin.listSchedules({})).items[0]?.last_run !== null);
+  const [schedule] = (await admin.listSchedules({})).items;
+  const { items } = await admin.listRuns({});
+  expect(items.map(({ run, principal }) => [run, principal])).toEqual([[schedule?.last_run, `schedule:${made.schedule}`]]);
+  expect(schedule?.next_at).toBeGreaterThan(Date.now());
+});

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { front, until } from '../front.ts';
+
+const FAMILY = `import { defineAgent } from '@corral/guest';
+const leaf = defineAgent({ name: 'leaf', run: async ({ sleep }) => { await sleep(3600000); } });
+const branch = defineAgent({ name: 'branch', spawns: { leaf }, run: async ({ spawn }) => { const kids = [1, 2].map(() => spawn(leaf, {}, { budget: { cpu_ms: 1000 } })); await Promise.all(kids.map((k) => k.ended)); } });
+export default defineAgent({
+  name: 'root', spawns: { branch },
+  run: async ({ spawn }) => { await Promise.all([1, 2].map(() => spawn(branch, {}, { budget: { children: 10, cpu_ms: 10000, calls: 10, messages: 10, bytes: 10000 } }).ended)); },
+});`;
+
+type Tree = RouteAnswer<'runTree'>;
+const count = (tree: Tree): number => tree.children.reduce((sum, child) => sum + count(child), 1);
+const states = (tree: Tree): string[] => [tree.ended_as ?? tree.lifecycle, ...tree.children.flatMap((child) => states(child))];
+
+test('a run is shown with its children and theirs, also after a crash took the list of them away, and all are killed with it', async () => {
+  const first = await front();
+  await first.deploy(FAMILY);
+  const { run } = await first.admin.submitRun({ body: { agent: 'root' } });
+  await until(async () => count(await first.admin.runTree({ params: { run } })) === 7);
+  // As it is when the machine stopped before this was on the disk.
+  first.host.door.db.run('DELETE FROM runs WHERE parent IS NOT NULL');
+  await first.host.close();
+  const second = await front({ data: first.data });
+  expect(count(await second.admin.runTree({ params: { run } }))).toBe(7);
+  expect((await second.admin.listRuns({ query: { parent: run } })).items).toHaveLength(2);
+  const { receipts } = await second.admin.operate({ body: { operation: 'kill', target: { run }, reason: 'enough' } });
+  expect(receipts).toHaveLength(1);
+  const all = (list: (typeof receipts)[number][]): number => list.reduce((sum, one) => sum + 1 + all(one.children), 0);
+  expect(all(receipts)).toBe(7);
+  await until(async () => states(await second.admin.runTree({ params: { run } })).every((state) => state === 'killed'));
+  expect((await second.admin.listRuns({ query: { live: 'true' } })).items).toEqual([]);
+});
+
+test('a paused run is found as paused after the host was started again', async () => {
+  const first = await front();
+  await first.deploy(`{ name: 'sleeper', run: async ({ sleep }) => { await sleep(3600000); } }`);
+  const { run } = await first.admin.submitRun({ body: { agent: 'sleeper' } });
+  await until(async () => (await first.admin.showRun({ params: { run } })).waiting === 'timer');
+  await first.admin.operate({ body: { operation: 'pause', target: { run }, reason: 'look' } });
+  await first.host.close();
+  const { admin } = await front({ data: first.data });
+  expect((await admin.listRuns({ query: { control: 'paused' } })).items).toMatchObject([{ run, control: 'paused', lifecycle: 'active' }]);
+  expect(await admin.whyRun({ params: { run } })).toMatchObject({ verdict: 'paused', because: [expect.stringContaining('look')] });
+  await admin.operate({ body: { operation: 'resume', target: { agent: 'sleeper' }, reason: 'seen' } });
+  expect((await admin.listRuns({ query: { control: 'paused' } })).items).toEqual([]);
+});

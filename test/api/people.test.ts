@@ -1,0 +1,234 @@
+import { createServer } from 'node:http';
+import { request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { stat } from 'node:fs/promises';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { may, OPERATIONS, Role, type Operation, type Principal } from '@corral/protocol/api/roles';
+import { front, HELLO, SLEEP, type Front } from '../front.ts';
+
+const TENANTS = JSON.stringify({ tenants: { own: {}, other: {} } });
+/** What a refusal looks like; a run of another tenant is not even there. */
+const REFUSED = new Set(['CORRAL_FORBIDDEN', 'CORRAL_RUN_UNKNOWN']);
+
+interface Ask {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+}
+interface Ground {
+  readonly runs: Readonly<Record<string, string>>;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** One request for each operation, about something of a tenant. */
+const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask } = {
+  'agent.read': (tenant) => ({ method: 'GET', path: `/v1/agents?tenant=${tenant}` }),
+  'agent.deploy': (tenant) => ({ method: 'POST', path: '/v1/agents', body: { tenant, source: 'no bundle' } }),
+  'agent.alias': (tenant, { versions }) => ({
+    method: 'PUT',
+    path: '/v1/agents/hello/aliases/prod',
+    body: { tenant, version: versions[tenant] },
+  }),
+  'run.submit': (tenant) => ({ method: 'POST', path: '/v1/runs', body: { tenant, agent: 'hello', input: { name: 'A' } } }),
+  'run.read': (tenant, { runs }) => ({ method: 'GET', path: `/v1/runs/${runs[tenant]}` }),
+  'run.payload': (tenant, { runs }) => ({ method: 'GET', path: `/v1/runs/${runs[tenant]}/journal` }),
+  'run.pause': (tenant, ground) => operate('pause', tenant, ground),
+  'run.resume': (tenant, ground) => operate('resume', tenant, ground),
+  'run.cancel': (tenant, ground) => operate('cancel', tenant, ground),
+  'run.kill': (tenant, ground) => operate('kill', tenant, ground),
+  'run.resolve': (tenant, { runs }) => ({
+    method: 'POST',
+    path: `/v1/runs/${runs[tenant]}/calls/7/resolution`,
+    body: { how: 'fail', reason: 'test' },
+  }),
+  'operation.read': (tenant) => ({ method: 'GET', path: `/v1/operations?tenant=${tenant}` }),
+  'schedule.read': (tenant) => ({ method: 'GET', path: `/v1/schedules?tenant=${tenant}` }),
+  'schedule.write': (tenant) => ({ method: 'POST', path: '/v1/schedules', body: { tenant, agent: 'hello', cron: '0 0 1 1 *' } }),
+  'token.read': (tenant) => ({ method: 'GET', path: `/v1/tokens?tenant=${tenant}` }),
+  'token.write': (tenant) => ({ method: 'POST', path: '/v1/tokens', body: { tenant, name: 'x', roles: ['auditor'] } }),
+  'config.read': () => ({ method: 'GET', path: '/v1/config' }),
+  'config.apply': () => ({ method: 'POST', path: '/v1/config/check' }),
+};
+const operate = (operation: string, tenant: string, { runs }: Ground): Ask => ({
+  method: 'POST',
+  path: '/v1/operations',
+  body: { operation, target: { run: runs[tenant] }, reason: 'test', dryRun: true },
+});
+
+async function ask(url: string, secret: string, { method, path, body }: Ask): Promise<{ status: number; code: string }> {
+  const answer = await fetch(`${url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${secret}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const { code = '' } = (await answer.json()) as { code?: string };
+  return { status: answer.status, code };
+}
+
+async function ground({ admin, deploy }: Front): Promise<Ground> {
+  const runs: Record<string, string> = {};
+  const versions: Record<string, string> = {};
+  for (const tenant of ['own', 'other']) {
+    versions[tenant] = await deploy(HELLO, { tenant });
+    await deploy(SLEEP, { tenant });
+    runs[tenant] = (await admin.submitRun({ body: { agent: 'sleeper', tenant: tenant } })).run;
+  }
+  return { runs, versions };
+}
+
+test('every cell of the authorisation matrix is as the table says, over HTTP', async () => {
+  const made = await front({ configText: TENANTS });
+  const on = await ground(made);
+  const wrong: string[] = [];
+  let cells = 0;
+  for (const role of Role.options) {
+    for (const home of ['own', '*']) {
+      const principal: Principal = { id: 'x', tenant: home, roles: [role] };
+      const { secret } = await made.as(home, role);
+      for (const operation of Object.keys(OPERATIONS) as Operation[]) {
+        for (const tenant of ['own', 'other']) {
+          const row = OPERATIONS[operation];
+          const expected = may(principal, operation, 'host' in row ? undefined : tenant);
+          const { status, code } = await ask(made.url, secret, ASK[operation](tenant, on));
+          cells += 1;
+          const allowed = status !== 401 && !REFUSED.has(code);
+          if (allowed !== expected || status >= 500) wrong.push(`${role} of ${home}: ${operation} in ${tenant}: ${status} ${code}`);
+        }
+      }
+    }
+  }
+  expect(wrong).toEqual([]);
+  expect(cells).toBe(Role.options.length * 2 * Object.keys(OPERATIONS).length * 2);
+});
+
+test('another tenant’s run and no run at all are answered in the same words', async () => {
+  const made = await front({ configText: TENANTS });
+  const { runs } = await ground(made);
+  const { secret } = await made.as('own', 'operator', 'developer');
+  const text = async (run: string) =>
+    (await (await fetch(`${made.url}/v1/runs/${run}`, { headers: { authorization: `Bearer ${secret}` } })).text()).replaceAll(run, 'RUN');
+  expect(await text(runs['other'] ?? '')).toBe(await text('run_000000000000'));
+  const forbidden = async (tenant: string) =>
+    (await fetch(`${made.url}/v1/runs?tenant=${tenant}`, { headers: { authorization: `Bearer ${secret}` } })).text();
+  expect(await forbidden('other')).toBe(await forbidden('nobody'));
+  const listed = (await (await fetch(`${made.url}/v1/runs`, { headers: { authorization: `Bearer ${secret}` } })).json()) as {
+    items: { tenant: string }[];
+  };
+  expect(new Set(listed.items.map(({ tenant }) => tenant))).toEqual(new Set(['own']));
+});
+
+describe('a token', () => {
+  test('is of no use once it is revoked, or has expired', async () => {
+    const { admin, url } = await front();
+    const made = await admin.makeToken({ body: { name: 'ci', roles: ['developer'] } });
+    const me = () => ask(url, made.secret, { method: 'GET', path: '/v1/whoami' });
+    expect((await me()).status).toBe(200);
+    await admin.revokeToken({ params: { token: made.token } });
+    expect((await me()).status).toBe(401);
+    const brief = await admin.makeToken({ body: { name: 'brief', roles: ['developer'], expires_in_ms: 1000 } });
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    expect((await ask(url, brief.secret, { method: 'GET', path: '/v1/whoami' })).status).toBe(401);
+  });
+
+  test('is nowhere in the data folder, nor in a list', async () => {
+    const { admin, host } = await front();
+    const { secret } = await admin.makeToken({ body: { name: 'ci', roles: ['developer'] } });
+    expect(JSON.stringify(await admin.listTokens({}))).not.toContain(secret);
+    expect(host.door.db.all('SELECT * FROM tokens').some((row) => JSON.stringify(row).includes(secret.slice(7)))).toBe(false);
+  });
+
+  test('of a tenant’s admin makes no token for another tenant or for the host', async () => {
+    const made = await front({ configText: TENANTS });
+    const { secret } = await made.as('own', 'admin');
+    for (const tenant of ['other', '*'])
+      expect(
+        (await ask(made.url, secret, { method: 'POST', path: '/v1/tokens', body: { tenant, name: 'x', roles: ['admin'] } })).code,
+      ).toBe('CORRAL_FORBIDDEN');
+  });
+
+  test('is answered with 429 and a time when it asks too often', async () => {
+    const made = await front({ configText: JSON.stringify({ door: { rate_per_s: 1, burst: 5 } }) });
+    const { secret } = await made.as('local', 'auditor');
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => fetch(`${made.url}/v1/whoami`, { headers: { authorization: `Bearer ${secret}` } })),
+    );
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThanOrEqual(2);
+    expect(refused.every((answer) => Number(answer.headers.get('retry-after')) >= 1)).toBe(true);
+  });
+});
+
+describe('a JSON web token', () => {
+  test('of the configured issuer is somebody; of anyone else, expired, or for others, nobody', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('ES256');
+    const stranger = await generateKeyPair('ES256');
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256', use: 'sig' };
+    const issuerServer = createServer((incoming, answer) => {
+      answer.setHeader('content-type', 'application/json');
+      answer.end(JSON.stringify(incoming.url === '/.well-known/openid-configuration' ? { jwks_uri: `${issuer}/keys` } : { keys: [jwk] }));
+    });
+    await new Promise<void>((resolve) => issuerServer.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void issuerServer.close());
+    const issuer = `http://127.0.0.1:${(issuerServer.address() as AddressInfo).port}`;
+    const { url } = await front({
+      configText: JSON.stringify({ tenants: { own: {} }, people: { issuers: [{ issuer, audience: 'corral' }] } }),
+    });
+    const jwt = (claims: Record<string, unknown>, key = privateKey, more: { audience?: string; expires?: string; issuer?: string } = {}) =>
+      new SignJWT({ corral_tenant: 'own', corral_roles: ['operator', 'king'], ...claims })
+        .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+        .setIssuer(more.issuer ?? issuer)
+        .setAudience(more.audience ?? 'corral')
+        .setSubject('ana')
+        .setExpirationTime(more.expires ?? '5m')
+        .sign(key);
+    const me = async (token: string) => fetch(`${url}/v1/whoami`, { headers: { authorization: `Bearer ${token}` } });
+    const good = await me(await jwt({}));
+    expect(await good.json()).toEqual({ principal: `oidc:${new URL(issuer).host}/ana`, tenant: 'own', roles: ['operator'] });
+    const bad = [
+      await jwt({}, stranger.privateKey),
+      await jwt({}, privateKey, { audience: 'others' }),
+      await jwt({}, privateKey, { expires: '-1m' }),
+      await jwt({}, privateKey, { issuer: 'http://127.0.0.1:1' }),
+      await jwt({ corral_tenant: '*' }),
+      await jwt({ corral_tenant: 'unheard-of' }),
+      'a.b.c',
+    ];
+    for (const token of bad) expect((await me(token)).status).toBe(401);
+  });
+});
+
+describe('the address', () => {
+  const call = (url: string, headers: Record<string, string>) =>
+    new Promise<number>((resolve, reject) => {
+      request(new URL('/healthz', url), { headers }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      })
+        .on('error', reject)
+        .end();
+    });
+
+  test('is not served to a page of another origin, nor under another name', async () => {
+    const { url } = await front();
+    const { port } = new URL(url);
+    expect(await call(url, { host: `127.0.0.1:${port}` })).toBe(200);
+    expect(await call(url, { host: `localhost:${port}`, origin: `http://localhost:${port}` })).toBe(200);
+    expect(await call(url, { host: 'evil.example' })).toBe(403);
+    expect(await call(url, { host: `127.0.0.1:${port}`, origin: 'https://evil.example' })).toBe(403);
+    expect(await call(url, { host: `127.0.0.1:${port}`, origin: 'null' })).toBe(403);
+    expect(await call(url, { host: `127.0.0.1:${port}`, origin: 'http://localhost:1' })).toBe(403);
+  });
+
+  test('is not opened to others without TLS, unless somebody says so', async () => {
+    await expect(front({ address: '0.0.0.0' })).rejects.toMatchObject({ code: 'CORRAL_ADDRESS_UNSAFE' });
+    const { url } = await front({ address: '0.0.0.0', plaintext: true });
+    expect(url).toMatch(/^http:/);
+  });
+
+  test('and the socket is the owner’s alone, in a folder of theirs', async () => {
+    const { host, data } = await front();
+    expect((await stat(host.socket)).mode & 0o777).toBe(0o600);
+    expect((await stat(data)).mode & 0o777).toBe(0o700);
+  });
+});

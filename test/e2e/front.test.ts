@@ -1,0 +1,158 @@
+/** `corral` as an operator and an author meet it: real processes, real signals. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { shortFolder } from '../front.ts';
+
+const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
+const AGENT = `import { defineAgent } from '@corral/guest';
+export default defineAgent({ name: 'a', async run({ input, sleep, log }) { log('on it'); if (input.sleep) await sleep(input.sleep); if (input.fail) throw new Error('no'); return { got: input }; } });`;
+
+interface Said {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function start(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): { child: ChildProcess; said: Promise<Said> } {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let out = '';
+  let err = '';
+  child.stdout?.on('data', (text: Buffer) => (out += text.toString()));
+  child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
+  return { child, said: new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err }))) };
+}
+
+async function up(folder: string, ...more: string[]) {
+  const { child, said } = start(['up', '--data', join(folder, 'd'), '--port', '0', '--json', ...more], folder);
+  const line = await Promise.race([
+    new Promise<string>((resolve) => child.stdout?.once('data', (text: Buffer) => resolve(text.toString()))),
+    said.then(({ err }) => Promise.reject(new Error(err))),
+  ]);
+  const told = JSON.parse(line) as { url: string; recovered: number; socket: string };
+  const corral = (...args: string[]) => start(args, folder, { CORRAL_DATA: join(folder, 'd') }).said;
+  return { child, said, told, corral };
+}
+
+async function withAgent(): Promise<string> {
+  const folder = await shortFolder();
+  await writeFile(join(folder, 'agent.ts'), AGENT);
+  return folder;
+}
+
+describe('corral up', () => {
+  test('takes an agent and its jobs, answers with exit codes that scripts can go by', async () => {
+    const folder = await withAgent();
+    const { corral } = await up(folder);
+    expect((await corral('deploy', 'agent.ts', '--alias', 'prod')).code).toBe(0);
+    const good = await corral('submit', 'a@prod', '--input', '{"x":1}', '--wait');
+    expect([good.code, JSON.parse(good.out)]).toEqual([0, { got: { x: 1 } }]);
+    const bad = await corral('submit', 'a', '--input', '{"fail":true}', '--wait');
+    expect(bad.code).toBe(1);
+    expect(bad.err).toContain('agent.ts:2:');
+    expect((await corral('submit', 'nobody')).code).toBe(2);
+    expect((await corral('submit', 'a', '--token', 'wrong')).code).toBe(2);
+    expect((await corral('ps', '--data', join(folder, 'nowhere'))).code).toBe(3);
+    const run = (await corral('submit', 'a', '--input', '{"sleep":60000}')).out.trim();
+    expect((await corral('why', run)).out).toMatch(/waits for timer|queued|running/);
+    expect((await corral('kill', '--agent', 'a', '-m', 'enough')).out).toContain(run);
+    const ended = JSON.parse((await corral('show', run, '--json')).out) as { outcome: unknown };
+    expect(ended.outcome).toMatchObject({ kind: 'killed', reason: 'enough' });
+    expect((await corral('logs', run)).out).toContain('on it');
+  });
+
+  test('goes down in order on a first signal and leaves its runs to the next start', async () => {
+    const folder = await withAgent();
+    const first = await up(folder);
+    await first.corral('deploy', 'agent.ts');
+    const run = (await first.corral('submit', 'a', '--input', '{"sleep":600000}')).out.trim();
+    first.child.kill('SIGTERM');
+    const { code, err } = await first.said;
+    expect(code).toBe(0);
+    expect(err).toContain('no new work');
+    expect(existsSync(first.told.socket)).toBe(false);
+    const second = await up(folder);
+    expect(second.told.recovered).toBe(1);
+    expect((await second.corral('ps')).out).toContain(run);
+  });
+
+  test('goes at once on a second signal', async () => {
+    const folder = await withAgent();
+    const { child, said, told, corral } = await up(folder, '--drain', '600000');
+    await corral('deploy', 'agent.ts');
+    const run = (await corral('submit', 'a', '--input', '{"sleep":600000}')).out.trim();
+    // Somebody who never finishes asking keeps the first one waiting.
+    const { connect } = await import('node:net');
+    const slow = connect(Number(new URL(told.url).port), '127.0.0.1');
+    slow.on('error', () => undefined);
+    await new Promise((resolve) => slow.write(`GET /v1/runs/${run}?wait_ms=60000 HTTP/1.1\r\nHost: 127.0.0.1\r\n`, resolve));
+    child.kill('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    child.kill('SIGTERM');
+    const { code } = await said;
+    expect([0, 143]).toContain(code);
+    slow.destroy();
+  });
+
+  test('that was killed makes no second run of a job that is sent again under its key', async () => {
+    const folder = await withAgent();
+    const first = await up(folder);
+    await first.corral('deploy', 'agent.ts');
+    const job = ['submit', 'a', '--key', 'order-7', '--input', '{"sleep":600000}'];
+    const before = (await first.corral(...job)).out.trim();
+    first.child.kill('SIGKILL');
+    await first.said;
+    const second = await up(folder);
+    expect((await second.corral(...job)).out.trim()).toBe(before);
+    const { items } = JSON.parse((await second.corral('ps', '--all', '--json')).out) as { items: { run: string }[] };
+    expect(items.map(({ run }) => run)).toEqual([before]);
+  });
+});
+
+describe('a developer’s first hour', () => {
+  test('init gives an agent whose test passes, and dev shows what it does', { timeout: 120_000 }, async () => {
+    const folder = await shortFolder();
+    const made = await start(['init', 'first'], folder).said;
+    expect(made.code).toBe(0);
+    const home = join(folder, 'first');
+    const tested = await start(['test'], home).said;
+    expect(tested.code).toBe(0);
+    expect(tested.out).toMatch(/pass 1/);
+    const { code, out, err } = await start(['dev', 'agent.ts', '--config', 'corral.config.ts', '--input', '{"name":"Ada"}'], home).said;
+    expect([code, JSON.parse(out)]).toEqual([0, { greeting: 'Hello, Ada! It is clear.' }]);
+    expect(err).toContain('weather.today {"place":"here"}');
+    expect((await start(['init', 'first'], folder).said).code).toBe(2);
+    await start(['types', '--config', 'corral.config.ts'], home).said;
+    expect(await readFile(join(home, 'corral-env.d.ts'), 'utf8')).toContain(
+      '"weather.today": { input: { "place": string }; output: { "sky": string } }',
+    );
+    expect((await start(['config', 'check'], home).said).out).toContain('local: weather.today');
+  });
+
+  test('dev runs an agent again when it was saved, and names the author’s own line when it throws', async () => {
+    const folder = await withAgent();
+    const { child } = start(['dev', 'agent.ts', '--watch'], folder);
+    let err = '';
+    child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
+    const says = async (text: string) => {
+      while (!err.includes(text)) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    await says('waiting for a save');
+    expect(err).toContain('completed');
+    err = '';
+    await writeFile(join(folder, 'agent.ts'), AGENT.replace("log('on it');", "log('again');\nthrow new Error('here');"));
+    await says('waiting for a save');
+    expect(err).toContain('log info  again');
+    expect(err).toContain('agent.ts:3:7');
+  });
+});
+
+test.each(['bash', 'zsh', 'fish'])('there is completion for %s, with every command in it', async (shell) => {
+  const { code, out } = await start(['completion', shell], await shortFolder()).said;
+  expect(code).toBe(0);
+  for (const word of ['deploy', 'submit', 'schedule', 'kill']) expect(out).toContain(word);
+});

@@ -1,0 +1,84 @@
+/** A host with its front door for tests: real processes, a real store, real HTTP. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { bundleAgent } from '@corral/cli/bundle';
+import { transportTo } from '@corral/cli/transport';
+import { createClient, type Client } from '@corral/protocol/api/client';
+import type { Role } from '@corral/protocol/api/roles';
+import { startHost, type HostOptions, type RunningHost } from '@corral/server/host';
+
+export interface Front {
+  readonly host: RunningHost;
+  readonly data: string;
+  /** As the owner of the data folder. */
+  readonly admin: Client;
+  readonly url: string;
+  /** A client over the network with a token of these roles. */
+  readonly as: (tenant: string, ...roles: Role[]) => Promise<Client & { readonly secret: string }>;
+  /** Deploys an agent from the text of its definition. */
+  readonly deploy: (definition: string, more?: { tenant?: string; alias?: string }) => Promise<string>;
+  readonly bundle: (definition: string) => Promise<{ source: string; describing: string }>;
+}
+
+/** A folder whose path leaves room for a socket. */
+export async function shortFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'crl-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  return folder;
+}
+
+export async function front(options: Partial<HostOptions> & { configText?: string } = {}): Promise<Front> {
+  const folder = await shortFolder();
+  const data = options.data ?? join(folder, 'd');
+  const { configText, ...rest } = options;
+  if (configText !== undefined) await writeFile(join(folder, 'corral.config.json'), configText);
+  const host = await startHost({
+    data,
+    port: 0,
+    env: process.env,
+    ...(configText === undefined ? {} : { config: join(folder, 'corral.config.json') }),
+    ...rest,
+  });
+  onTestFinished(() => host.close(2_000));
+  const url = host.url ?? '';
+  const admin = createClient(transportTo({ socket: host.socket }));
+  let made = 0;
+  const bundle = async (definition: string) => {
+    const file = join(folder, 'agents', `${(made += 1)}.ts`);
+    await mkdir(join(folder, 'agents'), { recursive: true });
+    await writeFile(
+      file,
+      definition.includes('import ')
+        ? definition
+        : `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${definition});`,
+    );
+    return bundleAgent(file);
+  };
+  return {
+    host,
+    data,
+    admin,
+    url,
+    bundle,
+    async as(tenant, ...roles) {
+      const { secret } = await admin.makeToken({ body: { name: `t${(made += 1)}`, tenant: tenant, roles } });
+      return { ...createClient(transportTo({ url }), secret), secret };
+    },
+    async deploy(definition, more = {}) {
+      const { source, describing } = await bundle(definition);
+      const { agents } = await admin.deployAgent({ body: { source, describing, ...more } });
+      return agents[0]?.version ?? '';
+    },
+  };
+}
+
+export const HELLO = `{ name: 'hello', run: ({ input, log }) => { log('hi', input.name); return { greeting: 'Hello, ' + input.name + '!' }; } }`;
+export const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, run: () => { for (;;); } }`;
+export const SLEEP = `{ name: 'sleeper', run: async ({ sleep }) => { await sleep(3600000); return 1; } }`;
+
+/** Asks again until it holds. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
