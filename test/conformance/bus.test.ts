@@ -7,7 +7,6 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { catalog } from '@corral/policy/cedar/catalog';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
-import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/tool';
 import { inlineTool } from '@corral/tools/define';
 import { temporary, world, type World } from '../world.ts';
@@ -182,7 +181,7 @@ test('a version under quarantine is not admitted, stands still where it runs, an
   await w.supervisor.quarantine('version', version.version, 'ana', 'odd');
   expect(w.supervisor.view(id)).toMatchObject({ control: 'quarantined' });
   await expect(w.submit(version)).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
-  await expect(w.supervisor.control.resume(id as RunId, 'ana', 'go')).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
+  await expect(w.supervisor.control.resume(id, 'ana', 'go')).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
   await w.supervisor.lift('version', version.version, 'ana', 'explained');
   expect(await ended).toEqual({ kind: 'completed', output: 1 });
 });

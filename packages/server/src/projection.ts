@@ -201,6 +201,8 @@ export class Projection {
         });
         return;
       case 'parked':
+      case 'asked':
+      case 'decided':
       case 'answered':
       case 'hopeless':
     }
