@@ -15,7 +15,7 @@ import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import { decide, emptyBatch, exceeded, labelOf, type Batch, type Dispatch } from './decide.ts';
+import { decide, emptyBatch, exceeded, labelOf, type Batch, type Cause, type Dispatch } from './decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
 import { judge, type Policies } from './judge.ts';
@@ -47,6 +47,8 @@ export interface BusEvents {
   readonly unknown: (run: RunId, id: number, message: string) => void;
   /** A denial after which the run is to be stopped as well. */
   readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => void;
+  /** A message is in the inbox of its receiver, under this number. `cause`: what its sender was at work on. */
+  readonly sent: (from: RunId, to: RunId, inbox: number, cause: Cause | undefined) => void;
   /** The run waits for people to decide about a call. */
   readonly asks: (run: RunId, id: number) => void;
   readonly emitted: (run: RunId, event: string, data: unknown) => void;
@@ -131,6 +133,9 @@ export class Broker {
     if (child !== undefined) this.#powers.grants.release(child);
     ledger.purse.spend('cpu_ms', crank.cpu_us / 1000);
 
+    const { loops } = ledger;
+    if (loops !== undefined && crank.delivery.kind === 'message' && crank.inbox !== undefined)
+      loops.handling = { message: messageId(record.id, crank.inbox), changes: loops.changes };
     const effects = parseEffects(crank.effectsText, record.ceilings);
     let batch: Batch;
     if ('kind' in effects) batch = ended(effects);
@@ -173,9 +178,12 @@ export class Broker {
       for (const call of batch.dispatches) {
         const pending = ledger.pending.get(call.id);
         if (pending?.kind === 'call') pending.asked_at = asked_at;
-        if (call.early) this.#dispatcher.start(record, call);
+        if (call.early) this.#dispatcher.start(record, call, loops !== undefined);
       }
     }
+    const handling = loops?.handling;
+    if (handling !== undefined && batch.outbox.length > 0)
+      batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
     const timersDone = crank.delivery.kind === 'timer' ? [crank.delivery.id, ...batch.timersDone] : batch.timersDone;
     // A refusal is told by the event.
     this.#handOver(run, entry, crank.inbox, batch, timersDone).catch(() => undefined);
@@ -256,13 +264,17 @@ export class Broker {
     if (tool === undefined) return false;
     const parsed = tool.input.safeParse(call.input ?? {});
     if (!parsed.success) return false;
-    this.#dispatcher.start(ledger.record, {
-      id: call.id,
-      tool,
-      input: parsed.data as Dispatch['input'],
-      timeout_ms: call.timeout_ms,
-      early: true,
-    });
+    this.#dispatcher.start(
+      ledger.record,
+      {
+        id: call.id,
+        tool,
+        input: parsed.data as Dispatch['input'],
+        timeout_ms: call.timeout_ms,
+        early: true,
+      },
+      ledger.loops !== undefined,
+    );
     return true;
   }
 
@@ -372,8 +384,11 @@ export class Broker {
     if (outcome === undefined) for (const child of batch.spawned) this.#events.spawned(child);
     for (const [i, outgoing] of commit.outbox.entries()) {
       const number = result.delivered[i] ?? 0;
-      if (number > 0) this.#events.deliver(outgoing.to, outgoing.delivery, number);
-      else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
+      if (number > 0) {
+        if (ledger.loops !== undefined && outgoing.delivery.kind === 'message')
+          this.#events.sent(record.id, outgoing.to, number, batch.cause);
+        this.#events.deliver(outgoing.to, outgoing.delivery, number);
+      } else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
     }
     for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
     for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);
@@ -389,7 +404,7 @@ export class Broker {
     for (const id of timersDone) this.#events.timerDone(record.id, id);
     for (const { kind, rules } of batch.consequences) this.#events.consequence(record.id, kind, rules);
     for (const { id, verdict } of batch.decisions) if (verdict === 'ask') this.#events.asks(record.id, id);
-    for (const call of batch.dispatches) if (!call.early) this.#dispatcher.start(record, call);
+    for (const call of batch.dispatches) if (!call.early) this.#dispatcher.start(record, call, ledger.loops !== undefined);
     for (const id of batch.aborts) this.#dispatcher.abort(record.id, id);
     this.#deliverDecided(ledger, batch.decisions);
   }
@@ -415,6 +430,9 @@ export class Broker {
     pending.delivery = { kind: 'reply', results: [{ id, error }] };
   }
 }
+
+/** A message by the inbox it is in. */
+export const messageId = (to: RunId, inbox: number) => `${to}:${inbox}`;
 
 type CommitRest = [consumed: number | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
 

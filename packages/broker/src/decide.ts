@@ -73,6 +73,13 @@ export interface Batch {
   readonly consequences: { readonly kind: 'pause' | 'quarantine'; readonly rules: readonly string[] }[];
   /** The run is over. Nothing of a crank that broke the rules of the bus leaves. */
   outcome: Outcome | undefined;
+  /** The message that its sends answer, and whether the run changed something in between. */
+  cause: Cause | undefined;
+}
+
+export interface Cause {
+  readonly message: string;
+  readonly progress: boolean;
 }
 
 /** The run broke a rule that no SDK lets it break by accident. */
@@ -112,6 +119,7 @@ export const emptyBatch = (): Batch => ({
   logs: [],
   consequences: [],
   outcome: undefined,
+  cause: undefined,
 });
 
 /** Decides a whole crank. The ledger has all of it when this returns. */
@@ -233,6 +241,10 @@ function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, 
   afford(ledger, reserved);
   refuse(context.grants.check(grant.id, input, context.now));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
+  if (ledger.loops !== undefined) {
+    const { readOnly, resource } = tool.annotations;
+    Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
+  }
   if (context.policies !== undefined) Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch));
   for (const id of context.grants.use(grant.id)) batch.counted.add(id);
   if (decision.verdict === 'ask') batch.timers.push({ id: effect.id, due: decision.expires_at as number });

@@ -11,6 +11,7 @@ import type { Clock } from '@corral/protocol/ports';
 import type { Result } from '@corral/protocol/delivery';
 import type { RunRecord } from '@corral/protocol/run';
 import { mayRepeat, type Tool, type ToolResult } from '@corral/protocol/tool';
+import { Breakers } from './breakers.ts';
 import type { Dispatch } from './decide.ts';
 
 /** Attempts at a call whose worker was lost, where repeating does no harm. */
@@ -26,21 +27,35 @@ interface Going {
   readonly run: RunId;
   readonly abort: AbortController;
   readonly stopTimer: () => void;
+  /** The breaker that has let it through. */
+  readonly breaker: string | undefined;
 }
 
 export class Dispatcher {
   readonly #clock: Clock;
   readonly #events: DispatchEvents;
   readonly #going = new Map<string, Going>();
+  readonly breakers = new Breakers();
 
   constructor(clock: Clock, events: DispatchEvents) {
     this.#clock = clock;
     this.#events = events;
   }
 
-  /** Starts a call. Its result arrives by the events, exactly once, unless the run's calls are dropped first. */
-  start(record: RunRecord, call: Dispatch): void {
-    this.#attempt(record, call, 1);
+  /**
+   * Starts a call. Its result arrives by the events, exactly once, unless the run's calls are dropped first.
+   * @param watched whether a circuit breaker stands before the tool
+   */
+  start(record: RunRecord, call: Dispatch, watched: boolean): void {
+    const breaker = watched ? `${record.tenant}/${call.tool.name}` : undefined;
+    if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())) return this.#attempt(record, call, 1, breaker);
+    const key = keyOf(record.id, call.id);
+    const message = `${call.tool.name} has not been answering; it is left alone for a while.`;
+    const stopTimer = this.#clock.after(0, () => {
+      this.#going.delete(key);
+      this.#events.onResult(record.id, { id: call.id, error: errorData('CORRAL_TOOL_BUSY', message, { call: call.id }) });
+    });
+    this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined });
   }
 
   /** The agent no longer waits for this call. The tool is told; its result is still recorded. */
@@ -57,6 +72,7 @@ export class Dispatcher {
       if (going === undefined) continue;
       this.#going.delete(key);
       going.stopTimer();
+      if (going.breaker !== undefined) this.breakers.forget(going.breaker);
       going.abort.abort(new DOMException('The run has ended.', 'AbortError'));
       dropped += 1;
     }
@@ -72,22 +88,31 @@ export class Dispatcher {
     return this.#going.size;
   }
 
-  #attempt(record: RunRecord, call: Dispatch, attempt: number): void {
+  #attempt(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined): void {
     const key = keyOf(record.id, call.id);
     const abort = new AbortController();
     const most = call.tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
     const timeout_ms = Math.min(call.timeout_ms ?? most, most);
+    const began = this.#clock.monotonic();
     const settle = (result: ToolResult | TimedOut) => {
       const going = this.#going.get(key);
       // Somebody else settled it: a timeout, or the end of the run.
       if (going?.abort !== abort) return;
       this.#going.delete(key);
       going.stopTimer();
+      const now = this.#clock.monotonic();
+      const answer = resultOf(call, record.ceilings.message_bytes, result);
+      if (breaker !== undefined) {
+        // Who gives a call up, or has less patience than the tool is allowed, has learnt nothing about it.
+        const { aborted, reason } = abort.signal;
+        if (aborted && (timeout_ms < most || (reason as DOMException).name === 'AbortError')) this.breakers.forget(breaker);
+        else this.breakers.settle(breaker, isWell(result, answer), now - began, now, most * SLOW);
+      }
       if (result.kind === 'unknown') {
         if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message));
-        if (attempt < ATTEMPTS) return this.#attempt(record, call, attempt + 1);
+        if (attempt < ATTEMPTS) return this.#attempt(record, call, attempt + 1, breaker);
       }
-      this.#events.onResult(record.id, resultOf(call, record.ceilings.message_bytes, result));
+      this.#events.onResult(record.id, answer);
     };
     const stopTimer = this.#clock.after(timeout_ms, () => {
       abort.abort(new DOMException('The call took too long.', 'TimeoutError'));
@@ -95,7 +120,7 @@ export class Dispatcher {
       if (mayRepeat(call.tool.annotations)) settle({ kind: 'timed_out', message });
       else settle({ kind: 'unknown', message });
     });
-    this.#going.set(key, { run: record.id, abort, stopTimer });
+    this.#going.set(key, { run: record.id, abort, stopTimer, breaker });
     void call.tool
       .invoke({ input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal })
       .catch((error: unknown): ToolResult => ({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }))
@@ -107,6 +132,14 @@ export class Dispatcher {
 interface TimedOut {
   readonly kind: 'timed_out';
   readonly message: string;
+}
+
+/** Share of the time a tool may take from which on an answer counts as slow. */
+const SLOW = 0.8;
+
+/** Whether the tool is at work, whatever it says. */
+function isWell({ kind }: ToolResult | TimedOut, answer: Result): boolean {
+  return kind === 'failed' || (kind === 'ok' && !('error' in answer && answer.error.code === 'CORRAL_RESULT_INVALID'));
 }
 
 const keyOf = (run: RunId, id: number) => `${run}:${id}`;

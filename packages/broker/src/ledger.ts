@@ -17,6 +17,7 @@ import type { Label } from '@corral/protocol/label';
 import { deedOf } from '@corral/policy/flow/intent';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readFrom } from './flow.ts';
+import { RunWatch } from './watch.ts';
 
 /** A call that waits for people to say whether it may be made. */
 export interface PendingApproval {
@@ -107,8 +108,15 @@ export class Ledger {
   /** Limits that the bus refused something for; an agent that ends for one of them has really met it. */
   readonly refusedFor = new Set<string>();
 
-  /** @param tracked whether policies will ask where things came from */
-  constructor(record: RunRecord, tracked = false) {
+  /** What its detectors have seen; undefined where nobody watches. */
+  readonly loops: RunWatch | undefined;
+
+  /**
+   * @param tracked whether policies will ask where things came from
+   * @param watched whether it is watched for loops and runaways
+   */
+  constructor(record: RunRecord, tracked = false, watched = false) {
+    this.loops = watched ? new RunWatch() : undefined;
     this.record = record;
     this.tracked = tracked;
     this.bundle = record.bundle;
@@ -121,6 +129,7 @@ export class Ledger {
   /** The begin of a crank: what it is given settles what was reserved for it. */
   applyDelivery(delivery: Delivery, bytes: number): void {
     this.lastAt = delivery.at;
+    this.loops?.delivered(delivery, this.seq + 1, this.purse);
     switch (delivery.kind) {
       case 'start':
         this.began_at ??= delivery.at;
@@ -156,6 +165,8 @@ export class Ledger {
       case 'cancel':
         if (this.cancelled !== undefined) this.cancelled.told = true;
         return;
+      case 'notice':
+        return;
     }
   }
 
@@ -163,6 +174,7 @@ export class Ledger {
   applyEffect(effect: Effect, decision: Decision | undefined): void {
     this.effects += 1;
     if (decision !== undefined) this.lastId = decision.id;
+    this.loops?.asked(effect, decision, this.lastAt, this.seq + 1);
     switch (effect.kind) {
       case 'call':
         this.calls += 1;
@@ -281,7 +293,11 @@ export class Ledger {
         if (event.control === 'none') {
           if (this.paused_at !== undefined) this.paused_ms += Math.max(0, at - this.paused_at);
           this.paused_at = undefined;
+          this.loops?.resumed();
         } else this.paused_at ??= at;
+        return;
+      case 'step':
+        this.loops?.step(event);
         return;
       case 'cancel':
         this.cancelled = { by: event.by, reason: event.reason, told: false };
@@ -306,6 +322,7 @@ export class Ledger {
         this.held = undefined;
         this.paused_ms += event.away_ms;
         this.paused_at = undefined;
+        this.loops?.forked();
         return;
       case 'checkpoint':
         this.restore(event.ledger as unknown as LedgerSnapshot, event.state, event.unread);
@@ -348,6 +365,7 @@ export class Ledger {
     this.segment_cpu_us = 0;
     this.segment_entries = 0;
     this.purse.restore(from.spent);
+    if (from.loops !== undefined) this.loops?.load(from.loops);
     this.caps.clear();
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
     this.refusedFor.clear();

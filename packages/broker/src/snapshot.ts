@@ -7,6 +7,7 @@ import type { GrantId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/label';
 import type { RunHeader } from '@corral/protocol/run';
 import type { Ledger, Pending } from './ledger.ts';
+import type { SavedWatch } from './watch.ts';
 
 export interface LedgerSnapshot {
   readonly seq: number;
@@ -29,6 +30,8 @@ export interface LedgerSnapshot {
   readonly spent: Amounts;
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly refusedFor: readonly string[];
+  /** What its detectors know; absent where nobody watches. */
+  readonly loops?: SavedWatch;
 }
 
 /** All that a ledger knows of a run with nothing on its way to a tool: what fold would make of its journal once more. */
@@ -82,5 +85,6 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     spent: ledger.spent(),
     caps: [...ledger.caps],
     refusedFor: [...ledger.refusedFor],
+    ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
   };
 }

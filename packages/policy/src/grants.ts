@@ -28,6 +28,8 @@ interface Node {
 
 export class Grants {
   readonly #nodes = new Map<GrantId, Node>();
+  /** Grants of a run's mailbox. */
+  readonly #mailboxes = new Map<RunId, Set<GrantId>>();
 
   get size(): number {
     return this.#nodes.size;
@@ -39,6 +41,11 @@ export class Grants {
     if (known !== undefined) {
       known.held ||= held;
       return;
+    }
+    if (grant.target.kind === 'mailbox') {
+      const own = this.#mailboxes.get(grant.target.run);
+      if (own === undefined) this.#mailboxes.set(grant.target.run, new Set([grant.id]));
+      else own.add(grant.id);
     }
     this.#nodes.set(grant.id, { grant, used: state.used, revoked: state.revoked, children: 0, held, conditions: undefined });
     const parent = grant.parent === undefined ? undefined : this.#nodes.get(grant.parent);
@@ -118,6 +125,16 @@ export class Grants {
     return (this.#nodes.get(id)?.children ?? 0) > 0;
   }
 
+  /** Runs in memory that hold a grant of this one's mailbox, itself left out. */
+  writersTo(run: RunId): RunId[] {
+    const writers: RunId[] = [];
+    for (const id of this.#mailboxes.get(run) ?? []) {
+      const node = this.#nodes.get(id);
+      if (node?.held === true && node.grant.holder !== run) writers.push(node.grant.holder);
+    }
+    return writers;
+  }
+
   /** Takes back a grant, and with it everything derived from it: one write, whatever the size of the subtree. */
   revoke(id: GrantId): void {
     const node = this.#nodes.get(id);
@@ -135,6 +152,12 @@ export class Grants {
   #sweep(node: Node): void {
     if (node.held || node.children > 0) return;
     this.#nodes.delete(node.grant.id);
+    const { target } = node.grant;
+    if (target.kind === 'mailbox') {
+      const own = this.#mailboxes.get(target.run);
+      own?.delete(node.grant.id);
+      if (own?.size === 0) this.#mailboxes.delete(target.run);
+    }
     const parent = node.grant.parent === undefined ? undefined : this.#nodes.get(node.grant.parent);
     if (parent === undefined) return;
     parent.children -= 1;

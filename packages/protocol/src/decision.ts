@@ -43,6 +43,9 @@ export const Decision = z.object({
   digest: z.string().exactOptional(),
   /** What the tool said of itself then, so that a fold needs no tool. */
   tool_facts: ToolFacts.exactOptional(),
+  /** Whether the call changes something, and what it touches, as its tool said then; for the detectors. */
+  changes: z.boolean().exactOptional(),
+  resource: z.string().exactOptional(),
   /** The child that a spawn made. */
   child: RunId.exactOptional(),
   /** When a timer is due. */

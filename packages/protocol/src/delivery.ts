@@ -70,7 +70,23 @@ export interface CancelDelivery {
   readonly at: number;
   readonly reason: string;
 }
+/** The host has seen the run go in circles, and tells it so while it can still change course. */
+export interface NoticeDelivery {
+  readonly kind: 'notice';
+  readonly at: number;
+  /** What saw it, such as `repeat` or `runaway`. */
+  readonly detector: string;
+  /** One sentence, which names no other run. */
+  readonly text: string;
+}
 
-export type Delivery = StartDelivery | ReplyDelivery | MessageDelivery | TimerDelivery | ChildEndedDelivery | CancelDelivery;
+export type Delivery =
+  | StartDelivery
+  | ReplyDelivery
+  | MessageDelivery
+  | TimerDelivery
+  | ChildEndedDelivery
+  | CancelDelivery
+  | NoticeDelivery;
 /** A delivery that waits: its time is stamped when it is delivered. */
 export type PendingDelivery = Delivery extends infer D ? (D extends Delivery ? Omit<D, 'at'> : never) : never;

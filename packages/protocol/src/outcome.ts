@@ -58,7 +58,8 @@ export function outcomeText(outcome: Outcome): string {
     case 'never_started':
       return `${outcome.kind}(${outcome.code})`;
     case 'looped':
-      return `looped(${outcome.evidence})`;
+      // Its first word is the detector that was surest.
+      return `looped(${outcome.evidence.split(' ', 1)[0] ?? ''})`;
     case 'diverged':
       return outcome.difference === undefined
         ? `diverged(crank ${outcome.crank})`

@@ -63,6 +63,23 @@ export type HoldReason =
   /** It replays differently on the runtime that this host has now. */
   | 'upgrade';
 
+/** How far a run has come on the ladder of what is done about loops and runaways. */
+export type LadderStep = 'observe' | 'notice' | 'slow' | 'pause' | 'kill';
+
+/** What a detector says, as a step is founded on it. */
+export interface StepReason {
+  readonly detector: string;
+  /** From 0 to 1. */
+  readonly confidence: number;
+  /** One sentence for a person. */
+  readonly text: string;
+  /** Journal entries of this run that make the case, as far as they are still known. */
+  readonly entries: readonly number[];
+  /** Tools, agents or runs that it is about. */
+  readonly subjects: readonly string[];
+  readonly figures: Readonly<Record<string, number>>;
+}
+
 /** Something the host did to a run outside of a crank, and that a fold must know. */
 export type HostEvent =
   /** A call's result is lost. `tell`: its agent is told so; otherwise the run waits for a resolution. */
@@ -87,6 +104,8 @@ export type HostEvent =
   | { readonly kind: 'upgraded'; readonly version: Digest; readonly bundle: Digest; readonly by: string }
   /** Ends the entries that a fork shares with its origin. The time since then counts towards nothing. */
   | { readonly kind: 'forked'; readonly from: RunId; readonly by: string; readonly away_ms: number }
+  /** A step up the ladder, or down again after a calm. `position`: how many events its detectors had seen. */
+  | { readonly kind: 'step'; readonly step: LadderStep; readonly position: number; readonly because: readonly StepReason[] }
   /** Part of the crank that asked for it: the journal before this entry is not needed to go on. */
   | { readonly kind: 'checkpoint'; readonly state: Json; readonly unread: Json; readonly ledger: Json }
   | { readonly kind: 'ended'; readonly outcome: Outcome };

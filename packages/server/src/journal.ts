@@ -131,13 +131,16 @@ export async function explain(
   const next: string[] = [];
   const folded = new Map<number, CallView>();
   let controlled: Entry['event'];
+  const steps: (Extract<Entry['event'], { kind: 'step' }> & { readonly seq: number })[] = [];
   for await (const page of pages) {
     foldCalls(folded, page);
+    for (const { event, seq } of page) if (event?.kind === 'step') steps.push({ ...event, seq });
     controlled = page.findLast((entry) => entry.event?.kind === 'control')?.event ?? controlled;
   }
   const calls = [...folded.values()];
   for (const { call, tool, error } of calls.filter(({ state }) => state === 'denied').slice(-5))
     because.push(`Call ${call} to ${tool} was denied: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
+  for (const step of steps.slice(-STEPS_SHOWN)) because.push(...stepLines(step));
   if (status.outcome !== undefined)
     return {
       verdict: `ended: ${outcomeText(status.outcome)}`,
@@ -172,6 +175,28 @@ export async function explain(
     because.push('No cell was free for it yet; runs of its tenant go before it.');
   if (view !== undefined && view.left < 0.1) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
   return { verdict: waiting === 'nothing' ? (view?.lifecycle ?? status.lifecycle) : `waits for ${waiting}`, because, next };
+}
+
+/** Steps and reasons of each that are told. */
+const STEPS_SHOWN = 8;
+const REASONS_SHOWN = 3;
+const STEP_WORDS = {
+  observe: 'Calm again: it goes on as before',
+  notice: 'It was given notice',
+  slow: 'It was slowed down',
+  pause: 'It was paused for a person',
+  kill: 'It was stopped for good',
+} as const;
+
+/** A step of what is done about loops, with the evidence it is founded on. */
+function stepLines({ seq, step, because }: Extract<Entry['event'], { kind: 'step' }> & { readonly seq: number }): string[] {
+  return [
+    `${STEP_WORDS[step]} (entry ${seq})${because.length === 0 ? '.' : ':'}`,
+    ...because.slice(0, REASONS_SHOWN).map(({ detector, confidence, text, entries }) => {
+      const where = entries.length === 0 ? '' : ` Entries ${entries.join(', ')}.`;
+      return `  ${detector}, ${Math.round(confidence * 100)} % sure: ${text}${where}`;
+    }),
+  ];
 }
 
 function endOf(outcome: Outcome): string[] {

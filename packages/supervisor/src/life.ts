@@ -20,6 +20,7 @@ import type { Cell, Task } from './cells/cell.ts';
 import type { Control } from './control.ts';
 import { viewOf, type Observation } from './observe.ts';
 import { differenceOf, outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
+import type { Loops } from './loops.ts';
 import type { Residence } from './residence.ts';
 import { Run, type OnCpu } from './runs/run.ts';
 import { billed } from './cells/usage.ts';
@@ -35,6 +36,7 @@ export interface LifeOptions {
   readonly stage: () => Stage;
   readonly control: () => Control;
   readonly residence: () => Residence;
+  readonly loops: () => Loops;
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   /** The image this host gives to isolates. */
   readonly image: string;
@@ -91,6 +93,7 @@ export class Life {
     const fence = this.#fences.get(run.id);
     if (fence !== undefined) return this.endSoon(run, fence.outcome, fence.revoke);
     tell({ kind: 'woken', run: run.id });
+    this.#options.loops().woken(run);
     const stands = this.#options.quarantined(run);
     if (stands !== undefined && run.control === 'none') {
       run.control = 'quarantined';
@@ -146,6 +149,7 @@ export class Life {
 
   /** It leaves memory: its clocks stop, the store's go on. */
   parked(run: Run): void {
+    this.#options.loops().parked(run.id);
     this.#stopClocks(run);
     this.#options.tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
   }
@@ -167,6 +171,7 @@ export class Life {
 
   /** Something is there for a run: an item of its inbox, or what only this host knows of, such as a tool's reply. */
   deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
+    this.#options.loops().delivered(id);
     const run = this.#options.runs.get(id);
     if (run === undefined) {
       if (inbox !== undefined) this.#options.residence().hint(id);
@@ -209,8 +214,11 @@ export class Life {
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;
     const outcome = this.#options.broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us } satisfies Crank);
     if (outcome !== undefined) this.#close(run, outcome);
-    else if (run.ledger.segment_entries === 0) this.#beginSegment(run);
-    else void this.#endIfStalled(run);
+    else {
+      this.#options.loops().cranked(run);
+      if (run.ledger.segment_entries === 0) this.#beginSegment(run);
+      else void this.#endIfStalled(run);
+    }
   }
 
   /** The run's isolate is gone, its cell lives on. */
@@ -311,6 +319,7 @@ export class Life {
       run?.timers.delete(timer);
     },
     spawned: (record) => void this.#spawned(record),
+    sent: (from, to, inbox, cause) => this.#options.loops().sent(from, to, inbox, cause),
     ended: (id, outcome) => this.#ended(id, outcome),
     unknown: (id, call, message) => {
       const run = this.#options.runs.get(id);
@@ -446,6 +455,8 @@ export class Life {
   #stopClocks(run: Run): void {
     this.#options.control().stopWall(run);
     run.stopGrace?.();
+    run.stopSlow?.();
+    run.stopSlow = undefined;
     for (const stop of run.timers.values()) stop();
     run.timers.clear();
   }
@@ -461,11 +472,12 @@ export class Life {
   }
 
   async #spawned(record: RunRecord): Promise<void> {
+    this.#options.loops().spawned(record);
     const parent = record.parent && this.#options.runs.get(record.parent.run);
     // Its parent was given up meanwhile: the child is in the store, and comes from there.
     if (parent === undefined) return this.#options.residence().hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
-    const run = new Run(new Ledger(record, parent.ledger.tracked), bundle, 1);
+    const run = new Run(new Ledger(record, parent.ledger.tracked, parent.ledger.loops !== undefined), bundle, 1);
     this.adopt(run);
     if (parent.outcome !== undefined) this.killChild(run.id, parent.id);
   }
@@ -480,6 +492,7 @@ export class Life {
   #ended(id: RunId, outcome: Outcome): void {
     this.#fences.delete(id);
     this.#buried.delete(id);
+    this.#options.loops().ended(id);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
       run.outcome = outcome;

@@ -2,7 +2,7 @@
 import type { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { Control, HoldReason, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
+import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
 import type { Run } from './runs/run.ts';
 
 export interface RunView {
@@ -17,6 +17,8 @@ export interface RunView {
   /** What exactly it waits on: a tool's name, a number of children. */
   readonly waitingFor: string;
   readonly outcome: Outcome | undefined;
+  /** How far it is up the ladder of what is done about loops. */
+  readonly rung: LadderStep;
   readonly on_cpu: boolean;
   readonly cpu_ms: number;
   readonly heap_kib: number;
@@ -43,6 +45,14 @@ export type Observation =
       readonly call: number;
       readonly by: string;
       readonly verdict: 'approve' | 'deny' | 'expired';
+    }
+  /** A detector's finding took it a step up the ladder. */
+  | {
+      readonly kind: 'step';
+      readonly run: RunId;
+      readonly step: Exclude<LadderStep, 'observe'>;
+      readonly detector: string;
+      readonly reason: string;
     }
   /** It may not go on before somebody has looked. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }
@@ -72,6 +82,7 @@ export function viewOf(run: Run, now: number): RunView {
     waiting: run.waiting,
     waitingFor: waitingFor(run),
     outcome: run.outcome,
+    rung: ledger.loops?.rung.step ?? 'observe',
     on_cpu: run.onCpu !== undefined,
     cpu_ms: ledger.spent().cpu_ms,
     heap_kib: run.seat === undefined ? 0 : run.heap_kib,

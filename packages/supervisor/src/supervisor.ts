@@ -26,6 +26,7 @@ import { approvals, type Approval } from './approvals.ts';
 import { Seen } from './history.ts';
 import { fork, type ForkRequest } from './fork.ts';
 import { Life } from './life.ts';
+import { Loops, type LoopOptions } from './loops.ts';
 import { viewOf, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
 import { Quarantines } from './quarantine.ts';
@@ -47,6 +48,8 @@ export interface TenantOptions {
   readonly tools: readonly Tool[];
   /** What decides about its agents' calls, besides their grants. */
   readonly policies?: PolicySource;
+  /** What is done about loops and runaways; `false`: its runs are not watched, and its tools have no circuit breakers. */
+  readonly loops?: LoopOptions | false;
 }
 
 export interface SupervisorOptions {
@@ -78,6 +81,7 @@ export interface Submitted {
   readonly ended: Promise<Outcome>;
 }
 
+const WATCHED: LoopOptions = {};
 /** Runs that are brought back at once when a host starts. */
 const RECOVER_AT_ONCE = 16;
 
@@ -102,6 +106,7 @@ export class Supervisor {
   readonly #trials: Trials;
   readonly #life: Life;
   readonly #residence: Residence;
+  readonly #loops: Loops;
   #runtime: ReadyPayload | undefined;
   #whenRuntime: ((runtime: ReadyPayload) => void)[] = [];
   readonly #whenGone = new Map<Cell, (() => void)[]>();
@@ -136,6 +141,7 @@ export class Supervisor {
       stage: () => this.#stage,
       control: () => this.control,
       residence: () => this.#residence,
+      loops: () => this.#loops,
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       quarantine: (run, reason) => void this.quarantineAgentOf(run, 'policy', reason).catch(() => undefined),
       tell: (observation) => this.#tell(observation),
@@ -196,7 +202,10 @@ export class Supervisor {
       },
       onStuck: (cell) => stage.rehome(cell),
       onFull: (cell) => stage.evict(cell),
-      onCalm: () => stage.keepHouse(),
+      onCalm: () => {
+        stage.keepHouse();
+        this.#loops.measure();
+      },
     });
     this.#residence = new Residence({
       store,
@@ -220,6 +229,7 @@ export class Supervisor {
             grants,
             load: (bundle) => this.#bundles.load(bundle),
             tracked: (tenant) => this.#policies(tenant) !== undefined,
+            watched: (tenant) => this.#watched(tenant) !== undefined,
             absent_ms: (since) => this.#absence.since(since, clock.now()),
             startOf: (run) => life.startOf(run),
           },
@@ -229,6 +239,19 @@ export class Supervisor {
       onParked: (run) => life.parked(run),
       onDamaged: (run, error) => this.#tell({ kind: 'damaged', run, error }),
       onVacant: (tenant) => this.#vacate(tenant),
+    });
+    this.#loops = new Loops({
+      clock,
+      store,
+      broker,
+      grants,
+      runs,
+      control: () => this.control,
+      settings: (tenant) => this.#watched(tenant),
+      hold: (id) => this.#residence.hold(id),
+      end: (run, outcome) => life.endSoon(run, outcome, true),
+      wake: (run) => stage.wake(run),
+      tell: (observation) => this.#tell(observation),
     });
     this.control = new Control({
       clock,
@@ -332,7 +355,9 @@ export class Supervisor {
       return this.#submitted(record.id);
     }
     for (const grant of grants) this.#grants.add(grant);
-    this.#life.adopt(new Run(new Ledger(record, this.#policies(job.tenant) !== undefined), bundle, 1));
+    this.#life.adopt(
+      new Run(new Ledger(record, this.#policies(job.tenant) !== undefined, this.#watched(job.tenant) !== undefined), bundle, 1),
+    );
     return this.#submitted(record.id);
   }
 
@@ -466,6 +491,12 @@ export class Supervisor {
   #policies(tenant: TenantId): Policies | undefined {
     const source = this.#tenants[tenant]?.policies;
     return source && { current: source.current, history: this.#seen, roles: source.roles ?? (() => []) };
+  }
+
+  /** What is done about a tenant's loops; undefined where nothing is. */
+  #watched(tenant: TenantId): LoopOptions | undefined {
+    const loops = this.#tenants[tenant]?.loops;
+    return loops === false ? undefined : (loops ?? WATCHED);
   }
 
   #isQuarantined(run: Run): boolean {

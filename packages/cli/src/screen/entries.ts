@@ -57,6 +57,8 @@ export function deliveryText(text: string): string {
       return `child ${delivery.id} ${outcomeText(delivery.outcome)}${delivery.outcome.kind === 'completed' ? ` ${json(delivery.outcome.output)}` : ''}`;
     case 'cancel':
       return `cancel: ${delivery.reason}`;
+    case 'notice':
+      return `notice (${delivery.detector}): ${delivery.text}`;
   }
 }
 
@@ -117,6 +119,10 @@ export function eventText(event: HostEvent): string {
       return `moved to version ${event.version.slice(0, 19)}… by ${event.by}`;
     case 'forked':
       return `forked from ${event.from} by ${event.by}`;
+    case 'step':
+      return event.because.length === 0
+        ? `calm again: ${event.step}`
+        : `${event.step}: ${event.because.map(({ detector, text }) => `${detector}: ${text}`).join('; ')}`;
     case 'checkpoint':
       return 'a new segment begins';
     case 'ended':

@@ -1,6 +1,6 @@
 /** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
 import type { ChildEndedDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
-import type { AgentDefinition, Child, ChildEnd, Schema, SpawnOptions } from '../sdk/types.ts';
+import type { AgentDefinition, Child, ChildEnd, Message, Notice, Schema, SpawnOptions } from '../sdk/types.ts';
 import { AGENT } from '../sdk/types.ts';
 import { makeCaps, makeMailbox, slot } from './capabilities.ts';
 import { setTime } from './clock.ts';
@@ -12,7 +12,8 @@ import type { Timers } from './timers.ts';
 export class Agent {
   readonly #effects: Effects;
   readonly #timers: Timers;
-  readonly #inbox = new Inbox();
+  readonly #inbox = new Inbox<Message>();
+  readonly #notices = new Inbox<Notice>();
   readonly #children = new Map<number, (end: ChildEnd) => void>();
   readonly #definition: AgentDefinition;
   #listening = false;
@@ -51,6 +52,9 @@ export class Agent {
         this.#abort.abort(new DOMException(delivery.reason, 'AbortError'));
         break;
       }
+      case 'notice':
+        this.#notices.put(Object.freeze({ detector: delivery.detector, text: delivery.text }));
+        break;
     }
   }
 
@@ -86,10 +90,8 @@ export class Agent {
       checkpoint: (state: unknown) => this.#checkpoint(state),
       caps: makeCaps(effects, start.caps),
       mailbox: makeMailbox(effects, 0),
-      messages: {
-        next: () => inbox.next(),
-        [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: await inbox.next() }) }),
-      },
+      messages: inbox.reader(),
+      notices: this.#notices.reader(),
       budget: Object.freeze({ ...start.budget, slice: (part: object) => Object.freeze({ ...part }) }),
       get signal() {
         return signal();

@@ -68,8 +68,17 @@ export interface Message {
   readonly from: { readonly run: string; readonly agent: string };
   readonly body: unknown;
 }
-export interface Messages extends AsyncIterable<Message> {
-  readonly next: () => Promise<Message>;
+/** Read in order, one at a time. */
+export interface Stream<T> extends AsyncIterable<T> {
+  readonly next: () => Promise<T>;
+}
+export type Messages = Stream<Message>;
+/** The host has seen the run go in circles, or burn what it has, and will slow or stop it if that goes on. */
+export interface Notice {
+  /** What saw it: `repeat`, `cycle`, `stuck`, `runaway` and others. */
+  readonly detector: string;
+  /** One sentence about what was seen. */
+  readonly text: string;
 }
 
 type CapabilityFor<Request> = Request extends 'mailbox'
@@ -105,6 +114,8 @@ export interface AgentContext<Input, U extends Uses> {
   /** The run’s own mailbox, to hand to others. */
   readonly mailbox: Mailbox;
   readonly messages: Messages;
+  /** Notices of the host about loops and runaways. An agent that reads them can change course; waiting for one keeps no run alive. */
+  readonly notices: Stream<Notice>;
   readonly budget: Budget & { readonly slice: (part: Budget) => Budget };
   /** Aborted when somebody cancels the run; it then has a grace to tidy up. */
   readonly signal: AbortSignal;

@@ -72,6 +72,10 @@ export class Detectors {
     }
   }
 
+  /** Events taken so far. */
+  get position(): number {
+    return this.#position;
+  }
   get stuck(): Stuck {
     return this.#stuck.state;
   }
@@ -190,20 +194,10 @@ export class Detectors {
       const limit = event.limits[name];
       if (limit === undefined || !(limit > 0)) continue;
       const forecast = this.#burn.take(name, event.at, used, limit);
-      if (forecast === undefined) continue;
-      const confidence = alarm(forecast);
-      if (confidence < 0.3) continue;
-      const seconds = Math.round(forecast.seconds_left);
-      this.#say(
-        found,
-        'runaway',
-        name,
-        confidence,
-        [position],
-        [name],
-        { seconds_left: seconds, used, limit, rate: forecast.rate, usual: forecast.usual },
-        `Exceeds its ${name} in ${seconds} s: ${round(used)} of ${round(limit)} used, ${round(forecast.rate)} a second${forecast.usual > 0 && forecast.rate > forecast.usual * 1.5 ? `, ${round(forecast.rate / forecast.usual)} times its own usual` : ''}.`,
-      );
+      const runaway = forecast && foreseen(forecast);
+      if (runaway === undefined) continue;
+      const { confidence, evidence } = runaway;
+      this.#say(found, 'runaway', name, confidence, [position], evidence.subjects, evidence.figures, evidence.text);
     }
     return found;
   }
@@ -331,6 +325,25 @@ function only(reported: Reported, ...detectors: DetectorName[]): Reported {
   for (const id in reported)
     if (detectors.includes(id.slice(0, id.indexOf(' ')) as DetectorName)) kept[id] = reported[id] as readonly [number, number];
   return kept;
+}
+
+/** A forecast as a finding; undefined where it is nothing to speak of. */
+export function foreseen(forecast: Forecast): Finding | undefined {
+  const confidence = alarm(forecast);
+  if (confidence < 0.3) return undefined;
+  const { name, used, limit, rate, usual } = forecast;
+  const seconds = Math.round(forecast.seconds_left);
+  const faster = usual > 0 && rate > usual * 1.5 ? `, ${round(rate / usual)} times its own usual` : '';
+  return {
+    detector: 'runaway',
+    confidence,
+    evidence: {
+      text: `Exceeds its ${name} in ${seconds} s: ${round(used)} of ${round(limit)} used, ${round(rate)} a second${faster}.`,
+      events: [],
+      subjects: [name],
+      figures: { seconds_left: seconds, used, limit, rate, usual },
+    },
+  };
 }
 
 /** How sure a forecast makes one that the limit will be reached soon: it must be near and straight, and not reach further than the line was watched. */

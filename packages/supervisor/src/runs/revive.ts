@@ -23,6 +23,8 @@ export interface ReviveOptions {
   /** For how many milliseconds since then no host was there. */
   /** Whether a tenant has policies, which ask where things came from. */
   readonly tracked: (tenant: TenantId) => boolean;
+  /** Whether a tenant's runs are watched for loops. */
+  readonly watched: (tenant: TenantId) => boolean;
   readonly absent_ms: (since: number) => number;
   /** What a run is started with. */
   readonly startOf: (run: Run) => Omit<StartDelivery, 'at'>;
@@ -36,7 +38,7 @@ const FOLD_AT_ONCE = 250;
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
-  const { store, clock, grants, load, tracked, absent_ms, startOf } = options;
+  const { store, clock, grants, load, tracked, watched, absent_ms, startOf } = options;
   const { record, epoch, checkpoint } = stored;
   if (isTorn(stored))
     throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not written down completely; fork it again.`);
@@ -46,7 +48,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
     savedFor(stored, tracked) === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],
     store.inbox(record.id),
   ]);
-  const ledger = new Ledger(record, tracked(record.tenant));
+  const ledger = new Ledger(record, tracked(record.tenant), watched(record.tenant));
   let lastAt = 0;
   const kept = savedFor(stored, tracked);
   if (kept !== undefined) {
@@ -77,6 +79,8 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   }
   if (ledger.cancelled !== undefined && !ledger.cancelled.told)
     run.queue.push({ delivery: { kind: 'cancel', reason: ledger.cancelled.reason }, inbox: undefined });
+  const notice = ledger.loops?.notice;
+  if (notice !== undefined) run.queue.push({ delivery: notice, inbox: undefined });
   for (const { seq, delivery } of inbox) run.receive(delivery, seq);
   run.restored = stored.restored;
   run.lastInbox = Math.max(run.lastInbox, stored.inbox);
@@ -105,6 +109,7 @@ export function fold(ledger: Ledger, entry: Entry, checkpoint = 0): void {
     ledger.journalBytes += delivery.length + effects.length;
     ledger.segment_entries += 1;
     ledger.segment_cpu_us += cpu_us;
+    ledger.loops?.settle();
   }
   ledger.seq = seq;
   if (event !== undefined) ledger.applyEvent(event, at);

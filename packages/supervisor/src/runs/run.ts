@@ -63,6 +63,8 @@ export class Run {
   wallSince: number | undefined;
   stopWall: (() => void) | undefined;
   readonly timers = new Map<number, () => void>();
+  /** It is slowed: nothing is given to it before this is over. */
+  stopSlow: (() => void) | undefined;
   /** Calls off the end that a cancelled run meets when its grace is over. */
   stopGrace: (() => void) | undefined;
 
@@ -130,6 +132,7 @@ export class Run {
       this.control === 'none' &&
       this.ledger.held === undefined &&
       this.parking === undefined &&
+      this.stopSlow === undefined &&
       this.onCpu === undefined &&
       this.queue.length > 0
     );

@@ -1,0 +1,179 @@
+/**
+ * What the detectors of one run have seen, and how far it has come on the ladder. Part of its ledger: fed by the entries of the
+ * journal and by nothing else, so that it is the same after a replay; saved with the ledger where that is saved.
+ */
+import { Detectors } from '@corral/policy/detect/detectors';
+import type { Finding, Seen } from '@corral/policy/detect/events';
+import { GROUND, type Rung } from '@corral/policy/detect/ladder';
+import type { Purse } from '@corral/policy/purse';
+import type { Decision } from '@corral/protocol/decision';
+import type { Delivery, NoticeDelivery } from '@corral/protocol/delivery';
+import type { Effect } from '@corral/protocol/effect';
+import type { Json } from '@corral/protocol/json';
+import type { HostEvent, StepReason } from '@corral/protocol/run';
+
+/** A call that changes something which its tool names. */
+export interface Wrote {
+  readonly resource: string;
+  readonly tool: string;
+  readonly input: Json;
+}
+
+/** The message that a run is at work on, and how often it had changed something when it was given it. */
+export interface Handling {
+  readonly message: string;
+  readonly changes: number;
+}
+
+export interface SavedWatch {
+  readonly position: number;
+  readonly rung: Rung;
+  readonly notice?: Omit<NoticeDelivery, 'at'>;
+  readonly metered: number;
+  readonly changes: number;
+  readonly handling?: Handling;
+  readonly entries: readonly number[];
+  /** Absent where there was nothing to see yet. */
+  readonly detectors?: Json;
+}
+
+type StepEvent = Extract<HostEvent, { kind: 'step' }>;
+
+/** Time between two readings of the purse, on the run's own clock. */
+const METER_MS = 1_000;
+/** Events of which it is known in which journal entry they are: the latest so many. */
+const ENTRIES_KEPT = 128;
+
+export class RunWatch {
+  rung: Rung = GROUND;
+  /** A notice that its agent has not been given yet. */
+  notice: Omit<NoticeDelivery, 'at'> | undefined;
+  /** Calls so far that change something. */
+  changes = 0;
+  handling: Handling | undefined;
+  /** Events so far, readings from outside of the journal included: the clock of the ladder. */
+  position = 0;
+  #detectors: Detectors | undefined;
+  #seen = 0;
+  #metered = 0;
+  /** Journal entries of the latest events, as a ring by position. */
+  readonly #entries: number[] = [];
+  #found: Finding[] = [];
+  #wrote: Wrote[] = [];
+
+  /** @param entry number of the journal entry this is part of */
+  delivered(delivery: Delivery, entry: number, purse: Purse): void {
+    const { at } = delivery;
+    if (delivery.kind === 'reply') {
+      for (const result of delivery.results)
+        this.#take(
+          'error' in result
+            ? { kind: 'result', at, id: result.id, error: { code: result.error.code, message: result.error.message } }
+            : { kind: 'result', at, id: result.id, value: result.value },
+          entry,
+        );
+    } else if (delivery.kind === 'message') this.#take({ kind: 'received', at, peer: delivery.from.agent, body: delivery.body }, entry);
+    else if (delivery.kind === 'notice') this.notice = undefined;
+    if (this.#detectors === undefined || at - this.#metered < METER_MS) return;
+    this.#metered = at;
+    this.#take({ kind: 'meter', at, used: { ...purse.spent() }, limits: { ...purse.granted } }, entry);
+  }
+
+  asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {
+    if (effect.kind === 'send') this.#take({ kind: 'sent', at, peer: `mailbox ${effect.cap}`, body: effect.body }, entry);
+    if (effect.kind !== 'call') return;
+    const tool = decision?.tool ?? `capability ${effect.cap}`;
+    const changes = decision?.changes;
+    this.#take(
+      { kind: 'call', at, id: effect.id, tool, input: effect.input, ...(changes === undefined ? {} : { effect: changes }) },
+      entry,
+    );
+    if (changes !== true || decision?.verdict === 'deny') return;
+    this.changes += 1;
+    if (decision?.resource !== undefined) this.#wrote.push({ resource: decision.resource, tool, input: effect.input as Json });
+  }
+
+  /** The end of a crank: what its events brought to light, and what it wrote. */
+  settle(): { readonly found: readonly Finding[]; readonly wrote: readonly Wrote[] } {
+    if (this.#found.length === 0 && this.#wrote.length === 0) return NOTHING;
+    const settled = { found: this.#found, wrote: this.#wrote };
+    if (this.#found.length > 0) this.rung = { ...this.rung, seen: this.position };
+    this.#found = [];
+    this.#wrote = [];
+    return settled;
+  }
+
+  /** Findings as a step is founded on them, by journal entries. */
+  reasons(because: readonly Finding[]): StepReason[] {
+    return because.map(({ detector, confidence, evidence: { text, events, subjects, figures } }) => ({
+      detector,
+      confidence,
+      text,
+      entries: [...new Set(events.flatMap((position) => this.#entryOf(position) ?? []))],
+      subjects,
+      figures,
+    }));
+  }
+
+  step({ step, position, because }: StepEvent): void {
+    this.position = Math.max(this.position, position);
+    this.rung = { step, at: this.position, seen: because.length === 0 ? this.rung.seen : this.position };
+    const [first] = because;
+    if (step === 'notice' && first !== undefined)
+      this.notice = { kind: 'notice', detector: first.detector, text: first.text.replaceAll(/run_\w+/gu, 'another run') };
+  }
+
+  /** A person let it go on: it has a grace again, and is slowed before it is paused once more. */
+  resumed(): void {
+    if (this.rung.step === 'pause') this.rung = { step: 'notice', at: this.position, seen: this.position };
+  }
+
+  /** A fork has its own way to go. */
+  forked(): void {
+    this.rung = { step: 'observe', at: this.position, seen: this.position };
+    this.notice = undefined;
+  }
+
+  save(): SavedWatch {
+    const { position, rung, notice, changes, handling } = this;
+    return {
+      position,
+      rung,
+      changes,
+      metered: this.#metered,
+      entries: this.#entries,
+      ...(notice === undefined ? {} : { notice }),
+      ...(handling === undefined ? {} : { handling }),
+      ...(this.#detectors === undefined ? {} : { detectors: this.#detectors.save() as Json }),
+    };
+  }
+
+  load(saved: SavedWatch): void {
+    this.position = saved.position;
+    this.rung = saved.rung;
+    this.notice = saved.notice;
+    this.changes = saved.changes;
+    this.handling = saved.handling;
+    this.#metered = saved.metered;
+    const entries = [...saved.entries];
+    this.#entries.length = 0;
+    this.#entries.push(...entries);
+    this.#detectors = saved.detectors === undefined ? undefined : Detectors.load(saved.detectors);
+    this.#seen = this.#detectors?.position ?? 0;
+  }
+
+  #take(event: Seen, entry: number): void {
+    this.#detectors ??= new Detectors();
+    this.#entries[this.#seen % ENTRIES_KEPT] = entry;
+    this.#seen += 1;
+    this.position += 1;
+    const found = this.#detectors.observe(event);
+    if (found.length > 0) this.#found.push(...found);
+  }
+
+  #entryOf(position: number): number | undefined {
+    return position < this.#seen - ENTRIES_KEPT || position >= this.#seen ? undefined : this.#entries[position % ENTRIES_KEPT];
+  }
+}
+
+const NOTHING = { found: [], wrote: [] } as const;

@@ -1,0 +1,278 @@
+/**
+ * What is done about loops and runaways while runs live: takes what their detectors find and what can only be seen across runs
+ * (conversations that go round, trees, deadlocks, interference, growing memory), and takes the runs concerned up the ladder.
+ */
+import type { Broker, BusEvents } from '@corral/broker/broker';
+import { messageId } from '@corral/broker/broker';
+import { Burn } from '@corral/policy/detect/burn';
+import { Causes } from '@corral/policy/detect/causes';
+import { foreseen } from '@corral/policy/detect/detectors';
+import type { DetectorName, Finding } from '@corral/policy/detect/events';
+import { Interference } from '@corral/policy/detect/interference';
+import { climb, LADDER, layered, reasonOf, type LadderLayer, type LadderSettings, type Step } from '@corral/policy/detect/ladder';
+import { Spawns } from '@corral/policy/detect/spawns';
+import { Waits } from '@corral/policy/detect/waits';
+import type { Grants } from '@corral/policy/grants';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Clock } from '@corral/protocol/ports';
+import type { RunRecord, StepReason } from '@corral/protocol/run';
+import type { Store } from '@corral/protocol/store';
+import type { Control } from './control.ts';
+import type { Observation } from './observe.ts';
+import type { Run } from './runs/run.ts';
+
+/** What a tenant says about its agents' ladder; what is left out is as everywhere. */
+export interface LoopOptions {
+  readonly ladder?: LadderLayer;
+  /** By name of the agent, and by tool where a finding is about one. Both go before what the tenant says in general. */
+  readonly agents?: Readonly<Record<string, LadderLayer>>;
+  readonly tools?: Readonly<Record<string, LadderLayer>>;
+  /** How long a run that is slowed waits between two cranks. */
+  readonly slow_ms?: number;
+}
+
+export interface LoopsOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly grants: Grants;
+  readonly runs: ReadonlyMap<RunId, Run>;
+  readonly control: () => Control;
+  /** What a tenant wants; undefined: its runs are not watched. */
+  readonly settings: (tenant: TenantId) => LoopOptions | undefined;
+  /** The run in memory, brought back if need be. */
+  readonly hold: (id: RunId) => Promise<Run | undefined>;
+  readonly end: (run: Run, outcome: Outcome) => void;
+  readonly wake: (run: Run) => void;
+  readonly tell: (observation: Observation) => void;
+}
+
+const SLOW_MS = 500;
+/** Parked runs of a tenant that are asked whether they could write to somebody who seems to wait in vain. */
+const PARKED_ASKED = 256;
+
+/** What one run holds of its memory. Measured, not journaled: after it was parked, its line begins anew. */
+interface Memory {
+  readonly burn: Burn;
+  heap_kib: number;
+  said: number;
+}
+
+export class Loops {
+  readonly #options: LoopsOptions;
+  readonly #causes = new Causes();
+  readonly #spawns = new Spawns();
+  readonly #waits = new Waits();
+  readonly #interference = new Map<TenantId, Interference>();
+  readonly #memory = new Map<RunId, Memory>();
+  readonly #ladders = new Map<string, { readonly of: LoopOptions; readonly settings: LadderSettings }>();
+
+  constructor(options: LoopsOptions) {
+    this.#options = options;
+  }
+
+  /** A crank of the run was taken in. */
+  cranked(run: Run): void {
+    const { loops } = run.ledger;
+    if (loops === undefined) return;
+    const { found, wrote } = loops.settle();
+    for (const { resource, tool, input } of wrote) {
+      const together = this.#interference.get(run.tenant) ?? new Interference();
+      this.#interference.set(run.tenant, together);
+      this.#concern(together.wrote(run.id, resource, tool, input));
+    }
+    if (found.length > 0 || loops.rung.step !== 'observe') this.#climb(run, found);
+    if (loops.rung.step === 'slow' && run.outcome === undefined) this.#slow(run);
+    this.#look(run);
+  }
+
+  /** A run is in memory again. */
+  woken(run: Run): void {
+    this.#look(run);
+  }
+
+  /** Something is there for a run: whatever it waited for, it goes on. */
+  delivered(id: RunId): void {
+    this.#waits.goes(id);
+  }
+
+  readonly sent: BusEvents['sent'] = (from, to, inbox, cause) => {
+    this.#concern(this.#causes.sent(messageId(to, inbox), from, to, cause?.message, cause?.progress));
+  };
+
+  spawned(record: RunRecord): void {
+    const { parent } = record;
+    if (parent === undefined || this.#options.settings(record.tenant) === undefined) return;
+    const [finding] = this.#spawns.spawned(record.id, parent.run, this.#options.clock.now());
+    // A tree is its root's doing: what befalls that befalls all of it.
+    if (finding !== undefined) this.#concern([finding], finding.evidence.subjects.slice(0, 1));
+  }
+
+  ended(id: RunId): void {
+    this.#spawns.ended(id);
+    this.#waits.goes(id);
+    this.#memory.delete(id);
+  }
+
+  parked(id: RunId): void {
+    this.#memory.delete(id);
+  }
+
+  /** Looks at what every run in memory holds of it. */
+  measure(): void {
+    const at = this.#options.clock.now();
+    for (const run of this.#options.runs.values()) {
+      const { loops, record } = run.ledger;
+      if (loops === undefined || run.seat === undefined || run.outcome !== undefined || run.control !== 'none') continue;
+      const memory = this.#memory.get(run.id) ?? { burn: new Burn(), heap_kib: 0, said: 0 };
+      if (memory.heap_kib === run.heap_kib) continue;
+      this.#memory.set(run.id, memory);
+      memory.heap_kib = run.heap_kib;
+      const forecast = memory.burn.take('memory', at, run.heap_kib / 1024, record.ceilings.memory_mib);
+      loops.position += 1;
+      const finding = forecast && foreseen(forecast);
+      if (finding === undefined) memory.said = 0;
+      else if (finding.confidence > memory.said) {
+        memory.said = finding.confidence;
+        this.#climb(run, [finding]);
+      }
+    }
+  }
+
+  /** Findings about several runs go up the ladder of each. */
+  #concern(found: readonly Finding[], subjects = found[0]?.evidence.subjects ?? []): void {
+    if (found.length === 0) return;
+    const concern = async (id: RunId) => {
+      const run = this.#options.runs.get(id) ?? (await this.#options.hold(id));
+      if (run !== undefined) this.#climb(run, found);
+    };
+    for (const id of new Set(subjects)) concern(id as RunId).catch(() => undefined);
+  }
+
+  #climb(run: Run, found: readonly Finding[]): void {
+    const { loops } = run.ledger;
+    if (loops === undefined || run.outcome !== undefined) return;
+    const { rung, take, because } = climb(loops.rung, found, loops.position, this.#ladder(run, found));
+    if (take !== undefined) this.#take(run, take, because);
+    else if (rung.step === loops.rung.step) loops.rung = rung;
+    else this.#record(run, rung.step, []);
+  }
+
+  #take(run: Run, step: Exclude<Step, 'observe'>, because: readonly Finding[]): void {
+    const { control, end, wake, tell } = this.#options;
+    const loops = run.ledger.loops as NonNullable<Run['ledger']['loops']>;
+    this.#record(run, step, loops.reasons(because));
+    const reason = reasonOf(because);
+    const [first] = because;
+    tell({ kind: 'step', run: run.id, step, detector: first?.detector as DetectorName, reason });
+    switch (step) {
+      case 'notice':
+        if (loops.notice !== undefined) run.queue.push({ delivery: loops.notice, inbox: undefined });
+        return wake(run);
+      case 'slow':
+        return;
+      case 'pause':
+        for (const one of first?.detector === 'spawn_tree' ? this.#descendants(run) : [run])
+          control()
+            .pause(one.id, 'loops', reason)
+            .catch(() => undefined);
+        return;
+      case 'kill':
+        return end(run, { kind: 'looped', evidence: reason });
+    }
+  }
+
+  /** A refusal is told by the broker's event. */
+  #record(run: Run, step: Step, because: readonly StepReason[]): void {
+    const position = run.ledger.loops?.position ?? 0;
+    this.#options.broker.record(run, { kind: 'step', step, position, because }).catch(() => undefined);
+  }
+
+  /** Nothing is given to it for a while. */
+  #slow(run: Run): void {
+    const { clock, settings, wake } = this.#options;
+    run.stopSlow?.();
+    run.stopSlow = clock.after(settings(run.tenant)?.slow_ms ?? SLOW_MS, () => {
+      run.stopSlow = undefined;
+      wake(run);
+    });
+  }
+
+  #descendants(root: Run): Run[] {
+    const tree = new Set<RunId>([root.id]);
+    // A parent is in memory before its children, or its children are not there at all.
+    for (const run of this.#options.runs.values()) {
+      const { parent } = run.ledger.record;
+      if (parent !== undefined && tree.has(parent.run)) tree.add(run.id);
+    }
+    return [...tree].flatMap((id) => this.#options.runs.get(id) ?? []);
+  }
+
+  #ladder(run: Run, found: readonly Finding[]): LadderSettings {
+    const of = this.#options.settings(run.tenant) ?? {};
+    const { agent } = run.ledger.record;
+    const tools = [...new Set(found.flatMap(({ evidence }) => evidence.subjects))].filter((name) => of.tools?.[name] !== undefined);
+    const key = [run.tenant, agent, ...tools].join(' ');
+    const known = this.#ladders.get(key);
+    if (known?.of === of) return known.settings;
+    const layers = [of.ladder, of.agents?.[agent], ...tools.map((name) => of.tools?.[name])].filter((layer) => layer !== undefined);
+    const settings = layers.length === 0 ? LADDER : layered(LADDER, ...layers);
+    this.#ladders.set(key, { of, settings });
+    return settings;
+  }
+
+  // Deadlocks
+
+  /** Whom a run waits for, any of whom can wake it; undefined if something else can, such as a tool, a timer or a person. */
+  #waitsFor(run: Run): RunId[] | undefined {
+    const { ledger } = run;
+    if (run.outcome !== undefined || run.control !== 'none' || run.queue.length > 0 || run.onCpu !== undefined) return undefined;
+    if (ledger.held !== undefined || ledger.cancelled !== undefined || ledger.segment_entries === 0) return undefined;
+    const on: RunId[] = [];
+    for (const pending of ledger.pending.values()) {
+      if (pending.kind !== 'child') return undefined;
+      on.push(pending.run);
+    }
+    if (ledger.listening) on.push(...this.#options.grants.writersTo(run.id));
+    return on.length === 0 ? undefined : on;
+  }
+
+  #look(run: Run): void {
+    const { id, ledger } = run;
+    if (ledger.loops === undefined) return;
+    if (this.#waitsFor(run) === undefined) return this.#waits.goes(id);
+    const { seq } = ledger;
+    const look = async () => {
+      // What it has just sent must have arrived first, since that wakes others.
+      await this.#options.broker.settled(id);
+      const on = ledger.seq === seq ? this.#waitsFor(run) : undefined;
+      if (on === undefined) return;
+      const found = this.#waits.waits(id, on, 'any');
+      if (found.length > 0 && (await this.#isDeadlock(found)) && ledger.seq === seq && this.#waitsFor(run) !== undefined)
+        this.#concern(found);
+    };
+    look().catch(() => undefined);
+  }
+
+  /** Looks once more: capabilities may have been passed on since, and their holders be parked. */
+  async #isDeadlock(found: readonly Finding[]): Promise<boolean> {
+    const { runs, store } = this.#options;
+    const ids = (found[0]?.evidence.subjects ?? []) as RunId[];
+    for (const id of ids) {
+      const run = runs.get(id);
+      if (run === undefined) continue;
+      const on = this.#waitsFor(run);
+      if (on === undefined || this.#waits.waits(id, on, 'any').length === 0) return false;
+    }
+    const tenant = runs.get(ids[0] as RunId)?.tenant;
+    if (tenant === undefined) return false;
+    const parked = await store.runs({ tenant, parked: true, ended: false, limit: PARKED_ASKED });
+    if (parked.length === PARKED_ASKED) return false;
+    for (const { record } of parked) {
+      if (ids.includes(record.id)) continue;
+      for (const { target } of await store.grants(record.id)) if (target.kind === 'mailbox' && ids.includes(target.run)) return false;
+    }
+    return true;
+  }
+}
