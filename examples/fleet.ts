@@ -4,7 +4,7 @@ export interface FleetMember {
   readonly file: string;
   readonly tenant: 'crew' | 'zoo';
   readonly input: unknown;
-  /** Outcomes as people read them, by agent: the run itself and, where it spawns, its children. */
+  /** Outcomes as people read them (`paused(…)` where a person is asked; the fleet then ends it), by agent: the run itself and, where it spawns, its children. */
   readonly expected: Readonly<Record<string, string>>;
   /** The limit that ends it, where that is one of time or CPU. */
   readonly limit_ms?: number;
@@ -46,5 +46,41 @@ export const ZOO: readonly FleetMember[] = [
   animal('forger', 'failed(CORRAL_CAP_FORGED)'),
   animal('misshapen', 'failed(CORRAL_ARGS_INVALID)'),
   animal('giant', 'failed(CORRAL_EFFECT_TOO_LARGE)'),
-  { file: 'zoo/salon.ts', tenant: 'zoo', input: {}, expected: { 'zoo/salon': 'completed', 'zoo/chatter': 'exceeded(messages)' } },
+  { file: 'zoo/salon.ts', tenant: 'zoo', input: {}, expected: { 'zoo/salon': 'completed', 'zoo/chatter': 'looped(ping_pong)' } },
+  animal('retry-storm', 'paused(repeat_error)'),
+  {
+    file: 'zoo/fork-tree.ts',
+    tenant: 'zoo',
+    input: {},
+    expected: { 'zoo/fork-tree': 'looped(spawn_tree)', 'zoo/fork-tree/branch': 'killed' },
+  },
+  {
+    file: 'zoo/deadlock.ts',
+    tenant: 'zoo',
+    input: {},
+    expected: { 'zoo/deadlock': 'paused(deadlock)', 'zoo/deadlock/child': 'paused(deadlock)' },
+  },
+  animal('leak', 'paused(runaway)'),
 ];
+
+const NEVER = { notice: null, slow: null, pause: null, kill: null };
+
+/** What is done about loops in the zoo: each of these is stopped at another step. The crew lives under what holds everywhere. */
+export const ZOO_LOOPS = {
+  agents: {
+    // It carries others' words, which is its work.
+    'zoo/salon': { detectors: { ping_pong: NEVER, repeat: NEVER, cycle: NEVER, near_repeat: NEVER, no_progress: NEVER, stuck: NEVER } },
+    'zoo/chatter': {
+      detectors: {
+        ping_pong: { notice: null, slow: null, pause: null, kill: 0.8 },
+        repeat: NEVER,
+        cycle: NEVER,
+        near_repeat: NEVER,
+        no_progress: NEVER,
+        stuck: NEVER,
+      },
+    },
+    'zoo/fork-tree': { detectors: { spawn_tree: { notice: null, slow: null, pause: null, kill: 0.45 } } },
+    'zoo/leak': { detectors: { runaway: { notice: 0.4, slow: null, pause: 0.6 } } },
+  },
+} as const;

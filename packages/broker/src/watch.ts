@@ -80,7 +80,12 @@ export class RunWatch {
   }
 
   asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {
-    if (effect.kind === 'send') this.#take({ kind: 'sent', at, peer: `mailbox ${effect.cap}`, body: effect.body }, entry);
+    if (effect.kind === 'send') {
+      const peer = `mailbox ${effect.cap}`;
+      // Records look alike and each is news; they are judged as calls are, by what is really the same.
+      if (isProse(effect.body)) this.#take({ kind: 'sent', at, peer, body: effect.body }, entry);
+      else this.#take({ kind: 'call', at, id: effect.id, tool: peer, input: effect.body, effect: true }, entry);
+    }
     if (effect.kind !== 'call') return;
     const tool = decision?.tool ?? `capability ${effect.cap}`;
     const changes = decision?.changes;
@@ -158,12 +163,12 @@ export class RunWatch {
     const entries = [...saved.entries];
     this.#entries.length = 0;
     this.#entries.push(...entries);
-    this.#detectors = saved.detectors === undefined ? undefined : Detectors.load(saved.detectors);
+    this.#detectors = saved.detectors === undefined ? undefined : Detectors.load(saved.detectors, OPTIONS);
     this.#seen = this.#detectors?.position ?? 0;
   }
 
   #take(event: Seen, entry: number): void {
-    this.#detectors ??= new Detectors();
+    this.#detectors ??= new Detectors(OPTIONS);
     this.#entries[this.#seen % ENTRIES_KEPT] = entry;
     this.#seen += 1;
     this.position += 1;
@@ -174,6 +179,16 @@ export class RunWatch {
   #entryOf(position: number): number | undefined {
     return position < this.#seen - ENTRIES_KEPT || position >= this.#seen ? undefined : this.#entries[position % ENTRIES_KEPT];
   }
+}
+
+const OPTIONS = { own: true };
+/** Blanks from which on a text is taken for something that is said, not for a value. */
+const PROSE = / .+ .+ .+ .+ /u;
+
+/** Whether a message, or a member of it, says something in words. */
+function isProse(body: unknown): boolean {
+  const says = (value: unknown) => typeof value === 'string' && PROSE.test(value.slice(0, 1000));
+  return says(body) || (typeof body === 'object' && body !== null && Object.values(body).some(says));
 }
 
 const NOTHING = { found: [], wrote: [] } as const;

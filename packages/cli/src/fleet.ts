@@ -35,6 +35,9 @@ export interface Pass {
   readonly took_ms: number;
 }
 
+/** How long the person takes. */
+const LOOK_MS = 100;
+
 export class Fleet {
   readonly reports: RunReport[] = [];
   /** What the crew last said of its progress. */
@@ -48,6 +51,8 @@ export class Fleet {
   #crew: RunId | undefined;
   #latencies: number[] = [];
   #lost = 0;
+  /** Runs that wait for a person, and what for. */
+  readonly #paused = new Map<RunId, string>();
 
   /** Whether its agents are at work, and no longer being bundled. */
   get begun(): boolean {
@@ -111,11 +116,21 @@ export class Fleet {
       if (this.#isCrew(observation.run)) this.#latencies.push(observation.ms);
     } else if (observation.kind === 'emitted' && observation.run === this.#crew && observation.event === 'progress') {
       this.progress = observation.data as Fleet['progress'];
+    } else if (observation.kind === 'step' && observation.step === 'pause') {
+      this.#paused.set(observation.run, `paused(${observation.detector})`);
+      void this.#look(observation.run);
     } else if (observation.kind === 'ended') {
       const report = this.#report(observation.view, observation.outcome);
       this.reports.push(report);
       if (this.#members.get(observation.view.agent)?.tenant === this.#crewTenant && report.ok) this.#lost += observation.view.open_calls;
     }
+  }
+
+  /** What a person would do who looks at it, sees what the detectors saw, and ends it. */
+  async #look(run: RunId): Promise<void> {
+    // All that are concerned are stopped before the first of them is ended.
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await this.#supervisor.control.kill(run, 'fleet', 'it was paused for a person').catch(() => undefined);
   }
 
   #isCrew(run: RunId): boolean {
@@ -125,7 +140,7 @@ export class Fleet {
   #report(view: RunView, outcome: Outcome): RunReport {
     const member = this.#members.get(view.agent);
     const expected = member?.expected[view.agent] ?? 'completed';
-    const text = outcomeText(outcome);
+    const text = (outcome.kind === 'killed' ? this.#paused.get(view.id) : undefined) ?? outcomeText(outcome);
     return {
       pass: this.#pass,
       run: view.id,

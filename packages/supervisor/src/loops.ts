@@ -48,6 +48,17 @@ export interface LoopsOptions {
   readonly tell: (observation: Observation) => void;
 }
 
+/**
+ * What holds on a host where nobody says otherwise, besides LADDER: programs work through lists with calls that look alike and
+ * answers that do, so likeness alone brings an agent a notice and no more.
+ */
+const HOST: LadderLayer = {
+  detectors: { near_repeat: { slow: null, pause: null }, no_progress: { slow: null, pause: null } },
+};
+const HOST_LADDER = layered(LADDER, HOST);
+/** Share of what speaks for being stuck that must be real repeats, and how sure the rest makes one. */
+const REPEATED = 0.5;
+const ALIKE_SURE = 0.44;
 const SLOW_MS = 500;
 /** Parked runs of a tenant that are asked whether they could write to somebody who seems to wait in vain. */
 const PARKED_ASKED = 256;
@@ -82,7 +93,11 @@ export class Loops {
       this.#interference.set(run.tenant, together);
       this.#concern(together.wrote(run.id, resource, tool, input));
     }
-    if (found.length > 0 || loops.rung.step !== 'observe') this.#climb(run, found);
+    if (found.length > 0 || loops.rung.step !== 'observe')
+      this.#climb(
+        run,
+        found.map((finding) => tempered(finding)),
+      );
     if (loops.rung.step === 'slow' && run.outcome === undefined) this.#slow(run);
     this.#look(run);
   }
@@ -217,7 +232,7 @@ export class Loops {
     const known = this.#ladders.get(key);
     if (known?.of === of) return known.settings;
     const layers = [of.ladder, of.agents?.[agent], ...tools.map((name) => of.tools?.[name])].filter((layer) => layer !== undefined);
-    const settings = layers.length === 0 ? LADDER : layered(LADDER, ...layers);
+    const settings = layers.length === 0 ? HOST_LADDER : layered(HOST_LADDER, ...layers);
     this.#ladders.set(key, { of, settings });
     return settings;
   }
@@ -275,4 +290,9 @@ export class Loops {
     }
     return true;
   }
+}
+
+function tempered(finding: Finding): Finding {
+  if (finding.detector !== 'stuck' || (finding.evidence.figures['repeated'] ?? 1) >= REPEATED) return finding;
+  return { ...finding, confidence: Math.min(finding.confidence, ALIKE_SURE) };
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
-import { CREW, ZOO } from '@corral/examples/fleet';
+import { CREW, ZOO, ZOO_LOOPS } from '@corral/examples/fleet';
 import type { RunView } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import { EXIT } from '../failure.ts';
@@ -35,7 +35,7 @@ export async function demo(options: DemoOptions): Promise<number> {
     data: undefined,
     tenants: {
       crew: { tools: [...(await readingTools(PACKAGES)), ...(await writingTools(out))] },
-      zoo: { tools: await readingTools(scratch) },
+      zoo: { tools: await readingTools(scratch), loops: ZOO_LOOPS },
     },
   });
   let live: Live | undefined;

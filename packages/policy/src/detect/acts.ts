@@ -120,6 +120,11 @@ export class Acts {
     return this.#close(this.#ask(0, position, at, subject, reader.read(body, 'asked'), true), at, undefined, false, true);
   }
 
+  /** Somebody said something, so that the next message answers it. */
+  heard(subject: string): void {
+    this.#lastSubject = hashText(subject);
+  }
+
   #ask(id: number, position: number, at: number, subject: string, reading: Reading, message: boolean, effect = false): Open {
     const tool = hashText(subject);
     const alike = this.#wordings.take(message ? MESSAGES : tool, reading);

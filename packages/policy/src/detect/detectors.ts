@@ -14,6 +14,8 @@ export interface DetectorsOptions {
   readonly weights?: StuckWeights;
   /** What this agent version usually does; without it there is no drift. */
   readonly profile?: Profile;
+  /** Only what the run does counts; what others send it does not, but that they do. */
+  readonly own?: boolean;
 }
 
 /** A finding is reported again when its confidence has grown by this much, or when it still holds so many events later. */
@@ -35,6 +37,7 @@ export class Detectors {
   readonly #stuck: StuckScore;
   readonly #burn = new Burn();
   readonly #profile: Profile | undefined;
+  readonly #own: boolean;
   #position = 0;
   /** Confidence last reported and where, by detector and what it is about. */
   #reported: Reported = {};
@@ -47,6 +50,7 @@ export class Detectors {
   constructor(options: DetectorsOptions = {}) {
     this.#stuck = new StuckScore(options.weights ?? STUCK_WEIGHTS);
     this.#profile = options.profile;
+    this.#own = options.own ?? false;
   }
 
   /** Takes the next event of the run and returns what it brought to light; mostly nothing. */
@@ -59,6 +63,10 @@ export class Detectors {
         return this.#meter(event, position);
       case 'sent':
       case 'received':
+        if (event.kind === 'received' && this.#own) {
+          this.#acts.heard(`received ${event.peer}`);
+          return [];
+        }
         return this.#act(this.#acts.message(position, event.at, `${event.kind} ${event.peer}`, event.body), position);
       case 'call': {
         const found = this.#drifts(event, position);
@@ -172,6 +180,8 @@ export class Detectors {
     const confidence = sure(score, STUCK_HALF);
     if (confidence < 0.2 || !this.#grown('stuck', '', confidence)) return;
     const { by, since, acts, now } = this.#stuck.state;
+    const whole = EVIDENCE.reduce((sum, name) => sum + by[name], 0);
+    const repeated = whole > 0 ? REPEATED.reduce((sum, name) => sum + by[name], 0) / whole : 0;
     const told = EVIDENCE.filter((name) => by[name] > 0)
       .sort((a, b) => by[b] - by[a])
       .slice(0, 3);
@@ -182,7 +192,7 @@ export class Detectors {
       confidence,
       [since, position],
       [],
-      { score, now, steps: acts },
+      { score, now, steps: acts, repeated },
       `No way forward in ${acts} steps: ${told.map((name) => WORDS[name]).join('; ')}.`,
     );
   }
@@ -355,6 +365,9 @@ function alarm({ seconds_left, used, limit, rate, usual, fit, points, watched }:
 }
 
 const round = (value: number) => Number(value.toPrecision(3));
+
+/** Evidence of having done a thing before, as against things that only look alike. */
+const REPEATED: readonly Evidence[] = ['same', 'same_twice', 'again', 'message_alike', 'message_stale', 'unanswered'];
 
 const WORDS: Readonly<Record<Evidence, string>> = {
   same: 'the same calls with the same results',

@@ -51,12 +51,13 @@ export class Spawns {
     above.living++;
     const tree = this.#trees.get(above.tree) as Tree;
     tree.depth = Math.max(tree.depth, one.depth);
-    tree.broadest = Math.max(tree.broadest, above.children);
+    tree.broadest = Math.max(tree.broadest, above.living);
     const growing = exploding(tree.doubled);
     const confidence = Math.max(
       between(tree.living, this.#bounds.runs),
       between(tree.depth, this.#bounds.depth),
-      between(above.children, this.#bounds.children),
+      // Those alive: a crew that is replaced one by one is no broader than it was.
+      between(above.living, this.#bounds.children),
       // Each doubling no slower than the one before: growth by more than addition.
       growing >= 3 ? Math.min(0.95, 0.25 + growing * 0.12) : 0,
     );
