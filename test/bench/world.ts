@@ -1,4 +1,5 @@
 /** A host to measure: the real one, in a folder of its own, with the tools a benchmark brings. */
+import { DETECTORS } from '@corral/policy/detect/events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,8 @@ export interface BenchWorld {
 }
 
 const TENANT = 'bench' as TenantId;
+const NEVER = { notice: null, slow: null, pause: null, kill: null };
+const OBSERVE = { detectors: Object.fromEntries(DETECTORS.map((name) => [name, NEVER])) };
 
 export async function benchWorld(tools: readonly Tool[], options: Partial<SupervisorOptions> = {}): Promise<BenchWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'corral-bench-'));
@@ -30,7 +33,8 @@ export async function benchWorld(tools: readonly Tool[], options: Partial<Superv
     random: realRandom,
     image: readImage(),
     cores: availableParallelism(),
-    tenants: { [TENANT]: { tools } },
+    // Everything is watched, and nothing is done about it: these agents repeat themselves, that being what is measured.
+    tenants: { [TENANT]: { tools, loops: { ladder: OBSERVE } } },
     ...options,
   });
   let files = 0;

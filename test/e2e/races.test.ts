@@ -20,7 +20,7 @@ describe('a full disk', () => {
     const w = await world([readingTool('look', () => (calls += 1))]);
     const { id, ended } = await w.submit(
       await w.deploy(
-        `{ name: 'a', uses: { look: 'tool:look' }, async run({ caps, sleep }) { for (;;) { await caps.look({}); await sleep(20) } } }`,
+        `{ name: 'a', uses: { look: 'tool:look' }, async run({ caps, sleep }) { for (let i = 0; ; i++) { await caps.look({ i }); await sleep(20) } } }`,
       ),
     );
     await eventually(() => calls > 3);

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { ZOO } from '@corral/examples/fleet';
+import { ZOO, ZOO_LOOPS } from '@corral/examples/fleet';
 import { outcomeText } from '@corral/protocol/outcome';
 import { readingTools } from '@corral/tools/fs';
 import { bundleAgent } from '@corral/cli/bundle';
@@ -25,7 +25,14 @@ describe.each(ZOO)('$file', (member) => {
   test(`ends as ${JSON.stringify(member.expected)}, and costs its neighbours nothing`, async () => {
     const doors = gate();
     const tools = [...(await readingTools(await temporary())), readingTool('wait', ({ i }) => doors.opened.then(() => i))];
-    const w = await world(tools);
+    const w = await world(tools, { tenants: { crew: { tools }, zoo: { tools, loops: ZOO_LOOPS } } });
+    const paused = new Map<string, string>();
+    w.supervisor.observe((seen) => {
+      if (seen.kind !== 'step' || seen.step !== 'pause') return;
+      paused.set(seen.run, `paused(${seen.detector})`);
+      // A person looks, and ends it.
+      setTimeout(() => void w.supervisor.control.kill(seen.run, 'ada', 'seen').catch(() => undefined), 100);
+    });
     const neighbours = await Promise.all(['crew', 'zoo'].map((tenant) => bystander(w, tenant)));
 
     const version = await w.deployFile(join(EXAMPLES, member.file), member.tenant);
@@ -34,7 +41,8 @@ describe.each(ZOO)('$file', (member) => {
     await ended;
     for (const observation of w.seen) {
       if (observation.kind !== 'ended' || observation.view.agent === 'bystander') continue;
-      expect([observation.view.agent, outcomeText(observation.outcome)]).toEqual([
+      const stopped = observation.outcome.kind === 'killed' ? paused.get(observation.run) : undefined;
+      expect([observation.view.agent, stopped ?? outcomeText(observation.outcome)]).toEqual([
         observation.view.agent,
         member.expected[observation.view.agent],
       ]);
