@@ -147,7 +147,10 @@ describe('what the detectors know', () => {
     const w = await watched([same], QUICK);
     const { id } = await w.submit(await w.deploy(SLOWLY), { ms: 600 });
     await w.until(id, (view) => view?.calls === 2 && view.waiting === 'timer');
-    while (w.supervisor.view(id) !== undefined) await w.supervisor.park();
+    while (w.supervisor.view(id) !== undefined) {
+      await w.supervisor.park();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     await paused(w, id);
     const [first] = await stepsOf(w, id);
     // The first two calls were before the park.
