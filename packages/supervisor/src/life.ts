@@ -12,14 +12,14 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
-import type { HostEvent, RunHeader, RunRecord } from '@corral/protocol/run';
+import type { HostEvent, RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Bundles } from './bundles.ts';
 import type { Cell, Task } from './cells/cell.ts';
 import type { Control } from './control.ts';
-import { viewOf, type Observation } from './observe.ts';
-import { differenceOf, outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
+import { answersOf, viewOf, type Observation } from './observe.ts';
+import { differenceOf, outcomeOfFault, outcomeOfLoss, runtimeOf, saysOutOfMemory } from './outcomes.ts';
 import type { Loops } from './loops.ts';
 import type { Residence } from './residence.ts';
 import { Run, type OnCpu } from './runs/run.ts';
@@ -208,7 +208,7 @@ export class Life {
   }
 
   #take(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
-    this.#tellAnswered(run, crank);
+    if (this.#options.observed()) for (const answered of answersOf(run, crank.delivery)) this.#options.tell(answered);
     run.losses = 0;
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;
@@ -283,7 +283,7 @@ export class Life {
 
   /** It was replayed and did what its journal says: on another runtime than before, that is worth a note. */
   replayed(run: Run, cell: Cell): void {
-    const runtime = this.#runtimeOf(run, cell);
+    const runtime = runtimeOf(run, cell, this.#options.image);
     if (runtime !== undefined && run.outcome === undefined) this.#note(run, { kind: 'restamped', header: runtime });
   }
 
@@ -348,7 +348,7 @@ export class Life {
 
   /** It replays differently. On the runtime it was recorded on, that is the end; on another, somebody must look. */
   #diverged(run: Run, cell: Cell, where: Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind'>): void {
-    const runtime = this.#runtimeOf(run, cell);
+    const runtime = runtimeOf(run, cell, this.#options.image);
     if (runtime === undefined) {
       this.endSoon(run, { kind: 'diverged', ...where }, false);
       return;
@@ -360,29 +360,9 @@ export class Life {
     this.#options.tell({ kind: 'held', run: run.id, why: 'upgrade', detail });
   }
 
-  /** What a cell runs on, where that is not what the run was last seen to replay on. */
-  #runtimeOf(run: Run, cell: Cell): RunHeader | undefined {
-    const { header } = run.ledger;
-    if (cell.runtime === undefined) return undefined;
-    const { node, v8, icu } = cell.runtime;
-    const { image } = this.#options;
-    if (node === header.node && v8 === header.v8 && icu === header.icu && image === header.image) return undefined;
-    return { seed: header.seed, image, node, v8, icu };
-  }
-
   /** Writes something down that nobody waits for; a refusal is told by the event. */
   #note(run: Run, event: HostEvent): void {
     this.#options.broker.record(run, event).catch(() => undefined);
-  }
-
-  /** How long the agent waited for each answer, from the crank that asked to the crank that was given it. */
-  #tellAnswered(run: Run, crank: OnCpu): void {
-    if (!this.#options.observed() || crank.delivery.kind !== 'reply') return;
-    for (const { id } of crank.delivery.results) {
-      const pending = run.ledger.pending.get(id);
-      if (pending?.kind === 'call')
-        this.#options.tell({ kind: 'answered', run: run.id, tool: pending.tool, ms: run.crankBegan - pending.asked_at });
-    }
   }
 
   /** Nothing in flight, no timer, no child, nobody who could write: it can never wake (DESIGN 2). */

@@ -1,4 +1,5 @@
 /** What can be seen of a host while it runs: a row a run, and what happens. Nothing here is needed for a run to go on. */
+import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -93,6 +94,15 @@ export function viewOf(run: Run, now: number): RunView {
     age_ms: run.began === undefined ? 0 : now - run.began,
     crank_age_ms: run.crankAge(now),
   };
+}
+
+/** How long the agent waited for each answer, from the crank that asked to the crank that is given it. */
+export function answersOf(run: Run, delivery: PendingDelivery): Observation[] {
+  if (delivery.kind !== 'reply') return [];
+  return delivery.results.flatMap(({ id }): Observation[] => {
+    const pending = run.ledger.pending.get(id);
+    return pending?.kind === 'call' ? [{ kind: 'answered', run: run.id, tool: pending.tool, ms: run.crankBegan - pending.asked_at }] : [];
+  });
 }
 
 function waitingFor(run: Run): string {

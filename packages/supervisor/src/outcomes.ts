@@ -3,6 +3,8 @@ import type { FaultPayload } from '@corral/protocol/frame';
 import type { CorralError } from '@corral/protocol/errors';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { ProcessExit } from '@corral/protocol/ports';
+import type { RunHeader } from '@corral/protocol/run';
+import type { Cell } from './cells/cell.ts';
 import type { OnCpu, Run } from './runs/run.ts';
 
 /** What V8 and the C++ library say when memory is gone. */
@@ -61,4 +63,13 @@ export function outcomeOfFault(fault: FaultPayload, crank: OnCpu | undefined, ru
 export function differenceOf(fault: FaultPayload, otherwise: string): Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind' | 'crank'> {
   const { expected = otherwise, seen = fault.message, index, kind } = fault;
   return { expected, seen, ...(index === undefined || kind === undefined ? {} : { index, difference: kind }) };
+}
+
+/** What a cell runs on, where that is not what the run was last seen to replay on. */
+export function runtimeOf(run: Run, cell: Cell, image: string): RunHeader | undefined {
+  const { header } = run.ledger;
+  if (cell.runtime === undefined) return undefined;
+  const { node, v8, icu } = cell.runtime;
+  if (node === header.node && v8 === header.v8 && icu === header.icu && image === header.image) return undefined;
+  return { seed: header.seed, image, node, v8, icu };
 }

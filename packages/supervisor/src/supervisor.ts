@@ -13,7 +13,6 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports';
 import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Policies } from '@corral/broker/judge';
 import { Absence } from './absence.ts';
 import { admit, checkBundle, digestOf, versionsOf, type Job } from './admission.ts';
@@ -34,23 +33,9 @@ import { Residence, type ResidenceLimits } from './residence.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { Stage } from './stage.ts';
+import { WATCHED, type TenantOptions } from './tenants.ts';
 import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
-
-/** Policies that can be swapped while calls are decided: asked for anew at each decision. */
-export interface PolicySource {
-  readonly current: PolicyInForce;
-  readonly roles?: (principal: string) => readonly string[];
-}
-
-export interface TenantOptions {
-  /** What its agents may be granted. */
-  readonly tools: readonly Tool[];
-  /** What decides about its agents' calls, besides their grants. */
-  readonly policies?: PolicySource;
-  /** What is done about loops and runaways; `false`: its runs are not watched, and its tools have no circuit breakers. */
-  readonly loops?: LoopOptions | false;
-}
 
 export interface SupervisorOptions {
   readonly store: Store;
@@ -81,7 +66,6 @@ export interface Submitted {
   readonly ended: Promise<Outcome>;
 }
 
-const WATCHED: LoopOptions = {};
 /** Runs that are brought back at once when a host starts. */
 const RECOVER_AT_ONCE = 16;
 

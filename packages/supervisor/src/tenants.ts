@@ -1,0 +1,22 @@
+/** What a host is told about each of its tenants. */
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import type { Tool } from '@corral/protocol/tool';
+import type { LoopOptions } from './loops.ts';
+
+/** Policies that can be swapped while calls are decided: asked for anew at each decision. */
+export interface PolicySource {
+  readonly current: PolicyInForce;
+  readonly roles?: (principal: string) => readonly string[];
+}
+
+export interface TenantOptions {
+  /** What its agents may be granted. */
+  readonly tools: readonly Tool[];
+  /** What decides about its agents' calls, besides their grants. */
+  readonly policies?: PolicySource;
+  /** What is done about loops and runaways; `false`: its runs are not watched, and its tools have no circuit breakers. */
+  readonly loops?: LoopOptions | false;
+}
+
+/** What holds where a tenant says nothing about loops. */
+export const WATCHED: LoopOptions = {};
