@@ -80,7 +80,7 @@ export const ZOO_LOOPS = {
         stuck: NEVER,
       },
     },
-    'zoo/fork-tree': { detectors: { spawn_tree: { notice: null, slow: null, pause: null, kill: 0.45 } } },
+    'zoo/fork-tree': { detectors: { spawn_tree: { notice: null, slow: null, pause: null, kill: 0.3 } } },
     'zoo/leak': { detectors: { runaway: { notice: 0.4, slow: null, pause: 0.6 } } },
   },
 } as const;
