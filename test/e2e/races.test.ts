@@ -140,7 +140,7 @@ test('a checkpoint after a call was given up is told to wait for it, and is no v
 test('a run with a long history is not ended by its own replay', async () => {
   const w = await world([readingTool('look', () => 1)]);
   const version = await w.deploy(
-    `{ name: 'a', uses: { look: 'tool:look' }, ceilings: { crank_cpu_ms: 3000 }, async run({ caps, sleep }) { for (let i = 0; i < 12; i++) { for (let k = 0; k < 4e7; k++); await caps.look({}) } await sleep(100); return 'over' } }`,
+    `{ name: 'a', uses: { look: 'tool:look' }, ceilings: { crank_cpu_ms: 3000 }, async run({ caps, sleep }) { for (let i = 0; i < 12; i++) { for (let k = 0; k < 4e7; k++); await caps.look({ i }) } await sleep(100); return 'over' } }`,
   );
   const { id, ended } = await w.submit(version);
   await w.until(id, (view) => view?.waiting === 'timer');
