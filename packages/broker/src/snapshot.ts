@@ -27,6 +27,7 @@ export interface LedgerSnapshot {
   readonly spent: Amounts;
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly refusedFor: readonly string[];
+  readonly cancelled?: NonNullable<Ledger['cancelled']>;
 }
 
 /** All that a ledger knows of a run with nothing on its way to a tool: what fold would make of its journal once more. */
@@ -79,5 +80,6 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     spent: ledger.spent(),
     caps: [...ledger.caps],
     refusedFor: [...ledger.refusedFor],
+    ...(ledger.cancelled === undefined ? {} : { cancelled: ledger.cancelled }),
   };
 }
