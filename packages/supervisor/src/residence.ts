@@ -196,7 +196,9 @@ export class Residence {
       const stored = await this.#options.store.run(id);
       // Whoever is paused stays where it is; resuming it brings it back.
       if (stored === undefined || stored.status.lifecycle === 'ended' || stored.status.control !== 'none') return;
-      await this.#revive(id);
+      // Somebody else may have brought it back while the store was asked: then it is held already, and must not be claimed again.
+      if (this.knows(id)) this.hint(id);
+      else await this.#revive(id);
     } catch {
       // Said where it was found; the sweep asks again where that can help.
     }
