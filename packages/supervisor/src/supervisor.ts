@@ -264,7 +264,8 @@ export class Supervisor {
         return life.ended(id);
       },
     };
-    if (!claim) {
+    // Somebody may have found it in the store, and asked for it, before we were told that it is there.
+    if (!claim || this.#residence.knows(id)) {
       this.#residence.hint(id);
       return submitted;
     }
