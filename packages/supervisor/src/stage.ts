@@ -450,6 +450,8 @@ export class Stage {
     const crank = run?.onCpu;
     const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     const condemned = this.#condemned.delete(cell);
+    // Whoever was on its CPU has moved on long since, and waits for its turn elsewhere.
+    if (condemned) this.#cells.get(cell)?.byAssignment.clear();
     this.#evacuate(cell);
     this.#cells.delete(cell);
     cell.task = undefined;
