@@ -249,9 +249,10 @@ export class Residence {
     }
     run.lastUsed = clock.monotonic();
     runs.set(id, run);
+    // Before anybody gets hold of it, and before it cranks: what is under way from now on was not left behind by anyone.
+    this.#options.onWoken(run);
     // What was delivered while the inbox was being read.
     await this.#refresh(run);
-    this.#options.onWoken(run);
     return run;
   }
 
