@@ -7,7 +7,6 @@ import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports';
 import type { Store, StoredRun } from '@corral/protocol/store';
 import type { Run } from './runs/run.ts';
@@ -88,9 +87,21 @@ export class Residence {
   async hold(id: RunId): Promise<Run | undefined> {
     for (;;) {
       const run = this.#options.runs.get(id);
-      if (run?.parking === undefined) return run ?? (await this.#revive(id));
-      await run.parking;
+      if (run === undefined) {
+        if ((await this.#revive(id)) === undefined) return undefined;
+      } else if (run.parking !== undefined) await run.parking;
+      else {
+        // It stays until whoever asked has had their turn.
+        run.asked += 1;
+        this.#options.clock.after(0, () => (run.asked -= 1));
+        return run;
+      }
     }
+  }
+
+  /** Whether a run is in memory, or on its way there. */
+  knows(id: RunId): boolean {
+    return this.#options.runs.has(id) || this.#reviving.has(id);
   }
 
   /** Something may have arrived for a run. Calling this once too often does no harm. */
@@ -314,6 +325,8 @@ export class Residence {
   #isParkable(run: Run): boolean {
     const { broker, stage, runs } = this.#options;
     if (this.#closed || runs.get(run.id) !== run || run.parking !== undefined || run.outcome !== undefined) return false;
+    // The grace of one that was asked to stop runs here, and is soon over.
+    if (run.asked > 0 || run.ledger.cancelled !== undefined) return false;
     if (run.onCpu !== undefined || stage.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
     // A paused run may leave with what waits for it, as long as the store has that too.
     if (run.control === 'none' && run.ledger.held === undefined ? run.queue.length > 0 : !run.isDurable) return false;
@@ -321,13 +334,12 @@ export class Residence {
     return true;
   }
 
-  /** When it must be looked at though nothing arrives: the end of its wall time, or of the grace to stop. */
+  /** When it must be looked at though nothing arrives: the end of its wall time. */
   #deadline(run: Run, now: number): number | undefined {
     if (run.control !== 'none' || run.ledger.held !== undefined || run.ledger.began_at === undefined) return undefined;
     const { clock } = this.#options;
     const left = run.wallSince === undefined ? run.wallLeft_ms : run.wallLeft_ms - (clock.monotonic() - run.wallSince);
-    const grace = run.ledger.cancelled === undefined ? Number.POSITIVE_INFINITY : MACHINE.cancel_grace_ms.default;
-    return Math.ceil(now + Math.max(1, Math.min(left, grace)));
+    return Math.ceil(now + Math.max(1, left));
   }
 
   #forget(run: Run): void {
