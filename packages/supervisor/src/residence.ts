@@ -135,28 +135,34 @@ export class Residence {
     run.parking = (async () => {
       const { store, clock } = this.#options;
       try {
-        parked = await store.park(
+        const given = await store.park(
           run.id,
           run.epoch,
           run.lastInbox,
           this.#deadline(run, clock.now()),
           JSON.stringify(run.ledger.save(run.lastAt)),
         );
-        // A timer fired meanwhile, or a message came after all.
-        if (parked && run.queue.length > 0 && run.control === 'none') {
-          parked = false;
-          const claimed = await store.claim(run.id);
-          if (claimed !== undefined) run.epoch = claimed.epoch;
-        }
+        if (!given) return;
       } catch {
         // The store has no space for it now, or is closing: the run stays.
-        parked = false;
+        return;
       }
+      // A timer fired meanwhile, or a message came after all.
+      if (run.queue.length > 0 && run.control === 'none') {
+        // If it cannot be claimed back it is parked; the store has what came for it, and the sweep finds it.
+        const claimed = await store.claim(run.id).catch(() => undefined);
+        if (claimed !== undefined) {
+          run.epoch = claimed.epoch;
+          return;
+        }
+      }
+      // In the same breath as the look at its queue: whatever comes from here on finds it gone.
+      parked = true;
+      this.#forget(run);
     })();
     await run.parking;
     run.parking = undefined;
-    if (parked) this.#forget(run);
-    else this.#options.stage.wake(run);
+    if (!parked) this.#options.stage.wake(run);
     return parked;
   }
 
