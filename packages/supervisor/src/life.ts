@@ -370,15 +370,12 @@ export class Life {
     );
   }
 
-  /** What follows at once from the end of a run, before it is durable: it gets no CPU, no timers, and its children go with it. */
+  /** What follows at once from the end of a run, before it is durable: it gets no CPU and no timers. */
   #close(run: Run, outcome: Outcome): void {
     run.outcome = outcome;
     run.queue.length = 0;
     this.#stopClocks(run);
     this.#options.stage().leave(run);
-    for (const pending of run.ledger.pending.values()) {
-      if (pending.kind === 'child') this.killChild(pending.run, run.id);
-    }
   }
 
   /** A child goes with its parent, wherever it is. */
@@ -429,12 +426,12 @@ export class Life {
 
   async #spawned(record: RunRecord): Promise<void> {
     const parent = record.parent && this.#options.runs.get(record.parent.run);
-    // Its parent was given up meanwhile: the child is in the store, and comes from there.
-    if (parent === undefined) return this.#options.residence().hint(record.id);
+    // Its parent was given up meanwhile, or somebody has asked for the child: it is in the store, and comes from there.
+    if (parent === undefined || parent.outcome !== undefined || this.#options.residence().knows(record.id))
+      return this.#options.residence().hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
     const run = new Run(new Ledger(record), bundle, 1);
     this.adopt(run);
-    if (parent.outcome !== undefined) this.killChild(run.id, parent.id);
   }
 
   /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
@@ -452,6 +449,8 @@ export class Life {
       run.outcome = outcome;
       this.#options.tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
       this.#options.runs.delete(id);
+      // Only now: had the store refused the end, they would have died of nothing.
+      for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') this.killChild(pending.run, id);
     }
     this.#resolve(id, outcome);
   }
