@@ -283,7 +283,6 @@ export class Ledger {
     this.version = from.version;
     this.bundle = from.bundle;
     this.header = from.header;
-    this.cancelled = from.cancelled && { ...from.cancelled };
     this.listening = false;
     this.segment_cpu_us = 0;
     this.segment_entries = 0;

@@ -27,7 +27,6 @@ export interface LedgerSnapshot {
   readonly spent: Amounts;
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly refusedFor: readonly string[];
-  readonly cancelled?: NonNullable<Ledger['cancelled']>;
 }
 
 /** All that a ledger knows of a run with nothing on its way to a tool: what fold would make of its journal once more. */
@@ -80,6 +79,5 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     spent: ledger.spent(),
     caps: [...ledger.caps],
     refusedFor: [...ledger.refusedFor],
-    ...(ledger.cancelled === undefined ? {} : { cancelled: ledger.cancelled }),
   };
 }

@@ -379,10 +379,11 @@ export class Life {
   }
 
   /** A child goes with its parent, wherever it is. */
-  killChild(child: RunId, parent: RunId): void {
+  killChild(child: RunId): void {
     const kill = async () => {
       const run = await this.#options.residence().hold(child);
-      if (run !== undefined && run.outcome === undefined) await this.#options.control().kill(child, `run:${parent}`, 'its parent ended');
+      if (run === undefined || run.outcome !== undefined) return;
+      await this.#options.control().kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
     };
     kill().catch((error: unknown) => {
       // Whatever could not be read will be found damaged; whatever could not be written is tried again.
@@ -450,7 +451,7 @@ export class Life {
       this.#options.tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
       this.#options.runs.delete(id);
       // Only now: had the store refused the end, they would have died of nothing.
-      for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') this.killChild(pending.run, id);
+      for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') this.killChild(pending.run);
     }
     this.#resolve(id, outcome);
   }

@@ -349,7 +349,7 @@ export class Supervisor {
       // What cannot be brought back is quarantined, by itself; the others go on.
       await Promise.all(found.map((id) => this.#residence.hold(id).catch(() => undefined)));
     }
-    for (const orphan of await store.orphans()) this.#life.killChild(orphan, '' as RunId);
+    for (const orphan of await store.orphans()) this.#life.killChild(orphan);
     this.#residence.open();
     await this.#residence.sweep();
   }
