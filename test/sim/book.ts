@@ -55,6 +55,8 @@ export class Book {
   /** Runs that may have been lost with a cell, and how many cells died by themselves. */
   readonly blamed = new Set<RunId>();
   deaths = 0;
+  hostsLost = 0;
+  readonly quarantined = new Set<RunId>();
   /** What a run may be ended for, since it did it. */
   readonly excused = new Map<RunId, Set<string>>();
   /** The first thing that did not hold. */

@@ -76,6 +76,8 @@ export function lostWake(book: Book, known: Known): string | undefined {
   const run = known.record.id;
   const stored = book.core.run(run);
   if (stored === undefined) return 'it is not in the store';
+  // It is kept still until somebody has looked.
+  if (book.quarantined.has(run)) return undefined;
   if (stored.status.control !== 'none') return `it is ${stored.status.control}`;
   const [item] = book.core.inbox(run);
   if (item !== undefined) return `a ${item.delivery.kind} waits in its inbox as number ${item.seq}`;

@@ -114,12 +114,31 @@ export class Oracle extends Book {
       case 'park':
         return this.#parking(args as [RunId, number, number]);
       case 'quarantine':
-        return () => this.broken(`7: ${String(args[0])} is quarantined as damaged: ${String(args[1])}`);
+        return () => this.#quarantined(args[0] as RunId, String(args[1]));
+      case 'bury':
+        return () => {
+          const known = this.runs.get(args[0] as RunId);
+          this.must(
+            known !== undefined && this.quarantined.has(known.record.id),
+            () => `8: ${String(args[0])} is buried though it can be read`,
+          );
+          if (known !== undefined) known.outcome = args[1] as Outcome;
+        };
       case 'commit':
         return () => this.#committed(args[0] as Commit);
       default:
         return () => undefined;
     }
+  }
+
+  /** Nothing is ever damaged here; but a run that is at work whenever its host dies comes under suspicion. */
+  #quarantined(run: RunId, reason: string): void {
+    this.must(reason.includes('hosts in a row died') && this.hostsLost >= 3, () => `7: ${run} is quarantined: ${reason}`);
+    this.quarantined.add(run);
+    const known = this.runs.get(run);
+    if (known === undefined) return;
+    known.parked = true;
+    known.control = 'quarantined';
   }
 
   #claimed(stored: StoredRun | undefined): void {

@@ -226,6 +226,7 @@ export class World {
     const { host } = this;
     if (host?.alive !== true) return;
     this.#say('host dies');
+    this.oracle.hostsLost += 1;
     host.alive = false;
     this.cells.orphaned();
     this.disk.crash();
