@@ -35,6 +35,13 @@ export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; r
 
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
 
+/** Asked in the same breath in which the command is carried out: another one may have ended the run in between. */
+function alive(id: RunId, run: Run | undefined): Run {
+  if (run === undefined || run.outcome !== undefined)
+    throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
+  return run;
+}
+
 interface Details {
   readonly cell_killed?: boolean;
   readonly grants_revoked?: number;
@@ -73,6 +80,8 @@ export class Control {
         // A signal is obeyed a moment after it was sent.
         while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
       }
+      // While it came to a stand, it may have ended.
+      alive(id, run);
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control: 'paused', by, reason });
       return this.#receipt(run, 'pause', by, reason, latency_ms);
@@ -132,7 +141,7 @@ export class Control {
     const began = clock.monotonic();
     let run: Run;
     try {
-      run = await this.#find(id);
+      run = alive(id, await this.#options.hold(id));
     } catch (error) {
       // Nothing of it can run, since it cannot be read; so it is enough to say that it has ended.
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
@@ -166,8 +175,8 @@ export class Control {
       }),
     );
     const durable = end(run, { kind: 'killed', by, reason }, true);
-    // It is awaited below; until then, a refusal is nobody's surprise.
-    durable.catch(() => undefined);
+    // They are awaited below; until then, a refusal is nobody's surprise.
+    for (const written of [durable, ...receipts]) written.catch(() => undefined);
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;
     await durable;
@@ -280,7 +289,7 @@ export class Control {
     const before = this.#turns.get(id);
     const turn = (async () => {
       await before?.catch(() => undefined);
-      return work(await this.#find(id));
+      return work(alive(id, await this.#options.hold(id)));
     })();
     this.#turns.set(id, turn);
     try {
@@ -288,13 +297,6 @@ export class Control {
     } finally {
       if (this.#turns.get(id) === turn) this.#turns.delete(id);
     }
-  }
-
-  async #find(id: RunId): Promise<Run> {
-    const run = await this.#options.hold(id);
-    if (run === undefined || run.outcome !== undefined)
-      throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
-    return run;
   }
 
   #receipt(run: Run, operation: Receipt['operation'], by: string, reason: string, latency_ms: number, details: Details = {}): Receipt {

@@ -233,7 +233,7 @@ export class Life {
     const { task } = cell;
     if (run !== undefined && task?.assignment !== run.seat?.assignment) {
       // It is blamed for what it did before, while another is at work or nobody is.
-      if (run.outcome === undefined) void this.end(run, { kind: 'exceeded', limit, message }, false);
+      if (run.outcome === undefined) this.endSoon(run, { kind: 'exceeded', limit, message }, false);
       this.#options.stage().condemn(cell, undefined);
       return;
     }
