@@ -42,6 +42,7 @@ export interface ResidenceOptions {
 
 /** Hosts that may die under a run that gets no further, before it is suspected of having killed them. */
 const ATTEMPTS = 3;
+const RETRY_MS = 1_000;
 /** Wake-ups that one sweep follows. */
 const SWEEP_RUNS = 256;
 /** What no trying again would change. */
@@ -97,6 +98,12 @@ export class Residence {
         return run;
       }
     }
+  }
+
+  /** A run is nobody's and could not be brought back, for want of space perhaps: it is tried again, for no sweep looks for it. */
+  retry(id: RunId, error: unknown): void {
+    if (this.#closed || !(error instanceof CorralError) || QUARANTINED.has(error.code)) return;
+    this.#options.clock.after(RETRY_MS, () => void this.hold(id).catch((again) => this.retry(id, again)));
   }
 
   /** Whether a run is in memory, or on its way there. */
@@ -261,7 +268,7 @@ export class Residence {
       if (QUARANTINED.has(reason.code)) {
         await store.quarantine(id, reason.message);
         this.#options.onDamaged(id, reason);
-      } else await this.#giveBack(id);
+      } else if (!(await this.#giveBack(id))) this.retry(id, reason);
       throw reason;
     }
     run.lastUsed = clock.monotonic();
@@ -274,12 +281,13 @@ export class Residence {
   }
 
   /** It could not be read now: back into the store it goes, where the sweep finds it. */
-  async #giveBack(id: RunId): Promise<void> {
+  async #giveBack(id: RunId): Promise<boolean> {
     const { store } = this.#options;
     for (let tries = 0; tries < GIVE_BACK; tries++) {
       const stored = await store.run(id).catch(() => undefined);
-      if (stored === undefined || (await store.park(id, stored.epoch, stored.inbox, undefined).catch(() => false))) return;
+      if (stored === undefined || (await store.park(id, stored.epoch, stored.inbox, undefined).catch(() => false))) return true;
     }
+    return false;
   }
 
   /** Takes over what the store has for a run. */

@@ -347,7 +347,7 @@ export class Supervisor {
       after = found.at(-1);
       if (after === undefined) break;
       // What cannot be brought back is quarantined, by itself; the others go on.
-      await Promise.all(found.map((id) => this.#residence.hold(id).catch(() => undefined)));
+      await Promise.all(found.map((id) => this.#residence.hold(id).catch((error) => this.#residence.retry(id, error))));
     }
     for (const orphan of await store.orphans()) this.#life.killChild(orphan);
     this.#residence.open();
