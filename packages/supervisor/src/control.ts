@@ -243,16 +243,25 @@ export class Control {
 
   /** Lets the wall clock of a run go on. */
   startWall(run: Run): void {
-    const { clock } = this.#options;
+    const { clock, hold } = this.#options;
     run.wallSince = clock.monotonic();
-    run.stopWall = clock.after(run.wallLeft_ms, () => {
+    const expire = () => {
       if (run.outcome !== undefined) return;
+      if (run.parking !== undefined) {
+        // Once it is parked it is another's to end, and its time is looked at when it is brought back.
+        hold(run.id).then(
+          (held) => held === run && expire(),
+          () => undefined,
+        );
+        return;
+      }
       this.#endSoon(run, {
         kind: 'exceeded',
         limit: 'wall',
         message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`,
       });
-    });
+    };
+    run.stopWall = clock.after(run.wallLeft_ms, expire);
   }
 
   stopWall(run: Run): void {
