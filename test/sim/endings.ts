@@ -22,7 +22,7 @@ export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Com
           JSON.stringify(finished.output) === JSON.stringify(outcome.output),
       );
     case 'cancelled':
-      return must(book.cancelAsked.has(run) && known.cancelled);
+      return must(book.cancelAsked.has(run));
     case 'killed': {
       // By an operator, or with one of its ancestors.
       for (const one of book.lineage(known)) {

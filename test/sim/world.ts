@@ -238,6 +238,7 @@ export class World {
     const { host } = this;
     if (host?.alive !== true || host.supervisor === undefined) return;
     this.#say('host closes');
+    this.oracle.hostsLost += 1;
     void host.supervisor.close().then(() => {
       if (!host.alive) return undefined;
       host.alive = false;
