@@ -193,7 +193,7 @@ export class Life {
     const outcome = this.#options.broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us } satisfies Crank);
     if (outcome !== undefined) this.#close(run, outcome);
     else if (run.ledger.segment_entries === 0) this.#beginSegment(run);
-    else void this.#endIfStalled(run);
+    else void this.endIfStalled(run);
   }
 
   /** The run's isolate is gone, its cell lives on. */
@@ -345,9 +345,15 @@ export class Life {
   }
 
   /** Nothing in flight, no timer, no child, nobody who could write: it can never wake (DESIGN 2). */
-  async #endIfStalled(run: Run): Promise<void> {
+  async endIfStalled(run: Run): Promise<void> {
     const { grants, store, broker } = this.#options;
-    const idle = () => run.outcome === undefined && run.ledger.pending.size === 0 && run.queue.length === 0 && run.onCpu === undefined;
+    const idle = () =>
+      run.outcome === undefined &&
+      run.control === 'none' &&
+      run.ledger.held === undefined &&
+      run.ledger.pending.size === 0 &&
+      run.queue.length === 0 &&
+      run.onCpu === undefined;
     if (!idle()) return;
     const own = run.ledger.caps.get(0);
     if (run.ledger.listening && own !== undefined) {

@@ -32,6 +32,8 @@ export interface ResidenceOptions {
   readonly revive: (stored: StoredRun) => Promise<Run>;
   /** It is in memory again: sets going what it waits for. */
   readonly onWoken: (run: Run) => void;
+  /** It has been given all that waited for it. */
+  readonly onCaughtUp: (run: Run) => void;
   /** It is about to be forgotten. */
   readonly onParked: (run: Run) => void;
   /** It cannot be brought back, for this reason; it has been quarantined. */
@@ -277,6 +279,7 @@ export class Residence {
     this.#options.onWoken(run);
     // What was delivered while the inbox was being read.
     await this.#refresh(run);
+    this.#options.onCaughtUp(run);
     return run;
   }
 

@@ -192,6 +192,7 @@ export class Supervisor {
           stored,
         ),
       onWoken: (run) => life.woken(run),
+      onCaughtUp: (run) => void life.endIfStalled(run),
       onParked: (run) => life.parked(run),
       onDamaged: (run, error) => this.#tell({ kind: 'damaged', run, error }),
       onVacant: (tenant) => this.#vacate(tenant),
