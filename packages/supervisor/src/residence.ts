@@ -278,8 +278,7 @@ export class Residence {
     // Before anybody gets hold of it, and before it cranks: what is under way from now on was not left behind by anyone.
     this.#options.onWoken(run);
     // What was delivered while the inbox was being read.
-    await this.#refresh(run);
-    this.#options.onCaughtUp(run);
+    if (await this.#refresh(run)) this.#options.onCaughtUp(run);
     return run;
   }
 
@@ -293,15 +292,16 @@ export class Residence {
     return false;
   }
 
-  /** Takes over what the store has for a run. */
-  async #refresh(run: Run): Promise<void> {
+  /** Takes over what the store has for a run; false where the store cannot say. */
+  async #refresh(run: Run): Promise<boolean> {
     const { store, stage } = this.#options;
     try {
       for (const { seq, delivery } of await store.inbox(run.id, run.lastInbox)) if (run.outcome === undefined) run.receive(delivery, seq);
     } catch {
-      return;
+      return false;
     }
     stage.wake(run);
+    return true;
   }
 
   /** A run that has nothing to do leaves memory; if this host must remember something about it, at least its isolate goes. */
