@@ -113,7 +113,7 @@ export class Disk {
             answer = () => resolve(value as never);
           } catch (error) {
             if (!(error instanceof CorralError)) this.#observer.broken(`the store failed to read ${op}: ${String(error)}`);
-            answer = () => reject(error as CorralError);
+            answer = () => reject(error);
           }
           this.#timeline.after(this.#dice.spread(0.01, 0.5) * this.slow, () => alive() && answer());
         });

@@ -16,7 +16,12 @@ import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';
 import type { Body } from './guest.ts';
 
+/** How late a timer may fire that nothing keeps. */
+const LATE_MS = 1_500;
+
 export class Oracle extends Book {
+  /** From when on nothing goes wrong, in milliseconds since 1970. */
+  calmFrom = Number.POSITIVE_INFINITY;
   /** Runs of which an operator has a receipt. */
   readonly killed = new Set<RunId>();
   readonly paused = new Set<RunId>();
@@ -277,7 +282,14 @@ export class Oracle extends Book {
           timer !== undefined && delivery.at >= timer.due,
           () => `7: ${where}: timer ${delivery.id} fires at ${delivery.at}; it is due at ${timer?.due}`,
         );
-        if (timer !== undefined) timer.over = true;
+        if (timer === undefined) return;
+        timer.over = true;
+        const late = delivery.at - timer.due;
+        // Once nothing goes wrong any more, nothing keeps it either.
+        this.must(
+          timer.due < this.calmFrom || late < LATE_MS || known.paused_ms > 0,
+          () => `7: ${where}: timer ${delivery.id} fires ${late} ms after it was due`,
+        );
         return;
       }
       case 'child_ended': {

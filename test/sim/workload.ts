@@ -118,7 +118,10 @@ const call = (dice: Dice, caps: readonly string[]): Step & { readonly do: 'call'
   n: dice.below(10),
   ...(dice.chance(0.1) ? { timeout_ms: 1 + dice.below(50) } : {}),
 });
-const sleep = (dice: Dice): Step => ({ do: 'sleep', ms: Math.round(dice.spread(1, 3_000)) });
+const sleep = (dice: Dice): Step => ({
+  do: 'sleep',
+  ms: Math.round(dice.chance(0.2) ? dice.spread(3_000, 10_000) : dice.spread(1, 3_000)),
+});
 const some = (dice: Dice, caps: readonly string[]): Step => (dice.chance(0.7) ? call(dice, caps) : sleep(dice));
 const narrowed = (dice: Dice, from: string) => ({
   from,

@@ -403,6 +403,7 @@ export class World {
   async #settle(): Promise<void> {
     this.#chaos = false;
     this.#say('the trouble is over');
+    this.oracle.calmFrom = this.oracle.now() + 500;
     this.disk.full = false;
     this.disk.slow = 1;
     this.cells.calm = this.powers.calm = true;
