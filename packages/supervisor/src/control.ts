@@ -18,6 +18,8 @@ export interface ControlOptions {
   readonly stage: Stage;
   /** The run in memory, brought back if need be. */
   readonly hold: (id: RunId) => Promise<Run | undefined>;
+  /** Ends a child that its parent leaves behind. */
+  readonly killChild: (id: RunId) => Promise<void>;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
   readonly pause_grace_ms: number;
   /** Ends a run and resolves once that is durable. */
@@ -137,7 +139,7 @@ export class Control {
    * it is on the CPU, its children likewise. The receipt comes when all of that is true and durable.
    */
   async kill(id: RunId, by: string, reason: string): Promise<Receipt> {
-    const { clock, end, gone } = this.#options;
+    const { clock, end, gone, killChild } = this.#options;
     const began = clock.monotonic();
     let run: Run;
     try {
@@ -180,12 +182,15 @@ export class Control {
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;
     await durable;
+    const ended = await Promise.all(receipts);
+    // One that was being born was not there yet to be killed.
+    await Promise.all(children.map((child) => killChild(child)));
     return this.#receipt(run, 'kill', by, reason, latency_ms, {
       cell_killed: onCpu,
       grants_revoked: run.ledger.caps.size,
       calls_aborted: underway.length,
       calls_unknown: unknown.map((call) => call.id),
-      children: (await Promise.all(receipts)).filter((receipt) => receipt !== undefined),
+      children: ended.filter((receipt) => receipt !== undefined),
     });
   }
 

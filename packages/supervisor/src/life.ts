@@ -384,18 +384,22 @@ export class Life {
     this.#options.stage().leave(run);
   }
 
-  /** A child goes with its parent, wherever it is. */
-  killChild(child: RunId): void {
+  /** A child goes with its parent, wherever it is. Resolves once its end is durable, or will be tried again. */
+  async killChild(child: RunId): Promise<void> {
+    const { residence, control } = this.#options;
     const kill = async () => {
-      const run = await this.#options.residence().hold(child);
+      // Somebody may have asked for it while it was being born, and be told that it is not there; so it is asked for once more.
+      const run = (await residence().hold(child)) ?? (await residence().hold(child));
       if (run === undefined || run.outcome !== undefined) return;
-      await this.#options.control().kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
+      await control().kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
     };
-    kill().catch((error: unknown) => {
+    try {
+      await kill();
+    } catch (error) {
       // Whatever could not be read will be found damaged; whatever could not be written is tried again.
       if (error instanceof CorralError && (error.code === 'CORRAL_RUN_UNKNOWN' || error.code === 'CORRAL_JOURNAL_DAMAGED')) return;
       this.#later(kill);
-    });
+    }
   }
 
   /** Tries something that the store refused until it no longer does. */
@@ -457,7 +461,7 @@ export class Life {
       this.#options.tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
       this.#options.runs.delete(id);
       // Only now: had the store refused the end, they would have died of nothing.
-      for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') this.killChild(pending.run);
+      for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') void this.killChild(pending.run);
     }
     this.#resolve(id, outcome);
   }

@@ -202,6 +202,7 @@ export class Supervisor {
       broker,
       stage,
       hold: (id) => this.#residence.hold(id),
+      killChild: (id) => this.#life.killChild(id),
       pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
       tool,
       end: (run, outcome, revoke) => life.end(run, outcome, revoke),
@@ -350,7 +351,7 @@ export class Supervisor {
       // What cannot be brought back is quarantined, by itself; the others go on.
       await Promise.all(found.map((id) => this.#residence.hold(id).catch((error) => this.#residence.retry(id, error))));
     }
-    for (const orphan of await store.orphans()) this.#life.killChild(orphan);
+    for (const orphan of await store.orphans()) void this.#life.killChild(orphan);
     this.#residence.open();
     await this.#residence.sweep();
   }
