@@ -39,6 +39,12 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'decide-again': [
     {
       file: 'supervisor/src/runs/revive.ts',
+      piece: 'ledger.load(saved);',
+      becomes: `ledger.load({ ...saved, pending: saved.pending.map((one) =>
+      one.kind === 'timer' ? { ...one, due: clock.now() + one.due - saved.lastAt } : one) });`,
+    },
+    {
+      file: 'supervisor/src/runs/revive.ts',
       piece: 'fold(ledger, entry, checkpoint);\n    lastAt',
       becomes: `fold(ledger, { ...entry, decisions: entry.decisions.map((decision) => {
       const spent = chain.some(({ id, uses, used }) => id === decision.grant && uses !== undefined && used >= uses);
