@@ -84,6 +84,7 @@ export class Broker {
   readonly #dispatcher: Dispatcher;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
+  readonly #refusals = new WeakMap<BusRun, CorralError>();
   #closed = false;
 
   /** @param events asked for when something happens, so that whoever listens may be made later */
@@ -302,7 +303,9 @@ export class Broker {
     try {
       return await this.#commit(run, entry, ...more);
     } catch (error) {
-      const reason = internal(error);
+      // What follows a refused commit is refused too; the reason is the first one.
+      const reason = this.#refusals.get(run) ?? internal(error);
+      this.#refusals.set(run, reason);
       this.#events.refused(run.ledger.record.id, epoch, reason);
       throw reason;
     }
@@ -356,6 +359,10 @@ export class Broker {
     const last = this.#committing.get(record.id);
     try {
       result = await committing;
+    } catch (error) {
+      // The children it would have had hold nothing.
+      for (const grant of batch.grants) this.#powers.grants.release(grant.id);
+      throw error;
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }

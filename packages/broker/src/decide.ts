@@ -373,13 +373,14 @@ function within(most: Ceilings, wanted: Ceilings): Ceilings {
   ) as Ceilings;
 }
 
-/** What a child gets: what was named, which must be there; of the rest a default, as far as it is there. */
+/**
+ * What a child gets: what was named, which must be there; of the rest a default, as far as it is there. Nobody gives away all of
+ * the CPU time without having said so: without any, its own next crank would end the giver.
+ */
 function share(ledger: Ledger, named: Budget): Record<BudgetName, number> {
+  const spare = (name: BudgetName) => Math.floor(name === 'cpu_ms' ? ledger.purse.left(name) / 2 : ledger.purse.left(name));
   return Object.fromEntries(
-    BUDGET_NAMES.map((name) => [
-      name,
-      named[name] ?? Math.max(BUDGETS[name].min, Math.min(SPAWN_BUDGET[name], Math.floor(ledger.purse.left(name)))),
-    ]),
+    BUDGET_NAMES.map((name) => [name, named[name] ?? Math.max(BUDGETS[name].min, Math.min(SPAWN_BUDGET[name], spare(name)))]),
   ) as Record<BudgetName, number>;
 }
 

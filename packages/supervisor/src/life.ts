@@ -4,8 +4,8 @@
  */
 import type { Broker, BusEvents, Crank } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
-import { targetName, type Grants } from '@corral/policy/grants';
-import type { CapabilityView, Delivery, PendingDelivery, StartDelivery } from '@corral/protocol/delivery';
+import type { Grants } from '@corral/policy/grants';
+import type { Delivery, PendingDelivery } from '@corral/protocol/delivery';
 import { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -20,6 +20,7 @@ import type { Cell, Task } from './cells/cell.ts';
 import type { Control } from './control.ts';
 import { viewOf, type Observation } from './observe.ts';
 import { differenceOf, outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
+import { startOf } from './start.ts';
 import type { Residence } from './residence.ts';
 import { Run, type OnCpu } from './runs/run.ts';
 import { billed } from './cells/usage.ts';
@@ -81,7 +82,7 @@ export class Life {
       run.control = 'quarantined';
       this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
-    run.queue.push({ delivery: this.startOf(run), inbox: undefined });
+    run.queue.push({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
     this.#options.stage().wake(run);
   }
 
@@ -150,21 +151,6 @@ export class Life {
     this.#options.tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
   }
 
-  /** What a run begins with, at its very start or after a checkpoint. */
-  startOf({ ledger }: { readonly ledger: Ledger }): Omit<StartDelivery, 'at'> {
-    const { record, checkpoint } = ledger;
-    const caps: Record<string, CapabilityView> = {};
-    for (const { alias, cap, grant } of record.caps) {
-      const target = this.#options.grants.get(grant)?.target;
-      if (alias === '' || target === undefined) continue;
-      caps[alias] = { cap, kind: target.kind, name: target.kind === 'tool' ? target.tool : targetName(target) };
-    }
-    const start = { kind: 'start' as const, run: record.id, input: record.input, caps, budget: record.budget };
-    if (checkpoint === undefined) return start;
-    const unread = checkpoint.unread as unknown as NonNullable<StartDelivery['unread']>;
-    return { ...start, state: checkpoint.state, next_id: ledger.lastId + 1, ...(unread.length === 0 ? {} : { unread }) };
-  }
-
   /** Something is there for a run: an item of its inbox, or what only this host knows of, such as a tool's reply. */
   deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
     const run = this.#options.runs.get(id);
@@ -210,7 +196,7 @@ export class Life {
     const outcome = this.#options.broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us } satisfies Crank);
     if (outcome !== undefined) this.#close(run, outcome);
     else if (run.ledger.segment_entries === 0) this.#beginSegment(run);
-    else void this.#endIfStalled(run);
+    else void this.endIfStalled(run);
   }
 
   /** The run's isolate is gone, its cell lives on. */
@@ -249,7 +235,7 @@ export class Life {
     const { task } = cell;
     if (run !== undefined && task?.assignment !== run.seat?.assignment) {
       // It is blamed for what it did before, while another is at work or nobody is.
-      if (run.outcome === undefined) void this.end(run, { kind: 'exceeded', limit, message }, false);
+      if (run.outcome === undefined) this.endSoon(run, { kind: 'exceeded', limit, message }, false);
       this.#options.stage().condemn(cell, undefined);
       return;
     }
@@ -377,9 +363,15 @@ export class Life {
   }
 
   /** Nothing in flight, no timer, no child, nobody who could write: it can never wake (DESIGN 2). */
-  async #endIfStalled(run: Run): Promise<void> {
+  async endIfStalled(run: Run): Promise<void> {
     const { grants, store, broker } = this.#options;
-    const idle = () => run.outcome === undefined && run.ledger.pending.size === 0 && run.queue.length === 0 && run.onCpu === undefined;
+    const idle = () =>
+      run.outcome === undefined &&
+      run.control === 'none' &&
+      run.ledger.held === undefined &&
+      run.ledger.pending.size === 0 &&
+      run.queue.length === 0 &&
+      run.onCpu === undefined;
     if (!idle()) return;
     const own = run.ledger.caps.get(0);
     if (run.ledger.listening && own !== undefined) {
@@ -402,28 +394,30 @@ export class Life {
     );
   }
 
-  /** What follows at once from the end of a run, before it is durable: it gets no CPU, no timers, and its children go with it. */
+  /** What follows at once from the end of a run, before it is durable: it gets no CPU and no timers. */
   #close(run: Run, outcome: Outcome): void {
     run.outcome = outcome;
     run.queue.length = 0;
     this.#stopClocks(run);
     this.#options.stage().leave(run);
-    for (const pending of run.ledger.pending.values()) {
-      if (pending.kind === 'child') this.killChild(pending.run, run.id);
-    }
   }
 
-  /** A child goes with its parent, wherever it is. */
-  killChild(child: RunId, parent: RunId): void {
+  /** A child goes with its parent, wherever it is. Resolves once its end is durable, or will be tried again. */
+  async killChild(child: RunId): Promise<void> {
+    const { residence, control } = this.#options;
     const kill = async () => {
-      const run = await this.#options.residence().hold(child);
-      if (run !== undefined && run.outcome === undefined) await this.#options.control().kill(child, `run:${parent}`, 'its parent ended');
+      // Somebody may have asked for it while it was being born, and be told that it is not there; so it is asked for once more.
+      const run = (await residence().hold(child)) ?? (await residence().hold(child));
+      if (run === undefined || run.outcome !== undefined) return;
+      await control().kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
     };
-    kill().catch((error: unknown) => {
+    try {
+      await kill();
+    } catch (error) {
       // Whatever could not be read will be found damaged; whatever could not be written is tried again.
       if (error instanceof CorralError && (error.code === 'CORRAL_RUN_UNKNOWN' || error.code === 'CORRAL_JOURNAL_DAMAGED')) return;
       this.#later(kill);
-    });
+    }
   }
 
   /** Tries something that the store refused until it no longer does. */
@@ -462,18 +456,18 @@ export class Life {
 
   async #spawned(record: RunRecord): Promise<void> {
     const parent = record.parent && this.#options.runs.get(record.parent.run);
-    // Its parent was given up meanwhile: the child is in the store, and comes from there.
-    if (parent === undefined) return this.#options.residence().hint(record.id);
+    // Its parent was given up meanwhile, or somebody has asked for the child: it is in the store, and comes from there.
+    if (parent === undefined || parent.outcome !== undefined || this.#options.residence().knows(record.id))
+      return this.#options.residence().hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
     const run = new Run(new Ledger(record, parent.ledger.tracked), bundle, 1);
     this.adopt(run);
-    if (parent.outcome !== undefined) this.killChild(run.id, parent.id);
   }
 
   /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
   #beginSegment(run: Run): void {
     this.#options.stage().unseat(run);
-    run.queue.unshift({ delivery: this.startOf(run), inbox: undefined });
+    run.queue.unshift({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
     this.#options.stage().wake(run);
   }
 
@@ -485,6 +479,8 @@ export class Life {
       run.outcome = outcome;
       this.#options.tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
       this.#options.runs.delete(id);
+      // Only now: had the store refused the end, they would have died of nothing.
+      for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') void this.killChild(pending.run);
     }
     this.#resolve(id, outcome);
   }

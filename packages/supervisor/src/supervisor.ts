@@ -221,11 +221,11 @@ export class Supervisor {
             load: (bundle) => this.#bundles.load(bundle),
             tracked: (tenant) => this.#policies(tenant) !== undefined,
             absent_ms: (since) => this.#absence.since(since, clock.now()),
-            startOf: (run) => life.startOf(run),
           },
           stored,
         ),
       onWoken: (run) => life.woken(run),
+      onCaughtUp: (run) => void life.endIfStalled(run),
       onParked: (run) => life.parked(run),
       onDamaged: (run, error) => this.#tell({ kind: 'damaged', run, error }),
       onVacant: (tenant) => this.#vacate(tenant),
@@ -235,6 +235,7 @@ export class Supervisor {
       broker,
       stage,
       hold: (id) => this.#residence.hold(id),
+      killChild: (id) => this.#life.killChild(id),
       pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
       tool,
       end: (run, outcome, revoke) => life.end(run, outcome, revoke),
@@ -327,7 +328,8 @@ export class Supervisor {
     // Where memory is full, it waits in the store for its turn.
     const claim = this.#residence.hasRoom;
     await store.admit(record, grants, claim);
-    if (!claim) {
+    // Somebody may have found it in the store, and asked for it, before we were told that it is there.
+    if (!claim || this.#residence.knows(record.id)) {
       this.#residence.hint(record.id);
       return this.#submitted(record.id);
     }
@@ -456,9 +458,9 @@ export class Supervisor {
       after = found.at(-1);
       if (after === undefined) break;
       // What cannot be brought back is quarantined, by itself; the others go on.
-      await Promise.all(found.map((id) => this.#residence.hold(id).catch(() => undefined)));
+      await Promise.all(found.map((id) => this.#residence.hold(id).catch((error) => this.#residence.retry(id, error))));
     }
-    for (const orphan of await store.orphans()) this.#life.killChild(orphan, '' as RunId);
+    for (const orphan of await store.orphans()) void this.#life.killChild(orphan);
     this.#residence.open();
     await this.#residence.sweep();
   }

@@ -5,7 +5,7 @@
 import { Ledger } from '@corral/broker/ledger';
 import type { SavedLedger } from '@corral/broker/snapshot';
 import type { Grants } from '@corral/policy/grants';
-import type { Delivery, StartDelivery } from '@corral/protocol/delivery';
+import type { Delivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest, TenantId } from '@corral/protocol/ids';
@@ -13,6 +13,7 @@ import type { Clock } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
 import type { Store, StoredRun } from '@corral/protocol/store';
 import type { LoadedBundle } from '../bundles.ts';
+import { startOf } from '../start.ts';
 import { Run } from './run.ts';
 
 export interface ReviveOptions {
@@ -24,8 +25,6 @@ export interface ReviveOptions {
   /** Whether a tenant has policies, which ask where things came from. */
   readonly tracked: (tenant: TenantId) => boolean;
   readonly absent_ms: (since: number) => number;
-  /** What a run is started with. */
-  readonly startOf: (run: Run) => Omit<StartDelivery, 'at'>;
 }
 
 /** Entries that are folded without letting anybody else have a turn. */
@@ -36,7 +35,7 @@ const FOLD_AT_ONCE = 250;
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
-  const { store, clock, grants, load, tracked, absent_ms, startOf } = options;
+  const { store, clock, grants, load, tracked, absent_ms } = options;
   const { record, epoch, checkpoint } = stored;
   if (isTorn(stored))
     throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not written down completely; fork it again.`);
@@ -71,7 +70,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   const now = clock.now();
   run.wallLeft_ms = Math.max(0, record.ceilings.wall_ms - ledger.wallUsed(now, absent_ms(ledger.began_at ?? now)));
 
-  if (ledger.segment_entries === 0) run.queue.push({ delivery: startOf(run), inbox: undefined });
+  if (ledger.segment_entries === 0) run.queue.push({ delivery: startOf(ledger, grants), inbox: undefined });
   for (const pending of ledger.pending.values()) {
     if (pending.kind === 'decided') run.queue.push({ delivery: pending.delivery, inbox: undefined });
   }

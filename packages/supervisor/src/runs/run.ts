@@ -41,6 +41,8 @@ export class Run {
   parking: Promise<void> | undefined;
   /** It came out of a backup, and nobody has looked at it since. */
   restored = false;
+  /** How many have just asked for it and are about to do something with it. */
+  asked = 0;
   /** Whether it can ever wake is being looked up. */
   doubted = false;
   seat: Seat | undefined;
