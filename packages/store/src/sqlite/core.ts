@@ -287,7 +287,7 @@ export class SqliteCore {
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
     for (const { id, used, revoked } of commit.grantStates)
-      this.#run('UPDATE grants SET used = ?, revoked = ? WHERE id = ?', used, Number(revoked), id);
+      this.#run('UPDATE grants SET used = max(used, ?), revoked = max(revoked, ?) WHERE id = ?', used, Number(revoked), id);
     for (const { id, due } of commit.timers) this.#run('INSERT INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
     const delivered = commit.outbox.map(({ to, key, delivery }) => this.#deliver(run, to, key, delivery));
