@@ -2,6 +2,7 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { SqliteStore } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
 import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/tool';
@@ -159,6 +160,23 @@ describe('a checkpoint', () => {
     await w.supervisor.park();
     doors.open();
     expect(await ended).toMatchObject({ kind: 'completed', output: { n: 3 } });
+  });
+
+  test('lets what came before it be forgotten: the chain still holds, and the run goes on', async () => {
+    const doors = gate();
+    const look = () => readingTool('look', ({ n }) => (n === 2 ? doors.opened : undefined));
+    const w = await world([look()], { folder: await temporary() });
+    const { id } = await w.submit(await w.deploy(counter), { times: 3 });
+    await eventually(async () => (await w.store.run(id))?.seq === 5);
+    await w.close();
+    const store = await SqliteStore.open(join(w.folder, 'data'), { retention_ms: { crew: 0 } });
+    expect(await store.gc(Date.now() + 1)).toMatchObject({ entries: 3 });
+    expect((await store.verify()).damaged).toEqual([]);
+    await expect(store.journal(id)).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_PRUNED' });
+    await store.close();
+    doors.open();
+    const again = await world([look()], { folder: w.folder });
+    expect(await again.supervisor.ended(id)).toMatchObject({ kind: 'completed', output: { n: 3 } });
   });
 
   test('is refused while something is under way', async () => {
