@@ -291,7 +291,7 @@ describe('a restored data folder', () => {
     await w.store.backup(copy, Date.now());
     await w.close();
     const folder = await temporary();
-    await restore(copy, join(folder, 'data'));
+    restore(copy, join(folder, 'data'));
     // The keys are kept apart from what they open.
     await cp(join(w.folder, 'data', 'keys.json'), join(folder, 'data', 'keys.json'));
     return { id, folder };

@@ -157,7 +157,7 @@ export const busJudge: Judge = (trace) => {
       const result = call.failed
         ? { id, error: { code: 'CORRAL_TOOL_FAILED' as const, message: '', hint: '', retryable: false } }
         : { id, value: call.result };
-      ledger.applyDelivery({ kind: 'reply', at: now, results: [result as never] }, 0);
+      ledger.applyDelivery({ kind: 'reply', at: now, results: [result] }, 0);
       if (call.failed) return;
       const { effect, returns, destinations, private_to } = factsOf(tool);
       const whose = private_to === undefined ? {} : { private_to };
