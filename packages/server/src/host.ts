@@ -110,7 +110,16 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const log = options.logger;
     const outbox = new Outbox(db, config, now, (message) => log?.warn(message));
     undo.push(() => outbox.close());
-    const projection = new Projection({ host, db, index, feed, now, config: () => config().version, notify: outbox.add });
+    const projection = new Projection({
+      host,
+      db,
+      index,
+      feed,
+      now,
+      tenants: () => Object.keys(config().config.tenants),
+      config: () => config().version,
+      notify: outbox.add,
+    });
     const registry = new Registry(db);
     const tokens = new Tokens(db, random);
     let draining = false;

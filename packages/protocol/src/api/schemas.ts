@@ -223,8 +223,29 @@ export const JournalQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(200),
   wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('wait so long for a first entry, unless the run has ended'),
 });
+export const DecisionView = z
+  .object({
+    call: z.int(),
+    crank: z.int().describe('entry of the journal it was decided in'),
+    at: time_ms,
+    tool: z.string(),
+    verdict: z.enum(['allow', 'deny', 'ask']),
+    rules: z.array(z.string()).describe('policies that decided'),
+    policy: z.string().nullable().describe('version of the policies that were asked'),
+    unusual: z.array(z.string()),
+    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
+    code: z.string().nullable().describe('of a denial'),
+    people: z.array(z.object({ by: z.string(), verdict: z.enum(['approve', 'deny', 'expired']), reason: z.string(), at: time_ms })),
+  })
+  .meta({ id: 'Decision' });
 export const Why = z
-  .object({ run: runId, verdict: z.string(), because: z.array(z.string()), next: z.array(z.string()).describe('what can be done') })
+  .object({
+    run: runId,
+    verdict: z.string(),
+    because: z.array(z.string()),
+    next: z.array(z.string()).describe('what can be done'),
+    decisions: z.array(DecisionView).describe('the latest that policies took part in, oldest first'),
+  })
   .meta({ id: 'Why' });
 export const CallPath = RunPath.extend({ call: z.coerce.number().int().min(1) });
 export const Resolution = z
@@ -236,6 +257,59 @@ export const Resolution = z
   .meta({ id: 'Resolution' });
 export const Release = z.strictObject({ reason: Reason }).meta({ id: 'Release' });
 export const Resolved = z.object({ run: runId, call: z.int(), how: z.string() });
+
+// Approvals and quarantines
+
+export const Approval = z
+  .object({
+    run: runId,
+    call: z.int(),
+    tenant,
+    agent: z.string(),
+    principal: z.string().describe('who submitted the run, and so may not decide'),
+    tool: z.string(),
+    input: json,
+    rules: z.array(z.string()).describe('policies that ask'),
+    unusual: z.array(z.string()).describe('what is out of the ordinary about it'),
+    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
+    policy: z.string(),
+    quorum: z.int().describe('how many people must approve'),
+    approved_by: z.array(z.string()),
+    since: time_ms,
+    expires_at: time_ms.describe('nobody having decided by then is a refusal'),
+  })
+  .meta({ id: 'Approval' });
+export const ApprovalList = z.object({ items: z.array(Approval) });
+export const Judgement = z.strictObject({ verdict: z.enum(['approve', 'deny']), reason: Reason }).meta({ id: 'Judgement' });
+export const Judged = z.object({
+  run: runId,
+  call: z.int(),
+  verdict: z.enum(['approve', 'deny']),
+  by: z.string(),
+  missing: z.int().describe('approvals of others that it still waits for'),
+});
+
+const QuarantineKind = z.enum(['agent', 'version', 'tenant', 'tool']);
+const QuarantineName = z.string().min(1).max(100).describe('of an agent, tool or tenant; the digest of a version');
+export const Quarantine = z
+  .object({
+    kind: QuarantineKind,
+    name: z.string(),
+    tenant: z.string().nullable().describe('null: of the host'),
+    by: z.string(),
+    reason: z.string(),
+    at: time_ms,
+  })
+  .meta({ id: 'Quarantine' });
+export const QuarantineList = z.object({ items: z.array(Quarantine) });
+export const QuarantineRequest = z
+  .strictObject({ ...inTenant, kind: QuarantineKind, name: QuarantineName, reason: Reason })
+  .meta({ id: 'QuarantineRequest' });
+export const QuarantinePath = z.strictObject({
+  kind: QuarantineKind,
+  name: QuarantineName.meta({ description: 'percent-encoded, since names may hold a /' }),
+});
+export const LiftQuery = z.strictObject({ ...inTenant, reason: Reason });
 
 // Operations
 
@@ -378,10 +452,14 @@ export const EVENT_KINDS = [
   'run.resumed',
   'run.budget_low',
   'run.held',
+  'run.asked',
+  'run.decided',
   'run.damaged',
   'agent.deployed',
   'alias.moved',
   'config.applied',
+  'quarantine.put',
+  'quarantine.lifted',
 ] as const;
 export const EventKind = z.enum(EVENT_KINDS);
 export type EventKind = z.infer<typeof EventKind>;

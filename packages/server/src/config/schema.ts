@@ -79,7 +79,7 @@ export const Config = z.strictObject({
         url: https,
         secret: SecretName.describe('name of the secret that signs (HMAC-SHA256, Standard Webhooks)'),
         tenant: TenantId.exactOptional().describe('only events of this tenant'),
-        events: z.array(EventKind).min(1).default(['run.ended', 'run.paused', 'run.budget_low']),
+        events: z.array(EventKind).min(1).default(['run.ended', 'run.paused', 'run.budget_low', 'run.asked', 'quarantine.put']),
       }),
     )
     .max(32)
