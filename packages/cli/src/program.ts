@@ -1,6 +1,7 @@
 /** Every command of `corral`; the reference and the completions are made from this. */
 import { Command } from 'commander';
 import { agentCommands } from './commands/agents.ts';
+import { approvalCommands } from './commands/approvals.ts';
 import { authorCommands } from './commands/author.ts';
 import { completionCommand } from './commands/completion.ts';
 import { addDataCommands } from './commands/data.ts';
@@ -72,6 +73,7 @@ export function createProgram(): Command {
   runCommands(program);
   topCommand(program);
   operateCommands(program);
+  approvalCommands(program);
   eventsCommand(program);
   peopleCommands(program);
   addDataCommands(program);

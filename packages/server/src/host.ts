@@ -76,7 +76,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       `The path of ${data} is too long for a socket in it; at most ${SOCKET_BYTES - 12} bytes work.`,
     );
 
-  const again = () => loadConfig(options.config, options.env, options.files === undefined ? {} : { files: options.files });
+  const alarm = (message: string) => options.logger?.error(message);
+  const again = () => loadConfig(options.config, options.env, { alarm, ...(options.files === undefined ? {} : { files: options.files }) });
   const loaded = await again();
   await privateFolder(data);
   const image = readImage();
