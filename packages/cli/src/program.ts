@@ -9,6 +9,7 @@ import { demo } from './commands/demo.ts';
 import { devCommand } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
 import { eventsCommand, operateCommands } from './commands/operate.ts';
+import { policyCommands } from './commands/policy.ts';
 import { peopleCommands } from './commands/people.ts';
 import { runFile } from './commands/run.ts';
 import { runCommands } from './commands/runs.ts';
@@ -75,6 +76,7 @@ export function createProgram(): Command {
   operateCommands(program);
   approvalCommands(program);
   eventsCommand(program);
+  policyCommands(program);
   peopleCommands(program);
   addDataCommands(program);
   addTravel(program);

@@ -10,7 +10,7 @@ export interface DecisionView {
   readonly tool: string;
   readonly verdict: Decision['verdict'];
   readonly rules: string[];
-  readonly policy: string | null;
+  readonly policy: string;
   readonly unusual: string[];
   readonly origins: { path: string; origin: string }[];
   readonly code: string | null;
@@ -41,7 +41,7 @@ export class Decisions {
 
   #take({ seq, at, decisions, event }: Entry): void {
     for (const one of decisions) {
-      if (one.tool === undefined || (one.policy === undefined && one.verdict === 'allow')) continue;
+      if (one.tool === undefined || one.policy === undefined) continue;
       this.#seen.set(one.id, {
         call: one.id,
         crank: seq,
@@ -49,7 +49,7 @@ export class Decisions {
         tool: one.tool,
         verdict: one.verdict,
         rules: [...(one.rules ?? [])],
-        policy: one.policy ?? null,
+        policy: one.policy,
         unusual: [...(one.unusual ?? [])],
         origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin })),
         code: one.code ?? null,

@@ -47,7 +47,6 @@ export function approvalCommands(program: Command): void {
   }
 
   const quarantine = hostFlags(program.command('quarantine'))
-    .enablePositionalOptions()
     .description('stop an agent, version, tenant or tool, durably: nothing of it is submitted, woken or called')
     .argument('<kind>', 'agent, version, tenant or tool')
     .argument('<name>', 'its name; the digest of a version')
@@ -65,7 +64,9 @@ export function approvalCommands(program: Command): void {
     .option('--tenant <name>', 'whose agent or tool, on hosts with several')
     .option('-m, --reason <text>', 'why; it is kept')
     .addHelpText('after', `\nExample:\n  corral quarantine lift agent crawler -m 'fixed and reviewed'`)
-    .action(async (kind: Quarantine['kind'], name: string, flags: Flags) => {
+    .action(async (kind: Quarantine['kind'], name: string, _: Flags, command: Command) => {
+      // `quarantine` has the same options and reads them first.
+      const flags = command.optsWithGlobals<Flags>();
       const lifted = await connect(flags).liftQuarantine({
         params: { kind, name },
         query: { reason: reasonOf(flags), ...inTenant(flags) },

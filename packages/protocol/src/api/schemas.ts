@@ -231,7 +231,7 @@ export const DecisionView = z
     tool: z.string(),
     verdict: z.enum(['allow', 'deny', 'ask']),
     rules: z.array(z.string()).describe('policies that decided'),
-    policy: z.string().nullable().describe('version of the policies that were asked'),
+    policy: z.string().describe('version of the policies that were asked'),
     unusual: z.array(z.string()),
     origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
     code: z.string().nullable().describe('of a denial'),

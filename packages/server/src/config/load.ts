@@ -27,13 +27,13 @@ export interface LoadedConfig {
 
 /**
  * @param file `corral.config.ts` or JSON; undefined: what holds when nothing is said
- * @param more said on the command line, over what the file says
+ * @param more said on the command line, over what the file says; `withoutPolicies` leaves the file's own policies unread
  * @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID, naming everything that is wrong
  */
 export async function loadConfig(
   file: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
-  more: { readonly files?: Config['files']; readonly alarm?: PolicyAlarm } = {},
+  more: { readonly files?: Config['files']; readonly alarm?: PolicyAlarm; readonly withoutPolicies?: true } = {},
 ): Promise<LoadedConfig> {
   const { value, text } = file === undefined ? { value: {}, text: '' } : await read(resolve(file));
   const parsed = Config.safeParse(value);
@@ -66,7 +66,7 @@ export async function loadConfig(
   const said: Record<string, Json> = {};
   for (const [tenant, { tools: names, policies = config.policies }] of Object.entries(config.tenants)) {
     const offered = names.includes('*') ? tools : tools.filter((tool) => names.includes(tool.name as never));
-    const source = await loader.load(policies, offered, tenant);
+    const source = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
     tenants[tenant] = { tools: offered, ...(source === undefined ? {} : { policies: source }) };
     if (source !== undefined) said[tenant] = source.current.version;
   }
