@@ -97,9 +97,12 @@ test(
     const why = (await corral('why', run)).out;
     expect(why).toMatch(/to pay, crank \d+: denied \(CORRAL_DENIED\)\n {2}rules .*tiny/);
     expect(why).toMatch(/to pay, crank \d+: sent to people\n {2}rules .*strange-destination/);
-    expect(why).toMatch(/denied {4} by token:bea, .*: not ours/);
+    expect(why).toMatch(/denied +by token:bea, .*: not ours/);
     const crank = new RegExp(`call ${call} to pay, crank (\\d+)`).exec(why)?.[1] ?? '';
     expect((await corral('policy', 'why', run, crank)).out).toContain('strange-destination');
+    expect((await corral('authority', run)).out).toMatch(
+      /has ended.*✗ tool mail\.read, as `mail`\n {4}by grant_\w+ of run_\w+\n✗ tool pay/s,
+    );
     await down();
 
     const data = join(here, 'd');

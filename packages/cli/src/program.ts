@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { agentCommands } from './commands/agents.ts';
 import { approvalCommands } from './commands/approvals.ts';
+import { authorityCommand } from './commands/authority.ts';
 import { authorCommands } from './commands/author.ts';
 import { completionCommand } from './commands/completion.ts';
 import { addDataCommands } from './commands/data.ts';
@@ -75,6 +76,7 @@ export function createProgram(): Command {
   topCommand(program);
   operateCommands(program);
   approvalCommands(program);
+  authorityCommand(program);
   eventsCommand(program);
   policyCommands(program);
   peopleCommands(program);

@@ -28,6 +28,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants): 
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
     children: (run) => store.runs({ parent: run }),
     journal: (run, after, limit) => store.journal(run, after, limit),
+    grants: (run) => store.grants(run),
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],
     approvals: (tenant) => supervisor.approvals(tenant),

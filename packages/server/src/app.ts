@@ -34,6 +34,7 @@ import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from './people/authenticate.ts';
 import { TooSoon, type Rate } from './people/rate.ts';
 import { agentRoutes } from './routes/agents.ts';
+import { authorityRoutes } from './routes/authority.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import type { Followers } from './routes/events.ts';
 import type { Context, Handlers } from './routes/handler.ts';
@@ -113,6 +114,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...runRoutes(door),
     ...operationRoutes(door),
     ...approvalRoutes(door),
+    ...authorityRoutes(door),
     ...peopleRoutes(door),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
   } as unknown as Handlers<RouteName>;

@@ -1,4 +1,5 @@
 /** What the front door asks of the host behind it. One adapter answers these by the supervisor and the store. */
+import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
@@ -42,6 +43,8 @@ export interface HostPort {
   everyRun(): Promise<readonly StoredRun[]>;
   children(run: RunId): Promise<readonly StoredRun[]>;
   journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
+  /** What a run holds, each with the chain it was derived from. */
+  grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
   hasBundle(bundle: Digest): Promise<boolean>;
   tools(tenant: TenantId): readonly Tool[];
   /** Calls that wait for people. */

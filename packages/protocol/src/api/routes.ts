@@ -153,6 +153,16 @@ export const ROUTES = {
     status: 200,
     response: s.Why,
   }),
+  runAuthority: route({
+    method: 'GET',
+    path: '/v1/runs/:run/authority',
+    tag: 'runs',
+    summary: 'Says everything a run could ever reach, and by which grants.',
+    operation: 'run.payload',
+    params: s.RunPath,
+    status: 200,
+    response: s.Authority,
+  }),
   runCalls: route({
     method: 'GET',
     path: '/v1/runs/:run/calls',

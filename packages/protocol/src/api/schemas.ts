@@ -247,6 +247,39 @@ export const Why = z
     decisions: z.array(DecisionView).describe('the latest that policies took part in, oldest first'),
   })
   .meta({ id: 'Why' });
+export const Authority = z
+  .object({
+    run: runId,
+    agent: z.string(),
+    tenant,
+    principal: z.string(),
+    ended: z.boolean().describe('then it reaches nothing any more'),
+    quarantined: z.string().nullable().describe('why nothing of it works at present'),
+    reaches: z
+      .array(
+        z.object({
+          alias: z.string().nullable().describe('as its agent calls it; null: it was handed this while it ran'),
+          kind: z.enum(['tool', 'mailbox']),
+          name: z.string(),
+          offered: z.boolean().describe('whether the host still offers the tool'),
+          works: z.boolean(),
+          chain: z.array(
+            z.object({
+              grant: z.string(),
+              holder: z.string(),
+              where: z.record(z.string(), json).describe('what must hold of arguments'),
+              uses: z.int().nullable(),
+              used: z.int(),
+              expires_at: time_ms.nullable(),
+              revoked: z.boolean(),
+            }),
+          ),
+        }),
+      )
+      .describe('each with the chain of grants behind it, its own first: all of them hold'),
+    spawns: z.array(z.string()).describe('agents it may start, with no more than it has itself'),
+  })
+  .meta({ id: 'Authority' });
 export const CallPath = RunPath.extend({ call: z.coerce.number().int().min(1) });
 export const Resolution = z
   .discriminatedUnion('how', [
