@@ -34,7 +34,7 @@ test('an agent’s authority covers what it may start, and two versions are comp
   const folder = await shortFolder();
   const { admin, deploy, data } = await front({ configText: JSON.stringify({ files: { write: folder, read: folder } }) });
   const version = await deploy(CREW());
-  await admin.moveAlias({ params: { agent: 'crew', alias: 'prod' }, body: { version: version as never } });
+  await admin.moveAlias({ params: { agent: 'crew', alias: 'prod' }, body: { version: version } });
   await deploy(CREW(`, read: 'tool:fs.read'`));
   const said = await corral(['authority', 'crew@prod', '--data', data]);
   expect(said.out.split('\n').slice(0, 2)).toEqual([

@@ -149,7 +149,7 @@ function ask(policy: PolicyInForce, put: (listening: Pick<PolicyInForce, 'decide
         : Reflect.get(target, name, target),
   });
   put(listening);
-  return heard as { readonly request: PolicyRequest; readonly verdict: Verdict } | undefined;
+  return heard;
 }
 
 /** What was seen so far, in memory alone. */

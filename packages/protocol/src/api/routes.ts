@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import type { Operation } from './roles.ts';
+import * as a from './approvals.ts';
 import * as s from './schemas.ts';
 
 export interface Route {
@@ -161,7 +162,7 @@ export const ROUTES = {
     operation: 'run.payload',
     params: s.RunPath,
     status: 200,
-    response: s.Authority,
+    response: a.Authority,
   }),
   runCalls: route({
     method: 'GET',
@@ -224,7 +225,7 @@ export const ROUTES = {
     operation: 'approval.read',
     query: s.InTenant,
     status: 200,
-    response: s.ApprovalList,
+    response: a.ApprovalList,
   }),
   decideApproval: route({
     method: 'POST',
@@ -233,9 +234,9 @@ export const ROUTES = {
     summary: 'Approves or denies a call, as yourself. Whoever submitted the run may not.',
     operation: 'approval.decide',
     params: s.CallPath,
-    body: s.Judgement,
+    body: a.Judgement,
     status: 200,
-    response: s.Judged,
+    response: a.Judged,
   }),
   listQuarantines: route({
     method: 'GET',
@@ -245,7 +246,7 @@ export const ROUTES = {
     operation: 'quarantine.read',
     query: s.InTenant,
     status: 200,
-    response: s.QuarantineList,
+    response: a.QuarantineList,
   }),
   putQuarantine: route({
     method: 'POST',
@@ -253,9 +254,9 @@ export const ROUTES = {
     tag: 'approvals',
     summary: 'Stops an agent, a version, a tenant or a tool, durably. Versions and tenants need a role of the whole host.',
     operation: 'quarantine.write',
-    body: s.QuarantineRequest,
+    body: a.QuarantineRequest,
     status: 201,
-    response: s.Quarantine,
+    response: a.Quarantine,
   }),
   liftQuarantine: route({
     method: 'DELETE',
@@ -263,10 +264,10 @@ export const ROUTES = {
     tag: 'approvals',
     summary: 'Lifts a quarantine; runs that it kept still go on.',
     operation: 'quarantine.write',
-    params: s.QuarantinePath,
-    query: s.LiftQuery,
+    params: a.QuarantinePath,
+    query: a.LiftQuery,
     status: 200,
-    response: s.Quarantine,
+    response: a.Quarantine,
   }),
   operate: route({
     method: 'POST',

@@ -3,23 +3,13 @@
  * client takes its types from them. Times are milliseconds since 1970, amounts carry their unit in the name.
  */
 import * as z from 'zod';
-import { AgentName, Digest, RunId, TenantId } from '../ids.ts';
-import type { Json } from '../json.ts';
+import { AgentName } from '../ids.ts';
 import { ADMISSION } from '../limits.ts';
 import { AgentManifest, Budget, CeilingsRequest } from '../manifest.ts';
 import { Outcome } from '../outcome.ts';
+import { DecisionView } from './approvals.ts';
+import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 import { Role } from './roles.ts';
-
-/** Any JSON. What was parsed from JSON text is nothing else, so only its absence is looked for; the server bounds its depth. */
-const json = z
-  .unknown()
-  .refine((value) => value !== undefined, 'is missing')
-  .meta({ id: 'Json', description: 'any JSON' }) as unknown as z.ZodType<Json, Json>;
-/** As it is listed; the brand stays on the inside. */
-const runId = RunId.meta({ id: 'RunId', description: '`run_` and twelve symbols.' });
-const tenant = TenantId.meta({ id: 'TenantId' });
-const digest = Digest.meta({ id: 'Digest', description: '`sha256:` and 64 hex digits.' });
-const time_ms = z.number().describe('milliseconds since 1970');
 
 export const AliasName = z
   .string()
@@ -31,14 +21,10 @@ export const AgentRef = z
   .max(240)
   .regex(/^[a-z0-9][a-z0-9._/-]*(@([a-z][a-z0-9-]{0,31}|sha256:[0-9a-f]{8,64}))?$/, 'NAME, NAME@ALIAS or NAME@sha256:…')
   .meta({ id: 'AgentRef', examples: ['hello@prod'] });
-const Reason = z.string().min(1).max(500).describe('why; it is kept with what was done');
-
 export const Page = z.strictObject({
   cursor: z.string().max(64).exactOptional().describe('`next` of the page before'),
   limit: z.coerce.number().int().min(1).max(500).default(50),
 });
-const inTenant = { tenant: tenant.exactOptional().describe('for principals of the whole host; others are in one tenant anyway') };
-
 /** A list, a page at a time. */
 const listOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), next: z.string().nullable().describe('cursor of the next page; null on the last') });
@@ -223,21 +209,6 @@ export const JournalQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(200),
   wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('wait so long for a first entry, unless the run has ended'),
 });
-export const DecisionView = z
-  .object({
-    call: z.int(),
-    crank: z.int().describe('entry of the journal it was decided in'),
-    at: time_ms,
-    tool: z.string(),
-    verdict: z.enum(['allow', 'deny', 'ask']),
-    rules: z.array(z.string()).describe('policies that decided'),
-    policy: z.string().describe('version of the policies that were asked'),
-    unusual: z.array(z.string()),
-    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
-    code: z.string().nullable().describe('of a denial'),
-    people: z.array(z.object({ by: z.string(), verdict: z.enum(['approve', 'deny', 'expired']), reason: z.string(), at: time_ms })),
-  })
-  .meta({ id: 'Decision' });
 export const Why = z
   .object({
     run: runId,
@@ -247,39 +218,6 @@ export const Why = z
     decisions: z.array(DecisionView).describe('the latest that policies took part in, oldest first'),
   })
   .meta({ id: 'Why' });
-export const Authority = z
-  .object({
-    run: runId,
-    agent: z.string(),
-    tenant,
-    principal: z.string(),
-    ended: z.boolean().describe('then it reaches nothing any more'),
-    quarantined: z.string().nullable().describe('why nothing of it works at present'),
-    reaches: z
-      .array(
-        z.object({
-          alias: z.string().nullable().describe('as its agent calls it; null: it was handed this while it ran'),
-          kind: z.enum(['tool', 'mailbox']),
-          name: z.string(),
-          offered: z.boolean().describe('whether the host still offers the tool'),
-          works: z.boolean(),
-          chain: z.array(
-            z.object({
-              grant: z.string(),
-              holder: z.string(),
-              where: z.record(z.string(), json).describe('what must hold of arguments'),
-              uses: z.int().nullable(),
-              used: z.int(),
-              expires_at: time_ms.nullable(),
-              revoked: z.boolean(),
-            }),
-          ),
-        }),
-      )
-      .describe('each with the chain of grants behind it, its own first: all of them hold'),
-    spawns: z.array(z.string()).describe('agents it may start, with no more than it has itself'),
-  })
-  .meta({ id: 'Authority' });
 export const CallPath = RunPath.extend({ call: z.coerce.number().int().min(1) });
 export const Resolution = z
   .discriminatedUnion('how', [
@@ -290,59 +228,6 @@ export const Resolution = z
   .meta({ id: 'Resolution' });
 export const Release = z.strictObject({ reason: Reason }).meta({ id: 'Release' });
 export const Resolved = z.object({ run: runId, call: z.int(), how: z.string() });
-
-// Approvals and quarantines
-
-export const Approval = z
-  .object({
-    run: runId,
-    call: z.int(),
-    tenant,
-    agent: z.string(),
-    principal: z.string().describe('who submitted the run, and so may not decide'),
-    tool: z.string(),
-    input: json,
-    rules: z.array(z.string()).describe('policies that ask'),
-    unusual: z.array(z.string()).describe('what is out of the ordinary about it'),
-    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
-    policy: z.string(),
-    quorum: z.int().describe('how many people must approve'),
-    approved_by: z.array(z.string()),
-    since: time_ms,
-    expires_at: time_ms.describe('nobody having decided by then is a refusal'),
-  })
-  .meta({ id: 'Approval' });
-export const ApprovalList = z.object({ items: z.array(Approval) });
-export const Judgement = z.strictObject({ verdict: z.enum(['approve', 'deny']), reason: Reason }).meta({ id: 'Judgement' });
-export const Judged = z.object({
-  run: runId,
-  call: z.int(),
-  verdict: z.enum(['approve', 'deny']),
-  by: z.string(),
-  missing: z.int().describe('approvals of others that it still waits for'),
-});
-
-const QuarantineKind = z.enum(['agent', 'version', 'tenant', 'tool']);
-const QuarantineName = z.string().min(1).max(100).describe('of an agent, tool or tenant; the digest of a version');
-export const Quarantine = z
-  .object({
-    kind: QuarantineKind,
-    name: z.string(),
-    tenant: z.string().nullable().describe('null: of the host'),
-    by: z.string(),
-    reason: z.string(),
-    at: time_ms,
-  })
-  .meta({ id: 'Quarantine' });
-export const QuarantineList = z.object({ items: z.array(Quarantine) });
-export const QuarantineRequest = z
-  .strictObject({ ...inTenant, kind: QuarantineKind, name: QuarantineName, reason: Reason })
-  .meta({ id: 'QuarantineRequest' });
-export const QuarantinePath = z.strictObject({
-  kind: QuarantineKind,
-  name: QuarantineName.meta({ description: 'percent-encoded, since names may hold a /' }),
-});
-export const LiftQuery = z.strictObject({ ...inTenant, reason: Reason });
 
 // Operations
 

@@ -167,12 +167,11 @@ async function toolsOf(config: Config, base: string, vault: Vault, from: string)
 /** A tool with what the configuration says of it. */
 function noted(tool: Tool, notes: Config['annotations'][keyof Config['annotations']] | undefined): Tool {
   if (notes === undefined) return tool;
-  const { invoke, close } = tool;
   return {
     ...tool,
     annotations: { ...tool.annotations, ...notes },
-    invoke: (call) => invoke.call(tool, call),
-    ...(close === undefined ? {} : { close: () => close.call(tool) }),
+    invoke: (call) => tool.invoke(call),
+    ...(tool.close === undefined ? {} : { close: async () => tool.close?.() }),
   };
 }
 
