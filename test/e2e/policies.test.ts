@@ -100,7 +100,7 @@ test(
     const crank = new RegExp(`call ${call} to pay, crank (\\d+)`).exec(why)?.[1] ?? '';
     expect((await corral('policy', 'why', run, crank)).out).toContain('strange-destination');
     expect((await corral('authority', run)).out).toMatch(
-      /has ended.*✗ tool mail\.read, as `mail`\n {4}by grant_\w+ of run_\w+\n✗ tool pay/s,
+      /has ended.*its own.*✗ tool mail\.read, as `mail`\n {4}by grant_\w+ of run_\w+\n✗ tool pay/s,
     );
     await down();
 

@@ -19,6 +19,10 @@ export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
       const all = await host.grants(params.run);
       const byId = new Map(all.map((one) => [one.id, one]));
       const aliases = new Map(record.caps.map(({ grant, alias }) => [grant, alias]));
+      const order = ({ id }: Held) => {
+        const at = record.caps.findIndex(({ grant }) => grant === id);
+        return at < 0 ? record.caps.length : at;
+      };
       const standing = host.quarantines();
       const against = standing.find(
         ({ kind, name }) =>
@@ -38,6 +42,8 @@ export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
         !one.revoked && (one.expires_at === undefined || one.expires_at > now) && (one.uses === undefined || one.used < one.uses);
       const reaches = all
         .filter(({ holder }) => holder === params.run)
+        // As its agent names them; what it was handed later comes last.
+        .sort((a, b) => order(a) - order(b))
         .map((own) => {
           const { target } = own;
           const name = target.kind === 'tool' ? target.tool : target.run;
