@@ -7,7 +7,7 @@ import type { Decision } from '@corral/protocol/decision';
 import type { CallEffect, Effect, SendEffect, SpawnEffect } from '@corral/protocol/effect';
 import type { ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
-import { newId, type GrantId, type PrincipalId } from '@corral/protocol/ids';
+import { newId, type GrantId, type PrincipalId, type ToolName } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import {
   BUDGET_NAMES,
@@ -253,6 +253,7 @@ function byPolicy(
   const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now);
   const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
+    tool: tool.name as ToolName,
     policy: verdict.policy_version,
     rules,
     tool_facts: facts,

@@ -1,5 +1,5 @@
 /** What a host is put together from. */
-export { Supervisor, type SupervisorOptions, type Submitted, type TenantOptions } from './supervisor.ts';
+export { Supervisor, type PolicySource, type SupervisorOptions, type Submitted, type TenantOptions } from './supervisor.ts';
 export { Laboratory, type LaboratoryOptions } from './laboratory.ts';
 export { Trials, type TrialDifference, type TrialOptions, type TrialResult, type TrialStep } from './trial.ts';
 export { fork, type ForkPowers, type ForkRequest } from './fork.ts';
@@ -8,6 +8,7 @@ export type { Resolution } from './control.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';
+export type { Approval } from './approvals.ts';
 export type { Observation, RunView } from './observe.ts';
 export { realClock, realRandom } from './host/real.ts';
 export { ProcessLauncher } from './host/launcher.ts';

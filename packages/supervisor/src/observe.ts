@@ -3,6 +3,7 @@ import type { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, HoldReason, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
+import type { Quarantine } from '@corral/protocol/store';
 import type { Run } from './runs/run.ts';
 
 export interface RunView {
@@ -44,6 +45,8 @@ export type Observation =
       readonly by: string;
       readonly verdict: 'approve' | 'deny' | 'expired';
     }
+  /** A durable stop was put up, or lifted; `by` whom. */
+  | { readonly kind: 'quarantined' | 'lifted'; readonly quarantine: Quarantine; readonly by: string; readonly reason: string }
   /** It may not go on before somebody has looked. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }
   /** What the store has of it cannot be read: it is quarantined, and the others go on. */

@@ -372,7 +372,9 @@ export class Supervisor {
 
   /** Stops an agent, a version, a tenant or a tool until somebody lifts it; runs that it concerns stand still when this resolves. */
   async quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
-    await this.#quarantines.put({ kind, name, by, reason, at: this.#options.clock.now() });
+    const quarantine = { kind, name, by, reason, at: this.#options.clock.now() };
+    await this.#quarantines.put(quarantine);
+    this.#tell({ kind: 'quarantined', quarantine, by, reason });
     await Promise.all(
       [...this.#runs.values()]
         .filter((run) => this.#isQuarantined(run) && run.control === 'none')
@@ -382,7 +384,8 @@ export class Supervisor {
 
   /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
   async lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
-    await this.#quarantines.lift(kind, name, by, this.#options.clock.now());
+    const quarantine = await this.#quarantines.lift(kind, name, by, this.#options.clock.now());
+    this.#tell({ kind: 'lifted', quarantine, by, reason });
     const still = [...this.#runs.values()].filter((run) => run.control === 'quarantined' && !this.#isQuarantined(run));
     await Promise.all(still.map((run) => this.control.resume(run.id, by, reason).catch(() => undefined)));
     await this.#residence.sweep();

@@ -10,6 +10,7 @@ import { EXIT } from '../failure.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { mapStack } from '../stack.ts';
 import { inTenant } from './agents.ts';
+import { decisionLines } from './approvals.ts';
 import { journal } from './journal.ts';
 import { release, resolve } from './resolve.ts';
 
@@ -113,7 +114,12 @@ export function runCommands(program: Command): void {
     async (id: RunId, flags: HostFlags) => {
       const why = await connect(flags).whyRun({ params: { run: id } });
       print(flags, why, () =>
-        [why.verdict, ...why.because.map((line) => `  ${printable(line)}`), ...why.next.map((line) => `→ ${line}`)].join('\n'),
+        [
+          why.verdict,
+          ...why.because.map((line) => `  ${printable(line)}`),
+          ...decisionLines(why.decisions),
+          ...why.next.map((line) => `→ ${line}`),
+        ].join('\n'),
       );
     },
   );
