@@ -15,6 +15,7 @@ import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
+import { answerOf } from './answer.ts';
 import { decide, emptyBatch, exceeded, labelOf, type Batch, type Dispatch } from './decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
@@ -329,7 +330,13 @@ export class Broker {
       outbox.push({
         to: record.parent.run,
         key: `${entry.seq}.end`,
-        delivery: { kind: 'child_ended', id: record.parent.id, run: record.id, outcome, spent: wholeAmounts(ledger), ...labelOf(ledger) },
+        delivery: {
+          kind: 'child_ended',
+          id: record.parent.id,
+          run: record.id,
+          spent: wholeAmounts(ledger),
+          ...answerOf(run.agents.get(record.agent)?.manifest, outcome, labelOf(ledger).label),
+        },
       });
     }
     const touched = new Set<GrantId>([...batch.counted, ...(revoke ? held : [])]);
