@@ -4,19 +4,7 @@ import { join, labelOf } from '@corral/policy/flow/labels';
 import type { JsonSchema } from '@corral/protocol/manifest';
 import { answerOf } from './answer.ts';
 
-const manifest = (output: JsonSchema | null) =>
-  ({
-    name: 'reader',
-    purpose: '',
-    image: 'base',
-    uses: {},
-    spawns: [],
-    input: null,
-    output,
-    ceilings: {},
-    budget: {},
-    on_unknown: 'wait',
-  }) as const;
+const manifest = (output: JsonSchema | null) => ({ output });
 const stranger = labelOf('mail.read', { untrusted: true });
 const dirty = join(stranger, labelOf('crm.find', { untrusted: false, private_to: 'ann' }));
 const completed = (output: unknown) => ({ kind: 'completed', output }) as never;

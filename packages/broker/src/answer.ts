@@ -19,7 +19,7 @@ export interface ChildAnswer {
 const WITHHELD = 'The child read what a stranger may have written and answers with nothing but a narrow value; its own words are withheld.';
 
 /** @param label of all that the child knew; undefined where nobody follows it */
-export function answerOf(manifest: AgentManifest | undefined, outcome: Outcome, label: Label | undefined): ChildAnswer {
+export function answerOf(manifest: Pick<AgentManifest, 'output'> | undefined, outcome: Outcome, label: Label | undefined): ChildAnswer {
   if (label === undefined) return { outcome };
   const type = narrowTypeOf(manifest?.output);
   if (type === undefined || !label.sticky.untrusted_input) return { outcome, label };
