@@ -1,4 +1,5 @@
 /** The purchasing example: what its agents do to the world with a hostile mail in their inbox, and what people are asked. */
+import { access, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -105,5 +106,32 @@ describe('a planner that lets quarantined readers read', () => {
     expect(await ended).toMatchObject({ kind: 'completed' });
     owner.stop();
     expect(owner.asked).toMatchObject([{ rules: ['first-use'] }]);
+  });
+});
+
+describe('the documents about the bus', () => {
+  const docs = join(EXAMPLES, '..', 'docs');
+  const flat = (code: string) => code.replaceAll(/^\s+/gm, '').trim();
+
+  test('show nothing but code of the examples', async () => {
+    const files = ['purchasing/buyer.ts', 'purchasing/planner.ts', 'license-audit/agent.ts'];
+    const sources = (await Promise.all(files.map((file) => readFile(join(EXAMPLES, file), 'utf8')))).map((source) => flat(source));
+    const blocks = [...(await readFile(join(docs, 'bus.md'), 'utf8')).matchAll(/```ts\n(.*?)```/gs)].map((block) =>
+      flat(block[1] as string),
+    );
+    expect(blocks.length).toBeGreaterThan(5);
+    for (const block of blocks)
+      expect(
+        sources.some((source) => source.includes(block)),
+        block,
+      ).toBe(true);
+  });
+
+  test.each(['bus.md', 'threat-model.md', 'policies.md'])('link from %s to files that exist', async (document) => {
+    const links = [...(await readFile(join(docs, document), 'utf8')).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
+      (link) => link[1] as string,
+    );
+    expect(links.length).toBeGreaterThan(0);
+    for (const link of links) await expect(access(join(docs, link)), link).resolves.toBeUndefined();
   });
 });
