@@ -1,4 +1,5 @@
 /** What the host offers the purchasing crew, and what each tool says of itself. The host's side is packages/cli/src/shop.ts. */
+// oxlint-disable-next-line import/no-unassigned-import -- makes this a module, so that what follows adds to the SDK's own table
 import '@corral/guest';
 
 declare module '@corral/guest' {

@@ -203,7 +203,7 @@ function clockForward() {
         return () => void later.delete(then);
       },
     },
-    forward(ms: number) {
+    forward: (ms: number) => {
       ahead += ms;
       for (const [then, due] of later) if (due <= now() && later.delete(then)) then();
     },

@@ -120,11 +120,7 @@ describe('the documents about the bus', () => {
       flat(block[1] as string),
     );
     expect(blocks.length).toBeGreaterThan(5);
-    for (const block of blocks)
-      expect(
-        sources.some((source) => source.includes(block)),
-        block,
-      ).toBe(true);
+    expect(blocks.filter((block) => !sources.some((source) => source.includes(block)))).toEqual([]);
   });
 
   test.each(['bus.md', 'threat-model.md', 'policies.md'])('link from %s to files that exist', async (document) => {
@@ -132,6 +128,6 @@ describe('the documents about the bus', () => {
       (link) => link[1] as string,
     );
     expect(links.length).toBeGreaterThan(0);
-    for (const link of links) await expect(access(join(docs, link)), link).resolves.toBeUndefined();
+    for (const link of links) await expect(access(join(docs, link)).then(() => link)).resolves.toBe(link);
   });
 });

@@ -7,7 +7,7 @@ import { printable } from './screen/table.ts';
 export function askHere(supervisor: Supervisor): () => void {
   const closing = new AbortController();
   let turn = Promise.resolve();
-  const next = async () => {
+  const askNext = async () => {
     const [approval] = await supervisor.approvals();
     if (approval === undefined || closing.signal.aborted) return;
     const said = process.stdin.isTTY && process.stderr.isTTY ? await ask(approval, closing.signal) : undefined;
@@ -16,7 +16,7 @@ export function askHere(supervisor: Supervisor): () => void {
   };
   const stop = supervisor.observe((observation) => {
     // A run that ended meanwhile has nothing left to decide about.
-    if (observation.kind === 'asked') turn = turn.then(next).catch(() => undefined);
+    if (observation.kind === 'asked') turn = turn.then(askNext).catch(() => undefined);
   });
   return () => {
     stop();

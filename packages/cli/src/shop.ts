@@ -7,7 +7,7 @@ import { join, parse } from 'node:path';
 import * as z from 'zod';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/tool';
-import type { Approval, Supervisor } from '@corral/supervisor';
+import type { Supervisor } from '@corral/supervisor';
 import { inlineTool, ToolError } from '@corral/tools/define';
 
 export interface Payment {
@@ -119,22 +119,25 @@ export interface ScriptedOwner {
 export function scriptedOwner(supervisor: Supervisor, tenant: string, after_ms: number, by = 'owner'): ScriptedOwner {
   const asked: Asked[] = [];
   const waiting = new Map<NodeJS.Timeout, string>();
-  const decide = async ({ run, call, agent, tool, input, rules, unusual }: Approval, waited: number) => {
+  const decide = async (run: string, call: number, since: number) => {
+    const approval = (await supervisor.approvals(tenant as TenantId)).find((one) => one.run === run && one.call === call);
+    if (approval === undefined) return;
+    const { agent, tool, input, rules, unusual } = approval;
     const strange = unusual.includes('destination_from_untrusted_text');
     const verdict = strange ? 'deny' : 'approve';
     const reason = strange ? 'only a stranger knows this account' : 'a supplier of ours, at the price agreed on';
-    await supervisor.control.decide(run, call, by, verdict, reason);
-    asked.push({ run, agent, tool, input, rules, unusual, verdict, by, reason, after_ms: Math.round(waited) });
+    const after = Math.round(performance.now() - since);
+    // Noted first: the run goes on, and may end, before this hears that it was decided.
+    asked.push({ run, agent, tool, input, rules, unusual, verdict, by, reason, after_ms: after });
+    await supervisor.control.decide(approval.run, call, by, verdict, reason);
   };
   const stop = supervisor.observe((observation) => {
     if (observation.kind !== 'asked' || supervisor.view(observation.run)?.tenant !== tenant) return;
     const since = performance.now();
     const timer = setTimeout(() => {
       waiting.delete(timer);
-      void supervisor.approvals(tenant as TenantId).then(async (all) => {
-        const approval = all.find(({ run, call }) => run === observation.run && call === observation.call);
-        if (approval !== undefined) await decide(approval, performance.now() - since);
-      });
+      // A run that ended in the meantime has nothing left to decide about.
+      decide(observation.run, observation.call, since).catch(() => undefined);
     }, after_ms);
     waiting.set(timer, observation.tool);
   });
