@@ -15,6 +15,7 @@ import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
+import { answerOf } from './answer.ts';
 import { decide, emptyBatch, exceeded, labelOf, type Batch, type Dispatch } from './decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
@@ -45,8 +46,8 @@ export interface BusEvents {
   readonly ended: (run: RunId, outcome: Outcome) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
   readonly unknown: (run: RunId, id: number, message: string) => void;
-  /** A denial after which the run is to be stopped as well. */
-  readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => void;
+  /** A denial after which the run is to be stopped as well; settles once it stands still. */
+  readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => Promise<unknown>;
   /** The run waits for people to decide about a call. */
   readonly asks: (run: RunId, id: number) => void;
   readonly emitted: (run: RunId, event: string, data: unknown) => void;
@@ -332,7 +333,13 @@ export class Broker {
       outbox.push({
         to: record.parent.run,
         key: `${entry.seq}.end`,
-        delivery: { kind: 'child_ended', id: record.parent.id, run: record.id, outcome, spent: wholeAmounts(ledger), ...labelOf(ledger) },
+        delivery: {
+          kind: 'child_ended',
+          id: record.parent.id,
+          run: record.id,
+          spent: wholeAmounts(ledger),
+          ...answerOf(run.agents.get(record.agent)?.manifest, outcome, labelOf(ledger).label),
+        },
       });
     }
     const touched = new Set<GrantId>([...batch.counted, ...(revoke ? held : [])]);
@@ -394,11 +401,18 @@ export class Broker {
     if (this.#closed) return;
     for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
-    for (const { kind, rules } of batch.consequences) this.#events.consequence(record.id, kind, rules);
     for (const { id, verdict } of batch.decisions) if (verdict === 'ask') this.#events.asks(record.id, id);
     for (const call of batch.dispatches) if (!call.early) this.#dispatcher.start(record, call);
     for (const id of batch.aborts) this.#dispatcher.abort(record.id, id);
-    this.#deliverDecided(ledger, batch.decisions);
+    if (batch.consequences.length === 0) this.#deliverDecided(ledger, batch.decisions);
+    else void this.#stopThenTell(run, batch);
+  }
+
+  /** Where a denial stops the run, it stands still before it is told, so that it does nothing with what it is told. */
+  async #stopThenTell({ ledger }: BusRun, batch: Batch): Promise<void> {
+    // A run that stands still already needs no stopping.
+    await Promise.allSettled(batch.consequences.map(({ kind, rules }) => this.#events.consequence(ledger.record.id, kind, rules)));
+    if (!this.#closed) this.#deliverDecided(ledger, batch.decisions);
   }
 
   /** Replies that need no tool: refusals, and the acknowledgements of sends. Those of one crank arrive together. */

@@ -16,7 +16,7 @@ import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/label';
 import { deedOf } from '@corral/policy/flow/intent';
 import type { FlowRun } from '@corral/policy/flow/run';
-import { beginFlow, readFrom } from './flow.ts';
+import { beginFlow, readAnswer, readFrom } from './flow.ts';
 
 /** A call that waits for people to say whether it may be made. */
 export interface PendingApproval {
@@ -146,7 +146,7 @@ export class Ledger {
         this.caps.delete(-delivery.id);
         if (pending?.kind === 'child')
           this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
-        if (delivery.outcome.kind === 'completed') readFrom(this.flow, 'child', delivery.id, delivery.label, delivery.outcome.output);
+        readAnswer(this.flow, delivery);
         return;
       }
       case 'message':

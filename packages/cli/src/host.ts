@@ -5,9 +5,18 @@ import { join } from 'node:path';
 import { EXIT } from './failure.ts';
 import type { Store } from '@corral/protocol/store';
 import { keySource } from './keys.ts';
-import type { Tool } from '@corral/protocol/tool';
 import { SqliteStore } from '@corral/store/sqlite';
-import { findWalls, osWall, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
+import {
+  findWalls,
+  osWall,
+  ProcessLauncher,
+  readImage,
+  realClock,
+  realRandom,
+  Supervisor,
+  type TenantOptions,
+  type Walls,
+} from '@corral/supervisor';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -21,7 +30,7 @@ export interface Host {
 export interface HostOptions {
   /** Where runs live; undefined: a folder that goes with the process. */
   readonly data: string | undefined;
-  readonly tenants: Readonly<Record<string, { readonly tools: readonly Tool[] }>>;
+  readonly tenants: Readonly<Record<string, TenantOptions>>;
   /** Cells kept warm. */
   readonly spares?: number;
 }

@@ -42,6 +42,7 @@ export function createProgram(): Command {
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder')
     .option('--data <folder>', 'where the run is kept; without it, it is forgotten at the end')
+    .option('--policy <file>', 'policies in Cedar, or “default” for the default pack; approvals are asked for on the terminal')
     .option('--json', 'print one JSON document')
     .addHelpText('after', `\nExample:\n  corral run examples/hello.ts --input '{"name":"Ada"}'`)
     .action(async (file: string, options: Parameters<typeof runFile>[1]) => {

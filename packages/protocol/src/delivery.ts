@@ -62,6 +62,8 @@ export interface ChildEndedDelivery {
   readonly run: RunId | undefined;
   readonly outcome: Outcome;
   readonly label?: Label;
+  /** The outcome has nothing but a narrow value in it, so that the label lacks the influence of what the child read. */
+  readonly narrowed?: true;
   /** What the child spent of the purse that was moved to it; the remainder is the parent's again. */
   readonly spent: Budget;
 }

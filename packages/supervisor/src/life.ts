@@ -42,7 +42,7 @@ export interface LifeOptions {
   /** Why a run must not go on, if a quarantine stands against it. */
   readonly quarantined: (run: Run) => string | undefined;
   /** Stops the version of the agent that a run is of, everywhere, until a person lifts that. */
-  readonly quarantine: (run: RunId, reason: string) => void;
+  readonly quarantine: (run: RunId, reason: string) => Promise<void>;
   readonly tell: (observation: Observation) => void;
   /** Whether anybody listens. */
   readonly observed: () => boolean;
@@ -302,14 +302,10 @@ export class Life {
       const run = this.#options.runs.get(id);
       if (run !== undefined) this.#options.control().unknown(run, call, message);
     },
-    consequence: (id, kind, rules) => {
+    consequence: async (id, kind, rules) => {
       const reason = `refused by ${rules.join(', ')}`;
-      if (kind === 'pause')
-        this.#options
-          .control()
-          .pause(id, 'policy', reason)
-          .catch(() => undefined);
-      else this.#options.quarantine(id, reason);
+      if (kind === 'pause') await this.#options.control().pause(id, 'policy', reason);
+      else await this.#options.quarantine(id, reason);
     },
     asks: (id, call) => {
       const run = this.#options.runs.get(id);
@@ -446,6 +442,8 @@ export class Life {
 
   #setTimer(run: Run, id: number, due: number): void {
     const { clock } = this.#options;
+    // An approval has one for its expiry already: nothing may be left that nobody can call off.
+    run.timers.get(id)?.();
     const stop = clock.after(Math.max(0, due - clock.now()), () => {
       run.timers.delete(id);
       if (run.ledger.pending.get(id)?.kind === 'approval') return this.#options.control().expire(run, id);

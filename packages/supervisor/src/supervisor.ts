@@ -137,7 +137,7 @@ export class Supervisor {
       control: () => this.control,
       residence: () => this.#residence,
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
-      quarantine: (run, reason) => void this.quarantineAgentOf(run, 'policy', reason).catch(() => undefined),
+      quarantine: (run, reason) => this.quarantineAgentOf(run, 'policy', reason),
       tell: (observation) => this.#tell(observation),
       observed: () => this.#observers.size > 0,
     });
@@ -373,13 +373,13 @@ export class Supervisor {
   /** Stops an agent, a version, a tenant or a tool until somebody lifts it; runs that it concerns stand still when this resolves. */
   async quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
     const quarantine = { kind, name, by, reason, at: this.#options.clock.now() };
-    await this.#quarantines.put(quarantine);
+    // It stands before it is durable: nobody it concerns goes on meanwhile.
+    const durable = this.#quarantines.put(quarantine);
+    const still = [...this.#runs.values()]
+      .filter((run) => this.#isQuarantined(run) && run.control === 'none')
+      .map((run) => this.control.pause(run.id, by, reason, 'quarantined').catch(() => undefined));
+    await Promise.all([durable, ...still]);
     this.#tell({ kind: 'quarantined', quarantine, by, reason });
-    await Promise.all(
-      [...this.#runs.values()]
-        .filter((run) => this.#isQuarantined(run) && run.control === 'none')
-        .map((run) => this.control.pause(run.id, by, reason, 'quarantined').catch(() => undefined)),
-    );
   }
 
   /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
