@@ -9,7 +9,6 @@ export type { Resolution } from './control.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';
-export type { Approval } from './approvals.ts';
 export type { Observation, RunView } from './observe.ts';
 export { realClock, realRandom } from './host/real.ts';
 export { ProcessLauncher } from './host/launcher.ts';
