@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readFile } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
@@ -24,6 +24,9 @@ export function hostFlags(command: Command): Command {
     .option('--token <secret>', 'who you are there (better in $CORRAL_TOKEN)')
     .option('--json', 'print JSON');
 }
+
+/** `--data` of commands that work on a folder without a host. */
+export const dataOption = (about: string): Option => new Option('--data <folder>', about).env('CORRAL_DATA').default(DATA);
 
 export const dataFolder = (flags: HostFlags): string => flags.data ?? process.env['CORRAL_DATA'] ?? DATA;
 
