@@ -1,5 +1,5 @@
 /** Which host a command talks to, and as whom. */
-import { existsSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join, resolve } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
@@ -30,10 +30,21 @@ export const dataOption = (about: string): Option => new Option('--data <folder>
 
 export const dataFolder = (flags: HostFlags): string => flags.data ?? process.env['CORRAL_DATA'] ?? DATA;
 
-/** The folder that was named, if no host answers there: then it can be worked on directly. */
-export function folderAlone(flags: HostFlags): string | undefined {
+/** The folder that was named, if no host answers there: then it can be worked on directly. A host that was killed leaves its socket. */
+export async function folderAlone(flags: HostFlags): Promise<string | undefined> {
   if (flags.data === undefined || flags.url !== undefined) return undefined;
-  return existsSync(join(resolve(flags.data), 'corral.sock')) ? undefined : flags.data;
+  return (await answers(join(resolve(flags.data), 'corral.sock'))) ? undefined : flags.data;
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolved) => {
+    const socket = createConnection(path);
+    const say = (answer: boolean) => {
+      socket.destroy();
+      resolved(answer);
+    };
+    socket.once('connect', () => say(true)).once('error', () => say(false));
+  });
 }
 
 export function connect(flags: HostFlags): Client {
