@@ -95,7 +95,10 @@ export const ERRORS = {
     audience: 'guest',
     hint: 'Use a schema that can be written as JSON Schema, within the limits on size and depth.',
   },
-  CORRAL_CAP_UNKNOWN: { audience: 'guest', hint: 'Use a tool that this host offers; `corral doctor` lists them.' },
+  CORRAL_CAP_UNKNOWN: {
+    audience: 'guest',
+    hint: 'Offer it, with --read, --write or --config, or use another; `corral types` writes down what a host offers.',
+  },
   CORRAL_INPUT_TOO_LARGE: { audience: 'guest', hint: 'Pass large data by a capability that reads it instead.' },
   CORRAL_AGENT_UNKNOWN: { audience: 'guest', hint: 'Deploy the agent first, and check its name.' },
   CORRAL_RUN_UNKNOWN: { audience: 'operator', hint: 'Check the id; ended runs stay listed until they are erased.' },

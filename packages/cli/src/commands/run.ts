@@ -25,7 +25,7 @@ export interface RunOptions {
   readonly json?: boolean;
 }
 
-export const TENANT = 'local' as TenantId;
+const TENANT = 'local' as TenantId;
 
 export async function runFile(file: string, options: RunOptions): Promise<number> {
   const input = await parseInput(options.input);

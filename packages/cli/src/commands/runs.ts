@@ -159,7 +159,7 @@ export function runCommands(program: Command): void {
     .option('--after <seq>', 'only what comes after this entry', '0')
     .addHelpText('after', '\nWhere no host runs on --data, it is read from the folder itself.')
     .action(async (id: RunId, flags: HostFlags & { readonly after: string }) => {
-      const data = folderAlone(flags);
+      const data = await folderAlone(flags);
       if (data !== undefined) {
         process.exitCode = await journal(id, { data, from: String(Number(flags.after) + 1), ...asked(flags) });
         return;
@@ -190,7 +190,7 @@ export function runCommands(program: Command): void {
     .option('--go', 'where no host runs on --data: let it go on here, to its end')
     .addHelpText('after', `\nExample:\n  corral release run_3k9x7m2p4q5r -m 'the bank shows nothing was sent'`)
     .action(async (run: RunId, flags: HostFlags & { readonly reason: string; readonly go?: boolean }) => {
-      const data = folderAlone(flags);
+      const data = await folderAlone(flags);
       if (data !== undefined) {
         process.exitCode = await release(run, { data, reason: flags.reason, ...asked(flags) });
         return;
@@ -210,7 +210,7 @@ export function runCommands(program: Command): void {
     .option('--go', 'where no host runs on --data: let the run go on here, to its end')
     .addHelpText('after', `\nExample:\n  corral resolve run_3k9x7m2p4q5r 7 --result '{"sent":true}' -m 'the bank says so'`)
     .action(async (run: RunId, call: string, flags: ResolveFlags) => {
-      const data = folderAlone(flags);
+      const data = await folderAlone(flags);
       if (data !== undefined) {
         process.exitCode = await resolve(run, call, { ...flags, data });
         return;

@@ -65,7 +65,7 @@ function resultText(result: Result): string {
 }
 
 /** One effect, with what was decided about it. */
-export function effectText(effect: Effect, decision: Decision | undefined): string {
+function effectText(effect: Effect, decision: Decision | undefined): string {
   const verdict =
     decision?.verdict === 'deny' ? `  ✗ ${decision.code ?? 'denied'}${decision.message === undefined ? '' : ` ${decision.message}`}` : '';
   switch (effect.kind) {
@@ -95,7 +95,7 @@ export function effectText(effect: Effect, decision: Decision | undefined): stri
 }
 
 /** What the host did outside of a crank. */
-export function eventText(event: HostEvent): string {
+function eventText(event: HostEvent): string {
   switch (event.kind) {
     case 'unknown':
       return `call ${event.id} has an unknown result: ${event.message}`;
