@@ -6,7 +6,7 @@ import type { Broker, BusEvents, Crank } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
 import { targetName, type Grants } from '@corral/policy/grants';
 import type { CapabilityView, Delivery, PendingDelivery, StartDelivery } from '@corral/protocol/delivery';
-import { CorralError } from '@corral/protocol/errors';
+import { CorralError, errorData } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
@@ -21,7 +21,7 @@ import type { Control } from './control.ts';
 import { viewOf, type Observation } from './observe.ts';
 import { differenceOf, outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
 import type { Residence } from './residence.ts';
-import { Run, type OnCpu } from './runs/run.ts';
+import { grantsIn, Run, type OnCpu } from './runs/run.ts';
 import { billed } from './cells/usage.ts';
 import type { Stage } from './stage.ts';
 
@@ -159,7 +159,9 @@ export class Life {
       if (alias === '' || target === undefined) continue;
       caps[alias] = { cap, kind: target.kind, name: target.kind === 'tool' ? target.tool : targetName(target) };
     }
-    const start = { kind: 'start' as const, run: record.id, input: record.input, caps, budget: record.budget };
+    // It counts on from what it sees.
+    const next = Object.keys(caps).length + 1 === ledger.nextCap ? {} : { next_cap: ledger.nextCap };
+    const start = { kind: 'start' as const, run: record.id, input: record.input, caps, budget: record.budget, ...next };
     if (checkpoint === undefined) return start;
     const unread = checkpoint.unread as unknown as NonNullable<StartDelivery['unread']>;
     return { ...start, state: checkpoint.state, next_id: ledger.lastId + 1, ...(unread.length === 0 ? {} : { unread }) };
@@ -168,15 +170,55 @@ export class Life {
   /** Something is there for a run: an item of its inbox, or what only this host knows of, such as a tool's reply. */
   deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
     const run = this.#options.runs.get(id);
-    if (run === undefined) {
-      if (inbox !== undefined) this.#options.residence().hint(id);
+    if (run === undefined || run.outcome !== undefined) {
+      // What it carries is in the store, and comes from there with it.
+      for (const grant of grantsIn(delivery)) this.#options.grants.release(grant);
+      if (run === undefined && inbox !== undefined) this.#options.residence().hint(id);
       return;
     }
-    if (run.outcome !== undefined) return;
-    if (inbox === undefined) run.queue.push({ delivery, inbox });
-    else if (inbox <= run.lastInbox + 1) run.receive(delivery, inbox);
+    if (inbox === undefined) {
+      const kept = this.#kept(run, delivery);
+      if (kept === undefined) return;
+      run.queue.push({ delivery: kept, inbox });
+    } else if (inbox <= run.lastInbox + 1) run.receive(delivery, inbox);
     else return this.#options.residence().hint(id);
     this.#options.stage().wake(run);
+  }
+
+  /** A delivery without the results of calls whose capability was taken back while they were under way; undefined: nothing is left. */
+  #kept(run: Run, delivery: PendingDelivery): PendingDelivery | undefined {
+    if (delivery.kind !== 'reply') return delivery;
+    const fenced = delivery.results.filter(({ id }) => {
+      const pending = run.ledger.pending.get(id);
+      return pending?.kind === 'call' && this.#options.grants.isRevoked(pending.grant);
+    });
+    if (fenced.length === 0) return delivery;
+    for (const result of fenced) this.#options.control().fence(run, result);
+    const results = delivery.results.filter((result) => !fenced.includes(result));
+    return results.length === 0 ? undefined : { ...delivery, results };
+  }
+
+  /**
+   * A grant was taken back. Calls under it that are under way are aborted; what has come back and was not given to its agent yet
+   * never is.
+   * @returns how many calls were aborted
+   */
+  revoked(): number {
+    let aborted = 0;
+    for (const run of this.#options.runs.values()) {
+      if (run.outcome !== undefined) continue;
+      for (const queued of run.queue.splice(0)) {
+        const delivery = queued.inbox === undefined ? this.#kept(run, queued.delivery) : queued.delivery;
+        if (delivery !== undefined) run.queue.push({ ...queued, delivery });
+      }
+      for (const pending of run.ledger.pending.values()) {
+        if (pending.kind !== 'call' || !this.#options.grants.isRevoked(pending.grant)) continue;
+        if (!this.#options.broker.isUnderway(run.id, pending.id)) continue;
+        this.#options.broker.abort(run.id, pending.id, 'The capability was taken back.');
+        aborted += 1;
+      }
+    }
+    return aborted;
   }
 
   begin(run: Run): void {
@@ -314,7 +356,15 @@ export class Life {
     ended: (id, outcome) => this.#ended(id, outcome),
     unknown: (id, call, message) => {
       const run = this.#options.runs.get(id);
-      if (run !== undefined) this.#options.control().unknown(run, call, message);
+      if (run === undefined) return;
+      const pending = run.ledger.pending.get(call);
+      if (pending?.kind === 'call' && this.#options.grants.isRevoked(pending.grant))
+        this.#options.control().fence(run, { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call }) });
+      else this.#options.control().unknown(run, call, message);
+    },
+    fence: (id, result) => {
+      const run = this.#options.runs.get(id);
+      if (run !== undefined) this.#options.control().fence(run, result);
     },
     consequence: (id, kind, rules) => {
       const reason = `refused by ${rules.join(', ')}`;
@@ -405,7 +455,7 @@ export class Life {
   /** What follows at once from the end of a run, before it is durable: it gets no CPU, no timers, and its children go with it. */
   #close(run: Run, outcome: Outcome): void {
     run.outcome = outcome;
-    run.queue.length = 0;
+    this.#dropQueue(run);
     this.#stopClocks(run);
     this.#options.stage().leave(run);
     for (const pending of run.ledger.pending.values()) {
@@ -441,6 +491,11 @@ export class Life {
       this.#stopClocks(run);
       this.#options.broker.dropCalls(run.ledger);
     }
+  }
+
+  #dropQueue(run: Run): void {
+    for (const grant of run.unreceived()) this.#options.grants.release(grant);
+    run.queue.length = 0;
   }
 
   #stopClocks(run: Run): void {
@@ -511,7 +566,7 @@ export class Life {
     this.#stopClocks(run);
     broker.dropCalls(run.ledger);
     run.outcome ??= { kind: 'failed', code: error.code, message: error.message };
-    run.queue.length = 0;
+    this.#dropQueue(run);
     this.#options.stage().leave(run);
     runs.delete(id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);

@@ -1,6 +1,6 @@
 /** What can be seen of a host while it runs: a row a run, and what happens. Nothing here is needed for a run to go on. */
 import type { CorralError } from '@corral/protocol/errors';
-import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, HoldReason, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
 import type { Run } from './runs/run.ts';
@@ -43,6 +43,14 @@ export type Observation =
       readonly call: number;
       readonly by: string;
       readonly verdict: 'approve' | 'deny' | 'expired';
+    }
+  /** Somebody took back a grant, and all that was derived from it. */
+  | {
+      readonly kind: 'revoked';
+      readonly grant: GrantId;
+      readonly by: string;
+      readonly reason: string;
+      readonly calls_aborted: number;
     }
   /** It may not go on before somebody has looked. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }

@@ -64,14 +64,20 @@ export function isShared(sql: Sql, grant: GrantId): boolean {
 
 /** The grants a run holds, each with its whole chain. */
 export function grantsOf(sql: Sql, run: RunId): (Grant & GrantState)[] {
-  const rows = sql.all<{ data: string; used: number; revoked: number }>(
+  const rows = sql.all<{ data: string; used: number; revoked: number; sent_bytes: number | null; rested_at: number | null }>(
     `WITH RECURSIVE chain (id) AS (
        SELECT id FROM grants WHERE holder = ?
        UNION SELECT parent FROM grants JOIN chain USING (id) WHERE parent IS NOT NULL
-     ) SELECT data, used, revoked FROM grants JOIN chain USING (id)`,
+     ) SELECT data, used, revoked, sent_bytes, rested_at FROM grants JOIN chain USING (id)`,
     run,
   );
-  return rows.map(({ data, used, revoked }) => ({ ...(JSON.parse(data) as Grant), used, revoked: revoked !== 0 }));
+  return rows.map(({ data, used, revoked, sent_bytes, rested_at }) => ({
+    ...(JSON.parse(data) as Grant),
+    used,
+    revoked: revoked !== 0,
+    ...(sent_bytes === null ? {} : { sent_bytes }),
+    ...(rested_at === null ? {} : { rested_at }),
+  }));
 }
 
 /** The condition that a list asks for, and its values. Erased runs are on no list. */
