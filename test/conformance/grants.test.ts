@@ -187,7 +187,7 @@ const SERVER = (body: string) =>
   `const server = defineAgent({ name: 'server', async run({ messages, mailbox }) { const message = await messages.next(); ${body} } });`;
 
 describe('a capability in a message', () => {
-  test('is the receiver’s own, narrowed as the sender said, and dead when the sender’s is taken back', async () => {
+  test('is the receiver’s own, narrowed as the sender said', async () => {
     const w = await world([read(), pay([])]);
     const { ended } = await w.submit(
       await w.deploy(
@@ -376,10 +376,11 @@ describe('an attacker', () => {
             await sleep(3_600_000);
             await caps.home.send('second');
           } });`,
-          `export default defineAgent({ name: 'owner', ${USES}, spawns: { villain }, async run({ caps, spawn, mailbox, messages }) {
+          `export default defineAgent({ name: 'owner', ${USES}, spawns: { villain }, async run({ caps, spawn, mailbox, messages, emit }) {
             const child = spawn(villain, {}, { caps: { home: mailbox, read: caps.read } });
             const { caps: got } = await messages.next();
             const before = await code(got.read({}));
+            emit('used');
             const end = await child.ended;
             return [before, end.kind, await code(got.read({})), await code(child.send('hello?'))];
           } });`,
@@ -387,7 +388,7 @@ describe('an attacker', () => {
       ),
     );
     const child = await childOf(w, id);
-    await w.until(id, (view) => view?.waiting === 'child');
+    while (!w.seen.some(({ kind }) => kind === 'emitted')) await new Promise((resolve) => setTimeout(resolve, 5));
     await w.supervisor.control.kill(child, 'ana', 'evil');
     expect(await ended).toMatchObject({ output: ['ok', 'killed', 'CORRAL_REVOKED', 'CORRAL_RECIPIENT_ENDED'] });
   });
@@ -403,8 +404,10 @@ describe('an attacker', () => {
           const codes = await Promise.all(Array.from({ length: input }, () => code(caps.read({}))));
           return codes.filter((one) => one === 'ok').length;
         } });`,
-        `export default defineAgent({ name: 'owner', ${USES}, spawns: { worker }, async run({ caps, spawn, input }) {
-          const shared = input.uses === null ? caps.read : caps.read.attenuate({ uses: input.uses });
+        `export default defineAgent({ name: 'owner', ${USES}, spawns: { worker }, async run({ caps, spawn, input, mailbox, messages }) {
+          // Handed to itself first, so that one grant counts for all the children.
+          await mailbox.send('', { caps: { read: caps.read.attenuate(input.uses === null ? {} : { uses: input.uses }) } });
+          const shared = (await messages.next()).caps.read;
           const ends = await Promise.all(Array.from({ length: 64 }, () =>
             spawn(worker, input.wanted, { caps: { read: shared.attenuate({}), pay: caps.pay }, budget: { calls: input.each, cpu_ms: 50 } }).ended));
           return ends.reduce((sum, end) => sum + (end.output ?? 0), 0);
@@ -419,7 +422,7 @@ describe('an attacker', () => {
           const { ended } = await w.submit(version, input, { budget: { calls } });
           const outcome = await ended;
           expect(outcome).toMatchObject({ kind: 'completed', output: made });
-          expect(made).toBeLessThanOrEqual(calls);
+          expect(made).toBeLessThanOrEqual(Math.min(calls, input.uses ?? calls));
         },
       ),
       { numRuns: 5 },

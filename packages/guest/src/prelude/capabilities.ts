@@ -37,7 +37,7 @@ function narrow(a: Attenuation | undefined, b: Attenuation): Attenuation {
     where[name] = predicate;
   }
   const least = (x: number | undefined, y: number | undefined) => (x === undefined ? y : y === undefined ? x : Math.min(x, y));
-  const common = (x: readonly Right[] | undefined, y: readonly Right[] | undefined) =>
+  const common = (x: Right[] | undefined, y: Right[] | undefined) =>
     x === undefined ? y : y === undefined ? x : x.filter((right) => y.includes(right));
   const rights = common(a.rights, b.rights);
   const passes = common(a.passes ?? a.rights, b.passes ?? b.rights);
@@ -115,7 +115,7 @@ function makeTool(effects: Effects, view: CapabilityView): object {
 }
 
 /** The `caps` of an agent. Asking for one that was not granted is an error that says so, instead of `undefined is not a function`. */
-export function makeCaps(effects: Effects, views: Readonly<Record<string, CapabilityView>>): object {
+export function makeCaps(effects: Effects, views: Readonly<Record<string, CapabilityView>>, whose = 'This run'): object {
   const caps: Record<string, object> = {};
   for (const [alias, view] of Object.entries(views)) {
     caps[alias] = view.kind === 'tool' ? makeTool(effects, view) : makeMailbox(effects, view.cap);
@@ -125,7 +125,7 @@ export function makeCaps(effects: Effects, views: Readonly<Record<string, Capabi
       if (typeof alias === 'symbol' || alias in target || alias === 'then' || alias === 'toJSON') return target[alias as string];
       throw raise(
         'CORRAL_CAP_NOT_GRANTED',
-        `There is no capability called ${alias} here; there are ${Object.keys(target).join(', ') || 'none'}.`,
+        `${whose} holds no capability called ${alias}; it holds ${Object.keys(target).join(', ') || 'none'}.`,
       );
     },
   });

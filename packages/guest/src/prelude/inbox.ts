@@ -6,6 +6,7 @@ import type { Effects } from './effects.ts';
 
 type Views = Readonly<Record<string, CapabilityView>>;
 
+const WHOSE = 'This message';
 const NONE: Views = Object.freeze({});
 
 export class Inbox {
@@ -41,7 +42,7 @@ export class Inbox {
   }
 
   put(from: Message['from'], body: unknown, views: Views = NONE): void {
-    const caps = views === NONE ? (this.#none ??= makeCaps(this.#effects, NONE)) : makeCaps(this.#effects, views);
+    const caps = views === NONE ? (this.#none ??= makeCaps(this.#effects, NONE, WHOSE)) : makeCaps(this.#effects, views, WHOSE);
     // A message that is logged or stored is what was said, not what came with it.
     const message = Object.defineProperty({ from, body } as Message, 'caps', { value: caps, enumerable: false });
     if (views !== NONE) this.#views.set(message, views);

@@ -57,7 +57,10 @@ export interface CallOptions {
 
 /** Something that can be handed on, in `caps` of a spawn or of a message. */
 export interface Grantable {
-  /** The same authority, narrowed. It can only take away. */
+  /**
+   * The same authority, narrowed. It can only take away. What is counted (`uses`, `rate`, `bytes`) is counted for each receiver it is
+   * handed to, and together for all to whom that one hands it on.
+   */
   attenuate(terms: Attenuation): Grantable;
 }
 /** Something that the run holds. */
