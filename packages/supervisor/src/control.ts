@@ -202,8 +202,8 @@ export class Control {
   }
 
   /** The capability of a call was taken back while it was under way: what came of it is written down, and its agent is told. */
-  fence(run: Run, result: Result): void {
-    if (run.outcome !== undefined || run.ledger.pending.get(result.id)?.kind !== 'call') return;
+  fence(run: Run | undefined, result: Result): void {
+    if (run === undefined || run.outcome !== undefined || run.ledger.pending.get(result.id)?.kind !== 'call') return;
     // A refusal is told by the broker's event.
     this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
     this.#pass(run, result.id);

@@ -6,7 +6,7 @@ import type { Broker, BusEvents, Crank } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
 import { targetName, type Grants } from '@corral/policy/grants';
 import type { CapabilityView, Delivery, PendingDelivery, StartDelivery } from '@corral/protocol/delivery';
-import { CorralError, errorData } from '@corral/protocol/errors';
+import { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
@@ -21,6 +21,7 @@ import type { Control } from './control.ts';
 import { viewOf, type Observation } from './observe.ts';
 import { differenceOf, outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
 import type { Residence } from './residence.ts';
+import { kept, lost, stopCalls } from './revocation.ts';
 import { grantsIn, Run, type OnCpu } from './runs/run.ts';
 import { billed } from './cells/usage.ts';
 import type { Stage } from './stage.ts';
@@ -176,49 +177,17 @@ export class Life {
       if (run === undefined && inbox !== undefined) this.#options.residence().hint(id);
       return;
     }
-    if (inbox === undefined) {
-      const kept = this.#kept(run, delivery);
-      if (kept === undefined) return;
-      run.queue.push({ delivery: kept, inbox });
-    } else if (inbox <= run.lastInbox + 1) run.receive(delivery, inbox);
+    const left = inbox === undefined ? kept(this.#options, run, delivery) : delivery;
+    if (left === undefined) return;
+    if (inbox === undefined) run.queue.push({ delivery: left, inbox });
+    else if (inbox <= run.lastInbox + 1) run.receive(delivery, inbox);
     else return this.#options.residence().hint(id);
     this.#options.stage().wake(run);
   }
 
-  /** A delivery without the results of calls whose capability was taken back while they were under way; undefined: nothing is left. */
-  #kept(run: Run, delivery: PendingDelivery): PendingDelivery | undefined {
-    if (delivery.kind !== 'reply') return delivery;
-    const fenced = delivery.results.filter(({ id }) => {
-      const pending = run.ledger.pending.get(id);
-      return pending?.kind === 'call' && this.#options.grants.isRevoked(pending.grant);
-    });
-    if (fenced.length === 0) return delivery;
-    for (const result of fenced) this.#options.control().fence(run, result);
-    const results = delivery.results.filter((result) => !fenced.includes(result));
-    return results.length === 0 ? undefined : { ...delivery, results };
-  }
-
-  /**
-   * A grant was taken back. Calls under it that are under way are aborted; what has come back and was not given to its agent yet
-   * never is.
-   * @returns how many calls were aborted
-   */
+  /** A grant was taken back. Returns how many calls were aborted. */
   revoked(): number {
-    let aborted = 0;
-    for (const run of this.#options.runs.values()) {
-      if (run.outcome !== undefined) continue;
-      for (const queued of run.queue.splice(0)) {
-        const delivery = queued.inbox === undefined ? this.#kept(run, queued.delivery) : queued.delivery;
-        if (delivery !== undefined) run.queue.push({ ...queued, delivery });
-      }
-      for (const pending of run.ledger.pending.values()) {
-        if (pending.kind !== 'call' || !this.#options.grants.isRevoked(pending.grant)) continue;
-        if (!this.#options.broker.isUnderway(run.id, pending.id)) continue;
-        this.#options.broker.abort(run.id, pending.id, 'The capability was taken back.');
-        aborted += 1;
-      }
-    }
-    return aborted;
+    return stopCalls(this.#options);
   }
 
   begin(run: Run): void {
@@ -356,16 +325,9 @@ export class Life {
     ended: (id, outcome) => this.#ended(id, outcome),
     unknown: (id, call, message) => {
       const run = this.#options.runs.get(id);
-      if (run === undefined) return;
-      const pending = run.ledger.pending.get(call);
-      if (pending?.kind === 'call' && this.#options.grants.isRevoked(pending.grant))
-        this.#options.control().fence(run, { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call }) });
-      else this.#options.control().unknown(run, call, message);
+      if (run !== undefined) lost(this.#options, run, call, message);
     },
-    fence: (id, result) => {
-      const run = this.#options.runs.get(id);
-      if (run !== undefined) this.#options.control().fence(run, result);
-    },
+    fence: (id, result) => this.#options.control().fence(this.#options.runs.get(id), result),
     consequence: (id, kind, rules) => {
       const reason = `refused by ${rules.join(', ')}`;
       if (kind === 'pause')
@@ -455,7 +417,7 @@ export class Life {
   /** What follows at once from the end of a run, before it is durable: it gets no CPU, no timers, and its children go with it. */
   #close(run: Run, outcome: Outcome): void {
     run.outcome = outcome;
-    this.#dropQueue(run);
+    for (const grant of run.dropQueue()) this.#options.grants.release(grant);
     this.#stopClocks(run);
     this.#options.stage().leave(run);
     for (const pending of run.ledger.pending.values()) {
@@ -491,11 +453,6 @@ export class Life {
       this.#stopClocks(run);
       this.#options.broker.dropCalls(run.ledger);
     }
-  }
-
-  #dropQueue(run: Run): void {
-    for (const grant of run.unreceived()) this.#options.grants.release(grant);
-    run.queue.length = 0;
   }
 
   #stopClocks(run: Run): void {
@@ -566,7 +523,7 @@ export class Life {
     this.#stopClocks(run);
     broker.dropCalls(run.ledger);
     run.outcome ??= { kind: 'failed', code: error.code, message: error.message };
-    this.#dropQueue(run);
+    for (const grant of run.dropQueue()) grants.release(grant);
     this.#options.stage().leave(run);
     runs.delete(id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);

@@ -198,9 +198,7 @@ export class SqliteCore {
   }
 
   revoke(grant: GrantId, by: string, reason: string, at: number): boolean {
-    const text =
-      'UPDATE grants SET revoked = 1, revoked_by = coalesce(revoked_by, ?), revoked_why = coalesce(revoked_why, ?), revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING 1';
-    return this.#get(text, by, reason, at, grant) !== undefined;
+    return queries.revoke(this.#sql, grant, by, reason, at);
   }
 
   quarantine(run: RunId, reason: string): void {
@@ -293,10 +291,7 @@ export class SqliteCore {
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
-    for (const { id, used, revoked, sent_bytes = null, rested_at = null } of commit.grantStates) {
-      const text = 'UPDATE grants SET used = ?, revoked = max(revoked, ?), sent_bytes = ?, rested_at = ? WHERE id = ?';
-      this.#run(text, used, Number(revoked), sent_bytes, rested_at, id);
-    }
+    for (const state of commit.grantStates) queries.putGrantState(this.#sql, state);
     for (const { id, due } of commit.timers) this.#run('INSERT INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
     const delivered = commit.outbox.map((outgoing) => this.#deliver(run, outgoing));

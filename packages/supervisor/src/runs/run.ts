@@ -101,6 +101,13 @@ export class Run {
     return this.queue.flatMap(({ delivery }) => grantsIn(delivery));
   }
 
+  /** Nothing that waits for it will be given to it. Answers with the grants that were in it. */
+  dropQueue(): GrantId[] {
+    const grants = this.unreceived();
+    this.queue.length = 0;
+    return grants;
+  }
+
   /** Nothing of it would be lost if it were forgotten here and read back from the store. */
   get isDurable(): boolean {
     if (this.onCpu !== undefined || this.outcome !== undefined) return false;
