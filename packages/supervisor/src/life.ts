@@ -21,7 +21,7 @@ import type { Control } from './control.ts';
 import { viewOf, type Observation } from './observe.ts';
 import { differenceOf, outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
 import type { Residence } from './residence.ts';
-import { kept, lost, stopCalls } from './revocation.ts';
+import { kept, lost } from './revocation.ts';
 import { grantsIn, Run, type OnCpu } from './runs/run.ts';
 import { billed } from './cells/usage.ts';
 import type { Stage } from './stage.ts';
@@ -185,11 +185,6 @@ export class Life {
     this.#options.stage().wake(run);
   }
 
-  /** A grant was taken back. Returns how many calls were aborted. */
-  revoked(): number {
-    return stopCalls(this.#options);
-  }
-
   begin(run: Run): void {
     // A first crank that was taken back, or lost with its cell, begins again; the run's time does not.
     if (run.began !== undefined) return;
@@ -323,10 +318,7 @@ export class Life {
     },
     spawned: (record) => void this.#spawned(record),
     ended: (id, outcome) => this.#ended(id, outcome),
-    unknown: (id, call, message) => {
-      const run = this.#options.runs.get(id);
-      if (run !== undefined) lost(this.#options, run, call, message);
-    },
+    unknown: (id, call, message) => lost(this.#options, id, call, message),
     fence: (id, result) => this.#options.control().fence(this.#options.runs.get(id), result),
     consequence: (id, kind, rules) => {
       const reason = `refused by ${rules.join(', ')}`;

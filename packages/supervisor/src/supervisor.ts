@@ -30,6 +30,7 @@ import { viewOf, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
 import { Quarantines } from './quarantine.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
+import { stopCalls } from './revocation.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { Stage } from './stage.ts';
@@ -400,7 +401,7 @@ export class Supervisor {
    */
   async revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }> {
     this.#grants.takeBack(grant);
-    const calls_aborted = this.#life.revoked();
+    const calls_aborted = stopCalls({ grants: this.#grants, broker: this.#broker, runs: this.#runs, control: () => this.control });
     const known = await this.#options.store.revoke(grant, by, reason, this.#options.clock.now());
     if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
     this.#tell({ kind: 'revoked', grant, by, reason, calls_aborted });
