@@ -175,6 +175,26 @@ test('a child knows what its parent knew, and a message carries what its sender 
   expect(paid).toEqual([]);
 });
 
+test('a capability for clean runs is refused from the moment a run has read what a stranger wrote', async () => {
+  paid.length = 0;
+  const w = await bus([mail('hello'), payments()], 'permit (principal, action, resource);');
+  const version = await w.deploy(`
+    import { defineAgent } from '@corral/guest';
+    const uses = { mail: 'tool:mail.read', pay: 'tool:payments.send' };
+    const code = (promise) => promise.then(() => 'ok', (error) => error.code);
+    const child = defineAgent({ name: 'child', uses, async run({ caps }) {
+      const before = await code(caps.pay({ to: 'DE02', amount: 1 }));
+      await caps.mail({});
+      return [before, await code(caps.pay({ to: 'DE02', amount: 2 }))];
+    } });
+    export default defineAgent({ name: 'parent', uses, spawns: { child }, async run({ caps, spawn }) {
+      return (await spawn(child, {}, { caps: { mail: caps.mail, pay: caps.pay.attenuate({ only_clean: true }) }, budget: { calls: 5 } }).ended).output;
+    } });`);
+  const { ended } = await w.submit(version, { task: 'pay' });
+  expect(await ended).toMatchObject({ output: ['ok', 'CORRAL_GRANT_LABEL'] });
+  expect(paid).toHaveLength(1);
+});
+
 test('a version under quarantine is not admitted, stands still where it runs, and goes on when that is lifted', async () => {
   const w = await bus([mail('hello'), payments()]);
   const version = await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(200); return 1 } }`);

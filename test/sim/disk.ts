@@ -16,6 +16,7 @@ import type { Dice } from './dice.ts';
 import type { Timeline } from './timeline.ts';
 
 type Op =
+  | 'revoke'
   | 'noteSeen'
   | 'putQuarantine'
   | 'liftQuarantine'
@@ -158,6 +159,7 @@ export class Disk {
       quarantines: () => read('quarantines'),
       putQuarantine: (...args) => write('putQuarantine', ...args),
       liftQuarantine: (...args) => write('liftQuarantine', ...args),
+      revoke: (...args) => write('revoke', ...args),
       run: (...args) => read('run', ...args),
       runs: (...args) => read('runs', ...args),
       journal: (...args) => read('journal', ...args),

@@ -147,7 +147,7 @@ export class Guest {
       for (const name of seen) this.#seen.add(name);
     }
     this.#lastId = (delivery.next_id ?? 1) - 1;
-    for (const message of delivery.unread ?? []) this.#mailbox.push({ kind: 'message', at: 0, depth: 0, ...message });
+    for (const { from, body } of delivery.unread ?? []) this.#mailbox.push({ kind: 'message', at: 0, depth: 0, from, body });
     this.#play = this.#main();
   }
 

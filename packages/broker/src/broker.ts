@@ -16,7 +16,7 @@ import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/pr
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { answerOf } from './answer.ts';
-import { decide, emptyBatch, exceeded, labelOf, type Batch, type Dispatch } from './decide.ts';
+import { decide, emptyBatch, exceeded, labelOf, untrusted, type Batch, type Dispatch } from './decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
 import { judge, type Policies } from './judge.ts';
@@ -46,6 +46,8 @@ export interface BusEvents {
   readonly ended: (run: RunId, outcome: Outcome) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
   readonly unknown: (run: RunId, id: number, message: string) => void;
+  /** The capability of a call was taken back; whatever came of the call is not for its agent. */
+  readonly fence: (run: RunId, result: Result) => void;
   /** A denial after which the run is to be stopped as well; settles once it stands still. */
   readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => Promise<unknown>;
   /** The run waits for people to decide about a call. */
@@ -92,7 +94,7 @@ export class Broker {
   constructor(powers: BrokerPowers, events: () => BusEvents) {
     this.#powers = powers;
     this.#listener = events;
-    this.#dispatcher = new Dispatcher(powers.clock, {
+    this.#dispatcher = new Dispatcher(powers.clock, powers.random, {
       onResult: (run, result) => this.#events.deliver(run, { kind: 'reply', results: [result] }, undefined),
       onUnknown: (run, id, message) => this.#events.unknown(run, id, message),
     });
@@ -129,7 +131,11 @@ export class Broker {
     const seq = ledger.seq + 1;
     const now = this.#powers.clock.now();
     const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
+    const before = ledger.caps.size;
     ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
+    // For capabilities beyond what it may hold there was no room.
+    if (crank.delivery.kind === 'message')
+      for (const { grant } of crank.delivery.caps?.slice(ledger.caps.size - before) ?? []) this.#powers.grants.release(grant);
     if (child !== undefined) this.#powers.grants.release(child);
     ledger.purse.spend('cpu_ms', crank.cpu_us / 1000);
 
@@ -140,7 +146,10 @@ export class Broker {
       batch = decide(ledger, seq, effects, this.#context(run, now));
       ledger.journalBytes += crank.deliveryText.length + crank.effectsText.length;
       const limit = overrun(ledger);
-      if (batch.outcome === undefined && limit !== undefined) batch = ended(limit, batch.decisions);
+      if (batch.outcome === undefined && limit !== undefined) {
+        this.#letGo(batch);
+        batch = ended(limit, batch.decisions);
+      }
       batch.outcome ??= finishOutcome(run);
     }
     if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
@@ -226,8 +235,8 @@ export class Broker {
   }
 
   /** The agent, or its supervisor, gives up a call that may be under way. */
-  abort(run: RunId, id: number): void {
-    this.#dispatcher.abort(run, id);
+  abort(run: RunId, id: number, why?: string): void {
+    this.#dispatcher.abort(run, id, why);
   }
 
   /**
@@ -243,8 +252,9 @@ export class Broker {
     if (!parsed.success) return `${call.tool} no longer takes these arguments`;
     const input = parsed.data as Json;
     if (context.digest(canonical(input)) !== digest) return 'its arguments are not what was asked about';
-    const refusal = context.grants.check(grant, input, context.now);
-    if (refusal !== undefined && refusal.code !== 'CORRAL_GRANT_SPENT') return refusal.message;
+    const use = { bytes: call.reserved.bytes ?? 0, untrusted: untrusted(ledger), reads: tool.annotations.readOnly, counted: true };
+    const refusal = context.grants.check(grant, input, context.now, use);
+    if (refusal !== undefined) return refusal.message;
     if (context.policies === undefined) return undefined;
     const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, true);
     if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
@@ -254,6 +264,7 @@ export class Broker {
 
   /** Calls of the ledger that have no reply go out again: after a restart, or when a person says so. */
   reissue(ledger: Ledger, call: PendingCall): boolean {
+    if (this.#isFenced(ledger, call.id)) return false;
     const tool = this.#powers.tool(ledger.record.tenant, call.tool);
     if (tool === undefined) return false;
     const parsed = tool.input.safeParse(call.input ?? {});
@@ -263,6 +274,7 @@ export class Broker {
       tool,
       input: parsed.data as Dispatch['input'],
       timeout_ms: call.timeout_ms,
+      attempts: call.attempts,
       early: true,
     });
     return true;
@@ -282,6 +294,20 @@ export class Broker {
   /** Stops everything that is under way for a run. Returns how many calls were aborted. */
   dropCalls(ledger: Ledger): number {
     return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
+  }
+
+  /** Whether the capability of a call that has not left was taken back; then it never leaves. */
+  #isFenced(ledger: Ledger, id: number): boolean {
+    const pending = ledger.pending.get(id);
+    if (pending?.kind !== 'call' || !this.#powers.grants.isRevoked(pending.grant)) return false;
+    const error = errorData('CORRAL_REVOKED', 'The capability was taken back before the call had left.', { call: id });
+    this.#events.fence(ledger.record.id, { id, error });
+    return true;
+  }
+
+  /** Nothing of a batch leaves, so nobody gets what it would have given away. */
+  #letGo(batch: Batch): void {
+    for (const { grants = [] } of batch.outbox) for (const { id } of grants) this.#powers.grants.release(id);
   }
 
   #context({ ledger, agents }: BusRun, now: number) {
@@ -307,6 +333,7 @@ export class Broker {
       // What follows a refused commit is refused too; the reason is the first one.
       const reason = this.#refusals.get(run) ?? internal(error);
       this.#refusals.set(run, reason);
+      this.#letGo(more[1]);
       this.#events.refused(run.ledger.record.id, epoch, reason);
       throw reason;
     }
@@ -386,9 +413,14 @@ export class Broker {
     if (outcome === undefined) for (const child of batch.spawned) this.#events.spawned(child);
     for (const [i, outgoing] of commit.outbox.entries()) {
       const number = result.delivered[i] ?? 0;
-      if (number > 0) this.#events.deliver(outgoing.to, outgoing.delivery, number);
-      else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
+      if (number > 0) {
+        this.#events.deliver(outgoing.to, outgoing.delivery, number);
+        continue;
+      }
+      for (const { id } of outgoing.grants ?? []) this.#powers.grants.release(id);
+      if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
     }
+    for (const id of batch.disposed) this.#powers.grants.release(id);
     for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
     for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);
     if (outcome !== undefined) {
@@ -402,7 +434,7 @@ export class Broker {
     for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
     for (const { id, verdict } of batch.decisions) if (verdict === 'ask') this.#events.asks(record.id, id);
-    for (const call of batch.dispatches) if (!call.early) this.#dispatcher.start(record, call);
+    for (const call of batch.dispatches) if (!call.early && !this.#isFenced(ledger, call.id)) this.#dispatcher.start(record, call);
     for (const id of batch.aborts) this.#dispatcher.abort(record.id, id);
     if (batch.consequences.length === 0) this.#deliverDecided(ledger, batch.decisions);
     else void this.#stopThenTell(run, batch);

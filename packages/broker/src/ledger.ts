@@ -11,6 +11,7 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/manifest';
 import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
+import { MACHINE } from '@corral/protocol/limits';
 import { savedOf, snapshotOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/label';
@@ -42,6 +43,8 @@ export type Pending =
       readonly input: Json;
       readonly reserved: Budget;
       readonly timeout_ms: number | undefined;
+      readonly attempts?: number | undefined;
+      readonly grant: GrantId;
       readonly facts: ToolFacts | undefined;
       /** `unknown`: it was dispatched and its reply is lost. */
       state: 'going' | 'unknown';
@@ -64,6 +67,8 @@ export class Ledger {
   readonly purse: Purse;
   /** The c-list: index to grant. An index means nothing outside of this run. */
   readonly caps = new Map<number, GrantId>();
+  /** The index of the next capability it is given. Indexes are used once, so one that is let go of names nothing ever again. */
+  nextCap: number;
   readonly pending = new Map<number, Pending>();
   /** Time stamp of its last delivery. */
   lastAt = 0;
@@ -116,6 +121,7 @@ export class Ledger {
     this.header = record.header;
     this.purse = new Purse(record.budget);
     for (const { cap, grant } of record.caps) this.caps.set(cap, grant);
+    this.nextCap = record.caps.length;
   }
 
   /** The begin of a crank: what it is given settles what was reserved for it. */
@@ -151,6 +157,11 @@ export class Ledger {
       }
       case 'message':
         this.depth = Math.max(this.depth, delivery.depth);
+        for (const { grant } of delivery.caps ?? []) {
+          // One too many takes its index and is worth nothing.
+          if (this.caps.size < MACHINE.capabilities.default) this.caps.set(this.nextCap, grant);
+          this.nextCap += 1;
+        }
         readFrom(this.flow, delivery.from.agent, -this.effects - 1, delivery.label, delivery.body);
         return;
       case 'cancel':
@@ -175,6 +186,8 @@ export class Ledger {
             input: effect.input as Json,
             reserved,
             timeout_ms: effect.timeout_ms,
+            ...(effect.retry === undefined ? {} : { attempts: effect.retry.attempts }),
+            grant: decision.grant as GrantId,
             facts: decision.tool_facts,
           };
           this.#called(call.tool);
@@ -238,6 +251,9 @@ export class Ledger {
         // A call goes on being pending until its tool has answered; a timer is simply gone.
         if (this.pending.get(effect.id)?.kind === 'timer') this.pending.delete(effect.id);
         return;
+      case 'dispose':
+        this.caps.delete(effect.cap);
+        return;
       case 'listen':
         this.listening = effect.on;
         return;
@@ -271,6 +287,13 @@ export class Ledger {
         if (pending?.kind !== 'call') return;
         if (event.how === 'retry') pending.state = 'going';
         else this.#decide(pending, event.result);
+        return;
+      }
+      case 'fenced': {
+        const pending = this.pending.get(event.id);
+        if (pending?.kind !== 'call') return;
+        const error = errorData('CORRAL_REVOKED', 'The capability was taken back while the call was under way.', { call: event.id });
+        this.#decide(pending, { id: event.id, error });
         return;
       }
       case 'approval':
@@ -350,6 +373,7 @@ export class Ledger {
     this.purse.restore(from.spent);
     this.caps.clear();
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
+    this.nextCap = from.nextCap ?? this.record.caps.length;
     this.refusedFor.clear();
     for (const limit of from.refusedFor) this.refusedFor.add(limit);
   }

@@ -28,6 +28,7 @@ export interface LedgerSnapshot {
   readonly header: RunHeader;
   readonly spent: Amounts;
   readonly caps: readonly (readonly [number, GrantId])[];
+  readonly nextCap?: number;
   readonly refusedFor: readonly string[];
 }
 
@@ -81,6 +82,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     header: ledger.header,
     spent: ledger.spent(),
     caps: [...ledger.caps],
+    nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
   };
 }

@@ -44,6 +44,18 @@ export const ERRORS = {
     class: 'Denied',
     hint: 'The capability does not carry this right; ask its giver for one that does.',
   },
+  CORRAL_GRANT_RATE: {
+    audience: 'guest',
+    class: 'Denied',
+    retryable: true,
+    hint: 'Wait a while; the capability allows only so many uses a minute.',
+  },
+  CORRAL_GRANT_LABEL: {
+    audience: 'guest',
+    class: 'Denied',
+    hint: 'The capability is for runs that have read nothing a stranger wrote; let a child that reads nothing use it.',
+  },
+  CORRAL_GRANT_UNKNOWN: { audience: 'operator', hint: 'Check the id; `corral inspect` shows the grants of a run.' },
   CORRAL_REVOKED: { audience: 'guest', class: 'Revoked', hint: 'The capability was taken back; finish without it.' },
   CORRAL_BUDGET_EXCEEDED: { audience: 'guest', class: 'BudgetExceeded', hint: 'Raise the budget at submit or spawn, or do less.' },
   CORRAL_ARGS_INVALID: { audience: 'guest', class: 'InvalidArguments', hint: 'Compare the arguments with the tool’s input schema.' },

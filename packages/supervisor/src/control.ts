@@ -1,5 +1,6 @@
 /** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
 import type { Broker } from '@corral/broker/broker';
+import type { Result } from '@corral/protocol/delivery';
 import { CorralError, errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -212,6 +213,14 @@ export class Control {
     broker.record(run, { kind: 'unknown', id: call, message, tell }).catch(() => undefined);
     if (tell) this.#pass(run, call);
     stage.wake(run);
+  }
+
+  /** The capability of a call was taken back while it was under way: what came of it is written down, and its agent is told. */
+  fence(run: Run | undefined, result: Result): void {
+    if (run === undefined || run.outcome !== undefined || run.ledger.pending.get(result.id)?.kind !== 'call') return;
+    // A refusal is told by the broker's event.
+    this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
+    this.#pass(run, result.id);
   }
 
   /** Settles a call whose result is unknown. */

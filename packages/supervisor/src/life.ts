@@ -22,7 +22,8 @@ import { viewOf, type Observation } from './observe.ts';
 import { differenceOf, outcomeOfFault, outcomeOfLoss, saysOutOfMemory } from './outcomes.ts';
 import { startOf } from './start.ts';
 import type { Residence } from './residence.ts';
-import { Run, type OnCpu } from './runs/run.ts';
+import { kept, lost } from './revocation.ts';
+import { grantsIn, Run, type OnCpu } from './runs/run.ts';
 import { billed } from './cells/usage.ts';
 import type { Stage } from './stage.ts';
 
@@ -154,12 +155,15 @@ export class Life {
   /** Something is there for a run: an item of its inbox, or what only this host knows of, such as a tool's reply. */
   deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
     const run = this.#options.runs.get(id);
-    if (run === undefined) {
-      if (inbox !== undefined) this.#options.residence().hint(id);
+    if (run === undefined || run.outcome !== undefined) {
+      // What it carries is in the store, and comes from there with it.
+      for (const grant of grantsIn(delivery)) this.#options.grants.release(grant);
+      if (run === undefined && inbox !== undefined) this.#options.residence().hint(id);
       return;
     }
-    if (run.outcome !== undefined) return;
-    if (inbox === undefined) run.queue.push({ delivery, inbox });
+    const left = inbox === undefined ? kept(this.#options, run, delivery) : delivery;
+    if (left === undefined) return;
+    if (inbox === undefined) run.queue.push({ delivery: left, inbox });
     else if (inbox <= run.lastInbox + 1) run.receive(delivery, inbox);
     else return this.#options.residence().hint(id);
     this.#options.stage().wake(run);
@@ -298,10 +302,8 @@ export class Life {
     },
     spawned: (record) => void this.#spawned(record),
     ended: (id, outcome) => this.#ended(id, outcome),
-    unknown: (id, call, message) => {
-      const run = this.#options.runs.get(id);
-      if (run !== undefined) this.#options.control().unknown(run, call, message);
-    },
+    unknown: (id, call, message) => lost(this.#options, id, call, message),
+    fence: (id, result) => this.#options.control().fence(this.#options.runs.get(id), result),
     consequence: async (id, kind, rules) => {
       const reason = `refused by ${rules.join(', ')}`;
       if (kind === 'pause') await this.#options.control().pause(id, 'policy', reason);
@@ -393,7 +395,7 @@ export class Life {
   /** What follows at once from the end of a run, before it is durable: it gets no CPU and no timers. */
   #close(run: Run, outcome: Outcome): void {
     run.outcome = outcome;
-    run.queue.length = 0;
+    for (const grant of run.dropQueue()) this.#options.grants.release(grant);
     this.#stopClocks(run);
     this.#options.stage().leave(run);
   }
@@ -505,7 +507,7 @@ export class Life {
     this.#stopClocks(run);
     broker.dropCalls(run.ledger);
     run.outcome ??= { kind: 'failed', code: error.code, message: error.message };
-    run.queue.length = 0;
+    for (const grant of run.dropQueue()) grants.release(grant);
     this.#options.stage().leave(run);
     runs.delete(id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);

@@ -1,6 +1,6 @@
 /** What can be seen of a host while it runs: a row a run, and what happens. Nothing here is needed for a run to go on. */
 import type { CorralError } from '@corral/protocol/errors';
-import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, HoldReason, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
 import type { Quarantine } from '@corral/protocol/store';
@@ -47,6 +47,14 @@ export type Observation =
     }
   /** A durable stop was put up, or lifted; `by` whom. */
   | { readonly kind: 'quarantined' | 'lifted'; readonly quarantine: Quarantine; readonly by: string; readonly reason: string }
+  /** Somebody took back a grant, and all that was derived from it. */
+  | {
+      readonly kind: 'revoked';
+      readonly grant: GrantId;
+      readonly by: string;
+      readonly reason: string;
+      readonly calls_aborted: number;
+    }
   /** It may not go on before somebody has looked. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }
   /** What the store has of it cannot be read: it is quarantined, and the others go on. */

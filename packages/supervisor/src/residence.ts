@@ -9,7 +9,8 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Store, StoredRun } from '@corral/protocol/store';
-import type { Run } from './runs/run.ts';
+import { addChain } from './runs/revive.ts';
+import { grantsIn, type Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
 
 export interface ResidenceLimits {
@@ -294,9 +295,13 @@ export class Residence {
 
   /** Takes over what the store has for a run; false where the store cannot say. */
   async #refresh(run: Run): Promise<boolean> {
-    const { store, stage } = this.#options;
+    const { store, stage, grants } = this.#options;
     try {
-      for (const { seq, delivery } of await store.inbox(run.id, run.lastInbox)) if (run.outcome === undefined) run.receive(delivery, seq);
+      const inbox = await store.inbox(run.id, run.lastInbox);
+      const carried = inbox.flatMap(({ delivery }) => grantsIn(delivery)).filter((id) => grants.get(id) === undefined);
+      // What they carry was made by a run that saw this one parked.
+      if (carried.length > 0) addChain(grants, await store.grants(run.id), carried);
+      for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.receive(delivery, seq);
     } catch {
       return false;
     }
@@ -370,7 +375,7 @@ export class Residence {
     );
     stage.unseat(run);
     runs.delete(run.id);
-    for (const id of run.ledger.caps.values()) grants.release(id);
+    for (const id of [...run.ledger.caps.values(), ...run.unreceived()]) grants.release(id);
     this.#options.onParked(run);
     if (Number.isFinite(due)) this.#expect(due);
     for (const other of runs.values()) if (other.tenant === run.tenant) return;

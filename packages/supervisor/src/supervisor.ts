@@ -6,7 +6,7 @@ import { Ledger } from '@corral/broker/ledger';
 import { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { ReadyPayload } from '@corral/protocol/frame';
-import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -30,6 +30,7 @@ import { viewOf, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
 import { Quarantines } from './quarantine.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
+import { stopCalls } from './revocation.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { Stage } from './stage.ts';
@@ -395,6 +396,21 @@ export class Supervisor {
   async quarantineAgentOf(id: RunId, by: string, reason: string): Promise<void> {
     const run = this.#runs.get(id);
     if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason);
+  }
+
+  /**
+   * Takes back a grant, and with it everything derived from it, at once: one mark, whatever hangs below. Calls under way are aborted
+   * if their tool can, and what they return is kept from their agents. Durable when this resolves.
+   * @returns how many calls were aborted
+   * @throws CORRAL_GRANT_UNKNOWN
+   */
+  async revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }> {
+    this.#grants.takeBack(grant);
+    const calls_aborted = stopCalls({ grants: this.#grants, broker: this.#broker, runs: this.#runs, control: () => this.control });
+    const known = await this.#options.store.revoke(grant, by, reason, this.#options.clock.now());
+    if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
+    this.#tell({ kind: 'revoked', grant, by, reason, calls_aborted });
+    return { calls_aborted };
   }
 
   /** The processes of this host. */

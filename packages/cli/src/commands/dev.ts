@@ -227,6 +227,8 @@ function effectText(effect: Effect, { decisions }: Entry): string {
       return effect.error === undefined ? 'finish' : `finish with an error: ${effect.error.message}`;
     case 'abort':
       return `abandon ${effect.id}`;
+    case 'dispose':
+      return `let go of capability ${effect.cap}`;
     case 'checkpoint':
       return 'checkpoint';
     case 'listen':

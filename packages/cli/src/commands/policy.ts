@@ -53,7 +53,7 @@ export function policyCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  corral policy why run_3k9x7m2p4q5r 4')
     .action(async (run: string, text: string, files: string[], flags: HostFlags & Flags) => {
       const crank = wholeNumber(text, 'CRANK');
-      const data = folderAlone(flags);
+      const data = await folderAlone(flags);
       if (data !== undefined) {
         const { explainCrank } = await import('@corral/server/config/rehearsal');
         const explained = await withStore(data, (store) => explainCrank(store, runId(run), crank, files, flags.config, process.env));

@@ -79,6 +79,8 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
       return `timer ${effect.id} in ${effect.ms} ms`;
     case 'abort':
       return `abort ${effect.id}`;
+    case 'dispose':
+      return `let go of capability ${effect.cap}`;
     case 'listen':
       return effect.on ? 'listen for messages' : 'listen no more';
     case 'emit':
@@ -107,6 +109,8 @@ function eventText(event: HostEvent): string {
       return `cancel asked for by ${event.by}: ${event.reason}`;
     case 'approval':
       return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}`;
+    case 'fenced':
+      return `the capability of call ${event.id} was taken back; kept from the agent: ${resultText(event.result)}`;
     case 'held':
       return `held (${event.why}): ${event.detail}`;
     case 'released':

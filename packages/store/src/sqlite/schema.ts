@@ -102,6 +102,14 @@ const STEPS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN claimed_era INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX runs_tried ON runs (n) WHERE attempts > 0;
   `,
+  `
+  -- What else is counted of a grant, and what a person said who took it back.
+  ALTER TABLE grants ADD COLUMN sent_bytes INTEGER;
+  ALTER TABLE grants ADD COLUMN rested_at REAL;
+  ALTER TABLE grants ADD COLUMN revoked_by TEXT;
+  ALTER TABLE grants ADD COLUMN revoked_why TEXT;
+  ALTER TABLE grants ADD COLUMN revoked_at INTEGER;
+  `,
 ];
 
 /**
