@@ -64,7 +64,7 @@ export async function folder(): Promise<Folder> {
   };
 }
 
-export const COUNTER = (ms = 5) => `{
+const COUNTER = (ms = 5) => `{
   name: 'counter',
   async run({ input, sleep, log }) {
     log('counting to', input.to, Math.random());

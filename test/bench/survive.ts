@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import { inlineTool } from '@corral/tools/define';
-import { CachedScript, type ImageData } from '../../packages/cell/src/image.ts';
-import { replay } from '../../packages/cell/src/replay.ts';
-import { Session } from '../../packages/cell/src/session.ts';
+import { CachedScript, type ImageData } from '@corral/cell/image';
+import { replay } from '@corral/cell/replay';
+import { Session } from '@corral/cell/session';
 import { BareCommits } from './floors/floors.ts';
 import { durations, values, type Figure } from './measure.ts';
 import { benchWorld, settled, type BenchWorld } from './world.ts';
@@ -164,7 +164,11 @@ export async function parked(): Promise<Figure[]> {
     // A run in memory, so that the tenant has its cell.
     const keeper = await world.submit(version, 0, LONG);
     const wakes: number[] = [];
-    for (let i = 0; i < 100; i++) wakes.push(await wake(world, heard, all[Math.floor((i * all.length) / 100)] as RunId));
+    // Each only once: what was woken ends.
+    for (let i = 0; i < 100; i++) {
+      const [id] = all.splice(Math.floor((i * all.length) / 100), 1);
+      wakes.push(await wake(world, heard, id as RunId));
+    }
     const submits: number[] = [];
     for (let i = 0; i < 100; i++) {
       const began = performance.now();

@@ -14,7 +14,8 @@ export interface BenchWorld {
   readonly supervisor: Supervisor;
   readonly store: SqliteStore;
   readonly folder: string;
-  deploy(definition: string): Promise<AgentVersion>;
+  /** @param before what stands above the agent in its module */
+  deploy(definition: string, before?: string): Promise<AgentVersion>;
   submit(version: AgentVersion, input?: unknown, more?: { ceilings?: CeilingsRequest; budget?: Budget }): ReturnType<Supervisor['submit']>;
   close(): Promise<void>;
 }
@@ -42,10 +43,10 @@ export async function benchWorld(tools: readonly Tool[], options: Partial<Superv
     supervisor,
     store,
     folder,
-    async deploy(definition) {
+    async deploy(definition, before = '') {
       const file = join(folder, 'agents', `${(files += 1)}.ts`);
       await mkdir(join(folder, 'agents'), { recursive: true });
-      await writeFile(file, `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${definition});`);
+      await writeFile(file, `import { defineAgent } from '@corral/guest';\n${before}\nexport default defineAgent(${definition});`);
       const { source, describing } = await bundleAgent(file);
       const [manifests] = await supervisor.describe([describing]);
       const [version] = await supervisor.deploy(TENANT, source, manifests);

@@ -57,6 +57,23 @@ describe('corral run', () => {
     ]);
   });
 
+  test('asks about calls by the policies it is given, and takes no for the answer where nobody sits at a terminal', async () => {
+    const folder = await temporary();
+    const writer = await using(`{ name: 'w', uses: { write: 'tool:fs.write' }, async run({ caps }) {
+      return caps.write({ path: 'a.txt', text: 'hi' }).then(() => 'written', (error) => error.code) } }`);
+    const free = join(folder, 'free.cedar');
+    await writeFile(free, '@id("free") permit (principal, action, resource);');
+    const said = async (policy: string) => JSON.parse((await corral('run', writer, '--write', folder, '--policy', policy)).out) as unknown;
+    expect(await said('default')).toBe('CORRAL_APPROVAL_DENIED');
+    expect(await readdir(folder)).toEqual(['free.cedar']);
+    expect(await said(free)).toBe('written');
+    await writeFile(free, 'permit (principal, action, resource) when { resource.nothing };');
+    expect(await corral('run', writer, '--write', folder, '--policy', free)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('CORRAL_POLICY_INVALID') as string,
+    });
+  });
+
   test('keeps control characters of an agent’s log from the terminal', async () => {
     const { err } = await corral('run', await using(`{ name: 'a', run({ log }) { log('\\u001b[2Jgone\\u0007\\u202e') } }`));
     expect(err).toContain('gone');

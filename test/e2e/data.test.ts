@@ -60,7 +60,7 @@ describe('a data folder that nobody holds', () => {
 
   test('forgets a run that is erased, and gives its space back', async () => {
     const { data } = await folder();
-    expect(await json(['erase', runId(2), '--data', data])).toMatchObject({ code: 3, said: { error: { code: 'CORRAL_RUN_STATE' } } });
+    expect(await json(['erase', runId(2), '--data', data])).toMatchObject({ code: 2, said: { error: { code: 'CORRAL_RUN_STATE' } } });
     expect(await corral(['erase', runId(1), '--data', data])).toMatchObject({
       code: 0,
       out: expect.stringContaining('is erased') as string,

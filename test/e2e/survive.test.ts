@@ -1,5 +1,9 @@
 /** Runs survive: parked, woken, checkpointed, recovered. Real cells, a real store; the supervisor is really stopped. */
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { SqliteStore } from '@corral/store/sqlite';
+import { restore } from '@corral/store/sqlite/backup';
 import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/tool';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
@@ -158,6 +162,23 @@ describe('a checkpoint', () => {
     expect(await ended).toMatchObject({ kind: 'completed', output: { n: 3 } });
   });
 
+  test('lets what came before it be forgotten: the chain still holds, and the run goes on', async () => {
+    const doors = gate();
+    const look = () => readingTool('look', ({ n }) => (n === 2 ? doors.opened : undefined));
+    const w = await world([look()], { folder: await temporary() });
+    const { id } = await w.submit(await w.deploy(counter), { times: 3 });
+    await eventually(async () => (await w.store.run(id))?.seq === 5);
+    await w.close();
+    const store = await SqliteStore.open(join(w.folder, 'data'), { retention_ms: { crew: 0 } });
+    expect(await store.gc(Date.now() + 1)).toMatchObject({ entries: 3 });
+    expect((await store.verify()).damaged).toEqual([]);
+    await expect(store.journal(id)).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_PRUNED' });
+    await store.close();
+    doors.open();
+    const again = await world([look()], { folder: w.folder });
+    expect(await again.supervisor.ended(id)).toMatchObject({ kind: 'completed', output: { n: 3 } });
+  });
+
   test('is refused while something is under way', async () => {
     const w = await world([readingTool('look', () => 1)]);
     const outcome = await w.run(`{ name: 'a', uses: { look: 'tool:look' }, async run({ caps, checkpoint }) {
@@ -257,5 +278,43 @@ describe('after a stop', () => {
     const second = await world([], { folder: w.folder });
     await eventually(async () => (await second.store.run(id))?.status.lifecycle === 'ended');
     expect(await second.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 1 } } });
+  });
+});
+
+describe('a restored data folder', () => {
+  const backedUp = async (source: string, tools: Tool[]) => {
+    const w = await world(tools);
+    const version = await w.deploy(source);
+    const { id } = await w.submit(version);
+    await w.until(id, (view) => view?.waiting === 'timer');
+    const copy = join(await temporary(), 'copy');
+    await w.store.backup(copy, Date.now());
+    await w.close();
+    const folder = await temporary();
+    restore(copy, join(folder, 'data'));
+    // The keys are kept apart from what they open.
+    await cp(join(w.folder, 'data', 'keys.json'), join(folder, 'data', 'keys.json'));
+    return { id, folder };
+  };
+  const PAYING = `{ name: 'a', uses: { pay: 'tool:pay' }, async run({ caps, sleep }) { await sleep(2000); return caps.pay({}) } }`;
+
+  test('holds a run that might do again what it did after the backup, until somebody lets it go on', async () => {
+    let paid = 0;
+    const { id, folder } = await backedUp(PAYING, [tool('pay', () => (paid += 1))]);
+    const before = paid;
+    const w = await world([tool('pay', () => (paid += 1))], { folder });
+    await w.until(id, (view) => view?.waiting === 'resolution');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(paid).toBe(before);
+    await w.supervisor.control.release(id, 'ana', 'the bank shows nothing');
+    expect(await w.supervisor.ended(id)).toMatchObject({ kind: 'completed' });
+    expect(paid).toBe(before + 1);
+  });
+
+  test('lets a run go on that can do nothing it might not repeat', async () => {
+    const reading = PAYING.replaceAll('pay', 'look');
+    const { id, folder } = await backedUp(reading, [readingTool('look', () => 'seen')]);
+    const w = await world([readingTool('look', () => 'seen')], { folder });
+    expect(await w.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'seen' });
   });
 });

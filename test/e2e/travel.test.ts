@@ -338,17 +338,23 @@ describe('corral resolve and corral release', () => {
     await second.until(id, (view) => view?.waiting === 'resolution');
     await second.close();
     stuck.open();
-    expect(await f.on('resolve', id, '7', '--retry')).toMatchObject({ code: 2, err: expect.stringContaining('These do: 1') as string });
-    expect(await f.on('resolve', id, '1')).toMatchObject({ code: 2, err: expect.stringContaining('--retry') as string });
-    expect(await f.on('resolve', id, '1', '--result', '{"by":"hand"}', '--go')).toMatchObject({
+    expect(await f.on('resolve', id, '7', '-m', 'looked', '--retry')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('These do: 1') as string,
+    });
+    expect(await f.on('resolve', id, '1', '-m', 'looked')).toMatchObject({ code: 2, err: expect.stringContaining('--retry') as string });
+    expect(await f.on('resolve', id, '1', '-m', 'looked', '--result', '{"by":"hand"}', '--go')).toMatchObject({
       code: 2,
       err: expect.stringContaining('mail.send') as string,
     });
-    expect(await f.on('resolve', id, '1', '--result', '{"by":"hand"}')).toMatchObject({
+    expect(await f.on('resolve', id, '1', '-m', 'looked', '--result', '{"by":"hand"}')).toMatchObject({
       code: 0,
       out: expect.stringContaining('resolved: result') as string,
     });
-    expect(await f.on('resolve', id, '1', '--fail')).toMatchObject({ code: 2, err: expect.stringContaining('CORRAL_RUN_STATE') as string });
+    expect(await f.on('resolve', id, '1', '-m', 'looked', '--fail')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('CORRAL_RUN_STATE') as string,
+    });
     const third = await world([mail], root);
     expect(await third.supervisor.ended(id)).toEqual({ kind: 'completed', output: { by: 'hand' } });
   });
@@ -364,6 +370,6 @@ describe('corral resolve and corral release', () => {
     await store.close();
     expect((await f.on('journal', id)).out).toContain('waits for resolution');
     expect(await f.json('release', id, '--reason', 'looked', '--go')).toMatchObject({ outcome: { kind: 'completed', output: 1 } });
-    expect(await f.on('release', id)).toMatchObject({ code: 2, err: expect.stringContaining('has ended') as string });
+    expect(await f.on('release', id, '-m', 'looked')).toMatchObject({ code: 2, err: expect.stringContaining('has ended') as string });
   });
 });

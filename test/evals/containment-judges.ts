@@ -25,7 +25,7 @@ const NO_HISTORY = { first_use: false, amount_above_history: false };
 export const CALL = { first_use: false, last_minute: 0 };
 
 /** A tool the recording calls and no suite describes: the worst that it can be. */
-const unknown = (name: string): SuiteTool => ({
+export const unknownTool = (name: string): SuiteTool => ({
   name,
   params: [],
   side_effect: true,
@@ -49,7 +49,7 @@ export function flowJudge(decide: (facts: FlowFacts) => FlowDecision, seen: (flo
       decide(call) {
         // A call to no tool that there is failed when it was recorded and fails here, whatever a policy says.
         if (call.failed && !trace.tools.has(call.tool)) return { verdict: 'allow', why: 'no such tool' };
-        const tool = flowTool(trace.tools.get(call.tool) ?? unknown(call.tool));
+        const tool = flowTool(trace.tools.get(call.tool) ?? unknownTool(call.tool));
         const flow = run.flow(tool, call.args, NO_HISTORY, () => false);
         const facts = seen(flow);
         const { traces } = flow;
@@ -58,7 +58,7 @@ export function flowJudge(decide: (facts: FlowFacts) => FlowDecision, seen: (flo
         return { verdict, why: `${rules.join('+')} asked:${facts.requested} ${origins}` };
       },
       settled(call) {
-        const tool = trace.tools.get(call.tool) ?? unknown(call.tool);
+        const tool = trace.tools.get(call.tool) ?? unknownTool(call.tool);
         if (call.failed) return;
         const returns = tool.reads_untrusted ? 'untrusted' : 'trusted';
         // What is fetched from outside is public; all else is the principal's.

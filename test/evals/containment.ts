@@ -1,5 +1,5 @@
 /**
- * `npm run eval -- containment --data DIR [--json] [--plots DIR] [--failures] [--setting NAME] [--engine cedar]`: what the default pack would have done
+ * `npm run eval -- containment --data DIR [--json] [--plots DIR] [--failures] [--setting NAME] [--engine bus|cedar|rules]`: what the default pack would have done
  * to recorded agents, attacked and not. Each trace's calls are replayed in order; a call is judged with what was known before its step.
  * Replay is open loop: after a call is refused the rest of its trace is what would not have happened.
  */
@@ -117,6 +117,15 @@ function heldOut(all: readonly (readonly [string, readonly Judged[]])[]): Record
 
 const option = (args: readonly string[], name: string) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
 
+/** `bus`: through the broker's own decision; `cedar`: the pack's text in Cedar's engine; `rules`: the same rules in TypeScript. */
+async function judgeOf(engine: string, setting: string): Promise<Judge> {
+  if (engine === 'bus') return (await import('./containment-bus.ts')).busJudge;
+  if (engine === 'cedar') return (await import('./containment-cedar.ts')).cedarJudge();
+  const judge = SETTINGS[setting];
+  if (judge === undefined) throw new Error(`There is no setting '${setting}'. There are: ${Object.keys(SETTINGS).join(', ')}.`);
+  return judge;
+}
+
 export async function run(args: readonly string[]): Promise<void> {
   const folder = option(args, '--data');
   if (folder === undefined) {
@@ -126,8 +135,8 @@ export async function run(args: readonly string[]): Promise<void> {
   const traces = load(folder).filter((trace) => isAttack(trace) || isBenign(trace) || isResisted(trace));
   const judgeAll = (judge: Judge): Judged[] => traces.map((trace) => ({ trace, verdicts: replay(trace, judge) }));
   const chosen = option(args, '--setting') ?? 'default pack';
-  const judge = option(args, '--engine') === 'cedar' ? (await import('./containment-cedar.ts')).cedarJudge() : SETTINGS[chosen];
-  if (judge === undefined) throw new Error(`There is no setting '${chosen}'. There are: ${Object.keys(SETTINGS).join(', ')}.`);
+  const engine = option(args, '--engine') ?? (chosen === 'default pack' ? 'bus' : 'rules');
+  const judge = await judgeOf(engine, chosen);
   const judged = judgeAll(judge);
   const all = Object.entries(SETTINGS).map(([name, one]) => [name, name === chosen ? judged : judgeAll(one)] as const);
   const settings = Object.fromEntries(all.map(([name, some]) => [name, score(some)]));
@@ -135,6 +144,7 @@ export async function run(args: readonly string[]): Promise<void> {
   if (plots !== undefined) (await import('./containment-plots.ts')).plot(plots, settings);
   const report = {
     setting: chosen,
+    engine,
     ...score(judged),
     suites: by(judged, (t) => t.suite),
     models: by(judged, (t) => t.model),

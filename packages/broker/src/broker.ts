@@ -15,7 +15,8 @@ import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import { decide, emptyBatch, exceeded, labelOf, type Batch, type Cause, type Dispatch } from './decide.ts';
+import { answerOf } from './answer.ts';
+import { decide, emptyBatch, exceeded, labelOf, untrusted, type Batch, type Cause, type Dispatch } from './decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
 import { judge, type Policies } from './judge.ts';
@@ -45,8 +46,10 @@ export interface BusEvents {
   readonly ended: (run: RunId, outcome: Outcome) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
   readonly unknown: (run: RunId, id: number, message: string) => void;
-  /** A denial after which the run is to be stopped as well. */
-  readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => void;
+  /** The capability of a call was taken back; whatever came of the call is not for its agent. */
+  readonly fence: (run: RunId, result: Result) => void;
+  /** A denial after which the run is to be stopped as well; settles once it stands still. */
+  readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => Promise<unknown>;
   /** A message is in the inbox of its receiver, under this number. `cause`: what its sender was at work on. */
   readonly sent: (from: RunId, to: RunId, inbox: number, cause: Cause | undefined) => void;
   /** The run waits for people to decide about a call. */
@@ -86,13 +89,14 @@ export class Broker {
   readonly #dispatcher: Dispatcher;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
+  readonly #refusals = new WeakMap<BusRun, CorralError>();
   #closed = false;
 
   /** @param events asked for when something happens, so that whoever listens may be made later */
   constructor(powers: BrokerPowers, events: () => BusEvents) {
     this.#powers = powers;
     this.#listener = events;
-    this.#dispatcher = new Dispatcher(powers.clock, {
+    this.#dispatcher = new Dispatcher(powers.clock, powers.random, {
       onResult: (run, result) => this.#events.deliver(run, { kind: 'reply', results: [result] }, undefined),
       onUnknown: (run, id, message) => this.#events.unknown(run, id, message),
     });
@@ -129,7 +133,11 @@ export class Broker {
     const seq = ledger.seq + 1;
     const now = this.#powers.clock.now();
     const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
+    const before = ledger.caps.size;
     ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
+    // For capabilities beyond what it may hold there was no room.
+    if (crank.delivery.kind === 'message')
+      for (const { grant } of crank.delivery.caps?.slice(ledger.caps.size - before) ?? []) this.#powers.grants.release(grant);
     if (child !== undefined) this.#powers.grants.release(child);
     ledger.purse.spend('cpu_ms', crank.cpu_us / 1000);
 
@@ -143,7 +151,10 @@ export class Broker {
       batch = decide(ledger, seq, effects, this.#context(run, now));
       ledger.journalBytes += crank.deliveryText.length + crank.effectsText.length;
       const limit = overrun(ledger);
-      if (batch.outcome === undefined && limit !== undefined) batch = ended(limit, batch.decisions);
+      if (batch.outcome === undefined && limit !== undefined) {
+        this.#letGo(batch);
+        batch = ended(limit, batch.decisions);
+      }
       batch.outcome ??= finishOutcome(run);
     }
     if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
@@ -232,8 +243,8 @@ export class Broker {
   }
 
   /** The agent, or its supervisor, gives up a call that may be under way. */
-  abort(run: RunId, id: number): void {
-    this.#dispatcher.abort(run, id);
+  abort(run: RunId, id: number, why?: string): void {
+    this.#dispatcher.abort(run, id, why);
   }
 
   /**
@@ -249,8 +260,9 @@ export class Broker {
     if (!parsed.success) return `${call.tool} no longer takes these arguments`;
     const input = parsed.data as Json;
     if (context.digest(canonical(input)) !== digest) return 'its arguments are not what was asked about';
-    const refusal = context.grants.check(grant, input, context.now);
-    if (refusal !== undefined && refusal.code !== 'CORRAL_GRANT_SPENT') return refusal.message;
+    const use = { bytes: call.reserved.bytes ?? 0, untrusted: untrusted(ledger), reads: tool.annotations.readOnly, counted: true };
+    const refusal = context.grants.check(grant, input, context.now, use);
+    if (refusal !== undefined) return refusal.message;
     if (context.policies === undefined) return undefined;
     const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, true);
     if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
@@ -260,6 +272,7 @@ export class Broker {
 
   /** Calls of the ledger that have no reply go out again: after a restart, or when a person says so. */
   reissue(ledger: Ledger, call: PendingCall): boolean {
+    if (this.#isFenced(ledger, call.id)) return false;
     const tool = this.#powers.tool(ledger.record.tenant, call.tool);
     if (tool === undefined) return false;
     const parsed = tool.input.safeParse(call.input ?? {});
@@ -271,6 +284,7 @@ export class Broker {
         tool,
         input: parsed.data as Dispatch['input'],
         timeout_ms: call.timeout_ms,
+        attempts: call.attempts,
         early: true,
       },
       ledger.loops !== undefined,
@@ -294,6 +308,20 @@ export class Broker {
     return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
   }
 
+  /** Whether the capability of a call that has not left was taken back; then it never leaves. */
+  #isFenced(ledger: Ledger, id: number): boolean {
+    const pending = ledger.pending.get(id);
+    if (pending?.kind !== 'call' || !this.#powers.grants.isRevoked(pending.grant)) return false;
+    const error = errorData('CORRAL_REVOKED', 'The capability was taken back before the call had left.', { call: id });
+    this.#events.fence(ledger.record.id, { id, error });
+    return true;
+  }
+
+  /** Nothing of a batch leaves, so nobody gets what it would have given away. */
+  #letGo(batch: Batch): void {
+    for (const { grants = [] } of batch.outbox) for (const { id } of grants) this.#powers.grants.release(id);
+  }
+
   #context({ ledger, agents }: BusRun, now: number) {
     const { random, grants, tool } = this.#powers;
     const { tenant } = ledger.record;
@@ -314,7 +342,10 @@ export class Broker {
     try {
       return await this.#commit(run, entry, ...more);
     } catch (error) {
-      const reason = internal(error);
+      // What follows a refused commit is refused too; the reason is the first one.
+      const reason = this.#refusals.get(run) ?? internal(error);
+      this.#refusals.set(run, reason);
+      this.#letGo(more[1]);
       this.#events.refused(run.ledger.record.id, epoch, reason);
       throw reason;
     }
@@ -341,7 +372,13 @@ export class Broker {
       outbox.push({
         to: record.parent.run,
         key: `${entry.seq}.end`,
-        delivery: { kind: 'child_ended', id: record.parent.id, run: record.id, outcome, spent: wholeAmounts(ledger), ...labelOf(ledger) },
+        delivery: {
+          kind: 'child_ended',
+          id: record.parent.id,
+          run: record.id,
+          spent: wholeAmounts(ledger),
+          ...answerOf(run.agents.get(record.agent)?.manifest, outcome, labelOf(ledger).label),
+        },
       });
     }
     const touched = new Set<GrantId>([...batch.counted, ...(revoke ? held : [])]);
@@ -368,6 +405,10 @@ export class Broker {
     const last = this.#committing.get(record.id);
     try {
       result = await committing;
+    } catch (error) {
+      // The children it would have had hold nothing.
+      for (const grant of batch.grants) this.#powers.grants.release(grant.id);
+      throw error;
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
@@ -388,8 +429,12 @@ export class Broker {
         if (ledger.loops !== undefined && outgoing.delivery.kind === 'message')
           this.#events.sent(record.id, outgoing.to, number, batch.cause);
         this.#events.deliver(outgoing.to, outgoing.delivery, number);
-      } else if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
+        continue;
+      }
+      for (const { id } of outgoing.grants ?? []) this.#powers.grants.release(id);
+      if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
     }
+    for (const id of batch.disposed) this.#powers.grants.release(id);
     for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
     for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);
     if (outcome !== undefined) {
@@ -402,11 +447,19 @@ export class Broker {
     if (this.#closed) return;
     for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
-    for (const { kind, rules } of batch.consequences) this.#events.consequence(record.id, kind, rules);
     for (const { id, verdict } of batch.decisions) if (verdict === 'ask') this.#events.asks(record.id, id);
-    for (const call of batch.dispatches) if (!call.early) this.#dispatcher.start(record, call, ledger.loops !== undefined);
+    for (const call of batch.dispatches)
+      if (!call.early && !this.#isFenced(ledger, call.id)) this.#dispatcher.start(record, call, ledger.loops !== undefined);
     for (const id of batch.aborts) this.#dispatcher.abort(record.id, id);
-    this.#deliverDecided(ledger, batch.decisions);
+    if (batch.consequences.length === 0) this.#deliverDecided(ledger, batch.decisions);
+    else void this.#stopThenTell(run, batch);
+  }
+
+  /** Where a denial stops the run, it stands still before it is told, so that it does nothing with what it is told. */
+  async #stopThenTell({ ledger }: BusRun, batch: Batch): Promise<void> {
+    // A run that stands still already needs no stopping.
+    await Promise.allSettled(batch.consequences.map(({ kind, rules }) => this.#events.consequence(ledger.record.id, kind, rules)));
+    if (!this.#closed) this.#deliverDecided(ledger, batch.decisions);
   }
 
   /** Replies that need no tool: refusals, and the acknowledgements of sends. Those of one crank arrive together. */

@@ -6,8 +6,8 @@ import { targetName, type Grants, type Refusal } from '@corral/policy/grants';
 import type { Decision } from '@corral/protocol/decision';
 import type { CallEffect, Effect, SendEffect, SpawnEffect } from '@corral/protocol/effect';
 import type { ErrorCode } from '@corral/protocol/errors';
-import type { Grant } from '@corral/protocol/grant';
-import { newId, type GrantId, type PrincipalId } from '@corral/protocol/ids';
+import type { Attenuation, Grant } from '@corral/protocol/grant';
+import { newId, type GrantId, type PrincipalId, type ToolName } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import {
   BUDGET_NAMES,
@@ -30,6 +30,7 @@ import type { Outgoing } from '@corral/protocol/store';
 import { mayStartEarly, type Tool } from '@corral/protocol/tool';
 import { judge, originsOf, type Policies } from './judge.ts';
 import type { Ledger } from './ledger.ts';
+import { carried, deriveAll, type Slot } from './slots.ts';
 
 /** What deciding may look at. */
 export interface DecideContext {
@@ -50,6 +51,8 @@ export interface Dispatch {
   readonly tool: Tool;
   readonly input: Json;
   readonly timeout_ms: number | undefined;
+  /** Attempts at most, as the agent asked for; undefined: as the tool's annotations have it. */
+  readonly attempts?: number | undefined;
   /** It changes nothing in the outside world, so it need not wait for the commit. */
   readonly early: boolean;
 }
@@ -67,6 +70,8 @@ export interface Batch {
   readonly timers: { id: number; due: number }[];
   readonly timersDone: number[];
   readonly aborts: number[];
+  /** What the run let go of. */
+  readonly disposed: GrantId[];
   readonly emits: { event: string; data: Json }[];
   readonly logs: { level: string; text: string }[];
   /** What a denial means for the run, besides the denial. */
@@ -115,6 +120,7 @@ export const emptyBatch = (): Batch => ({
   timers: [],
   timersDone: [],
   aborts: [],
+  disposed: [],
   emits: [],
   logs: [],
   consequences: [],
@@ -137,6 +143,7 @@ export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], 
     }
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
+    for (const { grants = [] } of batch.outbox) for (const { id } of grants) context.grants.release(id);
     return { ...emptyBatch(), decisions: batch.decisions, outcome: error.outcome };
   }
   return batch;
@@ -160,6 +167,13 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       if (ledger.pending.get(effect.id)?.kind === 'timer') batch.timersDone.push(effect.id);
       else batch.aborts.push(effect.id);
       return undefined;
+    case 'dispose': {
+      const id = ledger.caps.get(effect.cap);
+      if (id !== undefined) batch.disposed.push(id);
+      else if (!wasGiven(ledger, effect.cap))
+        throw new Violation('CORRAL_CAP_FORGED', `The run let go of capability ${effect.cap}, which it was never given.`);
+      return undefined;
+    }
     case 'emit':
       batch.emits.push({ event: effect.event, data: whole(ledger, effect.data, 'The data of an emit') });
       return undefined;
@@ -208,11 +222,32 @@ function resolve(ledger: Ledger, cap: number, context: DecideContext): Grant {
   const id = ledger.caps.get(cap);
   // The mailbox of a child goes with it.
   if (id === undefined && cap < 0 && -cap <= ledger.lastId) throw new Refused('CORRAL_RECIPIENT_ENDED', 'The child has ended.');
+  if (id === undefined && wasGiven(ledger, cap))
+    throw new Refused('CORRAL_REVOKED', 'The run has let go of the capability, or held too many when it came.');
   if (id === undefined) throw new Violation('CORRAL_CAP_FORGED', `The run used capability ${cap}, which it was never given.`);
   const grant = context.grants.get(id);
-  if (grant === undefined) throw new Refused('CORRAL_REVOKED', 'The capability was taken back.');
+  // Another run's grant is worth nothing here, however it got into the list: a fork has copied its origin's journal.
+  if (grant === undefined || grant.holder !== ledger.record.id) throw new Refused('CORRAL_REVOKED', 'The capability was taken back.');
   return grant;
 }
+
+/** Whether the run ever had a capability of that index. */
+function wasGiven(ledger: Ledger, cap: number): boolean {
+  return cap >= 0 ? cap < ledger.nextCap : -cap <= ledger.lastId;
+}
+
+/** What a run gives away. An index that was never given ends it, whatever else is wrong. */
+function slotsOf(
+  ledger: Ledger,
+  caps: Readonly<Record<string, Attenuation & { readonly cap: number }>> | undefined,
+  context: DecideContext,
+): Slot[] {
+  if (caps === undefined) return [];
+  return Object.entries(caps).map(([alias, { cap, ...terms }]) => ({ alias, terms, from: resolve(ledger, cap, context) }));
+}
+
+/** Whether anything untrusted may have influenced the run; undefined where nobody keeps track. */
+export const untrusted = ({ flow }: Ledger): boolean | undefined => flow?.label.sticky.untrusted_input;
 
 function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
   const grant = resolve(ledger, effect.cap, context);
@@ -239,16 +274,20 @@ function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, 
   const input = parsed.data as Json;
   const reserved = { calls: 1, bytes };
   afford(ledger, reserved);
-  refuse(context.grants.check(grant.id, input, context.now));
+  const use = { bytes, untrusted: untrusted(ledger), reads: tool.annotations.readOnly };
+  refuse(context.grants.check(grant.id, input, context.now, use));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
   if (ledger.loops !== undefined) {
     const { readOnly, resource } = tool.annotations;
     Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
   }
   if (context.policies !== undefined) Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch));
-  for (const id of context.grants.use(grant.id)) batch.counted.add(id);
+  for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
   if (decision.verdict === 'ask') batch.timers.push({ id: effect.id, due: decision.expires_at as number });
-  else batch.dispatches.push({ id: effect.id, tool, input, timeout_ms: effect.timeout_ms, early: mayStartEarly(tool.annotations) });
+  else {
+    const { id, timeout_ms, retry } = effect;
+    batch.dispatches.push({ id, tool, input, timeout_ms, attempts: retry?.attempts, early: mayStartEarly(tool.annotations) });
+  }
   return decision;
 }
 
@@ -265,6 +304,7 @@ function byPolicy(
   const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now);
   const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
+    tool: tool.name as ToolName,
     policy: verdict.policy_version,
     rules,
     tool_facts: facts,
@@ -288,18 +328,33 @@ function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: De
   const grant = resolve(ledger, effect.cap, context);
   if (grant.target.kind !== 'mailbox') throw new Refused('CORRAL_ARGS_INVALID', 'A tool is called, not sent to.');
   const { record } = ledger;
+  const slots = slotsOf(ledger, effect.caps, context);
+  if (slots.length > MACHINE.message_slots.default)
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `A message carries at most ${MACHINE.message_slots.default} capabilities.`, 'capabilities');
   const { value: body, bytes } = json(effect.body ?? null, 'The message', record.ceilings.message_bytes);
   if (ledger.depth >= record.ceilings.message_depth) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The message would be number ${ledger.depth + 1} of its causal chain.`, 'message_depth');
   }
   const reserved = { messages: 1, bytes };
   afford(ledger, reserved);
-  refuse(context.grants.check(grant.id, body, context.now));
-  for (const id of context.grants.use(grant.id)) batch.counted.add(id);
+  refuse(context.grants.check(grant.id, body, context.now, { bytes, untrusted: untrusted(ledger), reads: false }));
+  const made = deriveAll(slots, grant.target.run, context);
+  if ('code' in made) throw new Refused(made.code, made.message);
+  // Held by the message until it has arrived.
+  for (const one of made) context.grants.add(one);
+  for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
   batch.outbox.push({
     to: grant.target.run,
     key: `${seq}.${batch.outbox.length}`,
-    delivery: { kind: 'message', from: { run: record.id, agent: record.agent }, body, depth: ledger.depth + 1, ...labelOf(ledger) },
+    delivery: {
+      kind: 'message',
+      from: { run: record.id, agent: record.agent },
+      body,
+      ...(made.length === 0 ? {} : { caps: carried(slots, made) }),
+      depth: ledger.depth + 1,
+      ...labelOf(ledger),
+    },
+    ...(made.length === 0 ? {} : { grants: made }),
   });
   batch.sentBy.push(effect.id);
   return { id: effect.id, verdict: 'allow', grant: grant.id, reserved };
@@ -309,7 +364,7 @@ function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext
   const { record } = ledger;
   const spawns = context.agent(record.agent)?.manifest.spawns ?? [];
   // Forged slots end the run whatever else is wrong with the spawn.
-  const slots = Object.entries(effect.caps).map(([alias, { cap, ...terms }]) => ({ alias, terms, from: resolve(ledger, cap, context) }));
+  const slots = slotsOf(ledger, effect.caps, context);
   const version = spawns.includes(effect.agent) ? context.agent(effect.agent) : undefined;
   if (version === undefined) throw new Refused('CORRAL_AGENT_UNKNOWN', `${record.agent} does not name ${effect.agent} in its spawns.`);
   const child = version.manifest;
@@ -385,13 +440,14 @@ function within(most: Ceilings, wanted: Ceilings): Ceilings {
   ) as Ceilings;
 }
 
-/** What a child gets: what was named, which must be there; of the rest a default, as far as it is there. */
+/**
+ * What a child gets: what was named, which must be there; of the rest a default, as far as it is there. Nobody gives away all of
+ * the CPU time without having said so: without any, its own next crank would end the giver.
+ */
 function share(ledger: Ledger, named: Budget): Record<BudgetName, number> {
+  const spare = (name: BudgetName) => Math.floor(name === 'cpu_ms' ? ledger.purse.left(name) / 2 : ledger.purse.left(name));
   return Object.fromEntries(
-    BUDGET_NAMES.map((name) => [
-      name,
-      named[name] ?? Math.max(BUDGETS[name].min, Math.min(SPAWN_BUDGET[name], Math.floor(ledger.purse.left(name)))),
-    ]),
+    BUDGET_NAMES.map((name) => [name, named[name] ?? Math.max(BUDGETS[name].min, Math.min(SPAWN_BUDGET[name], spare(name)))]),
   ) as Record<BudgetName, number>;
 }
 

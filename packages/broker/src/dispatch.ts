@@ -7,15 +7,12 @@ import type { RunId } from '@corral/protocol/ids';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/outcome';
-import type { Clock } from '@corral/protocol/ports';
+import type { Clock, Random } from '@corral/protocol/ports';
 import type { Result } from '@corral/protocol/delivery';
 import type { RunRecord } from '@corral/protocol/run';
 import { mayRepeat, type Tool, type ToolResult } from '@corral/protocol/tool';
 import { Breakers } from './breakers.ts';
 import type { Dispatch } from './decide.ts';
-
-/** Attempts at a call whose worker was lost, where repeating does no harm. */
-const ATTEMPTS = 3;
 
 export interface DispatchEvents {
   readonly onResult: (run: RunId, result: Result) => void;
@@ -29,16 +26,20 @@ interface Going {
   readonly stopTimer: () => void;
   /** The breaker that has let it through. */
   readonly breaker: string | undefined;
+  /** Between two attempts: there will be no other. */
+  readonly giveUp?: () => void;
 }
 
 export class Dispatcher {
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #events: DispatchEvents;
   readonly #going = new Map<string, Going>();
   readonly breakers = new Breakers();
 
-  constructor(clock: Clock, events: DispatchEvents) {
+  constructor(clock: Clock, random: Random, events: DispatchEvents) {
     this.#clock = clock;
+    this.#random = random;
     this.#events = events;
   }
 
@@ -58,9 +59,11 @@ export class Dispatcher {
     this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined });
   }
 
-  /** The agent no longer waits for this call. The tool is told; its result is still recorded. */
-  abort(run: RunId, id: number): void {
-    this.#going.get(keyOf(run, id))?.abort.abort(new DOMException('The agent gave the call up.', 'AbortError'));
+  /** Nobody waits for this call any more. The tool is told; its result is still recorded. */
+  abort(run: RunId, id: number, why = 'The agent gave the call up.'): void {
+    const going = this.#going.get(keyOf(run, id));
+    going?.abort.abort(new DOMException(why, 'AbortError'));
+    going?.giveUp?.();
   }
 
   /** The run is over: its calls are aborted and whatever they still return is dropped. Returns how many there were. */
@@ -94,6 +97,10 @@ export class Dispatcher {
     const most = call.tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
     const timeout_ms = Math.min(call.timeout_ms ?? most, most);
     const began = this.#clock.monotonic();
+    const most_attempts = Math.min(
+      call.attempts ?? (mayRepeat(call.tool.annotations) ? MACHINE.retry_attempts.default : 1),
+      MACHINE.retry_attempts.max,
+    );
     const settle = (result: ToolResult | TimedOut) => {
       const going = this.#going.get(key);
       // Somebody else settled it: a timeout, or the end of the run.
@@ -110,9 +117,11 @@ export class Dispatcher {
       }
       if (result.kind === 'unknown') {
         if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message));
-        if (attempt < ATTEMPTS) return this.#attempt(record, call, attempt + 1, breaker);
       }
-      this.#events.onResult(record.id, answer);
+      const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt });
+      const onTime = !abort.signal.aborted || result.kind === 'timed_out';
+      if (onTime && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, tell);
+      else tell();
     };
     const stopTimer = this.#clock.after(timeout_ms, () => {
       abort.abort(new DOMException('The call took too long.', 'TimeoutError'));
@@ -126,6 +135,36 @@ export class Dispatcher {
       .catch((error: unknown): ToolResult => ({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }))
       .then(settle);
   }
+
+  /** Lets a while pass before the next attempt: twice as long each time, and never the same for two that failed together. */
+  #wait(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, tell: () => void): void {
+    const key = keyOf(record.id, call.id);
+    const most = Math.min(MACHINE.retry_base_ms.default * 2 ** (attempt - 1), MACHINE.retry_wait_ms.default);
+    const abort = new AbortController();
+    const jitter = (this.#random(1)[0] as number) / 255;
+    const stopTimer = this.#clock.after(Math.round(most * (0.5 + jitter / 2)), () => {
+      this.#going.delete(key);
+      // A tool that has stopped answering meanwhile is not asked again.
+      if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())) this.#attempt(record, call, attempt + 1, breaker);
+      else tell();
+    });
+    const giveUp = () => {
+      if (this.#going.get(key)?.abort !== abort) return;
+      this.#going.delete(key);
+      stopTimer();
+      tell();
+    };
+    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: undefined });
+  }
+}
+
+/**
+ * Whether trying again can help and does no harm: the tool says that it did nothing and might yet, or its word was lost or late
+ * and doing it twice is doing it once.
+ */
+function isWorthAnother(call: Dispatch, result: ToolResult | TimedOut): boolean {
+  if (result.kind === 'failed') return result.retryable === true;
+  return result.kind !== 'ok' && mayRepeat(call.tool.annotations);
 }
 
 /** Our own verdict, besides those a tool can give. */

@@ -1,7 +1,7 @@
 /** Where a run's knowledge of information flow begins, and how what others tell it gets in. */
 import { CLEAN } from '@corral/policy/flow/labels';
 import { FlowRun } from '@corral/policy/flow/run';
-import type { StartDelivery } from '@corral/protocol/delivery';
+import type { ChildEndedDelivery, StartDelivery } from '@corral/protocol/delivery';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
 import type { RunRecord } from '@corral/protocol/run';
@@ -25,6 +25,17 @@ export function readFrom(flow: FlowRun | undefined, who: string, call: number, l
   if (flow === undefined) return;
   if (label !== undefined) flow.raise(label);
   flow.provenance.result({ call, tool: who, trusted: isClean(label), private: label?.sticky.private_data === true, args: {} }, value);
+}
+
+/**
+ * A child's end was read: its output, or what it said of its failure, which it may have copied from what it read. A narrow answer
+ * raises the label by what is private in it, and vouches for nothing: where it is used as an argument, it came from nowhere.
+ */
+export function readAnswer(flow: FlowRun | undefined, { id, label, outcome, narrowed }: ChildEndedDelivery): void {
+  if (narrowed === true) {
+    if (label !== undefined) flow?.raise(label);
+  } else if (outcome.kind === 'completed') readFrom(flow, 'child', id, label, outcome.output);
+  else if (label !== undefined) readFrom(flow, 'child', id, label, outcome);
 }
 
 export const isClean = (label: Label | undefined): boolean => label === undefined || !label.sticky.untrusted_input;

@@ -11,12 +11,13 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/manifest';
 import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
+import { MACHINE } from '@corral/protocol/limits';
 import { savedOf, snapshotOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/label';
 import { deedOf } from '@corral/policy/flow/intent';
 import type { FlowRun } from '@corral/policy/flow/run';
-import { beginFlow, readFrom } from './flow.ts';
+import { beginFlow, readAnswer, readFrom } from './flow.ts';
 import { RunWatch } from './watch.ts';
 
 /** A call that waits for people to say whether it may be made. */
@@ -43,6 +44,8 @@ export type Pending =
       readonly input: Json;
       readonly reserved: Budget;
       readonly timeout_ms: number | undefined;
+      readonly attempts?: number | undefined;
+      readonly grant: GrantId;
       readonly facts: ToolFacts | undefined;
       /** `unknown`: it was dispatched and its reply is lost. */
       state: 'going' | 'unknown';
@@ -65,6 +68,8 @@ export class Ledger {
   readonly purse: Purse;
   /** The c-list: index to grant. An index means nothing outside of this run. */
   readonly caps = new Map<number, GrantId>();
+  /** The index of the next capability it is given. Indexes are used once, so one that is let go of names nothing ever again. */
+  nextCap: number;
   readonly pending = new Map<number, Pending>();
   /** Time stamp of its last delivery. */
   lastAt = 0;
@@ -124,6 +129,7 @@ export class Ledger {
     this.header = record.header;
     this.purse = new Purse(record.budget);
     for (const { cap, grant } of record.caps) this.caps.set(cap, grant);
+    this.nextCap = record.caps.length;
   }
 
   /** The begin of a crank: what it is given settles what was reserved for it. */
@@ -155,11 +161,16 @@ export class Ledger {
         this.caps.delete(-delivery.id);
         if (pending?.kind === 'child')
           this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
-        if (delivery.outcome.kind === 'completed') readFrom(this.flow, 'child', delivery.id, delivery.label, delivery.outcome.output);
+        readAnswer(this.flow, delivery);
         return;
       }
       case 'message':
         this.depth = Math.max(this.depth, delivery.depth);
+        for (const { grant } of delivery.caps ?? []) {
+          // One too many takes its index and is worth nothing.
+          if (this.caps.size < MACHINE.capabilities.default) this.caps.set(this.nextCap, grant);
+          this.nextCap += 1;
+        }
         readFrom(this.flow, delivery.from.agent, -this.effects - 1, delivery.label, delivery.body);
         return;
       case 'cancel':
@@ -187,6 +198,8 @@ export class Ledger {
             input: effect.input as Json,
             reserved,
             timeout_ms: effect.timeout_ms,
+            ...(effect.retry === undefined ? {} : { attempts: effect.retry.attempts }),
+            grant: decision.grant as GrantId,
             facts: decision.tool_facts,
           };
           this.#called(call.tool);
@@ -250,6 +263,9 @@ export class Ledger {
         // A call goes on being pending until its tool has answered; a timer is simply gone.
         if (this.pending.get(effect.id)?.kind === 'timer') this.pending.delete(effect.id);
         return;
+      case 'dispose':
+        this.caps.delete(effect.cap);
+        return;
       case 'listen':
         this.listening = effect.on;
         return;
@@ -283,6 +299,13 @@ export class Ledger {
         if (pending?.kind !== 'call') return;
         if (event.how === 'retry') pending.state = 'going';
         else this.#decide(pending, event.result);
+        return;
+      }
+      case 'fenced': {
+        const pending = this.pending.get(event.id);
+        if (pending?.kind !== 'call') return;
+        const error = errorData('CORRAL_REVOKED', 'The capability was taken back while the call was under way.', { call: event.id });
+        this.#decide(pending, { id: event.id, error });
         return;
       }
       case 'approval':
@@ -368,6 +391,7 @@ export class Ledger {
     if (from.loops !== undefined) this.loops?.load(from.loops);
     this.caps.clear();
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
+    this.nextCap = from.nextCap ?? this.record.caps.length;
     this.refusedFor.clear();
     for (const limit of from.refusedFor) this.refusedFor.add(limit);
   }

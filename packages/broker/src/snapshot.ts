@@ -29,6 +29,7 @@ export interface LedgerSnapshot {
   readonly header: RunHeader;
   readonly spent: Amounts;
   readonly caps: readonly (readonly [number, GrantId])[];
+  readonly nextCap?: number;
   readonly refusedFor: readonly string[];
   /** What its detectors know; absent where nobody watches. */
   readonly loops?: SavedWatch;
@@ -84,6 +85,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     header: ledger.header,
     spent: ledger.spent(),
     caps: [...ledger.caps],
+    nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
     ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
   };

@@ -12,7 +12,7 @@ export interface BundledAgent {
   readonly source: string;
   /** The same with what is needed to write its schemas as JSON Schema; it is only ever asked to describe itself. */
   readonly describing: string;
-  /** From what runs back to what its author wrote (Source Map 3, without the sources themselves). */
+  /** From what runs back to what its author wrote (Source Map 3). */
   readonly map: string;
   /** The files it was made of. */
   readonly inputs: readonly string[];
@@ -57,7 +57,15 @@ interface Output {
 
 function bundled(source: Output | undefined, describing: Output | undefined): BundledAgent {
   const { text = '', map = '', inputs = [] } = source ?? {};
-  return { source: text, describing: describing?.text ?? '', map, inputs };
+  return { source: text, describing: describing?.text ?? '', map: lean(map), inputs };
+}
+
+/** A source map with what the author wrote, and without what came with packages: that can be looked up. */
+function lean(text: string): string {
+  if (text === '') return text;
+  const map = JSON.parse(text) as { sources: string[]; sourcesContent?: (string | null)[] };
+  const contents = map.sourcesContent?.map((content, i) => (/node_modules|packages\/guest/.test(map.sources[i] ?? '') ? null : content));
+  return JSON.stringify({ ...map, ...(contents === undefined ? {} : { sourcesContent: contents }) });
 }
 
 /** What runs, and what describes it. */
@@ -89,7 +97,7 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
     outfile: 'agent.js',
     // Who describes itself shows nobody a stack.
     sourcemap: plugins.length === 0 ? 'external' : false,
-    sourcesContent: false,
+    sourcesContent: true,
     metafile: true,
   };
 }

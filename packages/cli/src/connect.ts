@@ -1,8 +1,8 @@
 /** Which host a command talks to, and as whom. */
-import { existsSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join, resolve } from 'node:path';
 import { readFile } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
@@ -25,12 +25,26 @@ export function hostFlags(command: Command): Command {
     .option('--json', 'print JSON');
 }
 
+/** `--data` of commands that work on a folder without a host. */
+export const dataOption = (about: string): Option => new Option('--data <folder>', about).env('CORRAL_DATA').default(DATA);
+
 export const dataFolder = (flags: HostFlags): string => flags.data ?? process.env['CORRAL_DATA'] ?? DATA;
 
-/** The folder that was named, if no host answers there: then it can be worked on directly. */
-export function folderAlone(flags: HostFlags): string | undefined {
+/** The folder that was named, if no host answers there: then it can be worked on directly. A host that was killed leaves its socket. */
+export async function folderAlone(flags: HostFlags): Promise<string | undefined> {
   if (flags.data === undefined || flags.url !== undefined) return undefined;
-  return existsSync(join(resolve(flags.data), 'corral.sock')) ? undefined : flags.data;
+  return (await answers(join(resolve(flags.data), 'corral.sock'))) ? undefined : flags.data;
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolved) => {
+    const socket = createConnection(path);
+    const say = (answer: boolean) => {
+      socket.destroy();
+      resolved(answer);
+    };
+    socket.once('connect', () => say(true)).once('error', () => say(false));
+  });
 }
 
 export function connect(flags: HostFlags): Client {

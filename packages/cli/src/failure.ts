@@ -19,7 +19,13 @@ export const EXIT = {
 } as const;
 
 /** Whoever typed the command asked for something that is not there, or cannot be done as it stands. */
-const ASKED: ReadonlySet<ErrorCode> = new Set(['CORRAL_USAGE', 'CORRAL_RUN_UNKNOWN', 'CORRAL_RUN_STATE', 'CORRAL_FORK_IMPOSSIBLE']);
+const ASKED: ReadonlySet<ErrorCode> = new Set([
+  'CORRAL_USAGE',
+  'CORRAL_RUN_UNKNOWN',
+  'CORRAL_RUN_STATE',
+  'CORRAL_FORK_IMPOSSIBLE',
+  'CORRAL_POLICY_INVALID',
+]);
 
 export function report(error: unknown, json: boolean): number {
   const failure =

@@ -88,7 +88,7 @@ export async function mustBeOffered(store: SqliteStore, record: RunRecord, tools
     if (target.kind !== 'tool' || tools.some((tool) => tool.name === target.tool)) continue;
     throw new CorralError(
       'CORRAL_USAGE',
-      `${record.id} holds ${target.tool}, which is not offered here: --read FOLDER offers fs.read and fs.list, --write FOLDER fs.write.`,
+      `${record.id} holds ${target.tool}, which is not offered here: --read FOLDER offers fs.read and fs.list, --write FOLDER fs.write; where a host offers it, say --no-go or leave --go out, and start that host.`,
     );
   }
 }

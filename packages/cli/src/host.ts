@@ -30,7 +30,7 @@ export interface Host {
 export interface HostOptions {
   /** Where runs live; undefined: a folder that goes with the process. */
   readonly data: string | undefined;
-  readonly tenants: Readonly<Record<string, Pick<TenantOptions, 'tools' | 'loops'>>>;
+  readonly tenants: Readonly<Record<string, TenantOptions>>;
   /** Cells kept warm. */
   readonly spares?: number;
 }

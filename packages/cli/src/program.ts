@@ -1,6 +1,8 @@
 /** Every command of `corral`; the reference and the completions are made from this. */
 import { Command } from 'commander';
 import { agentCommands } from './commands/agents.ts';
+import { approvalCommands } from './commands/approvals.ts';
+import { authorityCommand } from './commands/authority.ts';
 import { authorCommands } from './commands/author.ts';
 import { completionCommand } from './commands/completion.ts';
 import { addDataCommands } from './commands/data.ts';
@@ -8,6 +10,7 @@ import { demo } from './commands/demo.ts';
 import { devCommand } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
 import { eventsCommand, operateCommands } from './commands/operate.ts';
+import { policyCommands } from './commands/policy.ts';
 import { peopleCommands } from './commands/people.ts';
 import { runFile } from './commands/run.ts';
 import { runCommands } from './commands/runs.ts';
@@ -39,6 +42,7 @@ export function createProgram(): Command {
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder')
     .option('--data <folder>', 'where the run is kept; without it, it is forgotten at the end')
+    .option('--policy <file>', 'policies in Cedar, or “default” for the default pack; approvals are asked for on the terminal')
     .option('--json', 'print one JSON document')
     .addHelpText('after', `\nExample:\n  corral run examples/hello.ts --input '{"name":"Ada"}'`)
     .action(async (file: string, options: Parameters<typeof runFile>[1]) => {
@@ -72,7 +76,10 @@ export function createProgram(): Command {
   runCommands(program);
   topCommand(program);
   operateCommands(program);
+  approvalCommands(program);
+  authorityCommand(program);
   eventsCommand(program);
+  policyCommands(program);
   peopleCommands(program);
   addDataCommands(program);
   addTravel(program);

@@ -3,7 +3,7 @@
  * taking one back takes back all that was derived from it, at once and without visiting them.
  */
 import type { ErrorCode } from '@corral/protocol/errors';
-import type { Attenuation, Grant, GrantState, Target } from '@corral/protocol/grant';
+import { RIGHTS, type Attenuation, type Grant, type GrantState, type Right, type Target } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH } from '@corral/protocol/json';
@@ -15,9 +15,26 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** A use of a capability, as far as grants judge it. */
+export interface Use {
+  /** Bytes of its arguments. */
+  readonly bytes: number;
+  /** Whether anything a stranger wrote may have influenced the run; undefined: nobody knows. */
+  readonly untrusted: boolean | undefined;
+  /** It changes nothing, so that the right to read is enough. */
+  readonly reads: boolean;
+  /** It was counted when it was asked for. */
+  readonly counted?: boolean;
+}
+const ANY: Use = { bytes: 0, untrusted: false, reads: false };
+
 interface Node {
   readonly grant: Grant;
+  /** It says nothing besides what it was derived from. */
+  readonly plain: boolean;
   used: number;
+  bytes: number;
+  rested_at: number;
   revoked: boolean;
   /** Held by a run or by a child node. */
   children: number;
@@ -30,6 +47,8 @@ export class Grants {
   readonly #nodes = new Map<GrantId, Node>();
   /** Grants of a run's mailbox. */
   readonly #mailboxes = new Map<RunId, Set<GrantId>>();
+  /** Taken back by people. Whoever reads one of them from the store a moment too early is not fooled. */
+  readonly #taken = new Set<GrantId>();
 
   get size(): number {
     return this.#nodes.size;
@@ -47,7 +66,17 @@ export class Grants {
       if (own === undefined) this.#mailboxes.set(grant.target.run, new Set([grant.id]));
       else own.add(grant.id);
     }
-    this.#nodes.set(grant.id, { grant, used: state.used, revoked: state.revoked, children: 0, held, conditions: undefined });
+    this.#nodes.set(grant.id, {
+      grant,
+      plain: isPlain(grant),
+      used: state.used,
+      bytes: state.sent_bytes ?? 0,
+      rested_at: state.rested_at ?? 0,
+      revoked: state.revoked || this.#taken.has(grant.id),
+      children: 0,
+      held,
+      conditions: undefined,
+    });
     const parent = grant.parent === undefined ? undefined : this.#nodes.get(grant.parent);
     if (parent !== undefined) parent.children += 1;
   }
@@ -57,37 +86,56 @@ export class Grants {
   }
 
   /** Says whether a use with these arguments is covered by the grant and everything it was derived from. */
-  check(id: GrantId, input: unknown, now: number): Refusal | undefined {
-    for (const node of this.#chain(id)) {
-      const { grant } = node;
-      if (node.revoked) return { code: 'CORRAL_REVOKED', message: 'The capability was taken back.' };
-      if (grant.expires_at !== undefined && now >= grant.expires_at)
-        return { code: 'CORRAL_GRANT_EXPIRED', message: 'The capability has expired.' };
-      if (grant.uses !== undefined && node.used >= grant.uses) {
-        return { code: 'CORRAL_GRANT_SPENT', message: `The capability could be used ${grant.uses} times, and was.` };
+  check(id: GrantId, input: unknown, now: number, use: Use = ANY): Refusal | undefined {
+    const own = this.#nodes.get(id)?.grant.rights;
+    if (own !== undefined && !own.includes('invoke') && !(use.reads && own.includes('read')))
+      return { code: 'CORRAL_GRANT_RIGHT', message: `The capability is not for ${use.reads ? 'reading' : 'use'} by its holder.` };
+    let next: GrantId | undefined = id;
+    while (next !== undefined) {
+      const node = this.#nodes.get(next);
+      // What is missing ends the chain as revoked.
+      if (node === undefined || node.revoked) return TAKEN_BACK;
+      if (!node.plain) {
+        const refusal = refusalOf(node, input, now, use);
+        if (refusal !== undefined) return refusal;
       }
-      node.conditions ??= Object.entries(grant.where).map(([name, predicate]) => ({ name, condition: prepare(predicate) }));
-      for (const { name, condition } of node.conditions) {
-        const why = whyNot(condition, argumentAt(input, name));
-        if (why !== undefined) return { code: 'CORRAL_GRANT_PREDICATE', message: `The capability does not cover this: ${name} ${why}.` };
-      }
+      next = node.grant.parent;
     }
     return undefined;
   }
 
-  /** Counts one use along the chain. Answers with the grants whose count is limited and so must be kept. */
-  use(id: GrantId): GrantId[] {
-    const counted: GrantId[] = [];
-    for (const node of this.#chain(id)) {
-      node.used += 1;
-      if (node.grant.uses !== undefined) counted.push(node.grant.id);
+  /** Whether a grant, or anything it was derived from, was taken back. */
+  isRevoked(id: GrantId): boolean {
+    let next: GrantId | undefined = id;
+    while (next !== undefined) {
+      const node = this.#nodes.get(next);
+      if (node === undefined || node.revoked) return true;
+      next = node.grant.parent;
     }
-    return counted;
+    return false;
+  }
+
+  /** Counts one use along the chain. Answers with the grants of which something is limited and so must be kept. */
+  use(id: GrantId, now = 0, bytes = 0): readonly GrantId[] {
+    let counted: GrantId[] | undefined;
+    for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node)) {
+      const { grant } = node;
+      node.used += 1;
+      node.bytes += bytes;
+      if (grant.rate !== undefined) node.rested_at = Math.max(now, node.rested_at) + MINUTE_MS / grant.rate.per_minute;
+      if (grant.uses !== undefined || grant.bytes !== undefined || grant.rate !== undefined) (counted ??= []).push(grant.id);
+    }
+    return counted ?? NONE;
   }
 
   state(id: GrantId): GrantState {
     const node = this.#nodes.get(id);
-    return { used: node?.used ?? 0, revoked: node?.revoked ?? true };
+    return {
+      used: node?.used ?? 0,
+      revoked: node?.revoked ?? true,
+      ...(node?.grant.bytes === undefined ? {} : { sent_bytes: node.bytes }),
+      ...(node?.grant.rate === undefined ? {} : { rested_at: node.rested_at }),
+    };
   }
 
   /**
@@ -107,7 +155,13 @@ export class Grants {
       const message = `An attenuation has ${length} bytes; at most ${MACHINE.attenuation_bytes.default} are accepted.`;
       return { code: 'CORRAL_EFFECT_TOO_LARGE', message };
     }
-    for (const node of this.#chain(parent)) if (node.revoked) return { code: 'CORRAL_REVOKED', message: 'The capability was taken back.' };
+    if (this.isRevoked(parent)) return TAKEN_BACK;
+    if (above.rights !== undefined && !above.rights.includes('delegate'))
+      return { code: 'CORRAL_GRANT_RIGHT', message: 'The capability may not be passed on by its holder.' };
+    const { passes: most } = above;
+    const rights = most === undefined ? terms.rights : (terms.rights ?? most).filter((right) => most.includes(right));
+    const wanted = terms.passes ?? rights;
+    const passes = most === undefined ? wanted : (wanted ?? most).filter((right) => most.includes(right));
     return {
       id,
       parent,
@@ -117,6 +171,11 @@ export class Grants {
       uses: terms.uses,
       expires_at: terms.expires_in_ms === undefined ? undefined : now + terms.expires_in_ms,
       depth: above.depth + 1,
+      ...(rights === undefined ? {} : { rights: unique(rights) }),
+      ...(passes === undefined ? {} : { passes: unique(passes) }),
+      ...(terms.rate === undefined ? {} : { rate: terms.rate }),
+      ...(terms.bytes === undefined ? {} : { bytes: terms.bytes }),
+      ...(terms.only_clean === undefined ? {} : { only_clean: terms.only_clean }),
     };
   }
 
@@ -139,6 +198,18 @@ export class Grants {
   revoke(id: GrantId): void {
     const node = this.#nodes.get(id);
     if (node !== undefined) node.revoked = true;
+  }
+
+  /** As above, at a person's word: whatever the store still says of it for a moment. */
+  takeBack(id: GrantId): void {
+    this.#taken.add(id);
+    this.revoke(id);
+  }
+
+  /** Somebody in memory holds it now. */
+  hold(id: GrantId): void {
+    const node = this.#nodes.get(id);
+    if (node !== undefined) node.held = true;
   }
 
   /** The holder let go of a grant. The node goes once nothing is derived from it any more. */
@@ -164,38 +235,58 @@ export class Grants {
     this.#sweep(parent);
   }
 
-  /** The grant and what it was derived from, up to the root. A node that is missing ends the chain as revoked. */
-  *#chain(id: GrantId): Generator<Node> {
-    let next: GrantId | undefined = id;
-    while (next !== undefined) {
-      const node: Node | undefined = this.#nodes.get(next);
-      if (node === undefined) {
-        yield MISSING;
-        return;
-      }
-      yield node;
-      next = node.grant.parent;
-    }
+  #above({ grant }: Node): Node | undefined {
+    return grant.parent === undefined ? undefined : this.#nodes.get(grant.parent);
   }
 }
 
-const MISSING: Node = {
-  grant: {
-    id: '' as GrantId,
-    parent: undefined,
-    holder: '' as RunId,
-    target: { kind: 'mailbox', run: '' as RunId },
-    where: {},
-    uses: undefined,
-    expires_at: undefined,
-    depth: 0,
-  },
-  used: 0,
-  revoked: true,
-  children: 0,
-  held: false,
-  conditions: [],
-};
+const MINUTE_MS = 60_000;
+const NONE: readonly GrantId[] = [];
+const TAKEN_BACK: Refusal = { code: 'CORRAL_REVOKED', message: 'The capability was taken back.' };
+
+const unique = (rights: readonly Right[]): readonly Right[] => RIGHTS.filter((right) => rights.includes(right));
+
+function isPlain(grant: Grant): boolean {
+  const { where, uses, expires_at, rate, bytes, only_clean } = grant;
+  return [uses, expires_at, rate, bytes, only_clean].every((term) => term === undefined) && Object.keys(where).length === 0;
+}
+
+/** Why one grant of a chain does not allow a use. */
+function refusalOf(node: Node, input: unknown, now: number, use: Use): Refusal | undefined {
+  const { grant } = node;
+  if (grant.expires_at !== undefined && now >= grant.expires_at)
+    return { code: 'CORRAL_GRANT_EXPIRED', message: 'The capability has expired.' };
+  if (use.counted !== true) {
+    if (grant.uses !== undefined && node.used >= grant.uses)
+      return { code: 'CORRAL_GRANT_SPENT', message: `The capability could be used ${grant.uses} times, and was.` };
+    if (grant.bytes !== undefined && node.bytes + use.bytes > grant.bytes) {
+      const message = `This has ${use.bytes} bytes, and ${Math.max(0, grant.bytes - node.bytes)} of the capability’s ${grant.bytes} are left.`;
+      return { code: 'CORRAL_GRANT_SPENT', message };
+    }
+    if (grant.rate !== undefined) {
+      const { per_minute } = grant.rate;
+      const wait_ms = node.rested_at - now - (MINUTE_MS - MINUTE_MS / per_minute);
+      // A thousandth of a millisecond is no wait but the rounding of a sum.
+      if (wait_ms > 0.001) {
+        const message = `The capability may be used ${per_minute} times a minute; the next use is in ${Math.ceil(wait_ms)} ms.`;
+        return { code: 'CORRAL_GRANT_RATE', message };
+      }
+    }
+  }
+  if (grant.only_clean === true && use.untrusted !== false) {
+    const message =
+      use.untrusted === undefined
+        ? 'The capability is for runs that nothing untrusted has influenced, and no policy here keeps track of that.'
+        : 'The capability is for runs that nothing untrusted has influenced, and this one has read such a thing.';
+    return { code: 'CORRAL_GRANT_LABEL', message };
+  }
+  node.conditions ??= Object.entries(grant.where).map(([name, predicate]) => ({ name, condition: prepare(predicate) }));
+  for (const { name, condition } of node.conditions) {
+    const why = whyNot(condition, argumentAt(input, name));
+    if (why !== undefined) return { code: 'CORRAL_GRANT_PREDICATE', message: `The capability does not cover this: ${name} ${why}.` };
+  }
+  return undefined;
+}
 
 /** What a target is called: `tool:fs.read`, `mailbox`. */
 export function targetName(target: Target): string {

@@ -3,7 +3,7 @@
  * a journal. `at` is the only time an isolate knows: milliseconds since the epoch, constant within the crank.
  */
 import type { ErrorData } from './errors.ts';
-import type { AgentName, RunId } from './ids.ts';
+import type { AgentName, GrantId, RunId } from './ids.ts';
 import type { Json } from './json.ts';
 import type { Label } from './label.ts';
 import type { Budget } from './manifest.ts';
@@ -28,8 +28,14 @@ export interface StartDelivery {
   readonly state?: Json;
   /** The number its next effect will have, where that is not 1. */
   readonly next_id?: number;
+  /** The index of the next capability it is given, where that is not the one after those in `caps`. */
+  readonly next_cap?: number;
   /** Messages it was given before the checkpoint and had not read. */
-  readonly unread?: readonly { readonly from: MessageDelivery['from']; readonly body: Json }[];
+  readonly unread?: readonly {
+    readonly from: MessageDelivery['from'];
+    readonly body: Json;
+    readonly caps?: Readonly<Record<string, CapabilityView>>;
+  }[];
 }
 /** Results of effects. More than one where the host settles several at once, such as the sends of one crank. */
 export interface ReplyDelivery {
@@ -37,13 +43,26 @@ export interface ReplyDelivery {
   readonly at: number;
   readonly results: readonly Result[];
 }
-export type Result = { readonly id: number; readonly value: Json } | { readonly id: number; readonly error: ErrorData };
+/** `attempts`: how often a call was tried, where that is more than once. */
+export type Result =
+  | { readonly id: number; readonly value: Json; readonly attempts?: number }
+  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number };
+/** A capability in a message. Its index is the receiver's next one, counted alike on both sides of the wall. */
+export interface CarriedCapability {
+  readonly alias: string;
+  readonly kind: CapabilityView['kind'];
+  readonly name: string;
+  /** No authority: an isolate has indexes only. */
+  readonly grant: GrantId;
+}
 export interface MessageDelivery {
   readonly kind: 'message';
   readonly at: number;
   /** Stamped by the channel. */
   readonly from: { readonly run: RunId; readonly agent: AgentName };
   readonly body: Json;
+  /** In the order of their indexes; absent where there are none. */
+  readonly caps?: readonly CarriedCapability[];
   /** Of what the sender knew; absent where no stranger could have influenced it and nothing in it is private. */
   readonly label?: Label;
   /** Length of the causal chain that led to this message, from 1. */
@@ -62,6 +81,8 @@ export interface ChildEndedDelivery {
   readonly run: RunId | undefined;
   readonly outcome: Outcome;
   readonly label?: Label;
+  /** The outcome has nothing but a narrow value in it, so that the label lacks the influence of what the child read. */
+  readonly narrowed?: true;
   /** What the child spent of the purse that was moved to it; the remainder is the parent's again. */
   readonly spent: Budget;
 }

@@ -6,10 +6,15 @@ import * as z from 'zod';
 import { AgentName } from './ids.ts';
 import { Alias, Budget } from './manifest.ts';
 import { Attenuation } from './grant.ts';
+import { MACHINE } from './limits.ts';
 
 const id = z.int().min(1);
 /** An index in the c-list: 0 is the run's own mailbox, positive ones are given by the host, and -N is the mailbox of the child that effect N spawned. */
 const cap = z.int();
+/** Capabilities that go along, by the name under which the receiver finds them. */
+const slots = z.record(Alias, Attenuation.extend({ cap })).refine((caps) => Object.keys(caps).length <= MACHINE.message_slots.max, {
+  error: `has more than ${MACHINE.message_slots.max} capabilities`,
+});
 /** The value itself is judged by whom it is for. */
 const value = z.unknown();
 
@@ -19,10 +24,12 @@ export const CallEffect = z.strictObject({
   cap,
   input: value,
   timeout_ms: z.int().min(1).exactOptional(),
+  /** How often to try, at most; left out, the host decides by what the tool says of itself. */
+  retry: z.strictObject({ attempts: z.int().min(1).max(MACHINE.retry_attempts.max) }).exactOptional(),
   /** Why, in the agent's own words; shown to people, never believed. */
   reason: z.string().max(500).exactOptional(),
 });
-export const SendEffect = z.strictObject({ kind: z.literal('send'), id, cap, body: value });
+export const SendEffect = z.strictObject({ kind: z.literal('send'), id, cap, body: value, caps: slots.exactOptional() });
 export const SpawnEffect = z.strictObject({
   kind: z.literal('spawn'),
   id,
@@ -34,6 +41,8 @@ export const SpawnEffect = z.strictObject({
 export const TimerEffect = z.strictObject({ kind: z.literal('timer'), id, ms: z.number().min(0) });
 /** Gives up waiting for a call or a timer. */
 export const AbortEffect = z.strictObject({ kind: z.literal('abort'), id });
+/** Lets go of a capability for good; what was derived from it stays. Not of the run's own mailbox. */
+export const DisposeEffect = z.strictObject({ kind: z.literal('dispose'), cap: cap.refine((index) => index !== 0) });
 /** The agent starts or stops waiting for messages. */
 export const ListenEffect = z.strictObject({ kind: z.literal('listen'), on: z.boolean() });
 export const EmitEffect = z.strictObject({ kind: z.literal('emit'), event: z.string().max(100), data: value });
@@ -60,6 +69,7 @@ export const Effect = z.discriminatedUnion('kind', [
   SpawnEffect,
   TimerEffect,
   AbortEffect,
+  DisposeEffect,
   ListenEffect,
   EmitEffect,
   LogEffect,

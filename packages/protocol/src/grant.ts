@@ -20,6 +20,14 @@ export const Predicate = z.strictObject({
 });
 export type Predicate = z.infer<typeof Predicate>;
 
+/**
+ * What a holder may do itself. `invoke`: call the tool, or send to the mailbox; `read`: call it where it only reads; `delegate`:
+ * pass it on. They are separate, so that a coordinator may pass on what it may not use.
+ */
+export const RIGHTS = ['invoke', 'delegate', 'read'] as const;
+export type Right = (typeof RIGHTS)[number];
+const rights = z.array(z.enum(RIGHTS)).max(RIGHTS.length);
+
 /** Narrows a capability. It is data, so that it can be shown, compared and checked offline; it can only take away. */
 export const Attenuation = z.strictObject({
   /** By argument name; a dot reaches into objects: `{ 'to.iban': { in: […] } }`. */
@@ -31,6 +39,16 @@ export const Attenuation = z.strictObject({
     .exactOptional(),
   uses: z.int().min(0).exactOptional(),
   expires_in_ms: z.int().min(0).exactOptional(),
+  /** The rights that the holder is left with; left out: all that its giver may pass on. */
+  rights: rights.exactOptional(),
+  /** The most that the holder may pass on, to whomever; left out: the same as `rights`. */
+  passes: rights.exactOptional(),
+  /** That many uses at once, then one more every 60/`per_minute` seconds; shared by everything derived from it. */
+  rate: z.strictObject({ per_minute: z.int().min(1).max(1_000_000) }).exactOptional(),
+  /** A slice of the purse: bytes of arguments or messages in total, shared by everything derived from it, as `uses` are. */
+  bytes: z.int().min(0).exactOptional(),
+  /** A ceiling on labels: refused to a run that anything a stranger wrote may have influenced, or of which that is not known. */
+  only_clean: z.literal(true).exactOptional(),
 });
 export type Attenuation = z.infer<typeof Attenuation>;
 
@@ -54,12 +72,22 @@ export interface Grant {
   /** Milliseconds since the epoch; undefined: as long as its parents last. */
   readonly expires_at: number | undefined;
   readonly depth: number;
+  /** Undefined: all. */
+  readonly rights?: readonly Right[];
+  readonly passes?: readonly Right[];
+  readonly rate?: { readonly per_minute: number };
+  readonly bytes?: number;
+  readonly only_clean?: true;
 }
 
 /** What changes about a grant while it lives. */
 export interface GrantState {
   readonly used: number;
   readonly revoked: boolean;
+  /** Bytes that went through it; kept where they are limited. */
+  readonly sent_bytes?: number;
+  /** Where its rate is limited: when it will be rested again, in milliseconds since 1970. */
+  readonly rested_at?: number;
 }
 
 export type Arguments = Readonly<Record<string, Json>>;

@@ -86,6 +86,8 @@ export type HostEvent =
   | { readonly kind: 'unknown'; readonly id: number; readonly message: string; readonly tell: boolean }
   | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'retry' }
   | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'result' | 'fail'; readonly result: Result }
+  /** The capability of a call was taken back while the call was under way: this came of it, and its agent is not given it. */
+  | { readonly kind: 'fenced'; readonly id: number; readonly result: Result }
   | { readonly kind: 'control'; readonly control: Control; readonly by: string; readonly reason: string }
   | { readonly kind: 'cancel'; readonly by: string; readonly reason: string }
   /** What a person said to a call that waits for approval, or that nobody said anything in time. */

@@ -15,6 +15,8 @@ export interface Outgoing {
   /** Unique a sender: `<seq>.<index>`. */
   readonly key: string;
   readonly delivery: PendingDelivery;
+  /** Made for the receiver with it, and only if it gets there. */
+  readonly grants?: readonly Grant[];
 }
 
 /** A delivery that waits in a run's inbox. */
@@ -182,6 +184,11 @@ export interface Store {
   orphans(): Promise<readonly RunId[]>;
   /** Whether another run that has not ended holds a grant derived from this one. */
   isShared(grant: GrantId): Promise<boolean>;
+  /**
+   * Takes back a grant, and so all that was derived from it, with who did it and why. Once it was taken back, that stays.
+   * @returns whether there is such a grant
+   */
+  revoke(grant: GrantId, by: string, reason: string, at: number): Promise<boolean>;
   /** Stops a run whose journal cannot be read, without writing to it. */
   quarantine(run: RunId, reason: string): Promise<void>;
   /** What agents were seen to do, the newest last, at most so many. */

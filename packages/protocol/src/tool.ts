@@ -41,7 +41,8 @@ export interface ToolCall {
 /** How an attempt ended. `unknown` is for a tool that was lost after it began: it may or may not have acted. */
 export type ToolResult =
   | { readonly kind: 'ok'; readonly value: unknown }
-  | { readonly kind: 'failed'; readonly message: string }
+  /** `retryable`: it did nothing, and might do it at the next attempt. */
+  | { readonly kind: 'failed'; readonly message: string; readonly retryable?: boolean }
   | { readonly kind: 'unknown'; readonly message: string };
 
 export interface Tool {

@@ -1,10 +1,9 @@
 /** The host behind the front door: the supervisor and its store, in the words of the port. Nothing else here knows either. */
 import type { Store } from '@corral/protocol/store';
-import type { Tool } from '@corral/protocol/tool';
-import type { Supervisor } from '@corral/supervisor';
+import type { Supervisor, TenantOptions } from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
 
-type Tenants = Readonly<Record<string, { readonly tools: readonly Tool[] }>>;
+type Tenants = Readonly<Record<string, TenantOptions>>;
 
 export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants): HostPort {
   let offered = tenants;
@@ -29,8 +28,14 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants): 
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
     children: (run) => store.runs({ parent: run }),
     journal: (run, after, limit) => store.journal(run, after, limit),
+    grants: (run) => store.grants(run),
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],
+    approvals: (tenant) => supervisor.approvals(tenant),
+    decide: (run, call, by, verdict, reason) => supervisor.control.decide(run, call, by, verdict, reason),
+    quarantines: () => supervisor.quarantines(),
+    quarantine: (kind, name, by, reason) => supervisor.quarantine(kind, name, by, reason),
+    lift: (kind, name, by, reason) => supervisor.lift(kind, name, by, reason),
     configure(next) {
       offered = next;
       supervisor.configure(next);

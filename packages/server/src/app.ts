@@ -34,6 +34,8 @@ import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from './people/authenticate.ts';
 import { TooSoon, type Rate } from './people/rate.ts';
 import { agentRoutes } from './routes/agents.ts';
+import { authorityRoutes } from './routes/authority.ts';
+import { approvalRoutes } from './routes/approvals.ts';
 import type { Followers } from './routes/events.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
@@ -111,6 +113,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...agentRoutes(door),
     ...runRoutes(door),
     ...operationRoutes(door),
+    ...approvalRoutes(door),
+    ...authorityRoutes(door),
     ...peopleRoutes(door),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
   } as unknown as Handlers<RouteName>;

@@ -76,7 +76,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       `The path of ${data} is too long for a socket in it; at most ${SOCKET_BYTES - 12} bytes work.`,
     );
 
-  const again = () => loadConfig(options.config, options.env, options.files === undefined ? {} : { files: options.files });
+  const alarm = (message: string) => options.logger?.error(message);
+  const again = () => loadConfig(options.config, options.env, { alarm, ...(options.files === undefined ? {} : { files: options.files }) });
   const loaded = await again();
   await privateFolder(data);
   const image = readImage();
@@ -110,7 +111,16 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const log = options.logger;
     const outbox = new Outbox(db, config, now, (message) => log?.warn(message));
     undo.push(() => outbox.close());
-    const projection = new Projection({ host, db, index, feed, now, config: () => config().version, notify: outbox.add });
+    const projection = new Projection({
+      host,
+      db,
+      index,
+      feed,
+      now,
+      tenants: () => Object.keys(config().config.tenants),
+      config: () => config().version,
+      notify: outbox.add,
+    });
     const registry = new Registry(db);
     const tokens = new Tokens(db, random);
     let draining = false;

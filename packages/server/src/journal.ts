@@ -31,6 +31,12 @@ export const effectsOf = (entry: Entry): Effect[] => (entry.effects === undefine
 const deliveryOf = (entry: Entry): Delivery | undefined =>
   entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
 
+const STATE_BY_CODE: Readonly<Partial<Record<string, CallView['state']>>> = {
+  CORRAL_UNKNOWN_RESULT: 'unknown',
+  CORRAL_APPROVAL_DENIED: 'denied',
+  CORRAL_APPROVAL_EXPIRED: 'denied',
+};
+
 /** What a journal comes in: page after page, so that a long one never holds the host up. */
 export type Pages = AsyncIterable<readonly Entry[]>;
 
@@ -50,7 +56,7 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
         call.answered_at = entry.at;
         if ('error' in result) {
           call.error = { code: result.error.code, message: result.error.message };
-          if (call.state !== 'denied') call.state = result.error.code === 'CORRAL_UNKNOWN_RESULT' ? 'unknown' : 'failed';
+          if (call.state !== 'denied') call.state = STATE_BY_CODE[result.error.code] ?? 'failed';
         } else {
           call.state = 'done';
           call.result = result.value;
@@ -167,6 +173,8 @@ export async function explain(
   }
   if (waiting === 'resolution')
     next.push('Look whether the call acted, then `corral resolve RUN CALL --result JSON`, `--retry` or `--fail`.');
+  if (waiting === 'approval')
+    next.push('`corral approvals` shows what exactly is asked; `corral approve RUN CALL -m WHY` or `corral deny RUN CALL -m WHY`.');
   if (waiting === 'message') because.push('It listens for messages from other runs.');
   if (waiting === 'timer') because.push('It sleeps until a timer is due.');
   if (waiting === 'child')

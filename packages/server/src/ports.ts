@@ -1,12 +1,13 @@
 /** What the front door asks of the host behind it. One adapter answers these by the supervisor and the store. */
+import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Entry } from '@corral/protocol/run';
-import type { StoredRun } from '@corral/protocol/store';
+import type { Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
-import type { Observation, RunView } from '@corral/supervisor';
+import type { Approval, Observation, RunView, TenantOptions } from '@corral/supervisor';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
 
@@ -42,9 +43,18 @@ export interface HostPort {
   everyRun(): Promise<readonly StoredRun[]>;
   children(run: RunId): Promise<readonly StoredRun[]>;
   journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
+  /** What a run holds, each with the chain it was derived from. */
+  grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
   hasBundle(bundle: Digest): Promise<boolean>;
   tools(tenant: TenantId): readonly Tool[];
-  configure(tenants: Readonly<Record<string, { readonly tools: readonly Tool[] }>>): void;
+  /** Calls that wait for people. */
+  approvals(tenant: TenantId | undefined): Promise<readonly Approval[]>;
+  /** @throws CORRAL_RUN_STATE, CORRAL_APPROVER */
+  decide(run: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string): Promise<void>;
+  quarantines(): readonly Quarantine[];
+  quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;
+  lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;
+  configure(tenants: Readonly<Record<string, TenantOptions>>): void;
   observe(observer: (observation: Observation) => void): () => void;
   close(): Promise<void>;
 }

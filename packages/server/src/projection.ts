@@ -10,6 +10,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Feed } from './feed.ts';
 import type { HostPort } from './ports.ts';
 import type { FrontStore } from './store/front.ts';
+import { tenantOf } from './quarantined.ts';
 import type { RunIndex } from './store/runs.ts';
 
 export interface ProjectionOptions {
@@ -18,6 +19,8 @@ export interface ProjectionOptions {
   readonly index: RunIndex;
   readonly feed: Feed;
   readonly now: () => number;
+  /** Names of the tenants there are. */
+  readonly tenants: () => readonly string[];
   /** Version of the configuration in force. */
   readonly config: () => string;
   /** Puts an event into the outbox of whoever is to be told; within the transaction of what it tells. */
@@ -152,6 +155,13 @@ export class Projection {
     this.#options.notify(this.#options.feed.tell(kind, { tenant: about.tenant, run: about.id, agent: about.agent, data }));
   }
 
+  /** As `tell`, of a run that may not be in memory. */
+  #tellOf(kind: Event['kind'], run: string, data: Json): void {
+    const row = this.#agents.get(run) ?? this.#options.index.get(run);
+    const about = row === undefined ? {} : { tenant: row.tenant, agent: row.agent };
+    this.#options.notify(this.#options.feed.tell(kind, { ...about, run, data }));
+  }
+
   #observe(observation: Observation): void {
     const { feed } = this.#options;
     switch (observation.kind) {
@@ -161,6 +171,21 @@ export class Projection {
       case 'woken':
         if (!this.#agents.has(observation.run)) this.#admitted(observation.run);
         return;
+      case 'asked':
+        this.#tellOf('run.asked', observation.run, { call: observation.call, tool: observation.tool });
+        return;
+      case 'decided':
+        this.#tellOf('run.decided', observation.run, { call: observation.call, by: observation.by, verdict: observation.verdict });
+        return;
+      case 'quarantined':
+      case 'lifted': {
+        const { quarantine, by, reason } = observation;
+        const tenant = tenantOf(quarantine, this.#options.tenants());
+        const data = { kind: quarantine.kind, name: quarantine.name, by, reason };
+        const kind = observation.kind === 'lifted' ? 'quarantine.lifted' : 'quarantine.put';
+        this.#options.notify(feed.tell(kind, { ...(tenant === undefined ? {} : { tenant }), data }));
+        return;
+      }
       case 'held':
         feed.tell('run.held', {
           ...this.#agents.get(observation.run),
@@ -201,8 +226,7 @@ export class Projection {
         });
         return;
       case 'parked':
-      case 'asked':
-      case 'decided':
+      case 'revoked':
       case 'answered':
       case 'hopeless':
     }

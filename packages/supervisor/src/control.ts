@@ -1,5 +1,6 @@
 /** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
 import type { Broker } from '@corral/broker/broker';
+import type { Result } from '@corral/protocol/delivery';
 import { CorralError, errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -19,6 +20,8 @@ export interface ControlOptions {
   readonly stage: Stage;
   /** The run in memory, brought back if need be. */
   readonly hold: (id: RunId) => Promise<Run | undefined>;
+  /** Ends a child that its parent leaves behind. */
+  readonly killChild: (id: RunId) => Promise<void>;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
   readonly pause_grace_ms: number;
   /** Ends a run and resolves once that is durable. */
@@ -39,6 +42,13 @@ export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; r
 
 const HOUR_MS = 3_600_000;
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
+
+/** Asked in the same breath in which the command is carried out: another one may have ended the run in between. */
+function alive(id: RunId, run: Run | undefined): Run {
+  if (run === undefined || run.outcome !== undefined)
+    throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
+  return run;
+}
 
 interface Details {
   readonly cell_killed?: boolean;
@@ -80,6 +90,8 @@ export class Control {
         // A signal is obeyed a moment after it was sent.
         while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
       }
+      // While it came to a stand, it may have ended.
+      alive(id, run);
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control, by, reason });
       return this.#receipt(run, 'pause', by, reason, latency_ms);
@@ -137,11 +149,11 @@ export class Control {
    * it is on the CPU, its children likewise. The receipt comes when all of that is true and durable.
    */
   async kill(id: RunId, by: string, reason: string): Promise<Receipt> {
-    const { clock, end, gone } = this.#options;
+    const { clock, end, gone, killChild } = this.#options;
     const began = clock.monotonic();
     let run: Run;
     try {
-      run = await this.#find(id);
+      run = alive(id, await this.#options.hold(id));
     } catch (error) {
       // Nothing of it can run, since it cannot be read; so it is enough to say that it has ended.
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
@@ -175,17 +187,20 @@ export class Control {
       }),
     );
     const durable = end(run, { kind: 'killed', by, reason }, true);
-    // It is awaited below; until then, a refusal is nobody's surprise.
-    durable.catch(() => undefined);
+    // They are awaited below; until then, a refusal is nobody's surprise.
+    for (const written of [durable, ...receipts]) written.catch(() => undefined);
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;
     await durable;
+    const ended = await Promise.all(receipts);
+    // One that was being born was not there yet to be killed.
+    await Promise.all(children.map((child) => killChild(child)));
     return this.#receipt(run, 'kill', by, reason, latency_ms, {
       cell_killed: onCpu,
       grants_revoked: run.ledger.caps.size,
       calls_aborted: underway.length,
       calls_unknown: unknown.map((call) => call.id),
-      children: (await Promise.all(receipts)).filter((receipt) => receipt !== undefined),
+      children: ended.filter((receipt) => receipt !== undefined),
     });
   }
 
@@ -198,6 +213,14 @@ export class Control {
     broker.record(run, { kind: 'unknown', id: call, message, tell }).catch(() => undefined);
     if (tell) this.#pass(run, call);
     stage.wake(run);
+  }
+
+  /** The capability of a call was taken back while it was under way: what came of it is written down, and its agent is told. */
+  fence(run: Run | undefined, result: Result): void {
+    if (run === undefined || run.outcome !== undefined || run.ledger.pending.get(result.id)?.kind !== 'call') return;
+    // A refusal is told by the broker's event.
+    this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
+    this.#pass(run, result.id);
   }
 
   /** Settles a call whose result is unknown. */
@@ -291,16 +314,25 @@ export class Control {
 
   /** Lets the wall clock of a run go on. */
   startWall(run: Run): void {
-    const { clock } = this.#options;
+    const { clock, hold } = this.#options;
     run.wallSince = clock.monotonic();
-    run.stopWall = clock.after(run.wallLeft_ms, () => {
+    const expire = () => {
       if (run.outcome !== undefined) return;
+      if (run.parking !== undefined) {
+        // Once it is parked it is another's to end, and its time is looked at when it is brought back.
+        hold(run.id).then(
+          (held) => held === run && expire(),
+          () => undefined,
+        );
+        return;
+      }
       this.#endSoon(run, {
         kind: 'exceeded',
         limit: 'wall',
         message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`,
       });
-    });
+    };
+    run.stopWall = clock.after(run.wallLeft_ms, expire);
   }
 
   stopWall(run: Run): void {
@@ -337,7 +369,7 @@ export class Control {
     const before = this.#turns.get(id);
     const turn = (async () => {
       await before?.catch(() => undefined);
-      return work(await this.#find(id));
+      return work(alive(id, await this.#options.hold(id)));
     })();
     this.#turns.set(id, turn);
     try {
@@ -345,13 +377,6 @@ export class Control {
     } finally {
       if (this.#turns.get(id) === turn) this.#turns.delete(id);
     }
-  }
-
-  async #find(id: RunId): Promise<Run> {
-    const run = await this.#options.hold(id);
-    if (run === undefined || run.outcome !== undefined)
-      throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
-    return run;
   }
 
   #receipt(run: Run, operation: Receipt['operation'], by: string, reason: string, latency_ms: number, details: Details = {}): Receipt {

@@ -4,8 +4,8 @@
  */
 import type { Broker, BusEvents, Crank } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
-import { targetName, type Grants } from '@corral/policy/grants';
-import type { CapabilityView, Delivery, PendingDelivery, StartDelivery } from '@corral/protocol/delivery';
+import type { Grants } from '@corral/policy/grants';
+import type { Delivery, PendingDelivery } from '@corral/protocol/delivery';
 import { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -21,8 +21,10 @@ import type { Control } from './control.ts';
 import { answersOf, viewOf, type Observation } from './observe.ts';
 import { differenceOf, outcomeOfFault, outcomeOfLoss, runtimeOf, saysOutOfMemory } from './outcomes.ts';
 import type { Loops } from './loops.ts';
+import { startOf } from './start.ts';
 import type { Residence } from './residence.ts';
-import { Run, type OnCpu } from './runs/run.ts';
+import { kept, lost } from './revocation.ts';
+import { grantsIn, Run, type OnCpu } from './runs/run.ts';
 import { billed } from './cells/usage.ts';
 import type { Stage } from './stage.ts';
 
@@ -43,7 +45,7 @@ export interface LifeOptions {
   /** Why a run must not go on, if a quarantine stands against it. */
   readonly quarantined: (run: Run) => string | undefined;
   /** Stops the version of the agent that a run is of, everywhere, until a person lifts that. */
-  readonly quarantine: (run: RunId, reason: string) => void;
+  readonly quarantine: (run: RunId, reason: string) => Promise<void>;
   readonly tell: (observation: Observation) => void;
   /** Whether anybody listens. */
   readonly observed: () => boolean;
@@ -83,7 +85,7 @@ export class Life {
       run.control = 'quarantined';
       this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
-    run.queue.push({ delivery: this.startOf(run), inbox: undefined });
+    run.queue.push({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
     this.#options.stage().wake(run);
   }
 
@@ -154,31 +156,19 @@ export class Life {
     this.#options.tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
   }
 
-  /** What a run begins with, at its very start or after a checkpoint. */
-  startOf({ ledger }: { readonly ledger: Ledger }): Omit<StartDelivery, 'at'> {
-    const { record, checkpoint } = ledger;
-    const caps: Record<string, CapabilityView> = {};
-    for (const { alias, cap, grant } of record.caps) {
-      const target = this.#options.grants.get(grant)?.target;
-      if (alias === '' || target === undefined) continue;
-      caps[alias] = { cap, kind: target.kind, name: target.kind === 'tool' ? target.tool : targetName(target) };
-    }
-    const start = { kind: 'start' as const, run: record.id, input: record.input, caps, budget: record.budget };
-    if (checkpoint === undefined) return start;
-    const unread = checkpoint.unread as unknown as NonNullable<StartDelivery['unread']>;
-    return { ...start, state: checkpoint.state, next_id: ledger.lastId + 1, ...(unread.length === 0 ? {} : { unread }) };
-  }
-
   /** Something is there for a run: an item of its inbox, or what only this host knows of, such as a tool's reply. */
   deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
     this.#options.loops().delivered(id);
     const run = this.#options.runs.get(id);
-    if (run === undefined) {
-      if (inbox !== undefined) this.#options.residence().hint(id);
+    if (run === undefined || run.outcome !== undefined) {
+      // What it carries is in the store, and comes from there with it.
+      for (const grant of grantsIn(delivery)) this.#options.grants.release(grant);
+      if (run === undefined && inbox !== undefined) this.#options.residence().hint(id);
       return;
     }
-    if (run.outcome !== undefined) return;
-    if (inbox === undefined) run.queue.push({ delivery, inbox });
+    const left = inbox === undefined ? kept(this.#options, run, delivery) : delivery;
+    if (left === undefined) return;
+    if (inbox === undefined) run.queue.push({ delivery: left, inbox });
     else if (inbox <= run.lastInbox + 1) run.receive(delivery, inbox);
     else return this.#options.residence().hint(id);
     this.#options.stage().wake(run);
@@ -217,7 +207,7 @@ export class Life {
     else {
       this.#options.loops().cranked(run);
       if (run.ledger.segment_entries === 0) this.#beginSegment(run);
-      else void this.#endIfStalled(run);
+      else void this.endIfStalled(run);
     }
   }
 
@@ -257,7 +247,7 @@ export class Life {
     const { task } = cell;
     if (run !== undefined && task?.assignment !== run.seat?.assignment) {
       // It is blamed for what it did before, while another is at work or nobody is.
-      if (run.outcome === undefined) void this.end(run, { kind: 'exceeded', limit, message }, false);
+      if (run.outcome === undefined) this.endSoon(run, { kind: 'exceeded', limit, message }, false);
       this.#options.stage().condemn(cell, undefined);
       return;
     }
@@ -321,18 +311,12 @@ export class Life {
     spawned: (record) => void this.#spawned(record),
     sent: (from, to, inbox, cause) => this.#options.loops().sent(from, to, inbox, cause),
     ended: (id, outcome) => this.#ended(id, outcome),
-    unknown: (id, call, message) => {
-      const run = this.#options.runs.get(id);
-      if (run !== undefined) this.#options.control().unknown(run, call, message);
-    },
-    consequence: (id, kind, rules) => {
+    unknown: (id, call, message) => lost(this.#options, id, call, message),
+    fence: (id, result) => this.#options.control().fence(this.#options.runs.get(id), result),
+    consequence: async (id, kind, rules) => {
       const reason = `refused by ${rules.join(', ')}`;
-      if (kind === 'pause')
-        this.#options
-          .control()
-          .pause(id, 'policy', reason)
-          .catch(() => undefined);
-      else this.#options.quarantine(id, reason);
+      if (kind === 'pause') await this.#options.control().pause(id, 'policy', reason);
+      else await this.#options.quarantine(id, reason);
     },
     asks: (id, call) => {
       const run = this.#options.runs.get(id);
@@ -366,9 +350,15 @@ export class Life {
   }
 
   /** Nothing in flight, no timer, no child, nobody who could write: it can never wake (DESIGN 2). */
-  async #endIfStalled(run: Run): Promise<void> {
+  async endIfStalled(run: Run): Promise<void> {
     const { grants, store, broker } = this.#options;
-    const idle = () => run.outcome === undefined && run.ledger.pending.size === 0 && run.queue.length === 0 && run.onCpu === undefined;
+    const idle = () =>
+      run.outcome === undefined &&
+      run.control === 'none' &&
+      run.ledger.held === undefined &&
+      run.ledger.pending.size === 0 &&
+      run.queue.length === 0 &&
+      run.onCpu === undefined;
     if (!idle()) return;
     const own = run.ledger.caps.get(0);
     if (run.ledger.listening && own !== undefined) {
@@ -391,28 +381,30 @@ export class Life {
     );
   }
 
-  /** What follows at once from the end of a run, before it is durable: it gets no CPU, no timers, and its children go with it. */
+  /** What follows at once from the end of a run, before it is durable: it gets no CPU and no timers. */
   #close(run: Run, outcome: Outcome): void {
     run.outcome = outcome;
-    run.queue.length = 0;
+    for (const grant of run.dropQueue()) this.#options.grants.release(grant);
     this.#stopClocks(run);
     this.#options.stage().leave(run);
-    for (const pending of run.ledger.pending.values()) {
-      if (pending.kind === 'child') this.killChild(pending.run, run.id);
-    }
   }
 
-  /** A child goes with its parent, wherever it is. */
-  killChild(child: RunId, parent: RunId): void {
+  /** A child goes with its parent, wherever it is. Resolves once its end is durable, or will be tried again. */
+  async killChild(child: RunId): Promise<void> {
+    const { residence, control } = this.#options;
     const kill = async () => {
-      const run = await this.#options.residence().hold(child);
-      if (run !== undefined && run.outcome === undefined) await this.#options.control().kill(child, `run:${parent}`, 'its parent ended');
+      // Somebody may have asked for it while it was being born, and be told that it is not there; so it is asked for once more.
+      const run = (await residence().hold(child)) ?? (await residence().hold(child));
+      if (run === undefined || run.outcome !== undefined) return;
+      await control().kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
     };
-    kill().catch((error: unknown) => {
+    try {
+      await kill();
+    } catch (error) {
       // Whatever could not be read will be found damaged; whatever could not be written is tried again.
       if (error instanceof CorralError && (error.code === 'CORRAL_RUN_UNKNOWN' || error.code === 'CORRAL_JOURNAL_DAMAGED')) return;
       this.#later(kill);
-    });
+    }
   }
 
   /** Tries something that the store refused until it no longer does. */
@@ -443,6 +435,8 @@ export class Life {
 
   #setTimer(run: Run, id: number, due: number): void {
     const { clock } = this.#options;
+    // An approval has one for its expiry already: nothing may be left that nobody can call off.
+    run.timers.get(id)?.();
     const stop = clock.after(Math.max(0, due - clock.now()), () => {
       run.timers.delete(id);
       if (run.ledger.pending.get(id)?.kind === 'approval') return this.#options.control().expire(run, id);
@@ -454,18 +448,18 @@ export class Life {
   async #spawned(record: RunRecord): Promise<void> {
     this.#options.loops().spawned(record);
     const parent = record.parent && this.#options.runs.get(record.parent.run);
-    // Its parent was given up meanwhile: the child is in the store, and comes from there.
-    if (parent === undefined) return this.#options.residence().hint(record.id);
+    // Its parent was given up meanwhile, or somebody has asked for the child: it is in the store, and comes from there.
+    if (parent === undefined || parent.outcome !== undefined || this.#options.residence().knows(record.id))
+      return this.#options.residence().hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
     const run = new Run(new Ledger(record, parent.ledger.tracked, parent.ledger.loops !== undefined), bundle, 1);
     this.adopt(run);
-    if (parent.outcome !== undefined) this.killChild(run.id, parent.id);
   }
 
   /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
   #beginSegment(run: Run): void {
     this.#options.stage().unseat(run);
-    run.queue.unshift({ delivery: this.startOf(run), inbox: undefined });
+    run.queue.unshift({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
     this.#options.stage().wake(run);
   }
 
@@ -478,6 +472,8 @@ export class Life {
       run.outcome = outcome;
       this.#options.tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
       this.#options.runs.delete(id);
+      // Only now: had the store refused the end, they would have died of nothing.
+      for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') void this.killChild(pending.run);
     }
     this.#resolve(id, outcome);
   }
@@ -504,7 +500,7 @@ export class Life {
     this.#stopClocks(run);
     broker.dropCalls(run.ledger);
     run.outcome ??= { kind: 'failed', code: error.code, message: error.message };
-    run.queue.length = 0;
+    for (const grant of run.dropQueue()) grants.release(grant);
     this.#options.stage().leave(run);
     runs.delete(id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);

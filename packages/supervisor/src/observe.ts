@@ -1,9 +1,10 @@
 /** What can be seen of a host while it runs: a row a run, and what happens. Nothing here is needed for a run to go on. */
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { CorralError } from '@corral/protocol/errors';
-import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
+import type { Quarantine } from '@corral/protocol/store';
 import type { Run } from './runs/run.ts';
 
 export interface RunView {
@@ -54,6 +55,16 @@ export type Observation =
       readonly step: Exclude<LadderStep, 'observe'>;
       readonly detector: string;
       readonly reason: string;
+    }
+  /** A durable stop was put up, or lifted; `by` whom. */
+  | { readonly kind: 'quarantined' | 'lifted'; readonly quarantine: Quarantine; readonly by: string; readonly reason: string }
+  /** Somebody took back a grant, and all that was derived from it. */
+  | {
+      readonly kind: 'revoked';
+      readonly grant: GrantId;
+      readonly by: string;
+      readonly reason: string;
+      readonly calls_aborted: number;
     }
   /** It may not go on before somebody has looked. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }

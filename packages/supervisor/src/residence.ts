@@ -7,10 +7,10 @@ import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports';
 import type { Store, StoredRun } from '@corral/protocol/store';
-import type { Run } from './runs/run.ts';
+import { addChain } from './runs/revive.ts';
+import { grantsIn, type Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
 
 export interface ResidenceLimits {
@@ -33,6 +33,8 @@ export interface ResidenceOptions {
   readonly revive: (stored: StoredRun) => Promise<Run>;
   /** It is in memory again: sets going what it waits for. */
   readonly onWoken: (run: Run) => void;
+  /** It has been given all that waited for it. */
+  readonly onCaughtUp: (run: Run) => void;
   /** It is about to be forgotten. */
   readonly onParked: (run: Run) => void;
   /** It cannot be brought back, for this reason; it has been quarantined. */
@@ -43,6 +45,7 @@ export interface ResidenceOptions {
 
 /** Hosts that may die under a run that gets no further, before it is suspected of having killed them. */
 const ATTEMPTS = 3;
+const RETRY_MS = 1_000;
 /** Wake-ups that one sweep follows. */
 const SWEEP_RUNS = 256;
 /** What no trying again would change. */
@@ -88,9 +91,27 @@ export class Residence {
   async hold(id: RunId): Promise<Run | undefined> {
     for (;;) {
       const run = this.#options.runs.get(id);
-      if (run?.parking === undefined) return run ?? (await this.#revive(id));
-      await run.parking;
+      if (run === undefined) {
+        if ((await this.#revive(id)) === undefined) return undefined;
+      } else if (run.parking !== undefined) await run.parking;
+      else {
+        // It stays until whoever asked has had their turn.
+        run.asked += 1;
+        this.#options.clock.after(0, () => (run.asked -= 1));
+        return run;
+      }
     }
+  }
+
+  /** A run is nobody's and could not be brought back, for want of space perhaps: it is tried again, for no sweep looks for it. */
+  retry(id: RunId, error: unknown): void {
+    if (this.#closed || !(error instanceof CorralError) || QUARANTINED.has(error.code)) return;
+    this.#options.clock.after(RETRY_MS, () => void this.hold(id).catch((again) => this.retry(id, again)));
+  }
+
+  /** Whether a run is in memory, or on its way there. */
+  knows(id: RunId): boolean {
+    return this.#options.runs.has(id) || this.#reviving.has(id);
   }
 
   /** Something may have arrived for a run. Calling this once too often does no harm. */
@@ -124,28 +145,34 @@ export class Residence {
     run.parking = (async () => {
       const { store, clock } = this.#options;
       try {
-        parked = await store.park(
+        const given = await store.park(
           run.id,
           run.epoch,
           run.lastInbox,
           this.#deadline(run, clock.now()),
           JSON.stringify(run.ledger.save(run.lastAt)),
         );
-        // A timer fired meanwhile, or a message came after all.
-        if (parked && run.queue.length > 0 && run.control === 'none') {
-          parked = false;
-          const claimed = await store.claim(run.id);
-          if (claimed !== undefined) run.epoch = claimed.epoch;
-        }
+        if (!given) return;
       } catch {
         // The store has no space for it now, or is closing: the run stays.
-        parked = false;
+        return;
       }
+      // A timer fired meanwhile, or a message came after all.
+      if (run.queue.length > 0 && run.control === 'none') {
+        // If it cannot be claimed back it is parked; the store has what came for it, and the sweep finds it.
+        const claimed = await store.claim(run.id).catch(() => undefined);
+        if (claimed !== undefined) {
+          run.epoch = claimed.epoch;
+          return;
+        }
+      }
+      // In the same breath as the look at its queue: whatever comes from here on finds it gone.
+      parked = true;
+      this.#forget(run);
     })();
     await run.parking;
     run.parking = undefined;
-    if (parked) this.#forget(run);
-    else this.#options.stage.wake(run);
+    if (!parked) this.#options.stage.wake(run);
     return parked;
   }
 
@@ -196,7 +223,9 @@ export class Residence {
       const stored = await this.#options.store.run(id);
       // Whoever is paused stays where it is; resuming it brings it back.
       if (stored === undefined || stored.status.lifecycle === 'ended' || stored.status.control !== 'none') return;
-      await this.#revive(id);
+      // Somebody else may have brought it back while the store was asked: then it is held already, and must not be claimed again.
+      if (this.knows(id)) this.hint(id);
+      else await this.#revive(id);
     } catch {
       // Said where it was found; the sweep asks again where that can help.
     }
@@ -242,35 +271,42 @@ export class Residence {
       if (QUARANTINED.has(reason.code)) {
         await store.quarantine(id, reason.message);
         this.#options.onDamaged(id, reason);
-      } else await this.#giveBack(id);
+      } else if (!(await this.#giveBack(id))) this.retry(id, reason);
       throw reason;
     }
     run.lastUsed = clock.monotonic();
     runs.set(id, run);
-    // What was delivered while the inbox was being read.
-    await this.#refresh(run);
+    // Before anybody gets hold of it, and before it cranks: what is under way from now on was not left behind by anyone.
     this.#options.onWoken(run);
+    // What was delivered while the inbox was being read.
+    if (await this.#refresh(run)) this.#options.onCaughtUp(run);
     return run;
   }
 
   /** It could not be read now: back into the store it goes, where the sweep finds it. */
-  async #giveBack(id: RunId): Promise<void> {
+  async #giveBack(id: RunId): Promise<boolean> {
     const { store } = this.#options;
     for (let tries = 0; tries < GIVE_BACK; tries++) {
       const stored = await store.run(id).catch(() => undefined);
-      if (stored === undefined || (await store.park(id, stored.epoch, stored.inbox, undefined).catch(() => false))) return;
+      if (stored === undefined || (await store.park(id, stored.epoch, stored.inbox, undefined).catch(() => false))) return true;
     }
+    return false;
   }
 
-  /** Takes over what the store has for a run. */
-  async #refresh(run: Run): Promise<void> {
-    const { store, stage } = this.#options;
+  /** Takes over what the store has for a run; false where the store cannot say. */
+  async #refresh(run: Run): Promise<boolean> {
+    const { store, stage, grants } = this.#options;
     try {
-      for (const { seq, delivery } of await store.inbox(run.id, run.lastInbox)) if (run.outcome === undefined) run.receive(delivery, seq);
+      const inbox = await store.inbox(run.id, run.lastInbox);
+      const carried = inbox.flatMap(({ delivery }) => grantsIn(delivery)).filter((id) => grants.get(id) === undefined);
+      // What they carry was made by a run that saw this one parked.
+      if (carried.length > 0) addChain(grants, await store.grants(run.id), carried);
+      for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.receive(delivery, seq);
     } catch {
-      return;
+      return false;
     }
     stage.wake(run);
+    return true;
   }
 
   /** A run that has nothing to do leaves memory; if this host must remember something about it, at least its isolate goes. */
@@ -311,6 +347,8 @@ export class Residence {
   #isParkable(run: Run): boolean {
     const { broker, stage, runs } = this.#options;
     if (this.#closed || runs.get(run.id) !== run || run.parking !== undefined || run.outcome !== undefined) return false;
+    // The grace of one that was asked to stop runs here, and is soon over.
+    if (run.asked > 0 || run.ledger.cancelled !== undefined) return false;
     if (run.onCpu !== undefined || stage.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
     // A paused run may leave with what waits for it, as long as the store has that too.
     if (run.control === 'none' && run.ledger.held === undefined ? run.queue.length > 0 : !run.isDurable) return false;
@@ -318,13 +356,12 @@ export class Residence {
     return true;
   }
 
-  /** When it must be looked at though nothing arrives: the end of its wall time, or of the grace to stop. */
+  /** When it must be looked at though nothing arrives: the end of its wall time. */
   #deadline(run: Run, now: number): number | undefined {
     if (run.control !== 'none' || run.ledger.held !== undefined || run.ledger.began_at === undefined) return undefined;
     const { clock } = this.#options;
     const left = run.wallSince === undefined ? run.wallLeft_ms : run.wallLeft_ms - (clock.monotonic() - run.wallSince);
-    const grace = run.ledger.cancelled === undefined ? Number.POSITIVE_INFINITY : MACHINE.cancel_grace_ms.default;
-    return Math.ceil(now + Math.max(1, Math.min(left, grace)));
+    return Math.ceil(now + Math.max(1, left));
   }
 
   #forget(run: Run): void {
@@ -338,7 +375,7 @@ export class Residence {
     );
     stage.unseat(run);
     runs.delete(run.id);
-    for (const id of run.ledger.caps.values()) grants.release(id);
+    for (const id of [...run.ledger.caps.values(), ...run.unreceived()]) grants.release(id);
     this.#options.onParked(run);
     if (Number.isFinite(due)) this.#expect(due);
     for (const other of runs.values()) if (other.tenant === run.tenant) return;

@@ -403,6 +403,12 @@ export class Stage {
     const crank = run?.onCpu;
     if (run === undefined || crank === undefined) return;
     run.onCpu = undefined;
+    if (run.control !== 'none') {
+      // It was paused while its answer was on the way: the crank counts for nothing, and is made again.
+      run.queue.unshift(crank);
+      this.unseat(run);
+      return;
+    }
     if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
     // What the cell says it used cannot be more than the time it had, nor, of what is long enough to measure, less than was seen.
     const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took_ms * 1000)), Math.round(measured_ms * 1000));
@@ -444,6 +450,8 @@ export class Stage {
     const crank = run?.onCpu;
     const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     const condemned = this.#condemned.delete(cell);
+    // Whoever was on its CPU has moved on long since, and waits for its turn elsewhere.
+    if (condemned) this.#cells.get(cell)?.byAssignment.clear();
     this.#evacuate(cell);
     this.#cells.delete(cell);
     cell.task = undefined;

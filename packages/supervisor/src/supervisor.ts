@@ -6,7 +6,7 @@ import { Ledger } from '@corral/broker/ledger';
 import { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { ReadyPayload } from '@corral/protocol/frame';
-import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -30,6 +30,7 @@ import { viewOf, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
 import { Quarantines } from './quarantine.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
+import { stopCalls } from './revocation.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { Stage } from './stage.ts';
@@ -127,7 +128,7 @@ export class Supervisor {
       residence: () => this.#residence,
       loops: () => this.#loops,
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
-      quarantine: (run, reason) => void this.quarantineAgentOf(run, 'policy', reason).catch(() => undefined),
+      quarantine: (run, reason) => this.quarantineAgentOf(run, 'policy', reason),
       tell: (observation) => this.#tell(observation),
       observed: () => this.#observers.size > 0,
     });
@@ -215,11 +216,11 @@ export class Supervisor {
             tracked: (tenant) => this.#policies(tenant) !== undefined,
             watched: (tenant) => this.#watched(tenant) !== undefined,
             absent_ms: (since) => this.#absence.since(since, clock.now()),
-            startOf: (run) => life.startOf(run),
           },
           stored,
         ),
       onWoken: (run) => life.woken(run),
+      onCaughtUp: (run) => void life.endIfStalled(run),
       onParked: (run) => life.parked(run),
       onDamaged: (run, error) => this.#tell({ kind: 'damaged', run, error }),
       onVacant: (tenant) => this.#vacate(tenant),
@@ -242,6 +243,7 @@ export class Supervisor {
       broker,
       stage,
       hold: (id) => this.#residence.hold(id),
+      killChild: (id) => this.#life.killChild(id),
       pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
       tool,
       end: (run, outcome, revoke) => life.end(run, outcome, revoke),
@@ -334,7 +336,8 @@ export class Supervisor {
     // Where memory is full, it waits in the store for its turn.
     const claim = this.#residence.hasRoom;
     await store.admit(record, grants, claim);
-    if (!claim) {
+    // Somebody may have found it in the store, and asked for it, before we were told that it is there.
+    if (!claim || this.#residence.knows(record.id)) {
       this.#residence.hint(record.id);
       return this.#submitted(record.id);
     }
@@ -379,17 +382,20 @@ export class Supervisor {
 
   /** Stops an agent, a version, a tenant or a tool until somebody lifts it; runs that it concerns stand still when this resolves. */
   async quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
-    await this.#quarantines.put({ kind, name, by, reason, at: this.#options.clock.now() });
-    await Promise.all(
-      [...this.#runs.values()]
-        .filter((run) => this.#isQuarantined(run) && run.control === 'none')
-        .map((run) => this.control.pause(run.id, by, reason, 'quarantined').catch(() => undefined)),
-    );
+    const quarantine = { kind, name, by, reason, at: this.#options.clock.now() };
+    // It stands before it is durable: nobody it concerns goes on meanwhile.
+    const durable = this.#quarantines.put(quarantine);
+    const still = [...this.#runs.values()]
+      .filter((run) => this.#isQuarantined(run) && run.control === 'none')
+      .map((run) => this.control.pause(run.id, by, reason, 'quarantined').catch(() => undefined));
+    await Promise.all([durable, ...still]);
+    this.#tell({ kind: 'quarantined', quarantine, by, reason });
   }
 
   /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
   async lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
-    await this.#quarantines.lift(kind, name, by, this.#options.clock.now());
+    const quarantine = await this.#quarantines.lift(kind, name, by, this.#options.clock.now());
+    this.#tell({ kind: 'lifted', quarantine, by, reason });
     const still = [...this.#runs.values()].filter((run) => run.control === 'quarantined' && !this.#isQuarantined(run));
     await Promise.all(still.map((run) => this.control.resume(run.id, by, reason).catch(() => undefined)));
     await this.#residence.sweep();
@@ -399,6 +405,21 @@ export class Supervisor {
   async quarantineAgentOf(id: RunId, by: string, reason: string): Promise<void> {
     const run = this.#runs.get(id);
     if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason);
+  }
+
+  /**
+   * Takes back a grant, and with it everything derived from it, at once: one mark, whatever hangs below. Calls under way are aborted
+   * if their tool can, and what they return is kept from their agents. Durable when this resolves.
+   * @returns how many calls were aborted
+   * @throws CORRAL_GRANT_UNKNOWN
+   */
+  async revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }> {
+    this.#grants.takeBack(grant);
+    const calls_aborted = stopCalls({ grants: this.#grants, broker: this.#broker, runs: this.#runs, control: () => this.control });
+    const known = await this.#options.store.revoke(grant, by, reason, this.#options.clock.now());
+    if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
+    this.#tell({ kind: 'revoked', grant, by, reason, calls_aborted });
+    return { calls_aborted };
   }
 
   /** The processes of this host. */
@@ -465,9 +486,9 @@ export class Supervisor {
       after = found.at(-1);
       if (after === undefined) break;
       // What cannot be brought back is quarantined, by itself; the others go on.
-      await Promise.all(found.map((id) => this.#residence.hold(id).catch(() => undefined)));
+      await Promise.all(found.map((id) => this.#residence.hold(id).catch((error) => this.#residence.retry(id, error))));
     }
-    for (const orphan of await store.orphans()) this.#life.killChild(orphan, '' as RunId);
+    for (const orphan of await store.orphans()) void this.#life.killChild(orphan);
     this.#residence.open();
     await this.#residence.sweep();
   }

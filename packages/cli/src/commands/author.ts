@@ -19,8 +19,11 @@ export function authorCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral init my-agent`)
     .action(async (folder: string) => {
       const made = await init(resolve(folder));
+      // As it was called: from a clone of the repository, npm runs this.
+      const corral = process.env['npm_lifecycle_event'] === 'corral' ? 'npm run corral --' : 'corral';
+      const [agent, config, test] = ['agent.ts', 'corral.config.ts', 'agent.test.ts'].map((file) => join(folder, file));
       process.stdout.write(
-        `${made.join('\n')}\n\nNext:\n  cd ${folder}\n  corral dev agent.ts --watch --input '{"name":"Ada"}'\n  corral test\n`,
+        `${made.join('\n')}\n\nNext:\n  ${corral} dev ${agent} --config ${config} --watch --input '{"name":"Ada"}'\n  ${corral} test ${test}\n`,
       );
     });
 

@@ -12,6 +12,7 @@ import { SqliteStore, type StoreOptions } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
 import { keyFile, writeDurably } from '@corral/store/sqlite/keys';
 import { realClock } from '@corral/supervisor';
+import { dataOption } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { keySource } from '../keys.ts';
 import { bytes, table } from '../screen/table.ts';
@@ -29,29 +30,29 @@ export function addDataCommands(program: Command): void {
       .description(description)
       .option('--json', 'print one JSON document')
       .addHelpText('after', `\nExample:\n  ${example}`);
-  const folder = ['--data <folder>', 'the data folder; no Corral may be running on it'] as const;
+  const folder = () => dataOption('the data folder; no Corral may be running on it');
 
   command('verify', 'check the journals of a data folder; exit code 1 if any is damaged', 'corral verify --data ./data')
     .argument('[run]', 'one run; without it, all of them')
-    .requiredOption(...folder)
+    .addOption(folder())
     .action(async (run: string | undefined, options: Common) => {
       process.exitCode = await verify(run, options);
     });
   command('erase', 'forget what a run was about, for good: its key is destroyed', 'corral erase run_4k2m9x7p3q5w --data ./data')
     .argument('<run>', 'a run that has ended')
-    .requiredOption(...folder)
+    .addOption(folder())
     .action(async (run: string, options: Common) => {
       process.exitCode = await erase(run, options);
     });
   command('gc', 'take away what was erased, and journals whose retention has passed', 'corral gc --data ./data --retention acme=30d')
-    .requiredOption(...folder)
+    .addOption(folder())
     .option('--retention <tenant=time>', 'how long journals of ended runs are kept, as 12h or 30d; may be given again', collect, [])
     .action(async (options: Common & { retention: readonly string[] }) => {
       process.exitCode = await gc(options);
     });
   command('backup', 'copy a data folder, without its keys', 'corral backup ./backups/monday --data ./data --keys /safe/monday-keys.json')
     .argument('<to>', 'a folder that is empty or not there')
-    .requiredOption(...folder)
+    .addOption(folder())
     .option('--keys <file>', 'copy the key file there too; keep it away from the backup')
     .action(async (to: string, options: Common & { keys?: string }) => {
       process.exitCode = await backup(to, options);
@@ -131,6 +132,7 @@ function restoreTo(from: string, options: Common & { readonly keys?: string }): 
   print(options, { data: options.data, era, held, manifest }, () => [
     `${options.data}: as of ${new Date(manifest.at).toISOString()}, now era ${era}`,
     `${count(held, 'run')} had not ended then, and may have gone on since.`,
+    ...(options.keys === undefined ? [`It can be read once its keys are there: as keys.json, or in CORRAL_MASTER_KEY.`] : []),
   ]);
   return EXIT.ok;
 }

@@ -6,15 +6,17 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { styleText } from 'node:util';
-import { CREW, ZOO, ZOO_LOOPS } from '@corral/examples/fleet';
+import { isDeepStrictEqual, styleText } from 'node:util';
+import { CREW, SHOP, SHOP_EXPECTED, ZOO, ZOO_LOOPS } from '@corral/examples/fleet';
 import type { RunView } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import { EXIT } from '../failure.ts';
 import { Fleet, type Pass, type RunReport } from '../fleet.ts';
 import { startHost, wallsLine } from '../host.ts';
+import { defaultPack, loadPolicies } from '../policies.ts';
 import { Live } from '../screen/live.ts';
 import { duration, table } from '../screen/table.ts';
+import { scriptedOwner, shopTools, type Asked, type Payment, type ShopLedger } from '../shop.ts';
 
 export interface DemoOptions {
   readonly json?: boolean;
@@ -26,14 +28,20 @@ const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/pac
 const PACKAGES = resolve(EXAMPLES, '..', 'node_modules');
 /** How late a run may be ended after its limit, as the summary judges it. */
 const LATE_MS = 150;
+/** How long the shop's owner, who is a script, looks at a call before deciding. */
+const OWNER_MS = 3_000;
+/** The shop has tried its agents out; what else the default pack says holds. */
+const SEASONED = ['first-use'];
 
 export async function demo(options: DemoOptions): Promise<number> {
   const out = resolve(options.out ?? 'corral-report');
   await mkdir(out, { recursive: true });
   const scratch = await mkdtemp(join(tmpdir(), 'corral-demo-'));
+  const shop = await shopTools(join(EXAMPLES, 'purchasing', 'mail'));
   const host = await startHost({
     data: undefined,
     tenants: {
+      shop: { tools: shop.tools, policies: { current: await loadPolicies(shop.tools, [await defaultPack(SEASONED)]) } },
       crew: { tools: [...(await readingTools(PACKAGES)), ...(await writingTools(out))] },
       zoo: { tools: await readingTools(scratch), loops: ZOO_LOOPS },
     },
@@ -42,35 +50,40 @@ export async function demo(options: DemoOptions): Promise<number> {
   try {
     const { supervisor } = host;
     const fleet = new Fleet(supervisor, EXAMPLES);
+    const owner = scriptedOwner(supervisor, 'shop', OWNER_MS);
     const passes: Pass[] = [];
     const footer = () => {
       const { done, total } = fleet.progress;
       const [first] = passes;
       const before = first === undefined ? '' : ` · alone it took ${duration(first.took_ms)}, p99 of a call ${duration(first.p99_ms)}`;
       if (total === 0) return fleet.begun ? 'the crew looks for packages …' : 'bundling the examples …';
-      return `crew ${done}/${total} packages${before}`;
+      const busy = owner.busy();
+      return `crew ${done}/${total} packages${before}${busy === '' ? '' : ` · ${busy}`}`;
     };
     if (options.json !== true) {
       live = new Live({ stream: process.stdout, supervisor, title: wallsLine(host.walls), footer, ended: (view) => markOf(view, fleet) });
     }
-    await fleet.deploy([CREW, ...ZOO]);
+    await fleet.deploy([CREW, ...SHOP, ...ZOO]);
     passes.push(await fleet.run('alone', CREW, []));
     const alone = await readFile(join(out, 'licenses.json'), 'utf8');
-    passes.push(await fleet.run('beside the zoo', CREW, ZOO));
+    passes.push(await fleet.run('beside the zoo', CREW, [...SHOP, ...ZOO]));
     const sameReport = alone === (await readFile(join(out, 'licenses.json'), 'utf8'));
     live?.close();
+    owner.stop();
+    const purchasing = { ...shop.ledger, asked: owner.asked, as_expected: isAsExpected(shop.ledger, owner.asked) };
     const [first, second] = passes as [Pass, Pass];
-    const ok = sameReport && fleet.reports.every((report) => report.ok) && second.lost === 0;
+    const ok = sameReport && fleet.reports.every((report) => report.ok) && second.lost === 0 && purchasing.as_expected;
     if (options.json === true) {
       const document = {
         ok,
         walls: wallsLine(host.walls),
         runs: fleet.reports,
         crew: { packages: second.packages, lost: second.lost, same_report: sameReport, alone: first, beside_the_zoo: second },
+        purchasing,
         report: out,
       };
       process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
-    } else process.stdout.write(summary(fleet.reports, first, second, sameReport, out));
+    } else process.stdout.write(summary(fleet.reports, first, second, sameReport, purchasing, out));
     return ok ? EXIT.ok : EXIT.outcome;
   } finally {
     live?.close();
@@ -90,9 +103,44 @@ function lateness({ limit_ms, ended_after_ms }: RunReport): string {
   return limit_ms === null ? '' : `${ended_after_ms - limit_ms} ms after its limit`;
 }
 
-function summary(reports: readonly RunReport[], first: Pass, second: Pass, sameReport: boolean, out: string): string {
+interface Purchasing {
+  readonly payments: readonly Payment[];
+  readonly mails: readonly unknown[];
+  readonly asked: readonly Asked[];
+  readonly as_expected: boolean;
+}
+
+/** Whether the shop paid, mailed and asked what its example says, and nothing else. */
+function isAsExpected({ payments, mails }: ShopLedger, asked: readonly Asked[]): boolean {
+  const seen = {
+    payments: payments.map(({ to, amount, reference }) => ({ to, amount, reference })),
+    mails,
+    asked: asked.map(({ agent, tool, rules, verdict }) => ({ agent, tool, rules, verdict })),
+  };
+  return isDeepStrictEqual(seen, SHOP_EXPECTED);
+}
+
+function shopLines({ payments, mails, asked, as_expected }: Purchasing, paint: (style: 'red', text: string) => string): string[] {
+  return [
+    ...asked.map((one) => {
+      const { to, amount } = one.input as Payment;
+      const said = one.verdict === 'approve' ? 'approved' : 'refused';
+      return `${one.agent} asked to pay ${amount} EUR to ${to} (${one.rules.join(', ')}): ${said} by ${one.by} after ${duration(one.after_ms)}, ${one.reason}`;
+    }),
+    `paid: ${payments.map(({ amount, reference }) => `${amount} EUR for ${reference}`).join(', ')} · mails sent: ${mails.length} · to the author of the hostile mail: ${as_expected ? 'nothing' : paint('red', 'NOT AS EXPECTED')}`,
+  ];
+}
+
+function summary(
+  reports: readonly RunReport[],
+  first: Pass,
+  second: Pass,
+  sameReport: boolean,
+  purchasing: Purchasing,
+  out: string,
+): string {
   const paint = (style: Parameters<typeof styleText>[0], text: string) => styleText(style, text, { stream: process.stdout });
-  const zoo = reports.filter((report) => report.pass !== 'alone' && !report.agent.startsWith('license-audit'));
+  const zoo = reports.filter((report) => report.pass !== 'alone' && report.tenant !== 'shop' && !report.agent.startsWith('license-audit'));
   const rows = zoo.map((report) => [
     report.agent,
     report.tenant,
@@ -113,9 +161,15 @@ function summary(reports: readonly RunReport[], first: Pass, second: Pass, sameR
     `${second.lost} calls lost · p99 of a call with/without the zoo ${duration(second.p99_ms)} / ${duration(first.p99_ms)} · report ${sameReport ? 'the same, byte for byte' : paint('red', 'DIFFERS')}`,
     `the report: ${relative(process.cwd(), join(out, 'licenses.md')) || out}`,
     '',
-    wrong === 0 && late === 0 && sameReport
+    paint('bold', 'The purchasing crew, with a hostile mail in its inbox'),
+    ...shopLines(purchasing, paint),
+    '',
+    wrong === 0 && late === 0 && sameReport && purchasing.as_expected
       ? paint('green', `Every one of ${reports.length} runs ended as its example says.`)
-      : paint('red', `${wrong} runs ended otherwise than their examples say; ${late} were ended late.`),
+      : paint(
+          'red',
+          `${wrong} runs ended otherwise than their examples say; ${late} were ended late${purchasing.as_expected ? '' : '; the shop did what it should not'}.`,
+        ),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -18,6 +18,7 @@ import { EXIT, report } from '../failure.ts';
 import { startHost, type Host } from '../host.ts';
 import { duration, printable } from '../screen/table.ts';
 import { mapStack } from '../stack.ts';
+import { mustExist } from './run.ts';
 
 interface Flags {
   readonly input: string;
@@ -47,6 +48,7 @@ export function devCommand(program: Command): void {
     .option('--json', 'print one JSON document an effect')
     .addHelpText('after', `\nExample:\n  corral dev agent.ts --watch --input '{"name":"Ada"}'`)
     .action(async (file: string, flags: Flags) => {
+      await mustExist(file, 'There is no file');
       const input = await jsonArgument('--input', flags.input);
       const host = await startHost({ data: undefined, tenants: { [TENANT]: { tools: await toolsOf(flags) } }, spares: 2 });
       const dev = new Dev(host, file, input, flags.json === true);
@@ -225,6 +227,8 @@ function effectText(effect: Effect, { decisions }: Entry): string {
       return effect.error === undefined ? 'finish' : `finish with an error: ${effect.error.message}`;
     case 'abort':
       return `abandon ${effect.id}`;
+    case 'dispose':
+      return `let go of capability ${effect.cap}`;
     case 'checkpoint':
       return 'checkpoint';
     case 'listen':

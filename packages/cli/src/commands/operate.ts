@@ -130,8 +130,8 @@ function receipts(result: Result): string {
     one.operation,
     duration(one.latency_ms),
     one.cell_killed ? 'cell killed' : '',
-    `${one.grants_revoked} grants revoked`,
-    `${one.calls_aborted} calls aborted`,
+    `${one.grants_revoked} ${one.grants_revoked === 1 ? 'grant' : 'grants'} revoked`,
+    `${one.calls_aborted} ${one.calls_aborted === 1 ? 'call' : 'calls'} aborted`,
     one.calls_unknown.length === 0 ? '' : `of unknown result: ${one.calls_unknown.join(', ')}`,
   ]);
   const lines = table(

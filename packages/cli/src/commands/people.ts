@@ -131,9 +131,20 @@ export function peopleCommands(program: Command): void {
     .action(async (file: string, flags: HostFlags) => {
       const { loadConfig } = await import('@corral/server/config/load');
       const { version, tenants } = await loadConfig(file, process.env);
-      const offered = Object.entries(tenants).map(([tenant, { tools }]) => ({ tenant, tools: tools.map(({ name }) => name) }));
+      const offered = Object.entries(tenants).map(([tenant, { tools, policies }]) => ({
+        tenant,
+        tools: tools.map(({ name }) => name),
+        policies: policies === undefined ? null : policies.current.version,
+        warnings: (policies?.current.warnings ?? []).map((one) => `${one.file}:${one.line}:${one.column}: ${one.message}`),
+      }));
       print(flags, { version, offered }, () =>
-        [version, ...offered.map((one) => `${one.tenant}: ${one.tools.join(', ') || 'no tools'}`)].join('\n'),
+        [
+          version,
+          ...offered.flatMap((one) => [
+            `${one.tenant}: ${one.tools.join(', ') || 'no tools'}${one.policies === null ? '' : `; policies ${one.policies.slice(0, 19)}`}`,
+            ...one.warnings.map((line) => `  ${line}`),
+          ]),
+        ].join('\n'),
       );
     });
   for (const [verb, about] of [

@@ -84,7 +84,7 @@ export const count = (cranks: number): string => `${cranks} ${cranks === 1 ? 'cr
 export const short = (digest: string): string => `${digest.slice(0, 15)}…`;
 
 /** Where a replay parted from its journal, and a likely reason where there is one. */
-export function differenceLines(difference: TrialDifference): string[] {
+function differenceLines(difference: TrialDifference): string[] {
   const width = screenWidth();
   const { crank, kind, expected, seen } = difference;
   const what =

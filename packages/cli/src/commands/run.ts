@@ -10,7 +10,9 @@ import type { RunView } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import { bundleAgent } from '../bundle.ts';
 import { EXIT } from '../failure.ts';
+import { askHere } from '../ask.ts';
 import { startHost, wallsLine } from '../host.ts';
+import { loadPolicies, policySource } from '../policies.ts';
 import { Live } from '../screen/live.ts';
 import { duration, printable } from '../screen/table.ts';
 
@@ -19,10 +21,11 @@ export interface RunOptions {
   readonly read?: string;
   readonly write?: string;
   readonly data?: string;
+  readonly policy?: string;
   readonly json?: boolean;
 }
 
-export const TENANT = 'local' as TenantId;
+const TENANT = 'local' as TenantId;
 
 export async function runFile(file: string, options: RunOptions): Promise<number> {
   const input = await parseInput(options.input);
@@ -31,8 +34,9 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     ...(options.read === undefined ? [] : await readingTools(await mustExist(options.read, '--read names no folder:'))),
     ...(options.write === undefined ? [] : await writingTools(await mustExist(options.write, '--write names no folder:'))),
   ];
+  const policies = options.policy === undefined ? undefined : { current: await loadPolicies(tools, [await policySource(options.policy)]) };
   const { source, map: source_map, describing } = await bundleAgent(file);
-  const host = await startHost({ data: options.data, tenants: { [TENANT]: { tools } } });
+  const host = await startHost({ data: options.data, tenants: { [TENANT]: { tools, ...(policies === undefined ? {} : { policies }) } } });
   let live: Live | undefined;
   try {
     const { supervisor } = host;
@@ -44,8 +48,9 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     supervisor.observe((observation) => {
       if (observation.kind === 'ended' && observation.view.parent === undefined) last = observation.view;
     });
+    const stopAsking = policies === undefined ? undefined : askHere(supervisor);
     live =
-      options.json === true
+      options.json === true || stopAsking !== undefined
         ? undefined
         : new Live({
             stream: process.stderr,
@@ -57,6 +62,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     const { id, ended } = await supervisor.submit({ tenant: TENANT, version, input, principal: 'local' as PrincipalId });
     const outcome = await ended;
     live?.close();
+    stopAsking?.();
     const took = performance.now() - began;
     if (options.json === true) {
       process.stdout.write(

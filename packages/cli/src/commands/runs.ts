@@ -10,6 +10,7 @@ import { EXIT } from '../failure.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { mapStack } from '../stack.ts';
 import { inTenant } from './agents.ts';
+import { decisionLines } from './approvals.ts';
 import { journal } from './journal.ts';
 import { release, resolve } from './resolve.ts';
 
@@ -113,7 +114,12 @@ export function runCommands(program: Command): void {
     async (id: RunId, flags: HostFlags) => {
       const why = await connect(flags).whyRun({ params: { run: id } });
       print(flags, why, () =>
-        [why.verdict, ...why.because.map((line) => `  ${printable(line)}`), ...why.next.map((line) => `→ ${line}`)].join('\n'),
+        [
+          why.verdict,
+          ...why.because.map((line) => `  ${printable(line)}`),
+          ...decisionLines(why.decisions),
+          ...why.next.map((line) => `→ ${line}`),
+        ].join('\n'),
       );
     },
   );
@@ -153,7 +159,7 @@ export function runCommands(program: Command): void {
     .option('--after <seq>', 'only what comes after this entry', '0')
     .addHelpText('after', '\nWhere no host runs on --data, it is read from the folder itself.')
     .action(async (id: RunId, flags: HostFlags & { readonly after: string }) => {
-      const data = folderAlone(flags);
+      const data = await folderAlone(flags);
       if (data !== undefined) {
         process.exitCode = await journal(id, { data, from: String(Number(flags.after) + 1), ...asked(flags) });
         return;
@@ -184,7 +190,7 @@ export function runCommands(program: Command): void {
     .option('--go', 'where no host runs on --data: let it go on here, to its end')
     .addHelpText('after', `\nExample:\n  corral release run_3k9x7m2p4q5r -m 'the bank shows nothing was sent'`)
     .action(async (run: RunId, flags: HostFlags & { readonly reason: string; readonly go?: boolean }) => {
-      const data = folderAlone(flags);
+      const data = await folderAlone(flags);
       if (data !== undefined) {
         process.exitCode = await release(run, { data, reason: flags.reason, ...asked(flags) });
         return;
@@ -204,7 +210,7 @@ export function runCommands(program: Command): void {
     .option('--go', 'where no host runs on --data: let the run go on here, to its end')
     .addHelpText('after', `\nExample:\n  corral resolve run_3k9x7m2p4q5r 7 --result '{"sent":true}' -m 'the bank says so'`)
     .action(async (run: RunId, call: string, flags: ResolveFlags) => {
-      const data = folderAlone(flags);
+      const data = await folderAlone(flags);
       if (data !== undefined) {
         process.exitCode = await resolve(run, call, { ...flags, data });
         return;

@@ -1,5 +1,6 @@
 /** The verbs that work on journals: looking back, branching off, moving on. Each works on a data folder without a server. */
 import type { Command } from 'commander';
+import { dataOption } from '../connect.ts';
 import { diff } from './diff.ts';
 import { forkRun } from './fork.ts';
 import { replay } from './replay.ts';
@@ -12,7 +13,7 @@ function verb(program: Command, usage: string, description: string): Command {
   const [name = usage, ...args] = usage.split(' ');
   const command = program.command(name).description(description);
   for (const arg of args) command.argument(arg);
-  return command.requiredOption('--data <folder>', 'where the runs are kept').option('--json', 'print one JSON document');
+  return command.addOption(dataOption('where the runs are kept')).option('--json', 'print one JSON document');
 }
 
 /** What a run may use when it goes on here. */
@@ -48,7 +49,7 @@ export function addTravel(program: Command): void {
 
   const compare = program.command('diff').description('show the first crank at which two runs part').argument('<run>').argument('<other>');
   compare
-    .requiredOption('--data <folder>', 'where the runs are kept')
+    .addOption(dataOption('where the runs are kept'))
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',

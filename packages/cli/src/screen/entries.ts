@@ -67,7 +67,7 @@ function resultText(result: Result): string {
 }
 
 /** One effect, with what was decided about it. */
-export function effectText(effect: Effect, decision: Decision | undefined): string {
+function effectText(effect: Effect, decision: Decision | undefined): string {
   const verdict =
     decision?.verdict === 'deny' ? `  ✗ ${decision.code ?? 'denied'}${decision.message === undefined ? '' : ` ${decision.message}`}` : '';
   switch (effect.kind) {
@@ -81,6 +81,8 @@ export function effectText(effect: Effect, decision: Decision | undefined): stri
       return `timer ${effect.id} in ${effect.ms} ms`;
     case 'abort':
       return `abort ${effect.id}`;
+    case 'dispose':
+      return `let go of capability ${effect.cap}`;
     case 'listen':
       return effect.on ? 'listen for messages' : 'listen no more';
     case 'emit':
@@ -97,7 +99,7 @@ export function effectText(effect: Effect, decision: Decision | undefined): stri
 }
 
 /** What the host did outside of a crank. */
-export function eventText(event: HostEvent): string {
+function eventText(event: HostEvent): string {
   switch (event.kind) {
     case 'unknown':
       return `call ${event.id} has an unknown result: ${event.message}`;
@@ -109,6 +111,8 @@ export function eventText(event: HostEvent): string {
       return `cancel asked for by ${event.by}: ${event.reason}`;
     case 'approval':
       return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}`;
+    case 'fenced':
+      return `the capability of call ${event.id} was taken back; kept from the agent: ${resultText(event.result)}`;
     case 'held':
       return `held (${event.why}): ${event.detail}`;
     case 'released':

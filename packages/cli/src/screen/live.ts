@@ -20,6 +20,8 @@ const COLUMNS: readonly Column[] = [
   { title: '' },
 ];
 const REDRAW_MS = 100;
+const NOTES = 3;
+const SAID = { approve: 'approved', deny: 'refused', expired: 'refused since nobody decided in time,' } as const;
 
 export interface EndedRow {
   readonly view: RunView;
@@ -48,6 +50,8 @@ export class Live {
   readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
   /** Runs that left memory, as they were last seen. */
   readonly #parked = new Map<string, RunView>();
+  /** What was last asked of people and said by them. */
+  readonly #notes: string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #lastDraw = performance.now();
@@ -91,9 +95,20 @@ export class Live {
       this.#line(
         `${view.id}  ${view.agent}  ended  ${outcomeText(observation.outcome)}${note === '' ? '' : `  ${note}`}${mark === '' ? '' : `  ${mark}`}`,
       );
+    } else if (observation.kind === 'asked') {
+      this.#note(`${observation.run}  waits for approval of ${observation.tool}`);
+    } else if (observation.kind === 'decided') {
+      this.#note(`${observation.run}  call ${observation.call} ${SAID[observation.verdict]} by ${printable(observation.by)}`);
     } else if (observation.kind === 'logged') {
       this.#line(`${observation.run}  ${observation.level}  ${printable(observation.text)}`);
     }
+  }
+
+  /** Something that people should see though the table has no room for it: a line, or the last few of them under the table. */
+  #note(text: string): void {
+    this.#line(text);
+    this.#notes.push(text);
+    if (this.#notes.length > NOTES) this.#notes.shift();
   }
 
   /** Without a terminal: one line for each change. */
@@ -114,7 +129,7 @@ export class Live {
     const since = Math.max(1, now - this.#lastDraw);
     this.#lastDraw = now;
     const running = inFamilies([...supervisor.runs(), ...this.#parked.values()]);
-    const most = Math.max(6, (stream.rows ?? 40) - 6);
+    const most = Math.max(6, (stream.rows ?? 40) - 6 - this.#notes.length);
     const room = Math.max(3, most - this.#ended.length);
     const shown = running.slice(0, room);
     const rows = [...shown.map((view) => this.#row(view, since)), ...this.#ended.slice(-(most - shown.length)).map((row) => endedRow(row))];
@@ -133,6 +148,7 @@ export class Live {
           .padEnd(width - 16)}${time}`,
         ` ${paint('dim', head)}`,
         ...lines.map((line) => ` ${colour(line, paint)}`),
+        ...this.#notes.map((note) => ` ${paint('yellow', fit(note))}`),
         ` ${fit(footer())}`,
       ].join('\n'),
     );

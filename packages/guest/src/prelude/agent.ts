@@ -2,18 +2,19 @@
 import type { ChildEndedDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
 import type { AgentDefinition, Child, ChildEnd, Message, Notice, Schema, SpawnOptions } from '../sdk/types.ts';
 import { AGENT } from '../sdk/types.ts';
-import { makeCaps, makeMailbox, slot } from './capabilities.ts';
+import { makeCaps, makeMailbox, slots } from './capabilities.ts';
 import { setTime } from './clock.ts';
 import type { Effects } from './effects.ts';
 import { CorralError, fromData, ownFrames, raise } from './errors.ts';
 import { Inbox } from './inbox.ts';
+import { Queue } from './queue.ts';
 import type { Timers } from './timers.ts';
 
 export class Agent {
   readonly #effects: Effects;
   readonly #timers: Timers;
-  readonly #inbox = new Inbox<Message>();
-  readonly #notices = new Inbox<Notice>();
+  readonly #inbox: Inbox;
+  readonly #notices = new Queue<Notice>();
   readonly #children = new Map<number, (end: ChildEnd) => void>();
   readonly #definition: AgentDefinition;
   #listening = false;
@@ -22,6 +23,7 @@ export class Agent {
   constructor(definition: AgentDefinition, effects: Effects, timers: Timers) {
     this.#definition = definition;
     this.#effects = effects;
+    this.#inbox = new Inbox(effects);
     this.#timers = timers;
   }
 
@@ -30,7 +32,8 @@ export class Agent {
     switch (delivery.kind) {
       case 'start':
         if (delivery.next_id !== undefined) this.#effects.continueFrom(delivery.next_id);
-        for (const message of delivery.unread ?? []) this.#inbox.put(message);
+        this.#inbox.countFrom(delivery.next_cap ?? Object.keys(delivery.caps).length + 1);
+        for (const { from, body, caps } of delivery.unread ?? []) this.#inbox.put(from, body, caps);
         void this.#run(delivery);
         break;
       case 'reply':
@@ -39,7 +42,7 @@ export class Agent {
         }
         break;
       case 'message':
-        this.#inbox.put({ from: delivery.from, body: delivery.body });
+        this.#inbox.receive(delivery);
         break;
       case 'timer':
         this.#timers.fire(delivery.id);
@@ -118,13 +121,11 @@ export class Agent {
   #spawn(definition: AgentDefinition, input: unknown, options: SpawnOptions): Child {
     const name = definition?.[AGENT]?.name;
     if (name === undefined) throw raise('CORRAL_ARGS_INVALID', 'spawn() takes an agent made by defineAgent.');
-    const caps: Record<string, unknown> = {};
-    for (const [alias, value] of Object.entries(options.caps ?? {})) caps[alias] = slot(alias, value);
     const id = this.#effects.pushNumbered({
       kind: 'spawn',
       agent: name,
       input: input ?? null,
-      caps,
+      caps: slots(options.caps ?? {}, 'spawn'),
       budget: { ...options.budget, slice: undefined },
     });
     const ended = new Promise<ChildEnd>((resolve) => this.#children.set(id, resolve));

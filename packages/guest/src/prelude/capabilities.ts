@@ -3,7 +3,7 @@
  * is in a WeakMap here, not on the object; the index means nothing outside this run, and the host checks it at each use.
  */
 import type { CapabilityView } from '@corral/protocol/delivery';
-import type { Attenuation, CallOptions, Mailbox } from '../sdk/types.ts';
+import type { Attenuation, CallOptions, Mailbox, Right, SendOptions } from '../sdk/types.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
 
@@ -13,10 +13,17 @@ interface Held {
 }
 const held = new WeakMap<object, Held>();
 
-/** What a spawn slot says of a capability: its index and how it is narrowed. */
-export function slot(alias: string, value: unknown): Record<string, unknown> {
+/** What the slots of a message or a spawn say, by alias. */
+export function slots(caps: Readonly<Record<string, unknown>>, what: string): Record<string, unknown> {
+  const said: Record<string, unknown> = {};
+  for (const [alias, value] of Object.entries(caps)) said[alias] = slot(alias, value, what);
+  return said;
+}
+
+/** What a slot says of a capability: its index and how it is narrowed. */
+function slot(alias: string, value: unknown, what: string): Record<string, unknown> {
   const found = (typeof value === 'object' && value !== null) || typeof value === 'function' ? held.get(value) : undefined;
-  if (found === undefined) throw raise('CORRAL_ARGS_INVALID', `caps.${alias} of this spawn is not a capability.`);
+  if (found === undefined) throw raise('CORRAL_ARGS_INVALID', `caps.${alias} of this ${what} is not a capability.`);
   return { ...found.terms, cap: found.cap };
 }
 
@@ -30,12 +37,23 @@ function narrow(a: Attenuation | undefined, b: Attenuation): Attenuation {
     where[name] = predicate;
   }
   const least = (x: number | undefined, y: number | undefined) => (x === undefined ? y : y === undefined ? x : Math.min(x, y));
+  const common = (x: Right[] | undefined, y: Right[] | undefined) =>
+    x === undefined ? y : y === undefined ? x : x.filter((right) => y.includes(right));
+  const rights = common(a.rights, b.rights);
+  const passes = common(a.passes ?? a.rights, b.passes ?? b.rights);
+  const per_minute = least(a.rate?.per_minute, b.rate?.per_minute);
+  const bytes = least(a.bytes, b.bytes);
   const uses = least(a.uses, b.uses);
   const expires_in_ms = least(a.expires_in_ms, b.expires_in_ms);
   return {
     where: where as NonNullable<Attenuation['where']>,
     ...(uses === undefined ? {} : { uses }),
     ...(expires_in_ms === undefined ? {} : { expires_in_ms }),
+    ...(rights === undefined ? {} : { rights }),
+    ...(passes === undefined ? {} : { passes }),
+    ...(per_minute === undefined ? {} : { rate: { per_minute } }),
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(a.only_clean === true || b.only_clean === true ? { only_clean: true } : {}),
   };
 }
 
@@ -48,22 +66,36 @@ function withAttenuate<T extends object>(made: T, cap: number, terms: Attenuatio
   return Object.freeze(made);
 }
 
-export function makeMailbox(effects: Effects, cap: number): Mailbox {
-  const send = async (body: unknown): Promise<void> => {
-    await effects.request({ kind: 'send', cap, body }).reply;
+/** Its holder can let go of it. */
+function withDispose<T extends object>(effects: Effects, made: T, cap: number): T {
+  let held = true;
+  const dispose = () => {
+    if (cap === 0) throw raise('CORRAL_ARGS_INVALID', 'A run keeps its own mailbox.');
+    if (held) effects.push({ kind: 'dispose', cap });
+    held = false;
   };
-  return withAttenuate({ send }, cap, undefined) as unknown as Mailbox;
+  Object.defineProperty(made, 'dispose', { value: dispose, enumerable: false });
+  return withAttenuate(made, cap, undefined);
+}
+
+export function makeMailbox(effects: Effects, cap: number): Mailbox {
+  const send = async (body: unknown, { caps }: SendOptions = {}): Promise<void> => {
+    const carried = caps === undefined ? {} : { caps: slots(caps, 'message') };
+    await effects.request({ kind: 'send', cap, body, ...carried }).reply;
+  };
+  return withDispose(effects, { send }, cap) as unknown as Mailbox;
 }
 
 /** A call with its options. The promise settles with the tool's result, or when the agent's own signal gives it up. */
 async function call(effects: Effects, cap: number, input: unknown, options: CallOptions): Promise<unknown> {
-  const { signal, timeout_ms, reason } = options;
+  const { signal, timeout_ms, retry, reason } = options;
   signal?.throwIfAborted();
   const { id, reply } = effects.request({
     kind: 'call',
     cap,
     input,
     ...(timeout_ms === undefined ? {} : { timeout_ms }),
+    ...(retry === undefined ? {} : { retry: { attempts: retry.attempts } }),
     ...(reason === undefined ? {} : { reason }),
   });
   if (signal === undefined) return reply;
@@ -79,11 +111,11 @@ async function call(effects: Effects, cap: number, input: unknown, options: Call
 function makeTool(effects: Effects, view: CapabilityView): object {
   const tool = (input: unknown = {}, options: CallOptions = {}) => call(effects, view.cap, input, options);
   Object.defineProperty(tool, 'name', { value: view.name });
-  return withAttenuate(tool, view.cap, undefined);
+  return withDispose(effects, tool, view.cap);
 }
 
 /** The `caps` of an agent. Asking for one that was not granted is an error that says so, instead of `undefined is not a function`. */
-export function makeCaps(effects: Effects, views: Readonly<Record<string, CapabilityView>>): object {
+export function makeCaps(effects: Effects, views: Readonly<Record<string, CapabilityView>>, whose = 'This run'): object {
   const caps: Record<string, object> = {};
   for (const [alias, view] of Object.entries(views)) {
     caps[alias] = view.kind === 'tool' ? makeTool(effects, view) : makeMailbox(effects, view.cap);
@@ -93,7 +125,7 @@ export function makeCaps(effects: Effects, views: Readonly<Record<string, Capabi
       if (typeof alias === 'symbol' || alias in target || alias === 'then' || alias === 'toJSON') return target[alias as string];
       throw raise(
         'CORRAL_CAP_NOT_GRANTED',
-        `This run holds no capability called ${alias}; it holds ${Object.keys(target).join(', ') || 'none'}.`,
+        `${whose} holds no capability called ${alias}; it holds ${Object.keys(target).join(', ') || 'none'}.`,
       );
     },
   });

@@ -1,37 +1,64 @@
-/** Messages and notices as an agent reads them: in order, one at a time, as an async iterable. */
-import type { Stream } from '../sdk/types.ts';
+/** Messages as an agent reads them: in order, one at a time, as an async iterable. */
+import type { CapabilityView, MessageDelivery } from '@corral/protocol/delivery';
+import type { Message, Messages } from '../sdk/types.ts';
+import { makeCaps } from './capabilities.ts';
+import type { Effects } from './effects.ts';
+import { Queue } from './queue.ts';
 
-export class Inbox<T> {
-  readonly #queue: T[] = [];
-  readonly #readers: ((message: T) => void)[] = [];
+type Views = Readonly<Record<string, CapabilityView>>;
+
+const WHOSE = 'This message';
+const NONE: Views = Object.freeze({});
+
+export class Inbox {
+  readonly #effects: Effects;
+  readonly #queue = new Queue<Message>();
+  readonly #views = new WeakMap<Message, Views>();
+  #nextCap = 0;
+  #none: object | undefined;
 
   /** Whether somebody waits and nothing is there. */
   get listening(): boolean {
-    return this.#readers.length > 0;
+    return this.#queue.listening;
   }
 
-  put(message: T): void {
-    const reader = this.#readers.shift();
-    if (reader === undefined) this.#queue.push(message);
-    else reader(message);
+  constructor(effects: Effects) {
+    this.#effects = effects;
+  }
+
+  /** The index of the next capability that a message brings. */
+  countFrom(next: number): void {
+    this.#nextCap = next;
+  }
+
+  /** A message that has just come. The host counts the indexes of what it carries in the same way. */
+  receive({ from, body, caps = [] }: Pick<MessageDelivery, 'from' | 'body' | 'caps'>): void {
+    const views: Record<string, CapabilityView> = {};
+    for (const { alias, kind, name } of caps) {
+      views[alias] = { cap: this.#nextCap, kind, name };
+      this.#nextCap += 1;
+    }
+    this.put(from, body, caps.length === 0 ? NONE : views);
+  }
+
+  put(from: Message['from'], body: unknown, views: Views = NONE): void {
+    const caps = views === NONE ? (this.#none ??= makeCaps(this.#effects, NONE, WHOSE)) : makeCaps(this.#effects, views, WHOSE);
+    // A message that is logged or stored is what was said, not what came with it.
+    const message = Object.defineProperty({ from, body } as Message, 'caps', { value: caps, enumerable: false });
+    if (views !== NONE) this.#views.set(message, views);
+    this.#queue.put(message);
   }
 
   /** Messages that came and that nobody has read. */
-  unread(): readonly T[] {
-    return this.#queue;
+  unread(): readonly object[] {
+    return this.#queue.unread.map((message) => {
+      const caps = this.#views.get(message);
+      return caps === undefined ? message : { from: message.from, body: message.body, caps };
+    });
   }
 
-  next(): Promise<T> {
-    const message = this.#queue.shift();
-    if (message !== undefined) return Promise.resolve(message);
-    return new Promise((resolve) => this.#readers.push(resolve));
-  }
-
-  /** The same, for the agent to read from. */
-  reader(): Stream<T> {
-    return {
-      next: () => this.next(),
-      [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: await this.next() }) }),
-    };
+  /** For the agent to read from. */
+  reader(): Messages {
+    return this.#queue.reader();
   }
 }

@@ -32,6 +32,7 @@ const errorClass = (name: string): GuestErrorClass => abi?.errorClass(name) as u
 /** The classes of errors that calls reject with; each carries a `code` of the table in the documentation. */
 export const CorralError: GuestErrorClass = /* @__PURE__ */ errorClass('CorralError');
 export const Denied: GuestErrorClass = /* @__PURE__ */ errorClass('Denied');
+export const ApprovalExpired: GuestErrorClass = /* @__PURE__ */ errorClass('ApprovalExpired');
 export const BudgetExceeded: GuestErrorClass = /* @__PURE__ */ errorClass('BudgetExceeded');
 export const Revoked: GuestErrorClass = /* @__PURE__ */ errorClass('Revoked');
 export const InvalidArguments: GuestErrorClass = /* @__PURE__ */ errorClass('InvalidArguments');

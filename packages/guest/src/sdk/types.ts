@@ -1,9 +1,9 @@
 /** The SDK's types: what an agent author writes and is given (DESIGN 6). */
 import type { Outcome } from '@corral/protocol/outcome';
-import type { Attenuation, Predicate } from '@corral/protocol/grant';
+import type { Attenuation, Predicate, Right } from '@corral/protocol/grant';
 import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 
-export type { Attenuation, Budget, Outcome, Predicate };
+export type { Attenuation, Budget, Outcome, Predicate, Right };
 export type Ceilings = CeilingsRequest;
 
 /** Where a definition keeps what it was made from. */
@@ -46,27 +46,47 @@ export interface CallOptions {
   /** For one attempt; the host's own limit holds besides. */
   readonly timeout_ms?: number;
   readonly signal?: AbortSignal;
+  /**
+   * How often the host tries, with a growing wait in between and one idempotency key. Left out: 3 times where doing it twice does no
+   * harm, else once. A call that may have happened is never tried again where that could do harm.
+   */
+  readonly retry?: { readonly attempts: number };
   /** Why, for the people who read the journal. */
   readonly reason?: string;
 }
 
-/** Something that can be handed to a child in `caps` of a spawn. */
+/** Something that can be handed on, in `caps` of a spawn or of a message. */
 export interface Grantable {
-  /** The same authority, narrowed. It can only take away. */
+  /**
+   * The same authority, narrowed. It can only take away. What is counted (`uses`, `rate`, `bytes`) is counted for each receiver it is
+   * handed to, and together for all to whom that one hands it on.
+   */
   attenuate(terms: Attenuation): Grantable;
 }
-export interface Capability<Input, Output> extends Grantable {
+/** Something that the run holds. */
+interface Held extends Grantable {
+  /** Lets go of it for good. What was passed on of it stays with those who have it. */
+  dispose(): void;
+}
+export interface SendOptions {
+  /** Goes along with the message; the receiver finds each under its name in `message.caps`. */
+  readonly caps?: Readonly<Record<string, Grantable>>;
+}
+export interface Capability<Input, Output> extends Held {
   /** Rejects with Denied, BudgetExceeded, InvalidArguments, ToolFailed, TimedOut, Unknown or Revoked. */
   (input: Input, options?: CallOptions): Promise<Output>;
 }
-export interface Mailbox extends Grantable {
+export interface Mailbox extends Held {
   /** Resolves once the message is durably on its way: it will be delivered at least once, and seen once. */
-  readonly send: (body: unknown) => Promise<void>;
+  readonly send: (body: unknown, options?: SendOptions) => Promise<void>;
 }
 export interface Message {
   /** Stamped by the host. */
   readonly from: { readonly run: string; readonly agent: string };
   readonly body: unknown;
+  /** Capabilities that the sender gave along, by its names for them. They are this run's until it disposes of them, checkpoints or ends. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- what it is, only sender and receiver know
+  readonly caps: Readonly<Record<string, any>>;
 }
 /** Read in order, one at a time. */
 export interface Stream<T> extends AsyncIterable<T> {
@@ -98,7 +118,7 @@ export interface Child {
   /** How it ended, as a union by `kind`; never rejects. */
   readonly ended: Promise<ChildEnd>;
   readonly mailbox: Mailbox;
-  readonly send: (body: unknown) => Promise<void>;
+  readonly send: Mailbox['send'];
 }
 export interface SpawnOptions {
   readonly caps?: Readonly<Record<string, Grantable>>;

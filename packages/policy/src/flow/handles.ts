@@ -39,10 +39,33 @@ export function isNarrow(type: NarrowType, value: unknown): boolean {
 }
 
 /**
+ * The narrow type that a JSON Schema stands for; undefined for every other schema. Only schemas that say nothing but that are
+ * taken, so that nothing here has to evaluate one: bounds of a number may stand beside its type, and are not relied on.
+ */
+export function narrowTypeOf(schema: { readonly [key: string]: unknown } | null | undefined): NarrowType | undefined {
+  if (schema === null || schema === undefined) return undefined;
+  const { type, enum: members } = schema;
+  if (Object.keys(schema).some((key) => !NARROW_KEYS.has(key))) return undefined;
+  if (members !== undefined) {
+    const words = Array.isArray(members) && members.length <= NARROW_ENUM_MAX && members.every((one) => typeof one === 'string');
+    return words && (type === undefined || type === 'string') ? { enum: members } : undefined;
+  }
+  if (type === 'boolean') return 'boolean';
+  return type === 'number' || type === 'integer' ? 'number' : undefined;
+}
+const NARROW_KEYS: ReadonlySet<string> = new Set(
+  '$schema title description type enum minimum maximum exclusiveMinimum exclusiveMaximum multipleOf'.split(' '),
+);
+
+/**
  * The label of what a quarantined child answers. A narrow answer keeps confidentiality (a number can be private) and drops
  * influence: an attacker chooses among the planner's own branches and nothing else. Any other answer keeps the child's whole label.
  */
 export function answerLabel(type: NarrowType, value: unknown, child: Label): Label {
-  if (!isNarrow(type, value)) return child;
-  return { ...child, influenced_by: [], sticky: { ...child.sticky, untrusted_input: false } };
+  return isNarrow(type, value) ? withoutInfluence(child) : child;
+}
+
+/** What is left of a label when nothing of what strangers wrote is passed on. */
+export function withoutInfluence(label: Label): Label {
+  return { ...label, influenced_by: [], sticky: { ...label.sticky, untrusted_input: false } };
 }

@@ -28,6 +28,13 @@ export const OPERATIONS = {
   'run.cancel': { about: 'cancel runs', roles: ['developer', 'operator', 'admin'] },
   'run.kill': { about: 'kill runs', roles: ['operator', 'admin'] },
   'run.resolve': { about: 'settle a call of unknown result', roles: ['operator', 'admin'] },
+  'approval.read': {
+    about: 'list calls that wait for approval, with their arguments',
+    roles: ['operator', 'approver', 'auditor', 'admin'],
+  },
+  'approval.decide': { about: 'approve or deny calls of runs that others submitted', roles: ['approver', 'admin'] },
+  'quarantine.read': { about: 'list quarantines', roles: ALL },
+  'quarantine.write': { about: 'put up and lift quarantines', roles: ['operator', 'admin'] },
   'operation.read': { about: 'list what was done to runs, by whom', roles: ['operator', 'auditor', 'admin'] },
   'schedule.read': { about: 'list schedules', roles: ALL },
   'schedule.write': { about: 'make and remove schedules', roles: ['developer', 'operator', 'admin'] },

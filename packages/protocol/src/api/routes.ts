@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import type { Operation } from './roles.ts';
+import * as a from './approvals.ts';
 import * as s from './schemas.ts';
 
 export interface Route {
@@ -153,6 +154,16 @@ export const ROUTES = {
     status: 200,
     response: s.Why,
   }),
+  runAuthority: route({
+    method: 'GET',
+    path: '/v1/runs/:run/authority',
+    tag: 'runs',
+    summary: 'Says everything a run could ever reach, and by which grants.',
+    operation: 'run.payload',
+    params: s.RunPath,
+    status: 200,
+    response: a.Authority,
+  }),
   runCalls: route({
     method: 'GET',
     path: '/v1/runs/:run/calls',
@@ -205,6 +216,58 @@ export const ROUTES = {
     body: s.Release,
     status: 200,
     response: s.RunSummary,
+  }),
+  listApprovals: route({
+    method: 'GET',
+    path: '/v1/approvals',
+    tag: 'approvals',
+    summary: 'Lists calls that wait for people: who asks, what exactly, which rules, and what is unusual.',
+    operation: 'approval.read',
+    query: s.InTenant,
+    status: 200,
+    response: a.ApprovalList,
+  }),
+  decideApproval: route({
+    method: 'POST',
+    path: '/v1/approvals/:run/:call',
+    tag: 'approvals',
+    summary: 'Approves or denies a call, as yourself. Whoever submitted the run may not.',
+    operation: 'approval.decide',
+    params: s.CallPath,
+    body: a.Judgement,
+    status: 200,
+    response: a.Judged,
+  }),
+  listQuarantines: route({
+    method: 'GET',
+    path: '/v1/quarantines',
+    tag: 'approvals',
+    summary: 'Lists quarantines that stand.',
+    operation: 'quarantine.read',
+    query: s.InTenant,
+    status: 200,
+    response: a.QuarantineList,
+  }),
+  putQuarantine: route({
+    method: 'POST',
+    path: '/v1/quarantines',
+    tag: 'approvals',
+    summary: 'Stops an agent, a version, a tenant or a tool, durably. Versions and tenants need a role of the whole host.',
+    operation: 'quarantine.write',
+    body: a.QuarantineRequest,
+    status: 201,
+    response: a.Quarantine,
+  }),
+  liftQuarantine: route({
+    method: 'DELETE',
+    path: '/v1/quarantines/:kind/:name',
+    tag: 'approvals',
+    summary: 'Lifts a quarantine; runs that it kept still go on.',
+    operation: 'quarantine.write',
+    params: a.QuarantinePath,
+    query: a.LiftQuery,
+    status: 200,
+    response: a.Quarantine,
   }),
   operate: route({
     method: 'POST',

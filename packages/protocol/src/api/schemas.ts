@@ -3,23 +3,13 @@
  * client takes its types from them. Times are milliseconds since 1970, amounts carry their unit in the name.
  */
 import * as z from 'zod';
-import { AgentName, Digest, RunId, TenantId } from '../ids.ts';
-import type { Json } from '../json.ts';
+import { AgentName } from '../ids.ts';
 import { ADMISSION } from '../limits.ts';
 import { AgentManifest, Budget, CeilingsRequest } from '../manifest.ts';
 import { Outcome } from '../outcome.ts';
+import { DecisionView } from './approvals.ts';
+import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 import { Role } from './roles.ts';
-
-/** Any JSON. What was parsed from JSON text is nothing else, so only its absence is looked for; the server bounds its depth. */
-const json = z
-  .unknown()
-  .refine((value) => value !== undefined, 'is missing')
-  .meta({ id: 'Json', description: 'any JSON' }) as unknown as z.ZodType<Json, Json>;
-/** As it is listed; the brand stays on the inside. */
-const runId = RunId.meta({ id: 'RunId', description: '`run_` and twelve symbols.' });
-const tenant = TenantId.meta({ id: 'TenantId' });
-const digest = Digest.meta({ id: 'Digest', description: '`sha256:` and 64 hex digits.' });
-const time_ms = z.number().describe('milliseconds since 1970');
 
 export const AliasName = z
   .string()
@@ -31,14 +21,10 @@ export const AgentRef = z
   .max(240)
   .regex(/^[a-z0-9][a-z0-9._/-]*(@([a-z][a-z0-9-]{0,31}|sha256:[0-9a-f]{8,64}))?$/, 'NAME, NAME@ALIAS or NAME@sha256:…')
   .meta({ id: 'AgentRef', examples: ['hello@prod'] });
-const Reason = z.string().min(1).max(500).describe('why; it is kept with what was done');
-
 export const Page = z.strictObject({
   cursor: z.string().max(64).exactOptional().describe('`next` of the page before'),
   limit: z.coerce.number().int().min(1).max(500).default(50),
 });
-const inTenant = { tenant: tenant.exactOptional().describe('for principals of the whole host; others are in one tenant anyway') };
-
 /** A list, a page at a time. */
 const listOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), next: z.string().nullable().describe('cursor of the next page; null on the last') });
@@ -224,7 +210,13 @@ export const JournalQuery = z.strictObject({
   wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('wait so long for a first entry, unless the run has ended'),
 });
 export const Why = z
-  .object({ run: runId, verdict: z.string(), because: z.array(z.string()), next: z.array(z.string()).describe('what can be done') })
+  .object({
+    run: runId,
+    verdict: z.string(),
+    because: z.array(z.string()),
+    next: z.array(z.string()).describe('what can be done'),
+    decisions: z.array(DecisionView).describe('the latest that policies took part in, oldest first'),
+  })
   .meta({ id: 'Why' });
 export const CallPath = RunPath.extend({ call: z.coerce.number().int().min(1) });
 export const Resolution = z
@@ -378,10 +370,14 @@ export const EVENT_KINDS = [
   'run.resumed',
   'run.budget_low',
   'run.held',
+  'run.asked',
+  'run.decided',
   'run.damaged',
   'agent.deployed',
   'alias.moved',
   'config.applied',
+  'quarantine.put',
+  'quarantine.lifted',
 ] as const;
 export const EventKind = z.enum(EVENT_KINDS);
 export type EventKind = z.infer<typeof EventKind>;

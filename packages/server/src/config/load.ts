@@ -9,6 +9,8 @@ import { CorralError } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
+import type { TenantOptions } from '@corral/supervisor';
+import { PolicyLoader, type PolicyAlarm } from './policies.ts';
 import { Config } from './schema.ts';
 import { Vault } from './secrets.ts';
 
@@ -19,19 +21,19 @@ export interface LoadedConfig {
   readonly config: Config;
   /** The configuration as data: tools as what they declare, secrets as references. */
   readonly summary: Json;
-  readonly tenants: Readonly<Record<string, { readonly tools: readonly Tool[] }>>;
+  readonly tenants: Readonly<Record<string, TenantOptions>>;
   readonly vault: Vault;
 }
 
 /**
  * @param file `corral.config.ts` or JSON; undefined: what holds when nothing is said
- * @param more said on the command line, over what the file says
- * @throws CORRAL_CONFIG_INVALID, naming everything that is wrong
+ * @param more said on the command line, over what the file says; `withoutPolicies` leaves the file's own policies unread
+ * @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID, naming everything that is wrong
  */
 export async function loadConfig(
   file: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
-  more: { readonly files?: Config['files'] } = {},
+  more: { readonly files?: Config['files']; readonly alarm?: PolicyAlarm; readonly withoutPolicies?: true } = {},
 ): Promise<LoadedConfig> {
   const { value, text } = file === undefined ? { value: {}, text: '' } : await read(resolve(file));
   const parsed = Config.safeParse(value);
@@ -57,19 +59,30 @@ export async function loadConfig(
       .filter(({ tenant }) => tenant !== undefined && !Object.hasOwn(config.tenants, tenant))
       .map(({ tenant }) => `webhooks: there is no tenant ${tenant}`),
   ];
+  wrong.push(...Object.keys(config.annotations).flatMap((name) => (known.has(name) ? [] : [`annotations: there is no tool ${name}`])));
   if (wrong.length > 0) throw new CorralError('CORRAL_CONFIG_INVALID', `${file} was refused: ${wrong.join('; ')}.`);
-  const summary = JSON.parse(JSON.stringify({ ...config, tools: tools.map((tool) => declared(tool)) })) as Json;
+  const loader = new PolicyLoader(base, more.alarm);
+  const tenants: Record<string, TenantOptions> = {};
+  const said: Record<string, Json> = {};
+  for (const [tenant, { tools: names, policies = config.policies }] of Object.entries(config.tenants)) {
+    const offered = names.includes('*') ? tools : tools.filter((tool) => names.includes(tool.name as never));
+    const source = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
+    tenants[tenant] = { tools: offered, ...(source === undefined ? {} : { policies: source }) };
+    if (source !== undefined) said[tenant] = source.current.version;
+  }
+  const summary = JSON.parse(
+    JSON.stringify({
+      ...config,
+      tools: tools.map((tool) => declared(tool)),
+      ...(Object.keys(said).length === 0 ? {} : { policy_versions: said }),
+    }),
+  ) as Json;
   return {
     version: `sha256:${hash('sha256', `${text}\n${canonical(summary)}`)}`,
     file: file === undefined ? undefined : resolve(file),
     config,
     summary,
-    tenants: Object.fromEntries(
-      Object.entries(config.tenants).map(([tenant, { tools: names }]) => [
-        tenant,
-        { tools: names.includes('*') ? tools : tools.filter((tool) => names.includes(tool.name as never)) },
-      ]),
-    ),
+    tenants,
     vault,
   };
 }
@@ -148,7 +161,18 @@ async function toolsOf(config: Config, base: string, vault: Vault, from: string)
     if (seen.has(tool.name)) throw new CorralError('CORRAL_CONFIG_INVALID', `${from} offers two tools called ${tool.name}.`);
     seen.add(tool.name);
   }
-  return own.map((tool) => vault.guard(tool));
+  return own.map((tool) => vault.guard(noted(tool, config.annotations[tool.name as never])));
+}
+
+/** A tool with what the configuration says of it. */
+function noted(tool: Tool, notes: Config['annotations'][keyof Config['annotations']] | undefined): Tool {
+  if (notes === undefined) return tool;
+  return {
+    ...tool,
+    annotations: { ...tool.annotations, ...notes },
+    invoke: (call) => tool.invoke(call),
+    ...(tool.close === undefined ? {} : { close: async () => tool.close?.() }),
+  };
 }
 
 /** What a tool says of itself, as data. */

@@ -22,6 +22,30 @@ export interface ToolPowers {
 }
 export type ToolsOption = readonly Tool[] | ((powers: ToolPowers) => readonly Tool[] | Promise<readonly Tool[]>);
 
+const PolicyFiles = z.array(z.string().min(1).max(4096)).max(200);
+/** Policies: a word, a list of files, or files with the roles that they ask for. */
+export const Policies = z.union([
+  z.literal('default').describe('the pack that comes with Corral'),
+  z.literal('none').describe('grants alone decide'),
+  PolicyFiles.min(1).describe('Cedar files, relative to the configuration file; `default` among them is the pack'),
+  z.strictObject({
+    files: PolicyFiles.default(['default']).describe('as in the list'),
+    roles: z
+      .record(z.string().min(1).max(200), z.array(z.string().min(1).max(100)).max(100))
+      .default({})
+      .describe('roles that policies ask for, by principal: `{ "token:ana": ["buyer"] }`'),
+  }),
+]);
+export type Policies = z.infer<typeof Policies>;
+
+/** What a configuration may say of a tool that the tool does not say itself, or says differently. */
+export const ToolNotes = z.strictObject({
+  destinations: z.array(z.string().min(1).max(200)).max(32).exactOptional().describe('arguments that say where data or money goes'),
+  money: z.string().min(1).max(200).exactOptional().describe('the argument that says how much money it moves'),
+  private_to: z.string().min(1).max(200).exactOptional().describe('its results may hold private data, and whose'),
+  returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether a stranger may have written what it returns'),
+});
+
 const https = z.url({ protocol: /^https?$/ });
 
 export const Config = z.strictObject({
@@ -35,6 +59,7 @@ export const Config = z.strictObject({
           .describe('names of the tools its agents may be granted; `*`: all'),
         queue: z.int().min(1).max(1_000_000).default(10_000).describe('runs that have not ended; one more is refused with 429'),
         ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
+        policies: Policies.exactOptional().describe('instead of those of the host'),
       }),
     )
     .default({ ['local' as TenantId]: { tools: ['*'], queue: 10_000, ceilings: {} } })
@@ -53,6 +78,11 @@ export const Config = z.strictObject({
     )
     .default([])
     .describe('tools of your own; in a .ts file only'),
+  annotations: z
+    .record(ToolName, ToolNotes)
+    .default({})
+    .describe('what policies need to know of tools, by name; over what a tool says itself'),
+  policies: Policies.default('none').describe('what decides about calls, besides grants'),
   secrets: z.record(SecretName, SecretRef).default({}).describe('by reference; the value is read at the moment a tool asks for it'),
   ceilings: CeilingsRequest.default({}).describe('no run of this host may ask for more'),
   people: z
@@ -79,7 +109,7 @@ export const Config = z.strictObject({
         url: https,
         secret: SecretName.describe('name of the secret that signs (HMAC-SHA256, Standard Webhooks)'),
         tenant: TenantId.exactOptional().describe('only events of this tenant'),
-        events: z.array(EventKind).min(1).default(['run.ended', 'run.paused', 'run.budget_low']),
+        events: z.array(EventKind).min(1).default(['run.ended', 'run.paused', 'run.budget_low', 'run.asked', 'quarantine.put']),
       }),
     )
     .max(32)

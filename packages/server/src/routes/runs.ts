@@ -5,6 +5,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { RunStatus } from '@corral/protocol/run';
 import type { RunView } from '@corral/supervisor';
 import type { Door } from '../door.ts';
+import { Decisions } from '../decisions.ts';
 import { callsOf, entryView, explain, messagesOf } from '../journal.ts';
 import type { RunRow } from '../store/runs.ts';
 import { findRun, type Handlers } from './handler.ts';
@@ -137,7 +138,9 @@ export function runRoutes(door: Door): Handlers<Names> {
       findRun(door, access, 'run.read', params.run);
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
-      return { run: params.run, ...(await explain(stored.status, host.view(params.run), pagesOf(params.run))) };
+      const decisions = new Decisions();
+      const told = await explain(stored.status, host.view(params.run), decisions.through(pagesOf(params.run)));
+      return { run: params.run, ...told, decisions: decisions.latest };
     },
 
     async runCalls({ params }, { access }) {

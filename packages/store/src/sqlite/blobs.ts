@@ -63,9 +63,14 @@ export class Blobs {
     return parts.map(({ text, from }, index) => (texts[index] === undefined ? undefined : text + texts[index].slice(from)));
   }
 
-  /** Lets go of what a run refers to from this entry on; what nobody refers to any more is deleted. */
-  release(n: number, fromSeq: number): { blobs: number; bytes: number } {
-    const released = this.#sql.all<{ blob: number }>('DELETE FROM refs WHERE run = ? AND seq >= ? RETURNING blob', n, fromSeq);
+  /** Lets go of what a run refers to from one entry on, up to another; what nobody refers to any more is deleted. */
+  release(n: number, fromSeq: number, beforeSeq: number = Number.MAX_SAFE_INTEGER): { blobs: number; bytes: number } {
+    const released = this.#sql.all<{ blob: number }>(
+      'DELETE FROM refs WHERE run = ? AND seq >= ? AND seq < ? RETURNING blob',
+      n,
+      fromSeq,
+      beforeSeq,
+    );
     let blobs = 0;
     let bytes = 0;
     for (const blob of new Set(released.map((row) => row.blob))) {

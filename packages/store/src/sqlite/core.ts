@@ -18,6 +18,7 @@ import type {
   CommitResult,
   Era,
   InboxItem,
+  Outgoing,
   Quarantine,
   QuarantineKind,
   ReplayPage,
@@ -196,6 +197,10 @@ export class SqliteCore {
     return queries.isShared(this.#sql, grant);
   }
 
+  revoke(grant: GrantId, by: string, reason: string, at: number): boolean {
+    return queries.revoke(this.#sql, grant, by, reason, at);
+  }
+
   quarantine(run: RunId, reason: string): void {
     this.#heads.delete(run);
     this.#run("UPDATE runs SET control = 'quarantined', damage = ?, parked = 1 WHERE id = ?", reason, run);
@@ -286,11 +291,10 @@ export class SqliteCore {
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
-    for (const { id, used, revoked } of commit.grantStates)
-      this.#run('UPDATE grants SET used = ?, revoked = ? WHERE id = ?', used, Number(revoked), id);
+    for (const state of commit.grantStates) queries.putGrantState(this.#sql, state);
     for (const { id, due } of commit.timers) this.#run('INSERT INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
-    const delivered = commit.outbox.map(({ to, key, delivery }) => this.#deliver(run, to, key, delivery));
+    const delivered = commit.outbox.map((outgoing) => this.#deliver(run, outgoing));
     if (status.lifecycle === 'ended') this.#forget(run, head.n);
     return { delivered };
   }
@@ -381,7 +385,7 @@ export class SqliteCore {
   }
 
   /** Puts a delivery into an inbox; 0 where the receiver has ended, -1 where too many messages wait for it. */
-  #deliver(from: RunId, to: RunId, name: string, delivery: PendingDelivery): number {
+  #deliver(from: RunId, { to, key: name, delivery, grants = [] }: Outgoing): number {
     if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
     const key = this.#keyOf(to);
     if (key === undefined) return 0;
@@ -398,6 +402,7 @@ export class SqliteCore {
       name,
       seal(key, PLACE.inbox(to, row.inbox_seq), encodeTexts([JSON.stringify(delivery)])),
     );
+    for (const grant of grants) this.#putGrant(grant);
     return row.inbox_seq;
   }
 

@@ -61,10 +61,40 @@ export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): 
 /** Takes away the contents of up to STEP entries: of erased runs first, then of runs whose retention has passed. */
 export function collect(sql: Sql, evidence: Evidence, now: number, retention: Retention): Collected {
   const n = erased(sql) ?? expired(sql, now, retention);
-  if (n === undefined) return { runs: 0, entries: 0, blobs: 0, bytes: 0, more: false };
+  if (n === undefined) return collectSegment(sql, evidence, now, retention);
+  const { entries, bytes } = forget(sql, n, Number.MAX_SAFE_INTEGER);
+  if (entries === STEP) return { runs: 0, entries, blobs: 0, bytes, more: true };
+  const released = evidence.blobs.release(n, 1);
+  sql.run('UPDATE runs SET pruned_at = ? WHERE n = ?', now, n);
+  return { runs: 1, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
+}
+
+/** Of a run that goes on, what came before its last checkpoint is not needed any more; after the retention it is forgotten too. */
+function collectSegment(sql: Sql, evidence: Evidence, now: number, retention: Retention): Collected {
+  for (const [tenant, kept_ms] of Object.entries(retention)) {
+    const row = sql.get<{ n: number; checkpoint: number }>(
+      `SELECT n, checkpoint FROM runs JOIN journal ON journal.run = n AND journal.seq = checkpoint
+       WHERE lifecycle <> 'ended' AND checkpoint > pruned_seq AND tenant = ? AND journal.at <= ? LIMIT 1`,
+      tenant,
+      now - kept_ms,
+    );
+    if (row === undefined) continue;
+    const { n, checkpoint } = row;
+    const { entries, bytes } = forget(sql, n, checkpoint);
+    if (entries === STEP) return { runs: 0, entries, blobs: 0, bytes, more: true };
+    const released = evidence.blobs.release(n, 1, checkpoint);
+    sql.run('UPDATE runs SET pruned_seq = ? WHERE n = ?', checkpoint, n);
+    return { runs: 0, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
+  }
+  return { runs: 0, entries: 0, blobs: 0, bytes: 0, more: false };
+}
+
+/** Takes the bodies of a run's entries before one of them, up to STEP at once. Their hashes stay. */
+function forget(sql: Sql, n: number, before: number): { readonly entries: number; readonly bytes: number } {
   const rows = sql.all<{ rowid: number; body: Uint8Array }>(
-    'SELECT rowid, body FROM journal WHERE run = ? AND length(body) > ? ORDER BY seq LIMIT ?',
+    'SELECT rowid, body FROM journal WHERE run = ? AND seq < ? AND length(body) > ? ORDER BY seq LIMIT ?',
     n,
+    before,
     FORGOTTEN_BYTES,
     STEP,
   );
@@ -73,10 +103,7 @@ export function collect(sql: Sql, evidence: Evidence, now: number, retention: Re
     sql.run('UPDATE journal SET body = ? WHERE rowid = ?', forgotten(body), rowid);
     bytes += body.length - FORGOTTEN_BYTES;
   }
-  if (rows.length === STEP) return { runs: 0, entries: rows.length, blobs: 0, bytes, more: true };
-  const released = evidence.blobs.release(n, 1);
-  sql.run('UPDATE runs SET pruned_at = ? WHERE n = ?', now, n);
-  return { runs: 1, entries: rows.length, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
+  return { entries: rows.length, bytes };
 }
 
 function erased(sql: Sql): number | undefined {

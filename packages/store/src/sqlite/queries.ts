@@ -6,7 +6,7 @@ import type { AgentVersion } from '@corral/protocol/manifest';
 import type { ReplayPayload } from '@corral/protocol/frame';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Entry } from '@corral/protocol/run';
-import type { Era, Quarantine, ReplayPage, RunFilter } from '@corral/protocol/store';
+import type { Commit, Era, Quarantine, ReplayPage, RunFilter } from '@corral/protocol/store';
 import type { Sql } from './sql.ts';
 
 export function wakeable(sql: Sql, now: number, limit: number): RunId[] {
@@ -64,14 +64,39 @@ export function isShared(sql: Sql, grant: GrantId): boolean {
 
 /** The grants a run holds, each with its whole chain. */
 export function grantsOf(sql: Sql, run: RunId): (Grant & GrantState)[] {
-  const rows = sql.all<{ data: string; used: number; revoked: number }>(
+  const rows = sql.all<{ data: string; used: number; revoked: number; sent_bytes: number | null; rested_at: number | null }>(
     `WITH RECURSIVE chain (id) AS (
        SELECT id FROM grants WHERE holder = ?
        UNION SELECT parent FROM grants JOIN chain USING (id) WHERE parent IS NOT NULL
-     ) SELECT data, used, revoked FROM grants JOIN chain USING (id)`,
+     ) SELECT data, used, revoked, sent_bytes, rested_at FROM grants JOIN chain USING (id)`,
     run,
   );
-  return rows.map(({ data, used, revoked }) => ({ ...(JSON.parse(data) as Grant), used, revoked: revoked !== 0 }));
+  return rows.map(({ data, used, revoked, sent_bytes, rested_at }) => ({
+    ...(JSON.parse(data) as Grant),
+    used,
+    revoked: revoked !== 0,
+    ...(sent_bytes === null ? {} : { sent_bytes }),
+    ...(rested_at === null ? {} : { rested_at }),
+  }));
+}
+
+/** What is counted of a grant. What was taken back stays so. */
+export function putGrantState(sql: Sql, { id, used, revoked, sent_bytes, rested_at }: Commit['grantStates'][number]): void {
+  const text = 'UPDATE grants SET used = max(used, ?), revoked = max(revoked, ?), sent_bytes = ?, rested_at = ? WHERE id = ?';
+  sql.run(text, used, Number(revoked), sent_bytes ?? null, rested_at ?? null, id);
+}
+
+/** Takes back a grant at a person's word; the first who did is remembered. Answers whether there is such a grant. */
+export function revoke(sql: Sql, grant: GrantId, by: string, reason: string, at: number): boolean {
+  const row = sql.get(
+    `UPDATE grants SET revoked = 1, revoked_by = coalesce(revoked_by, ?), revoked_why = coalesce(revoked_why, ?),
+       revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING 1`,
+    by,
+    reason,
+    at,
+    grant,
+  );
+  return row !== undefined;
 }
 
 /** The condition that a list asks for, and its values. Erased runs are on no list. */

@@ -25,6 +25,8 @@ const STEPS: readonly string[] = [
     restored INTEGER NOT NULL DEFAULT 0,
     erased_at INTEGER,
     pruned_at INTEGER,
+    -- entries before this one are forgotten, a checkpoint standing for them
+    pruned_seq INTEGER NOT NULL DEFAULT 0,
     epoch INTEGER NOT NULL,
     inbox_seq INTEGER NOT NULL,
     checkpoint INTEGER NOT NULL,
@@ -37,6 +39,7 @@ const STEPS: readonly string[] = [
     created_at INTEGER NOT NULL
   );
   CREATE INDEX runs_kept ON runs (tenant, ended_at) WHERE lifecycle = 'ended' AND pruned_at IS NULL;
+  CREATE INDEX runs_segments ON runs (tenant, n) WHERE checkpoint > pruned_seq AND lifecycle <> 'ended';
   CREATE INDEX runs_erased ON runs (n) WHERE erased_at IS NOT NULL AND pruned_at IS NULL;
   CREATE INDEX runs_held ON runs (n) WHERE parked = 0 AND lifecycle <> 'ended';
   CREATE INDEX runs_queued ON runs (n) WHERE parked = 1 AND lifecycle = 'queued';
@@ -98,6 +101,14 @@ const STEPS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE runs ADD COLUMN claimed_era INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX runs_tried ON runs (n) WHERE attempts > 0;
+  `,
+  `
+  -- What else is counted of a grant, and what a person said who took it back.
+  ALTER TABLE grants ADD COLUMN sent_bytes INTEGER;
+  ALTER TABLE grants ADD COLUMN rested_at REAL;
+  ALTER TABLE grants ADD COLUMN revoked_by TEXT;
+  ALTER TABLE grants ADD COLUMN revoked_why TEXT;
+  ALTER TABLE grants ADD COLUMN revoked_at INTEGER;
   `,
 ];
 

@@ -119,6 +119,9 @@ export class SqliteStore implements Store {
   quarantine(run: RunId, reason: string): Promise<void> {
     return this.#writer.call('quarantine', run, reason);
   }
+  revoke(grant: GrantId, by: string, reason: string, at: number): Promise<boolean> {
+    return this.#writer.call('revoke', grant, by, reason, at);
+  }
   bury(run: RunId, outcome: Outcome, at: number): Promise<void> {
     return this.#writer.call('bury', run, outcome, at);
   }

@@ -1,5 +1,5 @@
 /** Starts cells as processes of this machine. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { setPriority } from 'node:os';
 import type { Duplex, Readable } from 'node:stream';
 import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports';
@@ -46,9 +46,11 @@ class LocalCell implements CellProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...(statusDescriptor === undefined ? [] : (['pipe'] as const))],
       env: { ...CELL_ENVIRONMENT },
       cwd: '/',
+      // A process group of its own: what bubblewrap forks while it sets up belongs to it, and goes with it.
+      detached: process.platform !== 'win32',
     });
     this.#forks = forks;
-    this.#kill = () => child.kill('SIGKILL');
+    this.#kill = () => killGroup(child);
     this.#find = () => {
       if (forks && !this.#gone && this.#pid === undefined && child.pid !== undefined) this.#setPid(childOf(child.pid));
     };
@@ -182,4 +184,14 @@ function lower(pid: number): void {
   } catch {
     // It is gone already, or this platform has no priorities.
   }
+}
+
+/** Kills a process and whatever it has forked and not let go of yet. */
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined && process.platform !== 'win32') process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // The group is gone, or was never made.
+  }
+  child.kill('SIGKILL');
 }

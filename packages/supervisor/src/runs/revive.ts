@@ -5,15 +5,17 @@
 import { Ledger } from '@corral/broker/ledger';
 import type { SavedLedger } from '@corral/broker/snapshot';
 import type { Grants } from '@corral/policy/grants';
-import type { Delivery, StartDelivery } from '@corral/protocol/delivery';
+import type { Grant, GrantState } from '@corral/protocol/grant';
+import type { Delivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import { CorralError } from '@corral/protocol/errors';
-import type { Digest, TenantId } from '@corral/protocol/ids';
+import type { Digest, GrantId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
 import type { Store, StoredRun } from '@corral/protocol/store';
 import type { LoadedBundle } from '../bundles.ts';
-import { Run } from './run.ts';
+import { startOf } from '../start.ts';
+import { grantsIn, Run } from './run.ts';
 
 export interface ReviveOptions {
   readonly store: Store;
@@ -26,8 +28,6 @@ export interface ReviveOptions {
   /** Whether a tenant's runs are watched for loops. */
   readonly watched: (tenant: TenantId) => boolean;
   readonly absent_ms: (since: number) => number;
-  /** What a run is started with. */
-  readonly startOf: (run: Run) => Omit<StartDelivery, 'at'>;
 }
 
 /** Entries that are folded without letting anybody else have a turn. */
@@ -38,16 +38,17 @@ const FOLD_AT_ONCE = 250;
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
-  const { store, clock, grants, load, tracked, watched, absent_ms, startOf } = options;
+  const { store, clock, grants, load, tracked, watched, absent_ms } = options;
   const { record, epoch, checkpoint } = stored;
   if (isTorn(stored))
     throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not written down completely; fork it again.`);
-  const [chain, entries, inbox] = await Promise.all([
-    store.grants(record.id),
+  const [entries, inbox] = await Promise.all([
     // What its last host knew of it says as much as its journal.
     savedFor(stored, tracked) === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],
     store.inbox(record.id),
   ]);
+  // After the inbox, so that what its messages carry is among them.
+  const chain = await store.grants(record.id);
   const ledger = new Ledger(record, tracked(record.tenant), watched(record.tenant));
   let lastAt = 0;
   const kept = savedFor(stored, tracked);
@@ -65,15 +66,12 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   bundle.agent(record.agent);
   const run = new Run(ledger, bundle, epoch);
   run.lastAt = lastAt;
-  // Parents first, so that each knows what is derived from it.
-  const held = new Set(ledger.caps.values());
-  for (const { used, revoked, ...grant } of chain.toSorted((a, b) => a.depth - b.depth))
-    grants.add(grant, { used, revoked }, held.has(grant.id));
+  addChain(grants, chain, [...ledger.caps.values(), ...inbox.flatMap(({ delivery }) => grantsIn(delivery))]);
   run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
   const now = clock.now();
   run.wallLeft_ms = Math.max(0, record.ceilings.wall_ms - ledger.wallUsed(now, absent_ms(ledger.began_at ?? now)));
 
-  if (ledger.segment_entries === 0) run.queue.push({ delivery: startOf(run), inbox: undefined });
+  if (ledger.segment_entries === 0) run.queue.push({ delivery: startOf(ledger, grants), inbox: undefined });
   for (const pending of ledger.pending.values()) {
     if (pending.kind === 'decided') run.queue.push({ delivery: pending.delivery, inbox: undefined });
   }
@@ -85,6 +83,25 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   run.restored = stored.restored;
   run.lastInbox = Math.max(run.lastInbox, stored.inbox);
   return run;
+}
+
+/**
+ * Takes grants into memory, with all they were derived from. What the run has let go of stays in the store.
+ * @param chain as the store has it
+ * @param held those of them that somebody in memory holds
+ */
+export function addChain(grants: Grants, chain: readonly (Grant & GrantState)[], held: readonly GrantId[]): void {
+  const byId = new Map(chain.map((grant) => [grant.id, grant]));
+  const add = (id: GrantId, isHeld: boolean) => {
+    const found = byId.get(id);
+    if (found === undefined) return;
+    const { used, revoked, sent_bytes, rested_at, ...grant } = found;
+    // Parents first, so that each knows what is derived from it.
+    if (grant.parent !== undefined) add(grant.parent, false);
+    const counts = { ...(sent_bytes === undefined ? {} : { sent_bytes }), ...(rested_at === undefined ? {} : { rested_at }) };
+    grants.add(grant, { used, revoked, ...counts }, isHeld);
+  };
+  for (const id of held) add(id, true);
 }
 
 /** Where things came from is known by reading them again, so a run whose policies ask for that is folded from its journal. */

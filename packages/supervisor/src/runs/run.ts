@@ -1,7 +1,7 @@
 /** A run as its supervisor holds it: the four axes of its state, what waits for it, where it sits. */
 import type { Ledger } from '@corral/broker/ledger';
 import type { PendingDelivery } from '@corral/protocol/delivery';
-import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentManifest } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
@@ -14,6 +14,10 @@ export interface Queued {
   /** Its number in the store's inbox, where it came from there. */
   readonly inbox: number | undefined;
 }
+
+/** Grants that were made for the receiver of a delivery. */
+export const grantsIn = (delivery: PendingDelivery): GrantId[] =>
+  delivery.kind === 'message' ? (delivery.caps ?? []).map(({ grant }) => grant) : [];
 
 /** A delivery on the CPU, as it was sent. */
 export interface OnCpu extends Queued {
@@ -41,6 +45,8 @@ export class Run {
   parking: Promise<void> | undefined;
   /** It came out of a backup, and nobody has looked at it since. */
   restored = false;
+  /** How many have just asked for it and are about to do something with it. */
+  asked = 0;
   /** Whether it can ever wake is being looked up. */
   doubted = false;
   seat: Seat | undefined;
@@ -92,6 +98,18 @@ export class Run {
     if (inbox <= this.lastInbox) return;
     this.queue.push({ delivery, inbox });
     this.lastInbox = inbox;
+  }
+
+  /** Grants that came in messages it was not given yet. */
+  unreceived(): GrantId[] {
+    return this.queue.flatMap(({ delivery }) => grantsIn(delivery));
+  }
+
+  /** Nothing that waits for it will be given to it. Answers with the grants that were in it. */
+  dropQueue(): GrantId[] {
+    const grants = this.unreceived();
+    this.queue.length = 0;
+    return grants;
   }
 
   /** Nothing of it would be lost if it were forgotten here and read back from the store. */

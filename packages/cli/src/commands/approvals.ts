@@ -1,0 +1,145 @@
+/** What waits for people and what they say to it, the durable stops they put up, and how decisions are shown. */
+import type { Command } from 'commander';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { wholeNumber } from '../folder.ts';
+import { duration, printable, table } from '../screen/table.ts';
+import { inTenant } from './agents.ts';
+
+type Approval = RouteAnswer<'listApprovals'>['items'][number];
+type Decisions = RouteAnswer<'whyRun'>['decisions'];
+type Quarantine = RouteAnswer<'listQuarantines'>['items'][number];
+
+interface Flags extends HostFlags {
+  readonly tenant?: string;
+  readonly reason?: string;
+}
+
+export function approvalCommands(program: Command): void {
+  hostFlags(program.command('approvals'))
+    .description('list calls that wait for people: who asks, what exactly, and what is unusual')
+    .option('--tenant <name>', 'only of this tenant')
+    .addHelpText('after', `\nExample:\n  corral approvals`)
+    .action(async (flags: Flags) => {
+      const { items } = await connect(flags).listApprovals({ query: inTenant(flags) });
+      print(flags, items, () => (items.length === 0 ? 'nothing waits' : items.flatMap((one) => approvalLines(one, Date.now())).join('\n')));
+    });
+
+  for (const [verdict, about, done] of [
+    ['approve', 'approve a call that waits, as yourself; whoever submitted its run may not', 'approved'],
+    ['deny', 'refuse a call that waits; its agent is told so', 'denied'],
+  ] as const) {
+    hostFlags(program.command(verdict))
+      .description(about)
+      .argument('<run>')
+      .argument('<call>', 'its number, as `corral approvals` says')
+      .option('-m, --reason <text>', 'why; it is kept', ...(verdict === 'approve' ? ['looked at it'] : []))
+      .addHelpText('after', `\nExample:\n  corral ${verdict} run_3k9x7m2p4q5r 7 -m 'a known supplier'`)
+      .action(async (run: RunId, call: string, flags: Flags) => {
+        const body = { verdict, reason: reasonOf(flags) };
+        const judged = await connect(flags).decideApproval({ params: { run, call: wholeNumber(call, 'CALL') }, body });
+        const { missing } = judged;
+        const more = missing === 0 ? '' : `; ${missing} more ${missing === 1 ? 'person' : 'people'} must approve`;
+        print(flags, judged, () => `${judged.run}  call ${judged.call}  ${done} by ${judged.by}${more}`);
+      });
+  }
+
+  const quarantine = hostFlags(program.command('quarantine'))
+    .description('stop an agent, version, tenant or tool, durably: nothing of it is submitted, woken or called')
+    .argument('<kind>', 'agent, version, tenant or tool')
+    .argument('<name>', 'its name; the digest of a version')
+    .option('--tenant <name>', 'whose agent or tool, on hosts with several')
+    .option('-m, --reason <text>', 'why; it is kept')
+    .addHelpText('after', `\nExample:\n  corral quarantine agent crawler -m 'it sends our prices away'`)
+    .action(async (kind: Quarantine['kind'], name: string, flags: Flags) => {
+      const put = await connect(flags).putQuarantine({ body: { kind, name, reason: reasonOf(flags), ...inTenant(flags) } });
+      print(flags, put, () => `${put.kind} ${put.name}  under quarantine`);
+    });
+  hostFlags(quarantine.command('lift'))
+    .description('lift a quarantine; runs that it kept still go on')
+    .argument('<kind>', 'agent, version, tenant or tool')
+    .argument('<name>')
+    .option('--tenant <name>', 'whose agent or tool, on hosts with several')
+    .option('-m, --reason <text>', 'why; it is kept')
+    .addHelpText('after', `\nExample:\n  corral quarantine lift agent crawler -m 'fixed and reviewed'`)
+    .action(async (kind: Quarantine['kind'], name: string, _: Flags, command: Command) => {
+      // `quarantine` has the same options and reads them first.
+      const flags = command.optsWithGlobals<Flags>();
+      const lifted = await connect(flags).liftQuarantine({
+        params: { kind, name },
+        query: { reason: reasonOf(flags), ...inTenant(flags) },
+      });
+      print(flags, lifted, () => `${lifted.kind} ${lifted.name}  lifted`);
+    });
+  hostFlags(program.command('quarantines'))
+    .description('list quarantines that stand')
+    .option('--tenant <name>', 'only of this tenant')
+    .addHelpText('after', `\nExample:\n  corral quarantines`)
+    .action(async (flags: Flags) => {
+      const { items } = await connect(flags).listQuarantines({ query: inTenant(flags) });
+      print(flags, items, () =>
+        table(
+          [
+            { title: 'KIND' },
+            { title: 'NAME', max: 60 },
+            { title: 'TENANT' },
+            { title: 'SINCE' },
+            { title: 'BY' },
+            { title: 'WHY', max: 60 },
+          ],
+          items.map((one) => [
+            one.kind,
+            one.name,
+            one.tenant ?? '',
+            new Date(one.at).toISOString().slice(0, 19),
+            one.by,
+            printable(one.reason),
+          ]),
+        ).join('\n'),
+      );
+    });
+}
+
+/** @throws CORRAL_USAGE */
+function reasonOf({ reason }: Flags): string {
+  if (reason === undefined || reason === '') throw new CorralError('CORRAL_USAGE', 'Say why, with -m; it is kept.');
+  return reason;
+}
+
+function approvalLines(one: Approval, now: number): string[] {
+  const by = one.approved_by.length === 0 ? '' : `, approved by ${one.approved_by.join(', ')}`;
+  return [
+    `${one.run}  call ${one.call}  ${one.tool}`,
+    `  asked by    ${one.agent} of ${one.tenant}, submitted by ${one.principal}, ${duration(Math.max(0, now - one.since))} ago`,
+    `  arguments   ${printable(JSON.stringify(one.input))}`,
+    ...factLines(one),
+    `  needs       ${one.quorum} ${one.quorum === 1 ? 'person' : 'people'}${by}, until ${new Date(one.expires_at).toISOString().slice(0, 19)}`,
+  ];
+}
+
+function factLines({ rules, unusual, origins }: Pick<Approval, 'rules' | 'unusual' | 'origins'>): string[] {
+  return [
+    ...(rules.length === 0 ? [] : [`  rules       ${rules.join(', ')}`]),
+    ...(unusual.length === 0 ? [] : [`  unusual     ${unusual.map((text) => text.replaceAll('_', ' ')).join('; ')}`]),
+    ...(origins.length === 0
+      ? []
+      : [`  comes from  ${printable(origins.map(({ path, origin }) => `${path || 'all'}: ${origin}`).join(', '))}`]),
+  ];
+}
+
+const VERDICTS = { allow: 'allowed', deny: 'denied', ask: 'sent to people' } as const;
+const PEOPLE = { approve: 'approved', deny: 'denied', expired: 'let it expire' } as const;
+
+/** What decided about the calls of a run: rules, what was unusual, where arguments came from, and who said what. */
+export function decisionLines(decisions: Decisions): string[] {
+  return decisions.flatMap((one) => [
+    `call ${one.call} to ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,
+    ...factLines(one),
+    ...one.people.map(
+      ({ by, verdict, reason, at }) =>
+        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${new Date(at).toISOString().slice(0, 19)}${reason === '' ? '' : `: ${printable(reason)}`}`,
+    ),
+  ]);
+}

@@ -1,0 +1,133 @@
+/** `corral authority`: everything a run or an agent could ever reach, and why. */
+import type { Command } from 'commander';
+import type { Client } from '@corral/protocol/api/client';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { printable } from '../screen/table.ts';
+import { inTenant } from './agents.ts';
+
+type Authority = RouteAnswer<'runAuthority'>;
+type Version = RouteAnswer<'showAgent'>['history'][number];
+type Tool = RouteAnswer<'listTools'>['items'][number];
+
+interface Flags extends HostFlags {
+  readonly tenant?: string;
+  readonly diff?: readonly string[];
+}
+
+/** What a version may ask for, and by whom: itself, or an agent that it may start. */
+interface Reach {
+  readonly target: string;
+  readonly by: string;
+  readonly alias: string;
+  readonly about: string;
+}
+
+export function authorityCommand(program: Command): void {
+  hostFlags(program.command('authority'))
+    .description('say everything a run or an agent could ever reach, and why')
+    .argument('<of>', 'a run, or NAME, NAME@ALIAS, NAME@sha256:…')
+    .option('--diff <versions...>', 'of an agent: what the second of two aliases or versions could reach that the first could not')
+    .option('--tenant <name>', 'whose agent, on hosts with several')
+    .addHelpText('after', '\nExample:\n  corral authority buyer --diff prod latest')
+    .action(async (of: string, flags: Flags) => {
+      const client = connect(flags);
+      if (of.startsWith('run_')) {
+        const authority = await client.runAuthority({ params: { run: of as RunId } });
+        print(flags, authority, () => runLines(authority).join('\n'));
+        return;
+      }
+      const [agent = '', at = 'latest'] = of.split('@');
+      if (flags.diff === undefined) {
+        const reach = await reachOf(client, agent, at, flags);
+        print(flags, reach, () => reachLines(reach).join('\n') || 'nothing');
+        return;
+      }
+      const [a, b, ...more] = flags.diff;
+      if (a === undefined || b === undefined || more.length > 0)
+        throw new CorralError('CORRAL_USAGE', '--diff takes two versions: --diff prod latest.');
+      const [before, after] = [await reachOf(client, agent, a, flags), await reachOf(client, agent, b, flags)];
+      const key = ({ target, by }: Reach) => `${by} ${target}`;
+      const gone = before.filter((one) => !after.some((other) => key(other) === key(one)));
+      const come = after.filter((one) => !before.some((other) => key(other) === key(one)));
+      print(flags, { gained: come, lost: gone }, () =>
+        come.length + gone.length === 0
+          ? 'the same'
+          : [...reachLines(come).map((line) => `+ ${line}`), ...reachLines(gone).map((line) => `- ${line}`)].join('\n'),
+      );
+    });
+}
+
+/** By its manifest and those of all it may start, however far down. */
+async function reachOf(client: Client, agent: string, at: string, flags: Flags): Promise<Reach[]> {
+  const tools = new Map((await client.listTools({ query: inTenant(flags) })).items.map((tool) => [tool.tool, tool]));
+  const main = await versionOf(client, agent, at, flags);
+  const seen = new Map<string, Version>();
+  const visit = async (one: Version): Promise<void> => {
+    if (seen.has(one.agent)) return;
+    seen.set(one.agent, one);
+    for (const name of one.manifest.spawns) {
+      const { history } = await client.showAgent({ params: { agent: name }, query: inTenant(flags) });
+      const child = history.find(({ bundle }) => bundle === one.bundle);
+      if (child !== undefined) await visit(child);
+    }
+  };
+  await visit(main);
+  return [...seen.values()].flatMap((one) =>
+    Object.entries(one.manifest.uses).map(([alias, wanted]) => {
+      const text = typeof wanted === 'string' ? wanted : JSON.stringify(wanted);
+      const name = /tool:([a-z0-9._/-]+)/.exec(text)?.[1];
+      return { target: name ?? text, by: one.agent, alias, about: aboutOf(name === undefined ? undefined : tools.get(name), name) };
+    }),
+  );
+}
+
+async function versionOf(client: Client, agent: string, at: string, flags: Flags): Promise<Version> {
+  const { history, aliases } = await client.showAgent({ params: { agent }, query: inTenant(flags) });
+  const digest = at === 'latest' ? history[0]?.version : (aliases.find(({ alias }) => alias === at)?.version ?? at);
+  const found = history.find(
+    ({ version }) => digest !== undefined && (version === digest || (digest.length >= 15 && version.startsWith(digest))),
+  );
+  if (found === undefined) throw new CorralError('CORRAL_VERSION_UNKNOWN', `${agent} has no ${at}.`);
+  return found;
+}
+
+function aboutOf(tool: Tool | undefined, name: string | undefined): string {
+  if (tool === undefined) return name === undefined ? '' : 'not offered here';
+  const { readOnly, destructive, openWorld, money, destinations } = tool.annotations;
+  return [
+    readOnly === true ? 'reads' : destructive === true ? 'changes for good' : 'changes',
+    ...(openWorld === true ? ['reaches outside'] : []),
+    ...(typeof money === 'string' ? ['moves money'] : []),
+    ...(Array.isArray(destinations) && destinations.length > 0 ? [`to ${destinations.join(', ')}`] : []),
+  ].join(', ');
+}
+
+const reachLines = (reach: readonly Reach[]): string[] =>
+  reach.map(({ target, by, alias, about }) => `${target.padEnd(24)} ${about}, as \`${alias}\` of ${by}`);
+
+function runLines(authority: Authority): string[] {
+  const { run, agent, tenant, principal, ended, quarantined, reaches, spawns } = authority;
+  return [
+    `${run}  ${agent} of ${tenant}, submitted by ${principal}`,
+    ...(ended ? ['  it has ended, and reaches nothing any more'] : []),
+    ...(quarantined === null ? [] : [`  under quarantine: ${printable(quarantined)}`]),
+    ...reaches.flatMap(({ alias, kind, name, offered, works, chain }) => [
+      `${works ? '  ' : '✗ '}${kind} ${name}${alias === null ? ', handed to it while it ran' : alias === '' ? ' (its own)' : `, as \`${alias}\``}${offered ? '' : ', which the host does not offer now'}`,
+      ...chain.map((one, i) => `    ${i === 0 ? 'by' : 'from'} ${one.grant} of ${one.holder}${termsOf(one)}`),
+    ]),
+    ...(spawns.length === 0 ? [] : [`  may start ${spawns.join(', ')}, with no more than the above`]),
+  ];
+}
+
+function termsOf({ where, uses, used, expires_at, revoked }: Authority['reaches'][number]['chain'][number]): string {
+  const terms = [
+    ...Object.entries(where).map(([name, predicate]) => `${name} ${JSON.stringify(predicate)}`),
+    ...(uses === null ? [] : [`${uses - used} of ${uses} uses left`]),
+    ...(expires_at === null ? [] : [`until ${new Date(expires_at).toISOString().slice(0, 19)}`]),
+    ...(revoked ? ['taken back'] : []),
+  ];
+  return terms.length === 0 ? '' : `: ${printable(terms.join('; '))}`;
+}

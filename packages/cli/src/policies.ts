@@ -1,0 +1,61 @@
+/** Loads policies for a host embedded in this process: Cedar's engine, the tools it is to know, the default pack. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { catalog } from '@corral/policy/cedar/catalog';
+import { PolicyInForce } from '@corral/policy/cedar/in-force';
+import { split, type PolicySource } from '@corral/policy/cedar/source';
+import { CorralError } from '@corral/protocol/errors';
+import type { Tool } from '@corral/protocol/tool';
+import * as z from 'zod';
+
+const PACK = fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar'));
+
+/**
+ * The default pack.
+ * @param leaving ids of rules to leave out. @throws CORRAL_POLICY_INVALID when there is none of that id
+ */
+export async function defaultPack(leaving: readonly string[] = []): Promise<PolicySource> {
+  const whole = { file: basename(PACK), text: await readFile(PACK, 'utf8') };
+  if (leaving.length === 0) return whole;
+  const rules = split(whole);
+  const isOf = (id: string) => (rule: { readonly text: string }) => rule.text.startsWith(`@id("${id}")`);
+  const missing = leaving.find((id) => !rules.some(isOf(id)));
+  if (missing !== undefined) throw new CorralError('CORRAL_POLICY_INVALID', `The default pack has no rule ${missing}.`);
+  return {
+    file: whole.file,
+    text: rules
+      .filter((rule) => !leaving.some((id) => isOf(id)(rule)))
+      .map(({ text }) => text)
+      .join('\n'),
+  };
+}
+
+/** `default`, or the path of a file. @throws CORRAL_USAGE when there is no such file */
+export async function policySource(named: string): Promise<PolicySource> {
+  if (named === 'default') return defaultPack();
+  try {
+    return { file: named, text: await readFile(named, 'utf8') };
+  } catch (error) {
+    throw new CorralError('CORRAL_USAGE', `--policy names no file that can be read: ${named}`, { cause: error });
+  }
+}
+
+/** The engine is loaded here and not before: whoever has no policies does not wait for it. @throws CORRAL_POLICY_INVALID */
+export async function loadPolicies(tools: readonly Tool[], sources: readonly PolicySource[]): Promise<PolicyInForce> {
+  const engine = await import('@cedar-policy/cedar-wasm/nodejs');
+  return PolicyInForce.load({
+    engine,
+    catalog: catalog({
+      targets: tools.map(({ name, annotations, input }) => ({
+        kind: 'tool',
+        name,
+        annotations,
+        input: z.toJSONSchema(input, { io: 'input' }),
+      })),
+    }),
+    sources,
+    digest: (text) => `sha256:${createHash('sha256').update(text).digest('hex')}`,
+  });
+}

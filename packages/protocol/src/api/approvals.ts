@@ -1,0 +1,103 @@
+/** What people see and say about calls: approvals, decisions, quarantines, and what a run could reach. */
+import * as z from 'zod';
+import { inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
+
+export const DecisionView = z
+  .object({
+    call: z.int(),
+    crank: z.int().describe('entry of the journal it was decided in'),
+    at: time_ms,
+    tool: z.string(),
+    verdict: z.enum(['allow', 'deny', 'ask']),
+    rules: z.array(z.string()).describe('policies that decided'),
+    policy: z.string().describe('version of the policies that were asked'),
+    unusual: z.array(z.string()),
+    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
+    code: z.string().nullable().describe('of a denial'),
+    people: z.array(z.object({ by: z.string(), verdict: z.enum(['approve', 'deny', 'expired']), reason: z.string(), at: time_ms })),
+  })
+  .meta({ id: 'Decision' });
+export const Approval = z
+  .object({
+    run: runId,
+    call: z.int(),
+    tenant,
+    agent: z.string(),
+    principal: z.string().describe('who submitted the run, and so may not decide'),
+    tool: z.string(),
+    input: json,
+    rules: z.array(z.string()).describe('policies that ask'),
+    unusual: z.array(z.string()).describe('what is out of the ordinary about it'),
+    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
+    policy: z.string(),
+    quorum: z.int().describe('how many people must approve'),
+    approved_by: z.array(z.string()),
+    since: time_ms,
+    expires_at: time_ms.describe('nobody having decided by then is a refusal'),
+  })
+  .meta({ id: 'Approval' });
+export const ApprovalList = z.object({ items: z.array(Approval) });
+export const Judgement = z.strictObject({ verdict: z.enum(['approve', 'deny']), reason: Reason }).meta({ id: 'Judgement' });
+export const Judged = z.object({
+  run: runId,
+  call: z.int(),
+  verdict: z.enum(['approve', 'deny']),
+  by: z.string(),
+  missing: z.int().describe('approvals of others that it still waits for'),
+});
+
+const QuarantineKind = z.enum(['agent', 'version', 'tenant', 'tool']);
+const QuarantineName = z.string().min(1).max(100).describe('of an agent, tool or tenant; the digest of a version');
+export const Quarantine = z
+  .object({
+    kind: QuarantineKind,
+    name: z.string(),
+    tenant: z.string().nullable().describe('null: of the host'),
+    by: z.string(),
+    reason: z.string(),
+    at: time_ms,
+  })
+  .meta({ id: 'Quarantine' });
+export const QuarantineList = z.object({ items: z.array(Quarantine) });
+export const QuarantineRequest = z
+  .strictObject({ ...inTenant, kind: QuarantineKind, name: QuarantineName, reason: Reason })
+  .meta({ id: 'QuarantineRequest' });
+export const QuarantinePath = z.strictObject({
+  kind: QuarantineKind,
+  name: QuarantineName.meta({ description: 'percent-encoded, since names may hold a /' }),
+});
+export const LiftQuery = z.strictObject({ ...inTenant, reason: Reason });
+
+export const Authority = z
+  .object({
+    run: runId,
+    agent: z.string(),
+    tenant,
+    principal: z.string(),
+    ended: z.boolean().describe('then it reaches nothing any more'),
+    quarantined: z.string().nullable().describe('why nothing of it works at present'),
+    reaches: z
+      .array(
+        z.object({
+          alias: z.string().nullable().describe('as its agent calls it; null: it was handed this while it ran'),
+          kind: z.enum(['tool', 'mailbox']),
+          name: z.string(),
+          offered: z.boolean().describe('whether the host still offers the tool'),
+          works: z.boolean(),
+          chain: z.array(
+            z.object({
+              grant: z.string(),
+              holder: z.string(),
+              where: z.record(z.string(), json).describe('what must hold of arguments'),
+              uses: z.int().nullable(),
+              used: z.int(),
+              expires_at: time_ms.nullable(),
+              revoked: z.boolean(),
+            }),
+          ),
+        }),
+      )
+      .describe('each with the chain of grants behind it, its own first: all of them hold'),
+    spawns: z.array(z.string()).describe('agents it may start, with no more than it has itself'),
+  })
+  .meta({ id: 'Authority' });

@@ -1,0 +1,98 @@
+/** Policies of a configuration: their files read, checked against the tools they are about, and loaded with Cedar's engine. */
+import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import { hash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { catalog, type Catalog } from '@corral/policy/cedar/catalog';
+import type { CedarEngine } from '@corral/policy/cedar/engine';
+import { PolicyInForce } from '@corral/policy/cedar/in-force';
+import type { PolicySource as PolicyFile } from '@corral/policy/cedar/source';
+import { jsonSchemaOf } from '@corral/protocol/api/json-schema';
+import { CorralError } from '@corral/protocol/errors';
+import type { Tool } from '@corral/protocol/tool';
+import type { PolicySource } from '@corral/supervisor';
+import type { Policies } from './schema.ts';
+
+export const engine: CedarEngine = cedar;
+/** Told, in a sentence, when Cedar's engine and what is compiled from the policies disagree. */
+export type PolicyAlarm = (message: string) => void;
+
+const PACK = '@corral/policy/pack/default.cedar';
+const digest = (text: string) => `sha256:${hash('sha256', text)}`;
+
+/** What policies can be about, where these tools are offered. */
+export function catalogOf(tools: readonly Tool[]): Catalog {
+  return catalog({
+    targets: tools.map(({ name, annotations, input }) => ({ kind: 'tool', name, annotations, input: jsonSchemaOf(input) })),
+  });
+}
+
+/**
+ * @param names relative to `base`; `default` is the pack that comes with Corral
+ * @throws CORRAL_CONFIG_INVALID for a file that cannot be read
+ */
+export async function readPolicies(names: readonly string[], base: string): Promise<readonly PolicyFile[]> {
+  return Promise.all(
+    names.map(async (name) => {
+      const path = name === 'default' ? fileURLToPath(import.meta.resolve(PACK)) : resolve(base, name);
+      try {
+        return { file: name === 'default' ? 'default.cedar' : name, text: await readFile(path, 'utf8') };
+      } catch {
+        throw new CorralError('CORRAL_CONFIG_INVALID', `policies: there is no file ${name} that can be read.`);
+      }
+    }),
+  );
+}
+
+/** @throws CORRAL_POLICY_INVALID, naming each fault with its file and line */
+export function loadPolicies(files: readonly PolicyFile[], tools: readonly Tool[], alarm?: PolicyAlarm): PolicyInForce {
+  return PolicyInForce.load({
+    engine,
+    catalog: catalogOf(tools),
+    sources: files,
+    digest,
+    ...(alarm === undefined
+      ? {}
+      : {
+          alarm: ({ request }) =>
+            alarm(
+              `the policies' closures and Cedar's engine disagree about a call of ${request.subject.agent}; the engine decides from now on`,
+            ),
+        }),
+  });
+}
+
+/** Loads what several tenants have in common once. */
+export class PolicyLoader {
+  readonly #base: string;
+  readonly #alarm: PolicyAlarm | undefined;
+  readonly #loaded: { readonly key: string; readonly tools: readonly Tool[]; readonly current: PolicyInForce }[] = [];
+
+  constructor(base: string, alarm: PolicyAlarm | undefined) {
+    this.#base = base;
+    this.#alarm = alarm;
+  }
+
+  /** @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID */
+  async load(said: Policies, tools: readonly Tool[], tenant: string): Promise<PolicySource | undefined> {
+    if (said === 'none') return undefined;
+    const { files, roles } =
+      said === 'default' ? { files: ['default'], roles: {} } : Array.isArray(said) ? { files: said, roles: {} } : said;
+    const key = JSON.stringify(files);
+    const same = (other: readonly Tool[]) => other.length === tools.length && other.every((tool, i) => tool === tools[i]);
+    let known = this.#loaded.find((one) => one.key === key && same(one.tools));
+    if (known === undefined) {
+      const sources = await readPolicies(files, this.#base);
+      try {
+        known = { key, tools, current: loadPolicies(sources, tools, this.#alarm) };
+      } catch (error) {
+        if (!(error instanceof CorralError)) throw error;
+        throw new CorralError(error.code, `The policies of tenant ${tenant} were refused:\n${error.message}`, { cause: error });
+      }
+      this.#loaded.push(known);
+    }
+    const byPerson = new Map<string, readonly string[]>(Object.entries(roles));
+    return { current: known.current, roles: (principal) => byPerson.get(principal) ?? [] };
+  }
+}

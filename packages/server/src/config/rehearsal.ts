@@ -1,0 +1,185 @@
+/** `corral policy`: policies checked, tried on cases, and put to what was recorded, before they decide anything. */
+import { readFile } from 'node:fs/promises';
+import { checkPolicies } from '@corral/policy/cedar/check';
+import { formatCases, PolicyCases, testPolicies, type CaseResult } from '@corral/policy/cedar/cases';
+import { formatComparison, PolicyShadow, type Comparison } from '@corral/policy/cedar/compare';
+import { explain, formatExplained, type Explained } from '@corral/policy/cedar/explain';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import { formatProblems, type Problem } from '@corral/policy/cedar/problem';
+import type { Verdict } from '@corral/policy/cedar/verdict';
+import type { Decision } from '@corral/protocol/decision';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Store } from '@corral/protocol/store';
+import { rehearse } from '@corral/supervisor/rehearse';
+import { loadConfig, type LoadedConfig } from './load.ts';
+import { catalogOf, engine, loadPolicies, readPolicies } from './policies.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Whose tools and policies are meant. @throws CORRAL_USAGE */
+function tenantOf({ tenants }: LoadedConfig, tenant: string | undefined) {
+  const names = Object.keys(tenants);
+  const name = tenant ?? (names.length === 1 ? names[0] : names.find((one) => one === 'local'));
+  const found = name === undefined ? undefined : tenants[name];
+  if (found === undefined) throw new CorralError('CORRAL_USAGE', `Say which tenant, with --tenant: ${names.join(', ')}.`);
+  return found;
+}
+
+/** Every fault of some files, by the tools of a configuration. */
+export async function checkFiles(
+  files: readonly string[],
+  config: string | undefined,
+  env: Env,
+  tenant?: string,
+): Promise<{ readonly problems: readonly Problem[]; readonly policies: number; readonly text: string }> {
+  const loaded = await loadConfig(config, env, { withoutPolicies: true });
+  const checked = checkPolicies(engine, catalogOf(tenantOf(loaded, tenant).tools), await readPolicies(files, process.cwd()));
+  const { length } = checked.policies;
+  const text =
+    checked.problems.length === 0 ? `${length} ${length === 1 ? 'policy' : 'policies'}, no problems` : formatProblems(checked.problems);
+  return { problems: checked.problems, policies: length, text };
+}
+
+/** Policies of files, or else those that a configuration names for a tenant. @throws CORRAL_POLICY_INVALID, CORRAL_USAGE */
+async function policiesOf(files: readonly string[], config: string | undefined, env: Env, tenant?: string): Promise<PolicyInForce> {
+  const own = files.length === 0;
+  const { tools, policies } = tenantOf(await loadConfig(config, env, own ? {} : { withoutPolicies: true }), tenant);
+  if (!own) return loadPolicies(await readPolicies(files, process.cwd()), tools);
+  if (policies === undefined) throw new CorralError('CORRAL_USAGE', 'The configuration names no policies; name files.');
+  return policies.current;
+}
+
+/** @param file a JSON list of cases */
+export async function tryCases(
+  file: string,
+  files: readonly string[],
+  config: string | undefined,
+  env: Env,
+  tenant?: string,
+): Promise<{ readonly results: readonly CaseResult[]; readonly text: string }> {
+  let said: unknown;
+  try {
+    said = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new CorralError('CORRAL_USAGE', `${file} holds no cases: ${error instanceof Error ? error.message : ''}`, { cause: error });
+  }
+  const cases = PolicyCases.safeParse(said);
+  if (!cases.success) {
+    const [issue] = cases.error.issues;
+    throw new CorralError('CORRAL_USAGE', `${file} holds no cases: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}.`);
+  }
+  const results = testPolicies(await policiesOf(files, config, env, tenant), cases.data);
+  return { results, text: formatCases(results) };
+}
+
+export interface Beside extends Comparison {
+  readonly skipped: readonly string[];
+}
+
+/**
+ * Puts recorded calls to a candidate.
+ * @param against `recorded`: what was decided then; `in force`: what the configuration's own policies decide about the same
+ * @param files of the candidate
+ */
+export async function compareRecorded(
+  store: Store,
+  against: 'recorded' | 'in force',
+  files: readonly string[],
+  config: string | undefined,
+  env: Env,
+): Promise<{ readonly comparison: Beside; readonly text: string }> {
+  const loaded = await loadConfig(config, env, against === 'recorded' ? { withoutPolicies: true } : {});
+  const sources = await readPolicies(files, process.cwd());
+  const candidates = new Map(Object.entries(loaded.tenants).map(([tenant, { tools }]) => [tenant, loadPolicies(sources, tools)]));
+  const shadows = new Map<string, PolicyShadow>();
+  const skipped: string[] = [];
+  const tool = (tenant: string, name: string) => loaded.tenants[tenant]?.tools.find((one) => one.name === name);
+  const policies = (tenant: string) => {
+    const current = candidates.get(tenant);
+    const roles = loaded.tenants[tenant]?.policies?.roles;
+    return current && { current, ...(roles === undefined ? {} : { roles }) };
+  };
+  for await (const { run, call, crank, recorded, request, verdict } of rehearse({
+    store,
+    policies,
+    tool,
+    skipped: (what) => skipped.push(what),
+  })) {
+    const { tenant } = request.subject;
+    const inForce = against === 'recorded' ? undefined : loaded.tenants[tenant]?.policies?.current;
+    const candidate = candidates.get(tenant);
+    if (candidate === undefined || (against === 'in force' && inForce === undefined)) continue;
+    const shadow = shadows.get(tenant) ?? new PolicyShadow(inForce?.version ?? 'as recorded', candidate);
+    shadows.set(tenant, shadow);
+    shadow.observe(`${run} crank ${crank} call ${call}`, request, inForce?.decide(request) ?? recordedVerdict(recorded, verdict));
+  }
+  const comparison = { ...together([...shadows.values()].map((one) => one.report())), skipped };
+  const missed = skipped.length === 0 ? '' : `\n${skipped.length} left out: ${skipped.slice(0, 5).join('; ')}`;
+  return { comparison, text: `${formatComparison(comparison)}${missed}` };
+}
+
+/** What was written down does not say whether a denial had consequences, so any denial is like it. */
+function recordedVerdict({ verdict, rules, quorum, policy }: Decision, candidate: Verdict): Verdict {
+  if (verdict === 'deny' && candidate.decision === 'deny' && candidate.consequence !== 'approval') return candidate;
+  const reasons = (rules ?? []).map((id) => ({ policy: id, effect: verdict === 'allow' ? 'permit' : 'forbid', annotations: {} }) as const);
+  const common = { reasons, errors: [], policy_version: policy ?? 'none' };
+  if (verdict === 'allow') return { decision: 'allow', ...common };
+  return verdict === 'ask'
+    ? { decision: 'deny', consequence: 'approval', quorum: quorum ?? 1, ...common }
+    : { decision: 'deny', consequence: 'deny', ...common };
+}
+
+function together(all: readonly Comparison[]): Comparison {
+  const changes: Record<string, number> = {};
+  for (const one of all) for (const [change, count] of Object.entries(one.changes)) changes[change] = (changes[change] ?? 0) + count;
+  const sum = (of: (one: Comparison) => number) => all.reduce((total, one) => total + of(one), 0);
+  return {
+    version: [...new Set(all.map(({ version }) => version))].join(', '),
+    candidate: [...new Set(all.map(({ candidate }) => candidate))].join(', '),
+    decisions: sum((one) => one.decisions),
+    differing: sum((one) => one.differing),
+    changes,
+    examples: all.flatMap(({ examples }) => examples),
+  };
+}
+
+export interface CrankExplained {
+  readonly call: number;
+  readonly recorded: Decision;
+  readonly explained: Explained;
+}
+
+/** Takes the decisions of one crank apart, by the policies that a configuration names, or by files. */
+export async function explainCrank(
+  store: Store,
+  run: RunId,
+  crank: number,
+  files: readonly string[],
+  config: string | undefined,
+  env: Env,
+): Promise<{ readonly calls: readonly CrankExplained[]; readonly text: string }> {
+  const stored = await store.run(run);
+  if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} in this data folder.`);
+  const { tenant } = stored.record;
+  const loaded = await loadConfig(config, env, files.length === 0 ? {} : { withoutPolicies: true });
+  const current = await policiesOf(files, config, env, tenant);
+  const tools = tenantOf(loaded, tenant).tools;
+  const calls: CrankExplained[] = [];
+  const options = {
+    store,
+    run,
+    policies: () => ({ current }),
+    tool: (_: string, name: string) => tools.find((one) => one.name === name),
+    skipped: () => undefined,
+  };
+  for await (const one of rehearse(options))
+    if (one.crank === crank) calls.push({ call: one.call, recorded: one.recorded, explained: explain(current, one.request) });
+  const text = calls
+    .map(({ call, recorded, explained }) => {
+      const then = `call ${call} to ${recorded.tool ?? ''}, recorded as ${recorded.verdict}`;
+      return `${then}; these policies say ${formatExplained(explained)}`;
+    })
+    .join('\n');
+  return { calls, text: text === '' ? `No call was decided about in crank ${crank} of ${run}.` : text };
+}

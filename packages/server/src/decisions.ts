@@ -1,0 +1,62 @@
+/** What policies and people decided about a run's calls, read from its journal: which rules, what was unusual, who said what. */
+import type { Decision } from '@corral/protocol/decision';
+import type { Entry } from '@corral/protocol/run';
+import type { Pages } from './journal.ts';
+
+export interface DecisionView {
+  readonly call: number;
+  readonly crank: number;
+  readonly at: number;
+  readonly tool: string;
+  readonly verdict: Decision['verdict'];
+  readonly rules: string[];
+  readonly policy: string;
+  readonly unusual: string[];
+  readonly origins: { path: string; origin: string }[];
+  readonly code: string | null;
+  readonly people: { by: string; verdict: 'approve' | 'deny' | 'expired'; reason: string; at: number }[];
+}
+
+/** Kept of a long journal: all that were not simply allowed matter more than those that were. */
+const KEPT = 50;
+
+export class Decisions {
+  readonly #seen = new Map<number, DecisionView>();
+
+  /** The latest, oldest first. */
+  get latest(): DecisionView[] {
+    const all = [...this.#seen.values()];
+    const noted = all.filter(({ verdict }) => verdict !== 'allow').slice(-KEPT);
+    const allowed = noted.length === KEPT ? [] : all.filter(({ verdict }) => verdict === 'allow').slice(noted.length - KEPT);
+    return [...noted, ...allowed].sort((a, b) => a.call - b.call);
+  }
+
+  /** Takes note of what goes by. */
+  async *through(pages: Pages): AsyncGenerator<readonly Entry[]> {
+    for await (const page of pages) {
+      for (const entry of page) this.#take(entry);
+      yield page;
+    }
+  }
+
+  #take({ seq, at, decisions, event }: Entry): void {
+    for (const one of decisions) {
+      if (one.tool === undefined || one.policy === undefined) continue;
+      this.#seen.set(one.id, {
+        call: one.id,
+        crank: seq,
+        at,
+        tool: one.tool,
+        verdict: one.verdict,
+        rules: [...(one.rules ?? [])],
+        policy: one.policy,
+        unusual: [...(one.unusual ?? [])],
+        origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin })),
+        code: one.code ?? null,
+        people: [],
+      });
+    }
+    if (event?.kind === 'approval')
+      this.#seen.get(event.id)?.people.push({ by: event.by, verdict: event.verdict, reason: event.reason, at });
+  }
+}

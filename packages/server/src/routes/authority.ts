@@ -1,0 +1,90 @@
+/** Everything a run could ever reach, and why: its grants, each with the chain it was derived from. */
+import type { Grant, GrantState } from '@corral/protocol/grant';
+import type { Json } from '@corral/protocol/json';
+import { CorralError } from '@corral/protocol/errors';
+import type { Door } from '../door.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+type Held = Grant & GrantState;
+
+export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
+  const { host, clock, registry } = door;
+  return {
+    async runAuthority({ params }, { access }) {
+      const row = findRun(door, access, 'run.payload', params.run);
+      const stored = await host.stored(params.run);
+      if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
+      const { record, status } = stored;
+      const { tenant, agent } = record;
+      const all = await host.grants(params.run);
+      const byId = new Map(all.map((one) => [one.id, one]));
+      const aliases = new Map(record.caps.map(({ grant, alias }) => [grant, alias]));
+      const order = ({ id }: Held) => {
+        const at = record.caps.findIndex(({ grant }) => grant === id);
+        return at < 0 ? record.caps.length : at;
+      };
+      const standing = host.quarantines();
+      const against = standing.find(
+        ({ kind, name }) =>
+          (kind === 'tenant' && name === tenant) ||
+          (kind === 'agent' && name === `${tenant}/${agent}`) ||
+          (kind === 'version' && name === row.version),
+      );
+      const stopped = new Set(standing.flatMap(({ kind, name }) => (kind === 'tool' ? [name] : [])));
+      const offered = new Set<string>(host.tools(tenant).map(({ name }) => name));
+      const ended = status.lifecycle === 'ended';
+      const now = clock.now();
+      const chainOf = (own: Held): Held[] => {
+        const parent = own.parent === undefined ? undefined : byId.get(own.parent);
+        return parent === undefined ? [own] : [own, ...chainOf(parent)];
+      };
+      const stands = (one: Held) =>
+        !one.revoked && (one.expires_at === undefined || one.expires_at > now) && (one.uses === undefined || one.used < one.uses);
+      const reaches = all
+        .filter(({ holder }) => holder === params.run)
+        // As its agent names them; what it was handed later comes last.
+        .sort((a, b) => order(a) - order(b))
+        .map((own) => {
+          const { target } = own;
+          const name = target.kind === 'tool' ? target.tool : target.run;
+          const here = target.kind !== 'tool' || (offered.has(name) && !stopped.has(`${tenant}/${name}`));
+          const chain = chainOf(own);
+          return {
+            alias: aliases.get(own.id) ?? null,
+            kind: target.kind,
+            name,
+            offered: here,
+            works: !ended && against === undefined && here && chain.every((one) => stands(one)),
+            chain: chain.map((one) => ({
+              grant: one.id,
+              holder: one.holder,
+              where: one.where as Record<string, Json>,
+              uses: one.uses ?? null,
+              used: one.used,
+              expires_at: one.expires_at ?? null,
+              revoked: one.revoked,
+            })),
+          };
+        });
+      return {
+        run: params.run,
+        agent,
+        tenant,
+        principal: record.principal,
+        ended,
+        quarantined: against?.reason ?? null,
+        reaches,
+        spawns: spawnsOf(tenant, agent, row.version),
+      };
+    },
+  };
+
+  /** Of the version it was admitted with, where that was deployed at this door. */
+  function spawnsOf(tenant: string, agent: string, version: string): string[] {
+    try {
+      return [...registry.resolve(tenant, `${agent}@${version}`).manifest.spawns];
+    } catch {
+      return [];
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** What follows for calls under way when their capability is taken back: they are aborted, and what they return is not delivered. */
+import type { Broker } from '@corral/broker/broker';
+import type { Grants } from '@corral/policy/grants';
+import type { PendingDelivery, Result } from '@corral/protocol/delivery';
+import { errorData } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Control } from './control.ts';
+import type { Run } from './runs/run.ts';
+
+interface Powers {
+  readonly grants: Grants;
+  readonly broker: Broker;
+  readonly runs: ReadonlyMap<RunId, Run>;
+  readonly control: () => Control;
+}
+
+/** Whether the capability behind a call under way was taken back. */
+function isTaken({ grants }: Powers, run: Run, call: number): boolean {
+  const pending = run.ledger.pending.get(call);
+  return pending?.kind === 'call' && grants.isRevoked(pending.grant);
+}
+
+/** A delivery without the results that are kept from the agent; undefined: nothing is left of it. */
+export function kept(powers: Powers, run: Run, delivery: PendingDelivery): PendingDelivery | undefined {
+  if (delivery.kind !== 'reply') return delivery;
+  const fenced = delivery.results.filter(({ id }) => isTaken(powers, run, id));
+  if (fenced.length === 0) return delivery;
+  for (const result of fenced) powers.control().fence(run, result);
+  const results = delivery.results.filter((result: Result) => !fenced.includes(result));
+  return results.length === 0 ? undefined : { ...delivery, results };
+}
+
+/** The result of a call is lost. Where its capability was taken back, nobody needs to find out before the run can go on. */
+export function lost(powers: Powers, id: RunId, call: number, message: string): void {
+  const run = powers.runs.get(id);
+  if (run === undefined) return;
+  if (isTaken(powers, run, call)) powers.control().fence(run, { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call }) });
+  else powers.control().unknown(run, call, message);
+}
+
+/**
+ * A grant was taken back, and is marked so. Calls under it that are under way are aborted; what has come back and was not given to
+ * its agent yet never is.
+ * @returns how many calls were aborted
+ */
+export function stopCalls(powers: Powers): number {
+  const { runs, grants, broker } = powers;
+  let aborted = 0;
+  for (const run of runs.values()) {
+    if (run.outcome !== undefined) continue;
+    for (const queued of run.queue.splice(0)) {
+      const delivery = queued.inbox === undefined ? kept(powers, run, queued.delivery) : queued.delivery;
+      if (delivery !== undefined) run.queue.push({ ...queued, delivery });
+    }
+    for (const pending of run.ledger.pending.values()) {
+      if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;
+      broker.abort(run.id, pending.id, 'The capability was taken back.');
+      aborted += 1;
+    }
+  }
+  return aborted;
+}

@@ -1,0 +1,228 @@
+/** Approvals and quarantines through the real front door: who may decide, what they see, what is kept. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Client } from '@corral/protocol/api/client';
+import type { Event } from '@corral/protocol/api/schemas';
+import { front, SLEEP, shortFolder, until, type Front } from '../front.ts';
+
+const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
+  caps.write({ path: 'a.txt', text: input.text ?? 'x' }).then(() => 'written', (error) => error.code) }`;
+
+/** A host on which the first effect of every version is asked about, as the default pack says. */
+async function asking(more: Record<string, unknown> = {}): Promise<Front> {
+  const write = await shortFolder();
+  const made = await front({ configText: JSON.stringify({ policies: 'default', files: { write }, ...more }), env: { HOOK: 'secret' } });
+  return made;
+}
+async function asked(client: Client) {
+  for (;;) {
+    const [approval] = (await client.listApprovals({})).items;
+    if (approval !== undefined) return approval;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+const outcome = async (client: Client, run: string) =>
+  (await client.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
+
+describe('a call that waits', () => {
+  test('is shown to an approver, decided by them, and the decision is told, kept and explained', async () => {
+    const made = await asking();
+    const { admin, deploy } = made;
+    await deploy(WRITER);
+    const approver = await made.as('local', 'approver');
+    const told: Event[] = [];
+    made.host.door.feed.listen((event) => told.push(event));
+    const { run } = await admin.submitRun({ body: { agent: 'writer', input: { text: 'hello' } } });
+    const approval = await asked(approver);
+    expect(approval).toMatchObject({ run, agent: 'writer', tool: 'fs.write', input: { path: 'a.txt', text: 'hello' }, quorum: 1 });
+    expect(approval.rules).toContain('first-use');
+    expect(await admin.whyRun({ params: { run } })).toMatchObject({ verdict: 'waits for approval' });
+    const params = { run, call: approval.call };
+    expect(await approver.decideApproval({ params, body: { verdict: 'approve', reason: 'looked' } })).toMatchObject({ missing: 0 });
+    expect(await outcome(admin, run)).toEqual({ kind: 'completed', output: 'written' });
+    const { decisions } = await admin.whyRun({ params: { run } });
+    expect(decisions).toMatchObject([
+      { call: approval.call, tool: 'fs.write', verdict: 'ask', people: [{ verdict: 'approve', reason: 'looked' }] },
+    ]);
+    const [by] = decisions[0]?.people ?? [];
+    expect(by?.by).toMatch(/^token:/);
+    expect((await admin.listOperations({ query: {} })).items[0]).toMatchObject({ operation: 'approve', reason: 'looked', matched: [run] });
+    expect(told.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['run.asked', 'run.decided']));
+    expect(told.find(({ kind }) => kind === 'run.asked')).toMatchObject({ run, agent: 'writer', tenant: 'local' });
+    expect(await approver.listApprovals({})).toEqual({ items: [] });
+    await expect(approver.decideApproval({ params, body: { verdict: 'deny', reason: 'late' } })).rejects.toMatchObject({
+      code: 'CORRAL_RUN_STATE',
+    });
+  });
+
+  test('is not decided by who submitted the run, however many roles they have, nor by who made its schedule', async () => {
+    const made = await asking();
+    await made.deploy(WRITER);
+    const ana = await made.as('local', 'admin', 'approver');
+    const { run } = await ana.submitRun({ body: { agent: 'writer' } });
+    const { call } = await asked(made.admin);
+    const deny = (client: Client, of: string, one: number) =>
+      client.decideApproval({ params: { run: of as never, call: one }, body: { verdict: 'deny', reason: 'no' } });
+    await expect(deny(ana, run, call)).rejects.toMatchObject({ code: 'CORRAL_APPROVER', status: 403 });
+    await deny(made.admin, run, call);
+    expect(await outcome(ana, run)).toEqual({ kind: 'completed', output: 'CORRAL_APPROVAL_DENIED' });
+
+    const { schedule } = await ana.makeSchedule({ body: { agent: 'writer', input: {}, cron: '0 0 1 1 *' } });
+    made.host.door.db.run('UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, schedule);
+    made.host.door.scheduler.start();
+    const next = await asked(made.admin);
+    expect(next.principal).toBe(`schedule:${schedule}`);
+    await expect(deny(ana, next.run, next.call)).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
+    await deny(made.admin, next.run, next.call);
+  });
+
+  test('is of its tenant alone', async () => {
+    const made = await asking({ tenants: { own: {}, other: {} } });
+    await made.deploy(WRITER, { tenant: 'own' });
+    const { run } = await made.admin.submitRun({ body: { agent: 'writer', tenant: 'own' } });
+    const { call } = await asked(made.admin);
+    const stranger = await made.as('other', 'approver');
+    expect(await stranger.listApprovals({})).toEqual({ items: [] });
+    await expect(stranger.decideApproval({ params: { run, call }, body: { verdict: 'approve', reason: 'x' } })).rejects.toMatchObject({
+      code: 'CORRAL_RUN_UNKNOWN',
+    });
+  });
+
+  test('is told to a webhook, and so is a quarantine', async () => {
+    const got: { type: string; data: { run: string | null; data: unknown } }[] = [];
+    const server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        got.push(JSON.parse(body) as (typeof got)[number]);
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+    const { admin, deploy } = await asking({ secrets: { hook: { env: 'HOOK' } }, webhooks: [{ url, secret: 'hook' }] });
+    await deploy(WRITER);
+    const { run } = await admin.submitRun({ body: { agent: 'writer' } });
+    await until(async () => got.some(({ type }) => type === 'run.asked'));
+    expect(got.find(({ type }) => type === 'run.asked')?.data).toMatchObject({ run, data: { tool: 'fs.write' } });
+    await admin.putQuarantine({ body: { kind: 'agent', name: 'writer', reason: 'odd' } });
+    await until(async () => got.some(({ type }) => type === 'quarantine.put'));
+    expect(got.find(({ type }) => type === 'quarantine.put')?.data).toMatchObject({
+      tenant: 'local',
+      data: { kind: 'agent', reason: 'odd' },
+    });
+  });
+});
+
+describe('a quarantine', () => {
+  test('on an agent keeps new runs out and running ones still, until it is lifted', async () => {
+    const made = await front();
+    const { admin, deploy } = made;
+    await deploy(SLEEP);
+    const operator = await made.as('local', 'operator');
+    const { run } = await admin.submitRun({ body: { agent: 'sleeper' } });
+    await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
+    const put = await operator.putQuarantine({ body: { kind: 'agent', name: 'sleeper', reason: 'odd' } });
+    expect(put).toMatchObject({ kind: 'agent', name: 'sleeper', tenant: 'local', reason: 'odd' });
+    expect((await admin.showRun({ params: { run } })).control).toBe('quarantined');
+    expect((await admin.listRuns({ query: { control: 'quarantined' } })).items.map((one) => one.run)).toEqual([run]);
+    await expect(admin.submitRun({ body: { agent: 'sleeper' } })).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
+    expect((await operator.listQuarantines({})).items).toEqual([put]);
+    await operator.liftQuarantine({ params: { kind: 'agent', name: 'sleeper' }, query: { reason: 'explained' } });
+    expect((await operator.listQuarantines({})).items).toEqual([]);
+    await until(async () => (await admin.showRun({ params: { run } })).control === 'none');
+    await admin.submitRun({ body: { agent: 'sleeper' } });
+    expect((await admin.listOperations({ query: {} })).items.slice(0, 2).map((one) => one.operation)).toEqual(['lift', 'quarantine']);
+  });
+
+  test('on what is not there is refused, since it would stop nothing', async () => {
+    const { admin } = await front();
+    const put = (kind: 'agent' | 'tool' | 'tenant' | 'version', name: string) =>
+      admin.putQuarantine({ body: { kind, name, reason: 'x' } }).then(
+        () => 'put',
+        (error: { code: string }) => error.code,
+      );
+    expect(await put('agent', 'nobody')).toBe('CORRAL_AGENT_UNKNOWN');
+    expect(await put('tool', 'nothing')).toBe('CORRAL_CAP_UNKNOWN');
+    expect(await put('tenant', 'nowhere')).toBe('CORRAL_TENANT_UNKNOWN');
+    expect(await put('version', 'latest')).toBe('CORRAL_VERSION_UNKNOWN');
+  });
+
+  test('on a version or a tenant is the host’s to put up and lift, and reaches no other tenant by its name', async () => {
+    const made = await front({ configText: JSON.stringify({ tenants: { own: {}, 'own/inner': {} } }) });
+    const version = await made.deploy(SLEEP, { tenant: 'own/inner' });
+    await made.deploy(SLEEP.replace('sleeper', 'inner/sleeper'), { tenant: 'own' });
+    const operator = await made.as('own', 'operator', 'admin');
+    const put = (kind: 'agent' | 'version' | 'tenant', name: string) => operator.putQuarantine({ body: { kind, name, reason: 'x' } });
+    await expect(put('version', version)).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+    await expect(put('tenant', 'own')).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+    await expect(put('agent', 'inner/sleeper')).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+    await made.admin.putQuarantine({ body: { kind: 'tenant', name: 'own', reason: 'x' } });
+    await expect(operator.liftQuarantine({ params: { kind: 'tenant', name: 'own' }, query: { reason: 'x' } })).rejects.toMatchObject({
+      code: 'CORRAL_FORBIDDEN',
+    });
+  });
+});
+
+describe('policies of the configuration', () => {
+  const CONFIG = (amount: string, more = '') => `
+import { defineConfig, tool } from '@corral/server/config';
+import * as z from 'zod';
+export default defineConfig({
+  tools: [tool({ name: 'pay', description: 'pays', input: z.object({ to: z.string(), amount: z.number() }), output: z.string(),
+    annotations: { destinations: ['to'], money: 'amount', returns: 'trusted' }, run: () => 'paid ${amount}' })],
+  policies: ${more === '' ? `['pay.cedar']` : more},
+});`;
+  const POLICY = (most: string) => `@id("free")
+permit (principal, action, resource);
+@id("large")
+@consequence("deny")
+forbid (principal, action == Action::"tool:pay", resource) when { context.call has amount && context.call.amount.greaterThan(decimal("${most}")) };
+`;
+  const PAYER = `{ name: 'payer', uses: { pay: 'tool:pay' }, run: ({ input, caps }) => caps.pay({ to: 'bob', amount: input.amount }).catch((error) => error.code) }`;
+
+  test('decide calls, are swapped while a call is under way, and their version is in what would change', async () => {
+    const folder = await shortFolder();
+    const file = join(folder, 'corral.config.ts');
+    await writeFile(file, CONFIG('x'));
+    await writeFile(join(folder, 'pay.cedar'), POLICY('10.0'));
+    const { admin, deploy } = await front({ config: file });
+    await deploy(PAYER);
+    const pay = async (amount: number) => {
+      const { run } = await admin.submitRun({ body: { agent: 'payer', input: { amount } } });
+      return outcome(admin, run);
+    };
+    expect(await pay(50)).toEqual({ kind: 'completed', output: 'CORRAL_DENIED' });
+    expect(await pay(5)).toEqual({ kind: 'completed', output: 'paid x' });
+    await writeFile(join(folder, 'pay.cedar'), POLICY('100.0'));
+    const checked = await admin.checkConfig({});
+    expect(checked.changes.map(({ path }) => path)).toEqual(['policy_versions.local']);
+    const [before] = await Promise.all([pay(5), admin.applyConfig({})]);
+    expect(before).toEqual({ kind: 'completed', output: 'paid x' });
+    expect(await pay(50)).toEqual({ kind: 'completed', output: 'paid x' });
+  });
+
+  test('that do not pass the check are refused with their file and line, and those in force stay', async () => {
+    const folder = await shortFolder();
+    const file = join(folder, 'corral.config.ts');
+    await writeFile(file, CONFIG('x'));
+    await writeFile(join(folder, 'pay.cedar'), POLICY('10.0'));
+    const { admin } = await front({ config: file });
+    const { version } = await admin.showConfig({});
+    await writeFile(join(folder, 'pay.cedar'), POLICY('10.0').replace('tool:pay', 'tool:pya'));
+    await expect(admin.applyConfig({})).rejects.toMatchObject({ code: 'CORRAL_POLICY_INVALID', status: 422 });
+    await expect(admin.checkConfig({})).rejects.toThrow(/pay\.cedar:5:.*no tool "pya"/s);
+    expect((await admin.showConfig({})).version).toBe(version);
+  });
+});
+
+test('what the configuration says of a tool is what policies go by', async () => {
+  const write = await shortFolder();
+  const policies = { annotations: { 'fs.write': { destinations: ['path'], private_to: 'ana' } } };
+  const { admin } = await front({ configText: JSON.stringify({ files: { write }, ...policies }) });
+  expect((await admin.listTools({})).items[0]?.annotations).toMatchObject({ destinations: ['path'], private_to: 'ana', readOnly: false });
+});

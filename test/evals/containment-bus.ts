@@ -1,0 +1,169 @@
+/**
+ * The default pack as the bus enforces it: each recorded call becomes an effect that the broker decides, with the real ledger,
+ * grants, labels and policies; each recorded result becomes a delivery. Only the tools are stubs, which say what was recorded.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import * as z from 'zod';
+import { decide, type DecideContext } from '@corral/broker/decide';
+import { factsOf, type History } from '@corral/broker/judge';
+import { Ledger } from '@corral/broker/ledger';
+import { catalog } from '@corral/policy/cedar/catalog';
+import { PolicyInForce } from '@corral/policy/cedar/in-force';
+import { deedOf } from '@corral/policy/flow/intent';
+import { Grants } from '@corral/policy/grants';
+import type { Decision } from '@corral/protocol/decision';
+import type { Grant } from '@corral/protocol/grant';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import { DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Tool } from '@corral/protocol/tool';
+import type { Call, SuiteTool, Trace } from './containment-data.ts';
+import { unknownTool, type Judge } from './containment-judges.ts';
+
+const PACK = readFileSync(fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar')), 'utf8');
+const RUN = 'run_000000000001' as RunId;
+/** Recordings have no clock; steps are far enough apart that no rule about rates speaks. */
+const STEP_MS = 120_000;
+/** Recordings have no history: nothing is new because it is the first time, and no destination is known from before. */
+const NO_HISTORY: History = { used: () => true, reached: () => false, moved: () => 0, note: () => undefined };
+const digest = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+const BIG = { ...DEFAULT_BUDGET, calls: 1_000_000, bytes: 1e12 };
+
+/** A tool as its suite describes it. */
+function stub({ name, side_effect, reads_untrusted, egress, egress_params }: SuiteTool): Tool {
+  const change = side_effect === true || (egress && side_effect === 'soft');
+  return {
+    name,
+    description: name,
+    input: z.unknown(),
+    output: z.unknown(),
+    annotations: {
+      readOnly: !change,
+      idempotent: !change,
+      destructive: change,
+      openWorld: egress,
+      repeatable: false,
+      returns: reads_untrusted ? 'untrusted' : 'trusted',
+      destinations: egress_params,
+      // What is fetched from outside is public; all else is the principal's.
+      ...(egress ? {} : { private_to: 'principal' }),
+    },
+    invoke: () => Promise.resolve({ kind: 'failed', message: 'This is a recording.' }),
+  };
+}
+
+interface Host {
+  readonly tools: ReadonlyMap<string, Tool>;
+  readonly policies: PolicyInForce;
+}
+const hosts = new WeakMap<Trace['tools'], Host>();
+const bySuite = new Map<string, Host>();
+
+/** One host for all traces with the same tools. */
+function hostOf(trace: Trace): Host {
+  const known = hosts.get(trace.tools);
+  if (known !== undefined) return known;
+  const called = trace.calls.map(({ tool }) => tool).filter((name) => !trace.tools.has(name));
+  const described = [...trace.tools.values(), ...new Set(called)].map((tool) => (typeof tool === 'string' ? unknownTool(tool) : tool));
+  const key = JSON.stringify(described);
+  let host = bySuite.get(key);
+  if (host === undefined) {
+    const tools = new Map(described.map((tool) => [tool.name, stub(tool)]));
+    const targets = [...tools.values()].map(({ name, annotations }) => ({ kind: 'tool' as const, name, annotations, input: {} }));
+    const sources = [{ file: 'default.cedar', text: PACK }];
+    host = { tools, policies: PolicyInForce.load({ engine: cedar, catalog: catalog({ targets }), sources, digest }) };
+    bySuite.set(key, host);
+  }
+  hosts.set(trace.tools, host);
+  return host;
+}
+
+/** A run that was granted every tool of its suite, on the recorded prompt. */
+function begin(trace: Trace, { tools, policies }: Host) {
+  const grants = new Grants();
+  const caps = [...tools.keys()].map((name, i) => {
+    const id = `grant_${String(i + 1).padStart(12, '0')}` as GrantId;
+    const grant: Grant = {
+      id,
+      parent: undefined,
+      holder: RUN,
+      target: { kind: 'tool', tool: name as never },
+      where: {},
+      uses: undefined,
+      expires_at: undefined,
+      depth: 0,
+    };
+    grants.add(grant);
+    return { alias: name, cap: i + 1, grant: id };
+  });
+  const record = {
+    id: RUN,
+    tenant: 'eval',
+    agent: 'recorded',
+    version: digest(trace.model),
+    bundle: digest(''),
+    principal: 'principal',
+    parent: undefined,
+    spawn_depth: 0,
+    input: trace.prompt,
+    header: { seed: '', image: '', node: '', v8: '', icu: '' },
+    ceilings: { ...DEFAULT_CEILINGS, message_bytes: 4 * 1024 * 1024 },
+    budget: BIG,
+    caps,
+    created_at: 0,
+  } as unknown as RunRecord;
+  const ledger = new Ledger(record, true);
+  ledger.applyDelivery({ kind: 'start', at: STEP_MS, run: RUN, input: trace.prompt, caps: {}, budget: {} }, 0);
+  const context = (now: number): DecideContext => ({
+    now,
+    random: (n) => new Uint8Array(n),
+    grants,
+    tool: (name) => tools.get(name),
+    agent: () => undefined,
+    policies: { current: policies, history: NO_HISTORY, roles: () => [] },
+    digest,
+  });
+  return { ledger, context, capOf: new Map(caps.map(({ alias, cap }) => [alias, cap])) };
+}
+
+export const busJudge: Judge = (trace) => {
+  const host = hostOf(trace);
+  const { ledger, context, capOf } = begin(trace, host);
+  const decided = new Map<Call, Decision>();
+  let now = STEP_MS;
+  return {
+    decide(call) {
+      // A call to no tool that there is failed when it was recorded and fails here, whatever a policy says.
+      if (call.failed && !trace.tools.has(call.tool)) return { verdict: 'allow', why: 'no such tool' };
+      const effect = { kind: 'call' as const, id: ledger.lastId + 1, cap: capOf.get(call.tool) as number, input: call.args };
+      const { decisions, outcome } = decide(ledger, ledger.seq + 1, [effect], context(now));
+      const [decision] = decisions;
+      if (decision === undefined) return { verdict: 'deny', why: JSON.stringify(outcome) };
+      decided.set(call, decision);
+      const why = `${(decision.rules ?? []).join('+')} ${(decision.origins ?? []).map((one) => one.join(':')).join(' ')} ${decision.message ?? ''}`;
+      return { verdict: decision.verdict === 'ask' ? 'approval' : decision.verdict, why };
+    },
+    settled(call) {
+      const decision = decided.get(call);
+      if (decision === undefined) return;
+      now += STEP_MS;
+      const { id } = decision;
+      const tool = host.tools.get(call.tool) as Tool;
+      // Replay is open loop: what the recorded agent went on to do, it did after the call had been made.
+      if (decision.verdict === 'ask') ledger.applyEvent({ kind: 'approval', id, by: 'recording', verdict: 'approve', reason: '' }, now);
+      const result = call.failed
+        ? { id, error: { code: 'CORRAL_TOOL_FAILED' as const, message: '', hint: '', retryable: false } }
+        : { id, value: call.result };
+      ledger.applyDelivery({ kind: 'reply', at: now, results: [result] }, 0);
+      if (call.failed) return;
+      const { effect, returns, destinations, private_to } = factsOf(tool);
+      const whose = private_to === undefined ? {} : { private_to };
+      const of = { call: id, tool: { name: tool.name, effect, destinations, deed: deedOf(tool.name) }, returns, args: call.args, ...whose };
+      if (decision.verdict === 'deny') ledger.flow?.read(of, call.result);
+      if (call.unseen !== '') ledger.flow?.read(of, call.unseen);
+    },
+  };
+};

@@ -1,0 +1,88 @@
+/** Authority only shrinks, and budgets are conserved (DESIGN 3.10, 3.11): what grants and purses allow, counted apart from the product. */
+import type { Decision } from '@corral/protocol/decision';
+import type { Grant } from '@corral/protocol/grant';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Book, Known } from './book.ts';
+
+const AMOUNTS = ['calls', 'messages', 'children'] as const;
+
+export function granted(book: Book, grant: Grant): void {
+  const parent = grant.parent === undefined ? undefined : book.grants.get(grant.parent);
+  book.grants.set(grant.id, grant);
+  if (grant.parent === undefined) {
+    book.must(
+      grant.target.kind === 'mailbox' && grant.target.run === grant.holder,
+      () => `11: ${grant.id} of ${grant.holder} comes from nowhere`,
+    );
+    return;
+  }
+  book.must(
+    parent !== undefined && JSON.stringify(parent.target) === JSON.stringify(grant.target) && grant.depth === parent.depth + 1,
+    () => `11: ${grant.id} of ${grant.holder} is more than the grant it was derived from`,
+  );
+}
+
+export function spawned(book: Book, record: RunRecord): void {
+  book.admitted(record, true);
+  const parent = record.parent && book.runs.get(record.parent.run);
+  for (const { alias, grant } of record.caps) {
+    if (alias === '') continue;
+    const above = book.grants.get(grant)?.parent;
+    const held = above !== undefined && book.grants.get(above)?.holder === parent?.record.id;
+    book.must(held, () => `11: ${record.id} was given ${alias} by one who does not hold it`);
+  }
+}
+
+/** Every grant of the chain covers the use, and none is used more often than it may be. */
+export function used(book: Book, decision: Decision, run: RunId, n: number | undefined, where: string): void {
+  let first = true;
+  for (
+    let grant = book.grants.get(decision.grant as GrantId);
+    grant !== undefined;
+    grant = grant.parent === undefined ? undefined : book.grants.get(grant.parent)
+  ) {
+    const holds = !first || grant.holder === run;
+    const { id, uses } = grant;
+    book.must(holds, () => `11: ${where} uses ${id}, which it does not hold`);
+    first = false;
+    const max = grant.where['n']?.max;
+    book.must(max === undefined || (n ?? 0) <= max, () => `11: ${where} uses ${id} for ${n}; it covers up to ${max}`);
+    if (uses === undefined) continue;
+    const used = (book.uses.get(id) ?? 0) + 1;
+    book.uses.set(id, used);
+    book.must(used <= uses, () => `11: ${where} uses ${id} for the ${used}th time of ${uses}`);
+  }
+}
+
+export function isWithin(book: Book, known: Known, where: string): void {
+  const total = spentBelow(book, known);
+  for (const name of AMOUNTS) {
+    const granted = known.record.budget[name];
+    book.must(
+      total[name] <= granted,
+      () => `10: at ${where}, ${known.record.id} and its descendants have spent ${total[name]} ${name} of ${granted}`,
+    );
+  }
+}
+
+function spentBelow(book: Book, known: Known): Record<(typeof AMOUNTS)[number], number> {
+  const total = { calls: known.spent.calls, messages: known.spent.messages, children: known.spent.children };
+  for (const { run } of known.children.values()) {
+    const child = book.runs.get(run);
+    if (child === undefined) continue;
+    const below = spentBelow(book, child);
+    for (const name of AMOUNTS) total[name] += below[name];
+  }
+  return total;
+}
+
+/** What a run has used, and what it gave to its children, as far as they have not returned it. */
+export function cpuGiven(book: Book, known: Known): number {
+  let given = known.spent.cpu_ms;
+  for (const { run, told } of known.children.values()) {
+    const child = book.runs.get(run);
+    if (child !== undefined) given += told ? cpuGiven(book, child) : child.record.budget.cpu_ms;
+  }
+  return given;
+}

@@ -1,0 +1,108 @@
+/** What an oracle has seen of a simulated world: every run as the durable world has it, and what has befallen it. */
+import type { Decision } from '@corral/protocol/decision';
+import type { Effect } from '@corral/protocol/effect';
+import type { Grant } from '@corral/protocol/grant';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Control, RunRecord } from '@corral/protocol/run';
+import type { SqliteCore } from '@corral/store/sqlite/core';
+import type { Powers } from './powers.ts';
+
+export interface KnownCall {
+  readonly decision: Decision;
+  readonly n: number;
+  answered: boolean;
+  unknown: boolean;
+  /** Somebody said what its result is. */
+  settled: boolean;
+  /** How often it may leave although it must not be repeated. */
+  mayLeave: number;
+}
+
+/** A run as the durable world has it. */
+export interface Known {
+  readonly record: RunRecord;
+  epoch: number;
+  seq: number;
+  parked: boolean;
+  control: Control;
+  outcome: Outcome | undefined;
+  began: number | undefined;
+  paused_ms: number;
+  pausedAt: number | undefined;
+  readonly calls: Map<number, KnownCall>;
+  readonly sends: Map<number, RunId>;
+  readonly children: Map<number, { readonly run: RunId; told: boolean }>;
+  readonly timers: Map<number, { readonly due: number; over: boolean }>;
+  /** Messages it was given, by name. */
+  readonly given: Set<string>;
+  readonly taken: Set<number>;
+  readonly spent: { calls: number; messages: number; children: number; cpu_ms: number };
+  cancelled: boolean;
+  cancelledTold: boolean;
+  finished: (Effect & { kind: 'finish' }) | undefined;
+}
+
+export class Book {
+  readonly runs = new Map<RunId, Known>();
+  readonly grants = new Map<GrantId, Grant>();
+  /** How often each grant with a limit was used. */
+  readonly uses = new Map<GrantId, number>();
+  /** Every message that ever became durable, and whom it is for. */
+  readonly sent = new Map<string, RunId>();
+  readonly killAsked = new Set<RunId>();
+  readonly cancelAsked = new Set<RunId>();
+  /** Runs that may have been lost with a cell, and how many cells died by themselves. */
+  readonly blamed = new Set<RunId>();
+  deaths = 0;
+  hostsLost = 0;
+  readonly quarantined = new Set<RunId>();
+  /** What a run may be ended for, since it did it. */
+  readonly excused = new Map<RunId, Set<string>>();
+  /** The first thing that did not hold. */
+  violation: string | undefined;
+  now: () => number = () => 0;
+  core!: SqliteCore;
+  powers!: Powers;
+
+  broken(what: string): void {
+    this.violation ??= what;
+  }
+
+  must(holds: boolean, what: () => string): void {
+    if (!holds) this.broken(what());
+  }
+
+  /** A run and those it descends from. */
+  *lineage(known: Known): Generator<Known> {
+    let one: Known | undefined = known;
+    while (one !== undefined) {
+      yield one;
+      one = one.record.parent && this.runs.get(one.record.parent.run);
+    }
+  }
+
+  admitted(record: RunRecord, claim: boolean): void {
+    this.runs.set(record.id, {
+      record,
+      epoch: claim ? 1 : 0,
+      seq: 0,
+      parked: !claim,
+      control: 'none',
+      outcome: undefined,
+      began: undefined,
+      paused_ms: 0,
+      pausedAt: undefined,
+      calls: new Map(),
+      sends: new Map(),
+      children: new Map(),
+      timers: new Map(),
+      given: new Set(),
+      taken: new Set(),
+      spent: { calls: 0, messages: 0, children: 0, cpu_ms: 0 },
+      cancelled: false,
+      cancelledTold: false,
+      finished: undefined,
+    });
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * The store of a simulated world: the real tables and the real logic in memory, behind a disk that takes its time, fails,
+ * fills up, and loses what was not synced when its host dies. Writes of different runs may overtake each other, as the port
+ * allows; those of one run never do.
+ */
+import { createHash } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { KeyRing } from '@corral/protocol/ports';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Commit, Store } from '@corral/protocol/store';
+import { SqliteCore } from '@corral/store/sqlite/core';
+import { migrate } from '@corral/store/sqlite/schema';
+import type { Dice } from './dice.ts';
+import type { Timeline } from './timeline.ts';
+
+type Op =
+  | 'revoke'
+  | 'noteSeen'
+  | 'putQuarantine'
+  | 'liftQuarantine'
+  | 'deploy'
+  | 'admit'
+  | 'claim'
+  | 'park'
+  | 'quarantine'
+  | 'bury'
+  | 'alive'
+  | 'commit'
+  | 'erase'
+  | 'release';
+type Read =
+  | 'version'
+  | 'sourceMap'
+  | 'seen'
+  | 'quarantines'
+  | 'agents'
+  | 'bundle'
+  | 'run'
+  | 'runs'
+  | 'journal'
+  | 'replayPage'
+  | 'inbox'
+  | 'wakeable'
+  | 'resident'
+  | 'nextDue'
+  | 'orphans'
+  | 'isShared'
+  | 'eras'
+  | 'grants';
+
+interface Write {
+  readonly op: Op;
+  readonly args: readonly unknown[];
+  /** Writes of one lane keep their order. */
+  readonly lane: string;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: CorralError) => void;
+}
+
+/** Who looks on as writes take effect. */
+export interface DiskObserver {
+  /** About to take effect; what it returns is called with the result once it has. */
+  readonly before: (op: Op, args: readonly unknown[]) => (value: unknown) => void;
+  readonly broken: (what: string) => void;
+}
+
+/** Which kinds of misfortune befall the disk. */
+export interface DiskTemper {
+  /** How long a sync takes, in milliseconds. */
+  readonly sync_ms: readonly [number, number];
+  /** Odds that one sync fails for want of space. */
+  readonly failing: number;
+}
+
+export class Disk {
+  readonly core: SqliteCore;
+  readonly #db = new DatabaseSync(':memory:');
+  readonly #timeline: Timeline;
+  readonly #dice: Dice;
+  readonly #observer: DiskObserver;
+  readonly #temper: DiskTemper;
+  #queue: Write[] = [];
+  #syncing: Write[] | undefined;
+  #flushing = false;
+  /** When the last answer of each lane is given. */
+  readonly #answered = new Map<string, number>();
+  /** Writes of hosts that are gone, which nobody has seen arrive. */
+  #late: Write[] = [];
+  /** There is no space. */
+  full = false;
+  /** How many times longer everything takes. */
+  slow = 1;
+  failures = 0;
+  /** A race is being staged: whatever is about to be written may be looked at. */
+  onQueued: ((op: Op, args: readonly unknown[]) => void) | undefined;
+
+  constructor(timeline: Timeline, dice: Dice, observer: DiskObserver, temper: DiskTemper) {
+    this.#timeline = timeline;
+    this.#dice = dice;
+    this.#observer = observer;
+    this.#temper = temper;
+    this.#db.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF');
+    migrate(this.#db);
+    this.core = new SqliteCore(this.#db, KEYS);
+  }
+
+  /** Opens the store for a host, for as long as that lives. */
+  open(alive: () => boolean): Store {
+    const era = this.core.nextEra();
+    const write = (op: Op, ...args: unknown[]): Promise<never> =>
+      new Promise((resolve, reject) => {
+        this.#enqueue({
+          op,
+          // Nothing is shared with whoever wrote it: it may go on changing.
+          args: structuredClone(args),
+          lane: laneOf(op, args),
+          resolve: (value) => alive() && resolve(value),
+          reject: (error) => alive() && reject(error),
+        });
+      });
+    const read = (op: Read, ...args: unknown[]): Promise<never> =>
+      new Promise((resolve, reject) => {
+        this.#timeline.after(this.#dice.spread(0.01, 1) * this.slow, () => {
+          if (!alive()) return;
+          let answer: () => void;
+          try {
+            const value = (this.core[op] as (...args: unknown[]) => unknown)(...args);
+            answer = () => resolve(value as never);
+          } catch (error) {
+            if (!(error instanceof CorralError)) this.#observer.broken(`the store failed to read ${op}: ${String(error)}`);
+            answer = () => reject(error);
+          }
+          this.#timeline.after(this.#dice.spread(0.01, 0.5) * this.slow, () => alive() && answer());
+        });
+      });
+    return {
+      era,
+      deploy: (...args) => write('deploy', ...args),
+      admit: (...args) => write('admit', ...args),
+      claim: (...args) => write('claim', ...args),
+      park: (...args) => write('park', ...args),
+      bury: (...args) => write('bury', ...args),
+      erase: (...args) => write('erase', ...args),
+      release: (...args) => write('release', ...args),
+      gc: notHere,
+      verify: notHere,
+      backup: notHere,
+      quarantine: (...args) => write('quarantine', ...args),
+      alive: (...args) => write('alive', ...args),
+      commit: (...args) => write('commit', ...args),
+      version: (...args) => read('version', ...args),
+      agents: (...args) => read('agents', ...args),
+      bundle: (...args) => read('bundle', ...args),
+      sourceMap: (...args) => read('sourceMap', ...args),
+      seen: (...args) => read('seen', ...args),
+      noteSeen: (...args) => write('noteSeen', ...args),
+      quarantines: () => read('quarantines'),
+      putQuarantine: (...args) => write('putQuarantine', ...args),
+      liftQuarantine: (...args) => write('liftQuarantine', ...args),
+      revoke: (...args) => write('revoke', ...args),
+      run: (...args) => read('run', ...args),
+      runs: (...args) => read('runs', ...args),
+      journal: (...args) => read('journal', ...args),
+      replayPage: (...args) => read('replayPage', ...args),
+      resident: (...args) => read('resident', ...args),
+      inbox: (...args) => read('inbox', ...args),
+      wakeable: (...args) => read('wakeable', ...args),
+      nextDue: () => read('nextDue'),
+      orphans: () => read('orphans'),
+      isShared: (...args) => read('isShared', ...args),
+      eras: () => read('eras'),
+      grants: (...args) => read('grants', ...args),
+      close: () => this.#settled(),
+    };
+  }
+
+  /**
+   * The host dies. What it had handed over and was not told of may have happened or not; and some of it may still be on its way,
+   * to arrive when another host has taken over and it counts for nothing any more.
+   */
+  crash(): void {
+    const lost = this.#syncing ?? [];
+    const waiting = this.#queue;
+    this.#syncing = undefined;
+    this.#queue = [];
+    this.#flushing = false;
+    if (lost.length > 0 && !this.full && this.#dice.chance(0.5)) this.#apply(lost);
+    else waiting.unshift(...lost);
+    if (!this.#dice.chance(0.5)) return;
+    for (const write of waiting) if (write.op === 'commit' || write.op === 'park') this.#late.push(write);
+  }
+
+  dispose(): void {
+    this.#db.close();
+  }
+
+  #enqueue(write: Write): void {
+    this.#queue.push(write);
+    this.onQueued?.(write.op, write.args);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    const mine = this.#queue;
+    this.#timeline.after(this.#dice.spread(0.01, 0.3), () => {
+      if (mine === this.#queue) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const waiting = this.#queue;
+    // Lanes overtake each other; now and then some have to wait for the next turn.
+    const lanes = this.#dice.shuffle([...Map.groupBy(waiting, ({ lane }) => lane).values()]);
+    const some = lanes.length > 1 && this.#dice.chance(0.2) ? this.#dice.below(lanes.length - 1) + 1 : lanes.length;
+    const batch = lanes.slice(0, some).flat();
+    this.#queue = lanes.slice(some).flat();
+    this.#syncing = batch;
+    const [least, most] = this.#temper.sync_ms;
+    this.#timeline.after(this.#dice.spread(least, most) * this.slow, () => {
+      if (this.#syncing === batch) this.#synced(batch);
+    });
+  }
+
+  #synced(batch: Write[]): void {
+    this.#syncing = undefined;
+    const fails = this.full || this.#dice.chance(this.#temper.failing);
+    // Where there is hardly any space, what still fits goes in.
+    const fits = !this.full && this.#dice.chance(0.5);
+    const answers = fails
+      ? batch.flatMap((write) => (fits && this.#dice.chance(0.5) ? this.#apply([write]) : [() => write.reject(noSpace())]))
+      : this.#apply(batch);
+    // Those of one lane come in order, those of the batches before it included.
+    const first = Math.max(0, ...batch.map(({ lane }) => (this.#answered.get(lane) ?? 0) - this.#timeline.now));
+    if (fails) this.failures += 1;
+    if (this.#dice.chance(0.6)) {
+      const late = first + this.#dice.spread(0.005, 0.1);
+      for (const { lane } of batch) this.#answered.set(lane, this.#timeline.now + late);
+      this.#timeline.after(late, () => {
+        for (const answer of answers) answer();
+      });
+    } else {
+      // One by one.
+      let late = first;
+      for (const [i, answer] of answers.entries()) {
+        late += this.#dice.spread(0.001, 0.2);
+        this.#timeline.after(late, answer);
+        this.#answered.set((batch[i] as Write).lane, this.#timeline.now + late);
+      }
+    }
+    if (this.#queue.length > 0) this.#flush();
+    else this.#flushing = false;
+  }
+
+  /** One transaction, as the writer's thread makes it. */
+  #apply(batch: readonly Write[]): (() => void)[] {
+    this.#db.exec('BEGIN');
+    const answers = batch.map(({ op, args, resolve, reject }) => {
+      const after = this.#observer.before(op, args);
+      try {
+        const value = (this.core[op] as (...args: unknown[]) => unknown)(...args);
+        after(value);
+        if (op === 'claim') this.#tooLate(args[0] as RunId);
+        return () => resolve(value as never);
+      } catch (error) {
+        if (error instanceof CorralError) return () => reject(error);
+        this.#observer.broken(`the store failed half way through ${op}: ${String(error)}`);
+        return () => reject(new CorralError('CORRAL_INTERNAL', String(error)));
+      }
+    });
+    this.#db.exec('COMMIT');
+    return answers;
+  }
+
+  /** What a host that is gone had written for a run arrives, just after another one has taken the run over. */
+  #tooLate(run: RunId): void {
+    const late = this.#late.filter(({ lane }) => lane === run);
+    if (late.length === 0) return;
+    this.#late = this.#late.filter(({ lane }) => lane !== run);
+    this.#timeline.after(this.#dice.spread(0.01, 20), () =>
+      this.#apply(late.map((write) => ({ ...write, resolve: () => undefined, reject: () => undefined }))),
+    );
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#queue.length > 0 || this.#syncing !== undefined) await new Promise<void>((then) => this.#timeline.after(0.5, then));
+    // The answers are on their way.
+    await new Promise<void>((then) => this.#timeline.after(5, then));
+  }
+}
+
+function laneOf(op: Op, args: readonly unknown[]): string {
+  if (op === 'commit') return (args[0] as Commit).run;
+  if (op === 'admit') return (args[0] as RunRecord).id;
+  return op === 'deploy' || op === 'alive' ? op : (args[0] as string);
+}
+
+/** Operators may ask for these; nobody in this world does. */
+const notHere = () => Promise.reject(new CorralError('CORRAL_USAGE', 'A simulated store is neither collected, checked nor copied.'));
+
+/** Keys that hide nothing: nobody is there to read. */
+const KEYS: KeyRing = {
+  wrap: (_, key) => ({ version: 1, wrapped: key }),
+  unwrap: (_, { wrapped }) => wrapped,
+  derive: (tenant, purpose) => createHash('sha256').update(`${tenant} ${purpose}`).digest(),
+  fingerprints: () => new Map([[1, 'simulated']]),
+};
+
+const noSpace = () => new CorralError('CORRAL_DISK_FULL', 'There is no space left on the simulated disk.');

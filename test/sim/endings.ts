@@ -1,0 +1,99 @@
+/** No run ends without a reason that is really there, and none goes on waiting for what nothing will bring. */
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Commit } from '@corral/protocol/store';
+import { cpuGiven } from './authority.ts';
+import type { Book, Known } from './book.ts';
+
+/** No run ends without a reason that is really there. */
+export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Commit): void {
+  known.outcome = outcome;
+  const run = known.record.id;
+  const { finished } = known;
+  const last = commit.entry.effects !== undefined;
+  const excuses = book.excused.get(run);
+  const text = JSON.stringify(outcome);
+  const must = (holds: boolean) => book.must(holds, () => `8: ${run} ended as ${text}, and there was no reason for it`);
+  switch (outcome.kind) {
+    case 'completed':
+      return must(
+        last &&
+          finished !== undefined &&
+          finished.error === undefined &&
+          JSON.stringify(finished.output) === JSON.stringify(outcome.output),
+      );
+    case 'cancelled':
+      return must(book.cancelAsked.has(run));
+    case 'killed': {
+      // By an operator, or with one of its ancestors.
+      for (const one of book.lineage(known)) {
+        if (outcome.by === 'sim' && book.killAsked.has(one.record.id)) return;
+        if (one !== known && outcome.by === `run:${one.record.id}`) return must(one.outcome !== undefined);
+      }
+      return must(false);
+    }
+    case 'exceeded': {
+      if (outcome.limit === 'wall') {
+        const used = book.now() - (known.began ?? 0) - known.paused_ms - (known.pausedAt === undefined ? 0 : book.now() - known.pausedAt);
+        return book.must(
+          known.began !== undefined && used >= known.record.ceilings.wall_ms - 5 && known.control === 'none',
+          () => `9: ${run} ended for its wall time of ${known.record.ceilings.wall_ms} ms after ${used} ms`,
+        );
+      }
+      if (outcome.limit === 'cpu_total') return must(cpuGiven(book, known) >= known.record.budget.cpu_ms);
+      if (outcome.limit === 'memory') return must(excuses?.has('memory') === true);
+      if (outcome.limit === 'cpu' || outcome.limit === 'crank_wall')
+        return must(excuses?.has('cpu') === true || excuses?.has('timeout') === true);
+      return must(last && finished?.error !== undefined);
+    }
+    case 'failed':
+      if (outcome.code === 'CORRAL_CELL_PROTOCOL') return must(book.blamed.has(run));
+      // Once is bad luck: any process may be killed.
+      if (outcome.code === 'CORRAL_CELL_CRASHED') return must(book.deaths >= 3);
+      if (outcome.code === 'CORRAL_UNHANDLED_REJECTION') return must(excuses?.has('rejected') === true);
+      if (outcome.code === 'CORRAL_BUNDLE_INVALID') return must(excuses?.has('load') === true);
+      if (outcome.code === 'CORRAL_STALLED') return stalled(book, known, commit);
+      return must(last && finished?.error !== undefined);
+    default:
+      return must(false);
+  }
+}
+
+/** Nothing may have been on its way to a run that ended because nothing was. */
+function stalled(book: Book, known: Known, commit: Commit): void {
+  const run = known.record.id;
+  const calls = [...known.calls.values()].filter(({ answered, decision }) => !answered && decision.verdict === 'allow').length;
+  const children = [...known.children.values()].filter(({ told }) => !told).length;
+  const open = calls + children + known.sends.size;
+  const waiting = [...book.sent].filter(([name, to]) => to === run && !known.given.has(name)).length;
+  book.must(
+    open === 0 && waiting === 0,
+    () => `7: ${run} ended as stalled at entry ${commit.entry.seq} with ${open} effects open and ${waiting} messages waiting`,
+  );
+}
+
+/** What a run that goes on waits for that nothing will bring; undefined when it waits for something that is really out. */
+export function lostWake(book: Book, known: Known): string | undefined {
+  const run = known.record.id;
+  const stored = book.core.run(run);
+  if (stored === undefined) return 'it is not in the store';
+  // It is kept still until somebody has looked.
+  if (book.quarantined.has(run)) return undefined;
+  if (stored.status.control !== 'none') return `it is ${stored.status.control}`;
+  const [item] = book.core.inbox(run);
+  if (item !== undefined) return `a ${item.delivery.kind} waits in its inbox as number ${item.seq}`;
+  if (known.seq === 0) return 'it never began';
+  for (const [id, call] of known.calls)
+    if (!call.answered) return `call ${id} to ${call.decision.tool ?? 'a tool that denied it'} was never answered`;
+  for (const id of known.sends.keys()) return `send ${id} was never acknowledged`;
+  for (const { run: child, told } of known.children.values())
+    if (!told && book.runs.get(child)?.outcome !== undefined) return `it was never told that child ${child} has ended`;
+  const children = [...known.children.values()].filter(({ told }) => !told);
+  if (children.length > 0) return undefined;
+  if (stored.status.waiting === 'message') {
+    const mailbox = known.record.caps.find(({ cap }) => cap === 0)?.grant;
+    return mailbox !== undefined && book.core.isShared(mailbox) ? undefined : 'it listens, and nobody is left who could write';
+  }
+  for (const [id, { due, over }] of known.timers)
+    if (!over && due < book.now() - 5_000) return `timer ${id} was due ${book.now() - due} ms ago`;
+  return stored.status.waiting === 'timer' ? undefined : `it waits on ${stored.status.waiting}`;
+}

@@ -1,0 +1,282 @@
+/**
+ * What runs inside a simulated isolate: a program of steps, played deterministically. It makes effects as the prelude would,
+ * and knows nothing but what it is delivered, so that playing the same deliveries again makes the same effects.
+ */
+import type { ChildEndedDelivery, Delivery, MessageDelivery, Result, StartDelivery } from '@corral/protocol/delivery';
+import type { Effect } from '@corral/protocol/effect';
+import type { FaultKind } from '@corral/protocol/frame';
+import type { Json } from '@corral/protocol/json';
+
+export type Step =
+  | { readonly do: 'call'; readonly cap: string; readonly n: number; readonly timeout_ms?: number }
+  /** All at once, and waits for all of them. */
+  | { readonly do: 'all'; readonly steps: readonly Step[] }
+  /** A call against a timer; gives up whichever comes second. */
+  | { readonly do: 'race'; readonly call: Step & { readonly do: 'call' }; readonly ms: number }
+  | { readonly do: 'sleep'; readonly ms: number }
+  | {
+      readonly do: 'spawn';
+      readonly as: string;
+      readonly agent: string;
+      readonly program: Program;
+      /** The child's alias to ours, and how it is narrowed. */
+      readonly caps: Readonly<Record<string, { readonly from: string; readonly max?: number; readonly uses?: number }>>;
+      readonly budget: { readonly calls?: number; readonly messages?: number; readonly children?: number; readonly cpu_ms?: number };
+    }
+  | { readonly do: 'join'; readonly as: string }
+  | { readonly do: 'send'; readonly to: string; readonly times: number }
+  | { readonly do: 'receive'; readonly times: number }
+  | { readonly do: 'checkpoint' }
+  | { readonly do: 'say' }
+  /** Computes for so long. */
+  | { readonly do: 'spin'; readonly ms: number }
+  | { readonly do: 'throw' }
+  | { readonly do: 'fault'; readonly fault: FaultKind };
+
+export interface Program {
+  readonly steps: readonly Step[];
+  /** It stops when it is asked to. */
+  readonly obeys: boolean;
+}
+
+/** A message between simulated runs: who sent it, and by which of its effects. */
+export interface Body {
+  readonly from: string;
+  readonly id: number;
+}
+
+/** What a crank came to. */
+export interface Played {
+  readonly effects: readonly Effect[];
+  readonly spin_ms: number;
+  readonly fault: FaultKind | undefined;
+}
+
+/** It was given something that no sound host gives. */
+export class Anomaly extends Error {}
+
+interface State {
+  readonly pc: number;
+  readonly seen: readonly string[];
+  readonly results: number;
+}
+
+export class Guest {
+  run = '';
+  #effects: Effect[] = [];
+  #spin_ms = 0;
+  #fault: FaultKind | undefined;
+  #lastId = 0;
+  #pc = 0;
+  #results = 0;
+  #over = false;
+  #cancelled = false;
+  #program: Program = { steps: [], obeys: false };
+  #caps: StartDelivery['caps'] = {};
+  #play: Generator<() => boolean, void> | undefined;
+  #until: (() => boolean) | undefined;
+  /** What was asked for and has not been answered; given-up calls among them, for the host still waits for those. */
+  readonly #open = new Map<number, 'call' | 'timer' | 'child' | 'send'>();
+  readonly #fired = new Set<number>();
+  readonly #children = new Map<string, number>();
+  readonly #mailbox: MessageDelivery[] = [];
+  readonly #seen = new Set<string>();
+
+  /** One crank. @throws Anomaly */
+  crank(delivery: Delivery): Played {
+    this.#effects = [];
+    this.#spin_ms = 0;
+    this.#fault = undefined;
+    if (this.#over) throw new Anomaly(`a ${delivery.kind} was delivered after the run's last crank`);
+    this.#take(delivery);
+    while (!this.#over && this.#fault === undefined) {
+      if (this.#cancelled && this.#program.obeys) {
+        this.#finish({ error: { code: 'CORRAL_ABORTED', message: 'asked to stop' } });
+        break;
+      }
+      if (this.#until !== undefined && !this.#until()) break;
+      this.#until = undefined;
+      const next = this.#play?.next();
+      if (next === undefined || next.done === true) break;
+      this.#until = next.value;
+    }
+    return { effects: this.#effects, spin_ms: this.#spin_ms, fault: this.#fault };
+  }
+
+  #take(delivery: Delivery): void {
+    if ((delivery.kind === 'start') === (this.run !== '')) throw new Anomaly(`a ${delivery.kind} was delivered at the wrong time`);
+    switch (delivery.kind) {
+      case 'start':
+        return this.#start(delivery);
+      case 'reply':
+        for (const result of delivery.results) this.#reply(result);
+        return;
+      case 'timer':
+        // One that was given up may have fired already, and is told of however much later.
+        if (this.#fired.has(delivery.id) || delivery.id > this.#lastId)
+          throw new Anomaly(`timer ${delivery.id} fired twice, or was never set`);
+        this.#fired.add(delivery.id);
+        if (this.#open.get(delivery.id) === 'timer') this.#open.delete(delivery.id);
+        return;
+      case 'child_ended':
+        this.#ended(delivery);
+        return;
+      case 'message': {
+        const { from, id } = delivery.body as unknown as Body;
+        const name = `${from}#${id}`;
+        if (this.#seen.has(name)) throw new Anomaly(`message ${name} was delivered twice`);
+        this.#seen.add(name);
+        this.#mailbox.push(delivery);
+        return;
+      }
+      case 'cancel':
+        if (this.#cancelled) throw new Anomaly('it was told twice to stop');
+        this.#cancelled = true;
+        return;
+    }
+  }
+
+  #start(delivery: StartDelivery): void {
+    this.run = delivery.run;
+    this.#program = delivery.input as unknown as Program;
+    this.#caps = delivery.caps;
+    if (delivery.state !== undefined) {
+      const { pc, seen, results } = delivery.state as unknown as State;
+      this.#pc = pc;
+      this.#results = results;
+      for (const name of seen) this.#seen.add(name);
+    }
+    this.#lastId = (delivery.next_id ?? 1) - 1;
+    for (const { from, body } of delivery.unread ?? []) this.#mailbox.push({ kind: 'message', at: 0, depth: 0, from, body });
+    this.#play = this.#main();
+  }
+
+  #reply(result: Result): void {
+    const what = this.#open.get(result.id);
+    if (what !== 'call' && what !== 'send') throw new Anomaly(`effect ${result.id} was answered twice, or never made`);
+    this.#open.delete(result.id);
+    this.#results = (this.#results * 31 + ('value' in result ? 1 : 2)) % 1_000_003;
+  }
+
+  #ended(delivery: ChildEndedDelivery): void {
+    if (this.#open.get(delivery.id) !== 'child') throw new Anomaly(`child ${delivery.id} ended twice, or was never spawned`);
+    this.#open.delete(delivery.id);
+  }
+
+  *#main(): Generator<() => boolean, void> {
+    for (; this.#pc < this.#program.steps.length; this.#pc++) {
+      yield* this.#step(this.#program.steps[this.#pc] as Step);
+      if (this.#over || this.#fault !== undefined) return;
+    }
+    this.#finish({ output: { results: this.#results, seen: this.#seen.size } });
+  }
+
+  *#step(step: Step): Generator<() => boolean, void> {
+    switch (step.do) {
+      case 'call':
+      case 'sleep': {
+        const id = this.#begin(step);
+        yield () => !this.#open.has(id);
+        return;
+      }
+      case 'all': {
+        const ids = step.steps.map((one) => this.#begin(one));
+        yield () => ids.every((id) => !this.#open.has(id));
+        return;
+      }
+      case 'race': {
+        const call = this.#begin(step.call);
+        const timer = this.#begin({ do: 'sleep', ms: step.ms });
+        yield () => !this.#open.has(call) || !this.#open.has(timer);
+        const loser = this.#open.has(call) ? call : this.#open.has(timer) ? timer : undefined;
+        if (loser === undefined) return;
+        this.#effects.push({ kind: 'abort', id: loser });
+        if (loser === timer) this.#open.delete(timer);
+        return;
+      }
+      case 'spawn': {
+        const id = (this.#lastId += 1);
+        const caps = Object.fromEntries(
+          Object.entries(step.caps).map(([alias, { from, max, uses }]) => [
+            alias,
+            {
+              cap: from === 'self' ? 0 : (this.#caps[from]?.cap ?? 99),
+              ...(max === undefined ? {} : { where: { n: { max } } }),
+              ...(uses === undefined ? {} : { uses }),
+            },
+          ]),
+        );
+        this.#effects.push({ kind: 'spawn', id, agent: step.agent as never, input: step.program, caps, budget: step.budget });
+        this.#open.set(id, 'child');
+        this.#children.set(step.as, id);
+        return;
+      }
+      case 'join': {
+        const id = this.#children.get(step.as);
+        yield () => id === undefined || !this.#open.has(id);
+        return;
+      }
+      case 'send': {
+        const child = this.#children.get(step.to);
+        const cap = step.to === 'self' ? 0 : child === undefined ? this.#caps[step.to]?.cap : -child;
+        if (cap === undefined) return;
+        for (let i = 0; i < step.times; i++) {
+          const id = (this.#lastId += 1);
+          this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id } satisfies Body });
+          this.#open.set(id, 'send');
+        }
+        return;
+      }
+      case 'receive':
+        for (let i = 0; i < step.times; i++) {
+          if (this.#mailbox.length === 0) {
+            this.#effects.push({ kind: 'listen', on: true });
+            yield () => this.#mailbox.length > 0;
+            this.#effects.push({ kind: 'listen', on: false });
+          }
+          this.#mailbox.shift();
+        }
+        return;
+      case 'checkpoint': {
+        if (this.#open.size > 0) yield () => this.#open.size === 0 || [...this.#open.values()].includes('child');
+        if (this.#open.size > 0) return;
+        const state: State = { pc: this.#pc + 1, seen: [...this.#seen], results: this.#results };
+        const unread = this.#mailbox.map(({ from, body }) => ({ from, body }));
+        this.#effects.push({ kind: 'checkpoint', state, ...(unread.length === 0 ? {} : { unread }) });
+        this.#over = true;
+        return;
+      }
+      case 'say':
+        this.#effects.push({ kind: 'emit', event: 'said', data: this.#results }, { kind: 'log', level: 'info', text: 'said' });
+        return;
+      case 'spin':
+        this.#spin_ms += step.ms;
+        return;
+      case 'throw':
+        this.#finish({ error: { message: 'thrown by the program' } });
+        return;
+      case 'fault':
+        this.#fault = step.fault;
+        return;
+    }
+  }
+
+  #begin(step: Step): number {
+    const id = (this.#lastId += 1);
+    if (step.do === 'call') {
+      const cap = this.#caps[step.cap]?.cap ?? 99;
+      const timeout = step.timeout_ms === undefined ? {} : { timeout_ms: step.timeout_ms };
+      this.#effects.push({ kind: 'call', id, cap, input: { n: step.n }, ...timeout });
+      this.#open.set(id, 'call');
+    } else if (step.do === 'sleep') {
+      this.#effects.push({ kind: 'timer', id, ms: step.ms });
+      this.#open.set(id, 'timer');
+    } else throw new Error(`A program cannot begin ${step.do} beside others.`);
+    return id;
+  }
+
+  #finish(how: { readonly output?: Json; readonly error?: { readonly code?: string; readonly message: string } }): void {
+    this.#over = true;
+    this.#effects.push({ kind: 'finish', ...how });
+  }
+}

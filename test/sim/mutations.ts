@@ -1,0 +1,94 @@
+/**
+ * Bugs put in on purpose, to see that the simulated world finds them. Each replaces a piece of a real module's text as it is
+ * loaded; the product knows nothing of it. A piece that is not there any more is an error, so that none is forgotten.
+ */
+import { registerHooks } from 'node:module';
+
+interface Edit {
+  readonly file: string;
+  readonly piece: string;
+  readonly becomes: string;
+}
+
+export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
+  /** Calls leave before their crank is durable. */
+  'skip-embargo': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'if (call.early) this.#dispatcher.start(record, call);',
+      becomes: 'this.#dispatcher.start(record, call);',
+    },
+    { file: 'broker/src/broker.ts', piece: 'if (!call.early) this.#dispatcher.start(record, call);', becomes: '' },
+  ],
+  /** The store takes what a stale owner appends. */
+  'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'head.epoch !== epoch || ', becomes: '' }],
+  /** A delivery that was on its way into a cell is forgotten when its run has to leave the cell. */
+  'drop-delivery': [
+    {
+      file: 'supervisor/src/stage.ts',
+      piece: 'run.queue.unshift(run.onCpu);\n      run.onCpu = undefined;\n      this.unseat(run);\n      taken.push(run);',
+      becomes: 'run.onCpu = undefined;\n      this.unseat(run);\n      taken.push(run);',
+    },
+    {
+      file: 'supervisor/src/stage.ts',
+      piece: 'bystander.queue.unshift(bystander.onCpu);',
+      becomes: '',
+    },
+  ],
+  /** Bringing a run back looks at the clock and the grants again, instead of at what was decided. */
+  'decide-again': [
+    {
+      file: 'supervisor/src/runs/revive.ts',
+      piece: 'ledger.load(saved);',
+      becomes: `ledger.load({ ...saved, pending: saved.pending.map((one) =>
+      one.kind === 'timer' ? { ...one, due: clock.now() + one.due - saved.lastAt } : one) });`,
+    },
+    {
+      file: 'supervisor/src/runs/revive.ts',
+      piece: 'fold(ledger, entry, checkpoint);\n    lastAt',
+      becomes: `fold(ledger, { ...entry, decisions: entry.decisions.map((decision) => {
+      const spent = chain.some(({ id, uses, used }) => id === decision.grant && uses !== undefined && used >= uses);
+      if (decision.due !== undefined) return { ...decision, due: clock.now() + decision.due - entry.at };
+      return spent ? { id: decision.id, verdict: 'deny' as const, code: 'CORRAL_GRANT_SPENT' as const, message: 'spent' } : decision;
+    }) }, checkpoint);
+    lastAt`,
+    },
+  ],
+  /** A run is parked whatever has come for it, and whoever owns it now. */
+  'park-blindly': [
+    {
+      file: 'store/src/sqlite/core.ts',
+      piece: 'WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0',
+      becomes: 'WHERE id = ? AND ? IS NOT NULL AND ? IS NOT NULL AND parked = 0',
+    },
+  ],
+};
+
+/** @throws Error for a name that is none, and while loading when a piece is not in its file exactly once */
+export function mutate(name: string): void {
+  const edits = MUTATIONS[name];
+  if (edits === undefined) throw new Error(`There is no mutation ${name}; there are ${Object.keys(MUTATIONS).join(', ')}.`);
+  const missing = new Set(edits);
+  registerHooks({
+    load(url, context, next) {
+      const mine = edits.filter(({ file }) => url.endsWith(`/packages/${file}`));
+      const loaded = next(url, context);
+      if (mine.length === 0) return loaded;
+      const text = loaded.source ?? '';
+      let source = typeof text === 'string' ? text : Buffer.from(text as Uint8Array).toString();
+      for (const edit of mine) {
+        const parts = source.split(edit.piece);
+        if (parts.length !== 2)
+          throw new Error(`${edit.file} has ${parts.length - 1} times what the mutation ${name} replaces: ${edit.piece}`);
+        source = parts.join(edit.becomes);
+        missing.delete(edit);
+      }
+      return { ...loaded, source };
+    },
+  });
+  process.on('exit', () => {
+    if (missing.size === 0) return;
+    console.error(`The mutation ${name} was never put in.`);
+    process.exitCode = 2;
+  });
+}

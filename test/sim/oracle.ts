@@ -1,0 +1,375 @@
+/**
+ * What must hold in a simulated world, whatever befalls it: invariants 4 to 11 of DESIGN 3. It keeps a book of its own of what
+ * is durable, from the writes as they take effect, and holds every effect, crank, receipt and outcome against it.
+ */
+import type { Decision } from '@corral/protocol/decision';
+import type { Delivery, Result } from '@corral/protocol/delivery';
+import type { Effect } from '@corral/protocol/effect';
+import type { Grant } from '@corral/protocol/grant';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Commit, StoredRun } from '@corral/protocol/store';
+import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/tool';
+import { granted, isWithin, spawned, used } from './authority.ts';
+import { Book, type Known, type KnownCall } from './book.ts';
+import { judgeEnd } from './endings.ts';
+import type { Body } from './guest.ts';
+
+/** How late a timer may fire that nothing keeps. */
+const LATE_MS = 1_500;
+
+export class Oracle extends Book {
+  /** From when on nothing goes wrong, in milliseconds since 1970. */
+  calmFrom = Number.POSITIVE_INFINITY;
+  /** Runs of which an operator has a receipt. */
+  readonly killed = new Set<RunId>();
+  readonly paused = new Set<RunId>();
+  /** Admissions that were acknowledged. */
+  readonly accepted = new Set<RunId>();
+  /** Runs whose end somebody waits to be told. */
+  readonly waiting = new Map<RunId, number>();
+  /** Calls as they reached their tools, by idempotency key. */
+  readonly #left = new Map<string, { times: number; readonly input: string }>();
+
+  // What operators and cells report
+
+  asks(what: 'kill' | 'cancel', run: RunId): void {
+    (what === 'kill' ? this.killAsked : this.cancelAsked).add(run);
+  }
+
+  /** A receipt says that the run is dead; its descendants are too. */
+  hasKilled(run: RunId): void {
+    this.killed.add(run);
+    const known = this.runs.get(run);
+    this.must(known?.outcome !== undefined, () => `8: there is a receipt for the kill of ${run}, which has not ended in the store`);
+  }
+
+  dying(runs: readonly string[]): void {
+    this.deaths += 1;
+    for (const run of runs) this.blamed.add(run as RunId);
+  }
+
+  excuse(run: string, why: string): void {
+    const excuses = this.excused.get(run as RunId) ?? new Set();
+    this.excused.set(run as RunId, excuses.add(why));
+  }
+
+  /** Somebody who waits for a run is told its outcome. */
+  told(run: RunId, outcome: Outcome): void {
+    this.waiting.delete(run);
+    const known = this.runs.get(run);
+    this.must(
+      JSON.stringify(known?.outcome) === JSON.stringify(outcome),
+      () => `7: whoever waits for ${run} was told ${JSON.stringify(outcome)}; the store says ${JSON.stringify(known?.outcome)}`,
+    );
+  }
+
+  /** A crank begins in a cell. */
+  cranking(run: RunId, delivery: Delivery): void {
+    const known = this.runs.get(run);
+    this.must(known !== undefined, () => `4: ${run} cranks before it is durable`);
+    this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
+    this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
+    if (delivery.kind === 'message') this.#wasSent(run, delivery.body as unknown as Body);
+    if (delivery.kind === 'timer')
+      this.must(known?.timers.has(delivery.id) === true, () => `4: timer ${delivery.id} of ${run} fires before it is durable`);
+  }
+
+  /** A call reaches its tool. */
+  invoked(tool: Tool, call: ToolCall): void {
+    const { idempotency_key: key, run } = call;
+    const id = Number(key.slice(key.lastIndexOf(':') + 1));
+    const known = this.runs.get(run);
+    const recorded = known?.calls.get(id);
+    this.must(!this.#isDead(run), () => `8: ${tool.name} is called for ${run} after the receipt of its kill`);
+    this.must(known?.outcome === undefined, () => `8: ${tool.name} is called for ${run}, which has ended`);
+    if (!mayStartEarly(tool.annotations)) {
+      this.must(recorded !== undefined, () => `4: call ${id} of ${run} to ${tool.name} left before its crank was durable`);
+      this.must(recorded?.decision.verdict !== 'deny', () => `4: call ${id} of ${run} to ${tool.name} left although it was denied`);
+      this.must(recorded?.decision.tool === tool.name, () => `11: call ${id} of ${run} went to ${tool.name}`);
+    }
+    const input = JSON.stringify(call.input);
+    const left = this.#left.get(key);
+    if (left === undefined) this.#left.set(key, { times: 1, input });
+    else {
+      left.times += 1;
+      // What started early may never have been recorded, and its crank made again with something else to do.
+      if (!mayStartEarly(tool.annotations))
+        this.must(left.input === input, () => `7: ${key} left twice, once with ${left.input} and once with ${input}`);
+    }
+    if (mayRepeat(tool.annotations) || recorded === undefined) return;
+    const times = this.#left.get(key)?.times ?? 0;
+    this.must(times <= recorded.mayLeave, () => `7: ${key} left ${times} times for ${tool.name}, which must not be repeated`);
+  }
+
+  // What takes effect in the store
+
+  before(op: string, args: readonly unknown[]): (value: unknown) => void {
+    switch (op) {
+      case 'admit': {
+        const [record, grants, claim] = args as [RunRecord, readonly Grant[], boolean];
+        return () => {
+          this.admitted(record, claim);
+          for (const grant of grants) this.grants.set(grant.id, grant);
+        };
+      }
+      case 'claim':
+        return (value) => this.#claimed(value as StoredRun | undefined);
+      case 'park':
+        return this.#parking(args as [RunId, number, number]);
+      case 'quarantine':
+        return () => this.#quarantined(args[0] as RunId, String(args[1]));
+      case 'bury':
+        return () => {
+          const known = this.runs.get(args[0] as RunId);
+          this.must(
+            known !== undefined && this.quarantined.has(known.record.id),
+            () => `8: ${String(args[0])} is buried though it can be read`,
+          );
+          if (known !== undefined) known.outcome = args[1] as Outcome;
+        };
+      case 'commit':
+        return () => this.#committed(args[0] as Commit);
+      default:
+        return () => undefined;
+    }
+  }
+
+  /** Nothing is ever damaged here; but a run that is at work whenever its host dies comes under suspicion. */
+  #quarantined(run: RunId, reason: string): void {
+    this.must(reason.includes('hosts in a row died') && this.hostsLost >= 3, () => `7: ${run} is quarantined: ${reason}`);
+    this.quarantined.add(run);
+    const known = this.runs.get(run);
+    if (known === undefined) return;
+    known.parked = true;
+    known.control = 'quarantined';
+  }
+
+  #claimed(stored: StoredRun | undefined): void {
+    const known = stored && this.runs.get(stored.record.id);
+    if (stored === undefined || known === undefined || known.outcome !== undefined) return;
+    this.must(stored.epoch > known.epoch, () => `6: a claim of ${stored.record.id} gave epoch ${stored.epoch} after ${known.epoch}`);
+    known.epoch = stored.epoch;
+    known.parked = false;
+  }
+
+  #parking([run, epoch, inbox]: [RunId, number, number]): (parked: unknown) => void {
+    const stored = this.core.run(run);
+    return (parked) => {
+      const known = this.runs.get(run);
+      if (parked !== true || stored === undefined || known === undefined) return;
+      this.must(stored.epoch === epoch, () => `6: ${run} was parked under epoch ${epoch}, and is held under ${stored.epoch}`);
+      this.must(
+        stored.inbox === inbox,
+        () => `6: ${run} was parked by one who had seen inbox item ${inbox}; the last one is ${stored.inbox}`,
+      );
+      known.parked = true;
+    };
+  }
+
+  #committed(commit: Commit): void {
+    const { run, epoch, entry, status } = commit;
+    const known = this.runs.get(run);
+    if (known === undefined) return this.broken(`6: a commit of ${run}, which nobody admitted`);
+    const where = `entry ${entry.seq} of ${run}`;
+    this.must(epoch === known.epoch, () => `6: ${where} was accepted under epoch ${epoch}; the run is held under ${known.epoch}`);
+    this.must(entry.seq === known.seq + 1, () => `6: ${where} follows entry ${known.seq}`);
+    this.must(!known.parked, () => `6: ${where} was accepted while the run is parked`);
+    this.must(known.outcome === undefined, () => `6: ${where} was accepted after the run had ended`);
+    known.seq = entry.seq;
+    this.must(
+      !this.#isDead(run) || (entry.event?.kind === 'ended' && entry.effects === undefined),
+      () => `8: ${where} came after the receipt of its kill`,
+    );
+
+    for (const { to, delivery } of commit.outbox) {
+      if (delivery.kind !== 'message') continue;
+      const { from, id } = delivery.body as unknown as Body;
+      this.sent.set(`${from}#${id}`, to);
+    }
+    for (const grant of commit.grants) granted(this, grant);
+    for (const record of commit.spawned) spawned(this, record);
+    if (entry.effects !== undefined && entry.delivery !== undefined) this.#cranked(known, commit, entry.delivery, entry.effects, where);
+    const { event } = entry;
+    if (event?.kind === 'control') {
+      known.control = event.control;
+      if (event.control === 'paused') known.pausedAt ??= entry.at;
+      else if (known.pausedAt !== undefined) {
+        known.paused_ms += entry.at - known.pausedAt;
+        known.pausedAt = undefined;
+      }
+    } else if (event?.kind === 'cancel') known.cancelled = true;
+    else if (event?.kind === 'unknown') this.#unknown(known, event.id, event.tell, where);
+    else if (event?.kind === 'resolved') {
+      const call = known.calls.get(event.id);
+      this.must(call?.unknown === true, () => `7: ${where} resolves call ${event.id}, which is not unknown`);
+      if (call !== undefined) {
+        call.unknown = false;
+        if (event.how === 'retry') call.mayLeave += 1;
+        else call.settled = true;
+      }
+    } else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
+    if (status.outcome !== undefined) judgeEnd(this, known, status.outcome, commit);
+  }
+
+  #cranked(known: Known, commit: Commit, deliveryText: string, effectsText: string, where: string): void {
+    const { entry } = commit;
+    const { record } = known;
+    this.must(known.control === 'none', () => `9: ${where} is a crank, and the run is ${known.control}`);
+    const delivery = JSON.parse(deliveryText) as Delivery;
+    known.began ??= delivery.at;
+    known.spent.cpu_ms += entry.cpu_us / 1000;
+    this.#given(known, delivery, commit.consumed, where);
+    const byId = new Map(entry.decisions.map((decision) => [decision.id, decision]));
+    for (const effect of JSON.parse(effectsText) as Effect[]) {
+      const decision = 'id' in effect ? byId.get(effect.id) : undefined;
+      if (effect.kind === 'finish') known.finished = effect;
+      if (effect.kind === 'abort') {
+        const timer = known.timers.get(effect.id);
+        if (timer !== undefined) timer.over = true;
+        continue;
+      }
+      if (decision === undefined || decision.verdict !== 'allow') {
+        // A denied call has its answer in its decision.
+        if (effect.kind === 'call' && decision !== undefined) known.calls.set(effect.id, this.#call(decision, effect.input));
+        continue;
+      }
+      if (effect.kind === 'call') {
+        known.calls.set(effect.id, this.#call(decision, effect.input));
+        known.spent.calls += 1;
+        used(this, decision, record.id, (effect.input as { n: number }).n, where);
+      } else if (effect.kind === 'send') {
+        const target = this.grants.get(decision.grant as GrantId)?.target;
+        if (target?.kind === 'mailbox') known.sends.set(effect.id, target.run);
+        known.spent.messages += 1;
+        used(this, decision, record.id, undefined, where);
+      } else if (effect.kind === 'spawn') {
+        known.children.set(effect.id, { run: decision.child as RunId, told: false });
+        known.spent.children += 1;
+      } else if (effect.kind === 'timer') known.timers.set(effect.id, { due: decision.due as number, over: false });
+    }
+    for (const one of this.lineage(known)) isWithin(this, one, where);
+  }
+
+  #call(decision: Decision, input: unknown): KnownCall {
+    return { decision, n: (input as { n: number }).n, answered: false, unknown: false, settled: false, mayLeave: 1 };
+  }
+
+  /** What a crank was given must be true, and given for the first time. */
+  #given(known: Known, delivery: Delivery, consumed: number | undefined, where: string): void {
+    const run = known.record.id;
+    if (consumed !== undefined) {
+      this.must(!known.taken.has(consumed), () => `7: ${where} takes inbox item ${consumed} a second time`);
+      known.taken.add(consumed);
+    }
+    switch (delivery.kind) {
+      case 'reply':
+        for (const result of delivery.results) this.#answered(known, result, where);
+        return;
+      case 'message': {
+        const body = delivery.body as unknown as Body;
+        this.#wasSent(run, body);
+        const name = `${body.from}#${body.id}`;
+        this.must(!known.given.has(name), () => `7: ${where} is given message ${name} a second time`);
+        this.must(consumed !== undefined, () => `7: ${where} is given message ${name}, and leaves it in the inbox`);
+        known.given.add(name);
+        return;
+      }
+      case 'timer': {
+        const timer = known.timers.get(delivery.id);
+        this.must(
+          timer !== undefined && delivery.at >= timer.due,
+          () => `7: ${where}: timer ${delivery.id} fires at ${delivery.at}; it is due at ${timer?.due}`,
+        );
+        if (timer === undefined) return;
+        timer.over = true;
+        const late = delivery.at - timer.due;
+        // Once nothing goes wrong any more, nothing keeps it either.
+        this.must(
+          timer.due < this.calmFrom || late < LATE_MS || known.paused_ms > 0,
+          () => `7: ${where}: timer ${delivery.id} fires ${late} ms after it was due`,
+        );
+        return;
+      }
+      case 'child_ended': {
+        const child = known.children.get(delivery.id);
+        if (delivery.run === undefined) return;
+        const its = this.runs.get(delivery.run);
+        this.must(
+          child?.run === delivery.run && !child.told,
+          () => `7: ${where}: the end of child ${delivery.id} is told twice, or there is none`,
+        );
+        this.must(
+          JSON.stringify(its?.outcome) === JSON.stringify(delivery.outcome),
+          () => `7: ${where} says child ${delivery.run} ended as ${delivery.outcome.kind}; the store says ${its?.outcome?.kind}`,
+        );
+        if (child !== undefined) child.told = true;
+        return;
+      }
+      case 'cancel':
+        this.must(known.cancelled && !known.cancelledTold, () => `7: ${where} is a cancel nobody asked for`);
+        known.cancelledTold = true;
+        return;
+      case 'start':
+        return;
+    }
+  }
+
+  /** No answer is made up: an acknowledgement means that it happened, a refusal that it did not. */
+  #answered(known: Known, result: Result, where: string): void {
+    const run = known.record.id;
+    if (known.sends.has(result.id)) {
+      known.sends.delete(result.id);
+      return;
+    }
+    const call = known.calls.get(result.id);
+    if (call === undefined) return;
+    const key = `${run}:${result.id}`;
+    this.must(!call.answered, () => `7: ${where} answers call ${result.id} a second time`);
+    call.answered = true;
+    const { tool } = call.decision;
+    const code = 'error' in result ? result.error.code : undefined;
+    if (call.decision.verdict === 'deny') {
+      this.must(
+        code === call.decision.code,
+        () => `4: ${where}: call ${result.id} was denied as ${call.decision.code} and answered with ${code ?? 'a value'}`,
+      );
+      return;
+    }
+    if ('value' in result) {
+      const { receipt } = (result.value ?? {}) as { receipt?: string };
+      this.must(
+        call.settled || (receipt === key && this.powers.acts.has(key)),
+        () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
+      );
+    } else if (code === 'CORRAL_TOOL_FAILED') {
+      const repeats = tool !== 'pay';
+      this.must(
+        repeats || !this.powers.acts.has(key),
+        () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`,
+      );
+    } else {
+      const honest = code === 'CORRAL_TIMED_OUT' || code === 'CORRAL_UNKNOWN_RESULT';
+      this.must(honest, () => `4: ${where}: call ${result.id} was allowed and answered with ${code}`);
+    }
+  }
+
+  #unknown(known: Known, id: number, tell: boolean, where: string): void {
+    const call = known.calls.get(id);
+    this.must(call !== undefined && !call.answered, () => `7: ${where} calls the result of ${id} unknown, which it is not`);
+    this.must(call?.decision.tool === 'pay', () => `7: ${where} calls the result of ${id} unknown; ${call?.decision.tool} may be repeated`);
+    if (call === undefined) return;
+    if (tell) call.settled = true;
+    else call.unknown = true;
+  }
+
+  #wasSent(to: RunId, { from, id }: Body): void {
+    this.must(this.sent.get(`${from}#${id}`) === to, () => `4: message ${from}#${id} reaches ${to} before it is durable`);
+  }
+
+  #isDead(run: RunId): boolean {
+    const known = this.runs.get(run);
+    return known !== undefined && [...this.lineage(known)].some(({ record }) => this.killed.has(record.id));
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The tools of a simulated world, and the outside world itself: a ledger to which acts are only ever added. A tool may take
+ * long, fail, act and be lost, be lost before it acts, or never answer; and what a dead host had asked of it may still happen.
+ */
+import * as z from 'zod';
+import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/tool';
+import type { Dice } from './dice.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface PowersObserver {
+  readonly invoked: (tool: Tool, call: ToolCall) => void;
+}
+
+const TOOLS = {
+  /** May start early. */
+  read: { readOnly: true, idempotent: true, openWorld: false },
+  fetch: { readOnly: true, idempotent: true, openWorld: true },
+  put: { readOnly: false, idempotent: true },
+  think: { readOnly: false, idempotent: false, repeatable: true, openWorld: true },
+  /** Never twice. */
+  pay: { readOnly: false, idempotent: false, destructive: true, openWorld: true },
+} as const satisfies Record<string, Partial<ToolAnnotations>>;
+export type ToolKind = keyof typeof TOOLS;
+export const TOOL_KINDS = Object.keys(TOOLS) as ToolKind[];
+
+const Input = z.strictObject({ n: z.number() });
+
+export interface PowersTemper {
+  readonly failing: number;
+  readonly losing: number;
+  readonly hanging: number;
+  readonly slow: number;
+}
+
+export class Powers {
+  /** Receipts by idempotency key: a tool that is idempotent acts once for each. */
+  readonly acts = new Map<string, { readonly tool: string; readonly n: number; times: number }>();
+  readonly #timeline: Timeline;
+  readonly #dice: Dice;
+  readonly #observer: PowersObserver;
+  readonly #temper: PowersTemper;
+  /** Nothing goes wrong any more. */
+  calm = false;
+  /** Calls that may still be answered. */
+  underway = 0;
+  /** Calls whose result is lost, or was never going to come. */
+  readonly lost = new Set<string>();
+
+  constructor(timeline: Timeline, dice: Dice, observer: PowersObserver, temper: PowersTemper) {
+    this.#timeline = timeline;
+    this.#dice = dice;
+    this.#observer = observer;
+    this.#temper = temper;
+  }
+
+  /** The tools as one host has them; a dead host hears nothing more of them. */
+  tools(alive: () => boolean): readonly Tool[] {
+    return TOOL_KINDS.map((name): Tool => {
+      const tool: Tool = {
+        name,
+        description: name,
+        input: Input,
+        output: z.unknown(),
+        annotations: {
+          destructive: false,
+          openWorld: false,
+          repeatable: false,
+          returns: 'trusted',
+          ...TOOLS[name],
+        },
+        timeout_ms: 1_500,
+        invoke: (call) => this.#invoke(tool, call, alive),
+      };
+      return tool;
+    });
+  }
+
+  #invoke(tool: Tool, call: ToolCall, alive: () => boolean): Promise<ToolResult> {
+    this.#observer.invoked(tool, call);
+    const dice = this.#dice;
+    const { failing, losing, hanging, slow } = this.#temper;
+    const fate = this.calm ? 1 : dice.next();
+    const took = dice.chance(slow) ? dice.spread(20, 3_000) : dice.spread(0.05, 20);
+    const actsAt = took * dice.next();
+    const goesOn = dice.chance(0.5);
+    const key = call.idempotency_key;
+    this.underway += 1;
+    return new Promise((resolve) => {
+      let over = false;
+      const answer = (result: ToolResult) => {
+        if (over) return;
+        over = true;
+        this.underway -= 1;
+        if (alive()) resolve(result);
+      };
+      const at = (ms: number, then: () => void) =>
+        this.#timeline.after(ms, () => {
+          if (!alive() && !goesOn) answer({ kind: 'unknown', message: 'gone' });
+          else if (!over) then();
+        });
+      if (fate < failing) {
+        at(took, () => answer({ kind: 'failed', message: 'it did not want to' }));
+        return;
+      }
+      if (fate < failing + losing) {
+        const acts = fate < failing + losing / 2;
+        this.lost.add(key);
+        if (acts) at(actsAt, () => this.#act(tool, call));
+        at(took, () => answer({ kind: 'unknown', message: 'the tool was lost' }));
+        return;
+      }
+      if (fate < failing + losing + hanging) {
+        this.lost.add(key);
+        if (dice.chance(0.5)) at(actsAt, () => this.#act(tool, call));
+        at(10_000, () => answer({ kind: 'unknown', message: 'nobody waits any more' }));
+        return;
+      }
+      at(actsAt, () => {
+        // Told in time that nobody wants it any more, a tool may let it be.
+        if (call.signal.aborted && goesOn) {
+          answer({ kind: 'failed', message: 'it was called off' });
+          return;
+        }
+        const receipt = this.#act(tool, call);
+        at(took - actsAt, () => answer({ kind: 'ok', value: { receipt } }));
+      });
+    });
+  }
+
+  #act(tool: Tool, { idempotency_key: key, input }: ToolCall): string {
+    const { n } = input as { n: number };
+    const act = this.acts.get(key);
+    if (act === undefined) this.acts.set(key, { tool: tool.name, n, times: 1 });
+    else if (!tool.annotations.idempotent) act.times += 1;
+    return key;
+  }
+}

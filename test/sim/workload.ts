@@ -1,0 +1,130 @@
+/** What the agents of a simulated world do: programs made up from a seed, of everything an agent can ask for. */
+import type { Budget } from '@corral/protocol/manifest';
+import type { Dice } from './dice.ts';
+import type { Program, Step } from './guest.ts';
+import { TOOL_KINDS } from './powers.ts';
+
+export const SOURCE = '// a simulated bundle';
+
+const tools = (...names: readonly string[]) => Object.fromEntries(names.map((name) => [name, `tool:${name}`]));
+const manifest = (name: string, uses: Record<string, string>, spawns: string[], on_unknown: 'wait' | 'tell') => ({
+  name,
+  purpose: 'simulated',
+  image: 'base',
+  uses,
+  spawns,
+  input: null,
+  output: null,
+  ceilings: { crank_cpu_ms: 100 },
+  budget: {},
+  on_unknown,
+});
+
+export const MANIFESTS = [
+  manifest('root', tools(...TOOL_KINDS), ['node', 'leaf'], 'wait'),
+  manifest('teller', tools(...TOOL_KINDS), ['node', 'leaf'], 'tell'),
+  manifest('node', { ...tools('put', 'pay'), boss: 'mailbox' }, ['leaf'], 'wait'),
+  manifest('leaf', { ...tools('put', 'pay'), boss: 'mailbox' }, [], 'tell'),
+];
+
+export interface Job {
+  readonly at: number;
+  readonly tenant: string;
+  readonly agent: 'root' | 'teller';
+  readonly program: Program;
+  readonly budget: Budget;
+  readonly wall_ms: number | undefined;
+}
+
+export interface WorkTemper {
+  /** Odds that a program does something it is ended for. */
+  readonly wicked: number;
+  readonly long: number;
+  /** Odds that a purse is small. */
+  readonly poor: number;
+}
+
+export function jobs(dice: Dice, temper: WorkTemper, count: number, within_ms: number): readonly Job[] {
+  return Array.from({ length: count }, () => ({
+    at: dice.between(0, within_ms),
+    tenant: dice.pick(['red', 'red', 'blue']),
+    agent: dice.pick(['root', 'teller']),
+    program: program(dice, temper, TOOL_KINDS, ['node', 'leaf'], 0),
+    budget: dice.chance(temper.poor) ? { calls: dice.below(12), messages: dice.below(8), children: dice.below(4) } : {},
+    wall_ms: dice.chance(0.1) ? Math.round(dice.spread(500, 10_000)) : undefined,
+  }));
+}
+
+function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns: readonly string[], expects: number): Program {
+  const steps: Step[] = [];
+  /** Messages that its children will send it. */
+  let due = 0;
+  const children: string[] = [];
+  const size = 1 + dice.below(6);
+  for (let i = 0; i < size; i++) {
+    const roll = dice.next();
+    if (roll < 0.3) steps.push(call(dice, caps));
+    else if (roll < 0.42) steps.push({ do: 'all', steps: Array.from({ length: 1 + dice.below(4) }, () => some(dice, caps)) });
+    else if (roll < 0.48) steps.push({ do: 'race', call: call(dice, caps), ms: Math.round(dice.spread(0.5, 100)) });
+    else if (roll < 0.6) steps.push(sleep(dice));
+    else if (roll < 0.72 && spawns.length > 0) {
+      const as = `kid${children.length}`;
+      const agent = dice.pick(spawns);
+      const [up, down] = [dice.below(4), dice.below(3)];
+      due += up;
+      children.push(as);
+      const child = program(dice, temper, ['put', 'pay'], agent === 'node' ? ['leaf'] : [], down);
+      const at = dice.below(child.steps.length + 1);
+      const sends: Step[] = up === 0 ? [] : [{ do: 'send', to: 'boss', times: up }];
+      steps.push({
+        do: 'spawn',
+        as,
+        agent,
+        program: { ...child, steps: [...child.steps.slice(0, at), ...sends, ...child.steps.slice(at)] },
+        caps: { put: narrowed(dice, 'put'), pay: narrowed(dice, 'pay'), boss: { from: 'self' } },
+        budget: dice.chance(temper.poor)
+          ? { calls: dice.below(6), messages: dice.below(6), ...(agent === 'node' ? { children: dice.below(3) } : {}) }
+          : agent === 'node'
+            ? { children: 2, calls: 20, messages: 20 }
+            : {},
+      });
+      if (down > 0) {
+        if (dice.chance(0.5)) steps.push(some(dice, caps));
+        steps.push({ do: 'send', to: as, times: down });
+      }
+    } else if (roll < 0.78) {
+      steps.push({ do: 'send', to: 'self', times: 1 });
+      due += 1;
+    } else if (roll < 0.86) steps.push({ do: 'checkpoint' });
+    else if (roll < 0.92) steps.push({ do: 'say' });
+    else if (roll < 0.92 + 0.08 * temper.long) steps.push({ do: 'spin', ms: dice.spread(1, 90) });
+    if (dice.chance(temper.wicked))
+      steps.push(dice.pick<Step>([{ do: 'throw' }, { do: 'fault', fault: 'memory' }, { do: 'spin', ms: 5_000 }]));
+  }
+  if (expects > 0) steps.splice(dice.below(steps.length + 1), 0, { do: 'receive', times: expects });
+  if (due > 0) steps.push({ do: 'receive', times: due });
+  for (const as of children) if (dice.chance(0.8)) steps.push({ do: 'join', as });
+  if (dice.chance(0.3)) steps.push({ do: 'checkpoint' }, call(dice, caps));
+  // Some end with a call under way that they no longer wait for.
+  if (dice.chance(0.2)) steps.push({ do: 'race', call: call(dice, caps), ms: 1 });
+  // Whatever is left in the purse is spent.
+  if (dice.chance(temper.poor)) steps.push({ do: 'all', steps: Array.from({ length: 10 }, () => call(dice, caps)) });
+  return { steps, obeys: dice.chance(0.5) };
+}
+
+const call = (dice: Dice, caps: readonly string[]): Step & { readonly do: 'call' } => ({
+  do: 'call',
+  cap: dice.pick(caps),
+  n: dice.below(10),
+  ...(dice.chance(0.1) ? { timeout_ms: 1 + dice.below(50) } : {}),
+});
+const sleep = (dice: Dice): Step => ({
+  do: 'sleep',
+  ms: Math.round(dice.chance(0.2) ? dice.spread(3_000, 10_000) : dice.spread(1, 3_000)),
+});
+const some = (dice: Dice, caps: readonly string[]): Step => (dice.chance(0.7) ? call(dice, caps) : sleep(dice));
+const narrowed = (dice: Dice, from: string) => ({
+  from,
+  ...(dice.chance(0.2) ? { max: dice.below(10) } : {}),
+  ...(dice.chance(0.3) ? { uses: 1 + dice.below(4) } : {}),
+});
