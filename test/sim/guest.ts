@@ -118,6 +118,8 @@ export class Guest {
         this.#fired.add(delivery.id);
         if (this.#open.get(delivery.id) === 'timer') this.#open.delete(delivery.id);
         return;
+      case 'notice':
+        return;
       case 'child_ended':
         this.#ended(delivery);
         return;

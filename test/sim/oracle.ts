@@ -264,6 +264,8 @@ export class Oracle extends Book {
       known.taken.add(consumed);
     }
     switch (delivery.kind) {
+      case 'notice':
+        return;
       case 'reply':
         for (const result of delivery.results) this.#answered(known, result, where);
         return;

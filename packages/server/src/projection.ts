@@ -226,6 +226,7 @@ export class Projection {
         });
         return;
       case 'parked':
+      case 'step':
       case 'revoked':
       case 'answered':
       case 'hopeless':

@@ -5,7 +5,9 @@ import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
 import type { Quarantine } from '@corral/protocol/store';
+import type { Cell } from './cells/cell.ts';
 import type { Run } from './runs/run.ts';
+import type { Stage } from './stage.ts';
 
 export interface RunView {
   readonly id: RunId;
@@ -132,4 +134,17 @@ function waitingFor(run: Run): string {
       return waiting === 'resolution' ? `resolution of ${pending.tool}` : `tool:${pending.tool}`;
   }
   return waiting;
+}
+
+/** A process of a host. */
+export interface CellView {
+  readonly id: string;
+  readonly tenant: TenantId | undefined;
+  readonly ready: boolean;
+  readonly runs: number;
+  readonly pid: number | undefined;
+}
+
+export function cellViews(cells: Iterable<Cell>, stage: Stage): CellView[] {
+  return [...cells].map((cell) => ({ id: cell.id, tenant: cell.tenant, ready: cell.ready, runs: stage.load(cell), pid: cell.pid }));
 }

@@ -26,7 +26,7 @@ import { Seen } from './history.ts';
 import { fork, type ForkRequest } from './fork.ts';
 import { Life } from './life.ts';
 import { Loops, type LoopOptions } from './loops.ts';
-import { viewOf, type Observation, type RunView } from './observe.ts';
+import { cellViews, viewOf, type CellView, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
 import { Quarantines } from './quarantine.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
@@ -423,20 +423,8 @@ export class Supervisor {
   }
 
   /** The processes of this host. */
-  cells(): {
-    readonly id: string;
-    readonly tenant: TenantId | undefined;
-    readonly ready: boolean;
-    readonly runs: number;
-    readonly pid: number | undefined;
-  }[] {
-    return [...this.#pool.cells].map((cell) => ({
-      id: cell.id,
-      tenant: cell.tenant,
-      ready: cell.ready,
-      runs: this.#stage.load(cell),
-      pid: cell.pid,
-    }));
+  cells(): CellView[] {
+    return cellViews(this.#pool.cells, this.#stage);
   }
 
   /** CPU time that bringing runs back took this host, by tenant: it is the tenant's, as its cranks are. */

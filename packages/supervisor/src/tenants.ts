@@ -1,5 +1,6 @@
 /** What a host is told about each of its tenants. */
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import { DETECTORS } from '@corral/policy/detect/events';
 import type { Tool } from '@corral/protocol/tool';
 import type { LoopOptions } from './loops.ts';
 
@@ -18,5 +19,9 @@ export interface TenantOptions {
   readonly loops?: LoopOptions | false;
 }
 
-/** What holds where a tenant says nothing about loops. */
-export const WATCHED: LoopOptions = {};
+/**
+ * What holds where a tenant says nothing about loops: its runs are watched and told, and no more. To slow, pause and kill is a
+ * policy, and somebody must have wanted it.
+ */
+const TOLD = { slow: null, pause: null, kill: null };
+export const WATCHED: LoopOptions = { ladder: { detectors: Object.fromEntries(DETECTORS.map((name) => [name, TOLD])) } };

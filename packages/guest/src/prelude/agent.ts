@@ -1,6 +1,6 @@
 /** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
 import type { ChildEndedDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
-import type { AgentDefinition, Child, ChildEnd, Message, Notice, Schema, SpawnOptions } from '../sdk/types.ts';
+import type { AgentDefinition, Child, ChildEnd, Notice, Schema, SpawnOptions } from '../sdk/types.ts';
 import { AGENT } from '../sdk/types.ts';
 import { makeCaps, makeMailbox, slots } from './capabilities.ts';
 import { setTime } from './clock.ts';
