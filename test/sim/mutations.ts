@@ -18,7 +18,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       piece: 'if (call.early) this.#dispatcher.start(record, call);',
       becomes: 'this.#dispatcher.start(record, call);',
     },
-    { file: 'broker/src/broker.ts', piece: 'if (!call.early) this.#dispatcher.start(record, call);', becomes: '' },
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'if (!call.early && !this.#isFenced(ledger, call.id)) this.#dispatcher.start(record, call);',
+      becomes: '',
+    },
   ],
   /** The store takes what a stale owner appends. */
   'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'head.epoch !== epoch || ', becomes: '' }],

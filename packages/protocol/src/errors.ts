@@ -140,9 +140,9 @@ export const ERRORS = {
   },
   CORRAL_IDEMPOTENCY_MISMATCH: { audience: 'operator', hint: 'Use a new Idempotency-Key for another request.' },
   CORRAL_TENANT_UNKNOWN: { audience: 'operator', hint: 'Name the tenant in the configuration, or check its spelling.' },
-  CORRAL_VERSION_UNKNOWN: { audience: 'operator', hint: '`corral show AGENT` lists the versions and aliases there are.' },
-  CORRAL_TOKEN_UNKNOWN: { audience: 'operator', hint: '`corral token list` lists the tokens there are.' },
-  CORRAL_SCHEDULE_UNKNOWN: { audience: 'operator', hint: '`corral schedule list` lists the schedules there are.' },
+  CORRAL_VERSION_UNKNOWN: { audience: 'operator', hint: 'List the versions and aliases there are with `corral agents`.' },
+  CORRAL_TOKEN_UNKNOWN: { audience: 'operator', hint: 'List the tokens there are with `corral token list`.' },
+  CORRAL_SCHEDULE_UNKNOWN: { audience: 'operator', hint: 'List the schedules there are with `corral schedule list`.' },
   CORRAL_SCHEDULE_INVALID: { audience: 'operator', hint: 'Use a cron expression of five fields, such as `0 6 * * 1-5`.' },
   CORRAL_CONFIG_INVALID: { audience: 'operator', hint: 'Fix what it names, then `corral config check`.' },
   CORRAL_SECRET_MISSING: {

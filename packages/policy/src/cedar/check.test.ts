@@ -64,7 +64,7 @@ describe('policy check', () => {
       2,
       8,
       /untrusted/,
-      /untrusted_input/,
+      /did you mean/,
     ],
     [
       'an argument of another tool',
