@@ -15,14 +15,10 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'skip-embargo': [
     {
       file: 'broker/src/broker.ts',
-      piece: 'if (call.early) this.#dispatcher.start(record, call);',
-      becomes: 'this.#dispatcher.start(record, call);',
+      piece: 'if (call.early) this.#dispatcher.start(record, call, loops !== undefined);',
+      becomes: 'this.#dispatcher.start(record, call, loops !== undefined);',
     },
-    {
-      file: 'broker/src/broker.ts',
-      piece: 'if (!call.early && !this.#isFenced(ledger, call.id)) this.#dispatcher.start(record, call);',
-      becomes: '',
-    },
+    { file: 'broker/src/broker.ts', piece: 'if (!call.early && !this.#isFenced(ledger, call.id))', becomes: 'if (!call.early && false)' },
   ],
   /** The store takes what a stale owner appends. */
   'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'head.epoch !== epoch || ', becomes: '' }],
