@@ -351,6 +351,9 @@ export class Oracle extends Book {
         repeats || !this.powers.acts.has(key),
         () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`,
       );
+    } else if (code === 'CORRAL_TOOL_BUSY') {
+      // A circuit breaker kept it from leaving: then it must not have acted.
+      this.must(!this.powers.acts.has(key), () => `7: ${where}: call ${result.id} is said to have been kept back, and ${tool} has acted`);
     } else {
       const honest = code === 'CORRAL_TIMED_OUT' || code === 'CORRAL_UNKNOWN_RESULT';
       this.must(honest, () => `4: ${where}: call ${result.id} was allowed and answered with ${code}`);

@@ -99,7 +99,7 @@ const submitting = (async () => {
   for (let n = known.length; n < Number(wanted); n++) {
     const { id } = await supervisor.submit({ tenant: TENANT, version, input: { n }, principal: 'chaos' as PrincipalId });
     appendFileSync(submitted, `${id}\n`);
-    await new Promise((resolve) => setTimeout(resolve, 4));
+    await new Promise((resolve) => setTimeout(resolve, 40));
   }
 })();
 
