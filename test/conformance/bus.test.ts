@@ -418,3 +418,21 @@ describe('what a child that read a stranger’s mail answers', () => {
     expect(await ended).toMatchObject({ output: [expect.stringContaining('DE99') as string, 'CORRAL_APPROVAL_DENIED'] });
   });
 });
+
+test('a checkpoint gives nobody a fresh rate: what was called in the last minute still counts', async () => {
+  paid.length = 0;
+  const strict = SEASONED.replace('context.call.last_minute >= 30', 'context.call.last_minute >= 3');
+  expect(strict).not.toBe(SEASONED);
+  const w = await bus([mail('hello'), payments()], strict);
+  const outcome = await w.run(
+    `{ name: 'a', uses: { pay: 'tool:payments.send' }, async run({ input, caps, checkpoint, state }) {
+      const n = state?.n ?? 0;
+      const said = await caps.pay({ to: input.to, amount: 1 }).then(() => 'paid', (error) => error.code);
+      if (said === 'paid' && n < 9) await checkpoint({ n: n + 1 });
+      return [n, said];
+    } }`,
+    { to: 'DE02120300000000202051', task: 'pay DE02120300000000202051' },
+  );
+  expect(outcome).toEqual({ kind: 'completed', output: [3, 'CORRAL_DENIED'] });
+  expect(paid).toHaveLength(3);
+});

@@ -91,7 +91,7 @@ export class Guest {
     this.#take(delivery);
     while (!this.#over && this.#fault === undefined) {
       if (this.#cancelled && this.#program.obeys) {
-        this.#finish({ error: { code: 'CORRAL_ABORTED', message: 'asked to stop' } });
+        this.#finish({ error: { code: 'CORRAL_AGENT_THREW', message: 'asked to stop' } });
         break;
       }
       if (this.#until !== undefined && !this.#until()) break;

@@ -112,8 +112,8 @@ export class Broker {
   }
 
   /**
-   * Takes one crank through the bus. If it throws, the run must be ended: its ledger has only part of the crank. When it returns, the ledger has the crank and tools that may start early are on
-   * their way; everything else leaves once the commit is durable.
+   * Takes one crank through the bus. When it returns, the ledger has the crank and tools that may start early are on their way;
+   * everything else leaves once the commit is durable. If it throws, the run must be ended: its ledger has only part of the crank.
    * @returns the outcome, when the crank ended its run
    */
   crank(run: BusRun, crank: Crank): Outcome | undefined {

@@ -41,13 +41,15 @@ export interface Judgement {
 
 const MINUTE_MS = 60_000;
 const ORIGINS_SHOWN = 16;
-const subjects = new WeakMap<RunRecord, { readonly version: string; readonly subject: Subject }>();
+const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
 
-function subjectFor({ record, version }: Ledger, roles: readonly string[]): Subject {
+/** Made once a run, and again when it is upgraded or its principal's roles change under it. */
+function subjectFor({ record, version }: Ledger, held: readonly string[]): Subject {
   const known = subjects.get(record);
-  if (known?.version === version) return known.subject;
-  const subject = subjectOf({ tenant: record.tenant, agent: record.agent, version, person: record.principal, roles });
-  subjects.set(record, { version, subject });
+  const roles = held.join('\n');
+  if (known?.version === version && known.roles === roles) return known.subject;
+  const subject = subjectOf({ tenant: record.tenant, agent: record.agent, version, person: record.principal, roles: held });
+  subjects.set(record, { version, roles, subject });
   return subject;
 }
 

@@ -392,6 +392,8 @@ export class Ledger {
     this.caps.clear();
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
     this.nextCap = from.nextCap ?? this.record.caps.length;
+    this.calledAt.clear();
+    for (const [tool, times] of from.calledAt ?? []) this.calledAt.set(tool, [...times]);
     this.refusedFor.clear();
     for (const limit of from.refusedFor) this.refusedFor.add(limit);
   }

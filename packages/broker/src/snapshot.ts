@@ -31,6 +31,8 @@ export interface LedgerSnapshot {
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly nextCap?: number;
   readonly refusedFor: readonly string[];
+  /** When it called each tool, lately: a checkpoint gives nobody a fresh rate. Absent where no policy asks. */
+  readonly calledAt?: readonly (readonly [string, readonly number[]])[];
   /** What its detectors know; absent where nobody watches. */
   readonly loops?: SavedWatch;
 }
@@ -87,6 +89,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     caps: [...ledger.caps],
     nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
+    ...(ledger.calledAt.size === 0 ? {} : { calledAt: [...ledger.calledAt] }),
     ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
   };
 }

@@ -1,14 +1,11 @@
-/** Loads policies for a host embedded in this process: Cedar's engine, the tools it is to know, the default pack. */
-import { createHash } from 'node:crypto';
+/** Policies for a host embedded in this process: the default pack or a file, loaded as a server loads them. */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { catalog } from '@corral/policy/cedar/catalog';
-import { PolicyInForce } from '@corral/policy/cedar/in-force';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { split, type PolicySource } from '@corral/policy/cedar/source';
 import { CorralError } from '@corral/protocol/errors';
 import type { Tool } from '@corral/protocol/tool';
-import * as z from 'zod';
 
 const PACK = fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar'));
 
@@ -44,18 +41,6 @@ export async function policySource(named: string): Promise<PolicySource> {
 
 /** The engine is loaded here and not before: whoever has no policies does not wait for it. @throws CORRAL_POLICY_INVALID */
 export async function loadPolicies(tools: readonly Tool[], sources: readonly PolicySource[]): Promise<PolicyInForce> {
-  const engine = await import('@cedar-policy/cedar-wasm/nodejs');
-  return PolicyInForce.load({
-    engine,
-    catalog: catalog({
-      targets: tools.map(({ name, annotations, input }) => ({
-        kind: 'tool',
-        name,
-        annotations,
-        input: z.toJSONSchema(input, { io: 'input' }),
-      })),
-    }),
-    sources,
-    digest: (text) => `sha256:${createHash('sha256').update(text).digest('hex')}`,
-  });
+  const server = await import('@corral/server/config/policies');
+  return server.loadPolicies(sources, tools);
 }

@@ -70,7 +70,6 @@ export const ERRORS = {
     hint: 'The effect may or may not have happened; check before you repeat it.',
   },
   CORRAL_CHECKPOINT_BUSY: { audience: 'guest', hint: 'Await every call, timer and child first, then checkpoint.' },
-  CORRAL_ABORTED: { audience: 'guest', hint: 'The agent itself abandoned this call.' },
   CORRAL_RECIPIENT_ENDED: { audience: 'guest', class: 'Denied', hint: 'The run this message was for has ended.' },
   CORRAL_MAILBOX_FULL: { audience: 'guest', class: 'Denied', retryable: true, hint: 'The receiver is behind; wait for it.' },
 
@@ -179,7 +178,6 @@ export const ERRORS = {
   CORRAL_EPOCH_STALE: { audience: 'operator', hint: 'Another supervisor owns this run now; nothing needs doing.' },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },
-  CORRAL_RUNTIME: { audience: 'operator', hint: 'Run it with Node 24.12 or later, or 26, on a platform isolated-vm has binaries for.' },
   CORRAL_STOPPING: { audience: 'operator', retryable: true, hint: 'Corral is shutting down; try again once it is back.' },
   CORRAL_FRAME_INVALID: { audience: 'bug', hint: 'Report this with the log around it.' },
   CORRAL_INTERNAL: { audience: 'bug', hint: 'Report this with the log around it.' },

@@ -205,8 +205,11 @@ export class Life {
     const outcome = this.#options.broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us } satisfies Crank);
     if (outcome !== undefined) this.#close(run, outcome);
     else {
+      const checkpointed = run.ledger.segment_entries === 0;
+      // First, or a notice would be given to the isolate that the checkpoint left behind.
+      if (checkpointed) this.#beginSegment(run);
       this.#options.loops().cranked(run);
-      if (run.ledger.segment_entries === 0) this.#beginSegment(run);
+      if (checkpointed) this.#options.stage().wake(run);
       else void this.endIfStalled(run);
     }
   }
@@ -460,7 +463,6 @@ export class Life {
   #beginSegment(run: Run): void {
     this.#options.stage().unseat(run);
     run.queue.unshift({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
-    this.#options.stage().wake(run);
   }
 
   #ended(id: RunId, outcome: Outcome): void {
