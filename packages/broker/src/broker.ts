@@ -16,7 +16,9 @@ import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/pr
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { answerOf } from './answer.ts';
-import { decide, emptyBatch, exceeded, labelOf, untrusted, type Batch, type Cause, type Dispatch } from './decide.ts';
+import { emptyBatch, type Batch, type Cause, type Dispatch } from './decide/batch.ts';
+import { exceeded, labelOf, untrusted } from './decide/common.ts';
+import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
 import { judge, type Policies } from './judge.ts';

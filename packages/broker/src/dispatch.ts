@@ -12,7 +12,7 @@ import type { Result } from '@corral/protocol/delivery';
 import type { RunRecord } from '@corral/protocol/run';
 import { mayRepeat, type Tool, type ToolResult } from '@corral/protocol/tool';
 import { Breakers } from './breakers.ts';
-import type { Dispatch } from './decide.ts';
+import type { Dispatch } from './decide/batch.ts';
 
 export interface DispatchEvents {
   readonly onResult: (run: RunId, result: Result) => void;

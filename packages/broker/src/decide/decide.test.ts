@@ -4,7 +4,7 @@ import type { GrantId, RunId } from '@corral/protocol/ids';
 import { DEFAULT_BUDGET, DEFAULT_CEILINGS, MACHINE } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/run';
 import { decide } from './decide.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger } from '../ledger.ts';
 
 const record = {
   id: 'run_a' as RunId,

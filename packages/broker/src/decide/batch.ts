@@ -1,0 +1,110 @@
+/** What deciding a crank looks at, and what comes of it. */
+import type { Grants } from '@corral/policy/grants';
+import type { Decision } from '@corral/protocol/decision';
+import type { ErrorCode } from '@corral/protocol/errors';
+import type { Grant } from '@corral/protocol/grant';
+import type { GrantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { AgentVersion } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Random } from '@corral/protocol/ports';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Outgoing } from '@corral/protocol/store';
+import type { Tool } from '@corral/protocol/tool';
+import type { Policies } from '../judge.ts';
+
+/** What deciding may look at. */
+export interface DecideContext {
+  readonly now: number;
+  readonly random: Random;
+  readonly grants: Grants;
+  readonly tool: (name: string) => Tool | undefined;
+  /** Agents of the run's own bundle, by name. */
+  readonly agent: (name: string) => AgentVersion | undefined;
+  /** What the run's tenant has in force; undefined: grants alone decide. */
+  readonly policies: Policies | undefined;
+  readonly digest: (text: string) => string;
+}
+
+/** A call that may go out, with its arguments as the tool's schema gave them back. */
+export interface Dispatch {
+  readonly id: number;
+  readonly tool: Tool;
+  readonly input: Json;
+  readonly timeout_ms: number | undefined;
+  /** Attempts at most, as the agent asked for; undefined: as the tool's annotations have it. */
+  readonly attempts?: number | undefined;
+  /** It changes nothing in the outside world, so it need not wait for the commit. */
+  readonly early: boolean;
+}
+
+/** Everything that follows from the effects of one crank. */
+export interface Batch {
+  readonly decisions: Decision[];
+  readonly dispatches: Dispatch[];
+  readonly outbox: Outgoing[];
+  /** For each outgoing message, the effect it came from. */
+  readonly sentBy: number[];
+  readonly spawned: RunRecord[];
+  readonly grants: Grant[];
+  readonly counted: Set<GrantId>;
+  readonly timers: { id: number; due: number }[];
+  readonly timersDone: number[];
+  readonly aborts: number[];
+  /** What the run let go of. */
+  readonly disposed: GrantId[];
+  readonly emits: { event: string; data: Json }[];
+  readonly logs: { level: string; text: string }[];
+  /** What a denial means for the run, besides the denial. */
+  readonly consequences: { readonly kind: 'pause' | 'quarantine'; readonly rules: readonly string[] }[];
+  /** The run is over. Nothing of a crank that broke the rules of the bus leaves. */
+  outcome: Outcome | undefined;
+  /** The message that its sends answer, and whether the run changed something in between. */
+  cause: Cause | undefined;
+}
+
+export interface Cause {
+  readonly message: string;
+  readonly progress: boolean;
+}
+
+/** The run broke a rule that no SDK lets it break by accident. */
+export class Violation extends Error {
+  readonly outcome: Outcome;
+  constructor(code: ErrorCode, message: string) {
+    super(message);
+    this.outcome = { kind: 'failed', code, message };
+  }
+}
+
+/** A refusal that is told to the agent. */
+export class Refused extends Error {
+  readonly code: ErrorCode;
+  readonly limit: string | undefined;
+  readonly more: Partial<Decision>;
+  constructor(code: ErrorCode, message: string, limit?: string, more: Partial<Decision> = {}) {
+    super(message);
+    this.code = code;
+    this.limit = limit;
+    this.more = more;
+  }
+}
+
+export const emptyBatch = (): Batch => ({
+  decisions: [],
+  dispatches: [],
+  outbox: [],
+  sentBy: [],
+  spawned: [],
+  grants: [],
+  counted: new Set(),
+  timers: [],
+  timersDone: [],
+  aborts: [],
+  disposed: [],
+  emits: [],
+  logs: [],
+  consequences: [],
+  outcome: undefined,
+  cause: undefined,
+});

@@ -1,0 +1,86 @@
+/** Whether a tool may be called: the capability, its arguments, the purse, the grant, the policies, in this order. */
+import type { Decision } from '@corral/protocol/decision';
+import type { CallEffect } from '@corral/protocol/effect';
+import type { ToolName } from '@corral/protocol/ids';
+import { canonical, type Json } from '@corral/protocol/json';
+import { MACHINE } from '@corral/protocol/limits';
+import { mayStartEarly, type Tool } from '@corral/protocol/tool';
+import { judge, originsOf, type Policies } from '../judge.ts';
+import type { Ledger } from '../ledger.ts';
+import { Refused, type Batch, type DecideContext } from './batch.ts';
+import { afford, json, refuse, resolve, untrusted } from './common.ts';
+
+export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
+  const grant = resolve(ledger, effect.cap, context);
+  if (grant.target.kind !== 'tool') throw new Refused('CORRAL_ARGS_INVALID', 'A mailbox is sent to, not called.');
+  const tool = context.tool(grant.target.tool);
+  if (tool === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${grant.target.tool}.`);
+
+  const { ceilings } = ledger.record;
+  // What costs nothing to find out comes first.
+  if (ledger.inFlight >= ceilings.in_flight) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
+  }
+  const { value: given, bytes } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes);
+  const parsed = tool.input.safeParse(given);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const where = issue?.path.join('.') ?? '';
+    throw new Refused(
+      'CORRAL_ARGS_INVALID',
+      `${tool.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${issue?.message ?? 'they do not fit its schema'}.`,
+    );
+  }
+  // Predicates judge what the tool will see, not what was sent.
+  const input = parsed.data as Json;
+  const reserved = { calls: 1, bytes };
+  afford(ledger, reserved);
+  const use = { bytes, untrusted: untrusted(ledger), reads: tool.annotations.readOnly };
+  refuse(context.grants.check(grant.id, input, context.now, use));
+  const decision: Decision = { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
+  if (ledger.loops !== undefined) {
+    const { readOnly, resource } = tool.annotations;
+    Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
+  }
+  if (context.policies !== undefined) Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch));
+  for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
+  if (decision.verdict === 'ask') batch.timers.push({ id: effect.id, due: decision.expires_at as number });
+  else {
+    const { id, timeout_ms, retry } = effect;
+    batch.dispatches.push({ id, tool, input, timeout_ms, attempts: retry?.attempts, early: mayStartEarly(tool.annotations) });
+  }
+  return decision;
+}
+
+/** What the policies say of a call that its grant allows. @throws Refused when they deny it */
+function byPolicy(
+  ledger: Ledger,
+  tool: Tool,
+  input: Json,
+  bytes: number,
+  context: DecideContext,
+  policies: Policies,
+  batch: Batch,
+): Partial<Decision> {
+  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now);
+  const rules = verdict.reasons.map(({ policy }) => policy);
+  const common = {
+    tool: tool.name as ToolName,
+    policy: verdict.policy_version,
+    rules,
+    tool_facts: facts,
+    ...(flow === undefined ? {} : { unusual: [...flow.facts.unusual], origins: originsOf(flow) }),
+  };
+  if (verdict.decision === 'allow') {
+    policies.history.note(ledger.record, ledger.version, tool, input);
+    return common;
+  }
+  if (verdict.consequence === 'approval') {
+    const expires_at = context.now + MACHINE.approval_ms.default;
+    return { ...common, verdict: 'ask', quorum: verdict.quorum ?? 1, expires_at, digest: context.digest(canonical(input)) };
+  }
+  if (verdict.consequence === 'pause' || verdict.consequence === 'quarantine')
+    batch.consequences.push({ kind: verdict.consequence, rules });
+  const why = rules.length > 0 ? `by ${rules.join(', ')}` : (verdict.errors[0]?.message ?? 'since nothing permits it');
+  throw new Refused('CORRAL_DENIED', `${tool.name} was refused ${why}.`, undefined, common);
+}

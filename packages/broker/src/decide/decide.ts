@@ -1,0 +1,98 @@
+/**
+ * Resolve, validate, decide: what becomes of each effect of a crank. Synchronous and in memory (DESIGN 1.4). The ledger
+ * is taken along effect by effect, so that the second call of a crank already finds the purse without what the first took.
+ */
+import type { Decision } from '@corral/protocol/decision';
+import type { Effect } from '@corral/protocol/effect';
+import { MACHINE } from '@corral/protocol/limits';
+import { bounded } from '@corral/protocol/outcome';
+import type { Ledger } from '../ledger.ts';
+import { emptyBatch, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
+import { decideCall } from './call.ts';
+import { UNREAD_DEPTH, wasGiven, whole } from './common.ts';
+import { decideSend } from './send.ts';
+import { decideSpawn } from './spawn.ts';
+
+/** Decides a whole crank. The ledger has all of it when this returns. */
+export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext): Batch {
+  const batch = emptyBatch();
+  try {
+    for (const effect of effects) {
+      if (ledger.finished !== undefined || ledger.checkpointing !== undefined) {
+        const last = ledger.finished === undefined ? 'checkpoint' : 'finish';
+        throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after ${last}.`);
+      }
+      const decision = decideOne(ledger, seq, effect, context, batch);
+      if (decision !== undefined) batch.decisions.push(decision);
+      ledger.applyEffect(effect, decision);
+    }
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    for (const { grants = [] } of batch.outbox) for (const { id } of grants) context.grants.release(id);
+    return { ...emptyBatch(), decisions: batch.decisions, outcome: error.outcome };
+  }
+  return batch;
+}
+
+function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideContext, batch: Batch): Decision | undefined {
+  switch (effect.kind) {
+    case 'call':
+      return numbered(ledger, effect, () => decideCall(ledger, effect, context, batch));
+    case 'send':
+      return numbered(ledger, effect, () => decideSend(ledger, seq, effect, context, batch));
+    case 'spawn':
+      return numbered(ledger, effect, () => decideSpawn(ledger, effect, context, batch));
+    case 'timer':
+      return numbered(ledger, effect, () => {
+        const due = context.now + Math.min(effect.ms, MACHINE.timer_ms.max);
+        batch.timers.push({ id: effect.id, due });
+        return { id: effect.id, verdict: 'allow', due };
+      });
+    case 'abort':
+      if (ledger.pending.get(effect.id)?.kind === 'timer') batch.timersDone.push(effect.id);
+      else batch.aborts.push(effect.id);
+      return undefined;
+    case 'dispose': {
+      const id = ledger.caps.get(effect.cap);
+      if (id !== undefined) batch.disposed.push(id);
+      else if (!wasGiven(ledger, effect.cap))
+        throw new Violation('CORRAL_CAP_FORGED', `The run let go of capability ${effect.cap}, which it was never given.`);
+      return undefined;
+    }
+    case 'emit':
+      batch.emits.push({ event: effect.event, data: whole(ledger, effect.data, 'The data of an emit') });
+      return undefined;
+    case 'log':
+      batch.logs.push({ level: effect.level, text: effect.text });
+      return undefined;
+    case 'checkpoint':
+      whole(ledger, effect.state, 'The state of a checkpoint');
+      whole(ledger, effect.unread, 'The unread messages of a checkpoint', UNREAD_DEPTH);
+      if (ledger.pending.size > 0 || batch.dispatches.length > 0)
+        throw new Violation('CORRAL_EFFECT_INVALID', 'A checkpoint was made while something was under way.');
+      return undefined;
+    case 'finish':
+      whole(ledger, effect.output, 'The output');
+      return undefined;
+    case 'listen':
+      return undefined;
+  }
+}
+
+function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: string }, decideIt: () => Decision): Decision {
+  if (effect.id !== ledger.lastId + 1)
+    throw new Violation('CORRAL_EFFECT_INVALID', `A ${effect.kind} is numbered ${effect.id}; the next number is ${ledger.lastId + 1}.`);
+  try {
+    return decideIt();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return {
+      ...error.more,
+      id: effect.id,
+      verdict: 'deny',
+      code: error.code,
+      message: bounded(error.message),
+      ...(error.limit === undefined ? {} : { limit: error.limit }),
+    };
+  }
+}

@@ -1,0 +1,44 @@
+/** Whether a message may be sent, and what goes along with it. */
+import type { Decision } from '@corral/protocol/decision';
+import type { SendEffect } from '@corral/protocol/effect';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Ledger } from '../ledger.ts';
+import { carried, deriveAll } from '../slots.ts';
+import { Refused, type Batch, type DecideContext } from './batch.ts';
+import { afford, json, labelOf, refuse, resolve, slotsOf, untrusted } from './common.ts';
+
+export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: DecideContext, batch: Batch): Decision {
+  const grant = resolve(ledger, effect.cap, context);
+  if (grant.target.kind !== 'mailbox') throw new Refused('CORRAL_ARGS_INVALID', 'A tool is called, not sent to.');
+  const { record } = ledger;
+  const slots = slotsOf(ledger, effect.caps, context);
+  if (slots.length > MACHINE.message_slots.default)
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `A message carries at most ${MACHINE.message_slots.default} capabilities.`, 'capabilities');
+  const { value: body, bytes } = json(effect.body ?? null, 'The message', record.ceilings.message_bytes);
+  if (ledger.depth >= record.ceilings.message_depth) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `The message would be number ${ledger.depth + 1} of its causal chain.`, 'message_depth');
+  }
+  const reserved = { messages: 1, bytes };
+  afford(ledger, reserved);
+  refuse(context.grants.check(grant.id, body, context.now, { bytes, untrusted: untrusted(ledger), reads: false }));
+  const made = deriveAll(slots, grant.target.run, context);
+  if ('code' in made) throw new Refused(made.code, made.message);
+  // Held by the message until it has arrived.
+  for (const one of made) context.grants.add(one);
+  for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
+  batch.outbox.push({
+    to: grant.target.run,
+    key: `${seq}.${batch.outbox.length}`,
+    delivery: {
+      kind: 'message',
+      from: { run: record.id, agent: record.agent },
+      body,
+      ...(made.length === 0 ? {} : { caps: carried(slots, made) }),
+      depth: ledger.depth + 1,
+      ...labelOf(ledger),
+    },
+    ...(made.length === 0 ? {} : { grants: made }),
+  });
+  batch.sentBy.push(effect.id);
+  return { id: effect.id, verdict: 'allow', grant: grant.id, reserved };
+}
