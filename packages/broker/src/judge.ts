@@ -39,7 +39,6 @@ export interface Judgement {
   readonly facts: ToolFacts;
 }
 
-const MINUTE_MS = 60_000;
 const ORIGINS_SHOWN = 16;
 const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
 
@@ -89,7 +88,7 @@ export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Jso
       call: {
         bytes,
         first_use,
-        last_minute: (ledger.calledAt.get(tool.name) ?? []).filter((at) => now - at < MINUTE_MS).length,
+        last_minute: ledger.rates.lastMinute(tool.name, now),
         ...(amount === undefined ? {} : { amount }),
       },
       budget: {

@@ -18,6 +18,7 @@ import type { Label } from '@corral/protocol/label';
 import { deedOf } from '@corral/policy/flow/intent';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom } from './flow.ts';
+import { Rates } from './rates.ts';
 import { RunWatch } from './watch.ts';
 
 /** A call that waits for people to say whether it may be made. */
@@ -59,9 +60,6 @@ export type Pending =
 
 export type PendingCall = Extract<Pending, { kind: 'call' }>;
 
-/** Calls of one tool whose time is remembered. */
-const CALLS_KEPT = 256;
-
 export class Ledger {
   readonly record: RunRecord;
   readonly tracked: boolean;
@@ -91,8 +89,8 @@ export class Ledger {
   held: HoldReason | undefined;
   /** What is known of the flow of information; undefined where no policy asks for it. */
   flow: FlowRun | undefined;
-  /** When it called each tool, lately. */
-  readonly calledAt = new Map<string, number[]>();
+  /** How often it called each tool, lately. */
+  readonly rates = new Rates();
   /** What it runs now; an upgrade may have moved it from what it was admitted with. */
   bundle: Digest;
   version: Digest;
@@ -202,7 +200,7 @@ export class Ledger {
             grant: decision.grant as GrantId,
             facts: decision.tool_facts,
           };
-          this.#called(call.tool);
+          if (this.tracked) this.rates.called(call.tool, this.lastAt);
           if (decision.verdict === 'allow') {
             this.inFlight += 1;
             this.pending.set(effect.id, { kind: 'call', ...call, state: 'going', asked_at: 0 });
@@ -392,8 +390,7 @@ export class Ledger {
     this.caps.clear();
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
     this.nextCap = from.nextCap ?? this.record.caps.length;
-    this.calledAt.clear();
-    for (const [tool, times] of from.calledAt ?? []) this.calledAt.set(tool, [...times]);
+    this.rates.load(from.rates ?? []);
     this.refusedFor.clear();
     for (const limit of from.refusedFor) this.refusedFor.add(limit);
   }
@@ -452,14 +449,6 @@ export class Ledger {
     const { effect, returns, destinations, private_to } = facts;
     const flowTool = { name: tool, effect, destinations, deed: deedOf(tool) };
     this.flow.read({ call: id, tool: flowTool, returns, args: input, ...(private_to === undefined ? {} : { private_to }) }, value);
-  }
-
-  #called(tool: string): void {
-    if (!this.tracked) return;
-    const times = this.calledAt.get(tool) ?? [];
-    times.push(this.lastAt);
-    if (times.length > CALLS_KEPT) times.shift();
-    this.calledAt.set(tool, times);
   }
 
   /** What the run waits on, the gravest first (DESIGN 2). */

@@ -7,6 +7,7 @@ import type { GrantId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/label';
 import type { RunHeader } from '@corral/protocol/run';
 import type { Ledger, Pending } from './ledger.ts';
+import type { SavedRates } from './rates.ts';
 import type { SavedWatch } from './watch.ts';
 
 export interface LedgerSnapshot {
@@ -31,8 +32,8 @@ export interface LedgerSnapshot {
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly nextCap?: number;
   readonly refusedFor: readonly string[];
-  /** When it called each tool, lately: a checkpoint gives nobody a fresh rate. Absent where no policy asks. */
-  readonly calledAt?: readonly (readonly [string, readonly number[]])[];
+  /** How often it called each tool, lately: a checkpoint gives nobody a fresh rate. Absent where no policy asks. */
+  readonly rates?: SavedRates;
   /** What its detectors know; absent where nobody watches. */
   readonly loops?: SavedWatch;
 }
@@ -89,7 +90,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     caps: [...ledger.caps],
     nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
-    ...(ledger.calledAt.size === 0 ? {} : { calledAt: [...ledger.calledAt] }),
+    ...(ledger.tracked ? { rates: ledger.rates.save() } : {}),
     ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
   };
 }

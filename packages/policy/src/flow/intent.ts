@@ -3,6 +3,7 @@
  * a small thesaurus of office English. It is a heuristic and is used as one: it opens nothing that came from untrusted text to
  * an unknown destination, and a miss costs an approval. Only the principal's words are read, never a tool's results.
  */
+import { Memo } from './memo.ts';
 
 /**
  * - `yes`: verb and object are asked for. - `open`: the principal handed over to what a source says ("follow the instructions"), or the
@@ -147,6 +148,9 @@ export interface Deed {
 }
 
 export function deedOf(toolName: string): Deed {
+  return deedsKnown.of(toolName);
+}
+const deedsKnown = new Memo(1_024, (toolName: string): Deed => {
   const stems = wordsOf(toolName);
   const objects = [...new Set(stems.flatMap((one) => [...(OBJECT_OF.get(one) ?? [])]))];
   const verbs = [...new Set(stems.flatMap((one) => [...(VERB_OF.get(one) ?? [])]))];
@@ -155,7 +159,7 @@ export function deedOf(toolName: string): Deed {
     objects,
     other: stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one) && one.length > 2),
   };
-}
+});
 
 /** What a verb of several meanings is done to tells which is meant: sending money is paying, getting a page is not buying it. */
 const DONE_TO: Readonly<Record<string, readonly string[]>> = {

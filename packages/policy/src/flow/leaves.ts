@@ -1,5 +1,6 @@
 /** The leaves of a JSON value with where they stand: what provenance indexes of a result and asks about an argument. */
 import type { Json } from '@corral/protocol/json';
+import { Memo } from './memo.ts';
 
 export interface Leaf {
   /** `recipients[0]`, `attachments[0].file_id`; empty for a value that is a leaf itself. */
@@ -44,13 +45,15 @@ export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; compl
   return { leaves, complete };
 }
 
-const parts = (name: string): string[] =>
+const parts = (name: string): string[] => partsKnown.of(name);
+const partsKnown = new Memo(4_096, (name: string): string[] =>
   name
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .toLowerCase()
     .split(/[^a-z0-9]+/)
     .filter((part) => part !== '')
-    .map((part) => (part.length > 2 && part.endsWith('s') && !part.endsWith('ss') ? part.slice(0, -1) : part));
+    .map((part) => (part.length > 2 && part.endsWith('s') && !part.endsWith('ss') ? part.slice(0, -1) : part)),
+);
 
 /** Whether a field of a result and a parameter of a tool are named alike: `participants` and `participant`, `id_` and `event_id`. */
 export function namedAlike(field: string, parameter: string): boolean {

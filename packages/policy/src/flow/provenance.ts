@@ -84,6 +84,9 @@ const COMMON = new Set(
   ),
 );
 
+const NOTHING_FOREIGN = { private: false, foreign_identifier: false, foreign_link: false };
+const OF_THE_MODEL: Trace = { origin: 'model', found: 'nothing', ...NOTHING_FOREIGN };
+
 export class Provenance {
   #words = ' ';
   readonly #userTokens = new Set<string>();
@@ -166,6 +169,8 @@ export class Provenance {
     const folded = fold(text);
     const words = tokens(folded, PROVENANCE.tokens);
     const phrase = words.join(' ');
+    // Where nothing untrusted and nothing private was read, nothing can have come from there.
+    if (!this.#anyUntrusted && this.#private.empty) return this.#known(words, phrase, NOTHING_FOREIGN) ?? OF_THE_MODEL;
     const squeezed = squeeze(folded);
     const named = [...new Set(words.filter(isIdentifier))];
     const looked = named.length > IDENTIFIERS ? named.slice(0, IDENTIFIERS) : named;
@@ -177,9 +182,8 @@ export class Provenance {
       foreign_identifier: more || foreign.length > 0,
       foreign_link: (more && named.some(isLink)) || foreign.some(isLink),
     };
-    if (phrase === '' || this.#words.includes(` ${phrase} `))
-      return { origin: 'user', found: phrase === '' ? 'nothing' : 'phrase', ...about };
-    if (this.#trusted.has(key(phrase))) return { origin: 'trusted', found: 'token', ...about };
+    const known = this.#known(words, phrase, about);
+    if (known !== undefined) return known;
     const fields = this.#fields.get(key(phrase));
     const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
     if (chosen !== undefined)
@@ -203,6 +207,15 @@ export class Provenance {
     }
     if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true, foreign_link: true };
     return { origin: 'model', found: 'nothing', ...about };
+  }
+
+  /** What the principal wrote, or a trusted tool said. */
+  #known(words: readonly string[], phrase: string, about: typeof NOTHING_FOREIGN): Trace | undefined {
+    if (phrase === '') return { origin: 'user', found: 'nothing', ...about };
+    // A single token needs no search through the text: it is one of the principal's, or is not.
+    if (words.length === 1 ? this.#userTokens.has(phrase) : this.#words.includes(` ${phrase} `))
+      return { origin: 'user', found: 'phrase', ...about };
+    return this.#trusted.has(key(phrase)) ? { origin: 'trusted', found: 'token', ...about } : undefined;
   }
 
   /**
@@ -318,7 +331,7 @@ export class Provenance {
 
   #covered(by: Bloom, squeezed: string, share: number): boolean {
     const all = squeezed.length - SHINGLE + 1;
-    if (all <= 0) return false;
+    if (all <= 0 || by.empty) return false;
     const step = Math.max(1, Math.floor(all / SAMPLES));
     let hits = 0;
     let looked = 0;
