@@ -55,6 +55,23 @@ export function used(book: Book, decision: Decision, run: RunId, n: number | und
   }
 }
 
+/** Whether somebody may have taken it back by now: people, or the end of whoever it comes from. */
+export function mayBeRevoked(book: Book, id: GrantId | undefined): boolean {
+  if (isRevoked(book, id, book.revoking)) return true;
+  for (let next = id; next !== undefined; next = book.grants.get(next)?.parent) {
+    const holder = book.runs.get(book.grants.get(next)?.holder as RunId);
+    if (holder === undefined) continue;
+    for (const { record, outcome } of book.lineage(holder)) if (outcome !== undefined || book.killAsked.has(record.id)) return true;
+  }
+  return false;
+}
+
+/** Whether a grant, or one that it was derived from, is among those taken back. */
+export function isRevoked(book: Book, id: GrantId | undefined, taken: ReadonlySet<GrantId>): boolean {
+  for (let next = id; next !== undefined; next = book.grants.get(next)?.parent) if (taken.has(next)) return true;
+  return false;
+}
+
 export function isWithin(book: Book, known: Known, where: string): void {
   const total = spentBelow(book, known);
   for (const name of AMOUNTS) {

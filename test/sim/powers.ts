@@ -23,7 +23,7 @@ const TOOLS = {
 export type ToolKind = keyof typeof TOOLS;
 export const TOOL_KINDS = Object.keys(TOOLS) as ToolKind[];
 
-const Input = z.strictObject({ n: z.number() });
+const Input = z.strictObject({ n: z.int() });
 
 export interface PowersTemper {
   readonly failing: number;
@@ -65,7 +65,7 @@ export class Powers {
           destructive: false,
           openWorld: false,
           repeatable: false,
-          returns: 'trusted',
+          returns: name === 'fetch' ? 'untrusted' : 'trusted',
           ...TOOLS[name],
         },
         timeout_ms: 1_500,
@@ -122,7 +122,9 @@ export class Powers {
           return;
         }
         const receipt = this.#act(tool, call);
-        at(took - actsAt, () => answer({ kind: 'ok', value: { receipt } }));
+        // What is only read is the same each time.
+        const value = tool.annotations.readOnly && !tool.annotations.openWorld ? call.input : { receipt };
+        at(took - actsAt, () => answer({ kind: 'ok', value }));
       });
     });
   }

@@ -65,7 +65,11 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
     const roll = dice.next();
     if (roll < 0.3) steps.push(call(dice, caps));
     else if (roll < 0.42) steps.push({ do: 'all', steps: Array.from({ length: 1 + dice.below(4) }, () => some(dice, caps)) });
-    else if (roll < 0.48) steps.push({ do: 'race', call: call(dice, caps), ms: Math.round(dice.spread(0.5, 100)) });
+    else if (roll < 0.45) {
+      // Detectors see this, and often in the very crank that makes a checkpoint.
+      steps.push({ do: 'again', call: { do: 'call', cap: dice.pick(caps), n: dice.below(10) }, times: 2 + dice.below(8) });
+      if (dice.chance(0.5)) steps.push({ do: 'checkpoint' });
+    } else if (roll < 0.48) steps.push({ do: 'race', call: call(dice, caps), ms: Math.round(dice.spread(0.5, 100)) });
     else if (roll < 0.6) steps.push(sleep(dice));
     else if (roll < 0.72 && spawns.length > 0) {
       const as = `kid${children.length}`;

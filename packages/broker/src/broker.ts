@@ -231,7 +231,9 @@ export class Broker {
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
-    return this.#handOver(run, entry, undefined, batch, event.kind === 'approval' ? [event.id] : [], more.revoke);
+    // A call that waits for more people than have spoken yet still expires.
+    const over = event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval' ? [event.id] : [];
+    return this.#handOver(run, entry, undefined, batch, over, more.revoke);
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
@@ -467,7 +469,8 @@ export class Broker {
   /** Replies that need no tool: refusals, and the acknowledgements of sends. Those of one crank arrive together. */
   #deliverDecided(ledger: Ledger, decisions: readonly Decision[]): void {
     const results: Result[] = [];
-    for (const { id } of decisions) {
+    for (const { id, verdict, tool } of decisions) {
+      if (verdict !== 'deny' && tool !== undefined) continue; // Decided since: whoever did so tells of it.
       const pending = ledger.pending.get(id);
       if (pending?.kind !== 'decided') continue;
       if (pending.delivery.kind === 'reply') results.push(...pending.delivery.results);

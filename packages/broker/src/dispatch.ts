@@ -109,18 +109,18 @@ export class Dispatcher {
       going.stopTimer();
       const now = this.#clock.monotonic();
       const answer = resultOf(call, record.ceilings.message_bytes, result);
+      // By its agent, or by whoever took its capability back; that it then took too long changes nothing about it.
+      const givenUp = abort.signal.aborted && (abort.signal.reason as DOMException).name === 'AbortError';
       if (breaker !== undefined) {
         // Who gives a call up, or has less patience than the tool is allowed, has learnt nothing about it.
-        const { aborted, reason } = abort.signal;
-        if (aborted && (timeout_ms < most || (reason as DOMException).name === 'AbortError')) this.breakers.forget(breaker);
+        if (givenUp || (abort.signal.aborted && timeout_ms < most)) this.breakers.forget(breaker);
         else this.breakers.settle(breaker, isWell(result, answer), now - began, now, most * SLOW);
       }
       if (result.kind === 'unknown') {
         if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message));
       }
       const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt });
-      const onTime = !abort.signal.aborted || result.kind === 'timed_out';
-      if (onTime && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, tell);
+      if (!givenUp && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, tell);
       else tell();
     };
     const stopTimer = this.#clock.after(timeout_ms, () => {

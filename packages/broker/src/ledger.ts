@@ -312,8 +312,7 @@ export class Ledger {
       case 'control':
         this.control = event.control;
         if (event.control === 'none') {
-          if (this.paused_at !== undefined) this.paused_ms += Math.max(0, at - this.paused_at);
-          this.paused_at = undefined;
+          this.#stood(at);
           this.loops?.resumed();
         } else this.paused_at ??= at;
         return;
@@ -329,10 +328,7 @@ export class Ledger {
         return;
       case 'released':
         this.held = undefined;
-        if (this.control === 'none' && this.paused_at !== undefined) {
-          this.paused_ms += Math.max(0, at - this.paused_at);
-          this.paused_at = undefined;
-        }
+        if (this.control === 'none') this.#stood(at);
         return;
       case 'restamped':
         this.header = event.header;
@@ -418,6 +414,12 @@ export class Ledger {
     if (this.began_at === undefined) return 0;
     const until = this.paused_at ?? now;
     return Math.max(0, until - this.began_at - this.paused_ms - absent_ms);
+  }
+
+  /** It stood still until now, which is no time of its own. Before its first crank it had none. */
+  #stood(at: number): void {
+    if (this.paused_at !== undefined && this.began_at !== undefined) this.paused_ms += Math.max(0, at - this.paused_at);
+    this.paused_at = undefined;
   }
 
   /** One person's word on a call, or that there was none in time. */

@@ -31,6 +31,8 @@ export interface ControlOptions {
   readonly tell: (observation: Observation) => void;
   /** Sets going again what a run asked for before it was held. */
   readonly askAgain: (run: Run) => void;
+  /** It goes on; whether it still can was not looked at while it stood still. */
+  readonly goesOn: (run: Run) => void;
   /** Ends a run that cannot be brought into memory. */
   readonly bury: (id: RunId, outcome: Outcome) => Promise<void>;
   /** Resolves once the process of a cell is gone. */
@@ -118,6 +120,7 @@ export class Control {
       stage.wake(run);
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control: 'none', by, reason });
+      this.#options.goesOn(run);
       return this.#receipt(run, 'resume', by, reason, latency_ms);
     });
   }
@@ -301,6 +304,7 @@ export class Control {
       if (run.began !== undefined && run.control === 'none' && run.wallSince === undefined) this.startWall(run);
       this.#options.askAgain(run);
       stage.wake(run);
+      this.#options.goesOn(run);
     });
   }
 
