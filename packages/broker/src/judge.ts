@@ -10,6 +10,7 @@ import { deedOf } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/decision';
 import type { Json } from '@corral/protocol/json';
+import { MICROS } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import type { Ledger } from './ledger.ts';
@@ -98,6 +99,8 @@ export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Jso
         messages: purse.left('messages'),
         bytes: purse.left('bytes'),
         children: purse.left('children'),
+        tokens: purse.left('tokens'),
+        money: moneyLeft(purse.left('money_micros')),
       },
       run: { depth: record.spawn_depth, age_ms: ledger.wallUsed(now, 0), calls: ledger.calls },
     },
@@ -116,6 +119,9 @@ function amountOf(input: Json, name: string): number | undefined {
   if (value === undefined) return undefined;
   return typeof value === 'number' && Number.isFinite(value) ? Math.min(Math.max(value, -MOST), MOST) : MOST;
 }
+
+/** What is left of the money in whole units of the currency, and never a ten-thousandth more: policies know no smaller part. */
+const moneyLeft = (micros: number): number => Math.floor(micros / 100) / (MICROS / 100);
 
 /** The largest decimal that Cedar knows, about. */
 const MOST = 922_337_203_685_477;
