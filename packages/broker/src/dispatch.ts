@@ -51,7 +51,8 @@ export class Dispatcher {
    */
   start(record: RunRecord, call: Dispatch, watched: boolean): void {
     const breaker = watched ? `${record.tenant}/${call.tool.name}` : undefined;
-    if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())) return this.#attempt(record, call, 1, breaker, new Bill(call.price, call.atLeast));
+    if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
+      return this.#attempt(record, call, 1, breaker, new Bill(call.price, call.atLeast));
     const key = keyOf(record.id, call.id);
     const message = `${call.tool.name} has not been answering; it is left alone for a while.`;
     const stopTimer = this.#clock.after(0, () => {
@@ -147,7 +148,8 @@ export class Dispatcher {
     const stopTimer = this.#clock.after(Math.round(most * (0.5 + jitter / 2)), () => {
       this.#going.delete(key);
       // A tool that has stopped answering meanwhile is not asked again.
-      if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())) this.#attempt(record, call, attempt + 1, breaker, bill);
+      if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
+        this.#attempt(record, call, attempt + 1, breaker, bill);
       else tell();
     });
     const giveUp = () => {

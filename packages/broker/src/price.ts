@@ -55,7 +55,10 @@ function movedBy(tool: string, argument: string, value: unknown): number {
   const amount = typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
   const micros = microsOf(amount);
   if (micros === undefined)
-    throw new Unpriced('money_micros', `${tool} moves what its argument ${argument} says, and that is no number: nobody can tell how much.`);
+    throw new Unpriced(
+      'money_micros',
+      `${tool} moves what its argument ${argument} says, and that is no number: nobody can tell how much.`,
+    );
   return micros;
 }
 

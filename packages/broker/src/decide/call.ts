@@ -48,7 +48,15 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   if (decision.verdict === 'ask') batch.timers.push({ id: effect.id, due: decision.expires_at as number });
   else {
     const { id, timeout_ms, retry } = effect;
-    batch.dispatches.push({ id, tool, input, timeout_ms, attempts: attempts ?? retry?.attempts, price, early: mayStartEarly(tool.annotations) });
+    batch.dispatches.push({
+      id,
+      tool,
+      input,
+      timeout_ms,
+      attempts: attempts ?? retry?.attempts,
+      price,
+      early: mayStartEarly(tool.annotations),
+    });
   }
   return decision;
 }
