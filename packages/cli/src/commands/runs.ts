@@ -29,12 +29,16 @@ export function runCommands(program: Command): void {
     .option('--key <text>', 'an idempotency key: the same job is taken once, however often it is sent')
     .option('--ceilings <json>', 'limits of this run')
     .option('--budget <amounts>', 'its purse: money=12.50,tokens=20000,calls=100, or JSON')
-    .option('--grant <alias:terms...>', 'narrow a capability that the agent uses: pay:uses=3,where.amount.max=100,expires_in_ms=60000')
+    .option(
+      '--grant <alias:terms>',
+      'narrow a capability that the agent uses: pay:uses=3,where.amount.max=100,expires_in_ms=60000; may be said several times',
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
     .option('--tenant <name>', 'for hosts with several')
     .option('--wait', 'wait for its end; exit code 1 if it did not complete')
     .addHelpText(
       'after',
-      `\nExamples:\n  corral submit hello --input '{"name":"Ada"}' --wait\n  corral submit buyer --budget money=250,calls=40 --grant pay:uses=3,where.amount.max=100 read:where.path.under=docs`,
+      `\nExamples:\n  corral submit hello --input '{"name":"Ada"}' --wait\n  corral submit buyer --budget money=250,calls=40 --grant pay:uses=3,where.amount.max=100 --grant read:where.path.under=docs`,
     )
     .action(async (agent: string, flags: SubmitFlags) => {
       const client = connect(flags);
