@@ -2,6 +2,7 @@
  * Budgets are conserved (DESIGN 3.10): random families of runs call, spawn, are answered, fail, lose replies and end, in any order.
  * The ledgers, the decisions, the purses and the bills are the real ones; what is counted beside them is what the tools really took.
  */
+import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
@@ -96,7 +97,11 @@ class Family {
     const whole = { id: ledger.lastId + 1, ...effect } as Effect;
     const batch = decide(ledger, ledger.seq + 1, [whole], {
       now: 0,
-      random: (n) => new Uint8Array(n).map((_, i) => ((this.#drawn += 1) >> (8 * (i % 4))) & 255),
+      random: (n) =>
+        createHash('sha256')
+          .update(String((this.#drawn += 1)))
+          .digest()
+          .subarray(0, n),
       grants: this.#grants,
       tool: (name) => TOOLS[name],
       agent: () => ({ version: 'v', bundle: 'b', manifest: { spawns: ['kid'], uses: USES, ceilings: {}, budget: {} } }) as never,
@@ -105,7 +110,10 @@ class Family {
     });
     expect(batch.outcome).toBeUndefined();
     member.journal.push({ effect: whole, decision: batch.decisions[0] });
-    member.open.push(...batch.dispatches);
+    for (const call of batch.dispatches) {
+      expect(ledger.pending.get(call.id)).toMatchObject(call.attempts === undefined ? {} : { attempts: call.attempts });
+      member.open.push(call);
+    }
     for (const record of batch.spawned) this.#born(record, member);
   }
 
@@ -190,7 +198,8 @@ class Family {
 
   check(): void {
     const [root] = this.members;
-    for (const { ledger } of this.members) for (const name of BUDGET_NAMES) expect(ledger.purse.left(name)).toBeGreaterThanOrEqual(0);
+    for (const { ledger } of this.members)
+      for (const name of BUDGET_NAMES) expect(ledger.purse.left(name), `${name} of ${ledger.record.id}`).toBeGreaterThanOrEqual(0);
     expect(this.real.tokens).toBeLessThanOrEqual(root?.ledger.record.budget.tokens ?? 0);
     expect(this.real.money_micros).toBeLessThanOrEqual(root?.ledger.record.budget.money_micros ?? 0);
   }
@@ -201,7 +210,7 @@ interface Try {
   readonly share: number;
   readonly says: boolean;
 }
-const share = fc.double({ min: 0, max: 1, noNaN: true });
+const share = fc.integer({ min: 0, max: 100 }).map((n) => n / 100);
 const attempt: fc.Arbitrary<Try> = fc.record({ how: fc.constantFrom('ok', 'fails', 'idle', 'late'), share, says: fc.boolean() });
 const who = fc.nat(30);
 const step = fc.oneof(
@@ -214,7 +223,7 @@ const step = fc.oneof(
       attempts: fc.option(fc.integer({ min: 1, max: 5 })),
     }),
   },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('pay' as const), who, amount: fc.double({ min: 0, max: 0.0006, noNaN: true }) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('pay' as const), who, amount: fc.nat(600).map((n) => n / 1_000_000) }) },
   {
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant('spawn' as const), who, tokens: fc.nat(500), money_micros: fc.nat(500), rest: fc.boolean() }),
@@ -233,7 +242,10 @@ const step = fc.oneof(
 );
 
 function take(family: Family, one: typeof step extends fc.Arbitrary<infer T> ? T : never): void {
-  const member = family.members[one.who % family.members.length] as Member;
+  // Who waits for a call is answered.
+  const busy = one.kind === 'answer' || one.kind === 'lose' ? family.members.filter(({ open }) => open.length > 0) : family.members;
+  const member = busy[one.who % busy.length];
+  if (member === undefined) return;
   switch (one.kind) {
     case 'ask':
       return family.effect(member, {
@@ -269,7 +281,7 @@ const BUDGET = { cpu_ms: 1_000, calls: 60, messages: 0, bytes: 20_000, children:
 test('a family of runs never takes more than its first member was given, and all that it was given is spent, left, or back', () => {
   let exact = 0;
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 20, maxLength: 80 }), (steps) => {
       const family = new Family(BUDGET);
       for (const one of steps) {
         take(family, one);
@@ -298,7 +310,7 @@ test('a family of runs never takes more than its first member was given, and all
 
 test('a ledger that is read back from its journal, or was parked, has the purse it had', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 10, maxLength: 60 }), (steps) => {
       const family = new Family(BUDGET);
       for (const one of steps) take(family, one);
       for (const { ledger, journal } of family.members) {
