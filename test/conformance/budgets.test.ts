@@ -1,7 +1,12 @@
 /** Tokens and money on the real host: what is reserved, what is billed, what comes back, and what a submitter may take away. */
+import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { catalog } from '@corral/policy/cedar/catalog';
+import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Cost } from '@corral/protocol/cost';
+import type { Grant } from '@corral/protocol/grant';
 import type { Tool } from '@corral/protocol/tool';
 import { inlineTool, ToolError } from '@corral/tools/define';
 import { gate, temporary, tool, world, type World } from '../world.ts';
@@ -205,6 +210,89 @@ describe('a payment', () => {
   });
 });
 
+/** Everything is allowed, and what leaves less than 5.00 is asked about. */
+const TIGHT = `
+  @id("all") permit (principal, action, resource);
+  @id("much") @consequence("approval") forbid (principal, action in Action::"call", resource)
+  when { context.call has amount && context.budget.money.lessThan(decimal("15.0")) && context.budget.tokens > 0 };
+  @id("more") forbid (principal, action in Action::"call", resource)
+  when { context.call has amount && context.call.amount.greaterThan(context.budget.money) };`;
+
+describe('a payment that people are asked about', () => {
+  const asking = async (w: World) => {
+    for (;;) {
+      const [approval] = await w.supervisor.approvals();
+      if (approval !== undefined) return approval;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  const start = async () => {
+    const paid: number[] = [];
+    const tools = [payments(paid)];
+    const targets = tools.map(({ name, annotations, input }) => ({
+      kind: 'tool' as const,
+      name,
+      annotations,
+      input: z.toJSONSchema(input, { io: 'input' }),
+    }));
+    const digest = (of: string) => `sha256:${createHash('sha256').update(of).digest('hex')}`;
+    const sources = [{ file: 'tight.cedar', text: TIGHT }];
+    const current = PolicyInForce.load({ engine: cedar, catalog: catalog({ targets: targets as never }), sources, digest });
+    const w = await world(tools, { tenants: { crew: { tools, policies: { current } } } });
+    const version = await w.deploy(
+      calling(
+        'const first = code(caps.pay({ amount: 6 })); const second = await code(caps.pay({ amount: 6 })); return [await first, second, await code(caps.pay({ amount: 6 }))];',
+        `{ pay: 'tool:pay' }`,
+      ),
+    );
+    const { id, ended } = await w.submit(version, {}, { budget: { money_micros: 10 * EUR } });
+    return { w, paid, id, ended, approval: await asking(w) };
+  };
+
+  test('holds what it would cost while it waits, and is judged by the same purse once they have said yes', async () => {
+    const { w, paid, id, ended, approval } = await start();
+    await w.supervisor.control.decide(id, approval.call, 'ana', 'approve', '');
+    expect(await ended).toMatchObject({ output: ['ok', 'money', 'money'] });
+    expect([paid, endOf(w, id).money_micros]).toEqual([[6], 6 * EUR]);
+  });
+
+  test('costs its attempt and not its price once they have said no', async () => {
+    const { w, paid, id, ended, approval } = await start();
+    await w.supervisor.control.decide(id, approval.call, 'ana', 'deny', '');
+    const again = await asking(w);
+    await w.supervisor.control.decide(id, again.call, 'ana', 'approve', '');
+    expect(await ended).toMatchObject({ output: ['CORRAL_APPROVAL_DENIED', 'money', 'ok'] });
+    expect([paid, endOf(w, id).money_micros, endOf(w, id).calls]).toEqual([[6], 6 * EUR, 3]);
+  });
+});
+
+test('a call that is made again by another host is billed all that was reserved for it, whatever its last attempt says', async () => {
+  const folder = await temporary();
+  const begun = gate();
+  const charging = (work: () => unknown) =>
+    inlineTool({
+      name: 'model',
+      description: 'answers',
+      input: z.object({}),
+      output: z.string(),
+      annotations: { ...REPEATABLE, costs: { money_micros: 100 } },
+      async run(_, { charge }) {
+        await work();
+        charge({ money_micros: 30 });
+        return 'said';
+      },
+    });
+  const first = await world([charging(() => (begun.open(), new Promise(() => undefined)))], { folder });
+  const version = await first.deploy(calling('return code(caps.model({}));'));
+  const { id } = await first.submit(version, {}, { budget: { money_micros: 250 } });
+  await begun.opened;
+  await first.close();
+  const second = await world([charging(() => undefined)], { folder });
+  expect(await second.supervisor.ended(id)).toMatchObject({ output: 'ok' });
+  // Two attempts were paid for; nobody knows what the first host's took.
+  expect(endOf(second, id).money_micros).toBe(200);
+});
+
 test('64 children that race for the money of one parent spend no more than it had, and what they leave is the parent’s', async () => {
   const paid: number[] = [];
   const w = await world([payments(paid, () => new Promise((resolve) => setTimeout(resolve, 1)))]);
@@ -265,6 +353,17 @@ describe('a submitter', () => {
     expect(new Set(outputOf(await late.ended) as string[])).toEqual(new Set(['CORRAL_GRANT_RIGHT', 'CORRAL_GRANT_EXPIRED']));
     // Nothing of it is left for the next run.
     expect(outputOf(await (await w.submit(version)).ended)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'ok']);
+  });
+
+  test('keeps a fork within the same, in whatever way it was narrowed', async () => {
+    const { w, version } = await host();
+    const pay = { rate: { per_minute: 2 }, bytes: 40, rights: ['invoke' as const], only_clean: true as const };
+    const { id, ended } = await w.submit(version, {}, { grants: { pay } });
+    await ended;
+    const forked = await w.supervisor.fork({ run: id, at: 1, by: 'ana' as never });
+    const ofTool = (grants: readonly Grant[]) => grants.find(({ target }) => target.kind === 'tool' && target.tool === 'pay');
+    expect(ofTool(await w.store.grants(forked.id))).toMatchObject(pay);
+    await forked.ended;
   });
 
   test('is told what is wrong with a narrowing, and nothing is admitted', async () => {

@@ -268,7 +268,7 @@ export class Broker {
     const refusal = context.grants.check(grant, input, context.now, use);
     if (refusal !== undefined) return refusal.message;
     if (context.policies === undefined) return undefined;
-    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, true);
+    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, call.reserved);
     if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
     context.policies.history.note(ledger.record, ledger.version, tool, input);
     return undefined;
