@@ -26,7 +26,7 @@ test('a submit says what a run may spend and narrows what it may do; authority a
   expect(authority).toContain(
     'may spend 1:00 min of CPU, 10000 calls, 10000 messages, 268435456 bytes, 1000 children, 9 tokens, 2.50 money',
   );
-  expect((await admin.showRun({ params: { run: run as never } })).budget).toMatchObject({ money_micros: 2_500_000, tokens: 9 });
+  expect((await admin.showRun({ params: { run } })).budget).toMatchObject({ money_micros: 2_500_000, tokens: 9 });
   for (const [grant, message] of [
     ['pay:uses=1', 'a uses no capability called pay; it uses write.'],
     ['write:use=1', 'knows no term use'],

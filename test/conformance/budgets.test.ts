@@ -237,7 +237,7 @@ describe('a payment that people are asked about', () => {
     }));
     const digest = (of: string) => `sha256:${createHash('sha256').update(of).digest('hex')}`;
     const sources = [{ file: 'tight.cedar', text: TIGHT }];
-    const current = PolicyInForce.load({ engine: cedar, catalog: catalog({ targets: targets as never }), sources, digest });
+    const current = PolicyInForce.load({ engine: cedar, catalog: catalog({ targets }), sources, digest });
     const w = await world(tools, { tenants: { crew: { tools, policies: { current } } } });
     const version = await w.deploy(
       calling(

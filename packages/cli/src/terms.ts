@@ -28,7 +28,7 @@ export async function budgetArgument(text: string): Promise<Budget> {
     // In its own name it is what it says; as money it is in whole units of the currency.
     budget[known] = name === 'money' ? (microsOf(amount) ?? 0) : amount;
   }
-  return budget as Budget;
+  return budget;
 }
 
 /** @throws CORRAL_USAGE */
