@@ -87,6 +87,7 @@ test('what runs spent is in the list, also of those from before there was money'
   const { run } = await first.admin.submitRun({ body: { agent: 'payer' } });
   await until(async () => (await first.admin.showRun({ params: { run } })).ended_as === 'completed');
   expect((await first.admin.listRuns({ query: {} })).items).toMatchObject([{ run, money_micros: 1_250_000, tokens: 0 }]);
+  expect((await first.admin.runCalls({ params: { run } })).items).toMatchObject([{ cost: { money_micros: 1_250_000, tokens: 0 } }]);
   const shown = await corral(['ps', '--all', '--data', first.data]);
   expect(shown.out).toContain('1.25 money');
   await first.host.close(2_000);

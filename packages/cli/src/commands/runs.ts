@@ -137,6 +137,7 @@ export function runCommands(program: Command): void {
 
   one('calls', 'list the calls of a run', 'corral calls run_3k9x7m2p4q5r').action(async (id: RunId, flags: HostFlags) => {
     const { items } = await connect(flags).runCalls({ params: { run: id } });
+    const cost = items.some((call) => chargedText(call.cost) !== '');
     print(flags, items, () =>
       table(
         [
@@ -144,6 +145,7 @@ export function runCommands(program: Command): void {
           { title: 'TOOL' },
           { title: 'STATE' },
           { title: 'TOOK', align: 'right' },
+          ...(cost ? [{ title: 'COST' }] : []),
           { title: 'INPUT', max: 60 },
           { title: '' },
         ],
@@ -152,6 +154,7 @@ export function runCommands(program: Command): void {
           call.tool,
           call.state,
           call.answered_at === null ? '' : duration(call.answered_at - call.asked_at),
+          ...(cost ? [chargedText(call.cost)] : []),
           printable(JSON.stringify(call.input)),
           call.error === null ? '' : call.error.code,
         ]),

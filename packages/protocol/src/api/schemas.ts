@@ -188,6 +188,9 @@ export const Call = z
     result: json,
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     grant: z.string().nullable(),
+    cost: z
+      .object({ tokens: z.number(), money_micros: z.number() })
+      .describe('what was billed for it; until it is answered, what was reserved'),
   })
   .meta({ id: 'Call' });
 export const CallList = z.object({ items: z.array(Call) });
