@@ -2,6 +2,7 @@
 import type { Decision } from '@corral/protocol/decision';
 import type { Grant } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
+import { MICROS } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Book, Known } from './book.ts';
 
@@ -81,6 +82,18 @@ export function isWithin(book: Book, known: Known, where: string): void {
       () => `10: at ${where}, ${known.record.id} and its descendants have spent ${total[name]} ${name} of ${granted}`,
     );
   }
+  const [moved, money] = [movedBelow(book, known), known.record.budget.money_micros / MICROS];
+  book.must(moved <= money, () => `10: at ${where}, ${known.record.id} and its descendants have paid ${moved} of ${money}`);
+}
+
+/** As the outside world has it: what really was paid, by the run and all below it. */
+function movedBelow(book: Book, { record, children }: Known): number {
+  let moved = book.powers.moved.get(record.id) ?? 0;
+  for (const { run } of children.values()) {
+    const child = book.runs.get(run);
+    if (child !== undefined) moved += movedBelow(book, child);
+  }
+  return moved;
 }
 
 function spentBelow(book: Book, known: Known): Record<(typeof AMOUNTS)[number], number> {

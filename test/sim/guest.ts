@@ -23,7 +23,13 @@ export type Step =
       readonly program: Program;
       /** The child's alias to ours, and how it is narrowed. */
       readonly caps: Readonly<Record<string, { readonly from: string; readonly max?: number; readonly uses?: number }>>;
-      readonly budget: { readonly calls?: number; readonly messages?: number; readonly children?: number; readonly cpu_ms?: number };
+      readonly budget: {
+        readonly calls?: number;
+        readonly messages?: number;
+        readonly children?: number;
+        readonly cpu_ms?: number;
+        readonly money_micros?: number;
+      };
     }
   | { readonly do: 'join'; readonly as: string }
   | { readonly do: 'send'; readonly to: string; readonly times: number }

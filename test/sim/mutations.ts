@@ -20,6 +20,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     { file: 'broker/src/broker.ts', piece: 'if (!call.early && !this.#isFenced(ledger, call.id))', becomes: 'if (!call.early && false)' },
   ],
+  /** What a payment moves is not taken out of the purse. */
+  'pay-for-nothing': [{ file: 'broker/src/price.ts', piece: '* attempts + moves;', becomes: '* attempts;' }],
   /** The store takes what a stale owner appends. */
   'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'head.epoch !== epoch || ', becomes: '' }],
   /** A delivery that was on its way into a cell is forgotten when its run has to leave the cell. */

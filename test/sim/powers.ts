@@ -16,9 +16,9 @@ const TOOLS = {
   read: { readOnly: true, idempotent: true, openWorld: false },
   fetch: { readOnly: true, idempotent: true, openWorld: true },
   put: { readOnly: false, idempotent: true },
-  think: { readOnly: false, idempotent: false, repeatable: true, openWorld: true },
+  think: { readOnly: false, idempotent: false, repeatable: true, openWorld: true, costs: { tokens: 10 } },
   /** Never twice. */
-  pay: { readOnly: false, idempotent: false, destructive: true, openWorld: true },
+  pay: { readOnly: false, idempotent: false, destructive: true, openWorld: true, money: 'n' },
 } as const satisfies Record<string, Partial<ToolAnnotations>>;
 export type ToolKind = keyof typeof TOOLS;
 export const TOOL_KINDS = Object.keys(TOOLS) as ToolKind[];
@@ -39,6 +39,8 @@ export class Powers {
   readonly #dice: Dice;
   readonly #observer: PowersObserver;
   readonly #temper: PowersTemper;
+  /** Money that really went, by the run that moved it. */
+  readonly moved = new Map<string, number>();
   /** Nothing goes wrong any more. */
   calm = false;
   /** Calls that may still be answered. */
@@ -129,8 +131,9 @@ export class Powers {
     });
   }
 
-  #act(tool: Tool, { idempotency_key: key, input }: ToolCall): string {
+  #act(tool: Tool, { idempotency_key: key, input, run }: ToolCall): string {
     const { n } = input as { n: number };
+    if (tool.annotations.money !== undefined) this.moved.set(run, (this.moved.get(run) ?? 0) + n);
     const act = this.acts.get(key);
     if (act === undefined) this.acts.set(key, { tool: tool.name, n, times: 1 });
     else if (!tool.annotations.idempotent) act.times += 1;

@@ -10,6 +10,8 @@ import { deedOf } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/decision';
 import type { Json } from '@corral/protocol/json';
+import { MICROS, type BudgetName } from '@corral/protocol/limits';
+import type { Budget } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import type { Ledger } from './ledger.ts';
@@ -62,8 +64,11 @@ export function factsOf(tool: Tool): ToolFacts {
   };
 }
 
-/** @param people approved it already, so that what only their approval stood in the way of is allowed */
-export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Json, bytes: number, now: number, people = false): Judgement {
+/**
+ * @param held what is reserved for the call already, of one that people have approved: what only their approval stood in the way of
+ * is allowed then
+ */
+export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Json, bytes: number, now: number, held?: Budget): Judgement {
   const { record, purse } = ledger;
   const { history } = policies;
   const facts = factsOf(tool);
@@ -77,6 +82,7 @@ export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Jso
     (destination) => history.reached(record.tenant, record.agent, destination),
   );
   const label = ledger.flow?.label ?? CLEAN;
+  const left = (name: BudgetName) => purse.left(name) + (held?.[name] ?? 0);
   const verdict = policies.current.decide({
     subject: subjectFor(ledger, policies.roles(record.principal)),
     action: { kind: 'call', target: 'tool', name: tool.name },
@@ -92,16 +98,18 @@ export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Jso
         ...(amount === undefined ? {} : { amount }),
       },
       budget: {
-        cpu_ms: Math.floor(purse.left('cpu_ms')),
-        calls: purse.left('calls'),
-        messages: purse.left('messages'),
-        bytes: purse.left('bytes'),
-        children: purse.left('children'),
+        cpu_ms: Math.floor(left('cpu_ms')),
+        calls: left('calls'),
+        messages: left('messages'),
+        bytes: left('bytes'),
+        children: left('children'),
+        tokens: left('tokens'),
+        money: moneyLeft(left('money_micros')),
       },
       run: { depth: record.spawn_depth, age_ms: ledger.wallUsed(now, 0), calls: ledger.calls },
     },
   });
-  return { verdict: people ? approved(verdict) : verdict, flow, facts };
+  return { verdict: held === undefined ? verdict : approved(verdict), flow, facts };
 }
 
 /** Where arguments came from, the worst first, for the decision record. */
@@ -115,6 +123,9 @@ function amountOf(input: Json, name: string): number | undefined {
   if (value === undefined) return undefined;
   return typeof value === 'number' && Number.isFinite(value) ? Math.min(Math.max(value, -MOST), MOST) : MOST;
 }
+
+/** What is left of the money in whole units of the currency, and never a ten-thousandth more: policies know no smaller part. */
+const moneyLeft = (micros: number): number => Math.floor(micros / 100) / (MICROS / 100);
 
 /** The largest decimal that Cedar knows, about. */
 const MOST = 922_337_203_685_477;

@@ -6,12 +6,12 @@
 import { Purse, type Amounts } from '@corral/policy/purse';
 import type { Decision, ToolFacts } from '@corral/protocol/decision';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
-import type { Effect } from '@corral/protocol/effect';
+import type { CallEffect, Effect } from '@corral/protocol/effect';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/manifest';
 import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
-import { MACHINE } from '@corral/protocol/limits';
+import { DEFAULT_BUDGET, MACHINE } from '@corral/protocol/limits';
 import { savedOf, snapshotOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/label';
@@ -125,7 +125,8 @@ export class Ledger {
     this.bundle = record.bundle;
     this.version = record.version;
     this.header = record.header;
-    this.purse = new Purse(record.budget);
+    // Before there were tokens and money, a run was admitted without: one that nobody spawned has what it would have today.
+    this.purse = new Purse(record.parent === undefined ? { ...DEFAULT_BUDGET, ...record.budget } : record.budget);
     for (const { cap, grant } of record.caps) this.caps.set(cap, grant);
     this.nextCap = record.caps.length;
   }
@@ -147,7 +148,8 @@ export class Ledger {
           this.inFlight -= 1;
           if ('value' in result) this.#read(pending, result.value);
           const room = Math.max(0, this.purse.left('bytes'));
-          this.purse.settle(pending.reserved, { ...pending.reserved, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) });
+          const spent = { ...pending.reserved, ...result.cost, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) };
+          this.purse.settle(pending.reserved, spent);
         }
         return;
       case 'timer':
@@ -196,7 +198,7 @@ export class Ledger {
             input: effect.input as Json,
             reserved,
             timeout_ms: effect.timeout_ms,
-            ...(effect.retry === undefined ? {} : { attempts: effect.retry.attempts }),
+            ...attemptsAt(effect, decision),
             grant: decision.grant as GrantId,
             facts: decision.tool_facts,
           };
@@ -476,7 +478,7 @@ export class Ledger {
   /** It is known what a call will be answered with, though no tool said it: its price is paid all the same. */
   #decide(call: PendingCall, result: Result): void {
     this.inFlight -= 1;
-    this.purse.settle(call.reserved, call.reserved);
+    this.purse.settle(call.reserved, { ...call.reserved, ...result.cost });
     this.pending.set(call.id, { kind: 'decided', id: call.id, delivery: { kind: 'reply', results: [result] } });
   }
 
@@ -489,4 +491,10 @@ export class Ledger {
     });
     this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
   }
+}
+
+/** How often a call may be tried, where the agent or what it costs has said so. */
+function attemptsAt(effect: CallEffect, decision: Decision): { readonly attempts?: number } {
+  const attempts = decision.attempts ?? effect.retry?.attempts;
+  return attempts === undefined ? {} : { attempts };
 }

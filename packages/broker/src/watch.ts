@@ -5,11 +5,12 @@
 import { Detectors } from '@corral/policy/detect/detectors';
 import type { Finding, Seen } from '@corral/policy/detect/events';
 import { GROUND, type Rung } from '@corral/policy/detect/ladder';
-import type { Purse } from '@corral/policy/purse';
+import type { Amounts, Purse } from '@corral/policy/purse';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, NoticeDelivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import type { Json } from '@corral/protocol/json';
+import { MICROS } from '@corral/protocol/limits';
 import type { HostEvent, StepReason } from '@corral/protocol/run';
 
 /** A call that changes something which its tool names. */
@@ -76,7 +77,7 @@ export class RunWatch {
     else if (delivery.kind === 'notice') this.notice = undefined;
     if (this.#detectors === undefined || at - this.#metered < METER_MS) return;
     this.#metered = at;
-    this.#take({ kind: 'meter', at, used: { ...purse.spent() }, limits: { ...purse.granted } }, entry);
+    this.#take({ kind: 'meter', at, used: metered(purse.spent()), limits: metered(purse.granted) }, entry);
   }
 
   asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {
@@ -180,6 +181,9 @@ export class RunWatch {
     return position < this.#seen - ENTRIES_KEPT || position >= this.#seen ? undefined : this.#entries[position % ENTRIES_KEPT];
   }
 }
+
+/** As people read it: findings are for them. */
+const metered = ({ money_micros, ...amounts }: Readonly<Amounts>) => ({ ...amounts, money: money_micros / MICROS });
 
 const OPTIONS = { own: true };
 /** Blanks from which on a text is taken for something that is said, not for a value. */

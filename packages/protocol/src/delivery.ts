@@ -2,6 +2,7 @@
  * What a crank begins with. Made by the host alone, so these are types; they are parsed only when they come back from
  * a journal. `at` is the only time an isolate knows: milliseconds since the epoch, constant within the crank.
  */
+import type { Cost } from './cost.ts';
 import type { ErrorData } from './errors.ts';
 import type { AgentName, GrantId, RunId } from './ids.ts';
 import type { Json } from './json.ts';
@@ -43,10 +44,10 @@ export interface ReplyDelivery {
   readonly at: number;
   readonly results: readonly Result[];
 }
-/** `attempts`: how often a call was tried, where that is more than once. */
+/** `attempts`: how often a call was tried, where that is more than once. `cost`: what it cost of what was reserved; left out: all of it. */
 export type Result =
-  | { readonly id: number; readonly value: Json; readonly attempts?: number }
-  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number };
+  | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly cost?: Cost }
+  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number; readonly cost?: Cost };
 /** A capability in a message. Its index is the receiver's next one, counted alike on both sides of the wall. */
 export interface CarriedCapability {
   readonly alias: string;

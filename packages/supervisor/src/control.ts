@@ -266,7 +266,7 @@ export class Control {
       if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
       if (!last || run.outcome !== undefined) return;
       const going = run.ledger.pending.get(call);
-      if (going?.kind === 'call') this.#options.broker.reissue(run.ledger, going);
+      if (going?.kind === 'call') this.#options.broker.reissue(run.ledger, going, true);
     });
   }
 

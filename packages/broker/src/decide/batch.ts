@@ -12,6 +12,8 @@ import type { RunRecord } from '@corral/protocol/run';
 import type { Outgoing } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Policies } from '../judge.ts';
+import type { Price } from '../price.ts';
+import type { Cost } from '@corral/protocol/cost';
 
 /** What deciding may look at. */
 export interface DecideContext {
@@ -34,6 +36,9 @@ export interface Dispatch {
   readonly timeout_ms: number | undefined;
   /** Attempts at most, as the agent asked for; undefined: as the tool's annotations have it. */
   readonly attempts?: number | undefined;
+  readonly price?: Price | undefined;
+  /** Of a call that is made again: what earlier attempts may have cost. */
+  readonly atLeast?: Cost;
   /** It changes nothing in the outside world, so it need not wait for the commit. */
   readonly early: boolean;
 }

@@ -8,7 +8,8 @@ import { mayStartEarly, type Tool } from '@corral/protocol/tool';
 import { judge, originsOf, type Policies } from '../judge.ts';
 import type { Ledger } from '../ledger.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
-import { afford, json, refuse, resolve, untrusted } from './common.ts';
+import { chargeFor } from './charge.ts';
+import { json, refuse, resolve, untrusted } from './common.ts';
 
 export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
   const grant = resolve(ledger, effect.cap, context);
@@ -33,11 +34,11 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   }
   // Predicates judge what the tool will see, not what was sent.
   const input = parsed.data as Json;
-  const reserved = { calls: 1, bytes };
-  afford(ledger, reserved);
+  const { reserved, price, attempts } = chargeFor(ledger, tool, input, bytes, effect.retry);
   const use = { bytes, untrusted: untrusted(ledger), reads: tool.annotations.readOnly };
   refuse(context.grants.check(grant.id, input, context.now, use));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
+  if (attempts !== undefined) Object.assign(decision, { attempts });
   if (ledger.loops !== undefined) {
     const { readOnly, resource } = tool.annotations;
     Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
@@ -47,7 +48,15 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   if (decision.verdict === 'ask') batch.timers.push({ id: effect.id, due: decision.expires_at as number });
   else {
     const { id, timeout_ms, retry } = effect;
-    batch.dispatches.push({ id, tool, input, timeout_ms, attempts: retry?.attempts, early: mayStartEarly(tool.annotations) });
+    batch.dispatches.push({
+      id,
+      tool,
+      input,
+      timeout_ms,
+      attempts: attempts ?? retry?.attempts,
+      price,
+      early: mayStartEarly(tool.annotations),
+    });
   }
   return decision;
 }
