@@ -125,6 +125,26 @@ export interface Request {
   readonly objects: ReadonlySet<string>;
   readonly stems: ReadonlySet<string>;
   readonly open: boolean;
+  /** Whether these are words of a language that is understood here. */
+  readonly understood: boolean;
+}
+
+/** Words that hardly an English sentence does without, and hardly one of another language has. */
+const ENGLISH = new Set(
+  'the of and for my is are please it this that with from by you your if be have can could what how who where when'.split(' '),
+);
+/** A text of fewer words is a command or a name in any language. */
+const FEW_WORDS = 4;
+/** Share of those words from which on a text is taken for English. They make up a third of it. */
+const ENGLISH_SHARE = 0.1;
+
+function isEnglish(text: string): boolean {
+  const words = text
+    .slice(0, 16_384)
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter(Boolean);
+  return words.length < FEW_WORDS || words.filter((word) => ENGLISH.has(word)).length >= words.length * ENGLISH_SHARE;
 }
 
 export function requestOf(text: string): Request {
@@ -135,7 +155,7 @@ export function requestOf(text: string): Request {
   const objects = new Set<string>();
   for (const one of deeds(said)) for (const group of VERB_OF.get(one) ?? []) verbs.add(group);
   for (const one of stems) for (const group of OBJECT_OF.get(one) ?? []) objects.add(group);
-  return { verbs, objects, stems, open: OPEN.test(text) };
+  return { verbs, objects, stems, open: OPEN.test(text), understood: verbs.size > 0 || isEnglish(said) };
 }
 
 /** What a tool does, by its name. Prepared once a tool. */
@@ -184,5 +204,6 @@ export function requested(request: Request, deed: Deed): Requested {
   const selfEvident = deed.verbs.some((one) => one === 'pay' || one === 'buy' || one === 'book' || one === 'send');
   const bare = deed.objects.length === 0 && deed.other.length === 0;
   if ((verb && (object || word || selfEvident || bare)) || (word && object)) return 'yes';
+  if (!request.understood || (verb && request.objects.size === 0)) return 'open';
   return request.open || deed.verbs.length === 0 ? 'open' : 'no';
 }
