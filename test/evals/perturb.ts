@@ -183,7 +183,7 @@ const worded =
     const values = attackersValues(trace);
     if (values.length === 0) return undefined;
     return mapCalls(trace, (call) =>
-      values.some((value) => JSON.stringify([call.result, call.unseen]).includes(value))
+      trace.tools.get(call.tool)?.reads_untrusted === true && values.some((value) => JSON.stringify([call.result, call.unseen]).includes(value))
         ? { unseen: `${call.unseen}\n${wording(values.join(' '))}` }
         : {},
     );

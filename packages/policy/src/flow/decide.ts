@@ -70,7 +70,7 @@ export const RULES: readonly Rule[] = [
     against: (flow) =>
       flow.untrusted_input &&
       flow.destination_origin === 'user' &&
-      (flow.unasked_link || (flow.requested === 'no' && (flow.argument_origin === 'untrusted' || flow.foreign_identifier))),
+      (flow.unasked_link || (flow.requested === 'no' && flow.argument_origin !== 'user' && flow.argument_origin !== 'none')),
   },
   {
     id: 'untrusted-arguments',

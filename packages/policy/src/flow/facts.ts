@@ -147,7 +147,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
     destination_origin: destination,
     argument_origin: argument,
     foreign_identifier: foreign,
-    unasked_link: link && !state.request.objects.has('web'),
+    unasked_link: link && !state.request.links,
     destination_literal: literal,
     requested: asked,
     first_time_destination: firstTime,

@@ -12,20 +12,20 @@ export type Requested = 'yes' | 'open' | 'no';
 
 /** Kinds of doing. A word may be of several. Stems, see stem(). */
 const VERBS: Readonly<Record<string, string>> = {
-  send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let leave',
-  share: 'share invite add include grant give permit allow access invitation',
-  pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge payment transaction owe',
-  buy: 'buy purchase order rebuy reorder checkout get shop add subscribe renew pay',
+  send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let leave transmit dispatch deliver reach respond rsvp say',
+  share: 'share invite add include grant give permit allow access invitation distribute collaborator',
+  pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge payment transaction owe remittance',
+  buy: 'buy purchase order rebuy reorder checkout get shop add subscribe renew pay refill',
   create:
     'create make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload file report log',
   update:
-    'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark',
+    'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark revise swap exchange complete finish refill',
   delete:
-    'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw close archive',
-  book: 'book reserve rent hire schedule order get reservation booking',
-  visit: 'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use',
-  run: 'run execute install deploy launch merge commit push start star fork trigger build test apply release',
-  control: 'turn switch play stop pause lock unlock dim set start adjust raise lower arm disarm open close',
+    'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw close archive abort wipe detach trash end terminate',
+  book: 'book reserve rent hire schedule order get reservation booking stay call',
+  visit: 'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use surf load pull retrieve',
+  run: 'run execute install deploy launch merge commit push start star fork trigger build test apply release clone fix rename change',
+  control: 'turn switch play stop pause lock dim set start adjust raise lower arm open close make',
   login: 'login log sign authenticate verify use',
 };
 
@@ -43,7 +43,7 @@ const OBJECTS: Readonly<Record<string, string>> = {
   web: 'web webpage page url website site link form article blog news',
   device:
     'light lamp thermostat temperature heating alarm lock door window camera music song playlist speaker tv device robot vacuum oven timer',
-  stay: 'hotel room stay restaurant table flight ticket car rental taxi trip reservation booking seat appointment doctor food meal pizza delivery',
+  stay: 'hotel room stay restaurant table flight ticket car cab ride rental taxi trip night reservation booking seat appointment doctor food meal pizza delivery',
   code: 'repository repo branch issue pull commit code release package gist pr project star ticket bug',
 };
 
@@ -89,10 +89,23 @@ const wordsOf = (text: string): string[] =>
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .toLowerCase()
     .replace(/\be-mail/g, 'email')
-    .replace(/\bcheck[- ]?up\b/g, 'checkup')
+    // A compound is one word, and no deed: a follow-up, a check-up.
+    .replace(/(\p{L})-(?=\p{L})/gu, '$1')
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== '')
     .map(stem);
+
+/** Verbs of two words, by one that says the same; what is between them is a person or a thing. */
+const PHRASAL: readonly (readonly [RegExp, string])[] = (
+  [
+    ['sign', 'up', 'subscribe'], ['call', 'off', 'cancel'], ['take', 'off|out|down', 'remove'], ['kick', 'out', 'remove'], ['get', 'rid', 'delete'],
+    ['turn|hand', 'in', 'submit'], ['top', 'up', 'pay'], ['set', 'up', 'create'], ['get|bring|let|put', 'into?|onto', 'add'], ['put', 'on', 'post'],
+    ['pass', 'on|along', 'forward'], ['give', 'back', 'return'], ['send', 'back', 'return'], ['write|note|jot', 'down', 'note'], ['swap|switch', 'out', 'replace'],
+  ] as const
+).map(([verb, particle, means]) => [new RegExp(`\\b(?:${verb})\\b(?=(?:\\s+[^\\s.,;:!?]+){0,4}?\\s+(?:${particle})\\b)`, 'gi'), means]); // prettier-ignore
+/** Who says that they need a thing wants it got. */
+const WANTED = /\b(?:need|want|would like|looking for)(?=\s+(?:an?|some|another|new|two|three|\d)\b)/gi;
+const inOneWord = (text: string) => PHRASAL.reduce((said, [verb, means]) => said.replace(verb, `$& ${means}`), text.replace(WANTED, '$& get'));
 
 /** Words that are things more often than deeds: `unread mail` asks for no mail to be sent. */
 const RATHER_THINGS = new Set(
@@ -125,9 +138,13 @@ export interface Request {
   readonly objects: ReadonlySet<string>;
   readonly stems: ReadonlySet<string>;
   readonly open: boolean;
+  /** Whether they speak of links themselves. */
+  readonly links: boolean;
   /** Whether these are words of a language that is understood here. */
   readonly understood: boolean;
 }
+
+const LINKS = ['link', 'url', 'hyperlink'].map(stem);
 
 /** Words that hardly an English sentence does without, and hardly one of another language has. */
 const ENGLISH = new Set(
@@ -149,13 +166,13 @@ function isEnglish(text: string): boolean {
 
 export function requestOf(text: string): Request {
   // Quoted names and identifiers are not wishes: 'delete-me.txt' asks for nothing.
-  const said = text.replace(/\S*[@/]\S*|\S+\.\w{2,4}\b/g, ' ');
+  const said = inOneWord(text.slice(0, 16_384).replace(/\S*[@/]\S*|\S+\.\w{2,4}\b/g, ' '));
   const stems = new Set(wordsOf(said));
   const verbs = new Set<string>();
   const objects = new Set<string>();
   for (const one of deeds(said)) for (const group of VERB_OF.get(one) ?? []) verbs.add(group);
   for (const one of stems) for (const group of OBJECT_OF.get(one) ?? []) objects.add(group);
-  return { verbs, objects, stems, open: OPEN.test(text), understood: verbs.size > 0 || isEnglish(said) };
+  return { verbs, objects, stems, open: OPEN.test(text), links: LINKS.some((one) => stems.has(one)), understood: verbs.size > 0 || isEnglish(said) };
 }
 
 /** What a tool does, by its name. Prepared once a tool. */

@@ -9,7 +9,7 @@
 import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
-import { decodings, fold, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
+import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
 /** Bounds of one index. Together with three Bloom filters of at most 171 KiB each, about 2 MiB for a run that fills them all. */
 export const PROVENANCE = {
@@ -139,8 +139,8 @@ export class Provenance {
   /** Takes the result of a call, in the order in which results became known to the agent. */
   result(of: ResultOf, value: Json): void {
     const { leaves, complete } = leavesOf(value);
-    this.#use(of.args);
-    if (of.trusted) this.#takeTrusted(leaves);
+    const asked = this.#use(of.args);
+    if (of.trusted) this.#takeTrusted(leaves, asked);
     else {
       this.#anyUntrusted = true;
       if (!complete) this.#full = true;
@@ -202,29 +202,35 @@ export class Provenance {
       }
     }
     if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true, foreign_link: true };
-    return { origin: 'model', found: 'nothing', ...about };
+    // A code that stands nowhere was put together from pieces or a cipher, or got wrong.
+    return { origin: 'model', found: 'nothing', ...about, foreign_identifier: about.foreign_identifier || isCode(phrase) };
   }
 
   /**
    * A trusted tool that repeats what it was given vouches for nothing: `no contact named X` does not make X known, and neither does
    * a cart that shows what the run itself put there.
    */
-  #use(args: Json): void {
+  #use(args: Json): boolean {
+    let known = true;
     for (const leaf of leavesOf(args).leaves) {
       const { origin } = this.trace(leaf.value, leaf.name);
       if (origin === 'user' || origin === 'trusted' || origin === 'selected') continue;
+      known = false;
       for (const one of [String(leaf.value), ...decodings(String(leaf.value))]) {
         const words = tokens(fold(one), PROVENANCE.tokens);
         if (this.#used.size + words.length > PROVENANCE.trusted_values) this.#vouching = false;
         else for (const word of [words.join(' '), ...words]) this.#used.add(key(word));
       }
     }
+    return known;
   }
 
-  #takeTrusted(leaves: readonly Leaf[]): void {
+  /** @param asked with known arguments alone. With others, what strangers said already may have been put together by them */
+  #takeTrusted(leaves: readonly Leaf[], asked: boolean): void {
     let room: number = PROVENANCE.result_chars;
     const vouch = (one: string) => {
       const known = key(one);
+      if (!asked && this.#identifiers.has(known)) return;
       if (!this.#used.has(known) && this.#vouching && this.#trusted.size < PROVENANCE.trusted_values) this.#trusted.add(known);
     };
     for (const leaf of leaves) {
