@@ -11,6 +11,7 @@ import { folderOf, rows } from './data.ts';
 
 export interface SuiteTool {
   readonly name: string;
+  readonly description?: string;
   readonly params: readonly { readonly name: string }[];
   readonly side_effect: boolean | 'soft';
   readonly reads_untrusted: boolean;

@@ -61,8 +61,7 @@ export const RULES: readonly Rule[] = [
   {
     id: 'trusted-destination',
     denial: 'approval',
-    against: (flow) =>
-      flow.untrusted_input && flow.destination_origin === 'trusted' && (flow.foreign_identifier || notPlainlyAsked(flow)),
+    against: (flow) => flow.untrusted_input && flow.destination_origin === 'trusted' && (flow.foreign_identifier || notPlainlyAsked(flow)),
   },
   {
     id: 'user-destination',

@@ -17,29 +17,32 @@ const VERBS: Readonly<Record<string, string>> = {
   pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge payment transaction owe remittance',
   buy: 'buy purchase order rebuy reorder checkout get shop add subscribe renew pay refill',
   create:
-    'create make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload file report log',
+    'create remind make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload file report log',
   update:
     'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark revise swap exchange complete finish refill',
   delete:
     'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw close archive abort wipe detach trash end terminate',
   book: 'book reserve rent hire schedule order get reservation booking stay call',
-  visit: 'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use surf load pull retrieve',
+  visit:
+    'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use surf load pull retrieve',
   run: 'run execute install deploy launch merge commit push start star fork trigger build test apply release clone fix rename change',
   control: 'turn switch play stop pause lock dim set start adjust raise lower arm open close make',
+  unlock: 'unlock disarm open unblock',
   login: 'login log sign authenticate verify use',
 };
 
 /** Things done to. A word may be of several. */
 const OBJECTS: Readonly<Record<string, string>> = {
   message: 'email mail message dm inbox letter reply note slack channel chat sms invitation',
-  event: 'event calendar meeting appointment invite reminder schedule lunch dinner call session checkup reunion slot',
+  event: 'event remind calendar meeting appointment invite reminder schedule lunch dinner call session checkup reunion slot',
   file: 'file document doc folder directory drive node spreadsheet list report notes pdf text attachment path content dir invoice receipt',
   money:
     'money payment transaction transfer bill rent fund invoice fee salary debt share refund balance account cost price amount order subscription',
   password: 'password passcode credential pin',
   profile: 'info information detail profile account address name phone personal setting',
   goods: 'product item cart order basket purchase checkout goods gift wishlist',
-  person: 'user member participant people person contact colleague team friend collaborator guest attendee channel group',
+  person:
+    'access permission collaborator user member participant people person contact colleague team friend collaborator guest attendee channel group',
   web: 'web webpage page url website site link form article blog news',
   device:
     'light lamp thermostat temperature heating alarm lock door window camera music song playlist speaker tv device robot vacuum oven timer',
@@ -102,10 +105,11 @@ const PHRASAL: readonly (readonly [RegExp, string])[] = (
     ['turn|hand', 'in', 'submit'], ['top', 'up', 'pay'], ['set', 'up', 'create'], ['get|bring|let|put', 'into?|onto', 'add'], ['put', 'on', 'post'],
     ['pass', 'on|along', 'forward'], ['give', 'back', 'return'], ['send', 'back', 'return'], ['write|note|jot', 'down', 'note'], ['swap|switch', 'out', 'replace'],
   ] as const
-).map(([verb, particle, means]) => [new RegExp(`\\b(?:${verb})\\b(?=(?:\\s+[^\\s.,;:!?]+){0,4}?\\s+(?:${particle})\\b)`, 'gi'), means]); // prettier-ignore
+).map(([verb, particle, means]) => [new RegExp(`\\b(?:${verb})\\b(?=(?:\\s+[^\\s.,;:!?]+){0,6}?\\s+(?:${particle})\\b)`, 'gi'), means]); // prettier-ignore
 /** Who says that they need a thing wants it got. */
 const WANTED = /\b(?:need|want|would like|looking for)(?=\s+(?:an?|some|another|new|two|three|\d)\b)/gi;
-const inOneWord = (text: string) => PHRASAL.reduce((said, [verb, means]) => said.replace(verb, `$& ${means}`), text.replace(WANTED, '$& get'));
+const inOneWord = (text: string) =>
+  PHRASAL.reduce((said, [verb, means]) => said.replace(verb, `$& ${means}`), text.replace(WANTED, '$& get'));
 
 /** Words that are things more often than deeds: `unread mail` asks for no mail to be sent. */
 const RATHER_THINGS = new Set(
@@ -172,10 +176,17 @@ export function requestOf(text: string): Request {
   const objects = new Set<string>();
   for (const one of deeds(said)) for (const group of VERB_OF.get(one) ?? []) verbs.add(group);
   for (const one of stems) for (const group of OBJECT_OF.get(one) ?? []) objects.add(group);
-  return { verbs, objects, stems, open: OPEN.test(text), links: LINKS.some((one) => stems.has(one)), understood: verbs.size > 0 || isEnglish(said) };
+  return {
+    verbs,
+    objects,
+    stems,
+    open: OPEN.test(text),
+    links: LINKS.some((one) => stems.has(one)),
+    understood: verbs.size > 0 || isEnglish(said),
+  };
 }
 
-/** What a tool does, by its name. Prepared once a tool. */
+/** What a tool does. Prepared once a tool. */
 export interface Deed {
   readonly verbs: readonly string[];
   readonly objects: readonly string[];
@@ -183,15 +194,27 @@ export interface Deed {
   readonly other: readonly string[];
 }
 
-export function deedOf(toolName: string): Deed {
-  const stems = wordsOf(toolName);
-  const objects = [...new Set(stems.flatMap((one) => [...(OBJECT_OF.get(one) ?? [])]))];
-  const verbs = [...new Set(stems.flatMap((one) => [...(VERB_OF.get(one) ?? [])]))];
-  return {
-    verbs: prune(verbs, objects),
-    objects,
-    other: stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one) && one.length > 2),
-  };
+const groupsOf = (stems: readonly string[], groups: ReadonlyMap<string, ReadonlySet<string>>) => [
+  ...new Set(stems.flatMap((one) => [...(groups.get(one) ?? [])])),
+];
+/** Words at the beginning of a description, within which it says what the tool does: `Sends a message to …`. */
+const SAID_FIRST = 8;
+
+/**
+ * By the tool's name; by the beginning of its description where the name has no word for a deed.
+ * @param description what the tool says of itself, in English
+ */
+export function deedOf(name: string, description = ''): Deed {
+  const stems = wordsOf(name);
+  const objects = groupsOf(stems, OBJECT_OF);
+  const verbs = groupsOf(stems, VERB_OF);
+  const other = stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one) && one.length > 2);
+  if (verbs.length > 0) return { verbs: prune(verbs, objects), objects, other };
+  const said = wordsOf(/^[^.!?;\n]*/.exec(description)?.[0] ?? '').slice(0, SAID_FIRST);
+  const first = said.find((one) => VERB_OF.has(one) && !RATHER_THINGS.has(one));
+  if (first === undefined) return { verbs, objects, other };
+  const things = groupsOf([...stems, ...said.slice(said.indexOf(first) + 1)], OBJECT_OF);
+  return { verbs: prune(groupsOf([first], VERB_OF), things), objects: things, other };
 }
 
 /** What a verb of several meanings is done to tells which is meant: sending money is paying, getting a page is not buying it. */
@@ -221,6 +244,6 @@ export function requested(request: Request, deed: Deed): Requested {
   const selfEvident = deed.verbs.some((one) => one === 'pay' || one === 'buy' || one === 'book' || one === 'send');
   const bare = deed.objects.length === 0 && deed.other.length === 0;
   if ((verb && (object || word || selfEvident || bare)) || (word && object)) return 'yes';
-  if (!request.understood || (verb && request.objects.size === 0)) return 'open';
+  if (!request.understood || (verb && (request.objects.size === 0 || deed.objects.length === 0))) return 'open';
   return request.open || deed.verbs.length === 0 ? 'open' : 'no';
 }

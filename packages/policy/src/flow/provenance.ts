@@ -230,7 +230,7 @@ export class Provenance {
     let room: number = PROVENANCE.result_chars;
     const vouch = (one: string) => {
       const known = key(one);
-      if (!asked && this.#identifiers.has(known)) return;
+      if (!asked && this.#untrusted.has(`\n${one}`, 0, one.length + 1)) return;
       if (!this.#used.has(known) && this.#vouching && this.#trusted.size < PROVENANCE.trusted_values) this.#trusted.add(known);
     };
     for (const leaf of leaves) {
