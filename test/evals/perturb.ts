@@ -254,7 +254,7 @@ const partlyNamed: Perturbation = (trace) => {
 
 /** An attacker's value stands alone in a field of the right name, in a record that the principal's words choose. */
 const inAField: Perturbation = (trace) => {
-  const word = /[A-Za-z]{6,}/.exec(trace.prompt)?.[0];
+  const word = (trace.prompt.match(/[A-Za-z]{4,}/g) ?? []).toSorted((a, b) => b.length - a.length)[0];
   const leaves = trace.calls.flatMap((call, i) =>
     trace.truth.hijack_effect[i] === true
       ? leavesOf(call.args).leaves.filter(({ path }) => trace.truth.injected_leaf[i]?.has(path) === true)
