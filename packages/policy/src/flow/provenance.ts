@@ -36,6 +36,9 @@ const IDENTIFIERS = 256;
 /** Encoded pieces inside one untrusted result that are undone and indexed too. */
 const DECODED_PIECES = 32;
 
+/** A text of more words is prose. What a stranger's prose names is not chosen by the principal, whatever field it stands in too. */
+const PROSE_WORDS = 8;
+
 /**
  * - `user`: stands in the principal's words.
  * - `trusted`: stands in a result of a trusted tool, and was not merely echoed there from an argument of other origin.
@@ -182,7 +185,7 @@ export class Provenance {
     if (this.#trusted.has(key(phrase))) return { origin: 'trusted', found: 'token', ...about };
     const fields = this.#fields.get(key(phrase));
     const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
-    if (chosen !== undefined)
+    if (chosen !== undefined && !(isIdentifier(phrase) && this.#untrusted.has(`\t${phrase}`, 0, phrase.length + 1)))
       return { origin: 'selected', found: 'field', call: chosen.call, private: isPrivate, foreign_identifier: false, foreign_link: false };
     if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
     if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
@@ -274,6 +277,9 @@ export class Provenance {
         this.#field(words.join(' '), { call: of.call, name: item ? of.tool : leaf.name, selected });
       }
       this.#indexText(text, words, of.call);
+      if (words.length > PROSE_WORDS) {
+        for (const one of words) if (isIdentifier(one)) this.#untrusted.add(`\t${one}`, 0, one.length + 1);
+      }
       if (pointed) this.#shingle(this.#pointed, squeeze(text));
       for (const piece of raw.slice(0, PROVENANCE.result_chars).split(/[\s"'<>(),]+/)) {
         if (pieces <= 0) break;
