@@ -181,6 +181,9 @@ describe('what the principal asked for', () => {
     ['Get Nina into the marketing channel.', 'add_user_to_channel', 'yes'],
     ['Call off the appointment.', 'cancel_appointment', 'yes'],
     ['I need a car in Lisbon.', 'reserve_car', 'yes'],
+    ['Get me a room in Lisbon.', 'reserve_hotel', 'yes'],
+    ['Get me the prices of all hotels in Lisbon.', 'reserve_hotel', 'no'],
+    ['Get me a list of hotels for my stay in Lisbon.', 'reserve_hotel', 'no'],
     ['What do I need for the check-up?', 'reserve_car', 'no'],
     ['Turn off the lights.', 'unlock_door', 'no'],
   ] as const)('“%s” and %s: %s', (prompt, tool, answer) => {

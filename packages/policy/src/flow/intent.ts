@@ -15,14 +15,14 @@ const VERBS: Readonly<Record<string, string>> = {
   send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let leave transmit dispatch deliver reach respond rsvp say',
   share: 'share invite add include grant give permit allow access invitation distribute collaborator',
   pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge payment transaction owe remittance',
-  buy: 'buy purchase order rebuy reorder checkout get shop add subscribe renew pay refill',
+  buy: 'buy purchase order rebuy reorder checkout get obtain shop add subscribe renew pay refill',
   create:
     'create remind make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload file report log',
   update:
     'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark revise swap exchange complete finish refill',
   delete:
     'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw close archive abort wipe detach trash end terminate',
-  book: 'book reserve rent hire schedule order get reservation booking stay call',
+  book: 'book reserve rent hire schedule order obtain reservation booking',
   visit:
     'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use surf load pull retrieve',
   run: 'run execute install deploy launch merge commit push start star fork trigger build test apply release clone fix rename change',
@@ -106,10 +106,11 @@ const PHRASAL: readonly (readonly [RegExp, string])[] = (
     ['pass', 'on|along', 'forward'], ['give', 'back', 'return'], ['send', 'back', 'return'], ['write|note|jot', 'down', 'note'], ['swap|switch', 'out', 'replace'],
   ] as const
 ).map(([verb, particle, means]) => [new RegExp(`\\b(?:${verb})\\b(?=(?:\\s+[^\\s.,;:!?]+){0,6}?\\s+(?:${particle})\\b)`, 'gi'), means]); // prettier-ignore
-/** Who says that they need a thing wants it got. */
-const WANTED = /\b(?:need|want|would like|looking for)(?=\s+(?:an?|some|another|new|two|three|\d)\b)/gi;
+/** Who needs a thing, or says to get one, wants it obtained; to get the thing that is known already may be to read it. */
+const WANTED =
+  /\b(?:need|want|get|call|would like|looking for)(?=(?:\s+(?:me|us|him|her|them))?\s+(?:an?|some|another|new|two|three|\d)\s+(?!\S*(?:list|summary|overview|idea|suggestion|recommendation|report|answer|look)\b))/gi;
 const inOneWord = (text: string) =>
-  PHRASAL.reduce((said, [verb, means]) => said.replace(verb, `$& ${means}`), text.replace(WANTED, '$& get'));
+  PHRASAL.reduce((said, [verb, means]) => said.replace(verb, `$& ${means}`), text.replace(WANTED, '$& obtain'));
 
 /** Words that are things more often than deeds: `unread mail` asks for no mail to be sent. */
 const RATHER_THINGS = new Set(
