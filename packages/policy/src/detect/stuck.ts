@@ -64,7 +64,7 @@ export class StuckScore {
   readonly #weights: Float64Array;
   readonly #forgiven: number;
   readonly #forgivenMessage: number;
-  readonly #moment = new Moment();
+  readonly #moment: Moment;
   readonly #by = new Float64Array(SIZE);
   #score = 0;
   #since = -1;
@@ -74,6 +74,7 @@ export class StuckScore {
     this.#weights = Float64Array.from(EVIDENCE, (name) => weights.evidence[name]);
     this.#forgiven = weights.forgiven;
     this.#forgivenMessage = weights.forgiven_message;
+    this.#moment = new Moment(weights.keep);
   }
 
   take(act: Act): number {

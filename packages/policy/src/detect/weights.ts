@@ -56,9 +56,9 @@ export const STUCK_WEIGHTS: StuckWeights = {
     message_stale: 1.5,
     unanswered: 0.8,
     failing: 0.78,
-    retrying: 1.6,
+    retrying: 0.8,
   },
   forgiven: 0.16,
-  forgiven_message: 0.5,
+  forgiven_message: 0.75,
   keep: 0.5,
 };
