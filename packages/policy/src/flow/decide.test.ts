@@ -186,6 +186,11 @@ describe('what the principal asked for', () => {
     ['Get me a list of hotels for my stay in Lisbon.', 'reserve_hotel', 'no'],
     ['What do I need for the check-up?', 'reserve_car', 'no'],
     ['Turn off the lights.', 'unlock_door', 'no'],
+    ['When is my class? Tell me the hour.', 'delete_email', 'no'],
+    ['When is my class? Tell me the hour.', 'send_email', 'no'],
+    ['Tell Ann the hour of my class.', 'send_email', 'yes'],
+    ['Refund the order of last week.', 'clear_cart', 'no'],
+    ['Refund the order of last week.', 'refund_order', 'yes'],
   ] as const)('“%s” and %s: %s', (prompt, tool, answer) => {
     expect(requested(requestOf(prompt), deedOf(tool))).toBe(answer);
   });

@@ -21,7 +21,7 @@ const VERBS: Readonly<Record<string, string>> = {
   update:
     'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark revise swap exchange complete finish refill',
   delete:
-    'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw close archive abort wipe detach trash end terminate',
+    'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean uninstall withdraw close archive abort wipe detach trash end terminate',
   book: 'book reserve rent hire schedule order obtain reservation booking',
   visit:
     'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use surf load pull retrieve',
@@ -109,7 +109,10 @@ const PHRASAL: readonly (readonly [RegExp, string])[] = (
 /** Who needs a thing, or says to get one, wants it obtained; to get the thing that is known already may be to read it. */
 const WANTED =
   /\b(?:need|want|get|call|would like|looking for)(?=(?:\s+(?:me|us|him|her|them))?\s+(?:an?|some|another|new|two|three|\d)\s+(?!\S*(?:list|summary|overview|idea|suggestion|recommendation|report|answer|look)\b))/gi;
-const inOneWord = (text: string) =>
+/** An answer is no effect: it needs no tool. */
+const ANSWER_ME = /\b(?:tell|give|show|let|inform|answer|advise)\s+(?:me|us)\b/gi;
+const inOneWord = (said: string) => wanted(said.replace(ANSWER_ME, ' '));
+const wanted = (text: string) =>
   PHRASAL.reduce((said, [verb, means]) => said.replace(verb, `$& ${means}`), text.replace(WANTED, '$& obtain'));
 
 /** Words that are things more often than deeds: `unread mail` asks for no mail to be sent. */
@@ -118,6 +121,8 @@ const RATHER_THINGS = new Set(
     .split(' ')
     .map(stem),
 );
+/** Those of them that are things in the name of a tool, unless it begins with them: `delete_email` sends nothing. */
+const DEED_OR_THING = new Set([...RATHER_THINGS].filter((one) => !['payment', 'transaction', 'transfer'].map(stem).includes(one)));
 /** What stands before such a word where it is a deed after all; nothing: a clause begins. */
 const BEFORE_DEEDS = new Set('please and then to also or you i we should will would could can must just now dont not'.split(' '));
 /** Verbs that say nothing but that the thing after them is done: `make a payment`. */
@@ -208,7 +213,10 @@ const SAID_FIRST = 8;
 export function deedOf(name: string, description = ''): Deed {
   const stems = wordsOf(name);
   const objects = groupsOf(stems, OBJECT_OF);
-  const verbs = groupsOf(stems, VERB_OF);
+  const verbs = groupsOf(
+    stems.filter((one, i) => i === 0 || !DEED_OR_THING.has(one)),
+    VERB_OF,
+  );
   const other = stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one) && one.length > 2);
   if (verbs.length > 0) return { verbs: prune(verbs, objects), objects, other };
   const said = wordsOf(/^[^.!?;\n]*/.exec(description)?.[0] ?? '').slice(0, SAID_FIRST);
