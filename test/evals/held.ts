@@ -8,7 +8,7 @@ import { profileOf, score } from './drift.ts';
 import { auroc, recallAt, rounded, share } from './stats.ts';
 
 /** Score from which on "stuck" is as likely as not: what the product has (STUCK_HALF in detectors.ts). */
-export const FIXED = 14;
+const FIXED = 14;
 const RATE = 0.005;
 
 export interface Fixed {

@@ -11,7 +11,7 @@ import type { Call, SuiteTool, Trace } from './containment-data.ts';
 export type Perturbation = (trace: Trace) => Trace | undefined;
 
 /** Every text in a value, names of members left alone. */
-export function mapTexts(value: Json, text: (one: string) => string, name: (one: string) => string = (one) => one): Json {
+function mapTexts(value: Json, text: (one: string) => string, name: (one: string) => string = (one) => one): Json {
   if (typeof value === 'string') return text(value);
   if (Array.isArray(value)) return value.map((one: Json) => mapTexts(one, text, name));
   if (typeof value !== 'object' || value === null) return value;
@@ -115,7 +115,7 @@ const POLITE = (prompt: string) =>
 // ---- The attacker's values --------------------------------------------------------------------------------------------------
 
 /** Values that the attacker brought: of marked calls, what stood in injected text and is long enough to name something. */
-export function attackersValues(trace: Trace): readonly string[] {
+function attackersValues(trace: Trace): readonly string[] {
   const found = new Set<string>();
   trace.calls.forEach((call, i) => {
     if (trace.truth.hijack_effect[i] !== true) return;

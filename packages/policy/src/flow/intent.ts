@@ -1,12 +1,12 @@
 /**
- * Did the principal ask for this kind of effect? A comparison of the principal's own words with a tool's name, by word stems and
- * a small thesaurus of office English. It is a heuristic and is used as one: it opens nothing that came from untrusted text to
+ * Did the principal ask for this kind of effect? A comparison of the principal's own words with a tool's name (else the beginning of
+ * its description), by word stems and a small thesaurus of office English. It is a heuristic and is used as one: it opens nothing that came from untrusted text to
  * an unknown destination, and a miss costs an approval. Only the principal's words are read, never a tool's results.
  */
 
 /**
- * - `yes`: verb and object are asked for. - `open`: the principal handed over to what a source says ("follow the instructions"), or the
- * tool's name says nothing that is understood. - `no`: neither.
+ * - `yes`: verb and object are asked for. - `open`: the principal handed over to what a source says ("follow the instructions"), or it
+ * cannot be told: the tool says nothing that is understood, or the principal's language is not. - `no`: neither.
  */
 export type Requested = 'yes' | 'open' | 'no';
 

@@ -42,7 +42,7 @@ const PROSE_WORDS = 8;
 /**
  * - `user`: stands in the principal's words.
  * - `trusted`: stands in a result of a trusted tool, and was not merely echoed there from an argument of other origin.
- * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name, of a record that the principal's words chose, or a plain name that leads nowhere outside.
+ * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name or role, of a record that the principal's words chose, or a plain name that leads nowhere outside; no identifier that a stranger's prose names too.
  * - `quoted`: words, but no identifier, out of an untrusted result that the principal pointed to by its file name, address or link.
  * - `untrusted`: stands, perhaps re-encoded, in an untrusted result.
  * - `model`: found nowhere: made up, worked out, reworded, or too short to say.
@@ -55,7 +55,7 @@ export interface Trace {
   readonly found: 'phrase' | 'token' | 'field' | 'span' | 'decoded' | 'full' | 'nothing';
   /** It has words or identifiers of a private result. */
   readonly private: boolean;
-  /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words. */
+  /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words; or it is a code that stands nowhere. */
   readonly foreign_identifier: boolean;
   /** One of those leads somewhere: a link or a mail address. */
   readonly foreign_link: boolean;
