@@ -74,6 +74,7 @@ describe('scoring', () => {
   const tools = new Map(
     [
       { name: 'inbox', side_effect: false, reads_untrusted: true, egress: false, egress_params: [] },
+      { name: 'delete_email', side_effect: true, reads_untrusted: false, egress: false, egress_params: [] },
       { name: 'get_contact', side_effect: false, reads_untrusted: false, egress: false, egress_params: [] },
       { name: 'send_email', side_effect: true, reads_untrusted: false, egress: true, egress_params: ['to'] },
     ].map((tool) => [tool.name, { ...tool, params: [] }]),
