@@ -6,7 +6,7 @@ import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
 import { approved, type Verdict } from '@corral/policy/cedar/verdict';
 import { effectOf, type Flow } from '@corral/policy/flow/facts';
-import { deedOf } from '@corral/policy/flow/intent';
+import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/decision';
 import type { Json } from '@corral/protocol/json';
@@ -64,6 +64,17 @@ export function factsOf(tool: Tool): ToolFacts {
   };
 }
 
+const deeds = new WeakMap<Tool, Deed>();
+
+/** Made once a tool. */
+function deedFor(tool: Tool): Deed {
+  const known = deeds.get(tool);
+  if (known !== undefined) return known;
+  const deed = deedOf(tool.name, tool.description);
+  deeds.set(tool, deed);
+  return deed;
+}
+
 /**
  * @param held what is reserved for the call already, of one that people have approved: what only their approval stood in the way of
  * is allowed then
@@ -76,7 +87,7 @@ export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Jso
   const amount = money === undefined ? undefined : amountOf(input, money);
   const first_use = !history.used(ledger.version, tool.name);
   const flow = ledger.flow?.flow(
-    { name: tool.name, effect: facts.effect, destinations: facts.destinations, deed: deedOf(tool.name) },
+    { name: tool.name, effect: facts.effect, destinations: facts.destinations, deed: deedFor(tool) },
     input,
     { first_use, amount_above_history: amount !== undefined && amount > history.moved(record.tenant, record.agent) },
     (destination) => history.reached(record.tenant, record.agent, destination),

@@ -26,7 +26,11 @@ export interface Handling {
   readonly changes: number;
 }
 
+/** Raised when what the detectors save changes: what an older build has saved is left, and they begin anew. */
+const FORMAT = 2;
+
 export interface SavedWatch {
+  readonly format: number;
   readonly position: number;
   readonly rung: Rung;
   readonly notice?: Omit<NoticeDelivery, 'at'>;
@@ -143,6 +147,7 @@ export class RunWatch {
   save(): SavedWatch {
     const { position, rung, notice, changes, handling } = this;
     return {
+      format: FORMAT,
       position,
       rung,
       changes,
@@ -164,7 +169,7 @@ export class RunWatch {
     const entries = [...saved.entries];
     this.#entries.length = 0;
     this.#entries.push(...entries);
-    this.#detectors = saved.detectors === undefined ? undefined : Detectors.load(saved.detectors, OPTIONS);
+    this.#detectors = saved.detectors === undefined || saved.format !== FORMAT ? undefined : Detectors.load(saved.detectors, OPTIONS);
     this.#seen = this.#detectors?.position ?? 0;
   }
 

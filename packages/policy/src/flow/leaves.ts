@@ -55,11 +55,21 @@ const partsKnown = new Memo(4_096, (name: string): string[] =>
     .map((part) => (part.length > 2 && part.endsWith('s') && !part.endsWith('ss') ? part.slice(0, -1) : part)),
 );
 
+/**
+ * Names of whom something goes to: programs agree on the role and not on the word. Who sent or wrote something is not among them,
+ * since strangers fill that in freely, and neither are copies, which few look at.
+ */
+const TOWARDS = new Set(
+  'recipient participant attendee addressee beneficiary payee receiver invitee member guest person people contact'.split(' '),
+);
+const isTowards = (name: readonly string[]) => name.some((part) => TOWARDS.has(part)) || name.join('') === 'to';
+
 /** Whether a field of a result and a parameter of a tool are named alike: `participants` and `participant`, `id_` and `event_id`. */
 export function namedAlike(field: string, parameter: string): boolean {
   const a = parts(field);
   const b = parts(parameter);
   if (a.length === 0 || b.length === 0) return false;
   const [few, many] = a.length < b.length ? [a, b] : [b, a];
+  if (isTowards(a) && isTowards(b)) return true;
   return few.every((part) => many.includes(part));
 }

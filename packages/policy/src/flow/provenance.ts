@@ -9,7 +9,7 @@
 import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
-import { decodings, fold, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
+import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
 /** Bounds of one index. Together with three Bloom filters of at most 171 KiB each, about 2 MiB for a run that fills them all. */
 export const PROVENANCE = {
@@ -36,10 +36,13 @@ const IDENTIFIERS = 256;
 /** Encoded pieces inside one untrusted result that are undone and indexed too. */
 const DECODED_PIECES = 32;
 
+/** A text of more words is prose. What a stranger's prose names is not chosen by the principal, whatever field it stands in too. */
+const PROSE_WORDS = 8;
+
 /**
  * - `user`: stands in the principal's words.
  * - `trusted`: stands in a result of a trusted tool, and was not merely echoed there from an argument of other origin.
- * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name, of a record that the principal's words chose, or a plain name that leads nowhere outside.
+ * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name or role, of a record that the principal's words chose, or a plain name that leads nowhere outside; no identifier that a stranger's prose names too.
  * - `quoted`: words, but no identifier, out of an untrusted result that the principal pointed to by its file name, address or link.
  * - `untrusted`: stands, perhaps re-encoded, in an untrusted result.
  * - `model`: found nowhere: made up, worked out, reworded, or too short to say.
@@ -52,7 +55,7 @@ export interface Trace {
   readonly found: 'phrase' | 'token' | 'field' | 'span' | 'decoded' | 'full' | 'nothing';
   /** It has words or identifiers of a private result. */
   readonly private: boolean;
-  /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words. */
+  /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words; or it is a code that stands nowhere. */
   readonly foreign_identifier: boolean;
   /** One of those leads somewhere: a link or a mail address. */
   readonly foreign_link: boolean;
@@ -142,8 +145,8 @@ export class Provenance {
   /** Takes the result of a call, in the order in which results became known to the agent. */
   result(of: ResultOf, value: Json): void {
     const { leaves, complete } = leavesOf(value);
-    this.#use(of.args);
-    if (of.trusted) this.#takeTrusted(leaves);
+    const asked = this.#use(of.args);
+    if (of.trusted) this.#takeTrusted(leaves, asked);
     else {
       this.#anyUntrusted = true;
       if (!complete) this.#full = true;
@@ -186,7 +189,7 @@ export class Provenance {
     if (known !== undefined) return known;
     const fields = this.#fields.get(key(phrase));
     const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
-    if (chosen !== undefined)
+    if (chosen !== undefined && !(isIdentifier(phrase) && this.#untrusted.has(`\t${phrase}`, 0, phrase.length + 1)))
       return { origin: 'selected', found: 'field', call: chosen.call, private: isPrivate, foreign_identifier: false, foreign_link: false };
     if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
     if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
@@ -206,7 +209,8 @@ export class Provenance {
       }
     }
     if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true, foreign_link: true };
-    return { origin: 'model', found: 'nothing', ...about };
+    // A code that stands nowhere was put together from pieces or a cipher, or got wrong.
+    return { origin: 'model', found: 'nothing', ...about, foreign_identifier: about.foreign_identifier || isCode(phrase) };
   }
 
   /** What the principal wrote, or a trusted tool said. */
@@ -222,22 +226,27 @@ export class Provenance {
    * A trusted tool that repeats what it was given vouches for nothing: `no contact named X` does not make X known, and neither does
    * a cart that shows what the run itself put there.
    */
-  #use(args: Json): void {
+  #use(args: Json): boolean {
+    let known = true;
     for (const leaf of leavesOf(args).leaves) {
       const { origin } = this.trace(leaf.value, leaf.name);
       if (origin === 'user' || origin === 'trusted' || origin === 'selected') continue;
+      known = false;
       for (const one of [String(leaf.value), ...decodings(String(leaf.value))]) {
         const words = tokens(fold(one), PROVENANCE.tokens);
         if (this.#used.size + words.length > PROVENANCE.trusted_values) this.#vouching = false;
         else for (const word of [words.join(' '), ...words]) this.#used.add(key(word));
       }
     }
+    return known;
   }
 
-  #takeTrusted(leaves: readonly Leaf[]): void {
+  /** @param asked with known arguments alone. With others, what strangers said already may have been put together by them */
+  #takeTrusted(leaves: readonly Leaf[], asked: boolean): void {
     let room: number = PROVENANCE.result_chars;
     const vouch = (one: string) => {
       const known = key(one);
+      if (!asked && this.#untrusted.has(`\n${one}`, 0, one.length + 1)) return;
       if (!this.#used.has(known) && this.#vouching && this.#trusted.size < PROVENANCE.trusted_values) this.#trusted.add(known);
     };
     for (const leaf of leaves) {
@@ -281,6 +290,9 @@ export class Provenance {
         this.#field(words.join(' '), { call: of.call, name: item ? of.tool : leaf.name, selected });
       }
       this.#indexText(text, words, of.call);
+      if (words.length > PROSE_WORDS) {
+        for (const one of words) if (isIdentifier(one)) this.#untrusted.add(`\t${one}`, 0, one.length + 1);
+      }
       if (pointed) this.#shingle(this.#pointed, squeeze(text));
       for (const piece of raw.slice(0, PROVENANCE.result_chars).split(/[\s"'<>(),]+/)) {
         if (pieces <= 0) break;

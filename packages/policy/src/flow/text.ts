@@ -81,9 +81,15 @@ export function isLink(one: string): boolean {
   );
 }
 
+/** Whether a value is one code and nothing else: a link, an address, an account, a product number. No file, path, time or amount: people make those up. */
+export function isCode(phrase: string): boolean {
+  if (!isIdentifier(phrase)) return false;
+  return isLink(phrase) || /^\d{6,}$/.test(phrase) || (/^[\p{L}#][\p{L}\d_-]*$/u.test(phrase) && /\d/.test(phrase));
+}
+
 /** What BASE64 and HEX ask for at least. */
-const SHORTEST_ENCODED = 12;
-const BASE64 = /^[A-Za-z0-9+/_-]{12,}={0,2}$/;
+const SHORTEST_ENCODED = 8;
+const BASE64 = /^(?:[A-Za-z0-9+/_-]{8,}|[A-Za-z0-9+/_-]{6,}={1,2})$/;
 const HEX = /^(?:[0-9a-f]{2}){6,}$/i;
 
 function printable(bytes: number[]): string | undefined {
