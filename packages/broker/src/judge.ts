@@ -2,16 +2,18 @@
  * Asks the policies about one call: gathers what is known of it (flow of information, purse, history) and turns the verdict
  * into what happens. Synchronous and in memory, as all deciding is (DESIGN 1.4).
  */
-import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import type { PolicyInForce, PolicyRequest } from '@corral/policy/cedar/in-force';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
 import { approved, type Verdict } from '@corral/policy/cedar/verdict';
 import { effectOf, type Flow } from '@corral/policy/flow/facts';
 import { deedOf } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/decision';
+import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
+import type { Batch } from './decide/batch.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What this host has seen agents do before, in any run. */
@@ -23,6 +25,19 @@ export interface History {
   /** The most money that this agent has moved with one call. */
   moved(tenant: string, agent: string): number;
   note(record: RunRecord, version: string, tool: Tool, input: Json): void;
+  /** A version has sent to an agent, or spawned one; see deedName(). */
+  met(version: string, name: string): void;
+}
+
+/** One decision, as whatever runs beside the policies in force is told of it. */
+export interface Decided {
+  readonly run: RunId;
+  /** Of the journal. */
+  readonly entry: number;
+  /** Number of the call, message or spawn. */
+  readonly id: number;
+  readonly request: PolicyRequest;
+  readonly verdict: Verdict;
 }
 
 /** A tenant's policies, and what else deciding by them needs. */
@@ -31,6 +46,10 @@ export interface Policies {
   readonly history: History;
   /** Roles of a principal, for policies that ask for them. */
   readonly roles: (principal: string) => readonly string[];
+  /** Who answers for an agent, where that is known. */
+  readonly owner?: ((agent: string) => string | undefined) | undefined;
+  /** Told of each decision, after it was made. */
+  readonly shadow?: ((decided: Decided) => void) | undefined;
 }
 
 export interface Judgement {
@@ -43,12 +62,21 @@ const MINUTE_MS = 60_000;
 const ORIGINS_SHOWN = 16;
 const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
 
-/** Made once a run, and again when it is upgraded or its principal's roles change under it. */
-function subjectFor({ record, version }: Ledger, held: readonly string[]): Subject {
+/** Made once a run, and again when it is upgraded, or its principal's roles or its owner change under it. */
+export function subjectFor({ record, version }: Ledger, policies: Pick<Policies, 'roles' | 'owner'>): Subject {
   const known = subjects.get(record);
-  const roles = held.join('\n');
+  const held = policies.roles(record.principal);
+  const owner = policies.owner?.(record.agent);
+  const roles = [owner ?? '', ...held].join('\n');
   if (known?.version === version && known.roles === roles) return known.subject;
-  const subject = subjectOf({ tenant: record.tenant, agent: record.agent, version, person: record.principal, roles: held });
+  const subject = subjectOf({
+    tenant: record.tenant,
+    agent: record.agent,
+    version,
+    person: record.principal,
+    roles: held,
+    ...(owner === undefined ? {} : { owner }),
+  });
   subjects.set(record, { version, roles, subject });
   return subject;
 }
@@ -65,7 +93,7 @@ export function factsOf(tool: Tool): ToolFacts {
 
 /** @param people approved it already, so that what only their approval stood in the way of is allowed */
 export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Json, bytes: number, now: number, people = false): Judgement {
-  const { record, purse } = ledger;
+  const { record } = ledger;
   const { history } = policies;
   const facts = factsOf(tool);
   const money = tool.annotations.money;
@@ -77,32 +105,48 @@ export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Jso
     { first_use, amount_above_history: amount !== undefined && amount > history.moved(record.tenant, record.agent) },
     (destination) => history.reached(record.tenant, record.agent, destination),
   );
-  const label = ledger.flow?.label ?? CLEAN;
-  const verdict = policies.current.decide({
-    subject: subjectFor(ledger, policies.roles(record.principal)),
+  const request: PolicyRequest = {
+    subject: subjectFor(ledger, policies),
     action: { kind: 'call', target: 'tool', name: tool.name },
     args: input,
     context: {
-      now,
+      ...factsOfRun(ledger, now),
       flow: flow?.facts ?? UNTRACKED,
-      labels: { integrity: label.influenced_by, confidentiality: label.private_to },
-      call: {
-        bytes,
-        first_use,
-        last_minute: (ledger.calledAt.get(tool.name) ?? []).filter((at) => now - at < MINUTE_MS).length,
-        ...(amount === undefined ? {} : { amount }),
-      },
-      budget: {
-        cpu_ms: Math.floor(purse.left('cpu_ms')),
-        calls: purse.left('calls'),
-        messages: purse.left('messages'),
-        bytes: purse.left('bytes'),
-        children: purse.left('children'),
-      },
-      run: { depth: record.spawn_depth, age_ms: ledger.wallUsed(now, 0), calls: ledger.calls },
+      call: { bytes, first_use, last_minute: recent(ledger, tool.name, now), ...(amount === undefined ? {} : { amount }) },
     },
-  });
+  };
+  const verdict = policies.current.decide(request);
+  // An approved call is decided about once more, and has been told of.
+  if (!people) policies.shadow?.({ run: record.id, entry: ledger.seq + 1, id: ledger.lastId + 1, request, verdict });
   return { verdict: people ? approved(verdict) : verdict, flow, facts };
+}
+
+/** What policies may ask about any effect of a run. */
+export function factsOfRun(ledger: Ledger, now: number): Pick<PolicyRequest['context'], 'now' | 'labels' | 'budget' | 'run'> {
+  const { purse, record } = ledger;
+  const label = ledger.flow?.label ?? CLEAN;
+  return {
+    now,
+    labels: { integrity: label.influenced_by, confidentiality: label.private_to },
+    budget: {
+      cpu_ms: Math.floor(purse.left('cpu_ms')),
+      calls: purse.left('calls'),
+      messages: purse.left('messages'),
+      bytes: purse.left('bytes'),
+      children: purse.left('children'),
+    },
+    run: { depth: record.spawn_depth, age_ms: ledger.wallUsed(now, 0), calls: ledger.calls },
+  };
+}
+
+/** How often a run did something within the last minute. */
+export const recent = (ledger: Ledger, name: string, now: number): number =>
+  (ledger.calledAt.get(name) ?? []).filter((at) => now - at < MINUTE_MS).length;
+
+/** What a denial means for the run, besides the denial. */
+export function consequencesOf({ consequence, reasons }: Verdict, batch: Pick<Batch, 'consequences'>): void {
+  if (consequence === 'pause' || consequence === 'quarantine')
+    batch.consequences.push({ kind: consequence, rules: reasons.map(({ policy }) => policy) });
 }
 
 /** Where arguments came from, the worst first, for the decision record. */
@@ -121,7 +165,7 @@ function amountOf(input: Json, name: string): number | undefined {
 const MOST = 922_337_203_685_477;
 
 /** What is stated of a run whose flow nobody follows: the worst. */
-const UNTRACKED: Flow['facts'] = {
+export const UNTRACKED: Flow['facts'] = {
   effect: 'change',
   untrusted_input: true,
   untrusted_influence: true,

@@ -229,6 +229,7 @@ export class Ledger {
         if (decision?.verdict === 'allow') {
           this.purse.reserve(decision.reserved ?? {});
           this.purse.settle(decision.reserved ?? {}, decision.reserved ?? {});
+          if (decision.agent !== undefined) this.#called(`send:${decision.agent}`);
           this.pending.set(effect.id, {
             kind: 'decided',
             id: effect.id,
@@ -242,6 +243,7 @@ export class Ledger {
           this.purse.reserve(reserved);
           this.pending.set(effect.id, { kind: 'child', id: effect.id, run: decision.child as RunId, reserved });
           this.caps.set(-effect.id, decision.grant as GrantId);
+          if (decision.agent !== undefined) this.#called(`spawn:${decision.agent}`);
         } else {
           if (decision?.limit !== undefined) this.refusedFor.add(decision.limit);
           const outcome = {

@@ -177,7 +177,7 @@ export async function explainCrank(
     if (one.crank === crank) calls.push({ call: one.call, recorded: one.recorded, explained: explain(current, one.request) });
   const text = calls
     .map(({ call, recorded, explained }) => {
-      const then = `call ${call} to ${recorded.tool ?? ''}, recorded as ${recorded.verdict}`;
+      const then = `${recorded.action ?? 'call'} ${call} to ${recorded.tool ?? recorded.agent ?? ''}, recorded as ${recorded.verdict}`;
       return `${then}; these policies say ${formatExplained(explained)}`;
     })
     .join('\n');
