@@ -143,6 +143,11 @@ export function factsOfRun(ledger: Ledger, now: number): Pick<PolicyRequest['con
 export const recent = (ledger: Ledger, name: string, now: number): number =>
   (ledger.calledAt.get(name) ?? []).filter((at) => now - at < MINUTE_MS).length;
 
+/** Whom the rules that ask name: `@approver("owner")`. */
+export function approversOf({ reasons }: Verdict): string[] {
+  return [...new Set(reasons.flatMap(({ annotations: { approver } }) => (approver === undefined ? [] : [approver])))];
+}
+
 /** What a denial means for the run, besides the denial. */
 export function consequencesOf({ consequence, reasons }: Verdict, batch: Pick<Batch, 'consequences'>): void {
   if (consequence === 'pause' || consequence === 'quarantine')

@@ -28,6 +28,7 @@ export interface PendingApproval {
   readonly grant: GrantId;
   readonly digest: string;
   readonly quorum: number;
+  readonly approvers?: readonly string[];
   readonly expires_at: number;
   readonly since: number;
   /** Who has approved so far. */
@@ -214,6 +215,7 @@ export class Ledger {
               grant: decision.grant as GrantId,
               digest: decision.digest ?? '',
               quorum: decision.quorum ?? 1,
+              ...(decision.approvers === undefined ? {} : { approvers: decision.approvers }),
               expires_at: decision.expires_at ?? 0,
               since: this.lastAt,
               by: [],

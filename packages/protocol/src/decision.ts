@@ -1,6 +1,6 @@
 /** What the broker decided about one effect. Recorded with the crank; recovery folds it and never decides again. */
 import * as z from 'zod';
-import { AgentName, GrantId, RunId, ToolName } from './ids.ts';
+import { GrantId, RunId, ToolName } from './ids.ts';
 import { ErrorCodeSchema } from './outcome.ts';
 import { Budget } from './manifest.ts';
 

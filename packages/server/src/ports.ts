@@ -1,13 +1,13 @@
 /** What the front door asks of the host behind it. One adapter answers these by the supervisor and the store. */
 import type { Grant, GrantState } from '@corral/protocol/grant';
-import type { Digest, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import type { Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Entry } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
-import type { Approval, Observation, RunView, TenantOptions } from '@corral/supervisor';
+import type { Approval, Observation, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
 
@@ -50,7 +50,13 @@ export interface HostPort {
   /** Calls that wait for people. */
   approvals(tenant: TenantId | undefined): Promise<readonly Approval[]>;
   /** @throws CORRAL_RUN_STATE, CORRAL_APPROVER */
-  decide(run: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string): Promise<void>;
+  decide(run: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[]): Promise<void>;
+  /** Who holds a grant. */
+  holder(grant: GrantId): Promise<RunId | undefined>;
+  /** @throws CORRAL_GRANT_UNKNOWN */
+  revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }>;
+  /** What candidates beside the policies in force would have decided otherwise. */
+  shadows(): readonly ShadowReport[];
   quarantines(): readonly Quarantine[];
   quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;
   lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;

@@ -10,6 +10,7 @@ export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.t
 export { checkBundle, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';
 export type { PolicySource, TenantOptions } from './tenants.ts';
+export type { ShadowReport } from './shadow.ts';
 export type { LoopOptions } from './loops.ts';
 export type { Observation, RunView } from './observe.ts';
 export { realClock, realRandom } from './host/real.ts';

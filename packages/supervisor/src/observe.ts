@@ -64,9 +64,29 @@ export type Observation =
   | {
       readonly kind: 'revoked';
       readonly grant: GrantId;
+      /** Who held it. */
+      readonly run: RunId | undefined;
       readonly by: string;
       readonly reason: string;
       readonly calls_aborted: number;
+    }
+  /** A candidate that runs beside the policies in force would have decided otherwise. */
+  | {
+      readonly kind: 'differs';
+      readonly run: RunId;
+      readonly tenant: TenantId;
+      readonly agent: string;
+      readonly entry: number;
+      readonly call: number;
+      readonly action: 'call' | 'send' | 'spawn';
+      /** The tool, or the agent it was for. */
+      readonly target: string;
+      readonly was: string;
+      readonly would: string;
+      readonly rules: readonly string[];
+      readonly would_rules: readonly string[];
+      /** Version of the candidate. */
+      readonly candidate: string;
     }
   /** It may not go on before somebody has looked. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }

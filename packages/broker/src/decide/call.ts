@@ -6,7 +6,7 @@ import type { ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/tool';
-import { consequencesOf, judge, originsOf, type Policies } from '../judge.ts';
+import { approversOf, consequencesOf, judge, originsOf, type Policies } from '../judge.ts';
 import type { Ledger } from '../ledger.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { afford, json, refuse, resolve, untrusted } from './common.ts';
@@ -87,7 +87,15 @@ function byPolicy(
   }
   if (verdict.consequence === 'approval') {
     const expires_at = context.now + MACHINE.approval_ms.default;
-    return { ...common, verdict: 'ask', quorum: verdict.quorum ?? 1, expires_at, digest: context.digest(canonical(input)) };
+    const approvers = approversOf(verdict);
+    return {
+      ...common,
+      verdict: 'ask',
+      quorum: verdict.quorum ?? 1,
+      ...(approvers.length === 0 ? {} : { approvers }),
+      expires_at,
+      digest: context.digest(canonical(input)),
+    };
   }
   consequencesOf(verdict, batch);
   const why = rules.length > 0 ? `by ${rules.join(', ')}` : (verdict.errors[0]?.message ?? 'since nothing permits it');

@@ -31,6 +31,7 @@ export const Approval = z
     origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
     policy: z.string(),
     quorum: z.int().describe('how many people must approve'),
+    approvers: z.array(z.string()).describe('people or roles who alone may decide, as the rules name them; all of them must fit'),
     approved_by: z.array(z.string()),
     since: time_ms,
     expires_at: time_ms.describe('nobody having decided by then is a refusal'),
