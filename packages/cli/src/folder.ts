@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { CorralError } from '@corral/protocol/errors';
-import { RunId, type Digest } from '@corral/protocol/ids';
+import type { Digest, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
@@ -50,12 +50,7 @@ export function bundlesOf(store: Store): (digest: Digest) => Promise<{ digest: D
   };
 }
 
-/** @throws CORRAL_USAGE */
-export function runId(text: string): RunId {
-  const parsed = RunId.safeParse(text);
-  if (!parsed.success) throw new CorralError('CORRAL_USAGE', `${text} is no id of a run; those look like run_0123456789ab.`);
-  return parsed.data;
-}
+export { runId } from './ids.ts';
 
 /** @throws CORRAL_USAGE */
 export function wholeNumber(text: string, option: string): number {

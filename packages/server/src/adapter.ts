@@ -1,6 +1,6 @@
 /** The host behind the front door: the supervisor and its store, in the words of the port. Nothing else here knows either. */
 import type { Store } from '@corral/protocol/store';
-import type { Supervisor, TenantOptions } from '@corral/supervisor';
+import { contextOf, type Supervisor, type TenantOptions } from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
 
 type Tenants = Readonly<Record<string, TenantOptions>>;
@@ -28,6 +28,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants): 
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
     children: (run) => store.runs({ parent: run }),
     journal: (run, after, limit) => store.journal(run, after, limit),
+    context: (run, most) => contextOf(store, run, most),
     grants: (run) => store.grants(run),
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],

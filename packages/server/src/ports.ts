@@ -1,4 +1,5 @@
 /** What the front door asks of the host behind it. One adapter answers these by the supervisor and the store. */
+import type { ContextChange } from '@corral/protocol/context';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
@@ -43,6 +44,8 @@ export interface HostPort {
   everyRun(): Promise<readonly StoredRun[]>;
   children(run: RunId): Promise<readonly StoredRun[]>;
   journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
+  /** What changed about a run's circumstances, by its journal: the latest so many. */
+  context(run: RunId, most: number): Promise<readonly ContextChange[]>;
   /** What a run holds, each with the chain it was derived from. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
   hasBundle(bundle: Digest): Promise<boolean>;

@@ -221,6 +221,10 @@ export class Projection {
         this.#gone(observation.run);
         feed.tell('run.refused', { ...this.#agents.get(observation.run), run: observation.run, data: { code: observation.error.code } });
         return;
+      case 'context':
+        for (const change of observation.changes)
+          feed.tell('run.context', { ...this.#agents.get(observation.run), run: observation.run, data: change });
+        return;
       case 'emitted':
         feed.tell('run.emitted', {
           ...this.#agents.get(observation.run),

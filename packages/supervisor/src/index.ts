@@ -4,6 +4,7 @@ export { Laboratory, type LaboratoryOptions } from './laboratory.ts';
 export { Trials, type TrialDifference, type TrialOptions, type TrialResult, type TrialStep } from './trial.ts';
 export { fork, type ForkPowers, type ForkRequest } from './fork.ts';
 export { amend, read, resolutionOf, type Read } from './amend.ts';
+export { contextOf } from './context.ts';
 export type { Approval } from './approvals.ts';
 export type { Resolution } from './control.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';

@@ -1,4 +1,5 @@
 /** What can be seen of a host while it runs: a row a run, and what happens. Nothing here is needed for a run to go on. */
+import type { ContextChange } from '@corral/protocol/context';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { CorralError } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
@@ -95,6 +96,8 @@ export type Observation =
   | { readonly kind: 'ended'; readonly run: RunId; readonly outcome: Outcome; readonly view: RunView }
   /** A call's result was taken in by its agent, this long after it was asked for. */
   | { readonly kind: 'answered'; readonly run: RunId; readonly tool: string; readonly ms: number }
+  /** Its label, what it holds, or its purse is another than before. */
+  | { readonly kind: 'context'; readonly run: RunId; readonly changes: readonly ContextChange[] }
   | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown }
   | { readonly kind: 'logged'; readonly run: RunId; readonly level: string; readonly text: string }
   /** The store would not take a commit of this run. */

@@ -53,7 +53,7 @@ describe('policies about messages and child runs', () => {
     const policy = load(`${PERMIT} forbid (principal, action == Action::"spawn", resource) when { context.run.depth > 3 };`, {
       sample_every: 0,
     });
-    const gather = vi.fn(() => ({ given: NOTHING, context: QUIET }));
+    const gather = vi.fn<() => { given: Given; context: typeof QUIET }>(() => ({ given: NOTHING, context: QUIET }));
     expect(policy.decideBy(ANA, { kind: 'send', agent: 'a' }, gather)).toMatchObject({ decision: 'allow', reasons: [{ policy: 'all' }] });
     expect(gather).not.toHaveBeenCalled();
     expect(policy.decideBy(ANA, { kind: 'spawn', agent: 'a' }, gather)).toMatchObject({ decision: 'allow' });

@@ -1,5 +1,6 @@
 /** What people do and see beside single calls: grants taken back, and candidates that run beside the policies in force. */
 import * as z from 'zod';
+import { ContextChange } from '../context.ts';
 import { GrantId } from '../ids.ts';
 import { Reason, runId, tenant, time_ms } from './parts.ts';
 
@@ -15,6 +16,8 @@ export const Revoked = z
     calls_aborted: z.int().describe('calls under way by it, or by what was derived from it; their results are kept from their agents'),
   })
   .meta({ id: 'Revoked' });
+
+export const ContextList = z.object({ items: z.array(ContextChange).describe('by journal entry, the latest 1,000') });
 
 export const Shadow = z
   .object({

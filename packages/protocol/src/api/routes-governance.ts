@@ -4,6 +4,16 @@ import { route } from './route.ts';
 import * as s from './schemas.ts';
 
 export const GOVERNANCE = {
+  runContext: route({
+    method: 'GET',
+    path: '/v1/runs/:run/context',
+    tag: 'runs',
+    summary: 'Lists what changed about the circumstances of a run: its label, what it holds, its purse, its version, its policies.',
+    operation: 'run.read',
+    params: s.RunPath,
+    status: 200,
+    response: g.ContextList,
+  }),
   revokeGrant: route({
     method: 'POST',
     path: '/v1/grants/:grant/revoke',

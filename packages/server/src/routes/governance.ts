@@ -5,9 +5,12 @@ import { verdictText } from '@corral/policy/cedar/explain';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Door } from '../door.ts';
 import { keeper } from '../kept.ts';
-import type { Handlers } from './handler.ts';
+import { findRun, type Handlers } from './handler.ts';
 
-export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policyShadow'> {
+/** Of a long journal, so many changes are shown. */
+const CHANGES = 1_000;
+
+export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policyShadow' | 'runContext'> {
   const { host, index } = door;
   const keep = keeper(door);
   return {
@@ -21,6 +24,11 @@ export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policySh
       const { calls_aborted } = await host.revoke(grant, by, reason);
       keep('revoke', by, { grant }, reason, row.tenant, [run]);
       return { grant, run, tenant: row.tenant, by, reason, calls_aborted };
+    },
+
+    async runContext({ params: { run } }, { access }) {
+      findRun(door, access, 'run.read', run);
+      return { items: [...(await host.context(run, CHANGES))] };
     },
 
     async policyShadow({ query }, { access }) {
