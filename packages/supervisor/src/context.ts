@@ -9,7 +9,8 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/store';
 import { fold } from './runs/revive.ts';
 
-const PAGE = 200;
+/** Folding reads what tools returned, so nobody is held up for long. */
+const PAGE = 50;
 
 /**
  * @param most the latest so many are kept of a long journal
