@@ -36,6 +36,15 @@ test(
       const { out } = await f.on('policy', verb, candidate, '--config', config);
       expect(out).toMatch(/1 of 1 decisions would differ[\s\S]*spawn[\s\S]*allow → deny \(few-calls, free\)/);
     }
+    // Whose run it was counts as it would on a host, though the candidate is not what the configuration names.
+    await writeFile(config, JSON.stringify({ policies: { files: [policy], roles: { local: ['lead'] } } }));
+    await writeFile(
+      candidate,
+      `${FREE}@id("few-calls") forbid (principal, action == Action::"spawn", resource) when { context.given.budget.calls > 4 } unless { context.person in Role::"lead" };`,
+    );
+    for (const verb of ['shadow', 'backtest'])
+      expect((await f.on('policy', verb, candidate, '--config', config)).out).toMatch(/^0 of 1 decisions would differ/);
+    await writeFile(config, JSON.stringify({ policies: [policy] }));
     const cases = join(root, 'cases.json');
     await writeFile(
       cases,

@@ -65,6 +65,24 @@ export function loadPolicies(files: readonly PolicyFile[], tools: readonly Tool[
 }
 
 const PLAIN = { roles: {}, owners: {}, shadow: undefined } as const;
+type Whole = Exclude<Policies, string | readonly string[]>;
+
+function whole(said: Exclude<Policies, 'none'>): Whole | (Omit<Whole, 'shadow'> & { readonly shadow: undefined }) {
+  if (said === 'default') return { ...PLAIN, files: ['default'] };
+  return Array.isArray(said) ? { ...PLAIN, files: said } : said;
+}
+
+/** Who holds which role and who answers for which agent, as a configuration says it. */
+export function peopleOf(said: Policies): Required<Pick<PolicySource, 'roles' | 'isNamed'>> & Pick<PolicySource, 'owner'> {
+  const { roles, owners } = said === 'none' ? PLAIN : whole(said);
+  const byPerson = new Map<string, readonly string[]>(Object.entries(roles));
+  const named = new Set(Object.values(roles).flat());
+  return {
+    roles: (principal) => byPerson.get(principal) ?? [],
+    owner: Object.keys(owners).length === 0 ? undefined : ownerIn(new Map(Object.entries(owners))),
+    isNamed: (role) => named.has(role),
+  };
+}
 
 /** `purchasing/reader` is who `purchasing` is, unless it is named itself. */
 function ownerIn(owners: ReadonlyMap<string, string>) {
@@ -90,16 +108,11 @@ export class PolicyLoader {
   /** @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID */
   async load(said: Policies, tools: readonly Tool[], tenant: string): Promise<PolicySource | undefined> {
     if (said === 'none') return undefined;
-    const { files, roles, owners, shadow } =
-      said === 'default' ? { ...PLAIN, files: ['default'] } : Array.isArray(said) ? { ...PLAIN, files: said } : { ...PLAIN, ...said };
+    const { files, shadow } = whole(said);
     const current = await this.#load(files, tools, tenant);
-    const byPerson = new Map<string, readonly string[]>(Object.entries(roles));
-    const named = new Set(Object.values(roles).flat());
     return {
       current,
-      roles: (principal) => byPerson.get(principal) ?? [],
-      owner: Object.keys(owners).length === 0 ? undefined : ownerIn(new Map(Object.entries(owners))),
-      isNamed: (role) => named.has(role),
+      ...peopleOf(said),
       ...(shadow === undefined ? {} : { shadow: await this.#load(shadow, tools, tenant) }),
     };
   }
