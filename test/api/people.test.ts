@@ -9,7 +9,7 @@ import { front, HELLO, SLEEP, type Front } from '../front.ts';
 
 const TENANTS = JSON.stringify({ tenants: { own: {}, other: {} } });
 /** What a refusal looks like; a run of another tenant is not even there. */
-const REFUSED = new Set(['CORRAL_FORBIDDEN', 'CORRAL_RUN_UNKNOWN']);
+const REFUSED = new Set(['CORRAL_FORBIDDEN', 'CORRAL_RUN_UNKNOWN', 'CORRAL_GRANT_UNKNOWN']);
 
 interface Ask {
   readonly method: string;
@@ -18,6 +18,7 @@ interface Ask {
 }
 interface Ground {
   readonly runs: Readonly<Record<string, string>>;
+  readonly grants: Readonly<Record<string, string>>;
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -48,6 +49,8 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
     path: `/v1/approvals/${runs[tenant]}/7`,
     body: { verdict: 'deny', reason: 'test' },
   }),
+  'grant.revoke': (tenant, { grants }) => ({ method: 'POST', path: `/v1/grants/${grants[tenant]}/revoke`, body: { reason: 'test' } }),
+  'policy.read': (tenant) => ({ method: 'GET', path: `/v1/policies/shadow?tenant=${tenant}` }),
   'quarantine.read': (tenant) => ({ method: 'GET', path: `/v1/quarantines?tenant=${tenant}` }),
   'quarantine.write': (tenant) => ({ method: 'DELETE', path: `/v1/quarantines/agent/hello?tenant=${tenant}&reason=test` }),
   'operation.read': (tenant) => ({ method: 'GET', path: `/v1/operations?tenant=${tenant}` }),
@@ -76,13 +79,16 @@ async function ask(url: string, secret: string, { method, path, body }: Ask): Pr
 
 async function ground({ admin, deploy }: Front): Promise<Ground> {
   const runs: Record<string, string> = {};
+  const grants: Record<string, string> = {};
   const versions: Record<string, string> = {};
   for (const tenant of ['own', 'other']) {
     versions[tenant] = await deploy(HELLO, { tenant });
     await deploy(SLEEP, { tenant });
-    runs[tenant] = (await admin.submitRun({ body: { agent: 'sleeper', tenant: tenant } })).run;
+    const { run } = await admin.submitRun({ body: { agent: 'sleeper', tenant: tenant } });
+    runs[tenant] = run;
+    grants[tenant] = (await admin.showRun({ params: { run } })).caps[0]?.grant ?? '';
   }
-  return { runs, versions };
+  return { runs, grants, versions };
 }
 
 test('every cell of the authorisation matrix is as the table says, over HTTP', async () => {

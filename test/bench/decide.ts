@@ -107,7 +107,7 @@ async function alone(count: number): Promise<Figure> {
 const RUN = 'run_000000000001' as RunId;
 const STEP_MS = 20_000;
 /** Everything was done before, so that what is measured is what a run does all day. */
-const HISTORY: History = { used: () => true, reached: () => true, moved: () => 1e6, note: () => undefined };
+const HISTORY: History = { used: () => true, reached: () => true, moved: () => 1e6, met: () => true, note: () => undefined };
 
 /** A run that holds twenty tools by grants of depth three, one with a predicate, one with a count, and has read a stranger's text. */
 function begin(policy: PolicyInForce, tainted_kib: number) {

@@ -29,7 +29,7 @@ const RUN = 'run_000000000001' as RunId;
 /** Recordings have no clock; steps are far enough apart that no rule about rates speaks. */
 const STEP_MS = 120_000;
 /** Recordings have no history: nothing is new because it is the first time, and no destination is known from before. */
-const NO_HISTORY: History = { used: () => true, reached: () => false, moved: () => 0, note: () => undefined };
+const NO_HISTORY: History = { used: () => true, reached: () => false, moved: () => 0, note: () => undefined, met: () => undefined };
 const digest = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
 const BIG = { ...DEFAULT_BUDGET, calls: 1_000_000, bytes: 1e12 };
 

@@ -48,6 +48,7 @@ type Read =
   | 'orphans'
   | 'isShared'
   | 'eras'
+  | 'holder'
   | 'grants';
 
 interface Write {
@@ -171,6 +172,7 @@ export class Disk {
       orphans: () => read('orphans'),
       isShared: (...args) => read('isShared', ...args),
       eras: () => read('eras'),
+      holder: (...args) => read('holder', ...args),
       grants: (...args) => read('grants', ...args),
       close: () => this.#settled(),
     };

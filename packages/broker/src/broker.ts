@@ -3,12 +3,13 @@
  * leave; a tool's reply is settled and becomes the next delivery (DESIGN 1.4–1.6).
  */
 import type { Grants } from '@corral/policy/grants';
+import type { ContextChange } from '@corral/protocol/context';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
-import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
+import { CorralError, errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
-import { CEILINGS, LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
+import { CEILINGS, MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
@@ -16,11 +17,13 @@ import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/pr
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { answerOf } from './answer.ts';
+import { begin } from './context.ts';
 import { emptyBatch, type Batch, type Cause, type Dispatch } from './decide/batch.ts';
 import { exceeded, labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
+import { finishOutcome } from './finish.ts';
 import { judge, type Policies } from './judge.ts';
 import type { Ledger, PendingApproval, PendingCall } from './ledger.ts';
 import { FREE } from './price.ts';
@@ -58,6 +61,8 @@ export interface BusEvents {
   readonly sent: (from: RunId, to: RunId, inbox: number, cause: Cause | undefined) => void;
   /** The run waits for people to decide about a call. */
   readonly asks: (run: RunId, id: number) => void;
+  /** Circumstances of the run that a crank has changed. */
+  readonly context: (run: RunId, changes: readonly ContextChange[]) => void;
   readonly emitted: (run: RunId, event: string, data: unknown) => void;
   readonly logged: (run: RunId, level: string, text: string) => void;
   /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
@@ -138,6 +143,7 @@ export class Broker {
     const now = this.#powers.clock.now();
     const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
     const before = ledger.caps.size;
+    const changes = begin(ledger, crank.delivery);
     ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
     // For capabilities beyond what it may hold there was no room.
     if (crank.delivery.kind === 'message')
@@ -196,6 +202,7 @@ export class Broker {
         if (call.early) this.#dispatcher.start(record, call, loops !== undefined);
       }
     }
+    batch.context.push(...changes({ seq, at: now, effects: 'kind' in effects ? [] : effects, decisions: batch.decisions }));
     const handling = loops?.handling;
     if (handling !== undefined && batch.outbox.length > 0)
       batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
@@ -448,6 +455,7 @@ export class Broker {
       if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
     }
     for (const id of batch.disposed) this.#powers.grants.release(id);
+    if (batch.context.length > 0) this.#events.context(record.id, batch.context);
     for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
     for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);
     if (outcome !== undefined) {
@@ -532,31 +540,3 @@ export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number)
     ended_at: outcome === undefined ? undefined : now,
   };
 }
-
-/** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
-function finishOutcome({ ledger }: BusRun): Outcome | undefined {
-  const { finished, cancelled } = ledger;
-  if (finished === undefined) return undefined;
-  const { error } = finished;
-  // A run that was asked to stop and stopped was cancelled, whatever it threw on its way out.
-  if (error !== undefined && cancelled !== undefined) return { kind: 'cancelled', by: cancelled.by, reason: cancelled.reason };
-  if (error === undefined) return { kind: 'completed', output: (finished.output ?? null) as never };
-  const limit = LIMIT_NAMES.find((name) => name === error.limit);
-  if (error.code === 'CORRAL_BUDGET_EXCEEDED' && limit !== undefined && ledger.refusedFor.has(limit)) return exceeded(limit, error.message);
-  const code: ErrorCode =
-    isErrorCode(error.code) && ERRORS[error.code].audience === 'guest' && !HOSTS_OWN.has(error.code) ? error.code : 'CORRAL_AGENT_THREW';
-  return {
-    kind: 'failed',
-    code,
-    message: error.message.slice(0, 4000),
-    ...(error.stack === undefined ? {} : { stack: error.stack.slice(0, 4000) }),
-  };
-}
-
-/** Verdicts that only the host reaches; an agent that throws one of them has simply thrown. */
-const HOSTS_OWN: ReadonlySet<string> = new Set<ErrorCode>([
-  'CORRAL_CAP_FORGED',
-  'CORRAL_EFFECT_INVALID',
-  'CORRAL_STALLED',
-  'CORRAL_UNHANDLED_REJECTION',
-]);

@@ -2,18 +2,20 @@
  * Asks the policies about one call: gathers what is known of it (flow of information, purse, history) and turns the verdict
  * into what happens. Synchronous and in memory, as all deciding is (DESIGN 1.4).
  */
-import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import type { PolicyInForce, PolicyRequest } from '@corral/policy/cedar/in-force';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
 import { approved, type Verdict } from '@corral/policy/cedar/verdict';
 import { effectOf, type Flow } from '@corral/policy/flow/facts';
 import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/decision';
+import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { MICROS, type BudgetName } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
+import type { Batch } from './decide/batch.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What this host has seen agents do before, in any run. */
@@ -25,6 +27,19 @@ export interface History {
   /** The most money that this agent has moved with one call. */
   moved(tenant: string, agent: string): number;
   note(record: RunRecord, version: string, tool: Tool, input: Json): void;
+  /** A version has sent to an agent, or spawned one; see deedName(). */
+  met(version: string, name: string): void;
+}
+
+/** One decision, as whatever runs beside the policies in force is told of it. */
+export interface Decided {
+  readonly run: RunId;
+  /** Of the journal. */
+  readonly entry: number;
+  /** Number of the call, message or spawn. */
+  readonly id: number;
+  readonly request: PolicyRequest;
+  readonly verdict: Verdict;
 }
 
 /** A tenant's policies, and what else deciding by them needs. */
@@ -33,6 +48,10 @@ export interface Policies {
   readonly history: History;
   /** Roles of a principal, for policies that ask for them. */
   readonly roles: (principal: string) => readonly string[];
+  /** Who answers for an agent, where that is known. */
+  readonly owner?: ((agent: string) => string | undefined) | undefined;
+  /** Told of each decision, after it was made. */
+  readonly shadow?: ((decided: Decided) => void) | undefined;
 }
 
 export interface Judgement {
@@ -44,12 +63,21 @@ export interface Judgement {
 const ORIGINS_SHOWN = 16;
 const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
 
-/** Made once a run, and again when it is upgraded or its principal's roles change under it. */
-function subjectFor({ record, version }: Ledger, held: readonly string[]): Subject {
+/** Made once a run, and again when it is upgraded, or its principal's roles or its owner change under it. */
+export function subjectFor({ record, version }: Ledger, policies: Pick<Policies, 'roles' | 'owner'>): Subject {
   const known = subjects.get(record);
-  const roles = held.join('\n');
+  const held = policies.roles(record.principal);
+  const owner = policies.owner?.(record.agent);
+  const roles = [owner ?? '', ...held].join('\n');
   if (known?.version === version && known.roles === roles) return known.subject;
-  const subject = subjectOf({ tenant: record.tenant, agent: record.agent, version, person: record.principal, roles: held });
+  const subject = subjectOf({
+    tenant: record.tenant,
+    agent: record.agent,
+    version,
+    person: record.principal,
+    roles: held,
+    ...(owner === undefined ? {} : { owner }),
+  });
   subjects.set(record, { version, roles, subject });
   return subject;
 }
@@ -80,7 +108,7 @@ function deedFor(tool: Tool): Deed {
  * is allowed then
  */
 export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Json, bytes: number, now: number, held?: Budget): Judgement {
-  const { record, purse } = ledger;
+  const { record } = ledger;
   const { history } = policies;
   const facts = factsOf(tool);
   const money = tool.annotations.money;
@@ -92,35 +120,64 @@ export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Jso
     { first_use, amount_above_history: amount !== undefined && amount > history.moved(record.tenant, record.agent) },
     (destination) => history.reached(record.tenant, record.agent, destination),
   );
-  const label = ledger.flow?.label ?? CLEAN;
-  const left = (name: BudgetName) => purse.left(name) + (held?.[name] ?? 0);
-  const verdict = policies.current.decide({
-    subject: subjectFor(ledger, policies.roles(record.principal)),
+  const request: PolicyRequest = {
+    subject: subjectFor(ledger, policies),
     action: { kind: 'call', target: 'tool', name: tool.name },
     args: input,
     context: {
-      now,
+      ...factsOfRun(ledger, now, held),
       flow: flow?.facts ?? UNTRACKED,
-      labels: { integrity: label.influenced_by, confidentiality: label.private_to },
-      call: {
-        bytes,
-        first_use,
-        last_minute: ledger.rates.lastMinute(tool.name, now),
-        ...(amount === undefined ? {} : { amount }),
-      },
-      budget: {
-        cpu_ms: Math.floor(left('cpu_ms')),
-        calls: left('calls'),
-        messages: left('messages'),
-        bytes: left('bytes'),
-        children: left('children'),
-        tokens: left('tokens'),
-        money: moneyLeft(left('money_micros')),
-      },
-      run: { depth: record.spawn_depth, age_ms: ledger.wallUsed(now, 0), calls: ledger.calls },
+      call: { bytes, first_use, last_minute: ledger.rates.lastMinute(tool.name, now), ...(amount === undefined ? {} : { amount }) },
     },
-  });
+  };
+  const verdict = policies.current.decide(request);
+  // An approved call is decided about once more, and has been told of.
+  if (held === undefined) policies.shadow?.({ run: record.id, entry: ledger.seq + 1, id: ledger.lastId + 1, request, verdict });
   return { verdict: held === undefined ? verdict : approved(verdict), flow, facts };
+}
+
+/**
+ * What policies may ask about any effect of a run.
+ * @param held what is reserved already for the very effect that is asked about
+ */
+export function factsOfRun(
+  ledger: Ledger,
+  now: number,
+  held?: Budget,
+): Pick<PolicyRequest['context'], 'now' | 'labels' | 'budget' | 'run'> {
+  const { purse, record } = ledger;
+  const label = ledger.flow?.label ?? CLEAN;
+  const left = (name: BudgetName) => purse.left(name) + (held?.[name] ?? 0);
+  return {
+    now,
+    labels: { integrity: label.influenced_by, confidentiality: label.private_to },
+    budget: factsOfBudget(left),
+    run: { depth: record.spawn_depth, age_ms: ledger.wallUsed(now, 0), calls: ledger.calls },
+  };
+}
+
+/** Amounts of a purse as policies read them: whole ones, and money in units of the currency. */
+export function factsOfBudget(amount: (name: BudgetName) => number): PolicyRequest['context']['budget'] {
+  return {
+    cpu_ms: Math.floor(amount('cpu_ms')),
+    calls: amount('calls'),
+    messages: amount('messages'),
+    bytes: amount('bytes'),
+    children: amount('children'),
+    tokens: amount('tokens'),
+    money: moneyLeft(amount('money_micros')),
+  };
+}
+
+/** Whom the rules that ask name: `@approver("owner")`. */
+export function approversOf({ reasons }: Verdict): string[] {
+  return [...new Set(reasons.flatMap(({ annotations: { approver } }) => (approver === undefined ? [] : [approver])))];
+}
+
+/** What a denial means for the run, besides the denial. */
+export function consequencesOf({ consequence, reasons }: Verdict, batch: Pick<Batch, 'consequences'>): void {
+  if (consequence === 'pause' || consequence === 'quarantine')
+    batch.consequences.push({ kind: consequence, rules: reasons.map(({ policy }) => policy) });
 }
 
 /** Where arguments came from, the worst first, for the decision record. */
@@ -142,7 +199,7 @@ const moneyLeft = (micros: number): number => Math.floor(micros / 100) / (MICROS
 const MOST = 922_337_203_685_477;
 
 /** What is stated of a run whose flow nobody follows: the worst. */
-const UNTRACKED: Flow['facts'] = {
+export const UNTRACKED: Flow['facts'] = {
   effect: 'change',
   untrusted_input: true,
   untrusted_influence: true,

@@ -29,6 +29,7 @@ export interface PendingApproval {
   readonly grant: GrantId;
   readonly digest: string;
   readonly quorum: number;
+  readonly approvers?: readonly string[];
   readonly expires_at: number;
   readonly since: number;
   /** Who has approved so far. */
@@ -214,6 +215,7 @@ export class Ledger {
               grant: decision.grant as GrantId,
               digest: decision.digest ?? '',
               quorum: decision.quorum ?? 1,
+              ...(decision.approvers === undefined ? {} : { approvers: decision.approvers }),
               expires_at: decision.expires_at ?? 0,
               since: this.lastAt,
               by: [],
@@ -229,6 +231,7 @@ export class Ledger {
         if (decision?.verdict === 'allow') {
           this.purse.reserve(decision.reserved ?? {});
           this.purse.settle(decision.reserved ?? {}, decision.reserved ?? {});
+          if (this.tracked && decision.agent !== undefined) this.rates.called(`send:${decision.agent}`, this.lastAt);
           this.pending.set(effect.id, {
             kind: 'decided',
             id: effect.id,
@@ -242,6 +245,7 @@ export class Ledger {
           this.purse.reserve(reserved);
           this.pending.set(effect.id, { kind: 'child', id: effect.id, run: decision.child as RunId, reserved });
           this.caps.set(-effect.id, decision.grant as GrantId);
+          if (this.tracked && decision.agent !== undefined) this.rates.called(`spawn:${decision.agent}`, this.lastAt);
         } else {
           if (decision?.limit !== undefined) this.refusedFor.add(decision.limit);
           const outcome = {

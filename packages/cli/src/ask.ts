@@ -12,7 +12,9 @@ export function askHere(supervisor: Supervisor): () => void {
     if (approval === undefined || closing.signal.aborted) return;
     const said = process.stdin.isTTY && process.stderr.isTTY ? await ask(approval, closing.signal) : undefined;
     const reason = said === undefined ? 'nobody sits at a terminal' : 'said at the terminal';
-    await supervisor.control.decide(approval.run, approval.call, 'terminal', said === true ? 'approve' : 'deny', reason);
+    // There is one person here, who is whomever a rule asks for.
+    const { run, call, approvers } = approval;
+    await supervisor.control.decide(run, call, 'terminal', said === true ? 'approve' : 'deny', reason, approvers);
   };
   const stop = supervisor.observe((observation) => {
     // A run that ended meanwhile has nothing left to decide about.

@@ -6,6 +6,7 @@ import { Option, type Command } from 'commander';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
+import { withIds } from './ids.ts';
 import { transportTo } from './transport.ts';
 
 export interface HostFlags {
@@ -50,7 +51,9 @@ function answers(path: string): Promise<boolean> {
 export function connect(flags: HostFlags): Client {
   const url = flags.url ?? (flags.data === undefined ? process.env['CORRAL_URL'] : undefined);
   const token = flags.token ?? process.env['CORRAL_TOKEN'];
-  return createClient(transportTo(url === undefined ? { socket: join(resolve(dataFolder(flags)), 'corral.sock') } : { url }), token);
+  return withIds(
+    createClient(transportTo(url === undefined ? { socket: join(resolve(dataFolder(flags)), 'corral.sock') } : { url }), token),
+  );
 }
 
 /** JSON as an argument, or `@FILE`. @throws CORRAL_USAGE */

@@ -1,15 +1,24 @@
 /** Work on a data folder while no server runs on it: the store under its lock, a laboratory where something is replayed. */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CorralError } from '@corral/protocol/errors';
-import { RunId, type Digest } from '@corral/protocol/ids';
+import type { Digest, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { SqliteStore } from '@corral/store/sqlite';
-import { findWalls, Laboratory, ProcessLauncher, readImage, realClock, realRandom, type RunView } from '@corral/supervisor';
+import {
+  findWalls,
+  Laboratory,
+  ProcessLauncher,
+  readImage,
+  realClock,
+  realRandom,
+  type RunView,
+  type TenantOptions,
+} from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import { mustExist } from './commands/run.ts';
 import { startHost } from './host.ts';
@@ -50,12 +59,7 @@ export function bundlesOf(store: Store): (digest: Digest) => Promise<{ digest: D
   };
 }
 
-/** @throws CORRAL_USAGE */
-export function runId(text: string): RunId {
-  const parsed = RunId.safeParse(text);
-  if (!parsed.success) throw new CorralError('CORRAL_USAGE', `${text} is no id of a run; those look like run_0123456789ab.`);
-  return parsed.data;
-}
+export { runId } from './ids.ts';
 
 /** @throws CORRAL_USAGE */
 export function wholeNumber(text: string, option: string): number {
@@ -70,9 +74,24 @@ export interface GoOptions {
   readonly data: string;
   readonly read?: string;
   readonly write?: string;
+  /** A host's configuration: its tools and policies, by tenant. */
+  readonly config?: string;
 }
 
-export async function toolsOf({ read, write }: GoOptions): Promise<Tool[]> {
+/** What a tenant is offered here: what a configuration says, as a host would do it, or the tools for files that were named. */
+export async function offeredBy({ config, read, write }: GoOptions): Promise<(tenant: string) => TenantOptions> {
+  if (config === undefined) {
+    const tools = await toolsOf({ read, write });
+    return () => ({ tools });
+  }
+  // It brings Cedar's engine along, so it is loaded for whoever asks for it.
+  const { loadConfig } = await import('@corral/server/config/load');
+  const files = { ...(read === undefined ? {} : { read: resolve(read) }), ...(write === undefined ? {} : { write: resolve(write) }) };
+  const { tenants } = await loadConfig(config, process.env, { files });
+  return (tenant) => tenants[tenant] ?? { tools: [] };
+}
+
+async function toolsOf({ read, write }: { readonly read: string | undefined; readonly write: string | undefined }): Promise<Tool[]> {
   return [
     ...(read === undefined ? [] : await readingTools(await mustExist(read, '--read names no folder:'))),
     ...(write === undefined ? [] : await writingTools(await mustExist(write, '--write names no folder:'))),
@@ -83,12 +102,12 @@ export async function toolsOf({ read, write }: GoOptions): Promise<Tool[]> {
  * Refuses to go on with a run whose tools are not there: its calls would fail for no fault of its own.
  * @throws CORRAL_USAGE
  */
-export async function mustBeOffered(store: SqliteStore, record: RunRecord, tools: readonly Tool[]): Promise<void> {
+export async function mustBeOffered(store: SqliteStore, record: RunRecord, { tools }: TenantOptions): Promise<void> {
   for (const { target } of await store.grants(record.id)) {
     if (target.kind !== 'tool' || tools.some((tool) => tool.name === target.tool)) continue;
     throw new CorralError(
       'CORRAL_USAGE',
-      `${record.id} holds ${target.tool}, which is not offered here: --read FOLDER offers fs.read and fs.list, --write FOLDER fs.write; where a host offers it, say --no-go or leave --go out, and start that host.`,
+      `${record.id} holds ${target.tool}, which is not offered here: --config FILE offers what a host does, --read FOLDER fs.read and fs.list, --write FOLDER fs.write; or say --no-go, or leave --go out, and start that host.`,
     );
   }
 }
@@ -100,8 +119,8 @@ const WAITS_FOR_SOMEBODY = new Set<RunView['waiting']>(['resolution', 'upgrade',
 const LOOK_MS = 25;
 
 /** Starts a host on a folder and lets one run go on, until it ends or waits for a person. Other runs go on meanwhile. */
-export async function go(run: RunId, tenant: string, { data }: GoOptions, tools: readonly Tool[]): Promise<Went> {
-  const host = await startHost({ data, tenants: { [tenant]: { tools } } });
+export async function go(run: RunId, tenant: string, { data }: GoOptions, offered: TenantOptions): Promise<Went> {
+  const host = await startHost({ data, tenants: { [tenant]: offered } });
   let looking = true;
   try {
     const ended = host.supervisor.ended(run).then((outcome): Went => ({ outcome }));

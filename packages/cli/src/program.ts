@@ -12,6 +12,7 @@ import { doctor } from './commands/doctor.ts';
 import { eventsCommand, operateCommands } from './commands/operate.ts';
 import { policyCommands } from './commands/policy.ts';
 import { peopleCommands } from './commands/people.ts';
+import { governanceCommands } from './commands/governance.ts';
 import { runFile } from './commands/run.ts';
 import { runCommands } from './commands/runs.ts';
 import { topCommand } from './commands/top.ts';
@@ -78,6 +79,7 @@ export function createProgram(): Command {
   operateCommands(program);
   approvalCommands(program);
   authorityCommand(program);
+  governanceCommands(program);
   eventsCommand(program);
   policyCommands(program);
   peopleCommands(program);

@@ -24,6 +24,10 @@ export const Decision = z.object({
   limit: z.string().exactOptional(),
   /** The tool a call went to. */
   tool: ToolName.exactOptional(),
+  /** Of a message or a child run that policies were asked about: which of them, the agent it is for, and what goes along. */
+  action: z.enum(['send', 'spawn']).exactOptional(),
+  agent: z.string().exactOptional(),
+  gives: z.array(z.string()).exactOptional(),
   /** The grant a call or send used; for a spawn, the parent’s grant of the child’s mailbox. */
   grant: GrantId.exactOptional(),
   /** What was reserved of the purse. */
@@ -40,6 +44,8 @@ export const Decision = z.object({
   origins: z.array(z.tuple([z.string(), z.string()])).exactOptional(),
   /** Of an `ask`: how many people must approve, and until when. */
   quorum: z.int().exactOptional(),
+  /** Who alone may: people or roles, as the rules that ask name them. All of them must fit. */
+  approvers: z.array(z.string()).exactOptional(),
   expires_at: z.number().exactOptional(),
   /** SHA-256 of the arguments as the tool would get them; an approval holds for these alone. */
   digest: z.string().exactOptional(),

@@ -1,6 +1,6 @@
 /** Grants: the nodes of the derivation tree behind capabilities, as data. The rules are in packages/policy. */
 import * as z from 'zod';
-import { GrantId, RunId, ToolName } from './ids.ts';
+import { AgentName, GrantId, RunId, ToolName } from './ids.ts';
 import { MACHINE } from './limits.ts';
 import type { Json } from './json.ts';
 
@@ -55,7 +55,8 @@ export type Attenuation = z.infer<typeof Attenuation>;
 /** What a capability reaches. */
 export const Target = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tool'), tool: ToolName }),
-  z.object({ kind: z.literal('mailbox'), run: RunId }),
+  /** `agent`: whose mailbox it is, so that policies can ask about it without asking the store. */
+  z.object({ kind: z.literal('mailbox'), run: RunId, agent: AgentName.exactOptional() }),
 ]);
 export type Target = z.infer<typeof Target>;
 

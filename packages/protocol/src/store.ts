@@ -220,6 +220,8 @@ export interface Store {
   /** The cranks of a journal after an entry, as many as are replayed at once. */
   replayPage(run: RunId, after: number): Promise<ReplayPage>;
   inbox(run: RunId, after?: number): Promise<readonly InboxItem[]>;
+  /** Who holds a grant; undefined where there is none of that id. */
+  holder(grant: GrantId): Promise<RunId | undefined>;
   /** The grants a run holds, each with its whole chain. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
 

@@ -1,6 +1,6 @@
 /** The host behind the front door: the supervisor and its store, in the words of the port. Nothing else here knows either. */
 import type { Store } from '@corral/protocol/store';
-import type { Supervisor, TenantOptions } from '@corral/supervisor';
+import { contextOf, type Supervisor, type TenantOptions } from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
 
 type Tenants = Readonly<Record<string, TenantOptions>>;
@@ -28,11 +28,15 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants): 
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
     children: (run) => store.runs({ parent: run }),
     journal: (run, after, limit) => store.journal(run, after, limit),
+    context: (run, most) => contextOf(store, run, most),
     grants: (run) => store.grants(run),
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],
     approvals: (tenant) => supervisor.approvals(tenant),
-    decide: (run, call, by, verdict, reason) => supervisor.control.decide(run, call, by, verdict, reason),
+    decide: (...said) => supervisor.control.decide(...said),
+    holder: (grant) => store.holder(grant),
+    revoke: (grant, by, reason) => supervisor.revoke(grant, by, reason),
+    shadows: () => supervisor.policing.shadows(),
     quarantines: () => supervisor.quarantines(),
     quarantine: (kind, name, by, reason) => supervisor.quarantine(kind, name, by, reason),
     lift: (kind, name, by, reason) => supervisor.lift(kind, name, by, reason),

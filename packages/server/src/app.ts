@@ -37,6 +37,7 @@ import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import type { Followers } from './routes/events.ts';
+import { governanceRoutes } from './routes/governance.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { peopleRoutes } from './routes/people.ts';
@@ -115,6 +116,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...operationRoutes(door),
     ...approvalRoutes(door),
     ...authorityRoutes(door),
+    ...governanceRoutes(door),
     ...peopleRoutes(door),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
   } as unknown as Handlers<RouteName>;

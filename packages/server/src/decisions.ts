@@ -7,6 +7,7 @@ export interface DecisionView {
   readonly call: number;
   readonly crank: number;
   readonly at: number;
+  readonly action: 'call' | 'send' | 'spawn';
   readonly tool: string;
   readonly verdict: Decision['verdict'];
   readonly rules: string[];
@@ -41,12 +42,14 @@ export class Decisions {
 
   #take({ seq, at, decisions, event }: Entry): void {
     for (const one of decisions) {
-      if (one.tool === undefined || one.policy === undefined) continue;
+      const target = one.tool ?? one.agent;
+      if (target === undefined || one.policy === undefined) continue;
       this.#seen.set(one.id, {
         call: one.id,
         crank: seq,
         at,
-        tool: one.tool,
+        action: one.action ?? 'call',
+        tool: target,
         verdict: one.verdict,
         rules: [...(one.rules ?? [])],
         policy: one.policy,

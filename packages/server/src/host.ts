@@ -76,7 +76,11 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       `The path of ${data} is too long for a socket in it; at most ${SOCKET_BYTES - 12} bytes work.`,
     );
 
-  const alarm = (message: string) => options.logger?.error(message);
+  let tellAlarm: (message: string) => void = () => undefined;
+  const alarm = (message: string) => {
+    options.logger?.error(message);
+    tellAlarm(message);
+  };
   const again = () => loadConfig(options.config, options.env, { alarm, ...(options.files === undefined ? {} : { files: options.files }) });
   const loaded = await again();
   await privateFolder(data);
@@ -110,6 +114,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const index = new RunIndex(db);
     const log = options.logger;
     const outbox = new Outbox(db, config, now, (message) => log?.warn(message));
+    tellAlarm = (message) => outbox.add(feed.tell('policy.alarm', { data: { message } }));
     undo.push(() => outbox.close());
     const projection = new Projection({
       host,

@@ -1,13 +1,14 @@
 /** What the front door asks of the host behind it. One adapter answers these by the supervisor and the store. */
+import type { ContextChange } from '@corral/protocol/context';
 import type { Attenuation, Grant, GrantState } from '@corral/protocol/grant';
-import type { Digest, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import type { Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Entry } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
-import type { Approval, Observation, RunView, TenantOptions } from '@corral/supervisor';
+import type { Approval, Observation, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
 
@@ -44,6 +45,8 @@ export interface HostPort {
   everyRun(): Promise<readonly StoredRun[]>;
   children(run: RunId): Promise<readonly StoredRun[]>;
   journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
+  /** What changed about a run's circumstances, by its journal: the latest so many. */
+  context(run: RunId, most: number): Promise<readonly ContextChange[]>;
   /** What a run holds, each with the chain it was derived from. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
   hasBundle(bundle: Digest): Promise<boolean>;
@@ -51,7 +54,13 @@ export interface HostPort {
   /** Calls that wait for people. */
   approvals(tenant: TenantId | undefined): Promise<readonly Approval[]>;
   /** @throws CORRAL_RUN_STATE, CORRAL_APPROVER */
-  decide(run: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string): Promise<void>;
+  decide(run: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[]): Promise<void>;
+  /** Who holds a grant. */
+  holder(grant: GrantId): Promise<RunId | undefined>;
+  /** @throws CORRAL_GRANT_UNKNOWN */
+  revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }>;
+  /** What candidates beside the policies in force would have decided otherwise. */
+  shadows(): readonly ShadowReport[];
   quarantines(): readonly Quarantine[];
   quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;
   lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;

@@ -186,6 +186,16 @@ export class Projection {
         this.#options.notify(feed.tell(kind, { ...(tenant === undefined ? {} : { tenant }), data }));
         return;
       }
+      case 'revoked': {
+        const { run, grant, by, reason, calls_aborted } = observation;
+        if (run !== undefined) this.#tellOf('grant.revoked', run, { grant, by, reason, calls_aborted });
+        return;
+      }
+      case 'differs': {
+        const { run, tenant, agent, kind: _, ...data } = observation;
+        feed.tell('policy.differs', { run, tenant, agent, data });
+        return;
+      }
       case 'held':
         feed.tell('run.held', {
           ...this.#agents.get(observation.run),
@@ -211,6 +221,10 @@ export class Projection {
         this.#gone(observation.run);
         feed.tell('run.refused', { ...this.#agents.get(observation.run), run: observation.run, data: { code: observation.error.code } });
         return;
+      case 'context':
+        for (const change of observation.changes)
+          feed.tell('run.context', { ...this.#agents.get(observation.run), run: observation.run, data: change });
+        return;
       case 'emitted':
         feed.tell('run.emitted', {
           ...this.#agents.get(observation.run),
@@ -227,7 +241,6 @@ export class Projection {
         return;
       case 'parked':
       case 'step':
-      case 'revoked':
       case 'answered':
       case 'hopeless':
     }

@@ -50,12 +50,17 @@ export class Settings {
     const next = await this.#again();
     const result = this.#compare(next);
     if (result.same) return result;
+    const before = this.#loaded.tenants;
     this.#host.configure(next.tenants);
     this.#loaded = next;
     this.#at = now;
     this.#by = by;
     this.#record();
     this.#feed.tell('config.applied', { data: { version: next.version, by } });
+    for (const tenant of new Set([...Object.keys(before), ...Object.keys(next.tenants)])) {
+      const [was, is] = [before[tenant]?.policies?.current.version ?? null, next.tenants[tenant]?.policies?.current.version ?? null];
+      if (was !== is) this.#feed.tell('policy.switched', { tenant, data: { from: was, to: is, by } });
+    }
     return result;
   }
 

@@ -123,7 +123,7 @@ export function admit(
     grants.push(grant);
     return grant;
   };
-  const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id }).id }];
+  const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id, agent: manifest.name }).id }];
   for (const [alias, request] of Object.entries(manifest.uses)) {
     if (request === 'mailbox')
       throw new CorralError(

@@ -21,6 +21,8 @@ export interface Approval {
   readonly origins: readonly (readonly [string, string])[];
   readonly policy: string;
   readonly quorum: number;
+  /** People or roles who alone may decide; all of them must fit. */
+  readonly approvers: readonly string[];
   readonly approved_by: readonly string[];
   readonly since: number;
   readonly expires_at: number;
@@ -71,6 +73,7 @@ function approvalOf({ record }: Ledger, pending: PendingApproval, decision: Deci
     origins: decision?.origins ?? [],
     policy: decision?.policy ?? '',
     quorum: pending.quorum,
+    approvers: pending.approvers ?? [],
     approved_by: pending.by,
     since: pending.since,
     expires_at: pending.expires_at,

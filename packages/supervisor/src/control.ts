@@ -11,6 +11,7 @@ import type { Receipt } from '@corral/protocol/receipt';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Cell } from './cells/cell.ts';
 import type { Observation } from './observe.ts';
+import type { Policing } from './policing.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
 
@@ -33,6 +34,8 @@ export interface ControlOptions {
   readonly askAgain: (run: Run) => void;
   /** It goes on; whether it still can was not looked at while it stood still. */
   readonly goesOn: (run: Run) => void;
+  /** Refuses who is none of those a call waits for. @throws CORRAL_APPROVER */
+  readonly mayDecide: Policing['mayDecide'];
   /** Ends a run that cannot be brought into memory. */
   readonly bury: (id: RunId, outcome: Outcome) => Promise<void>;
   /** Resolves once the process of a cell is gone. */
@@ -249,16 +252,18 @@ export class Control {
 
   /**
    * What a person says to a call that waits for approval. Whoever submitted the run does not decide about it, nobody counts twice,
-   * and nobody decides more in an hour than a person can look at.
+   * and nobody decides more in an hour than a person can look at. Where a rule names an approver, only they do.
+   * @param roles of the person, besides those that policies know of
    * @throws CORRAL_RUN_STATE, CORRAL_APPROVER
    */
-  decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string): Promise<void> {
+  decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
     return this.#inTurn(id, async (run) => {
       const pending = run.ledger.pending.get(call);
       if (pending?.kind !== 'approval') throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for approval.`);
       if (by === run.ledger.record.principal)
         throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}, and so does not decide about what it may do.`);
       if (pending.by.includes(by)) throw new CorralError('CORRAL_APPROVER', `${by} has approved call ${call} of ${id} already.`);
+      this.#options.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
       this.#tire(by);
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const why = last ? this.#options.broker.mayStillCall(run, pending) : undefined;

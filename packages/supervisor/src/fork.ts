@@ -178,7 +178,7 @@ class GrantCopies {
       id: copy,
       parent: undefined,
       holder: this.#holder,
-      target: target.kind === 'mailbox' && target.run === holder && root ? { kind: 'mailbox', run: this.#holder } : target,
+      target: target.kind === 'mailbox' && target.run === holder && root ? { ...target, run: this.#holder } : target,
       // What hangs on another run's grant, such as the mailbox of a child that has ended, is worth nothing in a fork.
       uses: root ? original.uses : 0,
       depth: 0,

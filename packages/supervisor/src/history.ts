@@ -46,6 +46,10 @@ export class Seen implements History {
     if (typeof amount === 'number' && amount > this.moved(tenant, agent)) this.#add(movedFact(tenant, agent), amount);
   }
 
+  met(version: string, name: string): void {
+    this.#add(usedFact(version, name), 0);
+  }
+
   #add(fact: string, value: number): void {
     if (this.#facts.get(fact) === value) return;
     if (this.#facts.size >= REMEMBERED) {

@@ -328,6 +328,7 @@ export class Life {
       this.#setTimer(run, call, pending.expires_at);
       this.#options.tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
     },
+    context: (run, changes) => this.#options.tell({ kind: 'context', run, changes }),
     emitted: (run, event, data) => this.#options.tell({ kind: 'emitted', run, event, data }),
     logged: (run, level, text) => this.#options.tell({ kind: 'logged', run, level, text }),
     refused: (id, epoch, error) => this.#refused(id, epoch, error),

@@ -1,4 +1,5 @@
 /** What can be seen of a host while it runs: a row a run, and what happens. Nothing here is needed for a run to go on. */
+import type { ContextChange } from '@corral/protocol/context';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { CorralError } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
@@ -67,9 +68,29 @@ export type Observation =
   | {
       readonly kind: 'revoked';
       readonly grant: GrantId;
+      /** Who held it. */
+      readonly run: RunId | undefined;
       readonly by: string;
       readonly reason: string;
       readonly calls_aborted: number;
+    }
+  /** A candidate that runs beside the policies in force would have decided otherwise. */
+  | {
+      readonly kind: 'differs';
+      readonly run: RunId;
+      readonly tenant: TenantId;
+      readonly agent: string;
+      readonly entry: number;
+      readonly call: number;
+      readonly action: 'call' | 'send' | 'spawn';
+      /** The tool, or the agent it was for. */
+      readonly target: string;
+      readonly was: string;
+      readonly would: string;
+      readonly rules: readonly string[];
+      readonly would_rules: readonly string[];
+      /** Version of the candidate. */
+      readonly candidate: string;
     }
   /** It may not go on before somebody has looked. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }
@@ -78,6 +99,8 @@ export type Observation =
   | { readonly kind: 'ended'; readonly run: RunId; readonly outcome: Outcome; readonly view: RunView }
   /** A call's result was taken in by its agent, this long after it was asked for. */
   | { readonly kind: 'answered'; readonly run: RunId; readonly tool: string; readonly ms: number }
+  /** Its label, what it holds, or its purse is another than before. */
+  | { readonly kind: 'context'; readonly run: RunId; readonly changes: readonly ContextChange[] }
   | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown }
   | { readonly kind: 'logged'; readonly run: RunId; readonly level: string; readonly text: string }
   /** The store would not take a commit of this run. */

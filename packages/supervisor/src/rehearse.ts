@@ -3,7 +3,8 @@
  * each call is put to the policies with what was known of it then. Nothing is called, and nothing is written.
  */
 import { Ledger } from '@corral/broker/ledger';
-import { factsOf, judge, type History } from '@corral/broker/judge';
+import { factsOf, judge, type History, type Policies } from '@corral/broker/judge';
+import { deedName, judgeHanded, type Handed } from '@corral/broker/judge-agents';
 import type { PolicyInForce, PolicyRequest } from '@corral/policy/cedar/in-force';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Decision } from '@corral/protocol/decision';
@@ -32,7 +33,7 @@ export interface RehearsalOptions {
   /** By tenant; runs of others are left out. */
   readonly policies: (
     tenant: string,
-  ) => { readonly current: PolicyInForce; readonly roles?: (principal: string) => readonly string[] } | undefined;
+  ) => { readonly current: PolicyInForce; readonly roles?: Policies['roles']; readonly owner?: Policies['owner'] } | undefined;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
   /** One run alone, with nothing remembered of others. */
   readonly run?: RunId;
@@ -85,7 +86,7 @@ async function* again(options: RehearsalOptions, record: RunRecord, history: Rem
             const input = parsed.data as Json;
             const asked = ask(tenant.current, (current) =>
               judge(
-                { current, history, roles: tenant.roles ?? (() => []) },
+                { current, history, roles: tenant.roles ?? (() => []), owner: tenant.owner },
                 ledger,
                 offered,
                 input,
@@ -98,6 +99,15 @@ async function* again(options: RehearsalOptions, record: RunRecord, history: Rem
             if (decision.verdict === 'allow') history.note(record, ledger.version, offered, input);
             else if (decision.verdict === 'ask') waiting.set(effect.id, { tool: offered, input });
           }
+        }
+        if ((effect.kind === 'send' || effect.kind === 'spawn') && decision?.agent !== undefined) {
+          const handed = handedOf(effect, decision);
+          const asked = ask(tenant.current, (current) =>
+            judgeHanded({ current, history, roles: tenant.roles ?? (() => []), owner: tenant.owner }, ledger, handed, entry.at),
+          );
+          if (asked !== undefined && entry.seq > shared)
+            yield { run: record.id, crank: entry.seq, call: effect.id, recorded: decision, ...asked };
+          if (decision.verdict === 'allow') history.met(ledger.version, deedName(handed));
         }
         ledger.applyEffect(effect, withFacts(decision, tool, record.tenant));
       }
@@ -135,18 +145,24 @@ function finish(ledger: Ledger, { seq, at, event }: Entry): void {
   if (event !== undefined) ledger.applyEvent(event, at);
 }
 
+/** What was asked about, as far as a policy may know it. */
+function handedOf(effect: Extract<Effect, { kind: 'send' | 'spawn' }>, { agent = '', gives = [], reserved = {} }: Decision): Handed {
+  const value = ((effect.kind === 'send' ? effect.body : effect.input) ?? null) as Json;
+  const budget = { ...reserved, children: Math.max(0, (reserved.children ?? 0) - 1) };
+  return { kind: effect.kind, agent, value, bytes: Buffer.byteLength(JSON.stringify(value)), gives, budget };
+}
+
 /** Puts one question to policies, and hands out the question beside the answer. */
 function ask(policy: PolicyInForce, put: (listening: Pick<PolicyInForce, 'decide'> & PolicyInForce) => unknown) {
   let heard: { readonly request: PolicyRequest; readonly verdict: Verdict } | undefined;
+  const decide = (request: PolicyRequest): Verdict => {
+    const verdict = policy.decide(request);
+    heard = { request, verdict };
+    return verdict;
+  };
+  const decideBy: PolicyInForce['decideBy'] = (subject, action, gather) => decide({ ...gather(), subject, action });
   const listening = new Proxy(policy, {
-    get: (target, name) =>
-      name === 'decide'
-        ? (request: PolicyRequest) => {
-            const verdict = target.decide(request);
-            heard = { request, verdict };
-            return verdict;
-          }
-        : Reflect.get(target, name, target),
+    get: (target, name) => (name === 'decide' ? decide : name === 'decideBy' ? decideBy : Reflect.get(target, name, target)),
   });
   put(listening);
   return heard;
@@ -164,6 +180,9 @@ class Remembered implements History {
   }
   moved(tenant: string, agent: string): number {
     return this.#facts.get(`moved ${tenant} ${agent}`) ?? 0;
+  }
+  met(version: string, name: string): void {
+    this.#facts.set(`used ${version} ${name}`, 0);
   }
   note({ tenant, agent }: RunRecord, version: string, tool: Tool, input: Json): void {
     const { destinations = [], money } = tool.annotations;

@@ -13,7 +13,6 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports';
 import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import type { Policies } from '@corral/broker/judge';
 import { Absence } from './absence.ts';
 import { admit, checkBundle, digestOf, versionsOf, type Job } from './admission.ts';
 import { Bundles, LoadedBundle } from './bundles.ts';
@@ -28,6 +27,7 @@ import { Life } from './life.ts';
 import { Loops, type LoopOptions } from './loops.ts';
 import { cellViews, viewOf, type CellView, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
+import { Policing } from './policing.ts';
 import { Quarantines } from './quarantine.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
 import { stopCalls } from './revocation.ts';
@@ -72,6 +72,8 @@ const RECOVER_AT_ONCE = 16;
 
 export class Supervisor {
   readonly control: Control;
+  /** The policies in force, and what runs beside them. */
+  readonly policing: Policing;
   readonly #options: SupervisorOptions;
   readonly #tools = new Map<string, Map<string, Tool>>();
   #tenants: SupervisorOptions['tenants'] = {};
@@ -100,9 +102,10 @@ export class Supervisor {
   private constructor(options: SupervisorOptions) {
     const { store, clock, random, launcher, cores, image } = options;
     this.#options = options;
-    this.configure(options.tenants);
     this.#bundles = new Bundles(store);
     this.#seen = new Seen(store);
+    this.policing = new Policing({ clock, seen: this.#seen, tell: (observation) => this.#tell(observation) });
+    this.configure(options.tenants);
     this.#quarantines = new Quarantines(store);
 
     const grants = this.#grants;
@@ -110,7 +113,7 @@ export class Supervisor {
     const tool = (tenant: string, name: string) =>
       this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
     this.#broker = new Broker(
-      { store, clock, random, grants, tool, policies: (tenant) => this.#policies(tenant), digest: digestOf },
+      { store, clock, random, grants, tool, policies: (tenant) => this.policing.policies(tenant), digest: digestOf },
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
@@ -213,7 +216,7 @@ export class Supervisor {
             clock,
             grants,
             load: (bundle) => this.#bundles.load(bundle),
-            tracked: (tenant) => this.#policies(tenant) !== undefined,
+            tracked: (tenant) => this.policing.policies(tenant) !== undefined,
             watched: (tenant) => this.#watched(tenant) !== undefined,
             absent_ms: (since) => this.#absence.since(since, clock.now()),
           },
@@ -250,6 +253,7 @@ export class Supervisor {
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       askAgain: (run) => life.askAgain(run),
       goesOn: (run) => void life.endIfStalled(run),
+      mayDecide: (...asked) => this.policing.mayDecide(...asked),
       tell: (observation) => this.#tell(observation),
       bury: (id, outcome) => store.bury(id, outcome, clock.now()),
       gone: (cell) =>
@@ -272,6 +276,7 @@ export class Supervisor {
   /** Says anew what each tenant may be granted, and what decides about it. Calls that are under way keep the tool they went to. */
   configure(tenants: SupervisorOptions['tenants']): void {
     this.#tenants = tenants;
+    this.policing.configure(tenants);
     this.#tools.clear();
     for (const [tenant, { tools }] of Object.entries(tenants)) this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
   }
@@ -344,7 +349,7 @@ export class Supervisor {
     }
     for (const grant of grants) this.#grants.add(grant);
     this.#life.adopt(
-      new Run(new Ledger(record, this.#policies(job.tenant) !== undefined, this.#watched(job.tenant) !== undefined), bundle, 1),
+      new Run(new Ledger(record, this.policing.policies(job.tenant) !== undefined, this.#watched(job.tenant) !== undefined), bundle, 1),
     );
     return this.#submitted(record.id);
   }
@@ -373,7 +378,7 @@ export class Supervisor {
   /** Calls that wait for people to decide, with all that is known about each. */
   async approvals(tenant?: TenantId): Promise<readonly Approval[]> {
     const { store } = this.#options;
-    return approvals(store, this.#runs, (name) => this.#policies(name) !== undefined, tenant);
+    return approvals(store, this.#runs, (name) => this.policing.policies(name) !== undefined, tenant);
   }
 
   /** Durable stops that stand. */
@@ -419,7 +424,7 @@ export class Supervisor {
     const calls_aborted = stopCalls({ grants: this.#grants, broker: this.#broker, runs: this.#runs, control: () => this.control });
     const known = await this.#options.store.revoke(grant, by, reason, this.#options.clock.now());
     if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
-    this.#tell({ kind: 'revoked', grant, by, reason, calls_aborted });
+    this.#tell({ kind: 'revoked', grant, run: await this.#options.store.holder(grant), by, reason, calls_aborted });
     return { calls_aborted };
   }
 
@@ -480,11 +485,6 @@ export class Supervisor {
     for (const orphan of await store.orphans()) void this.#life.killChild(orphan);
     this.#residence.open();
     await this.#residence.sweep();
-  }
-
-  #policies(tenant: TenantId): Policies | undefined {
-    const source = this.#tenants[tenant]?.policies;
-    return source && { current: source.current, history: this.#seen, roles: source.roles ?? (() => []) };
   }
 
   /** What is done about a tenant's loops; undefined where nothing is. */

@@ -8,6 +8,12 @@ import type { LoopOptions } from './loops.ts';
 export interface PolicySource {
   readonly current: PolicyInForce;
   readonly roles?: (principal: string) => readonly string[];
+  /** Who answers for an agent: policies know them as `principal.owner`, and `@approver("owner")` asks for them. */
+  readonly owner?: ((agent: string) => string | undefined) | undefined;
+  /** Whether anybody at all has a role. */
+  readonly isNamed?: (role: string) => boolean;
+  /** A candidate, which is asked as well and decides nothing. */
+  readonly shadow?: PolicyInForce | undefined;
 }
 
 export interface TenantOptions {

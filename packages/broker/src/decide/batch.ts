@@ -1,5 +1,6 @@
 /** What deciding a crank looks at, and what comes of it. */
 import type { Grants } from '@corral/policy/grants';
+import type { ContextChange } from '@corral/protocol/context';
 import type { Decision } from '@corral/protocol/decision';
 import type { ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
@@ -59,6 +60,8 @@ export interface Batch {
   /** What the run let go of. */
   readonly disposed: GrantId[];
   readonly emits: { event: string; data: Json }[];
+  /** What of the run's circumstances it changed. */
+  readonly context: ContextChange[];
   readonly logs: { level: string; text: string }[];
   /** What a denial means for the run, besides the denial. */
   readonly consequences: { readonly kind: 'pause' | 'quarantine'; readonly rules: readonly string[] }[];
@@ -108,6 +111,7 @@ export const emptyBatch = (): Batch => ({
   aborts: [],
   disposed: [],
   emits: [],
+  context: [],
   logs: [],
   consequences: [],
   outcome: undefined,

@@ -1,11 +1,12 @@
 /** Whether a tool may be called: the capability, its arguments, the purse, the grant, the policies, in this order. */
 import type { Decision } from '@corral/protocol/decision';
 import type { CallEffect } from '@corral/protocol/effect';
+import type { Grant } from '@corral/protocol/grant';
 import type { ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/tool';
-import { judge, originsOf, type Policies } from '../judge.ts';
+import { approversOf, consequencesOf, judge, originsOf, type Policies } from '../judge.ts';
 import type { Ledger } from '../ledger.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { chargeFor } from './charge.ts';
@@ -15,8 +16,17 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   const grant = resolve(ledger, effect.cap, context);
   if (grant.target.kind !== 'tool') throw new Refused('CORRAL_ARGS_INVALID', 'A mailbox is sent to, not called.');
   const tool = context.tool(grant.target.tool);
-  if (tool === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${grant.target.tool}.`);
+  try {
+    if (tool === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${grant.target.tool}.`);
+    return decideOf(ledger, effect, grant, tool, context, batch);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    // Whatever was wrong with it, it is known which tool was meant.
+    throw new Refused(error.code, error.message, error.limit, { tool: grant.target.tool, grant: grant.id, ...error.more });
+  }
+}
 
+function decideOf(ledger: Ledger, effect: CallEffect, grant: Grant, tool: Tool, context: DecideContext, batch: Batch): Decision {
   const { ceilings } = ledger.record;
   // What costs nothing to find out comes first.
   if (ledger.inFlight >= ceilings.in_flight) {
@@ -37,7 +47,7 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   const { reserved, price, attempts } = chargeFor(ledger, tool, input, bytes, effect.retry);
   const use = { bytes, untrusted: untrusted(ledger), reads: tool.annotations.readOnly };
   refuse(context.grants.check(grant.id, input, context.now, use));
-  const decision: Decision = { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
+  const decision: Decision = { id: effect.id, verdict: 'allow', tool: tool.name as ToolName, grant: grant.id, reserved };
   if (attempts !== undefined) Object.assign(decision, { attempts });
   if (ledger.loops !== undefined) {
     const { readOnly, resource } = tool.annotations;
@@ -86,10 +96,17 @@ function byPolicy(
   }
   if (verdict.consequence === 'approval') {
     const expires_at = context.now + MACHINE.approval_ms.default;
-    return { ...common, verdict: 'ask', quorum: verdict.quorum ?? 1, expires_at, digest: context.digest(canonical(input)) };
+    const approvers = approversOf(verdict);
+    return {
+      ...common,
+      verdict: 'ask',
+      quorum: verdict.quorum ?? 1,
+      ...(approvers.length === 0 ? {} : { approvers }),
+      expires_at,
+      digest: context.digest(canonical(input)),
+    };
   }
-  if (verdict.consequence === 'pause' || verdict.consequence === 'quarantine')
-    batch.consequences.push({ kind: verdict.consequence, rules });
+  consequencesOf(verdict, batch);
   const why = rules.length > 0 ? `by ${rules.join(', ')}` : (verdict.errors[0]?.message ?? 'since nothing permits it');
   throw new Refused('CORRAL_DENIED', `${tool.name} was refused ${why}.`, undefined, common);
 }

@@ -2,6 +2,7 @@
 import type { Decision } from '@corral/protocol/decision';
 import type { SendEffect } from '@corral/protocol/effect';
 import { MACHINE } from '@corral/protocol/limits';
+import { permitted, receiverOf } from '../judge-agents.ts';
 import type { Ledger } from '../ledger.ts';
 import { carried, deriveAll } from '../slots.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
@@ -21,6 +22,8 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
   const reserved = { messages: 1, bytes };
   afford(ledger, reserved);
   refuse(context.grants.check(grant.id, body, context.now, { bytes, untrusted: untrusted(ledger), reads: false }));
+  const handed = { kind: 'send', agent: receiverOf(ledger, grant), value: body, bytes, slots } as const;
+  const judged = permitted(context.policies, ledger, handed, context.now, batch);
   const made = deriveAll(slots, grant.target.run, context);
   if ('code' in made) throw new Refused(made.code, made.message);
   // Held by the message until it has arrived.
@@ -40,5 +43,5 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
     ...(made.length === 0 ? {} : { grants: made }),
   });
   batch.sentBy.push(effect.id);
-  return { id: effect.id, verdict: 'allow', grant: grant.id, reserved };
+  return { id: effect.id, verdict: 'allow', grant: grant.id, reserved, ...judged };
 }

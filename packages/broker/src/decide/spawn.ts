@@ -16,6 +16,7 @@ import {
 } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
+import { permitted } from '../judge-agents.ts';
 import type { Ledger } from '../ledger.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { afford, json, labelOf, slotsOf } from './common.ts';
@@ -34,7 +35,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   if (ledger.caps.size >= MACHINE.capabilities.default) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.caps.size} capabilities already.`, 'capabilities');
   }
-  const { value: input } = json(effect.input ?? null, 'The input of the child', record.ceilings.message_bytes);
+  const { value: input, bytes } = json(effect.input ?? null, 'The input of the child', record.ceilings.message_bytes);
 
   const id = newId('run', context.random);
   const caps: RunRecord['caps'][number][] = [];
@@ -57,12 +58,14 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   const budget = share(ledger, { ...child.budget, ...effect.budget });
   const reserved = { ...budget, children: budget.children + 1 };
   afford(ledger, reserved);
+  const handed = { kind: 'spawn', agent: child.name, value: input, bytes, slots, budget } as const;
+  const judged = permitted(context.policies, ledger, handed, context.now, batch);
 
   const own: Grant = {
     id: newId('grant', context.random),
     parent: undefined,
     holder: id,
-    target: { kind: 'mailbox', run: id },
+    target: { kind: 'mailbox', run: id, agent: child.name },
     where: {},
     uses: undefined,
     expires_at: undefined,
@@ -90,7 +93,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     caps: [{ alias: '', cap: 0, grant: own.id }, ...caps],
     created_at: context.now,
   });
-  return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved };
+  return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved, ...judged };
 }
 
 /** What a child asks for, and in nothing more than its parent has: whoever is held to a ceiling sheds it by no spawn. */

@@ -115,6 +115,7 @@ function approvalLines(one: Approval, now: number): string[] {
     `  asked by    ${one.agent} of ${one.tenant}, submitted by ${one.principal}, ${duration(Math.max(0, now - one.since))} ago`,
     `  arguments   ${printable(JSON.stringify(one.input))}`,
     ...factLines(one),
+    ...(one.approvers.length === 0 ? [] : [`  is for      ${one.approvers.join(' and ')}`]),
     `  needs       ${one.quorum} ${one.quorum === 1 ? 'person' : 'people'}${by}, until ${new Date(one.expires_at).toISOString().slice(0, 19)}`,
   ];
 }
@@ -129,13 +130,14 @@ function factLines({ rules, unusual, origins }: Pick<Approval, 'rules' | 'unusua
   ];
 }
 
+const ACTIONS = { call: 'call', send: 'message', spawn: 'spawn' } as const;
 const VERDICTS = { allow: 'allowed', deny: 'denied', ask: 'sent to people' } as const;
 const PEOPLE = { approve: 'approved', deny: 'denied', expired: 'let it expire' } as const;
 
 /** What decided about the calls of a run: rules, what was unusual, where arguments came from, and who said what. */
 export function decisionLines(decisions: Decisions): string[] {
   return decisions.flatMap((one) => [
-    `call ${one.call} to ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,
+    `${ACTIONS[one.action]} ${one.call} to ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,
     ...factLines(one),
     ...one.people.map(
       ({ by, verdict, reason, at }) =>

@@ -2,7 +2,7 @@
 import type { PrincipalId } from '@corral/protocol/ids';
 import { fork, read, realClock, realRandom } from '@corral/supervisor';
 import { EXIT } from '../failure.ts';
-import { go, mustBeOffered, runId, toolsOf, wholeNumber, withStore, type GoOptions } from '../folder.ts';
+import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions } from '../folder.ts';
 import { paint } from '../screen/entries.ts';
 import { wentCode, wentText, type SettleOptions } from './resolve.ts';
 import { parseInput } from './run.ts';
@@ -19,12 +19,12 @@ export async function forkRun(run: string, options: ForkOptions): Promise<number
   const origin = runId(run);
   const at = wholeNumber(options.at, '--at');
   const input = options.input === undefined ? undefined : await parseInput(options.input);
-  const tools = await toolsOf(options);
+  const offered = await offeredBy(options);
   const { id, tenant, unknown } = await withStore(options.data, async (store) => {
     const { stored } = await read(store, origin);
-    if (options.go) await mustBeOffered(store, stored.record, tools);
+    if (options.go) await mustBeOffered(store, stored.record, offered(stored.record.tenant));
     const made = await fork(
-      { store, clock: realClock, random: realRandom, tool: (_, name) => tools.find((tool) => tool.name === name) },
+      { store, clock: realClock, random: realRandom, tool: (of, name) => offered(of).tools.find((tool) => tool.name === name) },
       { run: origin, at, by: 'local' as PrincipalId, ...(input === undefined ? {} : { input }) },
     );
     const { ledger } = await read(store, made);
@@ -33,7 +33,7 @@ export async function forkRun(run: string, options: ForkOptions): Promise<number
     );
     return { id: made, tenant: stored.record.tenant, unknown: calls };
   });
-  const went = options.go ? await go(id, tenant, options, tools) : undefined;
+  const went = options.go ? await go(id, tenant, options, offered(tenant)) : undefined;
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify({ run: id, origin: { run: origin, at }, unknown, ...went }, null, 2)}\n`);
   } else {

@@ -1,10 +1,18 @@
 /** `corral policy`: policies are checked, tried and compared here, before they decide anything. */
 import type { Command } from 'commander';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { connect, dataFolder, folderAlone, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { runId, wholeNumber, withStore } from '../folder.ts';
+import { printable } from '../screen/table.ts';
+import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
+
+type Shadow = RouteAnswer<'policyShadow'>['items'][number];
+
+/** Differences that are printed. */
+const SHOWN = 20;
 
 interface Flags {
   readonly config?: string;
@@ -65,21 +73,52 @@ export function policyCommands(program: Command): void {
       print(flags, here, () => (here.length === 0 ? `No policy decided in crank ${crank} of ${run}.` : decisionLines(here).join('\n')));
     });
 
-  for (const [name, against, about] of [
-    ['shadow', 'recorded', 'say what a candidate would have decided differently from what was decided, over recorded journals'],
-    ['backtest', 'in force', 'the same, beside what the policies of the configuration decide about the same calls today'],
-  ] as const) {
-    ours(policy.command(name))
-      .description(about)
-      .argument('<files...>', FILES)
-      .option('--data <folder>', 'the journals: a data folder on which no host runs')
-      .addHelpText('after', `\nExample:\n  corral policy ${name} policies/next.cedar --config corral.config.ts --data backup/`)
-      .action(async (files: string[], flags: Flags & { readonly data?: string }) => {
-        const { compareRecorded } = await import('@corral/server/config/rehearsal');
-        const { comparison, text } = await withStore(dataFolder(flags), (store) =>
-          compareRecorded(store, against, files, flags.config, process.env),
-        );
-        print(flags, comparison, () => text);
-      });
-  }
+  hostFlags(policy.command('shadow'))
+    .description(
+      'without files, what a host’s candidate policies would have decided otherwise so far; with files, the same over recorded journals',
+    )
+    .argument('[files...]', `${FILES}: put to what was recorded, in a data folder on which no host runs`)
+    .option('--tenant <name>', 'only of this tenant')
+    .option('--config <file>', 'of files: whose tools they are about')
+    .addHelpText(
+      'after',
+      '\nExample:\n  corral policy shadow\n  corral policy shadow policies/next.cedar --config corral.config.ts --data backup/',
+    )
+    .action(async (files: string[], flags: HostFlags & Flags) => {
+      if (files.length > 0) return compare('recorded', files, flags);
+      const { items } = await connect(flags).policyShadow({ query: inTenant(flags) });
+      print(flags, items, () => items.flatMap((one) => shadowLines(one)).join('\n') || NO_SHADOW);
+    });
+
+  ours(policy.command('backtest'))
+    .description('what a candidate would decide differently from the policies of the configuration, over recorded journals')
+    .argument('<files...>', FILES)
+    .option('--data <folder>', 'the journals: a data folder on which no host runs')
+    .addHelpText('after', '\nExample:\n  corral policy backtest policies/next.cedar --config corral.config.ts --data backup/')
+    .action((files: string[], flags: HostFlags & Flags) => compare('in force', files, flags));
+}
+
+const NO_SHADOW = 'No candidate runs here; name one in the configuration: policies: { files: […], shadow: [FILE] }.';
+
+async function compare(against: 'recorded' | 'in force', files: string[], flags: HostFlags & Flags): Promise<void> {
+  const { compareRecorded } = await import('@corral/server/config/rehearsal');
+  const { comparison, text } = await withStore(dataFolder(flags), (store) =>
+    compareRecorded(store, against, files, flags.config, process.env),
+  );
+  print(flags, comparison, () => text);
+}
+
+function shadowLines({ tenant, candidate, since, decisions, differing, dropped, changes, examples }: Shadow): string[] {
+  const missed = dropped === 0 ? '' : `; ${dropped} were left out, since the host was busy`;
+  return [
+    `${tenant}: ${candidate.slice(0, 19)} beside the policies in force since ${new Date(since).toISOString().slice(0, 19)}`,
+    `${differing} of ${decisions} decisions would differ${missed}`,
+    ...Object.entries(changes).map(([change, count]) => `  ${count} × ${change}`),
+    ...examples.slice(0, SHOWN).map(({ origin, action, agent, person, was, would, rules, would_rules }) => {
+      const why = [...new Set([...would_rules, ...rules])];
+      return printable(
+        `  ${origin}: ${action} by ${agent} for ${person}: ${was} → ${would}${why.length === 0 ? '' : ` (${why.join(', ')})`}`,
+      );
+    }),
+  ];
 }

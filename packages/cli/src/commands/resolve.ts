@@ -6,7 +6,7 @@ import type { HostEvent } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import { amend, read, realClock, resolutionOf, type Read, type Resolution } from '@corral/supervisor';
 import { EXIT } from '../failure.ts';
-import { go, mustBeOffered, runId, toolsOf, wholeNumber, withStore, type GoOptions, type Went } from '../folder.ts';
+import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions, type Went } from '../folder.ts';
 import { paint } from '../screen/entries.ts';
 
 export interface SettleOptions extends GoOptions {
@@ -45,14 +45,17 @@ export async function settle(
   decide: (run: Read, store: Store) => readonly HostEvent[] | Promise<readonly HostEvent[]>,
 ): Promise<number> {
   const id = runId(run);
-  const tools = await toolsOf(options);
+  const offered = await offeredBy(options);
   const { tenant, waiting } = await withStore(options.data, async (store) => {
-    if (options.go === true) await mustBeOffered(store, (await read(store, id)).stored.record, tools);
+    if (options.go === true) {
+      const { record } = (await read(store, id)).stored;
+      await mustBeOffered(store, record, offered(record.tenant));
+    }
     await amend(store, realClock, id, (now) => decide(now, store));
     const after = await read(store, id);
     return { tenant: after.stored.record.tenant, waiting: after.ledger.waitingOn() };
   });
-  const went = options.go === true ? await go(id, tenant, options, tools) : undefined;
+  const went = options.go === true ? await go(id, tenant, options, offered(tenant)) : undefined;
   if (options.json === true) process.stdout.write(`${JSON.stringify({ run: id, done, waiting, ...went }, null, 2)}\n`);
   else {
     const next = went === undefined ? paint('dim', `  it goes on when a host next opens ${options.data}; --go does that here`) : '';

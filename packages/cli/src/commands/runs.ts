@@ -202,8 +202,9 @@ export function runCommands(program: Command): void {
     .argument('<run>')
     .requiredOption('-m, --reason <text>', 'why; it is kept')
     .option('--go', 'where no host runs on --data: let it go on here, to its end')
+    .option('--config <file>', 'with --go: offer what a host with this configuration does')
     .addHelpText('after', `\nExample:\n  corral release run_3k9x7m2p4q5r -m 'the bank shows nothing was sent'`)
-    .action(async (run: RunId, flags: HostFlags & { readonly reason: string; readonly go?: boolean }) => {
+    .action(async (run: RunId, flags: HostFlags & { readonly reason: string; readonly go?: boolean; readonly config?: string }) => {
       const data = await folderAlone(flags);
       if (data !== undefined) {
         process.exitCode = await release(run, { data, reason: flags.reason, ...asked(flags) });
@@ -222,6 +223,7 @@ export function runCommands(program: Command): void {
     .option('--result <json>', 'give the agent this result')
     .requiredOption('-m, --reason <text>', 'why')
     .option('--go', 'where no host runs on --data: let the run go on here, to its end')
+    .option('--config <file>', 'with --go: offer what a host with this configuration does')
     .addHelpText('after', `\nExample:\n  corral resolve run_3k9x7m2p4q5r 7 --result '{"sent":true}' -m 'the bank says so'`)
     .action(async (run: RunId, call: string, flags: ResolveFlags) => {
       const data = await folderAlone(flags);
@@ -242,7 +244,8 @@ export function runCommands(program: Command): void {
 }
 
 /** What is passed on to a verb that works on the folder itself. */
-const asked = ({ json, go }: { readonly json?: boolean; readonly go?: boolean }) => ({
+const asked = ({ json, go, config }: { readonly json?: boolean; readonly go?: boolean; readonly config?: string }) => ({
+  ...(config === undefined ? {} : { config }),
   ...(json === undefined ? {} : { json }),
   ...(go === undefined ? {} : { go }),
 });

@@ -19,6 +19,7 @@ function verb(program: Command, usage: string, description: string): Command {
 /** What a run may use when it goes on here. */
 function going(command: Command): Command {
   return command
+    .option('--config <file>', 'offer what a host with this configuration does, under its policies')
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder');
 }

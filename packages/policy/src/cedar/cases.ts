@@ -1,7 +1,7 @@
 /** `policy test`: requests with the verdict their author expects. A cases file is a JSON list of `PolicyCase`. */
 import * as z from 'zod';
 import { CONSEQUENCES } from './consequence.ts';
-import { subjectOf } from './catalog.ts';
+import { subjectOf, type Given } from './catalog.ts';
 import { explain, formatExplained, verdictText, type Explained } from './explain.ts';
 import type { DecisionContext } from './facts.ts';
 import type { PolicyInForce, PolicyRequest } from './in-force.ts';
@@ -43,6 +43,11 @@ export const PolicyCase = z.strictObject({
   /** `tool:payments.send`, `model:default`, `send:claims`, `spawn:reader`. */
   action: z.string().regex(/^(tool|model|send|spawn):.+$/, 'tool:NAME, model:NAME, send:AGENT or spawn:AGENT'),
   args: z.json().exactOptional(),
+  /** Of a send or spawn; what is left out is nothing. */
+  given: z
+    .strictObject({ capabilities: z.array(z.string().min(1).max(200)).max(256), budget: z.record(z.string(), z.number().min(0)) })
+    .partial()
+    .exactOptional(),
   /** Laid over the facts of a quiet call, record by record. */
   context: z.record(z.string(), z.json()).default({}),
   expect: z.strictObject({
@@ -63,15 +68,22 @@ export interface CaseResult {
   readonly explained: Explained;
 }
 
-export function requestOf({ subject, action, args, context }: Omit<PolicyCase, 'name' | 'expect'>): PolicyRequest {
+export function requestOf({ subject, action, args, given: along, context }: Omit<PolicyCase, 'name' | 'expect'>): PolicyRequest {
   const colon = action.indexOf(':');
   const [kind, target] = [action.slice(0, colon) as 'tool' | 'model' | 'send' | 'spawn', action.slice(colon + 1)];
   return {
     subject: subjectOf({ tenant: 'acme', agent: 'agent', version: 'sha256:0', person: 'user:someone', roles: [], ...given(subject) }),
     action: kind === 'tool' || kind === 'model' ? { kind: 'call', target: kind, name: target } : { kind, agent: target },
     ...(args === undefined ? {} : { args }),
+    ...(kind === 'send' || kind === 'spawn' ? { given: givenOf(kind, along) } : {}),
     context: laidOver(QUIET, context) as DecisionContext,
   };
+}
+
+function givenOf(kind: 'send' | 'spawn', given: PolicyCase['given']): Given {
+  const capabilities = given?.capabilities ?? [];
+  const nothing = { cpu_ms: 0, calls: 0, messages: 0, bytes: 0, children: 0, tokens: 0, money: 0 };
+  return kind === 'send' ? { capabilities } : { capabilities, budget: { ...nothing, ...given?.budget } };
 }
 
 /** Without the members that are undefined. */

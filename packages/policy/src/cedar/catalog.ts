@@ -7,7 +7,7 @@
  */
 import type { ToolAnnotations } from '@corral/protocol/tool';
 import type { CedarSchema, CedarType, EntityJson, EntityUid } from './engine.ts';
-import { FACTS } from './facts.ts';
+import { FACTS, GIVEN } from './facts.ts';
 import { argumentShape, cedarFields, factsReader, recordReader, type Fields } from './shape.ts';
 import type { CedarRecord } from './value.ts';
 
@@ -48,7 +48,15 @@ export type Action =
   | { readonly kind: 'call'; readonly target: 'tool' | 'model'; readonly name: string }
   | { readonly kind: 'send' | 'spawn'; readonly agent: string };
 
-/** `call` names one of the catalog's targets; `send` and `spawn` have the common facts alone. */
+/** What goes along with a message, or to a child run. */
+export interface Given {
+  /** Capabilities: `tool:fs.read`, `mailbox`. */
+  readonly capabilities: readonly string[];
+  /** Of a spawn: what of the purse is moved. */
+  readonly budget?: Readonly<Record<string, number>>;
+}
+
+/** `call` names one of the catalog's targets; `send` and `spawn` have, besides the common facts, what is given. */
 export function actionName(action: Action): string {
   return action.kind === 'call' ? `${action.target}:${action.name}` : action.kind;
 }
@@ -134,8 +142,15 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
     };
   }
   for (const name of ['send', 'spawn']) {
-    readers.set(name, (given) => readCommon(given, 'the context'));
-    const context: CedarType = { type: 'Record', attributes: commonType };
+    const fields = name === 'send' ? GIVEN.send : GIVEN.spawn;
+    const readGiven = factsReader(fields);
+    readers.set(name, (stated, what) => {
+      const context = readCommon(stated, 'the context') as Record<string, CedarRecord[string]>;
+      context['given'] = readGiven(givenFacts(what as Given | undefined), 'what is given');
+      return context;
+    });
+    const given: CedarType = { type: 'Record', attributes: cedarFields(fields) };
+    const context: CedarType = { type: 'Record', attributes: { ...commonType, given: { ...given, required: true } } };
     actions[name] = { appliesTo: { principalTypes: ['AgentVersion'], resourceTypes: ['Agent'], context } };
   }
 
@@ -182,6 +197,16 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
     entities: (subject, action) => question(subject, action, byName.get(actionName(action))),
   };
 }
+
+/** What policies are told of what is given. */
+const givenFacts = (given: Given | undefined) =>
+  given === undefined
+    ? {}
+    : {
+        capabilities: given.capabilities.length,
+        targets: given.capabilities,
+        ...(given.budget === undefined ? {} : { budget: given.budget }),
+      };
 
 function question(subject: Subject, action: Action, target: TargetFacts | undefined): Question {
   const tenant = uid('Tenant', subject.tenant);

@@ -16,7 +16,11 @@ export interface Checked {
 
 export function checkPolicies(engine: CedarEngine, catalog: Catalog, sources: readonly PolicySource[]): Checked {
   const { policies, problems } = parsePolicies(engine, sources);
-  const all = [...problems, ...typeProblems(engine, catalog, policies), ...policies.flatMap((policy) => unknownNames(catalog, policy))];
+  const all = [
+    ...problems,
+    ...typeProblems(engine, catalog, policies),
+    ...policies.flatMap((policy) => [...unknownNames(catalog, policy), ...askedInVain(policy)]),
+  ];
   const order = new Map(sources.map(({ file }, i) => [file, i]));
   const distinct = [...new Map(all.map((one) => [`${one.file}:${one.line}:${one.column}:${one.message}`, one])).values()];
   distinct.sort((a, b) => (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || a.line - b.line || a.column - b.column);
@@ -102,6 +106,34 @@ function unknownNames(catalog: Catalog, policy: LoadedPolicy): Problem[] {
   }
   return result;
 }
+
+/** Calls wait for people; messages and child runs do not. */
+function askedInVain({ id, effect, consequence, json, source }: LoadedPolicy): Problem[] {
+  if (effect !== 'forbid' || consequence !== 'approval') return [];
+  const { action, resource } = json as unknown as { readonly action: Scope; readonly resource: Scope };
+  const ofCalls = [resource.entity_type, ...literalTypes(resource)].some((type) => type === 'Tool' || type === 'Model');
+  const concerned = action.op === 'All' || [...literals(action)].some(({ id: name }) => name === 'send' || name === 'spawn');
+  if (ofCalls || !concerned) return [];
+  const { file, line, column } = source;
+  return [
+    {
+      severity: 'warning',
+      kind: 'annotation',
+      file,
+      line,
+      column,
+      policy: id,
+      message: 'Nobody is asked about messages and child runs: where this matches one, it is refused.',
+      hint: 'If calls alone are meant, write action in Action::"call".',
+    },
+  ];
+}
+
+interface Scope {
+  readonly op: string;
+  readonly entity_type?: string;
+}
+const literalTypes = (json: unknown) => [...literals(json)].map(({ type }) => type);
 
 const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
 

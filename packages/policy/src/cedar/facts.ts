@@ -97,6 +97,15 @@ export const FACTS = {
   ),
 } as const satisfies Readonly<Record<string, Field>>;
 
+/** What a message carries and a child is given, beside the facts above. */
+const along = { capabilities: always(long), targets: always(strings) } as const;
+export const GIVEN = {
+  /** `capabilities`: how many; `targets`: what they reach, as `tool:fs.read` or `mailbox`. */
+  send: along,
+  /** And `budget`: what of the purse is moved to it. */
+  spawn: { ...along, budget: FACTS.budget },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Field>>>>;
+
 type Of<S> = S extends { kind: 'bool' }
   ? boolean
   : S extends { kind: 'long' | 'decimal' | 'datetime' }

@@ -89,8 +89,9 @@ describe('a verdict', () => {
 
   test('sends and spawns go to agents', () => {
     const policy = load(`permit (principal, action == Action::"spawn", resource == Agent::"reader") when { context.run.depth < 2 };`);
+    const given = { capabilities: [], budget: QUIET.budget };
     const decide = (kind: 'send' | 'spawn', agent: string) =>
-      policy.decide({ subject: ANA, action: { kind, agent }, context: QUIET }).decision;
+      policy.decide({ subject: ANA, action: { kind, agent }, given, context: QUIET }).decision;
     expect([decide('spawn', 'reader'), decide('spawn', 'other'), decide('send', 'reader')]).toEqual(['allow', 'deny', 'deny']);
   });
 });

@@ -4,7 +4,7 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import { canonical } from '@corral/protocol/json';
-import { actionName, type Action, type Catalog, type Question, type Subject } from './catalog.ts';
+import { actionName, type Action, type Catalog, type Given, type Question, type Subject } from './catalog.ts';
 import { checkPolicies } from './check.ts';
 import { entityFrom } from './compile.ts';
 import type { CedarEngine } from './engine.ts';
@@ -24,6 +24,8 @@ export interface PolicyRequest {
   readonly action: Action;
   /** Of a call, as the tool will get them. */
   readonly args?: unknown;
+  /** Of a send or spawn: what goes along. */
+  readonly given?: Given;
   readonly context: DecisionContext;
 }
 
@@ -35,8 +37,10 @@ export interface PolicyOptions {
   readonly digest: (text: string) => string;
   /** Compares one decision in so many with the engine; 0: never. Default 1,000. */
   readonly sample_every?: SampleEvery;
-  /** Called when closures and engine disagree. By then the decision is a denial and the closures are off. */
+  /** Called when closures and engine disagree. By then the closures are off, and the decision, if it could wait, is a denial. */
   readonly alarm?: (alarm: Alarm) => void;
+  /** Has something done later, off the path of a decision. Given, a comparison does not hold the decision up that it is about. */
+  readonly later?: (work: () => void) => void;
   /** Pairs of subject and target whose closures are kept. Default 4,096. */
   readonly cached?: number;
 }
@@ -49,6 +53,15 @@ interface Decider {
   readonly read: (facts: unknown, args: unknown) => CedarRecord;
   readonly person: Entity;
   readonly residual: Residual;
+  /** Where the facts of a request change nothing. */
+  foregone?: Verdict;
+}
+
+function contextOf(decider: Decider, request: PolicyRequest): CedarRecord {
+  const what = request.action.kind === 'call' ? request.args : request.given;
+  const context = decider.read(request.context, what) as Record<string, CedarRecord[string]>;
+  context['person'] = decider.person;
+  return context;
 }
 
 type BySort = Readonly<Record<'tool' | 'model' | 'send' | 'spawn', Map<string, Decider>>>;
@@ -68,6 +81,7 @@ export class PolicyInForce {
   readonly catalog: Catalog;
   readonly #oracle: Oracle;
   readonly #alarm: (alarm: Alarm) => void;
+  readonly #later: ((work: () => void) => void) | undefined;
   readonly #due: () => boolean;
   readonly #cached: number;
   readonly #deciders = new Map<string, BySort>();
@@ -90,6 +104,7 @@ export class PolicyInForce {
     sets += 1;
     this.#oracle = new Oracle(options.engine, `${this.version}/${sets}`, policies);
     this.#alarm = options.alarm ?? (() => undefined);
+    this.#later = options.later;
     this.#due = sampler(options.sample_every ?? 1_000);
     this.#cached = options.cached ?? 4_096;
   }
@@ -100,12 +115,23 @@ export class PolicyInForce {
 
   /** Never throws: what cannot be decided is denied. */
   decide(request: PolicyRequest): Verdict {
+    return this.decideBy(request.subject, request.action, () => request);
+  }
+
+  /**
+   * As decide(), of a request that is gathered only if it is looked at: where no policy that is left asks for any fact, as with
+   * messages under policies that are about calls alone, it never is.
+   */
+  decideBy(subject: Subject, action: Action, gather: () => Omit<PolicyRequest, 'subject' | 'action'>): Verdict {
     try {
-      const decider = this.#decider(request.subject, request.action);
-      if (decider === undefined) return refusal(`the policies know nothing of ${actionName(request.action)}`, this.version);
-      const context = decider.read(request.context, request.args) as Record<string, CedarRecord[string]>;
-      context['person'] = decider.person;
-      return this.#judge(decider, context, request);
+      const decider = this.#decider(subject, action);
+      if (decider === undefined) return refusal(`the policies know nothing of ${actionName(action)}`, this.version);
+      const due = this.#mode === 'closures' && this.#due();
+      if (!due && this.#mode === 'closures' && decider.residual.constant !== undefined)
+        return (decider.foregone ??= verdictOf(decider.residual.constant, this.version));
+      const request = { ...gather(), subject, action };
+      const context = contextOf(decider, request);
+      return this.#judge(decider, context, request, due);
     } catch (error) {
       return refusal(error instanceof Error ? error.message : 'the policies could not be asked', this.version);
     }
@@ -115,7 +141,7 @@ export class PolicyInForce {
   answer(request: PolicyRequest): { readonly question: Question; readonly context: CedarRecord; readonly answer: Answer } | undefined {
     const decider = this.#decider(request.subject, request.action);
     if (decider === undefined) return undefined;
-    const context = { ...decider.read(request.context, request.args), person: decider.person };
+    const context = contextOf(decider, request);
     return { question: decider.question, context, answer: this.#oracle.answer(decider.question, context) };
   }
 
@@ -129,18 +155,31 @@ export class PolicyInForce {
     this.#oracle.close();
   }
 
-  #judge(decider: Decider, context: CedarRecord, request: PolicyRequest): Verdict {
+  #judge(decider: Decider, context: CedarRecord, request: PolicyRequest, due: boolean): Verdict {
     if (this.#mode === 'engine') return verdictOf(this.#oracle.answer(decider.question, context), this.version);
     const answer = decider.residual.answer(context);
-    if (this.#due()) {
-      const engine = this.#oracle.answer(decider.question, context);
-      if (isMismatch(answer, engine)) {
-        this.#mode = 'engine';
-        this.#alarm({ request, closures: answer, engine });
+    if (due) {
+      if (this.#later !== undefined) this.#later(() => void this.#agrees(decider, context, request, answer));
+      else if (!this.#agrees(decider, context, request, answer))
         return refusal('the compiled policies and the engine disagree', this.version);
-      }
     }
     return verdictOf(answer, this.version);
+  }
+
+  /** Puts to the engine what closures have answered. Where they differ, and where it cannot answer, the engine decides from now on. */
+  #agrees(decider: Decider, context: CedarRecord, request: PolicyRequest, closures: Answer): boolean {
+    let engine: Answer | undefined;
+    try {
+      engine = this.#oracle.answer(decider.question, context);
+    } catch (error) {
+      if (this.#later === undefined) throw error;
+    }
+    if (engine !== undefined && !isMismatch(closures, engine)) return true;
+    // Several may be under way when the first of them disagrees.
+    if (this.#mode === 'engine') return false;
+    this.#mode = 'engine';
+    this.#alarm({ request, closures, engine });
+    return false;
   }
 
   #decider(subject: Subject, action: Action): Decider | undefined {

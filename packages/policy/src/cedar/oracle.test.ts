@@ -50,7 +50,8 @@ function byClosures(policies: readonly LoadedPolicy[], request: Request, entitie
     entities,
     context: {},
   });
-  const { forbids, permits, errors } = residual.answer(valueFrom(request.context) as CedarRecord);
+  // What is said without looking at the context must be what is said after looking.
+  const { forbids, permits, errors } = residual.constant ?? residual.answer(valueFrom(request.context) as CedarRecord);
   const decision = forbids.length === 0 && permits.length > 0 ? 'allow' : 'deny';
   return {
     decision,

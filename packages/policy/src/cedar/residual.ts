@@ -22,6 +22,8 @@ export interface PolicyFailure {
 export interface Residual {
   /** Policies that can still apply. */
   readonly size: number;
+  /** The answer, where it is the same whatever the context: no policy that is left looks at it. */
+  readonly constant?: Answer | undefined;
   answer(context: CedarRecord): Answer;
 }
 
@@ -44,13 +46,11 @@ export function specialise(policies: readonly LoadedPolicy[], known: Known): Res
   }
   const permits = live.filter(({ policy }) => policy.effect === 'permit');
   const forbids = live.filter(({ policy }) => policy.effect === 'forbid');
-  return {
-    size: live.length,
-    answer(context) {
-      const errors: PolicyFailure[] = [];
-      return { forbids: matching(forbids, context, errors), permits: matching(permits, context, errors), errors };
-    },
+  const answer = (context: CedarRecord): Answer => {
+    const errors: PolicyFailure[] = [];
+    return { forbids: matching(forbids, context, errors), permits: matching(permits, context, errors), errors };
   };
+  return { size: live.length, constant: live.every(({ run }) => run === undefined) ? answer({}) : undefined, answer };
 }
 
 /** Cedar looks at every policy: a failing one is reported even where another has already decided. */

@@ -10,7 +10,8 @@ export type SampleEvery = number;
 export interface Alarm {
   readonly request: PolicyRequest;
   readonly closures: Answer;
-  readonly engine: Answer;
+  /** Undefined: it could not answer. */
+  readonly engine: Answer | undefined;
 }
 
 /** Says of each decision whether it is one to compare. The first one is: a fault that is always there shows at once. */

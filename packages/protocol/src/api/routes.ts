@@ -1,29 +1,13 @@
 /** Every route of the front door: method, path, who may, what goes in, what comes out. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
-import type { Operation } from './roles.ts';
+import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
+import { GOVERNANCE } from './routes-governance.ts';
 import * as s from './schemas.ts';
 
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** `:name` for parameters. */
-  readonly path: string;
-  readonly tag: string;
-  readonly summary: string;
-  /** What the principal must be allowed; `open`: nothing, `anyone`: to be somebody, `body`: it depends on the body. */
-  readonly operation: Operation | 'open' | 'anyone' | 'body';
-  readonly params?: z.ZodObject;
-  readonly query?: z.ZodObject;
-  readonly headers?: z.ZodObject;
-  readonly body?: z.ZodType;
-  readonly status: number;
-  readonly response: z.ZodType;
-  /** It answers with a stream of server-sent events, each as the response schema says. */
-  readonly stream?: true;
-}
+export type { Route } from './route.ts';
 
-const route = <const R extends Route>(one: R): R => one;
 const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent-encoded, since names may hold a /' }) });
 const aliasPath = agentPath.extend({ alias: s.AliasName });
 
@@ -217,6 +201,7 @@ export const ROUTES = {
     status: 200,
     response: s.RunSummary,
   }),
+  ...GOVERNANCE,
   listApprovals: route({
     method: 'GET',
     path: '/v1/approvals',

@@ -391,6 +391,11 @@ export const EVENT_KINDS = [
   'config.applied',
   'quarantine.put',
   'quarantine.lifted',
+  'grant.revoked',
+  'policy.switched',
+  'policy.differs',
+  'policy.alarm',
+  'run.context',
 ] as const;
 export const EventKind = z.enum(EVENT_KINDS);
 export type EventKind = z.infer<typeof EventKind>;

@@ -64,17 +64,20 @@ export async function loadConfig(
   const loader = new PolicyLoader(base, more.alarm);
   const tenants: Record<string, TenantOptions> = {};
   const said: Record<string, Json> = {};
+  const beside: Record<string, Json> = {};
   for (const [tenant, { tools: names, policies = config.policies }] of Object.entries(config.tenants)) {
     const offered = names.includes('*') ? tools : tools.filter((tool) => names.includes(tool.name as never));
     const source = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
     tenants[tenant] = { tools: offered, ...(source === undefined ? {} : { policies: source }) };
     if (source !== undefined) said[tenant] = source.current.version;
+    if (source?.shadow !== undefined) beside[tenant] = source.shadow.version;
   }
   const summary = JSON.parse(
     JSON.stringify({
       ...config,
       tools: tools.map((tool) => declared(tool)),
       ...(Object.keys(said).length === 0 ? {} : { policy_versions: said }),
+      ...(Object.keys(beside).length === 0 ? {} : { shadow_versions: beside }),
     }),
   ) as Json;
   return {

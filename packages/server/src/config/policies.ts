@@ -52,6 +52,7 @@ export function loadPolicies(files: readonly PolicyFile[], tools: readonly Tool[
     catalog: catalogOf(tools),
     sources: files,
     digest,
+    later: (work) => void setImmediate(work),
     ...(alarm === undefined
       ? {}
       : {
@@ -61,6 +62,36 @@ export function loadPolicies(files: readonly PolicyFile[], tools: readonly Tool[
             ),
         }),
   });
+}
+
+const PLAIN = { roles: {}, owners: {}, shadow: undefined } as const;
+type Whole = Exclude<Policies, string | readonly string[]>;
+
+function whole(said: Exclude<Policies, 'none'>): Whole | (Omit<Whole, 'shadow'> & { readonly shadow: undefined }) {
+  if (said === 'default') return { ...PLAIN, files: ['default'] };
+  return Array.isArray(said) ? { ...PLAIN, files: said } : said;
+}
+
+/** Who holds which role and who answers for which agent, as a configuration says it. */
+export function peopleOf(said: Policies): Required<Pick<PolicySource, 'roles' | 'isNamed'>> & Pick<PolicySource, 'owner'> {
+  const { roles, owners } = said === 'none' ? PLAIN : whole(said);
+  const byPerson = new Map<string, readonly string[]>(Object.entries(roles));
+  const named = new Set(Object.values(roles).flat());
+  return {
+    roles: (principal) => byPerson.get(principal) ?? [],
+    owner: Object.keys(owners).length === 0 ? undefined : ownerIn(new Map(Object.entries(owners))),
+    isNamed: (role) => named.has(role),
+  };
+}
+
+/** `purchasing/reader` is who `purchasing` is, unless it is named itself. */
+function ownerIn(owners: ReadonlyMap<string, string>) {
+  return (agent: string): string | undefined => {
+    for (let name = agent; ; name = name.slice(0, name.lastIndexOf('/'))) {
+      const owner = owners.get(name);
+      if (owner !== undefined || !name.includes('/')) return owner;
+    }
+  };
 }
 
 /** Loads what several tenants have in common once. */
@@ -77,22 +108,28 @@ export class PolicyLoader {
   /** @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID */
   async load(said: Policies, tools: readonly Tool[], tenant: string): Promise<PolicySource | undefined> {
     if (said === 'none') return undefined;
-    const { files, roles } =
-      said === 'default' ? { files: ['default'], roles: {} } : Array.isArray(said) ? { files: said, roles: {} } : said;
+    const { files, shadow } = whole(said);
+    const current = await this.#load(files, tools, tenant);
+    return {
+      current,
+      ...peopleOf(said),
+      ...(shadow === undefined ? {} : { shadow: await this.#load(shadow, tools, tenant) }),
+    };
+  }
+
+  async #load(files: readonly string[], tools: readonly Tool[], tenant: string): Promise<PolicyInForce> {
     const key = JSON.stringify(files);
     const same = (other: readonly Tool[]) => other.length === tools.length && other.every((tool, i) => tool === tools[i]);
-    let known = this.#loaded.find((one) => one.key === key && same(one.tools));
-    if (known === undefined) {
-      const sources = await readPolicies(files, this.#base);
-      try {
-        known = { key, tools, current: loadPolicies(sources, tools, this.#alarm) };
-      } catch (error) {
-        if (!(error instanceof CorralError)) throw error;
-        throw new CorralError(error.code, `The policies of tenant ${tenant} were refused:\n${error.message}`, { cause: error });
-      }
-      this.#loaded.push(known);
+    const before = this.#loaded.find((one) => one.key === key && same(one.tools));
+    if (before !== undefined) return before.current;
+    const sources = await readPolicies(files, this.#base);
+    try {
+      const current = loadPolicies(sources, tools, this.#alarm);
+      this.#loaded.push({ key, tools, current });
+      return current;
+    } catch (error) {
+      if (!(error instanceof CorralError)) throw error;
+      throw new CorralError(error.code, `The policies of tenant ${tenant} were refused:\n${error.message}`, { cause: error });
     }
-    const byPerson = new Map<string, readonly string[]>(Object.entries(roles));
-    return { current: known.current, roles: (principal) => byPerson.get(principal) ?? [] };
   }
 }

@@ -9,11 +9,11 @@ import { formatProblems, type Problem } from '@corral/policy/cedar/problem';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Decision } from '@corral/protocol/decision';
 import { CorralError } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
+import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/store';
 import { rehearse } from '@corral/supervisor/rehearse';
 import { loadConfig, type LoadedConfig } from './load.ts';
-import { catalogOf, engine, loadPolicies, readPolicies } from './policies.ts';
+import { catalogOf, engine, loadPolicies, peopleOf, readPolicies } from './policies.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -25,6 +25,9 @@ function tenantOf({ tenants }: LoadedConfig, tenant: string | undefined) {
   if (found === undefined) throw new CorralError('CORRAL_USAGE', `Say which tenant, with --tenant: ${names.join(', ')}.`);
   return found;
 }
+
+/** People as the configuration names them, whether or not its policies are those that are asked. */
+const peopleIn = ({ config }: LoadedConfig, tenant: string) => peopleOf(config.tenants[tenant as TenantId]?.policies ?? config.policies);
 
 /** Every fault of some files, by the tools of a configuration. */
 export async function checkFiles(
@@ -97,8 +100,7 @@ export async function compareRecorded(
   const tool = (tenant: string, name: string) => loaded.tenants[tenant]?.tools.find((one) => one.name === name);
   const policies = (tenant: string) => {
     const current = candidates.get(tenant);
-    const roles = loaded.tenants[tenant]?.policies?.roles;
-    return current && { current, ...(roles === undefined ? {} : { roles }) };
+    return current && { current, ...peopleIn(loaded, tenant) };
   };
   for await (const { run, call, crank, recorded, request, verdict } of rehearse({
     store,
@@ -169,7 +171,7 @@ export async function explainCrank(
   const options = {
     store,
     run,
-    policies: () => ({ current }),
+    policies: () => ({ current, ...peopleIn(loaded, tenant) }),
     tool: (_: string, name: string) => tools.find((one) => one.name === name),
     skipped: () => undefined,
   };
@@ -177,7 +179,7 @@ export async function explainCrank(
     if (one.crank === crank) calls.push({ call: one.call, recorded: one.recorded, explained: explain(current, one.request) });
   const text = calls
     .map(({ call, recorded, explained }) => {
-      const then = `call ${call} to ${recorded.tool ?? ''}, recorded as ${recorded.verdict}`;
+      const then = `${recorded.action ?? 'call'} ${call} to ${recorded.tool ?? recorded.agent ?? ''}, recorded as ${recorded.verdict}`;
       return `${then}; these policies say ${formatExplained(explained)}`;
     })
     .join('\n');

@@ -35,6 +35,13 @@ export const Policies = z.union([
       .record(z.string().min(1).max(200), z.array(z.string().min(1).max(100)).max(100))
       .default({})
       .describe('roles that policies ask for, by principal: `{ "token:ana": ["buyer"] }`'),
+    owners: z
+      .record(z.string().min(1).max(200), z.string().min(1).max(200))
+      .default({})
+      .describe('who answers for an agent and those below it: `{ "purchasing": "token:ana" }`; `@approver("owner")` asks for them'),
+    shadow: PolicyFiles.min(1)
+      .exactOptional()
+      .describe('a candidate, as in `files`: asked about living calls as well, and decides nothing'),
   }),
 ]);
 export type Policies = z.infer<typeof Policies>;
@@ -113,7 +120,10 @@ export const Config = z.strictObject({
         url: https,
         secret: SecretName.describe('name of the secret that signs (HMAC-SHA256, Standard Webhooks)'),
         tenant: TenantId.exactOptional().describe('only events of this tenant'),
-        events: z.array(EventKind).min(1).default(['run.ended', 'run.paused', 'run.budget_low', 'run.asked', 'quarantine.put']),
+        events: z
+          .array(EventKind)
+          .min(1)
+          .default(['run.ended', 'run.paused', 'run.budget_low', 'run.asked', 'quarantine.put', 'policy.alarm']),
       }),
     )
     .max(32)

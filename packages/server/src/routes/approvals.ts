@@ -2,9 +2,9 @@
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Json } from '@corral/protocol/json';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/store';
 import type { Door } from '../door.ts';
+import { keeper } from '../kept.ts';
 import type { Access } from '../people/access.ts';
 import { tenantOf } from '../quarantined.ts';
 import { findRun, type Handlers } from './handler.ts';
@@ -12,19 +12,10 @@ import { findRun, type Handlers } from './handler.ts';
 type Names = 'listApprovals' | 'decideApproval' | 'listQuarantines' | 'putQuarantine' | 'liftQuarantine';
 
 export function approvalRoutes(door: Door): Handlers<Names> {
-  const { host, index, db, clock, random, settings, registry, scheduler } = door;
+  const { host, index, clock, settings, registry, scheduler } = door;
   const tenants = () => Object.keys(settings.inForce().config.tenants);
 
-  /** Kept among the operations, where everybody looks for who did what. */
-  const keep = (operation: string, by: string, target: Json, reason: string, tenant: string | undefined, matched: readonly string[]) => {
-    const at = clock.now();
-    const id = `op_${Buffer.from(random(6)).toString('hex')}`;
-    const config = settings.inForce().version;
-    const result = { id, at, by, operation, target, reason, dryRun: false, config, matched, receipts: [], refused: [] };
-    db.durably(() =>
-      db.run('INSERT INTO operations (id, tenant, at, result) VALUES (?, ?, ?, ?)', id, tenant ?? null, at, JSON.stringify(result)),
-    );
-  };
+  const keep = keeper(door);
 
   const view = ({ kind, name, by, reason, at }: Quarantine) => {
     const tenant = tenantOf({ kind, name }, tenants());
@@ -75,8 +66,9 @@ export function approvalRoutes(door: Door): Handlers<Names> {
   return {
     async listApprovals({ query }, { access }) {
       const found = await host.approvals(access.some('approval.read', query.tenant));
-      const items = found.map(({ origins, rules, unusual, approved_by, ...one }) => ({
+      const items = found.map(({ origins, rules, unusual, approved_by, approvers, ...one }) => ({
         ...one,
+        approvers: [...approvers],
         rules: [...rules],
         unusual: [...unusual],
         approved_by: [...approved_by],
@@ -93,7 +85,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
       if (submitters(row.principal).has(by))
         throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so does not decide about what it may do.`);
-      await host.decide(run, call, by, verdict, reason);
+      await host.decide(run, call, by, verdict, reason, access.principal.roles);
       keep(verdict, by, { run, call }, reason, row.tenant, [run]);
       return { run, call, verdict, by, missing: verdict === 'deny' ? 0 : await missing(row.tenant, run, call) };
     },

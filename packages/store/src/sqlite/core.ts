@@ -357,6 +357,8 @@ export class SqliteCore {
     });
   }
 
+  readonly holder = (grant: GrantId): RunId | undefined => queries.holderOf(this.#sql, grant);
+
   grants(run: RunId): (Grant & GrantState)[] {
     return queries.grantsOf(this.#sql, run);
   }

@@ -80,6 +80,11 @@ export function grantsOf(sql: Sql, run: RunId): (Grant & GrantState)[] {
   }));
 }
 
+/** Who holds a grant. */
+export function holderOf(sql: Sql, grant: GrantId): RunId | undefined {
+  return sql.get<{ holder: RunId }>('SELECT holder FROM grants WHERE id = ?', grant)?.holder;
+}
+
 /** What is counted of a grant. What was taken back stays so. */
 export function putGrantState(sql: Sql, { id, used, revoked, sent_bytes, rested_at }: Commit['grantStates'][number]): void {
   const text = 'UPDATE grants SET used = max(used, ?), revoked = max(revoked, ?), sent_bytes = ?, rested_at = ? WHERE id = ?';

@@ -193,6 +193,9 @@ export class SqliteStore implements Store {
   eras(): ReturnType<Store['eras']> {
     return this.#reader.call('eras');
   }
+  holder(grant: GrantId): ReturnType<Store['holder']> {
+    return this.#reader.call('holder', grant);
+  }
   grants(run: RunId): ReturnType<Store['grants']> {
     return this.#reader.call('grants', run);
   }

@@ -1,0 +1,68 @@
+/** `corral revoke` and `corral context`: capabilities taken back, and what changed about a run while it went on. */
+import type { Command } from 'commander';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { printable } from '../screen/table.ts';
+
+type Change = RouteAnswer<'runContext'>['items'][number];
+
+export function governanceCommands(program: Command): void {
+  hostFlags(program.command('revoke'))
+    .description('take back a grant, with all that was derived from it; calls under way are aborted')
+    .argument('<grant>', 'as `corral authority RUN` names it')
+    .option('-m, --reason <text>', 'why; it is kept')
+    .addHelpText(
+      'after',
+      `\nExample:\n  corral authority run_3k9x7m2p4q5r\n  corral revoke grant_7m2p4q5r3k9x -m 'it reads more than it needs'`,
+    )
+    .action(async (grant: GrantId, flags: HostFlags & { readonly reason?: string }) => {
+      if (flags.reason === undefined || flags.reason === '') throw new CorralError('CORRAL_USAGE', 'Say why, with -m; it is kept.');
+      const revoked = await connect(flags).revokeGrant({ params: { grant }, body: { reason: flags.reason } });
+      const { calls_aborted: calls } = revoked;
+      const aborted = calls === 0 ? 'no call was under way' : `${calls} ${calls === 1 ? 'call' : 'calls'} aborted`;
+      print(flags, revoked, () => `${revoked.grant}  taken back from ${revoked.run}; ${aborted}`);
+    });
+
+  hostFlags(program.command('context'))
+    .description('list what changed about a run while it went on: its label, what it holds, its purse, its version, its policies')
+    .argument('<run>')
+    .addHelpText('after', '\nExample:\n  corral context run_3k9x7m2p4q5r')
+    .action(async (run: RunId, flags: HostFlags) => {
+      const { items } = await connect(flags).runContext({ params: { run } });
+      print(flags, items, () => (items.length === 0 ? 'nothing changed' : items.map((one) => printable(changeLine(one))).join('\n')));
+    });
+}
+
+/** `entry 7  label raised: influenced by mail.read (what mail.read returned)`. */
+function changeLine(change: Change): string {
+  return `entry ${change.entry}  ${whatOf(change)} (${change.cause})`;
+}
+
+function whatOf(change: Change): string {
+  switch (change.kind) {
+    case 'label': {
+      const part = ({ influenced_by, private_to, marks }: typeof change.gained) =>
+        [
+          ...(influenced_by.length === 0 ? [] : [`influenced by ${influenced_by.join(', ')}`]),
+          ...(private_to.length === 0 ? [] : [`private to ${private_to.join(', ')}`]),
+          ...marks.map((mark) => mark.replaceAll('_', ' ')),
+        ].join('; ');
+      const [gained, lost] = [part(change.gained), part(change.lost)];
+      return [...(gained === '' ? [] : [`label raised: ${gained}`]), ...(lost === '' ? [] : [`label lowered: no more ${lost}`])].join('; ');
+    }
+    case 'grant': {
+      const what = change.target ?? `capability ${change.cap}`;
+      return `grant ${change.how}: ${what}${change.grant === null ? '' : ` by ${change.grant}`}`;
+    }
+    case 'purse': {
+      const all = Object.entries(change.amounts).map(([name, amount]) => `${Math.abs(amount)} ${name}`);
+      return `purse: ${all.join(', ')} ${Object.values(change.amounts).every((amount) => amount < 0) ? 'moved to a child' : 'came back'}`;
+    }
+    case 'version':
+      return `version: ${change.from.slice(0, 19)} → ${change.to.slice(0, 19)}`;
+    case 'policies':
+      return `policies switched: ${change.from.slice(0, 19)} → ${change.to.slice(0, 19)}`;
+  }
+}

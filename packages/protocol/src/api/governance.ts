@@ -1,0 +1,48 @@
+/** What people do and see beside single calls: grants taken back, and candidates that run beside the policies in force. */
+import * as z from 'zod';
+import { ContextChange } from '../context.ts';
+import { GrantId } from '../ids.ts';
+import { Reason, runId, tenant, time_ms } from './parts.ts';
+
+export const GrantPath = z.strictObject({ grant: GrantId.meta({ examples: ['grant_7m2p4q5r3k9x'] }) });
+export const Revocation = z.strictObject({ reason: Reason }).meta({ id: 'Revocation' });
+export const Revoked = z
+  .object({
+    grant: z.string(),
+    run: runId.describe('who held it'),
+    tenant,
+    by: z.string(),
+    reason: z.string(),
+    calls_aborted: z.int().describe('calls under way by it, or by what was derived from it; their results are kept from their agents'),
+  })
+  .meta({ id: 'Revoked' });
+
+export const ContextList = z.object({ items: z.array(ContextChange).describe('by journal entry, the latest 1,000') });
+
+export const Shadow = z
+  .object({
+    tenant,
+    version: z.string().describe('of the policies in force'),
+    candidate: z.string(),
+    since: time_ms,
+    decisions: z.int().describe('that the candidate was asked about'),
+    dropped: z.int().describe('that it was not asked about, since the host had other things to do'),
+    differing: z.int(),
+    changes: z.record(z.string(), z.int()).describe('how often each: `allow → deny (approval)`'),
+    examples: z
+      .array(
+        z.object({
+          origin: z.string().describe('run, crank and call'),
+          agent: z.string(),
+          person: z.string(),
+          action: z.string().describe('`tool:payments.send`, `send:claims`, `spawn:reader`'),
+          was: z.string(),
+          would: z.string(),
+          rules: z.array(z.string()).describe('that decided'),
+          would_rules: z.array(z.string()).describe('that would have'),
+        }),
+      )
+      .describe('the first of those that differ'),
+  })
+  .meta({ id: 'Shadow' });
+export const ShadowList = z.object({ items: z.array(Shadow) });

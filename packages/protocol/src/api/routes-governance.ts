@@ -1,0 +1,38 @@
+/** Routes about grants, candidate policies, and what changed about a run. */
+import * as g from './governance.ts';
+import { route } from './route.ts';
+import * as s from './schemas.ts';
+
+export const GOVERNANCE = {
+  runContext: route({
+    method: 'GET',
+    path: '/v1/runs/:run/context',
+    tag: 'runs',
+    summary: 'Lists what changed about the circumstances of a run: its label, what it holds, its purse, its version, its policies.',
+    operation: 'run.read',
+    params: s.RunPath,
+    status: 200,
+    response: g.ContextList,
+  }),
+  revokeGrant: route({
+    method: 'POST',
+    path: '/v1/grants/:grant/revoke',
+    tag: 'approvals',
+    summary: 'Takes back a grant, and all that was derived from it; calls under way are aborted, and their results kept from their agents.',
+    operation: 'grant.revoke',
+    params: g.GrantPath,
+    body: g.Revocation,
+    status: 200,
+    response: g.Revoked,
+  }),
+  policyShadow: route({
+    method: 'GET',
+    path: '/v1/policies/shadow',
+    tag: 'approvals',
+    summary: 'Says what candidate policies, which run beside those in force and decide nothing, would have decided otherwise.',
+    operation: 'policy.read',
+    query: s.InTenant,
+    status: 200,
+    response: g.ShadowList,
+  }),
+};

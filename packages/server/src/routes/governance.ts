@@ -1,0 +1,60 @@
+/** Grants taken back at a person's word, and what candidates beside the policies in force would have decided otherwise. */
+import { CorralError } from '@corral/protocol/errors';
+import { actionName } from '@corral/policy/cedar/catalog';
+import { verdictText } from '@corral/policy/cedar/explain';
+import type { Verdict } from '@corral/policy/cedar/verdict';
+import type { Door } from '../door.ts';
+import { keeper } from '../kept.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+/** Of a long journal, so many changes are shown. */
+const CHANGES = 1_000;
+
+export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policyShadow' | 'runContext'> {
+  const { host, index } = door;
+  const keep = keeper(door);
+  return {
+    async revokeGrant({ params: { grant }, body: { reason } }, { access }) {
+      const run = await host.holder(grant);
+      const row = run === undefined ? undefined : index.get(run);
+      // The same words whether there is none or it is another tenant's.
+      if (run === undefined || row === undefined || !access.may('grant.revoke', row.tenant))
+        throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant} here.`);
+      const by = access.principal.id;
+      const { calls_aborted } = await host.revoke(grant, by, reason);
+      keep('revoke', by, { grant }, reason, row.tenant, [run]);
+      return { grant, run, tenant: row.tenant, by, reason, calls_aborted };
+    },
+
+    async runContext({ params: { run } }, { access }) {
+      findRun(door, access, 'run.read', run);
+      return { items: [...(await host.context(run, CHANGES))] };
+    },
+
+    async policyShadow({ query }, { access }) {
+      const tenant = access.some('policy.read', query.tenant);
+      const rules = ({ reasons }: Verdict) => reasons.map(({ policy }) => policy);
+      const items = host
+        .shadows()
+        .filter((one) => tenant === undefined || one.tenant === tenant)
+        .map(({ examples, changes, ...one }) => ({
+          ...one,
+          changes: { ...changes },
+          examples: examples.map(({ origin, request, before, after }) => {
+            const { action, subject } = request;
+            return {
+              origin,
+              agent: subject.agent,
+              person: subject.person,
+              action: action.kind === 'call' ? actionName(action) : `${action.kind}:${action.agent}`,
+              was: verdictText(before),
+              would: verdictText(after),
+              rules: rules(before),
+              would_rules: rules(after),
+            };
+          }),
+        }));
+      return { items };
+    },
+  };
+}

@@ -1,0 +1,261 @@
+/**
+ * Governing what runs: policies about messages and child runs, who alone may approve, a candidate beside the policies in force, and
+ * policies swapped under load. The real host, real cells.
+ */
+import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { catalog } from '@corral/policy/cedar/catalog';
+import { PolicyInForce, PolicySlot } from '@corral/policy/cedar/in-force';
+import type { Decision } from '@corral/protocol/decision';
+import type { RunId } from '@corral/protocol/ids';
+import type { Tool } from '@corral/protocol/tool';
+import type { PolicySource } from '@corral/supervisor';
+import { readingTool, tool, world, type World } from '../world.ts';
+
+function policies(tools: readonly Tool[], text: string): PolicyInForce {
+  return PolicyInForce.load({
+    engine: cedar,
+    catalog: catalog({
+      targets: tools.map(({ name, annotations, input }) => ({
+        kind: 'tool',
+        name,
+        annotations,
+        input: z.toJSONSchema(input, { io: 'input' }),
+      })),
+    }),
+    sources: [{ file: 'test.cedar', text }],
+    digest: (of) => `sha256:${createHash('sha256').update(of).digest('hex')}`,
+  });
+}
+
+const FREE = '@id("free") permit (principal, action, resource);';
+const TOOLS = [readingTool('mail.read', () => ({ text: 'hello' })), tool('payments.send', () => 'paid')];
+const hostile = tool('web.get', () => 'text of a stranger', { readOnly: true, returns: 'untrusted' });
+
+async function govern(text: string, more: Partial<PolicySource> = {}, tools: readonly Tool[] = [...TOOLS, hostile]): Promise<World> {
+  const current = policies(tools, text);
+  return world(tools, { tenants: { crew: { tools, policies: { current, ...more } } } });
+}
+const decisionsOf = async (w: World, run: RunId): Promise<Decision[]> => (await w.store.journal(run)).flatMap(({ decisions }) => decisions);
+async function asked(w: World) {
+  for (;;) {
+    const [approval] = await w.supervisor.approvals();
+    if (approval !== undefined) return approval;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** A parent that starts a child, sends to it, and says how each of the two went. */
+const PAIR = `import { defineAgent } from '@corral/guest';
+import * as z from 'zod';
+const kid = defineAgent({ name: 'crew/kid', purpose: 'listens', uses: { read: 'tool:mail.read' }, output: z.number(), async run({ messages, input }) {
+  if (input.listen) for await (const message of messages) return message.body.n;
+  return 7;
+} });
+export default defineAgent({ name: 'crew', purpose: 'leads', spawns: { kid },
+  uses: { read: 'tool:mail.read', get: 'tool:web.get' },
+  async run({ caps, spawn, input }) {
+    if (input.taint) await caps.get({});
+    const child = spawn(kid, { listen: input.listen === true }, { caps: { read: caps.read }, budget: { cpu_ms: 1000, calls: input.calls ?? 1 } });
+    const sent = input.listen ? await child.send({ n: 5 }).then(() => 'sent', (error) => error.code + ': ' + error.message) : 'not sent';
+    if (input.listen && sent !== 'sent') { child.cancel?.(); return { sent }; }
+    const end = await child.ended;
+    return { sent, end: end.kind === 'completed' ? end.output : end.code };
+  } });`;
+
+describe('a message and a child run', () => {
+  test('go out where the policies permit them, and what was handed over is written down', async () => {
+    const w = await govern(FREE);
+    const { id, ended } = await w.submit(await w.deploy(PAIR), { listen: true });
+    expect(await ended).toMatchObject({ kind: 'completed', output: { sent: 'sent', end: 5 } });
+    expect((await decisionsOf(w, id)).filter(({ action }) => action !== undefined)).toMatchObject([
+      { action: 'spawn', agent: 'crew/kid', verdict: 'allow', gives: ['tool:mail.read'], rules: ['free'] },
+      { action: 'send', agent: 'crew/kid', verdict: 'allow', rules: ['free'] },
+    ]);
+  });
+
+  test('are refused where nothing permits them, or one rule forbids them, and the agent is told which', async () => {
+    const calls = await govern('@id("calls") permit (principal, action in Action::"call", resource);');
+    expect(await calls.run(PAIR)).toMatchObject({ output: { end: 'CORRAL_DENIED' } });
+    const quiet = await govern(`${FREE} @id("quiet") forbid (principal, action == Action::"send", resource == Agent::"crew/kid");`);
+    const { output } = (await quiet.run(PAIR, { listen: true })) as unknown as { output: { sent: string } };
+    expect(output.sent).toMatch(/CORRAL_DENIED: .*crew\/kid.*quiet/);
+  });
+
+  test('are judged by what goes along, by the label of who gives it, and by what is moved of the purse', async () => {
+    const w = await govern(`${FREE}
+      @id("clean-children") forbid (principal, action == Action::"spawn", resource) when { context.flow.untrusted_input && context.given.capabilities > 0 };
+      @id("small-purses") forbid (principal, action == Action::"spawn", resource) when { context.given.budget.calls > 10 };
+      @id("no-payments") forbid (principal, action in [Action::"send", Action::"spawn"], resource) when { context.given.targets.contains("tool:payments.send") };`);
+    const version = await w.deploy(PAIR);
+    const rules = async (input: object) => {
+      const { id, ended } = await w.submit(version, input);
+      const outcome = await ended;
+      const spawn = (await decisionsOf(w, id)).find(({ action }) => action === 'spawn');
+      return [(outcome as { output?: { end?: unknown } }).output?.end, spawn?.verdict, spawn?.rules];
+    };
+    expect(await rules({})).toEqual([7, 'allow', ['free']]);
+    expect(await rules({ taint: true })).toEqual(['CORRAL_DENIED', 'deny', ['clean-children']]);
+    expect(await rules({ calls: 11 })).toEqual(['CORRAL_DENIED', 'deny', ['small-purses']]);
+  });
+
+  test('that a rule would have asked people about are refused, and say so; a denial that means pause stops the run', async () => {
+    const w = await govern(`${FREE} @id("ask") @consequence("approval") forbid (principal, action == Action::"spawn", resource);`);
+    const { id, ended } = await w.submit(await w.deploy(PAIR));
+    expect(await ended).toMatchObject({ output: { end: 'CORRAL_DENIED' } });
+    expect((await decisionsOf(w, id)).find(({ action }) => action === 'spawn')?.message).toMatch(/ask; nobody is asked/);
+
+    const paused = await govern(`${FREE} @id("stop") @consequence("pause") forbid (principal, action == Action::"spawn", resource);`);
+    const run = await paused.submit(await paused.deploy(PAIR));
+    await paused.until(run.id, (view) => view?.control === 'paused');
+    await paused.supervisor.control.resume(run.id, 'ana', 'seen');
+    expect(await run.ended).toMatchObject({ output: { end: 'CORRAL_DENIED' } });
+  });
+});
+
+describe('an approval that is for somebody', () => {
+  const PAYER = `{ name: 'crew/payer', uses: { pay: 'tool:payments.send' }, run: ({ caps }) => caps.pay({}).catch((error) => error.code) }`;
+  const asking = (approver: string) =>
+    `${FREE} @id("money") @consequence("approval") @approver("${approver}") forbid (principal, action == Action::"tool:payments.send", resource);`;
+
+  test('is decided by the owner of its agent and nobody else, also after a restart of what is known', async () => {
+    const w = await govern(asking('owner'), { owner: (agent) => (agent.startsWith('crew') ? 'user:ana' : undefined) });
+    const { id, ended } = await w.submit(await w.deploy(PAYER));
+    const approval = await asked(w);
+    expect(approval.approvers).toEqual(['owner']);
+    const decide = (by: string, roles: string[] = []) => w.supervisor.control.decide(id, approval.call, by, 'approve', '', roles);
+    await expect(decide('user:ben', ['approver', 'admin'])).rejects.toMatchObject({ code: 'CORRAL_APPROVER', message: /user:ana/ });
+    while ((await w.store.run(id))?.parked !== true) await w.supervisor.park();
+    await expect(decide('user:ben')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
+    await decide('user:ana');
+    expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
+  });
+
+  test('is decided by who holds the role it names, or is the person it names', async () => {
+    const w = await govern(asking('treasurer'), { roles: (person) => (person === 'user:eva' ? ['treasurer'] : []) });
+    const version = await w.deploy(PAYER);
+    for (const by of ['user:eva', 'treasurer']) {
+      const { id, ended } = await w.submit(version);
+      const { call } = await asked(w);
+      await expect(w.supervisor.control.decide(id, call, 'user:ben', 'deny', '')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
+      await w.supervisor.control.decide(id, call, by, 'approve', '');
+      expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
+    }
+  });
+
+  test('and names an owner where there is none falls to an admin', async () => {
+    const w = await govern(asking('owner'));
+    const { id, ended } = await w.submit(await w.deploy(PAYER));
+    const { call } = await asked(w);
+    await expect(w.supervisor.control.decide(id, call, 'user:ben', 'approve', '', ['approver'])).rejects.toMatchObject({
+      code: 'CORRAL_APPROVER',
+    });
+    await w.supervisor.control.decide(id, call, 'user:root', 'approve', '', ['admin']);
+    expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
+  });
+});
+
+describe('a candidate beside the policies in force', () => {
+  test('decides nothing, and reports each decision that it would have made otherwise', async () => {
+    const tools = [...TOOLS, hostile];
+    const shadow = policies(
+      tools,
+      `${FREE} @id("no-pay") forbid (principal, action == Action::"tool:payments.send", resource);
+      @id("no-kids") forbid (principal, action == Action::"spawn", resource);`,
+    );
+    const w = await govern(FREE, { shadow });
+    const source = PAIR.replace("get: 'tool:web.get'", "get: 'tool:web.get', pay: 'tool:payments.send'").replace(
+      'if (input.taint)',
+      'await caps.pay({}); if (input.taint)',
+    );
+    const { id, ended } = await w.submit(await w.deploy(source));
+    expect(await ended).toMatchObject({ kind: 'completed', output: { end: 7 } });
+    const [report] = w.supervisor.policing.shadows();
+    expect(report).toMatchObject({
+      tenant: 'crew',
+      candidate: shadow.version,
+      decisions: 2,
+      differing: 2,
+      dropped: 0,
+      changes: { 'allow → deny': 2 },
+    });
+    const told = w.seen.filter((one) => one.kind === 'differs');
+    expect(told).toMatchObject([
+      { run: id, action: 'call', target: 'payments.send', was: 'allow', would: 'deny', rules: ['free'], would_rules: ['no-pay'] },
+      { run: id, action: 'spawn', target: 'crew/kid', would_rules: ['no-kids'] },
+    ]);
+    const call = (await decisionsOf(w, id)).find(({ tool: name }) => name === 'payments.send');
+    expect(told[0]).toMatchObject({ call: call?.id });
+  });
+
+  test('looks at no more than it has room for, and says how much it left out', async () => {
+    const shadow = policies([...TOOLS, hostile], FREE);
+    const w = await govern(FREE, { shadow });
+    const outcome = await w.run(
+      `{ name: 'many', uses: { read: 'tool:mail.read' }, ceilings: { in_flight: 2000, effects: 100000 }, run: async ({ caps }) =>
+        (await Promise.all(Array.from({ length: 1500 }, () => caps.read({})))).length }`,
+      {},
+      { budget: { calls: 2000 } },
+    );
+    expect(outcome).toMatchObject({ kind: 'completed', output: 1500 });
+    const [report] = w.supervisor.policing.shadows();
+    expect((report?.decisions ?? 0) + (report?.dropped ?? 0)).toBe(1500);
+    expect(report?.dropped).toBeGreaterThan(0);
+    expect(report?.differing).toBe(0);
+  });
+});
+
+test('policies that are swapped under load drop no call: each is decided by one of the two, whole', async () => {
+  const tools = [...TOOLS, hostile];
+  const [one, two] = [policies(tools, FREE.replace('free', 'one')), policies(tools, FREE.replace('free', 'two'))];
+  const slot = new PolicySlot(one);
+  const source: PolicySource = {
+    get current() {
+      return slot.current;
+    },
+  };
+  const w = await world(tools, { tenants: { crew: { tools, policies: source } } });
+  const version = await w.deploy(`{ name: 'busy', uses: { read: 'tool:mail.read' }, async run({ caps }) {
+    let answered = 0;
+    for (let i = 0; i < 40; i++) answered += (await Promise.all([caps.read({}), caps.read({}), caps.read({})])).length;
+    return answered;
+  } }`);
+  const runs = await Promise.all(Array.from({ length: 8 }, () => w.submit(version)));
+  let swapping = true;
+  let swaps = 0;
+  const swap = (async () => {
+    while (swapping) {
+      slot.swap(slot.current === one ? two : one);
+      swaps += 1;
+      // As a host does it that was given a new configuration.
+      w.supervisor.configure({ crew: { tools, policies: source } });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  const ends = await Promise.all(runs.map(({ ended }) => ended));
+  swapping = false;
+  await swap;
+  expect(ends).toEqual(runs.map(() => ({ kind: 'completed', output: 120 })));
+  const decided = (await Promise.all(runs.map(({ id }) => decisionsOf(w, id)))).flat();
+  expect(decided).toHaveLength(8 * 120);
+  for (const { policy, rules } of decided)
+    expect([
+      [one.version, 'one'],
+      [two.version, 'two'],
+    ]).toContainEqual([policy, rules?.[0]]);
+  expect(new Set(decided.map(({ policy }) => policy)).size).toBe(2);
+  expect(swaps).toBeGreaterThan(2);
+});
+
+test('a call with wrong arguments says in its decision which tool it was for', async () => {
+  const w = await world(
+    [tool('a.b', () => 1, {})].map((one) => ({ ...one, input: z.strictObject({ n: z.number() }), invoke: one.invoke.bind(one) })),
+  );
+  const { id, ended } = await w.submit(
+    await w.deploy(`{ name: 'x', uses: { a: 'tool:a.b' }, run: ({ caps }) => caps.a({ n: 'one' }).catch((error) => error.code) }`),
+  );
+  expect(await ended).toMatchObject({ output: 'CORRAL_ARGS_INVALID' });
+  expect(await decisionsOf(w, id)).toMatchObject([{ verdict: 'deny', code: 'CORRAL_ARGS_INVALID', tool: 'a.b' }]);
+});
