@@ -35,6 +35,8 @@ export interface BrokerPowers {
   readonly digest: (text: string) => string;
   /** What a tenant may use, by name. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
+  /** Why no run of a version is spawned for now. */
+  readonly rests?: (tenant: TenantId, version: string) => string | undefined;
 }
 
 /** What the bus tells the supervisor. */
@@ -335,6 +337,7 @@ export class Broker {
       agent: (name: string) => agents.get(name),
       policies: this.#powers.policies?.(tenant),
       digest: this.#powers.digest,
+      rests: (version: string) => this.#powers.rests?.(tenant, version),
     };
   }
 

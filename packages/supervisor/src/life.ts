@@ -468,7 +468,7 @@ export class Life {
   #ended(id: RunId, outcome: Outcome): void {
     this.#fences.delete(id);
     this.#buried.delete(id);
-    this.#options.loops().ended(id);
+    this.#options.loops().ended(id, outcome);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
       run.outcome = outcome;

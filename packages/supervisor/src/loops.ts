@@ -4,6 +4,7 @@
  */
 import type { Broker, BusEvents } from '@corral/broker/broker';
 import { messageId } from '@corral/broker/broker';
+import { AgentBreakers, type AgentBreaker } from './agent-breakers.ts';
 import { Burn } from '@corral/policy/detect/burn';
 import { Causes } from '@corral/policy/detect/causes';
 import { foreseen } from '@corral/policy/detect/detectors';
@@ -30,6 +31,8 @@ export interface LoopOptions {
   readonly tools?: Readonly<Record<string, LadderLayer>>;
   /** How long a run that is slowed waits between two cranks. */
   readonly slow_ms?: number;
+  /** Agents whose runs keep failing rest for a while; without it, none does. */
+  readonly breaker?: AgentBreaker;
 }
 
 export interface LoopsOptions {
@@ -77,10 +80,13 @@ export class Loops {
   readonly #waits = new Waits();
   readonly #interference = new Map<TenantId, Interference>();
   readonly #memory = new Map<RunId, Memory>();
+  /** Agents whose runs keep failing. */
+  readonly breakers: AgentBreakers;
   readonly #ladders = new Map<string, { readonly of: LoopOptions; readonly settings: LadderSettings }>();
 
   constructor(options: LoopsOptions) {
     this.#options = options;
+    this.breakers = new AgentBreakers(options.clock, (tenant) => options.settings(tenant)?.breaker, options.tell);
   }
 
   /** A crank of the run was taken in. */
@@ -117,6 +123,7 @@ export class Loops {
   };
 
   spawned(record: RunRecord): void {
+    this.breakers.began(record);
     const { parent } = record;
     if (parent === undefined || this.#options.settings(record.tenant) === undefined) return;
     const [finding] = this.#spawns.spawned(record.id, parent.run, this.#options.clock.now());
@@ -124,7 +131,9 @@ export class Loops {
     if (finding !== undefined) this.#concern([finding], finding.evidence.subjects.slice(0, 1));
   }
 
-  ended(id: RunId): void {
+  ended(id: RunId, outcome: Outcome): void {
+    const run = this.#options.runs.get(id);
+    if (run !== undefined) this.breakers.ended(run.ledger.record, run.ledger.version, outcome);
     this.#spawns.ended(id);
     this.#waits.goes(id);
     this.#memory.delete(id);

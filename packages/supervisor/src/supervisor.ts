@@ -25,6 +25,7 @@ import { approvals, type Approval } from './approvals.ts';
 import { Seen } from './history.ts';
 import { fork, type ForkRequest } from './fork.ts';
 import { Life } from './life.ts';
+import type { Resting } from './agent-breakers.ts';
 import { Loops, type LoopOptions } from './loops.ts';
 import { cellViews, viewOf, type CellView, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
@@ -110,7 +111,16 @@ export class Supervisor {
     const tool = (tenant: string, name: string) =>
       this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
     this.#broker = new Broker(
-      { store, clock, random, grants, tool, policies: (tenant) => this.#policies(tenant), digest: digestOf },
+      {
+        store,
+        clock,
+        random,
+        grants,
+        tool,
+        policies: (tenant) => this.#policies(tenant),
+        digest: digestOf,
+        rests: (...version) => this.#loops.breakers.refusal(...version),
+      },
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
@@ -333,9 +343,12 @@ export class Supervisor {
       runtime: { image, node, v8, icu },
       tool: (name) => this.tool(job.tenant, name),
     });
+    const rests = this.#loops.breakers.refusal(job.tenant, job.version.version);
+    if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
     // Where memory is full, it waits in the store for its turn.
     const claim = this.#residence.hasRoom;
     await store.admit(record, grants, claim);
+    this.#loops.breakers.began(record);
     // Somebody may have found it in the store, and asked for it, before we were told that it is there.
     if (!claim || this.#residence.knows(record.id)) {
       this.#residence.hint(record.id);
@@ -373,6 +386,11 @@ export class Supervisor {
   async approvals(tenant?: TenantId): Promise<readonly Approval[]> {
     const { store } = this.#options;
     return approvals(store, this.#runs, (name) => this.#policies(name) !== undefined, tenant);
+  }
+
+  /** Versions of agents that rest, since too many of their runs failed. */
+  resting(): readonly Resting[] {
+    return this.#loops.breakers.resting();
   }
 
   /** Durable stops that stand. */

@@ -24,6 +24,8 @@ export interface DecideContext {
   /** What the run's tenant has in force; undefined: grants alone decide. */
   readonly policies: Policies | undefined;
   readonly digest: (text: string) => string;
+  /** Why no run of a version is spawned now; undefined where one may be, which counts as one. */
+  readonly rests?: ((version: string) => string | undefined) | undefined;
 }
 
 /** A call that may go out, with its arguments as the tool's schema gave them back. */

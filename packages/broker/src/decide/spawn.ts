@@ -57,6 +57,9 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   const budget = share(ledger, { ...child.budget, ...effect.budget });
   const reserved = { ...budget, children: budget.children + 1 };
   afford(ledger, reserved);
+  // Last of all: who is let through to try must not be refused for something else.
+  const rests = context.rests?.(version.version);
+  if (rests !== undefined) throw new Refused('CORRAL_AGENT_RESTS', rests);
 
   const own: Grant = {
     id: newId('grant', context.random),

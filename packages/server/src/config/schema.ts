@@ -4,6 +4,7 @@ import { TenantId, ToolName } from '@corral/protocol/ids';
 import { CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import { EventKind } from '@corral/protocol/api/schemas';
+import { Loops } from './loops.ts';
 
 export const SecretName = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'a short name in lower case');
 export const SecretRef = z.union([
@@ -60,6 +61,7 @@ export const Config = z.strictObject({
         queue: z.int().min(1).max(1_000_000).default(10_000).describe('runs that have not ended; one more is refused with 429'),
         ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
         policies: Policies.exactOptional().describe('instead of those of the host'),
+        loops: Loops.exactOptional().describe('what is done about loops, runaways and drift; `false`: its runs are not watched'),
       }),
     )
     .default({ ['local' as TenantId]: { tools: ['*'], queue: 10_000, ceilings: {} } })
