@@ -37,6 +37,8 @@ export interface BrokerPowers {
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   /** Why no run of a version is spawned for now. */
   readonly rests?: (tenant: TenantId, version: string) => string | undefined;
+  /** By which profile runs of an agent are judged. */
+  readonly profile?: (tenant: TenantId, agent: string) => string | undefined;
 }
 
 /** What the bus tells the supervisor. */
@@ -338,6 +340,7 @@ export class Broker {
       policies: this.#powers.policies?.(tenant),
       digest: this.#powers.digest,
       rests: (version: string) => this.#powers.rests?.(tenant, version),
+      profile: (agent: string) => this.#powers.profile?.(tenant, agent),
     };
   }
 

@@ -118,10 +118,10 @@ export class Ledger {
 
   /**
    * @param tracked whether policies will ask where things came from
-   * @param watched whether it is watched for loops and runaways
+   * @param loops what it is watched by for loops, runaways and drift
    */
-  constructor(record: RunRecord, tracked = false, watched = false) {
-    this.loops = watched ? new RunWatch() : undefined;
+  constructor(record: RunRecord, tracked = false, loops?: RunWatch) {
+    this.loops = loops;
     this.record = record;
     this.tracked = tracked;
     this.bundle = record.bundle;

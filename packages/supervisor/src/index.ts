@@ -11,6 +11,7 @@ export { checkBundle, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';
 export type { PolicySource, TenantOptions } from './tenants.ts';
 export type { LoopOptions } from './loops.ts';
+export { Lesson, type Profiles } from './profiles.ts';
 export type { Observation, RunView } from './observe.ts';
 export { realClock, realRandom } from './host/real.ts';
 export { ProcessLauncher } from './host/launcher.ts';

@@ -455,7 +455,7 @@ export class Life {
     if (parent === undefined || parent.outcome !== undefined || this.#options.residence().knows(record.id))
       return this.#options.residence().hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
-    const run = new Run(new Ledger(record, parent.ledger.tracked, parent.ledger.loops !== undefined), bundle, 1);
+    const run = new Run(new Ledger(record, parent.ledger.tracked, this.#options.loops().watch(record)), bundle, 1);
     this.adopt(run);
   }
 

@@ -3,6 +3,7 @@
  * (conversations that go round, trees, deadlocks, interference, growing memory), and takes the runs concerned up the ladder.
  */
 import type { Broker, BusEvents } from '@corral/broker/broker';
+import { RunWatch } from '@corral/broker/watch';
 import { messageId } from '@corral/broker/broker';
 import { AgentBreakers, type AgentBreaker } from './agent-breakers.ts';
 import { Burn } from '@corral/policy/detect/burn';
@@ -20,6 +21,7 @@ import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord, StepReason } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Control } from './control.ts';
+import type { Profiles } from './profiles.ts';
 import type { Observation } from './observe.ts';
 import type { Run } from './runs/run.ts';
 
@@ -44,6 +46,8 @@ export interface LoopsOptions {
   readonly control: () => Control;
   /** What a tenant wants; undefined: its runs are not watched. */
   readonly settings: (tenant: TenantId) => LoopOptions | undefined;
+  /** What agents usually do, by which it is judged whether their runs drift. */
+  readonly profiles: Profiles | undefined;
   /** The run in memory, brought back if need be. */
   readonly hold: (id: RunId) => Promise<Run | undefined>;
   readonly end: (run: Run, outcome: Outcome) => void;
@@ -53,10 +57,10 @@ export interface LoopsOptions {
 
 /**
  * What holds on a host where nobody says otherwise, besides LADDER: programs work through lists with calls that look alike and
- * answers that do, so likeness alone brings an agent a notice and no more.
+ * answers that do, so likeness alone brings an agent a notice and no more. So does drift: odd is not wrong.
  */
 const HOST: LadderLayer = {
-  detectors: { near_repeat: { slow: null, pause: null }, no_progress: { slow: null, pause: null } },
+  detectors: { near_repeat: { slow: null, pause: null }, no_progress: { slow: null, pause: null }, drift: { pause: null } },
 };
 const HOST_LADDER = layered(LADDER, HOST);
 /** Share of what speaks for being stuck that must be real repeats, and how sure the rest makes one. */
@@ -87,6 +91,13 @@ export class Loops {
   constructor(options: LoopsOptions) {
     this.#options = options;
     this.breakers = new AgentBreakers(options.clock, (tenant) => options.settings(tenant)?.breaker, options.tell);
+  }
+
+  /** What a run is watched by; undefined where nobody watches it. A profile that was deleted judges nobody. */
+  watch({ tenant, profile }: RunRecord): RunWatch | undefined {
+    const { settings, profiles } = this.#options;
+    if (settings(tenant) === undefined) return undefined;
+    return new RunWatch(profile === undefined ? undefined : profiles?.get(profile));
   }
 
   /** A crank of the run was taken in. */

@@ -26,6 +26,7 @@ import { Seen } from './history.ts';
 import { fork, type ForkRequest } from './fork.ts';
 import { Life } from './life.ts';
 import type { Resting } from './agent-breakers.ts';
+import type { Profiles } from './profiles.ts';
 import { Loops, type LoopOptions } from './loops.ts';
 import { cellViews, viewOf, type CellView, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
@@ -59,6 +60,8 @@ export interface SupervisorOptions {
   readonly cell_idle_ms?: number;
   /** Resident memory of one cell before idle isolates are given up, and then the cell itself. */
   readonly cell_memory_mib?: number;
+  /** What agents usually do, as people approved it; without it, nobody is judged for drift. */
+  readonly profiles?: Profiles;
 }
 
 /** A run that was admitted. */
@@ -120,6 +123,7 @@ export class Supervisor {
         policies: (tenant) => this.#policies(tenant),
         digest: digestOf,
         rests: (...version) => this.#loops.breakers.refusal(...version),
+        profile: (...agent) => options.profiles?.current(...agent),
       },
       () => this.#life.busEvents,
     );
@@ -224,7 +228,7 @@ export class Supervisor {
             grants,
             load: (bundle) => this.#bundles.load(bundle),
             tracked: (tenant) => this.#policies(tenant) !== undefined,
-            watched: (tenant) => this.#watched(tenant) !== undefined,
+            watch: (record) => this.#loops.watch(record),
             absent_ms: (since) => this.#absence.since(since, clock.now()),
           },
           stored,
@@ -243,6 +247,7 @@ export class Supervisor {
       runs,
       control: () => this.control,
       settings: (tenant) => this.#watched(tenant),
+      profiles: options.profiles,
       hold: (id) => this.#residence.hold(id),
       end: (run, outcome) => life.endSoon(run, outcome, true),
       wake: (run) => stage.wake(run),
@@ -341,6 +346,7 @@ export class Supervisor {
       random,
       now: clock.now(),
       runtime: { image, node, v8, icu },
+      profile: this.#options.profiles?.current(job.tenant, job.version.manifest.name),
       tool: (name) => this.tool(job.tenant, name),
     });
     const rests = this.#loops.breakers.refusal(job.tenant, job.version.version);
@@ -355,9 +361,7 @@ export class Supervisor {
       return this.#submitted(record.id);
     }
     for (const grant of grants) this.#grants.add(grant);
-    this.#life.adopt(
-      new Run(new Ledger(record, this.#policies(job.tenant) !== undefined, this.#watched(job.tenant) !== undefined), bundle, 1),
-    );
+    this.#life.adopt(new Run(new Ledger(record, this.#policies(job.tenant) !== undefined, this.#loops.watch(record)), bundle, 1));
     return this.#submitted(record.id);
   }
 
@@ -385,7 +389,12 @@ export class Supervisor {
   /** Calls that wait for people to decide, with all that is known about each. */
   async approvals(tenant?: TenantId): Promise<readonly Approval[]> {
     const { store } = this.#options;
-    return approvals(store, this.#runs, (name) => this.#policies(name) !== undefined, tenant);
+    return approvals(
+      store,
+      this.#runs,
+      { tracked: (name) => this.#policies(name) !== undefined, watch: (record) => this.#loops.watch(record) },
+      tenant,
+    );
   }
 
   /** Versions of agents that rest, since too many of their runs failed. */

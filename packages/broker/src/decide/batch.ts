@@ -26,6 +26,8 @@ export interface DecideContext {
   readonly digest: (text: string) => string;
   /** Why no run of a version is spawned now; undefined where one may be, which counts as one. */
   readonly rests?: ((version: string) => string | undefined) | undefined;
+  /** By which profile it is judged whether runs of an agent drift. */
+  readonly profile?: ((agent: string) => string | undefined) | undefined;
 }
 
 /** A call that may go out, with its arguments as the tool's schema gave them back. */

@@ -61,6 +61,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   const rests = context.rests?.(version.version);
   if (rests !== undefined) throw new Refused('CORRAL_AGENT_RESTS', rests);
 
+  const profile = context.profile?.(effect.agent);
   const own: Grant = {
     id: newId('grant', context.random),
     parent: undefined,
@@ -92,6 +93,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     budget,
     caps: [{ alias: '', cap: 0, grant: own.id }, ...caps],
     created_at: context.now,
+    ...(profile === undefined ? {} : { profile }),
   });
   return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved };
 }
