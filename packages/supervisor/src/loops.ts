@@ -11,7 +11,17 @@ import { Causes } from '@corral/policy/detect/causes';
 import { foreseen } from '@corral/policy/detect/detectors';
 import type { DetectorName, Finding } from '@corral/policy/detect/events';
 import { Interference } from '@corral/policy/detect/interference';
-import { climb, LADDER, layered, reasonOf, type LadderLayer, type LadderSettings, type Step } from '@corral/policy/detect/ladder';
+import {
+  climb,
+  LADDER,
+  ladderFor,
+  layered,
+  reasonOf,
+  type LadderLayer,
+  type LadderLayers,
+  type LadderSettings,
+  type Step,
+} from '@corral/policy/detect/ladder';
 import { Spawns } from '@corral/policy/detect/spawns';
 import { Waits } from '@corral/policy/detect/waits';
 import type { Grants } from '@corral/policy/grants';
@@ -25,12 +35,8 @@ import type { Profiles } from './profiles.ts';
 import type { Observation } from './observe.ts';
 import type { Run } from './runs/run.ts';
 
-/** What a tenant says about its agents' ladder; what is left out is as everywhere. */
-export interface LoopOptions {
-  readonly ladder?: LadderLayer;
-  /** By name of the agent, and by tool where a finding is about one. Both go before what the tenant says in general. */
-  readonly agents?: Readonly<Record<string, LadderLayer>>;
-  readonly tools?: Readonly<Record<string, LadderLayer>>;
+/** What a tenant says about its agents; what is left out is as everywhere. */
+export interface LoopOptions extends LadderLayers {
   /** How long a run that is slowed waits between two cranks. */
   readonly slow_ms?: number;
   /** Agents whose runs keep failing rest for a while; without it, none does. */
@@ -62,7 +68,7 @@ export interface LoopsOptions {
 const HOST: LadderLayer = {
   detectors: { near_repeat: { slow: null, pause: null }, no_progress: { slow: null, pause: null }, drift: { pause: null } },
 };
-const HOST_LADDER = layered(LADDER, HOST);
+export const HOST_LADDER = layered(LADDER, HOST);
 /** Share of what speaks for being stuck that must be real repeats, and how sure the rest makes one. */
 const REPEATED = 0.5;
 const ALIKE_SURE = 0.44;
@@ -251,8 +257,7 @@ export class Loops {
     const key = [run.tenant, agent, ...tools].join(' ');
     const known = this.#ladders.get(key);
     if (known?.of === of) return known.settings;
-    const layers = [of.ladder, of.agents?.[agent], ...tools.map((name) => of.tools?.[name])].filter((layer) => layer !== undefined);
-    const settings = layers.length === 0 ? HOST_LADDER : layered(HOST_LADDER, ...layers);
+    const settings = ladderFor(HOST_LADDER, of, agent, tools);
     this.#ladders.set(key, { of, settings });
     return settings;
   }
@@ -312,7 +317,7 @@ export class Loops {
   }
 }
 
-function tempered(finding: Finding): Finding {
+export function tempered(finding: Finding): Finding {
   if (finding.detector !== 'stuck' || (finding.evidence.figures['repeated'] ?? 1) >= REPEATED) return finding;
   return { ...finding, confidence: Math.min(finding.confidence, ALIKE_SURE) };
 }

@@ -219,7 +219,7 @@ function shapeOf(value: unknown, depth = 0): string {
 interface Leaf {
   readonly path: string;
   readonly origin: string;
-  /** Of an address the part that says whose it is; of other text a digest. */
+  /** Of an address the host; of anything else a digest, so that a profile holds nothing of what was said. */
   readonly value: string;
 }
 
@@ -265,5 +265,5 @@ function valueOf(value: unknown): string {
   const text = String(value).trim().toLowerCase();
   const host = /^(?:[a-z][a-z0-9+.-]*:\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:[/:?#]|$)/.exec(text.slice(0, 256));
   if (host !== null) return host[1] as string;
-  return text.length <= 24 ? text : `#${(hashText(text) >>> 0).toString(36)}`;
+  return text === 'true' || text === 'false' ? text : `#${(hashText(text) >>> 0).toString(36)}`;
 }

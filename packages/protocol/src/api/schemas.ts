@@ -38,7 +38,17 @@ export const AgentAlias = z
   .object({ alias: z.string(), version: digest, moved_at: time_ms, moved_by: z.string(), before: digest.nullable() })
   .meta({ id: 'AgentAlias' });
 export const Agent = z
-  .object({ tenant, agent: AgentName, purpose: z.string(), latest: digest, versions: z.int(), aliases: z.array(AgentAlias) })
+  .object({
+    tenant,
+    agent: AgentName,
+    purpose: z.string(),
+    latest: digest,
+    versions: z.int(),
+    aliases: z.array(AgentAlias),
+    resting: z
+      .array(z.object({ version: digest, why: z.string(), until: time_ms }))
+      .describe('versions of which no run is taken for now, since too many failed'),
+  })
   .meta({ id: 'Agent' });
 export const AgentDetail = Agent.extend({ history: z.array(AgentVersion) }).meta({ id: 'AgentDetail' });
 export const AgentList = listOf(Agent);
@@ -373,6 +383,10 @@ export const EVENT_KINDS = [
   'run.asked',
   'run.decided',
   'run.damaged',
+  'run.step',
+  'agent.resting',
+  'agent.recovered',
+  'agent.profiled',
   'agent.deployed',
   'alias.moved',
   'config.applied',

@@ -2,9 +2,9 @@
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Json } from '@corral/protocol/json';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/store';
 import type { Door } from '../door.ts';
+import { keeper } from '../kept.ts';
 import type { Access } from '../people/access.ts';
 import { tenantOf } from '../quarantined.ts';
 import { findRun, type Handlers } from './handler.ts';
@@ -12,19 +12,10 @@ import { findRun, type Handlers } from './handler.ts';
 type Names = 'listApprovals' | 'decideApproval' | 'listQuarantines' | 'putQuarantine' | 'liftQuarantine';
 
 export function approvalRoutes(door: Door): Handlers<Names> {
-  const { host, index, db, clock, random, settings, registry, scheduler } = door;
+  const { host, index, clock, settings, registry, scheduler } = door;
   const tenants = () => Object.keys(settings.inForce().config.tenants);
 
-  /** Kept among the operations, where everybody looks for who did what. */
-  const keep = (operation: string, by: string, target: Json, reason: string, tenant: string | undefined, matched: readonly string[]) => {
-    const at = clock.now();
-    const id = `op_${Buffer.from(random(6)).toString('hex')}`;
-    const config = settings.inForce().version;
-    const result = { id, at, by, operation, target, reason, dryRun: false, config, matched, receipts: [], refused: [] };
-    db.durably(() =>
-      db.run('INSERT INTO operations (id, tenant, at, result) VALUES (?, ?, ?, ?)', id, tenant ?? null, at, JSON.stringify(result)),
-    );
-  };
+  const keep = keeper(door);
 
   const view = ({ kind, name, by, reason, at }: Quarantine) => {
     const tenant = tenantOf({ kind, name }, tenants());
