@@ -27,7 +27,7 @@ const AGAIN_EVENTS = 16;
 /** Score at which "stuck" is as likely as not among recorded runs: 0.5 % of those that went well came so far. */
 const STUCK_HALF = 14;
 /** Total surprise at which "drifted" is as likely as not among recorded runs. */
-const DRIFT_HALF = 12;
+export const DRIFT_HALF = 12;
 /** A forecast this near is worth saying; further away the future is anyone's. */
 const HORIZON_S = 300;
 const TOOLS_MAX = 64;
@@ -50,6 +50,7 @@ export class Detectors {
   #near = { count: 0, from: -1 };
   #stale = { count: 0, from: -1 };
   #used: string[] = [];
+  #tools: ReadonlySet<string> = new Set();
   #drift = { score: 0, from: -1, oddest: [] as Odd[], said: [] as string[] };
 
   constructor(options: DetectorsOptions = {}) {
@@ -238,7 +239,7 @@ export class Detectors {
     origins?.asked(seen.id, seen.tool);
     if (typeof this.#traced === 'function') this.#traced(call);
     if (this.#profile !== undefined) {
-      const { parts } = surprise(this.#profile, this.#used, call);
+      const { parts } = surprise(this.#profile, this.#tools, this.#used.at(-1), call);
       let nth = 0;
       for (const { aspect, about, score } of parts) {
         const id = `${aspect} ${about}`;
@@ -265,7 +266,9 @@ export class Detectors {
         );
     }
     this.#used.push(call.tool);
-    if (this.#used.length > TOOLS_MAX) this.#used = [...new Set(this.#used.slice(0, -2)), ...this.#used.slice(-2)].slice(-TOOLS_MAX);
+    const full = this.#used.length > TOOLS_MAX;
+    if (full) this.#used = [...new Set(this.#used.slice(0, -2)), ...this.#used.slice(-2)].slice(-TOOLS_MAX);
+    if (full || !this.#tools.has(call.tool)) this.#tools = new Set(this.#used);
     return found;
   }
 
@@ -326,6 +329,7 @@ export class Detectors {
     made.#near = from.near;
     made.#stale = from.stale;
     made.#used = from.used;
+    made.#tools = new Set(from.used);
     made.#drift = from.drift;
     if (made.#origins !== undefined && from.origins !== undefined) made.#origins = Origins.load(from.origins);
     return made;

@@ -27,7 +27,7 @@ export const LADDER: LadderSettings = {
     stuck: { notice: 0.35, slow: 0.45, pause: 0.55, kill: 0.75 },
     runaway: { notice: 0.5, slow: 0.7, pause: 0.85 },
     // Odd is not wrong: a person looks at it.
-    drift: { notice: 0.7, pause: 0.85 },
+    drift: { notice: 0.4, pause: 0.5 },
     ping_pong: { notice: 0.4, slow: 0.6, pause: 0.7, kill: 0.85 },
     cascade: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
     spawn_tree: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },

@@ -154,24 +154,33 @@ function read(text: string, left: number, take: (hash: number) => void): number 
   let end = 0;
   for (let i = 0; i <= length; i++) {
     const code = i === length ? 32 : text.charCodeAt(i);
-    if (code <= 32 || BREAKS.has(code)) {
+    const kind = code < 128 ? (KINDS[code] as number) : WORD;
+    if (kind === BREAK) {
       if (whole !== 0) take(mix(whole, end) || 1);
       hash = whole = size = end = 0;
       continue;
     }
-    const lower = code >= 65 && code <= 90 ? code + 32 : code;
-    const isWord = (lower >= 97 && lower <= 122) || (lower >= 48 && lower <= 57) || lower > 127;
     if (hash === 0) {
-      if (!isWord) continue;
+      if (kind !== WORD) continue;
       hash = 0x811c_9dc5 | 0;
     }
+    const lower = code >= 65 && code <= 90 ? code + 32 : code;
     hash = Math.imul(hash ^ lower, 0x0100_0193);
     size += 1;
     // Where it ends in a stop or a colon, that is not part of it.
-    if (isWord) [whole, end] = [hash, size];
+    if (kind === WORD) {
+      whole = hash;
+      end = size;
+    }
   }
   return left - length - 1;
 }
 
-/** `"'<>()[]{},;|` and a back quote. */
-const BREAKS = new Set([...`"'<>()[]{},;|\u0060`].map((char) => char.charCodeAt(0)));
+const WORD = 1;
+const BREAK = 2;
+/** Of each character: part of a word, what parts words, or what belongs to one only within it. */
+const KINDS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const char = String.fromCharCode(code);
+  if (/[a-z0-9]/iu.test(char)) return WORD;
+  return code <= 32 || `"'<>()[]{},;|\u0060`.includes(char) ? BREAK : 0;
+});

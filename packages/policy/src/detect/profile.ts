@@ -131,8 +131,10 @@ function count(tally: Tally, what: string): void {
   else if (times === 1) tally.once--;
 }
 
-/** How unlike the profile one call is, coming after a call of `previous`. A profile of no runs finds nothing odd. */
-export function surprise(profile: Profile, used: readonly string[], call: ProfiledCall): Surprise {
+/**
+ * How unlike the profile one call is, coming after a call of `previous`, with the tools that the run has used so far. A profile of no runs finds nothing odd.
+ */
+export function surprise(profile: Profile, used: ReadonlySet<string>, previous: string | undefined, call: ProfiledCall): Surprise {
   if (profile.runs === 0) return { score: 0, parts: [] };
   const parts: { aspect: Aspect; about: string; score: number }[] = [];
   const add = (aspect: Aspect, about: string, tally: Tally | undefined, what: string) => {
@@ -140,12 +142,11 @@ export function surprise(profile: Profile, used: readonly string[], call: Profil
     if (score > 0) parts.push({ aspect, about, score });
   };
   add('tool', call.tool, profile.tools, call.tool);
-  const previous = used.at(-1);
   let strangest: string | undefined;
   let strangeness = 0;
   const together = profile.together[own(call.tool)];
   if (together !== undefined)
-    for (const other of new Set(used)) {
+    for (const other of used) {
       const score = other === call.tool ? 0 : odd(together, other);
       if (score > strangeness) [strangest, strangeness] = [other, score];
     }
