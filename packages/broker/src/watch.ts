@@ -42,6 +42,8 @@ type StepEvent = Extract<HostEvent, { kind: 'step' }>;
 
 /** Time between two readings of the purse, on the run's own clock. */
 const METER_MS = 1_000;
+/** Share that is left of what runs out first. */
+const UNTOUCHED = 0.9;
 /** Events of which it is known in which journal entry they are: the latest so many. */
 const ENTRIES_KEPT = 128;
 
@@ -91,9 +93,15 @@ export class RunWatch {
     else if (delivery.kind === 'notice') this.notice = undefined;
     else if (delivery.kind === 'start') this.#stood('prompt', delivery.input);
     else if (delivery.kind === 'child_ended' && delivery.outcome.kind === 'completed') this.#stood('child', delivery.outcome.output);
-    if (this.#detectors === undefined || at - this.#metered < METER_MS) return;
+    if (at - this.#metered < METER_MS) return;
     this.#metered = at;
-    this.#take({ kind: 'meter', at, used: { ...purse.spent() }, limits: { ...purse.granted } }, entry);
+    // Who has hardly used anything need not be watched yet; most runs only ever wait.
+    if (this.#detectors === undefined && purse.leftShare() > UNTOUCHED) return;
+    // What is set aside for children and calls under way is nothing that it could still use.
+    const used: Record<string, number> = { ...purse.spent() };
+    const reserved: Record<string, number> = purse.reserved();
+    const limits = Object.fromEntries(Object.entries(purse.granted).map(([name, granted]) => [name, granted - (reserved[name] ?? 0)]));
+    this.#take({ kind: 'meter', at, used, limits }, entry);
   }
 
   asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {

@@ -49,8 +49,8 @@ describe('the ladder', () => {
   test('skips a step that a detector does not have', () => {
     expect(
       walk([
-        [1, finding('drift', 0.86)],
-        [20, finding('drift', 0.9)],
+        [1, finding('drift', 0.55)],
+        [20, finding('drift', 0.6)],
       ]),
     ).toEqual(['notice', 'pause']);
   });

@@ -61,7 +61,8 @@ export const ASPECT_WEIGHTS: Readonly<Record<Aspect, number>> = {
 
 const START = '^';
 /** Names come from agents: one that every object has ("constructor") must not find what is not there. */
-const own = (name: string): string => (name in Object.prototype ? `=${name}` : name);
+const TAKEN = new Set(Object.getOwnPropertyNames(Object.prototype));
+const own = (name: string): string => (TAKEN.has(name) ? `=${name}` : name);
 const nothing = (): Tally => ({ runs: 0, once: 0, seen: {} });
 export const emptyProfile = (): Profile => ({
   version: 1,

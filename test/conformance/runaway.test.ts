@@ -1,0 +1,58 @@
+/** Amounts that will run out: foretold while there is time, in what people read. */
+import { describe, expect, test } from 'vitest';
+import { DETECTORS } from '@corral/policy/detect/events';
+import type { RunId } from '@corral/protocol/ids';
+import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { Entry } from '@corral/protocol/run';
+import { explain } from '@corral/server/journal';
+import { readingTool, world } from '../world.ts';
+
+const none = { notice: null, slow: null, pause: null, kill: null };
+const ladder = { detectors: { ...Object.fromEntries(DETECTORS.map((name) => [name, none])), runaway: { ...none, notice: 0.3 } } };
+const look = readingTool('look', () => ({ text: 'x'.repeat(2000) }));
+
+/** Goes on at a steady pace. */
+const pacing = (body: string) =>
+  `{ name: 'steady', uses: { look: 'tool:look' }, async run({ caps, sleep }) { const kept = []; for (let i = 0; ; i++) { ${body}; await sleep(80); } } }`;
+const SENDER = `import { defineAgent } from '@corral/guest';
+  const reader = defineAgent({ name: 'reader', async run({ messages }) { for await (const one of messages) void one; } });
+  export default defineAgent({ name: 'steady', spawns: { reader }, async run({ spawn, sleep }) {
+    const to = spawn(reader, {}, { budget: { messages: 1 } });
+    for (let i = 0; ; i++) { to.send({ n: i }); await sleep(80); }
+  } });`;
+const CASES: readonly (readonly [string, string, { budget?: Budget; ceilings?: CeilingsRequest }])[] = [
+  ['calls', pacing('await caps.look({ i })'), { budget: { calls: 150 } }],
+  ['bytes', pacing('await caps.look({ i })'), { budget: { bytes: 400_000 } }],
+  ['messages', SENDER, { budget: { messages: 150 } }],
+  ['cpu_ms', pacing('for (let j = 0; j < 1e7; j++) kept[0] = j'), { budget: { cpu_ms: 900 } }],
+  ['memory', pacing('kept.push(new Array(30_000).fill(i + 0.5))'), { ceilings: { memory_mib: 48 } }],
+];
+
+describe('a run that will use up what it has', () => {
+  test.concurrent.each(CASES)(
+    'of %s is said to, before it has, with how long that will take',
+    async (name, source, more) => {
+      const w = await world([look], { tenants: { crew: { tools: [look], loops: { ladder } } } });
+      const { id, ended } = await w.submit(await w.deploy(source), {}, more);
+      let over = false;
+      void ended.then(() => (over = true));
+      const told = () => w.seen.flatMap((one) => (one.kind === 'step' && one.run === id ? [one.reason] : []));
+      while (told().length === 0 && !over) await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(told()[0]).toMatch(
+        new RegExp(`^runaway \\(\\d+ % sure\\): Exceeds its ${name} in \\d+ s: [\\d.]+ of \\d+ used, [\\d.]+ a second`, 'u'),
+      );
+      expect(await why(id)).toMatch(new RegExp(`given notice[\\s\\S]*Exceeds its ${name} in \\d+ s`, 'u'));
+      await w.supervisor.control.kill(id, 'test', 'seen');
+
+      async function why(run: RunId): Promise<string> {
+        const entries: Entry[] = [];
+        while (!entries.some(({ event }) => event?.kind === 'step')) entries.splice(0, entries.length, ...(await w.store.journal(run)));
+        const pages = (async function* () {
+          yield entries;
+        })();
+        return (await explain((await w.store.run(run))?.status as never, w.supervisor.view(run), pages)).because.join('\n');
+      }
+    },
+    60_000,
+  );
+});
