@@ -15,7 +15,7 @@ async function lister() {
   const folder = await shortFolder();
   const file = join(folder, 'corral.config.json');
   const write = (loops?: unknown) =>
-    writeFile(file, JSON.stringify({ files: { read: folder }, tenants: { local: { ...(loops === undefined ? {} : { loops }) } } }));
+    writeFile(file, JSON.stringify({ files: { read: folder }, tenants: { local: loops === undefined ? {} : { loops } } }));
   await write();
   const made = await front({ config: file });
   await made.deploy(LISTER);

@@ -20,7 +20,7 @@ describe('a version whose runs keep failing', () => {
       retryable: true,
       message: expect.stringMatching(/3 of its last 3 runs did not complete, the last as failed\(.*tried again in 1 s/u),
     });
-    expect(w.supervisor.resting()).toMatchObject([{ agent: 'fails', version: version.version, state: 'open' }]);
+    expect(w.supervisor.loops.breakers.resting()).toMatchObject([{ agent: 'fails', version: version.version, state: 'open' }]);
     await later(450);
     // It still fails: the next rest is longer.
     expect(await one(true)).toBe('failed');
@@ -28,7 +28,7 @@ describe('a version whose runs keep failing', () => {
     await expect(w.submit(version, { fail: false })).rejects.toMatchObject({ code: 'CORRAL_AGENT_RESTS' });
     await later(450);
     expect(await one(false)).toBe('completed');
-    expect(w.supervisor.resting()).toEqual([]);
+    expect(w.supervisor.loops.breakers.resting()).toEqual([]);
     expect(await one(false)).toBe('completed');
     const told = w.seen.filter(({ kind }) => kind === 'resting' || kind === 'rested').map(({ kind }) => kind);
     expect(told).toEqual(['resting', 'resting', 'rested']);
@@ -71,6 +71,6 @@ describe('a version whose runs keep failing', () => {
       await w.supervisor.control.kill(id, 'ada', 'enough');
       expect((await ended).kind).toBe('killed');
     }
-    expect(w.supervisor.resting()).toEqual([]);
+    expect(w.supervisor.loops.breakers.resting()).toEqual([]);
   });
 });

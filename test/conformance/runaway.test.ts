@@ -37,7 +37,7 @@ test('a run that will use up its calls, bytes, messages, CPU time or memory is s
     runs.map(async ({ name, id }) => {
       while (told(id).length === 0 && w.supervisor.view(id) !== undefined) await new Promise((resolve) => setTimeout(resolve, 50));
       const [first] = told(id);
-      expect(first, name).toMatch(
+      expect(first).toMatch(
         new RegExp(`^runaway \\(\\d+ % sure\\): Exceeds its ${name} in \\d+ s: [\\d.]+ of [\\d.]+ used, [\\d.]+ a second`, 'u'),
       );
       expect(await why(id)).toMatch(new RegExp(`given notice[\\s\\S]*Exceeds its ${name} in \\d+ s`, 'u'));

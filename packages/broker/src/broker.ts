@@ -16,7 +16,7 @@ import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/pr
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { answerOf } from './answer.ts';
-import { emptyBatch, type Batch, type Cause, type Dispatch } from './decide/batch.ts';
+import { emptyBatch, type Batch, type Cause, type Dispatch, type Standing } from './decide/batch.ts';
 import { exceeded, labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
@@ -35,10 +35,7 @@ export interface BrokerPowers {
   readonly digest: (text: string) => string;
   /** What a tenant may use, by name. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
-  /** Why no run of a version is spawned for now. */
-  readonly rests?: (tenant: TenantId, version: string) => string | undefined;
-  /** By which profile runs of an agent are judged. */
-  readonly profile?: (tenant: TenantId, agent: string) => string | undefined;
+  readonly standing?: () => Standing;
 }
 
 /** What the bus tells the supervisor. */
@@ -329,19 +326,10 @@ export class Broker {
   }
 
   #context({ ledger, agents }: BusRun, now: number) {
-    const { random, grants, tool } = this.#powers;
+    const { random, grants, tool, digest, policies, standing } = this.#powers;
     const { tenant } = ledger.record;
-    return {
-      now,
-      random,
-      grants,
-      tool: (name: string) => tool(tenant, name),
-      agent: (name: string) => agents.get(name),
-      policies: this.#powers.policies?.(tenant),
-      digest: this.#powers.digest,
-      rests: (version: string) => this.#powers.rests?.(tenant, version),
-      profile: (agent: string) => this.#powers.profile?.(tenant, agent),
-    };
+    const powers = { now, random, grants, digest, policies: policies?.(tenant), standing: standing?.() };
+    return { ...powers, tool: (name: string) => tool(tenant, name), agent: (name: string) => agents.get(name) };
   }
 
   /** Commits. Whatever goes wrong with it concerns this run, and nobody else. */

@@ -18,7 +18,7 @@ import type { Label } from '@corral/protocol/label';
 import { deedOf } from '@corral/policy/flow/intent';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom } from './flow.ts';
-import { RunWatch } from './watch.ts';
+import type { RunWatch } from './watch.ts';
 
 /** A call that waits for people to say whether it may be made. */
 export interface PendingApproval {

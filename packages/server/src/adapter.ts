@@ -66,7 +66,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       });
       return peaks.all;
     },
-    resting: () => supervisor.resting(),
+    resting: () => supervisor.loops.breakers.resting(),
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],
     approvals: (tenant) => supervisor.approvals(tenant),

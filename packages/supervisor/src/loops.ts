@@ -3,6 +3,7 @@
  * (conversations that go round, trees, deadlocks, interference, growing memory), and takes the runs concerned up the ladder.
  */
 import type { Broker, BusEvents } from '@corral/broker/broker';
+import type { Standing } from '@corral/broker/decide/batch';
 import { RunWatch } from '@corral/broker/watch';
 import { messageId } from '@corral/broker/broker';
 import { AgentBreakers, type AgentBreaker } from './agent-breakers.ts';
@@ -83,7 +84,7 @@ interface Memory {
   said: number;
 }
 
-export class Loops {
+export class Loops implements Standing {
   readonly #options: LoopsOptions;
   readonly #causes = new Causes();
   readonly #spawns = new Spawns();
@@ -98,6 +99,9 @@ export class Loops {
     this.#options = options;
     this.breakers = new AgentBreakers(options.clock, (tenant) => options.settings(tenant)?.breaker, options.tell);
   }
+
+  readonly rests = (tenant: TenantId, version: string): string | undefined => this.breakers.refusal(tenant, version);
+  readonly profile = (tenant: TenantId, agent: string): string | undefined => this.#options.profiles?.current(tenant, agent);
 
   /** What a run is watched by; undefined where nobody watches it. A profile that was deleted judges nobody. */
   watch({ tenant, profile }: RunRecord): RunWatch | undefined {

@@ -5,7 +5,6 @@ import { Broker } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
 import { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
-import type { ReadyPayload } from '@corral/protocol/frame';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
@@ -25,7 +24,7 @@ import { approvals, type Approval } from './approvals.ts';
 import { Seen } from './history.ts';
 import { fork, type ForkRequest } from './fork.ts';
 import { Life } from './life.ts';
-import type { Resting } from './agent-breakers.ts';
+import { Runtime } from './cells/runtime.ts';
 import type { Profiles } from './profiles.ts';
 import { Loops, type LoopOptions } from './loops.ts';
 import { cellViews, viewOf, type CellView, type Observation, type RunView } from './observe.ts';
@@ -33,7 +32,7 @@ import { lastWords } from './outcomes.ts';
 import { Quarantines } from './quarantine.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
 import { stopCalls } from './revocation.ts';
-import { revive } from './runs/revive.ts';
+import { revive, type ReviveOptions } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { Stage } from './stage.ts';
 import { WATCHED, type TenantOptions } from './tenants.ts';
@@ -76,6 +75,7 @@ const RECOVER_AT_ONCE = 16;
 
 export class Supervisor {
   readonly control: Control;
+  readonly loops: Loops;
   readonly #options: SupervisorOptions;
   readonly #tools = new Map<string, Map<string, Tool>>();
   #tenants: SupervisorOptions['tenants'] = {};
@@ -95,9 +95,11 @@ export class Supervisor {
   readonly #trials: Trials;
   readonly #life: Life;
   readonly #residence: Residence;
-  readonly #loops: Loops;
-  #runtime: ReadyPayload | undefined;
-  #whenRuntime: ((runtime: ReadyPayload) => void)[] = [];
+  readonly #runtime = new Runtime();
+  readonly #reading: Pick<ReviveOptions, 'tracked' | 'watch'> = {
+    tracked: (tenant) => this.#policies(tenant) !== undefined,
+    watch: (record) => this.loops.watch(record),
+  };
   readonly #whenGone = new Map<Cell, (() => void)[]>();
   #stopping = false;
 
@@ -114,17 +116,7 @@ export class Supervisor {
     const tool = (tenant: string, name: string) =>
       this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
     this.#broker = new Broker(
-      {
-        store,
-        clock,
-        random,
-        grants,
-        tool,
-        policies: (tenant) => this.#policies(tenant),
-        digest: digestOf,
-        rests: (...version) => this.#loops.breakers.refusal(...version),
-        profile: (...agent) => options.profiles?.current(...agent),
-      },
+      { store, clock, random, grants, tool, policies: (tenant) => this.#policies(tenant), digest: digestOf, standing: () => this.loops },
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
@@ -140,7 +132,7 @@ export class Supervisor {
       stage: () => this.#stage,
       control: () => this.control,
       residence: () => this.#residence,
-      loops: () => this.#loops,
+      loops: () => this.loops,
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       quarantine: (run, reason) => this.quarantineAgentOf(run, 'policy', reason),
       tell: (observation) => this.#tell(observation),
@@ -163,7 +155,10 @@ export class Supervisor {
         onReplayed: (run, cell) => life.replayed(run, cell),
         onDescribed: (cell, result) => this.#describer.onDescribed(cell, result),
         onCellGone: (cell, exit) => this.#cellGone(cell, exit),
-        onCellReady: (cell) => this.#cellReady(cell),
+        onCellReady: (cell) => {
+          this.#runtime.learn(cell);
+          this.#describer.next(cell);
+        },
         onCpu: () => this.#watch.poke(),
       },
     });
@@ -203,7 +198,7 @@ export class Supervisor {
       onFull: (cell) => stage.evict(cell),
       onCalm: () => {
         stage.keepHouse();
-        this.#loops.measure();
+        this.loops.measure();
       },
     });
     this.#residence = new Residence({
@@ -227,8 +222,7 @@ export class Supervisor {
             clock,
             grants,
             load: (bundle) => this.#bundles.load(bundle),
-            tracked: (tenant) => this.#policies(tenant) !== undefined,
-            watch: (record) => this.#loops.watch(record),
+            ...this.#reading,
             absent_ms: (since) => this.#absence.since(since, clock.now()),
           },
           stored,
@@ -239,7 +233,7 @@ export class Supervisor {
       onDamaged: (run, error) => this.#tell({ kind: 'damaged', run, error }),
       onVacant: (tenant) => this.#vacate(tenant),
     });
-    this.#loops = new Loops({
+    this.loops = new Loops({
       clock,
       store,
       broker,
@@ -341,27 +335,27 @@ export class Supervisor {
       );
     const bundle = await this.#bundles.load(job.version.bundle);
     const { store, random, clock, image } = this.#options;
-    const { node, v8, icu } = await this.#knownRuntime();
+    const { node, v8, icu } = await this.#runtime.known(() => this.#pool.hopeless);
     const { record, grants } = admit(job, {
       random,
       now: clock.now(),
       runtime: { image, node, v8, icu },
-      profile: this.#options.profiles?.current(job.tenant, job.version.manifest.name),
+      profile: this.loops.profile(job.tenant, job.version.manifest.name),
       tool: (name) => this.tool(job.tenant, name),
     });
-    const rests = this.#loops.breakers.refusal(job.tenant, job.version.version);
+    const rests = this.loops.rests(job.tenant, job.version.version);
     if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
     // Where memory is full, it waits in the store for its turn.
     const claim = this.#residence.hasRoom;
     await store.admit(record, grants, claim);
-    this.#loops.breakers.began(record);
+    this.loops.breakers.began(record);
     // Somebody may have found it in the store, and asked for it, before we were told that it is there.
     if (!claim || this.#residence.knows(record.id)) {
       this.#residence.hint(record.id);
       return this.#submitted(record.id);
     }
     for (const grant of grants) this.#grants.add(grant);
-    this.#life.adopt(new Run(new Ledger(record, this.#policies(job.tenant) !== undefined, this.#loops.watch(record)), bundle, 1));
+    this.#life.adopt(new Run(new Ledger(record, this.#policies(job.tenant) !== undefined, this.loops.watch(record)), bundle, 1));
     return this.#submitted(record.id);
   }
 
@@ -388,18 +382,7 @@ export class Supervisor {
 
   /** Calls that wait for people to decide, with all that is known about each. */
   async approvals(tenant?: TenantId): Promise<readonly Approval[]> {
-    const { store } = this.#options;
-    return approvals(
-      store,
-      this.#runs,
-      { tracked: (name) => this.#policies(name) !== undefined, watch: (record) => this.#loops.watch(record) },
-      tenant,
-    );
-  }
-
-  /** Versions of agents that rest, since too many of their runs failed. */
-  resting(): readonly Resting[] {
-    return this.#loops.breakers.resting();
+    return approvals(this.#options.store, this.#runs, this.#reading, tenant);
   }
 
   /** Durable stops that stand. */
@@ -530,14 +513,6 @@ export class Supervisor {
 
   // Cells
 
-  #cellReady(cell: Cell): void {
-    if (this.#runtime === undefined && cell.runtime !== undefined) {
-      this.#runtime = cell.runtime;
-      for (const then of this.#whenRuntime.splice(0)) then(cell.runtime);
-    }
-    this.#describer.next(cell);
-  }
-
   #cellGone(cell: Cell, exit: ProcessExit): void {
     for (const then of this.#whenGone.get(cell) ?? []) then();
     this.#whenGone.delete(cell);
@@ -551,15 +526,6 @@ export class Supervisor {
           this.#life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);
       }
     }
-  }
-
-  /** Which V8 the cells run on is theirs to say; the first that is ready tells. */
-  #knownRuntime(): Promise<ReadyPayload> {
-    if (this.#runtime !== undefined) return Promise.resolve(this.#runtime);
-    return new Promise((resolve, reject) => {
-      if (this.#pool.hopeless) reject(new CorralError('CORRAL_CELL_START', 'Cells do not start on this machine.'));
-      else this.#whenRuntime.push(resolve);
-    });
   }
 
   #tell(observation: Observation): void {

@@ -58,10 +58,10 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   const reserved = { ...budget, children: budget.children + 1 };
   afford(ledger, reserved);
   // Last of all: who is let through to try must not be refused for something else.
-  const rests = context.rests?.(version.version);
+  const rests = context.standing?.rests(record.tenant, version.version);
   if (rests !== undefined) throw new Refused('CORRAL_AGENT_RESTS', rests);
 
-  const profile = context.profile?.(effect.agent);
+  const profile = context.standing?.profile(record.tenant, effect.agent);
   const own: Grant = {
     id: newId('grant', context.random),
     parent: undefined,

@@ -59,7 +59,7 @@ export async function loadConfig(
   ];
   for (const [tenant, { loops }] of Object.entries(config.tenants))
     for (const name of Object.keys((loops === undefined || loops === false ? undefined : loops.tools) ?? {}))
-      if (!known.has(name as never)) wrong.push(`tenants.${tenant}.loops.tools: there is no tool ${name}`);
+      if (!known.has(name)) wrong.push(`tenants.${tenant}.loops.tools: there is no tool ${name}`);
   wrong.push(...Object.keys(config.annotations).flatMap((name) => (known.has(name) ? [] : [`annotations: there is no tool ${name}`])));
   if (wrong.length > 0) throw new CorralError('CORRAL_CONFIG_INVALID', `${file} was refused: ${wrong.join('; ')}.`);
   const loader = new PolicyLoader(base, more.alarm);
