@@ -70,7 +70,7 @@ function rowsOf(schema: Schema, defs: Schema, path = '', depth = 0): string[][] 
       (member['description'] ?? inner['description'] ?? '') as string,
     ];
     // They have tables of their own.
-    if (depth > 3 || name === 'ceilings' || name === 'budget') return [row];
+    if (depth > 3 || name === 'ceilings' || name === 'budget' || name === 'detectors') return [row];
     const object = objectIn(inner, defs);
     if (object !== undefined) return [row, ...rowsOf(object, defs, here, depth + 1)];
     const more = inner['additionalProperties'];

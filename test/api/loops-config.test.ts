@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { defineConfig } from '@corral/server/config';
 import { loadConfig } from '@corral/server/config/load';
-import { front, shortFolder } from '../front.ts';
+import { front, HELLO, shortFolder } from '../front.ts';
 
 const LOOPS = {
   ladder: { detectors: { drift: { pause: 0.6 }, stuck: { kill: null } }, grace_events: 2 },
@@ -28,6 +28,17 @@ describe('what a configuration says about loops', () => {
     const shown = await admin.showConfig({});
     expect(shown.config).toMatchObject({ tenants: { local: { loops: LOOPS }, lab: { loops: false } } });
     expect(host.door.settings.inForce().tenants).toMatchObject({ local: { loops: LOOPS }, lab: { loops: false } });
+  });
+
+  test('that names an agent which nobody has deployed holds all the same, and a check says so', async () => {
+    const folder = await shortFolder();
+    const config = join(folder, 'corral.config.json');
+    await writeFile(config, '{}');
+    const { admin, deploy } = await front({ config });
+    await deploy(HELLO);
+    await writeFile(config, JSON.stringify({ tenants: { local: { loops: { agents: { helo: {}, hello: {} } } } } }));
+    expect((await admin.checkConfig({})).notes).toEqual(['tenants.local.loops.agents: local has no agent helo yet; did you mean hello?']);
+    expect((await admin.applyConfig({})).notes).toHaveLength(1);
   });
 
   test('can be written in a configuration in TypeScript', () => {

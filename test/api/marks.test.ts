@@ -76,3 +76,22 @@ test('a run on which no step was taken has nothing to mark but that it was bad, 
   expect((await mark({ verdict: 'confirmed' })).items).toMatchObject([{ detector: '', verdict: 'confirmed' }]);
   expect(await admin.tuning({})).toMatchObject({ changes: [], patch: null });
 });
+
+test('an agent that rests is shown among the agents and beside why its runs failed, is told of, and refused with 503', async () => {
+  const loops = { breaker: { least: 2, failed: 1, rest_ms: 60_000 } };
+  const { admin, deploy, host } = await front({ configText: JSON.stringify({ tenants: { local: { loops } } }) });
+  const version = await deploy(`{ name: 'fails', run() { throw new Error('no'); } }`);
+  const told: string[] = [];
+  host.door.feed.listen(({ kind }) => void told.push(kind));
+  const submit = () => admin.submitRun({ body: { agent: 'fails', input: {} } });
+  const runs = [await submit(), await submit()].map(({ run }) => run);
+  for (const run of runs) await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  await expect(submit()).rejects.toMatchObject({ code: 'CORRAL_AGENT_RESTS', status: 503, retryable: true });
+  const why = expect.stringContaining('2 of its last 2 runs did not complete');
+  expect((await admin.listAgents({ query: {} })).items[0]?.resting).toMatchObject([{ version, why }]);
+  expect((await admin.showAgent({ params: { agent: 'fails' } })).resting).toMatchObject([{ version, why }]);
+  expect((await admin.whyRun({ params: { run: runs[0] as RunId } })).because.at(-1)).toMatch(
+    /No new run of its version is taken until .*: 2 of/u,
+  );
+  expect(told).toContain('agent.resting');
+});

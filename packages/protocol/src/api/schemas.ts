@@ -362,7 +362,12 @@ export const ConfigView = z
   .object({ version: z.string(), file: z.string().nullable(), applied_at: time_ms, applied_by: z.string(), config: json })
   .meta({ id: 'Config' });
 export const ConfigCheck = z
-  .object({ version: z.string(), same: z.boolean(), changes: z.array(z.object({ path: z.string(), now: json, next: json })) })
+  .object({
+    version: z.string(),
+    same: z.boolean(),
+    changes: z.array(z.object({ path: z.string(), now: json, next: json })),
+    notes: z.array(z.string()).describe('what it names and is not there yet, such as an agent that nobody has deployed'),
+  })
   .meta({ id: 'ConfigCheck' });
 
 export const Health = z.object({ ok: z.boolean(), version: z.string() }).meta({ id: 'Health' });

@@ -36,7 +36,9 @@ export const Layer = z.strictObject({
       },
     )
     .exactOptional()
-    .describe('by detector and step: the confidence from which it is taken; `null`: never'),
+    .describe(
+      `by detector (${DETECTORS.join(', ')}) and step (${TAKEN.join(', ')}): the confidence from which it is taken; \`null\`: never`,
+    ),
   grace_events: z
     .int()
     .min(0)
