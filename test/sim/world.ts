@@ -1,4 +1,5 @@
 /** A whole simulated world: hosts that come and go, agents at work, operators who meddle, and an oracle that watches. */
+import { emptyProfile, learn } from '@corral/policy/detect/profile';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
@@ -84,6 +85,9 @@ interface Host {
   supervisor: Supervisor | undefined;
   versions: readonly AgentVersion[];
 }
+
+const STRANGE = emptyProfile();
+for (let run = 0; run < 8; run++) learn(STRANGE, [{ tool: 'elsewhere', input: { to: run } }]);
 
 export class World {
   readonly timeline = new Timeline();
@@ -203,6 +207,8 @@ export class World {
       random: (n) => dice.bytes(n),
       image: 'sha256:simulated',
       tenants: { red: { tools }, blue: { tools } },
+      // One of the tenants has its agents judged by what they never do, so that every fold goes through drift as well.
+      profiles: { current: (tenant) => (tenant === 'red' ? 'strange' : undefined), get: () => STRANGE },
       ...this.#temper.host,
     })
       .then(async (supervisor) => {

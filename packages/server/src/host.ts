@@ -89,7 +89,13 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     keys: master === undefined || master === '' ? { kind: 'file' } : { kind: 'master', keys: master },
   });
   const { tenants } = loaded;
-  const db = new FrontStore(data);
+  let db: FrontStore;
+  try {
+    db = new FrontStore(data);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
   const profiles = new ProfileStore(db);
   const supervisor = await Supervisor.start({
     store,

@@ -1,5 +1,9 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Detectors } from './detectors.ts';
+import type { Seen } from './events.ts';
 import { Origins } from './origins.ts';
+import { emptyProfile, learn } from './profile.ts';
 
 describe('where values of arguments stood before', () => {
   const read = () => {
@@ -43,4 +47,34 @@ describe('where values of arguments stood before', () => {
     expect(sizes[1]).toBeLessThan((sizes[0] as number) * 1.1);
     expect(sizes[0]).toBeLessThan(40_000);
   });
+});
+
+test('drift is found alike whether or not the run was saved and loaded in between', () => {
+  const profile = emptyProfile();
+  for (let run = 0; run < 10; run++) learn(profile, [{ tool: 'read', input: { id: run }, origins: { id: ['prompt'] } }]);
+  const options = { own: true, profile, traced: true } as const;
+  const word = fc.constantFrom('ana', 'eve', '7', 'all', 'one two');
+  const event = fc.oneof(
+    fc.record({
+      kind: fc.constant('call' as const),
+      tool: fc.constantFrom('read', 'pay', 'mail'),
+      input: fc.dictionary(fc.constantFrom('id', 'to'), word),
+    }),
+    fc.record({ kind: fc.constant('result' as const), id: fc.nat(30), value: fc.array(word, { maxLength: 3 }) }),
+    fc.record({ kind: fc.constant('received' as const), peer: fc.constant('other'), body: word }),
+  );
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 30 }), fc.nat(30), (list, at) => {
+      const events = list.map((one, i): Seen => (one.kind === 'call' ? { ...one, at: i, id: i } : { ...one, at: i }));
+      const straight = new Detectors(options);
+      let parted = new Detectors(options);
+      for (const one of [straight, parted]) one.stood('prompt', 'ask ana for 7');
+      events.forEach((one, i) => {
+        if (i === at) parted = Detectors.load(JSON.parse(JSON.stringify(parted.save())), options);
+        expect(parted.observe(one)).toEqual(straight.observe(one));
+      });
+      expect(parted.driftScore).toBe(straight.driftScore);
+      expect(JSON.stringify(parted.save())).toBe(JSON.stringify(straight.save()));
+    }),
+  );
 });
