@@ -181,13 +181,14 @@ function markTable(items: RouteAnswer<'listMarks'>['items']): string[] {
 
 function tuningLines({ tenant, changes, still, patch }: Tuning): string[] {
   if (changes.length === 0) return ['no change is proposed: no mark speaks for one'];
-  const count = (runs: readonly string[], what: string) => (runs.length === 0 ? [] : [`${runs.length} ${what}`]);
+  const count = ({ length }: readonly string[], one: string, rest: string) =>
+    length === 0 ? [] : [`${length} ${length === 1 ? one : `${one}s`} ${rest}`];
   return [
     ...changes.map(({ agent, detector, step, from, to, false_alarms, kept, lost }) => {
       const about = [
-        ...count(false_alarms, 'false alarms would not have been raised'),
-        ...count(kept, 'confirmed ones still would'),
-        ...count(lost, `confirmed ones would be missed (${lost.join(', ')})`),
+        ...count(false_alarms, 'false alarm', 'would not have been raised'),
+        ...count(kept, 'confirmed one', 'still would'),
+        ...count(lost, 'confirmed one', `would be missed (${lost.join(', ')})`),
       ];
       return `${detector}.${step} of ${agent ?? 'all agents'}: ${from} → ${to ?? 'never'}; ${about.join(', ')}`;
     }),
