@@ -33,8 +33,14 @@ const BUYER = `{ name: 'buyer', purpose: 'pay open orders', uses: { read: 'tool:
     return 'done';
   } }`;
 
+/** All is allowed, and a person is asked about each mail. */
+const POLICY = `@id("all") permit (principal, action, resource);
+@id("ask-mail") @consequence("approval") forbid (principal, action == Action::"tool:mail.send", resource);`;
+
 async function host(local = '{}', data?: string): Promise<Front & { readonly one: (input: object) => Promise<RunId> }> {
-  const file = join(await shortFolder(), 'corral.config.ts');
+  const folder = await shortFolder();
+  const file = join(folder, 'corral.config.ts');
+  await writeFile(join(folder, 'ask.cedar'), POLICY);
   await writeFile(file, CONFIG.replace('LOCAL', local));
   const made = await front({ config: file, ...(data === undefined ? {} : { data }) });
   const one = async (input: object) => {
@@ -146,5 +152,26 @@ describe('a run that does something else than its agent usually does', () => {
     }
     expect(text).toMatch(/paused for a person[\s\S]*drift[\s\S]*call 2/u);
     expect((await again.admin.showRun({ params: { run } })).control).toBe('paused');
+  });
+
+  test('and asks a person for something is shown to them as unlike its profile', async () => {
+    const { admin, deploy, one } = await host(`{ policies: ['ask.cedar'] }`);
+    await deploy(BUYER);
+    for (let id = 1; id <= 12; id++) await one({ id: String(id) });
+    const asked = async () => {
+      for (;;) {
+        const { items } = await admin.listApprovals({});
+        if (items[0] !== undefined) return items[0];
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    const before = await admin.submitRun({ body: { agent: 'buyer', input: { id: '13', hijacked: true } } });
+    expect((await asked()).unusual).not.toContain('unlike_its_profile');
+    await admin.operate({ body: { operation: 'kill', target: { run: before.run }, reason: 'seen' } });
+    await admin.learnProfile({ params, body: { reason: 'fine' } });
+    const { run } = await admin.submitRun({ body: { agent: 'buyer', input: { id: '14', hijacked: true } } });
+    const approval = await asked();
+    expect(approval).toMatchObject({ run, tool: 'mail.send' });
+    expect(approval.unusual).toContain('unlike_its_profile');
   });
 });

@@ -56,8 +56,8 @@ export async function approvals(
   }
 }
 
-/** In nats: that much odder than what is usual. */
-const ODD = 3;
+/** In nats: that much odder than what is usual. Of recorded runs, 5 % of benign calls come to it and 19 % of those that an attack asked for. */
+const ODD = 2;
 
 function approvalOf({ record, loops }: Ledger, pending: PendingApproval, decision: Decision | undefined): Approval {
   const isOdd = loops?.oddest.some(({ call, score }) => call === pending.id && score >= ODD) === true;
