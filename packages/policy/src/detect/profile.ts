@@ -227,6 +227,7 @@ interface Leaf {
 
 /** Which arguments came from results and did not stand in the prompt too. */
 function patternOf(found: readonly Leaf[]): string {
+  if (found.every(({ origin }) => origin === 'prompt' || origin === 'made')) return '';
   const paths = new Map<string, string>();
   for (const { path, origin } of found) {
     const kind = origin === 'prompt' || origin === 'made' ? origin : 'result';
