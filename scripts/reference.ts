@@ -70,13 +70,22 @@ function rowsOf(schema: Schema, defs: Schema, path = '', depth = 0): string[][] 
       (member['description'] ?? inner['description'] ?? '') as string,
     ];
     // They have tables of their own.
-    if (depth > 3 || name === 'ceilings' || name === 'budget') return [row];
-    if (inner['properties'] !== undefined) return [row, ...rowsOf(inner, defs, here, depth + 1)];
+    if (depth > 3 || name === 'ceilings' || name === 'budget' || name === 'detectors') return [row];
+    const object = objectIn(inner, defs);
+    if (object !== undefined) return [row, ...rowsOf(object, defs, here, depth + 1)];
     const more = inner['additionalProperties'];
     if (typeof more === 'object' && more !== null) return [row, ...rowsOf(more as Schema, defs, `${here}.*`, depth + 1)];
     const items = inner['items'];
     return items === undefined ? [row] : [row, ...rowsOf(items as Schema, defs, `${here}[]`, depth + 1)];
   });
+}
+
+/** Of what may be an object or something simpler, the object; undefined if there are none or several. */
+function objectIn(schema: Schema, defs: Schema): Schema | undefined {
+  if (schema['properties'] !== undefined) return schema;
+  const either = (schema['anyOf'] ?? schema['oneOf'] ?? []) as Schema[];
+  const objects = either.map((one) => deref(one, defs)).filter((one) => one['properties'] !== undefined);
+  return objects.length === 1 && either.length === 2 ? objects[0] : undefined;
 }
 
 const short = (value: unknown) => {

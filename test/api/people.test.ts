@@ -43,6 +43,14 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
     path: `/v1/runs/${runs[tenant]}/calls/7/resolution`,
     body: { how: 'fail', reason: 'test' },
   }),
+  'run.mark': (tenant, { runs }) => ({
+    method: 'POST',
+    path: `/v1/runs/${runs[tenant]}/marks`,
+    body: { verdict: 'false_alarm', reason: 'test' },
+  }),
+  'mark.read': (tenant) => ({ method: 'GET', path: `/v1/tuning?tenant=${tenant}` }),
+  'profile.read': (tenant) => ({ method: 'GET', path: `/v1/agents/hello/profile?tenant=${tenant}` }),
+  'profile.write': (tenant) => ({ method: 'POST', path: '/v1/agents/hello/profile', body: { tenant, reason: 'test' } }),
   'approval.read': (tenant) => ({ method: 'GET', path: `/v1/approvals?tenant=${tenant}` }),
   'approval.decide': (tenant, { runs }) => ({
     method: 'POST',

@@ -11,6 +11,7 @@ import type { DecideContext } from '@corral/broker/decide/batch';
 import { decide as decideCrank } from '@corral/broker/decide/decide';
 import type { History } from '@corral/broker/judge';
 import { Ledger } from '@corral/broker/ledger';
+import { RunWatch } from '@corral/broker/watch';
 import { actionName, catalog, subjectOf } from '@corral/policy/cedar/catalog';
 import { QUIET } from '@corral/policy/cedar/cases';
 import { jsonFrom } from '@corral/policy/cedar/entities';
@@ -167,7 +168,7 @@ function begin(policy: PolicyInForce, tainted_kib: number) {
       return policy.decide(request);
     },
   }) as PolicyInForce;
-  const ledger = new Ledger(record, true, true);
+  const ledger = new Ledger(record, true, new RunWatch());
   let now = STEP_MS;
   ledger.applyDelivery({ kind: 'start', at: now, run: RUN, input, caps: {}, budget: {} }, 0);
   const context = (watched: boolean): DecideContext => ({

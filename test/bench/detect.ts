@@ -55,6 +55,17 @@ function stream(size: 'usual' | 'closed'): Seen[] {
   return events;
 }
 
+/** Of agents that make the calls of call-closed and nothing else. */
+function smallProfile() {
+  const made = emptyProfile();
+  for (let run = 0; run < 20; run++)
+    learn(
+      made,
+      Array.from({ length: 12 }, (_, n) => ({ tool: 'ask', input: { n } })),
+    );
+  return made;
+}
+
 function profile() {
   const made = emptyProfile();
   for (let run = 0; run < 20; run++)
@@ -79,7 +90,7 @@ function time(events: readonly Seen[], take: () => (event: Seen) => unknown): nu
 
 export async function detect(): Promise<Figure[]> {
   const known = profile();
-  const watching = (options: { profile?: typeof known }) => () => {
+  const watching = (options: { profile?: typeof known; traced?: true }) => () => {
     const detectors = new Detectors(options);
     return (event: Seen) => detectors.observe(event);
   };
@@ -87,16 +98,16 @@ export async function detect(): Promise<Figure[]> {
   const usual = stream('usual');
   const closed = stream('closed');
   const pass = (events: readonly Seen[], take: () => (event: Seen) => unknown) => () => Promise.resolve(time(events, take));
-  for (const events of [usual, closed]) for (const take of [watching({ profile: known }), plain]) time(events, take);
+  for (const events of [usual, closed]) for (const take of [watching({ profile: known, traced: true }), plain]) time(events, take);
 
   const event = await values(
     'detect',
     'ns',
     'less',
     PASSES,
-    pass(usual, watching({ profile: known })),
+    pass(usual, watching({ profile: known, traced: true })),
     pass(usual, plain),
-    'an event, all detectors on with a profile; floor: canonical JSON and SHA-256 of the event',
+    'an event, all detectors on with a profile and where arguments come from; floor: canonical JSON and SHA-256 of the event',
   );
   const bare = await values(
     'detect-no-profile',
@@ -116,6 +127,15 @@ export async function detect(): Promise<Figure[]> {
     pass(closed, plain),
     'an event of call-closed: arguments and result of one number',
   );
+  const drifting = await values(
+    'detect-small-profile',
+    'ns',
+    'less',
+    PASSES,
+    pass(closed, watching({ profile: smallProfile(), traced: true })),
+    pass(closed, plain),
+    'the same with a profile and where arguments come from',
+  );
   const bytes = await values(
     'detect-bytes',
     'bytes',
@@ -127,11 +147,12 @@ export async function detect(): Promise<Figure[]> {
   );
   const call = await callClosed();
   const took = 'p50' in call.figure ? call.figure.p50 * 1000 : Number.NaN;
-  const cost = ('value' in small.figure ? small.figure.value * 2 : Number.NaN) / 1000;
+  const cost = ('value' in drifting.figure ? drifting.figure.value * 2 : Number.NaN) / 1000;
   return [
     event,
     bare,
     small,
+    drifting,
     bytes,
     {
       name: 'detect-share',
@@ -140,7 +161,7 @@ export async function detect(): Promise<Figure[]> {
       floor: { value: Number(took.toPrecision(4)) },
       ratio: Number((cost / took).toPrecision(3)),
       passes: PASSES,
-      note: 'both events of one call; floor: call-closed, so the ratio is the share of it',
+      note: 'both events of one call, with a profile; floor: call-closed, so the ratio is the share of it',
     },
   ];
 }

@@ -135,7 +135,7 @@ describe('a payment', () => {
     const w = await bus([mail('hello'), payments()]);
     const { id, ended } = await w.submit(await w.deploy(BUYER), { to: 'DE02120300000000202051', amount: 5000, task: 'x' });
     const { call } = await asked(w);
-    await w.supervisor.quarantine('tool', 'crew/payments.send', 'ana', 'leaking');
+    await w.supervisor.stops.quarantine('tool', 'crew/payments.send', 'ana', 'leaking');
     await expect(w.supervisor.control.decide(id, call, 'owner', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
     expect(await ended).toEqual({ kind: 'completed', output: 'CORRAL_APPROVAL_DENIED' });
     expect(paid).toEqual([]);
@@ -200,11 +200,11 @@ test('a version under quarantine is not admitted, stands still where it runs, an
   const version = await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(200); return 1 } }`);
   const { id, ended } = await w.submit(version);
   await w.until(id, (view) => view?.waiting === 'timer');
-  await w.supervisor.quarantine('version', version.version, 'ana', 'odd');
+  await w.supervisor.stops.quarantine('version', version.version, 'ana', 'odd');
   expect(w.supervisor.view(id)).toMatchObject({ control: 'quarantined' });
   await expect(w.submit(version)).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
   await expect(w.supervisor.control.resume(id, 'ana', 'go')).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
-  await w.supervisor.lift('version', version.version, 'ana', 'explained');
+  await w.supervisor.stops.lift('version', version.version, 'ana', 'explained');
   expect(await ended).toEqual({ kind: 'completed', output: 1 });
 });
 

@@ -146,8 +146,8 @@ describe('a grant that is taken back', () => {
     );
     await began.opened;
     const [payGrant, readGrant] = [await grantOf(w, id, 'pay'), await grantOf(w, id, 'read')];
-    expect(await w.supervisor.revoke(payGrant, 'ana', 'leaking')).toEqual({ calls_aborted: 1 });
-    expect(await w.supervisor.revoke(readGrant, 'ana', 'leaking')).toEqual({ calls_aborted: 1 });
+    expect(await w.supervisor.stops.revoke(payGrant, 'ana', 'leaking')).toEqual({ calls_aborted: 1 });
+    expect(await w.supervisor.stops.revoke(readGrant, 'ana', 'leaking')).toEqual({ calls_aborted: 1 });
     expect(await ended).toEqual({
       kind: 'completed',
       output: { below: ['CORRAL_REVOKED', 'CORRAL_REVOKED', 'CORRAL_REVOKED'], own: 'CORRAL_REVOKED' },
@@ -158,7 +158,9 @@ describe('a grant that is taken back', () => {
     // What the tool said in spite of it is evidence, and nothing that the agent was given.
     expect(fenced).toContainEqual(expect.objectContaining({ value: 'the secret' }));
     expect(journal.some(({ delivery }) => delivery?.includes('the secret') === true)).toBe(false);
-    await expect(w.supervisor.revoke('grant_000000000000' as GrantId, 'ana', '')).rejects.toMatchObject({ code: 'CORRAL_GRANT_UNKNOWN' });
+    await expect(w.supervisor.stops.revoke('grant_000000000000' as GrantId, 'ana', '')).rejects.toMatchObject({
+      code: 'CORRAL_GRANT_UNKNOWN',
+    });
     await w.close();
     const again = await world([read(), pay([])], { folder });
     expect((await again.store.grants(id)).filter(({ revoked }) => revoked).map((grant) => grant.id)).toEqual(
@@ -178,7 +180,7 @@ describe('a grant that is taken back', () => {
     );
     await w.until(id, (view) => view?.waiting === 'timer');
     while ((await w.store.run(id))?.parked !== true) await w.supervisor.park();
-    await w.supervisor.revoke(await grantOf(w, id, 'read'), 'ana', 'old');
+    await w.supervisor.stops.revoke(await grantOf(w, id, 'read'), 'ana', 'old');
     expect(await ended).toMatchObject({ output: 'CORRAL_REVOKED' });
   });
 });

@@ -1,7 +1,8 @@
 /** Loops, no progress and drift on recorded runs, beside the rules that agent frameworks use. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { climb, GROUND, STEPS, type Step } from '@corral/policy/detect/ladder';
+import { DRIFT_HALF } from '@corral/policy/detect/detectors';
+import { climb, GROUND, LADDER, STEPS, type Step } from '@corral/policy/detect/ladder';
 import { STUCK_WEIGHTS } from '@corral/policy/detect/weights';
 import { rows, type Call, type Row } from './data.ts';
 import { driftScores, type DriftScores } from './drift.ts';
@@ -189,6 +190,14 @@ export function loops({ data, plots }: EvalOptions): Measured {
           drift.hijacked.map(({ score }) => score),
           drift.benign.map(({ score }) => score),
         ),
+      ),
+      /** Share of each whose confidence comes to a threshold of the ladder. */
+      at: Object.fromEntries(
+        Object.entries(LADDER.detectors.drift ?? {}).map(([name, confidence]) => {
+          const score = (DRIFT_HALF * confidence) / (1 - confidence);
+          const reach = (list: DriftScores['hijacked']) => rounded(list.filter((one) => one.score >= score).length / list.length);
+          return [name, { confidence, hijacked: reach(drift.hijacked), benign: reach(drift.benign) }];
+        }),
       ),
       hijacked: drift.hijacked.length,
       benign: drift.benign.length,

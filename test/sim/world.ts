@@ -1,4 +1,5 @@
 /** A whole simulated world: hosts that come and go, agents at work, operators who meddle, and an oracle that watches. */
+import { emptyProfile, learn } from '@corral/policy/detect/profile';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
@@ -45,6 +46,9 @@ interface Host {
   supervisor: Supervisor | undefined;
   versions: readonly AgentVersion[];
 }
+
+const STRANGE = emptyProfile();
+for (let run = 0; run < 8; run++) learn(STRANGE, [{ tool: 'elsewhere', input: { to: run } }]);
 
 export class World {
   readonly timeline = new Timeline();
@@ -167,6 +171,8 @@ export class World {
         red: { tools, policies: { current: policiesFor(tools) }, loops: { ladder: EAGER, slow_ms: 50 } },
         blue: { tools, policies: { current: policiesFor(tools) }, loops: dice.chance(0.5) ? false : {} },
       },
+      // One of the tenants has its agents judged by what they never do, so that every fold goes through drift as well.
+      profiles: { current: (tenant) => (tenant === 'red' ? 'strange' : undefined), get: () => STRANGE },
       ...this.#temper.host,
     })
       .then(async (supervisor) => {
@@ -359,7 +365,7 @@ export class World {
     this.#command(
       `revoke ${grant}`,
       known.record.id,
-      () => supervisor.revoke(grant, 'sim', 'now'),
+      () => supervisor.stops.revoke(grant, 'sim', 'now'),
       () => this.oracle.hasRevoked(grant),
     );
   }

@@ -18,7 +18,7 @@ import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/sto
 import type { Tool } from '@corral/protocol/tool';
 import { answerOf } from './answer.ts';
 import { begin } from './context.ts';
-import { emptyBatch, type Batch, type Cause, type Dispatch } from './decide/batch.ts';
+import { emptyBatch, type Batch, type Cause, type Dispatch, type Standing } from './decide/batch.ts';
 import { exceeded, labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
@@ -40,6 +40,7 @@ export interface BrokerPowers {
   readonly digest: (text: string) => string;
   /** What a tenant may use, by name. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
+  readonly standing?: () => Standing;
 }
 
 /** What the bus tells the supervisor. */
@@ -343,17 +344,10 @@ export class Broker {
   }
 
   #context({ ledger, agents }: BusRun, now: number) {
-    const { random, grants, tool } = this.#powers;
+    const { random, grants, tool, digest, policies, standing } = this.#powers;
     const { tenant } = ledger.record;
-    return {
-      now,
-      random,
-      grants,
-      tool: (name: string) => tool(tenant, name),
-      agent: (name: string) => agents.get(name),
-      policies: this.#powers.policies?.(tenant),
-      digest: this.#powers.digest,
-    };
+    const powers = { now, random, grants, digest, policies: policies?.(tenant), standing: standing?.() };
+    return { ...powers, tool: (name: string) => tool(tenant, name), agent: (name: string) => agents.get(name) };
   }
 
   /** Commits. Whatever goes wrong with it concerns this run, and nobody else. */

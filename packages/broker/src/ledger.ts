@@ -19,7 +19,7 @@ import { deedOf } from '@corral/policy/flow/intent';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom } from './flow.ts';
 import { Rates } from './rates.ts';
-import { RunWatch } from './watch.ts';
+import type { RunWatch } from './watch.ts';
 
 /** A call that waits for people to say whether it may be made. */
 export interface PendingApproval {
@@ -117,10 +117,10 @@ export class Ledger {
 
   /**
    * @param tracked whether policies will ask where things came from
-   * @param watched whether it is watched for loops and runaways
+   * @param loops what it is watched by for loops, runaways and drift
    */
-  constructor(record: RunRecord, tracked = false, watched = false) {
-    this.loops = watched ? new RunWatch() : undefined;
+  constructor(record: RunRecord, tracked = false, loops?: RunWatch) {
+    this.loops = loops;
     this.record = record;
     this.tracked = tracked;
     this.bundle = record.bundle;

@@ -2,9 +2,10 @@
  * What the detectors of one run have seen, and how far it has come on the ladder. Part of its ledger: fed by the entries of the
  * journal and by nothing else, so that it is the same after a replay; saved with the ledger where that is saved.
  */
-import { Detectors } from '@corral/policy/detect/detectors';
+import { Detectors, type DetectorsOptions, type Odd } from '@corral/policy/detect/detectors';
 import type { Finding, Seen } from '@corral/policy/detect/events';
 import { GROUND, type Rung } from '@corral/policy/detect/ladder';
+import type { Profile, ProfiledCall } from '@corral/policy/detect/profile';
 import type { Amounts, Purse } from '@corral/policy/purse';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, NoticeDelivery } from '@corral/protocol/delivery';
@@ -46,6 +47,8 @@ type StepEvent = Extract<HostEvent, { kind: 'step' }>;
 
 /** Time between two readings of the purse, on the run's own clock. */
 const METER_MS = 1_000;
+/** Share that is left of what runs out first. */
+const UNTOUCHED = 0.9;
 /** Events of which it is known in which journal entry they are: the latest so many. */
 const ENTRIES_KEPT = 128;
 
@@ -58,6 +61,7 @@ export class RunWatch {
   handling: Handling | undefined;
   /** Events so far, readings from outside of the journal included: the clock of the ladder. */
   position = 0;
+  readonly #options: DetectorsOptions;
   #detectors: Detectors | undefined;
   #seen = 0;
   #metered = 0;
@@ -65,6 +69,19 @@ export class RunWatch {
   readonly #entries: number[] = [];
   #found: Finding[] = [];
   #wrote: Wrote[] = [];
+
+  /**
+   * @param profile that its calls are judged by, if there is one
+   * @param traced is given every call that was carried out, as a profile learns it
+   */
+  constructor(profile?: Profile, traced?: (call: ProfiledCall) => void) {
+    this.#options = { own: true, profile, traced: traced ?? (profile === undefined ? undefined : true) };
+  }
+
+  /** The calls that are most unlike its profile. */
+  get oddest(): readonly Odd[] {
+    return this.#detectors?.oddest ?? [];
+  }
 
   /** @param entry number of the journal entry this is part of */
   delivered(delivery: Delivery, entry: number, purse: Purse): void {
@@ -79,9 +96,19 @@ export class RunWatch {
         );
     } else if (delivery.kind === 'message') this.#take({ kind: 'received', at, peer: delivery.from.agent, body: delivery.body }, entry);
     else if (delivery.kind === 'notice') this.notice = undefined;
-    if (this.#detectors === undefined || at - this.#metered < METER_MS) return;
+    else if (delivery.kind === 'start') this.#stood('prompt', delivery.input);
+    else if (delivery.kind === 'child_ended' && delivery.outcome.kind === 'completed') this.#stood('child', delivery.outcome.output);
+    if (at - this.#metered < METER_MS) return;
     this.#metered = at;
-    this.#take({ kind: 'meter', at, used: metered(purse.spent()), limits: metered(purse.granted) }, entry);
+    // Who has hardly used anything need not be watched yet; most runs only ever wait.
+    if (this.#detectors === undefined && purse.leftShare() > UNTOUCHED) return;
+    // What is set aside for children and calls under way is nothing that it could still use.
+    const used = metered(purse.spent());
+    const reserved: Record<string, number> = metered(purse.reserved());
+    const limits = Object.fromEntries(
+      Object.entries(metered(purse.granted)).map(([name, granted]) => [name, granted - (reserved[name] ?? 0)]),
+    );
+    this.#take({ kind: 'meter', at, used, limits }, entry);
   }
 
   asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {
@@ -94,11 +121,20 @@ export class RunWatch {
     if (effect.kind !== 'call') return;
     const tool = decision?.tool ?? `capability ${effect.cap}`;
     const changes = decision?.changes;
+    const refused = decision?.verdict === 'deny';
     this.#take(
-      { kind: 'call', at, id: effect.id, tool, input: effect.input, ...(changes === undefined ? {} : { effect: changes }) },
+      {
+        kind: 'call',
+        at,
+        id: effect.id,
+        tool,
+        input: effect.input,
+        ...(refused ? { refused } : {}),
+        ...(changes === undefined ? {} : { effect: changes }),
+      },
       entry,
     );
-    if (changes !== true || decision?.verdict === 'deny') return;
+    if (changes !== true || refused) return;
     this.changes += 1;
     if (decision?.resource !== undefined) this.#wrote.push({ resource: decision.resource, tool, input: effect.input as Json });
   }
@@ -169,17 +205,21 @@ export class RunWatch {
     const entries = [...saved.entries];
     this.#entries.length = 0;
     this.#entries.push(...entries);
-    this.#detectors = saved.detectors === undefined || saved.format !== FORMAT ? undefined : Detectors.load(saved.detectors, OPTIONS);
+    this.#detectors = saved.detectors === undefined || saved.format !== FORMAT ? undefined : Detectors.load(saved.detectors, this.#options);
     this.#seen = this.#detectors?.position ?? 0;
   }
 
   #take(event: Seen, entry: number): void {
-    this.#detectors ??= new Detectors(OPTIONS);
+    this.#detectors ??= new Detectors(this.#options);
     this.#entries[this.#seen % ENTRIES_KEPT] = entry;
     this.#seen += 1;
     this.position += 1;
     const found = this.#detectors.observe(event);
     if (found.length > 0) this.#found.push(...found);
+  }
+
+  #stood(name: string, value: unknown): void {
+    if (this.#options.traced !== undefined) (this.#detectors ??= new Detectors(this.#options)).stood(name, value);
   }
 
   #entryOf(position: number): number | undefined {
@@ -190,7 +230,6 @@ export class RunWatch {
 /** As people read it: findings are for them. */
 const metered = ({ money_micros, ...amounts }: Readonly<Amounts>) => ({ ...amounts, money: money_micros / MICROS });
 
-const OPTIONS = { own: true };
 /** Blanks from which on a text is taken for something that is said, not for a value. */
 const PROSE = / .+ .+ .+ .+ /u;
 

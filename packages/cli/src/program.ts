@@ -9,6 +9,7 @@ import { addDataCommands } from './commands/data.ts';
 import { demo } from './commands/demo.ts';
 import { devCommand } from './commands/dev.ts';
 import { doctor } from './commands/doctor.ts';
+import { loopCommands } from './commands/loops.ts';
 import { eventsCommand, operateCommands } from './commands/operate.ts';
 import { policyCommands } from './commands/policy.ts';
 import { peopleCommands } from './commands/people.ts';
@@ -80,6 +81,7 @@ export function createProgram(): Command {
   approvalCommands(program);
   authorityCommand(program);
   governanceCommands(program);
+  loopCommands(program);
   eventsCommand(program);
   policyCommands(program);
   peopleCommands(program);

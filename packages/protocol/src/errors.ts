@@ -34,6 +34,12 @@ export const ERRORS = {
   },
   CORRAL_APPROVAL_DENIED: { audience: 'guest', class: 'Denied', hint: 'Somebody looked at the call and refused it; go on without it.' },
   CORRAL_APPROVAL_EXPIRED: { audience: 'guest', class: 'ApprovalExpired', hint: 'Nobody decided in time; the call may be made again.' },
+  CORRAL_PROFILE_UNKNOWN: { audience: 'operator', hint: 'Learn one from approved runs with `corral profile learn AGENT -m WHY`.' },
+  CORRAL_AGENT_RESTS: {
+    audience: 'guest',
+    retryable: true,
+    hint: 'Its runs kept failing: see why with `corral agents`, mend it or deploy another version, or try again later.',
+  },
   CORRAL_QUARANTINED: { audience: 'operator', hint: 'Lift the quarantine once the reason for it is gone.' },
   CORRAL_APPROVER: { audience: 'operator', hint: 'Somebody else must decide this.' },
   CORRAL_GRANT_PREDICATE: { audience: 'guest', class: 'Denied', hint: 'Keep the arguments within what the capability was attenuated to.' },

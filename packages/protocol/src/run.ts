@@ -45,6 +45,8 @@ export interface RunRecord {
   readonly created_at: number;
   /** Of what its spawner knew when it spawned it. Absent: of nothing that a stranger could have written. */
   readonly label?: Label;
+  /** By which profile it is judged whether it drifts; it keeps the one it began with. Absent: by none. */
+  readonly profile?: string;
 }
 
 /** What changes about a run, as the store keeps it for lists; the journal is the truth behind it. */

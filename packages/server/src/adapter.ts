@@ -1,12 +1,29 @@
 /** The host behind the front door: the supervisor and its store, in the words of the port. Nothing else here knows either. */
+import type { RunId } from '@corral/protocol/ids';
+import type { Entry } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
-import { contextOf, type Supervisor, type TenantOptions } from '@corral/supervisor';
+import { contextOf, Lesson, Peaks, type Profiles, type Supervisor, type TenantOptions } from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
 
 type Tenants = Readonly<Record<string, TenantOptions>>;
 
-export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants): HostPort {
+/** Calls of one run that a profile learns from. */
+const CALLS_LEARNED = 5000;
+/** Entries of a journal that are read at once. */
+const PAGE = 500;
+
+export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, profiles: Profiles): HostPort {
   let offered = tenants;
+  /** Page after page, so that a long journal never holds the host up. */
+  const each = async (run: RunId, take: (entry: Entry) => boolean) => {
+    for (let after = 0; ;) {
+      const page = await store.journal(run, after, PAGE);
+      for (const entry of page) if (!take(entry)) return;
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return;
+      after = last.seq;
+    }
+  };
   return {
     async deploy(tenant, source, describing) {
       const [manifests] = await supervisor.describe([describing]);
@@ -30,16 +47,37 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants): 
     journal: (run, after, limit) => store.journal(run, after, limit),
     context: (run, most) => contextOf(store, run, most),
     grants: (run) => store.grants(run),
+    async lesson(run) {
+      const stored = await store.run(run);
+      if (stored === undefined) return undefined;
+      const lesson = new Lesson(stored.record);
+      await each(run, (entry) => {
+        lesson.take(entry);
+        return lesson.calls.length < CALLS_LEARNED;
+      });
+      return lesson.calls;
+    },
+    async peaks(run) {
+      const stored = await store.run(run);
+      if (stored === undefined) return [];
+      const peaks = new Peaks(stored.record, profiles, stored.checkpoint);
+      await each(run, (entry) => {
+        peaks.take(entry);
+        return true;
+      });
+      return peaks.all;
+    },
+    resting: () => supervisor.loops.breakers.resting(),
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],
     approvals: (tenant) => supervisor.approvals(tenant),
     decide: (...said) => supervisor.control.decide(...said),
     holder: (grant) => store.holder(grant),
-    revoke: (grant, by, reason) => supervisor.revoke(grant, by, reason),
+    revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),
     shadows: () => supervisor.policing.shadows(),
-    quarantines: () => supervisor.quarantines(),
-    quarantine: (kind, name, by, reason) => supervisor.quarantine(kind, name, by, reason),
-    lift: (kind, name, by, reason) => supervisor.lift(kind, name, by, reason),
+    quarantines: () => supervisor.stops.quarantines(),
+    quarantine: (kind, name, by, reason) => supervisor.stops.quarantine(kind, name, by, reason),
+    lift: (kind, name, by, reason) => supervisor.stops.lift(kind, name, by, reason),
     configure(next) {
       offered = next;
       supervisor.configure(next);

@@ -40,7 +40,9 @@ import type { Followers } from './routes/events.ts';
 import { governanceRoutes } from './routes/governance.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
+import { markRoutes } from './routes/marks.ts';
 import { peopleRoutes } from './routes/people.ts';
+import { profileRoutes } from './routes/profiles.ts';
 import { runRoutes } from './routes/runs.ts';
 import { VERSION } from './version.ts';
 
@@ -117,6 +119,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...approvalRoutes(door),
     ...authorityRoutes(door),
     ...governanceRoutes(door),
+    ...profileRoutes(door),
+    ...markRoutes(door),
     ...peopleRoutes(door),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
   } as unknown as Handlers<RouteName>;

@@ -6,6 +6,8 @@ import type { HostPort } from './ports.ts';
 import type { Projection } from './projection.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { FrontStore } from './store/front.ts';
+import type { Marks } from './store/marks.ts';
+import type { ProfileStore } from './store/profiles.ts';
 import type { Registry } from './store/registry.ts';
 import type { RunIndex } from './store/runs.ts';
 import type { Tokens } from './store/tokens.ts';
@@ -16,6 +18,8 @@ export interface Door {
   readonly host: HostPort;
   readonly db: FrontStore;
   readonly registry: Registry;
+  readonly profiles: ProfileStore;
+  readonly marks: Marks;
   readonly index: RunIndex;
   readonly tokens: Tokens;
   readonly feed: Feed;

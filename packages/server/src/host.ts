@@ -22,6 +22,8 @@ import { Followers } from './routes/events.ts';
 import { Scheduler } from './scheduler.ts';
 import { Settings } from './settings.ts';
 import { FrontStore } from './store/front.ts';
+import { Marks } from './store/marks.ts';
+import { ProfileStore } from './store/profiles.ts';
 import { Registry } from './store/registry.ts';
 import { RunIndex } from './store/runs.ts';
 import { Tokens } from './store/tokens.ts';
@@ -91,6 +93,14 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     keys: master === undefined || master === '' ? { kind: 'file' } : { kind: 'master', keys: master },
   });
   const { tenants } = loaded;
+  let db: FrontStore;
+  try {
+    db = new FrontStore(data);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  const profiles = new ProfileStore(db);
   const supervisor = await Supervisor.start({
     store,
     launcher: new ProcessLauncher(walls),
@@ -99,15 +109,14 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     tenants,
     image,
     cores: availableParallelism(),
+    profiles,
   });
-  const host = hostOf(supervisor, store, tenants);
-  const undo: (() => unknown)[] = [() => host.close()];
+  const host = hostOf(supervisor, store, tenants, profiles);
+  const undo: (() => unknown)[] = [() => host.close(), () => db.close()];
   try {
     const clock = realClock;
     const random = realRandom;
     const now = () => clock.now();
-    const db = new FrontStore(data);
-    undo.push(() => db.close());
     const feed = new Feed(String(store.era), now);
     const settings = new Settings({ loaded, again, host, db, feed, now: now() });
     const config = settings.inForce;
@@ -138,6 +147,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       host,
       db,
       registry,
+      profiles,
+      marks: new Marks(db),
       index,
       tokens,
       feed,

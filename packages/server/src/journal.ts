@@ -141,12 +141,24 @@ export async function explain(
   status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>,
   view: RunView | undefined,
   pages: Pages,
+): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[]; readonly drifted: boolean }> {
+  const steps: Step[] = [];
+  const told = await tell(status, view, pages, steps);
+  return { ...told, drifted: steps.some(({ because }) => because.some(({ detector }) => detector === 'drift')) };
+}
+
+type Step = Extract<Entry['event'], { kind: 'step' }> & { readonly seq: number };
+
+async function tell(
+  status: Parameters<typeof explain>[0],
+  view: RunView | undefined,
+  pages: Pages,
+  steps: Step[],
 ): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[] }> {
   const because: string[] = [];
   const next: string[] = [];
   const folded = new Map<number, CallView>();
   let controlled: Entry['event'];
-  const steps: (Extract<Entry['event'], { kind: 'step' }> & { readonly seq: number })[] = [];
   for await (const page of pages) {
     foldCalls(folded, page);
     for (const { event, seq } of page) if (event?.kind === 'step') steps.push({ ...event, seq });
@@ -206,7 +218,7 @@ const STEP_WORDS = {
 } as const;
 
 /** A step of what is done about loops, with the evidence it is founded on. */
-function stepLines({ seq, step, because }: Extract<Entry['event'], { kind: 'step' }> & { readonly seq: number }): string[] {
+function stepLines({ seq, step, because }: Step): string[] {
   return [
     `${STEP_WORDS[step]} (entry ${seq})${because.length === 0 ? '.' : ':'}`,
     ...because.slice(0, REASONS_SHOWN).map(({ detector, confidence, text, entries }) => {

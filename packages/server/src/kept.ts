@@ -1,4 +1,4 @@
-/** What people did to calls, grants and quarantines, kept among the operations, where everybody looks for who did what. */
+/** Keeps what people did besides operations on runs among the operations, where everybody looks for who did what. */
 import type { Json } from '@corral/protocol/json';
 import type { Door } from './door.ts';
 

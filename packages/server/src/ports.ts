@@ -1,4 +1,5 @@
 /** What the front door asks of the host behind it. One adapter answers these by the supervisor and the store. */
+import type { ProfiledCall } from '@corral/policy/detect/profile';
 import type { ContextChange } from '@corral/protocol/context';
 import type { Attenuation, Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
@@ -8,7 +9,7 @@ import type { Entry } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
-import type { Approval, Observation, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
+import type { Approval, Observation, Peak, Resting, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
 
@@ -49,6 +50,12 @@ export interface HostPort {
   context(run: RunId, most: number): Promise<readonly ContextChange[]>;
   /** What a run holds, each with the chain it was derived from. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
+  /** The calls of a run that were carried out, as a profile learns them; undefined where there is no such run. */
+  lesson(run: RunId): Promise<readonly ProfiledCall[] | undefined>;
+  /** What the detectors had to say of a run at their surest. */
+  peaks(run: RunId): Promise<readonly Peak[]>;
+  /** Versions of agents of which no run is taken for now. */
+  resting(): readonly Resting[];
   hasBundle(bundle: Digest): Promise<boolean>;
   tools(tenant: TenantId): readonly Tool[];
   /** Calls that wait for people. */

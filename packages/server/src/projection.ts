@@ -239,8 +239,17 @@ export class Projection {
           data: { level: observation.level, text: observation.text },
         });
         return;
-      case 'parked':
       case 'step':
+        this.#tellOf('run.step', observation.run, { step: observation.step, detector: observation.detector, reason: observation.reason });
+        return;
+      case 'resting':
+      case 'rested': {
+        const { tenant, agent, version } = observation;
+        const data = observation.kind === 'resting' ? { version, why: observation.why, until: observation.until } : { version };
+        this.#options.notify(feed.tell(observation.kind === 'resting' ? 'agent.resting' : 'agent.recovered', { tenant, agent, data }));
+        return;
+      }
+      case 'parked':
       case 'answered':
       case 'hopeless':
     }

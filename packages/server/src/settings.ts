@@ -1,9 +1,17 @@
 /** The configuration in force: where it came from, and how the next one takes its place, all of it or not at all. */
+import { nearest } from '@corral/policy/cedar/problem';
 import type { Json } from '@corral/protocol/json';
 import { differences, loadConfig, type Change, type LoadedConfig } from './config/load.ts';
 import type { Feed } from './feed.ts';
 import type { HostPort } from './ports.ts';
 import type { FrontStore } from './store/front.ts';
+
+interface Compared {
+  readonly version: string;
+  readonly same: boolean;
+  readonly changes: Change[];
+  readonly notes: string[];
+}
 
 export class Settings {
   #loaded: LoadedConfig;
@@ -41,12 +49,12 @@ export class Settings {
   }
 
   /** @throws CORRAL_CONFIG_INVALID */
-  async check(): Promise<{ readonly version: string; readonly same: boolean; readonly changes: Change[] }> {
+  async check(): Promise<Compared> {
     return this.#compare(await this.#again());
   }
 
   /** @throws CORRAL_CONFIG_INVALID, and then nothing has changed */
-  async apply(by: string, now: number): Promise<{ readonly version: string; readonly same: boolean; readonly changes: Change[] }> {
+  async apply(by: string, now: number): Promise<Compared> {
     const next = await this.#again();
     const result = this.#compare(next);
     if (result.same) return result;
@@ -66,7 +74,25 @@ export class Settings {
 
   #compare(next: LoadedConfig) {
     const same = next.version === this.#loaded.version;
-    return { version: next.version, same, changes: differences(this.#loaded.summary, next.summary) };
+    return { version: next.version, same, changes: differences(this.#loaded.summary, next.summary), notes: this.#notes(next) };
+  }
+
+  /** Agents come and go by themselves, so one that is not there is no fault; it may be a slip of the pen. */
+  #notes({ config }: LoadedConfig): string[] {
+    return Object.entries(config.tenants).flatMap(([tenant, { loops }]) => {
+      const named = Object.keys((loops === undefined || loops === false ? undefined : loops.agents) ?? {});
+      if (named.length === 0) return [];
+      const known = this.#db
+        .all<{ agent: string }>('SELECT DISTINCT agent FROM versions WHERE tenant = ?', tenant)
+        .map(({ agent }) => agent);
+      return named
+        .filter((name) => !known.includes(name))
+        .map((name) => {
+          const meant = nearest(name, known);
+          const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+          return `tenants.${tenant}.loops.agents: ${tenant} has no agent ${name} yet${hint}`;
+        });
+    });
   }
 
   #record(): void {

@@ -98,6 +98,8 @@ export function admit(
     readonly now: number;
     readonly runtime: Omit<RunHeader, 'seed'>;
     readonly tool: (name: string) => Tool | undefined;
+    /** By which it is judged whether the run drifts. */
+    readonly profile?: string | undefined;
   },
 ): { readonly record: RunRecord; readonly grants: readonly Grant[] } {
   const { manifest } = job.version;
@@ -154,6 +156,7 @@ export function admit(
     budget,
     caps,
     created_at: powers.now,
+    ...(powers.profile === undefined ? {} : { profile: powers.profile }),
   };
   return { record, grants };
 }

@@ -4,7 +4,7 @@ import type { Decision } from '@corral/protocol/decision';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Store } from '@corral/protocol/store';
-import { fold } from './runs/revive.ts';
+import { fold, type ReviveOptions } from './runs/revive.ts';
 import type { Run } from './runs/run.ts';
 
 export interface Approval {
@@ -34,7 +34,7 @@ const PAGE = 200;
 export async function approvals(
   store: Store,
   runs: ReadonlyMap<RunId, Run>,
-  tracked: (tenant: TenantId) => boolean,
+  { tracked, watch }: Pick<ReviveOptions, 'tracked' | 'watch'>,
   tenant: TenantId | undefined,
 ): Promise<readonly Approval[]> {
   const found: Approval[] = [];
@@ -47,7 +47,7 @@ export async function approvals(
       const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
       let ledger = runs.get(record.id)?.ledger;
       if (ledger === undefined) {
-        ledger = new Ledger(record, tracked(record.tenant));
+        ledger = new Ledger(record, tracked(record.tenant), watch(record));
         for (const entry of entries) fold(ledger, entry, checkpoint);
       }
       const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
@@ -59,7 +59,11 @@ export async function approvals(
   }
 }
 
-function approvalOf({ record }: Ledger, pending: PendingApproval, decision: Decision | undefined): Approval {
+/** In nats: that much odder than what is usual. Of recorded runs, 5 % of benign calls come to it and 19 % of those that an attack asked for. */
+const ODD = 2;
+
+function approvalOf({ record, loops }: Ledger, pending: PendingApproval, decision: Decision | undefined): Approval {
+  const isOdd = loops?.oddest.some(({ call, score }) => call === pending.id && score >= ODD) === true;
   return {
     run: record.id,
     call: pending.id,
@@ -69,7 +73,7 @@ function approvalOf({ record }: Ledger, pending: PendingApproval, decision: Deci
     tool: pending.call.tool,
     input: pending.call.input,
     rules: decision?.rules ?? [],
-    unusual: decision?.unusual ?? [],
+    unusual: [...(decision?.unusual ?? []), ...(isOdd ? ['unlike_its_profile'] : [])],
     origins: decision?.origins ?? [],
     policy: decision?.policy ?? '',
     quorum: pending.quorum,

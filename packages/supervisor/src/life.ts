@@ -456,7 +456,7 @@ export class Life {
     if (parent === undefined || parent.outcome !== undefined || this.#options.residence().knows(record.id))
       return this.#options.residence().hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
-    const run = new Run(new Ledger(record, parent.ledger.tracked, parent.ledger.loops !== undefined), bundle, 1);
+    const run = new Run(new Ledger(record, parent.ledger.tracked, this.#options.loops().watch(record)), bundle, 1);
     this.adopt(run);
   }
 
@@ -469,7 +469,7 @@ export class Life {
   #ended(id: RunId, outcome: Outcome): void {
     this.#fences.delete(id);
     this.#buried.delete(id);
-    this.#options.loops().ended(id);
+    this.#options.loops().ended(id, outcome);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
       run.outcome = outcome;

@@ -3,13 +3,26 @@
  * (conversations that go round, trees, deadlocks, interference, growing memory), and takes the runs concerned up the ladder.
  */
 import type { Broker, BusEvents } from '@corral/broker/broker';
+import type { Standing } from '@corral/broker/decide/batch';
+import { RunWatch } from '@corral/broker/watch';
 import { messageId } from '@corral/broker/broker';
+import { AgentBreakers, type AgentBreaker } from './agent-breakers.ts';
 import { Burn } from '@corral/policy/detect/burn';
 import { Causes } from '@corral/policy/detect/causes';
 import { foreseen } from '@corral/policy/detect/detectors';
 import type { DetectorName, Finding } from '@corral/policy/detect/events';
 import { Interference } from '@corral/policy/detect/interference';
-import { climb, LADDER, layered, reasonOf, type LadderLayer, type LadderSettings, type Step } from '@corral/policy/detect/ladder';
+import {
+  climb,
+  LADDER,
+  ladderFor,
+  layered,
+  reasonOf,
+  type LadderLayer,
+  type LadderLayers,
+  type LadderSettings,
+  type Step,
+} from '@corral/policy/detect/ladder';
 import { Spawns } from '@corral/policy/detect/spawns';
 import { Waits } from '@corral/policy/detect/waits';
 import type { Grants } from '@corral/policy/grants';
@@ -19,17 +32,16 @@ import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord, StepReason } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Control } from './control.ts';
+import type { Profiles } from './profiles.ts';
 import type { Observation } from './observe.ts';
 import type { Run } from './runs/run.ts';
 
-/** What a tenant says about its agents' ladder; what is left out is as everywhere. */
-export interface LoopOptions {
-  readonly ladder?: LadderLayer;
-  /** By name of the agent, and by tool where a finding is about one. Both go before what the tenant says in general. */
-  readonly agents?: Readonly<Record<string, LadderLayer>>;
-  readonly tools?: Readonly<Record<string, LadderLayer>>;
+/** What a tenant says about its agents; what is left out is as everywhere. */
+export interface LoopOptions extends LadderLayers {
   /** How long a run that is slowed waits between two cranks. */
   readonly slow_ms?: number;
+  /** Agents whose runs keep failing rest for a while; without it, none does. */
+  readonly breaker?: AgentBreaker;
 }
 
 export interface LoopsOptions {
@@ -41,6 +53,8 @@ export interface LoopsOptions {
   readonly control: () => Control;
   /** What a tenant wants; undefined: its runs are not watched. */
   readonly settings: (tenant: TenantId) => LoopOptions | undefined;
+  /** What agents usually do, by which it is judged whether their runs drift. */
+  readonly profiles: Profiles | undefined;
   /** The run in memory, brought back if need be. */
   readonly hold: (id: RunId) => Promise<Run | undefined>;
   readonly end: (run: Run, outcome: Outcome) => void;
@@ -50,12 +64,12 @@ export interface LoopsOptions {
 
 /**
  * What holds on a host where nobody says otherwise, besides LADDER: programs work through lists with calls that look alike and
- * answers that do, so likeness alone brings an agent a notice and no more.
+ * answers that do, so likeness alone brings an agent a notice and no more. So does drift: odd is not wrong.
  */
 const HOST: LadderLayer = {
-  detectors: { near_repeat: { slow: null, pause: null }, no_progress: { slow: null, pause: null } },
+  detectors: { near_repeat: { slow: null, pause: null }, no_progress: { slow: null, pause: null }, drift: { pause: null } },
 };
-const HOST_LADDER = layered(LADDER, HOST);
+export const HOST_LADDER = layered(LADDER, HOST);
 /** Share of what speaks for being stuck that must be real repeats, and how sure the rest makes one. */
 const REPEATED = 0.5;
 const ALIKE_SURE = 0.44;
@@ -70,17 +84,30 @@ interface Memory {
   said: number;
 }
 
-export class Loops {
+export class Loops implements Standing {
   readonly #options: LoopsOptions;
   readonly #causes = new Causes();
   readonly #spawns = new Spawns();
   readonly #waits = new Waits();
   readonly #interference = new Map<TenantId, Interference>();
   readonly #memory = new Map<RunId, Memory>();
+  /** Agents whose runs keep failing. */
+  readonly breakers: AgentBreakers;
   readonly #ladders = new Map<string, { readonly of: LoopOptions; readonly settings: LadderSettings }>();
 
   constructor(options: LoopsOptions) {
     this.#options = options;
+    this.breakers = new AgentBreakers(options.clock, (tenant) => options.settings(tenant)?.breaker, options.tell);
+  }
+
+  readonly rests = (tenant: TenantId, version: string): string | undefined => this.breakers.refusal(tenant, version);
+  readonly profile = (tenant: TenantId, agent: string): string | undefined => this.#options.profiles?.current(tenant, agent);
+
+  /** What a run is watched by; undefined where nobody watches it. A profile that was deleted judges nobody. */
+  watch({ tenant, profile }: RunRecord): RunWatch | undefined {
+    const { settings, profiles } = this.#options;
+    if (settings(tenant) === undefined) return undefined;
+    return new RunWatch(profile === undefined ? undefined : profiles?.get(profile));
   }
 
   /** A crank of the run was taken in. */
@@ -117,6 +144,7 @@ export class Loops {
   };
 
   spawned(record: RunRecord): void {
+    this.breakers.began(record);
     const { parent } = record;
     if (parent === undefined || this.#options.settings(record.tenant) === undefined) return;
     const [finding] = this.#spawns.spawned(record.id, parent.run, this.#options.clock.now());
@@ -124,7 +152,9 @@ export class Loops {
     if (finding !== undefined) this.#concern([finding], finding.evidence.subjects.slice(0, 1));
   }
 
-  ended(id: RunId): void {
+  ended(id: RunId, outcome: Outcome): void {
+    const run = this.#options.runs.get(id);
+    if (run !== undefined) this.breakers.ended(run.ledger.record, run.ledger.version, outcome);
     this.#spawns.ended(id);
     this.#waits.goes(id);
     this.#memory.delete(id);
@@ -231,8 +261,7 @@ export class Loops {
     const key = [run.tenant, agent, ...tools].join(' ');
     const known = this.#ladders.get(key);
     if (known?.of === of) return known.settings;
-    const layers = [of.ladder, of.agents?.[agent], ...tools.map((name) => of.tools?.[name])].filter((layer) => layer !== undefined);
-    const settings = layers.length === 0 ? HOST_LADDER : layered(HOST_LADDER, ...layers);
+    const settings = ladderFor(HOST_LADDER, of, agent, tools);
     this.#ladders.set(key, { of, settings });
     return settings;
   }
@@ -292,7 +321,7 @@ export class Loops {
   }
 }
 
-function tempered(finding: Finding): Finding {
+export function tempered(finding: Finding): Finding {
   if (finding.detector !== 'stuck' || (finding.evidence.figures['repeated'] ?? 1) >= REPEATED) return finding;
   return { ...finding, confidence: Math.min(finding.confidence, ALIKE_SURE) };
 }

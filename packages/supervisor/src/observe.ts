@@ -6,6 +6,7 @@ import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
 import type { Quarantine } from '@corral/protocol/store';
+import type { Resting } from './agent-breakers.ts';
 import type { Cell } from './cells/cell.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
@@ -62,6 +63,9 @@ export type Observation =
       readonly detector: string;
       readonly reason: string;
     }
+  /** No run of a version is taken for a while, since too many of them failed; or again, since one that tried it went well. */
+  | ({ readonly kind: 'resting' } & Resting)
+  | { readonly kind: 'rested'; readonly tenant: TenantId; readonly agent: string; readonly version: string }
   /** A durable stop was put up, or lifted; `by` whom. */
   | { readonly kind: 'quarantined' | 'lifted'; readonly quarantine: Quarantine; readonly by: string; readonly reason: string }
   /** Somebody took back a grant, and all that was derived from it. */

@@ -5,13 +5,12 @@ import { Broker } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
 import { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
-import type { ReadyPayload } from '@corral/protocol/frame';
-import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import type { RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports';
-import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
+import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { Absence } from './absence.ts';
 import { admit, checkBundle, digestOf, versionsOf, type Job } from './admission.ts';
@@ -24,14 +23,16 @@ import { approvals, type Approval } from './approvals.ts';
 import { Seen } from './history.ts';
 import { fork, type ForkRequest } from './fork.ts';
 import { Life } from './life.ts';
+import { Runtime } from './cells/runtime.ts';
+import type { Profiles } from './profiles.ts';
 import { Loops, type LoopOptions } from './loops.ts';
 import { cellViews, viewOf, type CellView, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
 import { Policing } from './policing.ts';
 import { Quarantines } from './quarantine.ts';
+import { Stops } from './stops.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
-import { stopCalls } from './revocation.ts';
-import { revive } from './runs/revive.ts';
+import { revive, type ReviveOptions } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { Stage } from './stage.ts';
 import { WATCHED, type TenantOptions } from './tenants.ts';
@@ -58,6 +59,8 @@ export interface SupervisorOptions {
   readonly cell_idle_ms?: number;
   /** Resident memory of one cell before idle isolates are given up, and then the cell itself. */
   readonly cell_memory_mib?: number;
+  /** What agents usually do, as people approved it; without it, nobody is judged for drift. */
+  readonly profiles?: Profiles;
 }
 
 /** A run that was admitted. */
@@ -74,6 +77,9 @@ export class Supervisor {
   readonly control: Control;
   /** The policies in force, and what runs beside them. */
   readonly policing: Policing;
+  readonly loops: Loops;
+  /** Quarantines, and grants that are taken back. */
+  readonly stops: Stops;
   readonly #options: SupervisorOptions;
   readonly #tools = new Map<string, Map<string, Tool>>();
   #tenants: SupervisorOptions['tenants'] = {};
@@ -93,9 +99,11 @@ export class Supervisor {
   readonly #trials: Trials;
   readonly #life: Life;
   readonly #residence: Residence;
-  readonly #loops: Loops;
-  #runtime: ReadyPayload | undefined;
-  #whenRuntime: ((runtime: ReadyPayload) => void)[] = [];
+  readonly #runtime = new Runtime();
+  readonly #reading: Pick<ReviveOptions, 'tracked' | 'watch'> = {
+    tracked: (tenant) => this.policing.policies(tenant) !== undefined,
+    watch: (record) => this.loops.watch(record),
+  };
   readonly #whenGone = new Map<Cell, (() => void)[]>();
   #stopping = false;
 
@@ -113,10 +121,30 @@ export class Supervisor {
     const tool = (tenant: string, name: string) =>
       this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
     this.#broker = new Broker(
-      { store, clock, random, grants, tool, policies: (tenant) => this.policing.policies(tenant), digest: digestOf },
+      {
+        store,
+        clock,
+        random,
+        grants,
+        tool,
+        policies: (tenant) => this.policing.policies(tenant),
+        digest: digestOf,
+        standing: () => this.loops,
+      },
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
+    this.stops = new Stops({
+      store,
+      clock,
+      grants,
+      broker,
+      runs: this.#runs,
+      standing: this.#quarantines,
+      control: () => this.control,
+      sweep: () => this.#residence.sweep(),
+      tell: (observation) => this.#tell(observation),
+    });
     this.#life = new Life({
       store,
       clock,
@@ -129,9 +157,9 @@ export class Supervisor {
       stage: () => this.#stage,
       control: () => this.control,
       residence: () => this.#residence,
-      loops: () => this.#loops,
+      loops: () => this.loops,
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
-      quarantine: (run, reason) => this.quarantineAgentOf(run, 'policy', reason),
+      quarantine: (run, reason) => this.stops.quarantineAgentOf(run, 'policy', reason),
       tell: (observation) => this.#tell(observation),
       observed: () => this.#observers.size > 0,
     });
@@ -152,7 +180,10 @@ export class Supervisor {
         onReplayed: (run, cell) => life.replayed(run, cell),
         onDescribed: (cell, result) => this.#describer.onDescribed(cell, result),
         onCellGone: (cell, exit) => this.#cellGone(cell, exit),
-        onCellReady: (cell) => this.#cellReady(cell),
+        onCellReady: (cell) => {
+          this.#runtime.learn(cell);
+          this.#describer.next(cell);
+        },
         onCpu: () => this.#watch.poke(),
       },
     });
@@ -192,7 +223,7 @@ export class Supervisor {
       onFull: (cell) => stage.evict(cell),
       onCalm: () => {
         stage.keepHouse();
-        this.#loops.measure();
+        this.loops.measure();
       },
     });
     this.#residence = new Residence({
@@ -216,8 +247,7 @@ export class Supervisor {
             clock,
             grants,
             load: (bundle) => this.#bundles.load(bundle),
-            tracked: (tenant) => this.policing.policies(tenant) !== undefined,
-            watched: (tenant) => this.#watched(tenant) !== undefined,
+            ...this.#reading,
             absent_ms: (since) => this.#absence.since(since, clock.now()),
           },
           stored,
@@ -228,7 +258,7 @@ export class Supervisor {
       onDamaged: (run, error) => this.#tell({ kind: 'damaged', run, error }),
       onVacant: (tenant) => this.#vacate(tenant),
     });
-    this.#loops = new Loops({
+    this.loops = new Loops({
       clock,
       store,
       broker,
@@ -236,6 +266,7 @@ export class Supervisor {
       runs,
       control: () => this.control,
       settings: (tenant) => this.#watched(tenant),
+      profiles: options.profiles,
       hold: (id) => this.#residence.hold(id),
       end: (run, outcome) => life.endSoon(run, outcome, true),
       wake: (run) => stage.wake(run),
@@ -332,25 +363,27 @@ export class Supervisor {
       );
     const bundle = await this.#bundles.load(job.version.bundle);
     const { store, random, clock, image } = this.#options;
-    const { node, v8, icu } = await this.#knownRuntime();
+    const { node, v8, icu } = await this.#runtime.known(() => this.#pool.hopeless);
     const { record, grants } = admit(job, {
       random,
       now: clock.now(),
       runtime: { image, node, v8, icu },
+      profile: this.loops.profile(job.tenant, job.version.manifest.name),
       tool: (name) => this.tool(job.tenant, name),
     });
+    const rests = this.loops.rests(job.tenant, job.version.version);
+    if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
     // Where memory is full, it waits in the store for its turn.
     const claim = this.#residence.hasRoom;
     await store.admit(record, grants, claim);
+    this.loops.breakers.began(record);
     // Somebody may have found it in the store, and asked for it, before we were told that it is there.
     if (!claim || this.#residence.knows(record.id)) {
       this.#residence.hint(record.id);
       return this.#submitted(record.id);
     }
     for (const grant of grants) this.#grants.add(grant);
-    this.#life.adopt(
-      new Run(new Ledger(record, this.policing.policies(job.tenant) !== undefined, this.#watched(job.tenant) !== undefined), bundle, 1),
-    );
+    this.#life.adopt(new Run(new Ledger(record, this.policing.policies(job.tenant) !== undefined, this.loops.watch(record)), bundle, 1));
     return this.#submitted(record.id);
   }
 
@@ -377,55 +410,7 @@ export class Supervisor {
 
   /** Calls that wait for people to decide, with all that is known about each. */
   async approvals(tenant?: TenantId): Promise<readonly Approval[]> {
-    const { store } = this.#options;
-    return approvals(store, this.#runs, (name) => this.policing.policies(name) !== undefined, tenant);
-  }
-
-  /** Durable stops that stand. */
-  quarantines(): readonly Quarantine[] {
-    return this.#quarantines.list();
-  }
-
-  /** Stops an agent, a version, a tenant or a tool until somebody lifts it; runs that it concerns stand still when this resolves. */
-  async quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
-    const quarantine = { kind, name, by, reason, at: this.#options.clock.now() };
-    // It stands before it is durable: nobody it concerns goes on meanwhile.
-    const durable = this.#quarantines.put(quarantine);
-    const still = [...this.#runs.values()]
-      .filter((run) => this.#isQuarantined(run) && run.control === 'none')
-      .map((run) => this.control.pause(run.id, by, reason, 'quarantined').catch(() => undefined));
-    await Promise.all([durable, ...still]);
-    this.#tell({ kind: 'quarantined', quarantine, by, reason });
-  }
-
-  /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
-  async lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
-    const quarantine = await this.#quarantines.lift(kind, name, by, this.#options.clock.now());
-    this.#tell({ kind: 'lifted', quarantine, by, reason });
-    const still = [...this.#runs.values()].filter((run) => run.control === 'quarantined' && !this.#isQuarantined(run));
-    await Promise.all(still.map((run) => this.control.resume(run.id, by, reason).catch(() => undefined)));
-    await this.#residence.sweep();
-  }
-
-  /** Quarantines the version of the agent that a run is of. */
-  async quarantineAgentOf(id: RunId, by: string, reason: string): Promise<void> {
-    const run = this.#runs.get(id);
-    if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason);
-  }
-
-  /**
-   * Takes back a grant, and with it everything derived from it, at once: one mark, whatever hangs below. Calls under way are aborted
-   * if their tool can, and what they return is kept from their agents. Durable when this resolves.
-   * @returns how many calls were aborted
-   * @throws CORRAL_GRANT_UNKNOWN
-   */
-  async revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }> {
-    this.#grants.takeBack(grant);
-    const calls_aborted = stopCalls({ grants: this.#grants, broker: this.#broker, runs: this.#runs, control: () => this.control });
-    const known = await this.#options.store.revoke(grant, by, reason, this.#options.clock.now());
-    if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
-    this.#tell({ kind: 'revoked', grant, run: await this.#options.store.holder(grant), by, reason, calls_aborted });
-    return { calls_aborted };
+    return approvals(this.#options.store, this.#runs, this.#reading, tenant);
   }
 
   /** The processes of this host. */
@@ -493,24 +478,12 @@ export class Supervisor {
     return loops === false ? undefined : (loops ?? WATCHED);
   }
 
-  #isQuarantined(run: Run): boolean {
-    return this.#quarantines.against(run.ledger.record, run.ledger.version) !== undefined;
-  }
-
   /** A tenant has nothing in memory: its cells are not kept for it. */
   #vacate(tenant: TenantId): void {
     for (const cell of this.#pool.cells) if (cell.tenant === tenant) this.#stage.retire(cell);
   }
 
   // Cells
-
-  #cellReady(cell: Cell): void {
-    if (this.#runtime === undefined && cell.runtime !== undefined) {
-      this.#runtime = cell.runtime;
-      for (const then of this.#whenRuntime.splice(0)) then(cell.runtime);
-    }
-    this.#describer.next(cell);
-  }
 
   #cellGone(cell: Cell, exit: ProcessExit): void {
     for (const then of this.#whenGone.get(cell) ?? []) then();
@@ -525,15 +498,6 @@ export class Supervisor {
           this.#life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);
       }
     }
-  }
-
-  /** Which V8 the cells run on is theirs to say; the first that is ready tells. */
-  #knownRuntime(): Promise<ReadyPayload> {
-    if (this.#runtime !== undefined) return Promise.resolve(this.#runtime);
-    return new Promise((resolve, reject) => {
-      if (this.#pool.hopeless) reject(new CorralError('CORRAL_CELL_START', 'Cells do not start on this machine.'));
-      else this.#whenRuntime.push(resolve);
-    });
   }
 
   #tell(observation: Observation): void {

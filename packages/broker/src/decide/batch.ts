@@ -4,7 +4,7 @@ import type { ContextChange } from '@corral/protocol/context';
 import type { Decision } from '@corral/protocol/decision';
 import type { ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
-import type { GrantId } from '@corral/protocol/ids';
+import type { GrantId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -27,6 +27,15 @@ export interface DecideContext {
   /** What the run's tenant has in force; undefined: grants alone decide. */
   readonly policies: Policies | undefined;
   readonly digest: (text: string) => string;
+  readonly standing?: Standing | undefined;
+}
+
+/** What is known of agents from the runs they had. */
+export interface Standing {
+  /** Why no run of a version is taken now; undefined where one is, which counts as one. */
+  readonly rests: (tenant: TenantId, version: string) => string | undefined;
+  /** By which profile it is judged whether runs of an agent drift. */
+  readonly profile: (tenant: TenantId, agent: string) => string | undefined;
 }
 
 /** A call that may go out, with its arguments as the tool's schema gave them back. */

@@ -60,7 +60,11 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   afford(ledger, reserved);
   const handed = { kind: 'spawn', agent: child.name, value: input, bytes, slots, budget } as const;
   const judged = permitted(context.policies, ledger, handed, context.now, batch);
+  // Last of all: who is let through to try must not be refused for something else.
+  const rests = context.standing?.rests(record.tenant, version.version);
+  if (rests !== undefined) throw new Refused('CORRAL_AGENT_RESTS', rests);
 
+  const profile = context.standing?.profile(record.tenant, effect.agent);
   const own: Grant = {
     id: newId('grant', context.random),
     parent: undefined,
@@ -92,6 +96,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     budget,
     caps: [{ alias: '', cap: 0, grant: own.id }, ...caps],
     created_at: context.now,
+    ...(profile === undefined ? {} : { profile }),
   });
   return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved, ...judged };
 }

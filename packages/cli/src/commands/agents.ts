@@ -45,6 +45,7 @@ export function agentCommands(program: Command): void {
             { title: 'TENANT' },
             { title: 'VERSIONS', align: 'right' },
             { title: 'ALIASES' },
+            { title: 'RESTS', max: 40 },
             { title: 'PURPOSE', max: 50 },
           ],
           items.map((one) => [
@@ -52,6 +53,7 @@ export function agentCommands(program: Command): void {
             one.tenant,
             String(one.versions),
             one.aliases.map(({ alias, version }) => `${alias}=${short(version)}`).join(' '),
+            one.resting.map(({ version, until }) => `${short(version)} until ${new Date(until).toISOString().slice(11, 19)}`).join(' '),
             one.purpose,
           ]),
         ).join('\n'),

@@ -163,6 +163,7 @@ export function peopleCommands(program: Command): void {
             : [
                 result.version,
                 ...result.changes.map((one) => `  ${one.path}: ${JSON.stringify(one.now)} → ${JSON.stringify(one.next)}`),
+                ...result.notes.map((line) => `note: ${line}`),
               ].join('\n'),
         );
       });

@@ -97,6 +97,7 @@ export function runCommands(program: Command): void {
       print(flags, agent, () =>
         [
           `${agent.agent}  ${agent.purpose}`,
+          ...agent.resting.map(({ version, why, until }) => `  rests until ${new Date(until).toISOString()}  ${version}  ${why}`),
           ...agent.aliases.map(({ alias, version, moved_by }) => `  ${alias.padEnd(10)} ${version}  by ${moved_by}`),
           ...agent.history.map(
             ({ version, deployed_at, deployed_by }) => `  ${new Date(deployed_at).toISOString()}  ${version}  by ${deployed_by}`,

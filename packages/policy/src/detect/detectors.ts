@@ -6,14 +6,17 @@
 import { Acts, type Act } from './acts.ts';
 import { Burn, type Forecast } from './burn.ts';
 import type { CallSeen, DetectorName, Finding, MeterSeen, Seen } from './events.ts';
-import { surprise, type Profile } from './profile.ts';
+import { Origins } from './origins.ts';
+import { surprise, type Profile, type ProfiledCall } from './profile.ts';
 import { StuckScore, type Stuck } from './stuck.ts';
 import { EVIDENCE, STUCK_WEIGHTS, type Evidence, type StuckWeights } from './weights.ts';
 
 export interface DetectorsOptions {
   readonly weights?: StuckWeights;
   /** What this agent version usually does; without it there is no drift. */
-  readonly profile?: Profile;
+  readonly profile?: Profile | undefined;
+  /** Calls as a profile learns them, with where their arguments come from; `stood` must tell what else the run has read. */
+  readonly traced?: ((call: ProfiledCall) => void) | true | undefined;
   /** Only what the run does counts; what others send it does not, but that they do. */
   readonly own?: boolean;
 }
@@ -24,7 +27,7 @@ const AGAIN_EVENTS = 16;
 /** Score at which "stuck" is as likely as not among recorded runs: 0.5 % of those that went well came so far. */
 const STUCK_HALF = 14;
 /** Total surprise at which "drifted" is as likely as not among recorded runs. */
-const DRIFT_HALF = 12;
+export const DRIFT_HALF = 12;
 /** A forecast this near is worth saying; further away the future is anyone's. */
 const HORIZON_S = 300;
 const TOOLS_MAX = 64;
@@ -38,6 +41,8 @@ export class Detectors {
   readonly #burn = new Burn();
   readonly #profile: Profile | undefined;
   readonly #own: boolean;
+  readonly #traced: DetectorsOptions['traced'];
+  #origins: Origins | undefined;
   #position = 0;
   /** Confidence last reported and where, by detector and what it is about. */
   #reported: Reported = {};
@@ -45,12 +50,15 @@ export class Detectors {
   #near = { count: 0, from: -1 };
   #stale = { count: 0, from: -1 };
   #used: string[] = [];
-  #drift = { score: 0, from: -1, oddest: [] as { about: string; score: number; position: number }[], said: [] as string[] };
+  #tools: ReadonlySet<string> = new Set();
+  #drift = { score: 0, from: -1, oddest: [] as Odd[], said: [] as string[] };
 
   constructor(options: DetectorsOptions = {}) {
     this.#stuck = new StuckScore(options.weights ?? STUCK_WEIGHTS);
     this.#profile = options.profile;
     this.#own = options.own ?? false;
+    this.#traced = options.traced;
+    if (options.traced !== undefined && (options.profile !== undefined || options.traced !== true)) this.#origins = new Origins();
   }
 
   /** Takes the next event of the run and returns what it brought to light; mostly nothing. */
@@ -65,19 +73,31 @@ export class Detectors {
       case 'received':
         if (event.kind === 'received' && this.#own) {
           this.#acts.heard(`received ${event.peer}`);
+          this.#origins?.read('message', event.body);
           return [];
         }
         return this.#act(this.#acts.message(position, event.at, `${event.kind} ${event.peer}`, event.body), position);
       case 'call': {
-        const found = this.#drifts(event, position);
+        const found = event.refused === true ? [] : this.#drifts(event, position);
         const dropped = this.#acts.call(event, position);
         return dropped === undefined ? found : [...found, ...this.#act(dropped, position)];
       }
       case 'result': {
+        this.#origins?.answered(event.id, event.value);
         const act = this.#acts.result(event);
         return act === undefined ? [] : this.#act(act, position);
       }
     }
+  }
+
+  /** What the run has read besides results and messages; `prompt`: what its owner asked for. */
+  stood(name: string, value: unknown): void {
+    this.#origins?.read(name, value);
+  }
+
+  /** The calls that are most unlike the profile, oddest first. */
+  get oddest(): readonly Odd[] {
+    return this.#drift.oddest;
   }
 
   /** Events taken so far. */
@@ -212,10 +232,14 @@ export class Detectors {
     return found;
   }
 
-  #drifts(call: CallSeen, position: number): Finding[] {
+  #drifts(seen: CallSeen, position: number): Finding[] {
     const found: Finding[] = [];
+    const origins = this.#origins;
+    const call = origins === undefined ? seen : { ...seen, origins: origins.of(seen.input) };
+    origins?.asked(seen.id, seen.tool);
+    if (typeof this.#traced === 'function') this.#traced(call);
     if (this.#profile !== undefined) {
-      const { parts } = surprise(this.#profile, this.#used, call);
+      const { parts } = surprise(this.#profile, this.#tools, this.#used.at(-1), call);
       let nth = 0;
       for (const { aspect, about, score } of parts) {
         const id = `${aspect} ${about}`;
@@ -224,7 +248,7 @@ export class Detectors {
         if (this.#drift.said.length < TOOLS_MAX * 2) this.#drift.said.push(id);
         const part = score / 2 ** nth++;
         this.#drift.score += part;
-        this.#drift.oddest = [...this.#drift.oddest, { about: `${aspect}: ${about}`, score: part, position }]
+        this.#drift.oddest = [...this.#drift.oddest, { about: `${aspect}: ${about}`, score: part, position, call: seen.id }]
           .sort((a, b) => b.score - a.score)
           .slice(0, 4);
       }
@@ -238,11 +262,13 @@ export class Detectors {
           this.#drift.oddest.map((one) => one.position),
           [call.tool],
           { score: this.#drift.score },
-          `Unlike this agent’s approved runs: ${this.#drift.oddest.map((one) => one.about).join('; ')}.`,
+          `Unlike this agent’s approved runs: ${this.#drift.oddest.map((one) => `call ${one.call} (${one.about})`).join('; ')}.`,
         );
     }
     this.#used.push(call.tool);
-    if (this.#used.length > TOOLS_MAX) this.#used = [...new Set(this.#used.slice(0, -2)), ...this.#used.slice(-2)].slice(-TOOLS_MAX);
+    const full = this.#used.length > TOOLS_MAX;
+    if (full) this.#used = [...new Set(this.#used.slice(0, -2)), ...this.#used.slice(-2)].slice(-TOOLS_MAX);
+    if (full || !this.#tools.has(call.tool)) this.#tools = new Set(this.#used);
     return found;
   }
 
@@ -287,6 +313,7 @@ export class Detectors {
       stale: this.#stale,
       used: this.#used,
       drift: this.#drift,
+      ...(this.#origins === undefined ? {} : { origins: this.#origins.save() }),
     };
   }
 
@@ -302,12 +329,22 @@ export class Detectors {
     made.#near = from.near;
     made.#stale = from.stale;
     made.#used = from.used;
+    made.#tools = new Set(from.used);
     made.#drift = from.drift;
+    if (made.#origins !== undefined && from.origins !== undefined) made.#origins = Origins.load(from.origins);
     return made;
   }
 }
 
 type Reported = Record<string, readonly [number, number]>;
+/** Something odd about a call; `call` is the run's number of it. */
+export interface Odd {
+  readonly about: string;
+  /** In nats, as it went into the run's score. */
+  readonly score: number;
+  readonly position: number;
+  readonly call: number;
+}
 interface Following {
   count: number;
   from: number;
@@ -321,7 +358,8 @@ interface Saved {
   readonly near: Following;
   readonly stale: Following;
   readonly used: string[];
-  readonly drift: { score: number; from: number; oddest: { about: string; score: number; position: number }[]; said: string[] };
+  readonly drift: { score: number; from: number; oddest: Odd[]; said: string[] };
+  readonly origins?: ReturnType<Origins['save']>;
 }
 
 /** Counts what goes on without a break; what says nothing either way does not break it. */

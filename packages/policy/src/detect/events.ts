@@ -17,6 +17,8 @@ export interface CallSeen {
   readonly origins?: Readonly<Record<string, readonly string[]>>;
   /** What the call touches, after the tool's `resource` annotation. */
   readonly resource?: string;
+  /** It was refused, so it did nothing: no profile learns from it or judges it. */
+  readonly refused?: boolean;
   /** Whether it changes something, after the tool's annotations; absent: not known. */
   readonly effect?: boolean;
 }

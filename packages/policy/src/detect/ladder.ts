@@ -27,7 +27,7 @@ export const LADDER: LadderSettings = {
     stuck: { notice: 0.35, slow: 0.45, pause: 0.55, kill: 0.75 },
     runaway: { notice: 0.5, slow: 0.7, pause: 0.85 },
     // Odd is not wrong: a person looks at it.
-    drift: { notice: 0.7, pause: 0.85 },
+    drift: { notice: 0.4, pause: 0.5 },
     ping_pong: { notice: 0.4, slow: 0.6, pause: 0.7, kill: 0.85 },
     cascade: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
     spawn_tree: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
@@ -145,33 +145,15 @@ export function layered(base: LadderSettings, ...layers: readonly LadderLayer[])
   return { detectors, grace_events, calm_events };
 }
 
-/** A person's word on a step that was taken. */
-export interface Mark {
-  readonly detector: DetectorName;
-  readonly step: Exclude<Step, 'observe'>;
-  readonly confidence: number;
-  readonly right: boolean;
+/** What is said about the ladder in layers: for all, for agents by name, for tools where a finding is about one. */
+export interface LadderLayers {
+  readonly ladder?: LadderLayer;
+  readonly agents?: Readonly<Record<string, LadderLayer>>;
+  readonly tools?: Readonly<Record<string, LadderLayer>>;
 }
 
-/**
- * What the marks speak for: for each threshold with more false alarms than right ones, the confidence just above most of
- * the false ones. It is a proposal for review and changes nothing.
- */
-export function proposal(settings: LadderSettings, marks: readonly Mark[]): LadderLayer {
-  const detectors: Record<string, Record<string, number>> = {};
-  const groups = new Map<string, Mark[]>();
-  for (const mark of marks) {
-    const id = `${mark.detector} ${mark.step}`;
-    groups.set(id, [...(groups.get(id) ?? []), mark]);
-  }
-  for (const [id, group] of groups) {
-    const wrong = group.filter((mark) => !mark.right).map((mark) => mark.confidence);
-    if (wrong.length * 2 <= group.length) continue;
-    const [detector, step] = id.split(' ') as [DetectorName, Exclude<Step, 'observe'>];
-    const now = settings.detectors[detector]?.[step];
-    const sorted = wrong.sort((a, b) => a - b);
-    const at = Math.min(1, (sorted[Math.ceil(sorted.length * 0.9) - 1] as number) + 0.01);
-    if (now !== undefined && at > now) (detectors[detector] ??= {})[step] = Number(at.toFixed(3));
-  }
-  return { detectors };
+/** What holds for a finding about an agent's run and some tools; a tool's layer goes before the agent's, and that before all. */
+export function ladderFor(base: LadderSettings, of: LadderLayers, agent: string, subjects: readonly string[]): LadderSettings {
+  const layers = [of.ladder, of.agents?.[agent], ...subjects.map((name) => of.tools?.[name])].filter((layer) => layer !== undefined);
+  return layers.length === 0 ? base : layered(base, ...layers);
 }

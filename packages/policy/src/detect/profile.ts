@@ -61,7 +61,8 @@ export const ASPECT_WEIGHTS: Readonly<Record<Aspect, number>> = {
 
 const START = '^';
 /** Names come from agents: one that every object has ("constructor") must not find what is not there. */
-const own = (name: string): string => (name in Object.prototype ? `=${name}` : name);
+const TAKEN = new Set(Object.getOwnPropertyNames(Object.prototype));
+const own = (name: string): string => (TAKEN.has(name) ? `=${name}` : name);
 const nothing = (): Tally => ({ runs: 0, once: 0, seen: {} });
 export const emptyProfile = (): Profile => ({
   version: 1,
@@ -131,8 +132,10 @@ function count(tally: Tally, what: string): void {
   else if (times === 1) tally.once--;
 }
 
-/** How unlike the profile one call is, coming after a call of `previous`. A profile of no runs finds nothing odd. */
-export function surprise(profile: Profile, used: readonly string[], call: ProfiledCall): Surprise {
+/**
+ * How unlike the profile one call is, coming after a call of `previous`, with the tools that the run has used so far. A profile of no runs finds nothing odd.
+ */
+export function surprise(profile: Profile, used: ReadonlySet<string>, previous: string | undefined, call: ProfiledCall): Surprise {
   if (profile.runs === 0) return { score: 0, parts: [] };
   const parts: { aspect: Aspect; about: string; score: number }[] = [];
   const add = (aspect: Aspect, about: string, tally: Tally | undefined, what: string) => {
@@ -140,12 +143,11 @@ export function surprise(profile: Profile, used: readonly string[], call: Profil
     if (score > 0) parts.push({ aspect, about, score });
   };
   add('tool', call.tool, profile.tools, call.tool);
-  const previous = used.at(-1);
   let strangest: string | undefined;
   let strangeness = 0;
   const together = profile.together[own(call.tool)];
   if (together !== undefined)
-    for (const other of new Set(used)) {
+    for (const other of used) {
       const score = other === call.tool ? 0 : odd(together, other);
       if (score > strangeness) [strangest, strangeness] = [other, score];
     }
@@ -219,12 +221,13 @@ function shapeOf(value: unknown, depth = 0): string {
 interface Leaf {
   readonly path: string;
   readonly origin: string;
-  /** Of an address the part that says whose it is; of other text a digest. */
+  /** Of an address the host; of anything else a digest, so that a profile holds nothing of what was said. */
   readonly value: string;
 }
 
 /** Which arguments came from results and did not stand in the prompt too. */
 function patternOf(found: readonly Leaf[]): string {
+  if (found.every(({ origin }) => origin === 'prompt' || origin === 'made')) return '';
   const paths = new Map<string, string>();
   for (const { path, origin } of found) {
     const kind = origin === 'prompt' || origin === 'made' ? origin : 'result';
@@ -265,5 +268,5 @@ function valueOf(value: unknown): string {
   const text = String(value).trim().toLowerCase();
   const host = /^(?:[a-z][a-z0-9+.-]*:\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:[/:?#]|$)/.exec(text.slice(0, 256));
   if (host !== null) return host[1] as string;
-  return text.length <= 24 ? text : `#${(hashText(text) >>> 0).toString(36)}`;
+  return text === 'true' || text === 'false' ? text : `#${(hashText(text) >>> 0).toString(36)}`;
 }

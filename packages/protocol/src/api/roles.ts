@@ -28,6 +28,10 @@ export const OPERATIONS = {
   'run.cancel': { about: 'cancel runs', roles: ['developer', 'operator', 'admin'] },
   'run.kill': { about: 'kill runs', roles: ['operator', 'admin'] },
   'run.resolve': { about: 'settle a call of unknown result', roles: ['operator', 'admin'] },
+  'run.mark': { about: 'mark what detectors said of runs as right or as a false alarm', roles: ['operator', 'admin'] },
+  'mark.read': { about: 'list marks, and see which thresholds they speak for', roles: ['operator', 'auditor', 'admin'] },
+  'profile.read': { about: 'see what agents usually do', roles: ['developer', 'operator', 'auditor', 'admin'] },
+  'profile.write': { about: 'learn from approved runs what an agent usually does, or forget it', roles: ['operator', 'admin'] },
   'approval.read': {
     about: 'list calls that wait for approval, with their arguments',
     roles: ['operator', 'approver', 'auditor', 'admin'],

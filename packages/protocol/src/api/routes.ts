@@ -1,6 +1,7 @@
 /** Every route of the front door: method, path, who may, what goes in, what comes out. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
+import { LOOP_ROUTES } from './loops.ts';
 import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
@@ -12,6 +13,7 @@ const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent
 const aliasPath = agentPath.extend({ alias: s.AliasName });
 
 export const ROUTES = {
+  ...LOOP_ROUTES,
   deployAgent: route({
     method: 'POST',
     path: '/v1/agents',

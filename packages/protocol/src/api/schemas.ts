@@ -39,7 +39,17 @@ export const AgentAlias = z
   .object({ alias: z.string(), version: digest, moved_at: time_ms, moved_by: z.string(), before: digest.nullable() })
   .meta({ id: 'AgentAlias' });
 export const Agent = z
-  .object({ tenant, agent: AgentName, purpose: z.string(), latest: digest, versions: z.int(), aliases: z.array(AgentAlias) })
+  .object({
+    tenant,
+    agent: AgentName,
+    purpose: z.string(),
+    latest: digest,
+    versions: z.int(),
+    aliases: z.array(AgentAlias),
+    resting: z
+      .array(z.object({ version: digest, why: z.string(), until: time_ms }))
+      .describe('versions of which no run is taken for now, since too many failed'),
+  })
   .meta({ id: 'Agent' });
 export const AgentDetail = Agent.extend({ history: z.array(AgentVersion) }).meta({ id: 'AgentDetail' });
 export const AgentList = listOf(Agent);
@@ -365,7 +375,12 @@ export const ConfigView = z
   .object({ version: z.string(), file: z.string().nullable(), applied_at: time_ms, applied_by: z.string(), config: json })
   .meta({ id: 'Config' });
 export const ConfigCheck = z
-  .object({ version: z.string(), same: z.boolean(), changes: z.array(z.object({ path: z.string(), now: json, next: json })) })
+  .object({
+    version: z.string(),
+    same: z.boolean(),
+    changes: z.array(z.object({ path: z.string(), now: json, next: json })),
+    notes: z.array(z.string()).describe('what it names and is not there yet, such as an agent that nobody has deployed'),
+  })
   .meta({ id: 'ConfigCheck' });
 
 export const Health = z.object({ ok: z.boolean(), version: z.string() }).meta({ id: 'Health' });
@@ -386,6 +401,10 @@ export const EVENT_KINDS = [
   'run.asked',
   'run.decided',
   'run.damaged',
+  'run.step',
+  'agent.resting',
+  'agent.recovered',
+  'agent.profiled',
   'agent.deployed',
   'alias.moved',
   'config.applied',

@@ -10,6 +10,7 @@ import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import type { TenantOptions } from '@corral/supervisor';
+import { faultsOf } from './issues.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
 import { Config } from './schema.ts';
 import { Vault } from './secrets.ts';
@@ -38,10 +39,7 @@ export async function loadConfig(
   const { value, text } = file === undefined ? { value: {}, text: '' } : await read(resolve(file));
   const parsed = Config.safeParse(value);
   if (!parsed.success) {
-    throw new CorralError(
-      'CORRAL_CONFIG_INVALID',
-      `${file} was refused: ${parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`).join('; ')}.`,
-    );
+    throw new CorralError('CORRAL_CONFIG_INVALID', `${file} was refused: ${faultsOf(parsed.error.issues).join('; ')}.`);
   }
   const base = file === undefined ? process.cwd() : dirname(resolve(file));
   const config: Config = { ...parsed.data, files: { ...parsed.data.files, ...more.files } };
@@ -59,16 +57,19 @@ export async function loadConfig(
       .filter(({ tenant }) => tenant !== undefined && !Object.hasOwn(config.tenants, tenant))
       .map(({ tenant }) => `webhooks: there is no tenant ${tenant}`),
   ];
+  for (const [tenant, { loops }] of Object.entries(config.tenants))
+    for (const name of Object.keys((loops === undefined || loops === false ? undefined : loops.tools) ?? {}))
+      if (!known.has(name)) wrong.push(`tenants.${tenant}.loops.tools: there is no tool ${name}`);
   wrong.push(...Object.keys(config.annotations).flatMap((name) => (known.has(name) ? [] : [`annotations: there is no tool ${name}`])));
   if (wrong.length > 0) throw new CorralError('CORRAL_CONFIG_INVALID', `${file} was refused: ${wrong.join('; ')}.`);
   const loader = new PolicyLoader(base, more.alarm);
   const tenants: Record<string, TenantOptions> = {};
   const said: Record<string, Json> = {};
   const beside: Record<string, Json> = {};
-  for (const [tenant, { tools: names, policies = config.policies }] of Object.entries(config.tenants)) {
+  for (const [tenant, { tools: names, policies = config.policies, loops }] of Object.entries(config.tenants)) {
     const offered = names.includes('*') ? tools : tools.filter((tool) => names.includes(tool.name as never));
     const source = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
-    tenants[tenant] = { tools: offered, ...(source === undefined ? {} : { policies: source }) };
+    tenants[tenant] = { tools: offered, ...(source === undefined ? {} : { policies: source }), ...(loops === undefined ? {} : { loops }) };
     if (source !== undefined) said[tenant] = source.current.version;
     if (source?.shadow !== undefined) beside[tenant] = source.shadow.version;
   }

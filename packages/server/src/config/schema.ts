@@ -5,6 +5,7 @@ import { TenantId, ToolName } from '@corral/protocol/ids';
 import { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import { EventKind } from '@corral/protocol/api/schemas';
+import { Loops } from './loops.ts';
 
 export const SecretName = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'a short name in lower case');
 export const SecretRef = z.union([
@@ -70,6 +71,7 @@ export const Config = z.strictObject({
         ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
         budget: Budget.default({}).describe('the most that the purse of a run of this tenant may hold; its children live on that'),
         policies: Policies.exactOptional().describe('instead of those of the host'),
+        loops: Loops.exactOptional().describe('what is done about loops, runaways and drift; `false`: its runs are not watched'),
       }),
     )
     .default({ ['local' as TenantId]: { tools: ['*'], queue: 10_000, ceilings: {}, budget: {} } })

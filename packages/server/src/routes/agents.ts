@@ -9,6 +9,11 @@ export function agentRoutes(
   const { host, registry, feed, clock } = door;
   const moved = (tenant: string, agent: string, alias: string, version: string, by: string) =>
     feed.tell('alias.moved', { tenant, agent, data: { alias, version, by } });
+  const resting = (tenant: string, agent: string) =>
+    host
+      .resting()
+      .filter((one) => one.tenant === tenant && one.agent === agent)
+      .map(({ version, why, until }) => ({ version, why, until }));
   return {
     async deployAgent({ body }, { access }) {
       const tenant = access.one('agent.deploy', body.tenant);
@@ -21,10 +26,12 @@ export function agentRoutes(
       return { agents, alias: body.alias ?? null };
     },
     async listAgents({ query }, { access }) {
-      return registry.list(access.some('agent.read', query.tenant), query);
+      const { items, next } = registry.list(access.some('agent.read', query.tenant), query);
+      return { items: items.map((one) => ({ ...one, resting: resting(one.tenant, one.agent) })), next };
     },
     async showAgent({ params, query }, { access }) {
-      return registry.show(access.one('agent.read', query.tenant), params.agent);
+      const tenant = access.one('agent.read', query.tenant);
+      return { ...registry.show(tenant, params.agent), resting: resting(tenant, params.agent) };
     },
     async moveAlias({ params, body }, { access }) {
       const tenant = access.one('agent.alias', body.tenant);

@@ -4,6 +4,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunStatus } from '@corral/protocol/run';
 import type { RunView } from '@corral/supervisor';
+import { beside } from '../beside.ts';
 import type { Door } from '../door.ts';
 import { Decisions } from '../decisions.ts';
 import { callsOf, entryView, explain, messagesOf } from '../journal.ts';
@@ -144,12 +145,14 @@ export function runRoutes(door: Door): Handlers<Names> {
     },
 
     async whyRun({ params }, { access }) {
-      findRun(door, access, 'run.read', params.run);
+      const { version } = findRun(door, access, 'run.read', params.run);
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const decisions = new Decisions();
       const told = await explain(stored.status, host.view(params.run), decisions.through(pagesOf(params.run)));
-      return { run: params.run, ...told, decisions: decisions.latest };
+      const { verdict, because, next, drifted } = told;
+      const more = beside(door, stored.record, version, drifted);
+      return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
     },
 
     async runCalls({ params }, { access }) {

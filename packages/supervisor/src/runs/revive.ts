@@ -4,6 +4,7 @@
  */
 import { Ledger } from '@corral/broker/ledger';
 import type { SavedLedger } from '@corral/broker/snapshot';
+import type { RunWatch } from '@corral/broker/watch';
 import type { Grants } from '@corral/policy/grants';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Delivery } from '@corral/protocol/delivery';
@@ -11,7 +12,7 @@ import type { Effect } from '@corral/protocol/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest, GrantId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
-import type { Entry } from '@corral/protocol/run';
+import type { Entry, RunRecord } from '@corral/protocol/run';
 import type { Store, StoredRun } from '@corral/protocol/store';
 import type { LoadedBundle } from '../bundles.ts';
 import { startOf } from '../start.ts';
@@ -25,8 +26,8 @@ export interface ReviveOptions {
   /** For how many milliseconds since then no host was there. */
   /** Whether a tenant has policies, which ask where things came from. */
   readonly tracked: (tenant: TenantId) => boolean;
-  /** Whether a tenant's runs are watched for loops. */
-  readonly watched: (tenant: TenantId) => boolean;
+  /** What a run is watched by for loops; undefined where nobody watches. */
+  readonly watch: (record: RunRecord) => RunWatch | undefined;
   readonly absent_ms: (since: number) => number;
 }
 
@@ -38,7 +39,7 @@ const FOLD_AT_ONCE = 250;
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
-  const { store, clock, grants, load, tracked, watched, absent_ms } = options;
+  const { store, clock, grants, load, tracked, watch, absent_ms } = options;
   const { record, epoch, checkpoint } = stored;
   if (isTorn(stored))
     throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not written down completely; fork it again.`);
@@ -49,7 +50,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   ]);
   // After the inbox, so that what its messages carry is among them.
   const chain = await store.grants(record.id);
-  const ledger = new Ledger(record, tracked(record.tenant), watched(record.tenant));
+  const ledger = new Ledger(record, tracked(record.tenant), watch(record));
   let lastAt = 0;
   const kept = savedFor(stored, tracked);
   if (kept !== undefined) {

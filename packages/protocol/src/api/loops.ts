@@ -1,0 +1,167 @@
+/** What people say and see about loops and drift: profiles of agents, marks on what detectors said, proposed thresholds. */
+import * as z from 'zod';
+import { AgentName } from '../ids.ts';
+import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
+import type { Route } from './routes.ts';
+
+const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent-encoded, since names may hold a /' }) });
+const runPath = z.strictObject({ run: runId });
+const tally = z.array(z.object({ what: z.string(), runs: z.int() })).describe('the commonest first');
+
+const Profile = z
+  .object({
+    profile: z.string(),
+    tenant,
+    agent: AgentName,
+    learned_at: time_ms,
+    learned_by: z.string(),
+    reason: z.string(),
+    runs: z.array(z.object({ run: runId, version: digest })).describe('that it was learned from'),
+    own: z.boolean().describe('whether the latest version of the agent is among theirs; if not, it is judged by what another one did'),
+    tools: z.array(
+      z.object({
+        tool: z.string(),
+        runs: z.int().describe('of the approved ones, in so many'),
+        after: tally,
+        shapes: tally,
+        arguments: z.array(
+          z.object({ name: z.string(), origins: tally, values: tally, different: z.int().describe('values; texts are kept as digests') }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'Profile' });
+
+const LearnProfile = z
+  .strictObject({
+    ...inTenant,
+    runs: z
+      .array(runId)
+      .min(1)
+      .max(500)
+      .exactOptional()
+      .describe('the approved runs; else the latest that completed and that nothing speaks against'),
+    last: z.int().min(1).max(500).default(100).describe('how many of those'),
+    reason: Reason,
+    dryRun: z.boolean().default(false).describe('only say what would be learned, and from which runs'),
+  })
+  .meta({ id: 'LearnProfile' });
+const Learned = z.object({
+  profile: Profile,
+  left_out: z.array(z.object({ run: runId, why: z.string() })).describe('runs that completed and are not approved'),
+});
+
+const Verdict = z.enum(['false_alarm', 'confirmed']);
+const Mark = z
+  .object({
+    run: runId,
+    tenant,
+    agent: z.string(),
+    detector: z.string().describe('empty: the run as a whole is bad, though no detector said so'),
+    verdict: Verdict,
+    by: z.string(),
+    reason: z.string(),
+    at: time_ms,
+    step: z.string().nullable().describe('highest step of the ladder that was founded on it'),
+    confidence: z.number().describe('the surest it was in this run'),
+    text: z.string(),
+    subjects: z.array(z.string()),
+    figures: z.record(z.string(), z.number()),
+  })
+  .meta({ id: 'Mark' });
+const MarkRun = z
+  .strictObject({
+    verdict: Verdict,
+    detector: z.string().max(40).exactOptional().describe('else whatever was said of the run'),
+    reason: Reason,
+  })
+  .meta({ id: 'MarkRun' });
+const MarkList = z.object({ items: z.array(Mark) });
+const MarkQuery = z.strictObject({ ...inTenant, agent: z.string().max(100).exactOptional() });
+
+const Tuning = z
+  .object({
+    tenant,
+    changes: z.array(
+      z.object({
+        agent: z.string().nullable().describe('null: for all agents'),
+        detector: z.string(),
+        step: z.string(),
+        from: z.number(),
+        to: z.number().nullable().describe('null: the step is not taken any more'),
+        false_alarms: z.array(z.string()).describe('runs'),
+        kept: z.array(z.string()).describe('confirmed ones that it is still taken for'),
+        lost: z.array(z.string()).describe('confirmed ones that it would not be taken for any more'),
+      }),
+    ),
+    still: z.array(z.string()).describe('runs that would be a false alarm all the same'),
+    patch: json.describe('what `tenants.NAME.loops` would be; null if nothing is to change'),
+  })
+  .meta({ id: 'Tuning' });
+
+export const LOOP_ROUTES = {
+  learnProfile: {
+    method: 'POST',
+    path: '/v1/agents/:agent/profile',
+    tag: 'agents',
+    summary: 'Learns what an agent usually does from approved runs. Runs that are admitted from now on are judged by it.',
+    operation: 'profile.write',
+    params: agentPath,
+    body: LearnProfile,
+    status: 201,
+    response: Learned,
+  },
+  showProfile: {
+    method: 'GET',
+    path: '/v1/agents/:agent/profile',
+    tag: 'agents',
+    summary: 'Shows what an agent usually does, and who learned it from which runs.',
+    operation: 'profile.read',
+    params: agentPath,
+    query: z.strictObject(inTenant),
+    status: 200,
+    response: Profile,
+  },
+  deleteProfile: {
+    method: 'DELETE',
+    path: '/v1/agents/:agent/profile',
+    tag: 'agents',
+    summary: 'Deletes the profiles of an agent: nobody is judged by them any more.',
+    operation: 'profile.write',
+    params: agentPath,
+    query: z.strictObject({ ...inTenant, reason: Reason }),
+    status: 200,
+    response: z.object({ agent: AgentName, tenant, deleted: z.int() }),
+  },
+  markRun: {
+    method: 'POST',
+    path: '/v1/runs/:run/marks',
+    tag: 'runs',
+    summary: 'Says of what the detectors said of a run whether it was a false alarm. Saying it again replaces it.',
+    operation: 'run.mark',
+    params: runPath,
+    body: MarkRun,
+    status: 201,
+    response: MarkList,
+  },
+  listMarks: {
+    method: 'GET',
+    path: '/v1/marks',
+    tag: 'runs',
+    summary: 'Lists marks, newest first.',
+    operation: 'mark.read',
+    query: MarkQuery,
+    status: 200,
+    response: MarkList,
+  },
+  tuning: {
+    method: 'GET',
+    path: '/v1/tuning',
+    tag: 'host',
+    summary: 'Proposes thresholds that the marks speak for, as a change of the configuration. Nothing changes by it.',
+    operation: 'mark.read',
+    query: z.strictObject(inTenant),
+    status: 200,
+    response: Tuning,
+  },
+} as const satisfies Record<string, Route>;

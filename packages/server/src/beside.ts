@@ -1,0 +1,39 @@
+/** What stands beside a run's own story when somebody asks why: the purpose it declared, the profile it is judged by, people's marks. */
+import type { RunRecord } from '@corral/protocol/run';
+import type { Door } from './door.ts';
+
+/** @param drifted whether a step was founded on drift */
+export function beside({ registry, profiles, marks, host }: Door, record: RunRecord, version: string, drifted: boolean): string[] {
+  const { tenant, agent, id } = record;
+  const lines: string[] = [];
+  if (drifted) {
+    const purpose = purposeOf(registry, tenant, agent, version);
+    if (purpose !== undefined && purpose !== '') lines.push(`Its declared purpose: ${purpose}`);
+    const row = record.profile === undefined ? undefined : profiles.find(record.profile);
+    if (row !== undefined) {
+      const others = row.runs.some((run) => run.version === version)
+        ? ''
+        : ', all of other versions than this one: learn it anew if that is how it is meant now';
+      const on = new Date(row.learned_at).toISOString().slice(0, 10);
+      lines.push(
+        `It is judged by what ${row.learned_by} had learned on ${on} from ${row.runs.length} approved ${row.runs.length === 1 ? 'run' : 'runs'}${others}.`,
+      );
+    }
+  }
+  for (const { detector, verdict, by, reason } of marks.of(id))
+    lines.push(
+      `${by} marked ${detector === '' ? 'the run as bad' : `${detector} as ${verdict === 'confirmed' ? 'right' : 'a false alarm'}`}: ${reason}`,
+    );
+  for (const one of host.resting())
+    if (one.tenant === tenant && one.version === version)
+      lines.push(`No new run of its version is taken until ${new Date(one.until).toISOString()}: ${one.why}.`);
+  return lines;
+}
+
+function purposeOf(registry: Door['registry'], tenant: string, agent: string, version: string): string | undefined {
+  try {
+    return registry.resolve(tenant, `${agent}@${version}`).manifest.purpose;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,24 @@
+/** Which V8 the cells run on is theirs to say; the first that is ready tells, and whoever admits a run waits for that. */
+import { CorralError } from '@corral/protocol/errors';
+import type { ReadyPayload } from '@corral/protocol/frame';
+import type { Cell } from './cell.ts';
+
+export class Runtime {
+  #known: ReadyPayload | undefined;
+  readonly #waiting: ((runtime: ReadyPayload) => void)[] = [];
+
+  learn({ runtime }: Cell): void {
+    if (this.#known !== undefined || runtime === undefined) return;
+    this.#known = runtime;
+    for (const then of this.#waiting.splice(0)) then(runtime);
+  }
+
+  /** @param hopeless whether cells do not start @throws CORRAL_CELL_START */
+  known(hopeless: () => boolean): Promise<ReadyPayload> {
+    if (this.#known !== undefined) return Promise.resolve(this.#known);
+    return new Promise((resolve, reject) => {
+      if (hopeless()) reject(new CorralError('CORRAL_CELL_START', 'Cells do not start on this machine.'));
+      else this.#waiting.push(resolve);
+    });
+  }
+}

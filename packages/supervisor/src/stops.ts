@@ -1,0 +1,97 @@
+/** What people stop for good, or until they say otherwise: agents, versions, tenants and tools under quarantine, grants taken back. */
+import type { Grants } from '@corral/policy/grants';
+import type { Broker } from '@corral/broker/broker';
+import { CorralError } from '@corral/protocol/errors';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports';
+import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
+import type { Control } from './control.ts';
+import type { Observation } from './observe.ts';
+import type { Quarantines } from './quarantine.ts';
+import { stopCalls } from './revocation.ts';
+import type { Run } from './runs/run.ts';
+
+export interface StopsOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly grants: Grants;
+  readonly broker: Broker;
+  readonly runs: ReadonlyMap<RunId, Run>;
+  readonly standing: Quarantines;
+  readonly control: () => Control;
+  /** Looks at what waits in the store, which may go on now. */
+  readonly sweep: () => Promise<void>;
+  readonly tell: (observation: Observation) => void;
+}
+
+export class Stops {
+  readonly #options: StopsOptions;
+
+  constructor(options: StopsOptions) {
+    this.#options = options;
+  }
+
+  /** Durable stops that stand. */
+  quarantines(): readonly Quarantine[] {
+    return this.#options.standing.list();
+  }
+
+  /** Stops an agent, a version, a tenant or a tool until somebody lifts it; runs that it concerns stand still when this resolves. */
+  async quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
+    const { clock, standing, runs, control, tell } = this.#options;
+    const quarantine = { kind, name, by, reason, at: clock.now() };
+    // It stands before it is durable: nobody it concerns goes on meanwhile.
+    const durable = standing.put(quarantine);
+    const still = [...runs.values()]
+      .filter((run) => this.#concerns(run) && run.control === 'none')
+      .map((run) =>
+        control()
+          .pause(run.id, by, reason, 'quarantined')
+          .catch(() => undefined),
+      );
+    await Promise.all([durable, ...still]);
+    tell({ kind: 'quarantined', quarantine, by, reason });
+  }
+
+  /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
+  async lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
+    const { clock, standing, runs, control, sweep, tell } = this.#options;
+    const quarantine = await standing.lift(kind, name, by, clock.now());
+    tell({ kind: 'lifted', quarantine, by, reason });
+    const still = [...runs.values()].filter((run) => run.control === 'quarantined' && !this.#concerns(run));
+    await Promise.all(
+      still.map((run) =>
+        control()
+          .resume(run.id, by, reason)
+          .catch(() => undefined),
+      ),
+    );
+    await sweep();
+  }
+
+  /** Quarantines the version of the agent that a run is of. */
+  async quarantineAgentOf(id: RunId, by: string, reason: string): Promise<void> {
+    const run = this.#options.runs.get(id);
+    if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason);
+  }
+
+  /**
+   * Takes back a grant, and with it everything derived from it, at once: one mark, whatever hangs below. Calls under way are aborted
+   * if their tool can, and what they return is kept from their agents. Durable when this resolves.
+   * @returns how many calls were aborted
+   * @throws CORRAL_GRANT_UNKNOWN
+   */
+  async revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }> {
+    const { grants, store, clock, tell } = this.#options;
+    grants.takeBack(grant);
+    const calls_aborted = stopCalls(this.#options);
+    const known = await store.revoke(grant, by, reason, clock.now());
+    if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
+    tell({ kind: 'revoked', grant, run: await store.holder(grant), by, reason, calls_aborted });
+    return { calls_aborted };
+  }
+
+  #concerns({ ledger }: Run): boolean {
+    return this.#options.standing.against(ledger.record, ledger.version) !== undefined;
+  }
+}

@@ -1,0 +1,76 @@
+/** Agents whose runs keep failing rest for a while: they are neither submitted nor spawned, and tried again later. */
+import { describe, expect, test } from 'vitest';
+import type { LoopOptions } from '@corral/supervisor';
+import { world } from '../world.ts';
+
+const BREAKER: LoopOptions = { breaker: { least: 3, window: 5, failed: 0.6, rest_ms: 400, tries: 1 } };
+const resting = (loops: LoopOptions | false) => world([], { tenants: { crew: { tools: [], loops } } });
+/** Fails for as long as its input says so. */
+const FAILS = `{ name: 'fails', run({ input }) { if (input.fail) throw new Error('no'); return 'well'; } }`;
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('a version whose runs keep failing', () => {
+  test('rests: a submit is refused with a retryable error, and one run is let through to try when the rest is over', async () => {
+    const w = await resting(BREAKER);
+    const version = await w.deploy(FAILS);
+    const one = async (fail: boolean) => (await (await w.submit(version, { fail })).ended).kind;
+    for (let i = 0; i < 3; i++) expect(await one(true)).toBe('failed');
+    await expect(w.submit(version, { fail: false })).rejects.toMatchObject({
+      code: 'CORRAL_AGENT_RESTS',
+      retryable: true,
+      message: expect.stringMatching(/3 of its last 3 runs did not complete, the last as failed\(.*tried again in 1 s/u),
+    });
+    expect(w.supervisor.loops.breakers.resting()).toMatchObject([{ agent: 'fails', version: version.version, state: 'open' }]);
+    await later(450);
+    // It still fails: the next rest is longer.
+    expect(await one(true)).toBe('failed');
+    await later(450);
+    await expect(w.submit(version, { fail: false })).rejects.toMatchObject({ code: 'CORRAL_AGENT_RESTS' });
+    await later(450);
+    expect(await one(false)).toBe('completed');
+    expect(w.supervisor.loops.breakers.resting()).toEqual([]);
+    expect(await one(false)).toBe('completed');
+    const told = w.seen.filter(({ kind }) => kind === 'resting' || kind === 'rested').map(({ kind }) => kind);
+    expect(told).toEqual(['resting', 'resting', 'rested']);
+  });
+
+  test('is not spawned either, and its parent can do something else', async () => {
+    const w = await resting({ breaker: { ...BREAKER.breaker, rest_ms: 60_000 } });
+    const outcome = await w.run(`import { defineAgent } from '@corral/guest';
+      const child = defineAgent({ name: 'child', run() { throw new Error('no'); } });
+      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn }) {
+        const ends = [];
+        for (let i = 0; i < 4; i++) {
+          try { ends.push((await spawn(child, {}).ended).kind); } catch (error) { ends.push(error.code); }
+        }
+        return ends;
+      } });`);
+    expect(outcome).toMatchObject({ kind: 'completed' });
+    const output = JSON.stringify(outcome);
+    expect(output.match(/failed/gu)).toHaveLength(3);
+    expect(output).toMatch(/CORRAL_AGENT_RESTS|denied/u);
+  });
+
+  test('goes on where its tenant says nothing, and another version of the agent goes on anyway', async () => {
+    const open = await resting({});
+    const failing = await open.deploy(FAILS);
+    for (let i = 0; i < 12; i++) await (await open.submit(failing, { fail: true })).ended;
+    expect((await (await open.submit(failing, { fail: false })).ended).kind).toBe('completed');
+    const w = await resting({ breaker: { ...BREAKER.breaker, rest_ms: 60_000 } });
+    const bad = await w.deploy(FAILS);
+    for (let i = 0; i < 3; i++) await (await w.submit(bad, { fail: true })).ended;
+    const mended = await w.deploy(FAILS.replace("'well'", "'better'"));
+    expect(await (await w.submit(mended, {})).ended).toEqual({ kind: 'completed', output: 'better' });
+  });
+
+  test('is not judged by what people stop', async () => {
+    const w = await resting({ breaker: { least: 1, failed: 1, rest_ms: 60_000 } });
+    const sleeper = await w.deploy(`{ name: 'sleeper', async run({ sleep }) { await sleep(60000); } }`);
+    for (let i = 0; i < 3; i++) {
+      const { id, ended } = await w.submit(sleeper);
+      await w.supervisor.control.kill(id, 'ada', 'enough');
+      expect((await ended).kind).toBe('killed');
+    }
+    expect(w.supervisor.loops.breakers.resting()).toEqual([]);
+  });
+});

@@ -1,0 +1,56 @@
+/** Amounts that will run out: foretold while there is time, in what people read. */
+import { expect, test } from 'vitest';
+import { DETECTORS } from '@corral/policy/detect/events';
+import type { RunId } from '@corral/protocol/ids';
+import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { Entry } from '@corral/protocol/run';
+import { explain } from '@corral/server/journal';
+import { readingTool, world } from '../world.ts';
+
+const none = { notice: null, slow: null, pause: null, kill: null };
+const ladder = { detectors: { ...Object.fromEntries(DETECTORS.map((name) => [name, none])), runaway: { ...none, notice: 0.3 } } };
+const look = readingTool('look', () => ({ text: 'x'.repeat(2000) }));
+
+/** Goes on at a steady pace. */
+const pacing = (body: string) =>
+  `{ name: 'steady', uses: { look: 'tool:look' }, async run({ caps, sleep }) { const kept = []; for (let i = 0; ; i++) { ${body}; await sleep(80); } } }`;
+const SENDER = `import { defineAgent } from '@corral/guest';
+  const reader = defineAgent({ name: 'reader', async run({ messages }) { for await (const one of messages) void one; } });
+  export default defineAgent({ name: 'steady', spawns: { reader }, async run({ spawn, sleep }) {
+    const to = spawn(reader, {}, { budget: { messages: 1 } });
+    for (let i = 0; ; i++) { to.send({ n: i }); await sleep(80); }
+  } });`;
+const CASES: readonly (readonly [string, string, { budget?: Budget; ceilings?: CeilingsRequest }])[] = [
+  ['calls', pacing('await caps.look({ i })'), { budget: { calls: 150 } }],
+  ['bytes', pacing('await caps.look({ i })'), { budget: { bytes: 400_000 } }],
+  ['messages', SENDER, { budget: { messages: 150 } }],
+  ['cpu_ms', pacing('for (let j = 0; j < 3e6; j++) kept[0] = j'), { budget: { cpu_ms: 900 } }],
+  ['memory', pacing('kept.push(new Array(30_000).fill(i + 0.5))'), { ceilings: { memory_mib: 48 } }],
+];
+
+test('a run that will use up its calls, bytes, messages, CPU time or memory is said to, before it has, and how long that will take', async () => {
+  const w = await world([look], { tenants: { crew: { tools: [look], loops: { ladder } } } });
+  const told = (run: RunId) => w.seen.flatMap((one) => (one.kind === 'step' && one.run === run ? [one.reason] : []));
+  const runs: { readonly name: string; readonly id: RunId }[] = [];
+  for (const [name, source, more] of CASES) runs.push({ name, id: (await w.submit(await w.deploy(source), {}, more)).id });
+  await Promise.all(
+    runs.map(async ({ name, id }) => {
+      while (told(id).length === 0 && w.supervisor.view(id) !== undefined) await new Promise((resolve) => setTimeout(resolve, 50));
+      const [first] = told(id);
+      expect(first).toMatch(
+        new RegExp(`^runaway \\(\\d+ % sure\\): Exceeds its ${name} in \\d+ s: [\\d.]+ of [\\d.]+ used, [\\d.]+ a second`, 'u'),
+      );
+      expect(await why(id)).toMatch(new RegExp(`given notice[\\s\\S]*Exceeds its ${name} in \\d+ s`, 'u'));
+      await w.supervisor.control.kill(id, 'test', 'seen');
+    }),
+  );
+
+  async function why(run: RunId): Promise<string> {
+    const entries: Entry[] = [];
+    while (!entries.some(({ event }) => event?.kind === 'step')) entries.splice(0, entries.length, ...(await w.store.journal(run)));
+    const pages = (async function* () {
+      yield entries;
+    })();
+    return (await explain((await w.store.run(run))?.status as never, w.supervisor.view(run), pages)).because.join('\n');
+  }
+}, 90_000);
