@@ -17,6 +17,7 @@ import type { Timeline } from './timeline.ts';
 
 type Op =
   | 'revoke'
+  | 'serve'
   | 'noteSeen'
   | 'putQuarantine'
   | 'liftQuarantine'
@@ -32,6 +33,8 @@ type Op =
   | 'release';
 type Read =
   | 'version'
+  | 'services'
+  | 'instance'
   | 'sourceMap'
   | 'seen'
   | 'quarantines'
@@ -170,6 +173,9 @@ export class Disk {
       nextDue: () => read('nextDue'),
       orphans: () => read('orphans'),
       isShared: (...args) => read('isShared', ...args),
+      services: () => read('services'),
+      serve: (...args) => write('serve', ...args),
+      instance: (...args) => read('instance', ...args),
       eras: () => read('eras'),
       grants: (...args) => read('grants', ...args),
       close: () => this.#settled(),

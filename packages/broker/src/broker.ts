@@ -13,6 +13,7 @@ import type { AgentVersion } from '@corral/protocol/manifest';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
+import { ServiceCall } from '@corral/protocol/service';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { answerOf } from './answer.ts';
@@ -22,6 +23,8 @@ import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
 import { judge, type Policies } from './judge.ts';
+import { timersEnded } from './requests.ts';
+import { serviceIn, toInstance, type Reached } from './service.ts';
 import type { Ledger, PendingApproval, PendingCall } from './ledger.ts';
 
 export interface BrokerPowers {
@@ -33,8 +36,10 @@ export interface BrokerPowers {
   readonly policies?: (tenant: TenantId) => Policies | undefined;
   /** SHA-256 as hex. */
   readonly digest: (text: string) => string;
-  /** What a tenant may use, by name. */
+  /** What a tenant may use, by name; its services too. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
+  /** An instance of one of its services. @param header the caller's */
+  readonly reach: (tenant: TenantId, service: string, key: string, header: RunRecord['header']) => Reached | undefined;
 }
 
 /** What the bus tells the supervisor. */
@@ -54,6 +59,10 @@ export interface BusEvents {
   readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => Promise<unknown>;
   /** A message is in the inbox of its receiver, under this number. `cause`: what its sender was at work on. */
   readonly sent: (from: RunId, to: RunId, inbox: number, cause: Cause | undefined) => void;
+  /** A run was made by a message to it; it is in the store alone. */
+  readonly created: (run: RunId) => void;
+  /** Something is in the inbox of a run. */
+  readonly arrived: (run: RunId) => void;
   /** The run waits for people to decide about a call. */
   readonly asks: (run: RunId, id: number) => void;
   readonly emitted: (run: RunId, event: string, data: unknown) => void;
@@ -134,6 +143,7 @@ export class Broker {
     const { record } = ledger;
     const seq = ledger.seq + 1;
     const now = this.#powers.clock.now();
+    const over = timersEnded(ledger, crank.delivery);
     const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
     const before = ledger.caps.size;
     ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
@@ -197,7 +207,7 @@ export class Broker {
     const handling = loops?.handling;
     if (handling !== undefined && batch.outbox.length > 0)
       batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
-    const timersDone = crank.delivery.kind === 'timer' ? [crank.delivery.id, ...batch.timersDone] : batch.timersDone;
+    const timersDone = [...over, ...batch.timersDone];
     // A refusal is told by the event.
     this.#handOver(run, entry, crank.inbox, batch, timersDone).catch(() => undefined);
     return batch.outcome;
@@ -216,6 +226,7 @@ export class Broker {
   ): Promise<CommitResult> {
     const { ledger } = run;
     const at = this.#powers.clock.now();
+    const asked = event.kind === 'approval' ? ledger.pending.get(event.id) : undefined;
     ledger.applyEvent(event, at);
     const cpu_us = Math.round(more.cpu_us ?? 0);
     ledger.purse.spend('cpu_ms', cpu_us / 1000);
@@ -231,7 +242,33 @@ export class Broker {
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
-    return this.#handOver(run, entry, undefined, batch, event.kind === 'approval' ? [event.id] : [], more.revoke);
+    if (asked?.kind === 'approval') this.#approved(run, asked, batch, at);
+    const timerOver = (event.kind === 'approval' || event.kind === 'unanswered') && batch.timers.length === 0;
+    return this.#handOver(run, entry, undefined, batch, timerOver ? [event.id] : [], more.revoke);
+  }
+
+  /** A call to a service that people have approved leaves with their word. */
+  #approved(run: BusRun, { call }: PendingApproval, batch: Batch, at: number): void {
+    const { ledger } = run;
+    const pending = ledger.pending.get(call.id);
+    const service = serviceIn(call.tool);
+    const input = service === undefined ? undefined : ServiceCall.safeParse(call.input).data;
+    if (pending?.kind !== 'request' || service === undefined || input === undefined) return;
+    const reached = this.#context(run, at).reach(service, input.key);
+    if (reached === undefined) return;
+    batch.outbox.push(toInstance(ledger, call.id, input as Json, `${ledger.seq}.0`, reached));
+    batch.sentBy.push(call.id);
+    if (pending.due !== undefined) batch.timers.push({ id: call.id, due: pending.due });
+  }
+
+  /** Why a service that people have approved a call to is not written to now. */
+  #stands(run: BusRun, { tool, input }: PendingApproval['call']): string | undefined {
+    const service = serviceIn(tool);
+    const call = service === undefined ? undefined : ServiceCall.safeParse(input).data;
+    if (service === undefined || call === undefined) return undefined;
+    const reached = this.#context(run, this.#powers.clock.now()).reach(service, call.key);
+    if (reached === undefined) return `this host no longer has a service ${service}`;
+    return reached.stands === undefined ? undefined : `${service} is under quarantine`;
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
@@ -258,6 +295,8 @@ export class Broker {
     const context = this.#context(run, this.#powers.clock.now());
     const tool = context.tool(call.tool);
     if (tool === undefined) return `this host no longer offers ${call.tool}`;
+    const stands = this.#stands(run, call);
+    if (stands !== undefined) return stands;
     const parsed = tool.input.safeParse(call.input ?? {});
     if (!parsed.success) return `${call.tool} no longer takes these arguments`;
     const input = parsed.data as Json;
@@ -299,6 +338,10 @@ export class Broker {
     return this.#dispatcher.isUnderway(run, id);
   }
 
+  isRevoked(grant: GrantId): boolean {
+    return this.#powers.grants.isRevoked(grant);
+  }
+
   /** Nothing more leaves; what is being written may still become durable. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -325,9 +368,10 @@ export class Broker {
   }
 
   #context({ ledger, agents }: BusRun, now: number) {
-    const { random, grants, tool } = this.#powers;
+    const { random, grants, tool, reach } = this.#powers;
     const { tenant } = ledger.record;
     return {
+      reach: (service: string, key: string) => reach(tenant, service, key, ledger.header),
       now,
       random,
       grants,
@@ -425,17 +469,19 @@ export class Broker {
     const { outcome } = batch;
     // Children first: what was sent to them in the same crank must find them.
     if (outcome === undefined) for (const child of batch.spawned) this.#events.spawned(child);
+    for (const id of result.created ?? []) this.#events.created(id);
     for (const [i, outgoing] of commit.outbox.entries()) {
       const number = result.delivered[i] ?? 0;
+      const to = result.receivers?.[i] ?? outgoing.to;
       if (number > 0) {
-        if (ledger.loops !== undefined && outgoing.delivery.kind === 'message')
-          this.#events.sent(record.id, outgoing.to, number, batch.cause);
-        this.#events.deliver(outgoing.to, outgoing.delivery, number);
+        if (ledger.loops !== undefined && outgoing.delivery.kind === 'message') this.#events.sent(record.id, to, number, batch.cause);
+        this.#events.deliver(to, outgoing.delivery, number);
         continue;
       }
       for (const { id } of outgoing.grants ?? []) this.#powers.grants.release(id);
       if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
     }
+    for (const id of result.answered ?? []) this.#events.arrived(id);
     for (const id of batch.disposed) this.#powers.grants.release(id);
     for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
     for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);

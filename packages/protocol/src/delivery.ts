@@ -3,7 +3,7 @@
  * a journal. `at` is the only time an isolate knows: milliseconds since the epoch, constant within the crank.
  */
 import type { ErrorData } from './errors.ts';
-import type { AgentName, GrantId, RunId } from './ids.ts';
+import type { AgentName, GrantId, PrincipalId, RunId } from './ids.ts';
 import type { Json } from './json.ts';
 import type { Label } from './label.ts';
 import type { Budget } from './manifest.ts';
@@ -35,6 +35,7 @@ export interface StartDelivery {
     readonly from: MessageDelivery['from'];
     readonly body: Json;
     readonly caps?: Readonly<Record<string, CapabilityView>>;
+    readonly request?: number;
   }[];
 }
 /** Results of effects. More than one where the host settles several at once, such as the sends of one crank. */
@@ -42,6 +43,10 @@ export interface ReplyDelivery {
   readonly kind: 'reply';
   readonly at: number;
   readonly results: readonly Result[];
+  /** Of what whoever replied knew, where that was another run; absent as in a message. */
+  readonly label?: Label;
+  /** Length of the causal chain that led to it, where another run replied. */
+  readonly depth?: number;
 }
 /** `attempts`: how often a call was tried, where that is more than once. */
 export type Result =
@@ -59,8 +64,10 @@ export interface MessageDelivery {
   readonly kind: 'message';
   readonly at: number;
   /** Stamped by the channel. */
-  readonly from: { readonly run: RunId; readonly agent: AgentName };
+  readonly from: { readonly run: RunId; readonly agent: AgentName; readonly principal?: PrincipalId };
   readonly body: Json;
+  /** It wants a reply: the number of the sender's effect. */
+  readonly request?: number;
   /** In the order of their indexes; absent where there are none. */
   readonly caps?: readonly CarriedCapability[];
   /** Of what the sender knew; absent where no stranger could have influenced it and nothing in it is private. */

@@ -1,5 +1,6 @@
 /** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
 import type { Broker } from '@corral/broker/broker';
+import { unanswered } from '@corral/broker/requests';
 import type { Result } from '@corral/protocol/delivery';
 import { CorralError, errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -221,6 +222,24 @@ export class Control {
     // A refusal is told by the broker's event.
     this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
     this.#pass(run, result.id);
+  }
+
+  /** A request is not waited for any longer. A reply that is on its way is not given to its agent then. */
+  unanswered(run: Run, id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED', message: string): void {
+    if (run.outcome !== undefined || run.ledger.pending.get(id)?.kind !== 'request') return;
+    // A refusal is told by the broker's event.
+    this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).catch(() => undefined);
+    run.timers.get(id)?.();
+    run.timers.delete(id);
+    this.#pass(run, id);
+  }
+
+  /** Requests whose capability was taken back are not waited for. */
+  fenceRequests(run: Run): void {
+    const { broker } = this.#options;
+    for (const pending of [...run.ledger.pending.values()])
+      if (pending.kind === 'request' && broker.isRevoked(pending.grant))
+        this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back while the request was under way.');
   }
 
   /** Settles a call whose result is unknown. */

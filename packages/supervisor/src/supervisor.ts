@@ -33,6 +33,7 @@ import { Residence, type ResidenceLimits } from './residence.ts';
 import { stopCalls } from './revocation.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
+import { refuseService, Services } from './services.ts';
 import { Stage } from './stage.ts';
 import { WATCHED, type TenantOptions } from './tenants.ts';
 import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
@@ -81,6 +82,7 @@ export class Supervisor {
   readonly #observers = new Set<(observation: Observation) => void>();
   readonly #seen: Seen;
   readonly #quarantines: Quarantines;
+  readonly #services: Services;
   readonly #replay_us = new Map<TenantId, number>();
   readonly #absence = new Absence();
   readonly #broker: Broker;
@@ -105,12 +107,24 @@ export class Supervisor {
     this.#seen = new Seen(store);
     this.#quarantines = new Quarantines(store);
 
+    this.#services = new Services({ store, clock, random, quarantines: this.#quarantines, tool: (tenant, name) => this.tool(tenant, name) });
+    const services = this.#services;
+
     const grants = this.#grants;
     const runs = this.#runs;
     const tool = (tenant: string, name: string) =>
       this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
     this.#broker = new Broker(
-      { store, clock, random, grants, tool, policies: (tenant) => this.#policies(tenant), digest: digestOf },
+      {
+        store,
+        clock,
+        random,
+        grants,
+        tool,
+        reach: (...of) => services.reach(...of),
+        policies: (tenant) => this.#policies(tenant),
+        digest: digestOf,
+      },
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
@@ -250,7 +264,9 @@ export class Supervisor {
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       askAgain: (run) => life.askAgain(run),
       tell: (observation) => this.#tell(observation),
-      bury: (id, outcome) => store.bury(id, outcome, clock.now()),
+      bury: async (id, outcome) => {
+        for (const told of await store.bury(id, outcome, clock.now())) this.#residence.hint(told);
+      },
       gone: (cell) =>
         cell.dead ? Promise.resolve() : new Promise((resolve) => this.#whenGone.set(cell, [...(this.#whenGone.get(cell) ?? []), resolve])),
     });
@@ -275,9 +291,9 @@ export class Supervisor {
     for (const [tenant, { tools }] of Object.entries(tenants)) this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
   }
 
-  /** A tool of a tenant, by name. */
+  /** A tool of a tenant, by name, or what stands for a service. */
   tool(tenant: string, name: string): Tool | undefined {
-    return this.#tools.get(tenant)?.get(name);
+    return this.#services.tool(tenant, name) ?? this.#tools.get(tenant)?.get(name);
   }
 
   /** The manifests of each of some bundles of one author, as their own code gives them; it runs in a cell that is thrown away. */
@@ -312,12 +328,14 @@ export class Supervisor {
     const { digest, versions } = versionsOf(bundle);
     await this.#options.store.deploy({ digest, source, source_map }, versions);
     this.#bundles.add(new LoadedBundle(digest, source, versions));
+    await this.#services.serve(tenant, versions);
     return versions;
   }
 
   /** Admits a job: when this resolves it is durable, and it will be run. */
   async submit(job: Job): Promise<Submitted> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+    refuseService(job.version);
     const stands = this.#quarantines.against({ tenant: job.tenant, agent: job.version.manifest.name }, job.version.version);
     if (stands !== undefined)
       throw new CorralError(
@@ -469,6 +487,7 @@ export class Supervisor {
     this.#absence.learn(await store.eras());
     await this.#seen.load();
     await this.#quarantines.load();
+    await this.#services.load();
     for (let after: RunId | undefined; ;) {
       const found = await store.resident(after, RECOVER_AT_ONCE);
       after = found.at(-1);

@@ -93,6 +93,33 @@ export class Run {
     return this.#stopped === undefined ? now - this.crankBegan : this.#stopped.used_ms + now - this.#stopped.at;
   }
 
+  /** What it would be given next: of an instance of a service, a message only once it has kept what came of the one before. */
+  get #next(): number {
+    const { record, asked } = this.ledger;
+    if (record.service === undefined) return this.queue.length === 0 ? -1 : 0;
+    if (asked.turn) return this.queue.findIndex(({ delivery }) => delivery.kind !== 'message');
+    const [first] = this.queue;
+    if (first?.delivery.kind !== 'start' || !this.hasState) return this.queue.length === 0 ? -1 : 0;
+    // It stays where it is until somebody writes to it; then it begins its turn in a new isolate.
+    return this.queue.some(({ delivery: { kind } }) => kind === 'message' || kind === 'cancel') ? 0 : -1;
+  }
+
+  /** Of an instance: it has kept something, be it what it begins with. */
+  get hasState(): boolean {
+    return this.ledger.checkpoint !== undefined || this.ledger.record.service?.state !== undefined;
+  }
+
+  /** Something waits for it that it can be given now. */
+  get hasWork(): boolean {
+    return this.#next >= 0;
+  }
+
+  /** Takes what it is to be given now. */
+  take(): Queued | undefined {
+    const next = this.#next;
+    return next < 0 ? undefined : this.queue.splice(next, 1)[0];
+  }
+
   /** Puts a delivery of the store's inbox in the queue, once. */
   receive(delivery: PendingDelivery, inbox: number): void {
     if (inbox <= this.lastInbox) return;
@@ -135,7 +162,7 @@ export class Run {
   }
   get lifecycle(): Lifecycle {
     if (this.outcome !== undefined) return 'ended';
-    return this.began === undefined ? 'queued' : 'active';
+    return this.began === undefined && !(this.ledger.record.service !== undefined && this.hasState) ? 'queued' : 'active';
   }
   get residency(): Residency {
     return this.seat === undefined ? 'parked' : 'resident';
@@ -152,7 +179,7 @@ export class Run {
       this.parking === undefined &&
       this.stopSlow === undefined &&
       this.onCpu === undefined &&
-      this.queue.length > 0
+      this.hasWork
     );
   }
 }
