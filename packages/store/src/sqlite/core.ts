@@ -629,5 +629,5 @@ const REFUSED: Readonly<Record<string, string>> = {
 /** What a requester is told of the end of whom it asked: nothing of that one's own words. */
 function endOf({ begun }: Open, outcome: Outcome | undefined): string {
   const how = outcome === undefined ? '' : ` (${outcomeText(outcome)})`;
-  return begun ? `The run ended before it replied${how}; what it did about the request is not undone.` : `The run ended before it came to the request${how}.`;
+  return begun ? `The run ended before it replied${how}; what it did about the request is not undone.` : `The run ended before it did anything about the request${how}.`;
 }
