@@ -14,6 +14,7 @@ import { policyCommands } from './commands/policy.ts';
 import { peopleCommands } from './commands/people.ts';
 import { runFile } from './commands/run.ts';
 import { runCommands } from './commands/runs.ts';
+import { sendCommand } from './commands/send.ts';
 import { topCommand } from './commands/top.ts';
 import { addTravel } from './commands/travel.ts';
 import { upCommand } from './commands/up.ts';
@@ -74,6 +75,7 @@ export function createProgram(): Command {
   upCommand(program);
   agentCommands(program);
   runCommands(program);
+  sendCommand(program);
   topCommand(program);
   operateCommands(program);
   approvalCommands(program);

@@ -40,6 +40,7 @@ import type { Followers } from './routes/events.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { peopleRoutes } from './routes/people.ts';
+import { serviceRoutes } from './routes/services.ts';
 import { runRoutes } from './routes/runs.ts';
 import { VERSION } from './version.ts';
 
@@ -112,6 +113,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const handlers = {
     ...agentRoutes(door),
     ...runRoutes(door),
+    ...serviceRoutes(door),
     ...operationRoutes(door),
     ...approvalRoutes(door),
     ...authorityRoutes(door),

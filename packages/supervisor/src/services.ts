@@ -53,9 +53,23 @@ export class Services {
     }
   }
 
-  /** Of a tenant, by name. */
-  version(tenant: string, name: string): AgentVersion | undefined {
-    return this.#offered.get(keyOf(tenant, name))?.version;
+  names(tenant: string): string[] {
+    return [...this.#offered.keys()].flatMap((key) => (key.startsWith(`${tenant} `) ? [key.slice(tenant.length + 1)] : []));
+  }
+
+  /**
+   * Before anything is made for a message that can go nowhere.
+   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID, naming what there is
+   */
+  handler(tenant: string, name: string, handler: string): void {
+    const on = Object.keys(this.#offered.get(keyOf(tenant, name))?.version.manifest.service?.on ?? {});
+    if (on.length === 0) {
+      const names = this.names(tenant);
+      const there = names.length === 0 ? 'it has none; a service comes with a deployed bundle' : `it has ${names.join(', ')}`;
+      throw new CorralError('CORRAL_AGENT_UNKNOWN', `${tenant} has no service ${name}: ${there}.`);
+    }
+    if (!on.includes(handler))
+      throw new CorralError('CORRAL_REQUEST_INVALID', `${name} has no handler called ${handler}; it has ${on.join(', ')}.`);
   }
 
   /** What stands for a service where tools are asked for; undefined for the name of a tool. */

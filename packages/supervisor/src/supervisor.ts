@@ -6,7 +6,7 @@ import { Ledger } from '@corral/broker/ledger';
 import { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { ReadyPayload } from '@corral/protocol/frame';
-import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import type { AgentName, GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -33,6 +33,7 @@ import { Residence, type ResidenceLimits } from './residence.ts';
 import { stopCalls } from './revocation.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
+import { senderOf } from './sender.ts';
 import { refuseService, Services } from './services.ts';
 import { Stage } from './stage.ts';
 import { WATCHED, type TenantOptions } from './tenants.ts';
@@ -330,6 +331,22 @@ export class Supervisor {
     this.#bundles.add(new LoadedBundle(digest, source, versions));
     await this.#services.serve(tenant, versions);
     return versions;
+  }
+
+  /**
+   * The agent that writes to a service for a person; deployed like any other, so that its runs are as well accounted for.
+   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID
+   */
+  async sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion> {
+    this.#services.handler(tenant, service, handler);
+    const { source, manifest } = senderOf(service);
+    const [version] = await this.deploy(tenant, source, [manifest]);
+    return version as AgentVersion;
+  }
+
+  /** Services of a tenant, as capabilities name them. */
+  services(tenant: TenantId): string[] {
+    return this.#services.names(tenant).map((name) => `service:${name}`);
   }
 
   /** Admits a job: when this resolves it is durable, and it will be run. */
