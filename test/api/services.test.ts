@@ -1,6 +1,6 @@
 /** People write to services: over HTTP and from the command line, under their own names. */
 import { expect, test } from 'vitest';
-import { command } from '../command.ts';
+import { corral } from '../command.ts';
 import { front } from '../front.ts';
 
 const CLAIMS = `
@@ -17,3 +17,66 @@ const claims = defineService({
   },
 });
 export default defineAgent({ name: 'office', services: { claims }, run: () => 'open' });`;
+
+test('a person sends as themselves, and is given the reply or what went wrong', async () => {
+  const { admin, as, deploy } = await front();
+  await deploy(CLAIMS);
+  const ana = await as('local', 'developer');
+  const send = (key: string, handler: string, body: unknown) =>
+    ana.sendToService({ params: { service: 'claims' as never, key, handler }, query: {}, body: body as never, headers: {} });
+  const first = await send('order-7', 'claim', { amount: 5 });
+  expect(first.outcome).toEqual({ kind: 'completed', output: { by: expect.any(String), key: 'order-7', paid: 1 } });
+  const { principal } = await admin.showRun({ params: { run: first.run }, query: {} });
+  expect((first.outcome as unknown as { output: { by: string } }).output.by).toBe(principal);
+  expect(principal).not.toBe('local');
+  expect((await send('order/8?', 'claim', { amount: 5 })).outcome).toMatchObject({ output: { key: 'order/8?', paid: 1 } });
+  expect((await send('order-7', 'claim', { amount: 5000 })).outcome).toMatchObject({
+    kind: 'failed',
+    code: 'CORRAL_TOOL_FAILED',
+    message: 'too much',
+  });
+  expect((await send('order-7', 'claim', 'what?')).outcome).toMatchObject({ kind: 'failed', code: 'CORRAL_ARGS_INVALID' });
+  expect((await send('order-7', 'claim', { amount: 6 })).outcome).toMatchObject({ output: { paid: 2 } });
+  await expect(send('order-7', 'pay', {})).rejects.toMatchObject({
+    code: 'CORRAL_REQUEST_INVALID',
+    message: 'claims has no handler called pay; it has claim.',
+  });
+  await expect(
+    ana.sendToService({ params: { service: 'clams' as never, key: 'a', handler: 'claim' }, query: {}, body: {}, headers: {} }),
+  ).rejects.toMatchObject({ status: 404, message: 'local has no service clams: it has claims.' });
+  await expect(ana.submitRun({ body: { agent: 'claims' } })).rejects.toMatchObject({ code: 'CORRAL_USAGE' });
+});
+
+test('the same message is sent once, an instance is listed with its key, and takes nobody’s place in the queue', async () => {
+  const { admin, deploy } = await front({ configText: JSON.stringify({ tenants: { local: { queue: 2 } } }) });
+  await deploy(CLAIMS);
+  const send = (key: string, idempotency: string) =>
+    admin.sendToService({
+      params: { service: 'claims' as never, key, handler: 'claim' },
+      query: {},
+      body: { amount: 1 },
+      headers: { 'idempotency-key': idempotency },
+    });
+  const [first, again] = [await send('a', 'k'), await send('a', 'k')];
+  expect(again).toEqual(first);
+  for (const key of ['b', 'c', 'd']) expect((await send(key, key)).outcome).toMatchObject({ output: { paid: 1 } });
+  const { items } = await admin.listRuns({ query: { limit: 50, live: 'true' } });
+  expect(items.map(({ agent, key, lifecycle, waiting }) => [agent, key, lifecycle, waiting]).sort()).toEqual(
+    ['a', 'b', 'c', 'd'].map((key) => ['claims', key, 'active', 'message']),
+  );
+});
+
+test('the command line sends, and says what there is where something is not', async () => {
+  const { data, deploy } = await front();
+  await deploy(CLAIMS);
+  const said = await corral(['send', 'claims', 'order-7', 'claim', '{"amount":12}', '--json', '--data', data]);
+  expect(JSON.parse(said.out)).toMatchObject({ outcome: { kind: 'completed', output: { key: 'order-7', paid: 1 } } });
+  expect(said.code).toBe(0);
+  const much = await corral(['send', 'claims', 'order-7', 'claim', '{"amount":5000}', '--data', data]);
+  expect([much.code, much.out]).toEqual([1, 'failed(CORRAL_TOOL_FAILED) too much\n']);
+  const wrong = await corral(['send', 'claims', 'order-7', 'pay', '--data', data]);
+  expect(wrong.code).toBe(2);
+  expect(wrong.err).toContain('claims has no handler called pay; it has claim.');
+  const ps = await corral(['ps', '--data', data]);
+  expect(ps.out).toContain('claims order-7');
+});

@@ -22,7 +22,7 @@ export function serviceRoutes(door: Door): Handlers<'sendToService'> {
       }
       reply.header('location', `/v1/runs/${run}`);
       const wait_ms = query.wait_ms ?? WAIT_MS;
-      if (wait_ms > 0) await projection.waitForEnd(run, wait_ms);
+      if (wait_ms > 0 && index.get(run)?.ended_as === null) await projection.waitForEnd(run, wait_ms);
       return { run, outcome: await outcomeOf(run) };
     },
   };
