@@ -24,7 +24,8 @@ export type Step =
       readonly budget: { readonly calls?: number; readonly messages?: number; readonly children?: number; readonly cpu_ms?: number };
     }
   | { readonly do: 'join'; readonly as: string }
-  | { readonly do: 'send'; readonly to: string; readonly times: number }
+  /** `asks`: it wants a reply to each, and gets one however its receiver ends. */
+  | { readonly do: 'send'; readonly to: string; readonly times: number; readonly asks?: boolean }
   | { readonly do: 'receive'; readonly times: number }
   | { readonly do: 'checkpoint' }
   | { readonly do: 'say' }
@@ -76,7 +77,7 @@ export class Guest {
   #play: Generator<() => boolean, void> | undefined;
   #until: (() => boolean) | undefined;
   /** What was asked for and has not been answered; given-up calls among them, for the host still waits for those. */
-  readonly #open = new Map<number, 'call' | 'timer' | 'child' | 'send'>();
+  readonly #open = new Map<number, 'call' | 'timer' | 'child' | 'send' | 'ask'>();
   readonly #fired = new Set<number>();
   readonly #children = new Map<string, number>();
   readonly #mailbox: MessageDelivery[] = [];
@@ -149,13 +150,16 @@ export class Guest {
       for (const name of seen) this.#seen.add(name);
     }
     this.#lastId = (delivery.next_id ?? 1) - 1;
-    for (const { from, body } of delivery.unread ?? []) this.#mailbox.push({ kind: 'message', at: 0, depth: 0, from, body });
+    for (const unread of delivery.unread ?? []) {
+      const { from, body, request } = unread;
+      this.#mailbox.push({ kind: 'message', at: 0, depth: 0, from, body, ...(request === undefined ? {} : { request }) });
+    }
     this.#play = this.#main();
   }
 
   #reply(result: Result): void {
     const what = this.#open.get(result.id);
-    if (what !== 'call' && what !== 'send') throw new Anomaly(`effect ${result.id} was answered twice, or never made`);
+    if (what !== 'call' && what !== 'send' && what !== 'ask') throw new Anomaly(`effect ${result.id} was answered twice, or never made`);
     this.#open.delete(result.id);
     this.#results = (this.#results * 31 + ('value' in result ? 1 : 2)) % 1_000_003;
   }
@@ -224,8 +228,9 @@ export class Guest {
         if (cap === undefined) return;
         for (let i = 0; i < step.times; i++) {
           const id = (this.#lastId += 1);
-          this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id } satisfies Body });
-          this.#open.set(id, 'send');
+          const request = step.asks === true ? { request: {} } : {};
+          this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id } satisfies Body, ...request });
+          this.#open.set(id, step.asks === true ? 'ask' : 'send');
         }
         return;
       }
@@ -236,14 +241,17 @@ export class Guest {
             yield () => this.#mailbox.length > 0;
             this.#effects.push({ kind: 'listen', on: false });
           }
-          this.#mailbox.shift();
+          const message = this.#mailbox.shift();
+          if (message?.request === undefined) continue;
+          const to = `${message.from.run}:${message.request}`;
+          this.#effects.push({ kind: 'reply', to, value: { answers: to } });
         }
         return;
       case 'checkpoint': {
         if (this.#open.size > 0) yield () => this.#open.size === 0 || [...this.#open.values()].includes('child');
         if (this.#open.size > 0) return;
         const state: State = { pc: this.#pc + 1, seen: [...this.#seen], results: this.#results };
-        const unread = this.#mailbox.map(({ from, body }) => ({ from, body }));
+        const unread = this.#mailbox.map(({ from, body, request }) => ({ from, body, ...(request === undefined ? {} : { request }) }));
         this.#effects.push({ kind: 'checkpoint', state, ...(unread.length === 0 ? {} : { unread }) });
         this.#over = true;
         return;

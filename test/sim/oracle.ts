@@ -225,6 +225,10 @@ export class Oracle extends Book {
     for (const effect of JSON.parse(effectsText) as Effect[]) {
       const decision = 'id' in effect ? byId.get(effect.id) : undefined;
       if (effect.kind === 'finish') known.finished = effect;
+      if (effect.kind === 'reply') {
+        this.must(!known.replied.has(effect.to), () => `7: ${where} replies to ${effect.to} a second time`);
+        known.replied.add(effect.to);
+      }
       if (effect.kind === 'abort') {
         const timer = known.timers.get(effect.id);
         if (timer !== undefined) timer.over = true;
@@ -241,7 +245,7 @@ export class Oracle extends Book {
         used(this, decision, record.id, (effect.input as { n: number }).n, where);
       } else if (effect.kind === 'send') {
         const target = this.grants.get(decision.grant as GrantId)?.target;
-        if (target?.kind === 'mailbox') known.sends.set(effect.id, target.run);
+        if (target?.kind === 'mailbox') (effect.request === undefined ? known.sends : known.asks).set(effect.id, target.run);
         known.spent.messages += 1;
         used(this, decision, record.id, undefined, where);
       } else if (effect.kind === 'spawn') {
@@ -323,6 +327,23 @@ export class Oracle extends Book {
     const run = known.record.id;
     if (known.sends.has(result.id)) {
       known.sends.delete(result.id);
+      return;
+    }
+    const peer = known.asks.get(result.id);
+    if (peer !== undefined) {
+      known.asks.delete(result.id);
+      const name = `${run}:${result.id}`;
+      const its = this.runs.get(peer);
+      if ('value' in result)
+        this.must(
+          its?.replied.has(name) === true && (result.value as { answers?: string }).answers === name,
+          () => `7: ${where}: request ${result.id} is answered with ${JSON.stringify(result.value)}, and ${peer} said no such thing`,
+        );
+      else
+        this.must(
+          result.error.code === 'CORRAL_RECIPIENT_ENDED' && its?.outcome !== undefined,
+          () => `7: ${where}: request ${result.id} is answered with ${result.error.code}, and ${peer} has not ended`,
+        );
       return;
     }
     const call = known.calls.get(result.id);

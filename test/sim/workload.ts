@@ -75,7 +75,7 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
       children.push(as);
       const child = program(dice, temper, ['put', 'pay'], agent === 'node' ? ['leaf'] : [], down);
       const at = dice.below(child.steps.length + 1);
-      const sends: Step[] = up === 0 ? [] : [{ do: 'send', to: 'boss', times: up }];
+      const sends: Step[] = up === 0 ? [] : [{ do: 'send', to: 'boss', times: up, asks: dice.chance(0.5) }];
       steps.push({
         do: 'spawn',
         as,
@@ -90,10 +90,10 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
       });
       if (down > 0) {
         if (dice.chance(0.5)) steps.push(some(dice, caps));
-        steps.push({ do: 'send', to: as, times: down });
+        steps.push({ do: 'send', to: as, times: down, asks: dice.chance(0.5) });
       }
     } else if (roll < 0.78) {
-      steps.push({ do: 'send', to: 'self', times: 1 });
+      steps.push({ do: 'send', to: 'self', times: 1, asks: dice.chance(0.3) });
       due += 1;
     } else if (roll < 0.86) steps.push({ do: 'checkpoint' });
     else if (roll < 0.92) steps.push({ do: 'say' });
