@@ -123,7 +123,8 @@ function begin(trace: Trace, { tools, policies }: Host) {
     random: (n) => new Uint8Array(n),
     grants,
     tool: (name) => tools.get(name),
-    agent: () => undefined, reach: () => undefined,
+    agent: () => undefined,
+    reach: () => undefined,
     policies: { current: policies, history: NO_HISTORY, roles: () => [] },
     digest,
   });

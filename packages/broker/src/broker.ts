@@ -13,7 +13,6 @@ import type { AgentVersion } from '@corral/protocol/manifest';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
-import { ServiceCall } from '@corral/protocol/service';
 import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { answerOf } from './answer.ts';
@@ -21,10 +20,11 @@ import { emptyBatch, type Batch, type Cause, type Dispatch } from './decide/batc
 import { exceeded, labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
+import { finishOutcome, overrun, wholeAmounts } from './endings.ts';
 import { parseEffects } from './effects.ts';
 import { judge, type Policies } from './judge.ts';
 import { timersEnded } from './requests.ts';
-import { serviceIn, toInstance, type Reached } from './service.ts';
+import { approvedRequest, standsAgainst, type Reached } from './service.ts';
 import type { Ledger, PendingApproval, PendingCall } from './ledger.ts';
 
 export interface BrokerPowers {
@@ -167,7 +167,7 @@ export class Broker {
         this.#letGo(batch);
         batch = ended(limit, batch.decisions);
       }
-      batch.outcome ??= finishOutcome(run);
+      batch.outcome ??= finishOutcome(ledger);
     }
     if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
 
@@ -242,33 +242,9 @@ export class Broker {
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
-    if (asked?.kind === 'approval') this.#approved(run, asked, batch, at);
+    if (asked?.kind === 'approval') approvedRequest(ledger, asked, batch, this.#context(run, at));
     const timerOver = (event.kind === 'approval' || event.kind === 'unanswered') && batch.timers.length === 0;
     return this.#handOver(run, entry, undefined, batch, timerOver ? [event.id] : [], more.revoke);
-  }
-
-  /** A call to a service that people have approved leaves with their word. */
-  #approved(run: BusRun, { call }: PendingApproval, batch: Batch, at: number): void {
-    const { ledger } = run;
-    const pending = ledger.pending.get(call.id);
-    const service = serviceIn(call.tool);
-    const input = service === undefined ? undefined : ServiceCall.safeParse(call.input).data;
-    if (pending?.kind !== 'request' || service === undefined || input === undefined) return;
-    const reached = this.#context(run, at).reach(service, input.key);
-    if (reached === undefined) return;
-    batch.outbox.push(toInstance(ledger, call.id, input as Json, `${ledger.seq}.0`, reached));
-    batch.sentBy.push(call.id);
-    if (pending.due !== undefined) batch.timers.push({ id: call.id, due: pending.due });
-  }
-
-  /** Why a service that people have approved a call to is not written to now. */
-  #stands(run: BusRun, { tool, input }: PendingApproval['call']): string | undefined {
-    const service = serviceIn(tool);
-    const call = service === undefined ? undefined : ServiceCall.safeParse(input).data;
-    if (service === undefined || call === undefined) return undefined;
-    const reached = this.#context(run, this.#powers.clock.now()).reach(service, call.key);
-    if (reached === undefined) return `this host no longer has a service ${service}`;
-    return reached.stands === undefined ? undefined : `${service} is under quarantine`;
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
@@ -295,7 +271,7 @@ export class Broker {
     const context = this.#context(run, this.#powers.clock.now());
     const tool = context.tool(call.tool);
     if (tool === undefined) return `this host no longer offers ${call.tool}`;
-    const stands = this.#stands(run, call);
+    const stands = standsAgainst(call, context);
     if (stands !== undefined) return stands;
     const parsed = tool.input.safeParse(call.input ?? {});
     if (!parsed.success) return `${call.tool} no longer takes these arguments`;
@@ -545,18 +521,6 @@ function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
   return { ...emptyBatch(), decisions, outcome };
 }
 
-/** The ceiling or budget that the run is over by now, as its outcome. */
-function overrun(ledger: Ledger): Outcome | undefined {
-  const { ceilings } = ledger.record;
-  if (ledger.effects > ceilings.effects) return exceeded('effects', `The run made more than ${ceilings.effects} effects.`);
-  if (ledger.logBytes > ceilings.log_bytes) return exceeded('log_bytes', `The run logged more than ${ceilings.log_bytes} bytes.`);
-  if (ledger.journalBytes > ceilings.journal_bytes)
-    return exceeded('journal_bytes', `The journal of the run is larger than ${ceilings.journal_bytes} bytes.`);
-  if (ledger.purse.left('cpu_ms') < 0)
-    return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
-  return undefined;
-}
-
 export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {
   return {
     lifecycle: outcome === undefined ? 'active' : 'ended',
@@ -566,41 +530,3 @@ export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number)
     ended_at: outcome === undefined ? undefined : now,
   };
 }
-
-/** What the run spent or gave away, in whole units and never more than it had. */
-function wholeAmounts(ledger: Ledger) {
-  // What is still reserved may be spent yet, by a call under way or a grandchild; nobody is left to give it back to.
-  const spent = ledger.purse.committed();
-  const granted = ledger.purse.granted;
-  return Object.fromEntries(
-    Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), granted[name as keyof typeof granted])]),
-  );
-}
-
-/** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
-function finishOutcome({ ledger }: BusRun): Outcome | undefined {
-  const { finished, cancelled } = ledger;
-  if (finished === undefined) return undefined;
-  const { error } = finished;
-  // A run that was asked to stop and stopped was cancelled, whatever it threw on its way out.
-  if (error !== undefined && cancelled !== undefined) return { kind: 'cancelled', by: cancelled.by, reason: cancelled.reason };
-  if (error === undefined) return { kind: 'completed', output: (finished.output ?? null) as never };
-  const limit = LIMIT_NAMES.find((name) => name === error.limit);
-  if (error.code === 'CORRAL_BUDGET_EXCEEDED' && limit !== undefined && ledger.refusedFor.has(limit)) return exceeded(limit, error.message);
-  const code: ErrorCode =
-    isErrorCode(error.code) && ERRORS[error.code].audience === 'guest' && !HOSTS_OWN.has(error.code) ? error.code : 'CORRAL_AGENT_THREW';
-  return {
-    kind: 'failed',
-    code,
-    message: error.message.slice(0, 4000),
-    ...(error.stack === undefined ? {} : { stack: error.stack.slice(0, 4000) }),
-  };
-}
-
-/** Verdicts that only the host reaches; an agent that throws one of them has simply thrown. */
-const HOSTS_OWN: ReadonlySet<string> = new Set<ErrorCode>([
-  'CORRAL_CAP_FORGED',
-  'CORRAL_EFFECT_INVALID',
-  'CORRAL_STALLED',
-  'CORRAL_UNHANDLED_REJECTION',
-]);

@@ -18,7 +18,7 @@ import type { Label } from '@corral/protocol/label';
 import { deedOf } from '@corral/policy/flow/intent';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom } from './flow.ts';
-import { Asked, decided, payReply, valueOf, type PendingRequest } from './requests.ts';
+import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
 import { carriedOver } from './service.ts';
 import { RunWatch } from './watch.ts';
 
@@ -496,20 +496,7 @@ export class Ledger {
 
   /** What the run waits on, the gravest first (DESIGN 2). */
   waitingOn(): WaitingOn {
-    if (this.held !== undefined) return this.held === 'upgrade' ? 'upgrade' : 'resolution';
-    const idle = this.record.service !== undefined && !this.asked.turn;
-    let waiting: WaitingOn = this.listening || idle ? 'message' : 'nothing';
-    let approval = false;
-    for (const pending of this.pending.values()) {
-      if (pending.kind === 'call') {
-        if (pending.state === 'unknown') return 'resolution';
-        waiting = 'call';
-      } else if (pending.kind === 'request') waiting = 'call';
-      else if (pending.kind === 'approval') approval = true;
-      else if (pending.kind === 'child' && waiting !== 'call') waiting = 'child';
-      else if (pending.kind === 'timer' && waiting !== 'call' && waiting !== 'child') waiting = 'timer';
-    }
-    return approval ? 'approval' : waiting;
+    return waitingOn(this);
   }
 
   spent(): Amounts {

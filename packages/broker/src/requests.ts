@@ -10,6 +10,7 @@ import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { bounded } from '@corral/protocol/outcome';
 import type { Budget } from '@corral/protocol/manifest';
+import type { WaitingOn } from '@corral/protocol/run';
 import type { Outgoing } from '@corral/protocol/store';
 import type { Batch } from './decide/batch.ts';
 import { Violation } from './decide/batch.ts';
@@ -74,7 +75,10 @@ export function decideReply(ledger: Ledger, seq: number, effect: ReplyEffect, ba
   const result: Result =
     error === undefined
       ? { id, value }
-      : { id, error: errorData(error.invalid === true ? 'CORRAL_ARGS_INVALID' : 'CORRAL_TOOL_FAILED', bounded(error.message), { call: id }) };
+      : {
+          id,
+          error: errorData(error.invalid === true ? 'CORRAL_ARGS_INVALID' : 'CORRAL_TOOL_FAILED', bounded(error.message), { call: id }),
+        };
   batch.outbox.push({
     to: run as RunId,
     key: `${seq}.${batch.outbox.length}`,
@@ -130,3 +134,21 @@ export const decided = (id: number, result: Result): { kind: 'decided'; id: numb
 
 /** A reply in one piece, for what keeps track of where things came from. */
 export const valueOf = (result: Result): Json => ('value' in result ? result.value : { error: result.error.message });
+
+/** What the run waits on, the gravest first (DESIGN 2). */
+export function waitingOn(ledger: Ledger): WaitingOn {
+  if (ledger.held !== undefined) return ledger.held === 'upgrade' ? 'upgrade' : 'resolution';
+  const idle = ledger.record.service !== undefined && !ledger.asked.turn;
+  let waiting: WaitingOn = ledger.listening || idle ? 'message' : 'nothing';
+  let approval = false;
+  for (const pending of ledger.pending.values()) {
+    if (pending.kind === 'call') {
+      if (pending.state === 'unknown') return 'resolution';
+      waiting = 'call';
+    } else if (pending.kind === 'request') waiting = 'call';
+    else if (pending.kind === 'approval') approval = true;
+    else if (pending.kind === 'child' && waiting !== 'call') waiting = 'child';
+    else if (pending.kind === 'timer' && waiting !== 'call' && waiting !== 'child') waiting = 'timer';
+  }
+  return approval ? 'approval' : waiting;
+}

@@ -10,15 +10,15 @@ import type { Label } from '@corral/protocol/label';
 import { ServiceCall, ServiceReply } from '@corral/protocol/service';
 import type { Outgoing } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import type { Ledger } from './ledger.ts';
+import type { Batch, DecideContext } from './decide/batch.ts';
+import type { Ledger, PendingApproval } from './ledger.ts';
 import { labelOf } from './decide/common.ts';
 import { snapshotOf, type LedgerSnapshot } from './snapshot.ts';
 
 const PREFIX = 'service:';
 
 /** The name of the service behind a capability that is named like this; undefined for tools. */
-export const serviceIn = (target: string): string | undefined =>
-  target.startsWith(PREFIX) ? target.slice(PREFIX.length) : undefined;
+export const serviceIn = (target: string): string | undefined => (target.startsWith(PREFIX) ? target.slice(PREFIX.length) : undefined);
 
 /** A service as the bus decides about it. It is never invoked: its instances are written to. */
 export function serviceTool(service: string, purpose: string): Tool {
@@ -65,6 +65,32 @@ export function toInstance(ledger: Ledger, id: number, input: Json, key: string,
       ...labelOf(ledger),
     },
   };
+}
+
+/** A call to a service that people have approved leaves with their word, in the commit that says so. */
+export function approvedRequest(ledger: Ledger, { call }: PendingApproval, batch: Batch, context: Pick<DecideContext, 'reach'>): void {
+  const pending = ledger.pending.get(call.id);
+  const asked = requestIn(call);
+  const reached = asked && context.reach(asked.service, asked.input.key);
+  if (pending?.kind !== 'request' || asked === undefined || reached === undefined) return;
+  batch.outbox.push(toInstance(ledger, call.id, asked.input as Json, `${ledger.seq}.0`, reached));
+  batch.sentBy.push(call.id);
+  if (pending.due !== undefined) batch.timers.push({ id: call.id, due: pending.due });
+}
+
+/** Why a service that people have approved a call to is not written to now. */
+export function standsAgainst(call: PendingApproval['call'], context: Pick<DecideContext, 'reach'>): string | undefined {
+  const asked = requestIn(call);
+  if (asked === undefined) return undefined;
+  const reached = context.reach(asked.service, asked.input.key);
+  if (reached === undefined) return `this host no longer has a service ${asked.service}`;
+  return reached.stands === undefined ? undefined : `${asked.service} is under quarantine`;
+}
+
+function requestIn({ tool, input }: PendingApproval['call']) {
+  const service = serviceIn(tool);
+  const parsed = service === undefined ? undefined : ServiceCall.safeParse(input).data;
+  return service === undefined || parsed === undefined ? undefined : { service, input: parsed };
 }
 
 /** What an instance knew when its segment began: its state, and what could have influenced that. */

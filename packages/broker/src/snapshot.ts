@@ -65,7 +65,8 @@ export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
     segment_entries,
     segment_cpu_us,
     // The state is needed again only by a segment that has not begun, and to tell whether a turn changed it.
-    checkpoint: checkpoint && segment_entries > 0 && ledger.record.service === undefined ? { ...checkpoint, state: null, unread: [] } : checkpoint,
+    checkpoint:
+      checkpoint && segment_entries > 0 && ledger.record.service === undefined ? { ...checkpoint, state: null, unread: [] } : checkpoint,
     lastAt,
   };
 }

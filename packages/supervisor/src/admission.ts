@@ -74,7 +74,9 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
         throw new CorralError('CORRAL_MANIFEST_INVALID', `${name} uses ${alias} as a mailbox, which nobody can give to a service.`);
       }
       if (own.has(target) || tools(target) !== undefined) continue;
-      const hint = request.startsWith('service:') ? ', which no bundle of this tenant defines; deploy the service first' : ', which this host does not offer';
+      const hint = request.startsWith('service:')
+        ? ', which no bundle of this tenant defines; deploy the service first'
+        : ', which this host does not offer';
       throw new CorralError('CORRAL_CAP_UNKNOWN', `${name} uses ${alias} as ${request}${hint}.`);
     }
   }

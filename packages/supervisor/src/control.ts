@@ -237,7 +237,7 @@ export class Control {
   /** Requests whose capability was taken back are not waited for. */
   fenceRequests(run: Run): void {
     const { broker } = this.#options;
-    for (const pending of [...run.ledger.pending.values()])
+    for (const pending of run.ledger.pending.values())
       if (pending.kind === 'request' && broker.isRevoked(pending.grant))
         this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back while the request was under way.');
   }
@@ -352,6 +352,13 @@ export class Control {
       });
     };
     run.stopWall = clock.after(run.wallLeft_ms, expire);
+  }
+
+  /** A turn of an instance is over: the next one has all of the time again. */
+  resetWall(run: Run): void {
+    this.stopWall(run);
+    run.wallLeft_ms = run.ledger.record.ceilings.wall_ms;
+    run.began = undefined;
   }
 
   stopWall(run: Run): void {

@@ -470,12 +470,7 @@ export class Life {
   /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
   #beginSegment(run: Run): void {
     this.#options.stage().unseat(run);
-    if (run.ledger.record.service !== undefined) {
-      // Its time is counted for each turn.
-      this.#options.control().stopWall(run);
-      run.wallLeft_ms = run.ledger.record.ceilings.wall_ms;
-      run.began = undefined;
-    }
+    if (run.ledger.record.service !== undefined) this.#options.control().resetWall(run);
     run.queue.unshift({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
   }
 

@@ -4,7 +4,7 @@
  */
 import { serviceIn, serviceTool, type Reached } from '@corral/broker/service';
 import { CorralError } from '@corral/protocol/errors';
-import type { PrincipalId, TenantId } from '@corral/protocol/ids';
+import type { AgentName, PrincipalId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { RunHeader } from '@corral/protocol/run';
@@ -12,6 +12,7 @@ import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { admit, digestOf } from './admission.ts';
 import type { Quarantines } from './quarantine.ts';
+import { senderOf } from './sender.ts';
 
 interface Offered {
   readonly version: AgentVersion;
@@ -24,6 +25,7 @@ export interface ServicesOptions {
   readonly random: Random;
   readonly quarantines: Quarantines;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
+  readonly deploy: (tenant: TenantId, source: string, manifests: unknown) => Promise<readonly AgentVersion[]>;
 }
 
 export class Services {
@@ -53,7 +55,23 @@ export class Services {
     }
   }
 
-  names(tenant: string): string[] {
+  /**
+   * The agent that writes to a service for a person; deployed like any other, so that its runs are as well accounted for.
+   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID
+   */
+  async sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion> {
+    this.#mustHave(tenant, service, handler);
+    const { source, manifest } = senderOf(service);
+    const [version] = await this.#options.deploy(tenant, source, [manifest]);
+    return version as AgentVersion;
+  }
+
+  /** Services of a tenant, as capabilities name them. */
+  offered(tenant: string): string[] {
+    return this.#names(tenant).map((name) => `service:${name}`);
+  }
+
+  #names(tenant: string): string[] {
     return [...this.#offered.keys()].flatMap((key) => (key.startsWith(`${tenant} `) ? [key.slice(tenant.length + 1)] : []));
   }
 
@@ -61,10 +79,10 @@ export class Services {
    * Before anything is made for a message that can go nowhere.
    * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID, naming what there is
    */
-  handler(tenant: string, name: string, handler: string): void {
+  #mustHave(tenant: string, name: string, handler: string): void {
     const on = Object.keys(this.#offered.get(keyOf(tenant, name))?.version.manifest.service?.on ?? {});
     if (on.length === 0) {
-      const names = this.names(tenant);
+      const names = this.#names(tenant);
       const there = names.length === 0 ? 'it has none; a service comes with a deployed bundle' : `it has ${names.join(', ')}`;
       throw new CorralError('CORRAL_AGENT_UNKNOWN', `${tenant} has no service ${name}: ${there}.`);
     }

@@ -6,7 +6,7 @@ import { Ledger } from '@corral/broker/ledger';
 import { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { ReadyPayload } from '@corral/protocol/frame';
-import type { AgentName, GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -33,7 +33,6 @@ import { Residence, type ResidenceLimits } from './residence.ts';
 import { stopCalls } from './revocation.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
-import { senderOf } from './sender.ts';
 import { refuseService, Services } from './services.ts';
 import { Stage } from './stage.ts';
 import { WATCHED, type TenantOptions } from './tenants.ts';
@@ -83,7 +82,7 @@ export class Supervisor {
   readonly #observers = new Set<(observation: Observation) => void>();
   readonly #seen: Seen;
   readonly #quarantines: Quarantines;
-  readonly #services: Services;
+  readonly services: Services;
   readonly #replay_us = new Map<TenantId, number>();
   readonly #absence = new Absence();
   readonly #broker: Broker;
@@ -108,8 +107,15 @@ export class Supervisor {
     this.#seen = new Seen(store);
     this.#quarantines = new Quarantines(store);
 
-    this.#services = new Services({ store, clock, random, quarantines: this.#quarantines, tool: (tenant, name) => this.tool(tenant, name) });
-    const services = this.#services;
+    this.services = new Services({
+      store,
+      clock,
+      random,
+      quarantines: this.#quarantines,
+      tool: (tenant, name) => this.tool(tenant, name),
+      deploy: (...bundle) => this.deploy(...bundle),
+    });
+    const services = this.services;
 
     const grants = this.#grants;
     const runs = this.#runs;
@@ -294,7 +300,7 @@ export class Supervisor {
 
   /** A tool of a tenant, by name, or what stands for a service. */
   tool(tenant: string, name: string): Tool | undefined {
-    return this.#services.tool(tenant, name) ?? this.#tools.get(tenant)?.get(name);
+    return this.services.tool(tenant, name) ?? this.#tools.get(tenant)?.get(name);
   }
 
   /** The manifests of each of some bundles of one author, as their own code gives them; it runs in a cell that is thrown away. */
@@ -329,24 +335,8 @@ export class Supervisor {
     const { digest, versions } = versionsOf(bundle);
     await this.#options.store.deploy({ digest, source, source_map }, versions);
     this.#bundles.add(new LoadedBundle(digest, source, versions));
-    await this.#services.serve(tenant, versions);
+    await this.services.serve(tenant, versions);
     return versions;
-  }
-
-  /**
-   * The agent that writes to a service for a person; deployed like any other, so that its runs are as well accounted for.
-   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID
-   */
-  async sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion> {
-    this.#services.handler(tenant, service, handler);
-    const { source, manifest } = senderOf(service);
-    const [version] = await this.deploy(tenant, source, [manifest]);
-    return version as AgentVersion;
-  }
-
-  /** Services of a tenant, as capabilities name them. */
-  services(tenant: TenantId): string[] {
-    return this.#services.names(tenant).map((name) => `service:${name}`);
   }
 
   /** Admits a job: when this resolves it is durable, and it will be run. */
@@ -504,7 +494,7 @@ export class Supervisor {
     this.#absence.learn(await store.eras());
     await this.#seen.load();
     await this.#quarantines.load();
-    await this.#services.load();
+    await this.services.load();
     for (let after: RunId | undefined; ;) {
       const found = await store.resident(after, RECOVER_AT_ONCE);
       after = found.at(-1);

@@ -33,7 +33,7 @@ Examples:
     )
     .action(async (service: string, key: string, handler: string, message: string, flags: SendFlags) => {
       const sent = await connect(flags).sendToService({
-        params: { service: service as never, key, handler },
+        params: { service, key, handler },
         query: { ...inTenant(flags), wait_ms: Number(flags.wait) },
         body: await jsonArgument('the message', message),
         headers: flags.key === undefined ? {} : { 'idempotency-key': flags.key },

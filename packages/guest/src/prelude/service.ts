@@ -3,7 +3,7 @@
  * the next one begins with, and reply and state leave together, so that there is never one without the other.
  */
 import type { MessageDelivery, StartDelivery } from '@corral/protocol/delivery';
-import type { HandlerOptions, ServiceOptions } from '../sdk/service.ts';
+import type { ServiceOptions } from '../sdk/service.ts';
 import type { Effects } from './effects.ts';
 import { CorralError, raise } from './errors.ts';
 import { replyTo } from './inbox.ts';
@@ -74,12 +74,11 @@ export class Service {
     const reply = { kind: 'reply', to: turn.to };
     let isBad = true;
     try {
-      const taken = typeof which === 'string' && Object.hasOwn(on, which) ? on[which] : undefined;
-      if (taken === undefined) {
+      const handler = typeof which === 'string' && Object.hasOwn(on, which) ? on[which] : undefined;
+      if (handler === undefined) {
         const known = Object.keys(on).join(', ');
         throw raise('CORRAL_ARGS_INVALID', `${name} has no handler called ${String(which).slice(0, 64)}; it has ${known}.`);
       }
-      const handler = taken as HandlerOptions;
       const key = await validate(this.#options.key, start.input, 'CORRAL_ARGS_INVALID', 'key', `${name}’s`);
       const input = await validate(handler.message, message, 'CORRAL_ARGS_INVALID', 'message', `${String(which)}’s`);
       isBad = false;

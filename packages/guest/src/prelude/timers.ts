@@ -35,10 +35,8 @@ export class Timers {
 
   /** Stops all of them. */
   stopAll(): void {
-    for (const id of [...this.#due.keys()]) {
-      this.#due.delete(id);
-      this.#effects.push({ kind: 'abort', id });
-    }
+    for (const id of this.#due.keys()) this.#effects.push({ kind: 'abort', id });
+    this.#due.clear();
     this.#current.clear();
   }
 

@@ -30,7 +30,7 @@ export function handler<M extends Schema, R extends Schema, State = any, Key = s
   schemas: { readonly message: M; readonly reply: R },
   run: (turn: Turn<InputOf<M>, Key, State, U>) => InputOf<R> | Promise<InputOf<R>>,
 ): HandlerOptions {
-  return { ...schemas, run: run as HandlerOptions['run'] };
+  return { ...schemas, run };
 }
 // oxlint-enable typescript/no-explicit-any
 

@@ -237,7 +237,13 @@ function question(subject: Subject, action: Action, target: TargetFacts | undefi
     const name = action.name.slice(SERVICE.length);
     const service = uid('Service', name);
     const attrs = targetAttributes({ name, annotations: { ...SERVICE_ANNOTATIONS, resource: action.name } });
-    return { principal, action: acted, resource: service, entities: [...entities, { uid: service, parents: [], attrs }, bare(call)], person };
+    return {
+      principal,
+      action: acted,
+      resource: service,
+      entities: [...entities, { uid: service, parents: [], attrs }, bare(call)],
+      person,
+    };
   }
   const resource = uid(action.target === 'tool' ? 'Tool' : 'Model', action.name);
   if (target !== undefined) entities.push({ uid: resource, parents: [], attrs: targetAttributes(target) });

@@ -8,9 +8,7 @@ import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Json } from '@corral/protocol/json';
-import type { Label } from '@corral/protocol/label';
-import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/outcome';
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
@@ -20,8 +18,6 @@ import type {
   CommitResult,
   Era,
   InboxItem,
-  Instance,
-  Outgoing,
   Quarantine,
   QuarantineKind,
   ReplayPage,
@@ -30,12 +26,12 @@ import type {
   StoredRun,
 } from '@corral/protocol/store';
 import { backupTo } from './backup.ts';
-import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import { encodeTexts, entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
 import * as queries from './queries.ts';
-import { Requests, type Open } from './requests.ts';
+import { Post, Told } from './post.ts';
+import { Requests } from './requests.ts';
 import { chain, seal } from './seal.ts';
 import { Sql } from './sql.ts';
 import { verifyStep, type Verified } from './verify.ts';
@@ -92,11 +88,19 @@ export class SqliteCore {
   readonly #evidence: Evidence;
   readonly #heads = new Map<RunId, Head>();
   readonly #requests: Requests;
+  readonly #post: Post;
 
   constructor(db: DatabaseSync, keys: KeyRing) {
     this.#sql = new Sql(db);
     this.#evidence = new Evidence(this.#sql, keys);
     this.#requests = new Requests(this.#sql);
+    this.#post = new Post(this.#sql, this.#requests, {
+      keyOf: (run) => this.#keyOf(run),
+      admit: (record, grants) => this.admit(record, grants, false),
+      putGrant: (grant) => this.#putGrant(grant),
+      run: (run) => this.run(run),
+      journal: (run, after, limit) => this.journal(run, after, limit),
+    });
   }
 
   services(): Serving[] {
@@ -317,7 +321,7 @@ export class SqliteCore {
     for (const { id, due } of commit.timers) this.#run('INSERT INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
     const told = new Told();
-    const delivered = commit.outbox.map((outgoing) => this.#post(run, outgoing, told));
+    const delivered = commit.outbox.map((outgoing) => this.#post.send(run, outgoing, told));
     if (status.lifecycle === 'ended') this.#forget(run, head.n, status.outcome, told);
     return told.result(delivered);
   }
@@ -407,97 +411,9 @@ export class SqliteCore {
     return backupTo(this.#sql, to, at);
   }
 
-  /** Hands something over; a request that does not arrive is answered by that. */
-  #post(from: RunId, outgoing: Outgoing, told: Told): number {
-    const { delivery, instance } = outgoing;
-    // A second reply, or one that nobody asked for, goes nowhere.
-    const isDue = delivery.kind !== 'reply' || delivery.results.every(({ id }) => this.#requests.answer(outgoing.to, id, from));
-    const to = instance === undefined ? outgoing.to : this.#instance(instance, told);
-    told.receivers.push(to);
-    if (!isDue) return 0;
-    const number = this.#deliver(from, to === outgoing.to ? outgoing : { ...outgoing, to });
-    if (delivery.kind !== 'message' || delivery.request === undefined) return number;
-    if (number > 0) this.#requests.open(from, delivery.request, this.#head(to).n, number);
-    else this.#answer(from, delivery.request, number < 0 ? 'CORRAL_MAILBOX_FULL' : 'CORRAL_RECIPIENT_ENDED', REFUSED[`${number}`] ?? '', told);
-    return number;
-  }
-
-  /** The run that is an instance: the one that was it last goes on, or a new one takes over what that had kept. */
-  #instance({ id, record, grants }: Instance, told: Told): RunId {
-    told.instances = true;
-    const last = this.#requests.instance(id);
-    const row =
-      last === undefined
-        ? undefined
-        : this.#get<{ id: RunId; lifecycle: string; outcome_kind: string }>('SELECT id, lifecycle, outcome_kind FROM runs WHERE id = ?', last);
-    if (row !== undefined && row.lifecycle !== 'ended') return row.id;
-    // A person who kills an instance means what it knows, too.
-    const kept = row === undefined || row.outcome_kind === 'killed' ? {} : this.#kept(row.id);
-    this.admit({ ...record, service: { key: record.service?.key ?? '', ...kept } }, grants, false);
-    this.#requests.putInstance(id, record.id);
-    told.created.push(record.id);
-    return record.id;
-  }
-
-  /** What an instance had kept when it ended: as of its last turn that was completed. */
-  #kept(run: RunId): { state?: Json; label?: Label } {
-    try {
-      const stored = this.run(run);
-      if (stored === undefined) return {};
-      const [entry] = stored.checkpoint === 0 ? [] : this.journal(run, stored.checkpoint - 1, 1);
-      if (entry?.event?.kind !== 'checkpoint') {
-        const { state, label } = stored.record.service ?? {};
-        return { ...(state === undefined ? {} : { state }), ...(label === undefined ? {} : { label }) };
-      }
-      const { label } = entry.event.ledger as { label?: Label };
-      return { state: entry.event.state, ...(label === undefined ? {} : { label }) };
-    } catch (error) {
-      // Erased, forgotten or damaged: there is nothing to go on from.
-      if (error instanceof CorralError || error instanceof Broken) return {};
-      throw error;
-    }
-  }
-
-  #answer(to: RunId, id: number, code: ErrorCode, message: string, told: Told): void {
-    const results = [{ id, error: errorData(code, message, { call: id }) }];
-    const number = this.#deliver(to, { to, key: `answer.${id}`, delivery: { kind: 'reply', results } });
-    if (number > 0) told.answered.push(to);
-  }
-
-  /** Puts a delivery into an inbox; 0 where the receiver has ended, -1 where too many messages wait for it. */
-  #deliver(from: RunId, { to, key: name, delivery, grants = [] }: Outgoing): number {
-    if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
-    const key = this.#keyOf(to);
-    if (key === undefined) return 0;
-    const row = this.#get<{ n: number; inbox_seq: number }>(
-      "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, inbox_seq",
-      to,
-    );
-    if (row === undefined) return 0;
-    this.#run(
-      'INSERT INTO inbox (run, seq, sender, key, delivery) VALUES (?, ?, ?, ?, ?)',
-      row.n,
-      row.inbox_seq,
-      from,
-      name,
-      seal(key, PLACE.inbox(to, row.inbox_seq), encodeTexts([JSON.stringify(delivery)])),
-    );
-    for (const grant of grants) this.#putGrant(grant);
-    return row.inbox_seq;
-  }
-
-  /** How many deliveries wait for a run; they are taken in order, so its first and last tell. */
-  #waiting(run: RunId): number {
-    const row = this.#get<{ inbox_seq: number; first: number | null }>(
-      'SELECT inbox_seq, (SELECT min(seq) FROM inbox WHERE run = n) AS first FROM runs WHERE id = ?',
-      run,
-    );
-    return row === undefined || row.first === null ? 0 : row.inbox_seq - row.first + 1;
-  }
-
   /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */
   #forget(run: RunId, n: number, outcome: Outcome | undefined, told: Told): void {
-    for (const open of this.#requests.close(run, n)) this.#answer(open.requester, open.id, 'CORRAL_RECIPIENT_ENDED', endOf(open, outcome), told);
+    this.#post.close(run, n, outcome, told);
     this.#run('DELETE FROM inbox WHERE run = ?', n);
     this.#run('DELETE FROM timers WHERE run = ?', n);
     this.#heads.delete(run);
@@ -602,32 +518,4 @@ export class SqliteCore {
   #get<T>(sql: string, ...values: (string | number | null | Uint8Array)[]): T | undefined {
     return this.#sql.get<T>(sql, ...values);
   }
-}
-
-/** What else a commit did, for its host to know. */
-class Told {
-  readonly receivers: RunId[] = [];
-  readonly created: RunId[] = [];
-  readonly answered: RunId[] = [];
-  instances = false;
-
-  result(delivered: readonly number[]): CommitResult {
-    return {
-      delivered,
-      ...(this.instances ? { receivers: this.receivers } : {}),
-      ...(this.created.length === 0 ? {} : { created: this.created }),
-      ...(this.answered.length === 0 ? {} : { answered: this.answered }),
-    };
-  }
-}
-
-const REFUSED: Readonly<Record<string, string>> = {
-  '0': 'The run this request was for has ended.',
-  '-1': `${MACHINE.mailbox_messages.default} messages wait for that run already.`,
-};
-
-/** What a requester is told of the end of whom it asked: nothing of that one's own words. */
-function endOf({ begun }: Open, outcome: Outcome | undefined): string {
-  const how = outcome === undefined ? '' : ` (${outcomeText(outcome)})`;
-  return begun ? `The run ended before it replied${how}; what it did about the request is not undone.` : `The run ended before it did anything about the request${how}.`;
 }

@@ -22,8 +22,14 @@ export class Requests {
   }
 
   /** A request is in the inbox of its receiver. @param item its number there */
-  open(requester: RunId, id: number, receiver: number, item: number): void {
-    this.#sql.run('INSERT INTO requests (requester, id, receiver, item) VALUES (?, ?, ?, ?)', requester, id, receiver, item);
+  open(requester: RunId, id: number, receiver: RunId, item: number): void {
+    this.#sql.run(
+      'INSERT INTO requests (requester, id, receiver, item) SELECT ?, ?, n, ? FROM runs WHERE id = ?',
+      requester,
+      id,
+      item,
+      receiver,
+    );
   }
 
   /** Whether this run was asked that, and nobody has answered yet; it is answered now. */
