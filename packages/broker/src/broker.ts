@@ -5,10 +5,10 @@
 import type { Grants } from '@corral/policy/grants';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
-import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
+import { CorralError, errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
-import { CEILINGS, LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
+import { CEILINGS, MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
@@ -17,7 +17,7 @@ import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/sto
 import type { Tool } from '@corral/protocol/tool';
 import { answerOf } from './answer.ts';
 import { emptyBatch, type Batch, type Cause, type Dispatch } from './decide/batch.ts';
-import { exceeded, labelOf, untrusted } from './decide/common.ts';
+import { labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { finishOutcome, overrun, wholeAmounts } from './endings.ts';

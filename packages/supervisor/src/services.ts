@@ -24,16 +24,22 @@ export interface ServicesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly quarantines: Quarantines;
-  readonly tool: (tenant: string, name: string) => Tool | undefined;
-  readonly deploy: (tenant: TenantId, source: string, manifests: unknown) => Promise<readonly AgentVersion[]>;
+}
+
+/** What services need of their host. */
+interface Host {
+  tool(tenant: string, name: string): Tool | undefined;
+  deploy(tenant: TenantId, source: string, manifests: unknown): Promise<readonly AgentVersion[]>;
 }
 
 export class Services {
   readonly #options: ServicesOptions;
+  readonly #host: Host;
   readonly #offered = new Map<string, Offered>();
 
-  constructor(options: ServicesOptions) {
+  constructor(options: ServicesOptions, host: Host) {
     this.#options = options;
+    this.#host = host;
   }
 
   /** Reads what this host's store knows of them. */
@@ -62,7 +68,7 @@ export class Services {
   async sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion> {
     this.#mustHave(tenant, service, handler);
     const { source, manifest } = senderOf(service);
-    const [version] = await this.#options.deploy(tenant, source, [manifest]);
+    const [version] = await this.#host.deploy(tenant, source, [manifest]);
     return version as AgentVersion;
   }
 
@@ -98,7 +104,7 @@ export class Services {
 
   /** @param header of the run that writes to it: the instance begins on the same runtime */
   reach(tenant: TenantId, name: string, key: string, header: RunHeader): Reached | undefined {
-    const { random, clock, quarantines, tool } = this.#options;
+    const { random, clock, quarantines } = this.#options;
     const offered = this.#offered.get(keyOf(tenant, name));
     if (offered === undefined) return undefined;
     const { version } = offered;
@@ -109,7 +115,7 @@ export class Services {
       random,
       now: clock.now(),
       runtime: { image, node, v8, icu },
-      tool: (wanted) => tool(tenant, wanted),
+      tool: (wanted) => this.#host.tool(tenant, wanted),
     });
     return { stands, instance: { id: instanceId(tenant, name, key), record: { ...record, service: { key } }, grants } };
   }

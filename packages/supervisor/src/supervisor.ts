@@ -5,7 +5,6 @@ import { Broker } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
 import { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
-import type { ReadyPayload } from '@corral/protocol/frame';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
@@ -34,6 +33,7 @@ import { stopCalls } from './revocation.ts';
 import { revive } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { refuseService, Services } from './services.ts';
+import { Runtime } from './runtime.ts';
 import { Stage } from './stage.ts';
 import { WATCHED, type TenantOptions } from './tenants.ts';
 import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
@@ -94,8 +94,7 @@ export class Supervisor {
   readonly #life: Life;
   readonly #residence: Residence;
   readonly #loops: Loops;
-  #runtime: ReadyPayload | undefined;
-  #whenRuntime: ((runtime: ReadyPayload) => void)[] = [];
+  readonly #runtime = new Runtime();
   readonly #whenGone = new Map<Cell, (() => void)[]>();
   #stopping = false;
 
@@ -107,33 +106,14 @@ export class Supervisor {
     this.#seen = new Seen(store);
     this.#quarantines = new Quarantines(store);
 
-    this.services = new Services({
-      store,
-      clock,
-      random,
-      quarantines: this.#quarantines,
-      tool: (tenant, name) => this.tool(tenant, name),
-      deploy: (...bundle) => this.deploy(...bundle),
-    });
-    const services = this.services;
-
+    const services = new Services({ store, clock, random, quarantines: this.#quarantines }, this);
+    this.services = services;
     const grants = this.#grants;
     const runs = this.#runs;
     const tool = (tenant: string, name: string) =>
       this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
-    this.#broker = new Broker(
-      {
-        store,
-        clock,
-        random,
-        grants,
-        tool,
-        reach: (...of) => services.reach(...of),
-        policies: (tenant) => this.#policies(tenant),
-        digest: digestOf,
-      },
-      () => this.#life.busEvents,
-    );
+    const powers = { store, clock, random, grants, tool, policies: (tenant: TenantId) => this.#policies(tenant) };
+    this.#broker = new Broker({ ...powers, reach: (...of) => services.reach(...of), digest: digestOf }, () => this.#life.busEvents);
     const broker = this.#broker;
     this.#life = new Life({
       store,
@@ -351,7 +331,7 @@ export class Supervisor {
       );
     const bundle = await this.#bundles.load(job.version.bundle);
     const { store, random, clock, image } = this.#options;
-    const { node, v8, icu } = await this.#knownRuntime();
+    const { node, v8, icu } = await this.#runtime.known(this.#pool.hopeless);
     const { record, grants } = admit(job, {
       random,
       now: clock.now(),
@@ -530,10 +510,7 @@ export class Supervisor {
   // Cells
 
   #cellReady(cell: Cell): void {
-    if (this.#runtime === undefined && cell.runtime !== undefined) {
-      this.#runtime = cell.runtime;
-      for (const then of this.#whenRuntime.splice(0)) then(cell.runtime);
-    }
+    this.#runtime.tell(cell.runtime);
     this.#describer.next(cell);
   }
 
@@ -550,15 +527,6 @@ export class Supervisor {
           this.#life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);
       }
     }
-  }
-
-  /** Which V8 the cells run on is theirs to say; the first that is ready tells. */
-  #knownRuntime(): Promise<ReadyPayload> {
-    if (this.#runtime !== undefined) return Promise.resolve(this.#runtime);
-    return new Promise((resolve, reject) => {
-      if (this.#pool.hopeless) reject(new CorralError('CORRAL_CELL_START', 'Cells do not start on this machine.'));
-      else this.#whenRuntime.push(resolve);
-    });
   }
 
   #tell(observation: Observation): void {

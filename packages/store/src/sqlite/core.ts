@@ -26,13 +26,13 @@ import type {
   StoredRun,
 } from '@corral/protocol/store';
 import { backupTo } from './backup.ts';
-import { encodeTexts, entryTexts } from './body.ts';
+import { entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
 import * as queries from './queries.ts';
 import { Post, Told } from './post.ts';
 import { Requests } from './requests.ts';
-import { chain, seal } from './seal.ts';
+import { chain } from './seal.ts';
 import { Sql } from './sql.ts';
 import { verifyStep, type Verified } from './verify.ts';
 
