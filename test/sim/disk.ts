@@ -297,7 +297,7 @@ export class Disk {
 function laneOf(op: Op, args: readonly unknown[]): string {
   if (op === 'commit') return (args[0] as Commit).run;
   if (op === 'admit') return (args[0] as RunRecord).id;
-  return op === 'deploy' || op === 'alive' ? op : (args[0] as string);
+  return op === 'deploy' || op === 'serve' || op === 'alive' ? op : (args[0] as string);
 }
 
 /** Operators may ask for these; nobody in this world does. */

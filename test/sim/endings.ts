@@ -93,6 +93,7 @@ export function lostWake(book: Book, known: Known): string | undefined {
     if (!told && book.runs.get(child)?.outcome !== undefined) return `it was never told that child ${child} has ended`;
   const children = [...known.children.values()].filter(({ told }) => !told);
   if (children.length > 0 || known.asks.size > 0) return undefined;
+  if (known.record.service !== undefined && stored.status.waiting === 'message') return undefined;
   if (stored.status.waiting === 'message') {
     const mailbox = known.record.caps.find(({ cap }) => cap === 0)?.grant;
     return mailbox !== undefined && book.core.isShared(mailbox) ? undefined : 'it listens, and nobody is left who could write';

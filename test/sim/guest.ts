@@ -26,6 +26,8 @@ export type Step =
   | { readonly do: 'join'; readonly as: string }
   /** `asks`: it wants a reply to each, and gets one however its receiver ends. */
   | { readonly do: 'send'; readonly to: string; readonly times: number; readonly asks?: boolean }
+  /** Writes to an instance of the service. `fatal`: the turn costs it its life. */
+  | { readonly do: 'keep'; readonly key: string; readonly sleep_ms: number; readonly fatal: boolean }
   | { readonly do: 'receive'; readonly times: number }
   | { readonly do: 'checkpoint' }
   | { readonly do: 'say' }
@@ -44,6 +46,11 @@ export interface Program {
 export interface Body {
   readonly from: string;
   readonly id: number;
+}
+
+/** What an instance of the service is asked. */
+interface Kept {
+  readonly message: Body & { readonly sleep_ms: number; readonly fatal: boolean };
 }
 
 /** What a crank came to. */
@@ -81,6 +88,7 @@ export class Guest {
   readonly #fired = new Set<number>();
   readonly #children = new Map<string, number>();
   readonly #mailbox: MessageDelivery[] = [];
+  #keeper: { readonly kept: string[] | undefined; asked?: MessageDelivery } | undefined;
   readonly #seen = new Set<string>();
 
   /** One crank. @throws Anomaly */
@@ -105,6 +113,8 @@ export class Guest {
   }
 
   #take(delivery: Delivery): void {
+    if (delivery.kind === 'start' && typeof delivery.input === 'string') this.#keeper = { kept: delivery.state as string[] | undefined };
+    if (this.#keeper !== undefined) return this.#keep(this.#keeper, delivery);
     if ((delivery.kind === 'start') === (this.run !== '')) throw new Anomaly(`a ${delivery.kind} was delivered at the wrong time`);
     switch (delivery.kind) {
       case 'start':
@@ -137,6 +147,34 @@ export class Guest {
         this.#cancelled = true;
         return;
     }
+  }
+
+  /** An instance of the service: keeps the name of each message, in a turn of its own. */
+  #keep(keeper: { readonly kept: string[] | undefined; asked?: MessageDelivery }, delivery: Delivery): void {
+    const checkpoint = (state: Json) => {
+      this.#effects.push({ kind: 'checkpoint', state });
+      this.#over = true;
+    };
+    const done = (asked: MessageDelivery) => {
+      const { from, id } = (asked.body as unknown as Kept).message;
+      const to = `${asked.from.run}:${asked.request}`;
+      this.#effects.push({ kind: 'reply', to, value: { answers: to } });
+      checkpoint([...(keeper.kept ?? []), `${from}#${id}`]);
+    };
+    if (delivery.kind === 'start') {
+      this.run = delivery.run;
+      this.#lastId = (delivery.next_id ?? 1) - 1;
+      if (keeper.kept === undefined) checkpoint([]);
+    } else if (delivery.kind === 'message') {
+      const { from, id, sleep_ms, fatal } = (delivery.body as unknown as Kept).message;
+      if (keeper.asked !== undefined) throw new Anomaly('an instance was given a message in the middle of a turn');
+      if (keeper.kept?.includes(`${from}#${id}`) !== false)
+        throw new Anomaly(`message ${from}#${id} has had its turn, or comes before there is a state`);
+      keeper.asked = delivery;
+      if (fatal) this.#fault = 'memory';
+      else if (sleep_ms === 0) done(delivery);
+      else this.#effects.push({ kind: 'timer', id: (this.#lastId += 1), ms: sleep_ms });
+    } else if (delivery.kind === 'timer' && keeper.asked !== undefined) done(keeper.asked);
   }
 
   #start(delivery: StartDelivery): void {
@@ -232,6 +270,14 @@ export class Guest {
           this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id } satisfies Body, ...request });
           this.#open.set(id, step.asks === true ? 'ask' : 'send');
         }
+        return;
+      }
+      case 'keep': {
+        const id = (this.#lastId += 1);
+        const { key, sleep_ms, fatal } = step;
+        const input = { key, on: 'keep', message: { from: this.run, id, sleep_ms, fatal } };
+        this.#effects.push({ kind: 'call', id, cap: this.#caps['keeper']?.cap ?? 99, input });
+        this.#open.set(id, 'ask');
         return;
       }
       case 'receive':

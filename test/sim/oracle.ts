@@ -9,7 +9,7 @@ import type { Grant } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
-import type { Commit, StoredRun } from '@corral/protocol/store';
+import type { Commit, CommitResult, StoredRun } from '@corral/protocol/store';
 import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/tool';
 import { granted, isWithin, spawned, used } from './authority.ts';
 import { Book, type Known, type KnownCall } from './book.ts';
@@ -71,7 +71,7 @@ export class Oracle extends Book {
     this.must(known !== undefined, () => `4: ${run} cranks before it is durable`);
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
-    if (delivery.kind === 'message') this.#wasSent(run, delivery.body as unknown as Body);
+    if (delivery.kind === 'message') this.#wasSent(run, bodyOf(delivery.body));
     if (delivery.kind === 'timer')
       this.must(known?.timers.has(delivery.id) === true, () => `4: timer ${delivery.id} of ${run} fires before it is durable`);
   }
@@ -130,7 +130,7 @@ export class Oracle extends Book {
           if (known !== undefined) known.outcome = args[1] as Outcome;
         };
       case 'commit':
-        return () => this.#committed(args[0] as Commit);
+        return (value) => this.#committed(args[0] as Commit, value as CommitResult);
       default:
         return () => undefined;
     }
@@ -168,7 +168,7 @@ export class Oracle extends Book {
     };
   }
 
-  #committed(commit: Commit): void {
+  #committed(commit: Commit, result: CommitResult): void {
     const { run, epoch, entry, status } = commit;
     const known = this.runs.get(run);
     if (known === undefined) return this.broken(`6: a commit of ${run}, which nobody admitted`);
@@ -183,10 +183,11 @@ export class Oracle extends Book {
       () => `8: ${where} came after the receipt of its kill`,
     );
 
-    for (const { to, delivery } of commit.outbox) {
+    for (const id of result.created ?? []) this.#created(id);
+    for (const [i, { to, delivery }] of commit.outbox.entries()) {
       if (delivery.kind !== 'message') continue;
-      const { from, id } = delivery.body as unknown as Body;
-      this.sent.set(`${from}#${id}`, to);
+      const { from, id } = bodyOf(delivery.body);
+      this.sent.set(`${from}#${id}`, result.receivers?.[i] ?? to);
     }
     for (const grant of commit.grants) granted(this, grant);
     for (const record of commit.spawned) spawned(this, record);
@@ -211,6 +212,20 @@ export class Oracle extends Book {
       }
     } else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
     if (status.outcome !== undefined) judgeEnd(this, known, status.outcome, commit);
+  }
+
+  /** An instance of the service, made by the message that has come for it. */
+  #created(id: RunId): void {
+    const record = this.core.run(id)?.record;
+    this.must(record?.service !== undefined, () => `7: ${id} was made by a message, and is no instance`);
+    if (record === undefined) return;
+    for (const { record: other, outcome } of this.runs.values())
+      this.must(
+        outcome !== undefined || other.tenant !== record.tenant || other.service?.key !== record.service?.key,
+        () => `7: ${id} and ${other.id} are the same instance at once`,
+      );
+    this.admitted(record, false);
+    for (const grant of this.core.grants(id)) this.grants.set(grant.id, grant);
   }
 
   #cranked(known: Known, commit: Commit, deliveryText: string, effectsText: string, where: string): void {
@@ -239,7 +254,11 @@ export class Oracle extends Book {
         if (effect.kind === 'call' && decision !== undefined) known.calls.set(effect.id, this.#call(decision, effect.input));
         continue;
       }
-      if (effect.kind === 'call') {
+      if (effect.kind === 'call' && decision.tool === 'service:keeper') {
+        known.asks.set(effect.id, this.sent.get(`${record.id}#${effect.id}`) as RunId);
+        known.spent.calls += 1;
+        known.spent.messages += 1;
+      } else if (effect.kind === 'call') {
         known.calls.set(effect.id, this.#call(decision, effect.input));
         known.spent.calls += 1;
         used(this, decision, record.id, (effect.input as { n: number }).n, where);
@@ -253,6 +272,8 @@ export class Oracle extends Book {
         known.spent.children += 1;
       } else if (effect.kind === 'timer') known.timers.set(effect.id, { due: decision.due as number, over: false });
     }
+    // Each turn has a purse of its own.
+    if (record.service !== undefined && entry.event?.kind === 'checkpoint') known.spent.cpu_ms = 0;
     for (const one of this.lineage(known)) isWithin(this, one, where);
   }
 
@@ -274,7 +295,7 @@ export class Oracle extends Book {
         for (const result of delivery.results) this.#answered(known, result, where);
         return;
       case 'message': {
-        const body = delivery.body as unknown as Body;
+        const body = bodyOf(delivery.body);
         this.#wasSent(run, body);
         const name = `${body.from}#${body.id}`;
         this.must(!known.given.has(name), () => `7: ${where} is given message ${name} a second time`);
@@ -341,8 +362,9 @@ export class Oracle extends Book {
         );
       else
         this.must(
-          result.error.code === 'CORRAL_RECIPIENT_ENDED' && its?.outcome !== undefined,
-          () => `7: ${where}: request ${result.id} is answered with ${result.error.code}, and ${peer} has not ended`,
+          its?.outcome !== undefined &&
+            (result.error.code === 'CORRAL_RECIPIENT_ENDED' || (result.error.code === 'CORRAL_REVOKED' && its.outcome.kind === 'killed')),
+          () => `7: ${where}: request ${result.id} is answered with ${result.error.code}, and ${peer} has not ended so`,
         );
       return;
     }
@@ -367,7 +389,8 @@ export class Oracle extends Book {
         () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
       );
     } else if (code === 'CORRAL_TOOL_FAILED') {
-      const repeats = tool !== 'pay';
+      // Once a person has had it made again, each time may have ended in its own way.
+      const repeats = tool !== 'pay' || call.mayLeave > 1;
       this.must(
         repeats || !this.powers.acts.has(key),
         () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`,
@@ -398,4 +421,10 @@ export class Oracle extends Book {
     const known = this.runs.get(run);
     return known !== undefined && [...this.lineage(known)].some(({ record }) => this.killed.has(record.id));
   }
+}
+
+/** A message between agents, or within what a service was asked. */
+function bodyOf(body: unknown): Body {
+  const { message } = body as { message?: Body };
+  return message ?? (body as Body);
 }

@@ -20,11 +20,13 @@ const manifest = (name: string, uses: Record<string, string>, spawns: string[], 
   on_unknown,
 });
 
+const keeper = { keeper: 'service:keeper' };
 export const MANIFESTS = [
-  manifest('root', tools(...TOOL_KINDS), ['node', 'leaf'], 'wait'),
-  manifest('teller', tools(...TOOL_KINDS), ['node', 'leaf'], 'tell'),
+  manifest('root', { ...tools(...TOOL_KINDS), ...keeper }, ['node', 'leaf'], 'wait'),
+  manifest('teller', { ...tools(...TOOL_KINDS), ...keeper }, ['node', 'leaf'], 'tell'),
   manifest('node', { ...tools('put', 'pay'), boss: 'mailbox' }, ['leaf'], 'wait'),
   manifest('leaf', { ...tools('put', 'pay'), boss: 'mailbox' }, [], 'tell'),
+  { ...manifest('keeper', {}, [], 'wait'), service: { key: null, state: null, on: { keep: { message: null, reply: null } } } },
 ];
 
 export interface Job {
@@ -98,6 +100,13 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
     } else if (roll < 0.86) steps.push({ do: 'checkpoint' });
     else if (roll < 0.92) steps.push({ do: 'say' });
     else if (roll < 0.92 + 0.08 * temper.long) steps.push({ do: 'spin', ms: dice.spread(1, 90) });
+    if (spawns.includes('node') && dice.chance(0.15))
+      steps.push({
+        do: 'keep',
+        key: dice.pick(['a', 'b']),
+        sleep_ms: dice.chance(0.3) ? Math.round(dice.spread(1, 500)) : 0,
+        fatal: dice.chance(temper.wicked),
+      });
     if (dice.chance(temper.wicked))
       steps.push(dice.pick<Step>([{ do: 'throw' }, { do: 'fault', fault: 'memory' }, { do: 'spin', ms: 5_000 }]));
   }

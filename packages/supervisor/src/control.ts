@@ -238,7 +238,7 @@ export class Control {
   fenceRequests(run: Run): void {
     const { broker } = this.#options;
     for (const pending of run.ledger.pending.values())
-      if (pending.kind === 'request' && broker.isRevoked(pending.grant))
+      if (pending.kind === 'request' && broker.isRevoked(pending.grant) && !run.hasReply(pending.id))
         this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back while the request was under way.');
   }
 

@@ -116,8 +116,32 @@ export class Run {
 
   /** Takes what it is to be given now. */
   take(): Queued | undefined {
-    const next = this.#next;
-    return next < 0 ? undefined : this.queue.splice(next, 1)[0];
+    for (let next = this.#next; next >= 0; next = this.#next) {
+      const [queued] = this.queue.splice(next, 1);
+      const due = queued && this.#due(queued);
+      if (due !== undefined) return due;
+    }
+    return undefined;
+  }
+
+  /** Whether a reply to this is among what waits for it. */
+  hasReply(id: number): boolean {
+    return this.queue.some(({ delivery }) => delivery.kind === 'reply' && delivery.results.some((result) => result.id === id));
+  }
+
+  /**
+   * Of replies, those that it still waits for: one that came after its request was given up, or beside it, is not given to its agent.
+   * What is in the store's inbox must be taken from there all the same.
+   */
+  #due(queued: Queued): Queued | undefined {
+    const { delivery, inbox } = queued;
+    if (delivery.kind !== 'reply') return queued;
+    const { pending } = this.ledger;
+    const isDue = (id: number) => (inbox === undefined ? pending.has(id) : pending.get(id)?.kind === 'request');
+    const results = delivery.results.filter(({ id }) => isDue(id));
+    if (results.length === delivery.results.length) return queued;
+    if (results.length === 0 && inbox === undefined) return undefined;
+    return { inbox, delivery: { kind: 'reply', results } };
   }
 
   /** Puts a delivery of the store's inbox in the queue, once. */
