@@ -1,6 +1,8 @@
 /** Services: keyed instances that keep state, one message at a time. The real host. */
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { catalog } from '@corral/policy/cedar/catalog';
@@ -11,6 +13,8 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { Tool } from '@corral/protocol/tool';
 import { instanceId } from '@corral/supervisor/services';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+
+const CLAIMS = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'claims.ts');
 
 const LEDGER = `
 import { defineAgent, defineService, handler } from '@corral/guest';
@@ -84,6 +88,18 @@ describe('an instance of a service', () => {
       { sum: 3 },
       { sum: 5 },
       { sum: 3, said: [1, 2], key: 'a', by: 'clerk', principal: 'test' },
+    ]);
+  });
+
+  test('is what the example shows', async () => {
+    const w = await world();
+    const version = await w.deployFile(CLAIMS);
+    expect(output(await (await w.submit(version)).ended)).toEqual([
+      { paid: true, total: 40 },
+      { paid: false, total: 40 },
+      'b would make it 5040; a person must look at that.',
+      { paid: true, total: 100 },
+      { paid: true, total: 1 },
     ]);
   });
 
