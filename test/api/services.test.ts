@@ -18,6 +18,8 @@ const claims = defineService({
 });
 export default defineAgent({ name: 'office', services: { claims }, run: () => 'open' });`;
 
+const CLERK = `defineService({ name: 'clerk', uses: { on: 'service:claims' }, on: { ask: handler({ message: z.any(), reply: z.any() }, () => 1) } })`;
+
 test('a person sends as themselves, and is given the reply or what went wrong', async () => {
   const { admin, as, deploy } = await front();
   await deploy(CLAIMS);
@@ -80,4 +82,14 @@ test('the command line sends, and says what there is where something is not', as
   expect(wrong.err).toContain('claims has no handler called pay; it has claim.');
   const ps = await corral(['ps', '--data', data]);
   expect(ps.out).toContain('claims order-7');
+  const [run = ''] = /run_\w+/.exec(ps.out) ?? [];
+  const authority = await corral(['authority', run, '--data', data]);
+  expect([authority.code, authority.out]).toEqual([0, expect.stringContaining('claims of local, submitted by service:claims')]);
+  // Whoever may write to a service may have it do what that may.
+  await deploy(
+    `import { defineAgent, defineService, handler } from '@corral/guest'; import * as z from 'zod/mini'; export default defineAgent({ name: 'desk', uses: { to: 'service:clerk' }, services: { clerk: ${CLERK} }, run: () => 1 });`,
+  );
+  expect((await corral(['authority', 'desk', '--data', data])).out).toMatch(
+    /service:clerk +is written to, as `to` of desk\nservice:claims +is written to, as `on` of clerk/,
+  );
 });

@@ -4,6 +4,7 @@
  */
 import type { Purse } from '@corral/policy/purse';
 import { GROUND } from '@corral/policy/detect/ladder';
+import { CorralError } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
 import { BUDGET_NAMES } from '@corral/protocol/limits';
 import type { Label } from '@corral/protocol/label';
@@ -67,12 +68,22 @@ export function toInstance(ledger: Ledger, id: number, input: Json, key: string,
   };
 }
 
+/** As the context says; or why no instance can be made now, such as for want of a tool that it uses. */
+export function reachable(service: string, key: string, context: Pick<DecideContext, 'reach'>): Reached | string | undefined {
+  try {
+    return context.reach(service, key);
+  } catch (error) {
+    if (error instanceof CorralError) return `${service} cannot be reached: ${error.message}`;
+    throw error;
+  }
+}
+
 /** A call to a service that people have approved leaves with their word, in the commit that says so. */
 export function approvedRequest(ledger: Ledger, { call }: PendingApproval, batch: Batch, context: Pick<DecideContext, 'reach'>): void {
   const pending = ledger.pending.get(call.id);
   const asked = requestIn(call);
-  const reached = asked && context.reach(asked.service, asked.input.key);
-  if (pending?.kind !== 'request' || asked === undefined || reached === undefined) return;
+  const reached = asked && reachable(asked.service, asked.input.key, context);
+  if (pending?.kind !== 'request' || asked === undefined || reached === undefined || typeof reached === 'string') return;
   batch.outbox.push(toInstance(ledger, call.id, asked.input as Json, `${ledger.seq}.0`, reached));
   batch.sentBy.push(call.id);
   if (pending.due !== undefined) batch.timers.push({ id: call.id, due: pending.due });
@@ -82,7 +93,8 @@ export function approvedRequest(ledger: Ledger, { call }: PendingApproval, batch
 export function standsAgainst(call: PendingApproval['call'], context: Pick<DecideContext, 'reach'>): string | undefined {
   const asked = requestIn(call);
   if (asked === undefined) return undefined;
-  const reached = context.reach(asked.service, asked.input.key);
+  const reached = reachable(asked.service, asked.input.key, context);
+  if (typeof reached === 'string') return reached;
   if (reached === undefined) return `this host no longer has a service ${asked.service}`;
   return reached.stands === undefined ? undefined : `${asked.service} is under quarantine`;
 }

@@ -85,7 +85,8 @@ export async function toolsOf({ read, write }: GoOptions): Promise<Tool[]> {
  */
 export async function mustBeOffered(store: SqliteStore, record: RunRecord, tools: readonly Tool[]): Promise<void> {
   for (const { target } of await store.grants(record.id)) {
-    if (target.kind !== 'tool' || tools.some((tool) => tool.name === target.tool)) continue;
+    // Services are in the folder, with the runs.
+    if (target.kind !== 'tool' || target.tool.startsWith('service:') || tools.some((tool) => tool.name === target.tool)) continue;
     throw new CorralError(
       'CORRAL_USAGE',
       `${record.id} holds ${target.tool}, which is not offered here: --read FOLDER offers fs.read and fs.list, --write FOLDER fs.write; where a host offers it, say --no-go or leave --go out, and start that host.`,

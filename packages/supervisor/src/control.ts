@@ -237,8 +237,10 @@ export class Control {
   /** Requests whose capability was taken back are not waited for. */
   fenceRequests(run: Run): void {
     const { broker } = this.#options;
+    // What it has let go of was not taken back.
+    const held = new Set(run.ledger.caps.values());
     for (const pending of run.ledger.pending.values())
-      if (pending.kind === 'request' && broker.isRevoked(pending.grant) && !run.hasReply(pending.id))
+      if (pending.kind === 'request' && held.has(pending.grant) && broker.isRevoked(pending.grant) && !run.hasReply(pending.id))
         this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back while the request was under way.');
   }
 

@@ -7,7 +7,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/tool';
 import { judge, originsOf, type Policies } from '../judge.ts';
 import type { Ledger } from '../ledger.ts';
-import { serviceIn, toInstance, type Reached } from '../service.ts';
+import { reachable, serviceIn, toInstance, type Reached } from '../service.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { afford, json, refuse, resolve, untrusted } from './common.ts';
 
@@ -63,7 +63,8 @@ export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, cont
 /** The instance that a call to a service goes to. @throws Refused where it may not be written to */
 export function reach({ depth, record }: Ledger, service: string, input: Json, context: DecideContext): Reached {
   const { key } = input as { readonly key: string };
-  const reached = context.reach(service, key);
+  const reached = reachable(service, key, context);
+  if (typeof reached === 'string') throw new Refused('CORRAL_CAP_UNKNOWN', reached);
   if (reached === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer has a service ${service}.`);
   if (reached.stands !== undefined) throw new Refused('CORRAL_QUARANTINED', `${service} is under quarantine: ${reached.stands}.`);
   if (depth >= record.ceilings.message_depth)
