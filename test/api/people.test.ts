@@ -32,6 +32,7 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
     body: { tenant, version: versions[tenant] },
   }),
   'run.submit': (tenant) => ({ method: 'POST', path: '/v1/runs', body: { tenant, agent: 'hello', input: { name: 'A' } } }),
+  'service.send': (tenant) => ({ method: 'POST', path: `/v1/services/claims/order-7/claim?tenant=${tenant}`, body: {} }),
   'run.read': (tenant, { runs }) => ({ method: 'GET', path: `/v1/runs/${runs[tenant]}` }),
   'run.payload': (tenant, { runs }) => ({ method: 'GET', path: `/v1/runs/${runs[tenant]}/journal` }),
   'run.pause': (tenant, ground) => operate('pause', tenant, ground),

@@ -177,6 +177,7 @@ function begin(policy: PolicyInForce, tainted_kib: number) {
     grants,
     tool: (name) => tools.get(name),
     agent: () => undefined,
+    reach: () => undefined,
     policies: { current: watched ? current : policy, history: HISTORY, roles: () => ['buyer'] },
     digest,
   });

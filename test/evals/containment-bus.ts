@@ -124,6 +124,7 @@ function begin(trace: Trace, { tools, policies }: Host) {
     grants,
     tool: (name) => tools.get(name),
     agent: () => undefined,
+    reach: () => undefined,
     policies: { current: policies, history: NO_HISTORY, roles: () => [] },
     digest,
   });

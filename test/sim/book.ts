@@ -36,6 +36,10 @@ export interface Known {
   pausedAt: number | undefined;
   readonly calls: Map<number, KnownCall>;
   readonly sends: Map<number, RunId>;
+  /** Of them, those that want a reply. */
+  readonly asks: Map<number, { readonly peer: RunId; readonly grant: GrantId | undefined }>;
+  /** What it replied, by the request. */
+  readonly replied: Set<string>;
   readonly children: Map<number, { readonly run: RunId; told: boolean }>;
   readonly timers: Map<number, { readonly due: number; over: boolean }>;
   /** Messages it was given, by name. */
@@ -107,6 +111,8 @@ export class Book {
       pausedAt: undefined,
       calls: new Map(),
       sends: new Map(),
+      asks: new Map(),
+      replied: new Set(),
       children: new Map(),
       timers: new Map(),
       given: new Set(),

@@ -17,6 +17,7 @@ import type { Timeline } from './timeline.ts';
 
 type Op =
   | 'revoke'
+  | 'serve'
   | 'noteSeen'
   | 'putQuarantine'
   | 'liftQuarantine'
@@ -32,6 +33,8 @@ type Op =
   | 'release';
 type Read =
   | 'version'
+  | 'services'
+  | 'instance'
   | 'sourceMap'
   | 'seen'
   | 'quarantines'
@@ -171,6 +174,9 @@ export class Disk {
       nextDue: () => read('nextDue'),
       orphans: () => read('orphans'),
       isShared: (...args) => read('isShared', ...args),
+      services: () => read('services'),
+      serve: (...args) => write('serve', ...args),
+      instance: (...args) => read('instance', ...args),
       eras: () => read('eras'),
       holder: (...args) => read('holder', ...args),
       grants: (...args) => read('grants', ...args),
@@ -293,7 +299,7 @@ export class Disk {
 function laneOf(op: Op, args: readonly unknown[]): string {
   if (op === 'commit') return (args[0] as Commit).run;
   if (op === 'admit') return (args[0] as RunRecord).id;
-  return op === 'deploy' || op === 'alive' ? op : (args[0] as string);
+  return op === 'deploy' || op === 'serve' || op === 'alive' ? op : (args[0] as string);
 }
 
 /** Operators may ask for these; nobody in this world does. */

@@ -63,7 +63,7 @@ function stalled(book: Book, known: Known, commit: Commit): void {
   const run = known.record.id;
   const calls = [...known.calls.values()].filter(({ answered, decision }) => !answered && decision.verdict !== 'deny').length;
   const children = [...known.children.values()].filter(({ told }) => !told).length;
-  const open = calls + children + known.sends.size;
+  const open = calls + children + known.sends.size + known.asks.size;
   const waiting = [...book.sent].filter(([name, to]) => to === run && !known.given.has(name)).length;
   book.must(
     open === 0 && waiting === 0,
@@ -85,10 +85,15 @@ export function lostWake(book: Book, known: Known): string | undefined {
   for (const [id, call] of known.calls)
     if (!call.answered) return `call ${id} to ${call.decision.tool ?? 'a tool that denied it'} was never answered`;
   for (const id of known.sends.keys()) return `send ${id} was never acknowledged`;
+  for (const [id, { peer }] of known.asks) {
+    if (book.runs.get(peer)?.outcome !== undefined) return `request ${id} was never answered, and ${peer} has ended`;
+    if (book.runs.get(peer)?.replied.has(`${run}:${id}`) === true) return `request ${id} was never answered, and ${peer} replied`;
+  }
   for (const { run: child, told } of known.children.values())
     if (!told && book.runs.get(child)?.outcome !== undefined) return `it was never told that child ${child} has ended`;
   const children = [...known.children.values()].filter(({ told }) => !told);
-  if (children.length > 0) return undefined;
+  if (children.length > 0 || known.asks.size > 0) return undefined;
+  if (known.record.service !== undefined && stored.status.waiting === 'message') return undefined;
   if (stored.status.waiting === 'message') {
     const mailbox = known.record.caps.find(({ cap }) => cap === 0)?.grant;
     return mailbox !== undefined && book.core.isShared(mailbox) ? undefined : 'it listens, and nobody is left who could write';

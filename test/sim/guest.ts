@@ -32,7 +32,10 @@ export type Step =
       };
     }
   | { readonly do: 'join'; readonly as: string }
-  | { readonly do: 'send'; readonly to: string; readonly times: number }
+  /** `asks`: it wants a reply to each, and gets one however its receiver ends. */
+  | { readonly do: 'send'; readonly to: string; readonly times: number; readonly asks?: boolean }
+  /** Writes to an instance of the service. `fatal`: the turn costs it its life. */
+  | { readonly do: 'keep'; readonly key: string; readonly sleep_ms: number; readonly fatal: boolean }
   | { readonly do: 'receive'; readonly times: number }
   | { readonly do: 'checkpoint' }
   | { readonly do: 'say' }
@@ -51,6 +54,11 @@ export interface Program {
 export interface Body {
   readonly from: string;
   readonly id: number;
+}
+
+/** What an instance of the service is asked. */
+interface Kept {
+  readonly message: Body & { readonly sleep_ms: number; readonly fatal: boolean };
 }
 
 /** What a crank came to. */
@@ -84,10 +92,11 @@ export class Guest {
   #play: Generator<() => boolean, void> | undefined;
   #until: (() => boolean) | undefined;
   /** What was asked for and has not been answered; given-up calls among them, for the host still waits for those. */
-  readonly #open = new Map<number, 'call' | 'timer' | 'child' | 'send'>();
+  readonly #open = new Map<number, 'call' | 'timer' | 'child' | 'send' | 'ask'>();
   readonly #fired = new Set<number>();
   readonly #children = new Map<string, number>();
   readonly #mailbox: MessageDelivery[] = [];
+  #keeper: { readonly kept: string[] | undefined; asked?: MessageDelivery } | undefined;
   readonly #seen = new Set<string>();
 
   /** One crank. @throws Anomaly */
@@ -112,6 +121,8 @@ export class Guest {
   }
 
   #take(delivery: Delivery): void {
+    if (delivery.kind === 'start' && typeof delivery.input === 'string') this.#keeper = { kept: delivery.state as string[] | undefined };
+    if (this.#keeper !== undefined) return this.#keep(this.#keeper, delivery);
     if ((delivery.kind === 'start') === (this.run !== '')) throw new Anomaly(`a ${delivery.kind} was delivered at the wrong time`);
     switch (delivery.kind) {
       case 'start':
@@ -146,6 +157,34 @@ export class Guest {
     }
   }
 
+  /** An instance of the service: keeps the name of each message, in a turn of its own. */
+  #keep(keeper: { readonly kept: string[] | undefined; asked?: MessageDelivery }, delivery: Delivery): void {
+    const checkpoint = (state: Json) => {
+      this.#effects.push({ kind: 'checkpoint', state });
+      this.#over = true;
+    };
+    const done = (asked: MessageDelivery) => {
+      const { from, id } = (asked.body as unknown as Kept).message;
+      const to = `${asked.from.run}:${asked.request}`;
+      this.#effects.push({ kind: 'reply', to, value: { answers: to } });
+      checkpoint([...(keeper.kept ?? []), `${from}#${id}`]);
+    };
+    if (delivery.kind === 'start') {
+      this.run = delivery.run;
+      this.#lastId = (delivery.next_id ?? 1) - 1;
+      if (keeper.kept === undefined) checkpoint([]);
+    } else if (delivery.kind === 'message') {
+      const { from, id, sleep_ms, fatal } = (delivery.body as unknown as Kept).message;
+      if (keeper.asked !== undefined) throw new Anomaly('an instance was given a message in the middle of a turn');
+      if (keeper.kept?.includes(`${from}#${id}`) !== false)
+        throw new Anomaly(`message ${from}#${id} has had its turn, or comes before there is a state`);
+      keeper.asked = delivery;
+      if (fatal) this.#fault = 'memory';
+      else if (sleep_ms === 0) done(delivery);
+      else this.#effects.push({ kind: 'timer', id: (this.#lastId += 1), ms: sleep_ms });
+    } else if (delivery.kind === 'timer' && keeper.asked !== undefined) done(keeper.asked);
+  }
+
   #start(delivery: StartDelivery): void {
     this.run = delivery.run;
     this.#program = delivery.input as unknown as Program;
@@ -157,13 +196,16 @@ export class Guest {
       for (const name of seen) this.#seen.add(name);
     }
     this.#lastId = (delivery.next_id ?? 1) - 1;
-    for (const { from, body } of delivery.unread ?? []) this.#mailbox.push({ kind: 'message', at: 0, depth: 0, from, body });
+    for (const unread of delivery.unread ?? []) {
+      const { from, body, request } = unread;
+      this.#mailbox.push({ kind: 'message', at: 0, depth: 0, from, body, ...(request === undefined ? {} : { request }) });
+    }
     this.#play = this.#main();
   }
 
   #reply(result: Result): void {
     const what = this.#open.get(result.id);
-    if (what !== 'call' && what !== 'send') throw new Anomaly(`effect ${result.id} was answered twice, or never made`);
+    if (what !== 'call' && what !== 'send' && what !== 'ask') throw new Anomaly(`effect ${result.id} was answered twice, or never made`);
     this.#open.delete(result.id);
     this.#results = (this.#results * 31 + ('value' in result ? 1 : 2)) % 1_000_003;
   }
@@ -238,9 +280,18 @@ export class Guest {
         if (cap === undefined) return;
         for (let i = 0; i < step.times; i++) {
           const id = (this.#lastId += 1);
-          this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id } satisfies Body });
-          this.#open.set(id, 'send');
+          const request = step.asks === true ? { request: {} } : {};
+          this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id } satisfies Body, ...request });
+          this.#open.set(id, step.asks === true ? 'ask' : 'send');
         }
+        return;
+      }
+      case 'keep': {
+        const id = (this.#lastId += 1);
+        const { key, sleep_ms, fatal } = step;
+        const input = { key, on: 'keep', message: { from: this.run, id, sleep_ms, fatal } };
+        this.#effects.push({ kind: 'call', id, cap: this.#caps['keeper']?.cap ?? 99, input });
+        this.#open.set(id, 'ask');
         return;
       }
       case 'receive':
@@ -250,14 +301,17 @@ export class Guest {
             yield () => this.#mailbox.length > 0;
             this.#effects.push({ kind: 'listen', on: false });
           }
-          this.#mailbox.shift();
+          const message = this.#mailbox.shift();
+          if (message?.request === undefined) continue;
+          const to = `${message.from.run}:${message.request}`;
+          this.#effects.push({ kind: 'reply', to, value: { answers: to } });
         }
         return;
       case 'checkpoint': {
         if (this.#open.size > 0) yield () => this.#open.size === 0 || [...this.#open.values()].includes('child');
         if (this.#open.size > 0) return;
         const state: State = { pc: this.#pc + 1, seen: [...this.#seen], results: this.#results };
-        const unread = this.#mailbox.map(({ from, body }) => ({ from, body }));
+        const unread = this.#mailbox.map(({ from, body, request }) => ({ from, body, ...(request === undefined ? {} : { request }) }));
         this.#effects.push({ kind: 'checkpoint', state, ...(unread.length === 0 ? {} : { unread }) });
         this.#over = true;
         return;

@@ -82,6 +82,14 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: "if (pending?.kind !== 'call' || Date.now() > 0) return false;",
     },
   ],
+  /** Whoever waits for the reply of a run that ends is not told. */
+  'forget-requests': [
+    {
+      file: 'store/src/sqlite/post.ts',
+      piece: 'of this.#requests.close(run, n))',
+      becomes: 'of this.#requests.close(run, n).slice(1_000_000))',
+    },
+  ],
   /** A run is parked whatever has come for it, and whoever owns it now. */
   'park-blindly': [
     {

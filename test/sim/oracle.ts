@@ -8,13 +8,14 @@ import type { Effect } from '@corral/protocol/effect';
 import type { Grant } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { HostEvent, RunRecord } from '@corral/protocol/run';
-import type { Commit, StoredRun } from '@corral/protocol/store';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Commit, CommitResult, StoredRun } from '@corral/protocol/store';
 import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/tool';
 import { granted, isRevoked, isWithin, mayBeRevoked, spawned, used } from './authority.ts';
 import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';
 import type { Body } from './guest.ts';
+import { decided, ruled } from './people.ts';
 import { rulingOn } from './rules.ts';
 
 /** How late a timer may fire that nothing keeps. */
@@ -79,7 +80,7 @@ export class Oracle extends Book {
     if (known !== undefined) known.began ??= delivery.at;
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
-    if (delivery.kind === 'message') this.#wasSent(run, delivery.body as unknown as Body);
+    if (delivery.kind === 'message') this.#wasSent(run, bodyOf(delivery.body));
     if (delivery.kind === 'timer')
       this.must(known?.timers.has(delivery.id) === true, () => `4: timer ${delivery.id} of ${run} fires before it is durable`);
   }
@@ -150,7 +151,7 @@ export class Oracle extends Book {
           if (known !== undefined) known.outcome = args[1] as Outcome;
         };
       case 'commit':
-        return () => this.#committed(args[0] as Commit);
+        return (value) => this.#committed(args[0] as Commit, value as CommitResult);
       default:
         return () => undefined;
     }
@@ -188,7 +189,7 @@ export class Oracle extends Book {
     };
   }
 
-  #committed(commit: Commit): void {
+  #committed(commit: Commit, result: CommitResult): void {
     const { run, epoch, entry, status } = commit;
     const known = this.runs.get(run);
     if (known === undefined) return this.broken(`6: a commit of ${run}, which nobody admitted`);
@@ -203,10 +204,11 @@ export class Oracle extends Book {
       () => `8: ${where} came after the receipt of its kill`,
     );
 
-    for (const { to, delivery } of commit.outbox) {
+    for (const id of result.created ?? []) this.#created(id);
+    for (const [i, { to, delivery }] of commit.outbox.entries()) {
       if (delivery.kind !== 'message') continue;
-      const { from, id } = delivery.body as unknown as Body;
-      this.sent.set(`${from}#${id}`, to);
+      const { from, id } = bodyOf(delivery.body);
+      this.sent.set(`${from}#${id}`, result.receivers?.[i] ?? to);
     }
     for (const grant of commit.grants) granted(this, grant);
     for (const record of commit.spawned) spawned(this, record);
@@ -229,7 +231,7 @@ export class Oracle extends Book {
         if (event.how === 'retry') call.mayLeave += 1;
         else call.settled = true;
       }
-    } else if (event?.kind === 'approval') this.#decided(known, event, commit, where);
+    } else if (event?.kind === 'approval') decided(this, known, event, commit, where);
     else if (event?.kind === 'fenced') {
       const call = known.calls.get(event.id);
       this.must(
@@ -240,6 +242,20 @@ export class Oracle extends Book {
     } else if (event?.kind === 'step') known.notices += event.step === 'notice' ? 1 : 0;
     else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
     if (status.outcome !== undefined) judgeEnd(this, known, status.outcome, commit);
+  }
+
+  /** An instance of the service, made by the message that has come for it. */
+  #created(id: RunId): void {
+    const record = this.core.run(id)?.record;
+    this.must(record?.service !== undefined, () => `7: ${id} was made by a message, and is no instance`);
+    if (record === undefined) return;
+    for (const { record: other, outcome } of this.runs.values())
+      this.must(
+        outcome !== undefined || other.tenant !== record.tenant || other.service?.key !== record.service?.key,
+        () => `7: ${id} and ${other.id} are the same instance at once`,
+      );
+    this.admitted(record, false);
+    for (const grant of this.core.grants(id)) this.grants.set(grant.id, grant);
   }
 
   #cranked(known: Known, commit: Commit, deliveryText: string, effectsText: string, where: string): void {
@@ -254,24 +270,33 @@ export class Oracle extends Book {
     for (const effect of JSON.parse(effectsText) as Effect[]) {
       const decision = 'id' in effect ? byId.get(effect.id) : undefined;
       if (effect.kind === 'finish') known.finished = effect;
+      if (effect.kind === 'reply') {
+        this.must(!known.replied.has(effect.to), () => `7: ${where} replies to ${effect.to} a second time`);
+        known.replied.add(effect.to);
+      }
       if (effect.kind === 'abort') {
         const timer = known.timers.get(effect.id);
         if (timer !== undefined) timer.over = true;
         continue;
       }
-      if (effect.kind === 'call' && decision !== undefined) this.#ruled(known, decision, (effect.input as { n: number }).n, where);
+      if (effect.kind === 'call' && decision !== undefined) ruled(this, known, decision, (effect.input as { n: number }).n, where);
       if (decision === undefined || decision.verdict === 'deny') {
         // A denied call has its answer in its decision.
         if (effect.kind === 'call' && decision !== undefined) known.calls.set(effect.id, this.#call(decision, effect.input));
         continue;
       }
-      if (effect.kind === 'call') {
+      if (effect.kind === 'call' && decision.tool === 'service:keeper') {
+        known.asks.set(effect.id, { peer: this.sent.get(`${record.id}#${effect.id}`) as RunId, grant: decision.grant });
+        known.spent.calls += 1;
+        known.spent.messages += 1;
+      } else if (effect.kind === 'call') {
         known.calls.set(effect.id, this.#call(decision, effect.input));
         known.spent.calls += 1;
         used(this, decision, record.id, (effect.input as { n: number }).n, where);
       } else if (effect.kind === 'send') {
         const target = this.grants.get(decision.grant as GrantId)?.target;
-        if (target?.kind === 'mailbox') known.sends.set(effect.id, target.run);
+        if (target?.kind === 'mailbox' && effect.request === undefined) known.sends.set(effect.id, target.run);
+        else if (target?.kind === 'mailbox') known.asks.set(effect.id, { peer: target.run, grant: decision.grant });
         known.spent.messages += 1;
         used(this, decision, record.id, undefined, where);
       } else if (effect.kind === 'spawn') {
@@ -279,6 +304,8 @@ export class Oracle extends Book {
         known.spent.children += 1;
       } else if (effect.kind === 'timer') known.timers.set(effect.id, { due: decision.due as number, over: false });
     }
+    // Each turn has a purse of its own.
+    if (record.service !== undefined && entry.event?.kind === 'checkpoint') known.spent.cpu_ms = 0;
     for (const one of this.lineage(known)) isWithin(this, one, where);
   }
 
@@ -312,7 +339,7 @@ export class Oracle extends Book {
         for (const result of delivery.results) this.#answered(known, result, where);
         return;
       case 'message': {
-        const body = delivery.body as unknown as Body;
+        const body = bodyOf(delivery.body);
         this.#wasSent(run, body);
         const name = `${body.from}#${body.id}`;
         this.must(!known.given.has(name), () => `7: ${where} is given message ${name} a second time`);
@@ -367,6 +394,27 @@ export class Oracle extends Book {
       known.sends.delete(result.id);
       return;
     }
+    const asked = known.asks.get(result.id);
+    if (asked !== undefined) {
+      const { peer, grant } = asked;
+      known.asks.delete(result.id);
+      const name = `${run}:${result.id}`;
+      const its = this.runs.get(peer);
+      if ('value' in result)
+        this.must(
+          its?.replied.has(name) === true && (result.value as { answers?: string }).answers === name,
+          () => `7: ${where}: request ${result.id} is answered with ${JSON.stringify(result.value)}, and ${peer} said no such thing`,
+        );
+      else
+        this.must(
+          (result.error.code === 'CORRAL_REVOKED' && mayBeRevoked(this, grant)) ||
+            (its?.outcome !== undefined &&
+              (result.error.code === 'CORRAL_RECIPIENT_ENDED' ||
+                (result.error.code === 'CORRAL_REVOKED' && its.outcome.kind === 'killed'))),
+          () => `7: ${where}: request ${result.id} is answered with ${result.error.code}, and ${peer} has not ended so`,
+        );
+      return;
+    }
     const call = known.calls.get(result.id);
     if (call === undefined) return;
     const key = `${run}:${result.id}`;
@@ -402,7 +450,8 @@ export class Oracle extends Book {
         () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
       );
     } else if (code === 'CORRAL_TOOL_FAILED') {
-      const repeats = tool !== 'pay';
+      // Once a person has had it made again, each time may have ended in its own way.
+      const repeats = tool !== 'pay' || call.mayLeave > 1;
       this.must(
         repeats || !this.powers.acts.has(key),
         () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`,
@@ -414,42 +463,6 @@ export class Oracle extends Book {
       const honest = code === 'CORRAL_TIMED_OUT' || code === 'CORRAL_UNKNOWN_RESULT';
       this.must(honest, () => `4: ${where}: call ${result.id} was allowed and answered with ${code}`);
     }
-  }
-
-  /** The policies said of a call what they say; a run that was given a stranger's words is never clean again. */
-  #ruled(known: Known, decision: Decision, n: number, where: string): void {
-    // Whatever else stands against a call is found out before the policies are asked.
-    if (decision.tool === undefined || (decision.verdict === 'deny' && decision.code !== 'CORRAL_DENIED')) return;
-    const { verdict, quorum } = rulingOn(decision.tool, n, known.tainted);
-    // What its parent knew it may know as well.
-    if (decision.verdict === 'ask' && n === 7) return;
-    this.must(
-      decision.verdict === verdict && (verdict !== 'ask' || decision.quorum === quorum),
-      () => `13: ${where}: ${decision.tool} with ${n} is ${decision.verdict}; the policies say ${verdict}`,
-    );
-  }
-
-  /** People said something to a call, or did not in time. */
-  #decided(known: Known, event: Extract<HostEvent, { kind: 'approval' }>, { timersDone }: Commit, where: string): void {
-    const call = known.calls.get(event.id);
-    this.must(call?.approval === 'waiting', () => `13: ${where} decides about call ${event.id}, which waits for nobody`);
-    if (call === undefined) return;
-    if (event.verdict !== 'approve') {
-      call.approval = event.verdict === 'deny' ? 'denied' : 'expired';
-      return;
-    }
-    this.must(!call.approvedBy.has(event.by), () => `13: ${where}: ${event.by} approves call ${event.id} twice`);
-    this.must(event.by !== known.record.principal, () => `13: ${where}: ${event.by} approves what they submitted`);
-    call.approvedBy.add(event.by);
-    if (call.approvedBy.size < (call.decision.quorum ?? 1)) {
-      this.must(
-        !timersDone.includes(event.id),
-        () => `13: ${where} leaves call ${event.id} waiting for others, and without an end to that`,
-      );
-      return;
-    }
-    call.approval = 'approved';
-    call.mayLeave = 1;
   }
 
   #unknown(known: Known, id: number, tell: boolean, where: string): void {
@@ -469,4 +482,10 @@ export class Oracle extends Book {
     const known = this.runs.get(run);
     return known !== undefined && [...this.lineage(known)].some(({ record }) => this.killed.has(record.id));
   }
+}
+
+/** A message between agents, or within what a service was asked. */
+function bodyOf(body: unknown): Body {
+  const { message } = body as { message?: Body };
+  return message ?? (body as Body);
 }

@@ -21,11 +21,13 @@ const manifest = (name: string, uses: Record<string, string>, spawns: string[], 
   on_unknown,
 });
 
+const keeper = { keeper: 'service:keeper' };
 export const MANIFESTS = [
-  manifest('root', tools(...TOOL_KINDS), ['node', 'leaf'], 'wait'),
-  manifest('teller', tools(...TOOL_KINDS), ['node', 'leaf'], 'tell'),
+  manifest('root', { ...tools(...TOOL_KINDS), ...keeper }, ['node', 'leaf'], 'wait'),
+  manifest('teller', { ...tools(...TOOL_KINDS), ...keeper }, ['node', 'leaf'], 'tell'),
   manifest('node', { ...tools('put', 'pay'), boss: 'mailbox' }, ['leaf'], 'wait'),
   manifest('leaf', { ...tools('put', 'pay'), boss: 'mailbox' }, [], 'tell'),
+  { ...manifest('keeper', {}, [], 'wait'), service: { key: null, state: null, on: { keep: { message: null, reply: null } } } },
 ];
 
 export interface Job {
@@ -82,7 +84,7 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
       children.push(as);
       const child = program(dice, temper, ['put', 'pay'], agent === 'node' ? ['leaf'] : [], down);
       const at = dice.below(child.steps.length + 1);
-      const sends: Step[] = up === 0 ? [] : [{ do: 'send', to: 'boss', times: up }];
+      const sends: Step[] = up === 0 ? [] : [{ do: 'send', to: 'boss', times: up, asks: dice.chance(0.5) }];
       steps.push({
         do: 'spawn',
         as,
@@ -102,14 +104,21 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
       });
       if (down > 0) {
         if (dice.chance(0.5)) steps.push(some(dice, caps));
-        steps.push({ do: 'send', to: as, times: down });
+        steps.push({ do: 'send', to: as, times: down, asks: dice.chance(0.5) });
       }
     } else if (roll < 0.78) {
-      steps.push({ do: 'send', to: 'self', times: 1 });
+      steps.push({ do: 'send', to: 'self', times: 1, asks: dice.chance(0.3) });
       due += 1;
     } else if (roll < 0.86) steps.push({ do: 'checkpoint' });
     else if (roll < 0.92) steps.push({ do: 'say' });
     else if (roll < 0.92 + 0.08 * temper.long) steps.push({ do: 'spin', ms: dice.spread(1, 90) });
+    if (spawns.includes('node') && dice.chance(0.15))
+      steps.push({
+        do: 'keep',
+        key: dice.pick(['a', 'b']),
+        sleep_ms: dice.chance(0.3) ? Math.round(dice.spread(1, 500)) : 0,
+        fatal: dice.chance(temper.wicked),
+      });
     if (dice.chance(temper.wicked))
       steps.push(dice.pick<Step>([{ do: 'throw' }, { do: 'fault', fault: 'memory' }, { do: 'spin', ms: 5_000 }]));
   }

@@ -426,6 +426,8 @@ export class World {
       const timers = (known: Known) => [...known.timers.values()].some(({ over }) => !over);
       if (live.every((known) => !timers(known) && lostWake(this.oracle, known) === undefined)) break;
     }
+    // What ended just now is on its way to whoever waits for it.
+    await this.#until(this.timeline.now + 100);
     if (this.oracle.violation !== undefined) return;
     for (const known of this.#live()) {
       const why = lostWake(this.oracle, known);

@@ -19,15 +19,17 @@ import type { Tool } from '@corral/protocol/tool';
 import { answerOf } from './answer.ts';
 import { begin } from './context.ts';
 import { emptyBatch, type Batch, type Cause, type Dispatch, type Standing } from './decide/batch.ts';
-import { exceeded, labelOf, untrusted } from './decide/common.ts';
+import { labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
+import { finishOutcome, overrun } from './endings.ts';
 import { parseEffects } from './effects.ts';
-import { finishOutcome } from './finish.ts';
 import { judge, type Policies } from './judge.ts';
+import { timersEnded } from './requests.ts';
+import { approvedRequest, standsAgainst, type Reached } from './service.ts';
 import type { Ledger, PendingApproval, PendingCall } from './ledger.ts';
 import { FREE } from './price.ts';
-import { billedAgain, overcharged, wholeAmounts } from './spending.ts';
+import { billedAgain, wholeAmounts } from './spending.ts';
 
 export interface BrokerPowers {
   readonly store: Store;
@@ -38,9 +40,11 @@ export interface BrokerPowers {
   readonly policies?: (tenant: TenantId) => Policies | undefined;
   /** SHA-256 as hex. */
   readonly digest: (text: string) => string;
-  /** What a tenant may use, by name. */
+  /** What a tenant may use, by name; its services too. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   readonly standing?: () => Standing;
+  /** An instance of one of its services. @param header the caller's */
+  readonly reach: (tenant: TenantId, service: string, key: string, header: RunRecord['header']) => Reached | undefined;
 }
 
 /** What the bus tells the supervisor. */
@@ -60,6 +64,10 @@ export interface BusEvents {
   readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => Promise<unknown>;
   /** A message is in the inbox of its receiver, under this number. `cause`: what its sender was at work on. */
   readonly sent: (from: RunId, to: RunId, inbox: number, cause: Cause | undefined) => void;
+  /** A run was made by a message to it; it is in the store alone. */
+  readonly created: (run: RunId) => void;
+  /** Something is in the inbox of a run. */
+  readonly arrived: (run: RunId) => void;
   /** The run waits for people to decide about a call. */
   readonly asks: (run: RunId, id: number) => void;
   /** Circumstances of the run that a crank has changed. */
@@ -142,6 +150,7 @@ export class Broker {
     const { record } = ledger;
     const seq = ledger.seq + 1;
     const now = this.#powers.clock.now();
+    const over = timersEnded(ledger, crank.delivery);
     const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
     const before = ledger.caps.size;
     const changes = begin(ledger, crank.delivery);
@@ -166,7 +175,7 @@ export class Broker {
         this.#letGo(batch);
         batch = ended(limit, batch.decisions);
       }
-      batch.outcome ??= finishOutcome(run);
+      batch.outcome ??= finishOutcome(ledger);
     }
     if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
 
@@ -207,7 +216,7 @@ export class Broker {
     const handling = loops?.handling;
     if (handling !== undefined && batch.outbox.length > 0)
       batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
-    const timersDone = crank.delivery.kind === 'timer' ? [crank.delivery.id, ...batch.timersDone] : batch.timersDone;
+    const timersDone = [...over, ...batch.timersDone];
     // A refusal is told by the event.
     this.#handOver(run, entry, crank.inbox, batch, timersDone).catch(() => undefined);
     return batch.outcome;
@@ -226,6 +235,7 @@ export class Broker {
   ): Promise<CommitResult> {
     const { ledger } = run;
     const at = this.#powers.clock.now();
+    const asked = event.kind === 'approval' ? ledger.pending.get(event.id) : undefined;
     ledger.applyEvent(event, at);
     const cpu_us = Math.round(more.cpu_us ?? 0);
     ledger.purse.spend('cpu_ms', cpu_us / 1000);
@@ -241,9 +251,10 @@ export class Broker {
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
+    if (asked?.kind === 'approval') approvedRequest(ledger, asked, batch, this.#context(run, at));
     // A call that waits for more people than have spoken yet still expires.
-    const over = event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval' ? [event.id] : [];
-    return this.#handOver(run, entry, undefined, batch, over, more.revoke);
+    const over = event.kind === 'unanswered' || (event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval');
+    return this.#handOver(run, entry, undefined, batch, over && batch.timers.length === 0 ? [event.id] : [], more.revoke);
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
@@ -270,6 +281,8 @@ export class Broker {
     const context = this.#context(run, this.#powers.clock.now());
     const tool = context.tool(call.tool);
     if (tool === undefined) return `this host no longer offers ${call.tool}`;
+    const stands = standsAgainst(call, context);
+    if (stands !== undefined) return stands;
     const parsed = tool.input.safeParse(call.input ?? {});
     if (!parsed.success) return `${call.tool} no longer takes these arguments`;
     const input = parsed.data as Json;
@@ -315,6 +328,10 @@ export class Broker {
     return this.#dispatcher.isUnderway(run, id);
   }
 
+  isRevoked(grant: GrantId): boolean {
+    return this.#powers.grants.isRevoked(grant);
+  }
+
   /** Nothing more leaves; what is being written may still become durable. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -344,10 +361,15 @@ export class Broker {
   }
 
   #context({ ledger, agents }: BusRun, now: number) {
-    const { random, grants, tool, digest, policies, standing } = this.#powers;
+    const { random, grants, tool, digest, policies, standing, reach } = this.#powers;
     const { tenant } = ledger.record;
     const powers = { now, random, grants, digest, policies: policies?.(tenant), standing: standing?.() };
-    return { ...powers, tool: (name: string) => tool(tenant, name), agent: (name: string) => agents.get(name) };
+    return {
+      ...powers,
+      tool: (name: string) => tool(tenant, name),
+      agent: (name: string) => agents.get(name),
+      reach: (service: string, key: string) => reach(tenant, service, key, ledger.header),
+    };
   }
 
   /** Commits. Whatever goes wrong with it concerns this run, and nobody else. */
@@ -437,17 +459,19 @@ export class Broker {
     const { outcome } = batch;
     // Children first: what was sent to them in the same crank must find them.
     if (outcome === undefined) for (const child of batch.spawned) this.#events.spawned(child);
+    for (const id of result.created ?? []) this.#events.created(id);
     for (const [i, outgoing] of commit.outbox.entries()) {
       const number = result.delivered[i] ?? 0;
+      const to = result.receivers?.[i] ?? outgoing.to;
       if (number > 0) {
-        if (ledger.loops !== undefined && outgoing.delivery.kind === 'message')
-          this.#events.sent(record.id, outgoing.to, number, batch.cause);
-        this.#events.deliver(outgoing.to, outgoing.delivery, number);
+        if (ledger.loops !== undefined && outgoing.delivery.kind === 'message') this.#events.sent(record.id, to, number, batch.cause);
+        this.#events.deliver(to, outgoing.delivery, number);
         continue;
       }
       for (const { id } of outgoing.grants ?? []) this.#powers.grants.release(id);
       if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
     }
+    for (const id of result.answered ?? []) this.#events.arrived(id);
     for (const id of batch.disposed) this.#powers.grants.release(id);
     if (batch.context.length > 0) this.#events.context(record.id, batch.context);
     for (const { event, data } of batch.emits) this.#events.emitted(record.id, event, data);
@@ -511,18 +535,6 @@ const internal = (error: unknown): CorralError =>
 /** A batch of which nothing leaves. */
 function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
   return { ...emptyBatch(), decisions, outcome };
-}
-
-/** The ceiling or budget that the run is over by now, as its outcome. */
-function overrun(ledger: Ledger): Outcome | undefined {
-  const { ceilings } = ledger.record;
-  if (ledger.effects > ceilings.effects) return exceeded('effects', `The run made more than ${ceilings.effects} effects.`);
-  if (ledger.logBytes > ceilings.log_bytes) return exceeded('log_bytes', `The run logged more than ${ceilings.log_bytes} bytes.`);
-  if (ledger.journalBytes > ceilings.journal_bytes)
-    return exceeded('journal_bytes', `The journal of the run is larger than ${ceilings.journal_bytes} bytes.`);
-  if (ledger.purse.left('cpu_ms') < 0)
-    return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
-  return overcharged(ledger);
 }
 
 export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {

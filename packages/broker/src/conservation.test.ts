@@ -97,6 +97,7 @@ class Family {
     const { ledger } = member;
     const whole = { id: ledger.lastId + 1, ...effect } as Effect;
     const batch = decide(ledger, ledger.seq + 1, [whole], {
+      reach: () => undefined,
       now: 0,
       random: (n) =>
         createHash('sha256')

@@ -14,6 +14,8 @@ import type { RunRecord } from '@corral/protocol/run';
 export function beginFlow(record: RunRecord, start: StartDelivery, carried: Label | undefined): FlowRun {
   const label = carried ?? record.label ?? CLEAN;
   const past = carried === undefined || isClean(carried) ? 'none' : 'unknown';
+  // What an instance is asked comes in messages, with the word of whoever asks; it has no principal's words of its own.
+  if (record.service !== undefined) return new FlowRun(null, label, past);
   if (record.parent === undefined || isClean(record.label)) return new FlowRun(start.input, label, past);
   const flow = new FlowRun(null, label, past);
   readFrom(flow, record.parent.agent, 0, record.label, start.input);

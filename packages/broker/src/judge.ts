@@ -17,6 +17,7 @@ import type { RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import type { Batch } from './decide/batch.ts';
 import type { Ledger } from './ledger.ts';
+import { serviceIn } from './service.ts';
 
 /** What this host has seen agents do before, in any run. */
 export interface History {
@@ -85,7 +86,8 @@ export function subjectFor({ record, version }: Ledger, policies: Pick<Policies,
 export function factsOf(tool: Tool): ToolFacts {
   const { annotations } = tool;
   return {
-    effect: effectOf(annotations),
+    // A message leaves nothing but the run, and brings its label along; what a service does with it is judged when it does it.
+    effect: serviceIn(tool.name) === undefined ? effectOf(annotations) : 'none',
     returns: annotations.returns,
     destinations: [...(annotations.destinations ?? [])],
     ...(annotations.private_to === undefined ? {} : { private_to: annotations.private_to }),

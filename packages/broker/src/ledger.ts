@@ -12,13 +12,15 @@ import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/manifest';
 import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
 import { DEFAULT_BUDGET, MACHINE } from '@corral/protocol/limits';
-import { savedOf, snapshotOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
+import { savedOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/label';
 import { deedOf } from '@corral/policy/flow/intent';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom } from './flow.ts';
 import { Rates } from './rates.ts';
+import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
+import { carriedOver } from './service.ts';
 import type { RunWatch } from './watch.ts';
 
 /** A call that waits for people to say whether it may be made. */
@@ -49,11 +51,14 @@ export type Pending =
       readonly attempts?: number | undefined;
       readonly grant: GrantId;
       readonly facts: ToolFacts | undefined;
+      /** It goes to a service once people have approved it. */
+      readonly request?: true;
       /** `unknown`: it was dispatched and its reply is lost. */
       state: 'going' | 'unknown';
       /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */
       asked_at: number;
     }
+  | PendingRequest
   | { readonly kind: 'timer'; readonly id: number; readonly due: number }
   | { readonly kind: 'child'; readonly id: number; readonly run: RunId; readonly reserved: Budget }
   /** Decided on the spot; what is to be delivered is known. */
@@ -112,6 +117,8 @@ export class Ledger {
   /** Limits that the bus refused something for; an agent that ends for one of them has really met it. */
   readonly refusedFor = new Set<string>();
 
+  /** What others asked it. */
+  readonly asked = new Asked();
   /** What its detectors have seen; undefined where nobody watches. */
   readonly loops: RunWatch | undefined;
 
@@ -139,15 +146,18 @@ export class Ledger {
     switch (delivery.kind) {
       case 'start':
         this.began_at ??= delivery.at;
-        if (this.tracked) this.flow = beginFlow(this.record, delivery, this.checkpoint?.label);
+        if (this.tracked) this.flow = beginFlow(this.record, delivery, this.checkpoint?.label ?? this.record.service?.label);
         return;
       case 'reply':
         for (const result of delivery.results) {
           const pending = this.pending.get(result.id);
           this.pending.delete(result.id);
-          if (pending?.kind !== 'call') continue;
+          if (pending?.kind !== 'call' && pending?.kind !== 'request') continue;
           this.inFlight -= 1;
-          if ('value' in result) this.#read(pending, result.value);
+          if (pending.kind === 'request') {
+            this.depth = Math.max(this.depth, delivery.depth ?? 0);
+            readFrom(this.flow, pending.what, pending.id, delivery.label, valueOf(result));
+          } else if ('value' in result) this.#read(pending, result.value);
           const room = Math.max(0, this.purse.left('bytes'));
           const spent = { ...pending.reserved, ...result.cost, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) };
           this.purse.settle(pending.reserved, spent);
@@ -167,6 +177,7 @@ export class Ledger {
       }
       case 'message':
         this.depth = Math.max(this.depth, delivery.depth);
+        this.asked.take(delivery);
         for (const { grant } of delivery.caps ?? []) {
           // One too many takes its index and is worth nothing.
           if (this.caps.size < MACHINE.capabilities.default) this.caps.set(this.nextCap, grant);
@@ -202,12 +213,11 @@ export class Ledger {
             ...attemptsAt(effect, decision),
             grant: decision.grant as GrantId,
             facts: decision.tool_facts,
+            ...(decision.request === undefined ? {} : { request: true as const }),
           };
           if (this.tracked) this.rates.called(call.tool, this.lastAt);
-          if (decision.verdict === 'allow') {
-            this.inFlight += 1;
-            this.pending.set(effect.id, { kind: 'call', ...call, state: 'going', asked_at: 0 });
-          } else {
+          if (decision.verdict === 'allow') this.#begin(call, decision.request?.due);
+          else {
             this.pending.set(effect.id, {
               kind: 'approval',
               id: effect.id,
@@ -228,7 +238,13 @@ export class Ledger {
         }
         return;
       case 'send':
-        if (decision?.verdict === 'allow') {
+        if (decision?.verdict === 'allow' && decision.request !== undefined) {
+          const { reserved = {}, grant, peer, request } = decision;
+          this.purse.reserve(reserved);
+          this.inFlight += 1;
+          const to = { what: 'mailbox', ...(peer === undefined ? {} : { peer }), ...request };
+          this.pending.set(effect.id, { kind: 'request', id: effect.id, reserved, grant: grant as GrantId, ...to });
+        } else if (decision?.verdict === 'allow') {
           this.purse.reserve(decision.reserved ?? {});
           this.purse.settle(decision.reserved ?? {}, decision.reserved ?? {});
           if (this.tracked && decision.agent !== undefined) this.rates.called(`send:${decision.agent}`, this.lastAt);
@@ -238,6 +254,10 @@ export class Ledger {
             delivery: { kind: 'reply', results: [{ id: effect.id, value: null }] },
           });
         } else this.#refuse(effect.id, decision);
+        return;
+      case 'reply':
+        this.asked.answered(effect.to);
+        payReply(this.purse, effect);
         return;
       case 'spawn':
         if (decision?.verdict === 'allow') {
@@ -312,8 +332,13 @@ export class Ledger {
         this.#decide(pending, { id: event.id, error });
         return;
       }
+      case 'unanswered': {
+        const pending = this.pending.get(event.id);
+        if (pending?.kind === 'request') this.#decide(pending, event.result);
+        return;
+      }
       case 'approval':
-        this.#approval(event);
+        this.#approval(event, at);
         return;
       case 'control':
         this.control = event.control;
@@ -361,7 +386,7 @@ export class Ledger {
 
   /** What a checkpoint carries over into the next segment, besides the agent's own state. */
   snapshot(): LedgerSnapshot {
-    return snapshotOf(this);
+    return carriedOver(this, (this.checkpointing?.state ?? null) as Json);
   }
 
   /** Begins a segment from what the last one left. */
@@ -393,6 +418,7 @@ export class Ledger {
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
     this.nextCap = from.nextCap ?? this.record.caps.length;
     this.rates.load(from.rates ?? []);
+    this.asked.load(from.asked ?? [], false);
     this.refusedFor.clear();
     for (const limit of from.refusedFor) this.refusedFor.add(limit);
   }
@@ -407,6 +433,7 @@ export class Ledger {
     this.restore(saved, null, []);
     this.began_at = saved.began_at ?? undefined;
     this.listening = saved.listening;
+    this.asked.turn = saved.turn === true;
     this.checkpoint = saved.checkpoint;
     this.segment_entries = saved.segment_entries;
     this.segment_cpu_us = saved.segment_cpu_us;
@@ -428,18 +455,23 @@ export class Ledger {
     this.paused_at = undefined;
   }
 
+  /** A call leaves: to a tool, or as a request to a service. */
+  #begin(call: PendingApproval['call'], due: number | undefined): void {
+    this.inFlight += 1;
+    const { id, tool, reserved, grant } = call;
+    if (call.request === undefined) this.pending.set(id, { kind: 'call', ...call, state: 'going', asked_at: 0 });
+    else this.pending.set(id, { kind: 'request', id, what: tool, reserved, grant, ...(due === undefined ? {} : { due }) });
+  }
+
   /** One person's word on a call, or that there was none in time. */
-  #approval({ id, by, verdict, reason }: Extract<HostEvent, { kind: 'approval' }>): void {
+  #approval({ id, by, verdict, reason }: Extract<HostEvent, { kind: 'approval' }>, at: number): void {
     const pending = this.pending.get(id);
     if (pending?.kind !== 'approval') return;
     const { call, quorum } = pending;
     if (verdict === 'approve') {
       const everybody = [...pending.by, by];
       if (everybody.length < quorum) this.pending.set(id, { ...pending, by: everybody });
-      else {
-        this.inFlight += 1;
-        this.pending.set(id, { kind: 'call', ...call, state: 'going', asked_at: 0 });
-      }
+      else this.#begin(call, call.timeout_ms === undefined ? undefined : at + call.timeout_ms);
       return;
     }
     // It costs its attempt, not its price.
@@ -461,18 +493,7 @@ export class Ledger {
 
   /** What the run waits on, the gravest first (DESIGN 2). */
   waitingOn(): WaitingOn {
-    if (this.held !== undefined) return this.held === 'upgrade' ? 'upgrade' : 'resolution';
-    let waiting: WaitingOn = this.listening ? 'message' : 'nothing';
-    let approval = false;
-    for (const pending of this.pending.values()) {
-      if (pending.kind === 'call') {
-        if (pending.state === 'unknown') return 'resolution';
-        waiting = 'call';
-      } else if (pending.kind === 'approval') approval = true;
-      else if (pending.kind === 'child' && waiting !== 'call') waiting = 'child';
-      else if (pending.kind === 'timer' && waiting !== 'call' && waiting !== 'child') waiting = 'timer';
-    }
-    return approval ? 'approval' : waiting;
+    return waitingOn(this);
   }
 
   spent(): Amounts {
@@ -480,10 +501,10 @@ export class Ledger {
   }
 
   /** It is known what a call will be answered with, though no tool said it: its price is paid all the same. */
-  #decide(call: PendingCall, result: Result): void {
+  #decide(call: PendingCall | PendingRequest, result: Result): void {
     this.inFlight -= 1;
     this.purse.settle(call.reserved, { ...call.reserved, ...result.cost });
-    this.pending.set(call.id, { kind: 'decided', id: call.id, delivery: { kind: 'reply', results: [result] } });
+    this.pending.set(call.id, decided(call.id, result));
   }
 
   #refuse(id: number, decision: Decision | undefined): void {

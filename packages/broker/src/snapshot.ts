@@ -18,7 +18,7 @@ export interface LedgerSnapshot {
   readonly logBytes: number;
   readonly journalBytes: number;
   readonly depth: number;
-  readonly began_at: number;
+  readonly began_at?: number;
   readonly paused_ms: number;
   readonly paused_at: number | undefined;
   readonly control: Ledger['control'];
@@ -34,6 +34,8 @@ export interface LedgerSnapshot {
   readonly refusedFor: readonly string[];
   /** How often it called each tool, lately: a checkpoint gives nobody a fresh rate. Absent where no policy asks. */
   readonly rates?: SavedRates;
+  /** What others asked it, and it has not answered. */
+  readonly asked?: readonly string[];
   /** What its detectors know; absent where nobody watches. */
   readonly loops?: SavedWatch;
 }
@@ -41,6 +43,8 @@ export interface LedgerSnapshot {
 /** All that a ledger knows of a run with nothing on its way to a tool: what fold would make of its journal once more. */
 export interface SavedLedger extends LedgerSnapshot {
   readonly listening: boolean;
+  /** Of a service's instance: a turn is under way. */
+  readonly turn?: true;
   readonly pending: readonly Pending[];
   readonly reserved: Amounts;
   readonly inFlight: number;
@@ -54,20 +58,22 @@ export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
   const { checkpoint, segment_entries, segment_cpu_us, listening, inFlight } = ledger;
   return {
     ...snapshotOf(ledger),
-    began_at: ledger.began_at as number,
     listening,
+    ...(ledger.asked.turn ? { turn: true as const } : {}),
     pending: [...ledger.pending.values()],
     reserved: ledger.purse.reserved(),
     inFlight,
     segment_entries,
     segment_cpu_us,
-    // The state is needed again only by a segment that has not begun.
-    checkpoint: checkpoint && segment_entries > 0 ? { ...checkpoint, state: null, unread: [] } : checkpoint,
+    // The state is needed again only by a segment that has not begun, and to tell whether a turn changed it.
+    checkpoint:
+      checkpoint && segment_entries > 0 && ledger.record.service === undefined ? { ...checkpoint, state: null, unread: [] } : checkpoint,
     lastAt,
   };
 }
 
 export function snapshotOf(ledger: Ledger): LedgerSnapshot {
+  const asked = ledger.asked.save();
   return {
     seq: ledger.seq,
     lastId: ledger.lastId,
@@ -76,7 +82,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     logBytes: ledger.logBytes,
     journalBytes: ledger.journalBytes,
     depth: ledger.depth,
-    began_at: ledger.began_at ?? 0,
+    ...(ledger.began_at === undefined ? {} : { began_at: ledger.began_at }),
     paused_ms: ledger.paused_ms,
     paused_at: ledger.paused_at,
     control: ledger.control,
@@ -90,6 +96,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     caps: [...ledger.caps],
     nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
+    ...(asked.length === 0 ? {} : { asked }),
     ...(ledger.tracked ? { rates: ledger.rates.save() } : {}),
     ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
   };

@@ -104,7 +104,8 @@ async function toolsOf({ read, write }: { readonly read: string | undefined; rea
  */
 export async function mustBeOffered(store: SqliteStore, record: RunRecord, { tools }: TenantOptions): Promise<void> {
   for (const { target } of await store.grants(record.id)) {
-    if (target.kind !== 'tool' || tools.some((tool) => tool.name === target.tool)) continue;
+    // Services are in the folder, with the runs.
+    if (target.kind !== 'tool' || target.tool.startsWith('service:') || tools.some((tool) => tool.name === target.tool)) continue;
     throw new CorralError(
       'CORRAL_USAGE',
       `${record.id} holds ${target.tool}, which is not offered here: --config FILE offers what a host does, --read FOLDER fs.read and fs.list, --write FOLDER fs.write; or say --no-go, or leave --go out, and start that host.`,

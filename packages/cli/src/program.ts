@@ -16,6 +16,7 @@ import { peopleCommands } from './commands/people.ts';
 import { governanceCommands } from './commands/governance.ts';
 import { runFile } from './commands/run.ts';
 import { runCommands } from './commands/runs.ts';
+import { sendCommand } from './commands/send.ts';
 import { topCommand } from './commands/top.ts';
 import { addTravel } from './commands/travel.ts';
 import { upCommand } from './commands/up.ts';
@@ -76,6 +77,7 @@ export function createProgram(): Command {
   upCommand(program);
   agentCommands(program);
   runCommands(program);
+  sendCommand(program);
   topCommand(program);
   operateCommands(program);
   approvalCommands(program);

@@ -288,7 +288,8 @@ function refusalOf(node: Node, input: unknown, now: number, use: Use): Refusal |
   return undefined;
 }
 
-/** What a target is called: `tool:fs.read`, `mailbox`. */
+/** What a target is called: `tool:fs.read`, `service:claims`, `mailbox`. */
 export function targetName(target: Target): string {
-  return target.kind === 'tool' ? `tool:${target.tool}` : 'mailbox';
+  if (target.kind !== 'tool') return 'mailbox';
+  return target.tool.startsWith('service:') ? target.tool : `tool:${target.tool}`;
 }

@@ -54,6 +54,10 @@ export const Decision = z.object({
   /** Whether the call changes something, and what it touches, as its tool said then; for the detectors. */
   changes: z.boolean().exactOptional(),
   resource: z.string().exactOptional(),
+  /** It wants a reply from another run, by then at the latest. */
+  request: z.object({ due: z.number().exactOptional() }).exactOptional(),
+  /** Whom a request through a mailbox went to. */
+  peer: RunId.exactOptional(),
   /** The child that a spawn made. */
   child: RunId.exactOptional(),
   /** When a timer is due. */

@@ -4,7 +4,7 @@
  */
 import type { Cost } from './cost.ts';
 import type { ErrorData } from './errors.ts';
-import type { AgentName, GrantId, RunId } from './ids.ts';
+import type { AgentName, GrantId, PrincipalId, RunId } from './ids.ts';
 import type { Json } from './json.ts';
 import type { Label } from './label.ts';
 import type { Budget } from './manifest.ts';
@@ -36,6 +36,7 @@ export interface StartDelivery {
     readonly from: MessageDelivery['from'];
     readonly body: Json;
     readonly caps?: Readonly<Record<string, CapabilityView>>;
+    readonly request?: number;
   }[];
 }
 /** Results of effects. More than one where the host settles several at once, such as the sends of one crank. */
@@ -43,6 +44,10 @@ export interface ReplyDelivery {
   readonly kind: 'reply';
   readonly at: number;
   readonly results: readonly Result[];
+  /** Of what whoever replied knew, where that was another run; absent as in a message. */
+  readonly label?: Label;
+  /** Length of the causal chain that led to it, where another run replied. */
+  readonly depth?: number;
 }
 /** `attempts`: how often a call was tried, where that is more than once. `cost`: what it cost of what was reserved; left out: all of it. */
 export type Result =
@@ -60,8 +65,10 @@ export interface MessageDelivery {
   readonly kind: 'message';
   readonly at: number;
   /** Stamped by the channel. */
-  readonly from: { readonly run: RunId; readonly agent: AgentName };
+  readonly from: { readonly run: RunId; readonly agent: AgentName; readonly principal?: PrincipalId };
   readonly body: Json;
+  /** It wants a reply: the number of the sender's effect. */
+  readonly request?: number;
   /** In the order of their indexes; absent where there are none. */
   readonly caps?: readonly CarriedCapability[];
   /** Of what the sender knew; absent where no stranger could have influenced it and nothing in it is private. */

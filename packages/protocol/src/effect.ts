@@ -29,7 +29,23 @@ export const CallEffect = z.strictObject({
   /** Why, in the agent's own words; shown to people, never believed. */
   reason: z.string().max(500).exactOptional(),
 });
-export const SendEffect = z.strictObject({ kind: z.literal('send'), id, cap, body: value, caps: slots.exactOptional() });
+export const SendEffect = z.strictObject({
+  kind: z.literal('send'),
+  id,
+  cap,
+  body: value,
+  caps: slots.exactOptional(),
+  /** It wants a reply; the effect is settled by that, and not when the message is on its way. */
+  request: z.strictObject({ timeout_ms: z.int().min(1).exactOptional() }).exactOptional(),
+});
+/** Answers a request that the run was given, once. `to` names it: `run_…:7`. */
+export const ReplyEffect = z.strictObject({
+  kind: z.literal('reply'),
+  to: z.string().max(64),
+  value: value.exactOptional(),
+  /** Instead of a value. `invalid`: it is the message that was wrong. */
+  error: z.strictObject({ invalid: z.literal(true).exactOptional(), message: z.string() }).exactOptional(),
+});
 export const SpawnEffect = z.strictObject({
   kind: z.literal('spawn'),
   id,
@@ -66,6 +82,7 @@ export const FinishEffect = z.strictObject({
 export const Effect = z.discriminatedUnion('kind', [
   CallEffect,
   SendEffect,
+  ReplyEffect,
   SpawnEffect,
   TimerEffect,
   AbortEffect,
@@ -79,6 +96,7 @@ export const Effect = z.discriminatedUnion('kind', [
 export type Effect = z.infer<typeof Effect>;
 export type CallEffect = z.infer<typeof CallEffect>;
 export type SendEffect = z.infer<typeof SendEffect>;
+export type ReplyEffect = z.infer<typeof ReplyEffect>;
 export type SpawnEffect = z.infer<typeof SpawnEffect>;
 export type FinishEffect = z.infer<typeof FinishEffect>;
 export const Effects = z.array(Effect);

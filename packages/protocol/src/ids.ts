@@ -29,7 +29,12 @@ export const TenantId = name(64).brand<'tenant'>();
 export type TenantId = z.infer<typeof TenantId>;
 export const AgentName = name(100).brand<'agent'>();
 export type AgentName = z.infer<typeof AgentName>;
-export const ToolName = name(100).brand<'tool'>();
+/** A service is called like a tool, under the name `service:claims`. */
+export const ToolName = z
+  .string()
+  .max(100)
+  .regex(/^(?:service:)?[a-z0-9][a-z0-9._/-]*$/, 'lower-case letters, digits and . _ / - only')
+  .brand<'tool'>();
 export type ToolName = z.infer<typeof ToolName>;
 
 /** Who acts: `user:ana`, `run:run_…`, `local`. Set from the channel, never from a payload. */

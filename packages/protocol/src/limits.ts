@@ -55,6 +55,7 @@ export const ADMISSION = {
   schema_depth: limit('nesting of one JSON Schema', 32, 64),
   manifest_bytes: limit('one manifest as JSON, besides its two schemas', 32 * 1024, 256 * 1024),
   agents_per_bundle: limit('agents defined in one bundle', 64, 256),
+  handlers_per_service: limit('handlers of one service', 64, 256),
   uses_per_agent: limit('capabilities an agent may name', 64, 256),
 } as const satisfies Record<string, Limit>;
 
@@ -98,6 +99,7 @@ export const MACHINE = {
   retry_wait_ms: limit('longest wait between two attempts at a call', 10_000, 600_000),
   predicates_per_grant: limit('argument predicates of one attenuation', 16, 64),
   timer_ms: limit('how far ahead a timer may be set', 365 * DAY_MS, 365 * DAY_MS),
+  service_key_bytes: limit('the key of a service’s instance', 256, 1024),
   mailbox_messages: limit('messages waiting for one run; one more is refused', 1_000, 100_000),
 } as const satisfies Record<string, Limit>;
 

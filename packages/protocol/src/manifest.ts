@@ -7,8 +7,12 @@ import { ADMISSION, BUDGETS, CEILINGS, type Limit } from './limits.ts';
 /** The name an agent gives a capability: an identifier, so that `caps.read` can be written. */
 export const Alias = z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,63}$/, 'a short identifier');
 
-/** What an agent asks for under an alias: a tool of the host, or somebody's mailbox (which only a spawner can give). */
-export const CapabilityRequest = z.union([z.templateLiteral(['tool:', ToolName]), z.literal('mailbox')]);
+/** What an agent asks for under an alias: a tool of the host, a service of its tenant, or somebody's mailbox (which only a spawner can give). */
+export const CapabilityRequest = z.union([
+  z.templateLiteral(['tool:', ToolName]),
+  z.templateLiteral(['service:', AgentName]),
+  z.literal('mailbox'),
+]);
 export type CapabilityRequest = z.infer<typeof CapabilityRequest>;
 
 /** A JSON Schema as data. Bounded in size and depth; never evaluated outside the agent's isolate (DESIGN 3.17). */
@@ -40,6 +44,20 @@ export type CeilingsRequest = z.infer<typeof CeilingsRequest>;
 export const Budget = amounts(BUDGETS);
 export type Budget = z.infer<typeof Budget>;
 
+/** Checked in the service's own isolate; here for the people and programs that write to it. */
+export const ServiceManifest = z.strictObject({
+  key: JsonSchema.nullable(),
+  state: JsonSchema.nullable(),
+  on: z.record(Alias, z.strictObject({ message: JsonSchema.nullable(), reply: JsonSchema.nullable() })).refine(
+    (on) => {
+      const { length } = Object.keys(on);
+      return length > 0 && length <= ADMISSION.handlers_per_service.default;
+    },
+    { error: `has no handler, or more than ${ADMISSION.handlers_per_service.default}` },
+  ),
+});
+export type ServiceManifest = z.infer<typeof ServiceManifest>;
+
 export const AgentManifest = z.strictObject({
   name: AgentName,
   purpose: z.string().max(500),
@@ -55,6 +73,8 @@ export const AgentManifest = z.strictObject({
   budget: Budget,
   /** What becomes of a run whose call has an unknown result: it waits for a person, or the agent is told. */
   on_unknown: z.enum(['wait', 'tell']),
+  /** Of a service: what its instances are told apart by, what each keeps, and the messages it takes. */
+  service: ServiceManifest.exactOptional(),
 });
 export type AgentManifest = z.infer<typeof AgentManifest>;
 

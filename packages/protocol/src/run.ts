@@ -47,6 +47,8 @@ export interface RunRecord {
   readonly label?: Label;
   /** By which profile it is judged whether it drifts; it keeps the one it began with. Absent: by none. */
   readonly profile?: string;
+  /** Of a service's instance. `state`, with its label: what the one before it had kept when it ended. */
+  readonly service?: { readonly key: string; readonly state?: Json; readonly label?: Label };
 }
 
 /** What changes about a run, as the store keeps it for lists; the journal is the truth behind it. */
@@ -90,6 +92,8 @@ export type HostEvent =
   | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'result' | 'fail'; readonly result: Result }
   /** The capability of a call was taken back while the call was under way: this came of it, and its agent is not given it. */
   | { readonly kind: 'fenced'; readonly id: number; readonly result: Result }
+  /** A request that gets no reply any more: it took too long, or its capability was taken back. This is what its agent is told. */
+  | { readonly kind: 'unanswered'; readonly id: number; readonly result: Result }
   | { readonly kind: 'control'; readonly control: Control; readonly by: string; readonly reason: string }
   | { readonly kind: 'cancel'; readonly by: string; readonly reason: string }
   /** What a person said to a call that waits for approval, or that nobody said anything in time. */

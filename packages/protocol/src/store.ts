@@ -17,6 +17,23 @@ export interface Outgoing {
   readonly delivery: PendingDelivery;
   /** Made for the receiver with it, and only if it gets there. */
   readonly grants?: readonly Grant[];
+  /** It is for an instance of a service: for the run that is that now, or else for this one (`to`), which becomes it. */
+  readonly instance?: Instance;
+}
+
+/** An instance of a service, as it would be made. */
+export interface Instance {
+  /** Of tenant, service and key, as a digest: keys are what payloads are. */
+  readonly id: string;
+  readonly record: RunRecord;
+  readonly grants: readonly Grant[];
+}
+
+/** Which version of a service a tenant's messages reach. */
+export interface Serving {
+  readonly tenant: TenantId;
+  readonly name: string;
+  readonly version: Digest;
 }
 
 /** A delivery that waits in a run's inbox. */
@@ -47,6 +64,12 @@ export interface Commit {
 export interface CommitResult {
   /** The inbox number each outgoing item got, in order; 0 where the receiver has ended, -1 where `mailbox_messages` wait for it. */
   readonly delivered: readonly number[];
+  /** Who the items went to, in order, where one of them was for an instance of a service. */
+  readonly receivers?: readonly RunId[];
+  /** Instances that were made for them. */
+  readonly created?: readonly RunId[];
+  /** Runs whose requests got an error for a reply by this: their receiver has ended, or takes no more. */
+  readonly answered?: readonly RunId[];
 }
 
 export interface StoredRun {
@@ -198,8 +221,17 @@ export interface Store {
   quarantines(): Promise<readonly Quarantine[]>;
   putQuarantine(quarantine: Quarantine): Promise<void>;
   liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number): Promise<void>;
-  /** Ends a run whose journal cannot be read; nothing is written to that. */
-  bury(run: RunId, outcome: Outcome, at: number): Promise<void>;
+  /**
+   * Ends a run whose journal cannot be read; nothing is written to that.
+   * @returns runs whose requests got an error for a reply by this
+   */
+  bury(run: RunId, outcome: Outcome, at: number): Promise<readonly RunId[]>;
+  /** Services that can be written to. */
+  services(): Promise<readonly Serving[]>;
+  /** From now on new instances are of this version. */
+  serve(serving: Serving): Promise<void>;
+  /** The run that is an instance now, or was it last. */
+  instance(id: string): Promise<RunId | undefined>;
   /** A sign of life of this host, so that time in which no host ran can be told from time in which runs ran. */
   alive(now: number): Promise<void>;
   eras(): Promise<readonly Era[]>;

@@ -29,6 +29,8 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       const [manifests] = await supervisor.describe([describing]);
       return supervisor.deploy(tenant, source, manifests);
     },
+    sender: (tenant, service, handler) => supervisor.services.sender(tenant, service, handler),
+    services: (tenant) => supervisor.services.offered(tenant),
     async submit(job) {
       await supervisor.submit(job);
     },

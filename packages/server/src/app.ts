@@ -43,6 +43,7 @@ import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { profileRoutes } from './routes/profiles.ts';
+import { serviceRoutes } from './routes/services.ts';
 import { runRoutes } from './routes/runs.ts';
 import { VERSION } from './version.ts';
 
@@ -115,6 +116,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const handlers = {
     ...agentRoutes(door),
     ...runRoutes(door),
+    ...serviceRoutes(door),
     ...operationRoutes(door),
     ...approvalRoutes(door),
     ...authorityRoutes(door),

@@ -2,7 +2,7 @@
 import type { ProfiledCall } from '@corral/policy/detect/profile';
 import type { ContextChange } from '@corral/protocol/context';
 import type { Attenuation, Grant, GrantState } from '@corral/protocol/grant';
-import type { Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Entry } from '@corral/protocol/run';
@@ -27,6 +27,13 @@ export interface JobRequest {
 export interface HostPort {
   /** Takes a bundle in; its own code says what is in it, in a cell that is thrown away. */
   deploy(tenant: TenantId, source: string, describing: string): Promise<readonly AgentVersion[]>;
+  /**
+   * The agent that writes to a service for people.
+   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID where there is no such service, or it has no such handler
+   */
+  sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion>;
+  /** Services that a tenant's agents and people can write to, as capabilities name them. */
+  services(tenant: TenantId): readonly string[];
   /** Durable when it resolves. */
   submit(job: JobRequest): Promise<void>;
   operate(operation: OperationName, run: RunId, by: string, reason: string): Promise<Receipt>;

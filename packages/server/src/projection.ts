@@ -58,7 +58,7 @@ export class Projection {
     let live = 0;
     for (const row of index.live()) {
       if (!(await this.settle(row.id))) continue;
-      this.#count(row.id, row.tenant, row.agent);
+      this.#count(row.id, row.tenant, row.agent, !row.principal.startsWith('service:'));
       live += 1;
     }
     return live;
@@ -260,7 +260,8 @@ export class Projection {
     const view = host.view(run);
     if (view === undefined) return;
     if (this.#expected.has(run)) return;
-    this.#count(run, view.tenant, view.agent);
+    // An instance never ends; it is in nobody's way.
+    this.#count(run, view.tenant, view.agent, view.key === undefined);
     feed.tell('run.admitted', { tenant: view.tenant, run, agent: view.agent, data: { parent: view.parent ?? null } });
     void this.#writeDown(run);
   }
@@ -296,8 +297,9 @@ export class Projection {
     this.#gone(run);
   }
 
-  #count(run: string, tenant: string, agent: string): void {
-    this.#runsOf(tenant).add(run);
+  /** @param queued whether it takes one of its tenant's places */
+  #count(run: string, tenant: string, agent: string, queued = true): void {
+    if (queued) this.#runsOf(tenant).add(run);
     this.#agents.set(run, { tenant, agent });
   }
 

@@ -8,7 +8,7 @@ import { newId, type PrincipalId, type RunId, type TenantId } from '@corral/prot
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import type { Attenuation } from '@corral/protocol/grant';
 import { BUDGET_NAMES, CEILINGS, DEFAULT_BUDGET, DEFAULT_CEILINGS, type CeilingName } from '@corral/protocol/limits';
-import type { AgentManifest, Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { AgentVersion, AgentManifest, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
 import { allowed } from './allowance.ts';
 import type { InForce } from './door.ts';
@@ -58,17 +58,23 @@ export class Submissions {
   }
 
   /**
+   * @param version of an agent that is the host's own, and in no registry
    * @param principal who submits; keys of different principals are different keys
    * @throws CORRAL_IDEMPOTENCY_MISMATCH, CORRAL_QUEUE_FULL, CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN, CORRAL_INPUT_TOO_LARGE …
    */
-  async submit(job: Submission, principal: string, key?: string): Promise<{ readonly run: RunId; readonly replayed: boolean }> {
+  async submit(
+    job: Submission,
+    principal: string,
+    key?: string,
+    version?: AgentVersion,
+  ): Promise<{ readonly run: RunId; readonly replayed: boolean }> {
     const { draining, random } = this.#options;
     if (draining()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     if (isDeeperThan(job.input, JSON_MAX_DEPTH))
       throw new CorralError('CORRAL_INPUT_INVALID', `The input nests deeper than ${JSON_MAX_DEPTH} levels.`);
     if (key === undefined) {
       const run = newId('run', random);
-      await this.#admit(run, job, principal);
+      await this.#admit(run, job, principal, version);
       return { run, replayed: false };
     }
     const digest = createHmac('sha256', this.#secret)
@@ -76,7 +82,7 @@ export class Submissions {
       .digest();
     const run = newId('run', () => digest);
     while (this.#underway.has(run)) await this.#underway.get(run)?.catch(() => undefined);
-    const work = this.#keyed(run, job, principal);
+    const work = this.#keyed(run, job, principal, version);
     this.#underway.set(run, work);
     try {
       return { run, replayed: await work };
@@ -85,7 +91,7 @@ export class Submissions {
     }
   }
 
-  async #keyed(run: RunId, job: Submission, principal: string): Promise<boolean> {
+  async #keyed(run: RunId, job: Submission, principal: string, version: AgentVersion | undefined): Promise<boolean> {
     const { db, host, clock } = this.#options;
     const body = hash('sha256', canonical(job));
     const before = db.get<{ body: string }>('SELECT body FROM submissions WHERE run = ?', run);
@@ -94,7 +100,7 @@ export class Submissions {
     if ((await host.stored(run)) !== undefined) return true;
     if (before === undefined) db.run('INSERT INTO submissions (run, body, at) VALUES (?, ?, ?)', run, body, clock.now());
     try {
-      await this.#admit(run, job, principal);
+      await this.#admit(run, job, principal, version);
       return false;
     } catch (error) {
       // Refused as a whole: the key is free again.
@@ -103,10 +109,10 @@ export class Submissions {
     }
   }
 
-  async #admit(id: RunId, job: Submission, principal: string): Promise<void> {
+  async #admit(id: RunId, job: Submission, principal: string, own: AgentVersion | undefined): Promise<void> {
     const { host, registry, index, projection, config, clock } = this.#options;
     const { tenant, agent, input } = job;
-    const version = registry.resolve(tenant, agent);
+    const version = own ?? registry.resolve(tenant, agent);
     const queue = config().config.tenants[tenant]?.queue ?? 0;
     if (projection.live(tenant) >= queue)
       throw new TooSoon('CORRAL_QUEUE_FULL', `${tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);

@@ -5,7 +5,7 @@ import type { Grant } from '@corral/protocol/grant';
 import { newId, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { ADMISSION, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
-import { AgentManifest, Budget, CeilingsRequest, type AgentVersion, type Bundle } from '@corral/protocol/manifest';
+import { AgentManifest, Budget, CeilingsRequest, type AgentVersion, type Bundle, type CapabilityRequest } from '@corral/protocol/manifest';
 import type { Random } from '@corral/protocol/ports';
 import type { RunHeader, RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
@@ -61,20 +61,35 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
     const issue = parsed.error.issues[0];
     const path = issue?.path.join('.') ?? '';
     const name = typeof one === 'object' && one !== null && 'name' in one ? String(one.name).slice(0, 100) : 'an agent';
-    const isSchema = path === 'input' || path === 'output';
+    const isSchema = path === 'input' || path === 'output' || path.startsWith('service.');
     throw new CorralError(
       isSchema ? 'CORRAL_SCHEMA_INVALID' : 'CORRAL_MANIFEST_INVALID',
       `The ${isSchema ? `${path} schema` : 'manifest'} of ${name} was refused: ${isSchema ? 'it' : path.slice(0, 200)} ${(issue?.message ?? 'is invalid').slice(0, 500)}.`,
     );
   });
-  for (const { name, uses } of agents) {
+  const own = new Set(agents.flatMap(({ name, service }) => (service === undefined ? [] : [`service:${name}`])));
+  for (const { name, uses, service } of agents) {
     for (const [alias, request] of Object.entries(uses)) {
-      if (request !== 'mailbox' && tools(request.slice('tool:'.length)) === undefined) {
-        throw new CorralError('CORRAL_CAP_UNKNOWN', `${name} uses ${alias} as ${request}, which this host does not offer.`);
+      const target = targetOf(request);
+      if (target === undefined) {
+        // Nobody spawns an instance, so nobody could ever give it one.
+        if (service === undefined) continue;
+        throw new CorralError('CORRAL_MANIFEST_INVALID', `${name} uses ${alias} as a mailbox, which nobody can give to a service.`);
       }
+      if (own.has(target) || tools(target) !== undefined) continue;
+      const hint = request.startsWith('service:')
+        ? ', which no bundle of this tenant defines; deploy the service first'
+        : ', which this host does not offer';
+      throw new CorralError('CORRAL_CAP_UNKNOWN', `${name} uses ${alias} as ${request}${hint}.`);
     }
   }
   return { source, agents };
+}
+
+/** What a request reaches, as grants name it; undefined for somebody's mailbox. */
+function targetOf(request: CapabilityRequest): string | undefined {
+  if (request === 'mailbox') return undefined;
+  return request.startsWith('tool:') ? request.slice('tool:'.length) : request;
 }
 
 /** The versions a bundle makes: content addresses of code and manifest together. */
@@ -127,12 +142,12 @@ export function admit(
   };
   const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id, agent: manifest.name }).id }];
   for (const [alias, request] of Object.entries(manifest.uses)) {
-    if (request === 'mailbox')
+    const name = targetOf(request);
+    if (name === undefined)
       throw new CorralError(
         'CORRAL_CAP_NOT_GRANTED',
         `${manifest.name} uses ${alias} as a mailbox, which only an agent that spawns it can give.`,
       );
-    const name = request.slice('tool:'.length);
     const tool = powers.tool(name);
     if (tool === undefined)
       throw new CorralError(

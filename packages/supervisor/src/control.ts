@@ -1,5 +1,6 @@
 /** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
 import type { Broker } from '@corral/broker/broker';
+import { unanswered } from '@corral/broker/requests';
 import type { Result } from '@corral/protocol/delivery';
 import { CorralError, errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -229,6 +230,26 @@ export class Control {
     this.#pass(run, result.id);
   }
 
+  /** A request is not waited for any longer. A reply that is on its way is not given to its agent then. */
+  unanswered(run: Run, id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED', message: string): void {
+    if (run.outcome !== undefined || run.ledger.pending.get(id)?.kind !== 'request') return;
+    // A refusal is told by the broker's event.
+    this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).catch(() => undefined);
+    run.timers.get(id)?.();
+    run.timers.delete(id);
+    this.#pass(run, id);
+  }
+
+  /** Requests whose capability was taken back are not waited for. */
+  fenceRequests(run: Run): void {
+    const { broker } = this.#options;
+    // What it has let go of was not taken back.
+    const held = new Set(run.ledger.caps.values());
+    for (const pending of run.ledger.pending.values())
+      if (pending.kind === 'request' && held.has(pending.grant) && broker.isRevoked(pending.grant) && !run.hasReply(pending.id))
+        this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back while the request was under way.');
+  }
+
   /** Settles a call whose result is unknown. */
   resolve(id: RunId, call: number, by: string, resolution: Resolution): Promise<void> {
     return this.#inTurn(id, async (run) => {
@@ -342,6 +363,13 @@ export class Control {
       });
     };
     run.stopWall = clock.after(run.wallLeft_ms, expire);
+  }
+
+  /** A turn of an instance is over: the next one has all of the time again. */
+  resetWall(run: Run): void {
+    this.stopWall(run);
+    run.wallLeft_ms = run.ledger.record.ceilings.wall_ms;
+    run.began = undefined;
   }
 
   stopWall(run: Run): void {

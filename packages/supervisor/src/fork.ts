@@ -8,6 +8,7 @@
  * what became of it.
  */
 import { Ledger } from '@corral/broker/ledger';
+import { unanswered } from '@corral/broker/requests';
 import type { LedgerSnapshot } from '@corral/broker/snapshot';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
@@ -83,6 +84,10 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Ru
     events.push({ kind: 'forked', from: origin, by, away_ms: Math.max(0, now - waited - absence.since(waited, now)) });
     const tell = (await manifestOf(store, ledger))?.on_unknown === 'tell';
     for (const pending of ledger.pending.values()) {
+      if (pending.kind === 'request') {
+        const message = `${origin} was waiting for a reply when this run was forked from it at crank ${at}; that is its own.`;
+        events.push({ kind: 'unanswered', id: pending.id, result: unanswered(pending.id, 'CORRAL_UNKNOWN_RESULT', message) });
+      }
       if (pending.kind !== 'call' || pending.state === 'unknown') continue;
       // An idempotency key covers the origin's call and not this one's, so only what changes nothing goes out by itself.
       const annotations = powers.tool(record.tenant, pending.tool)?.annotations;
@@ -112,6 +117,8 @@ function prefixOf({ record, seq: last }: StoredRun, entries: readonly Entry[], a
   const { id, parent } = record;
   if (!Number.isSafeInteger(at) || at < 1 || at > last + 1)
     throw new CorralError('CORRAL_USAGE', `${id} can be forked at cranks 1 to ${last + 1}, not at ${at}.`);
+  if (record.service !== undefined)
+    throw new CorralError('CORRAL_FORK_IMPOSSIBLE', `${id} is an instance of ${record.agent}, and there is one for each key.`);
   if (parent !== undefined)
     throw new CorralError(
       'CORRAL_FORK_IMPOSSIBLE',

@@ -4,6 +4,7 @@
  */
 import type { Broker, BusEvents, Crank } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
+import { dueOf } from '@corral/broker/requests';
 import type { Grants } from '@corral/policy/grants';
 import type { Delivery, PendingDelivery } from '@corral/protocol/delivery';
 import { CorralError } from '@corral/protocol/errors';
@@ -109,9 +110,10 @@ export class Life {
     }
     if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled.by, ledger.cancelled.reason);
     for (const pending of ledger.pending.values()) {
-      if (pending.kind === 'timer') this.#setTimer(run, pending.id, pending.due);
-      else if (pending.kind === 'approval') this.#setTimer(run, pending.id, pending.expires_at);
+      const due = dueOf(pending);
+      if (due !== undefined) this.#setTimer(run, pending.id, due);
     }
+    this.#options.control().fenceRequests(run);
     // What a held run asked for may have been done already; releasing it is what asks again.
     if (ledger.held === undefined) this.askAgain(run);
     this.#options.stage().wake(run);
@@ -312,6 +314,8 @@ export class Life {
       run?.timers.delete(timer);
     },
     spawned: (record) => void this.#spawned(record),
+    created: (run) => this.#options.tell({ kind: 'admitted', run }),
+    arrived: (run) => this.#options.residence().hint(run),
     sent: (from, to, inbox, cause) => this.#options.loops().sent(from, to, inbox, cause),
     ended: (id, outcome) => this.#ended(id, outcome),
     unknown: (id, call, message) => lost(this.#options, id, call, message),
@@ -361,8 +365,10 @@ export class Life {
       run.control === 'none' &&
       run.ledger.held === undefined &&
       run.ledger.pending.size === 0 &&
-      run.queue.length === 0 &&
-      run.onCpu === undefined;
+      !run.hasWork &&
+      run.onCpu === undefined &&
+      // An instance that nobody writes to waits for as long as it takes.
+      (run.ledger.record.service === undefined || run.ledger.asked.turn || !run.hasState);
     if (!idle()) return;
     const own = run.ledger.caps.get(0);
     if (run.ledger.listening && own !== undefined) {
@@ -443,7 +449,9 @@ export class Life {
     run.timers.get(id)?.();
     const stop = clock.after(Math.max(0, due - clock.now()), () => {
       run.timers.delete(id);
-      if (run.ledger.pending.get(id)?.kind === 'approval') return this.#options.control().expire(run, id);
+      const { kind } = run.ledger.pending.get(id) ?? {};
+      if (kind === 'approval') return this.#options.control().expire(run, id);
+      if (kind === 'request') return this.#options.control().unanswered(run, id, 'CORRAL_TIMED_OUT', 'Nobody replied in time.');
       if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
     });
     run.timers.set(id, stop);
@@ -463,6 +471,7 @@ export class Life {
   /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
   #beginSegment(run: Run): void {
     this.#options.stage().unseat(run);
+    if (run.ledger.record.service !== undefined) this.#options.control().resetWall(run);
     run.queue.unshift({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
   }
 

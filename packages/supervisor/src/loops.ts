@@ -271,12 +271,14 @@ export class Loops implements Standing {
   /** Whom a run waits for, any of whom can wake it; undefined if something else can, such as a tool, a timer or a person. */
   #waitsFor(run: Run): RunId[] | undefined {
     const { ledger } = run;
-    if (run.outcome !== undefined || run.control !== 'none' || run.queue.length > 0 || run.onCpu !== undefined) return undefined;
+    if (run.outcome !== undefined || run.control !== 'none' || run.hasWork || run.onCpu !== undefined) return undefined;
     if (ledger.held !== undefined || ledger.cancelled !== undefined || ledger.segment_entries === 0) return undefined;
     const on: RunId[] = [];
     for (const pending of ledger.pending.values()) {
-      if (pending.kind !== 'child') return undefined;
-      on.push(pending.run);
+      // Whom a service's message reaches is the store's to know; such a wait, and one with an end, is no deadlock here.
+      if (pending.kind === 'request' && pending.peer !== undefined && pending.due === undefined) on.push(pending.peer);
+      else if (pending.kind === 'child') on.push(pending.run);
+      else return undefined;
     }
     if (ledger.listening) on.push(...this.#options.grants.writersTo(run.id));
     return on.length === 0 ? undefined : on;

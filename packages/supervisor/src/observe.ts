@@ -15,6 +15,8 @@ export interface RunView {
   readonly id: RunId;
   readonly tenant: TenantId;
   readonly agent: string;
+  /** Of a service's instance: what tells it from the others. */
+  readonly key: string | undefined;
   readonly parent: RunId | undefined;
   readonly lifecycle: Lifecycle;
   readonly control: Control;
@@ -120,6 +122,7 @@ export function viewOf(run: Run, now: number): RunView {
     id: run.id,
     tenant: run.tenant,
     agent: record.agent,
+    key: record.service?.key,
     parent: record.parent?.run,
     lifecycle: run.lifecycle,
     control: run.control,
@@ -163,6 +166,7 @@ function waitingFor(run: Run): string {
     return children === 1 ? '1 child' : `${children} children`;
   }
   for (const pending of ledger.pending.values()) {
+    if (pending.kind === 'request' && waiting === 'call') return pending.peer === undefined ? pending.what : `reply of ${pending.peer}`;
     if (pending.kind === 'call' && (waiting !== 'resolution' || pending.state === 'unknown'))
       return waiting === 'resolution' ? `resolution of ${pending.tool}` : `tool:${pending.tool}`;
   }

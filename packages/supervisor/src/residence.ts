@@ -4,6 +4,7 @@
  * on it, and a sweep finds what a lost hint missed (DESIGN 3.6). Nothing here grows with the number of parked runs.
  */
 import type { Broker } from '@corral/broker/broker';
+import { dueOf } from '@corral/broker/requests';
 import type { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -158,7 +159,7 @@ export class Residence {
         return;
       }
       // A timer fired meanwhile, or a message came after all.
-      if (run.queue.length > 0 && run.control === 'none') {
+      if (run.hasWork && run.control === 'none') {
         // If it cannot be claimed back it is parked; the store has what came for it, and the sweep finds it.
         const claimed = await store.claim(run.id).catch(() => undefined);
         if (claimed !== undefined) {
@@ -311,7 +312,7 @@ export class Residence {
 
   /** A run that has nothing to do leaves memory; if this host must remember something about it, at least its isolate goes. */
   async #leave(run: Run): Promise<void> {
-    const idle = () => run.onCpu === undefined && run.queue.length === 0 && !this.#options.stage.isBusy(run);
+    const idle = () => run.onCpu === undefined && !run.hasWork && !this.#options.stage.isBusy(run);
     if ((run.control === 'none' && !idle()) || (await this.park(run))) return;
     if (idle() && run.parking === undefined) this.#options.stage.unseat(run);
   }
@@ -340,7 +341,7 @@ export class Residence {
     const { runs, stage } = this.#options;
     const worth = (run: Run) => run.lastUsed + (run.ledger.segment_cpu_us / 1000) * REPLAY_WEIGHT;
     return [...runs.values()]
-      .filter((run) => run.onCpu === undefined && run.queue.length === 0 && !stage.isBusy(run))
+      .filter((run) => run.onCpu === undefined && !run.hasWork && !stage.isBusy(run))
       .sort((a, b) => worth(a) - worth(b));
   }
 
@@ -351,7 +352,7 @@ export class Residence {
     if (run.asked > 0 || run.ledger.cancelled !== undefined) return false;
     if (run.onCpu !== undefined || stage.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
     // A paused run may leave with what waits for it, as long as the store has that too.
-    if (run.control === 'none' && run.ledger.held === undefined ? run.queue.length > 0 : !run.isDurable) return false;
+    if (run.control === 'none' && run.ledger.held === undefined ? run.hasWork : !run.isDurable) return false;
     for (const pending of run.ledger.pending.values()) if (pending.kind === 'call' && pending.state === 'going') return false;
     return true;
   }
@@ -369,9 +370,7 @@ export class Residence {
     const deadline = this.#deadline(run, clock.now());
     const due = Math.min(
       deadline ?? Number.POSITIVE_INFINITY,
-      ...[...run.ledger.pending.values()].map((one) =>
-        one.kind === 'timer' ? one.due : one.kind === 'approval' ? one.expires_at : Number.POSITIVE_INFINITY,
-      ),
+      ...[...run.ledger.pending.values()].map((one) => dueOf(one) ?? Number.POSITIVE_INFINITY),
     );
     stage.unseat(run);
     runs.delete(run.id);

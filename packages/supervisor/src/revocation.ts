@@ -52,6 +52,7 @@ export function stopCalls(powers: Powers): number {
       const delivery = queued.inbox === undefined ? kept(powers, run, queued.delivery) : queued.delivery;
       if (delivery !== undefined) run.queue.push({ ...queued, delivery });
     }
+    powers.control().fenceRequests(run);
     for (const pending of run.ledger.pending.values()) {
       if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;
       broker.abort(run.id, pending.id, 'The capability was taken back.');

@@ -223,7 +223,7 @@ export class Stage {
 
   /** Parks idle runs of a cell that holds too much memory, the longest unused first. */
   evict(cell: Cell): void {
-    const idle = [...this.occupants(cell)].filter((run) => run.onCpu === undefined && run.queue.length === 0 && !this.#boarding.has(run));
+    const idle = [...this.occupants(cell)].filter((run) => run.onCpu === undefined && !run.hasWork && !this.#boarding.has(run));
     idle.sort((a, b) => a.lastUsed - b.lastUsed);
     for (const run of idle.slice(0, Math.ceil(idle.length / 4))) this.unseat(run);
   }
@@ -302,7 +302,7 @@ export class Stage {
 
   #crank(run: Run, cell: Cell): void {
     const { clock } = this.#options;
-    const queued = run.queue.shift();
+    const queued = run.take();
     if (queued === undefined || run.seat === undefined) return;
     const at = Math.max(clock.now(), run.lastAt);
     const crank: OnCpu = { ...queued, at, crank: run.ledger.seq + 1, text: JSON.stringify({ ...queued.delivery, at }) };

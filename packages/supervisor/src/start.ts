@@ -13,7 +13,7 @@ export function startOf({ record, checkpoint, lastId, nextCap }: Ledger, grants:
   // It counts on from what it sees.
   const next = Object.keys(caps).length + 1 === nextCap ? {} : { next_cap: nextCap };
   const start = { kind: 'start' as const, run: record.id, input: record.input, caps, budget: record.budget, ...next };
-  if (checkpoint === undefined) return start;
+  if (checkpoint === undefined) return record.service?.state === undefined ? start : { ...start, state: record.service.state };
   const unread = checkpoint.unread as unknown as NonNullable<StartDelivery['unread']>;
   return { ...start, state: checkpoint.state, next_id: lastId + 1, ...(unread.length === 0 ? {} : { unread }) };
 }

@@ -34,6 +34,7 @@ import { Stops } from './stops.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
 import { revive, type ReviveOptions } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
+import { refuseService, Services } from './services.ts';
 import { Stage } from './stage.ts';
 import { WATCHED, type TenantOptions } from './tenants.ts';
 import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
@@ -89,6 +90,7 @@ export class Supervisor {
   readonly #observers = new Set<(observation: Observation) => void>();
   readonly #seen: Seen;
   readonly #quarantines: Quarantines;
+  readonly services: Services;
   readonly #replay_us = new Map<TenantId, number>();
   readonly #absence = new Absence();
   readonly #broker: Broker;
@@ -116,21 +118,15 @@ export class Supervisor {
     this.configure(options.tenants);
     this.#quarantines = new Quarantines(store);
 
+    const services = new Services({ store, clock, random, quarantines: this.#quarantines }, this);
+    this.services = services;
     const grants = this.#grants;
     const runs = this.#runs;
     const tool = (tenant: string, name: string) =>
       this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
+    const powers = { store, clock, random, grants, tool, policies: (tenant: TenantId) => this.policing.policies(tenant) };
     this.#broker = new Broker(
-      {
-        store,
-        clock,
-        random,
-        grants,
-        tool,
-        policies: (tenant) => this.policing.policies(tenant),
-        digest: digestOf,
-        standing: () => this.loops,
-      },
+      { ...powers, reach: (...of) => services.reach(...of), digest: digestOf, standing: () => this.loops },
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
@@ -286,7 +282,9 @@ export class Supervisor {
       goesOn: (run) => void life.endIfStalled(run),
       mayDecide: (...asked) => this.policing.mayDecide(...asked),
       tell: (observation) => this.#tell(observation),
-      bury: (id, outcome) => store.bury(id, outcome, clock.now()),
+      bury: async (id, outcome) => {
+        for (const told of await store.bury(id, outcome, clock.now())) this.#residence.hint(told);
+      },
       gone: (cell) =>
         cell.dead ? Promise.resolve() : new Promise((resolve) => this.#whenGone.set(cell, [...(this.#whenGone.get(cell) ?? []), resolve])),
     });
@@ -312,9 +310,9 @@ export class Supervisor {
     for (const [tenant, { tools }] of Object.entries(tenants)) this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
   }
 
-  /** A tool of a tenant, by name. */
+  /** A tool of a tenant, by name, or what stands for a service. */
   tool(tenant: string, name: string): Tool | undefined {
-    return this.#tools.get(tenant)?.get(name);
+    return this.services.tool(tenant, name) ?? this.#tools.get(tenant)?.get(name);
   }
 
   /** The manifests of each of some bundles of one author, as their own code gives them; it runs in a cell that is thrown away. */
@@ -349,12 +347,14 @@ export class Supervisor {
     const { digest, versions } = versionsOf(bundle);
     await this.#options.store.deploy({ digest, source, source_map }, versions);
     this.#bundles.add(new LoadedBundle(digest, source, versions));
+    await this.services.serve(tenant, versions);
     return versions;
   }
 
   /** Admits a job: when this resolves it is durable, and it will be run. */
   async submit(job: Job): Promise<Submitted> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+    refuseService(job.version);
     const stands = this.#quarantines.against({ tenant: job.tenant, agent: job.version.manifest.name }, job.version.version);
     if (stands !== undefined)
       throw new CorralError(
@@ -460,6 +460,7 @@ export class Supervisor {
     this.#absence.learn(await store.eras());
     await this.#seen.load();
     await this.#quarantines.load();
+    await this.services.load();
     for (let after: RunId | undefined; ;) {
       const found = await store.resident(after, RECOVER_AT_ONCE);
       after = found.at(-1);

@@ -15,6 +15,7 @@ import type { Tool } from '@corral/protocol/tool';
 import type { Policies } from '../judge.ts';
 import type { Price } from '../price.ts';
 import type { Cost } from '@corral/protocol/cost';
+import type { Reached } from '../service.ts';
 
 /** What deciding may look at. */
 export interface DecideContext {
@@ -22,6 +23,8 @@ export interface DecideContext {
   readonly random: Random;
   readonly grants: Grants;
   readonly tool: (name: string) => Tool | undefined;
+  /** An instance of a service of the tenant, by name and key; undefined: there is no such service. */
+  readonly reach: (service: string, key: string) => Reached | undefined;
   /** Agents of the run's own bundle, by name. */
   readonly agent: (name: string) => AgentVersion | undefined;
   /** What the run's tenant has in force; undefined: grants alone decide. */

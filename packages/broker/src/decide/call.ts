@@ -8,17 +8,18 @@ import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/tool';
 import { approversOf, consequencesOf, judge, originsOf, type Policies } from '../judge.ts';
 import type { Ledger } from '../ledger.ts';
+import { reachable, serviceIn, toInstance, type Reached } from '../service.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { chargeFor } from './charge.ts';
 import { json, refuse, resolve, untrusted } from './common.ts';
 
-export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
+export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
   const grant = resolve(ledger, effect.cap, context);
   if (grant.target.kind !== 'tool') throw new Refused('CORRAL_ARGS_INVALID', 'A mailbox is sent to, not called.');
   const tool = context.tool(grant.target.tool);
   try {
     if (tool === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${grant.target.tool}.`);
-    return decideOf(ledger, effect, grant, tool, context, batch);
+    return decideOf(ledger, seq, effect, grant, tool, context, batch);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     // Whatever was wrong with it, it is known which tool was meant.
@@ -26,7 +27,15 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   }
 }
 
-function decideOf(ledger: Ledger, effect: CallEffect, grant: Grant, tool: Tool, context: DecideContext, batch: Batch): Decision {
+function decideOf(
+  ledger: Ledger,
+  seq: number,
+  effect: CallEffect,
+  grant: Grant,
+  tool: Tool,
+  context: DecideContext,
+  batch: Batch,
+): Decision {
   const { ceilings } = ledger.record;
   // What costs nothing to find out comes first.
   if (ledger.inFlight >= ceilings.in_flight) {
@@ -44,7 +53,9 @@ function decideOf(ledger: Ledger, effect: CallEffect, grant: Grant, tool: Tool, 
   }
   // Predicates judge what the tool will see, not what was sent.
   const input = parsed.data as Json;
-  const { reserved, price, attempts } = chargeFor(ledger, tool, input, bytes, effect.retry);
+  const service = serviceIn(tool.name);
+  const reached = service === undefined ? undefined : reach(ledger, service, input, context);
+  const { reserved, price, attempts } = chargeFor(ledger, tool, input, bytes, effect.retry, reached === undefined ? {} : { messages: 1 });
   const use = { bytes, untrusted: untrusted(ledger), reads: tool.annotations.readOnly };
   refuse(context.grants.check(grant.id, input, context.now, use));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: tool.name as ToolName, grant: grant.id, reserved };
@@ -55,9 +66,14 @@ function decideOf(ledger: Ledger, effect: CallEffect, grant: Grant, tool: Tool, 
   }
   if (context.policies !== undefined) Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch));
   for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
-  if (decision.verdict === 'ask') batch.timers.push({ id: effect.id, due: decision.expires_at as number });
-  else {
-    const { id, timeout_ms, retry } = effect;
+  const { id, timeout_ms, retry } = effect;
+  if (reached !== undefined) decision.request = timeout_ms === undefined ? {} : { due: context.now + timeout_ms };
+  if (decision.verdict === 'ask') batch.timers.push({ id, due: decision.expires_at as number });
+  else if (reached !== undefined) {
+    batch.outbox.push(toInstance(ledger, id, input, `${seq}.${batch.outbox.length}`, reached));
+    batch.sentBy.push(id);
+    if (decision.request?.due !== undefined) batch.timers.push({ id, due: decision.request.due });
+  } else {
     batch.dispatches.push({
       id,
       tool,
@@ -69,6 +85,18 @@ function decideOf(ledger: Ledger, effect: CallEffect, grant: Grant, tool: Tool, 
     });
   }
   return decision;
+}
+
+/** The instance that a call to a service goes to. @throws Refused where it may not be written to */
+export function reach({ depth, record }: Ledger, service: string, input: Json, context: DecideContext): Reached {
+  const { key } = input as { readonly key: string };
+  const reached = reachable(service, key, context);
+  if (typeof reached === 'string') throw new Refused('CORRAL_CAP_UNKNOWN', reached);
+  if (reached === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer has a service ${service}.`);
+  if (reached.stands !== undefined) throw new Refused('CORRAL_QUARANTINED', `${service} is under quarantine: ${reached.stands}.`);
+  if (depth >= record.ceilings.message_depth)
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `The request would be number ${depth + 1} of its causal chain.`, 'message_depth');
+  return reached;
 }
 
 /** What the policies say of a call that its grant allows. @throws Refused when they deny it */

@@ -16,12 +16,22 @@ export interface Charge {
   readonly attempts: number | undefined;
 }
 
-/** @throws Refused when the purse does not have it, or nobody can tell how much it is */
-export function chargeFor(ledger: Ledger, tool: Tool, input: Json, bytes: number, retry: CallEffect['retry']): Charge {
+/**
+ * @param besides what else of the purse it takes
+ * @throws Refused when the purse does not have it, or nobody can tell how much it is
+ */
+export function chargeFor(
+  ledger: Ledger,
+  tool: Tool,
+  input: Json,
+  bytes: number,
+  retry: CallEffect['retry'],
+  besides: Budget = {},
+): Charge {
   const price = priced(tool, input);
   const costly = price !== undefined && Object.keys(price.each).length > 0;
   const attempts = costly ? attemptsWithin(ledger.purse, price, attemptsOf(tool.annotations, retry?.attempts)) : undefined;
-  const reserved = { calls: 1, bytes, ...(price === undefined ? {} : reservedFor(price, attempts ?? 1)) };
+  const reserved = { calls: 1, bytes, ...besides, ...(price === undefined ? {} : reservedFor(price, attempts ?? 1)) };
   afford(ledger, reserved);
   return { reserved, price, attempts };
 }

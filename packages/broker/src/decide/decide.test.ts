@@ -25,6 +25,7 @@ function spawning(ledger: Ledger) {
     random,
     grants: new Grants(),
     tool: () => undefined,
+    reach: () => undefined,
     policies: undefined,
     digest: (text: string) => text,
     agent: () => ({ manifest }) as never,

@@ -10,6 +10,7 @@ import type { Ledger } from '../ledger.ts';
 import { emptyBatch, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
 import { decideCall } from './call.ts';
 import { UNREAD_DEPTH, wasGiven, whole } from './common.ts';
+import { decideReply } from '../requests.ts';
 import { decideSend } from './send.ts';
 import { decideSpawn } from './spawn.ts';
 
@@ -37,9 +38,12 @@ export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], 
 function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideContext, batch: Batch): Decision | undefined {
   switch (effect.kind) {
     case 'call':
-      return numbered(ledger, effect, () => decideCall(ledger, effect, context, batch));
+      return numbered(ledger, effect, () => decideCall(ledger, seq, effect, context, batch));
     case 'send':
       return numbered(ledger, effect, () => decideSend(ledger, seq, effect, context, batch));
+    case 'reply':
+      decideReply(ledger, seq, effect, batch);
+      return undefined;
     case 'spawn':
       return numbered(ledger, effect, () => decideSpawn(ledger, effect, context, batch));
     case 'timer':

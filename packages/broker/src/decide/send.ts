@@ -19,6 +19,8 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
   if (ledger.depth >= record.ceilings.message_depth) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The message would be number ${ledger.depth + 1} of its causal chain.`, 'message_depth');
   }
+  if (effect.request !== undefined && ledger.inFlight >= record.ceilings.in_flight)
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
   const reserved = { messages: 1, bytes };
   afford(ledger, reserved);
   refuse(context.grants.check(grant.id, body, context.now, { bytes, untrusted: untrusted(ledger), reads: false }));
@@ -36,6 +38,7 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
       kind: 'message',
       from: { run: record.id, agent: record.agent },
       body,
+      ...(effect.request === undefined ? {} : { request: effect.id }),
       ...(made.length === 0 ? {} : { caps: carried(slots, made) }),
       depth: ledger.depth + 1,
       ...labelOf(ledger),
@@ -43,5 +46,10 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
     ...(made.length === 0 ? {} : { grants: made }),
   });
   batch.sentBy.push(effect.id);
-  return { id: effect.id, verdict: 'allow', grant: grant.id, reserved, ...judged };
+  const decision: Decision = { id: effect.id, verdict: 'allow', grant: grant.id, reserved, ...judged };
+  if (effect.request === undefined) return decision;
+  const { timeout_ms } = effect.request;
+  decision.request = timeout_ms === undefined ? {} : { due: context.now + timeout_ms };
+  if (decision.request.due !== undefined) batch.timers.push({ id: effect.id, due: decision.request.due });
+  return { ...decision, peer: grant.target.run };
 }

@@ -74,13 +74,20 @@ async function reachOf(client: Client, agent: string, at: string, flags: Flags):
       const child = history.find(({ bundle }) => bundle === one.bundle);
       if (child !== undefined) await visit(child);
     }
+    // What a service may, it may on the word of whoever writes to it.
+    for (const wanted of Object.values(one.manifest.uses)) {
+      if (!wanted.startsWith('service:')) continue;
+      const service = await versionOf(client, wanted.slice('service:'.length), 'latest', flags).catch(() => undefined);
+      if (service !== undefined) await visit(service);
+    }
   };
   await visit(main);
   return [...seen.values()].flatMap((one) =>
     Object.entries(one.manifest.uses).map(([alias, wanted]) => {
       const text = typeof wanted === 'string' ? wanted : JSON.stringify(wanted);
       const name = /tool:([a-z0-9._/-]+)/.exec(text)?.[1];
-      return { target: name ?? text, by: one.agent, alias, about: aboutOf(name === undefined ? undefined : tools.get(name), name) };
+      const about = text.startsWith('service:') ? 'is written to' : aboutOf(name === undefined ? undefined : tools.get(name), name);
+      return { target: name ?? text, by: one.agent, alias, about };
     }),
   );
 }
@@ -117,7 +124,7 @@ function runLines(authority: Authority): string[] {
     ...(ended ? ['  it has ended, and reaches nothing any more'] : []),
     ...(quarantined === null ? [] : [`  under quarantine: ${printable(quarantined)}`]),
     ...reaches.flatMap(({ alias, kind, name, offered, works, chain }) => [
-      `${works ? '  ' : '✗ '}${kind} ${name}${alias === null ? ', handed to it while it ran' : alias === '' ? ' (its own)' : `, as \`${alias}\``}${offered ? '' : ', which the host does not offer now'}`,
+      `${works ? '  ' : '✗ '}${name.startsWith('service:') ? name : `${kind} ${name}`}${alias === null ? ', handed to it while it ran' : alias === '' ? ' (its own)' : `, as \`${alias}\``}${offered ? '' : ', which the host does not offer now'}`,
       ...chain.map((one, i) => `    ${i === 0 ? 'by' : 'from'} ${one.grant} of ${one.holder}${termsOf(one)}`),
     ]),
     `  may spend ${budgetText(budget)}`,

@@ -215,6 +215,8 @@ function effectText(effect: Effect, { decisions }: Entry): string {
       return `→ ${effect.id}  ${decision?.tool ?? `capability ${effect.cap}`} ${JSON.stringify(effect.input)}${denied}`;
     case 'send':
       return `→ ${effect.id}  send ${JSON.stringify(effect.body)}${denied}`;
+    case 'reply':
+      return `reply to ${effect.to}  ${effect.error === undefined ? JSON.stringify(effect.value ?? null) : `error: ${effect.error.message}`}`;
     case 'spawn':
       return `→ ${effect.id}  spawn ${effect.agent} ${JSON.stringify(effect.input)}${denied}`;
     case 'timer':

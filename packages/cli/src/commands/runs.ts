@@ -333,7 +333,7 @@ export function runTable(items: readonly Summary[]): string[] {
     ],
     items.map((run) => [
       run.run,
-      run.agent,
+      run.key === null ? run.agent : `${run.agent} ${printable(run.key)}`,
       stateOf(run),
       run.waiting_for,
       duration(run.cpu_ms),

@@ -74,7 +74,9 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
     case 'call':
       return `call ${effect.id} ${decision?.tool ?? `capability ${effect.cap}`} ${json(effect.input)}${verdict}`;
     case 'send':
-      return `send ${effect.id} ${json(effect.body)}${verdict}`;
+      return `${effect.request === undefined ? 'send' : 'request'} ${effect.id} ${json(effect.body)}${verdict}`;
+    case 'reply':
+      return `reply to ${effect.to} ${effect.error === undefined ? json(effect.value) : `with an error: ${effect.error.message}`}`;
     case 'spawn':
       return `spawn ${effect.id} ${effect.agent} ${json(effect.input)}${decision?.child === undefined ? '' : ` as ${decision.child}`}${verdict}`;
     case 'timer':
@@ -113,6 +115,8 @@ function eventText(event: HostEvent): string {
       return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}`;
     case 'fenced':
       return `the capability of call ${event.id} was taken back; kept from the agent: ${resultText(event.result)}`;
+    case 'unanswered':
+      return `request ${event.id} is not waited for any longer: ${resultText(event.result)}`;
     case 'held':
       return `held (${event.why}): ${event.detail}`;
     case 'released':

@@ -1,6 +1,7 @@
 /** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
 import type { ChildEndedDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
-import type { AgentDefinition, Child, ChildEnd, Notice, Schema, SpawnOptions } from '../sdk/types.ts';
+import type { AgentDefinition, Child, ChildEnd, Notice, SpawnOptions } from '../sdk/types.ts';
+import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
 import { makeCaps, makeMailbox, slots } from './capabilities.ts';
 import { setTime } from './clock.ts';
@@ -8,6 +9,8 @@ import type { Effects } from './effects.ts';
 import { CorralError, fromData, ownFrames, raise } from './errors.ts';
 import { Inbox } from './inbox.ts';
 import { Queue } from './queue.ts';
+import { validate } from './schema.ts';
+import { Service } from './service.ts';
 import type { Timers } from './timers.ts';
 
 export class Agent {
@@ -17,6 +20,7 @@ export class Agent {
   readonly #notices = new Queue<Notice>();
   readonly #children = new Map<number, (end: ChildEnd) => void>();
   readonly #definition: AgentDefinition;
+  readonly #service: Service | undefined;
   #listening = false;
   #abort: AbortController | undefined;
 
@@ -25,6 +29,14 @@ export class Agent {
     this.#effects = effects;
     this.#inbox = new Inbox(effects);
     this.#timers = timers;
+    const options = definition[AGENT] as unknown as ServiceOptions;
+    if (options.on === undefined) return;
+    this.#service = new Service(options, {
+      effects,
+      context: (start) => this.#context(start, start.input),
+      underway: () => effects.waiting + timers.waiting + this.#children.size,
+      stopTimers: () => timers.stopAll(),
+    });
   }
 
   deliver(delivery: Delivery): void {
@@ -33,8 +45,9 @@ export class Agent {
       case 'start':
         if (delivery.next_id !== undefined) this.#effects.continueFrom(delivery.next_id);
         this.#inbox.countFrom(delivery.next_cap ?? Object.keys(delivery.caps).length + 1);
-        for (const { from, body, caps } of delivery.unread ?? []) this.#inbox.put(from, body, caps);
-        void this.#run(delivery);
+        for (const { from, body, caps, request } of delivery.unread ?? []) this.#inbox.put(from, body, caps, request);
+        if (this.#service === undefined) void this.#run(delivery);
+        else this.#service.start(delivery);
         break;
       case 'reply':
         for (const result of delivery.results) {
@@ -42,7 +55,8 @@ export class Agent {
         }
         break;
       case 'message':
-        this.#inbox.receive(delivery);
+        if (this.#service === undefined) this.#inbox.receive(delivery);
+        else this.#service.message(delivery);
         break;
       case 'timer':
         this.#timers.fire(delivery.id);
@@ -53,6 +67,7 @@ export class Agent {
       case 'cancel': {
         this.#abort ??= new AbortController();
         this.#abort.abort(new DOMException(delivery.reason, 'AbortError'));
+        this.#service?.cancel(delivery.reason);
         break;
       }
       case 'notice':
@@ -63,6 +78,7 @@ export class Agent {
 
   /** Called once a crank is over, before its effects are collected. */
   quiesce(): void {
+    this.#service?.quiesce();
     if (this.#inbox.listening === this.#listening) return;
     this.#listening = this.#inbox.listening;
     this.#effects.push({ kind: 'listen', on: this.#listening });
@@ -139,22 +155,6 @@ export class Agent {
     this.#children.delete(delivery.id);
     resolve?.({ ...delivery.outcome, run: delivery.run, spent: delivery.spent });
   }
-}
-
-async function validate(
-  schema: Schema | undefined,
-  value: unknown,
-  code: 'CORRAL_INPUT_INVALID' | 'CORRAL_OUTPUT_INVALID',
-  what: string,
-): Promise<unknown> {
-  if (schema === undefined) return value;
-  const result = await schema['~standard'].validate(value);
-  if (result.issues === undefined) return result.value;
-  const issues = result.issues.slice(0, 3).map((issue) => {
-    const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
-    return path === '' ? issue.message : `${path}: ${issue.message}`;
-  });
-  throw raise(code, `The ${what} does not fit the agent’s schema: ${issues.join('; ')}.`);
 }
 
 const TEXT = 2000;

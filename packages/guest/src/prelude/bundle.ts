@@ -1,5 +1,6 @@
-/** What a bundle defines: its main agent and all that can be reached from it through `spawns`. */
+/** What a bundle defines: its main agent and all that can be reached from it through `spawns` and `services`. */
 import type { AgentDefinition, AgentOptions, Schema } from '../sdk/types.ts';
+import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
 import { raise } from './errors.ts';
 
@@ -11,7 +12,7 @@ interface BundleExports {
 
 function agentsOf(bundle: BundleExports | undefined): Map<string, AgentOptions> {
   const main = bundle?.default?.[AGENT];
-  if (main === undefined) throw raise('CORRAL_BUNDLE_INVALID', 'The bundle has no default export made by defineAgent.');
+  if (main === undefined) throw raise('CORRAL_BUNDLE_INVALID', 'The bundle has no default export made by defineAgent or defineService.');
   const found = new Map<string, AgentOptions>();
   const visit = (options: AgentOptions) => {
     const known = found.get(options.name);
@@ -22,6 +23,13 @@ function agentsOf(bundle: BundleExports | undefined): Map<string, AgentOptions> 
       const inner = child?.[AGENT];
       if (inner === undefined)
         throw raise('CORRAL_MANIFEST_INVALID', `${options.name} spawns ${alias}, which was not made by defineAgent.`);
+      if (isService(inner)) throw raise('CORRAL_MANIFEST_INVALID', `${options.name} spawns ${alias}, a service: name it in \`services\`.`);
+      visit(inner);
+    }
+    for (const [alias, service] of Object.entries(options.services ?? {})) {
+      const inner = service?.[AGENT];
+      if (inner === undefined || !isService(inner))
+        throw raise('CORRAL_MANIFEST_INVALID', `${options.name} brings along ${alias}, which was not made by defineService.`);
       visit(inner);
     }
   };
@@ -38,6 +46,7 @@ export function findAgent(bundle: BundleExports | undefined, name: string): Agen
 /** The manifests of all agents, the main one first. The host validates them; this only writes them down. */
 export function describeBundle(bundle: BundleExports | undefined): object[] {
   return [...agentsOf(bundle).values()].map((options) => ({
+    ...(isService(options) ? { service: describeService(bundle, options) } : {}),
     name: options.name,
     purpose: options.purpose ?? '',
     image: options.image ?? 'base',
@@ -51,8 +60,31 @@ export function describeBundle(bundle: BundleExports | undefined): object[] {
   }));
 }
 
+const isService = (options: unknown): options is ServiceOptions & AgentOptions =>
+  typeof (options as Partial<ServiceOptions>).on === 'object';
+
+function describeService(bundle: BundleExports | undefined, options: ServiceOptions): object {
+  const { name, key, state, on } = options;
+  return {
+    key: schemaOf(bundle, key, 'input', `key schema of ${name}`),
+    state: schemaOf(bundle, state, 'output', `state schema of ${name}`),
+    on: Object.fromEntries(
+      Object.entries(on).map(([which, { message, reply }]) => [
+        which,
+        {
+          message: schemaOf(bundle, message, 'input', `message schema of ${name}.${which}`),
+          reply: schemaOf(bundle, reply, 'output', `reply schema of ${name}.${which}`),
+        },
+      ]),
+    ),
+  };
+}
+
 function jsonSchema(bundle: BundleExports | undefined, options: AgentOptions, which: 'input' | 'output'): object | null {
-  const schema: Schema | undefined = options[which];
+  return schemaOf(bundle, options[which], which, `${which} schema of ${options.name}`);
+}
+
+function schemaOf(bundle: BundleExports | undefined, schema: Schema | undefined, which: 'input' | 'output', what: string): object | null {
   if (schema === undefined) return null;
   const standard = schema['~standard'];
   try {
@@ -62,8 +94,8 @@ function jsonSchema(bundle: BundleExports | undefined, options: AgentOptions, wh
   } catch (error) {
     throw raise(
       'CORRAL_SCHEMA_INVALID',
-      `The ${which} schema of ${options.name} cannot be written as JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
+      `The ${what} cannot be written as JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
-  throw raise('CORRAL_SCHEMA_INVALID', `The ${which} of ${options.name} is no Standard Schema that can be written as JSON Schema.`);
+  throw raise('CORRAL_SCHEMA_INVALID', `The ${what} is no Standard Schema that can be written as JSON Schema.`);
 }

@@ -3,7 +3,7 @@
  * is in a WeakMap here, not on the object; the index means nothing outside this run, and the host checks it at each use.
  */
 import type { CapabilityView } from '@corral/protocol/delivery';
-import type { Attenuation, CallOptions, Mailbox, Right, SendOptions } from '../sdk/types.ts';
+import type { Attenuation, CallOptions, Mailbox, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
 
@@ -83,21 +83,32 @@ export function makeMailbox(effects: Effects, cap: number): Mailbox {
     const carried = caps === undefined ? {} : { caps: slots(caps, 'message') };
     await effects.request({ kind: 'send', cap, body, ...carried }).reply;
   };
-  return withDispose(effects, { send }, cap) as unknown as Mailbox;
+  const request = async (body: unknown, { caps, timeout_ms, signal }: RequestOptions = {}): Promise<unknown> => {
+    const carried = caps === undefined ? {} : { caps: slots(caps, 'message') };
+    const wanted = timeout_ms === undefined ? {} : { timeout_ms };
+    return ask(effects, { kind: 'send', cap, body, ...carried, request: wanted }, signal);
+  };
+  return withDispose(effects, { send, request }, cap) as unknown as Mailbox;
 }
 
-/** A call with its options. The promise settles with the tool's result, or when the agent's own signal gives it up. */
-async function call(effects: Effects, cap: number, input: unknown, options: CallOptions): Promise<unknown> {
+/** A call with its options. */
+function call(effects: Effects, cap: number, input: unknown, options: CallOptions): Promise<unknown> {
   const { signal, timeout_ms, retry, reason } = options;
-  signal?.throwIfAborted();
-  const { id, reply } = effects.request({
+  const wanted = {
     kind: 'call',
     cap,
     input,
     ...(timeout_ms === undefined ? {} : { timeout_ms }),
     ...(retry === undefined ? {} : { retry: { attempts: retry.attempts } }),
     ...(reason === undefined ? {} : { reason }),
-  });
+  };
+  return ask(effects, wanted, signal);
+}
+
+/** The promise settles with what comes back, or when the agent's own signal gives it up. */
+async function ask(effects: Effects, effect: Readonly<Record<string, unknown>>, signal: AbortSignal | undefined): Promise<unknown> {
+  signal?.throwIfAborted();
+  const { id, reply } = effects.request(effect);
   if (signal === undefined) return reply;
   const give = () => effects.abandon(id, signal.reason);
   signal.addEventListener('abort', give, { once: true });

@@ -42,6 +42,11 @@ export class Effects {
     this.#batch.push(text);
   }
 
+  /** Throws where an effect cannot be sent; nothing is queued. */
+  check(effect: Readonly<Record<string, unknown>>): void {
+    this.#text(effect);
+  }
+
   /** Queues an effect under the next number. Throws before anything is queued when it cannot be sent. */
   pushNumbered(effect: Readonly<Record<string, unknown>>): number {
     this.push({ ...effect, id: this.#lastId + 1 });

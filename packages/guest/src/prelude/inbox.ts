@@ -3,9 +3,13 @@ import type { CapabilityView, MessageDelivery } from '@corral/protocol/delivery'
 import type { Message, Messages } from '../sdk/types.ts';
 import { makeCaps } from './capabilities.ts';
 import type { Effects } from './effects.ts';
+import { raise } from './errors.ts';
 import { Queue } from './queue.ts';
 
 type Views = Readonly<Record<string, CapabilityView>>;
+
+/** How the host names a request. */
+export const replyTo = (run: string, request: number): string => `${run}:${request}`;
 
 const WHOSE = 'This message';
 const NONE: Views = Object.freeze({});
@@ -14,6 +18,9 @@ export class Inbox {
   readonly #effects: Effects;
   readonly #queue = new Queue<Message>();
   readonly #views = new WeakMap<Message, Views>();
+  /** Messages that want a reply, by the number that their senders gave them. */
+  readonly #asked = new WeakMap<Message, number>();
+  readonly #answered = new WeakSet<Message>();
   #nextCap = 0;
   #none: object | undefined;
 
@@ -32,19 +39,22 @@ export class Inbox {
   }
 
   /** A message that has just come. The host counts the indexes of what it carries in the same way. */
-  receive({ from, body, caps = [] }: Pick<MessageDelivery, 'from' | 'body' | 'caps'>): void {
+  receive({ from, body, caps = [], request }: Pick<MessageDelivery, 'from' | 'body' | 'caps' | 'request'>): void {
     const views: Record<string, CapabilityView> = {};
     for (const { alias, kind, name } of caps) {
       views[alias] = { cap: this.#nextCap, kind, name };
       this.#nextCap += 1;
     }
-    this.put(from, body, caps.length === 0 ? NONE : views);
+    this.put(from, body, caps.length === 0 ? NONE : views, request);
   }
 
-  put(from: Message['from'], body: unknown, views: Views = NONE): void {
+  put(from: Message['from'], body: unknown, views: Views = NONE, request?: number): void {
     const caps = views === NONE ? (this.#none ??= makeCaps(this.#effects, NONE, WHOSE)) : makeCaps(this.#effects, views, WHOSE);
     // A message that is logged or stored is what was said, not what came with it.
     const message = Object.defineProperty({ from, body } as Message, 'caps', { value: caps, enumerable: false });
+    const reply = (value: unknown) => this.#reply(message, value);
+    Object.defineProperty(message, 'reply', { value: reply, enumerable: false });
+    if (request !== undefined) this.#asked.set(message, request);
     if (views !== NONE) this.#views.set(message, views);
     this.#queue.put(message);
   }
@@ -52,9 +62,22 @@ export class Inbox {
   /** Messages that came and that nobody has read. */
   unread(): readonly object[] {
     return this.#queue.unread.map((message) => {
+      const { from, body } = message;
       const caps = this.#views.get(message);
-      return caps === undefined ? message : { from: message.from, body: message.body, caps };
+      const request = this.#asked.get(message);
+      return { from, body, ...(caps === undefined ? {} : { caps }), ...(request === undefined ? {} : { request }) };
     });
+  }
+
+  #reply(message: Message, value: unknown): void {
+    const request = this.#asked.get(message);
+    if (request === undefined) {
+      const why = this.#answered.has(message) ? 'has been replied to' : 'was only sent; whoever wants a reply uses mailbox.request()';
+      throw raise('CORRAL_ARGS_INVALID', `This message ${why}.`);
+    }
+    this.#effects.push({ kind: 'reply', to: replyTo(message.from.run, request), value: value ?? null });
+    this.#asked.delete(message);
+    this.#answered.add(message);
   }
 
   /** For the agent to read from. */

@@ -33,6 +33,13 @@ export class Timers {
     if (this.#due.delete(id)) this.#effects.push({ kind: 'abort', id });
   }
 
+  /** Stops all of them. */
+  stopAll(): void {
+    for (const id of this.#due.keys()) this.#effects.push({ kind: 'abort', id });
+    this.#due.clear();
+    this.#current.clear();
+  }
+
   get waiting(): number {
     return this.#due.size;
   }

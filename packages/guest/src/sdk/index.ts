@@ -3,6 +3,7 @@ import type { Abi } from '../abi.ts';
 import { AGENT, type AgentDefinition, type AgentOptions, type Schema, type Uses } from './types.ts';
 
 export type * from './types.ts';
+export * from './service.ts';
 
 /** Defines an agent. Nothing runs until a host starts it. */
 export function defineAgent<const U extends Uses, In extends Schema = Schema, Out extends Schema = Schema>(

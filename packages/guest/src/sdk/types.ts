@@ -42,6 +42,24 @@ export interface Tools {
   'fs.write': { input: { path: string; text: string; encoding?: 'utf8' | 'base64' }; output: { bytes: number } };
 }
 
+/**
+ * The services an agent can name, by handler. Added by declaration merging, like tools:
+ * `declare module '@corral/guest' { interface Services { claims: { claim: { message: …; reply: … } } } }`.
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type -- filled by those who have services
+export interface Services {}
+interface Handled {
+  readonly message: unknown;
+  readonly reply: unknown;
+}
+/** `await claims({ key: 'order-7', on: 'claim', message })`: one message to the instance of that key, answered by its handler. */
+interface ServiceCapability<S> extends Held {
+  <On extends keyof S & string>(
+    input: { key: string; on: On; message: S[On] extends Handled ? S[On]['message'] : unknown },
+    options?: CallOptions,
+  ): Promise<S[On] extends Handled ? S[On]['reply'] : unknown>;
+}
+
 export interface CallOptions {
   /** For one attempt; the host's own limit holds besides. */
   readonly timeout_ms?: number;
@@ -79,10 +97,22 @@ export interface Capability<Input, Output> extends Held {
 export interface Mailbox extends Held {
   /** Resolves once the message is durably on its way: it will be delivered at least once, and seen once. */
   readonly send: (body: unknown, options?: SendOptions) => Promise<void>;
+  /**
+   * Sends and waits for the reply. Rejects with CORRAL_RECIPIENT_ENDED where the receiver ends, or has ended, without one;
+   * CORRAL_MAILBOX_FULL; TimedOut; Revoked; Denied; BudgetExceeded.
+   */
+  readonly request: (body: unknown, options?: RequestOptions) => Promise<unknown>;
+}
+export interface RequestOptions extends SendOptions {
+  /** How long to wait; left out: for as long as the run lasts. */
+  readonly timeout_ms?: number;
+  readonly signal?: AbortSignal;
 }
 export interface Message {
   /** Stamped by the host. */
   readonly from: { readonly run: string; readonly agent: string };
+  /** Answers whoever asked by `request`, once. Throws where the message was only sent, or has been replied to. */
+  readonly reply: (value?: unknown) => void;
   readonly body: unknown;
   /** Capabilities that the sender gave along, by its names for them. They are this run's until it disposes of them, checkpoints or ends. */
   // oxlint-disable-next-line typescript/no-explicit-any -- what it is, only sender and receiver know
@@ -108,8 +138,13 @@ type CapabilityFor<Request> = Request extends 'mailbox'
       ? Capability<Tools[Name]['input'], Tools[Name]['output']>
       : // oxlint-disable-next-line typescript/no-explicit-any -- a tool nobody has described yet
         Capability<any, any>
-    : never;
-export type Uses = Readonly<Record<string, `tool:${string}` | 'mailbox'>>;
+    : Request extends `service:${infer Name}`
+      ? Name extends keyof Services
+        ? ServiceCapability<Services[Name]>
+        : // oxlint-disable-next-line typescript/no-explicit-any -- a service nobody has described yet
+          Capability<{ key: string; on: string; message?: any }, any>
+      : never;
+export type Uses = Readonly<Record<string, `tool:${string}` | `service:${string}` | 'mailbox'>>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
 
 export type ChildEnd = Outcome & { readonly run: string | undefined; readonly spent: Budget };
@@ -162,6 +197,8 @@ export interface AgentOptions<In extends Schema = Schema, Out extends Schema = S
   readonly output?: Out;
   readonly uses?: U;
   readonly spawns?: Readonly<Record<string, AgentDefinition>>;
+  /** Services that are deployed with it. Naming one here gives no right to write to it; `uses` asks for that. */
+  readonly services?: Readonly<Record<string, AgentDefinition>>;
   readonly ceilings?: Ceilings;
   readonly budget?: Budget;
   /** When the result of a call cannot be known: wait for a person (the default), or reject the call with Unknown. */

@@ -41,7 +41,7 @@ export const PolicyCase = z.strictObject({
     .partial()
     .default({}),
   /** `tool:payments.send`, `model:default`, `send:claims`, `spawn:reader`. */
-  action: z.string().regex(/^(tool|model|send|spawn):.+$/, 'tool:NAME, model:NAME, send:AGENT or spawn:AGENT'),
+  action: z.string().regex(/^(tool|model|service|send|spawn):.+$/, 'tool:NAME, model:NAME, service:NAME, send:AGENT or spawn:AGENT'),
   args: z.json().exactOptional(),
   /** Of a send or spawn; what is left out is nothing. */
   given: z
@@ -70,10 +70,15 @@ export interface CaseResult {
 
 export function requestOf({ subject, action, args, given: along, context }: Omit<PolicyCase, 'name' | 'expect'>): PolicyRequest {
   const colon = action.indexOf(':');
-  const [kind, target] = [action.slice(0, colon) as 'tool' | 'model' | 'send' | 'spawn', action.slice(colon + 1)];
+  const [kind, target] = [action.slice(0, colon) as 'tool' | 'model' | 'service' | 'send' | 'spawn', action.slice(colon + 1)];
   return {
     subject: subjectOf({ tenant: 'acme', agent: 'agent', version: 'sha256:0', person: 'user:someone', roles: [], ...given(subject) }),
-    action: kind === 'tool' || kind === 'model' ? { kind: 'call', target: kind, name: target } : { kind, agent: target },
+    action:
+      kind === 'service'
+        ? { kind: 'call', target: 'tool', name: action }
+        : kind === 'tool' || kind === 'model'
+          ? { kind: 'call', target: kind, name: target }
+          : { kind, agent: target },
     ...(args === undefined ? {} : { args }),
     ...(kind === 'send' || kind === 'spawn' ? { given: givenOf(kind, along) } : {}),
     context: laidOver(QUIET, context) as DecisionContext,

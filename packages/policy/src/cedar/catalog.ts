@@ -58,8 +58,26 @@ export interface Given {
 
 /** `call` names one of the catalog's targets; `send` and `spawn` have, besides the common facts, what is given. */
 export function actionName(action: Action): string {
-  return action.kind === 'call' ? `${action.target}:${action.name}` : action.kind;
+  if (action.kind !== 'call') return action.kind;
+  return isService(action.name) ? 'service' : `${action.target}:${action.name}`;
 }
+
+/** Services come and go with bundles, so they share one action, and each is a resource: `Service::"claims"`. */
+const SERVICE = 'service:';
+const isService = (name: string): boolean => name.startsWith(SERVICE);
+const SERVICE_ARGUMENTS = {
+  type: 'object',
+  properties: { key: { type: 'string' }, on: { type: 'string' } },
+  required: ['key', 'on'],
+};
+const SERVICE_ANNOTATIONS: ToolAnnotations = {
+  readOnly: false,
+  idempotent: false,
+  destructive: false,
+  openWorld: false,
+  repeatable: false,
+  returns: 'trusted',
+};
 
 export interface Catalog {
   readonly schema: CedarSchema;
@@ -117,8 +135,9 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
   const byName = new Map<string, TargetFacts>();
 
   const actions: CedarSchema[string]['actions'] = { call: {} };
-  for (const target of targets) {
-    const name = `${target.kind}:${target.name}`;
+  const services = { kind: 'tool', name: SERVICE, annotations: SERVICE_ANNOTATIONS, input: SERVICE_ARGUMENTS } as const;
+  for (const target of [...targets, services]) {
+    const name = target === services ? 'service' : `${target.kind}:${target.name}`;
     const shape = argumentShape(target.input);
     const none = Object.keys(shape.fields).length === 0;
     const readArgs = recordReader(shape.fields);
@@ -133,7 +152,7 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
       memberOf: [{ id: 'call' }],
       appliesTo: {
         principalTypes: ['AgentVersion'],
-        resourceTypes: [target.kind === 'tool' ? 'Tool' : 'Model'],
+        resourceTypes: [target === services ? 'Service' : target.kind === 'tool' ? 'Tool' : 'Model'],
         context: {
           type: 'Record',
           attributes: { ...commonType, args: { type: 'Record', attributes: cedarFields(shape.fields), required: true } },
@@ -176,6 +195,7 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
         },
         Tool: { shape: TARGET_SHAPE },
         Model: { shape: TARGET_SHAPE },
+        Service: { shape: TARGET_SHAPE },
       },
       actions,
     },
@@ -238,12 +258,24 @@ function question(subject: Subject, action: Action, target: TargetFacts | undefi
     if (action.agent !== subject.agent) entities.push(bare(resource, [tenant]));
     return { principal, action: acted, resource, entities, person };
   }
+  if (isService(action.name)) {
+    const name = action.name.slice(SERVICE.length);
+    const service = uid('Service', name);
+    const attrs = targetAttributes({ name, annotations: { ...SERVICE_ANNOTATIONS, resource: action.name } });
+    return {
+      principal,
+      action: acted,
+      resource: service,
+      entities: [...entities, { uid: service, parents: [], attrs }, bare(call)],
+      person,
+    };
+  }
   const resource = uid(action.target === 'tool' ? 'Tool' : 'Model', action.name);
   if (target !== undefined) entities.push({ uid: resource, parents: [], attrs: targetAttributes(target) });
   return { principal, action: acted, resource, entities: [...entities, bare(call)], person };
 }
 
-function targetAttributes({ name, annotations }: TargetFacts): EntityJson['attrs'] {
+function targetAttributes({ name, annotations }: Pick<TargetFacts, 'name' | 'annotations'>): EntityJson['attrs'] {
   const { readOnly, idempotent, destructive, openWorld, repeatable, returns, resource } = annotations;
   return {
     name,

@@ -21,6 +21,7 @@ export const OPERATIONS = {
   'agent.deploy': { about: 'deploy a version', roles: ['developer', 'admin'] },
   'agent.alias': { about: 'move an alias, roll it back', roles: ['developer', 'operator', 'admin'] },
   'run.submit': { about: 'submit a job', roles: ['developer', 'operator', 'admin'] },
+  'service.send': { about: 'send messages to services', roles: ['developer', 'operator', 'admin'] },
   'run.read': { about: 'list, show and follow runs', roles: ALL },
   'run.payload': { about: 'read inputs, outputs, calls, messages and journals', roles: ['developer', 'operator', 'auditor', 'admin'] },
   'run.pause': { about: 'pause runs', roles: ['operator', 'admin'] },

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
-import { ADMISSION } from '../limits.ts';
+import { ADMISSION, MACHINE } from '../limits.ts';
 import { Attenuation } from '../grant.ts';
 import { AgentManifest, Alias, Budget, CeilingsRequest } from '../manifest.ts';
 import { Outcome } from '../outcome.ts';
@@ -115,6 +115,7 @@ export const RunSummary = z
     run: runId,
     tenant,
     agent: z.string(),
+    key: z.string().nullable().describe('of a service’s instance; null for other runs, and once it has ended'),
     version: digest,
     parent: runId.nullable(),
     principal: z.string(),
@@ -164,6 +165,18 @@ export const RunPath = z.strictObject({ run: runId });
 export const ShowQuery = z.strictObject({
   wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('answer when the run has ended, or after so long'),
 });
+
+export const ServicePath = z.strictObject({
+  service: AgentName.meta({ description: 'percent-encoded, since names may hold a /' }),
+  key: z.string().min(1).max(MACHINE.service_key_bytes.default).describe('which instance, percent-encoded'),
+  handler: Alias,
+});
+export const SendQuery = InTenant.extend(ShowQuery.shape);
+/** The message is the body, whatever it is. */
+export const AnyJson = json;
+export const Sent = z
+  .object({ run: runId, outcome: Outcome.nullable().describe('its output is the reply; null while there is none') })
+  .meta({ id: 'Sent' });
 
 export interface RunTree {
   run: string;

@@ -31,7 +31,7 @@ export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
           (kind === 'version' && name === row.version),
       );
       const stopped = new Set(standing.flatMap(({ kind, name }) => (kind === 'tool' ? [name] : [])));
-      const offered = new Set<string>(host.tools(tenant).map(({ name }) => name));
+      const offered = new Set<string>([...host.tools(tenant).map(({ name }) => name), ...host.services(tenant)]);
       const ended = status.lifecycle === 'ended';
       const now = clock.now();
       const chainOf = (own: Held): Held[] => {

@@ -33,7 +33,8 @@ export function runRoutes(door: Door): Handlers<Names> {
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 
   /** What a row of a list says: from memory while it lives, from the index afterwards. */
-  const summary = (row: RunRow, view: RunView | undefined, status: RunStatus | undefined) => ({
+  const summary = (row: RunRow, view: RunView | undefined, status: RunStatus | undefined, key: string | undefined) => ({
+    key: view?.key ?? key ?? null,
     run: row.id as RunId,
     tenant: row.tenant as never,
     agent: row.agent,
@@ -64,7 +65,7 @@ export function runRoutes(door: Door): Handlers<Names> {
     const view = row.ended_as === null ? host.view(row.id as RunId) : undefined;
     // A parked run is in the store alone.
     const stored = row.ended_as === null && view === undefined ? await host.stored(row.id as RunId).catch(() => undefined) : undefined;
-    return summary(row, view, stored?.status);
+    return summary(row, view, stored?.status, stored?.record.service?.key);
   };
 
   async function* pagesOf(run: RunId) {

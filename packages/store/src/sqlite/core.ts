@@ -18,19 +18,21 @@ import type {
   CommitResult,
   Era,
   InboxItem,
-  Outgoing,
   Quarantine,
   QuarantineKind,
   ReplayPage,
   RunFilter,
+  Serving,
   StoredRun,
 } from '@corral/protocol/store';
 import { backupTo } from './backup.ts';
-import { encodeTexts, entryTexts } from './body.ts';
+import { entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
 import * as queries from './queries.ts';
-import { chain, seal } from './seal.ts';
+import { Post, Told } from './post.ts';
+import { Requests } from './requests.ts';
+import { chain } from './seal.ts';
 import { Sql } from './sql.ts';
 import { verifyStep, type Verified } from './verify.ts';
 
@@ -85,10 +87,32 @@ export class SqliteCore {
   readonly #sql: Sql;
   readonly #evidence: Evidence;
   readonly #heads = new Map<RunId, Head>();
+  readonly #requests: Requests;
+  readonly #post: Post;
 
   constructor(db: DatabaseSync, keys: KeyRing) {
     this.#sql = new Sql(db);
     this.#evidence = new Evidence(this.#sql, keys);
+    this.#requests = new Requests(this.#sql);
+    this.#post = new Post(this.#sql, this.#requests, {
+      keyOf: (run) => this.#keyOf(run),
+      admit: (record, grants) => this.admit(record, grants, false),
+      putGrant: (grant) => this.#putGrant(grant),
+      run: (run) => this.run(run),
+      journal: (run, after, limit) => this.journal(run, after, limit),
+    });
+  }
+
+  services(): Serving[] {
+    return this.#requests.services();
+  }
+
+  serve(serving: Serving): void {
+    this.#requests.serve(serving);
+  }
+
+  instance(id: string): RunId | undefined {
+    return this.#requests.instance(id);
   }
 
   /** Counts an opening for writing. */
@@ -206,9 +230,11 @@ export class SqliteCore {
     this.#run("UPDATE runs SET control = 'quarantined', damage = ?, parked = 1 WHERE id = ?", reason, run);
   }
 
-  bury(run: RunId, outcome: Outcome, at: number): void {
+  bury(run: RunId, outcome: Outcome, at: number): RunId[] {
     const n = this.#evidence.bury(run, outcome, at);
-    if (n !== undefined) this.#forget(run, n);
+    const told = new Told();
+    if (n !== undefined) this.#forget(run, n, outcome, told);
+    return told.answered;
   }
 
   /** This host ends in good order: what it holds was not its death. */
@@ -294,9 +320,10 @@ export class SqliteCore {
     for (const state of commit.grantStates) queries.putGrantState(this.#sql, state);
     for (const { id, due } of commit.timers) this.#run('INSERT INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
-    const delivered = commit.outbox.map((outgoing) => this.#deliver(run, outgoing));
-    if (status.lifecycle === 'ended') this.#forget(run, head.n);
-    return { delivered };
+    const told = new Told();
+    const delivered = commit.outbox.map((outgoing) => this.#post.send(run, outgoing, told));
+    if (status.lifecycle === 'ended') this.#forget(run, head.n, status.outcome, told);
+    return told.result(delivered);
   }
 
   /** What was remembered may not have happened: a transaction was rolled back. */
@@ -386,39 +413,9 @@ export class SqliteCore {
     return backupTo(this.#sql, to, at);
   }
 
-  /** Puts a delivery into an inbox; 0 where the receiver has ended, -1 where too many messages wait for it. */
-  #deliver(from: RunId, { to, key: name, delivery, grants = [] }: Outgoing): number {
-    if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
-    const key = this.#keyOf(to);
-    if (key === undefined) return 0;
-    const row = this.#get<{ n: number; inbox_seq: number }>(
-      "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, inbox_seq",
-      to,
-    );
-    if (row === undefined) return 0;
-    this.#run(
-      'INSERT INTO inbox (run, seq, sender, key, delivery) VALUES (?, ?, ?, ?, ?)',
-      row.n,
-      row.inbox_seq,
-      from,
-      name,
-      seal(key, PLACE.inbox(to, row.inbox_seq), encodeTexts([JSON.stringify(delivery)])),
-    );
-    for (const grant of grants) this.#putGrant(grant);
-    return row.inbox_seq;
-  }
-
-  /** How many deliveries wait for a run; they are taken in order, so its first and last tell. */
-  #waiting(run: RunId): number {
-    const row = this.#get<{ inbox_seq: number; first: number | null }>(
-      'SELECT inbox_seq, (SELECT min(seq) FROM inbox WHERE run = n) AS first FROM runs WHERE id = ?',
-      run,
-    );
-    return row === undefined || row.first === null ? 0 : row.inbox_seq - row.first + 1;
-  }
-
   /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */
-  #forget(run: RunId, n: number): void {
+  #forget(run: RunId, n: number, outcome: Outcome | undefined, told: Told): void {
+    this.#post.close(run, n, outcome, told);
     this.#run('DELETE FROM inbox WHERE run = ?', n);
     this.#run('DELETE FROM timers WHERE run = ?', n);
     this.#heads.delete(run);

@@ -110,6 +110,14 @@ const STEPS: readonly string[] = [
   ALTER TABLE grants ADD COLUMN revoked_why TEXT;
   ALTER TABLE grants ADD COLUMN revoked_at INTEGER;
   `,
+  `
+  -- What runs were asked by others and have not answered: the requester's name and effect, the receiver's short name, its inbox.
+  CREATE TABLE requests (requester TEXT NOT NULL, id INTEGER NOT NULL, receiver INTEGER NOT NULL, item INTEGER NOT NULL, PRIMARY KEY (requester, id)) WITHOUT ROWID;
+  CREATE INDEX requests_receiver ON requests (receiver);
+  -- Services of tenants, and the run that is an instance of one, by the digest of its key.
+  CREATE TABLE services (tenant TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, PRIMARY KEY (tenant, name)) WITHOUT ROWID;
+  CREATE TABLE instances (id TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;
+  `,
 ];
 
 /**

@@ -14,6 +14,7 @@ import type {
   Quarantine,
   QuarantineKind,
   RunFilter,
+  Serving,
   Store,
   StoredRun,
   Verification,
@@ -124,8 +125,17 @@ export class SqliteStore implements Store {
   revoke(grant: GrantId, by: string, reason: string, at: number): Promise<boolean> {
     return this.#writer.call('revoke', grant, by, reason, at);
   }
-  bury(run: RunId, outcome: Outcome, at: number): Promise<void> {
+  bury(run: RunId, outcome: Outcome, at: number): ReturnType<Store['bury']> {
     return this.#writer.call('bury', run, outcome, at);
+  }
+  services(): ReturnType<Store['services']> {
+    return this.#reader.call('services');
+  }
+  serve(serving: Serving): Promise<void> {
+    return this.#writer.call('serve', serving);
+  }
+  instance(id: string): ReturnType<Store['instance']> {
+    return this.#reader.call('instance', id);
   }
   seen(limit: number): ReturnType<Store['seen']> {
     return this.#reader.call('seen', limit);

@@ -93,6 +93,57 @@ export class Run {
     return this.#stopped === undefined ? now - this.crankBegan : this.#stopped.used_ms + now - this.#stopped.at;
   }
 
+  /** What it would be given next: of an instance of a service, a message only once it has kept what came of the one before. */
+  get #next(): number {
+    const { record, asked } = this.ledger;
+    if (record.service === undefined) return this.queue.length === 0 ? -1 : 0;
+    if (asked.turn) return this.queue.findIndex(({ delivery }) => delivery.kind !== 'message');
+    const [first] = this.queue;
+    if (first?.delivery.kind !== 'start' || !this.hasState) return this.queue.length === 0 ? -1 : 0;
+    // It stays where it is until somebody writes to it; then it begins its turn in a new isolate.
+    return this.queue.some(({ delivery: { kind } }) => kind === 'message' || kind === 'cancel') ? 0 : -1;
+  }
+
+  /** Of an instance: it has kept something, be it what it begins with. */
+  get hasState(): boolean {
+    return this.ledger.checkpoint !== undefined || this.ledger.record.service?.state !== undefined;
+  }
+
+  /** Something waits for it that it can be given now. */
+  get hasWork(): boolean {
+    return this.#next >= 0;
+  }
+
+  /** Takes what it is to be given now. */
+  take(): Queued | undefined {
+    for (let next = this.#next; next >= 0; next = this.#next) {
+      const [queued] = this.queue.splice(next, 1);
+      const due = queued && this.#due(queued);
+      if (due !== undefined) return due;
+    }
+    return undefined;
+  }
+
+  /** Whether a reply to this is among what waits for it. */
+  hasReply(id: number): boolean {
+    return this.queue.some(({ delivery }) => delivery.kind === 'reply' && delivery.results.some((result) => result.id === id));
+  }
+
+  /**
+   * Of replies, those that it still waits for: one that came after its request was given up, or beside it, is not given to its agent.
+   * What is in the store's inbox must be taken from there all the same.
+   */
+  #due(queued: Queued): Queued | undefined {
+    const { delivery, inbox } = queued;
+    if (delivery.kind !== 'reply') return queued;
+    const { pending } = this.ledger;
+    const isDue = (id: number) => (inbox === undefined ? pending.has(id) : pending.get(id)?.kind === 'request');
+    const results = delivery.results.filter(({ id }) => isDue(id));
+    if (results.length === delivery.results.length) return queued;
+    if (results.length === 0 && inbox === undefined) return undefined;
+    return { inbox, delivery: { kind: 'reply', results } };
+  }
+
   /** Puts a delivery of the store's inbox in the queue, once. */
   receive(delivery: PendingDelivery, inbox: number): void {
     if (inbox <= this.lastInbox) return;
@@ -135,7 +186,7 @@ export class Run {
   }
   get lifecycle(): Lifecycle {
     if (this.outcome !== undefined) return 'ended';
-    return this.began === undefined ? 'queued' : 'active';
+    return this.began === undefined && !(this.ledger.record.service !== undefined && this.hasState) ? 'queued' : 'active';
   }
   get residency(): Residency {
     return this.seat === undefined ? 'parked' : 'resident';
@@ -152,7 +203,7 @@ export class Run {
       this.parking === undefined &&
       this.stopSlow === undefined &&
       this.onCpu === undefined &&
-      this.queue.length > 0
+      this.hasWork
     );
   }
 }

@@ -1,12 +1,25 @@
-/** How a run ends by what it says itself. */
+/** How a run ends by what it did: went past a limit, or finished. */
 import { ERRORS, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
 import { LIMIT_NAMES } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/outcome';
 import { exceeded } from './decide/common.ts';
 import type { Ledger } from './ledger.ts';
+import { overcharged } from './spending.ts';
+
+/** The ceiling or budget that the run is over by now, as its outcome. */
+export function overrun(ledger: Ledger): Outcome | undefined {
+  const { ceilings } = ledger.record;
+  if (ledger.effects > ceilings.effects) return exceeded('effects', `The run made more than ${ceilings.effects} effects.`);
+  if (ledger.logBytes > ceilings.log_bytes) return exceeded('log_bytes', `The run logged more than ${ceilings.log_bytes} bytes.`);
+  if (ledger.journalBytes > ceilings.journal_bytes)
+    return exceeded('journal_bytes', `The journal of the run is larger than ${ceilings.journal_bytes} bytes.`);
+  if (ledger.purse.left('cpu_ms') < 0)
+    return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
+  return overcharged(ledger);
+}
 
 /** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
-export function finishOutcome({ ledger }: { readonly ledger: Ledger }): Outcome | undefined {
+export function finishOutcome(ledger: Ledger): Outcome | undefined {
   const { finished, cancelled } = ledger;
   if (finished === undefined) return undefined;
   const { error } = finished;

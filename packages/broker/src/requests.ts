@@ -1,0 +1,154 @@
+/**
+ * Requests and replies in a ledger: what a run was asked by others, what it has asked them, and how both end. The store has the
+ * last word: a request is answered there once, whoever dies when.
+ */
+import type { Purse } from '@corral/policy/purse';
+import type { Delivery, MessageDelivery, PendingDelivery, Result } from '@corral/protocol/delivery';
+import type { ReplyEffect } from '@corral/protocol/effect';
+import { errorData } from '@corral/protocol/errors';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import { bounded } from '@corral/protocol/outcome';
+import type { Budget } from '@corral/protocol/manifest';
+import type { WaitingOn } from '@corral/protocol/run';
+import type { Outgoing } from '@corral/protocol/store';
+import type { Batch } from './decide/batch.ts';
+import { Violation } from './decide/batch.ts';
+import { labelOf, whole } from './decide/common.ts';
+import type { Ledger, Pending } from './ledger.ts';
+
+/** Something asked of another run, which has not replied. It is never asked a second time. */
+export interface PendingRequest {
+  readonly kind: 'request';
+  readonly id: number;
+  /** `service:claims`, or `mailbox`. */
+  readonly what: string;
+  /** Whom, where that is one run. */
+  readonly peer?: RunId;
+  readonly reserved: Budget;
+  readonly grant: GrantId;
+  /** When it is given up. */
+  readonly due?: number;
+}
+
+/** How a request is named by whoever was asked: nobody else can mean it. */
+export const requestName = ({ from, request }: Pick<MessageDelivery, 'from' | 'request'>): string => `${from.run}:${request}`;
+
+/** What a run was asked and has not answered. */
+export class Asked {
+  readonly #open = new Set<string>();
+  /** Of a service's instance: it was given a message, and has not kept what came of it. */
+  turn = false;
+
+  take(delivery: Pick<MessageDelivery, 'from' | 'request'>): void {
+    this.turn = true;
+    if (delivery.request !== undefined) this.#open.add(requestName(delivery));
+  }
+
+  has(name: string): boolean {
+    return this.#open.has(name);
+  }
+
+  answered(name: string): void {
+    this.#open.delete(name);
+  }
+
+  save(): readonly string[] {
+    return [...this.#open];
+  }
+
+  load(open: readonly string[], turn: boolean): void {
+    this.#open.clear();
+    for (const name of open) this.#open.add(name);
+    this.turn = turn;
+  }
+}
+
+/** What a run replies, on its way to who asked. */
+export function decideReply(ledger: Ledger, seq: number, effect: ReplyEffect, batch: Batch): void {
+  const { to, error } = effect;
+  if (!ledger.asked.has(to))
+    throw new Violation('CORRAL_EFFECT_INVALID', `A reply to ${to.slice(0, 64)}, which the run was not asked or has answered.`);
+  const value = whole(ledger, effect.value, 'The reply');
+  const [run = '', number = '0'] = to.split(':');
+  const id = Number(number);
+  const result: Result =
+    error === undefined
+      ? { id, value }
+      : {
+          id,
+          error: errorData(error.invalid === true ? 'CORRAL_ARGS_INVALID' : 'CORRAL_TOOL_FAILED', bounded(error.message), { call: id }),
+        };
+  batch.outbox.push({
+    to: run as RunId,
+    key: `${seq}.${batch.outbox.length}`,
+    delivery: { kind: 'reply', results: [result], depth: ledger.depth + 1, ...labelOf(ledger) },
+  } satisfies Outgoing);
+  // Nothing waits here for what becomes of it.
+  batch.sentBy.push(0);
+}
+
+/** Bytes that a reply takes from whoever gives it, as far as there are any. */
+export function payReply(purse: Purse, effect: ReplyEffect): void {
+  const bytes = Buffer.byteLength(JSON.stringify(effect.value ?? effect.error ?? null));
+  purse.spend('bytes', Math.max(0, Math.min(bytes, purse.left('bytes'))));
+}
+
+/** Timers that are not needed any more once this delivery is taken in. */
+export function timersEnded(ledger: Ledger, delivery: Delivery): number[] {
+  if (delivery.kind === 'timer') return [delivery.id];
+  if (delivery.kind !== 'reply') return [];
+  return delivery.results.flatMap(({ id }) => {
+    const pending = ledger.pending.get(id);
+    return pending?.kind === 'request' && pending.due !== undefined ? [id] : [];
+  });
+}
+
+/** When something that is waited for is due at the latest. */
+export function dueOf(pending: Pending): number | undefined {
+  switch (pending.kind) {
+    case 'timer':
+      return pending.due;
+    case 'approval':
+      return pending.expires_at;
+    case 'request':
+      return pending.due;
+    case 'call':
+    case 'child':
+    case 'decided':
+      return undefined;
+  }
+}
+
+/** The reply that a request gets which nobody will answer. */
+export const unanswered = (id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED' | 'CORRAL_UNKNOWN_RESULT', message: string): Result => ({
+  id,
+  error: errorData(code, message, { call: id }),
+});
+
+export const decided = (id: number, result: Result): { kind: 'decided'; id: number; delivery: PendingDelivery } => ({
+  kind: 'decided',
+  id,
+  delivery: { kind: 'reply', results: [result] },
+});
+
+/** A reply in one piece, for what keeps track of where things came from. */
+export const valueOf = (result: Result): Json => ('value' in result ? result.value : { error: result.error.message });
+
+/** What the run waits on, the gravest first (DESIGN 2). */
+export function waitingOn(ledger: Ledger): WaitingOn {
+  if (ledger.held !== undefined) return ledger.held === 'upgrade' ? 'upgrade' : 'resolution';
+  const idle = ledger.record.service !== undefined && !ledger.asked.turn;
+  let waiting: WaitingOn = ledger.listening || idle ? 'message' : 'nothing';
+  let approval = false;
+  for (const pending of ledger.pending.values()) {
+    if (pending.kind === 'call') {
+      if (pending.state === 'unknown') return 'resolution';
+      waiting = 'call';
+    } else if (pending.kind === 'request') waiting = 'call';
+    else if (pending.kind === 'approval') approval = true;
+    else if (pending.kind === 'child' && waiting !== 'call') waiting = 'child';
+    else if (pending.kind === 'timer' && waiting !== 'call' && waiting !== 'child') waiting = 'timer';
+  }
+  return approval ? 'approval' : waiting;
+}

@@ -1,0 +1,49 @@
+/** `corral send`: a message to an instance of a service, as oneself; prints its reply. */
+import type { Command } from 'commander';
+import { connect, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
+import { EXIT } from '../failure.ts';
+import { printable } from '../screen/table.ts';
+import { inTenant } from './agents.ts';
+import { outcomeText } from '@corral/protocol/outcome';
+
+interface SendFlags extends HostFlags {
+  readonly tenant?: string;
+  readonly key?: string;
+  readonly wait?: string;
+}
+
+export function sendCommand(program: Command): void {
+  hostFlags(program.command('send'))
+    .description('send a message to a service and print its reply')
+    .argument('<service>', 'its name')
+    .argument('<key>', 'which of its instances; one is made where there is none')
+    .argument('<handler>', 'which of its handlers')
+    .argument('[message]', 'the message as JSON, or @FILE', 'null')
+    .option('--key <text>', 'an idempotency key: the same message is sent once, however often the command is given')
+    .option('--wait <ms>', 'how long to wait for the reply', '30000')
+    .option('--tenant <name>', 'for hosts with several')
+    .addHelpText(
+      'after',
+      `
+You send as yourself: policies, budgets and approvals hold for it as for an agent, and a run of its own keeps the evidence.
+
+Examples:
+  corral send claims order-7 claim '{"amount":12}'
+  corral send claims order-7 show --json | jq .outcome.output`,
+    )
+    .action(async (service: string, key: string, handler: string, message: string, flags: SendFlags) => {
+      const sent = await connect(flags).sendToService({
+        params: { service, key, handler },
+        query: { ...inTenant(flags), wait_ms: Number(flags.wait) },
+        body: await jsonArgument('the message', message),
+        headers: flags.key === undefined ? {} : { 'idempotency-key': flags.key },
+      });
+      const { run, outcome } = sent;
+      print(flags, sent, () => {
+        if (outcome === null) return `${run} waits for the reply still; \`corral show ${run}\` says on what.`;
+        if (outcome.kind === 'completed') return JSON.stringify(outcome.output, null, 2);
+        return `${outcomeText(outcome)} ${'message' in outcome ? printable(outcome.message) : ''}`.trim();
+      });
+      if (outcome?.kind !== 'completed') process.exitCode = EXIT.outcome;
+    });
+}

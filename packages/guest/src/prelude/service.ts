@@ -1,0 +1,106 @@
+/**
+ * Runs an instance of a service: one message, one turn. The isolate is new for each turn; what the turn leaves in `state` is what
+ * the next one begins with, and reply and state leave together, so that there is never one without the other.
+ */
+import type { MessageDelivery, StartDelivery } from '@corral/protocol/delivery';
+import type { ServiceOptions } from '../sdk/service.ts';
+import type { Effects } from './effects.ts';
+import { CorralError, raise } from './errors.ts';
+import { replyTo } from './inbox.ts';
+import { validate } from './schema.ts';
+
+/** How a turn ended, to be told once nothing of it is under way. */
+interface Turn {
+  readonly to: string | undefined;
+  answer: Readonly<Record<string, unknown>> | undefined;
+  state: unknown;
+}
+
+export interface ServicePowers {
+  readonly effects: Effects;
+  /** What handlers are given besides the message. */
+  readonly context: (start: StartDelivery) => object;
+  /** Calls, timers and children of the turn that have not ended. */
+  readonly underway: () => number;
+  /** Calls off the timers of a turn that is over. */
+  readonly stopTimers: () => void;
+}
+
+const TEXT = 2000;
+
+export class Service {
+  readonly #options: ServiceOptions;
+  readonly #powers: ServicePowers;
+  #start: StartDelivery | undefined;
+  #turn: Turn | undefined;
+
+  constructor(options: ServiceOptions, powers: ServicePowers) {
+    this.#options = options;
+    this.#powers = powers;
+  }
+
+  start(start: StartDelivery): void {
+    this.#start = start;
+    // Kept before anybody has said anything, so that the host knows what an instance begins with.
+    if (start.state === undefined) this.#powers.effects.checkpoint({ state: this.#options.initial ?? null });
+  }
+
+  message({ from, body, request }: MessageDelivery): void {
+    const start = this.#start as StartDelivery;
+    const turn: Turn = { to: request === undefined ? undefined : replyTo(from.run, request), answer: undefined, state: start.state };
+    this.#turn = turn;
+    void this.#take(turn, start, from, body);
+  }
+
+  /** Somebody asks it to stop, and it is not at work. */
+  cancel(reason: string): void {
+    if (this.#turn === undefined) this.#powers.effects.finish({ error: { message: reason } });
+  }
+
+  /** Called once a crank is over: the turn ends when nothing of it is under way any more. */
+  quiesce(): void {
+    const { effects, underway, stopTimers } = this.#powers;
+    const turn = this.#turn;
+    if (turn?.answer === undefined) return;
+    stopTimers();
+    if (underway() > 0) return;
+    if (turn.to !== undefined) effects.push(turn.answer);
+    effects.checkpoint({ state: turn.state ?? null });
+  }
+
+  async #take(turn: Turn, start: StartDelivery, from: MessageDelivery['from'], body: unknown): Promise<void> {
+    const { name, on } = this.#options;
+    const { on: which, message } = body as { on?: unknown; message?: unknown };
+    const reply = { kind: 'reply', to: turn.to };
+    let isBad = true;
+    try {
+      const handler = typeof which === 'string' && Object.hasOwn(on, which) ? on[which] : undefined;
+      if (handler === undefined) {
+        const known = Object.keys(on).join(', ');
+        throw raise('CORRAL_ARGS_INVALID', `${name} has no handler called ${String(which).slice(0, 64)}; it has ${known}.`);
+      }
+      const key = await validate(this.#options.key, start.input, 'CORRAL_ARGS_INVALID', 'key', `${name}’s`);
+      const input = await validate(handler.message, message, 'CORRAL_ARGS_INVALID', 'message', `${String(which)}’s`);
+      isBad = false;
+      const state = await validate(this.#options.state, start.state, 'CORRAL_OUTPUT_INVALID', 'state that was kept', `${name}’s`);
+      const context = Object.defineProperties({}, Object.getOwnPropertyDescriptors(this.#powers.context(start)));
+      const answer = await handler.run(Object.assign(context, { message: input, key, state, from: Object.freeze(from) }) as never);
+      const value = await validate(handler.reply, answer, 'CORRAL_OUTPUT_INVALID', 'reply', `${String(which)}’s`);
+      const kept = await validate(this.#options.state, state, 'CORRAL_OUTPUT_INVALID', 'state', `${name}’s`);
+      // Whatever cannot be written down is refused here, and not when both leave.
+      this.#powers.effects.check({ ...reply, value });
+      this.#powers.effects.check({ kind: 'checkpoint', state: kept });
+      turn.state = kept;
+      turn.answer = { ...reply, value: value ?? null };
+    } catch (error) {
+      turn.answer = { ...reply, error: { ...(isBad && isRaised(error) ? { invalid: true } : {}), message: textOf(error) } };
+    }
+  }
+}
+
+const isRaised = (error: unknown) => error instanceof CorralError && error.code === 'CORRAL_ARGS_INVALID';
+
+function textOf(error: unknown): string {
+  if (error instanceof Error) return String(error.message === '' ? error.name : error.message).slice(0, TEXT);
+  return `The handler threw ${typeof error === 'string' ? JSON.stringify(error.slice(0, TEXT)) : typeof error}.`;
+}

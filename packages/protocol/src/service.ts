@@ -1,0 +1,16 @@
+/** What a call to a service says: a service is called like a tool, and these are its arguments. */
+import * as z from 'zod';
+import { MACHINE } from './limits.ts';
+
+export const ServiceCall = z.strictObject({
+  /** Which instance. */
+  key: z.string().min(1).max(MACHINE.service_key_bytes.default),
+  /** Which of its handlers. */
+  on: z.string().min(1).max(64),
+  /** Judged by the handler's schema, in the service's own isolate. */
+  message: z.unknown().default(null),
+});
+export type ServiceCall = z.infer<typeof ServiceCall>;
+
+/** Whatever the handler gave back: its own schema has judged it. */
+export const ServiceReply = z.unknown();

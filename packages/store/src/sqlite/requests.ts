@@ -1,0 +1,78 @@
+/**
+ * Requests between runs and the instances of services. Each request has one row until it is answered, so that there is one reply
+ * and never a second one, and so that whoever waits for a run that ends hears of it in the same transaction.
+ */
+import type { RunId } from '@corral/protocol/ids';
+import type { Serving } from '@corral/protocol/store';
+import type { Sql } from './sql.ts';
+
+/** A request that nobody has answered. */
+export interface Open {
+  readonly requester: RunId;
+  readonly id: number;
+  /** Its receiver had taken it out of its inbox. */
+  readonly begun: boolean;
+}
+
+export class Requests {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** A request is in the inbox of its receiver. @param item its number there */
+  open(requester: RunId, id: number, receiver: RunId, item: number): void {
+    this.#sql.run(
+      'INSERT INTO requests (requester, id, receiver, item) SELECT ?, ?, n, ? FROM runs WHERE id = ?',
+      requester,
+      id,
+      item,
+      receiver,
+    );
+  }
+
+  /** Whether this run was asked that, and nobody has answered yet; it is answered now. */
+  answer(requester: RunId, id: number, receiver: RunId): boolean {
+    const changed = this.#sql.run(
+      'DELETE FROM requests WHERE requester = ? AND id = ? AND receiver = (SELECT n FROM runs WHERE id = ?)',
+      requester,
+      id,
+      receiver,
+    );
+    return changed > 0;
+  }
+
+  /** A run ends: what it was asked and has not answered, which is nobody's any more. What it asked itself is forgotten. */
+  close(run: RunId, n: number): Open[] {
+    const rows = this.#sql.all<{ requester: RunId; id: number; waiting: number | null }>(
+      `SELECT requester, id, inbox.seq AS waiting FROM requests LEFT JOIN inbox ON inbox.run = receiver AND inbox.seq = item
+       WHERE receiver = ? ORDER BY item`,
+      n,
+    );
+    this.#sql.run('DELETE FROM requests WHERE receiver = ? OR requester = ?', n, run);
+    return rows.flatMap(({ requester, id, waiting }) => (requester === run ? [] : [{ requester, id, begun: waiting === null }]));
+  }
+
+  /** The run that is an instance now, or was it last. */
+  instance(id: string): RunId | undefined {
+    return this.#sql.get<{ run: RunId }>('SELECT run FROM instances WHERE id = ?', id)?.run;
+  }
+
+  putInstance(id: string, run: RunId): void {
+    this.#sql.run('INSERT INTO instances (id, run) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET run = excluded.run', id, run);
+  }
+
+  services(): Serving[] {
+    return this.#sql.all<Serving>('SELECT tenant, name, version FROM services');
+  }
+
+  serve({ tenant, name, version }: Serving): void {
+    this.#sql.run(
+      'INSERT INTO services (tenant, name, version) VALUES (?, ?, ?) ON CONFLICT (tenant, name) DO UPDATE SET version = excluded.version',
+      tenant,
+      name,
+      version,
+    );
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The services of each tenant: which version of each is written to, and what a new instance of it would be. Whether there is one
+ * already for a key, the store alone knows, and decides in the commit that brings the message.
+ */
+import { serviceIn, serviceTool, type Reached } from '@corral/broker/service';
+import { CorralError } from '@corral/protocol/errors';
+import type { AgentName, PrincipalId, TenantId } from '@corral/protocol/ids';
+import type { AgentVersion } from '@corral/protocol/manifest';
+import type { Clock, Random } from '@corral/protocol/ports';
+import type { RunHeader } from '@corral/protocol/run';
+import type { Store } from '@corral/protocol/store';
+import type { Tool } from '@corral/protocol/tool';
+import { admit, digestOf } from './admission.ts';
+import type { Quarantines } from './quarantine.ts';
+import { senderOf } from './sender.ts';
+
+interface Offered {
+  readonly version: AgentVersion;
+  readonly tool: Tool;
+}
+
+export interface ServicesOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly quarantines: Quarantines;
+}
+
+/** What services need of their host. */
+interface Host {
+  tool(tenant: string, name: string): Tool | undefined;
+  deploy(tenant: TenantId, source: string, manifests: unknown): Promise<readonly AgentVersion[]>;
+}
+
+export class Services {
+  readonly #options: ServicesOptions;
+  readonly #host: Host;
+  readonly #offered = new Map<string, Offered>();
+
+  constructor(options: ServicesOptions, host: Host) {
+    this.#options = options;
+    this.#host = host;
+  }
+
+  /** Reads what this host's store knows of them. */
+  async load(): Promise<void> {
+    const { store } = this.#options;
+    for (const { tenant, name, version } of await store.services()) {
+      const found = await store.version(version);
+      if (found !== undefined) this.#offer(tenant, name, found);
+    }
+  }
+
+  /** Those among a bundle's agents that are services: from now on, new instances are of these versions. */
+  async serve(tenant: TenantId, versions: readonly AgentVersion[]): Promise<void> {
+    for (const version of versions) {
+      const { name, service } = version.manifest;
+      if (service === undefined) continue;
+      await this.#options.store.serve({ tenant, name, version: version.version });
+      this.#offer(tenant, name, version);
+    }
+  }
+
+  /**
+   * The agent that writes to a service for a person; deployed like any other, so that its runs are as well accounted for.
+   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID
+   */
+  async sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion> {
+    this.#mustHave(tenant, service, handler);
+    const { source, manifest } = senderOf(service);
+    const [version] = await this.#host.deploy(tenant, source, [manifest]);
+    return version as AgentVersion;
+  }
+
+  /** Services of a tenant, as capabilities name them. */
+  offered(tenant: string): string[] {
+    return this.#names(tenant).map((name) => `service:${name}`);
+  }
+
+  #names(tenant: string): string[] {
+    return [...this.#offered.keys()].flatMap((key) => (key.startsWith(`${tenant} `) ? [key.slice(tenant.length + 1)] : []));
+  }
+
+  /**
+   * Before anything is made for a message that can go nowhere.
+   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID, naming what there is
+   */
+  #mustHave(tenant: string, name: string, handler: string): void {
+    const on = Object.keys(this.#offered.get(keyOf(tenant, name))?.version.manifest.service?.on ?? {});
+    if (on.length === 0) {
+      const names = this.#names(tenant);
+      const there = names.length === 0 ? 'it has none; a service comes with a deployed bundle' : `it has ${names.join(', ')}`;
+      throw new CorralError('CORRAL_AGENT_UNKNOWN', `${tenant} has no service ${name}: ${there}.`);
+    }
+    if (!on.includes(handler))
+      throw new CorralError('CORRAL_REQUEST_INVALID', `${name} has no handler called ${handler}; it has ${on.join(', ')}.`);
+  }
+
+  /** What stands for a service where tools are asked for; undefined for the name of a tool. */
+  tool(tenant: string, name: string): Tool | undefined {
+    const service = serviceIn(name);
+    return service === undefined ? undefined : this.#offered.get(keyOf(tenant, service))?.tool;
+  }
+
+  /** @param header of the run that writes to it: the instance begins on the same runtime */
+  reach(tenant: TenantId, name: string, key: string, header: RunHeader): Reached | undefined {
+    const { random, clock, quarantines } = this.#options;
+    const offered = this.#offered.get(keyOf(tenant, name));
+    if (offered === undefined) return undefined;
+    const { version } = offered;
+    const stands = quarantines.against({ tenant, agent: version.manifest.name }, version.version)?.reason;
+    const { image, node, v8, icu } = header;
+    const job = { tenant, version, input: key, principal: `service:${name}` as PrincipalId };
+    const { record, grants } = admit(job, {
+      random,
+      now: clock.now(),
+      runtime: { image, node, v8, icu },
+      tool: (wanted) => this.#host.tool(tenant, wanted),
+    });
+    return { stands, instance: { id: instanceId(tenant, name, key), record: { ...record, service: { key } }, grants } };
+  }
+
+  #offer(tenant: string, name: string, version: AgentVersion): void {
+    this.#offered.set(keyOf(tenant, name), { version, tool: serviceTool(name, version.manifest.purpose) });
+  }
+}
+
+/** Names an instance without saying its key. */
+export const instanceId = (tenant: string, name: string, key: string): string => digestOf(JSON.stringify([tenant, name, key]));
+
+/** @throws CORRAL_USAGE where a service is submitted like an agent */
+export function refuseService({ manifest }: AgentVersion): void {
+  if (manifest.service === undefined) return;
+  const [handler = 'handler'] = Object.keys(manifest.service.on);
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `${manifest.name} is a service: it is written to, not run. \`corral send ${manifest.name} KEY ${handler} '{…}'\` writes to one of its instances.`,
+  );
+}
+
+const keyOf = (tenant: string, name: string) => `${tenant} ${name}`;

@@ -1,0 +1,95 @@
+/** People write to services: over HTTP and from the command line, under their own names. */
+import { expect, test } from 'vitest';
+import { corral } from '../command.ts';
+import { front } from '../front.ts';
+
+const CLAIMS = `
+import { defineAgent, defineService, handler } from '@corral/guest';
+import * as z from 'zod/mini';
+const claims = defineService({
+  name: 'claims', purpose: 'pays claims once', key: z.string(), state: z.object({ paid: z.array(z.number()) }), initial: { paid: [] },
+  on: {
+    claim: handler({ message: z.object({ amount: z.number() }), reply: z.any() }, ({ message, state, from, key }) => {
+      state.paid.push(message.amount);
+      if (message.amount > 1000) throw new Error('too much');
+      return { by: from.principal, key, paid: state.paid.length };
+    }),
+  },
+});
+export default defineAgent({ name: 'office', services: { claims }, run: () => 'open' });`;
+
+const CLERK = `defineService({ name: 'clerk', uses: { on: 'service:claims' }, on: { ask: handler({ message: z.any(), reply: z.any() }, () => 1) } })`;
+
+test('a person sends as themselves, and is given the reply or what went wrong', async () => {
+  const { admin, as, deploy } = await front();
+  await deploy(CLAIMS);
+  const ana = await as('local', 'developer');
+  const send = (key: string, handler: string, body: unknown) =>
+    ana.sendToService({ params: { service: 'claims', key, handler }, query: {}, body: body as never, headers: {} });
+  const first = await send('order-7', 'claim', { amount: 5 });
+  expect(first.outcome).toEqual({ kind: 'completed', output: { by: expect.any(String), key: 'order-7', paid: 1 } });
+  const { principal } = await admin.showRun({ params: { run: first.run }, query: {} });
+  expect((first.outcome as unknown as { output: { by: string } }).output.by).toBe(principal);
+  expect(principal).not.toBe('local');
+  expect((await send('order/8?', 'claim', { amount: 5 })).outcome).toMatchObject({ output: { key: 'order/8?', paid: 1 } });
+  expect((await send('order-7', 'claim', { amount: 5000 })).outcome).toMatchObject({
+    kind: 'failed',
+    code: 'CORRAL_TOOL_FAILED',
+    message: 'too much',
+  });
+  expect((await send('order-7', 'claim', 'what?')).outcome).toMatchObject({ kind: 'failed', code: 'CORRAL_ARGS_INVALID' });
+  expect((await send('order-7', 'claim', { amount: 6 })).outcome).toMatchObject({ output: { paid: 2 } });
+  await expect(send('order-7', 'pay', {})).rejects.toMatchObject({
+    code: 'CORRAL_REQUEST_INVALID',
+    message: 'claims has no handler called pay; it has claim.',
+  });
+  await expect(
+    ana.sendToService({ params: { service: 'clams', key: 'a', handler: 'claim' }, query: {}, body: {}, headers: {} }),
+  ).rejects.toMatchObject({ status: 404, message: 'local has no service clams: it has claims.' });
+  await expect(ana.submitRun({ body: { agent: 'claims' } })).rejects.toMatchObject({ code: 'CORRAL_USAGE' });
+});
+
+test('the same message is sent once, an instance is listed with its key, and takes nobody’s place in the queue', async () => {
+  const { admin, deploy } = await front({ configText: JSON.stringify({ tenants: { local: { queue: 2 } } }) });
+  await deploy(CLAIMS);
+  const send = (key: string, idempotency: string) =>
+    admin.sendToService({
+      params: { service: 'claims', key, handler: 'claim' },
+      query: {},
+      body: { amount: 1 },
+      headers: { 'idempotency-key': idempotency },
+    });
+  const [first, again] = [await send('a', 'k'), await send('a', 'k')];
+  expect(again).toEqual(first);
+  for (const key of ['b', 'c', 'd']) expect((await send(key, key)).outcome).toMatchObject({ output: { paid: 1 } });
+  const { items } = await admin.listRuns({ query: { limit: 50, live: 'true' } });
+  expect(new Set(items.map(({ agent, key, lifecycle, waiting }) => [agent, key, lifecycle, waiting].join(' ')))).toEqual(
+    new Set(['a', 'b', 'c', 'd'].map((key) => `claims ${key} active message`)),
+  );
+  expect(items).toHaveLength(4);
+});
+
+test('the command line sends, and says what there is where something is not', async () => {
+  const { data, deploy } = await front();
+  await deploy(CLAIMS);
+  const said = await corral(['send', 'claims', 'order-7', 'claim', '{"amount":12}', '--json', '--data', data]);
+  expect(JSON.parse(said.out)).toMatchObject({ outcome: { kind: 'completed', output: { key: 'order-7', paid: 1 } } });
+  expect(said.code).toBe(0);
+  const much = await corral(['send', 'claims', 'order-7', 'claim', '{"amount":5000}', '--data', data]);
+  expect([much.code, much.out]).toEqual([1, 'failed(CORRAL_TOOL_FAILED) too much\n']);
+  const wrong = await corral(['send', 'claims', 'order-7', 'pay', '--data', data]);
+  expect(wrong.code).toBe(2);
+  expect(wrong.err).toContain('claims has no handler called pay; it has claim.');
+  const ps = await corral(['ps', '--data', data]);
+  expect(ps.out).toContain('claims order-7');
+  const [run = ''] = /run_\w+/.exec(ps.out) ?? [];
+  const authority = await corral(['authority', run, '--data', data]);
+  expect([authority.code, authority.out]).toEqual([0, expect.stringContaining('claims of local, submitted by service:claims')]);
+  // Whoever may write to a service may have it do what that may.
+  await deploy(
+    `import { defineAgent, defineService, handler } from '@corral/guest'; import * as z from 'zod/mini'; export default defineAgent({ name: 'desk', uses: { to: 'service:clerk' }, services: { clerk: ${CLERK} }, run: () => 1 });`,
+  );
+  expect((await corral(['authority', 'desk', '--data', data])).out).toMatch(
+    /service:clerk +is written to, as `to` of desk\nservice:claims +is written to, as `on` of clerk/,
+  );
+});
