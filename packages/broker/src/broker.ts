@@ -5,10 +5,10 @@
 import type { Grants } from '@corral/policy/grants';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
-import { CorralError, ERRORS, errorData, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
+import { CorralError, errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
-import { CEILINGS, LIMIT_NAMES, MACHINE } from '@corral/protocol/limits';
+import { CEILINGS, MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
@@ -21,8 +21,10 @@ import { exceeded, labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
+import { finishOutcome, handedBack, handlesBack } from './finish.ts';
 import { judge, type Policies } from './judge.ts';
 import type { Ledger, PendingApproval, PendingCall } from './ledger.ts';
+import { boundTo, tooLate } from './relabel.ts';
 
 export interface BrokerPowers {
   readonly store: Store;
@@ -157,7 +159,7 @@ export class Broker {
         this.#letGo(batch);
         batch = ended(limit, batch.decisions);
       }
-      batch.outcome ??= finishOutcome(run);
+      batch.outcome ??= finishOutcome(ledger);
     }
     if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
 
@@ -261,12 +263,17 @@ export class Broker {
     const parsed = tool.input.safeParse(call.input ?? {});
     if (!parsed.success) return `${call.tool} no longer takes these arguments`;
     const input = parsed.data as Json;
-    if (context.digest(canonical(input)) !== digest) return 'its arguments are not what was asked about';
-    const use = { bytes: call.reserved.bytes ?? 0, untrusted: untrusted(ledger), reads: tool.annotations.readOnly, counted: true };
+    if (context.digest(canonical(boundTo(input, call.relabel))) !== digest) return 'its arguments are not what was asked about';
+    const late = tooLate(ledger, call.relabel);
+    if (late !== undefined) return late;
+    const strange = call.handled?.some(({ label }) => label.sticky.untrusted_input) === true;
+    const reads = tool.annotations.readOnly && call.relabel === undefined;
+    const use = { bytes: call.reserved.bytes ?? 0, untrusted: strange || untrusted(ledger), reads, counted: true };
     const refusal = context.grants.check(grant, input, context.now, use);
     if (refusal !== undefined) return refusal.message;
     if (context.policies === undefined) return undefined;
-    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, true);
+    const inHandles = call.handled === undefined ? undefined : { slots: call.handled, given: call.input };
+    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, true, inHandles);
     if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
     context.policies.history.note(ledger.record, ledger.version, tool, input);
     return undefined;
@@ -287,6 +294,7 @@ export class Broker {
         input: parsed.data as Dispatch['input'],
         timeout_ms: call.timeout_ms,
         attempts: call.attempts,
+        as_handle: call.as_handle,
         early: true,
       },
       ledger.loops !== undefined,
@@ -379,7 +387,8 @@ export class Broker {
           id: record.parent.id,
           run: record.id,
           spent: wholeAmounts(ledger),
-          ...answerOf(run.agents.get(record.agent)?.manifest, outcome, labelOf(ledger).label),
+          ...answerOf(run.agents.get(record.agent)?.manifest, handedBack(ledger, outcome), labelOf(ledger).label),
+          ...handlesBack(ledger, outcome),
         },
       });
     }
@@ -530,31 +539,3 @@ function wholeAmounts(ledger: Ledger) {
     Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), granted[name as keyof typeof granted])]),
   );
 }
-
-/** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
-function finishOutcome({ ledger }: BusRun): Outcome | undefined {
-  const { finished, cancelled } = ledger;
-  if (finished === undefined) return undefined;
-  const { error } = finished;
-  // A run that was asked to stop and stopped was cancelled, whatever it threw on its way out.
-  if (error !== undefined && cancelled !== undefined) return { kind: 'cancelled', by: cancelled.by, reason: cancelled.reason };
-  if (error === undefined) return { kind: 'completed', output: (finished.output ?? null) as never };
-  const limit = LIMIT_NAMES.find((name) => name === error.limit);
-  if (error.code === 'CORRAL_BUDGET_EXCEEDED' && limit !== undefined && ledger.refusedFor.has(limit)) return exceeded(limit, error.message);
-  const code: ErrorCode =
-    isErrorCode(error.code) && ERRORS[error.code].audience === 'guest' && !HOSTS_OWN.has(error.code) ? error.code : 'CORRAL_AGENT_THREW';
-  return {
-    kind: 'failed',
-    code,
-    message: error.message.slice(0, 4000),
-    ...(error.stack === undefined ? {} : { stack: error.stack.slice(0, 4000) }),
-  };
-}
-
-/** Verdicts that only the host reaches; an agent that throws one of them has simply thrown. */
-const HOSTS_OWN: ReadonlySet<string> = new Set<ErrorCode>([
-  'CORRAL_CAP_FORGED',
-  'CORRAL_EFFECT_INVALID',
-  'CORRAL_STALLED',
-  'CORRAL_UNHANDLED_REJECTION',
-]);

@@ -5,7 +5,7 @@
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
 import { approved, type Verdict } from '@corral/policy/cedar/verdict';
-import { effectOf, type Flow } from '@corral/policy/flow/facts';
+import { effectOf, type Flow, type InHandles } from '@corral/policy/flow/facts';
 import { deedOf } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/decision';
@@ -59,12 +59,25 @@ export function factsOf(tool: Tool): ToolFacts {
     effect: effectOf(annotations),
     returns: annotations.returns,
     destinations: [...(annotations.destinations ?? [])],
+    ...(annotations.relabels === undefined ? {} : { relabels: annotations.relabels.kind }),
     ...(annotations.private_to === undefined ? {} : { private_to: annotations.private_to }),
   };
 }
 
-/** @param people approved it already, so that what only their approval stood in the way of is allowed */
-export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Json, bytes: number, now: number, people = false): Judgement {
+/**
+ * @param people approved it already, so that what only their approval stood in the way of is allowed
+ * @param inHandles what of the arguments the agent itself has not read
+ */
+export function judge(
+  policies: Policies,
+  ledger: Ledger,
+  tool: Tool,
+  input: Json,
+  bytes: number,
+  now: number,
+  people = false,
+  inHandles?: InHandles,
+): Judgement {
   const { record, purse } = ledger;
   const { history } = policies;
   const facts = factsOf(tool);
@@ -72,10 +85,17 @@ export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Jso
   const amount = money === undefined ? undefined : amountOf(input, money);
   const first_use = !history.used(ledger.version, tool.name);
   const flow = ledger.flow?.flow(
-    { name: tool.name, effect: facts.effect, destinations: facts.destinations, deed: deedOf(tool.name) },
+    {
+      name: tool.name,
+      effect: facts.effect,
+      destinations: facts.destinations,
+      deed: deedOf(tool.name),
+      ...(money === undefined ? {} : { money }),
+    },
     input,
     { first_use, amount_above_history: amount !== undefined && amount > history.moved(record.tenant, record.agent) },
     (destination) => history.reached(record.tenant, record.agent, destination),
+    inHandles,
   );
   const label = ledger.flow?.label ?? CLEAN;
   const verdict = policies.current.decide({
@@ -132,6 +152,7 @@ const UNTRACKED: Flow['facts'] = {
   argument_origin: 'untrusted',
   foreign_identifier: true,
   unasked_link: true,
+  steered_by_handle: true,
   destination_literal: false,
   requested: 'no',
   first_time_destination: true,

@@ -14,10 +14,13 @@ import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corr
 import { MACHINE } from '@corral/protocol/limits';
 import { savedOf, snapshotOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
-import type { Label } from '@corral/protocol/label';
-import { deedOf } from '@corral/policy/flow/intent';
+import type { Label, LabelChange } from '@corral/protocol/label';
+import type { PlacedHandle } from '@corral/protocol/handle';
+import type { Handled } from '@corral/policy/flow/handled';
 import type { FlowRun } from '@corral/policy/flow/run';
-import { beginFlow, readAnswer, readFrom } from './flow.ts';
+import { beginFlow, readAnswer, readFrom, readResult } from './flow.ts';
+import { filled, handledOf, Handles, slotted } from './handles.ts';
+import { relabelOf, type Relabel } from './relabel.ts';
 import { RunWatch } from './watch.ts';
 
 /** A call that waits for people to say whether it may be made. */
@@ -47,6 +50,13 @@ export type Pending =
       readonly attempts?: number | undefined;
       readonly grant: GrantId;
       readonly facts: ToolFacts | undefined;
+      /** Handles in the arguments; `input` has their values. */
+      readonly handled?: readonly Handled[];
+      /** The run gets a handle to the result. */
+      readonly as_handle?: true;
+      /** A label that its owner is asked to lower, and what they made of it. */
+      readonly relabel?: Relabel;
+      readonly change?: LabelChange;
       /** `unknown`: it was dispatched and its reply is lost. */
       state: 'going' | 'unknown';
       /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */
@@ -55,7 +65,7 @@ export type Pending =
   | { readonly kind: 'timer'; readonly id: number; readonly due: number }
   | { readonly kind: 'child'; readonly id: number; readonly run: RunId; readonly reserved: Budget }
   /** Decided on the spot; what is to be delivered is known. */
-  | { readonly kind: 'decided'; readonly id: number; delivery: PendingDelivery };
+  | { readonly kind: 'decided'; readonly id: number; delivery: PendingDelivery; readonly opened?: { source: string; label: Label } };
 
 export type PendingCall = Extract<Pending, { kind: 'call' }>;
 
@@ -71,6 +81,7 @@ export class Ledger {
   /** The index of the next capability it is given. Indexes are used once, so one that is let go of names nothing ever again. */
   nextCap: number;
   readonly pending = new Map<number, Pending>();
+  readonly handles = new Handles();
   /** Time stamp of its last delivery. */
   lastAt = 0;
   /** Number of the last journal entry. */
@@ -99,7 +110,15 @@ export class Ledger {
   /** The runtime on which its journal was last seen to replay. */
   header: RunRecord['header'];
   /** The entry of the last checkpoint, and the state it carries. */
-  checkpoint: { readonly seq: number; readonly state: Json; readonly unread: Json; readonly label: Label | undefined } | undefined;
+  checkpoint:
+    | {
+        readonly seq: number;
+        readonly state: Json;
+        readonly unread: Json;
+        readonly label: Label | undefined;
+        readonly placed?: readonly PlacedHandle[];
+      }
+    | undefined;
   /** The crank that is being taken in asks for a checkpoint. */
   checkpointing: Extract<Effect, { kind: 'checkpoint' }> | undefined;
   /** CPU time that the cranks since then took: what bringing the run back costs. */
@@ -130,6 +149,7 @@ export class Ledger {
     this.purse = new Purse(record.budget);
     for (const { cap, grant } of record.caps) this.caps.set(cap, grant);
     this.nextCap = record.caps.length;
+    for (const handle of record.handles ?? []) this.handles.add(handle);
   }
 
   /** The begin of a crank: what it is given settles what was reserved for it. */
@@ -145,9 +165,9 @@ export class Ledger {
         for (const result of delivery.results) {
           const pending = this.pending.get(result.id);
           this.pending.delete(result.id);
+          readResult(this, pending, result);
           if (pending?.kind !== 'call') continue;
           this.inFlight -= 1;
-          if ('value' in result) this.#read(pending, result.value);
           const room = Math.max(0, this.purse.left('bytes'));
           this.purse.settle(pending.reserved, { ...pending.reserved, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) });
         }
@@ -161,6 +181,7 @@ export class Ledger {
         this.caps.delete(-delivery.id);
         if (pending?.kind === 'child')
           this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
+        for (const handle of delivery.handles ?? []) this.handles.add(handle);
         readAnswer(this.flow, delivery);
         return;
       }
@@ -171,6 +192,7 @@ export class Ledger {
           if (this.caps.size < MACHINE.capabilities.default) this.caps.set(this.nextCap, grant);
           this.nextCap += 1;
         }
+        for (const handle of delivery.handles ?? []) this.handles.add(handle);
         readFrom(this.flow, delivery.from.agent, -this.effects - 1, delivery.label, delivery.body);
         return;
       case 'cancel':
@@ -192,15 +214,21 @@ export class Ledger {
         if (decision !== undefined && decision.verdict !== 'deny') {
           const reserved = decision.reserved ?? {};
           this.purse.reserve(reserved);
+          const slots = slotted(this.handles, effect, ['input']);
+          const input = filled(effect.input as Json, slots);
+          const handled = handledOf(slots);
           const call = {
             id: effect.id,
             tool: decision.tool as string,
-            input: effect.input as Json,
+            input,
             reserved,
             timeout_ms: effect.timeout_ms,
             ...(effect.retry === undefined ? {} : { attempts: effect.retry.attempts }),
             grant: decision.grant as GrantId,
             facts: decision.tool_facts,
+            ...(slots.length === 0 ? {} : { handled }),
+            ...(effect.as_handle === undefined ? {} : { as_handle: effect.as_handle }),
+            ...relabelOf(this, decision, decision.tool_facts, input, handled),
           };
           this.#called(call.tool);
           if (decision.verdict === 'allow') {
@@ -255,6 +283,16 @@ export class Ledger {
             delivery: { kind: 'child_ended', id: effect.id, run: undefined, outcome, spent: {} },
           });
         }
+        return;
+      case 'open':
+        if (decision?.verdict === 'allow') {
+          const { value, label, source } = this.handles.get(effect.handle);
+          const delivery = { kind: 'reply' as const, results: [{ id: effect.id, value }] };
+          this.pending.set(effect.id, { kind: 'decided', id: effect.id, delivery, opened: { source, label } });
+        } else this.#refuse(effect.id, decision);
+        return;
+      case 'drop':
+        this.handles.forget(effect.handle);
         return;
       case 'timer':
         this.pending.set(effect.id, { kind: 'timer', id: effect.id, due: decision?.due as number });
@@ -366,7 +404,7 @@ export class Ledger {
 
   /** Begins a segment from what the last one left. */
   restore(from: LedgerSnapshot, state: Json, unread: Json): void {
-    this.checkpoint = { seq: from.seq, state, unread, label: from.label };
+    this.checkpoint = { seq: from.seq, state, unread, label: from.label, ...(from.placed === undefined ? {} : { placed: from.placed }) };
     this.checkpointing = undefined;
     this.seq = from.seq;
     this.lastId = from.lastId;
@@ -392,6 +430,7 @@ export class Ledger {
     this.caps.clear();
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
     this.nextCap = from.nextCap ?? this.record.caps.length;
+    if (from.handles !== undefined) this.handles.load(from.handles);
     this.calledAt.clear();
     for (const [tool, times] of from.calledAt ?? []) this.calledAt.set(tool, [...times]);
     this.refusedFor.clear();
@@ -424,7 +463,7 @@ export class Ledger {
   }
 
   /** One person's word on a call, or that there was none in time. */
-  #approval({ id, by, verdict, reason }: Extract<HostEvent, { kind: 'approval' }>): void {
+  #approval({ id, by, verdict, reason, relabel: change }: Extract<HostEvent, { kind: 'approval' }>): void {
     const pending = this.pending.get(id);
     if (pending?.kind !== 'approval') return;
     const { call, quorum } = pending;
@@ -433,7 +472,8 @@ export class Ledger {
       if (everybody.length < quorum) this.pending.set(id, { ...pending, by: everybody });
       else {
         this.inFlight += 1;
-        this.pending.set(id, { kind: 'call', ...call, state: 'going', asked_at: 0 });
+        if (change !== undefined && call.relabel?.run === true) this.flow?.relabel(change);
+        this.pending.set(id, { kind: 'call', ...call, ...(change === undefined ? {} : { change }), state: 'going', asked_at: 0 });
       }
       return;
     }
@@ -444,14 +484,6 @@ export class Ledger {
         ? errorData('CORRAL_APPROVAL_EXPIRED', 'Nobody decided about the call in time.', { call: id })
         : errorData('CORRAL_APPROVAL_DENIED', `The call was refused by ${by}${reason === '' ? '' : `: ${reason}`}.`, { call: id });
     this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
-  }
-
-  /** What a tool gave back was read, which raises the run's label. */
-  #read({ id, tool, facts, input }: PendingCall, value: Json): void {
-    if (this.flow === undefined || facts === undefined) return;
-    const { effect, returns, destinations, private_to } = facts;
-    const flowTool = { name: tool, effect, destinations, deed: deedOf(tool) };
-    this.flow.read({ call: id, tool: flowTool, returns, args: input, ...(private_to === undefined ? {} : { private_to }) }, value);
   }
 
   #called(tool: string): void {

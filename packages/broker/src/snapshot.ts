@@ -3,9 +3,11 @@
  * allowed with nothing under way, so nothing pending is in it.
  */
 import type { Amounts } from '@corral/policy/purse';
+import type { PlacedHandle } from '@corral/protocol/handle';
 import type { GrantId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/label';
 import type { RunHeader } from '@corral/protocol/run';
+import { placed, type SavedHandles } from './handles.ts';
 import type { Ledger, Pending } from './ledger.ts';
 import type { SavedWatch } from './watch.ts';
 
@@ -33,6 +35,10 @@ export interface LedgerSnapshot {
   readonly refusedFor: readonly string[];
   /** When it called each tool, lately: a checkpoint gives nobody a fresh rate. Absent where no policy asks. */
   readonly calledAt?: readonly (readonly [string, readonly number[]])[];
+  /** Of a checkpoint: those its state names, and those it began with; the others are let go of. Absent where there were never any. */
+  readonly handles?: SavedHandles;
+  /** Where they stand in the state of a checkpoint, and in the messages it had not read. */
+  readonly placed?: readonly PlacedHandle[];
   /** What its detectors know; absent where nobody watches. */
   readonly loops?: SavedWatch;
 }
@@ -90,6 +96,15 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
     ...(ledger.calledAt.size === 0 ? {} : { calledAt: [...ledger.calledAt] }),
+    ...handlesOf(ledger),
     ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
   };
+}
+
+function handlesOf({ handles, checkpointing, record }: Ledger): Pick<LedgerSnapshot, 'handles' | 'placed'> {
+  if (handles.next === 1) return {};
+  if (checkpointing === undefined) return { handles: handles.save() };
+  const stored = checkpointing.handles ?? [];
+  const kept = new Set([...(record.handles ?? []).map((_, i) => i + 1), ...stored.map(({ handle }) => handle)]);
+  return { handles: handles.save(kept), ...(stored.length === 0 ? {} : { placed: placed(handles, stored) }) };
 }

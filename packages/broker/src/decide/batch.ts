@@ -34,6 +34,8 @@ export interface Dispatch {
   readonly timeout_ms: number | undefined;
   /** Attempts at most, as the agent asked for; undefined: as the tool's annotations have it. */
   readonly attempts?: number | undefined;
+  /** The run gets a handle to the result. */
+  readonly as_handle?: true | undefined;
   /** It changes nothing in the outside world, so it need not wait for the commit. */
   readonly early: boolean;
 }

@@ -5,12 +5,17 @@ import type { ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/tool';
-import { judge, originsOf, type Policies } from '../judge.ts';
+import type { InHandles } from '@corral/policy/flow/facts';
+import { filled, handledOf, heldBytes, slotted } from '../handles.ts';
+import { factsOf, judge, originsOf, type Policies } from '../judge.ts';
 import type { Ledger } from '../ledger.ts';
+import { askOwner, boundTo, relabelOf } from '../relabel.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { afford, json, refuse, resolve, untrusted } from './common.ts';
 
 export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
+  // Forged handles end the run whatever else is wrong with the call.
+  const slots = slotted(ledger.handles, effect, ['input']);
   const grant = resolve(ledger, effect.cap, context);
   if (grant.target.kind !== 'tool') throw new Refused('CORRAL_ARGS_INVALID', 'A mailbox is sent to, not called.');
   const tool = context.tool(grant.target.tool);
@@ -21,7 +26,14 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   if (ledger.inFlight >= ceilings.in_flight) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
   }
-  const { value: given, bytes } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes);
+  if (effect.as_handle === true && ledger.handles.size >= MACHINE.handles.default)
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.handles.size} handles already.`, 'handles');
+  const { value: written } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes - heldBytes(slots));
+  const { value: given, bytes } = json(
+    slots.length === 0 ? written : filled(effect.input as Json, slots),
+    'The arguments',
+    ceilings.message_bytes,
+  );
   const parsed = tool.input.safeParse(given);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -35,19 +47,39 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   const input = parsed.data as Json;
   const reserved = { calls: 1, bytes };
   afford(ledger, reserved);
-  const use = { bytes, untrusted: untrusted(ledger), reads: tool.annotations.readOnly };
+  const { relabels } = tool.annotations;
+  const handled = handledOf(slots);
+  const strange = handled.some(({ label }) => label.sticky.untrusted_input);
+  const use = { bytes, untrusted: strange || untrusted(ledger), reads: tool.annotations.readOnly && relabels === undefined };
   refuse(context.grants.check(grant.id, input, context.now, use));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
   if (ledger.loops !== undefined) {
     const { readOnly, resource } = tool.annotations;
     Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
   }
-  if (context.policies !== undefined) Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch));
+  // What a handle holds is known by what its tool said of itself then, with policies and without.
+  if (effect.as_handle === true || slots.length > 0 || relabels !== undefined) decision.tool_facts = factsOf(tool);
+  const inHandles = slots.length === 0 ? undefined : { slots: handled, given };
+  if (context.policies !== undefined)
+    Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch, inHandles));
+  if (relabels !== undefined) {
+    Object.assign(decision, askOwner(ledger, relabels.owner, given, decision, context.now));
+    const { relabel } = relabelOf(ledger, decision, decision.tool_facts, given, handled);
+    decision.digest = context.digest(canonical(boundTo(input, relabel)));
+  }
   for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
   if (decision.verdict === 'ask') batch.timers.push({ id: effect.id, due: decision.expires_at as number });
   else {
     const { id, timeout_ms, retry } = effect;
-    batch.dispatches.push({ id, tool, input, timeout_ms, attempts: retry?.attempts, early: mayStartEarly(tool.annotations) });
+    batch.dispatches.push({
+      id,
+      tool,
+      input,
+      timeout_ms,
+      attempts: retry?.attempts,
+      as_handle: effect.as_handle,
+      early: mayStartEarly(tool.annotations),
+    });
   }
   return decision;
 }
@@ -61,8 +93,9 @@ function byPolicy(
   context: DecideContext,
   policies: Policies,
   batch: Batch,
+  inHandles: InHandles | undefined,
 ): Partial<Decision> {
-  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now);
+  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now, false, inHandles);
   const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
     tool: tool.name as ToolName,

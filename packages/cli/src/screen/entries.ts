@@ -63,7 +63,9 @@ export function deliveryText(text: string): string {
 }
 
 function resultText(result: Result): string {
-  return 'error' in result ? `${result.id} ${result.error.code}: ${result.error.message}` : `${result.id} ${json(result.value)}`;
+  return 'error' in result
+    ? `${result.id} ${result.error.code}: ${result.error.message}`
+    : `${result.id} ${result.handle === undefined ? '' : 'unread '}${json(result.value)}`;
 }
 
 /** One effect, with what was decided about it. */
@@ -81,6 +83,10 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
       return `timer ${effect.id} in ${effect.ms} ms`;
     case 'abort':
       return `abort ${effect.id}`;
+    case 'open':
+      return `open ${effect.id} handle ${effect.handle}${verdict}`;
+    case 'drop':
+      return `let go of handle ${effect.handle}`;
     case 'dispose':
       return `let go of capability ${effect.cap}`;
     case 'listen':

@@ -1,11 +1,13 @@
 /** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
 import type { ChildEndedDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
+import type { HandleView } from '@corral/protocol/handle';
 import type { AgentDefinition, Child, ChildEnd, Notice, Schema, SpawnOptions } from '../sdk/types.ts';
 import { AGENT } from '../sdk/types.ts';
 import { makeCaps, makeMailbox, slots } from './capabilities.ts';
 import { setTime } from './clock.ts';
 import type { Effects } from './effects.ts';
 import { CorralError, fromData, ownFrames, raise } from './errors.ts';
+import { Handles } from './handles.ts';
 import { Inbox } from './inbox.ts';
 import { Queue } from './queue.ts';
 import type { Timers } from './timers.ts';
@@ -13,6 +15,7 @@ import type { Timers } from './timers.ts';
 export class Agent {
   readonly #effects: Effects;
   readonly #timers: Timers;
+  readonly #handles: Handles;
   readonly #inbox: Inbox;
   readonly #notices = new Queue<Notice>();
   readonly #children = new Map<number, (end: ChildEnd) => void>();
@@ -23,7 +26,8 @@ export class Agent {
   constructor(definition: AgentDefinition, effects: Effects, timers: Timers) {
     this.#definition = definition;
     this.#effects = effects;
-    this.#inbox = new Inbox(effects);
+    this.#handles = new Handles(effects);
+    this.#inbox = new Inbox(effects, this.#handles);
     this.#timers = timers;
   }
 
@@ -33,12 +37,16 @@ export class Agent {
       case 'start':
         if (delivery.next_id !== undefined) this.#effects.continueFrom(delivery.next_id);
         this.#inbox.countFrom(delivery.next_cap ?? Object.keys(delivery.caps).length + 1);
+        this.#handles.countFrom(delivery.next_handle ?? 1);
+        this.#handles.place(delivery, delivery.handles);
         for (const { from, body, caps } of delivery.unread ?? []) this.#inbox.put(from, body, caps);
         void this.#run(delivery);
         break;
       case 'reply':
         for (const result of delivery.results) {
-          this.#effects.settle(result.id, 'error' in result ? { error: fromData(result.error) } : { value: result.value });
+          const { handle } = result as { handle?: HandleView };
+          const value = () => (handle === undefined ? (result as { value: unknown }).value : this.#handles.take(handle));
+          this.#effects.settle(result.id, 'error' in result ? { error: fromData(result.error) } : { value: value() });
         }
         break;
       case 'message':
@@ -90,6 +98,7 @@ export class Agent {
       purpose: this.#definition.purpose,
       input,
       state: start.state,
+      open: (handle: unknown) => this.#handles.open(handle),
       checkpoint: (state: unknown) => this.#checkpoint(state),
       caps: makeCaps(effects, start.caps),
       mailbox: makeMailbox(effects, 0),
@@ -135,6 +144,7 @@ export class Agent {
   }
 
   #childEnded(delivery: ChildEndedDelivery): void {
+    this.#handles.place(delivery, delivery.handles);
     const resolve = this.#children.get(delivery.id);
     this.#children.delete(delivery.id);
     resolve?.({ ...delivery.outcome, run: delivery.run, spent: delivery.spent });

@@ -87,7 +87,7 @@ export function makeMailbox(effects: Effects, cap: number): Mailbox {
 }
 
 /** A call with its options. The promise settles with the tool's result, or when the agent's own signal gives it up. */
-async function call(effects: Effects, cap: number, input: unknown, options: CallOptions): Promise<unknown> {
+async function call(effects: Effects, cap: number, input: unknown, options: CallOptions, as_handle?: true): Promise<unknown> {
   const { signal, timeout_ms, retry, reason } = options;
   signal?.throwIfAborted();
   const { id, reply } = effects.request({
@@ -97,6 +97,7 @@ async function call(effects: Effects, cap: number, input: unknown, options: Call
     ...(timeout_ms === undefined ? {} : { timeout_ms }),
     ...(retry === undefined ? {} : { retry: { attempts: retry.attempts } }),
     ...(reason === undefined ? {} : { reason }),
+    ...(as_handle === undefined ? {} : { as_handle }),
   });
   if (signal === undefined) return reply;
   const give = () => effects.abandon(id, signal.reason);
@@ -111,6 +112,8 @@ async function call(effects: Effects, cap: number, input: unknown, options: Call
 function makeTool(effects: Effects, view: CapabilityView): object {
   const tool = (input: unknown = {}, options: CallOptions = {}) => call(effects, view.cap, input, options);
   Object.defineProperty(tool, 'name', { value: view.name });
+  const handle = (input: unknown = {}, options: CallOptions = {}) => call(effects, view.cap, input, options, true);
+  Object.defineProperty(tool, 'handle', { value: handle, enumerable: false });
   return withDispose(effects, tool, view.cap);
 }
 

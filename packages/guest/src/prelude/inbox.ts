@@ -3,6 +3,7 @@ import type { CapabilityView, MessageDelivery } from '@corral/protocol/delivery'
 import type { Message, Messages } from '../sdk/types.ts';
 import { makeCaps } from './capabilities.ts';
 import type { Effects } from './effects.ts';
+import type { Handles } from './handles.ts';
 import { Queue } from './queue.ts';
 
 type Views = Readonly<Record<string, CapabilityView>>;
@@ -12,6 +13,7 @@ const NONE: Views = Object.freeze({});
 
 export class Inbox {
   readonly #effects: Effects;
+  readonly #handles: Handles;
   readonly #queue = new Queue<Message>();
   readonly #views = new WeakMap<Message, Views>();
   #nextCap = 0;
@@ -22,8 +24,9 @@ export class Inbox {
     return this.#queue.listening;
   }
 
-  constructor(effects: Effects) {
+  constructor(effects: Effects, handles: Handles) {
     this.#effects = effects;
+    this.#handles = handles;
   }
 
   /** The index of the next capability that a message brings. */
@@ -32,7 +35,9 @@ export class Inbox {
   }
 
   /** A message that has just come. The host counts the indexes of what it carries in the same way. */
-  receive({ from, body, caps = [] }: Pick<MessageDelivery, 'from' | 'body' | 'caps'>): void {
+  receive(delivery: Pick<MessageDelivery, 'from' | 'body' | 'caps' | 'handles'>): void {
+    this.#handles.place(delivery, delivery.handles);
+    const { from, body, caps = [] } = delivery;
     const views: Record<string, CapabilityView> = {};
     for (const { alias, kind, name } of caps) {
       views[alias] = { cap: this.#nextCap, kind, name };

@@ -55,6 +55,22 @@ export interface CallOptions {
   readonly reason?: string;
 }
 
+/**
+ * A value that the agent moves and does not read: what could have influenced it does not influence the agent. It may stand anywhere in the
+ * input of a call or a spawn, in a message, in a state, in an output. `open` reads it.
+ */
+export interface Handle<T = unknown> {
+  readonly type: 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null';
+  /** Length of its JSON text. */
+  readonly bytes: number;
+  /** Lets go of it for good. What was passed on of it stays with those who have it. */
+  dispose(): void;
+  /** Of what is behind it; never there. */
+  readonly '~value'?: T;
+}
+/** A value in which handles may stand for parts. */
+export type WithHandles<T> = T | Handle | (T extends object ? { readonly [K in keyof T]: WithHandles<T[K]> } : never);
+
 /** Something that can be handed on, in `caps` of a spawn or of a message. */
 export interface Grantable {
   /**
@@ -74,7 +90,9 @@ export interface SendOptions {
 }
 export interface Capability<Input, Output> extends Held {
   /** Rejects with Denied, BudgetExceeded, InvalidArguments, ToolFailed, TimedOut, Unknown or Revoked. */
-  (input: Input, options?: CallOptions): Promise<Output>;
+  (input: WithHandles<Input>, options?: CallOptions): Promise<Output>;
+  /** The same call, whose result stays with the host: the agent is given a handle to it. */
+  handle(input: WithHandles<Input>, options?: CallOptions): Promise<Handle<Output>>;
 }
 export interface Mailbox extends Held {
   /** Resolves once the message is durably on its way: it will be delivered at least once, and seen once. */
@@ -144,6 +162,8 @@ export interface AgentContext<Input, U extends Uses> {
   readonly emit: (event: string, data?: unknown) => void;
   readonly log: (...parts: unknown[]) => void;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Reads what is behind a handle. From then on the run knows it, and counts as influenced by whatever could have influenced it. */
+  readonly open: <T>(handle: Handle<T>) => Promise<T>;
   /** What the last checkpoint was given; undefined when the run begins. */
   readonly state: unknown;
   /**
