@@ -51,9 +51,9 @@ export class Handles {
   }
 
   /** @throws Violation for an index that the run was never given; Refused for one that it has no more */
-  get(index: number): Held {
+  get(index: number, at: HandlePath = []): Held {
     const held = this.#held.get(index);
-    if (held !== undefined) return held;
+    if (held !== undefined) return at.length === 0 ? held : partOf(held, at);
     this.given(index);
     throw new Refused('CORRAL_REVOKED', 'The run has let go of the handle, or held too much when it came.', 'handles');
   }
@@ -102,13 +102,9 @@ export interface Slotted {
 export function slotted(handles: Handles, effect: Carrier, members: readonly string[]): Slotted[] {
   const places = new Set<string>();
   // A forgery ends the run, whatever else is wrong.
-  const found = (effect.handles ?? []).map(({ path, handle }) => ({ path, handle, held: attempt(() => handles.get(handle)) }));
+  const found = (effect.handles ?? []).map(({ path, handle, at }) => ({ path, held: attempt(() => handles.get(handle, at)) }));
   return found.map(({ path, held }) => {
-    let at: unknown = effect;
-    for (const part of path) {
-      const there = typeof at === 'object' && at !== null && part !== '__proto__' && Object.hasOwn(at, part);
-      at = there ? (at as Record<string | number, unknown>)[part] : undefined;
-    }
+    const at = within(effect, path);
     const place = JSON.stringify(path);
     if (at !== null || !members.includes(String(path[0])) || places.has(place))
       throw new Violation('CORRAL_EFFECT_INVALID', `A handle is said to stand at ${place.slice(0, 200)}, where there is no place for one.`);
@@ -116,6 +112,21 @@ export function slotted(handles: Handles, effect: Carrier, members: readonly str
     if (held instanceof Refused) throw held;
     return { path, held };
   });
+}
+
+function within(value: unknown, path: HandlePath): unknown {
+  let at = value;
+  for (const part of path) {
+    const there = typeof at === 'object' && at !== null && part !== '__proto__' && Object.hasOwn(at, part);
+    at = there ? (at as Record<string | number, unknown>)[part] : undefined;
+  }
+  return at;
+}
+
+function partOf({ value, label, source }: Held, at: HandlePath): Held {
+  const part = within(value, at) as Json | undefined;
+  if (part === undefined) throw new Refused('CORRAL_ARGS_INVALID', 'There is no such part behind the handle.');
+  return { value: part, bytes: viewOf(part).bytes, label, source };
 }
 
 function attempt<T>(get: () => T): T | Refused {
@@ -169,7 +180,7 @@ export const carriedHandles = (slots: readonly Slotted[], before: HandlePath = [
 
 /** As a run is given them when it goes on from a state. */
 export const placed = (handles: Handles, slots: readonly HandleSlot[]): PlacedHandle[] =>
-  slots.map(({ path, handle }) => ({ ...viewOf(handles.get(handle).value), path, handle }));
+  slots.map(({ path, handle, at }) => ({ ...viewOf(handles.get(handle).value), path, handle, ...(at === undefined ? {} : { at }) }));
 
 /**
  * The label of what is behind a handle: what the tool says of its results, what the run knew when it asked, what was in the arguments.

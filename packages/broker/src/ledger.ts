@@ -286,7 +286,7 @@ export class Ledger {
         return;
       case 'open':
         if (decision?.verdict === 'allow') {
-          const { value, label, source } = this.handles.get(effect.handle);
+          const { value, label, source } = this.handles.get(effect.handle, effect.at);
           const delivery = { kind: 'reply' as const, results: [{ id: effect.id, value }] };
           this.pending.set(effect.id, { kind: 'decided', id: effect.id, delivery, opened: { source, label } });
         } else this.#refuse(effect.id, decision);

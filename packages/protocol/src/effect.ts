@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { AgentName } from './ids.ts';
 import { Alias, Budget } from './manifest.ts';
 import { Attenuation } from './grant.ts';
-import { HandleSlots } from './handle.ts';
+import { HandlePart, HandleSlots } from './handle.ts';
 import { MACHINE } from './limits.ts';
 
 const id = z.int().min(1);
@@ -36,7 +36,7 @@ export const CallEffect = z.strictObject({
   as_handle: z.literal(true).exactOptional(),
 });
 /** Reads what is behind a handle. */
-export const OpenEffect = z.strictObject({ kind: z.literal('open'), id, handle: z.int().min(1) });
+export const OpenEffect = z.strictObject({ kind: z.literal('open'), id, handle: z.int().min(1), at: HandlePart.exactOptional() });
 /** Lets go of a handle, and so of the room that its value takes. */
 export const DropEffect = z.strictObject({ kind: z.literal('drop'), handle: z.int().min(1) });
 export const SendEffect = z.strictObject({ kind: z.literal('send'), id, cap, body: value, caps: slots.exactOptional(), handles });

@@ -17,13 +17,18 @@ export interface HandleView {
   readonly bytes: number;
 }
 
+const step = z.union([z.string(), z.int().min(0)]);
+/** Of what is behind a handle, the part that is meant. */
+export const HandlePart = z.array(step).min(1).max(JSON_MAX_DEPTH);
+
 /** A handle in an effect: `handle` is an index that means nothing outside of its run. */
 export const HandleSlot = z.strictObject({
   path: z
-    .array(z.union([z.string(), z.int().min(0)]))
+    .array(step)
     .min(1)
     .max(JSON_MAX_DEPTH + 4),
   handle: z.int().min(1),
+  at: HandlePart.exactOptional(),
 });
 export type HandleSlot = z.infer<typeof HandleSlot>;
 export const HandleSlots = z.array(HandleSlot).min(1).max(MACHINE.handle_slots.max);
@@ -42,6 +47,7 @@ export interface CarriedHandle extends HandleView {
 export interface PlacedHandle extends HandleView {
   readonly path: HandlePath;
   readonly handle: number;
+  readonly at?: HandlePath;
 }
 
 export function viewOf(value: Json): HandleView {

@@ -3,6 +3,7 @@ import { Ledger, type PendingApproval } from '@corral/broker/ledger';
 import type { Decision } from '@corral/protocol/decision';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import type { Label } from '@corral/protocol/label';
 import type { Store } from '@corral/protocol/store';
 import { fold } from './runs/revive.ts';
 import type { Run } from './runs/run.ts';
@@ -24,6 +25,8 @@ export interface Approval {
   readonly approved_by: readonly string[];
   readonly since: number;
   readonly expires_at: number;
+  /** It would lower a label; its owner alone decides. */
+  readonly lowers?: { readonly kind: 'endorse' | 'declassify'; readonly owner: string; readonly of: 'run' | 'value'; readonly label: Label };
 }
 
 const PAGE = 200;
@@ -57,6 +60,7 @@ export async function approvals(
 }
 
 function approvalOf({ record }: Ledger, pending: PendingApproval, decision: Decision | undefined): Approval {
+  const { relabel } = pending.call;
   return {
     run: record.id,
     call: pending.id,
@@ -73,5 +77,8 @@ function approvalOf({ record }: Ledger, pending: PendingApproval, decision: Deci
     approved_by: pending.by,
     since: pending.since,
     expires_at: pending.expires_at,
+    ...(relabel === undefined
+      ? {}
+      : { lowers: { kind: relabel.kind, owner: relabel.owner, of: relabel.run ? 'run' : 'value', label: relabel.before } }),
   };
 }

@@ -63,7 +63,7 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
     }
     case 'open':
       return numbered(ledger, effect, () => {
-        ledger.handles.get(effect.handle);
+        ledger.handles.get(effect.handle, effect.at);
         return { id: effect.id, verdict: 'allow' };
       });
     case 'drop':

@@ -39,6 +39,10 @@ export type InputOf<S> = S extends Schema<unknown, infer Output> ? Output : unkn
 export interface Tools {
   'fs.read': { input: { path: string; encoding?: 'utf8' | 'base64' }; output: { text: string; bytes: number; truncated: boolean } };
   'fs.list': { input: { path?: string }; output: { entries: { name: string; kind: 'file' | 'folder' | 'other' }[]; truncated: boolean } };
+  /** Waits for its owner, who vouches for the value: it comes back as if nobody else had written it. */
+  'label.endorse': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
+  /** Waits for its owner, who lets everybody read the value. */
+  'label.declassify': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
   'fs.write': { input: { path: string; text: string; encoding?: 'utf8' | 'base64' }; output: { bytes: number } };
 }
 
@@ -60,9 +64,13 @@ export interface CallOptions {
  * input of a call or a spawn, in a message, in a state, in an output. `open` reads it.
  */
 export interface Handle<T = unknown> {
-  readonly type: 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null';
-  /** Length of its JSON text. */
+  /** `unknown` of a part, which nobody has looked at. */
+  readonly type: 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null' | 'unknown';
+  /** Length of its JSON text; of a part, that of the whole. */
   readonly bytes: number;
+  /** A handle to a member, or an item, of what is behind it. Where there is none, using it is refused. */
+  part<K extends keyof T & (string | number)>(name: K): Handle<T[K]>;
+  part(name: string | number): Handle;
   /** Lets go of it for good. What was passed on of it stays with those who have it. */
   dispose(): void;
   /** Of what is behind it; never there. */
