@@ -47,7 +47,8 @@ export const isClean = (label: Label | undefined): boolean => label === undefine
 /** What an effect was answered with was read, which raises the run's label; or was put behind a handle, which does not. */
 export function readResult(ledger: Ledger, asked: Pending | undefined, result: Result): void {
   if (!('value' in result)) return;
-  if (asked?.kind === 'call') readCall(ledger, asked, result);
+  const call = asked?.kind === 'decided' ? asked.call : asked;
+  if (call?.kind === 'call') readCall(ledger, call, result);
   else if (asked?.kind === 'decided' && asked.opened !== undefined)
     ledger.flow?.opened(asked.id, asked.opened.source, asked.opened.label, result.value);
 }

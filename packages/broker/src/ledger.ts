@@ -65,7 +65,15 @@ export type Pending =
   | { readonly kind: 'timer'; readonly id: number; readonly due: number }
   | { readonly kind: 'child'; readonly id: number; readonly run: RunId; readonly reserved: Budget }
   /** Decided on the spot; what is to be delivered is known. */
-  | { readonly kind: 'decided'; readonly id: number; delivery: PendingDelivery; readonly opened?: { source: string; label: Label } };
+  | {
+      readonly kind: 'decided';
+      readonly id: number;
+      delivery: PendingDelivery;
+      /** It gives the run what was behind a handle. */
+      readonly opened?: { readonly source: string; readonly label: Label };
+      /** A person said what this call is answered with. */
+      readonly call?: PendingCall;
+    };
 
 export type PendingCall = Extract<Pending, { kind: 'call' }>;
 
@@ -518,7 +526,8 @@ export class Ledger {
   #decide(call: PendingCall, result: Result): void {
     this.inFlight -= 1;
     this.purse.settle(call.reserved, call.reserved);
-    this.pending.set(call.id, { kind: 'decided', id: call.id, delivery: { kind: 'reply', results: [result] } });
+    const delivery = { kind: 'reply' as const, results: [result] };
+    this.pending.set(call.id, { kind: 'decided', id: call.id, delivery, ...('value' in result ? { call } : {}) });
   }
 
   #refuse(id: number, decision: Decision | undefined): void {
