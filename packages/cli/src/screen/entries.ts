@@ -68,6 +68,13 @@ function resultText(result: Result): string {
     : `${result.id} ${result.handle === undefined ? '' : 'unread '}${json(result.value)}`;
 }
 
+/** What a person made of a label; nothing where they made nothing of it. */
+export function loweredText(change: { readonly kind: 'endorse' | 'declassify'; readonly names: readonly string[] } | undefined): string {
+  if (change === undefined) return '';
+  const names = change.names.length === 0 ? 'nobody' : change.names.join(', ');
+  return change.kind === 'endorse' ? `; vouched in spite of ${names}` : `; no longer private to ${names}`;
+}
+
 /** One effect, with what was decided about it. */
 function effectText(effect: Effect, decision: Decision | undefined): string {
   const verdict =
@@ -116,7 +123,7 @@ function eventText(event: HostEvent): string {
     case 'cancel':
       return `cancel asked for by ${event.by}: ${event.reason}`;
     case 'approval':
-      return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}`;
+      return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}${loweredText(event.relabel)}`;
     case 'fenced':
       return `the capability of call ${event.id} was taken back; kept from the agent: ${resultText(event.result)}`;
     case 'held':

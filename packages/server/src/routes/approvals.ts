@@ -4,6 +4,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/store';
+import type { Approval } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import type { Access } from '../people/access.ts';
 import { tenantOf } from '../quarantined.ts';
@@ -75,8 +76,9 @@ export function approvalRoutes(door: Door): Handlers<Names> {
   return {
     async listApprovals({ query }, { access }) {
       const found = await host.approvals(access.some('approval.read', query.tenant));
-      const items = found.map(({ origins, rules, unusual, approved_by, ...one }) => ({
+      const items = found.map(({ origins, rules, unusual, approved_by, lowers, ...one }) => ({
         ...one,
+        ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
         rules: [...rules],
         unusual: [...unusual],
         approved_by: [...approved_by],
@@ -139,4 +141,8 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     const still = (await host.approvals(tenant as never)).find((one) => one.run === run && one.call === call);
     return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
   }
+}
+
+function lowersView({ kind, owner, of, label }: NonNullable<Approval['lowers']>) {
+  return { kind, owner, of, influenced_by: [...label.influenced_by], private_to: [...label.private_to] };
 }
