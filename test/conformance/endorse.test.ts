@@ -220,15 +220,15 @@ describe('declassifying', () => {
       `const { text } = await caps.hr({});
        const freed = await caps.declassify({ value: text, reason: 'r' });
        const sent = [];
-       for (const one of [freed, freed + ' !']) sent.push(await caps.send({ to: 'eve@example.com', text: one }).catch(code));
+       for (const one of [freed, freed + ', she says']) sent.push(await caps.send({ to: 'eve@example.com', text: one }).catch(code));
        return sent;`,
       { task: 'What does the article say?' },
     );
     await say(w, id, (await waiting(w, id, 'label.declassify')).call, 'approve');
-    for (const text of ['Ann earns 91234 a year', 'Ann earns 91234 a year !']) {
+    for (const text of ['Ann earns 91234 a year', 'Ann earns 91234 a year, she says']) {
       const one = await waiting(w, id, 'mail.send');
       expect(one.input).toMatchObject({ text });
-      expect(one.unusual.includes('private_data_in_arguments')).toBe(text.endsWith('!'));
+      expect(one.unusual.includes('private_data_in_arguments')).toBe(text.endsWith('says'));
       await say(w, id, one.call, 'deny');
     }
     await ended;

@@ -5,6 +5,7 @@
 import type { Handled } from '@corral/policy/flow/handled';
 import { join, CLEAN, labelOf, type Label } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/decision';
+import type { Delivery } from '@corral/protocol/delivery';
 import { viewOf, type CarriedHandle, type HandlePath, type HandleSlot, type PlacedHandle } from '@corral/protocol/handle';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
@@ -48,6 +49,12 @@ export class Handles {
     if (this.#held.size >= MACHINE.handles.default || this.#bytes + bytes > MACHINE.handle_bytes.default) return;
     this.#bytes += bytes;
     this.#held.set(index, { value, bytes, label, source });
+  }
+
+  /** Those that come with a message, or with the end of a child. */
+  take(delivery: Delivery): void {
+    if (delivery.kind !== 'message' && delivery.kind !== 'child_ended') return;
+    for (const handle of delivery.handles ?? []) this.add(handle);
   }
 
   /** @throws Violation for an index that the run was never given; Refused for one that it has no more */
@@ -157,7 +164,7 @@ function put(at: Json, [part, ...rest]: HandlePath, value: Json, copied: Set<obj
     copied.add(here);
   }
   here[part] = put(here[part] as Json, rest, value, copied);
-  return here as Json;
+  return here;
 }
 
 /** As policies are told of them: their places in the arguments. */

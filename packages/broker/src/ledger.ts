@@ -19,8 +19,9 @@ import type { PlacedHandle } from '@corral/protocol/handle';
 import type { Handled } from '@corral/policy/flow/handled';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom, readResult } from './flow.ts';
-import { filled, handledOf, Handles, slotted } from './handles.ts';
-import { relabelOf, type Relabel } from './relabel.ts';
+import { callOf, openedBy } from './calls.ts';
+import { Handles } from './handles.ts';
+import type { Relabel } from './relabel.ts';
 import { RunWatch } from './watch.ts';
 
 /** A call that waits for people to say whether it may be made. */
@@ -164,6 +165,7 @@ export class Ledger {
   applyDelivery(delivery: Delivery, bytes: number): void {
     this.lastAt = delivery.at;
     this.loops?.delivered(delivery, this.seq + 1, this.purse);
+    this.handles.take(delivery);
     switch (delivery.kind) {
       case 'start':
         this.began_at ??= delivery.at;
@@ -189,7 +191,6 @@ export class Ledger {
         this.caps.delete(-delivery.id);
         if (pending?.kind === 'child')
           this.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
-        for (const handle of delivery.handles ?? []) this.handles.add(handle);
         readAnswer(this.flow, delivery);
         return;
       }
@@ -200,7 +201,6 @@ export class Ledger {
           if (this.caps.size < MACHINE.capabilities.default) this.caps.set(this.nextCap, grant);
           this.nextCap += 1;
         }
-        for (const handle of delivery.handles ?? []) this.handles.add(handle);
         readFrom(this.flow, delivery.from.agent, -this.effects - 1, delivery.label, delivery.body);
         return;
       case 'cancel':
@@ -222,22 +222,7 @@ export class Ledger {
         if (decision !== undefined && decision.verdict !== 'deny') {
           const reserved = decision.reserved ?? {};
           this.purse.reserve(reserved);
-          const slots = slotted(this.handles, effect, ['input']);
-          const input = filled(effect.input as Json, slots);
-          const handled = handledOf(slots);
-          const call = {
-            id: effect.id,
-            tool: decision.tool as string,
-            input,
-            reserved,
-            timeout_ms: effect.timeout_ms,
-            ...(effect.retry === undefined ? {} : { attempts: effect.retry.attempts }),
-            grant: decision.grant as GrantId,
-            facts: decision.tool_facts,
-            ...(slots.length === 0 ? {} : { handled }),
-            ...(effect.as_handle === undefined ? {} : { as_handle: effect.as_handle }),
-            ...relabelOf(this, decision, decision.tool_facts, input, handled),
-          };
+          const call = callOf(this, effect, decision, reserved);
           this.#called(call.tool);
           if (decision.verdict === 'allow') {
             this.inFlight += 1;
@@ -293,11 +278,8 @@ export class Ledger {
         }
         return;
       case 'open':
-        if (decision?.verdict === 'allow') {
-          const { value, label, source } = this.handles.get(effect.handle, effect.at);
-          const delivery = { kind: 'reply' as const, results: [{ id: effect.id, value }] };
-          this.pending.set(effect.id, { kind: 'decided', id: effect.id, delivery, opened: { source, label } });
-        } else this.#refuse(effect.id, decision);
+        if (decision?.verdict === 'allow') this.pending.set(effect.id, openedBy(this.handles, effect));
+        else this.#refuse(effect.id, decision);
         return;
       case 'drop':
         this.handles.forget(effect.handle);

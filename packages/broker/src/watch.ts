@@ -84,13 +84,13 @@ export class RunWatch {
       const peer = `mailbox ${effect.cap}`;
       // Records look alike and each is news; they are judged as calls are, by what is really the same.
       if (isProse(effect.body)) this.#take({ kind: 'sent', at, peer, body: effect.body }, entry);
-      else this.#take({ kind: 'call', at, id: effect.id, tool: peer, input: effect.body, effect: true }, entry);
+      else this.#take({ kind: 'call', at, id: effect.id, tool: peer, input: told(effect.body, effect), effect: true }, entry);
     }
     if (effect.kind !== 'call') return;
     const tool = decision?.tool ?? `capability ${effect.cap}`;
     const changes = decision?.changes;
     this.#take(
-      { kind: 'call', at, id: effect.id, tool, input: effect.input, ...(changes === undefined ? {} : { effect: changes }) },
+      { kind: 'call', at, id: effect.id, tool, input: told(effect.input, effect), ...(changes === undefined ? {} : { effect: changes }) },
       entry,
     );
     if (changes !== true || decision?.verdict === 'deny') return;
@@ -190,5 +190,8 @@ function isProse(body: unknown): boolean {
   const says = (value: unknown) => typeof value === 'string' && PROSE.test(value.slice(0, 1000));
   return says(body) || (typeof body === 'object' && body !== null && Object.values(body).some(says));
 }
+
+/** Two handles are two values, though the same null stands in their place. */
+const told = (value: unknown, { handles }: { readonly handles?: unknown }) => (handles === undefined ? value : [value, handles]);
 
 const NOTHING = { found: [], wrote: [] } as const;

@@ -1,0 +1,34 @@
+/** A call as the ledger keeps it while it is under way or waits for people: its arguments with the values of their handles put in. */
+import type { Decision } from '@corral/protocol/decision';
+import type { CallEffect, OpenEffect } from '@corral/protocol/effect';
+import type { GrantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Budget } from '@corral/protocol/manifest';
+import { filled, handledOf, slotted, type Handles } from './handles.ts';
+import type { Ledger, Pending, PendingApproval } from './ledger.ts';
+import { relabelOf } from './relabel.ts';
+
+export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, reserved: Budget): PendingApproval['call'] {
+  const slots = slotted(ledger.handles, effect, ['input']);
+  const input = filled(effect.input as Json, slots);
+  const handled = handledOf(slots);
+  return {
+    id: effect.id,
+    tool: decision.tool as string,
+    input,
+    reserved,
+    timeout_ms: effect.timeout_ms,
+    ...(effect.retry === undefined ? {} : { attempts: effect.retry.attempts }),
+    grant: decision.grant as GrantId,
+    facts: decision.tool_facts,
+    ...(slots.length === 0 ? {} : { handled }),
+    ...(effect.as_handle === undefined ? {} : { as_handle: effect.as_handle }),
+    ...relabelOf(ledger, decision, decision.tool_facts, input, handled),
+  };
+}
+
+/** What was behind a handle, on its way to whoever opened it. */
+export function openedBy(handles: Handles, { id, handle, at }: OpenEffect): Pending {
+  const { value, label, source } = handles.get(handle, at);
+  return { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, value }] }, opened: { source, label } };
+}
