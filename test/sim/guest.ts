@@ -43,6 +43,8 @@ export interface Program {
 export interface Body {
   readonly from: string;
   readonly id: number;
+  /** Where a handle may stand. */
+  readonly h?: null;
 }
 
 /** What a crank came to. */
@@ -59,6 +61,7 @@ interface State {
   readonly pc: number;
   readonly seen: readonly string[];
   readonly results: number;
+  readonly h: null;
 }
 
 export class Guest {
@@ -81,6 +84,10 @@ export class Guest {
   readonly #children = new Map<string, number>();
   readonly #mailbox: MessageDelivery[] = [];
   readonly #seen = new Set<string>();
+  /** Calls whose result it is not to read; the handles it was given, and the last of them. */
+  readonly #hidden = new Set<number>();
+  #nextHandle = 1;
+  #handle: number | undefined;
 
   /** One crank. @throws Anomaly */
   crank(delivery: Delivery): Played {
@@ -129,6 +136,7 @@ export class Guest {
         if (this.#seen.has(name)) throw new Anomaly(`message ${name} was delivered twice`);
         this.#seen.add(name);
         this.#mailbox.push(delivery);
+        for (const handle of delivery.handles ?? []) this.#given(handle);
         return;
       }
       case 'cancel':
@@ -149,6 +157,8 @@ export class Guest {
       for (const name of seen) this.#seen.add(name);
     }
     this.#lastId = (delivery.next_id ?? 1) - 1;
+    this.#nextHandle = delivery.next_handle ?? 1;
+    this.#handle = delivery.handles?.at(-1)?.handle;
     for (const { from, body } of delivery.unread ?? []) this.#mailbox.push({ kind: 'message', at: 0, depth: 0, from, body });
     this.#play = this.#main();
   }
@@ -157,7 +167,18 @@ export class Guest {
     const what = this.#open.get(result.id);
     if (what !== 'call' && what !== 'send') throw new Anomaly(`effect ${result.id} was answered twice, or never made`);
     this.#open.delete(result.id);
-    this.#results = (this.#results * 31 + ('value' in result ? 1 : 2)) % 1_000_003;
+    const hidden = 'handle' in result;
+    if (hidden !== (this.#hidden.has(result.id) && !('error' in result)))
+      throw new Anomaly(`effect ${result.id} is answered ${hidden ? 'with' : 'without'} a handle`);
+    if (hidden) this.#given(result);
+    this.#results = (this.#results * 31 + ('error' in result ? 2 : 1)) % 1_000_003;
+  }
+
+  /** A handle has come; what is behind it must not have. */
+  #given(handle: object): void {
+    if ('value' in handle) throw new Anomaly('the value behind a handle came into the cell');
+    this.#handle = this.#nextHandle;
+    this.#nextHandle += 1;
   }
 
   #ended(delivery: ChildEndedDelivery): void {
@@ -224,7 +245,8 @@ export class Guest {
         if (cap === undefined) return;
         for (let i = 0; i < step.times; i++) {
           const id = (this.#lastId += 1);
-          this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id } satisfies Body });
+          const carried = this.#handle === undefined ? {} : { handles: [{ path: ['body', 'h'], handle: this.#handle }] };
+          this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id, h: null } satisfies Body, ...carried });
           this.#open.set(id, 'send');
         }
         return;
@@ -242,9 +264,10 @@ export class Guest {
       case 'checkpoint': {
         if (this.#open.size > 0) yield () => this.#open.size === 0 || [...this.#open.values()].includes('child');
         if (this.#open.size > 0) return;
-        const state: State = { pc: this.#pc + 1, seen: [...this.#seen], results: this.#results };
+        const state: State = { pc: this.#pc + 1, seen: [...this.#seen], results: this.#results, h: null };
+        const kept = this.#handle === undefined ? {} : { handles: [{ path: ['state', 'h'], handle: this.#handle }] };
         const unread = this.#mailbox.map(({ from, body }) => ({ from, body }));
-        this.#effects.push({ kind: 'checkpoint', state, ...(unread.length === 0 ? {} : { unread }) });
+        this.#effects.push({ kind: 'checkpoint', state, ...(unread.length === 0 ? {} : { unread }), ...kept });
         this.#over = true;
         return;
       }
@@ -268,8 +291,15 @@ export class Guest {
     if (step.do === 'call') {
       const cap = this.#caps[step.cap]?.cap ?? 99;
       const timeout = step.timeout_ms === undefined ? {} : { timeout_ms: step.timeout_ms };
-      this.#effects.push({ kind: 'call', id, cap, input: { n: step.n }, ...timeout });
+      const hidden = id % 3 === 0;
+      if (hidden) this.#hidden.add(id);
+      this.#effects.push({ kind: 'call', id, cap, input: { n: step.n }, ...timeout, ...(hidden ? { as_handle: true as const } : {}) });
       this.#open.set(id, 'call');
+      if (this.#handle !== undefined && step.n % 2 === 0) {
+        this.#lastId += 1;
+        this.#effects.push({ kind: 'open', id: this.#lastId, handle: this.#handle });
+        this.#open.set(this.#lastId, 'send');
+      }
     } else if (step.do === 'sleep') {
       this.#effects.push({ kind: 'timer', id, ms: step.ms });
       this.#open.set(id, 'timer');
