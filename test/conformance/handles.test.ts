@@ -5,7 +5,7 @@ import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/run';
 import { world } from '../world.ts';
-import { agent, asked, bus, CHANGES, crossed, done, mail, made, raw, SECRET, TOOLS, USES } from './flowing.ts';
+import { agent, asked, bus, CHANGES, crossed, done, mail, made, raw, READS, SECRET, TOOLS, USES } from './flowing.ts';
 
 describe('a handle', () => {
   test('tells its holder type and size of a result, and nothing that stands in it', async () => {
@@ -128,6 +128,33 @@ describe('a handle', () => {
       output: ['CORRAL_ARGS_INVALID', 'CORRAL_ARGS_INVALID', 'CORRAL_ARGS_INVALID', 'CORRAL_ARGS_INVALID', 'CORRAL_REVOKED'],
     });
     expect(done.filter(({ tool }) => tool === 'mail.send')).toEqual([]);
+  });
+
+  test('is not let out by an error: neither a schema’s complaint nor what a tool says of its failure has a word of it', async () => {
+    const echoing = (name: string, kind: 'failed' | 'unknown') => ({
+      ...made(name, z.strictObject({ text: z.string() }), { ...CHANGES, returns: 'trusted', destinations: ['text'] }),
+      invoke: async ({ input }: { input: unknown }) => ({ kind, message: `cannot ${JSON.stringify(input)}` }),
+    });
+    const keyed = { ...mail(), invoke: async () => ({ kind: 'ok' as const, value: { [SECRET]: SECRET, text: SECRET } }) };
+    const broken = {
+      ...made('broken', z.object({}), { ...READS, returns: 'untrusted' }),
+      invoke: async () => ({ kind: 'failed' as const, message: SECRET }),
+    };
+    const w = await world([keyed, echoing('fails', 'failed'), echoing('loses', 'unknown'), broken]);
+    const source = `{ name: 'a', onUnknown: 'tell', uses: { mail: 'tool:mail.read', fails: 'tool:fails', loses: 'tool:loses', broken: 'tool:broken' }, async run({ caps }) {
+      const h = await caps.mail.handle({});
+      const tried = [];
+      for (const one of [() => caps.fails(h), () => caps.fails({ text: h.part('text') }), () => caps.loses({ text: h.part('text') }), () => caps.broken.handle({})])
+        tried.push(await one().catch((e) => e.code + e.message));
+      return tried;
+    } }`;
+    const { id, ended } = await w.submit(await w.deploy(source));
+    const outcome = await ended;
+    expect(outcome).toMatchObject({
+      output: [/ARGS_INVALID/, /TOOL_FAILED/, /UNKNOWN_RESULT/, /TOOL_FAILED/].map((code) => expect.stringMatching(code)),
+    });
+    expect(JSON.stringify(outcome)).not.toContain('EVIL');
+    expect(await crossed(w, id)).not.toContain('EVIL');
   });
 
   test('adds its size to what may leave at once', async () => {
@@ -366,6 +393,28 @@ describe('over time', () => {
       return open(body.h.part('text'));`;
     const source = CREW(kid, body).replace('messages, mailbox', 'messages, mailbox, state, checkpoint');
     expect(await w.run(source)).toEqual({ kind: 'completed', output: SECRET });
+  });
+
+  test('what was read before stays with what comes after: a fork, a message that waits, a child', async () => {
+    const w = await bus();
+    const PAY = `caps.pay({ to: 'someone-new', amount: 3 }).catch((e) => e.code)`;
+    const kid = `uses: { pay: 'tool:pay.send' }, async run({ messages, caps }) { await messages.next(); return ${PAY}; }`;
+    const body = `const child = spawn(kid, null, { caps: { pay: caps.pay }, budget: { calls: 5 } });
+      await caps.mail({});
+      await child.send('go on');
+      return (await child.ended).output;`;
+    const { ended } = await w.submit(await w.deploy(CREW(kid, body)));
+    const one = await asked(w);
+    expect(one).toMatchObject({ agent: 'kid', rules: ['strange-destination'] });
+    await parked(w, one.run);
+    await w.supervisor.control.decide(one.run, one.call, 'owner', 'deny', 'no');
+    expect(await ended).toMatchObject({ output: 'CORRAL_APPROVAL_DENIED' });
+
+    const origin = await w.submit(await w.deploy(agent(`await caps.mail({}); return ${PAY};`)));
+    await w.supervisor.control.decide(origin.id, (await asked(w, origin.id)).call, 'owner', 'deny', 'no');
+    await origin.ended;
+    const fork = await w.supervisor.fork({ run: origin.id, at: 2, by: 'ann' as never });
+    expect(await asked(w, fork.id)).toMatchObject({ rules: ['strange-destination'] });
   });
 
   test('a lost result that a person settles is a handle too', async () => {

@@ -21,6 +21,7 @@ import { exceeded, labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { parseEffects } from './effects.ts';
+import { isUnread } from './calls.ts';
 import { finishOutcome, handedBack, handlesBack } from './finish.ts';
 import { judge, type Policies } from './judge.ts';
 import type { Ledger, PendingApproval, PendingCall } from './ledger.ts';
@@ -295,6 +296,7 @@ export class Broker {
         timeout_ms: call.timeout_ms,
         attempts: call.attempts,
         as_handle: call.as_handle,
+        unread: isUnread(call),
         early: true,
       },
       ledger.loops !== undefined,

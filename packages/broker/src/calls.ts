@@ -1,11 +1,13 @@
 /** A call as the ledger keeps it while it is under way or waits for people: its arguments with the values of their handles put in. */
 import type { Decision } from '@corral/protocol/decision';
+import type { Result } from '@corral/protocol/delivery';
 import type { CallEffect, OpenEffect } from '@corral/protocol/effect';
+import { errorData } from '@corral/protocol/errors';
 import type { GrantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/manifest';
 import { filled, handledOf, slotted, type Handles } from './handles.ts';
-import type { Ledger, Pending, PendingApproval } from './ledger.ts';
+import type { Ledger, Pending, PendingApproval, PendingCall } from './ledger.ts';
 import { relabelOf } from './relabel.ts';
 
 export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, reserved: Budget): PendingApproval['call'] {
@@ -31,4 +33,13 @@ export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, r
 export function openedBy(handles: Handles, { id, handle, at }: OpenEffect): Pending {
   const { value, label, source } = handles.get(handle, at);
   return { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, value }] }, opened: { source, label } };
+}
+
+/** Whether a call's arguments or result are not for its agent to read. */
+export const isUnread = ({ as_handle, handled }: PendingApproval['call']): boolean => as_handle === true || handled !== undefined;
+
+/** What the agent is told of a call whose result is lost. */
+export function unknownOf(call: PendingCall, message: string): Result {
+  const error = errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id });
+  return { id: call.id, error, ...(isUnread(call) ? { unread: true } : {}) };
 }

@@ -191,6 +191,7 @@ function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): 
     return {
       id,
       error: errorData(result.kind === 'timed_out' ? 'CORRAL_TIMED_OUT' : 'CORRAL_TOOL_FAILED', bounded(result.message), { call: id }),
+      ...(call.unread === true ? { unread: true as const } : {}),
     };
   }
   const parsed = parsedOrNot(tool.output, result.value);

@@ -19,7 +19,7 @@ import type { PlacedHandle } from '@corral/protocol/handle';
 import type { Handled } from '@corral/policy/flow/handled';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom, readResult } from './flow.ts';
-import { callOf, openedBy } from './calls.ts';
+import { callOf, openedBy, unknownOf } from './calls.ts';
 import { Handles } from './handles.ts';
 import type { Relabel } from './relabel.ts';
 import { RunWatch } from './watch.ts';
@@ -317,8 +317,7 @@ export class Ledger {
       case 'unknown': {
         const pending = this.pending.get(event.id);
         if (pending?.kind !== 'call') return;
-        if (event.tell)
-          this.#decide(pending, { id: event.id, error: errorData('CORRAL_UNKNOWN_RESULT', event.message, { call: event.id }) });
+        if (event.tell) this.#decide(pending, unknownOf(pending, event.message));
         else pending.state = 'unknown';
         return;
       }

@@ -49,12 +49,13 @@ export interface ReplyDelivery {
   readonly results: readonly Result[];
 }
 /**
- * `attempts`: how often a call was tried, where that is more than once. `handle`: the run asked not to read it, so the value stays with
+ * `attempts`: how often a call was tried, where that is more than once. `unread`: the error may repeat what the run has not read, so its
+ * words stay with the host. `handle`: the run asked not to read it, so the value stays with
  * the host; the handle's index is the run's next one, counted alike on both sides of the wall.
  */
 export type Result =
   | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly handle?: HandleView }
-  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number };
+  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number; readonly unread?: true };
 /** A capability in a message. Its index is the receiver's next one, counted alike on both sides of the wall. */
 export interface CarriedCapability {
   readonly alias: string;

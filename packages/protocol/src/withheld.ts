@@ -8,15 +8,20 @@ import type { CarriedHandle } from './handle.ts';
 
 /** @param text a delivery as JSON */
 export function withheld(text: string): string {
-  if (!text.includes('"handle')) return text;
+  if (!text.includes('"handle') && !text.includes('"unread"')) return text;
   const delivery = JSON.parse(text) as Delivery;
   if (delivery.kind === 'reply') {
-    if (!delivery.results.some((result) => 'handle' in result)) return text;
-    const results = delivery.results.map((result) => ('handle' in result ? { ...result, value: undefined } : result));
+    if (!delivery.results.some((result) => 'handle' in result || 'unread' in result)) return text;
+    const results = delivery.results.map((result) => {
+      if ('handle' in result) return { ...result, value: undefined };
+      return 'unread' in result ? { ...result, error: { ...result.error, message: UNREAD } } : result;
+    });
     return JSON.stringify({ ...delivery, results });
   }
   if ((delivery.kind !== 'message' && delivery.kind !== 'child_ended') || delivery.handles === undefined) return text;
   return JSON.stringify({ ...delivery, handles: delivery.handles.map(seen) });
 }
+
+const UNREAD = 'What the tool said of its failure may repeat what the run has not read, and is in the journal alone.';
 
 const seen = ({ path, type, bytes }: CarriedHandle) => ({ path, type, bytes });

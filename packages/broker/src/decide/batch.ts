@@ -36,6 +36,8 @@ export interface Dispatch {
   readonly attempts?: number | undefined;
   /** The run gets a handle to the result. */
   readonly as_handle?: true | undefined;
+  /** What the tool says of a failure may repeat what the run has not read. */
+  readonly unread?: boolean;
   /** It changes nothing in the outside world, so it need not wait for the commit. */
   readonly early: boolean;
 }

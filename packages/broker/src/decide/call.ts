@@ -36,6 +36,9 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   );
   const parsed = tool.input.safeParse(given);
   if (!parsed.success) {
+    // A schema’s complaint can name what it found.
+    if (slots.length > 0)
+      throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments with what is in the handles.`);
     const issue = parsed.error.issues[0];
     const where = issue?.path.join('.') ?? '';
     throw new Refused(
@@ -78,6 +81,7 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
       timeout_ms,
       attempts: retry?.attempts,
       as_handle: effect.as_handle,
+      unread: effect.as_handle === true || slots.length > 0,
       early: mayStartEarly(tool.annotations),
     });
   }
