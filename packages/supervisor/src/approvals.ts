@@ -26,7 +26,12 @@ export interface Approval {
   readonly since: number;
   readonly expires_at: number;
   /** It would lower a label; its owner alone decides. */
-  readonly lowers?: { readonly kind: 'endorse' | 'declassify'; readonly owner: string; readonly of: 'run' | 'value'; readonly label: Label };
+  readonly lowers?: {
+    readonly kind: 'endorse' | 'declassify';
+    readonly owner: string;
+    readonly of: 'run' | 'value';
+    readonly label: Label;
+  };
 }
 
 const PAGE = 200;
