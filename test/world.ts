@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { bundleAgent } from '@corral/cli/bundle';
+import type { Attenuation } from '@corral/protocol/grant';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool, ToolAnnotations, ToolCall } from '@corral/protocol/tool';
@@ -34,7 +35,7 @@ export interface World {
   submit(
     version: AgentVersion,
     input?: unknown,
-    more?: { tenant?: string; ceilings?: CeilingsRequest; budget?: Budget },
+    more?: { tenant?: string; ceilings?: CeilingsRequest; budget?: Budget; grants?: Readonly<Record<string, Attenuation>> },
   ): ReturnType<Supervisor['submit']>;
   /** Deploys, submits and waits for the end. */
   run(

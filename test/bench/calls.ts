@@ -7,15 +7,15 @@ import { BareCell, BareCommits } from './floors/floors.ts';
 import { durations, values, type Figure } from './measure.ts';
 import { benchWorld } from './world.ts';
 
-const CALLS = 3000;
+export const CALLS = 3000;
 const PASSES = 5;
-const LOOP = (name: string) =>
+export const LOOP = (name: string) =>
   `{ name: 'caller', uses: { ask: 'tool:${name}' }, ceilings: { crank_cpu_ms: 5000 }, budget: { calls: 1000000, cpu_ms: 600000, bytes: 100000000 }, async run({ input, caps }) { for (let n = 0; n < input; n++) await caps.ask({ n }); } }`;
 const schema = { input: z.object({ n: z.number() }), output: z.object({ n: z.number() }) };
-const CLOSED = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' } as const;
+export const CLOSED = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' } as const;
 
 /** An agent that calls one tool over and over; a sample is the time from one invocation of the tool to the next. */
-function sampler(): { readonly tool: (name: string, annotations: object) => Tool; readonly take: () => number[] } {
+export function callSampler(): { readonly tool: (name: string, annotations: object) => Tool; readonly take: () => number[] } {
   let last: number | undefined;
   let samples: number[] = [];
   return {
@@ -43,7 +43,7 @@ function sampler(): { readonly tool: (name: string, annotations: object) => Tool
 }
 
 export async function callClosed(): Promise<Figure> {
-  const { tool, take } = sampler();
+  const { tool, take } = callSampler();
   const world = await benchWorld([tool('ask', CLOSED)]);
   const version = await world.deploy(LOOP('ask'));
   const cell = new BareCell();
@@ -80,7 +80,7 @@ const FUNCTIONS = new URL('./floors/functions.ts', import.meta.url);
 export async function callEffect(): Promise<Figure[]> {
   const results: Figure[] = [];
   const workers = new WorkerTools({ threads: 1 });
-  const { tool, take } = sampler();
+  const { tool, take } = callSampler();
   const inline = tool('inline', {});
   const plain = inlineTool({ ...schema, name: 'plain', description: '', run: (input) => input });
   const hop = workers.tool({ ...schema, name: 'worker', description: '', module: FUNCTIONS, export: 'echo' });

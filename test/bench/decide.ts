@@ -1,59 +1,72 @@
 /**
- * What one decision costs: the facts read, the policies asked, the verdict made. The floor is Cedar's own engine with its
- * policies already parsed, on the same requests; it does less, since it is handed a context that was checked and converted.
+ * What one decision costs. `decide`: all that the broker does with a call, from its effect to its verdict in the ledger: capability,
+ * schema, purse, grants, provenance, labels, policies, loop hook. `policy`: the policies alone, from the request to the verdict. The
+ * floor of both is Cedar's own engine on the same requests, its policies parsed before; it does less, since it is handed a context
+ * that was gathered, checked and converted.
  */
 import { createHash } from 'node:crypto';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import { actionName, catalog, subjectOf, type TargetFacts } from '@corral/policy/cedar/catalog';
+import * as z from 'zod';
+import type { DecideContext } from '@corral/broker/decide/batch';
+import { decide as decideCrank } from '@corral/broker/decide/decide';
+import type { History } from '@corral/broker/judge';
+import { Ledger } from '@corral/broker/ledger';
+import { actionName, catalog, subjectOf } from '@corral/policy/cedar/catalog';
 import { QUIET } from '@corral/policy/cedar/cases';
 import { jsonFrom } from '@corral/policy/cedar/entities';
 import { PolicyInForce, type PolicyRequest } from '@corral/policy/cedar/in-force';
+import type { Verdict } from '@corral/policy/cedar/verdict';
+import { Grants } from '@corral/policy/grants';
+import type { CallEffect } from '@corral/protocol/effect';
+import type { Grant } from '@corral/protocol/grant';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import { DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
+import type { RunRecord } from '@corral/protocol/run';
+import { inlineTool } from '@corral/tools/define';
 import { durations, type Figure } from './measure.ts';
+import { policies, TARGETS } from './policies.ts';
 
-const ANNOTATIONS = {
-  readOnly: false,
-  idempotent: true,
-  destructive: false,
-  openWorld: true,
-  repeatable: false,
-  returns: 'untrusted',
-} as const;
-const TARGETS: readonly TargetFacts[] = Array.from({ length: 50 }, (_, i) => ({
-  kind: 'tool',
-  name: `tool${i}`,
-  annotations: { ...ANNOTATIONS, readOnly: i % 2 === 0 },
-  input: {
-    type: 'object',
-    properties: { to: { type: 'string' }, amount: { type: 'integer' }, tags: { type: 'array', items: { type: 'string' } } },
-    required: ['to', 'amount'],
-  },
-}));
+const SIZES = [10, 100, 1_000];
+const ROUND = 50;
+const digest = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+const hosts = catalog({ targets: TARGETS });
+const load = (count: number) =>
+  PolicyInForce.load({ engine: cedar, catalog: hosts, sources: [{ file: 'bench.cedar', text: policies(count) }], digest, sample_every: 0 });
 
-/** Ten policies are about every call; the others each about one tool and one tenant or agent, as a host with many users has them. */
-function policies(count: number): string {
-  const general = [
-    'permit (principal, action in Action::"call", resource);',
-    'permit (principal, action in [Action::"send", Action::"spawn"], resource);',
-    'forbid (principal, action in Action::"call", resource) when { !resource.readOnly && context.flow.untrusted_influence && context.flow has destination_origin && context.flow.destination_origin != "user" };',
-    'forbid (principal, action in Action::"call", resource) when { resource.openWorld && context.flow.private_data && context.flow.untrusted_input && context.flow.outside_effect };',
-    'forbid (principal, action in Action::"call", resource) when { context.call has amount && context.call.amount.greaterThan(decimal("1000.0")) };',
-    'forbid (principal, action in Action::"call", resource) when { context.call.last_minute > 600 };',
-    'forbid (principal, action in Action::"call", resource) when { context.budget.calls < 1 || context.run.depth > 8 };',
-    'forbid (principal, action in Action::"call", resource) when { context.labels.confidentiality.contains("board") && resource.openWorld };',
-    'forbid (principal, action in Action::"call", resource) when { context.person in Role::"intern" && !resource.readOnly };',
-    'forbid (principal, action in Action::"call", resource) when { context.call.first_use && context.run.depth > 4 };',
-  ];
-  const special = Array.from({ length: Math.max(0, count - general.length) }, (_, i) => {
-    const who = i % 2 === 0 ? `principal in Tenant::"tenant${i % 40}"` : `principal in Agent::"agent${i}"`;
-    return `forbid (${who}, action == Action::"tool:tool${i % 50}", resource) when { context.args.amount > ${i * 100} && context.args.to like "*@example${i}.com" };`;
+/** The requests as Cedar's engine takes them, each answered once, and held against what the closures say. */
+function floorOf(policy: PolicyInForce, requests: readonly PolicyRequest[]): () => Promise<number[]> {
+  const calls = requests.map((request) => {
+    const { principal, action, resource, entities, person } = hosts.entities(request.subject, request.action);
+    const read = hosts.contextReader(actionName(request.action));
+    const context = { ...(jsonFrom(read?.(request.context, request.args) ?? {}) as object), person: { __entity: person } };
+    return { principal, action, resource, entities, context, preparsedPolicySetId: 'bench' };
   });
-  return [...general, ...special].slice(0, count).join('\n');
+  cedar.preparsePolicySet('bench', { staticPolicies: Object.fromEntries(policy.policies.map(({ id, source }) => [id, source.text])) });
+  for (const [i, call] of calls.entries()) {
+    const answer = cedar.statefulIsAuthorized(call);
+    const verdict = policy.decide(requests[i] as PolicyRequest);
+    if (answer.type === 'failure' || answer.response.decision !== verdict.decision) throw new Error('closures and engine disagree');
+  }
+  return async () =>
+    calls.map((call) => {
+      const began = performance.now();
+      cedar.statefulIsAuthorized(call);
+      return (performance.now() - began) * 1_000;
+    });
 }
 
-const digest = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+export async function decide(): Promise<Figure[]> {
+  const results: Figure[] = [];
+  for (const count of SIZES) results.push(await alone(count));
+  for (const count of SIZES) results.push(await whole(count, 1, 60));
+  // What is traced grows with the arguments, and hardly with what was read.
+  results.push(await whole(100, 64, 60), await whole(100, 64, 1_000));
+  return results;
+}
 
-function requests(): PolicyRequest[] {
-  return Array.from({ length: 200 }, (_, i) => ({
+/** The policies alone, on requests of many tenants and agents. Timed in rounds, one decision being too short for the clock. */
+async function alone(count: number): Promise<Figure> {
+  const all: PolicyRequest[] = Array.from({ length: 200 }, (_, i) => ({
     subject: subjectOf({
       tenant: `tenant${i % 4}`,
       agent: `agent${i % 10}`,
@@ -72,61 +85,151 @@ function requests(): PolicyRequest[] {
       call: { ...QUIET.call, bytes: 80, amount: i + 0.5, amount_total: i * 3 },
     },
   }));
+  const policy = load(count);
+  const floor = floorOf(policy, all);
+  const figure = async () => {
+    const samples: number[] = [];
+    for (let round = 0; round < 400; round++) {
+      const began = performance.now();
+      for (let i = 0; i < ROUND; i++) policy.decide(all[(round * ROUND + i) % all.length] as PolicyRequest);
+      samples.push(((performance.now() - began) * 1_000) / ROUND);
+    }
+    return samples;
+  };
+  await figure();
+  const live = Math.max(...all.map(({ subject, action }) => policy.residualSize(subject, action)));
+  return durations(`policy ${count} policies`, 5, figure, floor, {
+    unit: 'µs',
+    note: `at most ${live} of ${count} policies left after partial evaluation; args ~60 B; floor: Cedar WASM, policies preparsed`,
+  });
 }
 
-/** Microseconds a decision. The closures are timed in rounds, one decision being too short for the clock. */
-export async function decide(): Promise<Figure[]> {
-  const results: Figure[] = [];
-  for (const count of [10, 100, 1_000]) {
-    const hosts = catalog({ targets: TARGETS });
-    const all = requests();
-    const policy = PolicyInForce.load({
-      engine: cedar,
-      catalog: hosts,
-      sources: [{ file: 'bench.cedar', text: policies(count) }],
-      digest,
-      sample_every: 0,
-    });
-    const calls = all.map((request) => {
-      const { principal, action, resource, entities, person } = hosts.entities(request.subject, request.action);
-      const read = hosts.contextReader(actionName(request.action));
-      const context = { ...(jsonFrom(read?.(request.context, request.args) ?? {}) as object), person: { __entity: person } };
-      return { principal, action, resource, entities, context, preparsedPolicySetId: 'bench' };
-    });
-    cedar.preparsePolicySet('bench', { staticPolicies: Object.fromEntries(policy.policies.map(({ id, source }) => [id, source.text])) });
-    for (const [i, call] of calls.entries()) {
-      const answer = cedar.statefulIsAuthorized(call);
-      const verdict = policy.decide(all[i] as PolicyRequest);
-      if (answer.type === 'failure' || answer.response.decision !== verdict.decision) throw new Error('closures and engine disagree');
-    }
+const RUN = 'run_000000000001' as RunId;
+const STEP_MS = 20_000;
+/** Everything was done before, so that what is measured is what a run does all day. */
+const HISTORY: History = { used: () => true, reached: () => true, moved: () => 1e6, note: () => undefined };
 
-    const ROUND = 50;
-    const figure = async () => {
-      const samples: number[] = [];
-      for (let round = 0; round < 400; round++) {
-        const began = performance.now();
-        for (let i = 0; i < ROUND; i++) policy.decide(all[(round * ROUND + i) % all.length] as PolicyRequest);
-        samples.push(((performance.now() - began) * 1_000) / ROUND);
-      }
-      return samples;
-    };
-    const floor = async () => {
-      const samples: number[] = [];
-      for (const call of calls) {
-        const began = performance.now();
-        cedar.statefulIsAuthorized(call);
-        samples.push((performance.now() - began) * 1_000);
-      }
-      return samples;
-    };
-    await figure();
-    const live = Math.max(...all.map(({ subject, action }) => policy.residualSize(subject, action)));
-    results.push(
-      await durations(`decide ${count} policies`, 5, figure, floor, {
-        unit: 'µs',
-        note: `at most ${live} of ${count} policies left after partial evaluation; args ~60 B; floor: Cedar WASM, policies preparsed`,
+/** A run that holds twenty tools by grants of depth three, one with a predicate, one with a count, and has read a stranger's text. */
+function begin(policy: PolicyInForce, tainted_kib: number) {
+  const tools = new Map(
+    TARGETS.map(({ name, annotations }) => [
+      name,
+      inlineTool({
+        name,
+        description: name,
+        input: z.object({ to: z.string(), amount: z.number(), tags: z.array(z.string()), note: z.string().optional() }),
+        output: z.object({ text: z.string() }),
+        annotations: { ...annotations, destinations: ['to'], money: 'amount' },
+        run: () => ({ text: '' }),
       }),
-    );
-  }
-  return results;
+    ]),
+  );
+  const grants = new Grants();
+  const caps = [...tools.keys()].slice(0, 20).map((name, i) => {
+    const id = (level: number) => `grant_${String(level).padStart(2, '0')}${String(i).padStart(10, '0')}` as GrantId;
+    const root: Grant = {
+      id: id(0),
+      parent: undefined,
+      holder: RUN,
+      target: { kind: 'tool', tool: name as never },
+      where: {},
+      uses: undefined,
+      expires_at: undefined,
+      depth: 0,
+    };
+    grants.add(root);
+    grants.add({ ...root, id: id(1), parent: id(0), depth: 1, where: { amount: { max: 1_000_000 } } });
+    grants.add({ ...root, id: id(2), parent: id(1), depth: 2, uses: 1e9 });
+    return { alias: name, cap: i + 1, grant: id(2) };
+  });
+  const input = { task: 'Send the usual amounts to everybody at example.com.', to: Array.from({ length: 64 }, (_, i) => address(i)) };
+  const record = {
+    id: RUN,
+    tenant: 'tenant1',
+    agent: 'agent1',
+    version: digest('version'),
+    bundle: digest(''),
+    principal: 'user:1',
+    parent: undefined,
+    spawn_depth: 0,
+    input,
+    header: { seed: '', image: '', node: '', v8: '', icu: '' },
+    ceilings: { ...DEFAULT_CEILINGS, effects: 1e9 },
+    budget: Object.fromEntries(Object.keys(DEFAULT_BUDGET).map((name) => [name, 1e15])),
+    caps,
+    created_at: 0,
+  } as unknown as RunRecord;
+  const asked: PolicyRequest[] = [];
+  // Remembers what the policies were asked, for the floor.
+  const current = Object.assign(Object.create(null), {
+    decide: (request: PolicyRequest): Verdict => {
+      if (asked.length < 200) asked.push(structuredClone(request));
+      return policy.decide(request);
+    },
+  }) as PolicyInForce;
+  const ledger = new Ledger(record, true, true);
+  let now = STEP_MS;
+  ledger.applyDelivery({ kind: 'start', at: now, run: RUN, input, caps: {}, budget: {} }, 0);
+  const context = (watched: boolean): DecideContext => ({
+    now,
+    random: (n) => new Uint8Array(n),
+    grants,
+    tool: (name) => tools.get(name),
+    agent: () => undefined,
+    policies: { current: watched ? current : policy, history: HISTORY, roles: () => ['buyer'] },
+    digest,
+  });
+  let calls = 0;
+  const effects = (argument_bytes: number): CallEffect[] =>
+    Array.from({ length: ROUND }, (_, i) => {
+      const n = (calls += 1);
+      const note = argument_bytes <= 60 ? {} : { note: `note ${n} `.repeat(Math.ceil(argument_bytes / 10)).slice(0, argument_bytes - 60) };
+      return {
+        kind: 'call',
+        id: ledger.lastId + 1 + i,
+        cap: 1 + (n % 20),
+        input: { to: address(n % 64), amount: n % 700, tags: [`a${n}`, 'b', 'c'], ...note },
+      };
+    });
+  /** Answers all that is under way, and lets the time of a rate pass. */
+  const answer = (text: string) => {
+    now += STEP_MS;
+    const results = [...ledger.pending.keys()].map((id, i) => ({ id, value: { text: i === 0 ? text : `sent ${id}` } }));
+    ledger.applyDelivery({ kind: 'reply', at: now, results }, 0);
+    ledger.loops?.settle();
+  };
+  decideCrank(ledger, 1, effects(60), context(true));
+  answer(strangers(tainted_kib));
+  return { ledger, context, effects, answer, asked };
+}
+const address = (n: number) => `someone${n}@example.com`;
+/** Mail such as strangers write: words, addresses and numbers, none of them twice. */
+const strangers = (kib: number) =>
+  Array.from({ length: kib * 16 }, (_, i) =>
+    `Dear ${i}, write to person${i}@mail${i}.org, ref ${i * 7919}, kind regards. `.padEnd(64),
+  ).join('');
+
+async function whole(count: number, tainted_kib: number, argument_bytes: number): Promise<Figure> {
+  const policy = load(count);
+  const { ledger, context, effects, answer, asked } = begin(policy, tainted_kib);
+  const round = (watched: boolean): number => {
+    const crank = effects(argument_bytes);
+    const at = context(watched);
+    const began = performance.now();
+    const { decisions, outcome } = decideCrank(ledger, 2, crank, at);
+    const took = performance.now() - began;
+    const refused = decisions.find(({ verdict }) => verdict !== 'allow');
+    if (outcome !== undefined || refused !== undefined) throw new Error(JSON.stringify(outcome ?? refused));
+    answer('');
+    return (took * 1_000) / ROUND;
+  };
+  asked.length = 0;
+  for (let i = 0; i < 4; i++) round(true);
+  const floor = floorOf(policy, asked);
+  const figure = async () => Array.from({ length: 100 }, () => round(false));
+  await figure();
+  return durations(`decide ${count} policies`, 5, figure, floor, {
+    unit: 'µs',
+    note: `effect to verdict: schema, purse, grants of depth 3, provenance, labels, policies, loop hook; args ${argument_bytes} B, ${tainted_kib} KiB of tainted text; floor: Cedar WASM, policies preparsed`,
+  });
 }

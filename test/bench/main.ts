@@ -3,6 +3,7 @@ import { api } from './api.ts';
 import { callClosed, callEffect } from './calls.ts';
 import { decide } from './decide.ts';
 import { detect } from './detect.ts';
+import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { journal, parked, resume } from './survive.ts';
@@ -21,6 +22,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   journal,
   decide,
   detect,
+  everything,
 };
 
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));

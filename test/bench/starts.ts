@@ -3,18 +3,18 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { inlineTool } from '@corral/tools/define';
+import { CLOSED } from './calls.ts';
 import { rawColdStarts, rawDensity, rawIsolatesPerSecond, treePss } from './floors/floors.ts';
 import { durations, values, type Figure } from './measure.ts';
 import { benchWorld, settled, type BenchWorld } from './world.ts';
 
-const CLOSED = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' } as const;
-const mark = (then: () => void) =>
+export const mark = (then: () => void) =>
   inlineTool({ name: 'mark', description: '', input: z.object({}), output: z.object({}), annotations: CLOSED, run: () => (then(), {}) });
-const FIRST = `{ name: 'first', uses: { mark: 'tool:mark' }, run: ({ caps }) => caps.mark({}) }`;
+export const FIRST = `{ name: 'first', uses: { mark: 'tool:mark' }, run: ({ caps }) => caps.mark({}) }`;
 const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, budget: { cpu_ms: 600000 }, run() { for (;;); } }`;
 
 /** From "accepted and durable" to the host hearing from the guest's first instruction. */
-async function coldStart(
+export async function coldStart(
   world: BenchWorld,
   heard: { at: number },
   n: number,

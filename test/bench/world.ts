@@ -22,7 +22,7 @@ export interface BenchWorld {
 
 const TENANT = 'bench' as TenantId;
 const NEVER = { notice: null, slow: null, pause: null, kill: null };
-const OBSERVE = { detectors: Object.fromEntries(DETECTORS.map((name) => [name, NEVER])) };
+export const OBSERVE = { detectors: Object.fromEntries(DETECTORS.map((name) => [name, NEVER])) };
 
 export async function benchWorld(tools: readonly Tool[], options: Partial<SupervisorOptions> = {}): Promise<BenchWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'corral-bench-'));

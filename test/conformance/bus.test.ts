@@ -165,7 +165,7 @@ test('a child knows what its parent knew, and a message carries what its sender 
     const child = defineAgent({ name: 'child', uses: { pay: 'tool:payments.send' }, async run({ input, caps }) { return caps.pay({ to: input.to, amount: 1 }) } });
     export default defineAgent({ name: 'parent', uses: { mail: 'tool:mail.read', pay: 'tool:payments.send' }, spawns: { child }, async run({ caps, spawn }) {
       const { text } = await caps.mail({});
-      return (await spawn(child, { to: /account ([A-Z0-9]+)/.exec(text)[1] }, { caps: { pay: caps.pay }, budget: { calls: 2 } }).ended).kind;
+      return (await spawn(child, { to: /account ([A-Z0-9]+)/.exec(text)[1] }, { caps: { pay: caps.pay }, budget: { calls: 2, money_micros: 1_000_000 } }).ended).kind;
     } });`);
   const { ended } = await w.submit(version, { task: 'look at my mail' });
   const approval = await asked(w);
@@ -188,7 +188,7 @@ test('a capability for clean runs is refused from the moment a run has read what
       return [before, await code(caps.pay({ to: 'DE02', amount: 2 }))];
     } });
     export default defineAgent({ name: 'parent', uses, spawns: { child }, async run({ caps, spawn }) {
-      return (await spawn(child, {}, { caps: { mail: caps.mail, pay: caps.pay.attenuate({ only_clean: true }) }, budget: { calls: 5 } }).ended).output;
+      return (await spawn(child, {}, { caps: { mail: caps.mail, pay: caps.pay.attenuate({ only_clean: true }) }, budget: { calls: 5, money_micros: 3_000_000 } }).ended).output;
     } });`);
   const { ended } = await w.submit(version, { task: 'pay' });
   expect(await ended).toMatchObject({ output: ['ok', 'CORRAL_GRANT_LABEL'] });

@@ -34,11 +34,11 @@ const digest = (text: string) => `sha256:${createHash('sha256').update(text).dig
 const BIG = { ...DEFAULT_BUDGET, calls: 1_000_000, bytes: 1e12 };
 
 /** A tool as its suite describes it. */
-function stub({ name, side_effect, reads_untrusted, egress, egress_params }: SuiteTool): Tool {
+function stub({ name, description, side_effect, reads_untrusted, egress, egress_params }: SuiteTool): Tool {
   const change = side_effect === true || (egress && side_effect === 'soft');
   return {
     name,
-    description: name,
+    description: description ?? name,
     input: z.unknown(),
     output: z.unknown(),
     annotations: {

@@ -11,6 +11,7 @@ import { folderOf, rows } from './data.ts';
 
 export interface SuiteTool {
   readonly name: string;
+  readonly description?: string;
   readonly params: readonly { readonly name: string }[];
   readonly side_effect: boolean | 'soft';
   readonly reads_untrusted: boolean;
@@ -47,6 +48,8 @@ export interface Trace {
     readonly attacked: boolean;
     /** Of each call: whether it is an effect of the attacker's. */
     readonly hijack_effect: readonly boolean[];
+    /** By number of a call: paths of its arguments that stood in injected text. */
+    readonly injected_leaf: Readonly<Record<number, ReadonlySet<string>>>;
   };
 }
 
@@ -123,9 +126,14 @@ function traceOf(recorded: RecordedTrace, tools: ReadonlyMap<string, SuiteTool>)
       solved: recorded.utility === true,
       attacked: recorded.injected && recorded.security === true,
       hijack_effect: recorded.calls.map((call) => call.hijack_effect === true),
+      injected_leaf: Object.fromEntries(recorded.calls.map((call, index) => [index, injectedLeaves(call)])),
     },
   };
 }
+
+/** Attackers' values that the recording does not trace to injected text alone are looked for in what stood there and elsewhere. */
+const injectedLeaves = ({ src }: RecordedCall): ReadonlySet<string> =>
+  new Set(Object.entries(src ?? {}).flatMap(([path, from]) => (from.some((one) => String(one).startsWith('i')) ? [path] : [])));
 
 /**
  * Results were clipped when they were recorded. Of what was cut off the record still says which later arguments stood in it,

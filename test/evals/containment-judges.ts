@@ -38,7 +38,7 @@ const flowTool = (tool: SuiteTool): FlowTool => ({
   name: tool.name,
   effect: tool.side_effect === true || (tool.egress && tool.side_effect === 'soft') ? 'change' : tool.egress ? 'fetch' : 'none',
   destinations: tool.egress_params,
-  deed: deedOf(tool.name),
+  deed: deedOf(tool.name, tool.description),
 });
 
 /** A judge that knows labels and provenance and leaves the verdict to `decide`. */

@@ -45,7 +45,7 @@ export function replay(trace: Trace, judge: Judge): Verdict[] {
   return verdicts;
 }
 
-interface Judged {
+export interface Judged {
   readonly trace: Trace;
   readonly verdicts: readonly Verdict[];
 }
@@ -172,7 +172,7 @@ function print(report: {
 }
 
 /** The traces that still go wrong, either way, with the call that did it, one line for each kind. */
-function failures(judged: readonly Judged[]): void {
+export function failures(judged: readonly Judged[]): void {
   const kinds = new Map<string, number>();
   for (const one of judged) {
     const { trace, verdicts } = one;

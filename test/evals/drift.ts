@@ -49,7 +49,7 @@ export function driftScores(runs: readonly Row[]): DriftScores {
   return { hijacked, benign, by_suite: bySuite };
 }
 
-function profileOf(list: readonly Row[]): Profile {
+export function profileOf(list: readonly Row[]): Profile {
   const profile = emptyProfile();
   for (const row of list)
     learn(
@@ -59,7 +59,7 @@ function profileOf(list: readonly Row[]): Profile {
   return profile;
 }
 
-function score(row: Row, profile: Profile): number {
+export function score(row: Row, profile: Profile): number {
   const detectors = new Detectors({ profile });
   carriedOut(row).forEach((call, id) => detectors.observe({ kind: 'call', at: 0, id, ...profiled(row, call) }));
   return detectors.driftScore;

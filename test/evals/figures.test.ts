@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Row } from './data.ts';
+import { bounds, fixed } from './held.ts';
 import { RULES } from './rules.ts';
 import { auroc, curve, recallAt } from './stats.ts';
 
@@ -34,4 +36,29 @@ test('the rules that are compared with fire where their authors say', () => {
   expect([fired('three_times', errors), fired('usual_stuck_detector', errors)]).toEqual([-1, 2]);
   const alternating = Array.from({ length: 6 }, (_, i) => call(`x${i % 2}`, 'y'));
   expect([fired('three_times', alternating), fired('usual_stuck_detector', alternating)]).toEqual([4, 5]);
+});
+
+test('fixed thresholds come from the product or from all the others, never from the group itself', () => {
+  const row = (model: string, n: number) => ({ model, n_steps: n }) as unknown as Row;
+  const most = (one: Row) => one.n_steps as number;
+  const capped = [row('a', 20), row('b', 16)];
+  const solved = [row('a', 1), row('b', 15), row('b', 2)];
+  const [a, b] = fixed(capped, solved, most, (one) => one.model);
+  expect(a).toMatchObject({ out: 'a', recall: 1, fpr: 0, others: { threshold: 15, recall: 1, fpr: 0 } });
+  expect(b).toMatchObject({ out: 'b', recall: 1, fpr: 0.5, others: { threshold: 1, recall: 1, fpr: 1 } });
+});
+
+test('bounds count the rounds that were judged twice, both ways, and are the same each time', () => {
+  const round = (value: number, in_loop: boolean, after_call: number) => ({ value, in_loop, after_call });
+  const traces = [
+    [round(0, false, 0), round(2, true, 1), round(2, false, 1)],
+    [round(0, false, 0), round(3, true, 1)],
+  ];
+  expect(bounds(traces)).toMatchObject({
+    judged_twice: 1,
+    judged_both_ways: 1,
+    auroc_judged_once: 1,
+    auroc_of_last_label: expect.any(Number),
+  });
+  expect(bounds(traces)).toEqual(bounds(traces));
 });

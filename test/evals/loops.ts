@@ -5,6 +5,7 @@ import { climb, GROUND, STEPS, type Step } from '@corral/policy/detect/ladder';
 import { STUCK_WEIGHTS } from '@corral/policy/detect/weights';
 import { rows, type Call, type Row } from './data.ts';
 import { driftScores, type DriftScores } from './drift.ts';
+import { bounds, driftWithout, fixed, type Round } from './held.ts';
 import { heldOut, isCapped, isSolved, judged, kindOf } from './fit.ts';
 import type { EvalOptions, Measured } from './main.ts';
 import { plot, type Series } from './plot.ts';
@@ -58,14 +59,15 @@ function capFigures(capped: readonly Row[], solved: readonly Row[], watcher: Wat
 function ledgerFigures(ledgers: readonly Row[], watcher: Watcher, latched: boolean) {
   const inside: number[] = [];
   const outside: number[] = [];
-  const traces: { id: string; looping: boolean; hits: number[]; others: number[] }[] = [];
+  const traces: { id: string; looping: boolean; hits: number[]; others: number[]; rounds: Round[] }[] = [];
   for (const row of ledgers) {
     const now = watcher.now(row);
-    const trace = { id: row.id, looping: false, hits: [] as number[], others: [] as number[] };
+    const trace = { id: row.id, looping: false, hits: [] as number[], others: [] as number[], rounds: [] as Round[] };
     for (const round of row.ledger ?? []) {
       const value = round.after_call < 0 ? 0 : (now[Math.min(round.after_call, now.length - 1)] ?? 0);
       (round.in_loop ? inside : outside).push(value);
       (round.in_loop ? trace.hits : trace.others).push(value);
+      trace.rounds.push({ value, in_loop: round.in_loop, after_call: round.after_call });
       trace.looping ||= round.in_loop;
     }
     traces.push(trace);
@@ -84,6 +86,7 @@ function ledgerFigures(ledgers: readonly Row[], watcher: Watcher, latched: boole
       .map(({ id, hits, others }) => ({ id, rounds_looping: hits.length, rounds: hits.length + others.length })),
     rounds_looping: inside.length,
     rounds: inside.length + outside.length,
+    by_trace: traces.map(({ rounds }) => rounds),
     inside,
     outside,
   };
@@ -123,6 +126,8 @@ export function loops({ data, plots }: EvalOptions): Measured {
   const ledger = ledgerFigures(ledgers, corral, false);
   const humans = humanFigures(human, (row) => Math.max(0, ...of(row).now) > momentary(solved, of));
   const drift = driftScores(runs);
+  const hijacked = drift.hijacked.map(({ row }) => row);
+  const benign = drift.benign.map(({ row }) => row);
 
   const rules = Object.fromEntries(
     Object.entries(RULES).map(([id, rule]) => {
@@ -176,7 +181,7 @@ export function loops({ data, plots }: EvalOptions): Measured {
       threshold: rounded(cap.threshold),
       steps_saved_share: rounded(cap.figures.steps_saved / (capped.length * CAP_STEPS)),
     },
-    ledger: withoutScores(ledger),
+    ledger: { ...withoutScores(ledger), bounds: bounds(ledger.by_trace) },
     human: humans,
     drift: {
       auroc: rounded(
@@ -191,6 +196,11 @@ export function loops({ data, plots }: EvalOptions): Measured {
     },
     rules: Object.fromEntries(Object.entries(rules).map(([id, one]) => [id, withoutScores(one)])),
     held_out: held,
+    fixed_threshold: { by_suite: fixed(capped, solved, cap.most, kindOf), by_model: fixed(capped, solved, cap.most, (row) => row.model) },
+    drift_held_out: {
+      profile_without_the_model: driftWithout(hijacked, benign, (row) => row.model),
+      profile_without_the_task: driftWithout(hijacked, benign, (row) => row.task),
+    },
     ladder: { capped: steps(capped, of), solved: steps(solved, of) },
     weights: STUCK_WEIGHTS,
     missed: missed.map((row) => ({ id: row.id, score: rounded(cap.most(row)) })),
@@ -231,11 +241,14 @@ function momentary(solved: readonly Row[], of: (row: Row) => Replayed): number {
   return most[Math.floor(most.length * 0.01)] ?? 0;
 }
 
-function withoutScores<T extends { inside: unknown; outside: unknown }>(figures: T): Omit<T, 'inside' | 'outside'> {
+function withoutScores<T extends { inside: unknown; outside: unknown; by_trace?: unknown }>(
+  figures: T,
+): Omit<T, 'inside' | 'outside' | 'by_trace'> {
   const rest: Partial<T> = { ...figures };
   delete rest.inside;
   delete rest.outside;
-  return rest as Omit<T, 'inside' | 'outside'>;
+  delete rest.by_trace;
+  return rest as Omit<T, 'inside' | 'outside' | 'by_trace'>;
 }
 
 function watcherOf(rule: Rule): Watcher {

@@ -2,6 +2,7 @@
 import type { Decision } from '@corral/protocol/decision';
 import type { Grant } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
+import { MICROS } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Book, Known } from './book.ts';
 
@@ -55,6 +56,23 @@ export function used(book: Book, decision: Decision, run: RunId, n: number | und
   }
 }
 
+/** Whether somebody may have taken it back by now: people, or the end of whoever it comes from. */
+export function mayBeRevoked(book: Book, id: GrantId | undefined): boolean {
+  if (isRevoked(book, id, book.revoking)) return true;
+  for (let next = id; next !== undefined; next = book.grants.get(next)?.parent) {
+    const holder = book.runs.get(book.grants.get(next)?.holder as RunId);
+    if (holder === undefined) continue;
+    for (const { record, outcome } of book.lineage(holder)) if (outcome !== undefined || book.killAsked.has(record.id)) return true;
+  }
+  return false;
+}
+
+/** Whether a grant, or one that it was derived from, is among those taken back. */
+export function isRevoked(book: Book, id: GrantId | undefined, taken: ReadonlySet<GrantId>): boolean {
+  for (let next = id; next !== undefined; next = book.grants.get(next)?.parent) if (taken.has(next)) return true;
+  return false;
+}
+
 export function isWithin(book: Book, known: Known, where: string): void {
   const total = spentBelow(book, known);
   for (const name of AMOUNTS) {
@@ -64,6 +82,18 @@ export function isWithin(book: Book, known: Known, where: string): void {
       () => `10: at ${where}, ${known.record.id} and its descendants have spent ${total[name]} ${name} of ${granted}`,
     );
   }
+  const [moved, money] = [movedBelow(book, known), known.record.budget.money_micros / MICROS];
+  book.must(moved <= money, () => `10: at ${where}, ${known.record.id} and its descendants have paid ${moved} of ${money}`);
+}
+
+/** As the outside world has it: what really was paid, by the run and all below it. */
+function movedBelow(book: Book, { record, children }: Known): number {
+  let moved = book.powers.moved.get(record.id) ?? 0;
+  for (const { run } of children.values()) {
+    const child = book.runs.get(run);
+    if (child !== undefined) moved += movedBelow(book, child);
+  }
+  return moved;
 }
 
 function spentBelow(book: Book, known: Known): Record<(typeof AMOUNTS)[number], number> {

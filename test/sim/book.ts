@@ -17,6 +17,10 @@ export interface KnownCall {
   settled: boolean;
   /** How often it may leave although it must not be repeated. */
   mayLeave: number;
+  /** Who has approved it, of a call that people were asked about. */
+  readonly approvedBy: Set<string>;
+  /** What came of that. */
+  approval: 'none' | 'waiting' | 'approved' | 'denied' | 'expired';
 }
 
 /** A run as the durable world has it. */
@@ -40,6 +44,10 @@ export interface Known {
   readonly spent: { calls: number; messages: number; children: number; cpu_ms: number };
   cancelled: boolean;
   cancelledTold: boolean;
+  /** It was given something that a stranger may have written. */
+  tainted: boolean;
+  /** Notices that it is owed, given or not. */
+  notices: number;
   finished: (Effect & { kind: 'finish' }) | undefined;
 }
 
@@ -48,6 +56,10 @@ export class Book {
   readonly grants = new Map<GrantId, Grant>();
   /** How often each grant with a limit was used. */
   readonly uses = new Map<GrantId, number>();
+  /** Grants that somebody has asked to take back. */
+  readonly revoking = new Set<GrantId>();
+  /** Grants that were taken back by people who have their receipt. */
+  readonly revoked = new Set<GrantId>();
   /** Every message that ever became durable, and whom it is for. */
   readonly sent = new Map<string, RunId>();
   readonly killAsked = new Set<RunId>();
@@ -102,6 +114,8 @@ export class Book {
       spent: { calls: 0, messages: 0, children: 0, cpu_ms: 0 },
       cancelled: false,
       cancelledTold: false,
+      tainted: record.label?.sticky.untrusted_input === true,
+      notices: 0,
       finished: undefined,
     });
   }

@@ -61,7 +61,7 @@ export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Com
 /** Nothing may have been on its way to a run that ended because nothing was. */
 function stalled(book: Book, known: Known, commit: Commit): void {
   const run = known.record.id;
-  const calls = [...known.calls.values()].filter(({ answered, decision }) => !answered && decision.verdict === 'allow').length;
+  const calls = [...known.calls.values()].filter(({ answered, decision }) => !answered && decision.verdict !== 'deny').length;
   const children = [...known.children.values()].filter(({ told }) => !told).length;
   const open = calls + children + known.sends.size;
   const waiting = [...book.sent].filter(([name, to]) => to === run && !known.given.has(name)).length;

@@ -13,6 +13,8 @@ export type Step =
   | { readonly do: 'all'; readonly steps: readonly Step[] }
   /** A call against a timer; gives up whichever comes second. */
   | { readonly do: 'race'; readonly call: Step & { readonly do: 'call' }; readonly ms: number }
+  /** The same call over and over, each after the answer to the last. */
+  | { readonly do: 'again'; readonly call: Step & { readonly do: 'call' }; readonly times: number }
   | { readonly do: 'sleep'; readonly ms: number }
   | {
       readonly do: 'spawn';
@@ -21,7 +23,13 @@ export type Step =
       readonly program: Program;
       /** The child's alias to ours, and how it is narrowed. */
       readonly caps: Readonly<Record<string, { readonly from: string; readonly max?: number; readonly uses?: number }>>;
-      readonly budget: { readonly calls?: number; readonly messages?: number; readonly children?: number; readonly cpu_ms?: number };
+      readonly budget: {
+        readonly calls?: number;
+        readonly messages?: number;
+        readonly children?: number;
+        readonly cpu_ms?: number;
+        readonly money_micros?: number;
+      };
     }
   | { readonly do: 'join'; readonly as: string }
   | { readonly do: 'send'; readonly to: string; readonly times: number }
@@ -207,6 +215,12 @@ export class Guest {
         yield () => ids.every((id) => !this.#open.has(id));
         return;
       }
+      case 'again':
+        for (let i = 0; i < step.times; i++) {
+          const id = this.#begin(step.call);
+          yield () => !this.#open.has(id);
+        }
+        return;
       case 'race': {
         const call = this.#begin(step.call);
         const timer = this.#begin({ do: 'sleep', ms: step.ms });

@@ -22,8 +22,13 @@ if (values.mutation !== undefined) (await import('./mutations.ts')).mutate(value
 const { World } = await import('./world.ts');
 
 let world: InstanceType<typeof World> | undefined;
-const lost = (error: unknown) =>
-  world?.oracle.broken(`something was thrown that nobody caught: ${error instanceof Error ? error.stack : String(error)}`);
+// Until all worlds have been seen, something went wrong.
+process.exitCode = 1;
+const lost = (error: unknown) => {
+  const what = `something was thrown that nobody caught: ${error instanceof Error ? error.stack : String(error)}`;
+  if (world?.host === undefined) console.error(what);
+  else world.oracle.broken(what);
+};
 process.on('unhandledRejection', lost).on('uncaughtException', lost);
 
 const again = (seed: number) => `npm run sim -- --seed ${seed}${values.mutation === undefined ? '' : ` --mutation ${values.mutation}`}`;

@@ -20,6 +20,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     { file: 'broker/src/broker.ts', piece: 'if (!call.early && !this.#isFenced(ledger, call.id))', becomes: 'if (!call.early && false)' },
   ],
+  /** What a payment moves is not taken out of the purse. */
+  'pay-for-nothing': [{ file: 'broker/src/price.ts', piece: '* attempts + moves;', becomes: '* attempts;' }],
   /** The store takes what a stale owner appends. */
   'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'head.epoch !== epoch || ', becomes: '' }],
   /** A delivery that was on its way into a cell is forgotten when its run has to leave the cell. */
@@ -52,6 +54,32 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       return spent ? { id: decision.id, verdict: 'deny' as const, code: 'CORRAL_GRANT_SPENT' as const, message: 'spent' } : decision;
     }) }, checkpoint);
     lastAt`,
+    },
+  ],
+  /** A call that people were asked about is made once one of them has spoken, however many were to. */
+  'one-is-enough': [{ file: 'broker/src/ledger.ts', piece: 'if (everybody.length < quorum)', becomes: 'if (everybody.length < 1)' }],
+  /** A notice goes to whatever isolate the run sits in, though it has just made a checkpoint. */
+  'notice-first': [
+    {
+      file: 'supervisor/src/life.ts',
+      piece: 'if (checkpointed) this.#beginSegment(run);\n      this.#options.loops().cranked(run);',
+      becomes: 'this.#options.loops().cranked(run);\n      if (checkpointed) this.#beginSegment(run);',
+    },
+  ],
+  /** What a run has read is forgotten with its checkpoint. */
+  'wash-label': [
+    {
+      file: 'broker/src/ledger.ts',
+      piece: 'this.checkpoint = { seq: from.seq, state, unread, label: from.label };',
+      becomes: 'this.checkpoint = { seq: from.seq, state, unread, label: undefined };',
+    },
+  ],
+  /** A capability that was taken back is still good for what was asked for before. */
+  'revoke-later': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: "if (pending?.kind !== 'call' || !this.#powers.grants.isRevoked(pending.grant)) return false;",
+      becomes: "if (pending?.kind !== 'call' || Date.now() > 0) return false;",
     },
   ],
   /** A run is parked whatever has come for it, and whoever owns it now. */

@@ -8,13 +8,14 @@ import type { Effect } from '@corral/protocol/effect';
 import type { Grant } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { RunRecord } from '@corral/protocol/run';
+import type { HostEvent, RunRecord } from '@corral/protocol/run';
 import type { Commit, StoredRun } from '@corral/protocol/store';
 import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/tool';
-import { granted, isWithin, spawned, used } from './authority.ts';
+import { granted, isRevoked, isWithin, mayBeRevoked, spawned, used } from './authority.ts';
 import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';
 import type { Body } from './guest.ts';
+import { rulingOn } from './rules.ts';
 
 /** How late a timer may fire that nothing keeps. */
 const LATE_MS = 1_500;
@@ -45,6 +46,11 @@ export class Oracle extends Book {
     this.must(known?.outcome !== undefined, () => `8: there is a receipt for the kill of ${run}, which has not ended in the store`);
   }
 
+  /** Somebody was told that a grant is taken back. */
+  hasRevoked(grant: GrantId): void {
+    this.revoked.add(grant);
+  }
+
   dying(runs: readonly string[]): void {
     this.deaths += 1;
     for (const run of runs) this.blamed.add(run as RunId);
@@ -69,6 +75,8 @@ export class Oracle extends Book {
   cranking(run: RunId, delivery: Delivery): void {
     const known = this.runs.get(run);
     this.must(known !== undefined, () => `4: ${run} cranks before it is durable`);
+    // Its time runs from the first crank, though a cell may die under that.
+    if (known !== undefined) known.began ??= delivery.at;
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
     if (delivery.kind === 'message') this.#wasSent(run, delivery.body as unknown as Body);
@@ -87,8 +95,20 @@ export class Oracle extends Book {
     if (!mayStartEarly(tool.annotations)) {
       this.must(recorded !== undefined, () => `4: call ${id} of ${run} to ${tool.name} left before its crank was durable`);
       this.must(recorded?.decision.verdict !== 'deny', () => `4: call ${id} of ${run} to ${tool.name} left although it was denied`);
+      this.must(
+        !isRevoked(this, recorded?.decision.grant, this.revoked),
+        () => `11: call ${id} of ${run} to ${tool.name} left after the receipt for taking its capability back`,
+      );
       this.must(recorded?.decision.tool === tool.name, () => `11: call ${id} of ${run} went to ${tool.name}`);
     }
+    // What starts early may not be recorded yet; of that, the rules alone can be held against it.
+    const { n } = call.input as { n: number };
+    const ruling = rulingOn(tool.name, n, known?.tainted ?? false).verdict;
+    this.must(ruling !== 'deny', () => `13: ${tool.name} is called for ${run} with ${n}, which no policy allows`);
+    this.must(
+      ruling !== 'ask' || recorded?.approval === 'approved',
+      () => `13: call ${id} of ${run} to ${tool.name} with ${n} left, and people have ${recorded?.approval ?? 'not'} approved it`,
+    );
     const input = JSON.stringify(call.input);
     const left = this.#left.get(key);
     if (left === undefined) this.#left.set(key, { times: 1, input });
@@ -196,7 +216,7 @@ export class Oracle extends Book {
       known.control = event.control;
       if (event.control === 'paused') known.pausedAt ??= entry.at;
       else if (known.pausedAt !== undefined) {
-        known.paused_ms += entry.at - known.pausedAt;
+        if (known.began !== undefined) known.paused_ms += entry.at - known.pausedAt;
         known.pausedAt = undefined;
       }
     } else if (event?.kind === 'cancel') known.cancelled = true;
@@ -209,7 +229,16 @@ export class Oracle extends Book {
         if (event.how === 'retry') call.mayLeave += 1;
         else call.settled = true;
       }
-    } else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
+    } else if (event?.kind === 'approval') this.#decided(known, event, commit, where);
+    else if (event?.kind === 'fenced') {
+      const call = known.calls.get(event.id);
+      this.must(
+        mayBeRevoked(this, call?.decision.grant),
+        () => `11: ${where} keeps back call ${event.id}, whose capability nobody took back`,
+      );
+      if (call !== undefined) call.settled = true;
+    } else if (event?.kind === 'step') known.notices += event.step === 'notice' ? 1 : 0;
+    else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
     if (status.outcome !== undefined) judgeEnd(this, known, status.outcome, commit);
   }
 
@@ -230,7 +259,8 @@ export class Oracle extends Book {
         if (timer !== undefined) timer.over = true;
         continue;
       }
-      if (decision === undefined || decision.verdict !== 'allow') {
+      if (effect.kind === 'call' && decision !== undefined) this.#ruled(known, decision, (effect.input as { n: number }).n, where);
+      if (decision === undefined || decision.verdict === 'deny') {
         // A denied call has its answer in its decision.
         if (effect.kind === 'call' && decision !== undefined) known.calls.set(effect.id, this.#call(decision, effect.input));
         continue;
@@ -253,7 +283,17 @@ export class Oracle extends Book {
   }
 
   #call(decision: Decision, input: unknown): KnownCall {
-    return { decision, n: (input as { n: number }).n, answered: false, unknown: false, settled: false, mayLeave: 1 };
+    const asked = decision.verdict === 'ask';
+    return {
+      decision,
+      n: (input as { n: number }).n,
+      answered: false,
+      unknown: false,
+      settled: false,
+      mayLeave: asked ? 0 : 1,
+      approvedBy: new Set(),
+      approval: asked ? 'waiting' : 'none',
+    };
   }
 
   /** What a crank was given must be true, and given for the first time. */
@@ -265,6 +305,8 @@ export class Oracle extends Book {
     }
     switch (delivery.kind) {
       case 'notice':
+        known.notices -= 1;
+        this.must(known.notices >= 0, () => `7: ${where} is a notice that is owed to nobody`);
         return;
       case 'reply':
         for (const result of delivery.results) this.#answered(known, result, where);
@@ -339,10 +381,24 @@ export class Oracle extends Book {
       );
       return;
     }
+    if (call.approval !== 'none' && call.approval !== 'approved') {
+      const expected = call.approval === 'denied' ? 'CORRAL_APPROVAL_DENIED' : 'CORRAL_APPROVAL_EXPIRED';
+      this.must(
+        code === expected && call.approval !== 'waiting',
+        () => `13: ${where}: call ${result.id} is ${call.approval} and answered with ${code ?? 'a value'}`,
+      );
+      return;
+    }
+    if ('value' in result && tool === 'fetch') known.tainted = true;
+    if (code === 'CORRAL_REVOKED') {
+      const grant = call.decision.grant as GrantId;
+      this.must(mayBeRevoked(this, grant), () => `11: ${where}: call ${result.id} is said to be without its capability`);
+      return;
+    }
     if ('value' in result) {
       const { receipt } = (result.value ?? {}) as { receipt?: string };
       this.must(
-        call.settled || (receipt === key && this.powers.acts.has(key)),
+        call.settled || tool === 'read' || (receipt === key && this.powers.acts.has(key)),
         () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
       );
     } else if (code === 'CORRAL_TOOL_FAILED') {
@@ -358,6 +414,42 @@ export class Oracle extends Book {
       const honest = code === 'CORRAL_TIMED_OUT' || code === 'CORRAL_UNKNOWN_RESULT';
       this.must(honest, () => `4: ${where}: call ${result.id} was allowed and answered with ${code}`);
     }
+  }
+
+  /** The policies said of a call what they say; a run that was given a stranger's words is never clean again. */
+  #ruled(known: Known, decision: Decision, n: number, where: string): void {
+    // Whatever else stands against a call is found out before the policies are asked.
+    if (decision.tool === undefined || (decision.verdict === 'deny' && decision.code !== 'CORRAL_DENIED')) return;
+    const { verdict, quorum } = rulingOn(decision.tool, n, known.tainted);
+    // What its parent knew it may know as well.
+    if (decision.verdict === 'ask' && n === 7) return;
+    this.must(
+      decision.verdict === verdict && (verdict !== 'ask' || decision.quorum === quorum),
+      () => `13: ${where}: ${decision.tool} with ${n} is ${decision.verdict}; the policies say ${verdict}`,
+    );
+  }
+
+  /** People said something to a call, or did not in time. */
+  #decided(known: Known, event: Extract<HostEvent, { kind: 'approval' }>, { timersDone }: Commit, where: string): void {
+    const call = known.calls.get(event.id);
+    this.must(call?.approval === 'waiting', () => `13: ${where} decides about call ${event.id}, which waits for nobody`);
+    if (call === undefined) return;
+    if (event.verdict !== 'approve') {
+      call.approval = event.verdict === 'deny' ? 'denied' : 'expired';
+      return;
+    }
+    this.must(!call.approvedBy.has(event.by), () => `13: ${where}: ${event.by} approves call ${event.id} twice`);
+    this.must(event.by !== known.record.principal, () => `13: ${where}: ${event.by} approves what they submitted`);
+    call.approvedBy.add(event.by);
+    if (call.approvedBy.size < (call.decision.quorum ?? 1)) {
+      this.must(
+        !timersDone.includes(event.id),
+        () => `13: ${where} leaves call ${event.id} waiting for others, and without an end to that`,
+      );
+      return;
+    }
+    call.approval = 'approved';
+    call.mayLeave = 1;
   }
 
   #unknown(known: Known, id: number, tell: boolean, where: string): void {

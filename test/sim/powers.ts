@@ -16,14 +16,14 @@ const TOOLS = {
   read: { readOnly: true, idempotent: true, openWorld: false },
   fetch: { readOnly: true, idempotent: true, openWorld: true },
   put: { readOnly: false, idempotent: true },
-  think: { readOnly: false, idempotent: false, repeatable: true, openWorld: true },
+  think: { readOnly: false, idempotent: false, repeatable: true, openWorld: true, costs: { tokens: 10 } },
   /** Never twice. */
-  pay: { readOnly: false, idempotent: false, destructive: true, openWorld: true },
+  pay: { readOnly: false, idempotent: false, destructive: true, openWorld: true, money: 'n' },
 } as const satisfies Record<string, Partial<ToolAnnotations>>;
 export type ToolKind = keyof typeof TOOLS;
 export const TOOL_KINDS = Object.keys(TOOLS) as ToolKind[];
 
-const Input = z.strictObject({ n: z.number() });
+const Input = z.strictObject({ n: z.int() });
 
 export interface PowersTemper {
   readonly failing: number;
@@ -39,6 +39,8 @@ export class Powers {
   readonly #dice: Dice;
   readonly #observer: PowersObserver;
   readonly #temper: PowersTemper;
+  /** Money that really went, by the run that moved it. */
+  readonly moved = new Map<string, number>();
   /** Nothing goes wrong any more. */
   calm = false;
   /** Calls that may still be answered. */
@@ -65,7 +67,7 @@ export class Powers {
           destructive: false,
           openWorld: false,
           repeatable: false,
-          returns: 'trusted',
+          returns: name === 'fetch' ? 'untrusted' : 'trusted',
           ...TOOLS[name],
         },
         timeout_ms: 1_500,
@@ -122,13 +124,16 @@ export class Powers {
           return;
         }
         const receipt = this.#act(tool, call);
-        at(took - actsAt, () => answer({ kind: 'ok', value: { receipt } }));
+        // What is only read is the same each time.
+        const value = tool.annotations.readOnly && !tool.annotations.openWorld ? call.input : { receipt };
+        at(took - actsAt, () => answer({ kind: 'ok', value }));
       });
     });
   }
 
-  #act(tool: Tool, { idempotency_key: key, input }: ToolCall): string {
+  #act(tool: Tool, { idempotency_key: key, input, run }: ToolCall): string {
     const { n } = input as { n: number };
+    if (tool.annotations.money !== undefined) this.moved.set(run, (this.moved.get(run) ?? 0) + n);
     const act = this.acts.get(key);
     if (act === undefined) this.acts.set(key, { tool: tool.name, n, times: 1 });
     else if (!tool.annotations.idempotent) act.times += 1;

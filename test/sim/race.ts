@@ -8,7 +8,8 @@ import { Dice } from './dice.ts';
 import { lostWake } from './endings.ts';
 import type { Step } from './guest.ts';
 import type { Job } from './workload.ts';
-import { World, type Temper } from './world.ts';
+import type { Temper } from './temper.ts';
+import { World } from './world.ts';
 
 export interface Races {
   readonly races: number;

@@ -1,4 +1,5 @@
 /** What the agents of a simulated world do: programs made up from a seed, of everything an agent can ask for. */
+import { MICROS } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
 import type { Dice } from './dice.ts';
 import type { Program, Step } from './guest.ts';
@@ -50,7 +51,9 @@ export function jobs(dice: Dice, temper: WorkTemper, count: number, within_ms: n
     tenant: dice.pick(['red', 'red', 'blue']),
     agent: dice.pick(['root', 'teller']),
     program: program(dice, temper, TOOL_KINDS, ['node', 'leaf'], 0),
-    budget: dice.chance(temper.poor) ? { calls: dice.below(12), messages: dice.below(8), children: dice.below(4) } : {},
+    budget: dice.chance(temper.poor)
+      ? { calls: dice.below(12), messages: dice.below(8), children: dice.below(4), tokens: dice.below(100), ...money(dice.below(16)) }
+      : {},
     wall_ms: dice.chance(0.1) ? Math.round(dice.spread(500, 10_000)) : undefined,
   }));
 }
@@ -65,7 +68,11 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
     const roll = dice.next();
     if (roll < 0.3) steps.push(call(dice, caps));
     else if (roll < 0.42) steps.push({ do: 'all', steps: Array.from({ length: 1 + dice.below(4) }, () => some(dice, caps)) });
-    else if (roll < 0.48) steps.push({ do: 'race', call: call(dice, caps), ms: Math.round(dice.spread(0.5, 100)) });
+    else if (roll < 0.45) {
+      // Detectors see this, and often in the very crank that makes a checkpoint.
+      steps.push({ do: 'again', call: { do: 'call', cap: dice.pick(caps), n: dice.below(10) }, times: 2 + dice.below(8) });
+      if (dice.chance(0.5)) steps.push({ do: 'checkpoint' });
+    } else if (roll < 0.48) steps.push({ do: 'race', call: call(dice, caps), ms: Math.round(dice.spread(0.5, 100)) });
     else if (roll < 0.6) steps.push(sleep(dice));
     else if (roll < 0.72 && spawns.length > 0) {
       const as = `kid${children.length}`;
@@ -83,10 +90,15 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
         program: { ...child, steps: [...child.steps.slice(0, at), ...sends, ...child.steps.slice(at)] },
         caps: { put: narrowed(dice, 'put'), pay: narrowed(dice, 'pay'), boss: { from: 'self' } },
         budget: dice.chance(temper.poor)
-          ? { calls: dice.below(6), messages: dice.below(6), ...(agent === 'node' ? { children: dice.below(3) } : {}) }
+          ? {
+              calls: dice.below(6),
+              messages: dice.below(6),
+              ...money(dice.below(10)),
+              ...(agent === 'node' ? { children: dice.below(3) } : {}),
+            }
           : agent === 'node'
-            ? { children: 2, calls: 20, messages: 20 }
-            : {},
+            ? { children: 2, calls: 20, messages: 20, ...money(400) }
+            : money(100),
       });
       if (down > 0) {
         if (dice.chance(0.5)) steps.push(some(dice, caps));
@@ -112,6 +124,7 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
   return { steps, obeys: dice.chance(0.5) };
 }
 
+const money = (amount: number) => ({ money_micros: amount * MICROS });
 const call = (dice: Dice, caps: readonly string[]): Step & { readonly do: 'call' } => ({
   do: 'call',
   cap: dice.pick(caps),

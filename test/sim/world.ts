@@ -12,6 +12,8 @@ import { lostWake } from './endings.ts';
 import { Oracle } from './oracle.ts';
 import { Powers } from './powers.ts';
 import { replayAll } from './replays.ts';
+import { policiesFor } from './rules.ts';
+import { EAGER, temperOf, type Temper } from './temper.ts';
 import { Timeline } from './timeline.ts';
 import { jobs, MANIFESTS, SOURCE, type Job } from './workload.ts';
 
@@ -26,48 +28,6 @@ export interface Result {
   readonly ends: ReadonlyMap<string, number>;
 }
 
-/** How rough a world is; drawn from its seed. Many worlds are spared some kinds of trouble, so that each is also seen alone. */
-export type Temper = ReturnType<typeof temperOf>;
-function temperOf(dice: Dice) {
-  const rough = (most: number) => (dice.chance(0.5) ? 0 : dice.spread(most / 30, most));
-  return {
-    chaos_ms: dice.spread(1_000, 8_000),
-    jobs: 2 + dice.below(7),
-    crash_every_ms: dice.chance(0.6) ? dice.spread(150, 4_000) : Number.POSITIVE_INFINITY,
-    strike_every_ms: dice.chance(0.4) ? dice.spread(200, 4_000) : Number.POSITIVE_INFINITY,
-    operate_every_ms: dice.chance(0.75) ? dice.spread(10, 800) : Number.POSITIVE_INFINITY,
-    park_every_ms: dice.chance(0.5) ? dice.spread(3, 300) : Number.POSITIVE_INFINITY,
-    /** Odds that all is parked just when something is sent to a run. */
-    parkOnWake: dice.chance(0.3) ? dice.spread(0.1, 1) : 0,
-    full_every_ms: dice.chance(0.3) ? dice.spread(300, 4_000) : Number.POSITIVE_INFINITY,
-    slow_every_ms: dice.chance(0.3) ? dice.spread(300, 4_000) : Number.POSITIVE_INFINITY,
-    disk: { sync_ms: [0.05, dice.spread(0.2, 10)] as const, failing: dice.chance(0.2) ? dice.spread(0.001, 0.05) : 0 },
-    powers: { failing: rough(0.1), losing: rough(0.1), hanging: rough(0.05), slow: rough(0.3) },
-    cells: {
-      crashing: rough(0.02),
-      stalling: rough(0.02),
-      slow: rough(0.1),
-      garbling: rough(0.01),
-      stillborn: rough(0.3),
-      metered: dice.chance(0.8),
-    },
-    work: { wicked: rough(0.05), long: dice.below(2), poor: rough(0.6) },
-    host: {
-      cores: dice.pick([1, 2, 4]),
-      maxCells: dice.pick([2, 4, 8]),
-      cellsPerTenant: dice.pick([1, 2, 3]),
-      spares: dice.pick([0, 1]),
-      pause_grace_ms: dice.pick([0, 30, 500, 5_000]),
-      residence: {
-        park_after_ms: dice.pick([0, 20, 200, 5_000]),
-        runs_in_memory: dice.pick([2, 4, 10, 1_000, 1_000]),
-        resident_mib: dice.pick([1, 4_096]),
-        sweep_ms: dice.pick([100, 300, 1_000]),
-      },
-    },
-  };
-}
-
 /** What an operator may be told. Anything else is a fault of the host. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CORRAL_RUN_UNKNOWN',
@@ -75,6 +35,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CORRAL_DISK_FULL',
   'CORRAL_STOPPING',
   'CORRAL_CELL_START',
+  'CORRAL_APPROVER',
 ]);
 /** How long a world may take to come to rest once nothing goes wrong any more. */
 const SETTLE_MS = 60_000;
@@ -202,7 +163,10 @@ export class World {
       clock: this.timeline.clock(alive),
       random: (n) => dice.bytes(n),
       image: 'sha256:simulated',
-      tenants: { red: { tools }, blue: { tools } },
+      tenants: {
+        red: { tools, policies: { current: policiesFor(tools) }, loops: { ladder: EAGER, slow_ms: 50 } },
+        blue: { tools, policies: { current: policiesFor(tools) }, loops: dice.chance(0.5) ? false : {} },
+      },
       ...this.#temper.host,
     })
       .then(async (supervisor) => {
@@ -318,7 +282,9 @@ export class World {
     if (live.length === 0) return;
     const known = dice.pick(live);
     const roll = dice.next();
-    if (roll < 0.4) this.#pause(known.record.id);
+    if (dice.chance(0.3)) this.#decide(dice);
+    else if (dice.chance(0.2)) this.#revoke(known, dice);
+    else if (roll < 0.4) this.#pause(known.record.id);
     else if (roll < 0.75) this.#resume(known.record.id);
     else if (roll < 0.83) this.#cancel(known.record.id);
     else if (roll < 0.91) this.#kill(known.record.id);
@@ -363,6 +329,38 @@ export class World {
       run,
       (control) => control.kill(run, 'sim', 'now'),
       () => this.oracle.hasKilled(run),
+    );
+  }
+
+  /** Somebody looks at what waits for approval, and decides about some of it. */
+  #decide(dice: Dice, all = false): void {
+    const { host } = this;
+    if (host?.alive !== true || host.supervisor === undefined) return;
+    host.supervisor.approvals().then(
+      (waiting) => {
+        for (const { run, call } of waiting) {
+          if (!host.alive || (!all && dice.chance(0.5))) continue;
+          const by = `person ${dice.below(1_000)}`;
+          const verdict = dice.chance(0.7) ? 'approve' : 'deny';
+          this.#command(`${verdict} ${call}`, run, (control) => control.decide(run, call, by, verdict, 'as they said'));
+        }
+        return undefined;
+      },
+      (error: unknown) => this.#expected(error, 'looking at approvals'),
+    );
+  }
+
+  #revoke(known: Known, dice: Dice): void {
+    const { supervisor } = this.host ?? {};
+    const held = known.record.caps.filter(({ alias }) => alias !== '');
+    if (held.length === 0 || supervisor === undefined) return;
+    const { grant } = dice.pick(held);
+    this.oracle.revoking.add(grant);
+    this.#command(
+      `revoke ${grant}`,
+      known.record.id,
+      () => supervisor.revoke(grant, 'sim', 'now'),
+      () => this.oracle.hasRevoked(grant),
     );
   }
 
@@ -418,6 +416,7 @@ export class World {
         if (known.control === 'paused') this.#resume(known.record.id);
         this.#resolve(known, dice);
       }
+      this.#decide(dice, true);
       const timers = (known: Known) => [...known.timers.values()].some(({ over }) => !over);
       if (live.every((known) => !timers(known) && lostWake(this.oracle, known) === undefined)) break;
     }

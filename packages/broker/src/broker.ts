@@ -26,6 +26,8 @@ import { finishOutcome, handedBack, handlesBack } from './finish.ts';
 import { judge, type Policies } from './judge.ts';
 import type { Ledger, PendingApproval, PendingCall } from './ledger.ts';
 import { boundTo, tooLate } from './relabel.ts';
+import { FREE } from './price.ts';
+import { billedAgain, overcharged, wholeAmounts } from './spending.ts';
 
 export interface BrokerPowers {
   readonly store: Store;
@@ -234,7 +236,9 @@ export class Broker {
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
-    return this.#handOver(run, entry, undefined, batch, event.kind === 'approval' ? [event.id] : [], more.revoke);
+    // A call that waits for more people than have spoken yet still expires.
+    const over = event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval' ? [event.id] : [];
+    return this.#handOver(run, entry, undefined, batch, over, more.revoke);
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
@@ -274,15 +278,18 @@ export class Broker {
     if (refusal !== undefined) return refusal.message;
     if (context.policies === undefined) return undefined;
     const inHandles = call.handled === undefined ? undefined : { slots: call.handled, given: call.input };
-    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, true, inHandles);
+    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, call.reserved, inHandles);
     if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
     context.policies.history.note(ledger.record, ledger.version, tool, input);
     return undefined;
   }
 
-  /** Calls of the ledger that have no reply go out again: after a restart, or when a person says so. */
-  reissue(ledger: Ledger, call: PendingCall): boolean {
-    if (this.#isFenced(ledger, call.id)) return false;
+  /**
+   * Calls of the ledger that have no reply go out again: after a restart, or when a person says so.
+   * @param first it was never made before: people have approved it only now
+   */
+  reissue(ledger: Ledger, call: PendingCall, first = false): boolean {
+    if (this.#isFenced(ledger, call.id, !first)) return false;
     const tool = this.#powers.tool(ledger.record.tenant, call.tool);
     if (tool === undefined) return false;
     const parsed = tool.input.safeParse(call.input ?? {});
@@ -297,6 +304,7 @@ export class Broker {
         attempts: call.attempts,
         as_handle: call.as_handle,
         unread: isUnread(call),
+        ...billedAgain(tool, parsed.data as Json, call.reserved, first),
         early: true,
       },
       ledger.loops !== undefined,
@@ -320,12 +328,15 @@ export class Broker {
     return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
   }
 
-  /** Whether the capability of a call that has not left was taken back; then it never leaves. */
-  #isFenced(ledger: Ledger, id: number): boolean {
+  /**
+   * Whether the capability of a call that has not left was taken back; then it never leaves.
+   * @param left it may have left before, from a host that is gone
+   */
+  #isFenced(ledger: Ledger, id: number, left = false): boolean {
     const pending = ledger.pending.get(id);
     if (pending?.kind !== 'call' || !this.#powers.grants.isRevoked(pending.grant)) return false;
     const error = errorData('CORRAL_REVOKED', 'The capability was taken back before the call had left.', { call: id });
-    this.#events.fence(ledger.record.id, { id, error });
+    this.#events.fence(ledger.record.id, { id, error, ...(left ? {} : { cost: FREE }) });
     return true;
   }
 
@@ -478,7 +489,8 @@ export class Broker {
   /** Replies that need no tool: refusals, and the acknowledgements of sends. Those of one crank arrive together. */
   #deliverDecided(ledger: Ledger, decisions: readonly Decision[]): void {
     const results: Result[] = [];
-    for (const { id } of decisions) {
+    for (const { id, verdict, tool } of decisions) {
+      if (verdict !== 'deny' && tool !== undefined) continue; // Decided since: whoever did so tells of it.
       const pending = ledger.pending.get(id);
       if (pending?.kind !== 'decided') continue;
       if (pending.delivery.kind === 'reply') results.push(...pending.delivery.results);
@@ -519,7 +531,7 @@ function overrun(ledger: Ledger): Outcome | undefined {
     return exceeded('journal_bytes', `The journal of the run is larger than ${ceilings.journal_bytes} bytes.`);
   if (ledger.purse.left('cpu_ms') < 0)
     return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
-  return undefined;
+  return overcharged(ledger);
 }
 
 export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {
@@ -530,14 +542,4 @@ export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number)
     outcome,
     ended_at: outcome === undefined ? undefined : now,
   };
-}
-
-/** What the run spent or gave away, in whole units and never more than it had. */
-function wholeAmounts(ledger: Ledger) {
-  // What is still reserved may be spent yet, by a call under way or a grandchild; nobody is left to give it back to.
-  const spent = ledger.purse.committed();
-  const granted = ledger.purse.granted;
-  return Object.fromEntries(
-    Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), granted[name as keyof typeof granted])]),
-  );
 }

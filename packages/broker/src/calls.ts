@@ -20,7 +20,7 @@ export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, r
     input,
     reserved,
     timeout_ms: effect.timeout_ms,
-    ...(effect.retry === undefined ? {} : { attempts: effect.retry.attempts }),
+    ...attemptsAt(effect, decision),
     grant: decision.grant as GrantId,
     facts: decision.tool_facts,
     ...(slots.length === 0 ? {} : { handled }),
@@ -42,4 +42,10 @@ export const isUnread = ({ as_handle, handled }: PendingApproval['call']): boole
 export function unknownOf(call: PendingCall, message: string): Result {
   const error = errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id });
   return { id: call.id, error, ...(isUnread(call) ? { unread: true } : {}) };
+}
+
+/** How often a call may be tried, where the agent or what it costs has said so. */
+function attemptsAt(effect: CallEffect, decision: Decision): { readonly attempts?: number } {
+  const attempts = decision.attempts ?? effect.retry?.attempts;
+  return attempts === undefined ? {} : { attempts };
 }

@@ -8,12 +8,14 @@ import { viewOf } from '@corral/protocol/handle';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/outcome';
+import type { Cost } from '@corral/protocol/cost';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Result } from '@corral/protocol/delivery';
 import type { RunRecord } from '@corral/protocol/run';
 import { mayRepeat, type Tool, type ToolResult } from '@corral/protocol/tool';
 import { Breakers } from './breakers.ts';
 import type { Dispatch } from './decide/batch.ts';
+import { attemptsOf, Bill, FREE } from './price.ts';
 
 export interface DispatchEvents {
   readonly onResult: (run: RunId, result: Result) => void;
@@ -50,12 +52,15 @@ export class Dispatcher {
    */
   start(record: RunRecord, call: Dispatch, watched: boolean): void {
     const breaker = watched ? `${record.tenant}/${call.tool.name}` : undefined;
-    if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())) return this.#attempt(record, call, 1, breaker);
+    if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
+      return this.#attempt(record, call, 1, breaker, new Bill(call.price, call.atLeast));
     const key = keyOf(record.id, call.id);
     const message = `${call.tool.name} has not been answering; it is left alone for a while.`;
     const stopTimer = this.#clock.after(0, () => {
       this.#going.delete(key);
-      this.#events.onResult(record.id, { id: call.id, error: errorData('CORRAL_TOOL_BUSY', message, { call: call.id }) });
+      const error = errorData('CORRAL_TOOL_BUSY', message, { call: call.id });
+      const cost = call.price === undefined ? {} : { cost: { ...FREE, ...call.atLeast } };
+      this.#events.onResult(record.id, { id: call.id, error, ...cost });
     });
     this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined });
   }
@@ -92,16 +97,13 @@ export class Dispatcher {
     return this.#going.size;
   }
 
-  #attempt(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined): void {
+  #attempt(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill): void {
     const key = keyOf(record.id, call.id);
     const abort = new AbortController();
     const most = call.tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
     const timeout_ms = Math.min(call.timeout_ms ?? most, most);
     const began = this.#clock.monotonic();
-    const most_attempts = Math.min(
-      call.attempts ?? (mayRepeat(call.tool.annotations) ? MACHINE.retry_attempts.default : 1),
-      MACHINE.retry_attempts.max,
-    );
+    const most_attempts = attemptsOf(call.tool.annotations, call.attempts);
     const settle = (result: ToolResult | TimedOut) => {
       const going = this.#going.get(key);
       // Somebody else settled it: a timeout, or the end of the run.
@@ -109,19 +111,20 @@ export class Dispatcher {
       this.#going.delete(key);
       going.stopTimer();
       const now = this.#clock.monotonic();
-      const answer = resultOf(call, record.ceilings.message_bytes, result);
+      bill.attempted(result);
+      const answer = { ...resultOf(call, record.ceilings.message_bytes, result), ...costIn(bill) };
+      // By its agent, or by whoever took its capability back; that it then took too long changes nothing about it.
+      const givenUp = abort.signal.aborted && (abort.signal.reason as DOMException).name === 'AbortError';
       if (breaker !== undefined) {
         // Who gives a call up, or has less patience than the tool is allowed, has learnt nothing about it.
-        const { aborted, reason } = abort.signal;
-        if (aborted && (timeout_ms < most || (reason as DOMException).name === 'AbortError')) this.breakers.forget(breaker);
+        if (givenUp || (abort.signal.aborted && timeout_ms < most)) this.breakers.forget(breaker);
         else this.breakers.settle(breaker, isWell(result, answer), now - began, now, most * SLOW);
       }
       if (result.kind === 'unknown') {
         if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message));
       }
       const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt });
-      const onTime = !abort.signal.aborted || result.kind === 'timed_out';
-      if (onTime && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, tell);
+      if (!givenUp && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, bill, tell);
       else tell();
     };
     const stopTimer = this.#clock.after(timeout_ms, () => {
@@ -138,7 +141,7 @@ export class Dispatcher {
   }
 
   /** Lets a while pass before the next attempt: twice as long each time, and never the same for two that failed together. */
-  #wait(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, tell: () => void): void {
+  #wait(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill, tell: () => void): void {
     const key = keyOf(record.id, call.id);
     const most = Math.min(MACHINE.retry_base_ms.default * 2 ** (attempt - 1), MACHINE.retry_wait_ms.default);
     const abort = new AbortController();
@@ -146,7 +149,8 @@ export class Dispatcher {
     const stopTimer = this.#clock.after(Math.round(most * (0.5 + jitter / 2)), () => {
       this.#going.delete(key);
       // A tool that has stopped answering meanwhile is not asked again.
-      if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())) this.#attempt(record, call, attempt + 1, breaker);
+      if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
+        this.#attempt(record, call, attempt + 1, breaker, bill);
       else tell();
     });
     const giveUp = () => {
@@ -180,6 +184,10 @@ const SLOW = 0.8;
 /** Whether the tool is at work, whatever it says. */
 function isWell({ kind }: ToolResult | TimedOut, answer: Result): boolean {
   return kind === 'failed' || (kind === 'ok' && !('error' in answer && answer.error.code === 'CORRAL_RESULT_INVALID'));
+}
+
+function costIn({ total }: Bill): { readonly cost?: Cost } {
+  return total === undefined ? {} : { cost: total };
 }
 
 const keyOf = (run: RunId, id: number) => `${run}:${id}`;

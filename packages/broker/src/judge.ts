@@ -6,10 +6,12 @@ import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
 import { approved, type Verdict } from '@corral/policy/cedar/verdict';
 import { effectOf, type Flow, type InHandles } from '@corral/policy/flow/facts';
-import { deedOf } from '@corral/policy/flow/intent';
+import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/decision';
 import type { Json } from '@corral/protocol/json';
+import { MICROS, type BudgetName } from '@corral/protocol/limits';
+import type { Budget } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import type { Ledger } from './ledger.ts';
@@ -39,7 +41,6 @@ export interface Judgement {
   readonly facts: ToolFacts;
 }
 
-const MINUTE_MS = 60_000;
 const ORIGINS_SHOWN = 16;
 const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
 
@@ -64,8 +65,20 @@ export function factsOf(tool: Tool): ToolFacts {
   };
 }
 
+const deeds = new WeakMap<Tool, Deed>();
+
+/** Made once a tool. */
+function deedFor(tool: Tool): Deed {
+  const known = deeds.get(tool);
+  if (known !== undefined) return known;
+  const deed = deedOf(tool.name, tool.description);
+  deeds.set(tool, deed);
+  return deed;
+}
+
 /**
- * @param people approved it already, so that what only their approval stood in the way of is allowed
+ * @param held what is reserved for the call already, of one that people have approved: what only their approval stood in the way of
+ * is allowed then
  * @param inHandles what of the arguments the agent itself has not read
  */
 export function judge(
@@ -75,7 +88,7 @@ export function judge(
   input: Json,
   bytes: number,
   now: number,
-  people = false,
+  held?: Budget,
   inHandles?: InHandles,
 ): Judgement {
   const { record, purse } = ledger;
@@ -89,7 +102,7 @@ export function judge(
       name: tool.name,
       effect: facts.effect,
       destinations: facts.destinations,
-      deed: deedOf(tool.name),
+      deed: deedFor(tool),
       ...(money === undefined ? {} : { money }),
     },
     input,
@@ -98,6 +111,7 @@ export function judge(
     inHandles,
   );
   const label = ledger.flow?.label ?? CLEAN;
+  const left = (name: BudgetName) => purse.left(name) + (held?.[name] ?? 0);
   const verdict = policies.current.decide({
     subject: subjectFor(ledger, policies.roles(record.principal)),
     action: { kind: 'call', target: 'tool', name: tool.name },
@@ -109,20 +123,22 @@ export function judge(
       call: {
         bytes,
         first_use,
-        last_minute: (ledger.calledAt.get(tool.name) ?? []).filter((at) => now - at < MINUTE_MS).length,
+        last_minute: ledger.rates.lastMinute(tool.name, now),
         ...(amount === undefined ? {} : { amount }),
       },
       budget: {
-        cpu_ms: Math.floor(purse.left('cpu_ms')),
-        calls: purse.left('calls'),
-        messages: purse.left('messages'),
-        bytes: purse.left('bytes'),
-        children: purse.left('children'),
+        cpu_ms: Math.floor(left('cpu_ms')),
+        calls: left('calls'),
+        messages: left('messages'),
+        bytes: left('bytes'),
+        children: left('children'),
+        tokens: left('tokens'),
+        money: moneyLeft(left('money_micros')),
       },
       run: { depth: record.spawn_depth, age_ms: ledger.wallUsed(now, 0), calls: ledger.calls },
     },
   });
-  return { verdict: people ? approved(verdict) : verdict, flow, facts };
+  return { verdict: held === undefined ? verdict : approved(verdict), flow, facts };
 }
 
 /** Where arguments came from, the worst first, for the decision record. */
@@ -136,6 +152,9 @@ function amountOf(input: Json, name: string): number | undefined {
   if (value === undefined) return undefined;
   return typeof value === 'number' && Number.isFinite(value) ? Math.min(Math.max(value, -MOST), MOST) : MOST;
 }
+
+/** What is left of the money in whole units of the currency, and never a ten-thousandth more: policies know no smaller part. */
+const moneyLeft = (micros: number): number => Math.floor(micros / 100) / (MICROS / 100);
 
 /** The largest decimal that Cedar knows, about. */
 const MOST = 922_337_203_685_477;

@@ -11,7 +11,7 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/manifest';
 import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
-import { MACHINE } from '@corral/protocol/limits';
+import { DEFAULT_BUDGET, MACHINE } from '@corral/protocol/limits';
 import { savedOf, snapshotOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Label, LabelChange } from '@corral/protocol/label';
@@ -21,6 +21,7 @@ import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom, readResult } from './flow.ts';
 import { callOf, openedBy, unknownOf } from './calls.ts';
 import { Handles } from './handles.ts';
+import { Rates } from './rates.ts';
 import type { Relabel } from './relabel.ts';
 import { RunWatch } from './watch.ts';
 
@@ -78,9 +79,6 @@ export type Pending =
 
 export type PendingCall = Extract<Pending, { kind: 'call' }>;
 
-/** Calls of one tool whose time is remembered. */
-const CALLS_KEPT = 256;
-
 export class Ledger {
   readonly record: RunRecord;
   readonly tracked: boolean;
@@ -111,8 +109,8 @@ export class Ledger {
   held: HoldReason | undefined;
   /** What is known of the flow of information; undefined where no policy asks for it. */
   flow: FlowRun | undefined;
-  /** When it called each tool, lately. */
-  readonly calledAt = new Map<string, number[]>();
+  /** How often it called each tool, lately. */
+  readonly rates = new Rates();
   /** What it runs now; an upgrade may have moved it from what it was admitted with. */
   bundle: Digest;
   version: Digest;
@@ -155,7 +153,8 @@ export class Ledger {
     this.bundle = record.bundle;
     this.version = record.version;
     this.header = record.header;
-    this.purse = new Purse(record.budget);
+    // Before there were tokens and money, a run was admitted without: one that nobody spawned has what it would have today.
+    this.purse = new Purse(record.parent === undefined ? { ...DEFAULT_BUDGET, ...record.budget } : record.budget);
     for (const { cap, grant } of record.caps) this.caps.set(cap, grant);
     this.nextCap = record.caps.length;
     for (const handle of record.handles ?? []) this.handles.add(handle);
@@ -179,7 +178,8 @@ export class Ledger {
           if (pending?.kind !== 'call') continue;
           this.inFlight -= 1;
           const room = Math.max(0, this.purse.left('bytes'));
-          this.purse.settle(pending.reserved, { ...pending.reserved, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) });
+          const spent = { ...pending.reserved, ...result.cost, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) };
+          this.purse.settle(pending.reserved, spent);
         }
         return;
       case 'timer':
@@ -223,7 +223,7 @@ export class Ledger {
           const reserved = decision.reserved ?? {};
           this.purse.reserve(reserved);
           const call = callOf(this, effect, decision, reserved);
-          this.#called(call.tool);
+          if (this.tracked) this.rates.called(call.tool, this.lastAt);
           if (decision.verdict === 'allow') {
             this.inFlight += 1;
             this.pending.set(effect.id, { kind: 'call', ...call, state: 'going', asked_at: 0 });
@@ -341,8 +341,7 @@ export class Ledger {
       case 'control':
         this.control = event.control;
         if (event.control === 'none') {
-          if (this.paused_at !== undefined) this.paused_ms += Math.max(0, at - this.paused_at);
-          this.paused_at = undefined;
+          this.#stood(at);
           this.loops?.resumed();
         } else this.paused_at ??= at;
         return;
@@ -358,10 +357,7 @@ export class Ledger {
         return;
       case 'released':
         this.held = undefined;
-        if (this.control === 'none' && this.paused_at !== undefined) {
-          this.paused_ms += Math.max(0, at - this.paused_at);
-          this.paused_at = undefined;
-        }
+        if (this.control === 'none') this.#stood(at);
         return;
       case 'restamped':
         this.header = event.header;
@@ -420,8 +416,7 @@ export class Ledger {
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
     this.nextCap = from.nextCap ?? this.record.caps.length;
     if (from.handles !== undefined) this.handles.load(from.handles);
-    this.calledAt.clear();
-    for (const [tool, times] of from.calledAt ?? []) this.calledAt.set(tool, [...times]);
+    this.rates.load(from.rates ?? []);
     this.refusedFor.clear();
     for (const limit of from.refusedFor) this.refusedFor.add(limit);
   }
@@ -451,6 +446,12 @@ export class Ledger {
     return Math.max(0, until - this.began_at - this.paused_ms - absent_ms);
   }
 
+  /** It stood still until now, which is no time of its own. Before its first crank it had none. */
+  #stood(at: number): void {
+    if (this.paused_at !== undefined && this.began_at !== undefined) this.paused_ms += Math.max(0, at - this.paused_at);
+    this.paused_at = undefined;
+  }
+
   /** One person's word on a call, or that there was none in time. */
   #approval({ id, by, verdict, reason, relabel: change }: Extract<HostEvent, { kind: 'approval' }>): void {
     const pending = this.pending.get(id);
@@ -473,14 +474,6 @@ export class Ledger {
         ? errorData('CORRAL_APPROVAL_EXPIRED', 'Nobody decided about the call in time.', { call: id })
         : errorData('CORRAL_APPROVAL_DENIED', `The call was refused by ${by}${reason === '' ? '' : `: ${reason}`}.`, { call: id });
     this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
-  }
-
-  #called(tool: string): void {
-    if (!this.tracked) return;
-    const times = this.calledAt.get(tool) ?? [];
-    times.push(this.lastAt);
-    if (times.length > CALLS_KEPT) times.shift();
-    this.calledAt.set(tool, times);
   }
 
   /** What the run waits on, the gravest first (DESIGN 2). */
@@ -506,7 +499,7 @@ export class Ledger {
   /** It is known what a call will be answered with, though no tool said it: its price is paid all the same. */
   #decide(call: PendingCall, result: Result): void {
     this.inFlight -= 1;
-    this.purse.settle(call.reserved, call.reserved);
+    this.purse.settle(call.reserved, { ...call.reserved, ...result.cost });
     const delivery = { kind: 'reply' as const, results: [result] };
     this.pending.set(call.id, { kind: 'decided', id: call.id, delivery, ...('value' in result ? { call } : {}) });
   }

@@ -9,6 +9,7 @@ import type { Label } from '@corral/protocol/label';
 import type { RunHeader } from '@corral/protocol/run';
 import { placed, type SavedHandles } from './handles.ts';
 import type { Ledger, Pending } from './ledger.ts';
+import type { SavedRates } from './rates.ts';
 import type { SavedWatch } from './watch.ts';
 
 export interface LedgerSnapshot {
@@ -33,8 +34,8 @@ export interface LedgerSnapshot {
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly nextCap?: number;
   readonly refusedFor: readonly string[];
-  /** When it called each tool, lately: a checkpoint gives nobody a fresh rate. Absent where no policy asks. */
-  readonly calledAt?: readonly (readonly [string, readonly number[]])[];
+  /** How often it called each tool, lately: a checkpoint gives nobody a fresh rate. Absent where no policy asks. */
+  readonly rates?: SavedRates;
   /** Of a checkpoint: those its state names, and those it began with; the others are let go of. Absent where there were never any. */
   readonly handles?: SavedHandles;
   /** Where they stand in the state of a checkpoint, and in the messages it had not read. */
@@ -95,7 +96,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     caps: [...ledger.caps],
     nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
-    ...(ledger.calledAt.size === 0 ? {} : { calledAt: [...ledger.calledAt] }),
+    ...(ledger.tracked ? { rates: ledger.rates.save() } : {}),
     ...handlesOf(ledger),
     ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
   };

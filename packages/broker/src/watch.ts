@@ -5,11 +5,12 @@
 import { Detectors } from '@corral/policy/detect/detectors';
 import type { Finding, Seen } from '@corral/policy/detect/events';
 import { GROUND, type Rung } from '@corral/policy/detect/ladder';
-import type { Purse } from '@corral/policy/purse';
+import type { Amounts, Purse } from '@corral/policy/purse';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, NoticeDelivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import type { Json } from '@corral/protocol/json';
+import { MICROS } from '@corral/protocol/limits';
 import type { HostEvent, StepReason } from '@corral/protocol/run';
 
 /** A call that changes something which its tool names. */
@@ -25,7 +26,11 @@ export interface Handling {
   readonly changes: number;
 }
 
+/** Raised when what the detectors save changes: what an older build has saved is left, and they begin anew. */
+const FORMAT = 2;
+
 export interface SavedWatch {
+  readonly format: number;
   readonly position: number;
   readonly rung: Rung;
   readonly notice?: Omit<NoticeDelivery, 'at'>;
@@ -76,7 +81,7 @@ export class RunWatch {
     else if (delivery.kind === 'notice') this.notice = undefined;
     if (this.#detectors === undefined || at - this.#metered < METER_MS) return;
     this.#metered = at;
-    this.#take({ kind: 'meter', at, used: { ...purse.spent() }, limits: { ...purse.granted } }, entry);
+    this.#take({ kind: 'meter', at, used: metered(purse.spent()), limits: metered(purse.granted) }, entry);
   }
 
   asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {
@@ -142,6 +147,7 @@ export class RunWatch {
   save(): SavedWatch {
     const { position, rung, notice, changes, handling } = this;
     return {
+      format: FORMAT,
       position,
       rung,
       changes,
@@ -163,7 +169,7 @@ export class RunWatch {
     const entries = [...saved.entries];
     this.#entries.length = 0;
     this.#entries.push(...entries);
-    this.#detectors = saved.detectors === undefined ? undefined : Detectors.load(saved.detectors, OPTIONS);
+    this.#detectors = saved.detectors === undefined || saved.format !== FORMAT ? undefined : Detectors.load(saved.detectors, OPTIONS);
     this.#seen = this.#detectors?.position ?? 0;
   }
 
@@ -180,6 +186,9 @@ export class RunWatch {
     return position < this.#seen - ENTRIES_KEPT || position >= this.#seen ? undefined : this.#entries[position % ENTRIES_KEPT];
   }
 }
+
+/** As people read it: findings are for them. */
+const metered = ({ money_micros, ...amounts }: Readonly<Amounts>) => ({ ...amounts, money: money_micros / MICROS });
 
 const OPTIONS = { own: true };
 /** Blanks from which on a text is taken for something that is said, not for a value. */

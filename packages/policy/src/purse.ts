@@ -7,15 +7,16 @@ import type { Budget } from '@corral/protocol/manifest';
 
 export type Amounts = Record<BudgetName, number>;
 
-const zero = (): Amounts => ({ cpu_ms: 0, calls: 0, messages: 0, bytes: 0, children: 0 });
+const zero = (): Amounts => ({ cpu_ms: 0, calls: 0, messages: 0, bytes: 0, children: 0, tokens: 0, money_micros: 0 });
 
 export class Purse {
   readonly granted: Readonly<Amounts>;
   readonly #spent: Amounts = zero();
   readonly #reserved: Amounts = zero();
 
-  constructor(granted: Readonly<Amounts>) {
-    this.granted = granted;
+  /** @param granted an amount that it does not name is none */
+  constructor(granted: Budget) {
+    this.granted = { ...zero(), ...granted };
   }
 
   left(name: BudgetName): number {
@@ -38,9 +39,9 @@ export class Purse {
   }
 
   /** Begins again with what had been spent; nothing is reserved. */
-  restore(spent: Amounts): void {
+  restore(spent: Budget): void {
     for (const name of BUDGET_NAMES) {
-      this.#spent[name] = spent[name];
+      this.#spent[name] = spent[name] ?? 0;
       this.#reserved[name] = 0;
     }
   }

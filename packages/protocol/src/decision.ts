@@ -29,6 +29,8 @@ export const Decision = z.object({
   grant: GrantId.exactOptional(),
   /** What was reserved of the purse. */
   reserved: Budget.exactOptional(),
+  /** Attempts that the reservation is for, where each of them costs. */
+  attempts: z.int().exactOptional(),
   /** Version of the policies that were asked. */
   policy: z.string().exactOptional(),
   /** Those of them that decided. */

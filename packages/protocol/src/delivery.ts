@@ -2,6 +2,7 @@
  * What a crank begins with. Made by the host alone, so these are types; they are parsed only when they come back from
  * a journal. `at` is the only time an isolate knows: milliseconds since the epoch, constant within the crank.
  */
+import type { Cost } from './cost.ts';
 import type { ErrorData } from './errors.ts';
 import type { AgentName, GrantId, RunId } from './ids.ts';
 import type { CarriedHandle, HandleView, PlacedHandle } from './handle.ts';
@@ -49,13 +50,13 @@ export interface ReplyDelivery {
   readonly results: readonly Result[];
 }
 /**
- * `attempts`: how often a call was tried, where that is more than once. `unread`: the error may repeat what the run has not read, so its
- * words stay with the host. `handle`: the run asked not to read it, so the value stays with
- * the host; the handle's index is the run's next one, counted alike on both sides of the wall.
+ * `attempts`: how often a call was tried, where that is more than once. `cost`: what it cost of what was reserved; left out: all of it.
+ * `handle`: the run asked not to read it, so the value stays with the host; the handle's index is the run's next one, counted alike on both
+ * sides of the wall. `unread`: the error may repeat what the run has not read, so its words stay with the host.
  */
 export type Result =
-  | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly handle?: HandleView }
-  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number; readonly unread?: true };
+  | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly cost?: Cost; readonly handle?: HandleView }
+  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number; readonly cost?: Cost; readonly unread?: true };
 /** A capability in a message. Its index is the receiver's next one, counted alike on both sides of the wall. */
 export interface CarriedCapability {
   readonly alias: string;

@@ -9,6 +9,9 @@ export interface Limit {
   readonly about: string;
 }
 
+/** Money is counted in millionths, as whole numbers, so that no sum of it drifts. */
+export const MICROS = 1_000_000;
+
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
 
@@ -35,6 +38,13 @@ export const BUDGETS = {
   messages: limit('messages sent to other runs', 10_000, 100_000_000, 0),
   bytes: limit('bytes of arguments and results', 256 * MIB, 1024 * 1024 * MIB, 0),
   children: limit('child runs, grandchildren included', 1_000, 1_000_000, 0),
+  tokens: limit('tokens of models, in and out, as the tools that use them count', 10_000_000, 1_000_000_000_000, 0),
+  money_micros: limit(
+    'money that tools charge or move, in millionths of the tenant’s one currency: 2500000 is 2.50',
+    10_000 * MICROS,
+    9_000_000_000 * MICROS,
+    0,
+  ),
 } as const satisfies Record<string, Limit>;
 
 /** Bounds on what is handed in, checked before anything is kept. */
@@ -109,6 +119,9 @@ export const SPAWN_BUDGET: { readonly [K in BudgetName]: number } = {
   messages: 100,
   bytes: 8 * MIB,
   children: 0,
+  tokens: 100_000,
+  // Nobody spends money who was not given any by name.
+  money_micros: 0,
 };
 export const BUDGET_NAMES = Object.keys(BUDGETS) as BudgetName[];
 
@@ -131,6 +144,8 @@ export const LIMIT_NAMES = [
   'messages',
   'bytes',
   'children',
+  'tokens',
+  'money',
   'capabilities',
   'handles',
   'mailbox',
@@ -144,6 +159,8 @@ export const LIMIT_OF_BUDGET: { readonly [K in BudgetName]: LimitName } = {
   messages: 'messages',
   bytes: 'bytes',
   children: 'children',
+  tokens: 'tokens',
+  money_micros: 'money',
 };
 
 function defaults<T extends Record<string, Limit>>(table: T): { readonly [K in keyof T]: number } {

@@ -1,5 +1,6 @@
 /** The Tool port: a power of the host that agents reach through a capability. */
 import type * as z from 'zod';
+import type { Cost, Costs } from './cost.ts';
 import type { RunId, TenantId } from './ids.ts';
 import type { Json } from './json.ts';
 
@@ -19,8 +20,13 @@ export interface ToolAnnotations {
   readonly returns: 'trusted' | 'untrusted';
   /** Arguments that say where data or money goes. */
   readonly destinations?: readonly string[];
-  /** The argument that says how much money it moves. */
+  /**
+   * The argument that says how much money it moves, in whole units of the tenant's currency. So much is reserved of the purse when
+   * it is called, and billed once it has answered.
+   */
   readonly money?: string;
+  /** What one attempt at a call costs at most, besides the money it moves. Nothing where it is left out. */
+  readonly costs?: Costs;
   /** Its results may hold private data, and whose. */
   readonly private_to?: string;
   /** It lowers labels, each time on the word of the principal who answers for it, and nobody else's. */
@@ -42,9 +48,13 @@ export interface ToolCall {
 
 /** How an attempt ended. `unknown` is for a tool that was lost after it began: it may or may not have acted. */
 export type ToolResult =
-  | { readonly kind: 'ok'; readonly value: unknown }
-  /** `retryable`: it did nothing, and might do it at the next attempt. */
-  | { readonly kind: 'failed'; readonly message: string; readonly retryable?: boolean }
+  /**
+   * `cost`: what the attempt cost in all, money that it moved included. Of an amount that is not said, all that was reserved is
+   * billed; what is said beyond that is billed too, and ends the run where its purse does not have it.
+   */
+  | { readonly kind: 'ok'; readonly value: unknown; readonly cost?: Cost }
+  /** `retryable`: it did nothing, and might do it at the next attempt; it costs nothing then, unless `cost` says otherwise. */
+  | { readonly kind: 'failed'; readonly message: string; readonly retryable?: boolean; readonly cost?: Cost }
   | { readonly kind: 'unknown'; readonly message: string };
 
 export interface Tool {

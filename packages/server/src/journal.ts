@@ -1,4 +1,5 @@
 /** Reads a journal for people: the calls of a run, its messages, and why it is as it is. Pure. */
+import type { Cost } from '@corral/protocol/cost';
 import type { Delivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import { ERRORS, isErrorCode } from '@corral/protocol/errors';
@@ -18,6 +19,8 @@ export interface CallView {
   result: Json;
   error: { code: string; message: string } | null;
   grant: string | null;
+  /** What was billed for it; until it is answered, what was reserved. */
+  cost: Required<Cost>;
 }
 export interface MessageView {
   readonly direction: 'in' | 'out';
@@ -30,6 +33,8 @@ export interface MessageView {
 export const effectsOf = (entry: Entry): Effect[] => (entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[]));
 const deliveryOf = (entry: Entry): Delivery | undefined =>
   entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
+
+const FREE: Required<Cost> = { tokens: 0, money_micros: 0 };
 
 const STATE_BY_CODE: Readonly<Partial<Record<string, CallView['state']>>> = {
   CORRAL_UNKNOWN_RESULT: 'unknown',
@@ -54,9 +59,11 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
         const call = calls.get(result.id);
         if (call === undefined) continue;
         call.answered_at = entry.at;
+        call.cost = { ...call.cost, ...result.cost };
         if ('error' in result) {
           call.error = { code: result.error.code, message: result.error.message };
           if (call.state !== 'denied') call.state = STATE_BY_CODE[result.error.code] ?? 'failed';
+          if (call.state === 'denied') call.cost = FREE;
         } else {
           call.state = 'done';
           call.result = result.value;
@@ -82,6 +89,8 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
         result: null,
         error: denied ? { code: decision.code ?? 'CORRAL_DENIED', message: decision.message ?? '' } : null,
         grant: decision?.grant ?? null,
+        // A refused call costs its attempt, not its price.
+        cost: { tokens: (!denied && decision?.reserved?.tokens) || 0, money_micros: (!denied && decision?.reserved?.money_micros) || 0 },
       });
     }
     const { event } = entry;

@@ -1,5 +1,5 @@
 /** What the front door asks of the host behind it. One adapter answers these by the supervisor and the store. */
-import type { Grant, GrantState } from '@corral/protocol/grant';
+import type { Attenuation, Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
@@ -19,6 +19,7 @@ export interface JobRequest {
   readonly principal: PrincipalId;
   readonly ceilings: CeilingsRequest;
   readonly budget: Budget;
+  readonly grants: Readonly<Record<string, Attenuation>>;
 }
 
 export interface HostPort {

@@ -11,7 +11,7 @@ import type { Feed } from './feed.ts';
 import type { HostPort } from './ports.ts';
 import type { FrontStore } from './store/front.ts';
 import { tenantOf } from './quarantined.ts';
-import type { RunIndex } from './store/runs.ts';
+import type { RunIndex, Spent } from './store/runs.ts';
 
 export interface ProjectionOptions {
   readonly host: HostPort;
@@ -258,7 +258,7 @@ export class Projection {
     about: { readonly tenant: string; readonly agent: string; readonly parent?: string | null | undefined },
     outcome: Outcome,
     at: number,
-    spent?: Pick<RunView, 'cpu_ms' | 'calls'>,
+    spent?: Spent,
   ): void {
     const { db, index, feed, notify } = this.#options;
     const event = feed.tell('run.ended', {

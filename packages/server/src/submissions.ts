@@ -6,9 +6,11 @@ import { createHmac, hash } from 'node:crypto';
 import { CorralError } from '@corral/protocol/errors';
 import { newId, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
-import { CEILINGS, DEFAULT_CEILINGS, type CeilingName } from '@corral/protocol/limits';
-import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { Attenuation } from '@corral/protocol/grant';
+import { BUDGET_NAMES, CEILINGS, DEFAULT_BUDGET, DEFAULT_CEILINGS, type CeilingName } from '@corral/protocol/limits';
+import type { AgentManifest, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
+import { allowed } from './allowance.ts';
 import type { InForce } from './door.ts';
 import { TooSoon } from './people/rate.ts';
 import type { HostPort } from './ports.ts';
@@ -23,6 +25,8 @@ export interface Submission {
   readonly input: Json;
   readonly ceilings?: CeilingsRequest;
   readonly budget?: Budget;
+  /** Narrows what the agent uses, by alias. */
+  readonly grants?: Readonly<Record<string, Attenuation>>;
 }
 
 const QUEUE_RETRY_S = 5;
@@ -106,10 +110,11 @@ export class Submissions {
     const queue = config().config.tenants[tenant]?.queue ?? 0;
     if (projection.live(tenant) >= queue)
       throw new TooSoon('CORRAL_QUEUE_FULL', `${tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);
-    const ceilings = this.#ceilings(tenant, version.manifest.ceilings, job.ceilings ?? {});
+    const { ceilings, budget } = this.#allowed(tenant, version.manifest, job);
     projection.expect(id, tenant, version.manifest.name);
     try {
-      await host.submit({ id, tenant, version, input, principal: principal as PrincipalId, ceilings, budget: job.budget ?? {} });
+      const grants = job.grants ?? {};
+      await host.submit({ id, tenant, version, input, principal: principal as PrincipalId, ceilings, budget, grants });
     } catch (error) {
       projection.refused(id, tenant);
       throw error;
@@ -129,16 +134,15 @@ export class Submissions {
     projection.admitted(id);
   }
 
-  /** The host's and the tenant's ceilings over the agent's own; asking for more than them is refused rather than cut. */
-  #ceilings(tenant: TenantId, own: CeilingsRequest, asked: CeilingsRequest): CeilingsRequest {
+  /** The host's and the tenant's limits over the agent's own. */
+  #allowed(tenant: TenantId, { ceilings, budget }: AgentManifest, job: Submission) {
     const { config } = this.#options.config();
-    const result: { [K in CeilingName]?: number } = { ...asked };
-    for (const name of Object.keys(CEILINGS) as CeilingName[]) {
-      const most = Math.min(config.ceilings[name] ?? Infinity, config.tenants[tenant]?.ceilings[name] ?? Infinity);
-      if ((asked[name] ?? 0) > most)
-        throw new CorralError('CORRAL_REQUEST_INVALID', `ceilings.${name} is ${asked[name]}; this host allows ${tenant} at most ${most}.`);
-      if (most !== Infinity && asked[name] === undefined) result[name] = Math.min(most, own[name] ?? DEFAULT_CEILINGS[name]);
-    }
-    return result;
+    const own = config.tenants[tenant];
+    const names = Object.keys(CEILINGS) as CeilingName[];
+    const most = { ceilings: [config.ceilings, own?.ceilings ?? {}], budget: [config.budget, own?.budget ?? {}] };
+    return {
+      ceilings: allowed('ceilings', names, job.ceilings ?? {}, { ...DEFAULT_CEILINGS, ...ceilings }, most.ceilings, tenant),
+      budget: allowed('budget', BUDGET_NAMES, job.budget ?? {}, { ...DEFAULT_BUDGET, ...budget }, most.budget, tenant),
+    };
   }
 }

@@ -10,6 +10,7 @@ import type { Random } from '@corral/protocol/ports';
 import type { RunHeader, RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import { LONGEST_MANIFEST } from './cells/cell.ts';
+import { checkNarrowings, narrowed, type Narrowings } from './narrowed.ts';
 
 export interface Job {
   readonly tenant: TenantId;
@@ -18,6 +19,8 @@ export interface Job {
   readonly principal: PrincipalId;
   readonly ceilings?: CeilingsRequest;
   readonly budget?: Budget;
+  /** Narrows what the agent uses, by alias: what is said here can only take away. */
+  readonly grants?: Narrowings;
   /** Chosen beforehand by a caller who must know it to submit the same job once; else a new one. */
   readonly id?: RunId;
 }
@@ -104,8 +107,9 @@ export function admit(
 
   const id: RunId = job.id ?? newId('run', powers.random);
   const grants: Grant[] = [];
-  const root = (target: Grant['target']): Grant => {
-    const grant: Grant = {
+  const narrowings = checkNarrowings(manifest, job.grants);
+  const root = (target: Grant['target'], terms?: Narrowings[string]): Grant => {
+    const plain: Grant = {
       id: newId('grant', powers.random),
       parent: undefined,
       holder: id,
@@ -115,6 +119,7 @@ export function admit(
       expires_at: undefined,
       depth: 0,
     };
+    const grant = terms === undefined ? plain : narrowed(plain, terms, powers.now);
     grants.push(grant);
     return grant;
   };
@@ -132,7 +137,7 @@ export function admit(
         'CORRAL_CAP_UNKNOWN',
         `${manifest.name} uses ${alias} as ${request}, which this host does not offer to ${job.tenant}.`,
       );
-    caps.push({ alias, cap: caps.length, grant: root({ kind: 'tool', tool: tool.name as never }).id });
+    caps.push({ alias, cap: caps.length, grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias]).id });
   }
   const record: RunRecord = {
     id,

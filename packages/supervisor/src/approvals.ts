@@ -48,7 +48,8 @@ export async function approvals(
     const filter = { ended: false, limit: PAGE, ...(tenant === undefined ? {} : { tenant }), ...(after === undefined ? {} : { after }) };
     const page = await store.runs(filter);
     for (const { record, status, checkpoint } of page) {
-      if (status.waiting !== 'approval') continue;
+      // What waits for somebody to say what came of a call may have asked about another.
+      if (status.waiting !== 'approval' && status.waiting !== 'resolution') continue;
       const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
       let ledger = runs.get(record.id)?.ledger;
       if (ledger === undefined) {

@@ -35,6 +35,8 @@ export interface ControlOptions {
   readonly tell: (observation: Observation) => void;
   /** Sets going again what a run asked for before it was held. */
   readonly askAgain: (run: Run) => void;
+  /** It goes on; whether it still can was not looked at while it stood still. */
+  readonly goesOn: (run: Run) => void;
   /** Ends a run that cannot be brought into memory. */
   readonly bury: (id: RunId, outcome: Outcome) => Promise<void>;
   /** Resolves once the process of a cell is gone. */
@@ -122,6 +124,7 @@ export class Control {
       stage.wake(run);
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control: 'none', by, reason });
+      this.#options.goesOn(run);
       return this.#receipt(run, 'resume', by, reason, latency_ms);
     });
   }
@@ -271,7 +274,7 @@ export class Control {
       if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
       if (!last || run.outcome !== undefined) return;
       const going = run.ledger.pending.get(call);
-      if (going?.kind === 'call') this.#options.broker.reissue(run.ledger, going);
+      if (going?.kind === 'call') this.#options.broker.reissue(run.ledger, going, true);
     });
   }
 
@@ -316,6 +319,7 @@ export class Control {
       if (run.began !== undefined && run.control === 'none' && run.wallSince === undefined) this.startWall(run);
       this.#options.askAgain(run);
       stage.wake(run);
+      this.#options.goesOn(run);
     });
   }
 

@@ -10,7 +10,7 @@
 import { Ledger } from '@corral/broker/ledger';
 import type { LedgerSnapshot } from '@corral/broker/snapshot';
 import { CorralError } from '@corral/protocol/errors';
-import type { Grant } from '@corral/protocol/grant';
+import type { Grant, GrantState } from '@corral/protocol/grant';
 import { newId, type GrantId, type PrincipalId, type RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { AgentManifest } from '@corral/protocol/manifest';
@@ -169,17 +169,18 @@ class GrantCopies {
     const copy = newId('grant', this.#random);
     this.#copies.set(id, copy);
     if (original === undefined) return copy;
-    const { where, expires_at, target, holder } = original;
+    // A grant as the store has it comes with what became of it, which is the origin's own.
+    const { used: _used, revoked: _revoked, sent_bytes: _bytes, rested_at: _rested, ...terms } = original as Grant & GrantState;
+    const { target, holder } = original;
     const root = original.parent === undefined;
     this.made.push({
+      ...terms,
       id: copy,
       parent: undefined,
       holder: this.#holder,
       target: target.kind === 'mailbox' && target.run === holder && root ? { kind: 'mailbox', run: this.#holder } : target,
-      where,
       // What hangs on another run's grant, such as the mailbox of a child that has ended, is worth nothing in a fork.
       uses: root ? original.uses : 0,
-      expires_at,
       depth: 0,
     });
     return copy;

@@ -27,6 +27,9 @@ export interface RunView {
   readonly cpu_ms: number;
   readonly heap_kib: number;
   readonly calls: number;
+  /** Spent, with what its ended children spent. */
+  readonly tokens: number;
+  readonly money_micros: number;
   /** Of them, those that have no answer yet. */
   readonly open_calls: number;
   readonly effects: number;
@@ -85,6 +88,7 @@ export type Observation =
 export function viewOf(run: Run, now: number): RunView {
   const { ledger } = run;
   const { record } = ledger;
+  const { cpu_ms, tokens, money_micros } = ledger.spent();
   return {
     id: run.id,
     tenant: run.tenant,
@@ -98,9 +102,11 @@ export function viewOf(run: Run, now: number): RunView {
     outcome: run.outcome,
     rung: ledger.loops?.rung.step ?? 'observe',
     on_cpu: run.onCpu !== undefined,
-    cpu_ms: ledger.spent().cpu_ms,
+    cpu_ms,
     heap_kib: run.seat === undefined ? 0 : run.heap_kib,
     calls: ledger.calls,
+    tokens,
+    money_micros,
     open_calls: ledger.inFlight,
     effects: ledger.effects,
     left: ledger.purse.leftShare(),

@@ -94,7 +94,7 @@ async function* again(options: RehearsalOptions, record: RunRecord, history: Rem
                 input,
                 Buffer.byteLength(JSON.stringify(input)),
                 entry.at,
-                false,
+                undefined,
                 slots.length === 0 ? undefined : { slots: handledOf(slots), given },
               ),
             );

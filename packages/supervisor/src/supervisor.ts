@@ -249,6 +249,7 @@ export class Supervisor {
       end: (run, outcome, revoke) => life.end(run, outcome, revoke),
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       askAgain: (run) => life.askAgain(run),
+      goesOn: (run) => void life.endIfStalled(run),
       tell: (observation) => this.#tell(observation),
       bury: (id, outcome) => store.bury(id, outcome, clock.now()),
       gone: (cell) =>

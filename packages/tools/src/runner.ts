@@ -1,6 +1,6 @@
 /** What a worker thread runs: finds the tool's function and turns what it does into a result. */
 import type { ToolResult } from '@corral/protocol/tool';
-import { failure } from './define.ts';
+import { charged } from './define.ts';
 
 export interface RunnerTask {
   readonly tool: string;
@@ -16,9 +16,5 @@ export default async function run(task: RunnerTask): Promise<ToolResult> {
   const work = module[task.export];
   if (work === undefined) return { kind: 'failed', message: `${task.tool} has no function ${task.export}.` };
   Atomics.store(task.started, 0, 1);
-  try {
-    return { kind: 'ok', value: await work(task.call) };
-  } catch (error) {
-    return failure(task.tool, error);
-  }
+  return charged(task.tool, (charge) => work({ ...task.call, charge }));
 }

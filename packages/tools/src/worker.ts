@@ -5,7 +5,7 @@
 import { Piscina } from 'piscina';
 import type * as z from 'zod';
 import type { Tool, ToolCall, ToolResult } from '@corral/protocol/tool';
-import { describe, type ToolSpec } from './define.ts';
+import { describe, type Charging, type ToolSpec } from './define.ts';
 import type { RunnerTask } from './runner.ts';
 
 export interface WorkerToolsOptions {
@@ -13,7 +13,7 @@ export interface WorkerToolsOptions {
 }
 
 /** What a worker's function is handed; the signal stays outside, since aborting ends the thread. */
-export interface WorkerCall<Input> {
+export interface WorkerCall<Input> extends Charging {
   readonly input: Input;
   readonly idempotency_key: string;
   readonly attempt: number;
@@ -44,20 +44,21 @@ export class WorkerTools {
 
   async #invoke(spec: { readonly name: string; readonly module: URL; readonly export: string }, call: ToolCall): Promise<ToolResult> {
     const { input, idempotency_key, attempt, signal } = call;
-    if (signal.aborted) return { kind: 'failed', message: `${spec.name} was not started.` };
+    const idle: ToolResult = { kind: 'failed', message: `${spec.name} was not started.`, cost: { tokens: 0, money_micros: 0 } };
+    if (signal.aborted) return idle;
     const started = new Int32Array(new SharedArrayBuffer(4));
     const task: RunnerTask = {
       tool: spec.name,
       module: spec.module.href,
       export: spec.export,
-      call: { input, idempotency_key, attempt } satisfies WorkerCall<unknown>,
+      call: { input, idempotency_key, attempt } satisfies Omit<WorkerCall<unknown>, 'charge'>,
       started,
     };
     try {
       return (await this.#pool.run(task, { signal })) as ToolResult;
     } catch {
       // Whatever the function itself does comes back as a result; this is the loss of its thread, or of its place in the queue.
-      if (Atomics.load(started, 0) === 0) return { kind: 'failed', message: `${spec.name} was not started.` };
+      if (Atomics.load(started, 0) === 0) return idle;
       return { kind: 'unknown', message: `The worker of ${spec.name} was lost while it ran.` };
     }
   }

@@ -12,6 +12,8 @@ import type { RunRecord } from '@corral/protocol/run';
 import type { Outgoing } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Policies } from '../judge.ts';
+import type { Price } from '../price.ts';
+import type { Cost } from '@corral/protocol/cost';
 
 /** What deciding may look at. */
 export interface DecideContext {
@@ -38,6 +40,9 @@ export interface Dispatch {
   readonly as_handle?: true | undefined;
   /** What the tool says of a failure may repeat what the run has not read. */
   readonly unread?: boolean;
+  readonly price?: Price | undefined;
+  /** Of a call that is made again: what earlier attempts may have cost. */
+  readonly atLeast?: Cost;
   /** It changes nothing in the outside world, so it need not wait for the commit. */
   readonly early: boolean;
 }

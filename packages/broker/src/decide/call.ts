@@ -11,7 +11,8 @@ import { factsOf, judge, originsOf, type Policies } from '../judge.ts';
 import type { Ledger } from '../ledger.ts';
 import { askOwner, boundTo, relabelOf } from '../relabel.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
-import { afford, json, refuse, resolve, untrusted } from './common.ts';
+import { chargeFor } from './charge.ts';
+import { json, refuse, resolve, untrusted } from './common.ts';
 
 export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
   // Forged handles end the run whatever else is wrong with the call.
@@ -48,14 +49,14 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
   }
   // Predicates judge what the tool will see, not what was sent.
   const input = parsed.data as Json;
-  const reserved = { calls: 1, bytes };
-  afford(ledger, reserved);
+  const { reserved, price, attempts } = chargeFor(ledger, tool, input, bytes, effect.retry);
   const { relabels } = tool.annotations;
   const handled = handledOf(slots);
   const strange = handled.some(({ label }) => label.sticky.untrusted_input);
   const use = { bytes, untrusted: strange || untrusted(ledger), reads: tool.annotations.readOnly && relabels === undefined };
   refuse(context.grants.check(grant.id, input, context.now, use));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: grant.target.tool, grant: grant.id, reserved };
+  if (attempts !== undefined) Object.assign(decision, { attempts });
   if (ledger.loops !== undefined) {
     const { readOnly, resource } = tool.annotations;
     Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
@@ -79,7 +80,8 @@ export function decideCall(ledger: Ledger, effect: CallEffect, context: DecideCo
       tool,
       input,
       timeout_ms,
-      attempts: retry?.attempts,
+      attempts: attempts ?? retry?.attempts,
+      price,
       as_handle: effect.as_handle,
       unread: effect.as_handle === true || slots.length > 0,
       early: mayStartEarly(tool.annotations),
@@ -99,7 +101,7 @@ function byPolicy(
   batch: Batch,
   inHandles: InHandles | undefined,
 ): Partial<Decision> {
-  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now, false, inHandles);
+  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now, undefined, inHandles);
   const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
     tool: tool.name as ToolName,

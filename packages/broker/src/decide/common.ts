@@ -1,6 +1,7 @@
 /** What every decision needs: the grant behind an index, values within their bounds, the purse. */
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { Refusal } from '@corral/policy/grants';
+import { amountText, budgetName } from '@corral/protocol/cost';
 import type { Attenuation, Grant } from '@corral/protocol/grant';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
@@ -52,9 +53,10 @@ export function afford(ledger: Ledger, amounts: Budget): void {
   const lacking = ledger.purse.lacks(amounts);
   if (lacking === undefined) return;
   const left = Math.max(0, Math.floor(ledger.purse.left(lacking)));
+  const text = (amount: number) => amountText(lacking, amount);
   throw new Refused(
     'CORRAL_BUDGET_EXCEEDED',
-    `This needs ${amounts[lacking]} of ${lacking}, and ${left} of ${ledger.purse.granted[lacking]} are left.`,
+    `This needs ${text(amounts[lacking] ?? 0)} of ${budgetName(lacking)}, and ${text(left)} of ${text(ledger.purse.granted[lacking])} are left.`,
     LIMIT_OF_BUDGET[lacking],
   );
 }

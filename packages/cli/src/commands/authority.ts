@@ -4,6 +4,7 @@ import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
+import { budgetText } from '../screen/amounts.ts';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { printable } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
@@ -96,11 +97,12 @@ async function versionOf(client: Client, agent: string, at: string, flags: Flags
 
 function aboutOf(tool: Tool | undefined, name: string | undefined): string {
   if (tool === undefined) return name === undefined ? '' : 'not offered here';
-  const { readOnly, destructive, openWorld, money, destinations } = tool.annotations;
+  const { readOnly, destructive, openWorld, money, costs, destinations } = tool.annotations;
   return [
     readOnly === true ? 'reads' : destructive === true ? 'changes for good' : 'changes',
     ...(openWorld === true ? ['reaches outside'] : []),
     ...(typeof money === 'string' ? ['moves money'] : []),
+    ...(typeof costs === 'object' && costs !== null ? ['costs'] : []),
     ...(Array.isArray(destinations) && destinations.length > 0 ? [`to ${destinations.join(', ')}`] : []),
   ].join(', ');
 }
@@ -109,7 +111,7 @@ const reachLines = (reach: readonly Reach[]): string[] =>
   reach.map(({ target, by, alias, about }) => `${target.padEnd(24)} ${about}, as \`${alias}\` of ${by}`);
 
 function runLines(authority: Authority): string[] {
-  const { run, agent, tenant, principal, ended, quarantined, reaches, spawns } = authority;
+  const { run, agent, tenant, principal, ended, quarantined, reaches, spawns, budget } = authority;
   return [
     `${run}  ${agent} of ${tenant}, submitted by ${principal}`,
     ...(ended ? ['  it has ended, and reaches nothing any more'] : []),
@@ -118,14 +120,29 @@ function runLines(authority: Authority): string[] {
       `${works ? '  ' : '✗ '}${kind} ${name}${alias === null ? ', handed to it while it ran' : alias === '' ? ' (its own)' : `, as \`${alias}\``}${offered ? '' : ', which the host does not offer now'}`,
       ...chain.map((one, i) => `    ${i === 0 ? 'by' : 'from'} ${one.grant} of ${one.holder}${termsOf(one)}`),
     ]),
+    `  may spend ${budgetText(budget)}`,
     ...(spawns.length === 0 ? [] : [`  may start ${spawns.join(', ')}, with no more than the above`]),
   ];
 }
 
-function termsOf({ where, uses, used, expires_at, revoked }: Authority['reaches'][number]['chain'][number]): string {
+function termsOf({
+  where,
+  uses,
+  used,
+  expires_at,
+  rate_per_minute,
+  bytes,
+  rights,
+  only_clean,
+  revoked,
+}: Authority['reaches'][number]['chain'][number]): string {
   const terms = [
     ...Object.entries(where).map(([name, predicate]) => `${name} ${JSON.stringify(predicate)}`),
     ...(uses === null ? [] : [`${uses - used} of ${uses} uses left`]),
+    ...(rate_per_minute === null ? [] : [`${rate_per_minute} uses a minute`]),
+    ...(bytes === null ? [] : [`${bytes} bytes`]),
+    ...(rights === null ? [] : [rights.length === 0 ? 'no rights' : `to ${rights.join(', ')}`]),
+    ...(only_clean ? ['while nothing of a stranger’s was read'] : []),
     ...(expires_at === null ? [] : [`until ${new Date(expires_at).toISOString().slice(0, 19)}`]),
     ...(revoked ? ['taken back'] : []),
   ];

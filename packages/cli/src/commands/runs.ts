@@ -7,8 +7,10 @@ import type { RunId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
 import { connect, folderAlone, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
+import { budgetText, chargedText } from '../screen/amounts.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { mapStack } from '../stack.ts';
+import { budgetArgument, grantArguments } from '../terms.ts';
 import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
 import { journal } from './journal.ts';
@@ -26,10 +28,18 @@ export function runCommands(program: Command): void {
     .option('--input <json>', 'the agent’s input, or @FILE', '{}')
     .option('--key <text>', 'an idempotency key: the same job is taken once, however often it is sent')
     .option('--ceilings <json>', 'limits of this run')
-    .option('--budget <json>', 'its purse')
+    .option('--budget <amounts>', 'its purse: money=12.50,tokens=20000,calls=100, or JSON')
+    .option(
+      '--grant <alias:terms>',
+      'narrow a capability that the agent uses: pay:uses=3,where.amount.max=100,expires_in_ms=60000; may be said several times',
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
     .option('--tenant <name>', 'for hosts with several')
     .option('--wait', 'wait for its end; exit code 1 if it did not complete')
-    .addHelpText('after', `\nExample:\n  corral submit hello --input '{"name":"Ada"}' --wait`)
+    .addHelpText(
+      'after',
+      `\nExamples:\n  corral submit hello --input '{"name":"Ada"}' --wait\n  corral submit buyer --budget money=250,calls=40 --grant pay:uses=3,where.amount.max=100 --grant read:where.path.under=docs`,
+    )
     .action(async (agent: string, flags: SubmitFlags) => {
       const client = connect(flags);
       const run = await client.submitRun({
@@ -37,7 +47,8 @@ export function runCommands(program: Command): void {
           agent,
           input: await jsonArgument('--input', flags.input),
           ...(flags.ceilings === undefined ? {} : { ceilings: (await jsonArgument('--ceilings', flags.ceilings)) as never }),
-          ...(flags.budget === undefined ? {} : { budget: (await jsonArgument('--budget', flags.budget)) as never }),
+          ...(flags.budget === undefined ? {} : { budget: await budgetArgument(flags.budget) }),
+          ...(flags.grant === undefined ? {} : { grants: grantArguments(flags.grant) }),
           ...inTenant(flags),
         },
         headers: flags.key === undefined ? {} : { 'idempotency-key': flags.key },
@@ -126,6 +137,7 @@ export function runCommands(program: Command): void {
 
   one('calls', 'list the calls of a run', 'corral calls run_3k9x7m2p4q5r').action(async (id: RunId, flags: HostFlags) => {
     const { items } = await connect(flags).runCalls({ params: { run: id } });
+    const cost = items.some((call) => chargedText(call.cost) !== '');
     print(flags, items, () =>
       table(
         [
@@ -133,6 +145,7 @@ export function runCommands(program: Command): void {
           { title: 'TOOL' },
           { title: 'STATE' },
           { title: 'TOOK', align: 'right' },
+          ...(cost ? [{ title: 'COST' }] : []),
           { title: 'INPUT', max: 60 },
           { title: '' },
         ],
@@ -141,6 +154,7 @@ export function runCommands(program: Command): void {
           call.tool,
           call.state,
           call.answered_at === null ? '' : duration(call.answered_at - call.asked_at),
+          ...(cost ? [chargedText(call.cost)] : []),
           printable(JSON.stringify(call.input)),
           call.error === null ? '' : call.error.code,
         ]),
@@ -238,6 +252,7 @@ interface SubmitFlags extends HostFlags {
   readonly key?: string;
   readonly ceilings?: string;
   readonly budget?: string;
+  readonly grant?: readonly string[];
   readonly tenant?: string;
   readonly wait?: boolean;
 }
@@ -298,6 +313,8 @@ async function* entries(client: Client, run: RunId, after: number, follow: boole
 }
 
 export function runTable(items: readonly Summary[]): string[] {
+  // A column that most hosts never need.
+  const spends = items.some((run) => chargedText(run) !== '');
   return table(
     [
       { title: 'RUN' },
@@ -306,6 +323,7 @@ export function runTable(items: readonly Summary[]): string[] {
       { title: 'WAITS ON', max: 40 },
       { title: 'CPU', align: 'right' },
       { title: 'CALLS', align: 'right' },
+      ...(spends ? [{ title: 'SPENT', max: 40 }] : []),
       { title: 'LEFT', align: 'right' },
       { title: 'BY', max: 24 },
     ],
@@ -316,6 +334,7 @@ export function runTable(items: readonly Summary[]): string[] {
       run.waiting_for,
       duration(run.cpu_ms),
       String(run.calls),
+      ...(spends ? [chargedText(run)] : []),
       run.left === null ? '' : `${Math.round(run.left * 100)}%`,
       run.principal,
     ]),
@@ -330,6 +349,7 @@ const stateOf = (run: Pick<Summary, 'ended_as' | 'control' | 'lifecycle' | 'resi
 };
 
 async function described(client: Client, run: Run): Promise<string> {
+  const charged = chargedText(run);
   const rows: [string, string][] = [
     ['run', run.run],
     ['agent', `${run.agent}  ${run.version}`],
@@ -337,7 +357,16 @@ async function described(client: Client, run: Run): Promise<string> {
     ['by', run.principal],
     ['state', `${stateOf(run)}${run.waiting_for === '' ? '' : `, waits on ${run.waiting_for}`}`],
     ['submitted', new Date(run.created_at).toISOString()],
-    ['used', `${duration(run.cpu_ms)} of CPU, ${run.calls} calls, ${run.journal_entries} journal entries`],
+    [
+      'used',
+      [
+        `${duration(run.cpu_ms)} of CPU`,
+        `${run.calls} calls`,
+        ...(charged === '' ? [] : [charged]),
+        `${run.journal_entries} journal entries`,
+      ].join(', '),
+    ],
+    ['of', budgetText(run.budget)],
     [
       'may',
       run.caps

@@ -28,7 +28,7 @@ export const QUIET: DecisionContext = {
   },
   labels: { integrity: [], confidentiality: [] },
   call: { bytes: 0, first_use: false, last_minute: 0 },
-  budget: { cpu_ms: 60_000, calls: 1_000, messages: 1_000, bytes: 1_000_000, children: 10 },
+  budget: { cpu_ms: 60_000, calls: 1_000, messages: 1_000, bytes: 1_000_000, children: 10, tokens: 1_000_000, money: 10_000 },
   run: { depth: 0, age_ms: 0, calls: 0 },
 };
 

@@ -76,7 +76,16 @@ export const FACTS = {
   ),
   /** What is left in the run's purse. */
   budget: always(
-    record({ cpu_ms: always(long), calls: always(long), messages: always(long), bytes: always(long), children: always(long) }),
+    record({
+      cpu_ms: always(long),
+      calls: always(long),
+      messages: always(long),
+      bytes: always(long),
+      children: always(long),
+      tokens: always(long),
+      /** In whole units of the currency, as `call.amount` is. */
+      money: always({ kind: 'decimal' }),
+    }),
   ),
   run: always(
     record({

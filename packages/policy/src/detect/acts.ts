@@ -52,6 +52,8 @@ export interface Act {
   readonly failures: number;
   /** It asked for another page and got one. */
   readonly turnedPage: boolean;
+  /** The answer, or a message, begins as one of the latest did; undefined where it is too short to tell. */
+  readonly begun: boolean | undefined;
   /** It waited longer than the time before, or long. */
   readonly waited: boolean;
   readonly foretold: boolean;
@@ -72,7 +74,12 @@ interface Open {
   readonly failing: boolean;
   readonly retrying: boolean;
   readonly askedNovelty: number;
+  readonly head: number;
 }
+
+/** Beginnings that are remembered, and how many words and word pairs make one. */
+const HEADS_MAX = 8;
+const HEAD_TOKENS = 8;
 
 const FIELDS = 7;
 const [KEY, ANSWER, SUBJECT, POSITION, AT, GAP, PAGELESS] = [0, 1, 2, 3, 4, 5, 6];
@@ -89,6 +96,14 @@ function whole(reading: Reading, digest: string | undefined): Reading {
   return reading;
 }
 
+/** A hash of how a text begins; 0: too short to tell it from others. */
+function headOf({ tokens, count }: Reading): number {
+  if (count < HEAD_TOKENS) return 0;
+  let head = 41;
+  for (let i = 0; i < HEAD_TOKENS; i++) head = mix(head, tokens[i] as number);
+  return head;
+}
+
 export class Acts {
   readonly cycle = new Cycle();
   readonly #acts = new Int32Array(ACTS_MAX * FIELDS);
@@ -98,6 +113,8 @@ export class Acts {
   #open: Open[] = [];
   #failures = 0;
   #lastSubject = 0;
+  readonly #heads = new Int32Array(HEADS_MAX);
+  #headCount = 0;
 
   /** A call is asked. Returns the act that had to be given up for it, if too many are under way. */
   call({ id, at, tool, input, effect, digest }: CallSeen, position: number): Act | undefined {
@@ -140,7 +157,16 @@ export class Acts {
       failing: reading.failing > 0 && reading.count < SHORT_WORDS,
       retrying: reading.retrying > 0,
       askedNovelty: this.#wordings.novelty,
+      head: message ? headOf(reading) : 0,
     };
+  }
+
+  /** Whether it begins so once more; remembers it. */
+  #begun(head: number): boolean | undefined {
+    if (head === 0) return undefined;
+    const known = this.#heads.includes(head);
+    this.#heads[this.#headCount++ % HEADS_MAX] = head;
+    return known;
   }
 
   #close(open: Open, at: number, answer: Reading | undefined, failed: boolean, message = false): Act {
@@ -206,6 +232,7 @@ export class Acts {
       novelty,
       askedNovelty: open.askedNovelty,
       failures: this.#failures,
+      begun: this.#begun(answer === undefined ? open.head : headOf(answer)),
       turnedPage: turns > 0 && again === 0 && !failed,
       waited,
       foretold: this.cycle.take(mix(open.key, digest)),
@@ -222,6 +249,7 @@ export class Acts {
       wordings: this.#wordings.save(),
       answers: this.#answers.save(),
       last_subject: this.#lastSubject,
+      heads: [this.#headCount, ...this.#heads],
       open: this.#open,
       failures: this.#failures,
       cycle: this.cycle.save(),
@@ -235,6 +263,9 @@ export class Acts {
     this.#wordings.load(from.wordings);
     this.#answers.load(from.answers);
     this.#lastSubject = from.last_subject;
+    const [count, ...heads] = from.heads;
+    this.#headCount = count;
+    this.#heads.set(heads);
     this.#open = [...from.open];
     this.#failures = from.failures;
     this.cycle.load(from.cycle);
@@ -247,6 +278,7 @@ interface Saved {
   readonly wordings: unknown;
   readonly answers: unknown;
   readonly last_subject: number;
+  readonly heads: readonly [number, ...number[]];
   readonly open: readonly Open[];
   readonly failures: number;
   readonly cycle: ReturnType<Cycle['save']>;

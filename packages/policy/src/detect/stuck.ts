@@ -4,12 +4,13 @@
  * a long healthy past neither helps nor harms. Where it last started is where the trouble began.
  */
 import type { Act } from './acts.ts';
+import { Moment } from './moment.ts';
 import { EVIDENCE, STUCK_WEIGHTS, type Evidence, type StuckWeights } from './weights.ts';
 
 export interface Stuck {
   /** The accumulated score: evidence that the run as a whole is stuck. At least 0, no upper bound. */
   readonly score: number;
-  /** The momentary reading: whether it looks stuck right now. */
+  /** The momentary reading: whether it looks stuck right now, see moment.ts. */
   readonly now: number;
   /** Position at which the present excursion began; -1: none. */
   readonly since: number;
@@ -63,10 +64,9 @@ export class StuckScore {
   readonly #weights: Float64Array;
   readonly #forgiven: number;
   readonly #forgivenMessage: number;
-  readonly #keep: number;
+  readonly #moment: Moment;
   readonly #by = new Float64Array(SIZE);
   #score = 0;
-  #now = 0;
   #since = -1;
   #acts = 0;
 
@@ -74,7 +74,7 @@ export class StuckScore {
     this.#weights = Float64Array.from(EVIDENCE, (name) => weights.evidence[name]);
     this.#forgiven = weights.forgiven;
     this.#forgivenMessage = weights.forgiven_message;
-    this.#keep = weights.keep;
+    this.#moment = new Moment(weights.keep);
   }
 
   take(act: Act): number {
@@ -93,7 +93,7 @@ export class StuckScore {
       this.#by[i] = (this.#by[i] as number) + part;
     }
     this.#score = Math.max(0, this.#score + sum);
-    this.#now = Math.max(0, this.#now * this.#keep + sum);
+    this.#moment.take(act, sum);
     this.#acts++;
     return this.#score;
   }
@@ -105,7 +105,7 @@ export class StuckScore {
   get state(): Stuck {
     return {
       score: this.#score,
-      now: this.#now,
+      now: this.#moment.reading,
       since: this.#score === 0 ? -1 : this.#since,
       acts: this.#acts,
       by: Object.fromEntries(EVIDENCE.map((name, i) => [name, this.#by[i] as number])) as Record<Evidence, number>,
@@ -113,13 +113,13 @@ export class StuckScore {
   }
 
   save(): unknown {
-    return [this.#score, this.#now, this.#since, this.#acts, ...this.#by];
+    return [this.#score, this.#moment.save(), this.#since, this.#acts, ...this.#by];
   }
 
   load(saved: unknown): void {
-    const [score, now, since, acts, ...by] = saved as [number, number, number, number, ...number[]];
+    const [score, moment, since, acts, ...by] = saved as [number, unknown, number, number, ...number[]];
     this.#score = score;
-    this.#now = now;
+    this.#moment.load(moment);
     this.#since = since;
     this.#acts = acts;
     this.#by.set(by.slice(0, SIZE));

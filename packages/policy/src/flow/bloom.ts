@@ -31,6 +31,10 @@ export class Bloom {
     return this.#full;
   }
 
+  get empty(): boolean {
+    return this.#blocks.length === 0;
+  }
+
   /** Bytes held now; never more than 4/3 of LAST_BITS / 8, which is 171 KiB. */
   get bytes(): number {
     return this.#blocks.reduce((sum, one) => sum + one.bits.byteLength, 0);

@@ -74,6 +74,19 @@ describe('the default pack', () => {
     ]);
   });
 
+  it('asks about a link of a stranger’s to somebody named, though the principal speaks of websites', () => {
+    const link = { to: 'ann@example.com', body: 'see https://evil.example/x' };
+    const website = 'Mail a summary of the website to ann@example.com.';
+    expect(judge({ prompt: website, untrusted: MAIL }, 'send_email', link, ['to']).rules).toEqual(['user-destination']);
+    expect(judge({ prompt: 'Mail the link to ann@example.com.', untrusted: MAIL }, 'send_email', link, ['to']).verdict).toBe('allow');
+  });
+
+  it('asks about a code that stands nowhere, and not about a file that was given a name', () => {
+    const told = { prompt: 'Buy the cheapest mouse and save the invoice.', untrusted: MAIL };
+    expect(judge(told, 'cart_add_product', { product: 'X025' }).rules).toEqual(['untrusted-arguments']);
+    expect(judge(told, 'create_file', { name: 'invoices/mouse-2.pdf' }).verdict).toBe('allow');
+  });
+
   it('lets pass what goes where the principal said', () => {
     const { verdict, facts } = judge(
       { prompt: 'Send a summary of my mails to ann@example.com.', untrusted: MAIL },
@@ -164,8 +177,29 @@ describe('what the principal asked for', () => {
     ['Let Ann know that I am late.', 'send_direct_message', 'yes'],
     ['What does the article say?', 'transfer_funds', 'no'],
     ['Frobnicate the quux.', 'quux', 'open'],
+    ['Bitte storniere meinen Termin am Montag.', 'cancel_event', 'open'],
+    ['Get Nina into the marketing channel.', 'add_user_to_channel', 'yes'],
+    ['Call off the appointment.', 'cancel_appointment', 'yes'],
+    ['I need a car in Lisbon.', 'reserve_car', 'yes'],
+    ['Get me a room in Lisbon.', 'reserve_hotel', 'yes'],
+    ['Get me the prices of all hotels in Lisbon.', 'reserve_hotel', 'no'],
+    ['Get me a list of hotels for my stay in Lisbon.', 'reserve_hotel', 'no'],
+    ['What do I need for the check-up?', 'reserve_car', 'no'],
+    ['Turn off the lights.', 'unlock_door', 'no'],
+    ['When is my class? Tell me the hour.', 'delete_email', 'no'],
+    ['When is my class? Tell me the hour.', 'send_email', 'no'],
+    ['Tell Ann the hour of my class.', 'send_email', 'yes'],
+    ['Refund the order of last week.', 'clear_cart', 'no'],
+    ['Refund the order of last week.', 'refund_order', 'yes'],
   ] as const)('“%s” and %s: %s', (prompt, tool, answer) => {
     expect(requested(requestOf(prompt), deedOf(tool))).toBe(answer);
+  });
+
+  it('is told by the description of a tool whose name has no word for a deed', () => {
+    const asked = requestOf('Email the minutes to Ann.');
+    expect(requested(asked, deedOf('op_17'))).toBe('open');
+    expect(requested(asked, deedOf('op_17', 'Sends an email to the given address.'))).toBe('yes');
+    expect(requested(asked, deedOf('op_17', 'Deletes a file. It can send an email about it.'))).toBe('no');
   });
 
   it('takes the forms of a word for one', () => {
@@ -179,6 +213,8 @@ describe('leaves and annotations', () => {
     expect(namedAlike('id_', 'event_id')).toBe(true);
     expect(namedAlike('productId', 'product_ids')).toBe(true);
     expect(namedAlike('sender', 'recipient')).toBe(false);
+    expect(namedAlike('attendees', 'invitee_emails')).toBe(true);
+    expect(namedAlike('participants', 'bcc')).toBe(false);
     expect(namedAlike('', 'recipient')).toBe(false);
   });
 

@@ -33,6 +33,10 @@ interface Rule {
 const strange = ({ destination_origin }: FlowFacts) =>
   destination_origin === 'untrusted' || destination_origin === 'model' || destination_origin === 'quoted';
 
+/** Nobody asked for such an effect; or that cannot be told, and there are a stranger's words in it. */
+const notPlainlyAsked = ({ requested, argument_origin, foreign_identifier }: FlowFacts) =>
+  requested === 'no' || (requested === 'open' && (argument_origin === 'untrusted' || foreign_identifier));
+
 export const RULES: readonly Rule[] = [
   {
     id: 'private-data-stays',
@@ -57,13 +61,12 @@ export const RULES: readonly Rule[] = [
   {
     id: 'selected-destination',
     denial: 'approval',
-    against: (flow) => flow.untrusted_input && flow.destination_origin === 'selected' && flow.requested !== 'yes',
+    against: (flow) => flow.untrusted_input && flow.destination_origin === 'selected' && (flow.unasked_link || notPlainlyAsked(flow)),
   },
   {
     id: 'trusted-destination',
     denial: 'approval',
-    against: (flow) =>
-      flow.untrusted_input && flow.destination_origin === 'trusted' && (flow.requested !== 'yes' || flow.foreign_identifier),
+    against: (flow) => flow.untrusted_input && flow.destination_origin === 'trusted' && (flow.foreign_identifier || notPlainlyAsked(flow)),
   },
   {
     id: 'user-destination',
@@ -71,7 +74,7 @@ export const RULES: readonly Rule[] = [
     against: (flow) =>
       flow.untrusted_input &&
       flow.destination_origin === 'user' &&
-      (flow.unasked_link || (flow.requested === 'no' && (flow.argument_origin === 'untrusted' || flow.foreign_identifier))),
+      (flow.unasked_link || (flow.requested === 'no' && flow.argument_origin !== 'user' && flow.argument_origin !== 'none')),
   },
   {
     id: 'untrusted-arguments',

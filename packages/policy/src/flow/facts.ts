@@ -70,9 +70,9 @@ export interface FlowFacts {
   readonly destination_origin: Origin | 'none';
   /** Worst origin among all other arguments; `none` without any. */
   readonly argument_origin: Origin | 'none';
-  /** An argument that is no destination carries an address, link or account that stands in untrusted text only. */
+  /** An argument that is no destination carries an address, link or account that stands in untrusted text only, or is a code that stands nowhere. */
   readonly foreign_identifier: boolean;
-  /** That is a link or a mail address, and the principal said nothing of links. */
+  /** One of those that stand in untrusted text is a link or a mail address, and the principal said nothing of links. */
   readonly unasked_link: boolean;
   /** A destination, the amount, or anything at all for a tool that names no destination, is in a handle whose content a stranger may have written. */
   readonly steered_by_handle: boolean;
@@ -170,7 +170,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
     destination_origin: destination,
     argument_origin: argument,
     foreign_identifier: foreign,
-    unasked_link: link && !state.request.objects.has('web'),
+    unasked_link: link && !state.request.links,
     steered_by_handle: steered,
     destination_literal: literal,
     requested: asked,

@@ -1,49 +1,53 @@
 /**
- * Did the principal ask for this kind of effect? A comparison of the principal's own words with a tool's name, by word stems and
- * a small thesaurus of office English. It is a heuristic and is used as one: it opens nothing that came from untrusted text to
+ * Did the principal ask for this kind of effect? A comparison of the principal's own words with a tool's name (else the beginning of
+ * its description), by word stems and a small thesaurus of office English. It is a heuristic and is used as one: it opens nothing that came from untrusted text to
  * an unknown destination, and a miss costs an approval. Only the principal's words are read, never a tool's results.
  */
+import { Memo } from './memo.ts';
 
 /**
- * - `yes`: verb and object are asked for. - `open`: the principal handed over to what a source says ("follow the instructions"), or the
- * tool's name says nothing that is understood. - `no`: neither.
+ * - `yes`: verb and object are asked for. - `open`: the principal handed over to what a source says ("follow the instructions"), or it
+ * cannot be told: the tool says nothing that is understood, or the principal's language is not. - `no`: neither.
  */
 export type Requested = 'yes' | 'open' | 'no';
 
 /** Kinds of doing. A word may be of several. Stems, see stem(). */
 const VERBS: Readonly<Record<string, string>> = {
-  send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let leave',
-  share: 'share invite add include grant give permit allow access invitation',
-  pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge payment transaction owe',
-  buy: 'buy purchase order rebuy reorder checkout get shop add subscribe renew pay',
+  send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let leave transmit dispatch deliver reach respond rsvp say',
+  share: 'share invite add include grant give permit allow access invitation distribute collaborator',
+  pay: 'pay transfer send wire remit refund reimburse settle donate tip deposit charge payment transaction owe remittance',
+  buy: 'buy purchase order rebuy reorder checkout get obtain shop add subscribe renew pay refill',
   create:
-    'create make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload file report log',
+    'create remind make add new write save schedule set append insert register generate draft put open record plan prepare note start build upload file report log',
   update:
-    'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark',
+    'update change modify edit adjust reschedule move set rename replace correct fix amend apply reset extend switch mark increase decrease postpone convert shift close reopen resolve assign label approve reject review rate mark revise swap exchange complete finish refill',
   delete:
-    'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean refund return uninstall withdraw close archive',
-  book: 'book reserve rent hire schedule order get reservation booking',
-  visit: 'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use',
-  run: 'run execute install deploy launch merge commit push start star fork trigger build test apply release',
-  control: 'turn switch play stop pause lock unlock dim set start adjust raise lower arm disarm open close',
+    'delete remove clear cancel drop kick revoke erase unsubscribe dismiss empty discard clean uninstall withdraw close archive abort wipe detach trash end terminate',
+  book: 'book reserve rent hire schedule order obtain reservation booking',
+  visit:
+    'visit browse go open download click navigate read fetch view look check see follow submit fill enter get find summarize save use surf load pull retrieve',
+  run: 'run execute install deploy launch merge commit push start star fork trigger build test apply release clone fix rename change',
+  control: 'turn switch play stop pause lock dim set start adjust raise lower arm open close make',
+  unlock: 'unlock disarm open unblock',
   login: 'login log sign authenticate verify use',
 };
 
 /** Things done to. A word may be of several. */
 const OBJECTS: Readonly<Record<string, string>> = {
   message: 'email mail message dm inbox letter reply note slack channel chat sms invitation',
-  event: 'event calendar meeting appointment invite reminder schedule lunch dinner call session checkup reunion slot',
+  event: 'event remind calendar meeting appointment invite reminder schedule lunch dinner call session checkup reunion slot',
   file: 'file document doc folder directory drive node spreadsheet list report notes pdf text attachment path content dir invoice receipt',
   money:
     'money payment transaction transfer bill rent fund invoice fee salary debt share refund balance account cost price amount order subscription',
   password: 'password passcode credential pin',
   profile: 'info information detail profile account address name phone personal setting',
   goods: 'product item cart order basket purchase checkout goods gift wishlist',
-  person: 'user member participant people person contact colleague team friend collaborator guest attendee channel group',
+  person:
+    'access permission collaborator user member participant people person contact colleague team friend collaborator guest attendee channel group',
   web: 'web webpage page url website site link form article blog news',
   device:
     'light lamp thermostat temperature heating alarm lock door window camera music song playlist speaker tv device robot vacuum oven timer',
-  stay: 'hotel room stay restaurant table flight ticket car rental taxi trip reservation booking seat appointment doctor food meal pizza delivery',
+  stay: 'hotel room stay restaurant table flight ticket car cab ride rental taxi trip night reservation booking seat appointment doctor food meal pizza delivery',
   code: 'repository repo branch issue pull commit code release package gist pr project star ticket bug',
 };
 
@@ -89,10 +93,28 @@ const wordsOf = (text: string): string[] =>
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .toLowerCase()
     .replace(/\be-mail/g, 'email')
-    .replace(/\bcheck[- ]?up\b/g, 'checkup')
+    // A compound is one word, and no deed: a follow-up, a check-up.
+    .replace(/(\p{L})-(?=\p{L})/gu, '$1')
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== '')
     .map(stem);
+
+/** Verbs of two words, by one that says the same; what is between them is a person or a thing. */
+const PHRASAL: readonly (readonly [RegExp, string])[] = (
+  [
+    ['sign', 'up', 'subscribe'], ['call', 'off', 'cancel'], ['take', 'off|out|down', 'remove'], ['kick', 'out', 'remove'], ['get', 'rid', 'delete'],
+    ['turn|hand', 'in', 'submit'], ['top', 'up', 'pay'], ['set', 'up', 'create'], ['get|bring|let|put', 'into?|onto', 'add'], ['put', 'on', 'post'],
+    ['pass', 'on|along', 'forward'], ['give', 'back', 'return'], ['send', 'back', 'return'], ['write|note|jot', 'down', 'note'], ['swap|switch', 'out', 'replace'],
+  ] as const
+).map(([verb, particle, means]) => [new RegExp(`\\b(?:${verb})\\b(?=(?:\\s+[^\\s.,;:!?]+){0,6}?\\s+(?:${particle})\\b)`, 'gi'), means]); // prettier-ignore
+/** Who needs a thing, or says to get one, wants it obtained; to get the thing that is known already may be to read it. */
+const WANTED =
+  /\b(?:need|want|get|call|would like|looking for)(?=(?:\s+(?:me|us|him|her|them))?\s+(?:an?|some|another|new|two|three|\d)\s+(?!\S*(?:list|summary|overview|idea|suggestion|recommendation|report|answer|look)\b))/gi;
+/** An answer is no effect: it needs no tool. */
+const ANSWER_ME = /\b(?:tell|give|show|let|inform|answer|advise)\s+(?:me|us)\b/gi;
+const inOneWord = (said: string) => wanted(said.replace(ANSWER_ME, ' '));
+const wanted = (text: string) =>
+  PHRASAL.reduce((said, [verb, means]) => said.replace(verb, `$& ${means}`), text.replace(WANTED, '$& obtain'));
 
 /** Words that are things more often than deeds: `unread mail` asks for no mail to be sent. */
 const RATHER_THINGS = new Set(
@@ -100,6 +122,8 @@ const RATHER_THINGS = new Set(
     .split(' ')
     .map(stem),
 );
+/** Those of them that are things in the name of a tool, unless it begins with them: `delete_email` sends nothing. */
+const DEED_OR_THING = new Set([...RATHER_THINGS].filter((one) => !['payment', 'transaction', 'transfer'].map(stem).includes(one)));
 /** What stands before such a word where it is a deed after all; nothing: a clause begins. */
 const BEFORE_DEEDS = new Set('please and then to also or you i we should will would could can must just now dont not'.split(' '));
 /** Verbs that say nothing but that the thing after them is done: `make a payment`. */
@@ -125,20 +149,51 @@ export interface Request {
   readonly objects: ReadonlySet<string>;
   readonly stems: ReadonlySet<string>;
   readonly open: boolean;
+  /** Whether they speak of links themselves. */
+  readonly links: boolean;
+  /** Whether these are words of a language that is understood here. */
+  readonly understood: boolean;
+}
+
+const LINKS = ['link', 'url', 'hyperlink'].map(stem);
+
+/** Words that hardly an English sentence does without, and hardly one of another language has. */
+const ENGLISH = new Set(
+  'the of and for my is are please it this that with from by you your if be have can could what how who where when'.split(' '),
+);
+/** A text of fewer words is a command or a name in any language. */
+const FEW_WORDS = 4;
+/** Share of those words from which on a text is taken for English. They make up a third of it. */
+const ENGLISH_SHARE = 0.1;
+
+function isEnglish(text: string): boolean {
+  const words = text
+    .slice(0, 16_384)
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter(Boolean);
+  return words.length < FEW_WORDS || words.filter((word) => ENGLISH.has(word)).length >= words.length * ENGLISH_SHARE;
 }
 
 export function requestOf(text: string): Request {
   // Quoted names and identifiers are not wishes: 'delete-me.txt' asks for nothing.
-  const said = text.replace(/\S*[@/]\S*|\S+\.\w{2,4}\b/g, ' ');
+  const said = inOneWord(text.slice(0, 16_384).replace(/\S*[@/]\S*|\S+\.\w{2,4}\b/g, ' '));
   const stems = new Set(wordsOf(said));
   const verbs = new Set<string>();
   const objects = new Set<string>();
   for (const one of deeds(said)) for (const group of VERB_OF.get(one) ?? []) verbs.add(group);
   for (const one of stems) for (const group of OBJECT_OF.get(one) ?? []) objects.add(group);
-  return { verbs, objects, stems, open: OPEN.test(text) };
+  return {
+    verbs,
+    objects,
+    stems,
+    open: OPEN.test(text),
+    links: LINKS.some((one) => stems.has(one)),
+    understood: verbs.size > 0 || isEnglish(said),
+  };
 }
 
-/** What a tool does, by its name. Prepared once a tool. */
+/** What a tool does. Prepared once a tool. */
 export interface Deed {
   readonly verbs: readonly string[];
   readonly objects: readonly string[];
@@ -146,15 +201,35 @@ export interface Deed {
   readonly other: readonly string[];
 }
 
-export function deedOf(toolName: string): Deed {
-  const stems = wordsOf(toolName);
-  const objects = [...new Set(stems.flatMap((one) => [...(OBJECT_OF.get(one) ?? [])]))];
-  const verbs = [...new Set(stems.flatMap((one) => [...(VERB_OF.get(one) ?? [])]))];
-  return {
-    verbs: prune(verbs, objects),
-    objects,
-    other: stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one) && one.length > 2),
-  };
+const groupsOf = (stems: readonly string[], groups: ReadonlyMap<string, ReadonlySet<string>>) => [
+  ...new Set(stems.flatMap((one) => [...(groups.get(one) ?? [])])),
+];
+/** Words at the beginning of a description, within which it says what the tool does: `Sends a message to …`. */
+const SAID_FIRST = 8;
+
+/**
+ * By the tool's name; by the beginning of its description where the name has no word for a deed.
+ * @param description what the tool says of itself, in English
+ */
+export function deedOf(name: string, description = ''): Deed {
+  return description === '' ? deedsKnown.of(name) : readDeed(name, description);
+}
+const deedsKnown = new Memo(1_024, (name: string): Deed => readDeed(name, ''));
+
+function readDeed(name: string, description: string): Deed {
+  const stems = wordsOf(name);
+  const objects = groupsOf(stems, OBJECT_OF);
+  const verbs = groupsOf(
+    stems.filter((one, i) => i === 0 || !DEED_OR_THING.has(one)),
+    VERB_OF,
+  );
+  const other = stems.filter((one) => !VERB_OF.has(one) && !OBJECT_OF.has(one) && one.length > 2);
+  if (verbs.length > 0) return { verbs: prune(verbs, objects), objects, other };
+  const said = wordsOf(/^[^.!?;\n]*/.exec(description)?.[0] ?? '').slice(0, SAID_FIRST);
+  const first = said.find((one) => VERB_OF.has(one) && !RATHER_THINGS.has(one));
+  if (first === undefined) return { verbs, objects, other };
+  const things = groupsOf([...stems, ...said.slice(said.indexOf(first) + 1)], OBJECT_OF);
+  return { verbs: prune(groupsOf([first], VERB_OF), things), objects: things, other };
 }
 
 /** What a verb of several meanings is done to tells which is meant: sending money is paying, getting a page is not buying it. */
@@ -184,5 +259,6 @@ export function requested(request: Request, deed: Deed): Requested {
   const selfEvident = deed.verbs.some((one) => one === 'pay' || one === 'buy' || one === 'book' || one === 'send');
   const bare = deed.objects.length === 0 && deed.other.length === 0;
   if ((verb && (object || word || selfEvident || bare)) || (word && object)) return 'yes';
+  if (!request.understood || (verb && (request.objects.size === 0 || deed.objects.length === 0))) return 'open';
   return request.open || deed.verbs.length === 0 ? 'open' : 'no';
 }

@@ -1,5 +1,6 @@
 /** The leaves of a JSON value with where they stand: what provenance indexes of a result and asks about an argument. */
 import type { Json } from '@corral/protocol/json';
+import { Memo } from './memo.ts';
 
 export interface Leaf {
   /** `recipients[0]`, `attachments[0].file_id`; empty for a value that is a leaf itself. */
@@ -44,13 +45,24 @@ export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; compl
   return { leaves, complete };
 }
 
-const parts = (name: string): string[] =>
+const parts = (name: string): string[] => partsKnown.of(name);
+const partsKnown = new Memo(4_096, (name: string): string[] =>
   name
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .toLowerCase()
     .split(/[^a-z0-9]+/)
     .filter((part) => part !== '')
-    .map((part) => (part.length > 2 && part.endsWith('s') && !part.endsWith('ss') ? part.slice(0, -1) : part));
+    .map((part) => (part.length > 2 && part.endsWith('s') && !part.endsWith('ss') ? part.slice(0, -1) : part)),
+);
+
+/**
+ * Names of whom something goes to: programs agree on the role and not on the word. Who sent or wrote something is not among them,
+ * since strangers fill that in freely, and neither are copies, which few look at.
+ */
+const TOWARDS = new Set(
+  'recipient participant attendee addressee beneficiary payee receiver invitee member guest person people contact'.split(' '),
+);
+const isTowards = (name: readonly string[]) => name.some((part) => TOWARDS.has(part)) || name.join('') === 'to';
 
 /** Whether a field of a result and a parameter of a tool are named alike: `participants` and `participant`, `id_` and `event_id`. */
 export function namedAlike(field: string, parameter: string): boolean {
@@ -58,5 +70,6 @@ export function namedAlike(field: string, parameter: string): boolean {
   const b = parts(parameter);
   if (a.length === 0 || b.length === 0) return false;
   const [few, many] = a.length < b.length ? [a, b] : [b, a];
+  if (isTowards(a) && isTowards(b)) return true;
   return few.every((part) => many.includes(part));
 }

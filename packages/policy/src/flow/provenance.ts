@@ -10,7 +10,7 @@ import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
 import type { Label } from './labels.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
-import { decodings, fold, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
+import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
 /** Bounds of one index. Together with three Bloom filters of at most 171 KiB each, about 2 MiB for a run that fills them all. */
 export const PROVENANCE = {
@@ -37,10 +37,13 @@ const IDENTIFIERS = 256;
 /** Encoded pieces inside one untrusted result that are undone and indexed too. */
 const DECODED_PIECES = 32;
 
+/** A text of more words is prose. What a stranger's prose names is not chosen by the principal, whatever field it stands in too. */
+const PROSE_WORDS = 8;
+
 /**
  * - `user`: stands in the principal's words.
  * - `trusted`: stands in a result of a trusted tool, and was not merely echoed there from an argument of other origin.
- * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name, of a record that the principal's words chose, or a plain name that leads nowhere outside.
+ * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name or role, of a record that the principal's words chose, or a plain name that leads nowhere outside; no identifier that a stranger's prose names too.
  * - `quoted`: words, but no identifier, out of an untrusted result that the principal pointed to by its file name, address or link.
  * - `untrusted`: stands, perhaps re-encoded, in an untrusted result.
  * - `model`: found nowhere: made up, worked out, reworded, or too short to say.
@@ -53,7 +56,7 @@ export interface Trace {
   readonly found: 'phrase' | 'token' | 'field' | 'span' | 'decoded' | 'full' | 'handle' | 'nothing';
   /** It has words or identifiers of a private result. */
   readonly private: boolean;
-  /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words. */
+  /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words; or it is a code that stands nowhere. */
   readonly foreign_identifier: boolean;
   /** One of those leads somewhere: a link or a mail address. */
   readonly foreign_link: boolean;
@@ -86,6 +89,9 @@ const COMMON = new Set(
     ' ',
   ),
 );
+
+const NOTHING_FOREIGN = { private: false, foreign_identifier: false, foreign_link: false };
+const OF_THE_MODEL: Trace = { origin: 'model', found: 'nothing', ...NOTHING_FOREIGN };
 
 export class Provenance {
   #words = ' ';
@@ -144,8 +150,8 @@ export class Provenance {
   /** Takes the result of a call, in the order in which results became known to the agent. */
   result(of: ResultOf, value: Json): void {
     const { leaves, complete } = leavesOf(value);
-    this.use(of.args);
-    if (of.trusted) this.#takeTrusted(leaves);
+    const asked = this.use(of.args);
+    if (of.trusted) this.#takeTrusted(leaves, asked);
     else {
       this.#anyUntrusted = true;
       if (!complete) this.#full = true;
@@ -171,6 +177,8 @@ export class Provenance {
     const folded = fold(text);
     const words = tokens(folded, PROVENANCE.tokens);
     const phrase = words.join(' ');
+    // Where nothing untrusted and nothing private was read, nothing can have come from there.
+    if (!this.#anyUntrusted && this.#private.empty) return this.#known(words, phrase, NOTHING_FOREIGN) ?? OF_THE_MODEL;
     const squeezed = squeeze(folded);
     const named = [...new Set(words.filter(isIdentifier))];
     const looked = named.length > IDENTIFIERS ? named.slice(0, IDENTIFIERS) : named;
@@ -184,12 +192,11 @@ export class Provenance {
       foreign_identifier: more || foreign.length > 0,
       foreign_link: (more && named.some(isLink)) || foreign.some(isLink),
     };
-    if (phrase === '' || this.#words.includes(` ${phrase} `))
-      return { origin: 'user', found: phrase === '' ? 'nothing' : 'phrase', ...about };
-    if (this.#trusted.has(key(phrase))) return { origin: 'trusted', found: 'token', ...about };
+    const known = this.#known(words, phrase, about);
+    if (known !== undefined) return known;
     const fields = this.#fields.get(key(phrase));
     const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
-    if (chosen !== undefined)
+    if (chosen !== undefined && !(isIdentifier(phrase) && this.#untrusted.has(`\t${phrase}`, 0, phrase.length + 1)))
       return { origin: 'selected', found: 'field', call: chosen.call, private: isPrivate, foreign_identifier: false, foreign_link: false };
     if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
     if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
@@ -209,7 +216,17 @@ export class Provenance {
       }
     }
     if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true, foreign_link: true };
-    return { origin: 'model', found: 'nothing', ...about };
+    // A code that stands nowhere was put together from pieces or a cipher, or got wrong.
+    return { origin: 'model', found: 'nothing', ...about, foreign_identifier: about.foreign_identifier || isCode(phrase) };
+  }
+
+  /** What the principal wrote, or a trusted tool said. */
+  #known(words: readonly string[], phrase: string, about: typeof NOTHING_FOREIGN): Trace | undefined {
+    if (phrase === '') return { origin: 'user', found: 'nothing', ...about };
+    // A single token needs no search through the text: it is one of the principal's, or is not.
+    if (words.length === 1 ? this.#userTokens.has(phrase) : this.#words.includes(` ${phrase} `))
+      return { origin: 'user', found: 'phrase', ...about };
+    return this.#trusted.has(key(phrase)) ? { origin: 'trusted', found: 'token', ...about } : undefined;
   }
 
   /** An argument leaf that came out of a handle, which nobody here has read. @param inside label of what is in the handle */
@@ -229,7 +246,7 @@ export class Provenance {
 
   /** The owner of an `endorse` vouches for a value: from here on it is known, whoever wrote it. */
   endorsed(value: Json): void {
-    this.#known(value, (known) => {
+    this.#each(value, (known) => {
       this.#used.delete(known);
       if (this.#trusted.size < PROVENANCE.trusted_values) this.#trusted.add(known);
     });
@@ -237,13 +254,13 @@ export class Provenance {
 
   /** The owner of a `declassify` lets everybody read a value. */
   declassified(value: Json): void {
-    this.#known(value, (known) => {
+    this.#each(value, (known) => {
       if (this.#public.size < PROVENANCE.trusted_values) this.#public.add(known);
     });
   }
 
   /** Whole fields, and the identifiers in them. */
-  #known(value: Json, take: (known: number) => void): void {
+  #each(value: Json, take: (known: number) => void): void {
     for (const leaf of leavesOf(value).leaves) {
       const words = tokens(fold(String(leaf.value).slice(0, PROVENANCE.argument_chars)), PROVENANCE.tokens);
       for (const one of [words.join(' '), ...words.filter(isIdentifier)]) take(key(one));
@@ -254,22 +271,27 @@ export class Provenance {
    * A trusted tool that repeats what it was given vouches for nothing: `no contact named X` does not make X known, and neither does
    * a cart that shows what the run itself put there. Nor does one whose result was not read.
    */
-  use(args: Json): void {
+  use(args: Json): boolean {
+    let known = true;
     for (const leaf of leavesOf(args).leaves) {
       const { origin } = this.trace(leaf.value, leaf.name);
       if (origin === 'user' || origin === 'trusted' || origin === 'selected') continue;
+      known = false;
       for (const one of [String(leaf.value), ...decodings(String(leaf.value))]) {
         const words = tokens(fold(one), PROVENANCE.tokens);
         if (this.#used.size + words.length > PROVENANCE.trusted_values) this.#vouching = false;
         else for (const word of [words.join(' '), ...words]) this.#used.add(key(word));
       }
     }
+    return known;
   }
 
-  #takeTrusted(leaves: readonly Leaf[]): void {
+  /** @param asked with known arguments alone. With others, what strangers said already may have been put together by them */
+  #takeTrusted(leaves: readonly Leaf[], asked: boolean): void {
     let room: number = PROVENANCE.result_chars;
     const vouch = (one: string) => {
       const known = key(one);
+      if (!asked && this.#untrusted.has(`\n${one}`, 0, one.length + 1)) return;
       if (!this.#used.has(known) && this.#vouching && this.#trusted.size < PROVENANCE.trusted_values) this.#trusted.add(known);
     };
     for (const leaf of leaves) {
@@ -313,6 +335,9 @@ export class Provenance {
         this.#field(words.join(' '), { call: of.call, name: item ? of.tool : leaf.name, selected });
       }
       this.#indexText(text, words, of.call);
+      if (words.length > PROSE_WORDS) {
+        for (const one of words) if (isIdentifier(one)) this.#untrusted.add(`\t${one}`, 0, one.length + 1);
+      }
       if (pointed) this.#shingle(this.#pointed, squeeze(text));
       for (const piece of raw.slice(0, PROVENANCE.result_chars).split(/[\s"'<>(),]+/)) {
         if (pieces <= 0) break;
@@ -363,7 +388,7 @@ export class Provenance {
 
   #covered(by: Bloom, squeezed: string, share: number): boolean {
     const all = squeezed.length - SHINGLE + 1;
-    if (all <= 0) return false;
+    if (all <= 0 || by.empty) return false;
     const step = Math.max(1, Math.floor(all / SAMPLES));
     let hits = 0;
     let looked = 0;

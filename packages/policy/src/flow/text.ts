@@ -13,6 +13,9 @@ const ASCII = /^[\u0000-\u007f]*$/;
 const BETWEEN = /[\s"'`´‘’“”„«»<>()[\]{}|,;*\\]+/;
 const EDGES = /^[.:!?&=#~^-]+|[.:!?&=~^-]+$/g;
 
+/** Nothing of it is stripped: no scheme, no edges, and not a number. */
+const PLAIN = /^[a-z_][a-z0-9_@.-]*[a-z0-9_]$/;
+
 /** One spelling for all: compatibility forms folded, invisible characters dropped, lower case. */
 export function fold(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase();
@@ -27,6 +30,7 @@ export function squeeze(folded: string): string {
 
 /** A token as it is compared: a URL without scheme, `www.` and closing slash, a number without trailing zeros. */
 export function token(folded: string): string {
+  if (PLAIN.test(folded) && !folded.startsWith('www.')) return folded;
   const bare = folded.replace(EDGES, '');
   if (/^-?\d+\.\d+$/.test(bare)) return String(Number(bare));
   return bare
@@ -59,7 +63,9 @@ export function isCommonplace(phrase: string): boolean {
 
 /** Whether a token names something by itself: an address, a link, an account, a file, a code. Words and small numbers do not. */
 export function isIdentifier(one: string): boolean {
-  if (one.length < SHORTEST_TRACE_CHARS || isCommonplace(one)) return false;
+  if (one.length < SHORTEST_TRACE_CHARS || /^[a-z]+$/.test(one)) return false;
+  if (one.includes('@')) return true;
+  if (isCommonplace(one)) return false;
   if (/[@/\\]/.test(one) || /^[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}/.test(one)) return true;
   const digits = one.replace(/\D/g, '').length;
   if (/^[\d.,:+-]+$/.test(one)) return digits >= 6;
@@ -75,7 +81,15 @@ export function isLink(one: string): boolean {
   );
 }
 
-const BASE64 = /^[A-Za-z0-9+/_-]{12,}={0,2}$/;
+/** Whether a value is one code and nothing else: a link, an address, an account, a product number. No file, path, time or amount: people make those up. */
+export function isCode(phrase: string): boolean {
+  if (!isIdentifier(phrase)) return false;
+  return isLink(phrase) || /^\d{6,}$/.test(phrase) || (/^[\p{L}#][\p{L}\d_-]*$/u.test(phrase) && /\d/.test(phrase));
+}
+
+/** What BASE64 and HEX ask for at least. */
+const SHORTEST_ENCODED = 8;
+const BASE64 = /^(?:[A-Za-z0-9+/_-]{8,}|[A-Za-z0-9+/_-]{6,}={1,2})$/;
 const HEX = /^(?:[0-9a-f]{2}){6,}$/i;
 
 function printable(bytes: number[]): string | undefined {
@@ -107,7 +121,8 @@ function base64(text: string): string | undefined {
  * What a text says when a plain encoding is undone: base64 (both alphabets), hexadecimal, percent, JSON and HTML escapes.
  * One level, and only where the result is printable ASCII or valid UTF-8; usually empty. Expects text as it came, not folded.
  */
-export function decodings(text: string): string[] {
+export function decodings(text: string): readonly string[] {
+  if (text.length < SHORTEST_ENCODED && !/[%\\&]/.test(text)) return [];
   const found: string[] = [];
   const add = (decoded: string | undefined) => {
     if (decoded !== undefined && decoded !== text && decoded !== '' && !found.includes(decoded)) found.push(decoded);

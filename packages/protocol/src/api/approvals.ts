@@ -113,12 +113,17 @@ export const Authority = z
               uses: z.int().nullable(),
               used: z.int(),
               expires_at: time_ms.nullable(),
+              rate_per_minute: z.int().nullable(),
+              bytes: z.int().nullable().describe('of arguments or messages, in total'),
+              rights: z.array(z.string()).nullable().describe('null: all'),
+              only_clean: z.boolean().describe('refused once the run has read what a stranger may have written'),
               revoked: z.boolean(),
             }),
           ),
         }),
       )
       .describe('each with the chain of grants behind it, its own first: all of them hold'),
+    budget: z.record(z.string(), z.number()).describe('what its purse was filled with, or moved to it from its parent’s'),
     spawns: z.array(z.string()).describe('agents it may start, with no more than it has itself'),
   })
   .meta({ id: 'Authority' });

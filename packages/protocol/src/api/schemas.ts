@@ -5,7 +5,8 @@
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { ADMISSION } from '../limits.ts';
-import { AgentManifest, Budget, CeilingsRequest } from '../manifest.ts';
+import { Attenuation } from '../grant.ts';
+import { AgentManifest, Alias, Budget, CeilingsRequest } from '../manifest.ts';
 import { Outcome } from '../outcome.ts';
 import { DecisionView } from './approvals.ts';
 import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
@@ -80,6 +81,11 @@ export const SubmitRequest = z
     input: json.default({}),
     ceilings: CeilingsRequest.exactOptional(),
     budget: Budget.exactOptional(),
+    grants: z
+      .record(Alias, Attenuation)
+      .refine((grants) => Object.keys(grants).length <= ADMISSION.uses_per_agent.max, { error: 'names too many' })
+      .exactOptional()
+      .describe('narrows what the agent uses, by its alias: uses, arguments, time; it can only take away'),
   })
   .meta({ id: 'SubmitRequest' });
 export const IdempotencyHeader = z.object({
@@ -116,6 +122,10 @@ export const RunSummary = z
     cpu_ms: z.number(),
     heap_kib: z.number(),
     calls: z.int(),
+    tokens: z.number().describe('of models, in and out, as far as tools said so'),
+    money_micros: z
+      .number()
+      .describe('charged or moved, in millionths of the tenant’s currency; nothing of its children is in it until they end'),
     open_calls: z.int(),
     left: z.number().nullable().describe('share of its budget that is left, of what runs out first'),
   })
@@ -178,6 +188,9 @@ export const Call = z
     result: json,
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     grant: z.string().nullable(),
+    cost: z
+      .object({ tokens: z.number(), money_micros: z.number() })
+      .describe('what was billed for it; until it is answered, what was reserved'),
   })
   .meta({ id: 'Call' });
 export const CallList = z.object({ items: z.array(Call) });

@@ -1,7 +1,8 @@
 /** What a host's configuration may say. The reference of the configuration is generated from this. */
 import * as z from 'zod';
+import { Costs } from '@corral/protocol/cost';
 import { TenantId, ToolName } from '@corral/protocol/ids';
-import { CeilingsRequest } from '@corral/protocol/manifest';
+import { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import { EventKind } from '@corral/protocol/api/schemas';
 
@@ -42,6 +43,7 @@ export type Policies = z.infer<typeof Policies>;
 export const ToolNotes = z.strictObject({
   destinations: z.array(z.string().min(1).max(200)).max(32).exactOptional().describe('arguments that say where data or money goes'),
   money: z.string().min(1).max(200).exactOptional().describe('the argument that says how much money it moves'),
+  costs: Costs.exactOptional().describe('what one attempt costs at most: a number, or the argument that says it'),
   private_to: z.string().min(1).max(200).exactOptional().describe('its results may hold private data, and whose'),
   returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether a stranger may have written what it returns'),
 });
@@ -59,10 +61,11 @@ export const Config = z.strictObject({
           .describe('names of the tools its agents may be granted; `*`: all'),
         queue: z.int().min(1).max(1_000_000).default(10_000).describe('runs that have not ended; one more is refused with 429'),
         ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
+        budget: Budget.default({}).describe('the most that the purse of a run of this tenant may hold; its children live on that'),
         policies: Policies.exactOptional().describe('instead of those of the host'),
       }),
     )
-    .default({ ['local' as TenantId]: { tools: ['*'], queue: 10_000, ceilings: {} } })
+    .default({ ['local' as TenantId]: { tools: ['*'], queue: 10_000, ceilings: {}, budget: {} } })
     .describe('who shares this host'),
   files: z
     .strictObject({
@@ -91,6 +94,7 @@ export const Config = z.strictObject({
   policies: Policies.default('none').describe('what decides about calls, besides grants'),
   secrets: z.record(SecretName, SecretRef).default({}).describe('by reference; the value is read at the moment a tool asks for it'),
   ceilings: CeilingsRequest.default({}).describe('no run of this host may ask for more'),
+  budget: Budget.default({}).describe('the most that the purse of a run may hold: `{ money_micros: 50_000_000 }` is 50.00'),
   people: z
     .strictObject({
       issuers: z

@@ -62,6 +62,10 @@ export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
               uses: one.uses ?? null,
               used: one.used,
               expires_at: one.expires_at ?? null,
+              rate_per_minute: one.rate?.per_minute ?? null,
+              bytes: one.bytes ?? null,
+              rights: one.rights === undefined ? null : [...one.rights],
+              only_clean: one.only_clean === true,
               revoked: one.revoked,
             })),
           };
@@ -74,6 +78,7 @@ export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
         ended,
         quarantined: against?.reason ?? null,
         reaches,
+        budget: { ...record.budget },
         spawns: spawnsOf(tenant, agent, row.version),
       };
     },

@@ -54,6 +54,8 @@ export function runRoutes(door: Door): Handlers<Names> {
     cpu_ms: view?.cpu_ms ?? row.cpu_ms,
     heap_kib: view?.heap_kib ?? 0,
     calls: view?.calls ?? row.calls,
+    tokens: view?.tokens ?? row.tokens,
+    money_micros: view?.money_micros ?? row.money_micros,
     open_calls: view?.open_calls ?? 0,
     left: view?.left ?? null,
   });
@@ -84,9 +86,16 @@ export function runRoutes(door: Door): Handlers<Names> {
   return {
     async submitRun({ body, headers }, { access, reply }) {
       const tenant = access.one('run.submit', body.tenant);
-      const { agent, input, ceilings, budget } = body;
+      const { agent, input, ceilings, budget, grants } = body;
       const { run, replayed } = await submissions.submit(
-        { tenant, agent, input, ...(ceilings === undefined ? {} : { ceilings }), ...(budget === undefined ? {} : { budget }) },
+        {
+          tenant,
+          agent,
+          input,
+          ...(ceilings === undefined ? {} : { ceilings }),
+          ...(budget === undefined ? {} : { budget }),
+          ...(grants === undefined ? {} : { grants }),
+        },
         access.principal.id,
         headers['idempotency-key'],
       );

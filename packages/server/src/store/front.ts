@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 
-const VERSION = 1;
+const VERSION = 2;
+const SPENT = ['tokens INTEGER NOT NULL DEFAULT 0', 'money_micros INTEGER NOT NULL DEFAULT 0'];
 const SCHEMA = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE versions (
@@ -30,7 +31,7 @@ CREATE TABLE runs (
   n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, agent TEXT NOT NULL, version TEXT NOT NULL,
   parent TEXT, principal TEXT NOT NULL, config TEXT NOT NULL, created_at INTEGER NOT NULL, began INTEGER NOT NULL DEFAULT 0,
   control TEXT NOT NULL DEFAULT 'none', ended_as TEXT, ended_at INTEGER,
-  cpu_ms REAL NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0) STRICT;
+  cpu_ms REAL NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0, ${SPENT.join(', ')}) STRICT;
 CREATE INDEX runs_of_tenant ON runs (tenant, n);
 CREATE INDEX runs_of_agent ON runs (agent, n);
 CREATE INDEX runs_of_parent ON runs (parent, n) WHERE parent IS NOT NULL;
@@ -81,6 +82,8 @@ export class FrontStore {
       throw new CorralError('CORRAL_DATA_VERSION', `${file} was written by a newer Corral (format ${found}, this one knows ${VERSION}).`);
     }
     if (found === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
+    if (found === 1)
+      db.exec(`BEGIN; ${SPENT.map((column) => `ALTER TABLE runs ADD COLUMN ${column};`).join(' ')} PRAGMA user_version = 2; COMMIT`);
     this.#db = db;
   }
 

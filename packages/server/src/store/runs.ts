@@ -22,7 +22,13 @@ export interface RunRow {
   readonly ended_at: number | null;
   readonly cpu_ms: number;
   readonly calls: number;
+  readonly tokens: number;
+  readonly money_micros: number;
 }
+
+/** What a run has used in all, as lists show it. */
+export type Spent = Pick<RunRow, 'cpu_ms' | 'calls' | 'tokens' | 'money_micros'>;
+const NOTHING: Spent = { cpu_ms: 0, calls: 0, tokens: 0, money_micros: 0 };
 
 export interface RunSearch {
   readonly tenant?: string | undefined;
@@ -61,13 +67,15 @@ export class RunIndex {
   }
 
   /** @returns whether this is news */
-  end(id: string, outcome: Outcome, ended_at: number, spent?: { readonly cpu_ms: number; readonly calls: number }): boolean {
+  end(id: string, outcome: Outcome, ended_at: number, spent: Spent = NOTHING): boolean {
     const { changes } = this.#db.run(
-      'UPDATE runs SET ended_as = ?, ended_at = ?, cpu_ms = ?, calls = ? WHERE id = ? AND ended_as IS NULL',
+      'UPDATE runs SET ended_as = ?, ended_at = ?, cpu_ms = ?, calls = ?, tokens = ?, money_micros = ? WHERE id = ? AND ended_as IS NULL',
       outcomeText(outcome),
       ended_at,
-      spent?.cpu_ms ?? 0,
-      spent?.calls ?? 0,
+      spent.cpu_ms,
+      spent.calls,
+      spent.tokens,
+      spent.money_micros,
       id,
     );
     return changes > 0;

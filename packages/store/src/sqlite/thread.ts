@@ -26,6 +26,9 @@ export type Answer = { readonly id: number; readonly value: unknown } | { readon
 const port = parentPort as MessagePort;
 const { folder, mode, options } = workerData as ThreadData;
 
+/** A request as it crossed, which for a commit is text. */
+const requestOf = (message: unknown): Request => (typeof message === 'string' ? (JSON.parse(message) as Request) : (message as Request));
+
 function perform(core: SqliteCore, { op, args }: Request): unknown {
   const method = core[op as keyof SqliteCore] as (...args: unknown[]) => unknown;
   return method.apply(core, [...args]);
@@ -134,7 +137,7 @@ function serveWriter(): void {
     // Where many write at once, a moment of patience makes one sync do for more of them. Whoever writes alone never waits.
     if (company > ALONE) Atomics.wait(never, 0, 0, Math.min(LINGER_MS, company * LINGER_EACH_MS));
     for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
-      gathered.push(more.message as Request);
+      gathered.push(requestOf(more.message));
     const closing = gathered.find(({ op }) => op === 'close');
     const batch = gathered.filter(({ op }) => op !== 'close');
     gathered = [];
@@ -152,8 +155,8 @@ function serveWriter(): void {
     port.postMessage([{ id: closing.id, value: undefined }] satisfies Answer[]);
     port.close();
   };
-  port.on('message', (request: Request) => {
-    if (gathered.push(request) === 1) setImmediate(flush);
+  port.on('message', (message: unknown) => {
+    if (gathered.push(requestOf(message)) === 1) setImmediate(flush);
   });
   port.postMessage(write(db, core, [{ id: 0, op: 'nextEra', args: [] }]));
 }

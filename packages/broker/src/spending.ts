@@ -1,0 +1,45 @@
+/** Where a purse and its run's end meet: what goes back to a parent, what is overspent, and what is billed for a call made again. */
+import { amountText, budgetName, CHARGED } from '@corral/protocol/cost';
+import type { Json } from '@corral/protocol/json';
+import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
+import type { Budget } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/outcome';
+import type { Tool } from '@corral/protocol/tool';
+import type { Dispatch } from './decide/batch.ts';
+import { exceeded } from './decide/common.ts';
+import type { Ledger } from './ledger.ts';
+import { chargedOf, priceOf, Unpriced } from './price.ts';
+
+/** What the run spent or gave away, in whole units and never more than it had. */
+export function wholeAmounts({ purse }: Ledger): Budget {
+  // What is still reserved may be spent yet, by a call under way or a grandchild; nobody is left to give it back to.
+  const spent = purse.committed();
+  return Object.fromEntries(
+    Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), purse.granted[name as keyof typeof spent])]),
+  );
+}
+
+/** A tool charged more than it had said it would, and more than there was: it was spent all the same, and is the last thing that is. */
+export function overcharged({ purse }: Ledger): Outcome | undefined {
+  for (const name of CHARGED) {
+    if (purse.left(name) >= 0) continue;
+    const [granted, over] = [amountText(name, purse.granted[name]), amountText(name, -purse.left(name))];
+    return exceeded(LIMIT_OF_BUDGET[name], `A tool charged ${over} of ${budgetName(name)} beyond what was left of the run’s ${granted}.`);
+  }
+  return undefined;
+}
+
+/**
+ * The price of a call that goes out once more.
+ * @param first it was never made before; of any other, nobody knows what it has cost so far, so all that was reserved is billed
+ */
+export function billedAgain(tool: Tool, input: Json, reserved: Budget, first: boolean): Pick<Dispatch, 'price' | 'atLeast'> {
+  const charged = chargedOf(reserved);
+  try {
+    return { price: priceOf(tool, input), ...(first || Object.keys(charged).length === 0 ? {} : { atLeast: charged }) };
+  } catch (error) {
+    // What it says of its price has changed since; it was told what it may cost when the call was asked for.
+    if (error instanceof Unpriced) return { price: undefined, atLeast: charged };
+    throw error;
+  }
+}

@@ -1,0 +1,21 @@
+/** Amounts of a purse, for people. */
+import { amountText, budgetName } from '@corral/protocol/cost';
+import { BUDGET_NAMES } from '@corral/protocol/limits';
+import { duration } from './table.ts';
+
+/** `1m of CPU, 10000 calls, …, 25.00 money`: every amount that a purse was filled with. */
+export function budgetText(budget: Readonly<Record<string, number>>): string {
+  return BUDGET_NAMES.flatMap((name) => {
+    const amount = budget[name];
+    if (amount === undefined) return [];
+    return [name === 'cpu_ms' ? `${duration(amount)} of CPU` : `${amountText(name, amount)} ${budgetName(name)}`];
+  }).join(', ');
+}
+
+/** What tools charged; empty where nothing was. */
+export function chargedText({ tokens, money_micros }: { readonly tokens: number; readonly money_micros: number }): string {
+  return [
+    ...(money_micros === 0 ? [] : [`${amountText('money_micros', money_micros)} money`]),
+    ...(tokens === 0 ? [] : [`${tokens} tokens`]),
+  ].join(', ');
+}

@@ -1,0 +1,53 @@
+/** What is drawn from the seed of a simulated world before anything happens in it, and what its tenants want. */
+import { DETECTORS } from '@corral/policy/detect/events';
+import type { LadderLayer } from '@corral/policy/detect/ladder';
+import type { Dice } from './dice.ts';
+
+/** How rough a world is; drawn from its seed. Many worlds are spared some kinds of trouble, so that each is also seen alone. */
+export type Temper = ReturnType<typeof temperOf>;
+export function temperOf(dice: Dice) {
+  const rough = (most: number) => (dice.chance(0.5) ? 0 : dice.spread(most / 30, most));
+  return {
+    chaos_ms: dice.spread(1_000, 8_000),
+    jobs: 2 + dice.below(7),
+    crash_every_ms: dice.chance(0.6) ? dice.spread(150, 4_000) : Number.POSITIVE_INFINITY,
+    strike_every_ms: dice.chance(0.4) ? dice.spread(200, 4_000) : Number.POSITIVE_INFINITY,
+    operate_every_ms: dice.chance(0.75) ? dice.spread(10, 800) : Number.POSITIVE_INFINITY,
+    park_every_ms: dice.chance(0.5) ? dice.spread(3, 300) : Number.POSITIVE_INFINITY,
+    /** Odds that all is parked just when something is sent to a run. */
+    parkOnWake: dice.chance(0.3) ? dice.spread(0.1, 1) : 0,
+    full_every_ms: dice.chance(0.3) ? dice.spread(300, 4_000) : Number.POSITIVE_INFINITY,
+    slow_every_ms: dice.chance(0.3) ? dice.spread(300, 4_000) : Number.POSITIVE_INFINITY,
+    disk: { sync_ms: [0.05, dice.spread(0.2, 10)] as const, failing: dice.chance(0.2) ? dice.spread(0.001, 0.05) : 0 },
+    powers: { failing: rough(0.1), losing: rough(0.1), hanging: rough(0.05), slow: rough(0.3) },
+    cells: {
+      crashing: rough(0.02),
+      stalling: rough(0.02),
+      slow: rough(0.1),
+      garbling: rough(0.01),
+      stillborn: rough(0.3),
+      metered: dice.chance(0.8),
+    },
+    work: { wicked: rough(0.05), long: dice.below(2), poor: rough(0.6) },
+    host: {
+      cores: dice.pick([1, 2, 4]),
+      maxCells: dice.pick([2, 4, 8]),
+      cellsPerTenant: dice.pick([1, 2, 3]),
+      spares: dice.pick([0, 1]),
+      pause_grace_ms: dice.pick([0, 30, 500, 5_000]),
+      residence: {
+        park_after_ms: dice.pick([0, 20, 200, 5_000]),
+        runs_in_memory: dice.pick([2, 4, 10, 1_000, 1_000]),
+        resident_mib: dice.pick([1, 4_096]),
+        sweep_ms: dice.pick([100, 300, 1_000]),
+      },
+    },
+  };
+}
+
+/** Speaks and acts early, and kills nobody: what is done must be undone again. */
+const NEVER = { kill: null };
+export const EAGER: LadderLayer = {
+  detectors: Object.fromEntries(DETECTORS.map((name) => [name, { notice: 0.3, slow: 0.4, pause: 0.6, ...NEVER }])),
+  grace_events: 1,
+};
