@@ -109,7 +109,7 @@ describe('a handle', () => {
       const kid = defineAgent({ name: 'kid', uses: { send: 'tool:mail.send' }, run: ({ input, caps }) => caps.send({ to: input.to, text: input.h }).catch((e) => e.code) });
       export default defineAgent({ name: 'planner', ${USES}, spawns: { kid }, async run({ input, caps, spawn }) {
         const h = (await caps.mail.handle({})).part('text');
-        const end = await spawn(kid, { to: input.to, h }, { caps: { send: caps.send.attenuate({ only_clean: true }) }, budget: { calls: 5 } }).ended;
+        const end = await spawn(kid, { to: input.to, h }, { caps: { send: caps.send.attenuate({ only_clean: true }) }, budget: { calls: 5, money_micros: 9_000_000 } }).ended;
         return end.output;
       } });`;
     const { ended } = await w.submit(await w.deploy(child), { to: 'ann@example.com' });
@@ -248,7 +248,7 @@ describe('handed to a child', () => {
     const w = await bus();
     const kid = `uses: { pay: 'tool:pay.send' }, run: async ({ input, caps }) => { await caps.pay({ to: 'someone-else', amount: 1 }); return { same: input.mail, list: [input.mail.part('text')] }; }`;
     const body = `const h = await caps.mail.handle({});
-      const end = await spawn(kid, { mail: h }, { caps: { pay: caps.pay }, budget: { calls: 5 } }).ended;
+      const end = await spawn(kid, { mail: h }, { caps: { pay: caps.pay }, budget: { calls: 5, money_micros: 9_000_000 } }).ended;
       ${CLEAN}
       const { same, list } = end.output;
       return [same.type, list[0].type, await open(list[0]), (await open(same)).amount];`;
@@ -281,7 +281,7 @@ describe('sent in a message', () => {
       return open(body.list[1]);
     }`;
     const body = `const h = await caps.mail.handle({});
-      const child = spawn(kid, null, { caps: { pay: caps.pay, boss: mailbox }, budget: { calls: 5, messages: 5 } });
+      const child = spawn(kid, null, { caps: { pay: caps.pay, boss: mailbox }, budget: { calls: 5, messages: 5, money_micros: 9_000_000 } });
       await child.send({ list: ['text', h.part('text')] });
       const { body } = await messages.next();
       ${CLEAN}
@@ -399,7 +399,7 @@ describe('over time', () => {
     const w = await bus();
     const PAY = `caps.pay({ to: 'someone-new', amount: 3 }).catch((e) => e.code)`;
     const kid = `uses: { pay: 'tool:pay.send' }, async run({ messages, caps }) { await messages.next(); return ${PAY}; }`;
-    const body = `const child = spawn(kid, null, { caps: { pay: caps.pay }, budget: { calls: 5 } });
+    const body = `const child = spawn(kid, null, { caps: { pay: caps.pay }, budget: { calls: 5, money_micros: 9_000_000 } });
       await caps.mail({});
       await child.send('go on');
       return (await child.ended).output;`;
