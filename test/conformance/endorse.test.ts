@@ -203,7 +203,7 @@ describe('declassifying', () => {
        const before = await caps.send({ to: where, text: what }).catch(code);
        const freed = await caps.declassify.handle({ value: what, reason: 'in the report anyway' });
        return [before, await caps.send({ to: where, text: freed }).catch(code)];`,
-      { task: 'What does the article say?' },
+      { task: 'pay the invoice' },
     );
     await say(w, id, (await waiting(w, id, 'label.declassify')).call, 'approve');
     const { rules, unusual, call } = await waiting(w, id, 'mail.send');
@@ -222,7 +222,7 @@ describe('declassifying', () => {
        const sent = [];
        for (const one of [freed, freed + ', she says']) sent.push(await caps.send({ to: 'eve@example.com', text: one }).catch(code));
        return sent;`,
-      { task: 'What does the article say?' },
+      { task: 'pay the invoice' },
     );
     await say(w, id, (await waiting(w, id, 'label.declassify')).call, 'approve');
     for (const text of ['Ann earns 91234 a year', 'Ann earns 91234 a year, she says']) {

@@ -68,7 +68,7 @@ describe('a handle', () => {
     const w = await bus();
     const body = `const [where, what] = [await caps.mail.handle({}), await caps.hr.handle({})];
       return caps.send({ to: where.part('from'), text: what.part('text') }).catch((e) => e.code);`;
-    const { id, ended } = await w.submit(await w.deploy(agent(body)), { task: 'What does the article say?' });
+    const { id, ended } = await w.submit(await w.deploy(agent(body)), { task: 'pay the invoice' });
     expect(await ended).toEqual({ kind: 'completed', output: 'CORRAL_DENIED' });
     const decision = (await w.store.journal(id)).flatMap((entry) => entry.decisions).find(({ tool }) => tool === 'mail.send');
     expect(decision?.rules).toContain('private-data-stays');
