@@ -1,20 +1,20 @@
 /**
- * purchasing/planner: the same job in a form that needs nobody's approval. The planner never reads a mail. For each one it spawns a
- * reader that can read that mail and nothing else, and that answers with a number: too little room for instructions, so what
- * the stranger wrote does not influence the planner, and the bus knows it by the reader's declared output.
+ * purchasing/planner: the same job in a form that needs nobody's approval. The planner has the mails fetched and reads none: it is given
+ * handles, and hands each to a reader that can do nothing but open it and answer with a number. That is too little room for instructions,
+ * so what the stranger wrote does not influence the planner, and the bus knows it by the reader's declared output.
  */
-import { defineAgent } from '@corral/guest';
+import { defineAgent, type Handle } from '@corral/guest';
 import * as z from 'zod/mini';
 import { cheapest, Order, priceIn, Purchase } from './order.ts';
 
-/** Quarantined: it may believe whatever it reads. It holds no capability but the one mail, and its answer is a number. */
+/** Quarantined: it may believe whatever it reads. It holds no capability at all, and its answer is a number. */
 const reader = defineAgent({
   name: 'purchasing/reader',
   purpose: 'Say what one piece costs by one mail.',
-  input: z.object({ id: z.int() }),
+  // A handle: what it stands for, no schema says.
+  input: z.object({ mail: z.unknown() }),
   output: z.number(),
-  uses: { read: 'tool:mail.read' },
-  run: async ({ input, caps }) => priceIn((await caps.read(input)).text),
+  run: async ({ input, open }) => priceIn((await open(input.mail as Handle<{ text: string }>)).text),
 });
 
 export default defineAgent({
@@ -24,7 +24,6 @@ export default defineAgent({
   output: Purchase,
   uses: {
     inbox: 'tool:mail.list',
-    // Only to hand it on.
     read: 'tool:mail.read',
     suppliers: 'tool:suppliers.list',
     pay: 'tool:payments.send',
@@ -33,9 +32,9 @@ export default defineAgent({
   async run({ input, caps, spawn }) {
     const { suppliers } = await caps.suppliers({});
     const { mails } = await caps.inbox({});
-    const ends = mails.map(({ id }) => {
-      const read = caps.read.attenuate({ where: { id: { equals: id } }, uses: 1 });
-      return spawn(reader, { id }, { caps: { read }, budget: { cpu_ms: 500, calls: 1, bytes: 100_000 } }).ended;
+    const ends = mails.map(async ({ id }) => {
+      const mail = await caps.read.handle({ id });
+      return spawn(reader, { mail }, { budget: { cpu_ms: 500, calls: 0, bytes: 0 } }).ended;
     });
     const offers = (await Promise.all(ends)).flatMap((end, i) =>
       end.kind === 'completed' ? [{ supplier: mails[i]?.supplier, price: end.output as number }] : [],

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
@@ -56,6 +57,27 @@ describe('a call that waits', () => {
     await expect(approver.decideApproval({ params, body: { verdict: 'deny', reason: 'late' } })).rejects.toMatchObject({
       code: 'CORRAL_RUN_STATE',
     });
+  });
+
+  test('that would lower a label is decided by its owner alone, who is told which, and it is told afterwards who did', async () => {
+    const made = await asking({ label_owner: `user:${userInfo().username}` });
+    await made.deploy(
+      `{ name: 'a', uses: { endorse: 'tool:label.endorse' }, run: ({ caps }) => caps.endorse({ value: 'a text', reason: 'ours' }) }`,
+    );
+    const ana = await made.as('local', 'admin', 'approver');
+    const bob = await made.as('local', 'approver');
+    const { run } = await ana.submitRun({ body: { agent: 'a' } });
+    const { call, lowers } = await asked(bob);
+    expect(lowers).toEqual({ kind: 'endorse', owner: `user:${userInfo().username}`, of: 'value', influenced_by: [], private_to: [] });
+    const params = { run, call };
+    const body = { verdict: 'approve', reason: 'I wrote it' } as const;
+    await expect(bob.decideApproval({ params, body })).rejects.toMatchObject({ code: 'CORRAL_APPROVER', status: 403 });
+    await made.admin.decideApproval({ params, body });
+    expect(await outcome(ana, run)).toEqual({ kind: 'completed', output: 'a text' });
+    const { decisions } = await ana.whyRun({ params: { run } });
+    expect(decisions).toMatchObject([
+      { tool: 'label.endorse', verdict: 'ask', people: [{ reason: 'I wrote it', lowered: { kind: 'endorse', names: [] } }] },
+    ]);
   });
 
   test('is not decided by who submitted the run, however many roles they have, nor by who made its schedule', async () => {

@@ -22,6 +22,7 @@ const flow: fc.Arbitrary<FlowFacts> = fc.record({
   argument_origin: origin,
   foreign_identifier: fc.boolean(),
   unasked_link: fc.boolean(),
+  steered_by_handle: fc.boolean(),
   destination_literal: fc.boolean(),
   requested: fc.constantFrom('yes', 'open', 'no'),
   first_time_destination: fc.boolean(),

@@ -54,6 +54,8 @@ export interface Program {
 export interface Body {
   readonly from: string;
   readonly id: number;
+  /** Where a handle may stand. */
+  readonly h?: null;
 }
 
 /** What an instance of the service is asked. */
@@ -75,6 +77,7 @@ interface State {
   readonly pc: number;
   readonly seen: readonly string[];
   readonly results: number;
+  readonly h: null;
 }
 
 export class Guest {
@@ -98,6 +101,10 @@ export class Guest {
   readonly #mailbox: MessageDelivery[] = [];
   #keeper: { readonly kept: string[] | undefined; asked?: MessageDelivery } | undefined;
   readonly #seen = new Set<string>();
+  /** Calls whose result it is not to read; the handles it was given, and the last of them. */
+  readonly #hidden = new Set<number>();
+  #nextHandle = 1;
+  #handle: number | undefined;
 
   /** One crank. @throws Anomaly */
   crank(delivery: Delivery): Played {
@@ -148,6 +155,7 @@ export class Guest {
         if (this.#seen.has(name)) throw new Anomaly(`message ${name} was delivered twice`);
         this.#seen.add(name);
         this.#mailbox.push(delivery);
+        for (const handle of delivery.handles ?? []) this.#given(handle);
         return;
       }
       case 'cancel':
@@ -196,6 +204,8 @@ export class Guest {
       for (const name of seen) this.#seen.add(name);
     }
     this.#lastId = (delivery.next_id ?? 1) - 1;
+    this.#nextHandle = delivery.next_handle ?? 1;
+    this.#handle = delivery.handles?.at(-1)?.handle;
     for (const unread of delivery.unread ?? []) {
       const { from, body, request } = unread;
       this.#mailbox.push({ kind: 'message', at: 0, depth: 0, from, body, ...(request === undefined ? {} : { request }) });
@@ -207,7 +217,18 @@ export class Guest {
     const what = this.#open.get(result.id);
     if (what !== 'call' && what !== 'send' && what !== 'ask') throw new Anomaly(`effect ${result.id} was answered twice, or never made`);
     this.#open.delete(result.id);
-    this.#results = (this.#results * 31 + ('value' in result ? 1 : 2)) % 1_000_003;
+    const hidden = 'handle' in result;
+    if (hidden !== (this.#hidden.has(result.id) && !('error' in result)))
+      throw new Anomaly(`effect ${result.id} is answered ${hidden ? 'with' : 'without'} a handle`);
+    if (hidden) this.#given(result);
+    this.#results = (this.#results * 31 + ('error' in result ? 2 : 1)) % 1_000_003;
+  }
+
+  /** A handle has come; what is behind it must not have. */
+  #given(handle: object): void {
+    if ('value' in handle) throw new Anomaly('the value behind a handle came into the cell');
+    this.#handle = this.#nextHandle;
+    this.#nextHandle += 1;
   }
 
   #ended(delivery: ChildEndedDelivery): void {
@@ -280,8 +301,9 @@ export class Guest {
         if (cap === undefined) return;
         for (let i = 0; i < step.times; i++) {
           const id = (this.#lastId += 1);
+          const carried = this.#handle === undefined ? {} : { handles: [{ path: ['body', 'h'], handle: this.#handle }] };
           const request = step.asks === true ? { request: {} } : {};
-          this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id } satisfies Body, ...request });
+          this.#effects.push({ kind: 'send', id, cap, body: { from: this.run, id, h: null } satisfies Body, ...request, ...carried });
           this.#open.set(id, step.asks === true ? 'ask' : 'send');
         }
         return;
@@ -310,9 +332,10 @@ export class Guest {
       case 'checkpoint': {
         if (this.#open.size > 0) yield () => this.#open.size === 0 || [...this.#open.values()].includes('child');
         if (this.#open.size > 0) return;
-        const state: State = { pc: this.#pc + 1, seen: [...this.#seen], results: this.#results };
+        const state: State = { pc: this.#pc + 1, seen: [...this.#seen], results: this.#results, h: null };
+        const kept = this.#handle === undefined ? {} : { handles: [{ path: ['state', 'h'], handle: this.#handle }] };
         const unread = this.#mailbox.map(({ from, body, request }) => ({ from, body, ...(request === undefined ? {} : { request }) }));
-        this.#effects.push({ kind: 'checkpoint', state, ...(unread.length === 0 ? {} : { unread }) });
+        this.#effects.push({ kind: 'checkpoint', state, ...(unread.length === 0 ? {} : { unread }), ...kept });
         this.#over = true;
         return;
       }
@@ -336,8 +359,15 @@ export class Guest {
     if (step.do === 'call') {
       const cap = this.#caps[step.cap]?.cap ?? 99;
       const timeout = step.timeout_ms === undefined ? {} : { timeout_ms: step.timeout_ms };
-      this.#effects.push({ kind: 'call', id, cap, input: { n: step.n }, ...timeout });
+      const hidden = id % 3 === 0;
+      if (hidden) this.#hidden.add(id);
+      this.#effects.push({ kind: 'call', id, cap, input: { n: step.n }, ...timeout, ...(hidden ? { as_handle: true as const } : {}) });
       this.#open.set(id, 'call');
+      if (this.#handle !== undefined && step.n % 2 === 0) {
+        this.#lastId += 1;
+        this.#effects.push({ kind: 'open', id: this.#lastId, handle: this.#handle });
+        this.#open.set(this.#lastId, 'send');
+      }
     } else if (step.do === 'sleep') {
       this.#effects.push({ kind: 'timer', id, ms: step.ms });
       this.#open.set(id, 'timer');

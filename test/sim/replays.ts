@@ -1,5 +1,6 @@
 /** The end of a simulated world: every journal is played again from its own entries, and must make what it says it made. */
 import type { Delivery } from '@corral/protocol/delivery';
+import { withheld } from '@corral/protocol/withheld';
 import type { FaultKind } from '@corral/protocol/frame';
 import { canonical } from '@corral/protocol/json';
 import type { SqliteCore } from '@corral/store/sqlite/core';
@@ -13,7 +14,7 @@ export function replayAll(core: SqliteCore, oracle: Oracle): void {
     let guest = new Guest();
     for (const entry of entries) {
       if (entry.delivery === undefined || entry.effects === undefined) continue;
-      const delivery = JSON.parse(entry.delivery) as Delivery;
+      const delivery = JSON.parse(withheld(entry.delivery)) as Delivery;
       try {
         const { effects, fault } = guest.crank(delivery);
         const [expected, seen] = [canonical(JSON.parse(entry.effects)), canonical(effects)];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { narrowTypeOf } from '@corral/policy/flow/handles';
+import { narrowTypeOf } from '@corral/policy/flow/narrow';
 import { join, labelOf } from '@corral/policy/flow/labels';
 import type { JsonSchema } from '@corral/protocol/manifest';
 import { answerOf } from './answer.ts';

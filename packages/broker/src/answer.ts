@@ -3,7 +3,7 @@
  * one of a few words) may read what a stranger wrote and answer without passing the stranger's influence on (DESIGN 5): the
  * parent learns the value and nothing else. What such a child says of its own failure is free text, so it is withheld.
  */
-import { isNarrow, narrowTypeOf, withoutInfluence } from '@corral/policy/flow/handles';
+import { isNarrow, narrowTypeOf, withoutInfluence } from '@corral/policy/flow/narrow';
 import { CLEAN } from '@corral/policy/flow/labels';
 import { canonical } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';

@@ -22,12 +22,16 @@ import { emptyBatch, type Batch, type Cause, type Dispatch, type Standing } from
 import { labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
-import { finishOutcome, overrun } from './endings.ts';
+import { overrun } from './endings.ts';
 import { parseEffects } from './effects.ts';
+import { isUnread } from './calls.ts';
+import { finishOutcome, handedBack, handlesBack } from './finish.ts';
 import { judge, type Policies } from './judge.ts';
 import { timersEnded } from './requests.ts';
 import { approvedRequest, standsAgainst, type Reached } from './service.ts';
-import type { Ledger, PendingApproval, PendingCall } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
+import type { PendingApproval, PendingCall } from './pending.ts';
+import { boundTo, tooLate } from './relabel.ts';
 import { FREE } from './price.ts';
 import { billedAgain, wholeAmounts } from './spending.ts';
 
@@ -286,12 +290,17 @@ export class Broker {
     const parsed = tool.input.safeParse(call.input ?? {});
     if (!parsed.success) return `${call.tool} no longer takes these arguments`;
     const input = parsed.data as Json;
-    if (context.digest(canonical(input)) !== digest) return 'its arguments are not what was asked about';
-    const use = { bytes: call.reserved.bytes ?? 0, untrusted: untrusted(ledger), reads: tool.annotations.readOnly, counted: true };
+    if (context.digest(canonical(boundTo(input, call.relabel))) !== digest) return 'its arguments are not what was asked about';
+    const late = tooLate(ledger, call.relabel);
+    if (late !== undefined) return late;
+    const strange = call.handled?.some(({ label }) => label.sticky.untrusted_input) === true;
+    const reads = tool.annotations.readOnly && call.relabel === undefined;
+    const use = { bytes: call.reserved.bytes ?? 0, untrusted: strange || untrusted(ledger), reads, counted: true };
     const refusal = context.grants.check(grant, input, context.now, use);
     if (refusal !== undefined) return refusal.message;
     if (context.policies === undefined) return undefined;
-    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, call.reserved);
+    const inHandles = call.handled === undefined ? undefined : { slots: call.handled, given: call.input };
+    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, call.reserved, inHandles);
     if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
     context.policies.history.note(ledger.record, ledger.version, tool, input);
     return undefined;
@@ -315,6 +324,8 @@ export class Broker {
         input: parsed.data as Dispatch['input'],
         timeout_ms: call.timeout_ms,
         attempts: call.attempts,
+        as_handle: call.as_handle,
+        unread: isUnread(call),
         ...billedAgain(tool, parsed.data as Json, call.reserved, first),
         early: true,
       },
@@ -413,7 +424,8 @@ export class Broker {
           id: record.parent.id,
           run: record.id,
           spent: wholeAmounts(ledger),
-          ...answerOf(run.agents.get(record.agent)?.manifest, outcome, labelOf(ledger).label),
+          ...answerOf(run.agents.get(record.agent)?.manifest, handedBack(ledger, outcome), labelOf(ledger).label),
+          ...handlesBack(ledger, outcome),
         },
       });
     }

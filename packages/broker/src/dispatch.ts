@@ -4,6 +4,7 @@
  */
 import { errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
+import { viewOf } from '@corral/protocol/handle';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/outcome';
@@ -198,6 +199,7 @@ function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): 
     return {
       id,
       error: errorData(result.kind === 'timed_out' ? 'CORRAL_TIMED_OUT' : 'CORRAL_TOOL_FAILED', bounded(result.message), { call: id }),
+      ...(call.unread === true ? { unread: true as const } : {}),
     };
   }
   const parsed = parsedOrNot(tool.output, result.value);
@@ -213,7 +215,7 @@ function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): 
     const message = `${tool.name} returned ${bytes} bytes; at most ${most} may come back at once.`;
     return { id, error: errorData('CORRAL_RESULT_TOO_LARGE', message, { call: id }) };
   }
-  return { id, value: value as Json };
+  return { id, value: value as Json, ...(call.as_handle === true ? { handle: viewOf(value as Json) } : {}) };
 }
 
 /** A schema may be code, and throw; that is the tool's fault as much as a result that does not fit. */

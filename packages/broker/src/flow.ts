@@ -1,10 +1,15 @@
 /** Where a run's knowledge of information flow begins, and how what others tell it gets in. */
+import { echoes } from '@corral/policy/flow/echo';
+import { deedOf } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import { FlowRun } from '@corral/policy/flow/run';
-import type { ChildEndedDelivery, StartDelivery } from '@corral/protocol/delivery';
-import type { Json } from '@corral/protocol/json';
+import type { ChildEndedDelivery, Result, StartDelivery } from '@corral/protocol/delivery';
+import { canonical, type Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
 import type { RunRecord } from '@corral/protocol/run';
+import { insideOf } from './handles.ts';
+import type { Ledger } from './ledger.ts';
+import type { Pending, PendingCall } from './pending.ts';
 
 /**
  * A run that a person submitted begins with their words and a clean label; a child with its spawner's label, and with words
@@ -41,3 +46,33 @@ export function readAnswer(flow: FlowRun | undefined, { id, label, outcome, narr
 }
 
 export const isClean = (label: Label | undefined): boolean => label === undefined || !label.sticky.untrusted_input;
+
+/** What an effect was answered with was read, which raises the run's label; or was put behind a handle, which does not. */
+export function readResult(ledger: Ledger, asked: Pending | undefined, result: Result): void {
+  if (!('value' in result)) return;
+  const call = asked?.kind === 'decided' ? asked.call : asked;
+  if (call?.kind === 'call') readCall(ledger, call, result);
+  else if (asked?.kind === 'decided' && asked.opened !== undefined)
+    ledger.flow?.opened(asked.id, asked.opened.source, asked.opened.label, result.value);
+}
+
+function readCall({ flow, handles }: Ledger, call: PendingCall, { value, handle }: Extract<Result, { value: Json }>): void {
+  const { id, tool, facts, input, handled = [], change } = call;
+  // An owner has vouched for what they were shown and for nothing else.
+  const vouched = change !== undefined && canonical(value) === canonical((input as { value?: Json }).value ?? null) ? change : undefined;
+  if (handle !== undefined) handles.add({ value, source: tool, label: vouched?.after ?? insideOf(tool, facts, flow?.label, handled) });
+  if (flow === undefined || facts === undefined) return;
+  const { effect, returns, destinations, private_to } = facts;
+  const flowTool = { name: tool, effect, destinations, deed: deedOf(tool) };
+  if (handle !== undefined) return flow.held({ tool: flowTool, args: input });
+  if (vouched !== undefined) return flow.vouched(id, vouched, value);
+  // A trusted tool that repeats what was put into its arguments gives back a stranger's words.
+  const inside = handled.map(
+    ({ path }) => path.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], input) as Json,
+  );
+  const repeats = handled.length > 0 && (returns === 'untrusted' || echoes(value, inside));
+  if (repeats) for (const { label } of handled) flow.raise(label);
+  const strange = repeats && handled.some(({ label }) => label.sticky.untrusted_input);
+  const said = { call: id, tool: flowTool, returns: strange ? 'untrusted' : returns, args: input } as const;
+  flow.read({ ...said, ...(private_to === undefined ? {} : { private_to }) }, value);
+}

@@ -5,7 +5,7 @@
 import type { PolicyInForce, PolicyRequest } from '@corral/policy/cedar/in-force';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
 import { approved, type Verdict } from '@corral/policy/cedar/verdict';
-import { effectOf, type Flow } from '@corral/policy/flow/facts';
+import { effectOf, type Flow, type InHandles } from '@corral/policy/flow/facts';
 import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/decision';
@@ -90,6 +90,7 @@ export function factsOf(tool: Tool): ToolFacts {
     effect: serviceIn(tool.name) === undefined ? effectOf(annotations) : 'none',
     returns: annotations.returns,
     destinations: [...(annotations.destinations ?? [])],
+    ...(annotations.relabels === undefined ? {} : { relabels: annotations.relabels.kind }),
     ...(annotations.private_to === undefined ? {} : { private_to: annotations.private_to }),
   };
 }
@@ -108,8 +109,18 @@ function deedFor(tool: Tool): Deed {
 /**
  * @param held what is reserved for the call already, of one that people have approved: what only their approval stood in the way of
  * is allowed then
+ * @param inHandles what of the arguments the agent itself has not read
  */
-export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Json, bytes: number, now: number, held?: Budget): Judgement {
+export function judge(
+  policies: Policies,
+  ledger: Ledger,
+  tool: Tool,
+  input: Json,
+  bytes: number,
+  now: number,
+  held?: Budget,
+  inHandles?: InHandles,
+): Judgement {
   const { record } = ledger;
   const { history } = policies;
   const facts = factsOf(tool);
@@ -117,10 +128,17 @@ export function judge(policies: Policies, ledger: Ledger, tool: Tool, input: Jso
   const amount = money === undefined ? undefined : amountOf(input, money);
   const first_use = !history.used(ledger.version, tool.name);
   const flow = ledger.flow?.flow(
-    { name: tool.name, effect: facts.effect, destinations: facts.destinations, deed: deedFor(tool) },
+    {
+      name: tool.name,
+      effect: facts.effect,
+      destinations: facts.destinations,
+      deed: deedFor(tool),
+      ...(money === undefined ? {} : { money }),
+    },
     input,
     { first_use, amount_above_history: amount !== undefined && amount > history.moved(record.tenant, record.agent) },
     (destination) => history.reached(record.tenant, record.agent, destination),
+    inHandles,
   );
   const request: PolicyRequest = {
     subject: subjectFor(ledger, policies),
@@ -212,6 +230,7 @@ export const UNTRACKED: Flow['facts'] = {
   argument_origin: 'untrusted',
   foreign_identifier: true,
   unasked_link: true,
+  steered_by_handle: true,
   destination_literal: false,
   requested: 'no',
   first_time_destination: true,

@@ -4,67 +4,26 @@
  * so recovery folds what was decided and never decides again (DESIGN 1.6).
  */
 import { Purse, type Amounts } from '@corral/policy/purse';
-import type { Decision, ToolFacts } from '@corral/protocol/decision';
-import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
-import type { CallEffect, Effect } from '@corral/protocol/effect';
+import type { Decision } from '@corral/protocol/decision';
+import type { Delivery, Result } from '@corral/protocol/delivery';
+import type { Effect } from '@corral/protocol/effect';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import type { Budget } from '@corral/protocol/manifest';
 import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
 import { DEFAULT_BUDGET, MACHINE } from '@corral/protocol/limits';
 import { savedOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/label';
-import { deedOf } from '@corral/policy/flow/intent';
+import type { PlacedHandle } from '@corral/protocol/handle';
 import type { FlowRun } from '@corral/policy/flow/run';
-import { beginFlow, readAnswer, readFrom } from './flow.ts';
+import { beginFlow, readAnswer, readFrom, readResult } from './flow.ts';
+import { callOf, openedBy, unknownOf } from './calls.ts';
+import { Handles } from './handles.ts';
 import { Rates } from './rates.ts';
 import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
 import { carriedOver } from './service.ts';
 import type { RunWatch } from './watch.ts';
-
-/** A call that waits for people to say whether it may be made. */
-export interface PendingApproval {
-  readonly kind: 'approval';
-  readonly id: number;
-  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind'>;
-  readonly grant: GrantId;
-  readonly digest: string;
-  readonly quorum: number;
-  readonly approvers?: readonly string[];
-  readonly expires_at: number;
-  readonly since: number;
-  /** Who has approved so far. */
-  readonly by: readonly string[];
-}
-
-/** An effect whose reply has not been delivered yet. */
-export type Pending =
-  | PendingApproval
-  | {
-      readonly kind: 'call';
-      readonly id: number;
-      readonly tool: string;
-      readonly input: Json;
-      readonly reserved: Budget;
-      readonly timeout_ms: number | undefined;
-      readonly attempts?: number | undefined;
-      readonly grant: GrantId;
-      readonly facts: ToolFacts | undefined;
-      /** It goes to a service once people have approved it. */
-      readonly request?: true;
-      /** `unknown`: it was dispatched and its reply is lost. */
-      state: 'going' | 'unknown';
-      /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */
-      asked_at: number;
-    }
-  | PendingRequest
-  | { readonly kind: 'timer'; readonly id: number; readonly due: number }
-  | { readonly kind: 'child'; readonly id: number; readonly run: RunId; readonly reserved: Budget }
-  /** Decided on the spot; what is to be delivered is known. */
-  | { readonly kind: 'decided'; readonly id: number; delivery: PendingDelivery };
-
-export type PendingCall = Extract<Pending, { kind: 'call' }>;
+import type { Pending, PendingCall, PendingApproval } from './pending.ts';
 
 export class Ledger {
   readonly record: RunRecord;
@@ -75,6 +34,7 @@ export class Ledger {
   /** The index of the next capability it is given. Indexes are used once, so one that is let go of names nothing ever again. */
   nextCap: number;
   readonly pending = new Map<number, Pending>();
+  readonly handles = new Handles();
   /** Time stamp of its last delivery. */
   lastAt = 0;
   /** Number of the last journal entry. */
@@ -103,7 +63,15 @@ export class Ledger {
   /** The runtime on which its journal was last seen to replay. */
   header: RunRecord['header'];
   /** The entry of the last checkpoint, and the state it carries. */
-  checkpoint: { readonly seq: number; readonly state: Json; readonly unread: Json; readonly label: Label | undefined } | undefined;
+  checkpoint:
+    | {
+        readonly seq: number;
+        readonly state: Json;
+        readonly unread: Json;
+        readonly label: Label | undefined;
+        readonly placed?: readonly PlacedHandle[];
+      }
+    | undefined;
   /** The crank that is being taken in asks for a checkpoint. */
   checkpointing: Extract<Effect, { kind: 'checkpoint' }> | undefined;
   /** CPU time that the cranks since then took: what bringing the run back costs. */
@@ -137,12 +105,14 @@ export class Ledger {
     this.purse = new Purse(record.parent === undefined ? { ...DEFAULT_BUDGET, ...record.budget } : record.budget);
     for (const { cap, grant } of record.caps) this.caps.set(cap, grant);
     this.nextCap = record.caps.length;
+    for (const handle of record.handles ?? []) this.handles.add(handle);
   }
 
   /** The begin of a crank: what it is given settles what was reserved for it. */
   applyDelivery(delivery: Delivery, bytes: number): void {
     this.lastAt = delivery.at;
     this.loops?.delivered(delivery, this.seq + 1, this.purse);
+    this.handles.take(delivery);
     switch (delivery.kind) {
       case 'start':
         this.began_at ??= delivery.at;
@@ -152,12 +122,13 @@ export class Ledger {
         for (const result of delivery.results) {
           const pending = this.pending.get(result.id);
           this.pending.delete(result.id);
+          readResult(this, pending, result);
           if (pending?.kind !== 'call' && pending?.kind !== 'request') continue;
           this.inFlight -= 1;
           if (pending.kind === 'request') {
             this.depth = Math.max(this.depth, delivery.depth ?? 0);
             readFrom(this.flow, pending.what, pending.id, delivery.label, valueOf(result));
-          } else if ('value' in result) this.#read(pending, result.value);
+          }
           const room = Math.max(0, this.purse.left('bytes'));
           const spent = { ...pending.reserved, ...result.cost, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) };
           this.purse.settle(pending.reserved, spent);
@@ -204,17 +175,7 @@ export class Ledger {
         if (decision !== undefined && decision.verdict !== 'deny') {
           const reserved = decision.reserved ?? {};
           this.purse.reserve(reserved);
-          const call = {
-            id: effect.id,
-            tool: decision.tool as string,
-            input: effect.input as Json,
-            reserved,
-            timeout_ms: effect.timeout_ms,
-            ...attemptsAt(effect, decision),
-            grant: decision.grant as GrantId,
-            facts: decision.tool_facts,
-            ...(decision.request === undefined ? {} : { request: true as const }),
-          };
+          const call = callOf(this, effect, decision, reserved);
           if (this.tracked) this.rates.called(call.tool, this.lastAt);
           if (decision.verdict === 'allow') this.#begin(call, decision.request?.due);
           else {
@@ -280,6 +241,13 @@ export class Ledger {
           });
         }
         return;
+      case 'open':
+        if (decision?.verdict === 'allow') this.pending.set(effect.id, openedBy(this.handles, effect));
+        else this.#refuse(effect.id, decision);
+        return;
+      case 'drop':
+        this.handles.forget(effect.handle);
+        return;
       case 'timer':
         this.pending.set(effect.id, { kind: 'timer', id: effect.id, due: decision?.due as number });
         return;
@@ -313,8 +281,7 @@ export class Ledger {
       case 'unknown': {
         const pending = this.pending.get(event.id);
         if (pending?.kind !== 'call') return;
-        if (event.tell)
-          this.#decide(pending, { id: event.id, error: errorData('CORRAL_UNKNOWN_RESULT', event.message, { call: event.id }) });
+        if (event.tell) this.#decide(pending, unknownOf(pending, event.message));
         else pending.state = 'unknown';
         return;
       }
@@ -391,7 +358,7 @@ export class Ledger {
 
   /** Begins a segment from what the last one left. */
   restore(from: LedgerSnapshot, state: Json, unread: Json): void {
-    this.checkpoint = { seq: from.seq, state, unread, label: from.label };
+    this.checkpoint = { seq: from.seq, state, unread, label: from.label, ...(from.placed === undefined ? {} : { placed: from.placed }) };
     this.checkpointing = undefined;
     this.seq = from.seq;
     this.lastId = from.lastId;
@@ -417,6 +384,7 @@ export class Ledger {
     this.caps.clear();
     for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
     this.nextCap = from.nextCap ?? this.record.caps.length;
+    if (from.handles !== undefined) this.handles.load(from.handles);
     this.rates.load(from.rates ?? []);
     this.asked.load(from.asked ?? [], false);
     this.refusedFor.clear();
@@ -464,14 +432,18 @@ export class Ledger {
   }
 
   /** One person's word on a call, or that there was none in time. */
-  #approval({ id, by, verdict, reason }: Extract<HostEvent, { kind: 'approval' }>, at: number): void {
+  #approval({ id, by, verdict, reason, relabel: change }: Extract<HostEvent, { kind: 'approval' }>, at: number): void {
     const pending = this.pending.get(id);
     if (pending?.kind !== 'approval') return;
     const { call, quorum } = pending;
     if (verdict === 'approve') {
       const everybody = [...pending.by, by];
       if (everybody.length < quorum) this.pending.set(id, { ...pending, by: everybody });
-      else this.#begin(call, call.timeout_ms === undefined ? undefined : at + call.timeout_ms);
+      else {
+        if (change !== undefined && call.relabel?.run === true) this.flow?.relabel(change);
+        const due = call.timeout_ms === undefined ? undefined : at + call.timeout_ms;
+        this.#begin({ ...call, ...(change === undefined ? {} : { change }) }, due);
+      }
       return;
     }
     // It costs its attempt, not its price.
@@ -481,14 +453,6 @@ export class Ledger {
         ? errorData('CORRAL_APPROVAL_EXPIRED', 'Nobody decided about the call in time.', { call: id })
         : errorData('CORRAL_APPROVAL_DENIED', `The call was refused by ${by}${reason === '' ? '' : `: ${reason}`}.`, { call: id });
     this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
-  }
-
-  /** What a tool gave back was read, which raises the run's label. */
-  #read({ id, tool, facts, input }: PendingCall, value: Json): void {
-    if (this.flow === undefined || facts === undefined) return;
-    const { effect, returns, destinations, private_to } = facts;
-    const flowTool = { name: tool, effect, destinations, deed: deedOf(tool) };
-    this.flow.read({ call: id, tool: flowTool, returns, args: input, ...(private_to === undefined ? {} : { private_to }) }, value);
   }
 
   /** What the run waits on, the gravest first (DESIGN 2). */
@@ -504,7 +468,7 @@ export class Ledger {
   #decide(call: PendingCall | PendingRequest, result: Result): void {
     this.inFlight -= 1;
     this.purse.settle(call.reserved, { ...call.reserved, ...result.cost });
-    this.pending.set(call.id, decided(call.id, result));
+    this.pending.set(call.id, { ...decided(call.id, result), ...(call.kind === 'call' && 'value' in result ? { call } : {}) });
   }
 
   #refuse(id: number, decision: Decision | undefined): void {
@@ -516,10 +480,4 @@ export class Ledger {
     });
     this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
   }
-}
-
-/** How often a call may be tried, where the agent or what it costs has said so. */
-function attemptsAt(effect: CallEffect, decision: Decision): { readonly attempts?: number } {
-  const attempts = decision.attempts ?? effect.retry?.attempts;
-  return attempts === undefined ? {} : { attempts };
 }

@@ -15,7 +15,8 @@ import type { Outgoing } from '@corral/protocol/store';
 import type { Batch } from './decide/batch.ts';
 import { Violation } from './decide/batch.ts';
 import { labelOf, whole } from './decide/common.ts';
-import type { Ledger, Pending } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
+import type { Pending } from './pending.ts';
 
 /** Something asked of another run, which has not replied. It is never asked a second time. */
 export interface PendingRequest {

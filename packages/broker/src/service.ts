@@ -12,7 +12,8 @@ import { ServiceCall, ServiceReply } from '@corral/protocol/service';
 import type { Outgoing } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Batch, DecideContext } from './decide/batch.ts';
-import type { Ledger, PendingApproval } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
+import type { PendingApproval } from './pending.ts';
 import { labelOf } from './decide/common.ts';
 import { snapshotOf, type LedgerSnapshot } from './snapshot.ts';
 

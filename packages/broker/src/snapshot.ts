@@ -3,10 +3,13 @@
  * allowed with nothing under way, so nothing pending is in it.
  */
 import type { Amounts } from '@corral/policy/purse';
+import type { PlacedHandle } from '@corral/protocol/handle';
 import type { GrantId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/label';
 import type { RunHeader } from '@corral/protocol/run';
-import type { Ledger, Pending } from './ledger.ts';
+import { placed, type SavedHandles } from './handles.ts';
+import type { Ledger } from './ledger.ts';
+import type { Pending } from './pending.ts';
 import type { SavedRates } from './rates.ts';
 import type { SavedWatch } from './watch.ts';
 
@@ -36,6 +39,10 @@ export interface LedgerSnapshot {
   readonly rates?: SavedRates;
   /** What others asked it, and it has not answered. */
   readonly asked?: readonly string[];
+  /** Of a checkpoint: those its state names, and those it began with; the others are let go of. Absent where there were never any. */
+  readonly handles?: SavedHandles;
+  /** Where they stand in the state of a checkpoint, and in the messages it had not read. */
+  readonly placed?: readonly PlacedHandle[];
   /** What its detectors know; absent where nobody watches. */
   readonly loops?: SavedWatch;
 }
@@ -98,6 +105,15 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     refusedFor: [...ledger.refusedFor],
     ...(asked.length === 0 ? {} : { asked }),
     ...(ledger.tracked ? { rates: ledger.rates.save() } : {}),
+    ...handlesOf(ledger),
     ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
   };
+}
+
+function handlesOf({ handles, checkpointing, record }: Ledger): Pick<LedgerSnapshot, 'handles' | 'placed'> {
+  if (handles.next === 1) return {};
+  if (checkpointing === undefined) return { handles: handles.save() };
+  const stored = checkpointing.handles ?? [];
+  const kept = new Set([...(record.handles ?? []).map((_, i) => i + 1), ...stored.map(({ handle }) => handle)]);
+  return { handles: handles.save(kept), ...(stored.length === 0 ? {} : { placed: placed(handles, stored) }) };
 }

@@ -116,7 +116,7 @@ export class RunWatch {
       const peer = `mailbox ${effect.cap}`;
       // Records look alike and each is news; they are judged as calls are, by what is really the same.
       if (isProse(effect.body)) this.#take({ kind: 'sent', at, peer, body: effect.body }, entry);
-      else this.#take({ kind: 'call', at, id: effect.id, tool: peer, input: effect.body, effect: true }, entry);
+      else this.#take({ kind: 'call', at, id: effect.id, tool: peer, input: told(effect.body, effect), effect: true }, entry);
     }
     if (effect.kind !== 'call') return;
     const tool = decision?.tool ?? `capability ${effect.cap}`;
@@ -128,7 +128,7 @@ export class RunWatch {
         at,
         id: effect.id,
         tool,
-        input: effect.input,
+        input: told(effect.input, effect),
         ...(refused ? { refused } : {}),
         ...(changes === undefined ? {} : { effect: changes }),
       },
@@ -238,5 +238,8 @@ function isProse(body: unknown): boolean {
   const says = (value: unknown) => typeof value === 'string' && PROSE.test(value.slice(0, 1000));
   return says(body) || (typeof body === 'object' && body !== null && Object.values(body).some(says));
 }
+
+/** Two handles are two values, though the same null stands in their place. */
+const told = (value: unknown, { handles }: { readonly handles?: unknown }) => (handles === undefined ? value : [value, handles]);
 
 const NOTHING = { found: [], wrote: [] } as const;

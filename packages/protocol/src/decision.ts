@@ -10,6 +10,7 @@ export const ToolFacts = z.object({
   returns: z.enum(['trusted', 'untrusted']),
   destinations: z.array(z.string()),
   private_to: z.string().exactOptional(),
+  relabels: z.enum(['endorse', 'declassify']).exactOptional(),
 });
 export type ToolFacts = z.infer<typeof ToolFacts>;
 
@@ -49,6 +50,8 @@ export const Decision = z.object({
   expires_at: z.number().exactOptional(),
   /** SHA-256 of the arguments as the tool would get them; an approval holds for these alone. */
   digest: z.string().exactOptional(),
+  /** Of a call that would lower a label: who alone may say so. */
+  owner: z.string().exactOptional(),
   /** What the tool said of itself then, so that a fold needs no tool. */
   tool_facts: ToolFacts.exactOptional(),
   /** Whether the call changes something, and what it touches, as its tool said then; for the detectors. */

@@ -5,6 +5,7 @@
 import type { Cost } from './cost.ts';
 import type { ErrorData } from './errors.ts';
 import type { AgentName, GrantId, PrincipalId, RunId } from './ids.ts';
+import type { CarriedHandle, HandleView, PlacedHandle } from './handle.ts';
 import type { Json } from './json.ts';
 import type { Label } from './label.ts';
 import type { Budget } from './manifest.ts';
@@ -31,6 +32,10 @@ export interface StartDelivery {
   readonly next_id?: number;
   /** The index of the next capability it is given, where that is not the one after those in `caps`. */
   readonly next_cap?: number;
+  /** Handles in `input`, `state` and `unread`. */
+  readonly handles?: readonly PlacedHandle[];
+  /** The index of the next handle it is given, where that is not 1. */
+  readonly next_handle?: number;
   /** Messages it was given before the checkpoint and had not read. */
   readonly unread?: readonly {
     readonly from: MessageDelivery['from'];
@@ -49,10 +54,14 @@ export interface ReplyDelivery {
   /** Length of the causal chain that led to it, where another run replied. */
   readonly depth?: number;
 }
-/** `attempts`: how often a call was tried, where that is more than once. `cost`: what it cost of what was reserved; left out: all of it. */
+/**
+ * `attempts`: how often a call was tried, where that is more than once. `cost`: what it cost of what was reserved; left out: all of it.
+ * `handle`: the run asked not to read it, so the value stays with the host; the handle's index is the run's next one, counted alike on both
+ * sides of the wall. `unread`: the error may repeat what the run has not read, so its words stay with the host.
+ */
 export type Result =
-  | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly cost?: Cost }
-  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number; readonly cost?: Cost };
+  | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly cost?: Cost; readonly handle?: HandleView }
+  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number; readonly cost?: Cost; readonly unread?: true };
 /** A capability in a message. Its index is the receiver's next one, counted alike on both sides of the wall. */
 export interface CarriedCapability {
   readonly alias: string;
@@ -71,6 +80,8 @@ export interface MessageDelivery {
   readonly request?: number;
   /** In the order of their indexes; absent where there are none. */
   readonly caps?: readonly CarriedCapability[];
+  /** In `body`, in the order of their indexes. */
+  readonly handles?: readonly CarriedHandle[];
   /** Of what the sender knew; absent where no stranger could have influenced it and nothing in it is private. */
   readonly label?: Label;
   /** Length of the causal chain that led to this message, from 1. */
@@ -88,6 +99,8 @@ export interface ChildEndedDelivery {
   readonly id: number;
   readonly run: RunId | undefined;
   readonly outcome: Outcome;
+  /** In `outcome.output`; their paths begin with `outcome`. */
+  readonly handles?: readonly CarriedHandle[];
   readonly label?: Label;
   /** The outcome has nothing but a narrow value in it, so that the label lacks the influence of what the child read. */
   readonly narrowed?: true;

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { AgentName } from './ids.ts';
 import { Alias, Budget } from './manifest.ts';
 import { Attenuation } from './grant.ts';
+import { HandlePart, HandleSlots } from './handle.ts';
 import { MACHINE } from './limits.ts';
 
 const id = z.int().min(1);
@@ -17,6 +18,8 @@ const slots = z.record(Alias, Attenuation.extend({ cap })).refine((caps) => Obje
 });
 /** The value itself is judged by whom it is for. */
 const value = z.unknown();
+/** Handles in the value; where they stand, the value itself has null. */
+const handles = HandleSlots.exactOptional();
 
 export const CallEffect = z.strictObject({
   kind: z.literal('call'),
@@ -28,13 +31,21 @@ export const CallEffect = z.strictObject({
   retry: z.strictObject({ attempts: z.int().min(1).max(MACHINE.retry_attempts.max) }).exactOptional(),
   /** Why, in the agent's own words; shown to people, never believed. */
   reason: z.string().max(500).exactOptional(),
+  handles,
+  /** The result is not to be read: the run gets a handle to it. */
+  as_handle: z.literal(true).exactOptional(),
 });
+/** Reads what is behind a handle. */
+export const OpenEffect = z.strictObject({ kind: z.literal('open'), id, handle: z.int().min(1), at: HandlePart.exactOptional() });
+/** Lets go of a handle, and so of the room that its value takes. */
+export const DropEffect = z.strictObject({ kind: z.literal('drop'), handle: z.int().min(1) });
 export const SendEffect = z.strictObject({
   kind: z.literal('send'),
   id,
   cap,
   body: value,
   caps: slots.exactOptional(),
+  handles,
   /** It wants a reply; the effect is settled by that, and not when the message is on its way. */
   request: z.strictObject({ timeout_ms: z.int().min(1).exactOptional() }).exactOptional(),
 });
@@ -53,6 +64,7 @@ export const SpawnEffect = z.strictObject({
   input: value,
   caps: z.record(Alias, Attenuation.extend({ cap })),
   budget: Budget,
+  handles,
 });
 export const TimerEffect = z.strictObject({ kind: z.literal('timer'), id, ms: z.number().min(0) });
 /** Gives up waiting for a call or a timer. */
@@ -64,10 +76,16 @@ export const ListenEffect = z.strictObject({ kind: z.literal('listen'), on: z.bo
 export const EmitEffect = z.strictObject({ kind: z.literal('emit'), event: z.string().max(100), data: value });
 export const LogEffect = z.strictObject({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() });
 /** The run goes on from this state in a new isolate; what came before it is no longer needed. The last effect of its crank. */
-export const CheckpointEffect = z.strictObject({ kind: z.literal('checkpoint'), state: value, unread: z.array(value).exactOptional() });
+export const CheckpointEffect = z.strictObject({
+  kind: z.literal('checkpoint'),
+  state: value,
+  unread: z.array(value).exactOptional(),
+  handles,
+});
 export const FinishEffect = z.strictObject({
   kind: z.literal('finish'),
   output: value.exactOptional(),
+  handles,
   error: z
     .strictObject({
       /** A code of Corral's table if the agent threw such an error; believed only where the host can confirm it. */
@@ -90,6 +108,8 @@ export const Effect = z.discriminatedUnion('kind', [
   ListenEffect,
   EmitEffect,
   LogEffect,
+  OpenEffect,
+  DropEffect,
   CheckpointEffect,
   FinishEffect,
 ]);
@@ -97,6 +117,7 @@ export type Effect = z.infer<typeof Effect>;
 export type CallEffect = z.infer<typeof CallEffect>;
 export type SendEffect = z.infer<typeof SendEffect>;
 export type ReplyEffect = z.infer<typeof ReplyEffect>;
+export type OpenEffect = z.infer<typeof OpenEffect>;
 export type SpawnEffect = z.infer<typeof SpawnEffect>;
 export type FinishEffect = z.infer<typeof FinishEffect>;
 export const Effects = z.array(Effect);

@@ -17,3 +17,15 @@ export interface Sticky {
   readonly private_data: boolean;
   readonly outside_effect: boolean;
 }
+
+/** A change of a label that is not a join: who took it upon themselves, over what, and why. Goes to the decision log as it is. */
+export interface LabelChange {
+  readonly kind: 'endorse' | 'declassify';
+  /** The owner whose capability it was; from the channel, never from a payload. */
+  readonly by: string;
+  readonly reason: string;
+  /** Names taken out of the label; `*` for all. */
+  readonly names: Names;
+  readonly before: Label;
+  readonly after: Label;
+}

@@ -94,6 +94,9 @@ export const MACHINE = {
   capabilities: limit('capabilities a run may hold', 1_024, 65_536),
   attenuation_bytes: limit('one attenuation as JSON', 8 * 1024, 64 * 1024),
   message_slots: limit('capabilities that one message, or one spawn, may carry', 32, 256),
+  handles: limit('handles a run may hold', 1_024, 65_536),
+  handle_bytes: limit('values behind the handles of one run, together', 16 * MIB, 256 * MIB),
+  handle_slots: limit('handles in one call, message, spawn, state or output', 64, 256),
   retry_attempts: limit('attempts at one call', 3, 10),
   retry_base_ms: limit('wait before the second attempt at a call; each further one waits twice as long', 100, 60_000),
   retry_wait_ms: limit('longest wait between two attempts at a call', 10_000, 600_000),
@@ -146,6 +149,7 @@ export const LIMIT_NAMES = [
   'tokens',
   'money',
   'capabilities',
+  'handles',
   'mailbox',
 ] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];

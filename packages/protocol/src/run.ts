@@ -2,8 +2,9 @@
 import type { Decision } from './decision.ts';
 import type { Result } from './delivery.ts';
 import type { Digest, GrantId, PrincipalId, RunId, TenantId, AgentName } from './ids.ts';
+import type { CarriedHandle } from './handle.ts';
 import type { Json } from './json.ts';
-import type { Label } from './label.ts';
+import type { Label, LabelChange } from './label.ts';
 import type { Ceilings } from './limits.ts';
 import type { Budget } from './manifest.ts';
 import type { Outcome } from './outcome.ts';
@@ -37,6 +38,8 @@ export interface RunRecord {
   readonly origin?: { readonly run: RunId; readonly at: number; readonly forked_at: number };
   readonly spawn_depth: number;
   readonly input: Json;
+  /** Handles in `input`, numbered from 1. */
+  readonly handles?: readonly CarriedHandle[];
   readonly header: RunHeader;
   readonly ceilings: Ceilings;
   readonly budget: Required<Budget>;
@@ -103,6 +106,8 @@ export type HostEvent =
       readonly by: string;
       readonly verdict: 'approve' | 'deny' | 'expired';
       readonly reason: string;
+      /** The owner of a label lowered it. */
+      readonly relabel?: LabelChange;
     }
   | { readonly kind: 'held'; readonly why: HoldReason; readonly detail: string }
   | { readonly kind: 'released'; readonly by: string; readonly reason: string }

@@ -29,6 +29,8 @@ export interface ToolAnnotations {
   readonly costs?: Costs;
   /** Its results may hold private data, and whose. */
   readonly private_to?: string;
+  /** It lowers labels, each time on the word of the principal who answers for it, and nobody else's. */
+  readonly relabels?: { readonly kind: 'endorse' | 'declassify'; readonly owner: string };
   /** What it touches, so that interference through a shared tool can be seen. */
   readonly resource?: string;
 }

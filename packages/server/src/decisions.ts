@@ -1,5 +1,6 @@
 /** What policies and people decided about a run's calls, read from its journal: which rules, what was unusual, who said what. */
 import type { Decision } from '@corral/protocol/decision';
+import type { LabelChange } from '@corral/protocol/label';
 import type { Entry } from '@corral/protocol/run';
 import type { Pages } from './journal.ts';
 
@@ -15,7 +16,13 @@ export interface DecisionView {
   readonly unusual: string[];
   readonly origins: { path: string; origin: string }[];
   readonly code: string | null;
-  readonly people: { by: string; verdict: 'approve' | 'deny' | 'expired'; reason: string; at: number }[];
+  readonly people: {
+    by: string;
+    verdict: 'approve' | 'deny' | 'expired';
+    reason: string;
+    at: number;
+    lowered?: { kind: LabelChange['kind']; names: string[] };
+  }[];
 }
 
 /** Kept of a long journal: all that were not simply allowed matter more than those that were. */
@@ -43,7 +50,7 @@ export class Decisions {
   #take({ seq, at, decisions, event }: Entry): void {
     for (const one of decisions) {
       const target = one.tool ?? one.agent;
-      if (target === undefined || one.policy === undefined) continue;
+      if (target === undefined || (one.policy === undefined && one.owner === undefined)) continue;
       this.#seen.set(one.id, {
         call: one.id,
         crank: seq,
@@ -52,14 +59,16 @@ export class Decisions {
         tool: target,
         verdict: one.verdict,
         rules: [...(one.rules ?? [])],
-        policy: one.policy,
+        policy: one.policy ?? '',
         unusual: [...(one.unusual ?? [])],
         origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin })),
         code: one.code ?? null,
         people: [],
       });
     }
-    if (event?.kind === 'approval')
-      this.#seen.get(event.id)?.people.push({ by: event.by, verdict: event.verdict, reason: event.reason, at });
+    if (event?.kind !== 'approval') return;
+    const { by, verdict, reason, relabel } = event;
+    const lowered = relabel === undefined ? {} : { lowered: { kind: relabel.kind, names: [...relabel.names] } };
+    this.#seen.get(event.id)?.people.push({ by, verdict, reason, at, ...lowered });
   }
 }

@@ -1,8 +1,10 @@
 /** What waits for people: each call with who asks, what exactly, which rules, and what is unusual about it. */
-import { Ledger, type PendingApproval } from '@corral/broker/ledger';
+import { Ledger } from '@corral/broker/ledger';
+import type { PendingApproval } from '@corral/broker/pending';
 import type { Decision } from '@corral/protocol/decision';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import type { Label } from '@corral/protocol/label';
 import type { Store } from '@corral/protocol/store';
 import { fold, type ReviveOptions } from './runs/revive.ts';
 import type { Run } from './runs/run.ts';
@@ -26,6 +28,13 @@ export interface Approval {
   readonly approved_by: readonly string[];
   readonly since: number;
   readonly expires_at: number;
+  /** It would lower a label; its owner alone decides. */
+  readonly lowers?: {
+    readonly kind: 'endorse' | 'declassify';
+    readonly owner: string;
+    readonly of: 'run' | 'value';
+    readonly label: Label;
+  };
 }
 
 const PAGE = 200;
@@ -64,6 +73,7 @@ const ODD = 2;
 
 function approvalOf({ record, loops }: Ledger, pending: PendingApproval, decision: Decision | undefined): Approval {
   const isOdd = loops?.oddest.some(({ call, score }) => call === pending.id && score >= ODD) === true;
+  const { relabel } = pending.call;
   return {
     run: record.id,
     call: pending.id,
@@ -81,5 +91,8 @@ function approvalOf({ record, loops }: Ledger, pending: PendingApproval, decisio
     approved_by: pending.by,
     since: pending.since,
     expires_at: pending.expires_at,
+    ...(relabel === undefined
+      ? {}
+      : { lowers: { kind: relabel.kind, owner: relabel.owner, of: relabel.run ? 'run' : 'value', label: relabel.before } }),
   };
 }

@@ -1,10 +1,13 @@
 /** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
 import type { Broker } from '@corral/broker/broker';
+import { lowered } from '@corral/broker/relabel';
 import { unanswered } from '@corral/broker/requests';
 import type { Result } from '@corral/protocol/delivery';
 import { CorralError, errorData } from '@corral/protocol/errors';
+import { viewOf } from '@corral/protocol/handle';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import type { LabelChange } from '@corral/protocol/label';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Clock } from '@corral/protocol/ports';
@@ -12,6 +15,7 @@ import type { Receipt } from '@corral/protocol/receipt';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Cell } from './cells/cell.ts';
 import type { Observation } from './observe.ts';
+import { mustOwn } from './owner.ts';
 import type { Policing } from './policing.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
@@ -264,7 +268,7 @@ export class Control {
       }
       const result =
         resolution.how === 'result'
-          ? { id: call, value: resolution.value }
+          ? { id: call, value: resolution.value, ...(pending.as_handle === true ? { handle: viewOf(resolution.value) } : {}) }
           : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
       await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how, result });
       this.#pass(run, call);
@@ -279,6 +283,8 @@ export class Control {
    */
   decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
     return this.#inTurn(id, async (run) => {
+      const asked = run.ledger.pending.get(call);
+      if (asked?.kind === 'approval' && asked.call.relabel !== undefined) await mustOwn(this.#options.hold, run, asked.call.relabel, by);
       const pending = run.ledger.pending.get(call);
       if (pending?.kind !== 'approval') throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for approval.`);
       if (by === run.ledger.record.principal)
@@ -288,7 +294,9 @@ export class Control {
       this.#tire(by);
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const why = last ? this.#options.broker.mayStillCall(run, pending) : undefined;
-      await this.#settle(run, call, by, why === undefined ? verdict : 'deny', why === undefined ? reason : `approved, but ${why}`);
+      await this.#settle(run, call, by, why === undefined ? verdict : 'deny', why === undefined ? reason : `approved, but ${why}`, {
+        ...(last && why === undefined ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
+      });
       if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
       if (!last || run.outcome !== undefined) return;
       const going = run.ledger.pending.get(call);
@@ -301,8 +309,15 @@ export class Control {
     this.#settle(run, call, 'nobody', 'expired', '').catch(() => undefined);
   }
 
-  async #settle(run: Run, call: number, by: string, verdict: 'approve' | 'deny' | 'expired', reason: string): Promise<void> {
-    await this.#options.broker.record(run, { kind: 'approval', id: call, by, verdict, reason });
+  async #settle(
+    run: Run,
+    call: number,
+    by: string,
+    verdict: 'approve' | 'deny' | 'expired',
+    reason: string,
+    more: { readonly relabel?: LabelChange } = {},
+  ): Promise<void> {
+    await this.#options.broker.record(run, { kind: 'approval', id: call, by, verdict, reason, ...more });
     this.#options.tell({ kind: 'decided', run: run.id, call, by, verdict });
     if (run.ledger.pending.get(call)?.kind !== 'approval') {
       run.timers.get(call)?.();

@@ -3,6 +3,7 @@
  * each call is put to the policies with what was known of it then. Nothing is called, and nothing is written.
  */
 import { Ledger } from '@corral/broker/ledger';
+import { filled, handledOf, slotted } from '@corral/broker/handles';
 import { factsOf, judge, type History, type Policies } from '@corral/broker/judge';
 import { deedName, judgeHanded, type Handed } from '@corral/broker/judge-agents';
 import type { PolicyInForce, PolicyRequest } from '@corral/policy/cedar/in-force';
@@ -79,7 +80,9 @@ async function* again(options: RehearsalOptions, record: RunRecord, history: Rem
       for (const { effect, decision } of begin(ledger, entry)) {
         if (effect.kind === 'call' && decision?.tool !== undefined && (decision.verdict !== 'deny' || decision.policy !== undefined)) {
           const offered = tool(record.tenant, decision.tool);
-          const parsed = offered?.input.safeParse(effect.input ?? {});
+          const slots = slotted(ledger.handles, effect, ['input']);
+          const given = slots.length === 0 ? ((effect.input ?? {}) as Json) : filled(effect.input as Json, slots);
+          const parsed = offered?.input.safeParse(given);
           if (offered === undefined || parsed?.success !== true) {
             options.skipped(`${record.id} call ${effect.id}: ${decision.tool} is not offered, or takes other arguments now`);
           } else {
@@ -92,6 +95,8 @@ async function* again(options: RehearsalOptions, record: RunRecord, history: Rem
                 input,
                 Buffer.byteLength(JSON.stringify(input)),
                 entry.at,
+                undefined,
+                slots.length === 0 ? undefined : { slots: handledOf(slots), given },
               ),
             );
             if (asked !== undefined && entry.seq > shared)

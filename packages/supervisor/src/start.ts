@@ -3,7 +3,7 @@ import type { Ledger } from '@corral/broker/ledger';
 import { targetName, type Grants } from '@corral/policy/grants';
 import type { CapabilityView, StartDelivery } from '@corral/protocol/delivery';
 
-export function startOf({ record, checkpoint, lastId, nextCap }: Ledger, grants: Grants): Omit<StartDelivery, 'at'> {
+export function startOf({ record, checkpoint, lastId, nextCap, handles }: Ledger, grants: Grants): Omit<StartDelivery, 'at'> {
   const caps: Record<string, CapabilityView> = {};
   for (const { alias, cap, grant } of record.caps) {
     const target = grants.get(grant)?.target;
@@ -11,7 +11,13 @@ export function startOf({ record, checkpoint, lastId, nextCap }: Ledger, grants:
     caps[alias] = { cap, kind: target.kind, name: target.kind === 'tool' ? target.tool : targetName(target) };
   }
   // It counts on from what it sees.
-  const next = Object.keys(caps).length + 1 === nextCap ? {} : { next_cap: nextCap };
+  const given = (record.handles ?? []).map(({ path, type, bytes }, i) => ({ path, type, bytes, handle: i + 1 }));
+  const held = [...given, ...(checkpoint?.placed ?? [])];
+  const next = {
+    ...(Object.keys(caps).length + 1 === nextCap ? {} : { next_cap: nextCap }),
+    ...(held.length === 0 ? {} : { handles: held }),
+    ...(handles.next === 1 ? {} : { next_handle: handles.next }),
+  };
   const start = { kind: 'start' as const, run: record.id, input: record.input, caps, budget: record.budget, ...next };
   if (checkpoint === undefined) return record.service?.state === undefined ? start : { ...start, state: record.service.state };
   const unread = checkpoint.unread as unknown as NonNullable<StartDelivery['unread']>;

@@ -49,6 +49,10 @@ export interface Dispatch {
   readonly timeout_ms: number | undefined;
   /** Attempts at most, as the agent asked for; undefined: as the tool's annotations have it. */
   readonly attempts?: number | undefined;
+  /** The run gets a handle to the result. */
+  readonly as_handle?: true | undefined;
+  /** What the tool says of a failure may repeat what the run has not read. */
+  readonly unread?: boolean;
   readonly price?: Price | undefined;
   /** Of a call that is made again: what earlier attempts may have cost. */
   readonly atLeast?: Cost;

@@ -6,20 +6,25 @@ import type { ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/tool';
-import { approversOf, consequencesOf, judge, originsOf, type Policies } from '../judge.ts';
+import type { InHandles } from '@corral/policy/flow/facts';
+import { filled, handledOf, heldBytes, slotted, type Slotted } from '../handles.ts';
+import { approversOf, consequencesOf, factsOf, judge, originsOf, type Policies } from '../judge.ts';
 import type { Ledger } from '../ledger.ts';
+import { askOwner, boundTo, relabelOf } from '../relabel.ts';
 import { reachable, serviceIn, toInstance, type Reached } from '../service.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { chargeFor } from './charge.ts';
 import { json, refuse, resolve, untrusted } from './common.ts';
 
 export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
+  // Forged handles end the run whatever else is wrong with the call.
+  const slots = slotted(ledger.handles, effect, ['input']);
   const grant = resolve(ledger, effect.cap, context);
   if (grant.target.kind !== 'tool') throw new Refused('CORRAL_ARGS_INVALID', 'A mailbox is sent to, not called.');
   const tool = context.tool(grant.target.tool);
   try {
     if (tool === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${grant.target.tool}.`);
-    return decideOf(ledger, seq, effect, grant, tool, context, batch);
+    return decideOf(ledger, seq, effect, slots, grant, tool, context, batch);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     // Whatever was wrong with it, it is known which tool was meant.
@@ -31,6 +36,7 @@ function decideOf(
   ledger: Ledger,
   seq: number,
   effect: CallEffect,
+  slots: readonly Slotted[],
   grant: Grant,
   tool: Tool,
   context: DecideContext,
@@ -41,9 +47,19 @@ function decideOf(
   if (ledger.inFlight >= ceilings.in_flight) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
   }
-  const { value: given, bytes } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes);
+  if (effect.as_handle === true && ledger.handles.size >= MACHINE.handles.default)
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.handles.size} handles already.`, 'handles');
+  const { value: written } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes - heldBytes(slots));
+  const { value: given, bytes } = json(
+    slots.length === 0 ? written : filled(effect.input as Json, slots),
+    'The arguments',
+    ceilings.message_bytes,
+  );
   const parsed = tool.input.safeParse(given);
   if (!parsed.success) {
+    // A schema’s complaint can name what it found.
+    if (slots.length > 0)
+      throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments with what is in the handles.`);
     const issue = parsed.error.issues[0];
     const where = issue?.path.join('.') ?? '';
     throw new Refused(
@@ -54,9 +70,14 @@ function decideOf(
   // Predicates judge what the tool will see, not what was sent.
   const input = parsed.data as Json;
   const service = serviceIn(tool.name);
+  if (service !== undefined && (slots.length > 0 || effect.as_handle === true))
+    throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} takes and gives no handles; open it first, or give it to a child.`);
   const reached = service === undefined ? undefined : reach(ledger, service, input, context);
   const { reserved, price, attempts } = chargeFor(ledger, tool, input, bytes, effect.retry, reached === undefined ? {} : { messages: 1 });
-  const use = { bytes, untrusted: untrusted(ledger), reads: tool.annotations.readOnly };
+  const { relabels } = tool.annotations;
+  const handled = handledOf(slots);
+  const strange = handled.some(({ label }) => label.sticky.untrusted_input);
+  const use = { bytes, untrusted: strange || untrusted(ledger), reads: tool.annotations.readOnly && relabels === undefined };
   refuse(context.grants.check(grant.id, input, context.now, use));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: tool.name as ToolName, grant: grant.id, reserved };
   if (attempts !== undefined) Object.assign(decision, { attempts });
@@ -64,7 +85,16 @@ function decideOf(
     const { readOnly, resource } = tool.annotations;
     Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
   }
-  if (context.policies !== undefined) Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch));
+  // What a handle holds is known by what its tool said of itself then, with policies and without.
+  if (effect.as_handle === true || slots.length > 0 || relabels !== undefined) decision.tool_facts = factsOf(tool);
+  const inHandles = slots.length === 0 ? undefined : { slots: handled, given };
+  if (context.policies !== undefined)
+    Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch, inHandles));
+  if (relabels !== undefined) {
+    Object.assign(decision, askOwner(ledger, relabels.owner, given, decision, context.now));
+    const { relabel } = relabelOf(ledger, decision, decision.tool_facts, given, handled);
+    decision.digest = context.digest(canonical(boundTo(input, relabel)));
+  }
   for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
   const { id, timeout_ms, retry } = effect;
   if (reached !== undefined) decision.request = timeout_ms === undefined ? {} : { due: context.now + timeout_ms };
@@ -81,6 +111,8 @@ function decideOf(
       timeout_ms,
       attempts: attempts ?? retry?.attempts,
       price,
+      as_handle: effect.as_handle,
+      unread: effect.as_handle === true || slots.length > 0,
       early: mayStartEarly(tool.annotations),
     });
   }
@@ -108,8 +140,9 @@ function byPolicy(
   context: DecideContext,
   policies: Policies,
   batch: Batch,
+  inHandles: InHandles | undefined,
 ): Partial<Decision> {
-  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now);
+  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now, undefined, inHandles);
   const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
     tool: tool.name as ToolName,

@@ -6,6 +6,8 @@ import type { Decision } from '@corral/protocol/decision';
 import type { Effect } from '@corral/protocol/effect';
 import { MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/outcome';
+import { filled, heldBytes, slotted, type Slotted } from '../handles.ts';
+import type { Json } from '@corral/protocol/json';
 import type { Ledger } from '../ledger.ts';
 import { emptyBatch, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
 import { decideCall } from './call.ts';
@@ -63,6 +65,14 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
         throw new Violation('CORRAL_CAP_FORGED', `The run let go of capability ${effect.cap}, which it was never given.`);
       return undefined;
     }
+    case 'open':
+      return numbered(ledger, effect, () => {
+        ledger.handles.get(effect.handle, effect.at);
+        return { id: effect.id, verdict: 'allow' };
+      });
+    case 'drop':
+      ledger.handles.given(effect.handle);
+      return undefined;
     case 'emit':
       batch.emits.push({ event: effect.event, data: whole(ledger, effect.data, 'The data of an emit') });
       return undefined;
@@ -70,14 +80,21 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       batch.logs.push({ level: effect.level, text: effect.text });
       return undefined;
     case 'checkpoint':
+      inPlace(ledger, effect, ['state', 'unread']);
       whole(ledger, effect.state, 'The state of a checkpoint');
       whole(ledger, effect.unread, 'The unread messages of a checkpoint', UNREAD_DEPTH);
       if (ledger.pending.size > 0 || batch.dispatches.length > 0)
         throw new Violation('CORRAL_EFFECT_INVALID', 'A checkpoint was made while something was under way.');
       return undefined;
-    case 'finish':
+    case 'finish': {
+      const slots = inPlace(ledger, effect, ['output']);
       whole(ledger, effect.output, 'The output');
+      if (slots.length === 0) return undefined;
+      if (heldBytes(slots) > ledger.record.ceilings.message_bytes)
+        throw new Violation('CORRAL_EFFECT_TOO_LARGE', `The output has ${heldBytes(slots)} bytes behind its handles.`);
+      whole(ledger, filled(effect.output as Json, slots), 'The output');
       return undefined;
+    }
     case 'listen':
       return undefined;
   }
@@ -98,5 +115,15 @@ function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: 
       message: bounded(error.message),
       ...(error.limit === undefined ? {} : { limit: error.limit }),
     };
+  }
+}
+
+/** The handles of an effect without a reply, in which one could be refused. */
+function inPlace(ledger: Ledger, effect: Effect, members: readonly string[]): readonly Slotted[] {
+  try {
+    return slotted(ledger.handles, effect as Parameters<typeof slotted>[1], members);
+  } catch (error) {
+    if (error instanceof Refused) throw new Violation(error.code, error.message);
+    throw error;
   }
 }

@@ -4,18 +4,22 @@ import type { SendEffect } from '@corral/protocol/effect';
 import { MACHINE } from '@corral/protocol/limits';
 import { permitted, receiverOf } from '../judge-agents.ts';
 import type { Ledger } from '../ledger.ts';
+import { carriedHandles, heldBytes, slotted } from '../handles.ts';
 import { carried, deriveAll } from '../slots.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { afford, json, labelOf, refuse, resolve, slotsOf, untrusted } from './common.ts';
 
 export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: DecideContext, batch: Batch): Decision {
+  const handles = slotted(ledger.handles, effect, ['body']);
   const grant = resolve(ledger, effect.cap, context);
   if (grant.target.kind !== 'mailbox') throw new Refused('CORRAL_ARGS_INVALID', 'A tool is called, not sent to.');
   const { record } = ledger;
   const slots = slotsOf(ledger, effect.caps, context);
   if (slots.length > MACHINE.message_slots.default)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `A message carries at most ${MACHINE.message_slots.default} capabilities.`, 'capabilities');
-  const { value: body, bytes } = json(effect.body ?? null, 'The message', record.ceilings.message_bytes);
+  const behind = heldBytes(handles);
+  const { value: body, bytes: written } = json(effect.body ?? null, 'The message', record.ceilings.message_bytes - behind);
+  const bytes = written + behind;
   if (ledger.depth >= record.ceilings.message_depth) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The message would be number ${ledger.depth + 1} of its causal chain.`, 'message_depth');
   }
@@ -23,7 +27,8 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
   const reserved = { messages: 1, bytes };
   afford(ledger, reserved);
-  refuse(context.grants.check(grant.id, body, context.now, { bytes, untrusted: untrusted(ledger), reads: false }));
+  const strange = handles.some(({ held }) => held.label.sticky.untrusted_input);
+  refuse(context.grants.check(grant.id, body, context.now, { bytes, untrusted: strange || untrusted(ledger), reads: false }));
   const handed = { kind: 'send', agent: receiverOf(ledger, grant), value: body, bytes, slots } as const;
   const judged = permitted(context.policies, ledger, handed, context.now, batch);
   const made = deriveAll(slots, grant.target.run, context);
@@ -40,6 +45,7 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
       body,
       ...(effect.request === undefined ? {} : { request: effect.id }),
       ...(made.length === 0 ? {} : { caps: carried(slots, made) }),
+      ...carriedHandles(handles),
       depth: ledger.depth + 1,
       ...labelOf(ledger),
     },

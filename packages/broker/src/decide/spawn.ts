@@ -16,6 +16,7 @@ import {
 } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
+import { carriedHandles, heldBytes, slotted } from '../handles.ts';
 import { permitted } from '../judge-agents.ts';
 import type { Ledger } from '../ledger.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
@@ -26,6 +27,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   const spawns = context.agent(record.agent)?.manifest.spawns ?? [];
   // Forged slots end the run whatever else is wrong with the spawn.
   const slots = slotsOf(ledger, effect.caps, context);
+  const handles = slotted(ledger.handles, effect, ['input']);
   const version = spawns.includes(effect.agent) ? context.agent(effect.agent) : undefined;
   if (version === undefined) throw new Refused('CORRAL_AGENT_UNKNOWN', `${record.agent} does not name ${effect.agent} in its spawns.`);
   const child = version.manifest;
@@ -35,7 +37,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   if (ledger.caps.size >= MACHINE.capabilities.default) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.caps.size} capabilities already.`, 'capabilities');
   }
-  const { value: input, bytes } = json(effect.input ?? null, 'The input of the child', record.ceilings.message_bytes);
+  const { value: input, bytes } = json(effect.input ?? null, 'The input of the child', record.ceilings.message_bytes - heldBytes(handles));
 
   const id = newId('run', context.random);
   const caps: RunRecord['caps'][number][] = [];
@@ -91,6 +93,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     parent: { run: record.id, id: effect.id, agent: record.agent },
     spawn_depth: record.spawn_depth + 1,
     input,
+    ...carriedHandles(handles),
     header: { ...record.header, seed: Buffer.from(context.random(32)).toString('hex') },
     ceilings: within(record.ceilings, { ...DEFAULT_CEILINGS, ...child.ceilings }),
     budget,

@@ -5,6 +5,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { wholeNumber } from '../folder.ts';
+import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
 
@@ -116,8 +117,15 @@ function approvalLines(one: Approval, now: number): string[] {
     `  arguments   ${printable(JSON.stringify(one.input))}`,
     ...factLines(one),
     ...(one.approvers.length === 0 ? [] : [`  is for      ${one.approvers.join(' and ')}`]),
+    ...(one.lowers === undefined ? [] : [lowersLine(one.lowers)]),
     `  needs       ${one.quorum} ${one.quorum === 1 ? 'person' : 'people'}${by}, until ${new Date(one.expires_at).toISOString().slice(0, 19)}`,
   ];
+}
+
+function lowersLine({ kind, owner, of, influenced_by, private_to }: NonNullable<Approval['lowers']>): string {
+  const label =
+    kind === 'endorse' ? `influenced by ${influenced_by.join(', ') || 'nobody'}` : `private to ${private_to.join(', ') || 'nobody'}`;
+  return `  lowers      the label of ${of === 'run' ? 'the run' : 'the value'}, ${label}; ${owner} alone decides`;
 }
 
 function factLines({ rules, unusual, origins }: Pick<Approval, 'rules' | 'unusual' | 'origins'>): string[] {
@@ -140,8 +148,8 @@ export function decisionLines(decisions: Decisions): string[] {
     `${ACTIONS[one.action]} ${one.call} to ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,
     ...factLines(one),
     ...one.people.map(
-      ({ by, verdict, reason, at }) =>
-        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${new Date(at).toISOString().slice(0, 19)}${reason === '' ? '' : `: ${printable(reason)}`}`,
+      ({ by, verdict, reason, at, lowered }) =>
+        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${new Date(at).toISOString().slice(0, 19)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
     ),
   ]);
 }

@@ -193,7 +193,7 @@ class Dev {
         say(
           'error' in result
             ? `← ${result.id}  ${result.error.code}: ${result.error.message}`
-            : `← ${result.id}  ${JSON.stringify(result.value)}`,
+            : `← ${result.id}  ${result.handle === undefined ? '' : 'unread: '}${JSON.stringify(result.value)}`,
         );
     else if (delivery !== undefined && delivery.kind !== 'start') say(`← ${delivery.kind}`);
     for (const effect of entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[])) say(effectText(effect, entry));
@@ -229,6 +229,10 @@ function effectText(effect: Effect, { decisions }: Entry): string {
       return effect.error === undefined ? 'finish' : `finish with an error: ${effect.error.message}`;
     case 'abort':
       return `abandon ${effect.id}`;
+    case 'open':
+      return `→ ${effect.id}  open handle ${effect.handle}${denied}`;
+    case 'drop':
+      return `let go of handle ${effect.handle}`;
     case 'dispose':
       return `let go of capability ${effect.cap}`;
     case 'checkpoint':

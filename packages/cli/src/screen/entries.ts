@@ -63,7 +63,16 @@ export function deliveryText(text: string): string {
 }
 
 function resultText(result: Result): string {
-  return 'error' in result ? `${result.id} ${result.error.code}: ${result.error.message}` : `${result.id} ${json(result.value)}`;
+  return 'error' in result
+    ? `${result.id} ${result.error.code}: ${result.error.message}`
+    : `${result.id} ${result.handle === undefined ? '' : 'unread '}${json(result.value)}`;
+}
+
+/** What a person made of a label; nothing where they made nothing of it. */
+export function loweredText(change: { readonly kind: 'endorse' | 'declassify'; readonly names: readonly string[] } | undefined): string {
+  if (change === undefined) return '';
+  const names = change.names.length === 0 ? 'nobody' : change.names.join(', ');
+  return change.kind === 'endorse' ? `; vouched in spite of ${names}` : `; no longer private to ${names}`;
 }
 
 /** One effect, with what was decided about it. */
@@ -83,6 +92,10 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
       return `timer ${effect.id} in ${effect.ms} ms`;
     case 'abort':
       return `abort ${effect.id}`;
+    case 'open':
+      return `open ${effect.id} handle ${effect.handle}${verdict}`;
+    case 'drop':
+      return `let go of handle ${effect.handle}`;
     case 'dispose':
       return `let go of capability ${effect.cap}`;
     case 'listen':
@@ -112,7 +125,7 @@ function eventText(event: HostEvent): string {
     case 'cancel':
       return `cancel asked for by ${event.by}: ${event.reason}`;
     case 'approval':
-      return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}`;
+      return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}${loweredText(event.relabel)}`;
     case 'fenced':
       return `the capability of call ${event.id} was taken back; kept from the agent: ${resultText(event.result)}`;
     case 'unanswered':

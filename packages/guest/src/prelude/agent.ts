@@ -1,5 +1,6 @@
 /** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
 import type { ChildEndedDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
+import type { HandleView } from '@corral/protocol/handle';
 import type { AgentDefinition, Child, ChildEnd, Notice, SpawnOptions } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
@@ -7,6 +8,7 @@ import { makeCaps, makeMailbox, slots } from './capabilities.ts';
 import { setTime } from './clock.ts';
 import type { Effects } from './effects.ts';
 import { CorralError, fromData, ownFrames, raise } from './errors.ts';
+import { Handles } from './handles.ts';
 import { Inbox } from './inbox.ts';
 import { Queue } from './queue.ts';
 import { validate } from './schema.ts';
@@ -16,6 +18,7 @@ import type { Timers } from './timers.ts';
 export class Agent {
   readonly #effects: Effects;
   readonly #timers: Timers;
+  readonly #handles: Handles;
   readonly #inbox: Inbox;
   readonly #notices = new Queue<Notice>();
   readonly #children = new Map<number, (end: ChildEnd) => void>();
@@ -27,7 +30,8 @@ export class Agent {
   constructor(definition: AgentDefinition, effects: Effects, timers: Timers) {
     this.#definition = definition;
     this.#effects = effects;
-    this.#inbox = new Inbox(effects);
+    this.#handles = new Handles(effects);
+    this.#inbox = new Inbox(effects, this.#handles);
     this.#timers = timers;
     const options = definition[AGENT] as unknown as ServiceOptions;
     if (options.on === undefined) return;
@@ -45,13 +49,17 @@ export class Agent {
       case 'start':
         if (delivery.next_id !== undefined) this.#effects.continueFrom(delivery.next_id);
         this.#inbox.countFrom(delivery.next_cap ?? Object.keys(delivery.caps).length + 1);
+        this.#handles.countFrom(delivery.next_handle ?? 1);
+        this.#handles.place(delivery, delivery.handles);
         for (const { from, body, caps, request } of delivery.unread ?? []) this.#inbox.put(from, body, caps, request);
         if (this.#service === undefined) void this.#run(delivery);
         else this.#service.start(delivery);
         break;
       case 'reply':
         for (const result of delivery.results) {
-          this.#effects.settle(result.id, 'error' in result ? { error: fromData(result.error) } : { value: result.value });
+          const { handle } = result as { handle?: HandleView };
+          const value = () => (handle === undefined ? (result as { value: unknown }).value : this.#handles.take(handle));
+          this.#effects.settle(result.id, 'error' in result ? { error: fromData(result.error) } : { value: value() });
         }
         break;
       case 'message':
@@ -106,6 +114,7 @@ export class Agent {
       purpose: this.#definition.purpose,
       input,
       state: start.state,
+      open: (handle: unknown) => this.#handles.open(handle),
       checkpoint: (state: unknown) => this.#checkpoint(state),
       caps: makeCaps(effects, start.caps),
       mailbox: makeMailbox(effects, 0),
@@ -151,6 +160,7 @@ export class Agent {
   }
 
   #childEnded(delivery: ChildEndedDelivery): void {
+    this.#handles.place(delivery, delivery.handles);
     const resolve = this.#children.get(delivery.id);
     this.#children.delete(delivery.id);
     resolve?.({ ...delivery.outcome, run: delivery.run, spent: delivery.spent });

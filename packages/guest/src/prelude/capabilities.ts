@@ -92,7 +92,7 @@ export function makeMailbox(effects: Effects, cap: number): Mailbox {
 }
 
 /** A call with its options. */
-function call(effects: Effects, cap: number, input: unknown, options: CallOptions): Promise<unknown> {
+function call(effects: Effects, cap: number, input: unknown, options: CallOptions, as_handle?: true): Promise<unknown> {
   const { signal, timeout_ms, retry, reason } = options;
   const wanted = {
     kind: 'call',
@@ -101,6 +101,7 @@ function call(effects: Effects, cap: number, input: unknown, options: CallOption
     ...(timeout_ms === undefined ? {} : { timeout_ms }),
     ...(retry === undefined ? {} : { retry: { attempts: retry.attempts } }),
     ...(reason === undefined ? {} : { reason }),
+    ...(as_handle === undefined ? {} : { as_handle }),
   };
   return ask(effects, wanted, signal);
 }
@@ -122,6 +123,8 @@ async function ask(effects: Effects, effect: Readonly<Record<string, unknown>>, 
 function makeTool(effects: Effects, view: CapabilityView): object {
   const tool = (input: unknown = {}, options: CallOptions = {}) => call(effects, view.cap, input, options);
   Object.defineProperty(tool, 'name', { value: view.name });
+  const handle = (input: unknown = {}, options: CallOptions = {}) => call(effects, view.cap, input, options, true);
+  Object.defineProperty(tool, 'handle', { value: handle, enumerable: false });
   return withDispose(effects, tool, view.cap);
 }
 

@@ -4,13 +4,12 @@
  */
 import type { HostFunctions, PreludeConfig } from '../abi.ts';
 import { raise, type CorralError } from './errors.ts';
+import { effectText } from './handles.ts';
 
 interface Waiter {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
-
-const stringify = JSON.stringify;
 
 export class Effects {
   readonly #config: PreludeConfig;
@@ -126,7 +125,7 @@ export class Effects {
   #text(effect: Readonly<Record<string, unknown>>): string {
     let text: string;
     try {
-      text = stringify(effect);
+      text = effectText(effect);
     } catch (error) {
       throw unsupported(error);
     }

@@ -4,6 +4,7 @@ import type { Message, Messages } from '../sdk/types.ts';
 import { makeCaps } from './capabilities.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
+import type { Handles } from './handles.ts';
 import { Queue } from './queue.ts';
 
 type Views = Readonly<Record<string, CapabilityView>>;
@@ -16,6 +17,7 @@ const NONE: Views = Object.freeze({});
 
 export class Inbox {
   readonly #effects: Effects;
+  readonly #handles: Handles;
   readonly #queue = new Queue<Message>();
   readonly #views = new WeakMap<Message, Views>();
   /** Messages that want a reply, by the number that their senders gave them. */
@@ -29,8 +31,9 @@ export class Inbox {
     return this.#queue.listening;
   }
 
-  constructor(effects: Effects) {
+  constructor(effects: Effects, handles: Handles) {
     this.#effects = effects;
+    this.#handles = handles;
   }
 
   /** The index of the next capability that a message brings. */
@@ -39,7 +42,9 @@ export class Inbox {
   }
 
   /** A message that has just come. The host counts the indexes of what it carries in the same way. */
-  receive({ from, body, caps = [], request }: Pick<MessageDelivery, 'from' | 'body' | 'caps' | 'request'>): void {
+  receive(delivery: Pick<MessageDelivery, 'from' | 'body' | 'caps' | 'handles' | 'request'>): void {
+    this.#handles.place(delivery, delivery.handles);
+    const { from, body, caps = [], request } = delivery;
     const views: Record<string, CapabilityView> = {};
     for (const { alias, kind, name } of caps) {
       views[alias] = { cap: this.#nextCap, kind, name };

@@ -39,6 +39,10 @@ export type InputOf<S> = S extends Schema<unknown, infer Output> ? Output : unkn
 export interface Tools {
   'fs.read': { input: { path: string; encoding?: 'utf8' | 'base64' }; output: { text: string; bytes: number; truncated: boolean } };
   'fs.list': { input: { path?: string }; output: { entries: { name: string; kind: 'file' | 'folder' | 'other' }[]; truncated: boolean } };
+  /** Waits for its owner, who vouches for the value: it comes back as if nobody else had written it. */
+  'label.endorse': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
+  /** Waits for its owner, who lets everybody read the value. */
+  'label.declassify': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
   'fs.write': { input: { path: string; text: string; encoding?: 'utf8' | 'base64' }; output: { bytes: number } };
 }
 
@@ -73,6 +77,26 @@ export interface CallOptions {
   readonly reason?: string;
 }
 
+/**
+ * A value that the agent moves and does not read: what could have influenced it does not influence the agent. It may stand anywhere in the
+ * input of a call or a spawn, in a message, in a state, in an output. `open` reads it.
+ */
+export interface Handle<T = unknown> {
+  /** `unknown` of a part, which nobody has looked at. */
+  readonly type: 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null' | 'unknown';
+  /** Length of its JSON text; of a part, that of the whole. */
+  readonly bytes: number;
+  /** A handle to a member, or an item, of what is behind it. Where there is none, using it is refused. */
+  part<K extends keyof T & (string | number)>(name: K): Handle<T[K]>;
+  part(name: string | number): Handle;
+  /** Lets go of it for good. What was passed on of it stays with those who have it. */
+  dispose(): void;
+  /** Of what is behind it; never there. */
+  readonly '~value'?: T;
+}
+/** A value in which handles may stand for parts. */
+export type WithHandles<T> = T | Handle | (T extends object ? { readonly [K in keyof T]: WithHandles<T[K]> } : never);
+
 /** Something that can be handed on, in `caps` of a spawn or of a message. */
 export interface Grantable {
   /**
@@ -92,7 +116,9 @@ export interface SendOptions {
 }
 export interface Capability<Input, Output> extends Held {
   /** Rejects with Denied, BudgetExceeded, InvalidArguments, ToolFailed, TimedOut, Unknown or Revoked. */
-  (input: Input, options?: CallOptions): Promise<Output>;
+  (input: WithHandles<Input>, options?: CallOptions): Promise<Output>;
+  /** The same call, whose result stays with the host: the agent is given a handle to it. */
+  handle(input: WithHandles<Input>, options?: CallOptions): Promise<Handle<Output>>;
 }
 export interface Mailbox extends Held {
   /** Resolves once the message is durably on its way: it will be delivered at least once, and seen once. */
@@ -179,6 +205,8 @@ export interface AgentContext<Input, U extends Uses> {
   readonly emit: (event: string, data?: unknown) => void;
   readonly log: (...parts: unknown[]) => void;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Reads what is behind a handle. From then on the run knows it, and counts as influenced by whatever could have influenced it. */
+  readonly open: <T>(handle: Handle<T>) => Promise<T>;
   /** What the last checkpoint was given; undefined when the run begins. */
   readonly state: unknown;
   /**

@@ -20,6 +20,7 @@ export const QUIET: DecisionContext = {
     argument_origin: 'none',
     foreign_identifier: false,
     unasked_link: false,
+    steered_by_handle: false,
     destination_literal: true,
     requested: 'open',
     first_time_destination: false,

@@ -38,6 +38,8 @@ export const FACTS = {
       foreign_identifier: always(bool),
       /** A link or address of that kind, and the principal said nothing of links. */
       unasked_link: always(bool),
+      /** A destination, the amount, or anything for a tool without destinations, is in a handle that a stranger may have written. */
+      steered_by_handle: always(bool),
       /** Every destination stands somewhere as it is. */
       destination_literal: always(bool),
       /** Whether the principal asked for this kind of effect: `yes`, `open`, `no`. */

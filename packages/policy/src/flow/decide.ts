@@ -41,8 +41,13 @@ export const RULES: readonly Rule[] = [
   {
     id: 'private-data-stays',
     denial: 'deny',
-    against: (flow) => flow.untrusted_input && flow.carries_private && flow.destination_origin === 'untrusted' && flow.requested !== 'yes',
+    against: (flow) =>
+      (flow.untrusted_input || flow.steered_by_handle) &&
+      flow.carries_private &&
+      flow.destination_origin === 'untrusted' &&
+      flow.requested !== 'yes',
   },
+  { id: 'steered-by-handle', denial: 'approval', against: (flow) => flow.steered_by_handle },
   {
     id: 'strange-destination',
     denial: 'approval',

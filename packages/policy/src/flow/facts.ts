@@ -5,6 +5,7 @@
  */
 import type { Json } from '@corral/protocol/json';
 import type { ToolAnnotations } from '@corral/protocol/tool';
+import { HandledArguments, type Handled } from './handled.ts';
 import { leavesOf, namedAlike } from './leaves.ts';
 import { requested, type Deed, type Request, type Requested } from './intent.ts';
 import type { Sticky } from './labels.ts';
@@ -31,6 +32,8 @@ export interface FlowTool {
   /** Parameters that say where data or money goes. Empty for a tool that has none. */
   readonly destinations: readonly string[];
   readonly deed: Deed;
+  /** The parameter that says how much money it moves. */
+  readonly money?: string;
 }
 
 /** What is known of a run before the call. */
@@ -55,7 +58,7 @@ export interface FlowFacts {
   readonly effect: Effect;
   /** Sticky: something a stranger may have written was read before this call. */
   readonly untrusted_input: boolean;
-  /** And so a stranger may have chosen an argument: one is neither the principal's nor a trusted tool's. */
+  /** And so a stranger may have chosen an argument: one is neither the principal's nor a trusted tool's. True too when one is in a handle. */
   readonly untrusted_influence: boolean;
   /** Sticky: private data was read before this call. */
   readonly private_data: boolean;
@@ -71,6 +74,8 @@ export interface FlowFacts {
   readonly foreign_identifier: boolean;
   /** One of those that stand in untrusted text is a link or a mail address, and the principal said nothing of links. */
   readonly unasked_link: boolean;
+  /** A destination, the amount, or anything at all for a tool that names no destination, is in a handle whose content a stranger may have written. */
+  readonly steered_by_handle: boolean;
   /** Every destination given stands somewhere as it is, so that it cannot have been made to carry something. True without any. */
   readonly destination_literal: boolean;
   /** Whether the principal asked for this kind of effect. */
@@ -91,6 +96,7 @@ export const UNUSUAL = [
   'link_or_address_from_untrusted_text',
   'not_asked_for',
   'private_data_in_arguments',
+  'steered_by_handle',
 ] as const;
 export type Unusual = (typeof UNUSUAL)[number];
 
@@ -102,8 +108,16 @@ export interface Flow {
 
 const WORSE: readonly Origin[] = ['user', 'trusted', 'selected', 'quoted', 'model', 'untrusted'];
 const worst = (a: Origin | 'none', b: Origin): Origin => (a === 'none' || WORSE.indexOf(b) > WORSE.indexOf(a) ? b : a);
+
+/** Handles in the arguments of a call, and the arguments with their values put in, before the tool's schema has had them. */
+export interface InHandles {
+  readonly slots: readonly Handled[];
+  readonly given: Json;
+}
+
 /** The facts of one call. Pure; bounded by the bounds of leaves and provenance. */
-export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: CallHistory): Flow {
+export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: CallHistory, inHandles?: InHandles): Flow {
+  const handled = inHandles === undefined ? undefined : new HandledArguments(inHandles.slots, inHandles.given);
   const { leaves, complete } = leavesOf(args);
   const traces: (Trace & { path: string })[] = [];
   let destination: Origin | 'none' = 'none';
@@ -113,12 +127,19 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
   let link = false;
   let literal = true;
   let firstTime = false;
+  let steered = handled?.steers(tool) ?? false;
   for (const leaf of leaves) {
     const parameter = /^[^.[]*/.exec(leaf.path)?.[0] ?? '';
-    const trace = state.provenance.trace(leaf.value, leaf.name === parameter ? parameter : leaf.name);
+    const inside = handled?.at(leaf);
+    const trace =
+      inside === undefined
+        ? state.provenance.trace(leaf.value, leaf.name === parameter ? parameter : leaf.name)
+        : state.provenance.handled(leaf.value, inside);
+    if (inside?.sticky.untrusted_input === true && parameter === tool.money) steered ||= tool.effect !== 'none';
     traces.push({ path: leaf.path, ...trace });
     if (tool.destinations.some((one) => one === parameter || namedAlike(one, parameter))) {
       destination = worst(destination, trace.origin);
+      steered ||= inside?.sticky.untrusted_input === true && tool.effect !== 'none';
       literal &&= trace.found === 'phrase' || trace.found === 'token' || trace.found === 'field';
       firstTime ||= !state.known_destination(String(leaf.value));
     } else {
@@ -140,7 +161,9 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
   const facts = {
     effect: tool.effect,
     untrusted_input: state.sticky.untrusted_input,
-    untrusted_influence: state.sticky.untrusted_input && [destination, argument].some((one) => WORSE.indexOf(one as Origin) >= 2),
+    untrusted_influence:
+      (state.sticky.untrusted_input || handled?.label.sticky.untrusted_input === true) &&
+      [destination, argument].some((one) => WORSE.indexOf(one as Origin) >= 2),
     private_data: state.sticky.private_data,
     outside_effect: state.sticky.outside_effect,
     carries_private: carriesPrivate,
@@ -148,6 +171,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
     argument_origin: argument,
     foreign_identifier: foreign,
     unasked_link: link && !state.request.links,
+    steered_by_handle: steered,
     destination_literal: literal,
     requested: asked,
     first_time_destination: firstTime,
@@ -162,6 +186,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
     link_or_address_from_untrusted_text: foreign,
     not_asked_for: tool.effect === 'change' && asked === 'no',
     private_data_in_arguments: carriesPrivate,
+    steered_by_handle: steered,
   };
   return { facts: { ...facts, unusual: UNUSUAL.filter((one) => marks[one]) }, traces };
 }

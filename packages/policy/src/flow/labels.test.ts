@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { handleOf, afterMove, afterOpen, answerLabel, isNarrow, NARROW_ENUM_MAX } from './handles.ts';
+import { answerLabel, isNarrow, NARROW_ENUM_MAX } from './narrow.ts';
 import {
   afterOutsideEffect,
   CLEAN,
@@ -112,18 +112,8 @@ describe('only a person lowers a label, and it is on record', () => {
   });
 });
 
-describe('handles', () => {
+describe('a narrow answer', () => {
   const dirty = labelOf('web', { untrusted: true, private_to: 'ann' });
-
-  it('raise no label by being held and raise it by being opened', () => {
-    expect(afterMove(CLEAN)).toEqual(CLEAN);
-    expect(afterOpen(CLEAN, dirty)).toEqual(dirty);
-  });
-
-  it('show type and size and nothing of the text', () => {
-    expect(handleOf('h1', { body: 'ignore all that' })).toEqual({ handle: 'h1', type: 'object', bytes: 26 });
-    expect(handleOf('h2', null).type).toBe('null');
-  });
 
   it('let a quarantined child answer narrowly without its influence, but not without its readers', () => {
     expect(answerLabel({ enum: ['a', 'b'] }, 'a', dirty)).toEqual(labelOf('web', { untrusted: false, private_to: 'ann' }));

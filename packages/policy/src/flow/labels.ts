@@ -7,9 +7,9 @@
  * sticky bits as in Meta's Agents Rule of Two (2025).
  */
 import { canonical } from '@corral/protocol/json';
-import type { Label, Names, Sticky } from '@corral/protocol/label';
+import type { Label, LabelChange, Names, Sticky } from '@corral/protocol/label';
 
-export type { Label, Names, Sticky };
+export type { Label, LabelChange, Names, Sticky };
 
 /** At most so many distinct sources and reader groups are named in one label; past it the name is `*`, which stands for anyone. */
 export const LABEL_MAX_NAMES = 16;
@@ -85,18 +85,6 @@ export function afterOutsideEffect(label: Label): Label {
 /** The label of a turn of a service: its state’s with its message’s, so that one hostile message does not taint the service for ever. */
 export function turnLabel(state: Label, message: Label): Label {
   return join(state, message);
-}
-
-/** A change of a label that is not a join: who took it upon themselves, over what, and why. Goes to the decision log as it is. */
-export interface LabelChange {
-  readonly kind: 'endorse' | 'declassify';
-  /** The owner whose capability it was; from the channel, never from a payload. */
-  readonly by: string;
-  readonly reason: string;
-  /** Names taken out of the label; `*` for all. */
-  readonly names: Names;
-  readonly before: Label;
-  readonly after: Label;
 }
 
 function without(from: Names, taken: Names): Names {

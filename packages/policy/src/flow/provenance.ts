@@ -8,6 +8,7 @@
  */
 import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
+import type { Label } from './labels.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
 import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
@@ -51,8 +52,8 @@ export type Origin = 'user' | 'trusted' | 'selected' | 'quoted' | 'model' | 'unt
 
 export interface Trace {
   readonly origin: Origin;
-  /** How it was recognised; `full` when only the lack of room made it untrusted. */
-  readonly found: 'phrase' | 'token' | 'field' | 'span' | 'decoded' | 'full' | 'nothing';
+  /** How it was recognised; `full` when only the lack of room made it untrusted, `handle` where it was never read. */
+  readonly found: 'phrase' | 'token' | 'field' | 'span' | 'decoded' | 'full' | 'handle' | 'nothing';
   /** It has words or identifiers of a private result. */
   readonly private: boolean;
   /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words; or it is a code that stands nowhere. */
@@ -72,6 +73,8 @@ export interface ResultOf {
   readonly private: boolean;
   /** The arguments it was called with. */
   readonly args: Json;
+  /** How it was found is not known, so nothing in it counts as what the principal asked for. */
+  readonly suspect?: true;
 }
 
 interface Field {
@@ -105,6 +108,8 @@ export class Provenance {
   /** What of the untrusted text stood in results that the principal pointed to. */
   readonly #pointed = new Bloom();
   readonly #private = new Bloom();
+  /** What an owner let everybody read, by whole fields. */
+  readonly #public = new Set<number>();
   #full: boolean;
   #anyUntrusted: boolean;
 
@@ -145,7 +150,7 @@ export class Provenance {
   /** Takes the result of a call, in the order in which results became known to the agent. */
   result(of: ResultOf, value: Json): void {
     const { leaves, complete } = leavesOf(value);
-    const asked = this.#use(of.args);
+    const asked = this.use(of.args);
     if (of.trusted) this.#takeTrusted(leaves, asked);
     else {
       this.#anyUntrusted = true;
@@ -177,7 +182,9 @@ export class Provenance {
     const squeezed = squeeze(folded);
     const named = [...new Set(words.filter(isIdentifier))];
     const looked = named.length > IDENTIFIERS ? named.slice(0, IDENTIFIERS) : named;
-    const isPrivate = this.#covered(this.#private, squeezed, 0.2) || looked.some((one) => this.#has(this.#private, one));
+    const isPrivate =
+      (this.#covered(this.#private, squeezed, 0.2) || looked.some((one) => this.#has(this.#private, one))) &&
+      !this.#public.has(key(phrase));
     const foreign = looked.filter((one) => !this.#userTokens.has(one) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one));
     const more = named.length > IDENTIFIERS && this.#anyUntrusted;
     const about = {
@@ -222,11 +229,49 @@ export class Provenance {
     return this.#trusted.has(key(phrase)) ? { origin: 'trusted', found: 'token', ...about } : undefined;
   }
 
+  /** An argument leaf that came out of a handle, which nobody here has read. @param inside label of what is in the handle */
+  handled(value: string | number, { sticky }: Label): Trace {
+    const strange = tokens(fold(String(value).slice(0, PROVENANCE.argument_chars)), PROVENANCE.tokens).filter(
+      (one) => isIdentifier(one) && !this.#userTokens.has(one) && !this.#trusted.has(key(one)),
+    );
+    const untrusted = sticky.untrusted_input;
+    return {
+      origin: untrusted ? 'untrusted' : 'trusted',
+      found: 'handle',
+      private: sticky.private_data,
+      foreign_identifier: untrusted && strange.length > 0,
+      foreign_link: untrusted && strange.some(isLink),
+    };
+  }
+
+  /** The owner of an `endorse` vouches for a value: from here on it is known, whoever wrote it. */
+  endorsed(value: Json): void {
+    this.#each(value, (known) => {
+      this.#used.delete(known);
+      if (this.#trusted.size < PROVENANCE.trusted_values) this.#trusted.add(known);
+    });
+  }
+
+  /** The owner of a `declassify` lets everybody read a value. */
+  declassified(value: Json): void {
+    this.#each(value, (known) => {
+      if (this.#public.size < PROVENANCE.trusted_values) this.#public.add(known);
+    });
+  }
+
+  /** Whole fields, and the identifiers in them. */
+  #each(value: Json, take: (known: number) => void): void {
+    for (const leaf of leavesOf(value).leaves) {
+      const words = tokens(fold(String(leaf.value).slice(0, PROVENANCE.argument_chars)), PROVENANCE.tokens);
+      for (const one of [words.join(' '), ...words.filter(isIdentifier)]) take(key(one));
+    }
+  }
+
   /**
    * A trusted tool that repeats what it was given vouches for nothing: `no contact named X` does not make X known, and neither does
-   * a cart that shows what the run itself put there.
+   * a cart that shows what the run itself put there. Nor does one whose result was not read.
    */
-  #use(args: Json): boolean {
+  use(args: Json): boolean {
     let known = true;
     for (const leaf of leavesOf(args).leaves) {
       const { origin } = this.trace(leaf.value, leaf.name);
@@ -266,7 +311,7 @@ export class Provenance {
     }));
     const asked = new Set(keys.map(({ origin }) => origin));
     // A record found by a key that came from untrusted text was chosen by whoever wrote the text.
-    const clean = !asked.has('untrusted');
+    const clean = of.suspect !== true && !asked.has('untrusted');
     const queried = clean && asked.has('user');
     // Found by a file name, an address, a link that the principal wrote down: this very source, and no search that others can be found by.
     const pointed = clean && keys.some(({ text, origin }) => origin === 'user' && tokens(text, 64).some(isIdentifier));

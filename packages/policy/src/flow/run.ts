@@ -3,9 +3,9 @@
  * A fold over the journal: the same deliveries in the same order give the same state, so it is rebuilt, not stored.
  */
 import type { Json } from '@corral/protocol/json';
-import { flowOf, type CallHistory, type Flow, type FlowTool } from './facts.ts';
+import { flowOf, type CallHistory, type Flow, type FlowTool, type InHandles } from './facts.ts';
 import { requestOf, type Request } from './intent.ts';
-import { afterOutsideEffect, CLEAN, join, labelOf, type Label } from './labels.ts';
+import { afterOutsideEffect, CLEAN, flowsTo, join, labelOf, type Label, type LabelChange } from './labels.ts';
 import { leavesOf } from './leaves.ts';
 import { Provenance } from './provenance.ts';
 
@@ -24,6 +24,7 @@ export class FlowRun {
   readonly provenance: Provenance;
   #label: Label;
   #request: Request;
+  #raised = 0;
 
   /**
    * @param words what the principal wrote: the run's input
@@ -41,13 +42,19 @@ export class FlowRun {
     return this.#label;
   }
 
+  /** How often something was read that is not clean: an owner who lowers the label vouches for what was known when they were asked. */
+  get raised(): number {
+    return this.#raised;
+  }
+
   /** The facts of a call about to be made. */
-  flow(tool: FlowTool, args: Json, history: CallHistory, known_destination: (destination: string) => boolean): Flow {
+  flow(tool: FlowTool, args: Json, history: CallHistory, known_destination: (destination: string) => boolean, inHandles?: InHandles): Flow {
     return flowOf(
       { sticky: this.#label.sticky, provenance: this.provenance, request: this.#request, known_destination },
       tool,
       args,
       history,
+      inHandles,
     );
   }
 
@@ -56,13 +63,39 @@ export class FlowRun {
     const { call, tool, returns, private_to, args } = of;
     const trusted = returns === 'trusted';
     this.provenance.result({ call, tool: tool.name, trusted, private: private_to !== undefined, args }, result);
-    this.#label = join(this.#label, labelOf(tool.name, { untrusted: !trusted, ...(private_to === undefined ? {} : { private_to }) }));
+    this.raise(labelOf(tool.name, { untrusted: !trusted, ...(private_to === undefined ? {} : { private_to }) }));
     if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
+  }
+
+  /** A call’s result came as a handle: what the call did is done, and what is in the result is not known. */
+  held({ tool, args }: Pick<Returned, 'tool' | 'args'>): void {
+    this.provenance.use(args);
+    if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
+  }
+
+  /** What is behind a handle was read. @param call number of the effect that opened it */
+  opened(call: number, source: string, label: Label, value: Json): void {
+    this.raise(label);
+    const { untrusted_input, private_data } = label.sticky;
+    this.provenance.result({ call, tool: source, trusted: !untrusted_input, private: private_data, args: {}, suspect: true }, value);
   }
 
   /** Raises the label by what came another way: a message, a handle that was opened, state of a checkpoint. */
   raise(label: Label): void {
+    if (!flowsTo(label, CLEAN)) this.#raised += 1;
     this.#label = join(this.#label, label);
+  }
+
+  /** An owner lowered the label of the run itself. */
+  relabel({ after }: LabelChange): void {
+    this.#label = after;
+  }
+
+  /** An owner lowered the label of a value, and the run reads it. */
+  vouched(call: number, { kind, after }: LabelChange, value: Json): void {
+    this.opened(call, kind, after, value);
+    if (kind === 'endorse') this.provenance.endorsed(value);
+    else this.provenance.declassified(value);
   }
 }
 

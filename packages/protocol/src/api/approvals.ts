@@ -2,6 +2,9 @@
 import * as z from 'zod';
 import { inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 
+const lowered = z.object({ kind: z.enum(['endorse', 'declassify']), names: z.array(z.string()).describe('taken out of the label') });
+const names = z.array(z.string());
+
 export const DecisionView = z
   .object({
     call: z.int(),
@@ -15,7 +18,15 @@ export const DecisionView = z
     unusual: z.array(z.string()),
     origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
     code: z.string().nullable().describe('of a denial'),
-    people: z.array(z.object({ by: z.string(), verdict: z.enum(['approve', 'deny', 'expired']), reason: z.string(), at: time_ms })),
+    people: z.array(
+      z.object({
+        by: z.string(),
+        verdict: z.enum(['approve', 'deny', 'expired']),
+        reason: z.string(),
+        at: time_ms,
+        lowered: lowered.exactOptional(),
+      }),
+    ),
   })
   .meta({ id: 'Decision' });
 export const Approval = z
@@ -36,6 +47,16 @@ export const Approval = z
     approved_by: z.array(z.string()),
     since: time_ms,
     expires_at: time_ms.describe('nobody having decided by then is a refusal'),
+    lowers: z
+      .object({
+        kind: z.enum(['endorse', 'declassify']),
+        owner: z.string().describe('who alone decides'),
+        of: z.enum(['run', 'value']),
+        influenced_by: names,
+        private_to: names,
+      })
+      .exactOptional()
+      .describe('the label it would lower, as it is'),
   })
   .meta({ id: 'Approval' });
 export const ApprovalList = z.object({ items: z.array(Approval) });

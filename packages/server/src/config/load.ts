@@ -9,6 +9,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
+import { labelTools } from '@corral/tools/labels';
 import type { TenantOptions } from '@corral/supervisor';
 import { faultsOf } from './issues.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
@@ -142,6 +143,7 @@ async function toolsOf(config: Config, base: string, vault: Vault, from: string)
     own = [
       ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
+      ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
       ...own,
     ];
   } catch (error) {

@@ -94,6 +94,12 @@ export const Config = z.strictObject({
     .record(ToolName, ToolNotes)
     .default({})
     .describe('what policies need to know of tools, by name; over what a tool says itself'),
+  label_owner: z
+    .string()
+    .min(1)
+    .max(200)
+    .exactOptional()
+    .describe('offer label.endorse and label.declassify; this principal alone decides about each use, such as `token:ana`'),
   policies: Policies.default('none').describe('what decides about calls, besides grants'),
   secrets: z.record(SecretName, SecretRef).default({}).describe('by reference; the value is read at the moment a tool asks for it'),
   ceilings: CeilingsRequest.default({}).describe('no run of this host may ask for more'),

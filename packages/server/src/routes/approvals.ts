@@ -3,6 +3,7 @@ import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/store';
+import type { Approval } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import { keeper } from '../kept.ts';
 import type { Access } from '../people/access.ts';
@@ -66,8 +67,9 @@ export function approvalRoutes(door: Door): Handlers<Names> {
   return {
     async listApprovals({ query }, { access }) {
       const found = await host.approvals(access.some('approval.read', query.tenant));
-      const items = found.map(({ origins, rules, unusual, approved_by, approvers, ...one }) => ({
+      const items = found.map(({ origins, rules, unusual, approved_by, approvers, lowers, ...one }) => ({
         ...one,
+        ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
         approvers: [...approvers],
         rules: [...rules],
         unusual: [...unusual],
@@ -131,4 +133,8 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     const still = (await host.approvals(tenant as never)).find((one) => one.run === run && one.call === call);
     return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
   }
+}
+
+function lowersView({ kind, owner, of, label }: NonNullable<Approval['lowers']>) {
+  return { kind, owner, of, influenced_by: [...label.influenced_by], private_to: [...label.private_to] };
 }

@@ -7,6 +7,7 @@ import type { ReplayPayload } from '@corral/protocol/frame';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Entry } from '@corral/protocol/run';
 import type { Commit, Era, Quarantine, ReplayPage, RunFilter } from '@corral/protocol/store';
+import { withheld } from '@corral/protocol/withheld';
 import type { Sql } from './sql.ts';
 
 export function wakeable(sql: Sql, now: number, limit: number): RunId[] {
@@ -183,7 +184,7 @@ export function replayPage(entries: readonly Entry[], after: number): ReplayPage
   for (const { seq, delivery, effects, cpu_us } of entries) {
     last = seq;
     if (delivery === undefined || effects === undefined) continue;
-    cranks.push({ crank: seq, delivery, effects, cpu_us });
+    cranks.push({ crank: seq, delivery: withheld(delivery), effects, cpu_us });
     bytes += delivery.length + effects.length;
     cpu += cpu_us;
     if (bytes >= MACHINE.replay_bytes.default || cpu >= MACHINE.replay_cpu_ms.default * 1000) break;

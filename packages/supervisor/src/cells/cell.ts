@@ -19,6 +19,7 @@ import { FaultPayload as FaultSchema, ReadyPayload as ReadySchema } from '@corra
 import type { CellId, TenantId } from '@corral/protocol/ids';
 import { ADMISSION, MACHINE } from '@corral/protocol/limits';
 import type { ReplayPage } from '@corral/protocol/store';
+import { withheld } from '@corral/protocol/withheld';
 import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports';
 import { Growth } from './growth.ts';
 
@@ -208,7 +209,7 @@ export class Cell {
   /** @param limit_ms CPU time that the crank may use */
   crank(assignment: number, crank: number, delivery: string, limit_ms: number): void {
     this.#begin('crank', assignment, crank, limit_ms);
-    this.#send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms), delivery);
+    this.#send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms), withheld(delivery));
   }
 
   replay(assignment: number, { text, last, cranks, cpu_us }: ReplayPage): void {

@@ -1,35 +1,14 @@
 /**
- * Handles: a tool's untrusted result that moves without being read (DESIGN 5). Holding, storing and passing a handle leaves the
- * holder's label as it is; only opening it joins its label. A quarantined child may open one and answer with an enum, a boolean
- * or a number: too little room for instructions, so the answer carries the readers of the text but not its influence.
+ * Narrow answers: a quarantined child may read what a stranger wrote, open a handle for instance, and answer with an enum, a boolean
+ * or a number (DESIGN 5). That is too little room for instructions, so the answer carries the readers of the text but not its influence.
  */
-import type { Json } from '@corral/protocol/json';
-import { join, type Label } from './labels.ts';
-
-/** What an agent sees of a handle. It means nothing outside its run, as a capability does. */
-export interface Handle {
-  readonly handle: string;
-  /** JSON type and size of what is inside, which a clean planner may know; never its text. */
-  readonly type: 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null';
-  readonly bytes: number;
-}
+import type { Label } from './labels.ts';
 
 /** What a quarantined child may answer with. `enum` is fixed by the planner before the child reads anything. */
 export type NarrowType = { readonly enum: readonly string[] } | 'boolean' | 'number';
 
 /** A planner may not smuggle text out through an enumeration as wide as a dictionary. */
 export const NARROW_ENUM_MAX = 64;
-
-export function handleOf(id: string, value: Json): Handle {
-  const type = value === null ? 'null' : Array.isArray(value) ? 'array' : (typeof value as Handle['type']);
-  return { handle: id, type, bytes: JSON.stringify(value).length };
-}
-
-/** The holder's label after it was given, stored or passed on a handle: unchanged, and the label of what is inside stays with the handle. */
-export const afterMove = (holder: Label): Label => holder;
-
-/** The reader's label after it opened a handle. */
-export const afterOpen = (reader: Label, inside: Label): Label => join(reader, inside);
 
 /** Whether a value is of the narrow type that was agreed on. */
 export function isNarrow(type: NarrowType, value: unknown): boolean {

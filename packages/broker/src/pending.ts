@@ -1,0 +1,68 @@
+/** What a run has asked for and has not been answered. */
+import type { ToolFacts } from '@corral/protocol/decision';
+import type { PendingDelivery } from '@corral/protocol/delivery';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Budget } from '@corral/protocol/manifest';
+import type { Label, LabelChange } from '@corral/protocol/label';
+import type { Handled } from '@corral/policy/flow/handled';
+import type { PendingRequest } from './requests.ts';
+import type { Relabel } from './relabel.ts';
+
+/** A call that waits for people to say whether it may be made. */
+export interface PendingApproval {
+  readonly kind: 'approval';
+  readonly id: number;
+  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind'>;
+  readonly grant: GrantId;
+  readonly digest: string;
+  readonly quorum: number;
+  readonly approvers?: readonly string[];
+  readonly expires_at: number;
+  readonly since: number;
+  /** Who has approved so far. */
+  readonly by: readonly string[];
+}
+
+/** An effect whose reply has not been delivered yet. */
+export type Pending =
+  | PendingApproval
+  | {
+      readonly kind: 'call';
+      readonly id: number;
+      readonly tool: string;
+      readonly input: Json;
+      readonly reserved: Budget;
+      readonly timeout_ms: number | undefined;
+      readonly attempts?: number | undefined;
+      readonly grant: GrantId;
+      readonly facts: ToolFacts | undefined;
+      /** It goes to a service once people have approved it. */
+      readonly request?: true;
+      /** Handles in the arguments; `input` has their values. */
+      readonly handled?: readonly Handled[];
+      /** The run gets a handle to the result. */
+      readonly as_handle?: true;
+      /** A label that its owner is asked to lower, and what they made of it. */
+      readonly relabel?: Relabel;
+      readonly change?: LabelChange;
+      /** `unknown`: it was dispatched and its reply is lost. */
+      state: 'going' | 'unknown';
+      /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */
+      asked_at: number;
+    }
+  | PendingRequest
+  | { readonly kind: 'timer'; readonly id: number; readonly due: number }
+  | { readonly kind: 'child'; readonly id: number; readonly run: RunId; readonly reserved: Budget }
+  /** Decided on the spot; what is to be delivered is known. */
+  | {
+      readonly kind: 'decided';
+      readonly id: number;
+      delivery: PendingDelivery;
+      /** It gives the run what was behind a handle. */
+      readonly opened?: { readonly source: string; readonly label: Label };
+      /** A person said what this call is answered with. */
+      readonly call?: PendingCall;
+    };
+
+export type PendingCall = Extract<Pending, { kind: 'call' }>;

@@ -1,0 +1,104 @@
+/**
+ * Handles as an agent holds them: what they stand for is in a WeakMap here, not on the object, so that text that looks like a
+ * handle is never one. In an effect null stands in the place of each, and beside it is said where; the host puts the value in.
+ */
+import type { HandlePath, HandleView, PlacedHandle } from '@corral/protocol/handle';
+import type { Handle } from '../sdk/types.ts';
+import type { Effects } from './effects.ts';
+import { raise } from './errors.ts';
+
+type Path = (string | number)[];
+/** What an object stands for: an index of this run, and perhaps a part of what is behind it. */
+interface Means {
+  readonly handle: number;
+  readonly at?: Path;
+}
+const meanings = new WeakMap<object, Means>();
+const stringify = JSON.stringify;
+
+/** Members of effects in which handles may stand. */
+const MEMBERS: Readonly<Record<string, readonly string[]>> = {
+  call: ['input'],
+  send: ['body'],
+  spawn: ['input'],
+  checkpoint: ['state', 'unread'],
+  finish: ['output'],
+};
+
+/** An effect as JSON, its handles taken out of it. */
+export function effectText(effect: Readonly<Record<string, unknown>>): string {
+  const members = made ? MEMBERS[effect['kind'] as string] : undefined;
+  if (members === undefined) return stringify(effect);
+  const found: (Means & { path: Path })[] = [];
+  const above: { value: unknown; path: Path }[] = [];
+  const text = stringify(effect, function (this: Record<string, unknown>, key, given: unknown) {
+    while (above.length > 0 && above.at(-1)?.value !== this) above.pop();
+    const parent = above.at(-1)?.path;
+    // The first is the effect itself.
+    const path = parent === undefined ? [] : [...parent, Array.isArray(this) ? Number(key) : key];
+    const means = meanings.get(this[key] as object);
+    if (means !== undefined && members.includes(path[0] as string)) {
+      found.push({ path, ...means });
+      return null;
+    }
+    if (typeof given === 'object' && given !== null) above.push({ value: given, path });
+    return given;
+  });
+  return found.length === 0 ? text : `${text.slice(0, -1)},"handles":${stringify(found)}}`;
+}
+
+let made = false;
+
+export class Handles {
+  readonly #effects: Effects;
+  #next = 1;
+
+  constructor(effects: Effects) {
+    this.#effects = effects;
+  }
+
+  countFrom(next: number): void {
+    this.#next = next;
+  }
+
+  /** The one that has just come. The host counts their indexes in the same way. */
+  take(view: HandleView): Handle {
+    this.#next += 1;
+    return this.#make({ handle: this.#next - 1 }, view);
+  }
+
+  /** Puts handles where they stand in what was delivered. */
+  place(
+    delivery: object,
+    handles: readonly (HandleView & Pick<PlacedHandle, 'path'> & { readonly handle?: number; readonly at?: HandlePath })[] = [],
+  ): void {
+    for (const { path, handle, at: part, ...view } of handles) {
+      const whole = handle === undefined ? this.take(view) : this.#make({ handle }, view);
+      const here = (part ?? []).reduce<Handle>((one, name) => one.part(name), whole);
+      let at = delivery as Record<string | number, unknown>;
+      for (const part of path.slice(0, -1)) at = at[part] as Record<string | number, unknown>;
+      at[path.at(-1) as string | number] = here;
+    }
+  }
+
+  /** Reads what is behind one. */
+  open(handle: unknown): Promise<unknown> {
+    const means = typeof handle === 'object' && handle !== null ? meanings.get(handle) : undefined;
+    if (means === undefined) throw raise('CORRAL_ARGS_INVALID', 'open() takes a handle that this run was given.');
+    return this.#effects.request({ kind: 'open', ...means }).reply;
+  }
+
+  #make(means: Means, { type, bytes }: Pick<Handle, 'type' | 'bytes'>): Handle {
+    const handle = { type, bytes };
+    made = true;
+    meanings.set(handle, means);
+    let kept = true;
+    const dispose = () => {
+      if (kept) this.#effects.push({ kind: 'drop', handle: means.handle });
+      kept = false;
+    };
+    const part = (name: string | number) => this.#make({ ...means, at: [...(means.at ?? []), name] }, { type: 'unknown', bytes });
+    for (const [name, value] of Object.entries({ dispose, part })) Object.defineProperty(handle, name, { value, enumerable: false });
+    return Object.freeze(handle) as Handle;
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Whether a trusted tool's result repeats what was put into its arguments through a handle. A tool that answers `saved: …` gives
+ * back what a stranger wrote although its host trusts it. Errs to one side: a few letters in common count, numbers and booleans
+ * are taken for too little room to say anything, as in a narrow answer.
+ */
+import type { Json } from '@corral/protocol/json';
+import { leavesOf, type Leaf } from './leaves.ts';
+import { decodings, fold, squeeze } from './text.ts';
+
+/** Letters and digits in a row that count as repeated. */
+const COMMON = 8;
+/** Of what is inside handles and of a result; beyond, a result counts as one that repeats. */
+const CHARS = 64 * 1024;
+
+export function echoes(result: Json, inside: readonly Json[]): boolean {
+  const said = textsOf(leavesOf(result));
+  const held = textsOf(...inside.map((value) => leavesOf(value)));
+  if (said?.length === 0) return false;
+  if (said === undefined || held === undefined) return true;
+  const short = new Set<string>();
+  const grams = new Set<string>();
+  for (const text of held) {
+    if (text.length < COMMON) short.add(text);
+    for (let i = 0; i + COMMON <= text.length; i++) grams.add(text.slice(i, i + COMMON));
+  }
+  return said.some((text) => {
+    for (const one of short) if (one !== '' && text.includes(one)) return true;
+    for (let i = 0; i + COMMON <= text.length; i++) if (grams.has(text.slice(i, i + COMMON))) return true;
+    return false;
+  });
+}
+
+/** Squeezed; undefined when there are too many of them. */
+function textsOf(...all: readonly { leaves: Leaf[]; complete: boolean }[]): string[] | undefined {
+  const texts: string[] = [];
+  let chars = 0;
+  for (const { leaves, complete } of all) {
+    if (!complete) return undefined;
+    for (const { value } of leaves) {
+      if (typeof value === 'number') continue;
+      for (const text of [value, ...decodings(value)]) {
+        chars += text.length;
+        if (chars > CHARS) return undefined;
+        texts.push(squeeze(fold(text)));
+      }
+    }
+  }
+  return texts;
+}

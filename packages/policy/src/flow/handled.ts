@@ -1,0 +1,68 @@
+/**
+ * What a policy may ask about a call whose arguments hold handles: the agent has not read what is in them, so the run is clean,
+ * and yet the call carries what a stranger may have written. Words may go where somebody else said; where they go, what they
+ * cost, or what a tool that names no destination does with them, must not be the stranger's choice.
+ */
+import type { Json } from '@corral/protocol/json';
+import type { HandlePath } from '@corral/protocol/handle';
+import { CLEAN, join, type Label } from './labels.ts';
+import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
+
+/** A handle in the arguments of a call. `path` begins at the arguments. */
+export interface Handled {
+  readonly path: HandlePath;
+  /** Of what is inside. */
+  readonly label: Label;
+}
+
+interface Receiver {
+  readonly effect: 'none' | 'fetch' | 'change';
+  readonly destinations: readonly string[];
+  readonly money?: string;
+}
+
+export class HandledArguments {
+  /** Of all that is inside. */
+  readonly label: Label;
+  readonly #slots: readonly { readonly at: string; readonly path: HandlePath; readonly label: Label }[];
+  readonly #plain = new Set<string>();
+  readonly #complete: boolean;
+
+  /** @param given the arguments with their values put in, before the tool's schema has had them */
+  constructor(slots: readonly Handled[], given: Json) {
+    this.#slots = slots.map(({ path, label }) => ({ at: textOf(path), path, label }));
+    this.label = slots.reduce((all, { label }) => join(all, label), CLEAN);
+    const { leaves, complete } = leavesOf(given);
+    this.#complete = complete;
+    for (const leaf of leaves) if (this.#slot(leaf.path) === undefined) this.#plain.add(keyOf(leaf));
+  }
+
+  /** The label of a leaf of the arguments as the tool will see them; undefined: it came out of no handle. */
+  at(leaf: Leaf): Label | undefined {
+    const slot = this.#slot(leaf.path);
+    if (slot !== undefined) return slot.label;
+    // What the schema moved or made up may have come out of any of them.
+    return this.#complete && this.#plain.has(keyOf(leaf)) ? undefined : this.label;
+  }
+
+  /** Whether a stranger's words would decide what the call does, and not only what it carries. */
+  steers({ effect, destinations, money }: Receiver): boolean {
+    if (effect === 'none') return false;
+    return this.#slots.some(({ path: [parameter], label }) => {
+      if (!label.sticky.untrusted_input) return false;
+      if (destinations.length === 0 || typeof parameter !== 'string') return true;
+      return parameter === money || destinations.some((one) => one === parameter || namedAlike(one, parameter));
+    });
+  }
+
+  #slot(path: string): { readonly label: Label } | undefined {
+    return this.#slots.find(({ at }) => at === '' || path === at || path.startsWith(`${at}.`) || path.startsWith(`${at}[`));
+  }
+}
+
+const keyOf = ({ path, value }: Leaf) => `${path}\n${typeof value}\n${value}`;
+
+/** A path as leaves have it. */
+function textOf(path: HandlePath): string {
+  return path.reduce<string>((text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`), '');
+}

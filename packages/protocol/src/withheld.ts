@@ -1,0 +1,27 @@
+/**
+ * What of a delivery crosses into a cell. The journal has all of it; a value behind a handle, and where it came from, stay with
+ * the host, so that not even a cell that was taken over can read what its run has not opened. A function of the text alone:
+ * a replay is given the same.
+ */
+import type { Delivery } from './delivery.ts';
+import type { CarriedHandle } from './handle.ts';
+
+/** @param text a delivery as JSON */
+export function withheld(text: string): string {
+  if (!text.includes('"handle') && !text.includes('"unread"')) return text;
+  const delivery = JSON.parse(text) as Delivery;
+  if (delivery.kind === 'reply') {
+    if (!delivery.results.some((result) => 'handle' in result || 'unread' in result)) return text;
+    const results = delivery.results.map((result) => {
+      if ('handle' in result) return { ...result, value: undefined };
+      return 'unread' in result ? { ...result, error: { ...result.error, message: UNREAD } } : result;
+    });
+    return JSON.stringify({ ...delivery, results });
+  }
+  if ((delivery.kind !== 'message' && delivery.kind !== 'child_ended') || delivery.handles === undefined) return text;
+  return JSON.stringify({ ...delivery, handles: delivery.handles.map(seen) });
+}
+
+const UNREAD = 'What the tool said of its failure may repeat what the run has not read, and is in the journal alone.';
+
+const seen = ({ path, type, bytes }: CarriedHandle) => ({ path, type, bytes });
