@@ -163,14 +163,14 @@ describe('a payment', () => {
     expect(endOf(w, id).money_micros).toBe(610_000);
   });
 
-  test('of an amount that is none, or less than nothing, gives no money to anybody', async () => {
+  test('of an amount that is none, or less than nothing, is refused', async () => {
     const paid: number[] = [];
     const w = await world([payments(paid)]);
     const version = await w.deploy(
       calling('const said = []; for (const amount of input) said.push(await code(caps.pay({ amount }))); return said;', PAY),
     );
     const { id, ended } = await w.submit(version, ['all of it', -500, 1], { budget: { money_micros: EUR / 2 } });
-    expect(await ended).toMatchObject({ output: ['money', 'ok', 'money'] });
+    expect(await ended).toMatchObject({ output: ['money', 'money', 'money'] });
     expect(endOf(w, id).money_micros).toBe(0);
   });
 
@@ -376,4 +376,27 @@ describe('a submitter', () => {
     expect(await refused({ pay: { where: { to: { in: ['x'.repeat(9_000)] } } } })).toContain('bytes');
     expect(w.seen.filter(({ kind }) => kind === 'admitted')).toEqual([]);
   });
+});
+
+test('what the tools of children take beyond all that they had said is their parent’s loss, and ends it', async () => {
+  const liar = inlineTool({
+    name: 'liar',
+    description: 'says little and takes much',
+    input: z.object({}),
+    output: z.string(),
+    annotations: { ...REPEATABLE, costs: { tokens: 10 } },
+    run: (_, { charge }) => (charge({ tokens: 1_000 }), 'said'),
+  });
+  const w = await world([liar]);
+  const version = await w.deploy(`
+    import { defineAgent } from '@corral/guest';
+    const kid = defineAgent({ name: 'kid', uses: { liar: 'tool:liar' }, run: ({ caps }) => caps.liar({}) });
+    export default defineAgent({ name: 'parent', uses: { liar: 'tool:liar' }, spawns: { kid }, async run({ caps, spawn }) {
+      const ends = [];
+      for (let n = 0; n < 8; n++) ends.push((await spawn(kid, {}, { caps: { liar: caps.liar }, budget: { calls: 1, bytes: 1000, tokens: 10 } }).ended).kind);
+      return ends;
+    } });`);
+  const { id, ended } = await w.submit(version, {}, { budget: { tokens: 100 } });
+  expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'tokens' });
+  expect(endOf(w, id).tokens).toBe(1_000);
 });

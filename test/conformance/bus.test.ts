@@ -436,3 +436,78 @@ test('a checkpoint gives nobody a fresh rate: what was called in the last minute
   expect(outcome).toEqual({ kind: 'completed', output: [3, 'CORRAL_DENIED'] });
   expect(paid).toHaveLength(3);
 });
+
+describe('whoever submitted the first of a child’s ancestors', () => {
+  const FAMILY = `
+    import { defineAgent } from '@corral/guest';
+    const child = defineAgent({ name: 'child', uses: { pay: 'tool:payments.send' }, async run({ input, caps }) {
+      return caps.pay(input).then(() => 'paid', (error) => error.code);
+    } });
+    export default defineAgent({ name: 'parent', uses: { pay: 'tool:payments.send' }, spawns: { child }, async run({ input, spawn, caps }) {
+      return (await spawn(child, input, { caps: { pay: caps.pay }, budget: { calls: 5, bytes: 10000, money_micros: 9_000_000_000 } }).ended).output;
+    } });`;
+
+  test('does not decide about what it may do', async () => {
+    paid.length = 0;
+    const w = await bus([payments()]);
+    const { ended } = await w.submit(await w.deploy(FAMILY), { to: 'DE1', amount: 5000 });
+    const { run, call } = await asked(w);
+    await expect(w.supervisor.control.decide(run, call, 'test', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
+    await w.supervisor.control.decide(run, call, 'owner', 'approve', 'known supplier');
+    expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
+    expect(paid).toHaveLength(1);
+  });
+
+  test('is who the policies know it by', async () => {
+    paid.length = 0;
+    const tools = [payments()];
+    const current = policies(
+      tools,
+      `${SEASONED}\n@id("interns") forbid (principal, action in Action::"call", resource) when { context.person in Role::"intern" };`,
+    );
+    const roles = (principal: string) => (principal === 'test' ? ['intern'] : []);
+    const w = await world(tools, { tenants: { crew: { tools, policies: { current, roles } } } });
+    expect(await w.run(FAMILY, { to: 'DE1', amount: 5 })).toEqual({
+      kind: 'completed',
+      output: 'CORRAL_DENIED',
+    });
+    expect(paid).toEqual([]);
+  });
+});
+
+test('an approval does not hold once the policies ask for somebody else', async () => {
+  paid.length = 0;
+  const tools = [payments()];
+  const rule = (who: string) =>
+    `permit (principal, action, resource); @id("all") @consequence("approval") @approver("${who}") forbid (principal, action in Action::"call", resource);`;
+  const source = { current: policies(tools, rule('support')), roles: () => [] };
+  const w = await world(tools, { tenants: { crew: { tools, policies: source } } });
+  const { id, ended } = await w.submit(await w.deploy(PAYER), { to: 'DE1', amount: 5 });
+  const { call } = await asked(w);
+  source.current = policies(tools, rule('cfo'));
+  await expect(w.supervisor.control.decide(id, call, 'support', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
+  expect(await ended).toEqual({ kind: 'completed', output: ['CORRAL_APPROVAL_DENIED'] });
+  expect(paid).toEqual([]);
+});
+
+test('an amount that stands deeper in the arguments, or below nothing, is seen as well', async () => {
+  const moved: unknown[] = [];
+  const deep = inlineTool({
+    name: 'orders.pay',
+    description: 'pays an order',
+    input: z.object({ order: z.object({ amount: z.number() }) }),
+    output: z.object({}),
+    annotations: { readOnly: false, destructive: true, openWorld: true, idempotent: false, returns: 'trusted', money: 'order.amount' },
+    run: (input) => (moved.push(input), {}),
+  });
+  const text = `permit (principal, action, resource); @id("cap") forbid (principal, action in Action::"call", resource) when { context.call has amount && context.call.amount.greaterThan(decimal("10.0")) };`;
+  const w = await bus([deep], text);
+  const pays = (amount: number) =>
+    w.run(`{ name: 'a', uses: { pay: 'tool:orders.pay' }, run: ({ input, caps }) => caps.pay(input).then(() => 'paid', (e) => e.code) }`, {
+      order: { amount },
+    });
+  expect(await pays(5000)).toEqual({ kind: 'completed', output: 'CORRAL_DENIED' });
+  expect(await pays(-500)).toEqual({ kind: 'completed', output: 'CORRAL_BUDGET_EXCEEDED' });
+  expect(await pays(5)).toEqual({ kind: 'completed', output: 'paid' });
+  expect(moved).toHaveLength(1);
+});

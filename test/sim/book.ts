@@ -70,6 +70,8 @@ export class Book {
   readonly cancelAsked = new Set<RunId>();
   /** Runs that may have been lost with a cell, and how many cells died by themselves. */
   readonly blamed = new Set<RunId>();
+  /** Whether there are policies. */
+  governed = true;
   deaths = 0;
   hostsLost = 0;
   readonly quarantined = new Set<RunId>();

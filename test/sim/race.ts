@@ -28,6 +28,7 @@ const SLEEPERS = 6;
 const ROUNDS = 16;
 
 const CALM: Partial<Temper> = {
+  governed: false,
   disk: { sync_ms: [0.05, 1], failing: 0 },
   powers: { failing: 0, losing: 0, hanging: 0, slow: 0 },
   cells: { crashing: 0, stalling: 0, slow: 0, garbling: 0, stillborn: 0, metered: true },

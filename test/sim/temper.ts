@@ -8,6 +8,8 @@ export type Temper = ReturnType<typeof temperOf>;
 export function temperOf(dice: Dice) {
   const rough = (most: number) => (dice.chance(0.5) ? 0 : dice.spread(most / 30, most));
   return {
+    /** Whether detectors look at its runs, and policies at their calls. */
+    governed: true,
     chaos_ms: dice.spread(1_000, 8_000),
     jobs: 2 + dice.below(7),
     crash_every_ms: dice.chance(0.6) ? dice.spread(150, 4_000) : Number.POSITIVE_INFINITY,

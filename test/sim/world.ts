@@ -124,6 +124,7 @@ export class World {
       },
       this.#temper.cells,
     );
+    oracle.governed = this.#temper.governed;
     oracle.core = this.disk.core;
     oracle.powers = this.powers;
     this.#dice = dice.fork();
@@ -167,10 +168,12 @@ export class World {
       clock: this.timeline.clock(alive),
       random: (n) => dice.bytes(n),
       image: 'sha256:simulated',
-      tenants: {
-        red: { tools, policies: { current: policiesFor(tools) }, loops: { ladder: EAGER, slow_ms: 50 } },
-        blue: { tools, policies: { current: policiesFor(tools) }, loops: dice.chance(0.5) ? false : {} },
-      },
+      tenants: this.#temper.governed
+        ? {
+            red: { tools, policies: { current: policiesFor(tools) }, loops: { ladder: EAGER, slow_ms: 50 } },
+            blue: { tools, policies: { current: policiesFor(tools) }, loops: dice.chance(0.5) ? false : {} },
+          }
+        : { red: { tools }, blue: { tools } },
       // One of the tenants has its agents judged by what they never do, so that every fold goes through drift as well.
       profiles: { current: (tenant) => (tenant === 'red' ? 'strange' : undefined), get: () => STRANGE },
       ...this.#temper.host,

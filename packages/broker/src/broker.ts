@@ -26,7 +26,7 @@ import { overrun } from './endings.ts';
 import { parseEffects } from './effects.ts';
 import { isUnread } from './calls.ts';
 import { finishOutcome, handedBack, handlesBack } from './finish.ts';
-import { judge, type Policies } from './judge.ts';
+import { approversOf, judge, type Policies } from './judge.ts';
 import { timersEnded } from './requests.ts';
 import { approvedRequest, standsAgainst, type Reached } from './service.ts';
 import type { Ledger } from './ledger.ts';
@@ -280,7 +280,7 @@ export class Broker {
    * Whether a call that people have approved may be made now: its capability may have been taken back since, and the policies
    * may have changed. Counts the use of its grant.
    */
-  mayStillCall(run: BusRun, { call, grant, digest }: PendingApproval): string | undefined {
+  mayStillCall(run: BusRun, { call, grant, digest, approvers = [], quorum }: PendingApproval): string | undefined {
     const { ledger } = run;
     const context = this.#context(run, this.#powers.clock.now());
     const tool = context.tool(call.tool);
@@ -302,6 +302,9 @@ export class Broker {
     const inHandles = call.handled === undefined ? undefined : { slots: call.handled, given: call.input };
     const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, call.reserved, inHandles);
     if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
+    // They may have come to ask for others since, whose word this is not.
+    if ((verdict.quorum ?? 1) > quorum || approversOf(verdict).some((one) => !approvers.includes(one)))
+      return 'the policies ask for somebody else now';
     context.policies.history.note(ledger.record, ledger.version, tool, input);
     return undefined;
   }

@@ -8,6 +8,7 @@ import { approved, type Verdict } from '@corral/policy/cedar/verdict';
 import { effectOf, type Flow, type InHandles } from '@corral/policy/flow/facts';
 import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
+import { argumentAt } from '@corral/policy/predicate';
 import type { ToolFacts } from '@corral/protocol/decision';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -67,7 +68,9 @@ const subjects = new WeakMap<RunRecord, { readonly version: string; readonly rol
 /** Made once a run, and again when it is upgraded, or its principal's roles or its owner change under it. */
 export function subjectFor({ record, version }: Ledger, policies: Pick<Policies, 'roles' | 'owner'>): Subject {
   const known = subjects.get(record);
-  const held = policies.roles(record.principal);
+  // A child acts for whoever submitted the first of its ancestors.
+  const person = record.submitter ?? record.principal;
+  const held = policies.roles(person);
   const owner = policies.owner?.(record.agent);
   const roles = [owner ?? '', ...held].join('\n');
   if (known?.version === version && known.roles === roles) return known.subject;
@@ -75,7 +78,7 @@ export function subjectFor({ record, version }: Ledger, policies: Pick<Policies,
     tenant: record.tenant,
     agent: record.agent,
     version,
-    person: record.principal,
+    person,
     roles: held,
     ...(owner === undefined ? {} : { owner }),
   });
@@ -205,11 +208,11 @@ export function originsOf(flow: Flow | undefined): [string, string][] {
   return (flow?.traces ?? []).slice(0, ORIGINS_SHOWN).map(({ path, origin }) => [path, origin]);
 }
 
-/** An amount that is there and cannot be read as one is taken for more than anything. */
+/** An amount that is there and cannot be read as one, or is below nothing, is taken for more than anything. */
 function amountOf(input: Json, name: string): number | undefined {
-  const value = (input as Record<string, unknown> | null)?.[name];
+  const value = argumentAt(input, name);
   if (value === undefined) return undefined;
-  return typeof value === 'number' && Number.isFinite(value) ? Math.min(Math.max(value, -MOST), MOST) : MOST;
+  return typeof value === 'number' && value >= 0 ? Math.min(value, MOST) : MOST;
 }
 
 /** What is left of the money in whole units of the currency, and never a ten-thousandth more: policies know no smaller part. */

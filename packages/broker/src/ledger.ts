@@ -176,7 +176,7 @@ export class Ledger {
           const reserved = decision.reserved ?? {};
           this.purse.reserve(reserved);
           const call = callOf(this, effect, decision, reserved);
-          if (this.tracked) this.rates.called(call.tool, this.lastAt);
+          this.rates.called(call.tool, this.lastAt);
           if (decision.verdict === 'allow') this.#begin(call, decision.request?.due);
           else {
             this.pending.set(effect.id, {
@@ -208,7 +208,7 @@ export class Ledger {
         } else if (decision?.verdict === 'allow') {
           this.purse.reserve(decision.reserved ?? {});
           this.purse.settle(decision.reserved ?? {}, decision.reserved ?? {});
-          if (this.tracked && decision.agent !== undefined) this.rates.called(`send:${decision.agent}`, this.lastAt);
+          if (decision.agent !== undefined) this.rates.called(`send:${decision.agent}`, this.lastAt);
           this.pending.set(effect.id, {
             kind: 'decided',
             id: effect.id,
@@ -226,7 +226,7 @@ export class Ledger {
           this.purse.reserve(reserved);
           this.pending.set(effect.id, { kind: 'child', id: effect.id, run: decision.child as RunId, reserved });
           this.caps.set(-effect.id, decision.grant as GrantId);
-          if (this.tracked && decision.agent !== undefined) this.rates.called(`spawn:${decision.agent}`, this.lastAt);
+          if (decision.agent !== undefined) this.rates.called(`spawn:${decision.agent}`, this.lastAt);
         } else {
           if (decision?.limit !== undefined) this.refusedFor.add(decision.limit);
           const outcome = {
@@ -296,7 +296,8 @@ export class Ledger {
         const pending = this.pending.get(event.id);
         if (pending?.kind !== 'call') return;
         const error = errorData('CORRAL_REVOKED', 'The capability was taken back while the call was under way.', { call: event.id });
-        this.#decide(pending, { id: event.id, error });
+        const { cost } = event.result;
+        this.#decide(pending, { id: event.id, error, ...(cost === undefined ? {} : { cost }) });
         return;
       }
       case 'unanswered': {

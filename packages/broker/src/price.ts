@@ -53,11 +53,11 @@ export function priceOf({ name, annotations }: Tool, input: Json): Price | undef
 function movedBy(tool: string, argument: string, value: unknown): number {
   if (value === undefined || value === null) return 0;
   const amount = typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
-  const micros = microsOf(amount);
+  const micros = typeof amount === 'number' && amount < 0 ? undefined : microsOf(amount);
   if (micros === undefined)
     throw new Unpriced(
       'money_micros',
-      `${tool} moves what its argument ${argument} says, and that is no number: nobody can tell how much.`,
+      `${tool} moves what its argument ${argument} says, and that is no amount: nobody can tell how much.`,
     );
   return micros;
 }

@@ -6,7 +6,7 @@ import type { Purse } from '@corral/policy/purse';
 import type { Delivery, MessageDelivery, PendingDelivery, Result } from '@corral/protocol/delivery';
 import type { ReplyEffect } from '@corral/protocol/effect';
 import { errorData } from '@corral/protocol/errors';
-import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { GrantId, PrincipalId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { bounded } from '@corral/protocol/outcome';
 import type { Budget } from '@corral/protocol/manifest';
@@ -40,9 +40,12 @@ export class Asked {
   readonly #open = new Set<string>();
   /** Of a service's instance: it was given a message, and has not kept what came of it. */
   turn = false;
+  /** Who answers for that message. */
+  principal: PrincipalId | undefined;
 
   take(delivery: Pick<MessageDelivery, 'from' | 'request'>): void {
     this.turn = true;
+    this.principal = delivery.from.principal;
     if (delivery.request !== undefined) this.#open.add(requestName(delivery));
   }
 

@@ -59,7 +59,7 @@ export function toInstance(ledger: Ledger, id: number, input: Json, key: string,
     instance,
     delivery: {
       kind: 'message',
-      from: { run: record.id, agent: record.agent, principal: record.principal },
+      from: { run: record.id, agent: record.agent, principal: record.submitter ?? record.principal },
       // The key with it: whoever made that up is known for it, too.
       body: input,
       request: id,

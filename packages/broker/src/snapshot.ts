@@ -35,7 +35,7 @@ export interface LedgerSnapshot {
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly nextCap?: number;
   readonly refusedFor: readonly string[];
-  /** How often it called each tool, lately: a checkpoint gives nobody a fresh rate. Absent where no policy asks. */
+  /** How often it called each tool, lately: a checkpoint gives nobody a fresh rate.*/
   readonly rates?: SavedRates;
   /** What others asked it, and it has not answered. */
   readonly asked?: readonly string[];
@@ -104,7 +104,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
     ...(asked.length === 0 ? {} : { asked }),
-    ...(ledger.tracked ? { rates: ledger.rates.save() } : {}),
+    rates: ledger.rates.save(),
     ...handlesOf(ledger),
     ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
   };

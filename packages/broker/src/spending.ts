@@ -10,14 +10,22 @@ import { exceeded } from './decide/common.ts';
 import type { Ledger } from './ledger.ts';
 import { chargedOf, priceOf, Unpriced } from './price.ts';
 
-/** What the run spent or gave away, in whole units and never more than it had. */
+/**
+ * What the run spent or gave away, in whole units, and never more than it had of what it could not overspend. What a tool charged beyond
+ * that was spent all the same, and is its parent's loss.
+ */
 export function wholeAmounts({ purse }: Ledger): Budget {
   // What is still reserved may be spent yet, by a call under way or a grandchild; nobody is left to give it back to.
   const spent = purse.committed();
   return Object.fromEntries(
-    Object.entries(spent).map(([name, amount]) => [name, Math.min(Math.ceil(amount), purse.granted[name as keyof typeof spent])]),
+    Object.entries(spent).map(([name, amount]) => [
+      name,
+      isCharged(name) ? Math.ceil(amount) : Math.min(Math.ceil(amount), purse.granted[name as keyof typeof spent]),
+    ]),
   );
 }
+
+const isCharged = (name: string) => CHARGED.some((one) => one === name);
 
 /** A tool charged more than it had said it would, and more than there was: it was spent all the same, and is the last thing that is. */
 export function overcharged({ purse }: Ledger): Outcome | undefined {

@@ -33,6 +33,8 @@ export interface RunRecord {
   readonly version: Digest;
   readonly bundle: Digest;
   readonly principal: PrincipalId;
+  /** Of a child: who submitted the first of its ancestors, and so answers for what it asks. */
+  readonly submitter?: PrincipalId;
   readonly parent: { readonly run: RunId; readonly id: number; readonly agent: AgentName } | undefined;
   /** Of a fork: the run whose journal it begins with, the entry at which it parts from it, and when it was made. */
   readonly origin?: { readonly run: RunId; readonly at: number; readonly forked_at: number };

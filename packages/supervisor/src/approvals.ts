@@ -79,7 +79,7 @@ function approvalOf({ record, loops }: Ledger, pending: PendingApproval, decisio
     call: pending.id,
     tenant: record.tenant,
     agent: record.agent,
-    principal: record.principal,
+    principal: record.submitter ?? record.principal,
     tool: pending.call.tool,
     input: pending.call.input,
     rules: decision?.rules ?? [],

@@ -15,7 +15,7 @@ import type { Receipt } from '@corral/protocol/receipt';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Cell } from './cells/cell.ts';
 import type { Observation } from './observe.ts';
-import { mustOwn } from './owner.ts';
+import { answersFor, mustOwn } from './owner.ts';
 import type { Policing } from './policing.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
@@ -284,10 +284,10 @@ export class Control {
   decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
     return this.#inTurn(id, async (run) => {
       const asked = run.ledger.pending.get(call);
-      if (asked?.kind === 'approval' && asked.call.relabel !== undefined) await mustOwn(this.#options.hold, run, asked.call.relabel, by);
+      if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(run, asked.call.relabel, by);
       const pending = run.ledger.pending.get(call);
       if (pending?.kind !== 'approval') throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for approval.`);
-      if (by === run.ledger.record.principal)
+      if (answersFor(run.ledger).includes(by))
         throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}, and so does not decide about what it may do.`);
       if (pending.by.includes(by)) throw new CorralError('CORRAL_APPROVER', `${by} has approved call ${call} of ${id} already.`);
       this.#options.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);

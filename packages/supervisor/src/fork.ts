@@ -62,6 +62,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Ru
     ...from,
     id,
     principal: by,
+    submitter: by,
     input: request.input === undefined ? from.input : checkInput(request.input),
     caps: from.caps.map((cap) => ({ ...cap, grant: grants.copy(cap.grant) })),
     // Code outside of any delivery sees this time, and must see the same again.

@@ -3,6 +3,7 @@
  * it moved at most. Kept in the store, since it must not be forgotten with a restart; bounded, the oldest going first.
  */
 import type { History } from '@corral/broker/judge';
+import { argumentAt } from '@corral/policy/predicate';
 import type { Json } from '@corral/protocol/json';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
@@ -38,11 +39,10 @@ export class Seen implements History {
   note({ tenant, agent }: RunRecord, version: string, tool: Tool, input: Json): void {
     const { destinations = [], money } = tool.annotations;
     this.#add(usedFact(version, tool.name), 0);
-    const given = (typeof input === 'object' && input !== null && !Array.isArray(input) ? input : {}) as Record<string, unknown>;
     for (const name of destinations) {
-      for (const one of [given[name]].flat()) if (typeof one === 'string') this.#add(reachedFact(tenant, agent, one), 0);
+      for (const one of [argumentAt(input, name)].flat()) if (typeof one === 'string') this.#add(reachedFact(tenant, agent, one), 0);
     }
-    const amount = money === undefined ? undefined : given[money];
+    const amount = money === undefined ? undefined : argumentAt(input, money);
     if (typeof amount === 'number' && amount > this.moved(tenant, agent)) this.#add(movedFact(tenant, agent), amount);
   }
 

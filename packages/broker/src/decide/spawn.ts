@@ -90,6 +90,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     ...labelOf(ledger),
     bundle: version.bundle,
     principal: `run:${record.id}` as PrincipalId,
+    submitter: record.submitter ?? record.principal,
     parent: { run: record.id, id: effect.id, agent: record.agent },
     spawn_depth: record.spawn_depth + 1,
     input,

@@ -79,9 +79,22 @@ describe('a comparison that is made later', () => {
       warnings: [],
     }),
   });
-  const small = pay({ to: 'bob', amount: 5 });
+  const paying = pay({ to: 'bob', amount: 5 });
+  const small = { ...paying, context: { ...paying.context, flow: { ...paying.context.flow, effect: 'none' } } } as const;
 
-  test('holds no decision up; a mismatch alarms once, and from then on the engine decides', () => {
+  test('waits for nothing that changes something: there a mismatch is a denial at once, whoever can be told of it', () => {
+    const policy = load(PERMIT, {
+      engine: lying(),
+      sample_every: 1,
+      later: () => undefined,
+      alarm: () => {
+        throw new Error('nobody listens');
+      },
+    });
+    expect([policy.decide(paying).decision, policy.mode]).toEqual(['deny', 'engine']);
+  });
+
+  test('holds no read up; a mismatch alarms once, and from then on the engine decides', () => {
     const work: (() => void)[] = [];
     const alarms: Alarm[] = [];
     const policy = load(PERMIT, {

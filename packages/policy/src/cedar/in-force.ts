@@ -159,7 +159,9 @@ export class PolicyInForce {
     if (this.#mode === 'engine') return verdictOf(this.#oracle.answer(decider.question, context), this.version);
     const answer = decider.residual.answer(context);
     if (due) {
-      if (this.#later !== undefined) this.#later(() => void this.#agrees(decider, context, request, answer));
+      // What changes something waits for the engine; a read is not held up by it.
+      if (this.#later !== undefined && request.context.flow.effect === 'none')
+        this.#later(() => void this.#agrees(decider, context, request, answer));
       else if (!this.#agrees(decider, context, request, answer))
         return refusal('the compiled policies and the engine disagree', this.version);
     }
@@ -178,7 +180,11 @@ export class PolicyInForce {
     // Several may be under way when the first of them disagrees.
     if (this.#mode === 'engine') return false;
     this.#mode = 'engine';
-    this.#alarm({ request, closures, engine });
+    try {
+      this.#alarm({ request, closures, engine });
+    } catch {
+      // Whoever is to be told cannot be; the engine decides all the same.
+    }
     return false;
   }
 

@@ -59,5 +59,6 @@ export function refusal(message: string, version: string): Verdict {
 /** The verdict of a call that people have approved: what only approval stood in the way of is allowed. */
 export function approved(verdict: Verdict): Verdict {
   if (verdict.consequence !== 'approval') return verdict;
-  return { decision: 'allow', reasons: verdict.reasons, errors: NONE, policy_version: verdict.policy_version };
+  const { reasons, quorum, policy_version } = verdict;
+  return { decision: 'allow', reasons, errors: NONE, policy_version, ...(quorum === undefined ? {} : { quorum }) };
 }

@@ -106,6 +106,12 @@ export interface Flow {
   readonly traces: readonly (Trace & { readonly path: string })[];
 }
 
+/** Whether a leaf stands at a parameter or below it; a dot in a parameter's name reaches into objects. */
+function isBelow(path: string, parameter: string): boolean {
+  const plain = path.replace(/\[\d+\]/g, '');
+  return plain === parameter || plain.startsWith(`${parameter}.`);
+}
+
 const WORSE: readonly Origin[] = ['user', 'trusted', 'selected', 'quoted', 'model', 'untrusted'];
 const worst = (a: Origin | 'none', b: Origin): Origin => (a === 'none' || WORSE.indexOf(b) > WORSE.indexOf(a) ? b : a);
 
@@ -137,7 +143,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
         : state.provenance.handled(leaf.value, inside);
     if (inside?.sticky.untrusted_input === true && parameter === tool.money) steered ||= tool.effect !== 'none';
     traces.push({ path: leaf.path, ...trace });
-    if (tool.destinations.some((one) => one === parameter || namedAlike(one, parameter))) {
+    if (tool.destinations.some((one) => isBelow(leaf.path, one) || namedAlike(one, parameter))) {
       destination = worst(destination, trace.origin);
       steered ||= inside?.sticky.untrusted_input === true && tool.effect !== 'none';
       literal &&= trace.found === 'phrase' || trace.found === 'token' || trace.found === 'field';

@@ -175,9 +175,17 @@ function isEnglish(text: string): boolean {
   return words.length < FEW_WORDS || words.filter((word) => ENGLISH.has(word)).length >= words.length * ENGLISH_SHARE;
 }
 
+/** A word without the address, path or file name that it is or begins with. Looked at word by word: each character once. */
+function withoutNames(word: string): string {
+  if (word.includes('@') || word.includes('/')) return ' ';
+  let end = 0;
+  for (const { index, 0: ending } of word.matchAll(/\.\w{2,4}(?!\w)/g)) if (index > 0) end = index + ending.length;
+  return end === 0 ? word : ` ${word.slice(end)}`;
+}
+
 export function requestOf(text: string): Request {
   // Quoted names and identifiers are not wishes: 'delete-me.txt' asks for nothing.
-  const said = inOneWord(text.slice(0, 16_384).replace(/\S*[@/]\S*|\S+\.\w{2,4}\b/g, ' '));
+  const said = inOneWord(text.slice(0, 16_384).replace(/\S+/g, withoutNames));
   const stems = new Set(wordsOf(said));
   const verbs = new Set<string>();
   const objects = new Set<string>();
