@@ -1,0 +1,162 @@
+/** What waits for people: who may say what to it, how often, until when. The real host, the real default pack. */
+import { describe, expect, test } from 'vitest';
+import { realClock } from '@corral/supervisor';
+import { world } from '../world.ts';
+import { paid, payments, policies, SEASONED, bus, asked, outputOf, FREE, forbidding, PAYER } from './payments.ts';
+
+/** The real clock, which a test may put forward; whatever was set for later than an hour waits for that alone. */
+function clockForward() {
+  let ahead = 0;
+  const later = new Map<() => void, number>();
+  const now = () => realClock.now() + ahead;
+  return {
+    clock: {
+      now,
+      monotonic: () => realClock.monotonic() + ahead,
+      after(ms: number, then: () => void) {
+        if (ms < 3_600_000) return realClock.after(ms, then);
+        later.set(then, now() + ms);
+        return () => void later.delete(then);
+      },
+    },
+    forward: (ms: number) => {
+      ahead += ms;
+      for (const [then, due] of later) if (due <= now() && later.delete(then)) then();
+    },
+  };
+}
+
+describe('an approval', () => {
+  test('that nobody gives in a day is a refusal, and its agent is told', async () => {
+    paid.length = 0;
+    const { clock, forward } = clockForward();
+    const tools = [payments()];
+    const w = await world(tools, {
+      clock,
+      tenants: { crew: { tools, policies: { current: policies(tools, forbidding('@consequence("approval")')) } } },
+    });
+    const { id, ended } = await w.submit(await w.deploy(PAYER), {}, { ceilings: { wall_ms: 7 * 86_400_000 } });
+    const { call, expires_at, since } = await asked(w);
+    expect(expires_at - since).toBeGreaterThanOrEqual(86_400_000);
+    forward(expires_at - since);
+    expect(await ended).toEqual({ kind: 'completed', output: ['CORRAL_APPROVAL_EXPIRED'] });
+    await expect(w.supervisor.control.decide(id, call, 'owner', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
+    expect(paid).toEqual([]);
+  });
+
+  test('by one person counts sixty times an hour and not once more, while others may still decide', async () => {
+    paid.length = 0;
+    const { clock, forward } = clockForward();
+    const tools = [payments()];
+    const w = await world(tools, {
+      clock,
+      tenants: { crew: { tools, policies: { current: policies(tools, forbidding('@consequence("approval")')) } } },
+    });
+    const { id, ended } = await w.submit(await w.deploy(PAYER), { times: 63 }, { ceilings: { wall_ms: 7 * 86_400_000 } });
+    await asked(w);
+    const calls = (await w.supervisor.approvals()).map(({ call }) => call);
+    expect(calls).toHaveLength(63);
+    for (const call of calls.slice(0, 60)) await w.supervisor.control.decide(id, call, 'owner', 'deny', '');
+    const [first, second, third] = calls.slice(60) as [number, number, number];
+    await expect(w.supervisor.control.decide(id, first, 'owner', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
+    await w.supervisor.control.decide(id, second, 'deputy', 'approve', '');
+    forward(3_600_001);
+    await w.supervisor.control.decide(id, first, 'owner', 'approve', '');
+    await w.supervisor.control.decide(id, third, 'owner', 'deny', '');
+    const said = outputOf(await ended) as string[];
+    expect(said.filter((one) => one === 'paid')).toHaveLength(2);
+    expect(paid).toHaveLength(2);
+  });
+
+  test('that needs two people is not given by one of them twice, and either may refuse', async () => {
+    paid.length = 0;
+    const w = await bus([payments()], forbidding('@consequence("approval") @quorum("2")'));
+    const version = await w.deploy(PAYER);
+    const { id, ended } = await w.submit(version);
+    const { call, quorum } = await asked(w);
+    expect(quorum).toBe(2);
+    await w.supervisor.control.decide(id, call, 'ana', 'approve', '');
+    await expect(w.supervisor.control.decide(id, call, 'ana', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
+    expect([await w.supervisor.approvals(), paid]).toMatchObject([[{ approved_by: ['ana'] }], []]);
+    await w.supervisor.control.decide(id, call, 'ben', 'approve', '');
+    expect(await ended).toEqual({ kind: 'completed', output: ['paid'] });
+    const again = await w.submit(version);
+    const { call: other } = await asked(w);
+    await w.supervisor.control.decide(again.id, other, 'ana', 'approve', '');
+    await w.supervisor.control.decide(again.id, other, 'ben', 'deny', 'on second thoughts');
+    expect(await again.ended).toEqual({ kind: 'completed', output: ['CORRAL_APPROVAL_DENIED'] });
+    expect(paid).toHaveLength(1);
+  });
+
+  test('is judged by the policies in force when it is given, not by those it was asked under', async () => {
+    paid.length = 0;
+    const tools = [payments()];
+    const source = { current: policies(tools, forbidding('@consequence("approval")')) };
+    const w = await world(tools, { tenants: { crew: { tools, policies: source } } });
+    const version = await w.deploy(PAYER);
+    const refused = await w.submit(version);
+    const { call } = await asked(w);
+    source.current = policies(tools, forbidding('@consequence("deny")'));
+    await expect(w.supervisor.control.decide(refused.id, call, 'owner', 'approve', '')).rejects.toThrow(/looked-at/);
+    expect([await refused.ended, paid]).toEqual([{ kind: 'completed', output: ['CORRAL_APPROVAL_DENIED'] }, []]);
+    source.current = policies(tools, forbidding('@consequence("approval")'));
+    const kept = await w.submit(version);
+    const { call: other } = await asked(w);
+    source.current = policies(tools, FREE);
+    await w.supervisor.control.decide(kept.id, other, 'owner', 'approve', '');
+    expect([await kept.ended, paid]).toEqual([{ kind: 'completed', output: ['paid'] }, [{ to: 'a', amount: 1 }]]);
+  });
+});
+
+describe('whoever submitted the first of a child’s ancestors', () => {
+  const FAMILY = `
+    import { defineAgent } from '@corral/guest';
+    const child = defineAgent({ name: 'child', uses: { pay: 'tool:payments.send' }, async run({ input, caps }) {
+      return caps.pay(input).then(() => 'paid', (error) => error.code);
+    } });
+    export default defineAgent({ name: 'parent', uses: { pay: 'tool:payments.send' }, spawns: { child }, async run({ input, spawn, caps }) {
+      return (await spawn(child, input, { caps: { pay: caps.pay }, budget: { calls: 5, bytes: 10000, money_micros: 9_000_000_000 } }).ended).output;
+    } });`;
+
+  test('does not decide about what it may do', async () => {
+    paid.length = 0;
+    const w = await bus([payments()]);
+    const { ended } = await w.submit(await w.deploy(FAMILY), { to: 'DE1', amount: 5000 });
+    const { run, call } = await asked(w);
+    await expect(w.supervisor.control.decide(run, call, 'test', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
+    await w.supervisor.control.decide(run, call, 'owner', 'approve', 'known supplier');
+    expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
+    expect(paid).toHaveLength(1);
+  });
+
+  test('is who the policies know it by', async () => {
+    paid.length = 0;
+    const tools = [payments()];
+    const current = policies(
+      tools,
+      `${SEASONED}\n@id("interns") forbid (principal, action in Action::"call", resource) when { context.person in Role::"intern" };`,
+    );
+    const roles = (principal: string) => (principal === 'test' ? ['intern'] : []);
+    const w = await world(tools, { tenants: { crew: { tools, policies: { current, roles } } } });
+    expect(await w.run(FAMILY, { to: 'DE1', amount: 5 })).toEqual({
+      kind: 'completed',
+      output: 'CORRAL_DENIED',
+    });
+    expect(paid).toEqual([]);
+  });
+});
+
+test('an approval does not hold once the policies ask for somebody else', async () => {
+  paid.length = 0;
+  const tools = [payments()];
+  const rule = (who: string) =>
+    `permit (principal, action, resource); @id("all") @consequence("approval") @approver("${who}") forbid (principal, action in Action::"call", resource);`;
+  const source = { current: policies(tools, rule('support')), roles: () => [] };
+  const w = await world(tools, { tenants: { crew: { tools, policies: source } } });
+  const { id, ended } = await w.submit(await w.deploy(PAYER), { to: 'DE1', amount: 5 });
+  const { call } = await asked(w);
+  source.current = policies(tools, rule('cfo'));
+  await expect(w.supervisor.control.decide(id, call, 'support', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
+  expect(await ended).toEqual({ kind: 'completed', output: ['CORRAL_APPROVAL_DENIED'] });
+  expect(paid).toEqual([]);
+});
