@@ -61,7 +61,8 @@ export const TOOLS = [
   made('shell.run', z.object({ command: z.string() }), { ...CHANGES, returns: 'trusted' }),
 ];
 
-function policies(tools: readonly Tool[]): PolicyInForce {
+/** Policies for these tools: the default pack, or a text of one's own. */
+export function guarded(tools: readonly Tool[], text = SEASONED): PolicyInForce {
   return PolicyInForce.load({
     engine: cedar,
     catalog: catalog({
@@ -72,12 +73,12 @@ function policies(tools: readonly Tool[]): PolicyInForce {
         input: z.toJSONSchema(tool.input, { io: 'input' }),
       })),
     }),
-    sources: [{ file: 'default.cedar', text: SEASONED }],
+    sources: [{ file: 'default.cedar', text }],
     digest: (of) => `sha256:${createHash('sha256').update(of).digest('hex')}`,
   });
 }
 export const bus = (tools: readonly Tool[] = TOOLS, folder?: string): Promise<World> =>
-  world(tools, { tenants: { crew: { tools, policies: { current: policies(tools) } } }, ...(folder === undefined ? {} : { folder }) });
+  world(tools, { tenants: { crew: { tools, policies: { current: guarded(tools) } } }, ...(folder === undefined ? {} : { folder }) });
 
 export const asked = async (w: World, run?: RunId) => {
   for (;;) {

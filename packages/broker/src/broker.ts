@@ -523,7 +523,8 @@ export class Broker {
       if (verdict !== 'deny' && tool !== undefined) continue; // Decided since: whoever did so tells of it.
       const pending = ledger.pending.get(id);
       if (pending?.kind !== 'decided') continue;
-      if (pending.delivery.kind === 'reply') results.push(...pending.delivery.results);
+      // What is behind a handle can be large, so each comes by itself.
+      if (pending.delivery.kind === 'reply' && pending.opened === undefined) results.push(...pending.delivery.results);
       else this.#events.deliver(ledger.record.id, pending.delivery, undefined);
     }
     if (results.length > 0) this.#events.deliver(ledger.record.id, { kind: 'reply', results }, undefined);

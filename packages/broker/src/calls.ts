@@ -31,6 +31,11 @@ export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, r
   };
 }
 
+/** How a call was decided tells something of what is in its handles, which is as good as having read it. */
+export function peeked({ handles, flow }: Ledger, effect: CallEffect): void {
+  for (const { label } of handledOf(slotted(handles, effect, ['input']))) flow?.raise(label);
+}
+
 /** What was behind a handle, on its way to whoever opened it. */
 export function openedBy(handles: Handles, { id, handle, at }: OpenEffect): Pending {
   const { value, label, source } = handles.get(handle, at);

@@ -2,8 +2,10 @@
 import { echoes } from '@corral/policy/flow/echo';
 import { deedOf } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
+import { withoutInfluence } from '@corral/policy/flow/narrow';
 import { FlowRun } from '@corral/policy/flow/run';
 import type { ChildEndedDelivery, Result, StartDelivery } from '@corral/protocol/delivery';
+import type { ErrorCode, ErrorData } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
 import type { RunRecord } from '@corral/protocol/run';
@@ -49,12 +51,23 @@ export const isClean = (label: Label | undefined): boolean => label === undefine
 
 /** What an effect was answered with was read, which raises the run's label; or was put behind a handle, which does not. */
 export function readResult(ledger: Ledger, asked: Pending | undefined, result: Result): void {
-  if (!('value' in result)) return;
   const call = asked?.kind === 'decided' ? asked.call : asked;
-  if (call?.kind === 'call') readCall(ledger, call, result);
+  if (!('value' in result)) {
+    if (call?.kind === 'call') readError(ledger, call, result);
+  } else if (call?.kind === 'call') readCall(ledger, call, result);
   else if (asked?.kind === 'decided' && asked.opened !== undefined)
     ledger.flow?.opened(asked.id, asked.opened.source, asked.opened.label, result.value);
 }
+
+/** What a tool says of its failure is as much its own as what it returns; the host's own words are not. */
+function readError({ flow }: Ledger, call: PendingCall, { error, unread }: Extract<Result, { error: ErrorData }>): void {
+  const { id, tool, facts, input } = call;
+  if (flow === undefined || facts === undefined || unread === true || error.message === '' || !TOOLS_OWN.has(error.code)) return;
+  const { returns, destinations, private_to } = facts;
+  const flowTool = { name: tool, effect: 'none' as const, destinations, deed: deedOf(tool) };
+  flow.read({ call: id, tool: flowTool, returns, args: input, ...(private_to === undefined ? {} : { private_to }) }, error.message);
+}
+const TOOLS_OWN: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT']);
 
 function readCall({ flow, handles }: Ledger, call: PendingCall, { value, handle }: Extract<Result, { value: Json }>): void {
   const { id, tool, facts, input, handled = [], change } = call;
@@ -71,7 +84,8 @@ function readCall({ flow, handles }: Ledger, call: PendingCall, { value, handle 
     ({ path }) => path.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], input) as Json,
   );
   const repeats = handled.length > 0 && (returns === 'untrusted' || echoes(value, inside));
-  if (repeats) for (const { label } of handled) flow.raise(label);
+  // Whoever's data it was may be in the answer in any case; whose words, where it repeats them.
+  for (const { label } of handled) flow.raise(repeats ? label : withoutInfluence(label));
   const strange = repeats && handled.some(({ label }) => label.sticky.untrusted_input);
   const said = { call: id, tool: flowTool, returns: strange ? 'untrusted' : returns, args: input } as const;
   flow.read({ ...said, ...(private_to === undefined ? {} : { private_to }) }, value);

@@ -27,10 +27,14 @@ export interface SavedHandles {
   readonly held: readonly (readonly [number, Held])[];
 }
 
+const PARTS_KEPT = 8_192;
+
 export class Handles {
   #next = 1;
   #bytes = 0;
   readonly #held = new Map<number, Held>();
+  /** Parts that were asked for, with their sizes: to find those out again and again would take longer than it takes to ask. */
+  readonly #parts = new Map<string, Held>();
 
   /** The index of the next one. */
   get next(): number {
@@ -60,12 +64,23 @@ export class Handles {
   /** @throws Violation for an index that the run was never given; Refused for one that it has no more */
   get(index: number, at: HandlePath = []): Held {
     const held = this.#held.get(index);
-    if (held !== undefined) return at.length === 0 ? held : partOf(held, at);
+    if (held !== undefined) return at.length === 0 ? held : this.#part(index, held, at);
     this.given(index);
     throw new Refused('CORRAL_REVOKED', 'The run has let go of the handle, or held too much when it came.', 'handles');
   }
 
+  #part(index: number, held: Held, at: HandlePath): Held {
+    const name = JSON.stringify([index, at]);
+    const known = this.#parts.get(name);
+    if (known !== undefined) return known;
+    const part = partOf(held, at);
+    if (this.#parts.size >= PARTS_KEPT) this.#parts.clear();
+    this.#parts.set(name, part);
+    return part;
+  }
+
   forget(index: number): void {
+    this.#parts.clear();
     this.#bytes -= this.#held.get(index)?.bytes ?? 0;
     this.#held.delete(index);
   }
@@ -77,6 +92,7 @@ export class Handles {
 
   load({ next, held }: SavedHandles): void {
     this.#held.clear();
+    this.#parts.clear();
     this.#next = next;
     this.#bytes = 0;
     for (const [index, one] of held) {

@@ -17,7 +17,7 @@ import type { Label } from '@corral/protocol/label';
 import type { PlacedHandle } from '@corral/protocol/handle';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom, readResult } from './flow.ts';
-import { callOf, openedBy, unknownOf } from './calls.ts';
+import { callOf, openedBy, peeked, unknownOf } from './calls.ts';
 import { Handles } from './handles.ts';
 import { Rates } from './rates.ts';
 import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
@@ -172,6 +172,7 @@ export class Ledger {
     switch (effect.kind) {
       case 'call':
         this.calls += 1;
+        if (decision?.peeked === true) peeked(this, effect);
         if (decision !== undefined && decision.verdict !== 'deny') {
           const reserved = decision.reserved ?? {};
           this.purse.reserve(reserved);
@@ -242,8 +243,12 @@ export class Ledger {
         }
         return;
       case 'open':
-        if (decision?.verdict === 'allow') this.pending.set(effect.id, openedBy(this.handles, effect));
-        else this.#refuse(effect.id, decision);
+        if (decision?.verdict === 'allow') {
+          const { reserved = {} } = decision;
+          this.purse.reserve(reserved);
+          this.purse.settle(reserved, reserved);
+          this.pending.set(effect.id, openedBy(this.handles, effect));
+        } else this.#refuse(effect.id, decision);
         return;
       case 'drop':
         this.handles.forget(effect.handle);

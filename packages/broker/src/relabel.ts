@@ -27,6 +27,9 @@ export function askOwner(ledger: Ledger, owner: string, input: Json, decision: D
   if (wholeRun(input) && ledger.flow === undefined)
     throw new Refused('CORRAL_ARGS_INVALID', 'The labels of a run are followed only where its tenant has policies.');
   const expires_at = decision.expires_at ?? now + MACHINE.approval_ms.default;
+  // Its owner alone may speak, so more than one can never have.
+  if ((decision.quorum ?? 1) > 1)
+    throw new Refused('CORRAL_DENIED', 'A policy asks for several people where the owner of the capability alone decides.');
   return { verdict: 'ask', quorum: 1, expires_at, owner };
 }
 

@@ -119,7 +119,10 @@ export function carriedOver(ledger: Ledger, state: Json): LedgerSnapshot {
   const snapshot = snapshotOf(ledger);
   if (ledger.record.service === undefined) return snapshot;
   const before = kept(ledger);
-  const same = before.state !== undefined && canonical(before.state) === canonical(state);
+  // Handles in it, and messages that it has not read, are as good as other words.
+  const { handles = [], unread = [] } = ledger.checkpointing ?? {};
+  const bare = handles.length === 0 && unread.length === 0;
+  const same = bare && before.state !== undefined && canonical(before.state) === canonical(state);
   const { began_at: _, loops, ...rest } = snapshot;
   return {
     ...rest,

@@ -104,6 +104,14 @@ export class Grants {
     return undefined;
   }
 
+  /** Whether a predicate of the chain looks at an argument that stands at one of these paths, above or below it. */
+  looksAt(id: GrantId, paths: readonly string[]): boolean {
+    for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node))
+      for (const name of Object.keys(node.grant.where))
+        if (paths.some((path) => `${path}.`.startsWith(`${name}.`) || `${name}.`.startsWith(`${path}.`))) return true;
+    return false;
+  }
+
   /** Whether a grant, or anything it was derived from, was taken back. */
   isRevoked(id: GrantId): boolean {
     let next: GrantId | undefined = id;

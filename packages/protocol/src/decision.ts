@@ -61,6 +61,8 @@ export const Decision = z.object({
   request: z.object({ due: z.number().exactOptional() }).exactOptional(),
   /** Whom a request through a mailbox went to. */
   peer: RunId.exactOptional(),
+  /** What stands in handles was looked at to decide, so that the run knows something of it now. */
+  peeked: z.literal(true).exactOptional(),
   /** The child that a spawn made. */
   child: RunId.exactOptional(),
   /** When a timer is due. */

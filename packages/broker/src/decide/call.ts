@@ -3,6 +3,7 @@ import type { Decision } from '@corral/protocol/decision';
 import type { CallEffect } from '@corral/protocol/effect';
 import type { Grant } from '@corral/protocol/grant';
 import type { ToolName } from '@corral/protocol/ids';
+import type { ErrorCode } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/tool';
@@ -28,7 +29,8 @@ export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, cont
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     // Whatever was wrong with it, it is known which tool was meant.
-    throw new Refused(error.code, error.message, error.limit, { tool: grant.target.tool, grant: grant.id, ...error.more });
+    const peeked = slots.length > 0 && TELLING.has(error.code) ? { peeked: true as const } : {};
+    throw new Refused(error.code, error.message, error.limit, { tool: grant.target.tool, grant: grant.id, ...peeked, ...error.more });
   }
 }
 
@@ -81,6 +83,14 @@ function decideOf(
   refuse(context.grants.check(grant.id, input, context.now, use));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: tool.name as ToolName, grant: grant.id, reserved };
   if (attempts !== undefined) Object.assign(decision, { attempts });
+  if (
+    slots.length > 0 &&
+    context.grants.looksAt(
+      grant.id,
+      handled.map(({ path }) => path.join('.')),
+    )
+  )
+    decision.peeked = true;
   if (ledger.loops !== undefined) {
     const { readOnly, resource } = tool.annotations;
     Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
@@ -118,6 +128,9 @@ function decideOf(
   }
   return decision;
 }
+
+/** Refusals that say something of what is in a handle: whether it fits a schema, or a condition that the run itself may have chosen. */
+const TELLING: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_ARGS_INVALID', 'CORRAL_GRANT_PREDICATE']);
 
 /** The instance that a call to a service goes to. @throws Refused where it may not be written to */
 export function reach({ depth, record }: Ledger, service: string, input: Json, context: DecideContext): Reached {

@@ -11,7 +11,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Ledger } from '../ledger.ts';
 import { emptyBatch, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
 import { decideCall } from './call.ts';
-import { UNREAD_DEPTH, wasGiven, whole } from './common.ts';
+import { afford, UNREAD_DEPTH, wasGiven, whole } from './common.ts';
 import { decideReply } from '../requests.ts';
 import { decideSend } from './send.ts';
 import { decideSpawn } from './spawn.ts';
@@ -67,8 +67,10 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
     }
     case 'open':
       return numbered(ledger, effect, () => {
-        ledger.handles.get(effect.handle, effect.at);
-        return { id: effect.id, verdict: 'allow' };
+        // It is read anew each time, and each time it is so much text for the run and its journal.
+        const reserved = { bytes: ledger.handles.get(effect.handle, effect.at).bytes };
+        afford(ledger, reserved);
+        return { id: effect.id, verdict: 'allow', reserved };
       });
     case 'drop':
       ledger.handles.given(effect.handle);

@@ -1,12 +1,14 @@
 /**
  * Whether a trusted tool's result repeats what was put into its arguments through a handle. A tool that answers `saved: …` gives
- * back what a stranger wrote although its host trusts it. Errs to one side: a few letters in common count, numbers and booleans
- * are taken for too little room to say anything, as in a narrow answer.
+ * back what a stranger wrote although its host trusts it. Errs to one side: a few letters or digits in common count; small numbers
+ * and booleans are taken for too little room to say anything, as in a narrow answer.
  */
 import type { Json } from '@corral/protocol/json';
 import { leavesOf, type Leaf } from './leaves.ts';
 import { decodings, fold, squeeze } from './text.ts';
 
+/** Numbers from here on are told apart from what a tool says by itself, such as how many bytes it wrote. */
+const SMALL = 10_000;
 /** Letters and digits in a row that count as repeated. */
 const COMMON = 8;
 /** Of what is inside handles and of a result; beyond, a result counts as one that repeats. */
@@ -37,8 +39,8 @@ function textsOf(...all: readonly { leaves: Leaf[]; complete: boolean }[]): stri
   for (const { leaves, complete } of all) {
     if (!complete) return undefined;
     for (const { value } of leaves) {
-      if (typeof value === 'number') continue;
-      for (const text of [value, ...decodings(value)]) {
+      if (typeof value === 'number' && Math.abs(value) < SMALL) continue;
+      for (const text of [String(value), ...decodings(String(value))]) {
         chars += text.length;
         if (chars > CHARS) return undefined;
         texts.push(squeeze(fold(text)));

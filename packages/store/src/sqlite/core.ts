@@ -318,8 +318,9 @@ export class SqliteCore {
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
     for (const state of commit.grantStates) queries.putGrantState(this.#sql, state);
-    for (const { id, due } of commit.timers) this.#run('INSERT INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
+    // A call that people have approved may have a deadline after the one that they had.
+    for (const { id, due } of commit.timers) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     const told = new Told();
     const delivered = commit.outbox.map((outgoing) => this.#post.send(run, outgoing, told));
     if (status.lifecycle === 'ended') this.#forget(run, head.n, status.outcome, told);
