@@ -22,6 +22,8 @@ export interface JobRequest {
   readonly ceilings: CeilingsRequest;
   readonly budget: Budget;
   readonly grants: Readonly<Record<string, Attenuation>>;
+  /** The submitter asks for less than the agent does. */
+  readonly narrowed: boolean;
 }
 
 export interface HostPort {

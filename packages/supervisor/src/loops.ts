@@ -32,6 +32,7 @@ import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord, StepReason } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Control } from './control.ts';
+import { isNarrowed } from './judged.ts';
 import type { Profiles } from './profiles.ts';
 import type { Observation } from './observe.ts';
 import type { Run } from './runs/run.ts';
@@ -154,7 +155,10 @@ export class Loops implements Standing {
 
   ended(id: RunId, outcome: Outcome): void {
     const run = this.#options.runs.get(id);
-    if (run !== undefined) this.breakers.ended(run.ledger.record, run.ledger.version, outcome);
+    if (run !== undefined) {
+      const { runs, grants } = this.#options;
+      this.breakers.ended(run.ledger.record, run.ledger.version, outcome, isNarrowed(run, runs, grants));
+    }
     this.#spawns.ended(id);
     this.#waits.goes(id);
     this.#memory.delete(id);
