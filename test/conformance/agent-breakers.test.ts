@@ -82,6 +82,7 @@ describe('a version whose runs keep failing', () => {
     expect(await (await w.submit(parent, { less: true })).ended).toEqual({ kind: 'completed', output: 'failed' });
     // What a submitter takes from the parent, its child lacks too.
     const above = await w.submit(parent, {}, { grants: { read: { uses: 0 } } });
+    expect(w.supervisor.loops.breakers.resting()).toEqual([]);
     expect(await above.ended).toEqual({ kind: 'completed', output: 'failed' });
     expect(w.supervisor.loops.breakers.resting()).toEqual([]);
     expect(w.seen.filter(({ kind }) => kind === 'resting')).toEqual([]);

@@ -3,6 +3,7 @@
  * it, and whoever gave it less must not be able to have the agent rest for everybody else.
  */
 import { isPlain, type Grants } from '@corral/policy/grants';
+import type { RunId } from '@corral/protocol/ids';
 import { BUDGET_NAMES, SPAWN_BUDGET } from '@corral/protocol/limits';
 import type { AgentManifest } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
@@ -18,17 +19,22 @@ export function isBelow(asked: Readonly<Record<string, number | undefined>>, usu
   return Object.entries(asked).some(([name, amount]) => amount !== undefined && amount < (usual[name] ?? 0));
 }
 
-/** Whether its submitter or whoever spawned it, or anybody above them, gave it less than its agent asks for. */
-export function isNarrowed(run: Given, runs: { get(id: RunRecord['id']): Given | undefined }, grants: Grants): boolean {
-  const { record } = run.ledger;
-  if (record.narrowed === true) return true;
-  for (const { grant: own } of record.caps)
+/** Whether what a run begins with was narrowed on its way to it; asked while the run holds it. */
+export function holdsLess({ caps }: RunRecord, grants: Grants): boolean {
+  for (const { grant: own } of caps)
     for (let grant = grants.get(own); grant !== undefined; grant = grant.parent === undefined ? undefined : grants.get(grant.parent))
       if (!isPlain(grant) || grant.rights !== undefined || grant.passes !== undefined) return true;
+  return false;
+}
+
+/** Whether its submitter or whoever spawned it, or anybody above them, gave it less than its agent asks for. */
+export function isNarrowed(run: Given, runs: { get(id: RunId): Given | undefined }, holdLess: ReadonlySet<RunId>): boolean {
+  const { record } = run.ledger;
+  if (record.narrowed === true || holdLess.has(record.id)) return true;
   if (record.parent === undefined) return false;
   // CPU time is shared out by halves, and a run that lacks it does not fail: it goes past its limit.
   const asked = { ...SPAWN_BUDGET, ...run.manifest.budget };
   if (BUDGET_NAMES.some((name) => name !== 'cpu_ms' && record.budget[name] < asked[name])) return true;
   const parent = runs.get(record.parent.run);
-  return parent !== undefined && isNarrowed(parent, runs, grants);
+  return parent !== undefined && isNarrowed(parent, runs, holdLess);
 }
