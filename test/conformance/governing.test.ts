@@ -172,7 +172,7 @@ describe('a candidate beside the policies in force', () => {
     );
     const { id, ended } = await w.submit(await w.deploy(source));
     expect(await ended).toMatchObject({ kind: 'completed', output: { end: 7 } });
-    const [report] = w.supervisor.policing.shadows();
+    const [report] = await w.supervisor.policing.shadows();
     expect(report).toMatchObject({
       tenant: 'crew',
       candidate: shadow.version,
@@ -200,7 +200,7 @@ describe('a candidate beside the policies in force', () => {
       { budget: { calls: 2000 } },
     );
     expect(outcome).toMatchObject({ kind: 'completed', output: 1500 });
-    const [report] = w.supervisor.policing.shadows();
+    const [report] = await w.supervisor.policing.shadows();
     expect((report?.decisions ?? 0) + (report?.dropped ?? 0)).toBe(1500);
     expect(report?.dropped).toBeGreaterThan(0);
     expect(report?.differing).toBe(0);
