@@ -15,8 +15,7 @@ export class Turns {
 
   /** @throws CORRAL_RATE_LIMITED, and whatever `work` does */
   async take<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= WAITING)
-      throw new TooSoon('CORRAL_RATE_LIMITED', `${WAITING} requests wait already to read journals.`, ERRAND_S);
+    if (this.#waiting >= WAITING) throw new TooSoon('CORRAL_RATE_LIMITED', `${WAITING} requests wait already to read journals.`, ERRAND_S);
     this.#waiting += 1;
     const mine = this.#last.then(() => {
       this.#waiting -= 1;

@@ -24,7 +24,9 @@ export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuni
       const { verdict, reason, detector } = body;
       if (detector !== undefined && !isDetector(detector))
         throw new CorralError('CORRAL_REQUEST_INVALID', `There is no detector ${detector}. There are: ${DETECTORS.join(', ')}.`);
-      const peaks = (await turns.take(() => host.peaks(params.run))).filter(({ finding }) => detector === undefined || finding.detector === detector);
+      const peaks = (await turns.take(() => host.peaks(params.run))).filter(
+        ({ finding }) => detector === undefined || finding.detector === detector,
+      );
       // Of the run as a whole: also what was said and crossed no threshold, since it may cross the next one.
       if (peaks.every(({ step }) => step === null) && (verdict === 'false_alarm' || detector !== undefined))
         throw new CorralError(
