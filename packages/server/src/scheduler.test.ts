@@ -16,12 +16,12 @@ test('a schedule whose agent rests waits by itself: others have their turn, and 
     await rm(folder, { recursive: true, force: true });
   });
   let now = 1_000_000;
-  let next: { readonly at: number; readonly then: () => void } | undefined;
+  let next: { readonly at: number; readonly work: () => void } | undefined;
   const clock: Clock = {
     now: () => now,
     monotonic: () => now,
-    after(ms, then) {
-      next = { at: now + ms, then };
+    after(ms, work) {
+      next = { at: now + ms, work };
       return () => (next = undefined);
     },
   };
@@ -45,7 +45,7 @@ test('a schedule whose agent rests waits by itself: others have their turn, and 
     const due = next;
     next = undefined;
     now = Math.max(now, due?.at ?? 0);
-    due?.then();
+    due?.work();
     await vi.waitFor(() => expect(next).toBeDefined());
   };
 

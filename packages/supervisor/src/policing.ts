@@ -65,7 +65,8 @@ export class Policing {
   /** What candidates would have decided otherwise, since each began to run beside the policies in force. */
   async shadows(): Promise<readonly ShadowReport[]> {
     const reports: ShadowReport[] = [];
-    for (const { shadow } of [...this.#held.values()]) if (shadow !== undefined) reports.push(await shadow.report());
+    const all = [...this.#held.values()].flatMap(({ shadow }) => shadow ?? []);
+    for (const shadow of all) reports.push(await shadow.report());
     return reports;
   }
 
