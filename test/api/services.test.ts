@@ -1,4 +1,6 @@
 /** People write to services: over HTTP and from the command line, under their own names. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { corral } from '../command.ts';
 import { front } from '../front.ts';
@@ -67,6 +69,16 @@ test('the same message is sent once, an instance is listed with its key, and tak
     new Set(['a', 'b', 'c', 'd'].map((key) => `claims ${key} active message`)),
   );
   expect(items).toHaveLength(4);
+});
+
+test('services that are deployed have types for who writes agents', async () => {
+  const { data, deploy } = await front();
+  await deploy(CLAIMS);
+  const out = join(data, 'corral-env.d.ts');
+  expect((await corral(['types', '--data', data, '--out', out])).out).toMatch(/1 services/);
+  expect(await readFile(out, 'utf8')).toContain(
+    'interface Services {\n    "claims": { "claim": { message: { "amount": number }; reply: unknown } };\n  }',
+  );
 });
 
 test('the command line sends, and says what there is where something is not', async () => {

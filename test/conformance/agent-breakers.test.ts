@@ -1,7 +1,7 @@
 /** Agents whose runs keep failing rest for a while: they are neither submitted nor spawned, and tried again later. */
 import { describe, expect, test } from 'vitest';
 import type { LoopOptions } from '@corral/supervisor';
-import { world } from '../world.ts';
+import { tool, world } from '../world.ts';
 
 const BREAKER: LoopOptions = { breaker: { least: 3, window: 5, failed: 0.6, rest_ms: 400, tries: 1 } };
 const resting = (loops: LoopOptions | false) => world([], { tenants: { crew: { tools: [], loops } } });
@@ -61,6 +61,32 @@ describe('a version whose runs keep failing', () => {
     for (let i = 0; i < 3; i++) await (await w.submit(bad, { fail: true })).ended;
     const mended = await w.deploy(FAILS.replace("'well'", "'better'"));
     expect(await (await w.submit(mended, {})).ended).toEqual({ kind: 'completed', output: 'better' });
+  });
+
+  test('is not judged by runs that were given less than it asks for, nor by runs that went past a limit', async () => {
+    const tools = [tool('mail.read', () => 'hello', { readOnly: true })];
+    const w = await world(tools, { tenants: { crew: { tools, loops: { breaker: { least: 1, failed: 1, rest_ms: 60_000 } } } } });
+    const reader = await w.deploy(
+      `{ name: 'reader', uses: { read: 'tool:mail.read' }, async run({ caps }) { return await caps.read({}); } }`,
+    );
+    for (const less of [{ grants: { read: { uses: 0 } } }, { grants: { read: { rights: ['delegate' as const] } } }])
+      expect((await (await w.submit(reader, {}, less)).ended).kind).toBe('failed');
+    expect((await (await w.submit(reader, {}, { budget: { calls: 0 } })).ended).kind).toBe('exceeded');
+    const busy = await w.deploy(`{ name: 'busy', budget: { cpu_ms: 50 }, run() { for (;;); } }`);
+    expect((await (await w.submit(busy)).ended).kind).toBe('exceeded');
+    const parent = await w.deploy(`import { defineAgent } from '@corral/guest';
+      const child = defineAgent({ name: 'child', uses: { read: 'tool:mail.read' }, async run({ caps }) { return await caps.read({}); } });
+      export default defineAgent({ name: 'parent', uses: { read: 'tool:mail.read' }, spawns: { child }, async run({ spawn, caps, input }) {
+        return (await spawn(child, {}, { caps: { read: input.less ? caps.read.attenuate({ uses: 0 }) : caps.read } }).ended).kind;
+      } });`);
+    expect(await (await w.submit(parent, { less: true })).ended).toEqual({ kind: 'completed', output: 'failed' });
+    // What a submitter takes from the parent, its child lacks too.
+    const above = await w.submit(parent, {}, { grants: { read: { uses: 0 } } });
+    expect(w.supervisor.loops.breakers.resting()).toEqual([]);
+    expect(await above.ended).toEqual({ kind: 'completed', output: 'failed' });
+    expect(w.supervisor.loops.breakers.resting()).toEqual([]);
+    expect(w.seen.filter(({ kind }) => kind === 'resting')).toEqual([]);
+    expect(await (await w.submit(reader)).ended).toEqual({ kind: 'completed', output: 'hello' });
   });
 
   test('is not judged by what people stop', async () => {

@@ -4,7 +4,7 @@
  */
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import * as z from 'zod';
 import { catalog } from '@corral/policy/cedar/catalog';
 import { PolicyInForce, PolicySlot } from '@corral/policy/cedar/in-force';
@@ -172,7 +172,7 @@ describe('a candidate beside the policies in force', () => {
     );
     const { id, ended } = await w.submit(await w.deploy(source));
     expect(await ended).toMatchObject({ kind: 'completed', output: { end: 7 } });
-    const [report] = w.supervisor.policing.shadows();
+    const [report] = await w.supervisor.policing.shadows();
     expect(report).toMatchObject({
       tenant: 'crew',
       candidate: shadow.version,
@@ -190,6 +190,37 @@ describe('a candidate beside the policies in force', () => {
     expect(told[0]).toMatchObject({ call: call?.id });
   });
 
+  test('keeps of a difference who would have done what, and nothing of what was said', async () => {
+    const shadow = policies(
+      [...TOOLS, hostile],
+      `${FREE} @id("no-pay") forbid (principal, action == Action::"tool:payments.send", resource);`,
+    );
+    const w = await govern(FREE, { shadow });
+    await w.run(`{ name: 'payer', uses: { pay: 'tool:payments.send' }, run: ({ caps }) => caps.pay({ note: 'a secret word' }) }`);
+    const reports = await w.supervisor.policing.shadows();
+    expect(reports).toMatchObject([{ differing: 1, examples: [{ action: { kind: 'call', name: 'payments.send' } }] }]);
+    expect(JSON.stringify(reports)).not.toMatch(/secret word/);
+  });
+
+  test('begins anew when tools change and texts do not, and what is replaced is closed once no tenant has it', async () => {
+    const tools = [...TOOLS, hostile];
+    const of = (offered: readonly Tool[]) => ({ current: policies(offered, FREE), shadow: policies(offered, FREE) });
+    const [before, after] = [of(tools), of([...tools, tool('mail.send', () => 'sent')])];
+    const closed: unknown[] = [];
+    for (const one of [before.current, before.shadow, after.current, after.shadow])
+      vi.spyOn(one, 'close').mockImplementation(() => void closed.push(one));
+    const w = await world(tools, { tenants: { crew: { tools, policies: before }, other: { tools, policies: before } } });
+    await w.run(`{ name: 'reader', uses: { read: 'tool:mail.read' }, run: ({ caps }) => caps.read({}) }`);
+    const decisions = async () => (await w.supervisor.policing.shadows()).map(({ tenant, decisions: n }) => `${tenant} ${n}`);
+    expect(await decisions()).toEqual(['crew 1', 'other 0']);
+    w.supervisor.configure({ crew: { tools, policies: after }, other: { tools, policies: before } });
+    expect(after.shadow.version).toBe(before.shadow.version);
+    expect(await decisions()).toEqual(['crew 0', 'other 0']);
+    expect(closed).toEqual([]);
+    w.supervisor.configure({ crew: { tools, policies: after } });
+    expect(closed).toEqual([before.current, before.shadow]);
+  });
+
   test('looks at no more than it has room for, and says how much it left out', async () => {
     const shadow = policies([...TOOLS, hostile], FREE);
     const w = await govern(FREE, { shadow });
@@ -200,7 +231,7 @@ describe('a candidate beside the policies in force', () => {
       { budget: { calls: 2000 } },
     );
     expect(outcome).toMatchObject({ kind: 'completed', output: 1500 });
-    const [report] = w.supervisor.policing.shadows();
+    const [report] = await w.supervisor.policing.shadows();
     expect((report?.decisions ?? 0) + (report?.dropped ?? 0)).toBe(1500);
     expect(report?.dropped).toBeGreaterThan(0);
     expect(report?.differing).toBe(0);

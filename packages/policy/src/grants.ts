@@ -254,7 +254,8 @@ const TAKEN_BACK: Refusal = { code: 'CORRAL_REVOKED', message: 'The capability w
 
 const unique = (rights: readonly Right[]): readonly Right[] => RIGHTS.filter((right) => rights.includes(right));
 
-function isPlain(grant: Grant): boolean {
+/** Whether it says nothing besides what it was derived from. */
+export function isPlain(grant: Grant): boolean {
   const { where, uses, expires_at, rate, bytes, only_clean } = grant;
   return [uses, expires_at, rate, bytes, only_clean].every((term) => term === undefined) && Object.keys(where).length === 0;
 }

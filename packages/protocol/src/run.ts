@@ -45,6 +45,8 @@ export interface RunRecord {
   readonly header: RunHeader;
   readonly ceilings: Ceilings;
   readonly budget: Required<Budget>;
+  /** Its submitter gave it less than its agent asks for, so that its failure says nothing about the agent. */
+  readonly narrowed?: true;
   /** The initial c-list: alias, index and grant of each. With `spawns` of the manifest, it is the run's whole authority. */
   readonly caps: readonly { readonly alias: string; readonly cap: number; readonly grant: GrantId }[];
   readonly created_at: number;

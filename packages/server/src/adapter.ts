@@ -4,13 +4,14 @@ import type { Entry } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import { contextOf, Lesson, Peaks, type Profiles, type Supervisor, type TenantOptions } from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
+import { breathe } from './turns.ts';
 
 type Tenants = Readonly<Record<string, TenantOptions>>;
 
 /** Calls of one run that a profile learns from. */
 const CALLS_LEARNED = 5000;
 /** Entries of a journal that are read at once. */
-const PAGE = 500;
+const PAGE = 50;
 
 export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, profiles: Profiles): HostPort {
   let offered = tenants;
@@ -22,6 +23,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return;
       after = last.seq;
+      await breathe();
     }
   };
   return {

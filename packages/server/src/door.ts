@@ -13,6 +13,7 @@ import type { RunIndex } from './store/runs.ts';
 import type { Tokens } from './store/tokens.ts';
 import type { Submissions } from './submissions.ts';
 import type { Settings } from './settings.ts';
+import type { Turns } from './turns.ts';
 
 export interface Door {
   readonly host: HostPort;
@@ -27,6 +28,8 @@ export interface Door {
   readonly submissions: Submissions;
   readonly scheduler: Scheduler;
   readonly settings: Settings;
+  /** For requests that read a lot. */
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly random: Random;
   readonly recovered: () => number;

@@ -1,5 +1,6 @@
 /** What happens, in order, for those who follow it: a window of the latest events in memory, and whoever listens. */
 import type { Event, EventKind } from '@corral/protocol/api/schemas';
+import type { Operation } from '@corral/protocol/api/roles';
 import type { Json } from '@corral/protocol/json';
 
 /** Events that are kept for whoever comes back. */
@@ -11,8 +12,8 @@ export interface EventFilter {
   readonly run?: string | undefined;
   readonly agent?: string | undefined;
   readonly kinds?: ReadonlySet<string> | undefined;
-  /** Without it, what an agent said is left out. */
-  readonly payloads: boolean;
+  /** Whether whoever follows may see what this operation lets people see; null: of the host. */
+  readonly may: (operation: Operation, tenant: string | null) => boolean;
 }
 
 export type EventBody = Omit<Event, 'id' | 'at'>;
@@ -67,12 +68,33 @@ export class Feed {
   }
 }
 
-const SAID: ReadonlySet<string> = new Set(['run.emitted', 'run.logged']);
+/**
+ * What somebody must be let do to be told of events of a kind: the same as for asking about them. Kinds that are not here need
+ * what following needs. Webhooks are not held to it: who names them in the configuration is an admin of the host.
+ */
+const NEEDS: { readonly [K in EventKind]?: Operation } = {
+  'run.emitted': 'run.payload',
+  'run.logged': 'run.payload',
+  'agent.resting': 'agent.read',
+  'agent.recovered': 'agent.read',
+  'agent.deployed': 'agent.read',
+  'agent.profiled': 'profile.read',
+  'alias.moved': 'agent.read',
+  'config.applied': 'config.read',
+  'quarantine.put': 'quarantine.read',
+  'quarantine.lifted': 'quarantine.read',
+  // By whom, and why, as in the list of what was done to runs.
+  'grant.revoked': 'operation.read',
+  'policy.switched': 'policy.read',
+  'policy.differs': 'policy.read',
+  'policy.alarm': 'policy.read',
+};
 
 export function passes(event: Event, filter: EventFilter): boolean {
   if (filter.tenant !== undefined && event.tenant !== filter.tenant) return false;
   if (filter.run !== undefined && event.run !== filter.run) return false;
   if (filter.agent !== undefined && event.agent !== filter.agent) return false;
-  if (!filter.payloads && SAID.has(event.kind)) return false;
+  const needs = NEEDS[event.kind];
+  if (needs !== undefined && !filter.may(needs, event.tenant)) return false;
   return filter.kinds === undefined || filter.kinds.has(event.kind);
 }

@@ -28,6 +28,7 @@ import { Registry } from './store/registry.ts';
 import { RunIndex } from './store/runs.ts';
 import { Tokens } from './store/tokens.ts';
 import { Submissions } from './submissions.ts';
+import { Turns } from './turns.ts';
 
 export interface HostOptions {
   readonly data: string;
@@ -156,6 +157,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       submissions,
       scheduler,
       settings,
+      turns: new Turns(),
       clock,
       random,
       recovered: () => recovered,

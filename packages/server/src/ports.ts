@@ -22,6 +22,8 @@ export interface JobRequest {
   readonly ceilings: CeilingsRequest;
   readonly budget: Budget;
   readonly grants: Readonly<Record<string, Attenuation>>;
+  /** The submitter asks for less than the agent does. */
+  readonly narrowed: boolean;
 }
 
 export interface HostPort {
@@ -74,7 +76,7 @@ export interface HostPort {
   /** @throws CORRAL_GRANT_UNKNOWN */
   revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }>;
   /** What candidates beside the policies in force would have decided otherwise. */
-  shadows(): readonly ShadowReport[];
+  shadows(): Promise<readonly ShadowReport[]>;
   quarantines(): readonly Quarantine[];
   quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;
   lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;

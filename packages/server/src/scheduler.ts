@@ -33,6 +33,8 @@ export class Scheduler {
   readonly #random: Random;
   #stop: (() => void) | undefined;
   #closed = false;
+  /** Schedules whose job could not be taken yet, and when it is tried again. Their time stays what it was, since it names the job. */
+  readonly #later = new Map<string, number>();
 
   constructor(db: FrontStore, submissions: Submissions, clock: Clock, random: Random) {
     this.#db = db;
@@ -90,15 +92,21 @@ export class Scheduler {
   #wake(): void {
     this.#stop?.();
     if (this.#closed) return;
-    const next = this.#db.get<{ next_at: number | null }>('SELECT min(next_at) AS next_at FROM schedules')?.next_at;
-    const wait = next === null || next === undefined ? LOOK_MS : Math.min(LOOK_MS, Math.max(0, next - this.#clock.now()));
-    this.#stop = this.#clock.after(wait, () => void this.#work());
+    const now = this.#clock.now();
+    for (const [id, at] of this.#later) if (at <= now) this.#later.delete(id);
+    const next = this.#db.get<{ next_at: number | null }>(
+      'SELECT min(next_at) AS next_at FROM schedules WHERE id NOT IN (SELECT value FROM json_each(?))',
+      JSON.stringify([...this.#later.keys()]),
+    )?.next_at;
+    const at = Math.min(next ?? Infinity, ...this.#later.values(), now + LOOK_MS);
+    this.#stop = this.#clock.after(Math.max(0, at - now), () => void this.#work());
   }
 
   async #work(): Promise<void> {
     const now = this.#clock.now();
     for (const row of this.#db.all<Row>('SELECT * FROM schedules WHERE next_at <= ?', now)) {
       if (this.#closed) return;
+      if ((this.#later.get(row.id) ?? 0) > now) continue;
       await this.#fire(row, row.next_at as number);
     }
     this.#wake();
@@ -115,7 +123,8 @@ export class Scheduler {
       failure = error instanceof CorralError ? `${error.code}: ${error.message}` : 'CORRAL_INTERNAL';
       if (error instanceof CorralError && error.retryable && !this.#closed) {
         this.#db.run('UPDATE schedules SET last_error = ? WHERE id = ?', failure, id);
-        await new Promise<void>((resolve) => this.#clock.after(BUSY_RETRY_MS, resolve));
+        // Others have their turn meanwhile.
+        this.#later.set(id, this.#clock.now() + BUSY_RETRY_MS);
         return;
       }
     }

@@ -10,6 +10,7 @@ import type { Attenuation } from '@corral/protocol/grant';
 import { BUDGET_NAMES, CEILINGS, DEFAULT_BUDGET, DEFAULT_CEILINGS, type CeilingName } from '@corral/protocol/limits';
 import type { AgentVersion, AgentManifest, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
+import { isBelow } from '@corral/supervisor';
 import { allowed } from './allowance.ts';
 import type { InForce } from './door.ts';
 import { TooSoon } from './people/rate.ts';
@@ -116,11 +117,11 @@ export class Submissions {
     const queue = config().config.tenants[tenant]?.queue ?? 0;
     if (projection.live(tenant) >= queue)
       throw new TooSoon('CORRAL_QUEUE_FULL', `${tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);
-    const { ceilings, budget } = this.#allowed(tenant, version.manifest, job);
+    const { ceilings, budget, narrowed } = this.#allowed(tenant, version.manifest, job);
     projection.expect(id, tenant, version.manifest.name);
     try {
       const grants = job.grants ?? {};
-      await host.submit({ id, tenant, version, input, principal: principal as PrincipalId, ceilings, budget, grants });
+      await host.submit({ id, tenant, version, input, principal: principal as PrincipalId, ceilings, budget, grants, narrowed });
     } catch (error) {
       projection.refused(id, tenant);
       throw error;
@@ -140,15 +141,21 @@ export class Submissions {
     projection.admitted(id);
   }
 
-  /** The host's and the tenant's limits over the agent's own. */
+  /** The host's and the tenant's limits over the agent's own; `narrowed`: the submitter asks for less than these leave. */
   #allowed(tenant: TenantId, { ceilings, budget }: AgentManifest, job: Submission) {
     const { config } = this.#options.config();
     const own = config.tenants[tenant];
     const names = Object.keys(CEILINGS) as CeilingName[];
     const most = { ceilings: [config.ceilings, own?.ceilings ?? {}], budget: [config.budget, own?.budget ?? {}] };
+    const ofAgent = { ceilings: { ...DEFAULT_CEILINGS, ...ceilings }, budget: { ...DEFAULT_BUDGET, ...budget } };
+    const ceilingsOf = (asked: CeilingsRequest) => allowed('ceilings', names, asked, ofAgent.ceilings, most.ceilings, tenant);
+    const budgetOf = (asked: Budget) => allowed('budget', BUDGET_NAMES, asked, ofAgent.budget, most.budget, tenant);
     return {
-      ceilings: allowed('ceilings', names, job.ceilings ?? {}, { ...DEFAULT_CEILINGS, ...ceilings }, most.ceilings, tenant),
-      budget: allowed('budget', BUDGET_NAMES, job.budget ?? {}, { ...DEFAULT_BUDGET, ...budget }, most.budget, tenant),
+      ceilings: ceilingsOf(job.ceilings ?? {}),
+      budget: budgetOf(job.budget ?? {}),
+      narrowed:
+        isBelow(job.ceilings ?? {}, { ...ofAgent.ceilings, ...ceilingsOf({}) }) ||
+        isBelow(job.budget ?? {}, { ...ofAgent.budget, ...budgetOf({}) }),
     };
   }
 }

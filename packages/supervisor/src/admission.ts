@@ -10,6 +10,7 @@ import type { Random } from '@corral/protocol/ports';
 import type { RunHeader, RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import { LONGEST_MANIFEST } from './cells/cell.ts';
+import { isBelow } from './judged.ts';
 import { checkNarrowings, narrowed, type Narrowings } from './narrowed.ts';
 
 export interface Job {
@@ -21,6 +22,8 @@ export interface Job {
   readonly budget?: Budget;
   /** Narrows what the agent uses, by alias: what is said here can only take away. */
   readonly grants?: Narrowings;
+  /** Whether the submitter asks for less than the agent does. Left out: told by the amounts, which a host may have cut as well. */
+  readonly narrowed?: boolean;
   /** Chosen beforehand by a caller who must know it to submit the same job once; else a new one. */
   readonly id?: RunId;
 }
@@ -119,8 +122,10 @@ export function admit(
 ): { readonly record: RunRecord; readonly grants: readonly Grant[] } {
   const { manifest } = job.version;
   const input = checkInput(job.input);
-  const ceilings = { ...DEFAULT_CEILINGS, ...manifest.ceilings, ...checked(CeilingsRequest, job.ceilings, 'ceilings') };
-  const budget = { ...DEFAULT_BUDGET, ...manifest.budget, ...checked(Budget, job.budget, 'budget') };
+  const usual = { ceilings: { ...DEFAULT_CEILINGS, ...manifest.ceilings }, budget: { ...DEFAULT_BUDGET, ...manifest.budget } };
+  const ceilings = { ...usual.ceilings, ...checked(CeilingsRequest, job.ceilings, 'ceilings') };
+  const budget = { ...usual.budget, ...checked(Budget, job.budget, 'budget') };
+  const isLess = job.narrowed ?? (isBelow(ceilings, usual.ceilings) || isBelow(budget, usual.budget));
 
   const id: RunId = job.id ?? newId('run', powers.random);
   const grants: Grant[] = [];
@@ -169,6 +174,7 @@ export function admit(
     header: { ...powers.runtime, seed: Buffer.from(powers.random(32)).toString('hex') },
     ceilings,
     budget,
+    ...(isLess || Object.values(narrowings).some((terms) => Object.keys(terms).length > 0) ? { narrowed: true } : {}),
     caps,
     created_at: powers.now,
     ...(powers.profile === undefined ? {} : { profile: powers.profile }),

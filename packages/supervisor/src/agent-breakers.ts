@@ -47,8 +47,11 @@ interface Known {
   tried: number;
 }
 
-/** Ends that are the agent's own doing. What a person or the host stopped says nothing about it. */
-const JUDGED: ReadonlySet<Outcome['kind']> = new Set(['completed', 'failed', 'exceeded', 'looped', 'diverged']);
+/**
+ * Ends that are the agent's own doing. What a person or the host stopped says nothing about it, nor does a limit: how far a run
+ * gets with what it has is as much its input's doing.
+ */
+const JUDGED: ReadonlySet<Outcome['kind']> = new Set(['completed', 'failed', 'looped', 'diverged']);
 
 export class AgentBreakers {
   readonly #known = new Map<string, Known>();
@@ -89,14 +92,15 @@ export class AgentBreakers {
     known.probes.add(id);
   }
 
-  ended({ id, tenant, agent }: Pick<RunRecord, 'id' | 'tenant' | 'agent'>, version: string, outcome: Outcome): void {
+  /** @param narrowed it was given less than its agent asks for: whoever did that must not have the agent rest for everybody */
+  ended({ id, tenant, agent }: Pick<RunRecord, 'id' | 'tenant' | 'agent'>, version: string, outcome: Outcome, narrowed = false): void {
     const key = keyOf(tenant, version);
     const settings = this.#of(tenant);
     if (settings === undefined) return void this.#known.delete(key);
     const before = this.#known.get(key);
     const isProbe = before?.probes.delete(id) === true;
     const breaker = before?.breaker ?? CLOSED;
-    if (!JUDGED.has(outcome.kind)) {
+    if (!JUDGED.has(outcome.kind) || (narrowed && outcome.kind !== 'completed')) {
       if (isProbe && before !== undefined) before.breaker = { ...breaker, trying: Math.max(breaker.well, breaker.trying - 1) };
       return;
     }

@@ -11,6 +11,7 @@ export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.t
 export { checkBundle, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';
 export { WATCHED, type PolicySource, type TenantOptions } from './tenants.ts';
+export { isBelow } from './judged.ts';
 export { HOST_LADDER, type LoopOptions } from './loops.ts';
 export { Peaks, type Peak } from './peaks.ts';
 export type { Resting } from './agent-breakers.ts';

@@ -32,6 +32,7 @@ import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord, StepReason } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Control } from './control.ts';
+import { holdsLess, isNarrowed } from './judged.ts';
 import type { Profiles } from './profiles.ts';
 import type { Observation } from './observe.ts';
 import type { Run } from './runs/run.ts';
@@ -93,6 +94,8 @@ export class Loops implements Standing {
   readonly #memory = new Map<RunId, Memory>();
   /** Agents whose runs keep failing. */
   readonly breakers: AgentBreakers;
+  /** Runs in memory whose capabilities were narrowed before they got them. */
+  readonly #holdLess = new Set<RunId>();
   readonly #ladders = new Map<string, { readonly of: LoopOptions; readonly settings: LadderSettings }>();
 
   constructor(options: LoopsOptions) {
@@ -131,6 +134,7 @@ export class Loops implements Standing {
 
   /** A run is in memory again. */
   woken(run: Run): void {
+    this.#note(run.ledger.record);
     this.#look(run);
   }
 
@@ -144,6 +148,7 @@ export class Loops implements Standing {
   };
 
   spawned(record: RunRecord): void {
+    this.#note(record);
     this.breakers.began(record);
     const { parent } = record;
     if (parent === undefined || this.#options.settings(record.tenant) === undefined) return;
@@ -154,14 +159,24 @@ export class Loops implements Standing {
 
   ended(id: RunId, outcome: Outcome): void {
     const run = this.#options.runs.get(id);
-    if (run !== undefined) this.breakers.ended(run.ledger.record, run.ledger.version, outcome);
+    if (run !== undefined) {
+      const narrowed = isNarrowed(run, this.#options.runs, this.#holdLess);
+      this.breakers.ended(run.ledger.record, run.ledger.version, outcome, narrowed);
+    }
+    this.#holdLess.delete(id);
     this.#spawns.ended(id);
     this.#waits.goes(id);
     this.#memory.delete(id);
   }
 
   parked(id: RunId): void {
+    this.#holdLess.delete(id);
     this.#memory.delete(id);
+  }
+
+  /** When it has ended, its capabilities are gone. */
+  #note(record: RunRecord): void {
+    if (holdsLess(record, this.#options.grants)) this.#holdLess.add(record.id);
   }
 
   /** Looks at what every run in memory holds of it. */

@@ -3,6 +3,7 @@
  * candidate that runs beside them. A new configuration swaps all of it at once; a decision that is being made keeps what it has.
  */
 import type { Policies } from '@corral/broker/judge';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/run';
@@ -25,6 +26,9 @@ export interface PolicingPowers {
   readonly tell: (observation: Observation) => void;
 }
 
+const policiesIn = (held: ReadonlyMap<string, Held>): PolicyInForce[] =>
+  [...held.values()].flatMap(({ source: { current, shadow } }) => (shadow === undefined ? [current] : [current, shadow]));
+
 /** Whoever answers for an agent. */
 export const OWNER = 'owner';
 /** Who may say the owner's word where nobody is named as one. */
@@ -44,10 +48,13 @@ export class Policing {
     for (const [tenant, { policies: source }] of Object.entries(tenants)) {
       if (source === undefined) continue;
       const known = before.get(tenant)?.shadow;
-      const same = known !== undefined && known.isOf(source.current.version, source.shadow?.version);
+      const same = known !== undefined && known.isOf(source.current, source.shadow);
       const shadow = same ? known : this.#shadowOf(tenant, source);
       this.#held.set(tenant, { source, shadow, policies: this.#policiesOf(source, shadow) });
     }
+    // Tenants share what they have in common.
+    const kept = new Set(policiesIn(this.#held));
+    for (const one of new Set(policiesIn(before))) if (!kept.has(one)) one.close();
   }
 
   /** What decides in a tenant; undefined: grants alone. */
@@ -56,8 +63,11 @@ export class Policing {
   }
 
   /** What candidates would have decided otherwise, since each began to run beside the policies in force. */
-  shadows(): readonly ShadowReport[] {
-    return [...this.#held.values()].flatMap(({ shadow }) => shadow?.report() ?? []);
+  async shadows(): Promise<readonly ShadowReport[]> {
+    const reports: ShadowReport[] = [];
+    const all = [...this.#held.values()].flatMap(({ shadow }) => shadow ?? []);
+    for (const shadow of all) reports.push(await shadow.report());
+    return reports;
   }
 
   /**
@@ -92,6 +102,6 @@ export class Policing {
   #shadowOf(tenant: string, { current, shadow }: PolicySource): LiveShadow | undefined {
     if (shadow === undefined) return undefined;
     const { clock, tell } = this.#powers;
-    return new LiveShadow({ tenant: tenant as TenantId, inForce: current.version, candidate: shadow, clock, tell });
+    return new LiveShadow({ tenant: tenant as TenantId, inForce: current, candidate: shadow, clock, tell });
   }
 }

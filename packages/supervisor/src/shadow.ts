@@ -10,9 +10,12 @@ import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Observation } from './observe.ts';
+import { weightOf } from './weight.ts';
 
 /** Decisions that wait to be looked at. */
 const QUEUE = 1_000;
+/** Arguments and what goes along, of all that wait. */
+const QUEUE_BYTES = 16 * 1024 * 1024;
 /** Of them, so many are looked at in one go. */
 const AT_ONCE = 50;
 /** Differences that are told of one by one; from then on they are counted alone. */
@@ -28,8 +31,8 @@ export interface ShadowReport extends Comparison {
 
 export interface LiveShadowOptions {
   readonly tenant: TenantId;
-  /** Version of the policies that decide. */
-  readonly inForce: string;
+  /** The policies that decide. */
+  readonly inForce: PolicyInForce;
   readonly candidate: PolicyInForce;
   readonly clock: Clock;
   readonly tell: (observation: Observation) => void;
@@ -39,33 +42,42 @@ export class LiveShadow {
   readonly #options: LiveShadowOptions;
   readonly #compared: PolicyShadow;
   readonly #since: number;
-  #queue: Decided[] = [];
+  #queue: { readonly decided: Decided; readonly bytes: number }[] = [];
+  #bytes = 0;
   #dropped = 0;
   #told = 0;
   #looking = false;
 
   constructor(options: LiveShadowOptions) {
     this.#options = options;
-    this.#compared = new PolicyShadow(options.inForce, options.candidate);
+    this.#compared = new PolicyShadow(options.inForce.version, options.candidate);
     this.#since = options.clock.now();
   }
 
-  isOf(inForce: string, candidate: string | undefined): boolean {
-    return this.#options.inForce === inForce && this.#options.candidate.version === candidate;
+  /** The same ones, not only the same texts: a version says nothing of the tools that policies were loaded for. */
+  isOf(inForce: PolicyInForce, candidate: PolicyInForce | undefined): boolean {
+    return this.#options.inForce === inForce && this.#options.candidate === candidate;
   }
 
   /** Takes note of a decision; costs no more than a place in a queue. */
   take(decided: Decided): void {
-    if (this.#queue.length >= QUEUE) {
+    const room = QUEUE_BYTES - this.#bytes;
+    const bytes = this.#queue.length >= QUEUE ? Infinity : weightOf(decided.request, room);
+    if (bytes > room) {
       this.#dropped += 1;
       return;
     }
-    this.#queue.push(decided);
+    this.#bytes += bytes;
+    this.#queue.push({ decided, bytes });
     this.#soon();
   }
 
-  report(): ShadowReport {
-    this.#look(QUEUE);
+  /** After what waits now was looked at, a few at a time as ever. */
+  async report(): Promise<ShadowReport> {
+    for (let left = this.#queue.length; left > 0; left -= AT_ONCE) {
+      this.#look(AT_ONCE);
+      await new Promise<void>((resolve) => void this.#options.clock.after(0, resolve));
+    }
     return { ...this.#compared.report(), tenant: this.#options.tenant, since: this.#since, dropped: this.#dropped };
   }
 
@@ -80,7 +92,9 @@ export class LiveShadow {
   }
 
   #look(most: number): void {
-    for (const { run, entry, id, request, verdict } of this.#queue.splice(0, most)) {
+    for (const { decided, bytes } of this.#queue.splice(0, most)) {
+      this.#bytes -= bytes;
+      const { run, entry, id, request, verdict } = decided;
       const difference = this.#compared.observe(`${run} crank ${entry} call ${id}`, request, verdict);
       if (difference === undefined || this.#told >= TOLD) continue;
       this.#told += 1;

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
+import type { AgentManifest } from '@corral/protocol/manifest';
 import { connect, hostFlags, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 
@@ -28,15 +29,17 @@ export function authorCommands(program: Command): void {
     });
 
   hostFlags(program.command('types'))
-    .description('write TypeScript types for the tools a host offers')
+    .description('write TypeScript types for the tools and services a host offers')
     .option('--out <file>', 'where to', 'corral-env.d.ts')
     .option('--config <file>', 'from this configuration, without a host')
     .option('--tenant <name>', 'for hosts with several')
     .addHelpText('after', `\nExample:\n  corral types --config corral.config.ts`)
     .action(async (flags: HostFlags & { readonly out: string; readonly config?: string; readonly tenant?: string }) => {
       const tools = flags.config === undefined ? await ofHost(flags) : await ofFile(flags.config, flags.tenant);
-      await writeFile(flags.out, typesOf(tools));
-      process.stdout.write(`${flags.out}  ${tools.length} tools\n`);
+      const services = flags.config === undefined ? await servicesOf(flags) : [];
+      await writeFile(flags.out, typesOf(tools, services));
+      const also = services.length === 0 ? '' : `, ${services.length} services`;
+      process.stdout.write(`${flags.out}  ${tools.length} tools${also}\n`);
     });
 
   program
@@ -66,6 +69,30 @@ async function ofHost(flags: HostFlags & { readonly tenant?: string }): Promise<
   return items;
 }
 
+interface ServiceTypes {
+  readonly service: string;
+  readonly on: NonNullable<AgentManifest['service']>['on'];
+}
+
+/** Services are deployed, so only a host knows of them: those of the latest version of each agent. */
+async function servicesOf(flags: HostFlags & { readonly tenant?: string }): Promise<readonly ServiceTypes[]> {
+  const client = connect(flags);
+  const of = flags.tenant === undefined ? {} : { tenant: flags.tenant };
+  const found: (ServiceTypes & { readonly tenant: string })[] = [];
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const page = await client.listAgents({ query: { ...of, ...(cursor === undefined ? {} : { cursor }) } });
+    for (const { agent, tenant, latest } of page.items) {
+      const { history } = await client.showAgent({ params: { agent }, query: { tenant } });
+      const on = history.find(({ version }) => version === latest)?.manifest.service?.on;
+      if (on !== undefined) found.push({ tenant, service: agent, on });
+    }
+    cursor = page.next;
+  }
+  // As for tools, where nobody says which of several tenants is meant.
+  const tenants = new Set(found.map(({ tenant }) => tenant));
+  return tenants.size < 2 ? found : found.filter(({ tenant }) => tenant === 'local');
+}
+
 async function ofFile(file: string, tenant: string | undefined): Promise<readonly ToolTypes[]> {
   const { loadConfig, declared } = await import('@corral/server/config/load');
   const { tenants } = await loadConfig(file, process.env);
@@ -76,7 +103,7 @@ async function ofFile(file: string, tenant: string | undefined): Promise<readonl
 }
 
 /** Declarations that give an agent's `uses` their types. */
-function typesOf(tools: readonly ToolTypes[]): string {
+function typesOf(tools: readonly ToolTypes[], services: readonly ServiceTypes[] = []): string {
   const rows = tools
     // These are in the SDK itself.
     .filter(({ tool }) => !['fs.read', 'fs.list', 'fs.write'].includes(tool))
@@ -84,7 +111,14 @@ function typesOf(tools: readonly ToolTypes[]): string {
       ({ tool, description, input, output }) =>
         `    /** ${description.replaceAll('*/', '* /')} */\n    ${JSON.stringify(tool)}: { input: ${typeOf(input)}; output: ${typeOf(output)} };`,
     );
-  return `// Written by \`corral types\`; write it again when the host's tools change.\nimport '@corral/guest';\n\ndeclare module '@corral/guest' {\n  interface Tools {\n${rows.join('\n')}\n  }\n}\n`;
+  const handlers = services.map(({ service, on }) => {
+    const each = Object.entries(on).map(
+      ([name, { message, reply }]) => `${JSON.stringify(name)}: { message: ${typeOf(message ?? {})}; reply: ${typeOf(reply ?? {})} }`,
+    );
+    return `    ${JSON.stringify(service)}: { ${each.join('; ')} };`;
+  });
+  const also = handlers.length === 0 ? '' : `  interface Services {\n${handlers.join('\n')}\n  }\n`;
+  return `// Written by \`corral types\`; write it again when the host's tools change.\nimport '@corral/guest';\n\ndeclare module '@corral/guest' {\n  interface Tools {\n${rows.join('\n')}\n  }\n${also}}\n`;
 }
 
 /** A JSON Schema, as far as tools use it, as a type; what it cannot say is `unknown`. */

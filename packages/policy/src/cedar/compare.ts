@@ -5,12 +5,14 @@
 import { verdictText } from './explain.ts';
 import type { PolicyInForce, PolicyRequest } from './in-force.ts';
 import type { Verdict } from './verdict.ts';
-import { actionName } from './catalog.ts';
+import { actionName, type Action, type Subject } from './catalog.ts';
 
 export interface Difference {
   /** Where the request is from: `run_… crank 7`. */
   readonly origin: string;
-  readonly request: PolicyRequest;
+  /** Who would do what. Not with which arguments: what is said of a run outlives what is known of it. */
+  readonly subject: Subject;
+  readonly action: Action;
   readonly before: Verdict;
   readonly after: Verdict;
 }
@@ -51,7 +53,7 @@ export class PolicyShadow {
     this.#differing += 1;
     const change = `${was} → ${would}`;
     this.#changes.set(change, (this.#changes.get(change) ?? 0) + 1);
-    const difference = { origin, request, before, after };
+    const difference = { origin, subject: request.subject, action: request.action, before, after };
     if (this.#examples.length < EXAMPLES) this.#examples.push(difference);
     return difference;
   }
@@ -82,11 +84,11 @@ export function backtest(
 export function formatComparison({ decisions, differing, changes, examples }: Comparison): string {
   const lines = [`${differing} of ${decisions} decisions would differ`];
   for (const [change, count] of Object.entries(changes)) lines.push(`  ${count} × ${change}`);
-  for (const { origin, request, after, before } of examples.slice(0, 20)) {
+  for (const { origin, subject, action, after, before } of examples.slice(0, 20)) {
     const why = [...after.reasons, ...before.reasons].map(({ policy }) => policy);
-    const who = `${request.subject.agent} for ${request.subject.person}`;
+    const who = `${subject.agent} for ${subject.person}`;
     lines.push(
-      `  ${origin}: ${actionName(request.action)} by ${who}: ${verdictText(before)} → ${verdictText(after)}${why.length === 0 ? '' : ` (${[...new Set(why)].join(', ')})`}`,
+      `  ${origin}: ${actionName(action)} by ${who}: ${verdictText(before)} → ${verdictText(after)}${why.length === 0 ? '' : ` (${[...new Set(why)].join(', ')})`}`,
     );
   }
   return lines.join('\n');

@@ -79,13 +79,18 @@ export const emptyProfile = (): Profile => ({
 /** Adds one approved run. */
 export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
   profile.runs++;
-  const tools = new Set<string>();
+  const tools: string[] = [];
+  /** Of each tool: how many of the tools above were there when it was last used, so that a pair is looked at once. */
+  const met = new Map<string, number>();
   const facts: [Record<string, Tally>, string, string][] = [];
   let previous = START;
   for (const call of calls) {
-    for (const other of tools) if (other !== call.tool) facts.push([profile.together, call.tool, other]);
-    if (tools.size === 0) facts.push([profile.together, call.tool, START]);
-    tools.add(call.tool);
+    const known = met.get(call.tool);
+    for (let i = known ?? 0; i < tools.length; i++)
+      if (tools[i] !== call.tool) facts.push([profile.together, call.tool, tools[i] as string]);
+    if (tools.length === 0) facts.push([profile.together, call.tool, START]);
+    if (known === undefined) tools.push(call.tool);
+    met.set(call.tool, tools.length);
     const found = leaves(call);
     facts.push(
       [profile.patterns, call.tool, patternOf(found)],
@@ -98,38 +103,50 @@ export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
     previous = call.tool;
   }
   // A run counts once for a thing however often it did it, so that one long run does not make it usual.
-  const done = new Set<string>();
-  const owners = new Set<Tally>();
+  const done = new Map<Tally, Set<string>>();
   for (const tool of tools) count(profile.tools, tool);
   profile.tools.runs++;
   for (const [table, key, what] of facts) {
-    if (table[own(key)] === undefined && Object.keys(table).length >= TALLIES_MAX) continue;
-    const tally = (table[own(key)] ??= nothing());
-    const id = `${tableName(profile, table)} ${key} ${what}`;
-    if (done.has(id)) continue;
-    done.add(id);
+    const name = own(key);
+    let tally = table[name];
+    if (tally === undefined) {
+      if (sizeOf(table) >= TALLIES_MAX) continue;
+      tally = table[name] = nothing();
+      grown(table);
+    }
+    let known = done.get(tally);
+    if (known === undefined) {
+      done.set(tally, (known = new Set()));
+      tally.runs++;
+    } else if (known.has(what)) continue;
+    known.add(what);
     count(tally, what);
-    if (!owners.has(tally)) tally.runs++;
-    owners.add(tally);
   }
 }
 
-function tableName(profile: Profile, table: Record<string, Tally>): string {
-  if (table === profile.before) return 'before';
-  if (table === profile.together) return 'together';
-  if (table === profile.patterns) return 'pattern';
-  if (table === profile.shapes) return 'shape';
-  return table === profile.origins ? 'origin' : 'value';
+/** How many names tables have, counted once: a profile is plain data, and asking for its names takes as long as it is large. */
+const sizes = new WeakMap<object, number>();
+function sizeOf(table: object): number {
+  const known = sizes.get(table) ?? Object.keys(table).length;
+  sizes.set(table, known);
+  return known;
+}
+/** A name was added. */
+function grown(table: object): void {
+  const known = sizes.get(table);
+  if (known !== undefined) sizes.set(table, known + 1);
 }
 
 function count(tally: Tally, what: string): void {
   const name = own(what);
   sums.delete(tally);
   const times = tally.seen[name] ?? 0;
-  if (times === 0 && Object.keys(tally.seen).length >= SEEN_MAX) return;
+  if (times === 0 && sizeOf(tally.seen) >= SEEN_MAX) return;
   tally.seen[name] = times + 1;
-  if (times === 0) tally.once++;
-  else if (times === 1) tally.once--;
+  if (times === 0) {
+    tally.once++;
+    grown(tally.seen);
+  } else if (times === 1) tally.once--;
 }
 
 /**

@@ -49,8 +49,8 @@ export class Access {
     return this.one(operation, asked);
   }
 
-  /** Whether something of a tenant may be touched at all. */
-  may(operation: Operation, tenant: string): boolean {
+  /** Whether something of a tenant may be touched at all; undefined: of the host. */
+  may(operation: Operation, tenant: string | undefined): boolean {
     return may(this.principal, operation, tenant);
   }
 

@@ -1,4 +1,5 @@
 /** Server-sent events (WHATWG HTML, 9.2): what happens, from after `Last-Event-ID` where that is still known. */
+import type { Operation } from '@corral/protocol/api/roles';
 import type { Event } from '@corral/protocol/api/schemas';
 import type { Door } from '../door.ts';
 import { passes } from '../feed.ts';
@@ -31,7 +32,7 @@ export class Followers {
       run: query.run,
       agent: query.agent,
       kinds: query.kinds === undefined ? undefined : new Set(query.kinds.split(',')),
-      payloads: access.principal.roles.some((role) => role !== 'approver'),
+      may: (operation: Operation, of: string | null) => access.may(operation, of ?? undefined),
     };
     const last = headers['last-event-id'];
     const missed = last === undefined ? [] : feed.since(last);

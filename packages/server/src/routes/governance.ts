@@ -11,7 +11,7 @@ import { findRun, type Handlers } from './handler.ts';
 const CHANGES = 1_000;
 
 export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policyShadow' | 'runContext'> {
-  const { host, index } = door;
+  const { host, index, turns } = door;
   const keep = keeper(door);
   return {
     async revokeGrant({ params: { grant }, body: { reason } }, { access }) {
@@ -28,20 +28,18 @@ export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policySh
 
     async runContext({ params: { run } }, { access }) {
       findRun(door, access, 'run.read', run);
-      return { items: [...(await host.context(run, CHANGES))] };
+      return { items: [...(await turns.take(() => host.context(run, CHANGES)))] };
     },
 
     async policyShadow({ query }, { access }) {
       const tenant = access.some('policy.read', query.tenant);
       const rules = ({ reasons }: Verdict) => reasons.map(({ policy }) => policy);
-      const items = host
-        .shadows()
+      const items = (await turns.take(() => host.shadows()))
         .filter((one) => tenant === undefined || one.tenant === tenant)
         .map(({ examples, changes, ...one }) => ({
           ...one,
           changes: { ...changes },
-          examples: examples.map(({ origin, request, before, after }) => {
-            const { action, subject } = request;
+          examples: examples.map(({ origin, subject, action, before, after }) => {
             return {
               origin,
               agent: subject.agent,

@@ -10,7 +10,7 @@ import type { MarkRow } from '../store/marks.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuning'> {
-  const { host, marks, settings, clock } = door;
+  const { host, marks, settings, turns, clock } = door;
   const keep = keeper(door);
   const loopsOf = (tenant: string): LoopOptions => {
     const loops = settings.inForce().tenants[tenant]?.loops;
@@ -24,7 +24,9 @@ export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuni
       const { verdict, reason, detector } = body;
       if (detector !== undefined && !isDetector(detector))
         throw new CorralError('CORRAL_REQUEST_INVALID', `There is no detector ${detector}. There are: ${DETECTORS.join(', ')}.`);
-      const peaks = (await host.peaks(params.run)).filter(({ finding }) => detector === undefined || finding.detector === detector);
+      const peaks = (await turns.take(() => host.peaks(params.run))).filter(
+        ({ finding }) => detector === undefined || finding.detector === detector,
+      );
       // Of the run as a whole: also what was said and crossed no threshold, since it may cross the next one.
       if (peaks.every(({ step }) => step === null) && (verdict === 'false_alarm' || detector !== undefined))
         throw new CorralError(
@@ -66,7 +68,7 @@ export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuni
       const tenant = access.one('mark.read', query.tenant);
       const of = loopsOf(tenant);
       const said = marks.list(tenant).filter((mark): mark is MarkRow & { readonly detector: DetectorName } => isDetector(mark.detector));
-      const proposal = tune(HOST_LADDER, of, said satisfies readonly Mark[]);
+      const proposal = await turns.take(async () => tune(HOST_LADDER, of, said satisfies readonly Mark[]));
       return { tenant, ...changesOf(proposal), patch: patchOf(of, proposal) };
     },
   };

@@ -2,7 +2,7 @@
  * What agents usually do: learned from runs that somebody approved, shown, deleted. Which runs are approved is said by name, or
  * else they are those that completed and that nothing speaks against; either way somebody asks for it, and is written down.
  */
-import { emptyProfile, learn } from '@corral/policy/detect/profile';
+import { emptyProfile, learn, type Profile } from '@corral/policy/detect/profile';
 import { viewOf } from '@corral/policy/detect/profile-view';
 import { CorralError } from '@corral/protocol/errors';
 import type { AgentName, Digest, RunId, TenantId } from '@corral/protocol/ids';
@@ -10,13 +10,14 @@ import type { Door } from '../door.ts';
 import { keeper } from '../kept.ts';
 import type { ProfileRow } from '../store/profiles.ts';
 import type { RunRow } from '../store/runs.ts';
+import { breathe } from '../turns.ts';
 import type { Handlers } from './handler.ts';
 
 /** Runs looked at, newest first, to find those that are approved. */
 const LOOKED_AT = 2000;
 
 export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfile' | 'deleteProfile'> {
-  const { host, index, profiles, marks, registry, feed, clock, random } = door;
+  const { host, index, profiles, marks, registry, feed, turns, clock, random } = door;
   const keep = keeper(door);
 
   /** Why a run is not approved unless somebody names it. */
@@ -67,6 +68,20 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
       return row;
     });
 
+  const learned = async (agent: string, approved: RunRow[]): Promise<Profile> => {
+    if (approved.length === 0)
+      throw new CorralError('CORRAL_RUN_STATE', `No run of ${agent} is approved: none completed that nothing speaks against.`);
+    const profile = emptyProfile();
+    // Oldest first, as they were.
+    for (const row of approved.sort((a, b) => a.n - b.n)) {
+      const calls = await host.lesson(row.id as RunId);
+      if (calls === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${row.id} here.`);
+      await breathe();
+      learn(profile, calls);
+    }
+    return profile;
+  };
+
   const view = (row: ProfileRow) => ({
     profile: row.id,
     tenant: row.tenant as TenantId,
@@ -90,17 +105,11 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
       const { agent } = params;
       registry.show(tenant, agent);
       const by = access.principal.id;
-      const { approved, left_out } =
-        body.runs === undefined ? await latest(tenant, agent, body.last) : { approved: named(tenant, agent, body.runs), left_out: [] };
-      if (approved.length === 0)
-        throw new CorralError('CORRAL_RUN_STATE', `No run of ${agent} is approved: none completed that nothing speaks against.`);
-      const profile = emptyProfile();
-      // Oldest first, as they were.
-      for (const row of approved.sort((a, b) => a.n - b.n)) {
-        const calls = await host.lesson(row.id as RunId);
-        if (calls === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${row.id} here.`);
-        learn(profile, calls);
-      }
+      const { approved, left_out, profile } = await turns.take(async () => {
+        const found =
+          body.runs === undefined ? await latest(tenant, agent, body.last) : { approved: named(tenant, agent, body.runs), left_out: [] };
+        return { ...found, profile: await learned(agent, found.approved) };
+      });
       const made: ProfileRow = {
         id: `profile_${Buffer.from(random(6)).toString('hex')}`,
         tenant,
