@@ -157,7 +157,15 @@ export const busJudge: Judge = (trace) => {
       // Replay is open loop: what the recorded agent went on to do, it did after the call had been made.
       if (decision.verdict === 'ask') ledger.applyEvent({ kind: 'approval', id, by: 'recording', verdict: 'approve', reason: '' }, now);
       const result = call.failed
-        ? { id, error: { code: 'CORRAL_TOOL_FAILED' as const, message: typeof call.result === 'string' ? call.result : JSON.stringify(call.result ?? ''), hint: '', retryable: false } }
+        ? {
+            id,
+            error: {
+              code: 'CORRAL_TOOL_FAILED' as const,
+              message: typeof call.result === 'string' ? call.result : JSON.stringify(call.result ?? ''),
+              hint: '',
+              retryable: false,
+            },
+          }
         : { id, value: call.result };
       ledger.applyDelivery({ kind: 'reply', at: now, results: [result] }, 0);
       if (call.failed) return;
