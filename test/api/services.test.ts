@@ -105,3 +105,24 @@ test('the command line sends, and says what there is where something is not', as
     /service:clerk +is written to, as `to` of desk\nservice:claims +is written to, as `on` of clerk/,
   );
 });
+
+test('an instance has no more than the host and its tenant allow, whatever its service asks for', async () => {
+  const configText = JSON.stringify({
+    budget: { calls: 50 },
+    ceilings: { wall_ms: 60_000 },
+    tenants: { local: { budget: { messages: 7 } } },
+  });
+  const { admin, deploy } = await front({ configText });
+  await deploy(CLAIMS.replace("name: 'claims',", "name: 'claims', budget: { calls: 900, messages: 900 }, ceilings: { wall_ms: 600_000 },"));
+  await admin.sendToService({
+    params: { service: 'claims', key: 'a', handler: 'claim' },
+    query: {},
+    body: { amount: 1 } as never,
+    headers: {},
+  });
+  const { items } = await admin.listRuns({ query: {} });
+  const instance = items.find(({ agent }) => agent === 'claims');
+  const { budget, ceilings } = await admin.showRun({ params: { run: instance?.run as never }, query: {} });
+  expect(budget).toMatchObject({ calls: 50, messages: 7 });
+  expect(ceilings).toMatchObject({ wall_ms: 60_000 });
+});

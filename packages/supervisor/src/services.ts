@@ -5,14 +5,16 @@
 import { serviceIn, serviceTool, type Reached } from '@corral/broker/service';
 import { CorralError } from '@corral/protocol/errors';
 import type { AgentName, PrincipalId, TenantId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
+import { DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
+import type { AgentManifest, AgentVersion } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { RunHeader } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import { admit, digestOf } from './admission.ts';
+import { admit, digestOf, type Job } from './admission.ts';
 import type { Quarantines } from './quarantine.ts';
 import { senderOf } from './sender.ts';
+import type { TenantOptions } from './tenants.ts';
 
 interface Offered {
   readonly version: AgentVersion;
@@ -29,6 +31,7 @@ export interface ServicesOptions {
 /** What services need of their host. */
 interface Host {
   tool(tenant: string, name: string): Tool | undefined;
+  most(tenant: string): TenantOptions['most'];
   deploy(tenant: TenantId, source: string, manifests: unknown): Promise<readonly AgentVersion[]>;
 }
 
@@ -110,7 +113,8 @@ export class Services {
     const { version } = offered;
     const stands = quarantines.against({ tenant, agent: version.manifest.name }, version.version)?.reason;
     const { image, node, v8, icu } = header;
-    const job = { tenant, version, input: key, principal: `service:${name}` as PrincipalId };
+    const bounds = within(this.#host.most(tenant), version.manifest);
+    const job = { tenant, version, input: key, principal: `service:${name}` as PrincipalId, ...bounds };
     const { record, grants } = admit(job, {
       random,
       now: clock.now(),
@@ -123,6 +127,20 @@ export class Services {
   #offer(tenant: string, name: string, version: AgentVersion): void {
     this.#offered.set(keyOf(tenant, name), { version, tool: serviceTool(name, version.manifest.purpose) });
   }
+}
+
+/** What a service asks for, or would be given, as far as its tenant may have it. */
+function within(most: TenantOptions['most'], { ceilings, budget }: AgentManifest): Pick<Job, 'ceilings' | 'budget' | 'narrowed'> {
+  if (most === undefined) return {};
+  return {
+    ceilings: least({ ...DEFAULT_CEILINGS, ...ceilings }, most.ceilings),
+    budget: least({ ...DEFAULT_BUDGET, ...budget }, most.budget),
+    narrowed: false,
+  };
+}
+
+function least<T extends Readonly<Record<string, number>>>(wanted: T, most: { readonly [K in keyof T]?: number }): T {
+  return Object.fromEntries(Object.entries(wanted).map(([name, amount]) => [name, Math.min(amount, most[name] ?? amount)])) as unknown as T;
 }
 
 /** Names an instance without saying its key. */

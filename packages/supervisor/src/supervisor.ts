@@ -310,6 +310,11 @@ export class Supervisor {
     for (const [tenant, { tools }] of Object.entries(tenants)) this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
   }
 
+  /** What instances of a tenant's services may have at most. */
+  most(tenant: string): TenantOptions['most'] {
+    return this.#tenants[tenant]?.most;
+  }
+
   /** A tool of a tenant, by name, or what stands for a service. */
   tool(tenant: string, name: string): Tool | undefined {
     return this.services.tool(tenant, name) ?? this.#tools.get(tenant)?.get(name);

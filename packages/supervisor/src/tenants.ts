@@ -1,6 +1,7 @@
 /** What a host is told about each of its tenants. */
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { DETECTORS } from '@corral/policy/detect/events';
+import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import type { LoopOptions } from './loops.ts';
 
@@ -23,6 +24,8 @@ export interface TenantOptions {
   readonly policies?: PolicySource;
   /** What is done about loops and runaways; `false`: its runs are not watched, and its tools have no circuit breakers. */
   readonly loops?: LoopOptions | false;
+  /** What an instance of one of its services may have at most, whatever the service asks for. Runs are bounded where they are submitted. */
+  readonly most?: { readonly ceilings: CeilingsRequest; readonly budget: Budget };
 }
 
 /**

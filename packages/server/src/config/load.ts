@@ -67,10 +67,17 @@ export async function loadConfig(
   const tenants: Record<string, TenantOptions> = {};
   const said: Record<string, Json> = {};
   const beside: Record<string, Json> = {};
-  for (const [tenant, { tools: names, policies = config.policies, loops }] of Object.entries(config.tenants)) {
+  for (const [tenant, own] of Object.entries(config.tenants)) {
+    const { tools: names, policies = config.policies, loops } = own;
     const offered = names.includes('*') ? tools : tools.filter((tool) => names.includes(tool.name as never));
     const source = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
-    tenants[tenant] = { tools: offered, ...(source === undefined ? {} : { policies: source }), ...(loops === undefined ? {} : { loops }) };
+    const most = { ceilings: lower(config.ceilings, own.ceilings), budget: lower(config.budget, own.budget) };
+    tenants[tenant] = {
+      tools: offered,
+      most,
+      ...(source === undefined ? {} : { policies: source }),
+      ...(loops === undefined ? {} : { loops }),
+    };
     if (source !== undefined) said[tenant] = source.current.version;
     if (source?.shadow !== undefined) beside[tenant] = source.shadow.version;
   }
@@ -208,4 +215,14 @@ export function differences(now: Json, next: Json, path = ''): Change[] {
   return [...new Set([...Object.keys(now), ...Object.keys(next)])]
     .sort()
     .flatMap((key) => differences(now[key] ?? null, next[key] ?? null, path === '' ? key : `${path}.${key}`));
+}
+
+/** The lower of each amount, where either side says one. */
+function lower<T extends Readonly<Record<string, number | undefined>>>(host: T, own: T = {} as T): T {
+  const lowest = { ...host, ...own };
+  for (const name of Object.keys(host) as (keyof T)[]) {
+    const [a, b] = [host[name], own[name]];
+    if (a !== undefined && b !== undefined && a < b) lowest[name] = a as T[keyof T];
+  }
+  return lowest;
 }
