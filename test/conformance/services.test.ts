@@ -310,7 +310,7 @@ describe('the capability of a service', () => {
     expect(decisions.map(({ tool: name, verdict }) => [name, verdict])).toEqual([
       ['service:ledger', 'allow'],
       ['service:ledger', 'allow'],
-      [undefined, 'deny'],
+      ['service:ledger', 'deny'],
     ]);
   });
 

@@ -70,8 +70,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'wash-label': [
     {
       file: 'broker/src/ledger.ts',
-      piece: 'this.checkpoint = { seq: from.seq, state, unread, label: from.label };',
-      becomes: 'this.checkpoint = { seq: from.seq, state, unread, label: undefined };',
+      piece: 'label: from.label, ...(from.placed',
+      becomes: 'label: undefined, ...(from.placed',
     },
   ],
   /** A capability that was taken back is still good for what was asked for before. */
