@@ -28,7 +28,7 @@ export function policies(count: number): string {
     'forbid (principal, action in Action::"call", resource) when { !resource.readOnly && context.flow.untrusted_influence && context.flow has destination_origin && context.flow.destination_origin != "user" };',
     'forbid (principal, action in Action::"call", resource) when { resource.openWorld && context.flow.private_data && context.flow.untrusted_input && context.flow.outside_effect };',
     'forbid (principal, action in Action::"call", resource) when { context.call has amount && context.call.amount.greaterThan(decimal("1000.0")) };',
-    'forbid (principal, action in Action::"call", resource) when { context.call.last_minute > 600 };',
+    'forbid (principal, action in Action::"call", resource) when { context.call.last_minute > 1000000 };',
     'forbid (principal, action in Action::"call", resource) when { context.budget.calls < 1 || context.run.depth > 8 };',
     'forbid (principal, action in Action::"call", resource) when { context.labels.confidentiality.contains("board") && resource.openWorld };',
     'forbid (principal, action in Action::"call", resource) when { context.person in Role::"intern" && !resource.readOnly };',
