@@ -179,7 +179,8 @@ async function tell(
   const waiting = view?.waiting ?? status.waiting;
   if (control !== 'none') {
     if (controlled?.kind === 'control') because.push(`${controlled.by} ${control} it: ${controlled.reason}`);
-    next.push('`corral resume` lets it go on; `corral kill` ends it.');
+    const run = view?.id ?? 'RUN';
+    next.push(`\`corral resume ${run} -m WHY\` lets it go on; \`corral kill ${run} -m WHY\` ends it.`);
     return { verdict: control, because, next };
   }
   if (view?.on_cpu === true) {
