@@ -313,8 +313,8 @@ async function waited(client: Client, run: RunId, flags: HostFlags): Promise<num
 function standstill({ run, control, waiting, waiting_for }: Pick<Run, 'run' | 'control' | 'waiting' | 'waiting_for'>): string {
   if (control !== 'none') return `${control}; \`corral why ${run}\` says by whom, \`corral resume ${run} -m WHY\` lets it go on`;
   if (waiting === 'approval') return `waits for people: ${waiting_for}; see \`corral approvals\``;
-  if (waiting === 'resolution') return `waits for somebody who knows what became of a call: ${waiting_for}; see \`corral why ${run}\``;
-  if (waiting_for.startsWith('held')) return `${waiting_for}; see \`corral why ${run}\``;
+  if (waiting === 'resolution') return `waits for somebody to look at it (${waiting_for}); see \`corral why ${run}\``;
+  if (waiting === 'upgrade') return `held until somebody upgrades it; see \`corral why ${run}\``;
   return '';
 }
 
