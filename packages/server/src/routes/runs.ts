@@ -155,7 +155,7 @@ export function runRoutes(door: Door): Handlers<Names> {
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const decisions = new Decisions();
-      const told = await explain(stored.status, host.view(params.run), decisions.through(pagesOf(params.run)));
+      const told = await explain(params.run, stored.status, host.view(params.run), decisions.through(pagesOf(params.run)));
       const { verdict, because, next, drifted } = told;
       const more = beside(door, stored.record, version, drifted);
       return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
