@@ -29,6 +29,18 @@ const outcome = async (client: Client, run: string) =>
   (await client.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
 
 describe('a call that waits', () => {
+  test('is named in lists, with what the run has used, after its run has left memory', { timeout: 60_000 }, async () => {
+    const { admin, deploy } = await asking();
+    await deploy(WRITER);
+    const { run } = await admin.submitRun({ body: { agent: 'writer' } });
+    await asked(admin);
+    const { items: before } = await admin.listRuns({ query: { limit: 1 } });
+    await until(async () => (await admin.showRun({ params: { run }, query: {} })).residency === 'parked');
+    const [parked] = (await admin.listRuns({ query: { limit: 1 } })).items;
+    expect(parked).toMatchObject({ waiting_for: 'approval of fs.write', calls: before[0]?.calls, left: expect.any(Number) as number });
+    expect(parked?.cpu_ms).toBeGreaterThan(0);
+  });
+
   test('is shown to an approver, decided by them, and the decision is told, kept and explained', async () => {
     const made = await asking();
     const { admin, deploy } = made;

@@ -93,7 +93,9 @@ test('what runs spent is in the list, also of those from before there was money'
   await first.host.close(2_000);
   // As a host left it that knew of no money.
   const db = new DatabaseSync(join(first.data, 'front.db'));
-  db.exec('ALTER TABLE runs DROP COLUMN tokens; ALTER TABLE runs DROP COLUMN money_micros; PRAGMA user_version = 1');
+  db.exec(
+    'ALTER TABLE runs DROP COLUMN tokens; ALTER TABLE runs DROP COLUMN money_micros; ALTER TABLE runs DROP COLUMN parked; PRAGMA user_version = 1',
+  );
   db.close();
   const second = await startHost({ data: first.data, port: 0, env: process.env, config });
   const again = await corral(['ps', '--all', '--data', first.data, '--json']);

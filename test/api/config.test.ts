@@ -41,6 +41,8 @@ test('that is wrong anywhere changes nothing', async () => {
     { tenants: { local: { tools: ['no.such'] } } },
     { webhooks: [{ url: 'https://example.org', secret: 'unheard' }] },
     { files: { read: '/no/such/folder' } },
+    { policies: { owners: { shop: 'eva' } } },
+    { policies: { roles: { ana: ['buyer'] } } },
   ]) {
     await write(wrong);
     await expect(admin.applyConfig({})).rejects.toMatchObject({ code: 'CORRAL_CONFIG_INVALID', status: 422 });

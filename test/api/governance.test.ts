@@ -51,7 +51,7 @@ test('a call for the owner is decided by the owner of its agent alone, however m
       JSON.stringify({ policies: { files: ['p.cedar'], owners: { shop: owner } }, files: { write: folder } }),
     );
   await writeFile(join(folder, 'p.cedar'), ASKING.replace('tool:pay', 'tool:fs.write'));
-  await write('nobody');
+  await write('token:nobody');
   const { admin, deploy, as, data } = await front({ config: join(folder, 'c.json') });
   await deploy(
     `{ name: 'shop/writer', uses: { write: 'tool:fs.write' }, run: ({ caps }) => caps.write({ path: 'a', text: 'x' }).then(() => 'written', (error) => error.code) }`,

@@ -101,7 +101,11 @@ test('a spinning run is paused, says why it stands, goes on, and is killed', asy
   const operate = (operation: 'pause' | 'resume' | 'kill') => admin.operate({ body: { operation, target: { run }, reason: 'drill' } });
   await until(async () => (await admin.showRun({ params: { run } })).on_cpu);
   expect((await operate('pause')).receipts[0]).toMatchObject({ control: 'paused' });
-  expect(await admin.whyRun({ params: { run } })).toMatchObject({ verdict: 'paused', because: [expect.stringContaining('drill')] });
+  expect(await admin.whyRun({ params: { run } })).toMatchObject({
+    verdict: 'paused',
+    because: [expect.stringContaining('drill')],
+    next: [expect.stringContaining(`corral resume ${run} -m`)],
+  });
   expect((await admin.listRuns({ query: { control: 'paused' } })).items).toHaveLength(1);
   expect((await operate('resume')).receipts[0]).toMatchObject({ control: 'none' });
   expect((await operate('kill')).receipts[0]).toMatchObject({ cell_killed: true, lifecycle: 'ended' });

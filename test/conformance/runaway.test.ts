@@ -51,6 +51,6 @@ test('a run that will use up its calls, bytes, messages, CPU time or memory is s
     const pages = (async function* () {
       yield entries;
     })();
-    return (await explain((await w.store.run(run))?.status as never, w.supervisor.view(run), pages)).because.join('\n');
+    return (await explain(run, (await w.store.run(run))?.status as never, w.supervisor.view(run), pages)).because.join('\n');
   }
 }, 90_000);

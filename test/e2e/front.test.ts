@@ -51,6 +51,7 @@ describe('corral up', () => {
     expect((await corral('deploy', 'agent.ts', '--alias', 'prod')).code).toBe(0);
     const good = await corral('submit', 'a@prod', '--input', '{"x":1}', '--wait');
     expect([good.code, JSON.parse(good.out)]).toEqual([0, { got: { x: 1 } }]);
+    expect(good.err).toMatch(/^run_\w+\n/);
     const bad = await corral('submit', 'a', '--input', '{"fail":true}', '--wait');
     expect(bad.code).toBe(1);
     expect(bad.err).toContain('agent.ts:2:');

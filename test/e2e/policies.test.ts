@@ -138,7 +138,7 @@ test('a quarantine is put up and lifted with a reason', { timeout: 180_000 }, as
 test('policies are checked with file and line, and tried on cases', { timeout: 180_000 }, async () => {
   const { here, corral } = await folder();
   expect((await corral('config', 'check')).out).toMatch(/local: mail\.read, pay; policies sha256:/);
-  expect((await corral('policy', 'check', 'default', 'own.cedar', '--config', 'corral.config.ts')).out).toContain('no problems');
+  expect((await corral('policy', 'check', 'default', 'own.cedar')).out).toContain('no problems');
   await writeFile(join(here, 'own.cedar'), OWN.replace('args.amount', 'args.amuont'));
   const wrong = await corral('policy', 'check', 'own.cedar', '--config', 'corral.config.ts');
   expect([wrong.code, wrong.out]).toEqual([2, expect.stringMatching(/own\.cedar:3:\d+: error: .*amuont/)]);
@@ -162,4 +162,10 @@ test('policies are checked with file and line, and tried on cases', { timeout: 1
     code: 1,
     out: expect.stringContaining('FAIL'),
   });
+  await writeFile(join(here, 'cases.json'), JSON.stringify([{ ...one, context: { flow: { untrusted_imput: true } } }]));
+  expect(await corral('policy', 'test', 'cases.json')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('context.flow.untrusted_imput: there is no such fact; did you mean untrusted_input?'),
+  });
+  expect(await corral('policy', 'check', 'none.cedar')).toMatchObject({ code: 2 });
 });

@@ -114,7 +114,7 @@ describe('the documents about the bus', () => {
   const flat = (code: string) => code.replaceAll(/^\s+/gm, '').trim();
 
   test('show nothing but code of the examples', async () => {
-    const files = ['purchasing/buyer.ts', 'purchasing/planner.ts', 'license-audit/agent.ts'];
+    const files = ['purchasing/buyer.ts', 'purchasing/planner.ts', 'license-audit/agent.ts', 'claims.ts'];
     const sources = (await Promise.all(files.map((file) => readFile(join(EXAMPLES, file), 'utf8')))).map((source) => flat(source));
     const blocks = [...(await readFile(join(docs, 'bus.md'), 'utf8')).matchAll(/```ts\n(.*?)```/gs)].map((block) =>
       flat(block[1] as string),

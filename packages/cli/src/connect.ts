@@ -1,6 +1,7 @@
 /** Which host a command talks to, and as whom. */
 import { createConnection } from 'node:net';
 import { join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { createClient, type Client } from '@corral/protocol/api/client';
@@ -75,3 +76,7 @@ export async function jsonArgument(flag: string, text: string): Promise<Json> {
 export function print(flags: HostFlags, value: unknown, text: () => string): void {
   process.stdout.write(flags.json === true ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
 }
+
+/** The configuration that is meant: the one that is named, or else the one that lies here. */
+export const configHere = (named: string | undefined): string | undefined =>
+  named ?? (existsSync('corral.config.ts') ? 'corral.config.ts' : undefined);

@@ -25,6 +25,7 @@ const ASKED: ReadonlySet<ErrorCode> = new Set([
   'CORRAL_RUN_STATE',
   'CORRAL_FORK_IMPOSSIBLE',
   'CORRAL_POLICY_INVALID',
+  'CORRAL_CONFIG_INVALID',
 ]);
 
 export function report(error: unknown, json: boolean): number {

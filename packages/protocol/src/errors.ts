@@ -38,7 +38,7 @@ export const ERRORS = {
   CORRAL_AGENT_RESTS: {
     audience: 'guest',
     retryable: true,
-    hint: 'Its runs kept failing: see why with `corral agents`, mend it or deploy another version, or try again later.',
+    hint: 'Its runs kept failing: `corral why RUN` says why, for each of them. Mend it or deploy another version, or try again later.',
   },
   CORRAL_QUARANTINED: { audience: 'operator', hint: 'Lift the quarantine once the reason for it is gone.' },
   CORRAL_APPROVER: { audience: 'operator', hint: 'Somebody else must decide this.' },
@@ -61,7 +61,7 @@ export const ERRORS = {
     class: 'Denied',
     hint: 'The capability is for runs that have read nothing a stranger wrote; let a child that reads nothing use it.',
   },
-  CORRAL_GRANT_UNKNOWN: { audience: 'operator', hint: 'Check the id; `corral inspect` shows the grants of a run.' },
+  CORRAL_GRANT_UNKNOWN: { audience: 'operator', hint: 'Check the id; `corral authority RUN` shows the grants of a run.' },
   CORRAL_REVOKED: { audience: 'guest', class: 'Revoked', hint: 'The capability was taken back; finish without it.' },
   CORRAL_BUDGET_EXCEEDED: { audience: 'guest', class: 'BudgetExceeded', hint: 'Raise the budget at submit or spawn, or do less.' },
   CORRAL_ARGS_INVALID: { audience: 'guest', class: 'InvalidArguments', hint: 'Compare the arguments with the tool’s input schema.' },
@@ -114,7 +114,7 @@ export const ERRORS = {
   },
   CORRAL_CAP_UNKNOWN: {
     audience: 'guest',
-    hint: 'Offer it, with --read, --write or --config, or use another; `corral types` writes down what a host offers.',
+    hint: 'A host offers what its configuration lists under `tools`, and services once they are deployed; `corral run` offers what its flags name. `corral types` writes down what a host has.',
   },
   CORRAL_INPUT_TOO_LARGE: { audience: 'guest', hint: 'Pass large data by a capability that reads it instead.' },
   CORRAL_AGENT_UNKNOWN: { audience: 'guest', hint: 'Deploy the agent first, and check its name.' },
@@ -149,7 +149,7 @@ export const ERRORS = {
   CORRAL_TOKEN_UNKNOWN: { audience: 'operator', hint: 'List the tokens there are with `corral token list`.' },
   CORRAL_SCHEDULE_UNKNOWN: { audience: 'operator', hint: 'List the schedules there are with `corral schedule list`.' },
   CORRAL_SCHEDULE_INVALID: { audience: 'operator', hint: 'Use a cron expression of five fields, such as `0 6 * * 1-5`.' },
-  CORRAL_CONFIG_INVALID: { audience: 'operator', hint: 'Fix what it names, then `corral config check`.' },
+  CORRAL_CONFIG_INVALID: { audience: 'operator', hint: 'Fix what it names and try again.' },
   CORRAL_SECRET_MISSING: {
     audience: 'operator',
     hint: 'Set what the secret refers to, where Corral runs; its value is read at each call.',

@@ -3,6 +3,7 @@ import type { Cost } from '@corral/protocol/cost';
 import type { Delivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import { ERRORS, isErrorCode } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { outcomeText, type Outcome } from '@corral/protocol/outcome';
 import type { Entry, RunStatus } from '@corral/protocol/run';
@@ -138,19 +139,21 @@ export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event
 
 /** Says in sentences why a run is as it is, and what can be done about it. Of payloads it tells what an error's message told. */
 export async function explain(
+  run: RunId,
   status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>,
   view: RunView | undefined,
   pages: Pages,
 ): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[]; readonly drifted: boolean }> {
   const steps: Step[] = [];
-  const told = await tell(status, view, pages, steps);
+  const told = await tell(run, status, view, pages, steps);
   return { ...told, drifted: steps.some(({ because }) => because.some(({ detector }) => detector === 'drift')) };
 }
 
 type Step = Extract<Entry['event'], { kind: 'step' }> & { readonly seq: number };
 
 async function tell(
-  status: Parameters<typeof explain>[0],
+  run: RunId,
+  status: Parameters<typeof explain>[1],
   view: RunView | undefined,
   pages: Pages,
   steps: Step[],
@@ -179,7 +182,7 @@ async function tell(
   const waiting = view?.waiting ?? status.waiting;
   if (control !== 'none') {
     if (controlled?.kind === 'control') because.push(`${controlled.by} ${control} it: ${controlled.reason}`);
-    next.push('`corral resume` lets it go on; `corral kill` ends it.');
+    next.push(`\`corral resume ${run} -m WHY\` lets it go on; \`corral kill ${run} -m WHY\` ends it.`);
     return { verdict: control, because, next };
   }
   if (view?.on_cpu === true) {

@@ -250,6 +250,8 @@ export class Projection {
         return;
       }
       case 'parked':
+        this.#options.index.parked(observation.run, observation.view);
+        return;
       case 'answered':
       case 'hopeless':
     }

@@ -28,16 +28,16 @@ export function approvalCommands(program: Command): void {
       print(flags, items, () => (items.length === 0 ? 'nothing waits' : items.flatMap((one) => approvalLines(one, Date.now())).join('\n')));
     });
 
-  for (const [verdict, about, done] of [
-    ['approve', 'approve a call that waits, as yourself; whoever submitted its run may not', 'approved'],
-    ['deny', 'refuse a call that waits; its agent is told so', 'denied'],
+  for (const [verdict, about, done, example] of [
+    ['approve', 'approve a call that waits, as yourself; whoever submitted its run may not', 'approved', 'a known supplier'],
+    ['deny', 'refuse a call that waits; its agent is told so', 'denied', 'nobody here knows this account'],
   ] as const) {
     hostFlags(program.command(verdict))
       .description(about)
       .argument('<run>')
       .argument('<call>', 'its number, as `corral approvals` says')
       .option('-m, --reason <text>', 'why; it is kept', ...(verdict === 'approve' ? ['looked at it'] : []))
-      .addHelpText('after', `\nExample:\n  corral ${verdict} run_3k9x7m2p4q5r 7 -m 'a known supplier'`)
+      .addHelpText('after', `\nExample:\n  corral ${verdict} run_3k9x7m2p4q5r 7 -m '${example}'`)
       .action(async (run: RunId, call: string, flags: Flags) => {
         const body = { verdict, reason: reasonOf(flags) };
         const judged = await connect(flags).decideApproval({ params: { run, call: wholeNumber(call, 'CALL') }, body });

@@ -172,7 +172,7 @@ function markTable(items: RouteAnswer<'listMarks'>['items']): string[] {
       one.detector === '' ? 'the run' : one.detector,
       one.detector === '' ? '' : `${Math.round(one.confidence * 100)}%`,
       one.step ?? '',
-      one.verdict === 'confirmed' ? 'right' : 'false alarm',
+      one.verdict === 'confirmed' ? (one.detector === '' ? 'bad run' : 'confirmed') : 'false alarm',
       one.by,
       printable(one.reason),
     ]),

@@ -64,7 +64,7 @@ export function operateCommands(program: Command): void {
           items.map((one) => [
             new Date(one.at).toISOString().slice(0, 19),
             one.operation,
-            JSON.stringify(one.target),
+            targetText(one.target),
             String(one.receipts.length),
             one.by,
             one.reason,
@@ -72,6 +72,18 @@ export function operateCommands(program: Command): void {
         ).join('\n'),
       );
     });
+}
+
+/** `run_… call 2`, `agent crawler`: what a target names, in its own words. */
+function targetText(target: unknown): string {
+  if (typeof target !== 'object' || target === null) return JSON.stringify(target);
+  const named = new Map<string, unknown>(Object.entries(target));
+  const word = (value: unknown) => printable(typeof value === 'string' ? value : JSON.stringify(value));
+  const [run, kind, name] = ['run', 'kind', 'name'].map((key) => named.get(key));
+  const first = run !== undefined ? [word(run)] : kind !== undefined && name !== undefined ? [word(kind), word(name)] : [];
+  const taken = run !== undefined ? ['run'] : first.length > 0 ? ['kind', 'name'] : [];
+  const rest = [...named].filter(([key]) => !taken.includes(key)).flatMap(([key, value]) => (value === true ? [key] : [key, word(value)]));
+  return [...first, ...rest].join(' ');
 }
 
 /** `corral events`: taken up again where it was left, whenever the host hangs up. */

@@ -161,7 +161,7 @@ export function peopleCommands(program: Command): void {
           result.same
             ? 'nothing has changed'
             : [
-                result.version,
+                `${result.version}  ${verb === 'diff' ? 'would be applied' : 'applied'}`,
                 ...result.changes.map((one) => `  ${one.path}: ${JSON.stringify(one.now)} → ${JSON.stringify(one.next)}`),
                 ...result.notes.map((line) => `note: ${line}`),
               ].join('\n'),

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
-import { connect, dataFolder, folderAlone, hostFlags, print, type HostFlags } from '../connect.ts';
+import { configHere, connect, dataFolder, folderAlone, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { runId, wholeNumber, withStore } from '../folder.ts';
 import { printable } from '../screen/table.ts';
@@ -22,7 +22,9 @@ interface Flags {
 
 const FILES = 'Cedar files; the word `default` is the pack that comes with Corral';
 const ours = (command: Command): Command =>
-  command.option('--config <file>', 'whose tools the policies are about').option('--json', 'print JSON');
+  command
+    .option('--config <file>', 'whose tools the policies are about (else corral.config.ts here, if there is one)')
+    .option('--json', 'print JSON');
 
 export function policyCommands(program: Command): void {
   const policy = program.command('policy').description('check, try and compare policies');
@@ -31,10 +33,10 @@ export function policyCommands(program: Command): void {
     .description('check policies against the tools of a configuration: each fault with its file and line')
     .argument('<files...>', FILES)
     .option('--tenant <name>', 'whose tools, where there are several')
-    .addHelpText('after', '\nExample:\n  corral policy check policies/*.cedar --config corral.config.ts')
+    .addHelpText('after', '\nExample:\n  corral policy check policies/*.cedar')
     .action(async (files: string[], flags: Flags) => {
       const { checkFiles } = await import('@corral/server/config/rehearsal');
-      const { problems, policies, text } = await checkFiles(files, flags.config, process.env, flags.tenant);
+      const { problems, policies, text } = await checkFiles(files, configHere(flags.config), process.env, flags.tenant);
       print(flags, { policies, problems }, () => text);
       if (problems.some(({ severity }) => severity === 'error')) process.exitCode = EXIT.input;
     });
@@ -44,10 +46,10 @@ export function policyCommands(program: Command): void {
     .argument('<cases>', 'a JSON list of cases')
     .argument('[files...]', FILES)
     .option('--tenant <name>', 'whose tools and policies, where there are several')
-    .addHelpText('after', '\nExample:\n  corral policy test cases.json --config corral.config.ts')
+    .addHelpText('after', '\nExample:\n  corral policy test cases.json')
     .action(async (cases: string, files: string[], flags: Flags) => {
       const { tryCases } = await import('@corral/server/config/rehearsal');
-      const { results, text } = await tryCases(cases, files, flags.config, process.env, flags.tenant);
+      const { results, text } = await tryCases(cases, files, configHere(flags.config), process.env, flags.tenant);
       print(flags, results, () => text);
       if (results.some(({ passed }) => !passed)) process.exitCode = EXIT.outcome;
     });
@@ -64,7 +66,9 @@ export function policyCommands(program: Command): void {
       const data = await folderAlone(flags);
       if (data !== undefined) {
         const { explainCrank } = await import('@corral/server/config/rehearsal');
-        const explained = await withStore(data, (store) => explainCrank(store, runId(run), crank, files, flags.config, process.env));
+        const explained = await withStore(data, (store) =>
+          explainCrank(store, runId(run), crank, files, configHere(flags.config), process.env),
+        );
         print(flags, explained.calls, () => explained.text);
         return;
       }
@@ -103,7 +107,7 @@ const NO_SHADOW = 'No candidate runs here; name one in the configuration: polici
 async function compare(against: 'recorded' | 'in force', files: string[], flags: HostFlags & Flags): Promise<void> {
   const { compareRecorded } = await import('@corral/server/config/rehearsal');
   const { comparison, text } = await withStore(dataFolder(flags), (store) =>
-    compareRecorded(store, against, files, flags.config, process.env),
+    compareRecorded(store, against, files, configHere(flags.config), process.env),
   );
   print(flags, comparison, () => text);
 }

@@ -19,6 +19,8 @@ import { release, resolve } from './resolve.ts';
 type Run = RouteAnswer<'showRun'>;
 type Summary = RouteAnswer<'listRuns'>['items'][number];
 const WAIT_MS = 30_000;
+/** The first look at a run that is waited for: soon enough to say that it stands still. */
+const FIRST_MS = 1_000;
 const err = { stream: process.stderr };
 
 export function runCommands(program: Command): void {
@@ -38,7 +40,7 @@ export function runCommands(program: Command): void {
     .option('--wait', 'wait for its end; exit code 1 if it did not complete')
     .addHelpText(
       'after',
-      `\nExamples:\n  corral submit hello --input '{"name":"Ada"}' --wait\n  corral submit buyer --budget money=250,calls=40 --grant pay:uses=3,where.amount.max=100 --grant read:where.path.under=docs`,
+      `\nExamples:\n  corral submit hello --input '{"name":"Ada"}' --wait\n  corral submit purchasing/buyer --input @order.json --budget money=250,calls=40 --grant pay:uses=3,where.amount.max=100 --grant read:uses=5`,
     )
     .action(async (agent: string, flags: SubmitFlags) => {
       const client = connect(flags);
@@ -286,9 +288,17 @@ interface Said {
 
 /** Waits for the end of a run, however long it takes. @returns the exit code */
 async function waited(client: Client, run: RunId, flags: HostFlags): Promise<number> {
+  // At once: whoever gives up waiting needs the id to find the run again.
+  process.stderr.write(`${run}\n`);
   let shown: Run;
-  do shown = await client.showRun({ params: { run }, query: { wait_ms: WAIT_MS } });
-  while (shown.ended_as === null);
+  let told = '';
+  for (let ms = FIRST_MS; ; ms = Math.min(ms * 2, WAIT_MS)) {
+    shown = await client.showRun({ params: { run }, query: { wait_ms: ms } });
+    if (shown.ended_as !== null) break;
+    const why = standstill(shown);
+    if (why !== '' && why !== told) process.stderr.write(`${why}\n`);
+    told = why;
+  }
   const good = shown.outcome?.kind === 'completed';
   if (flags.json === true) print(flags, shown, () => '');
   else {
@@ -297,6 +307,15 @@ async function waited(client: Client, run: RunId, flags: HostFlags): Promise<num
     else process.stderr.write(`${await endText(client, shown)}\n`);
   }
   return good ? EXIT.ok : EXIT.outcome;
+}
+
+/** What keeps a run that only people can let go on; empty while it goes on by itself. */
+function standstill({ run, control, waiting, waiting_for }: Pick<Run, 'run' | 'control' | 'waiting' | 'waiting_for'>): string {
+  if (control !== 'none') return `${control}; \`corral why ${run}\` says by whom, \`corral resume ${run} -m WHY\` lets it go on`;
+  if (waiting === 'approval') return `waits for people: ${waiting_for}; see \`corral approvals\``;
+  if (waiting === 'resolution') return `waits for somebody to look at it (${waiting_for}); see \`corral why ${run}\``;
+  if (waiting === 'upgrade') return `held until somebody upgrades it; see \`corral why ${run}\``;
+  return '';
 }
 
 async function* entries(client: Client, run: RunId, after: number, follow: boolean) {

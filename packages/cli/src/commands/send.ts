@@ -28,8 +28,8 @@ export function sendCommand(program: Command): void {
 You send as yourself: policies, budgets and approvals hold for it as for an agent, and a run of its own keeps the evidence.
 
 Examples:
-  corral send claims order-7 claim '{"amount":12}'
-  corral send claims order-7 show --json | jq .outcome.output`,
+  corral send claims customer-12 claim '{"id":"a","amount":12}'
+  corral send claims customer-12 claim @claim.json --json | jq .outcome.output`,
     )
     .action(async (service: string, key: string, handler: string, message: string, flags: SendFlags) => {
       const sent = await connect(flags).sendToService({

@@ -1,8 +1,7 @@
 /** `corral up`: starts a host with a front door, and stays with it. */
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
-import { existsSync } from 'node:fs';
-import { dataFolder, DATA } from '../connect.ts';
+import { configHere, dataFolder, DATA } from '../connect.ts';
 
 const DEFAULT_PORT = 7070;
 
@@ -39,7 +38,7 @@ export function upCommand(program: Command): void {
     .action(async (flags: Flags) => {
       const port = Number(flags.port);
       if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new CorralError('CORRAL_USAGE', `--port is no port: ${flags.port}`);
-      const config = flags.config ?? (existsSync('corral.config.ts') ? 'corral.config.ts' : undefined);
+      const config = configHere(flags.config);
       const { up } = await import('@corral/server/main');
       await up({ ...flags, data: dataFolder(flags), port, drain: Number(flags.drain), ...(config === undefined ? {} : { config }) });
       process.exit();

@@ -63,12 +63,15 @@ export async function upgradeCheck(agent: string, file: string | undefined, opti
         checked.push({ run: stored.record.id, status, header, result });
         if (!live) continue;
         const { difference } = result;
-        const mark = difference === undefined ? paint('green', '✓') : paint('red', '✗');
+        const nothing = isNothing(result);
+        const mark = nothing ? paint('dim', '–') : difference === undefined ? paint('green', '✓') : paint('red', '✗');
         const was =
           bundle === undefined && (header.node !== node || header.image !== image)
             ? `  recorded on Node ${header.node}, image ${short(header.image)}`
             : '';
-        const said = difference === undefined ? `${count(result.cranks)} the same${was}` : `${differenceLine(difference)}${was}`;
+        const kept = stored.record.service === undefined ? '' : '; its kept state is not checked';
+        const same = nothing ? 'nothing to compare' : `${count(result.cranks)} the same`;
+        const said = difference === undefined ? `${same}${kept}${was}` : `${differenceLine(difference)}${was}`;
         process.stdout.write(`${mark} ${stored.record.id}  ${column(status, 20)}  ${fit(said, Math.max(20, width - 44))}\n`);
       }
       const differ = checked.filter(({ result }) => result.difference !== undefined);
@@ -78,20 +81,29 @@ export async function upgradeCheck(agent: string, file: string | undefined, opti
           status,
           recorded: header,
           cranks: result.cranks,
-          same: result.difference === undefined,
+          same: isNothing(result) ? null : result.difference === undefined,
           difference: result.difference,
         }));
         process.stdout.write(
           `${JSON.stringify({ agent, node, image, bundle: bundle?.digest, differ: differ.length, runs: list }, null, 2)}\n`,
         );
       } else {
-        const text =
-          differ.length === 0 ? `all ${checked.length} would do the same` : `${differ.length} of ${checked.length} would do something else`;
-        process.stdout.write(`${paint(differ.length === 0 ? 'green' : 'red', text)}\n`);
+        process.stdout.write(`${verdictOf(checked.length, checked.filter(({ result }) => isNothing(result)).length, differ.length)}\n`);
       }
       return differ.length === 0 ? EXIT.ok : EXIT.outcome;
     }),
   );
+}
+
+/** Such a run did nothing yet, or nothing since its checkpoint. */
+const isNothing = ({ cranks, difference }: TrialResult): boolean => cranks === 0 && difference === undefined;
+
+function verdictOf(all: number, nothing: number, differ: number): string {
+  const compared = all - nothing;
+  const rest = nothing === 0 ? '' : `; ${nothing} had nothing to compare`;
+  if (differ > 0) return paint('red', `${differ} of ${compared} would do something else${rest}`);
+  if (compared === 0) return 'there was nothing to compare';
+  return paint('green', `all ${compared} would do the same${rest}`);
 }
 
 export async function upgrade(run: string, file: string, options: SettleOptions): Promise<number> {

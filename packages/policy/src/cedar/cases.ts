@@ -3,8 +3,10 @@ import * as z from 'zod';
 import { CONSEQUENCES } from './consequence.ts';
 import { subjectOf, type Given } from './catalog.ts';
 import { explain, formatExplained, verdictText, type Explained } from './explain.ts';
-import type { DecisionContext } from './facts.ts';
+import { FACTS, type DecisionContext } from './facts.ts';
 import type { PolicyInForce, PolicyRequest } from './in-force.ts';
+import { nearest } from './problem.ts';
+import type { Field } from './shape.ts';
 
 /** Facts of a quiet call: what a case does not state. */
 export const QUIET: DecisionContext = {
@@ -32,6 +34,23 @@ export const QUIET: DecisionContext = {
   run: { depth: 0, age_ms: 0, calls: 0 },
 };
 
+/** A misspelt fact would be left at its quiet value, and the case would pass for the wrong reason. */
+function knownFacts(context: Readonly<Record<string, unknown>>, refined: z.RefinementCtx): void {
+  const check = (names: Iterable<string>, known: readonly string[], path: readonly string[]) => {
+    for (const one of names) {
+      if (known.includes(one)) continue;
+      const near = nearest(one, known);
+      const instead = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
+      refined.addIssue({ code: 'custom', path: [...path, one], message: `there is no such fact; ${instead}` });
+    }
+  };
+  check(Object.keys(context), Object.keys(FACTS), []);
+  for (const [record, { shape }] of Object.entries<Field>(FACTS)) {
+    const said = context[record];
+    if (shape.kind === 'record' && typeof said === 'object' && said !== null) check(Object.keys(said), Object.keys(shape.fields), [record]);
+  }
+}
+
 const name = z.string().min(1).max(200);
 
 export const PolicyCase = z.strictObject({
@@ -50,7 +69,7 @@ export const PolicyCase = z.strictObject({
     .partial()
     .exactOptional(),
   /** Laid over the facts of a quiet call, record by record. */
-  context: z.record(z.string(), z.json()).default({}),
+  context: z.record(z.string(), z.json()).superRefine(knownFacts).default({}),
   expect: z.strictObject({
     decision: z.enum(['allow', 'deny']),
     consequence: z.enum(CONSEQUENCES).exactOptional(),

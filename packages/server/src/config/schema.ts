@@ -24,6 +24,17 @@ export interface ToolPowers {
 }
 export type ToolsOption = readonly Tool[] | ((powers: ToolPowers) => readonly Tool[] | Promise<readonly Tool[]>);
 
+/**
+ * Who acts here, as whoever lets them in says it: by a token, on the host's own socket, by an issuer; `local` is whoever works without
+ * a host. A name of another form is nobody's, and a rule about it would never hold.
+ */
+const Person = z
+  .string()
+  .max(200)
+  .regex(
+    /^(?:local|token:.+|user:.+|service:.+|oidc:[^/]+\/.+)$/,
+    'not a person: write token:NAME, user:NAME (on this machine) or oidc:HOST/SUBJECT; `corral whoami` says who you are',
+  );
 const PolicyFiles = z.array(z.string().min(1).max(4096)).max(200);
 /** Policies: a word, a list of files, or files with the roles that they ask for. */
 export const Policies = z.union([
@@ -33,11 +44,11 @@ export const Policies = z.union([
   z.strictObject({
     files: PolicyFiles.default(['default']).describe('as in the list'),
     roles: z
-      .record(z.string().min(1).max(200), z.array(z.string().min(1).max(100)).max(100))
+      .record(Person, z.array(z.string().min(1).max(100)).max(100))
       .default({})
       .describe('roles that policies ask for, by principal: `{ "token:ana": ["buyer"] }`'),
     owners: z
-      .record(z.string().min(1).max(200), z.string().min(1).max(200))
+      .record(z.string().min(1).max(200), Person)
       .default({})
       .describe('who answers for an agent and those below it: `{ "purchasing": "token:ana" }`; `@approver("owner")` asks for them'),
     shadow: PolicyFiles.min(1)

@@ -8,7 +8,7 @@ import { beside } from '../beside.ts';
 import type { Door } from '../door.ts';
 import { Decisions } from '../decisions.ts';
 import { callsOf, entryView, explain, messagesOf } from '../journal.ts';
-import type { RunRow } from '../store/runs.ts';
+import type { Parked, RunRow } from '../store/runs.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 type Names =
@@ -33,7 +33,7 @@ export function runRoutes(door: Door): Handlers<Names> {
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 
   /** What a row of a list says: from memory while it lives, from the index afterwards. */
-  const summary = (row: RunRow, view: RunView | undefined, status: RunStatus | undefined, key: string | undefined) => ({
+  const summary = (row: RunRow, view: RunView | undefined, status: RunStatus | undefined, key: string | undefined, parked?: Parked) => ({
     key: view?.key ?? key ?? null,
     run: row.id as RunId,
     tenant: row.tenant as never,
@@ -47,7 +47,7 @@ export function runRoutes(door: Door): Handlers<Names> {
     control: view?.control ?? status?.control ?? ('none' as const),
     residency: view?.residency ?? ('parked' as const),
     waiting: view?.waiting ?? status?.waiting ?? ('nothing' as const),
-    waiting_for: view?.waitingFor ?? (status === undefined || status.waiting === 'nothing' ? '' : status.waiting),
+    waiting_for: view?.waitingFor ?? parked?.waitingFor ?? (status === undefined || status.waiting === 'nothing' ? '' : status.waiting),
     on_cpu: view?.on_cpu ?? false,
     ended_as: row.ended_as,
     created_at: row.created_at,
@@ -59,13 +59,18 @@ export function runRoutes(door: Door): Handlers<Names> {
     tokens: view?.tokens ?? row.tokens,
     money_micros: view?.money_micros ?? row.money_micros,
     open_calls: view?.open_calls ?? 0,
-    left: view?.left ?? null,
+    left: view?.left ?? parked?.left ?? null,
   });
   const summaryOf = async (row: RunRow) => {
     const view = row.ended_as === null ? host.view(row.id as RunId) : undefined;
     // A parked run is in the store alone.
     const stored = row.ended_as === null && view === undefined ? await host.stored(row.id as RunId).catch(() => undefined) : undefined;
-    return summary(row, view, stored?.status, stored?.record.service?.key);
+    const { status, record } = stored ?? {};
+    const left = status === undefined || row.parked === null ? undefined : (JSON.parse(row.parked) as Parked);
+    // It may wait for something else by now; what is left of its budget is the same until it comes back.
+    const waitingFor = status === undefined || status.waiting === 'nothing' ? '' : status.waiting;
+    const parked = left === undefined || left.waiting === status?.waiting ? left : { ...left, waitingFor };
+    return summary(row, view, status, record?.service?.key, parked);
   };
 
   async function* pagesOf(run: RunId) {
@@ -150,7 +155,7 @@ export function runRoutes(door: Door): Handlers<Names> {
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const decisions = new Decisions();
-      const told = await explain(stored.status, host.view(params.run), decisions.through(pagesOf(params.run)));
+      const told = await explain(params.run, stored.status, host.view(params.run), decisions.through(pagesOf(params.run)));
       const { verdict, because, next, drifted } = told;
       const more = beside(door, stored.record, version, drifted);
       return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };

@@ -11,8 +11,10 @@ import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 
-const VERSION = 2;
+const VERSION = 3;
 const SPENT = ['tokens INTEGER NOT NULL DEFAULT 0', 'money_micros INTEGER NOT NULL DEFAULT 0'];
+/** What was so when a run left memory, as JSON. */
+const PARKED = 'parked TEXT';
 const SCHEMA = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE versions (
@@ -31,7 +33,7 @@ CREATE TABLE runs (
   n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, agent TEXT NOT NULL, version TEXT NOT NULL,
   parent TEXT, principal TEXT NOT NULL, config TEXT NOT NULL, created_at INTEGER NOT NULL, began INTEGER NOT NULL DEFAULT 0,
   control TEXT NOT NULL DEFAULT 'none', ended_as TEXT, ended_at INTEGER,
-  cpu_ms REAL NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0, ${SPENT.join(', ')}) STRICT;
+  cpu_ms REAL NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0, ${SPENT.join(', ')}, ${PARKED}) STRICT;
 CREATE INDEX runs_of_tenant ON runs (tenant, n);
 CREATE INDEX runs_of_agent ON runs (agent, n);
 CREATE INDEX runs_of_parent ON runs (parent, n) WHERE parent IS NOT NULL;
@@ -82,8 +84,11 @@ export class FrontStore {
       throw new CorralError('CORRAL_DATA_VERSION', `${file} was written by a newer Corral (format ${found}, this one knows ${VERSION}).`);
     }
     if (found === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
-    if (found === 1)
-      db.exec(`BEGIN; ${SPENT.map((column) => `ALTER TABLE runs ADD COLUMN ${column};`).join(' ')} PRAGMA user_version = 2; COMMIT`);
+    const added = [...(found === 1 ? SPENT : []), ...(found === 1 || found === 2 ? [PARKED] : [])];
+    if (added.length > 0)
+      db.exec(
+        `BEGIN; ${added.map((column) => `ALTER TABLE runs ADD COLUMN ${column};`).join(' ')} PRAGMA user_version = ${VERSION}; COMMIT`,
+      );
     this.#db = db;
   }
 

@@ -4,6 +4,7 @@
  */
 import { outcomeText, type Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
+import type { RunView } from '@corral/supervisor';
 import { cursorOf, literal, rowOf, type FrontStore, type Value } from './front.ts';
 
 export interface RunRow {
@@ -24,11 +25,15 @@ export interface RunRow {
   readonly calls: number;
   readonly tokens: number;
   readonly money_micros: number;
+  /** A `Parked` as JSON. */
+  readonly parked: string | null;
 }
 
 /** What a run has used in all, as lists show it. */
 export type Spent = Pick<RunRow, 'cpu_ms' | 'calls' | 'tokens' | 'money_micros'>;
-const NOTHING: Spent = { cpu_ms: 0, calls: 0, tokens: 0, money_micros: 0 };
+
+/** What a run was waiting for, and the part of its budget that was left, when it left memory. */
+export type Parked = Pick<RunView, 'waiting' | 'waitingFor' | 'left'>;
 
 export interface RunSearch {
   readonly tenant?: string | undefined;
@@ -66,19 +71,34 @@ export class RunIndex {
     );
   }
 
-  /** @returns whether this is news */
-  end(id: string, outcome: Outcome, ended_at: number, spent: Spent = NOTHING): boolean {
+  /** @param spent left out: as when it was last parked. @returns whether this is news */
+  end(id: string, outcome: Outcome, ended_at: number, spent?: Spent): boolean {
     const { changes } = this.#db.run(
-      'UPDATE runs SET ended_as = ?, ended_at = ?, cpu_ms = ?, calls = ?, tokens = ?, money_micros = ? WHERE id = ? AND ended_as IS NULL',
+      `UPDATE runs SET ended_as = ?, ended_at = ?, cpu_ms = coalesce(?, cpu_ms), calls = coalesce(?, calls), tokens = coalesce(?, tokens),
+      money_micros = coalesce(?, money_micros) WHERE id = ? AND ended_as IS NULL`,
       outcomeText(outcome),
       ended_at,
-      spent.cpu_ms,
-      spent.calls,
-      spent.tokens,
-      spent.money_micros,
+      spent?.cpu_ms ?? null,
+      spent?.calls ?? null,
+      spent?.tokens ?? null,
+      spent?.money_micros ?? null,
       id,
     );
     return changes > 0;
+  }
+
+  /** It leaves memory; lists go by this until it comes back. */
+  parked(id: string, { cpu_ms, calls, tokens, money_micros, waiting, waitingFor, left }: Spent & Parked): void {
+    const parked: Parked = { waiting, waitingFor, left };
+    this.#db.run(
+      'UPDATE runs SET cpu_ms = ?, calls = ?, tokens = ?, money_micros = ?, parked = ? WHERE id = ? AND ended_as IS NULL',
+      cpu_ms,
+      calls,
+      tokens,
+      money_micros,
+      JSON.stringify(parked),
+      id,
+    );
   }
 
   began(id: string): void {
