@@ -439,6 +439,7 @@ export class Broker {
       entry,
       status: statusOf(run, outcome, this.#powers.clock.now()),
       consumed,
+      ...(ending ? labelOf(ledger) : {}),
       outbox,
       spawned: ending ? [] : batch.spawned,
       grants: ending ? [] : batch.grants,

@@ -18,10 +18,10 @@ import type { PlacedHandle } from '@corral/protocol/handle';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom, readResult } from './flow.ts';
 import { callOf, openedBy, peeked, unknownOf } from './calls.ts';
-import { Handles } from './handles.ts';
+import { Handles, type SavedHandles } from './handles.ts';
 import { Rates } from './rates.ts';
 import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
-import { carriedOver } from './service.ts';
+import { carriedOver, inherited } from './service.ts';
 import type { RunWatch } from './watch.ts';
 import type { Pending, PendingCall, PendingApproval } from './pending.ts';
 
@@ -80,6 +80,8 @@ export class Ledger {
   finished: Extract<Effect, { kind: 'finish' }> | undefined;
   /** Length of the longest causal chain of messages that reached this run. */
   depth = 0;
+  /** Of a turn of a service, and of what it spawned: how many turns there are in the chain. */
+  hops = 0;
   /** Calls under way, counted apart because it is asked at every call. */
   inFlight = 0;
   /** Limits that the bus refused something for; an agent that ends for one of them has really met it. */
@@ -105,6 +107,9 @@ export class Ledger {
     this.purse = new Purse(record.parent === undefined ? { ...DEFAULT_BUDGET, ...record.budget } : record.budget);
     for (const { cap, grant } of record.caps) this.caps.set(cap, grant);
     this.nextCap = record.caps.length;
+    this.depth = record.depth ?? 0;
+    this.hops = record.hops ?? 0;
+    if (record.service?.handles !== undefined) this.handles.load(record.service.handles as unknown as SavedHandles);
     for (const handle of record.handles ?? []) this.handles.add(handle);
   }
 
@@ -116,7 +121,7 @@ export class Ledger {
     switch (delivery.kind) {
       case 'start':
         this.began_at ??= delivery.at;
-        if (this.tracked) this.flow = beginFlow(this.record, delivery, this.checkpoint?.label ?? this.record.service?.label);
+        if (this.tracked) this.flow = beginFlow(this.record, delivery, this.checkpoint?.label ?? inherited(this));
         return;
       case 'reply':
         for (const result of delivery.results) {
@@ -148,6 +153,9 @@ export class Ledger {
       }
       case 'message':
         this.depth = Math.max(this.depth, delivery.depth);
+        // Whoever is no instance has a purse for its whole life, which ends its part in any chain.
+        // An instance does things before it is given the message, too: until then it counts on from the turn before.
+        if (this.record.service !== undefined) this.hops = delivery.hops ?? 1;
         this.asked.take(delivery);
         for (const { grant } of delivery.caps ?? []) {
           // One too many takes its index and is worth nothing.
@@ -373,6 +381,7 @@ export class Ledger {
     this.logBytes = from.logBytes;
     this.journalBytes = from.journalBytes;
     this.depth = from.depth;
+    this.hops = from.hops ?? 0;
     this.began_at = from.began_at;
     this.paused_ms = from.paused_ms;
     this.paused_at = from.paused_at;

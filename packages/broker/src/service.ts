@@ -3,6 +3,7 @@
  * detectors hold for it as they do for tools; what goes out is a message to an instance, and what comes back its reply.
  */
 import type { Purse } from '@corral/policy/purse';
+import { join } from '@corral/policy/flow/labels';
 import { GROUND } from '@corral/policy/detect/ladder';
 import { CorralError } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
@@ -64,6 +65,7 @@ export function toInstance(ledger: Ledger, id: number, input: Json, key: string,
       body: input,
       request: id,
       depth: ledger.depth + 1,
+      hops: ledger.hops + 1,
       ...labelOf(ledger),
     },
   };
@@ -104,6 +106,16 @@ function requestIn({ tool, input }: PendingApproval['call']) {
   const service = serviceIn(tool);
   const parsed = service === undefined ? undefined : ServiceCall.safeParse(input).data;
   return service === undefined || parsed === undefined ? undefined : { service, input: parsed };
+}
+
+/**
+ * Of what a run goes on from that has kept nothing yet. Whoever wrote to an instance first chose its key, which it is given before
+ * their message; what the instance before it had kept has a label of its own.
+ */
+export function inherited({ record }: Ledger): Label | undefined {
+  if (record.service === undefined) return undefined;
+  const { label } = record.service;
+  return label === undefined || record.label === undefined ? (label ?? record.label) : join(label, record.label);
 }
 
 /** What an instance knew when its segment began: its state, and what could have influenced that. */

@@ -21,6 +21,8 @@ export interface LedgerSnapshot {
   readonly logBytes: number;
   readonly journalBytes: number;
   readonly depth: number;
+  /** Absent: none, or it was taken before they were counted. */
+  readonly hops?: number;
   readonly began_at?: number;
   readonly paused_ms: number;
   readonly paused_at: number | undefined;
@@ -89,6 +91,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     logBytes: ledger.logBytes,
     journalBytes: ledger.journalBytes,
     depth: ledger.depth,
+    hops: ledger.hops,
     ...(ledger.began_at === undefined ? {} : { began_at: ledger.began_at }),
     paused_ms: ledger.paused_ms,
     paused_at: ledger.paused_at,

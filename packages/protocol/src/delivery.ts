@@ -86,6 +86,8 @@ export interface MessageDelivery {
   readonly label?: Label;
   /** Length of the causal chain that led to this message, from 1. */
   readonly depth: number;
+  /** How many turns of services there are in that chain, with the one that this may begin; absent: no other. */
+  readonly hops?: number;
 }
 export interface TimerDelivery {
   readonly kind: 'timer';

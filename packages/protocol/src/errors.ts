@@ -158,6 +158,10 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Give --tls-cert and --tls-key, or say --plaintext if something in front of Corral does TLS.',
   },
+  CORRAL_SERVICE_TAKEN: {
+    audience: 'operator',
+    hint: 'Give the service another name, or deploy it with the agent that it belongs to.',
+  },
   CORRAL_ADDRESS_TAKEN: { audience: 'operator', hint: 'Choose another --port, or stop what listens there.' },
   CORRAL_UNREACHABLE: { audience: 'operator', retryable: true, hint: 'Start it with `corral up`, or name another with --data or --url.' },
 

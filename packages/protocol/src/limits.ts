@@ -103,6 +103,8 @@ export const MACHINE = {
   predicates_per_grant: limit('argument predicates of one attenuation', 16, 64),
   timer_ms: limit('how far ahead a timer may be set', 365 * DAY_MS, 365 * DAY_MS),
   service_key_bytes: limit('the key of a service’s instance', 256, 1024),
+  service_depth: limit('turns of services in one causal chain of messages; one more is refused', 64, 1_000),
+  instances_per_service: limit('instances that a service of a tenant may have alive; one more is refused', 10_000, 1_000_000),
   mailbox_messages: limit('messages waiting for one run; one more is refused', 1_000, 100_000),
 } as const satisfies Record<string, Limit>;
 
@@ -151,6 +153,8 @@ export const LIMIT_NAMES = [
   'capabilities',
   'handles',
   'mailbox',
+  'service_depth',
+  'instances',
 ] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 

@@ -2,7 +2,7 @@
 import type { Decision } from './decision.ts';
 import type { Result } from './delivery.ts';
 import type { Digest, GrantId, PrincipalId, RunId, TenantId, AgentName } from './ids.ts';
-import type { CarriedHandle } from './handle.ts';
+import type { CarriedHandle, PlacedHandle } from './handle.ts';
 import type { Json } from './json.ts';
 import type { Label, LabelChange } from './label.ts';
 import type { Ceilings } from './limits.ts';
@@ -50,12 +50,26 @@ export interface RunRecord {
   /** The initial c-list: alias, index and grant of each. With `spawns` of the manifest, it is the run's whole authority. */
   readonly caps: readonly { readonly alias: string; readonly cap: number; readonly grant: GrantId }[];
   readonly created_at: number;
-  /** Of what its spawner knew when it spawned it. Absent: of nothing that a stranger could have written. */
+  /** Of what its spawner knew when it spawned it; of an instance of a service, what whoever wrote to it first knew. Absent: of nothing that a stranger could have written. */
   readonly label?: Label;
   /** By which profile it is judged whether it drifts; it keeps the one it began with. Absent: by none. */
   readonly profile?: string;
-  /** Of a service's instance. `state`, with its label: what the one before it had kept when it ended. */
-  readonly service?: { readonly key: string; readonly state?: Json; readonly label?: Label };
+  /** Of a service's instance. */
+  readonly service?: { readonly key: string } & Kept;
+  /** Of a child, or of an instance of a service: how long the causal chain was that led to it. Absent: it began one. */
+  readonly depth?: number;
+  /** Likewise: how many turns of services there are in that chain. */
+  readonly hops?: number;
+}
+
+/** What an instance of a service had kept when it ended, for the one after it. */
+export interface Kept {
+  readonly state?: Json;
+  /** Of the state. */
+  readonly label?: Label;
+  /** Those that are in the state, as a snapshot has them, and where they stand in it. */
+  readonly handles?: Json;
+  readonly placed?: readonly PlacedHandle[];
 }
 
 /** What changes about a run, as the store keeps it for lists; the journal is the truth behind it. */

@@ -6,6 +6,7 @@ import type { Grant, GrantState } from './grant.ts';
 import type { Digest, GrantId, RunId, TenantId } from './ids.ts';
 import type { PendingDelivery } from './delivery.ts';
 import type { AgentVersion } from './manifest.ts';
+import type { Label } from './label.ts';
 import type { Outcome } from './outcome.ts';
 import type { Entry, RunRecord, RunStatus } from './run.ts';
 
@@ -25,6 +26,8 @@ export interface Outgoing {
 export interface Instance {
   /** Of tenant, service and key, as a digest: keys are what payloads are. */
   readonly id: string;
+  /** Of tenant and service, likewise: what is counted together. */
+  readonly of: string;
   readonly record: RunRecord;
   readonly grants: readonly Grant[];
 }
@@ -34,6 +37,8 @@ export interface Serving {
   readonly tenant: TenantId;
   readonly name: string;
   readonly version: Digest;
+  /** Main agent of the bundle that first brought the service: no other bundle replaces it. Absent: nobody was noted. */
+  readonly owner?: string;
 }
 
 /** A delivery that waits in a run's inbox. */
@@ -50,6 +55,8 @@ export interface Commit {
   /** Follows the run's last entry without a gap. */
   readonly entry: Entry;
   readonly status: RunStatus;
+  /** Of a run that this ends: what it knew, for whoever waits for its reply. */
+  readonly label?: Label;
   /** The inbox item this crank took, if its delivery was one. */
   readonly consumed: number | undefined;
   readonly outbox: readonly Outgoing[];
@@ -228,7 +235,10 @@ export interface Store {
   bury(run: RunId, outcome: Outcome, at: number): Promise<readonly RunId[]>;
   /** Services that can be written to. */
   services(): Promise<readonly Serving[]>;
-  /** From now on new instances are of this version. */
+  /**
+   * From now on new instances are of this version.
+   * @throws CORRAL_SERVICE_TAKEN where another bundle owns the name
+   */
   serve(serving: Serving): Promise<void>;
   /** The run that is an instance now, or was it last. */
   instance(id: string): Promise<RunId | undefined>;

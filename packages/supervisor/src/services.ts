@@ -17,6 +17,8 @@ import { senderOf } from './sender.ts';
 import type { TenantOptions } from './tenants.ts';
 
 interface Offered {
+  /** Main agent of the bundle that it came with first; undefined where nobody noted that. */
+  readonly owner: string | undefined;
   readonly version: AgentVersion;
   readonly tool: Tool;
 }
@@ -48,19 +50,36 @@ export class Services {
   /** Reads what this host's store knows of them. */
   async load(): Promise<void> {
     const { store } = this.#options;
-    for (const { tenant, name, version } of await store.services()) {
+    for (const { tenant, name, version, owner } of await store.services()) {
       const found = await store.version(version);
-      if (found !== undefined) this.#offer(tenant, name, found);
+      if (found !== undefined) this.#offer(tenant, name, found, owner);
+    }
+  }
+
+  /**
+   * A service goes on from what its instances have kept, so no other bundle takes over its name, and their states with it.
+   * @throws CORRAL_SERVICE_TAKEN
+   */
+  mayServe(tenant: TenantId, versions: readonly AgentVersion[]): void {
+    const own = versions[0]?.manifest.name;
+    for (const { manifest } of versions) {
+      const owner = manifest.service && this.#offered.get(keyOf(tenant, manifest.name))?.owner;
+      if (owner === undefined || owner === own) continue;
+      throw new CorralError(
+        'CORRAL_SERVICE_TAKEN',
+        `The service ${manifest.name} of ${tenant} came with ${owner}, and ${own} would replace it. Deploy it with ${owner}, or give yours another name.`,
+      );
     }
   }
 
   /** Those among a bundle's agents that are services: from now on, new instances are of these versions. */
   async serve(tenant: TenantId, versions: readonly AgentVersion[]): Promise<void> {
+    const owner = versions[0]?.manifest.name ?? '';
     for (const version of versions) {
       const { name, service } = version.manifest;
       if (service === undefined) continue;
-      await this.#options.store.serve({ tenant, name, version: version.version });
-      this.#offer(tenant, name, version);
+      await this.#options.store.serve({ tenant, name, version: version.version, owner });
+      this.#offer(tenant, name, version, owner);
     }
   }
 
@@ -121,11 +140,19 @@ export class Services {
       runtime: { image, node, v8, icu },
       tool: (wanted) => this.#host.tool(tenant, wanted),
     });
-    return { stands, instance: { id: instanceId(tenant, name, key), record: { ...record, service: { key } }, grants } };
+    return {
+      stands,
+      instance: {
+        id: instanceId(tenant, name, key),
+        of: digestOf(JSON.stringify([tenant, name])),
+        record: { ...record, service: { key } },
+        grants,
+      },
+    };
   }
 
-  #offer(tenant: string, name: string, version: AgentVersion): void {
-    this.#offered.set(keyOf(tenant, name), { version, tool: serviceTool(name, version.manifest.purpose) });
+  #offer(tenant: string, name: string, version: AgentVersion, owner: string | undefined): void {
+    this.#offered.set(keyOf(tenant, name), { owner, version, tool: serviceTool(name, version.manifest.purpose) });
   }
 }
 

@@ -12,7 +12,7 @@ export function startOf({ record, checkpoint, lastId, nextCap, handles }: Ledger
   }
   // It counts on from what it sees.
   const given = (record.handles ?? []).map(({ path, type, bytes }, i) => ({ path, type, bytes, handle: i + 1 }));
-  const held = [...given, ...(checkpoint?.placed ?? [])];
+  const held = [...given, ...(checkpoint === undefined ? (record.service?.placed ?? []) : (checkpoint.placed ?? []))];
   const next = {
     ...(Object.keys(caps).length + 1 === nextCap ? {} : { next_cap: nextCap }),
     ...(held.length === 0 ? {} : { handles: held }),

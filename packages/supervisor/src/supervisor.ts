@@ -345,11 +345,12 @@ export class Supervisor {
    * Takes a bundle in for a tenant. Deploying the same one again changes nothing.
    * @param manifests of the agents in it, the main one first; checked here
    * @param source_map kept beside it, for people who debug it
-   * @throws CORRAL_BUNDLE_TOO_LARGE, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CAP_UNKNOWN
+   * @throws CORRAL_BUNDLE_TOO_LARGE, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CAP_UNKNOWN, CORRAL_SERVICE_TAKEN
    */
   async deploy(tenant: TenantId, source: string, manifests: unknown, source_map?: string): Promise<readonly AgentVersion[]> {
     const bundle = checkBundle(source, manifests, (name) => this.tool(tenant, name));
     const { digest, versions } = versionsOf(bundle);
+    this.services.mayServe(tenant, versions);
     await this.#options.store.deploy({ digest, source, source_map }, versions);
     this.#bundles.add(new LoadedBundle(digest, source, versions));
     await this.services.serve(tenant, versions);

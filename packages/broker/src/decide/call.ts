@@ -15,7 +15,7 @@ import { askOwner, boundTo, relabelOf } from '../relabel.ts';
 import { reachable, serviceIn, toInstance, type Reached } from '../service.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { chargeFor } from './charge.ts';
-import { json, refuse, resolve, untrusted } from './common.ts';
+import { inChain, json, refuse, resolve, untrusted } from './common.ts';
 
 export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
   // Forged handles end the run whatever else is wrong with the call.
@@ -133,7 +133,8 @@ function decideOf(
 const TELLING: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_ARGS_INVALID', 'CORRAL_GRANT_PREDICATE']);
 
 /** The instance that a call to a service goes to. @throws Refused where it may not be written to */
-export function reach({ depth, record }: Ledger, service: string, input: Json, context: DecideContext): Reached {
+export function reach(ledger: Ledger, service: string, input: Json, context: DecideContext): Reached {
+  const { depth, record } = ledger;
   const { key } = input as { readonly key: string };
   const reached = reachable(service, key, context);
   if (typeof reached === 'string') throw new Refused('CORRAL_CAP_UNKNOWN', reached);
@@ -141,6 +142,7 @@ export function reach({ depth, record }: Ledger, service: string, input: Json, c
   if (reached.stands !== undefined) throw new Refused('CORRAL_QUARANTINED', `${service} is under quarantine: ${reached.stands}.`);
   if (depth >= record.ceilings.message_depth)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The request would be number ${depth + 1} of its causal chain.`, 'message_depth');
+  inChain(ledger);
   return reached;
 }
 

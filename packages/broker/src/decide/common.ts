@@ -4,7 +4,7 @@ import type { Refusal } from '@corral/policy/grants';
 import { amountText, budgetName } from '@corral/protocol/cost';
 import type { Attenuation, Grant } from '@corral/protocol/grant';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
-import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
+import { LIMIT_OF_BUDGET, MACHINE } from '@corral/protocol/limits';
 import type { Label } from '@corral/protocol/label';
 import type { Budget } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -59,6 +59,16 @@ export function afford(ledger: Ledger, amounts: Budget): void {
     `This needs ${text(amounts[lacking] ?? 0)} of ${budgetName(lacking)}, and ${text(left)} of ${text(ledger.purse.granted[lacking])} are left.`,
     LIMIT_OF_BUDGET[lacking],
   );
+}
+
+/** @throws Refused where so many turns of services have followed from one another that no message may begin one more */
+export function inChain({ hops }: Ledger): void {
+  if (hops >= MACHINE.service_depth.default)
+    throw new Refused(
+      'CORRAL_BUDGET_EXCEEDED',
+      `The message would begin turn ${hops + 1} of services in its causal chain.`,
+      'service_depth',
+    );
 }
 
 /** Of an effect without a reply, in which it could be refused; the SDK refuses what is too large where it is made. */

@@ -7,7 +7,7 @@ import type { Ledger } from '../ledger.ts';
 import { carriedHandles, heldBytes, slotted } from '../handles.ts';
 import { carried, deriveAll } from '../slots.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
-import { afford, json, labelOf, refuse, resolve, slotsOf, untrusted } from './common.ts';
+import { afford, inChain, json, labelOf, refuse, resolve, slotsOf, untrusted } from './common.ts';
 
 export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: DecideContext, batch: Batch): Decision {
   const handles = slotted(ledger.handles, effect, ['body']);
@@ -23,6 +23,7 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
   if (ledger.depth >= record.ceilings.message_depth) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The message would be number ${ledger.depth + 1} of its causal chain.`, 'message_depth');
   }
+  inChain(ledger);
   if (effect.request !== undefined && ledger.inFlight >= record.ceilings.in_flight)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
   const reserved = { messages: 1, bytes };
@@ -47,6 +48,7 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
       ...(made.length === 0 ? {} : { caps: carried(slots, made) }),
       ...carriedHandles(handles),
       depth: ledger.depth + 1,
+      ...(ledger.hops === 0 ? {} : { hops: ledger.hops + 1 }),
       ...labelOf(ledger),
     },
     ...(made.length === 0 ? {} : { grants: made }),

@@ -93,6 +93,8 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     submitter: record.submitter ?? record.principal,
     parent: { run: record.id, id: effect.id, agent: record.agent },
     spawn_depth: record.spawn_depth + 1,
+    ...(ledger.depth === 0 ? {} : { depth: ledger.depth }),
+    ...(ledger.hops === 0 ? {} : { hops: ledger.hops }),
     input,
     ...carriedHandles(handles),
     header: { ...record.header, seed: Buffer.from(context.random(32)).toString('hex') },

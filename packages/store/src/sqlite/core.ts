@@ -30,7 +30,7 @@ import { entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
 import * as queries from './queries.ts';
-import { Post, Told } from './post.ts';
+import { Post, Told, type End } from './post.ts';
 import { Requests } from './requests.ts';
 import { chain } from './seal.ts';
 import { Sql } from './sql.ts';
@@ -99,6 +99,7 @@ export class SqliteCore {
       admit: (record, grants) => this.admit(record, grants, false),
       putGrant: (grant) => this.#putGrant(grant),
       run: (run) => this.run(run),
+      quarantine: (run, reason) => this.quarantine(run, reason),
       journal: (run, after, limit) => this.journal(run, after, limit),
     });
   }
@@ -233,7 +234,7 @@ export class SqliteCore {
   bury(run: RunId, outcome: Outcome, at: number): RunId[] {
     const n = this.#evidence.bury(run, outcome, at);
     const told = new Told();
-    if (n !== undefined) this.#forget(run, n, outcome, told);
+    if (n !== undefined) this.#forget(run, n, { outcome, label: undefined }, told);
     return told.answered;
   }
 
@@ -323,7 +324,7 @@ export class SqliteCore {
     for (const { id, due } of commit.timers) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     const told = new Told();
     const delivered = commit.outbox.map((outgoing) => this.#post.send(run, outgoing, told));
-    if (status.lifecycle === 'ended') this.#forget(run, head.n, status.outcome, told);
+    if (status.lifecycle === 'ended') this.#forget(run, head.n, { outcome: status.outcome, label: commit.label }, told);
     return told.result(delivered);
   }
 
@@ -415,8 +416,8 @@ export class SqliteCore {
   }
 
   /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */
-  #forget(run: RunId, n: number, outcome: Outcome | undefined, told: Told): void {
-    this.#post.close(run, n, outcome, told);
+  #forget(run: RunId, n: number, end: End, told: Told): void {
+    this.#post.close(run, n, end, told);
     this.#run('DELETE FROM inbox WHERE run = ?', n);
     this.#run('DELETE FROM timers WHERE run = ?', n);
     this.#heads.delete(run);

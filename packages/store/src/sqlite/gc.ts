@@ -69,14 +69,19 @@ export function collect(sql: Sql, evidence: Evidence, now: number, retention: Re
   return { runs: 1, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
 }
 
+/** Of runs that go on, and of those that were instances of services last and would be gone on from. */
+const SEGMENTS = [
+  `SELECT n, checkpoint FROM runs JOIN journal ON journal.run = n AND journal.seq = checkpoint
+   WHERE lifecycle <> 'ended' AND checkpoint > pruned_seq AND tenant = ? AND journal.at <= ? LIMIT 1`,
+  `SELECT n, checkpoint FROM instances JOIN runs ON runs.id = instances.run
+   WHERE live = 0 AND lifecycle = 'ended' AND pruned_at IS NULL AND checkpoint > pruned_seq AND tenant = ? AND ended_at <= ? LIMIT 1`,
+] as const;
+
 /** Of a run that goes on, what came before its last checkpoint is not needed any more; after the retention it is forgotten too. */
 function collectSegment(sql: Sql, evidence: Evidence, now: number, retention: Retention): Collected {
   for (const [tenant, kept_ms] of Object.entries(retention)) {
-    const row = sql.get<{ n: number; checkpoint: number }>(
-      `SELECT n, checkpoint FROM runs JOIN journal ON journal.run = n AND journal.seq = checkpoint
-       WHERE lifecycle <> 'ended' AND checkpoint > pruned_seq AND tenant = ? AND journal.at <= ? LIMIT 1`,
-      tenant,
-      now - kept_ms,
+    const row = SEGMENTS.map((segments) => sql.get<{ n: number; checkpoint: number }>(segments, tenant, now - kept_ms)).find(
+      (one) => one !== undefined,
     );
     if (row === undefined) continue;
     const { n, checkpoint } = row;
@@ -113,7 +118,9 @@ function erased(sql: Sql): number | undefined {
 function expired(sql: Sql, now: number, retention: Retention): number | undefined {
   for (const [tenant, kept_ms] of Object.entries(retention)) {
     const row = sql.get<{ n: number }>(
-      "SELECT n FROM runs WHERE lifecycle = 'ended' AND pruned_at IS NULL AND tenant = ? AND ended_at <= ? LIMIT 1",
+      // What an instance of a service had kept when it ended, the next one goes on from, however late.
+      `SELECT n FROM runs WHERE lifecycle = 'ended' AND pruned_at IS NULL AND tenant = ? AND ended_at <= ?
+       AND (outcome_kind = 'killed' OR NOT EXISTS (SELECT 1 FROM instances WHERE run = runs.id)) LIMIT 1`,
       tenant,
       now - kept_ms,
     );

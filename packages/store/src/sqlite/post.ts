@@ -5,17 +5,30 @@
 import { CorralError, errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
 import type { RunId } from '@corral/protocol/ids';
-import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
 import { MACHINE } from '@corral/protocol/limits';
 import { outcomeText, type Outcome } from '@corral/protocol/outcome';
-import type { Entry, RunRecord } from '@corral/protocol/run';
+import type { Entry, Kept, RunRecord } from '@corral/protocol/run';
 import type { CommitResult, Instance, Outgoing, StoredRun } from '@corral/protocol/store';
 import { encodeTexts } from './body.ts';
 import { Broken, PLACE } from './evidence.ts';
 import type { Open, Requests } from './requests.ts';
 import { seal } from './seal.ts';
 import type { Sql } from './sql.ts';
+
+/** How a run has ended, and what it knew by then; undefined where nobody can say. */
+export interface End {
+  readonly outcome: Outcome | undefined;
+  readonly label: Label | undefined;
+}
+
+/** What a request is answered with that gets no reply. */
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly limit?: string;
+  readonly label?: Label | undefined;
+}
 
 /** What this needs of the rest of the store. */
 interface Core {
@@ -25,6 +38,7 @@ interface Core {
   readonly admit: (record: RunRecord, grants: readonly Grant[]) => void;
   readonly putGrant: (grant: Grant) => void;
   readonly run: (run: RunId) => StoredRun | undefined;
+  readonly quarantine: (run: RunId, reason: string) => void;
   readonly journal: (run: RunId, after: number, limit: number) => readonly Entry[];
 }
 
@@ -40,9 +54,9 @@ export class Post {
   }
 
   /** A run has ended: whoever waits for its reply is told. */
-  close(run: RunId, n: number, outcome: Outcome | undefined, told: Told): void {
+  close(run: RunId, n: number, { outcome, label }: End, told: Told): void {
     for (const open of this.#requests.close(run, n))
-      this.#answer(open.requester, open.id, 'CORRAL_RECIPIENT_ENDED', endOf(open, outcome), told);
+      this.#answer(open.requester, open.id, { code: 'CORRAL_RECIPIENT_ENDED', message: endOf(open, outcome), label }, told);
   }
 
   /** Hands something over; a request that does not arrive is answered by that. */
@@ -50,19 +64,26 @@ export class Post {
     const { delivery, instance } = outgoing;
     // A second reply, or one that nobody asked for, goes nowhere.
     const isDue = delivery.kind !== 'reply' || delivery.results.every(({ id }) => this.#requests.answer(outgoing.to, id, from));
-    const to = instance === undefined ? outgoing.to : this.#instance(instance, told);
-    told.receivers.push(to);
+    const to = instance === undefined ? outgoing.to : this.#instance(instance, delivery.kind === 'message' ? delivery : {}, told);
+    told.receivers.push(typeof to === 'string' ? to : outgoing.to);
+    if (typeof to !== 'string') {
+      if (delivery.kind === 'message' && delivery.request !== undefined) this.#answer(from, delivery.request, to, told);
+      return 0;
+    }
     if (!isDue) return 0;
     const number = this.#deliver(from, to === outgoing.to ? outgoing : { ...outgoing, to });
     if (delivery.kind !== 'message' || delivery.request === undefined) return number;
     if (number > 0) this.#requests.open(from, delivery.request, to, number);
-    else
-      this.#answer(from, delivery.request, number < 0 ? 'CORRAL_MAILBOX_FULL' : 'CORRAL_RECIPIENT_ENDED', REFUSED[`${number}`] ?? '', told);
+    else this.#answer(from, delivery.request, REFUSED[number < 0 ? 'full' : 'ended'], told);
     return number;
   }
 
-  /** The run that is an instance: the one that was it last goes on, or a new one takes over what that had kept. */
-  #instance({ id, record, grants }: Instance, told: Told): RunId {
+  /**
+   * The run that is an instance: the one that was it last goes on, or a new one takes over what that had kept.
+   * @param first what the message that is for it brings along, besides its words
+   * @returns instead, why there is none
+   */
+  #instance({ id, of, record, grants }: Instance, first: Pick<RunRecord, 'label' | 'depth' | 'hops'>, told: Told): RunId | Refusal {
     told.instances = true;
     const last = this.#requests.instance(id);
     const row =
@@ -73,36 +94,58 @@ export class Post {
             last,
           );
     if (row !== undefined && row.lifecycle !== 'ended') return row.id;
+    if (this.#requests.alive(of) >= MACHINE.instances_per_service.default) return CROWDED;
     // A person who kills an instance means what it knows, too.
     const kept = row === undefined || row.outcome_kind === 'killed' ? {} : this.#kept(row.id);
-    this.#core.admit({ ...record, service: { key: record.service?.key ?? '', ...kept } }, grants);
-    this.#requests.putInstance(id, record.id);
+    if ('code' in kept) return kept;
+    const service = { key: record.service?.key ?? '', ...kept };
+    const { label, depth, hops } = first;
+    // Whoever writes to it first has chosen the key that it is given, and it may do something before it is given the message.
+    const led = {
+      ...(label === undefined ? {} : { label }),
+      ...(depth === undefined ? {} : { depth }),
+      ...(hops === undefined ? {} : { hops }),
+    };
+    this.#core.admit({ ...record, ...led, service }, grants);
+    this.#requests.putInstance(id, of, record.id);
     told.created.push(record.id);
     return record.id;
   }
 
   /** What an instance had kept when it ended: as of its last turn that was completed. */
-  #kept(run: RunId): { state?: Json; label?: Label } {
+  #kept(run: RunId): Kept | Refusal {
     try {
       const stored = this.#core.run(run);
       if (stored === undefined) return {};
       const [entry] = stored.checkpoint === 0 ? [] : this.#core.journal(run, stored.checkpoint - 1, 1);
       if (entry?.event?.kind !== 'checkpoint') {
-        const { state, label } = stored.record.service ?? {};
-        return { ...(state === undefined ? {} : { state }), ...(label === undefined ? {} : { label }) };
+        const { key: _, ...kept } = stored.record.service ?? { key: '' };
+        return kept;
       }
-      const { label } = entry.event.ledger as { label?: Label };
-      return { state: entry.event.state, ...(label === undefined ? {} : { label }) };
+      const { label, handles, placed } = entry.event.ledger as Kept;
+      return {
+        state: entry.event.state,
+        ...(label === undefined ? {} : { label }),
+        ...(handles === undefined ? {} : { handles }),
+        ...(placed === undefined ? {} : { placed }),
+      };
     } catch (error) {
-      // Erased, forgotten or damaged: there is nothing to go on from.
-      if (error instanceof CorralError || error instanceof Broken) return {};
-      throw error;
+      // Erased or forgotten, as people wanted it: there is nothing to go on from.
+      if (error instanceof CorralError && GONE.has(error.code)) return {};
+      if (!(error instanceof CorralError || error instanceof Broken)) throw error;
+      // To begin anew would be to forget what it has done, and say nothing.
+      this.#core.quarantine(run, error.message);
+      return {
+        code: 'CORRAL_JOURNAL_DAMAGED',
+        message: `What the instance had kept is damaged; a person must look at ${run}. Once that is erased, a message makes a new instance.`,
+      };
     }
   }
 
-  #answer(to: RunId, id: number, code: ErrorCode, message: string, told: Told): void {
-    const results = [{ id, error: errorData(code, message, { call: id }) }];
-    const number = this.#deliver(to, { to, key: `answer.${id}`, delivery: { kind: 'reply', results } });
+  #answer(to: RunId, id: number, { code, message, limit, label }: Refusal, told: Told): void {
+    const results = [{ id, error: errorData(code, message, { call: id, ...(limit === undefined ? {} : { limit }) }) }];
+    const delivery = { kind: 'reply' as const, results, ...(label === undefined ? {} : { label }) };
+    const number = this.#deliver(to, { to, key: `answer.${id}`, delivery });
     if (number > 0) told.answered.push(to);
   }
 
@@ -161,14 +204,25 @@ export class Told {
   }
 }
 
-const REFUSED: Readonly<Record<string, string>> = {
-  '0': 'The run this request was for has ended.',
-  '-1': `${MACHINE.mailbox_messages.default} messages wait for that run already.`,
+const REFUSED = {
+  ended: { code: 'CORRAL_RECIPIENT_ENDED', message: 'The run this request was for has ended.' },
+  full: { code: 'CORRAL_MAILBOX_FULL', message: `${MACHINE.mailbox_messages.default} messages wait for that run already.` },
+} as const satisfies Readonly<Record<string, Refusal>>;
+
+const CROWDED: Refusal = {
+  code: 'CORRAL_BUDGET_EXCEEDED',
+  message: `The service has ${MACHINE.instances_per_service.default} instances alive, and no room for one more. End some that nobody needs.`,
+  limit: 'instances',
 };
 
-/** What a requester is told of the end of whom it asked: nothing of that one's own words. */
+const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
+
+/**
+ * What a requester is told of the end of whom it asked: the kind of it, and the limit that the host had set. What that one says of its
+ * own failure, be it one word of sixty, could be anything that it has read.
+ */
 function endOf({ begun }: Open, outcome: Outcome | undefined): string {
-  const how = outcome === undefined ? '' : ` (${outcomeText(outcome)})`;
+  const how = outcome === undefined ? '' : ` (${outcome.kind === 'exceeded' ? outcomeText(outcome) : outcome.kind})`;
   return begun
     ? `The run ended before it replied${how}; what it did about the request is not undone.`
     : `The run ended before it did anything about the request${how}.`;

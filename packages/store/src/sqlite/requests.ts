@@ -2,6 +2,7 @@
  * Requests between runs and the instances of services. Each request has one row until it is answered, so that there is one reply
  * and never a second one, and so that whoever waits for a run that ends hears of it in the same transaction.
  */
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Serving } from '@corral/protocol/store';
 import type { Sql } from './sql.ts';
@@ -51,6 +52,7 @@ export class Requests {
       n,
     );
     this.#sql.run('DELETE FROM requests WHERE receiver = ? OR requester = ?', n, run);
+    this.#sql.run('UPDATE instances SET live = 0 WHERE run = ?', run);
     return rows.flatMap(({ requester, id, waiting }) => (requester === run ? [] : [{ requester, id, begun: waiting === null }]));
   }
 
@@ -59,20 +61,40 @@ export class Requests {
     return this.#sql.get<{ run: RunId }>('SELECT run FROM instances WHERE id = ?', id)?.run;
   }
 
-  putInstance(id: string, run: RunId): void {
-    this.#sql.run('INSERT INTO instances (id, run) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET run = excluded.run', id, run);
+  /** @param of its service */
+  putInstance(id: string, of: string, run: RunId): void {
+    this.#sql.run(
+      `INSERT INTO instances (id, service, run, live) VALUES (?, ?, ?, 1)
+       ON CONFLICT (id) DO UPDATE SET service = excluded.service, run = excluded.run, live = 1`,
+      id,
+      of,
+      run,
+    );
+  }
+
+  /** How many instances of a service are alive. */
+  alive(of: string): number {
+    return this.#sql.get<{ there: number }>('SELECT count(*) AS there FROM instances WHERE service = ? AND live = 1', of)?.there ?? 0;
   }
 
   services(): Serving[] {
-    return this.#sql.all<Serving>('SELECT tenant, name, version FROM services');
+    return this.#sql
+      .all<Omit<Serving, 'owner'> & { owner: string | null }>('SELECT tenant, name, version, owner FROM services')
+      .map(({ owner, ...serving }) => ({ ...serving, ...(owner === null ? {} : { owner }) }));
   }
 
-  serve({ tenant, name, version }: Serving): void {
-    this.#sql.run(
-      'INSERT INTO services (tenant, name, version) VALUES (?, ?, ?) ON CONFLICT (tenant, name) DO UPDATE SET version = excluded.version',
+  /** @throws CORRAL_SERVICE_TAKEN */
+  serve({ tenant, name, version, owner }: Serving): void {
+    const changed = this.#sql.run(
+      `INSERT INTO services (tenant, name, version, owner) VALUES (?, ?, ?, ?)
+       ON CONFLICT (tenant, name) DO UPDATE SET version = excluded.version, owner = excluded.owner
+       WHERE owner IS NULL OR owner = excluded.owner`,
       tenant,
       name,
       version,
+      owner ?? null,
     );
+    if (changed === 0)
+      throw new CorralError('CORRAL_SERVICE_TAKEN', `The service ${name} of ${tenant} belongs to another bundle than that of ${owner}.`);
   }
 }

@@ -118,6 +118,16 @@ const STEPS: readonly string[] = [
   CREATE TABLE services (tenant TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, PRIMARY KEY (tenant, name)) WITHOUT ROWID;
   CREATE TABLE instances (id TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- Whose bundle a service belongs to; which service an instance is of, by its digest, and whether its run goes on.
+  ALTER TABLE services ADD COLUMN owner TEXT;
+  ALTER TABLE instances ADD COLUMN service TEXT;
+  ALTER TABLE instances ADD COLUMN live INTEGER NOT NULL DEFAULT 1;
+  UPDATE instances SET live = 0 WHERE run IN (SELECT id FROM runs WHERE lifecycle = 'ended');
+  CREATE INDEX instances_run ON instances (run);
+  CREATE INDEX instances_live ON instances (service) WHERE live = 1;
+  CREATE INDEX instances_last ON instances (run) WHERE live = 0;
+  `,
 ];
 
 /**
