@@ -34,7 +34,7 @@ export default defineAgent({
     const { mails } = await caps.inbox({});
     const ends = mails.map(async ({ id }) => {
       const mail = await caps.read.handle({ id });
-      return spawn(reader, { mail }, { budget: { cpu_ms: 500, calls: 0, bytes: 0 } }).ended;
+      return spawn(reader, { mail }, { budget: { cpu_ms: 500, calls: 0, bytes: 20_000 } }).ended;
     });
     const offers = (await Promise.all(ends)).flatMap((end, i) =>
       end.kind === 'completed' ? [{ supplier: mails[i]?.supplier, price: end.output as number }] : [],
