@@ -1,15 +1,12 @@
 /** Tokens and money on the real host: what is reserved, what is billed, what comes back, and what a submitter may take away. */
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { catalog } from '@corral/policy/cedar/catalog';
-import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Cost } from '@corral/protocol/cost';
 import type { Grant } from '@corral/protocol/grant';
 import type { Tool } from '@corral/protocol/tool';
 import { inlineTool, ToolError } from '@corral/tools/define';
 import { gate, temporary, tool, world, type World } from '../world.ts';
+import { policiesOf } from '../policed.ts';
 
 const EUR = 1_000_000;
 const REPEATABLE = { readOnly: false, destructive: false, openWorld: true, repeatable: true, returns: 'trusted' } as const;
@@ -229,15 +226,7 @@ describe('a payment that people are asked about', () => {
   const start = async () => {
     const paid: number[] = [];
     const tools = [payments(paid)];
-    const targets = tools.map(({ name, annotations, input }) => ({
-      kind: 'tool' as const,
-      name,
-      annotations,
-      input: z.toJSONSchema(input, { io: 'input' }),
-    }));
-    const digest = (of: string) => `sha256:${createHash('sha256').update(of).digest('hex')}`;
-    const sources = [{ file: 'tight.cedar', text: TIGHT }];
-    const current = PolicyInForce.load({ engine: cedar, catalog: catalog({ targets }), sources, digest });
+    const current = policiesOf(tools, TIGHT);
     const w = await world(tools, { tenants: { crew: { tools, policies: { current } } } });
     const version = await w.deploy(
       calling(

@@ -1,21 +1,12 @@
 /** A host for tests of information flow: tools that read what strangers wrote, tools that act, the real default pack. */
-import { readFileSync } from 'node:fs';
-import { createHash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { beforeEach } from 'vitest';
 import * as z from 'zod';
-import { catalog } from '@corral/policy/cedar/catalog';
-import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { RunId } from '@corral/protocol/ids';
 import type { Tool, ToolAnnotations } from '@corral/protocol/tool';
 import { withheld } from '@corral/protocol/withheld';
 import { inlineTool } from '@corral/tools/define';
 import { world, type World } from '../world.ts';
-
-const PACK = readFileSync(fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar')), 'utf8');
-/** Everything but the question about a first use, which would be asked of every agent here. */
-const SEASONED = PACK.replace(/@id\("first-use"\)[\s\S]*?;\n/, '');
+import { policiesOf, SEASONED } from '../policed.ts';
 
 export const READS = { readOnly: true, openWorld: false, idempotent: true, destructive: false } as const;
 export const CHANGES = { readOnly: false, openWorld: true, idempotent: false, destructive: true } as const;
@@ -61,24 +52,11 @@ export const TOOLS = [
   made('shell.run', z.object({ command: z.string() }), { ...CHANGES, returns: 'trusted' }),
 ];
 
-/** Policies for these tools: the default pack, or a text of one's own. */
-export function guarded(tools: readonly Tool[], text = SEASONED): PolicyInForce {
-  return PolicyInForce.load({
-    engine: cedar,
-    catalog: catalog({
-      targets: tools.map((tool) => ({
-        kind: 'tool',
-        name: tool.name,
-        annotations: tool.annotations,
-        input: z.toJSONSchema(tool.input, { io: 'input' }),
-      })),
-    }),
-    sources: [{ file: 'default.cedar', text }],
-    digest: (of) => `sha256:${createHash('sha256').update(of).digest('hex')}`,
-  });
-}
 export const bus = (tools: readonly Tool[] = TOOLS, folder?: string): Promise<World> =>
-  world(tools, { tenants: { crew: { tools, policies: { current: guarded(tools) } } }, ...(folder === undefined ? {} : { folder }) });
+  world(tools, {
+    tenants: { crew: { tools, policies: { current: policiesOf(tools, SEASONED) } } },
+    ...(folder === undefined ? {} : { folder }),
+  });
 
 export const asked = async (w: World, run?: RunId) => {
   for (;;) {

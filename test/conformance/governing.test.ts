@@ -2,40 +2,22 @@
  * Governing what runs: policies about messages and child runs, who alone may approve, a candidate beside the policies in force, and
  * policies swapped under load. The real host, real cells.
  */
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import { createHash } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 import * as z from 'zod';
-import { catalog } from '@corral/policy/cedar/catalog';
-import { PolicyInForce, PolicySlot } from '@corral/policy/cedar/in-force';
+import { PolicySlot } from '@corral/policy/cedar/in-force';
 import type { Decision } from '@corral/protocol/decision';
 import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/tool';
 import type { PolicySource } from '@corral/supervisor';
 import { readingTool, tool, world, type World } from '../world.ts';
-
-function policies(tools: readonly Tool[], text: string): PolicyInForce {
-  return PolicyInForce.load({
-    engine: cedar,
-    catalog: catalog({
-      targets: tools.map(({ name, annotations, input }) => ({
-        kind: 'tool',
-        name,
-        annotations,
-        input: z.toJSONSchema(input, { io: 'input' }),
-      })),
-    }),
-    sources: [{ file: 'test.cedar', text }],
-    digest: (of) => `sha256:${createHash('sha256').update(of).digest('hex')}`,
-  });
-}
+import { policiesOf } from '../policed.ts';
 
 const FREE = '@id("free") permit (principal, action, resource);';
 const TOOLS = [readingTool('mail.read', () => ({ text: 'hello' })), tool('payments.send', () => 'paid')];
 const hostile = tool('web.get', () => 'text of a stranger', { readOnly: true, returns: 'untrusted' });
 
 async function govern(text: string, more: Partial<PolicySource> = {}, tools: readonly Tool[] = [...TOOLS, hostile]): Promise<World> {
-  const current = policies(tools, text);
+  const current = policiesOf(tools, text);
   return world(tools, { tenants: { crew: { tools, policies: { current, ...more } } } });
 }
 const decisionsOf = async (w: World, run: RunId): Promise<Decision[]> => (await w.store.journal(run)).flatMap(({ decisions }) => decisions);
@@ -160,7 +142,7 @@ describe('an approval that is for somebody', () => {
 describe('a candidate beside the policies in force', () => {
   test('decides nothing, and reports each decision that it would have made otherwise', async () => {
     const tools = [...TOOLS, hostile];
-    const shadow = policies(
+    const shadow = policiesOf(
       tools,
       `${FREE} @id("no-pay") forbid (principal, action == Action::"tool:payments.send", resource);
       @id("no-kids") forbid (principal, action == Action::"spawn", resource);`,
@@ -191,7 +173,7 @@ describe('a candidate beside the policies in force', () => {
   });
 
   test('keeps of a difference who would have done what, and nothing of what was said', async () => {
-    const shadow = policies(
+    const shadow = policiesOf(
       [...TOOLS, hostile],
       `${FREE} @id("no-pay") forbid (principal, action == Action::"tool:payments.send", resource);`,
     );
@@ -204,7 +186,7 @@ describe('a candidate beside the policies in force', () => {
 
   test('begins anew when tools change and texts do not, and what is replaced is closed once no tenant has it', async () => {
     const tools = [...TOOLS, hostile];
-    const of = (offered: readonly Tool[]) => ({ current: policies(offered, FREE), shadow: policies(offered, FREE) });
+    const of = (offered: readonly Tool[]) => ({ current: policiesOf(offered, FREE), shadow: policiesOf(offered, FREE) });
     const [before, after] = [of(tools), of([...tools, tool('mail.send', () => 'sent')])];
     const closed: unknown[] = [];
     for (const one of [before.current, before.shadow, after.current, after.shadow])
@@ -222,7 +204,7 @@ describe('a candidate beside the policies in force', () => {
   });
 
   test('looks at no more than it has room for, and says how much it left out', async () => {
-    const shadow = policies([...TOOLS, hostile], FREE);
+    const shadow = policiesOf([...TOOLS, hostile], FREE);
     const w = await govern(FREE, { shadow });
     const outcome = await w.run(
       `{ name: 'many', uses: { read: 'tool:mail.read' }, ceilings: { in_flight: 2000, effects: 100000 }, run: async ({ caps }) =>
@@ -240,7 +222,7 @@ describe('a candidate beside the policies in force', () => {
 
 test('policies that are swapped under load drop no call: each is decided by one of the two, whole', async () => {
   const tools = [...TOOLS, hostile];
-  const [one, two] = [policies(tools, FREE.replace('free', 'one')), policies(tools, FREE.replace('free', 'two'))];
+  const [one, two] = [policiesOf(tools, FREE.replace('free', 'one')), policiesOf(tools, FREE.replace('free', 'two'))];
   const slot = new PolicySlot(one);
   const source: PolicySource = {
     get current() {

@@ -5,8 +5,9 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/label';
 import type { Tool } from '@corral/protocol/tool';
 import { contextOf } from '@corral/supervisor';
-import { asked, bus, done, guarded, made, READS, SECRET, TOOLS, USES } from './flowing.ts';
+import { asked, bus, done, made, READS, SECRET, TOOLS, USES } from './flowing.ts';
 import type { World } from '../world.ts';
+import { policiesOf } from '../policed.ts';
 
 const hr = made('hr.get', z.object({}), { ...READS, returns: 'untrusted', private_to: 'ann' }, () => ({
   salary: 91_234,
@@ -135,7 +136,7 @@ test('a call to a service that people have approved keeps the deadline that its 
   const w = await bus(tools);
   const { supervisor } = w;
   const text = `permit (principal, action, resource); @id("big") @consequence("approval") forbid (principal, action == Action::"service", resource) when { context.args.key == "big" };`;
-  supervisor.configure({ crew: { tools, policies: { current: guarded(tools, text) } } });
+  supervisor.configure({ crew: { tools, policies: { current: policiesOf(tools, text) } } });
   const { id, ended } = await w.submit(
     await w.deploy(`
       import { defineAgent, defineService, handler } from '@corral/guest';

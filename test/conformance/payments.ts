@@ -1,17 +1,10 @@
 /** A shop with policies: a tool that pays, mail that a stranger wrote, the default pack, and people to ask. */
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import { readFileSync } from 'node:fs';
-import { createHash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
-import { catalog } from '@corral/policy/cedar/catalog';
-import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Tool } from '@corral/protocol/tool';
 import { inlineTool } from '@corral/tools/define';
 import { world, type World } from '../world.ts';
-
-const PACK = readFileSync(fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar')), 'utf8');
+import { policiesOf, SEASONED } from '../policed.ts';
 
 export const paid: { to: string; amount: number }[] = [];
 export const payments = (): Tool =>
@@ -44,27 +37,10 @@ export const mail = (text: string): Tool =>
     run: () => ({ text }),
   });
 
-export function policies(tools: readonly Tool[], text = PACK): PolicyInForce {
-  return PolicyInForce.load({
-    engine: cedar,
-    catalog: catalog({
-      targets: tools.map((tool) => ({
-        kind: 'tool',
-        name: tool.name,
-        annotations: tool.annotations,
-        input: z.toJSONSchema(tool.input, { io: 'input' }),
-      })),
-    }),
-    sources: [{ file: 'default.cedar', text }],
-    digest: (of) => `sha256:${createHash('sha256').update(of).digest('hex')}`,
-  });
-}
-
-/** Everything but the question about a first use, which would be asked of every agent here. */
-export const SEASONED = PACK.replace(/@id\("first-use"\)[\s\S]*?;\n/, '');
+export { policiesOf as policies, SEASONED };
 
 export async function bus(tools: readonly Tool[], text = SEASONED, folder?: string): Promise<World> {
-  const current = policies(tools, text);
+  const current = policiesOf(tools, text);
   return world(tools, { tenants: { crew: { tools, policies: { current } } }, ...(folder === undefined ? {} : { folder }) });
 }
 export const asked = async (w: World) => {

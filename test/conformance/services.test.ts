@@ -1,19 +1,15 @@
 /** Services: keyed instances that keep state, one message at a time. The real host. */
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import * as z from 'zod';
-import { catalog } from '@corral/policy/cedar/catalog';
-import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Tool } from '@corral/protocol/tool';
 import { instanceId } from '@corral/supervisor/services';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { policiesOf } from '../policed.ts';
 
 const CLAIMS = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'claims.ts');
 
@@ -356,19 +352,7 @@ describe('with policies', () => {
   });
   const guarded = async (text: string) => {
     const tools = [MAIL];
-    const current = PolicyInForce.load({
-      engine: cedar,
-      catalog: catalog({
-        targets: tools.map(({ name, annotations, input }) => ({
-          kind: 'tool',
-          name,
-          annotations,
-          input: z.toJSONSchema(input, { io: 'input' }),
-        })),
-      }),
-      sources: [{ file: 'own.cedar', text }],
-      digest: (of) => `sha256:${createHash('sha256').update(of).digest('hex')}`,
-    });
+    const current = policiesOf(tools, text);
     return world(tools, { tenants: { crew: { tools, policies: { current } } } });
   };
   const reader = clerk({ more: `, mail: 'tool:mail'`, first: 'if (input.mail) await caps.mail({});' });

@@ -172,3 +172,8 @@ export const LIMIT_OF_BUDGET: { readonly [K in BudgetName]: LimitName } = {
 function defaults<T extends Record<string, Limit>>(table: T): { readonly [K in keyof T]: number } {
   return Object.fromEntries(Object.entries(table).map(([key, row]) => [key, row.default])) as { [K in keyof T]: number };
 }
+
+/** Amounts, none of them above what somebody else allows; what that one says nothing of stays as it is. */
+export function atMost<T extends Readonly<Record<string, number>>>(wanted: T, most: { readonly [K in keyof T]?: number }): T {
+  return Object.fromEntries(Object.entries(wanted).map(([name, amount]) => [name, Math.min(amount, most[name] ?? amount)])) as unknown as T;
+}

@@ -5,7 +5,7 @@
 import { serviceIn, serviceTool, type Reached } from '@corral/broker/service';
 import { CorralError } from '@corral/protocol/errors';
 import type { AgentName, PrincipalId, TenantId } from '@corral/protocol/ids';
-import { DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
+import { atMost, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { RunHeader } from '@corral/protocol/run';
@@ -160,14 +160,10 @@ export class Services {
 function within(most: TenantOptions['most'], { ceilings, budget }: AgentManifest): Pick<Job, 'ceilings' | 'budget' | 'narrowed'> {
   if (most === undefined) return {};
   return {
-    ceilings: least({ ...DEFAULT_CEILINGS, ...ceilings }, most.ceilings),
-    budget: least({ ...DEFAULT_BUDGET, ...budget }, most.budget),
+    ceilings: atMost({ ...DEFAULT_CEILINGS, ...ceilings }, most.ceilings),
+    budget: atMost({ ...DEFAULT_BUDGET, ...budget }, most.budget),
     narrowed: false,
   };
-}
-
-function least<T extends Readonly<Record<string, number>>>(wanted: T, most: { readonly [K in keyof T]?: number }): T {
-  return Object.fromEntries(Object.entries(wanted).map(([name, amount]) => [name, Math.min(amount, most[name] ?? amount)])) as unknown as T;
 }
 
 /** Names an instance without saying its key. */

@@ -4,16 +4,7 @@ import type { Decision } from '@corral/protocol/decision';
 import type { SpawnEffect } from '@corral/protocol/effect';
 import type { Grant } from '@corral/protocol/grant';
 import { newId, type PrincipalId } from '@corral/protocol/ids';
-import {
-  BUDGET_NAMES,
-  BUDGETS,
-  DEFAULT_CEILINGS,
-  MACHINE,
-  SPAWN_BUDGET,
-  type BudgetName,
-  type CeilingName,
-  type Ceilings,
-} from '@corral/protocol/limits';
+import { atMost, BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
 import { carriedHandles, heldBytes, slotted } from '../handles.ts';
@@ -98,20 +89,14 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     input,
     ...carriedHandles(handles),
     header: { ...record.header, seed: Buffer.from(context.random(32)).toString('hex') },
-    ceilings: within(record.ceilings, { ...DEFAULT_CEILINGS, ...child.ceilings }),
+    // In nothing more than its parent has: whoever is held to a ceiling sheds it by no spawn.
+    ceilings: atMost({ ...DEFAULT_CEILINGS, ...child.ceilings }, record.ceilings),
     budget,
     caps: [{ alias: '', cap: 0, grant: own.id }, ...caps],
     created_at: context.now,
     ...(profile === undefined ? {} : { profile }),
   });
   return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved, ...judged };
-}
-
-/** What a child asks for, and in nothing more than its parent has: whoever is held to a ceiling sheds it by no spawn. */
-function within(most: Ceilings, wanted: Ceilings): Ceilings {
-  return Object.fromEntries(
-    Object.entries(wanted).map(([name, amount]) => [name, Math.min(amount, most[name as CeilingName])]),
-  ) as Ceilings;
 }
 
 /**
