@@ -382,10 +382,16 @@ export class Residence {
   }
 }
 
-/** It would be on a CPU within moments: whatever it does to a host, it would do to this one. */
+/**
+ * Whether reviving the run sets something going within moments: a crank, a timer, or a call that has no answer yet and is made
+ * again. What killed the hosts before may be any of these.
+ */
 function isAboutToGo(run: Run, now: number): boolean {
   if (run.runnable) return true;
   if (run.control !== 'none' || run.ledger.held !== undefined) return false;
-  for (const pending of run.ledger.pending.values()) if (pending.kind === 'timer' && pending.due <= now + 1_000) return true;
+  for (const pending of run.ledger.pending.values()) {
+    if (pending.kind === 'timer' && pending.due <= now + 1_000) return true;
+    if (pending.kind === 'call' && pending.state === 'going') return true;
+  }
   return false;
 }
