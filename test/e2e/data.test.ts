@@ -1,6 +1,6 @@
 /** What people do to a data folder from the command line. */
 import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -124,6 +124,55 @@ describe('a data folder that nobody holds', () => {
   });
 });
 
+describe('every command that opens a data folder by itself', () => {
+  const NOTHING = 'run_999999999999';
+  const commands = (file: string): readonly (readonly string[])[] => [
+    ['verify'],
+    ['verify', NOTHING],
+    ['erase', NOTHING],
+    ['gc'],
+    ['backup', `${file}-backup`],
+    ['journal', NOTHING],
+    ['replay', NOTHING],
+    ['diff', NOTHING, NOTHING],
+    ['fork', NOTHING, '--at', '1', '--no-go'],
+    ['upgrade', NOTHING, file],
+    ['upgrade-check', 'a', file],
+    ['resolve', NOTHING, '1', '--retry', '-m', 'looked'],
+    ['release', NOTHING, '-m', 'looked'],
+    ['policy', 'why', NOTHING, '1'],
+  ];
+
+  test('opens it with the master key of the environment', { timeout: 120_000 }, async () => {
+    const parent = await temporary();
+    const data = join(parent, 'data');
+    const env = { CORRAL_MASTER_KEY: Buffer.alloc(32, 1).toString('base64') };
+    const store = await SqliteStore.open(data, { keys: { kind: 'master', keys: env.CORRAL_MASTER_KEY } });
+    await live(store, 1, 1);
+    await store.close();
+    const agent = join(parent, 'agent.ts');
+    await writeFile(agent, `import { defineAgent } from '@corral/guest';\nexport default defineAgent({ name: 'a', run: () => 1 });\n`);
+    for (const command of commands(agent)) {
+      const { err, out } = await corral([...command, '--data', data], env);
+      expect(`${command.join(' ')}: ${err}${out}`).not.toMatch(/CORRAL_KEYS|CORRAL_DATA_/);
+    }
+    expect(readdirSync(data)).not.toContain('keys.json');
+  });
+
+  test('says the same of one that is not there, and makes none', { timeout: 120_000 }, async () => {
+    const parent = await temporary();
+    const data = join(parent, 'nowhere');
+    const agent = join(parent, 'agent.ts');
+    await writeFile(agent, `import { defineAgent } from '@corral/guest';\nexport default defineAgent({ name: 'a', run: () => 1 });\n`);
+    for (const command of commands(agent))
+      expect({ command, ...(await corral([...command, '--data', data])) }).toMatchObject({
+        code: 3,
+        err: expect.stringContaining('CORRAL_DATA_UNUSABLE') as string,
+      });
+    expect(readdirSync(parent)).toEqual(['agent.ts']);
+  });
+});
+
 test('a data folder that is not there, or is in use, is left alone', async () => {
   const { data, beside } = await folder();
   expect(await corral(['verify', '--data', beside('nowhere')])).toMatchObject({
@@ -138,6 +187,6 @@ test('a data folder that is not there, or is in use, is left alone', async () =>
   await store.close();
   expect(await corral(['erase', 'run_1', '--data', data])).toMatchObject({
     code: 2,
-    err: expect.stringContaining('is not the id of a run') as string,
+    err: expect.stringContaining('is no id of a run') as string,
   });
 });

@@ -23,8 +23,8 @@ describe('corral journal', () => {
   test('says what is wrong with a folder or a run that is not there', async () => {
     const f = await folder();
     expect(await f.on('journal', 'run_000000000000')).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('no data of Corral') as string,
+      code: 3,
+      err: expect.stringContaining('CORRAL_DATA_UNUSABLE') as string,
     });
     await counted(f, 1);
     expect(await f.on('journal', 'run_000000000000')).toMatchObject({

@@ -8,7 +8,8 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import { SqliteStore } from '@corral/store/sqlite';
+import { SqliteStore, type StoreOptions } from '@corral/store/sqlite';
+import { keySource } from '@corral/store/sqlite/keys';
 import {
   findWalls,
   Laboratory,
@@ -23,10 +24,17 @@ import { readingTools, writingTools } from '@corral/tools/fs';
 import { mustExist } from './commands/run.ts';
 import { startHost } from './host.ts';
 
-/** Opens the store of a folder for `work`, and closes it whatever happens. */
-export async function withStore<T>(data: string, work: (store: SqliteStore) => Promise<T>): Promise<T> {
-  if (!existsSync(join(data, 'corral.db'))) throw new CorralError('CORRAL_USAGE', `There is no data of Corral in ${data}.`);
-  const store = await SqliteStore.open(data);
+/**
+ * Opens the store of a folder for `work`, with the keys of this process, and closes it whatever happens.
+ * @throws CORRAL_DATA_UNUSABLE where there is no data: opening would make a new store
+ */
+export async function withStore<T>(
+  data: string,
+  work: (store: SqliteStore) => Promise<T>,
+  options: Omit<StoreOptions, 'keys'> = {},
+): Promise<T> {
+  if (!existsSync(join(data, 'corral.db'))) throw new CorralError('CORRAL_DATA_UNUSABLE', `There is no Corral data in ${data}.`);
+  const store = await SqliteStore.open(data, { ...options, keys: keySource(process.env) });
   try {
     return await work(store);
   } finally {

@@ -4,8 +4,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EXIT } from './failure.ts';
 import type { Store } from '@corral/protocol/store';
-import { keySource } from './keys.ts';
 import { SqliteStore } from '@corral/store/sqlite';
+import { keySource } from '@corral/store/sqlite/keys';
 import {
   findWalls,
   osWall,
@@ -43,7 +43,7 @@ export async function startHost({ data, tenants, spares }: HostOptions): Promise
     if (data === undefined) await rm(folder, { recursive: true, force: true });
   };
   try {
-    const store = await SqliteStore.open(folder, { keys: keySource() });
+    const store = await SqliteStore.open(folder, { keys: keySource(process.env) });
     const supervisor = await Supervisor.start({
       store,
       launcher: new ProcessLauncher(walls),

@@ -7,6 +7,7 @@ import { isIP, type AddressInfo } from 'node:net';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
 import { SqliteStore } from '@corral/store/sqlite';
+import { keySource } from '@corral/store/sqlite/keys';
 import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
 import { hostOf } from './adapter.ts';
 import { createApp } from './app.ts';
@@ -62,8 +63,6 @@ const SOCKET_BYTES = 103;
 const DRAIN_MS = 10_000;
 /** How often runs are looked after whose end or whose spending nobody tells of. */
 const LOOK_MS = 5_000;
-/** The variable that holds master keys; without it, keys are a file in the data folder. */
-const KEY_VARIABLE = 'CORRAL_MASTER_KEY';
 const DAY_MS = 86_400_000;
 
 /** @throws CORRAL_ADDRESS_UNSAFE, CORRAL_ADDRESS_TAKEN, CORRAL_CONFIG_INVALID, and what opening a data folder throws */
@@ -89,10 +88,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   await privateFolder(data);
   const image = readImage();
   const walls = findWalls();
-  const master = options.env[KEY_VARIABLE];
-  const store = await SqliteStore.open(data, {
-    keys: master === undefined || master === '' ? { kind: 'file' } : { kind: 'master', keys: master },
-  });
+  const store = await SqliteStore.open(data, { keys: keySource(options.env) });
   const { tenants } = loaded;
   let db: FrontStore;
   try {

@@ -3,18 +3,17 @@
  * in use says so.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
-import { RunId, TenantId } from '@corral/protocol/ids';
-import { SqliteStore, type StoreOptions } from '@corral/store/sqlite';
+import { TenantId } from '@corral/protocol/ids';
 import { restore } from '@corral/store/sqlite/backup';
-import { keyFile, writeDurably } from '@corral/store/sqlite/keys';
+import { keyFile, keySource, writeDurably } from '@corral/store/sqlite/keys';
 import { realClock } from '@corral/supervisor';
 import { dataOption } from '../connect.ts';
 import { EXIT } from '../failure.ts';
-import { keySource } from '../keys.ts';
+import { runId, withStore } from '../folder.ts';
 import { bytes, table } from '../screen/table.ts';
 
 interface Common {
@@ -67,7 +66,7 @@ export function addDataCommands(program: Command): void {
 }
 
 async function verify(run: string | undefined, options: Common): Promise<number> {
-  const found = await withStore(options, (store) => store.verify(run === undefined ? undefined : runId(run)));
+  const found = await withStore(options.data, (store) => store.verify(run === undefined ? undefined : runId(run)));
   const { runs, entries, forgotten, damaged } = found;
   print(options, found, () => [
     ...(damaged.length === 0
@@ -89,7 +88,7 @@ async function verify(run: string | undefined, options: Common): Promise<number>
 async function erase(run: string, options: Common): Promise<number> {
   const id = runId(run);
   const at = realClock.now();
-  await withStore(options, (store) => store.erase(id, at));
+  await withStore(options.data, (store) => store.erase(id, at));
   print(options, { run: id, erased_at: at }, () => [
     `${id} is erased. Backups made before still hold its key: they forget it when they are deleted.`,
   ]);
@@ -97,7 +96,7 @@ async function erase(run: string, options: Common): Promise<number> {
 }
 
 async function gc(options: Common & { readonly retention: readonly string[] }): Promise<number> {
-  const freed = await withStore(options, (store) => store.gc(realClock.now()), { retention_ms: retentionOf(options.retention) });
+  const freed = await withStore(options.data, (store) => store.gc(realClock.now()), { retention_ms: retentionOf(options.retention) });
   print(options, freed, () =>
     table(
       ['RUNS', 'ENTRIES', 'BLOBS', 'FREED'].map((title) => ({ title, align: 'right' })),
@@ -108,13 +107,13 @@ async function gc(options: Common & { readonly retention: readonly string[] }): 
 }
 
 async function backup(to: string, options: Common & { readonly keys?: string }): Promise<number> {
-  const keys = keySource();
+  const keys = keySource(process.env);
   if (options.keys !== undefined) {
     if (keys.kind !== 'file')
       throw new CorralError('CORRAL_USAGE', 'There is no key file to copy: the master key came from the environment.');
     if (existsSync(options.keys)) throw new CorralError('CORRAL_USAGE', `--keys names a file that is there already: ${options.keys}`);
   }
-  const manifest = await withStore(options, (store) => store.backup(resolve(to), realClock.now()));
+  const manifest = await withStore(options.data, (store) => store.backup(resolve(to), realClock.now()));
   if (options.keys !== undefined) writeDurably(options.keys, readFileSync(keyFile(options.data)));
   print(options, { to, keys: options.keys ?? null, ...manifest }, () => [
     `${to}: ${bytes(manifest.bytes)}, era ${manifest.era}, ${manifest.digest.slice(0, 19)}`,
@@ -137,29 +136,12 @@ function restoreTo(from: string, options: Common & { readonly keys?: string }): 
   return EXIT.ok;
 }
 
-async function withStore<T>({ data }: Common, work: (store: SqliteStore) => Promise<T>, options: StoreOptions = {}): Promise<T> {
-  // Opening would make one.
-  if (!existsSync(join(data, 'corral.db'))) throw new CorralError('CORRAL_DATA_UNUSABLE', `There is no Corral data in ${data}.`);
-  const store = await SqliteStore.open(data, { ...options, keys: keySource() });
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
-}
-
 function print({ json = false }: Common, document: unknown, lines: () => readonly string[]): void {
   process.stdout.write(json ? `${JSON.stringify(document, null, 2)}\n` : `${lines().join('\n')}\n`);
 }
 
 const collect = (one: string, before: readonly string[]) => [...before, one];
 const count = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
-
-function runId(text: string): RunId {
-  const parsed = RunId.safeParse(text);
-  if (!parsed.success) throw new CorralError('CORRAL_USAGE', `${JSON.stringify(text)} is not the id of a run, such as run_4k2m9x7p3q5w.`);
-  return parsed.data;
-}
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

@@ -20,9 +20,17 @@ export type KeySource =
   /** `BASE64` or `VERSION:BASE64`, more than one separated by commas; each 32 bytes. The first wraps, the others still open. */
   | { readonly kind: 'master'; readonly keys: string };
 
+/** The variable that holds master keys, in the form that KeySource says. */
+const KEY_VARIABLE = 'CORRAL_MASTER_KEY';
 const KEY_BYTES = 32;
 /** Derived keys that are remembered at most. */
 const DERIVED = 4096;
+
+/** Where a process takes the keys of data folders from: without the variable, they are a file in the data folder. */
+export function keySource(env: Readonly<Record<string, string | undefined>>): KeySource {
+  const keys = env[KEY_VARIABLE];
+  return keys === undefined || keys === '' ? { kind: 'file' } : { kind: 'master', keys };
+}
 
 export class MasterKeys implements KeyRing {
   readonly #keys: ReadonlyMap<number, Uint8Array>;
