@@ -47,6 +47,7 @@ type Read =
   | 'inbox'
   | 'wakeable'
   | 'resident'
+  | 'parkedOn'
   | 'nextDue'
   | 'orphans'
   | 'isShared'
@@ -169,6 +170,7 @@ export class Disk {
       journal: (...args) => read('journal', ...args),
       replayPage: (...args) => read('replayPage', ...args),
       resident: (...args) => read('resident', ...args),
+      parkedOn: (...args) => read('parkedOn', ...args),
       inbox: (...args) => read('inbox', ...args),
       wakeable: (...args) => read('wakeable', ...args),
       nextDue: () => read('nextDue'),

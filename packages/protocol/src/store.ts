@@ -8,7 +8,7 @@ import type { PendingDelivery } from './delivery.ts';
 import type { AgentVersion } from './manifest.ts';
 import type { Label } from './label.ts';
 import type { Outcome } from './outcome.ts';
-import type { Entry, RunRecord, RunStatus } from './run.ts';
+import type { Entry, RunRecord, RunStatus, WaitingOn } from './run.ts';
 
 /** A message or notice on its way to another run; seen once however often it is handed over. */
 export interface Outgoing {
@@ -208,6 +208,8 @@ export interface Store {
   wakeable(now: number, limit: number): Promise<readonly RunId[]>;
   /** Runs that are not parked and have not ended, in the order of admission: at a start, those that the host before held. */
   resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
+  /** Parked runs that have not ended and wait for this, in the order of admission. */
+  parkedOn(waiting: WaitingOn): Promise<readonly RunId[]>;
   /** When the first timer of a parked run is due. */
   nextDue(): Promise<number | undefined>;
   /** Runs whose parent has ended without them. */

@@ -45,6 +45,15 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     release: (run, by, reason) => supervisor.control.release(run, by, reason),
     view: (run) => supervisor.view(run),
     views: () => supervisor.runs(),
+    async waitingOn(waiting) {
+      const here = () => supervisor.runs().filter((view) => view.outcome === undefined && view.waiting === waiting);
+      // Both sides of the read: a run may leave memory, or come back to it, while the store is asked.
+      const before = here().map(({ id }) => id);
+      const parked = await store.parkedOn(waiting);
+      const resident = new Set(supervisor.runs().map(({ id }) => id));
+      const away = [...before, ...parked].filter((id) => !resident.has(id));
+      return [...new Set([...away, ...here().map(({ id }) => id)])];
+    },
     stored: (run) => store.run(run),
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
     children: (run) => store.runs({ parent: run }),

@@ -168,8 +168,10 @@ function add(
       const now = clock.monotonic();
       let access: Access;
       try {
-        access = new Access(await authenticator.authenticate(channel, request.headers.authorization), () =>
-          Object.keys(settings.inForce().config.tenants),
+        access = new Access(
+          await authenticator.authenticate(channel, request.headers.authorization),
+          () => Object.keys(settings.inForce().config.tenants),
+          (tenant) => door.index.has('tenant', tenant, undefined),
         );
       } catch (error) {
         rate.take(`guess:${request.socket.remoteAddress ?? 'socket'}`, GUESSES, now);

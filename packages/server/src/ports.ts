@@ -5,7 +5,7 @@ import type { Attenuation, Grant, GrantState } from '@corral/protocol/grant';
 import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
-import type { Entry } from '@corral/protocol/run';
+import type { Entry, WaitingOn } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
@@ -50,6 +50,8 @@ export interface HostPort {
   /** A run that is in memory. */
   view(run: RunId): RunView | undefined;
   views(): readonly RunView[];
+  /** Runs that have not ended and wait for this now, whether they are in memory or parked. */
+  waitingOn(waiting: WaitingOn): Promise<readonly RunId[]>;
   stored(run: RunId): Promise<StoredRun | undefined>;
   /** All runs there are, in the order of their admission; for putting lists right after a stop that was not in order. */
   everyRun(): Promise<readonly StoredRun[]>;

@@ -10,6 +10,8 @@ import { EXIT } from '../failure.ts';
 import { budgetText, chargedText } from '../screen/amounts.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { mapStack } from '../stack.ts';
+import { Waiting } from '@corral/protocol/api/selector';
+import { selectorArguments, type SelectorFlags } from '../selector.ts';
 import { budgetArgument, grantArguments } from '../terms.ts';
 import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
@@ -68,11 +70,18 @@ export function runCommands(program: Command): void {
     .option('--agent <name>', 'only of this agent')
     .option('--ended <how>', 'only those that ended so: completed, killed, exceeded …')
     .option('--paused', 'only those that are paused')
+    .option('--waiting <for>', `only those that wait for this: ${Waiting.options.join(', ')}`)
+    .option('--older-than <time>', 'only those that were submitted at least this long ago: 90s, 15m, 2h, 1d')
+    .option('--since <when>', 'only those that had not ended by then: a time such as 2026-03-01T02:00Z, or so long ago: 2h')
+    .option('--until <when>', 'only those that were submitted before; with --since: under way at some moment between the two')
     .option('-q, --search <text>', 'part of an id, agent, principal or outcome')
     .option('--tenant <name>', 'only of this tenant')
     .option('-n, --limit <number>', 'at most so many', '50')
     .option('--cursor <text>', 'go on after a page')
-    .addHelpText('after', `\nExample:\n  corral ps --all --ended exceeded`)
+    .addHelpText(
+      'after',
+      `\nExamples:\n  corral ps --all --ended exceeded\n  corral ps --waiting resolution --older-than 15m\n  corral ps --all --since 2026-03-01T02:00Z --until 2026-03-01T02:20Z`,
+    )
     .action(async (flags: PsFlags) => {
       const page = await connect(flags).listRuns({
         query: {
@@ -82,6 +91,7 @@ export function runCommands(program: Command): void {
           ...(flags.agent === undefined ? {} : { agent: flags.agent }),
           ...(flags.ended === undefined ? {} : { ended_as: flags.ended }),
           ...(flags.paused === true ? { control: 'paused' as const } : {}),
+          ...selectorArguments(flags, Date.now()),
           ...(flags.search === undefined ? {} : { q: flags.search }),
           ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
         },
@@ -262,7 +272,7 @@ interface SubmitFlags extends HostFlags {
   readonly tenant?: string;
   readonly wait?: boolean;
 }
-interface PsFlags extends HostFlags {
+interface PsFlags extends HostFlags, SelectorFlags {
   readonly all?: boolean;
   readonly agent?: string;
   readonly ended?: string;

@@ -11,6 +11,7 @@ import { Outcome } from '../outcome.ts';
 import { DecisionView } from './approvals.ts';
 import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 import { Role } from './roles.ts';
+import { Control, Lifecycle, runConditions, Waiting } from './selector.ts';
 
 export const AliasName = z
   .string()
@@ -107,9 +108,6 @@ export const IdempotencyHeader = z.object({
     .describe('the same key and body again give the same run, for ever; another body is refused'),
 });
 
-const lifecycle = z.enum(['queued', 'active', 'ended']);
-const control = z.enum(['none', 'paused', 'quarantined']);
-
 export const RunSummary = z
   .object({
     run: runId,
@@ -120,10 +118,10 @@ export const RunSummary = z
     parent: runId.nullable(),
     principal: z.string(),
     config: z.string().describe('version of the configuration at admission'),
-    lifecycle,
-    control,
+    lifecycle: Lifecycle,
+    control: Control,
     residency: z.enum(['resident', 'parked']),
-    waiting: z.enum(['call', 'message', 'timer', 'child', 'approval', 'resolution', 'upgrade', 'nothing']),
+    waiting: Waiting,
     waiting_for: z.string(),
     on_cpu: z.boolean(),
     ended_as: z.string().nullable().describe('`completed`, `exceeded(cpu)`, …; null while it has not ended'),
@@ -151,13 +149,9 @@ export const Run = RunSummary.extend({
 }).meta({ id: 'Run' });
 export const RunList = listOf(RunSummary);
 export const RunQuery = Page.extend({
-  ...inTenant,
-  agent: z.string().max(100).exactOptional(),
-  version: digest.exactOptional(),
+  ...runConditions,
   parent: runId.exactOptional(),
-  lifecycle: lifecycle.exactOptional(),
   live: z.stringbool().exactOptional().describe('only those that have not ended'),
-  control: control.exactOptional(),
   ended_as: z.string().max(60).exactOptional().describe('beginning of how it ended: `exceeded`, `failed(CORRAL_STALLED)`'),
   q: z.string().max(100).exactOptional().describe('part of an id, agent, principal or outcome'),
 });

@@ -2,14 +2,21 @@
 import { ANY_TENANT, may, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
+import { didYouMean } from '@corral/protocol/nearest';
 
 export class Access {
   readonly principal: Principal;
   readonly #tenants: () => readonly string[];
+  readonly #hasRuns: (tenant: string) => boolean;
 
-  constructor(principal: Principal, tenants: () => readonly string[]) {
+  /**
+   * @param tenants those of the configuration
+   * @param hasRuns whether a tenant has runs, which stay when it is taken out of the configuration
+   */
+  constructor(principal: Principal, tenants: () => readonly string[], hasRuns: (tenant: string) => boolean) {
     this.principal = principal;
     this.#tenants = tenants;
+    this.#hasRuns = hasRuns;
   }
 
   /** Refuses who could do this nowhere, before anything of the request is read. @throws CORRAL_FORBIDDEN */
@@ -31,12 +38,15 @@ export class Access {
     const tenants = this.#tenants();
     const tenant = asked ?? (tenants.length === 1 ? tenants[0] : tenants.find((name) => name === 'local'));
     if (tenant === undefined) throw new CorralError('CORRAL_TENANT_UNKNOWN', `Say which tenant: ${tenants.join(', ')}.`);
-    if (!tenants.includes(tenant)) throw new CorralError('CORRAL_TENANT_UNKNOWN', `There is no tenant ${tenant}.`);
+    if (!tenants.includes(tenant)) throw this.#unknown(tenant);
     if (!may(this.principal, operation, tenant)) throw this.#refusal(operation);
     return tenant as TenantId;
   }
 
-  /** The tenants a list covers: one, or undefined for all. @throws CORRAL_FORBIDDEN */
+  /**
+   * The tenants a list covers: one, or undefined for all.
+   * @throws CORRAL_FORBIDDEN; CORRAL_TENANT_UNKNOWN, since a misspelt name must not look like a tenant without anything
+   */
   some(operation: Operation, asked: string | undefined): TenantId | undefined {
     if (this.principal.tenant === ANY_TENANT && asked === undefined) {
       if (!may(this.principal, operation, undefined)) throw this.#refusal(operation);
@@ -44,6 +54,7 @@ export class Access {
     }
     if (this.principal.tenant === ANY_TENANT) {
       if (!may(this.principal, operation, asked)) throw this.#refusal(operation);
+      if (asked !== undefined && !this.#tenants().includes(asked) && !this.#hasRuns(asked)) throw this.#unknown(asked);
       return asked as TenantId;
     }
     return this.one(operation, asked);
@@ -52,6 +63,10 @@ export class Access {
   /** Whether something of a tenant may be touched at all; undefined: of the host. */
   may(operation: Operation, tenant: string | undefined): boolean {
     return may(this.principal, operation, tenant);
+  }
+
+  #unknown(tenant: string): CorralError {
+    return new CorralError('CORRAL_TENANT_UNKNOWN', `There is no tenant ${tenant}.${didYouMean(tenant, this.#tenants())}`);
   }
 
   #refusal(operation: Operation): CorralError {

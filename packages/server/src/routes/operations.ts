@@ -1,5 +1,6 @@
 /** What operators do to runs: to one, or to all of an agent, a version, a tenant, at once; each answered with a receipt. */
 import type { Operation } from '@corral/protocol/api/roles';
+import type { RunSelector } from '@corral/protocol/api/selector';
 import type { ReceiptView } from '@corral/protocol/api/schemas';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -8,6 +9,7 @@ import type { Receipt } from '@corral/protocol/receipt';
 import type { Door } from '../door.ts';
 import type { Access } from '../people/access.ts';
 import type { OperationName } from '../ports.ts';
+import { selected } from '../selection.ts';
 import { cursorOf, rowOf } from '../store/front.ts';
 import type { RunRow } from '../store/runs.ts';
 import { findRun, type Handlers } from './handler.ts';
@@ -35,23 +37,18 @@ type Target =
 export function operationRoutes(door: Door): Handlers<'operate' | 'listOperations'> {
   const { host, index, db, clock, random, settings } = door;
 
-  const matching = (
+  const matching = async (
     access: Access,
     operation: Operation,
     target: Target,
-  ): { readonly rows: RunRow[]; readonly tenant: string | undefined } => {
+  ): Promise<{ readonly rows: RunRow[]; readonly tenant: string | undefined }> => {
     if ('run' in target) {
       const row = findRun(door, access, operation, target.run);
       if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${row.id} has ended already: ${row.ended_as}.`);
       return { rows: [row], tenant: row.tenant };
     }
-    const tenant = access.some(operation, 'tenant' in target ? target.tenant : undefined);
-    const rows = index.live().filter((row) => {
-      if (tenant !== undefined && row.tenant !== tenant) return false;
-      if ('agent' in target) return row.agent === target.agent;
-      return 'version' in target ? row.version === target.version : true;
-    });
-    return { rows, tenant };
+    const selector: RunSelector = 'all' in target ? {} : (target as RunSelector);
+    return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
   };
 
   /** What is listed of the run, and of children it took with it, is as it is now; some end without ever coming into memory. */
@@ -78,7 +75,7 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
       const target = body.target as Target;
       const by = access.principal.id;
       access.role(`run.${operation}`);
-      const { rows, tenant } = matching(access, `run.${operation}`, target);
+      const { rows, tenant } = await matching(access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
       const receipts: Receipt[] = [];
       const refused: Result['refused'] = [];

@@ -8,6 +8,7 @@ import { beside } from '../beside.ts';
 import type { Door } from '../door.ts';
 import { Decisions } from '../decisions.ts';
 import { callsOf, entryView, explain, messagesOf } from '../journal.ts';
+import { conditionsOf } from '../selection.ts';
 import type { Parked, RunRow } from '../store/runs.ts';
 import { findRun, type Handlers } from './handler.ts';
 
@@ -117,10 +118,10 @@ export function runRoutes(door: Door): Handlers<Names> {
     },
 
     async listRuns({ query }, { access }) {
-      const { lifecycle, live, tenant, ...rest } = query;
-      const began = lifecycle === undefined || lifecycle === 'ended' ? undefined : lifecycle === 'active';
-      const ended = live === undefined ? (lifecycle === undefined ? undefined : lifecycle === 'ended') : !live;
-      const { rows, next } = index.search({ ...rest, tenant: access.some('run.read', tenant), ended, began });
+      const { live, parent, ended_as, q, cursor, limit, ...selector } = query;
+      const conditions = await conditionsOf(door, access, 'run.read', selector);
+      const ended = live === undefined ? conditions.ended : !live;
+      const { rows, next } = index.search({ ...conditions, ended, parent, ended_as, q, cursor, limit });
       return { items: await Promise.all(rows.map((row) => summaryOf(row))), next };
     },
 

@@ -2,6 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest } from '@corral/protocol/ids';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/manifest';
+import { didYouMean } from '@corral/protocol/nearest';
 import { cursorOf, literal, rowOf, type FrontStore } from './front.ts';
 
 interface VersionRow {
@@ -158,6 +159,17 @@ export class Registry {
     return { version: row.version, bundle: row.bundle, manifest: JSON.parse(row.manifest) as AgentManifest };
   }
 
+  /** Names of agents that were deployed; of one tenant, or of all. */
+  names(tenant: string | undefined): string[] {
+    return this.#db
+      .all<{ agent: string }>('SELECT DISTINCT agent FROM versions WHERE ?1 IS NULL OR tenant = ?1', tenant ?? null)
+      .map(({ agent }) => agent);
+  }
+
+  hasVersion(version: string, tenant: string | undefined): boolean {
+    return this.#db.get('SELECT 1 FROM versions WHERE version = ?1 AND (?2 IS NULL OR tenant = ?2)', version, tenant ?? null) !== undefined;
+  }
+
   #summary(tenant: string, agent: string, versions: number) {
     const names = this.#db.all<{ alias: string }>(
       'SELECT DISTINCT alias FROM alias_moves WHERE tenant = ? AND agent = ? ORDER BY alias',
@@ -209,7 +221,7 @@ export class Registry {
 
   #mustKnow(tenant: string, agent: string): void {
     if (this.#db.get('SELECT 1 FROM versions WHERE tenant = ? AND agent = ? LIMIT 1', tenant, agent) === undefined)
-      throw new CorralError('CORRAL_AGENT_UNKNOWN', `There is no agent ${agent} here.`);
+      throw new CorralError('CORRAL_AGENT_UNKNOWN', `There is no agent ${agent} here.${didYouMean(agent, this.names(tenant))}`);
   }
 }
 

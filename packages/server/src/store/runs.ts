@@ -45,6 +45,14 @@ export interface RunSearch {
   readonly began?: boolean | undefined;
   readonly control?: string | undefined;
   readonly q?: string | undefined;
+  /** Admitted at this time or before. */
+  readonly admitted_by?: number | undefined;
+  /** Admitted before this time. */
+  readonly until?: number | undefined;
+  /** Not ended before this time. */
+  readonly since?: number | undefined;
+  /** Only these runs. */
+  readonly among?: readonly string[] | undefined;
   readonly cursor?: string | undefined;
   readonly limit: number;
 }
@@ -118,6 +126,14 @@ export class RunIndex {
     return this.#db.all<RunRow>('SELECT * FROM runs WHERE ended_as IS NULL ORDER BY n');
   }
 
+  /** Names of agents and tenants, and versions, that runs have; within one tenant, or all. */
+  has(column: 'agent' | 'tenant' | 'version', value: string, tenant: string | undefined): boolean {
+    const where = tenant === undefined ? '' : ' AND tenant = ?';
+    return (
+      this.#db.get(`SELECT 1 FROM runs WHERE ${column} = ?${where} LIMIT 1`, value, ...(tenant === undefined ? [] : [tenant])) !== undefined
+    );
+  }
+
   children(id: string): RunRow[] {
     return this.#db.all<RunRow>('SELECT * FROM runs WHERE parent = ? ORDER BY n', id);
   }
@@ -140,6 +156,10 @@ export class RunIndex {
     if (by.ended_as !== undefined) also(`ended_as LIKE ? ESCAPE '\\'`, `${literal(by.ended_as)}%`);
     if (by.began !== undefined) also('began = ?', Number(by.began));
     if (by.control !== undefined) also('control = ?', by.control);
+    if (by.admitted_by !== undefined) also('created_at <= ?', by.admitted_by);
+    if (by.until !== undefined) also('created_at < ?', by.until);
+    if (by.since !== undefined) also('(ended_at IS NULL OR ended_at >= ?)', by.since);
+    if (by.among !== undefined) also('id IN (SELECT value FROM json_each(?))', JSON.stringify(by.among));
     if (by.q !== undefined) {
       const like = `%${literal(by.q)}%`;
       also(

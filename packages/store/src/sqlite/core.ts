@@ -210,6 +210,10 @@ export class SqliteCore {
     return queries.resident(this.#sql, after, limit);
   }
 
+  parkedOn(waiting: RunStatus['waiting']): RunId[] {
+    return queries.parkedOn(this.#sql, waiting);
+  }
+
   nextDue(): number | undefined {
     return queries.nextDue(this.#sql);
   }
@@ -480,13 +484,7 @@ export class SqliteCore {
   }
 
   #putGrant(grant: Grant): void {
-    this.#run(
-      'INSERT INTO grants (id, parent, holder, data, used, revoked) VALUES (?, ?, ?, ?, 0, 0)',
-      grant.id,
-      grant.parent ?? null,
-      grant.holder,
-      JSON.stringify(grant),
-    );
+    queries.putGrant(this.#sql, grant);
   }
 
   /** @throws Broken, CORRAL_RUN_ERASED */

@@ -5,7 +5,7 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { ReplayPayload } from '@corral/protocol/frame';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Entry } from '@corral/protocol/run';
+import type { Entry, WaitingOn } from '@corral/protocol/run';
 import type { Commit, Era, Quarantine, ReplayPage, RunFilter } from '@corral/protocol/store';
 import { withheld } from '@corral/protocol/withheld';
 import type { Sql } from './sql.ts';
@@ -34,6 +34,16 @@ export function resident(sql: Sql, after: RunId | undefined, limit: number): Run
     `SELECT id FROM runs WHERE n > coalesce((SELECT n FROM runs WHERE id = ?), 0) AND parked = 0 AND lifecycle <> 'ended' ORDER BY n LIMIT ?`,
     after ?? null,
     limit,
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** What a parked run waits for stands in its last entry; one that has none yet waits for nothing. */
+export function parkedOn(sql: Sql, waiting: WaitingOn): RunId[] {
+  const rows = sql.all<{ id: RunId }>(
+    `SELECT id FROM runs WHERE parked = 1 AND lifecycle <> 'ended' AND erased_at IS NULL
+       AND coalesce((SELECT waiting FROM journal WHERE run = runs.n ORDER BY seq DESC LIMIT 1), 'nothing') = ? ORDER BY n`,
+    waiting,
   );
   return rows.map(({ id }) => id);
 }
@@ -84,6 +94,11 @@ export function grantsOf(sql: Sql, run: RunId): (Grant & GrantState)[] {
 /** Who holds a grant. */
 export function holderOf(sql: Sql, grant: GrantId): RunId | undefined {
   return sql.get<{ holder: RunId }>('SELECT holder FROM grants WHERE id = ?', grant)?.holder;
+}
+
+export function putGrant(sql: Sql, grant: Grant): void {
+  const text = 'INSERT INTO grants (id, parent, holder, data, used, revoked) VALUES (?, ?, ?, ?, 0, 0)';
+  sql.run(text, grant.id, grant.parent ?? null, grant.holder, JSON.stringify(grant));
 }
 
 /** What is counted of a grant. What was taken back stays so. */

@@ -194,6 +194,10 @@ export class SqliteStore implements Store {
   nextDue(): Promise<number | undefined> {
     return this.#reader.call('nextDue');
   }
+  parkedOn(...args: Parameters<Store['parkedOn']>): ReturnType<Store['parkedOn']> {
+    return this.#reader.call('parkedOn', ...args);
+  }
+
   orphans(): ReturnType<Store['orphans']> {
     return this.#reader.call('orphans');
   }

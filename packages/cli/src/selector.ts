@@ -1,0 +1,63 @@
+/** What people type to say which runs they mean: `--waiting resolution --older-than 15m --since 2h`. */
+import { Waiting, type RunSelector } from '@corral/protocol/api/selector';
+import { CorralError } from '@corral/protocol/errors';
+import { didYouMean } from '@corral/protocol/nearest';
+
+export interface SelectorFlags {
+  readonly waiting?: string;
+  readonly olderThan?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** @param now milliseconds since 1970 @throws CORRAL_USAGE */
+export function selectorArguments(
+  { waiting, olderThan, since, until }: SelectorFlags,
+  now: number,
+): Pick<RunSelector, 'waiting' | 'older_than_ms' | 'since' | 'until'> {
+  return {
+    ...(waiting === undefined ? {} : { waiting: waitingArgument(waiting) }),
+    ...(olderThan === undefined ? {} : { older_than_ms: spanArgument('--older-than', olderThan) }),
+    ...(since === undefined ? {} : { since: timeArgument('--since', since, now) }),
+    ...(until === undefined ? {} : { until: timeArgument('--until', until, now) }),
+  };
+}
+
+function waitingArgument(text: string): NonNullable<RunSelector['waiting']> {
+  const found = Waiting.options.find((one) => one === text);
+  if (found !== undefined) return found;
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `--waiting knows no ${text.slice(0, 60)}; it knows ${Waiting.options.join(', ')}.${didYouMean(text, Waiting.options)}`,
+  );
+}
+
+/** `90s`, `1.5h`: a number and its unit, so that nobody takes minutes for seconds. */
+function spanOf(text: string): number | undefined {
+  const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
+  const ms = UNITS_MS[unit];
+  return ms === undefined ? undefined : Math.round(Number(amount) * ms);
+}
+
+/** @throws CORRAL_USAGE */
+function spanArgument(flag: string, text: string): number {
+  const ms = spanOf(text);
+  if (ms !== undefined && Number.isSafeInteger(ms)) return ms;
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `${flag} ${text.slice(0, 60)} says no time; write a number and its unit, such as 90s, 15m, 2h or 1d.`,
+  );
+}
+
+/** A time of ISO 8601, or how long ago it was. @throws CORRAL_USAGE */
+function timeArgument(flag: string, text: string, now: number): number {
+  const ago = spanOf(text);
+  const at = ago === undefined ? (/^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN) : now - ago;
+  if (Number.isSafeInteger(at) && at >= 0) return at;
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `${flag} ${text.slice(0, 60)} says no time; write one such as 2026-03-01T02:00Z, or how long ago it was, such as 2h.`,
+  );
+}
