@@ -7,9 +7,13 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { may, OPERATIONS, Role, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { front, HELLO, SLEEP, type Front } from '../front.ts';
 
-const TENANTS = JSON.stringify({ tenants: { own: {}, other: {} } });
+const TENANTS = JSON.stringify({
+  tenants: { own: {}, other: {} },
+  secrets: { hook: { env: 'HOOK' } },
+  webhooks: ['own', 'other'].map((tenant) => ({ id: tenant, tenant, url: 'http://127.0.0.1:9', secret: 'hook', events: ['run.held'] })),
+});
 /** What a refusal looks like; a run of another tenant is not even there. */
-const REFUSED = new Set(['CORRAL_FORBIDDEN', 'CORRAL_RUN_UNKNOWN', 'CORRAL_GRANT_UNKNOWN']);
+const REFUSED = new Set(['CORRAL_FORBIDDEN', 'CORRAL_RUN_UNKNOWN', 'CORRAL_GRANT_UNKNOWN', 'CORRAL_WEBHOOK_UNKNOWN']);
 
 interface Ask {
   readonly method: string;
@@ -67,6 +71,8 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
   'schedule.write': (tenant) => ({ method: 'POST', path: '/v1/schedules', body: { tenant, agent: 'hello', cron: '0 0 1 1 *' } }),
   'token.read': (tenant) => ({ method: 'GET', path: `/v1/tokens?tenant=${tenant}` }),
   'token.write': (tenant) => ({ method: 'POST', path: '/v1/tokens', body: { tenant, name: 'x', roles: ['auditor'] } }),
+  'webhook.read': (tenant) => ({ method: 'GET', path: `/v1/webhooks?tenant=${tenant}` }),
+  'webhook.retry': (tenant) => ({ method: 'POST', path: '/v1/webhooks/retry', body: { hook: tenant, reason: 'test' } }),
   'config.read': () => ({ method: 'GET', path: '/v1/config' }),
   'config.apply': () => ({ method: 'POST', path: '/v1/config/check' }),
 };

@@ -1,24 +1,32 @@
 import { createHmac } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { front, HELLO, SLEEP, until } from '../front.ts';
 
 const KEY = Buffer.from('a key of some length').toString('base64');
 
-async function receiver(answer: (n: number) => number) {
+/** @param answer a status; undefined: it never answers */
+async function receiver(answer: (n: number) => number | undefined) {
   const got: { headers: Record<string, string>; body: string }[] = [];
   const server = createServer((request, response) => {
     let body = '';
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
       got.push({ headers: request.headers as Record<string, string>, body });
-      response.statusCode = answer(got.length);
+      const status = answer(got.length);
+      if (status === undefined) return;
+      response.statusCode = status;
       response.end();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   return { got, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` };
 }
 
@@ -61,4 +69,139 @@ test('what could not be told before a stop is told after the next start', async 
   await front({ ...options, data: first.data });
   await until(async () => got.length > length);
   expect(JSON.parse(got.at(-1)?.body ?? '')).toMatchObject({ type: 'run.paused', data: { run, data: { reason: 'look' } } });
+});
+
+const signedWith = (secret: string, { headers, body }: { headers: Record<string, string>; body: string }) => {
+  const text = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`;
+  return headers['webhook-signature'] === `v1,${createHmac('sha256', secret).update(text).digest('base64')}`;
+};
+const tenantOf = ({ body }: { body: string }) => (JSON.parse(body) as { data: { tenant: string } }).data.tenant;
+
+test('two tenants behind one address are told of their own runs alone, each under its own secret', async () => {
+  const { got, url } = await receiver(() => 200);
+  const env = { A: 'alpha secret', B: 'beta secret', C: 'gamma secret' };
+  const { admin, deploy } = await front({
+    env,
+    configText: JSON.stringify({
+      tenants: { acme: {}, brix: {} },
+      secrets: { a: { env: 'A' }, b: { env: 'B' }, c: { env: 'C' } },
+      webhooks: [
+        { url, secret: 'a', tenant: 'acme' },
+        { url, secret: 'b', tenant: 'brix' },
+        { url, secret: 'c' },
+      ],
+    }),
+  });
+  for (const tenant of ['acme', 'brix']) await deploy(HELLO, { tenant });
+  for (const tenant of ['acme', 'brix']) await admin.submitRun({ body: { agent: 'hello', tenant, input: { name: 'A' } } });
+  await until(async () => got.length === 4);
+  const signers = got.map((one) => `${tenantOf(one)} ${Object.values(env).find((secret) => signedWith(secret, one))}`);
+  expect(signers.sort()).toEqual(['acme alpha secret', 'acme gamma secret', 'brix beta secret', 'brix gamma secret']);
+});
+
+test('a receiver that hangs and one that fails delay no other, and their queues can be seen and tried again', async () => {
+  let mended = false;
+  const dead = await receiver(() => (mended ? 200 : undefined));
+  const broken = await receiver(() => (mended ? 200 : 500));
+  const pager = await receiver(() => 200);
+  const made = await front({
+    env: { HOOK: 'a secret' },
+    configText: JSON.stringify({
+      tenants: { own: {}, other: {} },
+      secrets: { hook: { env: 'HOOK' } },
+      webhooks: [
+        { id: 'dead', url: dead.url, secret: 'hook' },
+        { id: 'broken', url: broken.url, secret: 'hook', tenant: 'own' },
+        { id: 'pager', url: pager.url, secret: 'hook' },
+      ],
+    }),
+  });
+  const { admin, deploy } = made;
+  await deploy(HELLO, { tenant: 'own' });
+  const RUNS = 30;
+  const submit = () => admin.submitRun({ body: { agent: 'hello', tenant: 'own', input: { name: 'A' } } });
+  for (let i = 0; i < RUNS; i++) await submit();
+  await until(async () => pager.got.length === RUNS && broken.got.length > 0);
+  // Nothing was delivered to the others meanwhile, and each is asked about one thing at a time once it has failed.
+  const state = async () => Object.fromEntries((await admin.listWebhooks({ query: {} })).items.map((one) => [one.hook, one]));
+  expect(await state()).toMatchObject({
+    dead: { pending: RUNS, given_up: 0, tenant: null },
+    broken: { pending: RUNS, tenant: 'own', error: 'it answered 500' },
+    pager: { pending: 0, failures: 0, delivered_at: expect.any(Number) as number },
+  });
+  expect(dead.got.length).toBeLessThanOrEqual(4);
+  const operator = await made.as('own', 'operator');
+  const stranger = await made.as('other', 'operator');
+  expect((await operator.listWebhooks({ query: {} })).items.map(({ hook }) => hook)).toEqual(['broken']);
+  expect((await operator.listDeliveries({ query: { limit: 500 } })).items.every(({ hook }) => hook === 'broken')).toBe(true);
+  expect((await stranger.listDeliveries({ query: {} })).items).toEqual([]);
+  await expect(stranger.retryDeliveries({ body: { hook: 'broken', reason: 'mine' } })).rejects.toMatchObject({ status: 404 });
+  await expect(operator.retryDeliveries({ body: { hook: 'dead', reason: 'mine' } })).rejects.toMatchObject({ status: 404 });
+  mended = true;
+  expect(await operator.retryDeliveries({ body: { hook: 'broken', reason: 'it is back' } })).toEqual({ retried: RUNS });
+  await until(async () => (await state())['broken']?.pending === 0);
+  const [latest] = (await operator.listDeliveries({ query: { limit: 1 } })).items;
+  expect(latest).toMatchObject({ hook: 'broken', kind: 'run.ended', state: 'delivered', error: null });
+  expect((await admin.listOperations({ query: {} })).items[0]).toMatchObject({ operation: 'webhook.retry', reason: 'it is back' });
+});
+
+test('what nobody took in time is given up: with an event, a line in the log and a record that can be tried again', async () => {
+  let up = false;
+  const { got, url } = await receiver(() => (up ? 200 : 503));
+  const log: string[] = [];
+  const logger = Object.assign(
+    Object.fromEntries(['fatal', 'error', 'info', 'debug', 'trace', 'silent'].map((level) => [level, () => undefined])),
+    { level: 'info', warn: (text: string) => void log.push(text), child: () => logger },
+  ) as never;
+  const options = {
+    env: { HOOK: 'a secret' },
+    logger,
+    configText: JSON.stringify({ secrets: { hook: { env: 'HOOK' } }, webhooks: [{ id: 'pager', url, secret: 'hook' }] }),
+  };
+  const first = await front(options);
+  await first.deploy(HELLO);
+  await first.admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
+  await until(async () => got.length > 0);
+  first.host.door.db.run('UPDATE outbox SET at = 1');
+  await first.host.close();
+  const second = await front({ ...options, data: first.data });
+  const { items } = await second.admin.listDeliveries({ query: { state: 'given_up' } });
+  expect(items).toMatchObject([{ hook: 'pager', kind: 'run.ended', state: 'given_up', due: null }]);
+  expect(second.host.door.feed.since(second.host.door.feed.last.replace(/-.*/, '-0'))).toContainEqual(
+    expect.objectContaining({ kind: 'webhook.given_up', data: { hook: 'pager', count: 1, why: 'its time was up' } }),
+  );
+  expect(log.join('\n')).toMatch(/1 notifications for webhook pager were given up/);
+  up = true;
+  const { length } = got;
+  const body = { delivery: items[0]?.delivery ?? '', reason: 'it is back' };
+  expect(await second.admin.retryDeliveries({ body })).toEqual({ retried: 1 });
+  await until(async () => got.length > length);
+  await until(async () => (await second.admin.listDeliveries({ query: { state: 'given_up' } })).items.length === 0);
+});
+
+test('what an older host had queued by address alone goes to the receivers of its tenant', async () => {
+  const { got, url } = await receiver(() => 200);
+  const config = {
+    tenants: { acme: {}, brix: {} },
+    secrets: { a: { env: 'A' }, b: { env: 'B' } },
+    webhooks: [
+      { url, secret: 'a', tenant: 'acme' },
+      { url, secret: 'b', tenant: 'brix' },
+    ],
+  };
+  const options = { env: { A: 'alpha secret', B: 'beta secret' }, configText: JSON.stringify(config) };
+  const first = await front(options);
+  await first.host.close();
+  const db = new DatabaseSync(join(first.data, 'front.db'));
+  db.exec(`DROP TABLE outbox; DROP TABLE deliveries; CREATE TABLE outbox (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, url TEXT NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL, UNIQUE (id, url)) STRICT; CREATE INDEX outbox_due ON outbox (due);
+    PRAGMA user_version = 3`);
+  const event = { id: '1-1', at: Date.now(), kind: 'run.ended', tenant: 'brix', run: 'run_000000000000', agent: 'hello', data: null };
+  const insert = db.prepare('INSERT INTO outbox (id, url, body, at, due) VALUES (?, ?, ?, ?, ?)');
+  insert.run('msg_old', url, JSON.stringify({ type: 'run.ended', data: event }), Date.now(), 0);
+  db.close();
+  await front({ ...options, data: first.data });
+  await until(async () => got.length > 0);
+  expect(got.map((one) => signedWith('beta secret', one))).toEqual([true]);
 });

@@ -20,6 +20,7 @@ import { sendCommand } from './commands/send.ts';
 import { topCommand } from './commands/top.ts';
 import { addTravel } from './commands/travel.ts';
 import { upCommand } from './commands/up.ts';
+import { webhookCommands } from './commands/webhooks.ts';
 
 export const EXIT_CODES = `
 Exit codes:
@@ -87,6 +88,7 @@ export function createProgram(): Command {
   eventsCommand(program);
   policyCommands(program);
   peopleCommands(program);
+  webhookCommands(program);
   addDataCommands(program);
   addTravel(program);
   completionCommand(program);

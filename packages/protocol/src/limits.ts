@@ -17,6 +17,23 @@ const DAY_MS = 86_400_000;
 
 const limit = (about: string, fallback: number, max: number, min = 1): Limit => ({ default: fallback, min, max, about });
 
+/** What people and programs may hold open at the front door. */
+export const FOLLOWERS = {
+  followers: limit('streams of events of a host', 1_000, 100_000),
+  followers_reserved: limit('of them, those that only admins of the whole host may take', 50, 1_000, 0),
+  followers_per_tenant: limit('streams of events of the principals of one tenant', 400, 100_000),
+  followers_per_principal: limit('streams of events of one principal', 100, 100_000),
+} as const satisfies Record<string, Limit>;
+
+/** How webhooks are told. */
+export const WEBHOOKS = {
+  deliveries_at_once: limit('notifications on their way to one receiver; to one that does not take them, 1', 4, 64),
+  answer_ms: limit('time a receiver has to answer', 10_000, 60_000),
+  retry_pause_ms: limit('longest pause before a notification is tried again', 3_600_000, DAY_MS),
+  receiver_rest_ms: limit('longest time a receiver that does not answer is left alone', 60_000, DAY_MS),
+  delivered_kept: limit('records of what a receiver took', 1_000, 100_000, 0),
+} as const satisfies Record<string, Limit>;
+
 /** Ceilings of one run. Reaching one ends the run as `exceeded(<name without unit>)`, unless the text says that a call is refused. */
 export const CEILINGS = {
   crank_cpu_ms: limit('CPU time of one crank', 250, 10_000),

@@ -45,6 +45,7 @@ import { peopleRoutes } from './routes/people.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { runRoutes } from './routes/runs.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import { VERSION } from './version.ts';
 
 export interface AppOptions {
@@ -124,6 +125,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...profileRoutes(door),
     ...markRoutes(door),
     ...peopleRoutes(door),
+    ...webhookRoutes(door),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
   } as unknown as Handlers<RouteName>;
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);

@@ -14,6 +14,7 @@ import type { Tokens } from './store/tokens.ts';
 import type { Submissions } from './submissions.ts';
 import type { Settings } from './settings.ts';
 import type { Turns } from './turns.ts';
+import type { Outbox } from './webhooks/outbox.ts';
 
 export interface Door {
   readonly host: HostPort;
@@ -28,6 +29,7 @@ export interface Door {
   readonly submissions: Submissions;
   readonly scheduler: Scheduler;
   readonly settings: Settings;
+  readonly outbox: Outbox;
   /** For requests that read a lot. */
   readonly turns: Turns;
   readonly clock: Clock;

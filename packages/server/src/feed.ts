@@ -88,6 +88,7 @@ const NEEDS: { readonly [K in EventKind]?: Operation } = {
   'policy.switched': 'policy.read',
   'policy.differs': 'policy.read',
   'policy.alarm': 'policy.read',
+  'webhook.given_up': 'webhook.read',
 };
 
 export function passes(event: Event, filter: EventFilter): boolean {

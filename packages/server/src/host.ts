@@ -15,7 +15,6 @@ import { loadConfig } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import type { Door } from './door.ts';
 import { Feed } from './feed.ts';
-import { Outbox } from './outbox.ts';
 import { Authenticator } from './people/authenticate.ts';
 import { Rate } from './people/rate.ts';
 import { Projection } from './projection.ts';
@@ -30,6 +29,7 @@ import { RunIndex } from './store/runs.ts';
 import { Tokens } from './store/tokens.ts';
 import { Submissions } from './submissions.ts';
 import { Turns } from './turns.ts';
+import { Outbox } from './webhooks/outbox.ts';
 
 export interface HostOptions {
   readonly data: string;
@@ -119,7 +119,14 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const config = settings.inForce;
     const index = new RunIndex(db);
     const log = options.logger;
-    const outbox = new Outbox(db, config, now, (message) => log?.warn(message));
+    const outbox = new Outbox({
+      db,
+      config,
+      now,
+      log: (message) => log?.warn(message),
+      tell: (kind, about) => feed.tell(kind, about),
+    });
+    settings.onApplied(outbox.reconfigured);
     tellAlarm = (message) => outbox.add(feed.tell('policy.alarm', { data: { message } }));
     undo.push(() => outbox.close());
     const projection = new Projection({
@@ -153,6 +160,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       submissions,
       scheduler,
       settings,
+      outbox,
       turns: new Turns(),
       clock,
       random,
@@ -177,6 +185,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       url = await listen(network, address, options.port, options.tls !== undefined);
     }
     scheduler.start();
+    outbox.start();
     const looking = setInterval(() => {
       projection.checkBudgets();
       projection.sweep().catch((error: unknown) => log?.error({ err: error }, 'the list of runs could not be put right'));

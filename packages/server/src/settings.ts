@@ -21,6 +21,7 @@ export class Settings {
   readonly #host: HostPort;
   readonly #db: FrontStore;
   readonly #feed: Feed;
+  readonly #onApplied: (() => void)[] = [];
 
   constructor(options: {
     readonly loaded: LoadedConfig;
@@ -43,6 +44,11 @@ export class Settings {
 
   readonly inForce = (): LoadedConfig => this.#loaded;
 
+  /** Calls back each time the file was read again and is in force, whether or not it says something else. */
+  onApplied(listener: () => void): void {
+    this.#onApplied.push(listener);
+  }
+
   get view() {
     const { version, file, summary } = this.#loaded;
     return { version, file: file ?? null, applied_at: this.#at, applied_by: this.#by, config: summary };
@@ -57,7 +63,10 @@ export class Settings {
   async apply(by: string, now: number): Promise<Compared> {
     const next = await this.#again();
     const result = this.#compare(next);
-    if (result.same) return result;
+    if (result.same) {
+      this.#applied();
+      return result;
+    }
     const before = this.#loaded.tenants;
     this.#host.configure(next.tenants);
     this.#loaded = next;
@@ -69,7 +78,12 @@ export class Settings {
       const [was, is] = [before[tenant]?.policies?.current.version ?? null, next.tenants[tenant]?.policies?.current.version ?? null];
       if (was !== is) this.#feed.tell('policy.switched', { tenant, data: { from: was, to: is, by } });
     }
+    this.#applied();
     return result;
+  }
+
+  #applied(): void {
+    for (const listener of this.#onApplied) listener();
   }
 
   #compare(next: LoadedConfig) {

@@ -47,6 +47,8 @@ export const OPERATIONS = {
   'schedule.write': { about: 'make and remove schedules', roles: ['developer', 'operator', 'admin'] },
   'token.read': { about: 'list tokens', roles: ['auditor', 'admin'] },
   'token.write': { about: 'make and revoke tokens', roles: ['admin'] },
+  'webhook.read': { about: 'list webhooks and what they were sent', roles: ['operator', 'auditor', 'admin'] },
+  'webhook.retry': { about: 'have webhooks tried again at once', roles: ['operator', 'admin'] },
   'config.read': { about: 'see the configuration in force', roles: ['operator', 'auditor', 'admin'], host: true },
   'config.apply': { about: 'check and apply the configuration file', roles: ['admin'], host: true },
 } as const satisfies Record<string, OperationRow>;

@@ -6,6 +6,7 @@ import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
 import * as s from './schemas.ts';
+import { WEBHOOK_ROUTES } from './webhooks.ts';
 
 export type { Route } from './route.ts';
 
@@ -14,6 +15,7 @@ const aliasPath = agentPath.extend({ alias: s.AliasName });
 
 export const ROUTES = {
   ...LOOP_ROUTES,
+  ...WEBHOOK_ROUTES,
   deployAgent: route({
     method: 'POST',
     path: '/v1/agents',

@@ -422,6 +422,7 @@ export const EVENT_KINDS = [
   'policy.differs',
   'policy.alarm',
   'run.context',
+  'webhook.given_up',
 ] as const;
 export const EventKind = z.enum(EVENT_KINDS);
 export type EventKind = z.infer<typeof EventKind>;

@@ -57,6 +57,9 @@ export async function loadConfig(
     ...config.webhooks
       .filter(({ tenant }) => tenant !== undefined && !Object.hasOwn(config.tenants, tenant))
       .map(({ tenant }) => `webhooks: there is no tenant ${tenant}`),
+    ...config.webhooks.flatMap(({ id }, i, all) =>
+      id !== undefined && all.findIndex((one) => one.id === id) < i ? [`webhooks.${i}.id: another one is called ${id}`] : [],
+    ),
   ];
   for (const [tenant, { loops }] of Object.entries(config.tenants))
     for (const name of Object.keys((loops === undefined || loops === false ? undefined : loops.tools) ?? {}))

@@ -136,6 +136,11 @@ export const Config = z.strictObject({
   webhooks: z
     .array(
       z.strictObject({
+        id: z
+          .string()
+          .regex(/^[a-z][a-z0-9-]{0,63}$/, 'a short name in lower case')
+          .exactOptional()
+          .describe('what this receiver is called in lists; it keeps its queue when its address or secret changes'),
         url: https,
         secret: SecretName.describe('name of the secret that signs (HMAC-SHA256, Standard Webhooks)'),
         tenant: TenantId.exactOptional().describe('only events of this tenant'),

@@ -11,11 +11,8 @@ import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 
-const VERSION = 3;
-const SPENT = ['tokens INTEGER NOT NULL DEFAULT 0', 'money_micros INTEGER NOT NULL DEFAULT 0'];
-/** What was so when a run left memory, as JSON. */
-const PARKED = 'parked TEXT';
-const SCHEMA = `
+/** The tables as the first hosts made them. */
+const FIRST = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE versions (
   n INTEGER PRIMARY KEY, tenant TEXT NOT NULL, agent TEXT NOT NULL, version TEXT NOT NULL, bundle TEXT NOT NULL,
@@ -33,7 +30,7 @@ CREATE TABLE runs (
   n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, agent TEXT NOT NULL, version TEXT NOT NULL,
   parent TEXT, principal TEXT NOT NULL, config TEXT NOT NULL, created_at INTEGER NOT NULL, began INTEGER NOT NULL DEFAULT 0,
   control TEXT NOT NULL DEFAULT 'none', ended_as TEXT, ended_at INTEGER,
-  cpu_ms REAL NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0, ${SPENT.join(', ')}, ${PARKED}) STRICT;
+  cpu_ms REAL NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX runs_of_tenant ON runs (tenant, n);
 CREATE INDEX runs_of_agent ON runs (agent, n);
 CREATE INDEX runs_of_parent ON runs (parent, n) WHERE parent IS NOT NULL;
@@ -49,8 +46,37 @@ CREATE TABLE schedules (
   next_at INTEGER, last_at INTEGER, last_run TEXT, last_error TEXT) STRICT;
 CREATE TABLE configs (
   n INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL, config TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL) STRICT;
-PRAGMA user_version = ${VERSION};
 `;
+
+/** The steps that led to the tables of today. A step, once released, is never changed; a new one is added at the end. */
+const STEPS: readonly string[] = [
+  FIRST,
+  `
+ALTER TABLE runs ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN money_micros INTEGER NOT NULL DEFAULT 0;
+`,
+  `
+-- What was so when a run left memory, as JSON.
+ALTER TABLE runs ADD COLUMN parked TEXT;
+`,
+  `
+-- What webhooks must still be told: one queue for each receiver, named by its key. Rows without one are from before; they are
+-- handed to the receivers that the configuration names at the next start. Then what came of it.
+CREATE TABLE queue (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, hook TEXT, url TEXT NOT NULL, tenant TEXT, kind TEXT NOT NULL DEFAULT '',
+  body TEXT NOT NULL, at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL, tried_at INTEGER, error TEXT,
+  UNIQUE (id, hook)) STRICT;
+INSERT INTO queue (n, id, url, body, at, attempts, due) SELECT n, id, url, body, at, attempts, due FROM outbox;
+DROP TABLE outbox;
+ALTER TABLE queue RENAME TO outbox;
+CREATE INDEX outbox_due ON outbox (hook, due);
+CREATE TABLE IF NOT EXISTS deliveries (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL, hook TEXT NOT NULL, url TEXT NOT NULL, tenant TEXT, kind TEXT NOT NULL, body TEXT,
+  at INTEGER NOT NULL, attempts INTEGER NOT NULL, state TEXT NOT NULL, ended_at INTEGER NOT NULL, error TEXT) STRICT;
+CREATE INDEX IF NOT EXISTS deliveries_of ON deliveries (hook, state, n);
+CREATE INDEX IF NOT EXISTS deliveries_old ON deliveries (ended_at);
+`,
+];
 
 export type Value = SQLInputValue;
 
@@ -79,16 +105,14 @@ export class FrontStore {
       );
     }
     const { user_version: found } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-    if (found > VERSION) {
+    if (found > STEPS.length) {
       db.close();
-      throw new CorralError('CORRAL_DATA_VERSION', `${file} was written by a newer Corral (format ${found}, this one knows ${VERSION}).`);
-    }
-    if (found === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT`);
-    const added = [...(found === 1 ? SPENT : []), ...(found === 1 || found === 2 ? [PARKED] : [])];
-    if (added.length > 0)
-      db.exec(
-        `BEGIN; ${added.map((column) => `ALTER TABLE runs ADD COLUMN ${column};`).join(' ')} PRAGMA user_version = ${VERSION}; COMMIT`,
+      throw new CorralError(
+        'CORRAL_DATA_VERSION',
+        `${file} was written by a newer Corral (format ${found}, this one knows ${STEPS.length}).`,
       );
+    }
+    if (found < STEPS.length) db.exec(`BEGIN; ${STEPS.slice(found).join('')} PRAGMA user_version = ${STEPS.length}; COMMIT`);
     this.#db = db;
   }
 

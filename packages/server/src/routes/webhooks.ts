@@ -1,0 +1,84 @@
+/** What webhooks were sent and what came of it. A tenant sees its own receivers; those of the host are the host's. */
+import { CorralError } from '@corral/protocol/errors';
+import type { Door } from '../door.ts';
+import { keeper } from '../kept.ts';
+import type { Access } from '../people/access.ts';
+import { cursorOf, rowOf } from '../store/front.ts';
+import type { DeliveryRow } from '../webhooks/deliveries.ts';
+import { keyOf, shownUrl } from '../webhooks/hooks.ts';
+import type { Handlers } from './handler.ts';
+
+type Names = 'listWebhooks' | 'listDeliveries' | 'retryDeliveries';
+
+export function webhookRoutes(door: Door): Handlers<Names> {
+  const { outbox, settings, clock } = door;
+  const { deliveries } = outbox;
+  const keep = keeper(door);
+
+  /** Receivers of one tenant; of all where that is undefined. */
+  const hooksOf = (tenant: string | undefined) =>
+    settings.inForce().config.webhooks.filter((one) => tenant === undefined || one.tenant === tenant);
+  /** Names of the receivers that a principal of one tenant may see; undefined: all, those that the configuration names no more included. */
+  const visible = (tenant: string | undefined) => (tenant === undefined ? undefined : hooksOf(tenant).map((one) => keyOf(one)));
+
+  const view = ({ n, id, hook, url, tenant, kind, state, at, attempts, due, ended_at, error }: DeliveryRow) => ({
+    delivery: `delivery_${n}`,
+    message: id,
+    hook,
+    url: shownUrl(url),
+    tenant: tenant as never,
+    kind,
+    state,
+    at,
+    attempts,
+    due,
+    ended_at,
+    error,
+  });
+
+  /** @throws CORRAL_WEBHOOK_UNKNOWN, the same whether there is none or it is another tenant's */
+  const mustSee = (access: Access, hook: string | undefined, what: string): string => {
+    const tenant = access.some('webhook.retry', undefined);
+    if (hook === undefined || (tenant !== undefined && visible(tenant)?.includes(hook) !== true))
+      throw new CorralError('CORRAL_WEBHOOK_UNKNOWN', `There is no ${what} here.`);
+    return hook;
+  };
+
+  return {
+    async listWebhooks({ query }, { access }) {
+      const tenant = access.some('webhook.read', query.tenant);
+      const seen = new Set<string>();
+      const items = hooksOf(tenant).flatMap((one) => {
+        const hook = keyOf(one);
+        if (seen.has(hook)) return [];
+        seen.add(hook);
+        const { failures, rests_until } = outbox.stateOf(hook);
+        const state = { ...deliveries.summary(hook), failures, rests_until: rests_until ?? null };
+        return [{ hook, url: shownUrl(one.url), tenant: one.tenant ?? null, events: [...one.events], ...state }];
+      });
+      return { items };
+    },
+
+    async listDeliveries({ query }, { access }) {
+      const tenant = access.some('webhook.read', query.tenant);
+      const filter = { hooks: visible(tenant), tenant, hook: query.hook, state: query.state };
+      const rows = deliveries.list(filter, rowOf(query.cursor), query.limit + 1);
+      const page = rows.slice(0, query.limit);
+      return { items: page.map((row) => view(row)), next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null };
+    },
+
+    async retryDeliveries({ body }, { access }) {
+      const row = 'delivery' in body ? deliveries.get(Number(body.delivery.slice('delivery_'.length))) : undefined;
+      const hook =
+        'delivery' in body
+          ? mustSee(access, row?.hook, `delivery ${body.delivery}`)
+          : mustSee(access, hooksOf(undefined).some((one) => keyOf(one) === body.hook) ? body.hook : undefined, `webhook ${body.hook}`);
+      const retried = deliveries.retry(row === undefined ? { hook } : { n: row.n }, clock.now());
+      const tenant = hooksOf(undefined).find((one) => keyOf(one) === hook)?.tenant;
+      const target = row === undefined ? { hook } : { hook, delivery: `delivery_${row.n}` };
+      keep('webhook.retry', access.principal.id, target, body.reason, tenant, []);
+      outbox.tryNow(hook);
+      return { retried };
+    },
+  };
+}
