@@ -325,7 +325,7 @@ describe('a store can be copied and brought back', () => {
     const writing = Promise.all(Array.from({ length: 50 }, (_, i) => store.commit(commit(1, i + 3))));
     const manifest = await store.backup(backup, 77);
     await writing;
-    expect(manifest).toMatchObject({ format: 1, era: store.era, at: 77 });
+    expect(manifest).toMatchObject({ format: 2, era: store.era, at: 77, files: [{ name: 'corral.db' }] });
     await expect(store.backup(backup, 78)).rejects.toMatchObject({ code: 'CORRAL_FOLDER_NOT_EMPTY' });
     await store.close();
     expect(readdirSync(backup).sort()).toEqual(['backup.json', 'corral.db']);

@@ -166,13 +166,24 @@ export interface Freed {
   readonly bytes: number;
 }
 
+/** One database of a backup. */
+export interface BackupFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** SHA-256 of the file. */
+  readonly digest: Digest;
+}
+
 export interface BackupManifest {
-  readonly format: 1;
+  readonly format: 2;
   readonly era: number;
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** All files together. */
   readonly bytes: number;
-  /** SHA-256 of the database file. */
+  /** The databases, all as of the same moment. */
+  readonly files: readonly BackupFile[];
+  /** SHA-256 of all of the above as canonical JSON. */
   readonly digest: Digest;
 }
 
@@ -282,7 +293,8 @@ export interface Store {
   /** Says that somebody has looked at a restored run, and that it may go on. */
   release(run: RunId): Promise<void>;
   /**
-   * Writes a copy as of one moment into a folder that is empty or not there, while everything goes on. Keys are not in it.
+   * Writes a copy of all that is in the data folder, as of one moment, into a folder that is empty or not there, while everything
+   * goes on. Keys are not in it.
    * @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_DISK_FULL
    */
   backup(to: string, at: number): Promise<BackupManifest>;

@@ -144,7 +144,11 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     let draining = false;
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
-    const recovered = await projection.catchUp(db.meta('stopped') === 'in order');
+    // The list of runs is right only if the host that kept it was the last one that had this store open: an embedded one keeps
+    // none, and a backup may have been restored.
+    const inOrder = db.meta('stopped') === 'in order' && db.meta('era') === String(store.era - 1);
+    const recovered = await projection.catchUp(inOrder);
+    db.setMeta('era', String(store.era));
     db.setMeta('stopped', 'no');
     db.run('DELETE FROM operations WHERE at < ?', now() - config().config.retention.operations_days * DAY_MS);
     const door: Door = {

@@ -1,9 +1,9 @@
 /**
- * Copies of a whole data folder. A backup is a folder with the database as of one moment and, written last, a manifest: without
- * one, or with a digest that does not fit, it is not a backup. Keys are not in it, so that whoever holds only the backup reads
- * nothing.
+ * Copies of a whole data folder. A backup is a folder with every database as of one moment and, written last, a manifest: without
+ * one, or with a digest that does not fit, it is not a backup. Keys are not in it, so that a backup alone reads nothing. What a
+ * database holds is not looked at: a table that is added later is copied like any other.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import {
   closeSync,
   copyFileSync,
@@ -15,53 +15,122 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { backup, DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest } from '@corral/protocol/ids';
-import type { BackupManifest } from '@corral/protocol/store';
+import { canonical, type Json } from '@corral/protocol/json';
+import type { BackupFile, BackupManifest } from '@corral/protocol/store';
 import { syncFolder, writeDurably } from './keys.ts';
 import { explain } from './open.ts';
-import type { Sql } from './sql.ts';
 
-const DATABASE = 'corral.db';
+/** The store of runs. */
+const RUNS = 'corral.db';
+/** The front door's tables; a folder that only embedded hosts have used has none. */
+const FRONT = 'front.db';
 const MANIFEST = 'backup.json';
+/** Ending of a file that is not whole yet. */
+const PART = '.part';
+/** Names of files that a backup or a restore had not finished. */
+const HALF = /^(?:(?:corral|front)\.db(?:\.raw)?\.part(?:-wal|-shm|-journal)?|backup\.json\.new)$/;
 const CHUNK_BYTES = 1024 * 1024;
+/** Pages that are copied at once. */
+const PAGES = 4096;
+/** How long the front door may be at one write before its moment is given up. */
+const GATE_MS = 10_000;
 
-/** @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_DISK_FULL, CORRAL_DATA_UNUSABLE */
-export function backupTo(sql: Sql, to: string, at: number): BackupManifest {
-  return explained(to, () => {
+/**
+ * Copies the databases of a folder, while everything goes on. All copies are of the same moment: the front door's tables are kept
+ * from changing for as long as it takes to begin reading both (a few milliseconds), and what is copied is what was read then.
+ * @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_DISK_FULL, CORRAL_DATA_UNUSABLE
+ */
+export async function backupTo(folder: string, to: string, at: number): Promise<BackupManifest> {
+  return explained(to, async () => {
     emptyFolder(to);
-    const copy = join(to, DATABASE);
-    // Reads as of one moment while others write, and leaves out what was deleted.
-    sql.run('VACUUM INTO ?', copy);
-    const { digest, bytes } = settle(copy);
-    const era = eraOf(sql.get<{ value: string }>("SELECT value FROM meta WHERE name = 'era'"));
-    const manifest: BackupManifest = { format: 1, era, at, bytes, digest };
-    writeDurably(join(to, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-    return manifest;
+    const moment = momentOf(folder);
+    try {
+      const files: BackupFile[] = [];
+      for (const { name, db } of moment) files.push({ name, ...(await copied(db, join(to, name))) });
+      const era = Number((moment[0]?.db.prepare("SELECT value FROM meta WHERE name = 'era'").get() as { value: string }).value);
+      const body = { format: 2 as const, era, at, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), files };
+      for (const { name } of files) renameSync(join(to, name + PART), join(to, name));
+      syncFolder(to);
+      const manifest: BackupManifest = { ...body, digest: digestOf(body) };
+      writeDurably(join(to, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+      return manifest;
+    } catch (error) {
+      for (const name of readdirSync(to)) if (HALF.test(name) || isDatabase(name)) rmSync(join(to, name), { force: true });
+      throw error;
+    } finally {
+      for (const { db } of moment) db.close();
+    }
   });
+}
+
+interface Source {
+  readonly name: string;
+  /** In a read transaction: whatever is written from now on, this connection sees the database as it was. */
+  readonly db: DatabaseSync;
+}
+
+/** A connection to each database of a folder, all of which see it as it was at the same moment. */
+function momentOf(folder: string): Source[] {
+  const names = [RUNS, FRONT].filter((name) => existsSync(join(folder, name)));
+  const gate = names.includes(FRONT) ? new DatabaseSync(join(folder, FRONT), { timeout: GATE_MS }) : undefined;
+  const sources: Source[] = [];
+  try {
+    for (const name of names) sources.push({ name, db: new DatabaseSync(join(folder, name), { readOnly: true, timeout: GATE_MS }) });
+    gate?.exec('BEGIN IMMEDIATE');
+    for (const { db } of sources) {
+      db.exec('BEGIN');
+      // A transaction begins with its first read.
+      db.prepare('SELECT count(*) FROM sqlite_schema').get();
+    }
+    return sources;
+  } catch (error) {
+    for (const { db } of sources) db.close();
+    throw error;
+  } finally {
+    if (gate?.isTransaction === true) gate.exec('ROLLBACK');
+    gate?.close();
+  }
+}
+
+/** Writes the database that a connection sees to `path` with PART behind it, without the pages that hold nothing. */
+async function copied(db: DatabaseSync, path: string): Promise<{ digest: Digest; bytes: number }> {
+  const raw = `${path}.raw${PART}`;
+  await backup(db, raw, { rate: PAGES });
+  const copy = new DatabaseSync(raw);
+  try {
+    copy.prepare('VACUUM INTO ?').run(path + PART);
+  } finally {
+    copy.close();
+  }
+  for (const ending of ['', '-wal', '-shm', '-journal']) rmSync(raw + ending, { force: true });
+  return settle(path + PART);
 }
 
 /**
  * Makes a data folder of a backup. The new store is another era, and every run that had not ended is marked as restored: since
- * the backup it may have gone on elsewhere.
+ * the backup it may have gone on elsewhere. The front door sees by the era that its list of runs is not of this store's last host,
+ * and puts it right when it opens the folder.
  * @param keys a key file to put beside it; undefined: the keys are elsewhere, or come later
  * @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_BACKUP_INVALID, CORRAL_DISK_FULL, CORRAL_DATA_UNUSABLE
  */
-export function restore(from: string, folder: string, keys?: string): { manifest: BackupManifest; era: number; held: number } {
-  return explained(folder, () => {
+export function restore(from: string, folder: string, keys?: string): Restored {
+  try {
     const manifest = readManifest(from);
     emptyFolder(folder);
-    // Under another name until it is whole, so that nothing opens half of it.
-    const half = join(folder, `${DATABASE}.new`);
-    copyFileSync(join(from, DATABASE), half);
-    const { digest } = settle(half);
-    if (digest !== manifest.digest)
-      throw new CorralError('CORRAL_BACKUP_INVALID', `The database in ${from} is not the one its manifest describes.`);
-    const db = new DatabaseSync(half);
+    // Under other names until all are whole, so that nothing opens half of it.
+    for (const { name, digest } of manifest.files) {
+      copyFileSync(join(from, name), join(folder, name + PART));
+      if (settle(join(folder, name + PART)).digest !== digest)
+        throw new CorralError('CORRAL_BACKUP_INVALID', `${name} in ${from} is not the database that the manifest describes.`);
+    }
+    const db = new DatabaseSync(join(folder, RUNS + PART));
     let held: number;
     const era = manifest.era + 1;
     try {
@@ -73,32 +142,66 @@ export function restore(from: string, folder: string, keys?: string): { manifest
       db.close();
     }
     if (keys !== undefined) writeDurably(join(folder, 'keys.json'), readFileSync(keys));
-    renameSync(half, join(folder, DATABASE));
+    // The store of runs last: without it there is no data to open.
+    for (const { name } of manifest.files.toReversed()) renameSync(join(folder, name + PART), join(folder, name));
     syncFolder(folder);
     return { manifest, era, held };
-  });
+  } catch (error) {
+    throw explain(folder, error);
+  }
+}
+
+export interface Restored {
+  readonly manifest: BackupManifest;
+  readonly era: number;
+  /** Runs that had not ended. */
+  readonly held: number;
 }
 
 /** @throws CORRAL_BACKUP_INVALID */
 export function readManifest(from: string): BackupManifest {
+  const invalid = (what: string, cause?: unknown) => new CorralError('CORRAL_BACKUP_INVALID', what, cause === undefined ? {} : { cause });
   let manifest: BackupManifest;
   try {
-    manifest = JSON.parse(readFileSync(join(from, MANIFEST), 'utf8')) as BackupManifest;
+    manifest = parsed(JSON.parse(readFileSync(join(from, MANIFEST), 'utf8')) as Written);
   } catch (error) {
-    throw new CorralError('CORRAL_BACKUP_INVALID', `There is no whole backup in ${from}: its manifest cannot be read.`, { cause: error });
+    throw invalid(`There is no whole backup in ${from}: its manifest cannot be read.`, error);
   }
-  const { format, era, bytes, digest } = manifest;
-  if (format !== 1 || !Number.isSafeInteger(era) || typeof digest !== 'string')
-    throw new CorralError('CORRAL_BACKUP_INVALID', `The manifest in ${from} is not one that this Corral knows.`);
-  const path = join(from, DATABASE);
-  if (!existsSync(path) || statSync(path).size !== bytes)
-    throw new CorralError('CORRAL_BACKUP_INVALID', `The database in ${from} has not the ${bytes} bytes that its manifest says.`);
+  const { digest, ...body } = manifest;
+  if (!Number.isSafeInteger(body.era) || digest !== digestOf(body)) throw invalid(`The manifest in ${from} is not as it was written.`);
+  for (const { name, bytes } of body.files) {
+    const path = join(from, name);
+    if (!existsSync(path) || statSync(path).size !== bytes)
+      throw invalid(`${name} in ${from} does not have the ${bytes} bytes that the manifest says.`);
+  }
   return manifest;
 }
 
+/** A manifest as it stands in a file. Format 1 had the store of runs alone, and its digest was that of the database. */
+type Written =
+  | BackupManifest
+  | { readonly format: 1; readonly era: number; readonly at: number; readonly bytes: number; readonly digest: Digest };
+
+/** @throws Error where it is no manifest that this Corral knows */
+function parsed(written: Written): BackupManifest {
+  if (written.format === 2 && written.files.some(({ name }) => name === RUNS) && written.files.every(({ name }) => isDatabase(name)))
+    return written;
+  if (written.format !== 1) throw new Error('The manifest has a format that this Corral does not know.');
+  const { era, at, bytes, digest } = written;
+  const body = { format: 2 as const, era, at, bytes, files: [{ name: RUNS, bytes, digest }] };
+  return { ...body, digest: digestOf(body) };
+}
+
+const isDatabase = (name: string): boolean => name === RUNS || name === FRONT;
+const digestOf = (body: Omit<BackupManifest, 'digest'>): Digest => `sha256:${hash('sha256', canonical(body as unknown as Json))}` as Digest;
+
+/** Makes a folder that holds nothing; what a backup or a restore left there that was stopped half way is taken away. */
 function emptyFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (readdirSync(folder).length > 0) throw new CorralError('CORRAL_FOLDER_NOT_EMPTY', `The folder ${folder} is not empty.`);
+  const names = readdirSync(folder);
+  if (!names.every((name) => HALF.test(name)))
+    throw new CorralError('CORRAL_FOLDER_NOT_EMPTY', `The folder ${folder} is not empty.`);
+  for (const name of names) rmSync(join(folder, name), { force: true });
 }
 
 /** Waits until a file is on the disk, and says what is in it. */
@@ -119,11 +222,9 @@ function settle(path: string): { digest: Digest; bytes: number } {
   }
 }
 
-const eraOf = (row: { value: string } | undefined): number => Number(row?.value ?? '0');
-
-function explained<T>(folder: string, work: () => T): T {
+async function explained<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     throw explain(folder, error);
   }

@@ -13,7 +13,6 @@ import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
 import type {
-  BackupManifest,
   Commit,
   CommitResult,
   Era,
@@ -25,7 +24,6 @@ import type {
   Serving,
   StoredRun,
 } from '@corral/protocol/store';
-import { backupTo } from './backup.ts';
 import { entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
@@ -413,10 +411,6 @@ export class SqliteCore {
 
   release(run: RunId): void {
     this.#run('UPDATE runs SET restored = 0 WHERE id = ?', run);
-  }
-
-  backup(to: string, at: number): BackupManifest {
-    return backupTo(this.#sql, to, at);
   }
 
   /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */

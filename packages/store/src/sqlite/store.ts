@@ -60,7 +60,7 @@ class Thread {
     return new Promise((resolve, reject) => this.#waiting.set(0, { resolve, reject }));
   }
 
-  call<Op extends keyof SqliteCore | 'close'>(op: Op, ...args: readonly unknown[]): Promise<never> {
+  call<Op extends keyof SqliteCore | 'backup' | 'close'>(op: Op, ...args: readonly unknown[]): Promise<never> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     this.#lastId += 1;
     const id = this.#lastId;

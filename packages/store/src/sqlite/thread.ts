@@ -7,6 +7,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { MessagePort } from 'node:worker_threads';
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError, type ErrorData } from '@corral/protocol/errors';
+import { backupTo } from './backup.ts';
 import { SqliteCore } from './core.ts';
 import { explain, openForReading, openForWriting, type StoreOptions } from './open.ts';
 
@@ -17,7 +18,7 @@ export interface ThreadData {
 }
 export interface Request {
   readonly id: number;
-  /** A method of SqliteCore; `close` ends the thread. */
+  /** A method of SqliteCore, or `backup`; `close` ends the thread. */
   readonly op: string;
   readonly args: readonly unknown[];
 }
@@ -102,8 +103,10 @@ function transaction(
   }
 }
 
-function read(core: SqliteCore, request: Request): Answer {
+async function read(core: SqliteCore, request: Request): Promise<Answer> {
   try {
+    // The only one that is about the folder, and not about one database.
+    if (request.op === 'backup') return { id: request.id, value: await backupTo(folder, ...(request.args as [string, number])) };
     return { id: request.id, value: perform(core, request) };
   } catch (error) {
     return refusal(request, error);
@@ -165,7 +168,7 @@ function serveReader(): void {
   const { db, keys } = openForReading(folder, options);
   const core = new SqliteCore(db, keys);
   port.on('message', (request: Request) => {
-    if (request.op !== 'close') return port.postMessage([read(core, request)]);
+    if (request.op !== 'close') return void read(core, request).then((answer) => port.postMessage([answer]));
     db.close();
     port.postMessage([{ id: request.id, value: undefined }] satisfies Answer[]);
     port.close();
