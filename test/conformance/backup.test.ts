@@ -29,8 +29,15 @@ function contentsOf(path: string): Record<string, unknown> {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
     const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all() as { name: string }[];
-    const schema = db.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name").all();
-    const rows = tables.map(({ name }) => [name, db.prepare(`SELECT * FROM "${name}"`).all().map((row) => JSON.stringify(row)).sort()]);
+    const schema = db.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY type, name').all();
+    const rows = tables.map(({ name }) => [
+      name,
+      db
+        .prepare(`SELECT * FROM "${name}"`)
+        .all()
+        .map((row) => JSON.stringify(row))
+        .sort(),
+    ]);
     return { schema, version: db.prepare('PRAGMA user_version').get(), ...(Object.fromEntries(rows) as object) };
   } finally {
     db.close();
@@ -60,7 +67,8 @@ describe('a backup', () => {
             await store.commit(commit(n, seq, { outbox, value: 'x'.repeat(one.kind === 'entries' ? one.size : 1) }));
             next.set(n, seq + 1);
           } else if (one.kind === 'erase') await store.erase(runId(9), 7);
-          else if (one.kind === 'quarantine') await store.putQuarantine({ kind: 'agent', name: `t/${one.name}`, by: 'b', reason: 'r', at: i });
+          else if (one.kind === 'quarantine')
+            await store.putQuarantine({ kind: 'agent', name: `t/${one.name}`, by: 'b', reason: 'r', at: i });
           else {
             // A table that this Corral knows nothing of is carried like any other.
             front.exec(`CREATE TABLE IF NOT EXISTS later (value TEXT)`);

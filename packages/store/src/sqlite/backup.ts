@@ -199,8 +199,7 @@ const digestOf = (body: Omit<BackupManifest, 'digest'>): Digest => `sha256:${has
 function emptyFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const names = readdirSync(folder);
-  if (!names.every((name) => HALF.test(name)))
-    throw new CorralError('CORRAL_FOLDER_NOT_EMPTY', `The folder ${folder} is not empty.`);
+  if (!names.every((name) => HALF.test(name))) throw new CorralError('CORRAL_FOLDER_NOT_EMPTY', `The folder ${folder} is not empty.`);
   for (const name of names) rmSync(join(folder, name), { force: true });
 }
 
