@@ -22,7 +22,7 @@ import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest } from '@corral/protocol/ids';
-import { canonical, type Json } from '@corral/protocol/json';
+import { canonical } from '@corral/protocol/json';
 import type { BackupFile, BackupManifest } from '@corral/protocol/store';
 import { syncFolder, writeDurably } from './keys.ts';
 import { explain } from './open.ts';
@@ -54,7 +54,8 @@ export async function backupTo(folder: string, to: string, at: number): Promise<
     try {
       const files: BackupFile[] = [];
       for (const { name, db } of moment) files.push({ name, ...(await copied(db, join(to, name))) });
-      const era = Number((moment[0]?.db.prepare("SELECT value FROM meta WHERE name = 'era'").get() as { value: string }).value);
+      const noted = moment[0]?.db.prepare("SELECT value FROM meta WHERE name = 'era'").get() as { value: string } | undefined;
+      const era = Number(noted?.value ?? '0');
       const body = { format: 2 as const, era, at, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), files };
       for (const { name } of files) renameSync(join(to, name + PART), join(to, name));
       syncFolder(to);
@@ -193,7 +194,7 @@ function parsed(written: Written): BackupManifest {
 }
 
 const isDatabase = (name: string): boolean => name === RUNS || name === FRONT;
-const digestOf = (body: Omit<BackupManifest, 'digest'>): Digest => `sha256:${hash('sha256', canonical(body as unknown as Json))}` as Digest;
+const digestOf = (body: Omit<BackupManifest, 'digest'>): Digest => `sha256:${hash('sha256', canonical(body))}` as Digest;
 
 /** Makes a folder that holds nothing; what a backup or a restore left there that was stopped half way is taken away. */
 function emptyFolder(folder: string): void {
