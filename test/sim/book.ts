@@ -20,7 +20,9 @@ export interface KnownCall {
   /** Who has approved it, of a call that people were asked about. */
   readonly approvedBy: Set<string>;
   /** What came of that. */
-  approval: 'none' | 'waiting' | 'approved' | 'denied' | 'expired';
+  approval: 'none' | 'waiting' | 'approved' | 'denied' | 'expired' | 'withdrawn';
+  /** Its run awaits it no longer. */
+  givenUp?: true;
 }
 
 /** A run as the durable world has it. */

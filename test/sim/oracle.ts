@@ -15,7 +15,7 @@ import { granted, isRevoked, isWithin, mayBeRevoked, spawned, used } from './aut
 import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';
 import type { Body } from './guest.ts';
-import { decided, ruled } from './people.ts';
+import { decided, mayBeTold, ruled, withdrawn } from './people.ts';
 import { rulingOn } from './rules.ts';
 
 /** How late a timer may fire that nothing keeps. */
@@ -232,6 +232,7 @@ export class Oracle extends Book {
         else call.settled = true;
       }
     } else if (event?.kind === 'approval') decided(this, known, event, commit, where);
+    else if (event?.kind === 'unanswered') withdrawn(this, known, event, commit, where);
     else if (event?.kind === 'fenced') {
       const call = known.calls.get(event.id);
       this.must(
@@ -277,6 +278,9 @@ export class Oracle extends Book {
       if (effect.kind === 'abort') {
         const timer = known.timers.get(effect.id);
         if (timer !== undefined) timer.over = true;
+        const call = known.calls.get(effect.id);
+        if (call !== undefined) call.givenUp = true;
+        if (call?.approval === 'waiting') call.approval = 'withdrawn';
         continue;
       }
       if (this.governed && effect.kind === 'call' && decision !== undefined)
@@ -431,14 +435,20 @@ export class Oracle extends Book {
       return;
     }
     if (call.approval !== 'none' && call.approval !== 'approved') {
-      const expected = call.approval === 'denied' ? 'CORRAL_APPROVAL_DENIED' : 'CORRAL_APPROVAL_EXPIRED';
       this.must(
-        code === expected && call.approval !== 'waiting',
+        mayBeTold(this, call, code),
         () => `13: ${where}: call ${result.id} is ${call.approval} and answered with ${code ?? 'a value'}`,
       );
       return;
     }
     if ('value' in result && tool === 'fetch') known.tainted = true;
+    if (code === 'CORRAL_CALL_GIVEN_UP') {
+      this.must(
+        call.givenUp === true && (tool !== 'pay' || !this.powers.acts.has(key)),
+        () => `7: ${where}: call ${result.id} is said to have been given up, and was not, or ${tool} has acted`,
+      );
+      return;
+    }
     if (code === 'CORRAL_REVOKED') {
       const grant = call.decision.grant as GrantId;
       this.must(mayBeRevoked(this, grant), () => `11: ${where}: call ${result.id} is said to be without its capability`);

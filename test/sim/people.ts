@@ -2,7 +2,8 @@
 import type { Decision } from '@corral/protocol/decision';
 import type { HostEvent } from '@corral/protocol/run';
 import type { Commit } from '@corral/protocol/store';
-import type { Book, Known } from './book.ts';
+import { mayBeRevoked } from './authority.ts';
+import type { Book, Known, KnownCall } from './book.ts';
 import { rulingOn } from './rules.ts';
 
 /** The policies said of a call what they say; a run that was given a stranger's words is never clean again. */
@@ -42,4 +43,38 @@ export function decided(
   }
   call.approval = 'approved';
   call.mayLeave = 1;
+}
+
+/** People are not asked about a call any more: its capability was taken back, or the time that its run gave it is over. */
+export function withdrawn(
+  book: Book,
+  known: Known,
+  event: Extract<HostEvent, { kind: 'unanswered' }>,
+  { timersDone, entry }: Commit,
+  where: string,
+): void {
+  const call = known.calls.get(event.id);
+  if (call === undefined) return;
+  const late = 'error' in event.result && event.result.error.code === 'CORRAL_TIMED_OUT';
+  book.must(
+    call.approval === 'waiting' && (late ? entry.at >= (call.decision.expires_at ?? Infinity) : mayBeRevoked(book, call.decision.grant)),
+    () => `13: ${where} withdraws call ${event.id}, which waits for nobody or whose capability nobody took back`,
+  );
+  book.must(timersDone.includes(event.id), () => `13: ${where} withdraws call ${event.id}, and its expiry stays`);
+  call.approval = 'withdrawn';
+}
+
+/** What a run may be told of a call that people did not approve. */
+export function mayBeTold(book: Book, call: KnownCall, code: string | undefined): boolean {
+  switch (call.approval) {
+    case 'denied':
+      return code === 'CORRAL_APPROVAL_DENIED';
+    case 'expired':
+      return code === 'CORRAL_APPROVAL_EXPIRED';
+    case 'withdrawn':
+      if (call.givenUp === true && code === 'CORRAL_CALL_GIVEN_UP') return true;
+      return code === 'CORRAL_TIMED_OUT' || (code === 'CORRAL_REVOKED' && mayBeRevoked(book, call.decision.grant));
+    default:
+      return false;
+  }
 }

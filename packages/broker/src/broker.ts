@@ -25,6 +25,7 @@ import { Dispatcher } from './dispatch.ts';
 import { overrun } from './endings.ts';
 import { parseEffects } from './effects.ts';
 import { isUnread } from './calls.ts';
+import { givenUp, neverLeft } from './given-up.ts';
 import { finishOutcome, handedBack, handlesBack } from './finish.ts';
 import { approversOf, judge, type Policies } from './judge.ts';
 import { timersEnded } from './requests.ts';
@@ -213,7 +214,9 @@ export class Broker {
       for (const call of batch.dispatches) {
         const pending = ledger.pending.get(call.id);
         if (pending?.kind === 'call') pending.asked_at = asked_at;
-        if (call.early) this.#dispatcher.start(record, call, loops !== undefined);
+        if (!call.early || neverLeft(pending) !== undefined) continue;
+        batch.left.add(call.id);
+        this.#dispatcher.start(record, call, loops !== undefined);
       }
     }
     batch.context.push(...changes({ seq, at: now, effects: 'kind' in effects ? [] : effects, decisions: batch.decisions }));
@@ -309,11 +312,19 @@ export class Broker {
     return undefined;
   }
 
+  /** A call that a lost host had made is made again, unless its agent has given it up: then it costs what it may have cost. */
+  again(ledger: Ledger, call: PendingCall): void {
+    const { given_up, id } = call;
+    if (given_up !== true) this.reissue(ledger, call);
+    else this.#events.deliver(ledger.record.id, { kind: 'reply', results: [givenUp(id, 'Nobody waited for the call.')] }, undefined);
+  }
+
   /**
    * Calls of the ledger that have no reply go out again: after a restart, or when a person says so.
    * @param first it was never made before: people have approved it only now
    */
   reissue(ledger: Ledger, call: PendingCall, first = false): boolean {
+    if (first && this.#isGivenUp(ledger, call.id)) return false;
     if (this.#isFenced(ledger, call.id, !first)) return false;
     const tool = this.#powers.tool(ledger.record.tenant, call.tool);
     if (tool === undefined) return false;
@@ -367,6 +378,13 @@ export class Broker {
     const error = errorData('CORRAL_REVOKED', 'The capability was taken back before the call had left.', { call: id });
     this.#events.fence(ledger.record.id, { id, error, ...(left ? {} : { cost: FREE }) });
     return true;
+  }
+
+  /** A call that was given up before it left never leaves; its run is told, since to it the call is still under way. */
+  #isGivenUp(ledger: Ledger, id: number): boolean {
+    const result = neverLeft(ledger.pending.get(id));
+    if (result !== undefined) this.#events.deliver(ledger.record.id, { kind: 'reply', results: [result] }, undefined);
+    return result !== undefined;
   }
 
   /** Nothing of a batch leaves, so nobody gets what it would have given away. */
@@ -503,10 +521,13 @@ export class Broker {
     for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
     for (const { id, verdict } of batch.decisions) if (verdict === 'ask') this.#events.asks(record.id, id);
-    for (const call of batch.dispatches)
-      if (!call.early && !this.#isFenced(ledger, call.id)) this.#dispatcher.start(record, call, ledger.loops !== undefined);
+    for (const call of batch.dispatches) {
+      if (batch.left.has(call.id) || this.#isGivenUp(ledger, call.id) || this.#isFenced(ledger, call.id)) continue;
+      this.#dispatcher.start(record, call, ledger.loops !== undefined);
+    }
     for (const id of batch.aborts) this.#dispatcher.abort(record.id, id);
-    if (batch.consequences.length === 0) this.#deliverDecided(ledger, batch.decisions);
+    if (batch.withdrawn.length > 0) this.#deliverDecided(ledger, batch.withdrawn);
+    if (batch.consequences.length === 0) this.#deliverDecided(ledger, refusedIn(batch));
     else void this.#stopThenTell(run, batch);
   }
 
@@ -514,14 +535,13 @@ export class Broker {
   async #stopThenTell({ ledger }: BusRun, batch: Batch): Promise<void> {
     // A run that stands still already needs no stopping.
     await Promise.allSettled(batch.consequences.map(({ kind, rules }) => this.#events.consequence(ledger.record.id, kind, rules)));
-    if (!this.#closed) this.#deliverDecided(ledger, batch.decisions);
+    if (!this.#closed) this.#deliverDecided(ledger, refusedIn(batch));
   }
 
   /** Replies that need no tool: refusals, and the acknowledgements of sends. Those of one crank arrive together. */
-  #deliverDecided(ledger: Ledger, decisions: readonly Decision[]): void {
+  #deliverDecided(ledger: Ledger, ids: readonly number[]): void {
     const results: Result[] = [];
-    for (const { id, verdict, tool } of decisions) {
-      if (verdict !== 'deny' && tool !== undefined) continue; // Decided since: whoever did so tells of it.
+    for (const id of ids) {
       const pending = ledger.pending.get(id);
       if (pending?.kind !== 'decided') continue;
       // What is behind a handle can be large, so each comes by itself.
@@ -545,6 +565,10 @@ export class Broker {
 export const messageId = (to: RunId, inbox: number) => `${to}:${inbox}`;
 
 type CommitRest = [consumed: number | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
+
+/** What a crank asked for that is answered on the spot. What was decided since is told by whoever decided it. */
+const refusedIn = ({ decisions }: Batch): number[] =>
+  decisions.flatMap(({ id, verdict, tool }) => (verdict !== 'deny' && tool !== undefined ? [] : [id]));
 
 const internal = (error: unknown): CorralError =>
   error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });

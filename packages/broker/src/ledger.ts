@@ -18,6 +18,7 @@ import type { PlacedHandle } from '@corral/protocol/handle';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom, readResult } from './flow.ts';
 import { callOf, openedBy, peeked, unknownOf } from './calls.ts';
+import { abort, dispose, withdraw } from './given-up.ts';
 import { Handles, type SavedHandles } from './handles.ts';
 import { Rates } from './rates.ts';
 import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
@@ -265,11 +266,10 @@ export class Ledger {
         this.pending.set(effect.id, { kind: 'timer', id: effect.id, due: decision?.due as number });
         return;
       case 'abort':
-        // A call goes on being pending until its tool has answered; a timer is simply gone.
-        if (this.pending.get(effect.id)?.kind === 'timer') this.pending.delete(effect.id);
+        abort(this, effect.id);
         return;
       case 'dispose':
-        this.caps.delete(effect.cap);
+        dispose(this, effect.cap);
         return;
       case 'listen':
         this.listening = effect.on;
@@ -316,6 +316,7 @@ export class Ledger {
       case 'unanswered': {
         const pending = this.pending.get(event.id);
         if (pending?.kind === 'request') this.#decide(pending, event.result);
+        else if (pending?.kind === 'approval') withdraw(this, pending, event.result);
         return;
       }
       case 'approval':
@@ -448,7 +449,9 @@ export class Ledger {
 
   /** One person's word on a call, or that there was none in time. */
   #approval({ id, by, verdict, reason, relabel: change }: Extract<HostEvent, { kind: 'approval' }>, at: number): void {
-    const pending = this.pending.get(id);
+    const found = this.pending.get(id);
+    // Journals of older hosts let people approve what had been given up: then it was made.
+    const pending = found?.kind === 'decided' && verdict === 'approve' ? this.#askedAgain(found.asked) : found;
     if (pending?.kind !== 'approval') return;
     const { call, quorum } = pending;
     if (verdict === 'approve') {
@@ -461,13 +464,21 @@ export class Ledger {
       }
       return;
     }
-    // It costs its attempt, not its price.
-    this.purse.settle(call.reserved, { calls: Math.min(1, call.reserved.calls ?? 0) });
     const error =
       verdict === 'expired'
         ? errorData('CORRAL_APPROVAL_EXPIRED', 'Nobody decided about the call in time.', { call: id })
         : errorData('CORRAL_APPROVAL_DENIED', `The call was refused by ${by}${reason === '' ? '' : `: ${reason}`}.`, { call: id });
-    this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
+    withdraw(this, pending, { id, error });
+  }
+
+  /** A call that was withdrawn waits for people after all. */
+  #askedAgain(asked: PendingApproval | undefined): PendingApproval | undefined {
+    if (asked === undefined) return undefined;
+    const { reserved } = asked.call;
+    this.purse.settle({}, { calls: -Math.min(1, reserved.calls ?? 0) });
+    this.purse.reserve(reserved);
+    this.pending.set(asked.id, asked);
+    return asked;
   }
 
   /** What the run waits on, the gravest first (DESIGN 2). */

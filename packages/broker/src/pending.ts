@@ -13,7 +13,7 @@ import type { Relabel } from './relabel.ts';
 export interface PendingApproval {
   readonly kind: 'approval';
   readonly id: number;
-  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind'>;
+  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind' | 'given_up'>;
   readonly grant: GrantId;
   readonly digest: string;
   readonly quorum: number;
@@ -48,6 +48,8 @@ export type Pending =
       readonly change?: LabelChange;
       /** `unknown`: it was dispatched and its reply is lost. */
       state: 'going' | 'unknown';
+      /** The run awaits it no longer. */
+      given_up?: true;
       /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */
       asked_at: number;
     }
@@ -63,6 +65,8 @@ export type Pending =
       readonly opened?: { readonly source: string; readonly label: Label };
       /** A person said what this call is answered with. */
       readonly call?: PendingCall;
+      /** It waited for people, and does not any more. */
+      readonly asked?: PendingApproval;
     };
 
 export type PendingCall = Extract<Pending, { kind: 'call' }>;

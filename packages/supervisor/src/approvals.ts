@@ -2,9 +2,11 @@
 import { Ledger } from '@corral/broker/ledger';
 import type { PendingApproval } from '@corral/broker/pending';
 import type { Decision } from '@corral/protocol/decision';
+import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
+import type { Entry } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import { fold, type ReviveOptions } from './runs/revive.ts';
 import type { Run } from './runs/run.ts';
@@ -95,4 +97,18 @@ function approvalOf({ record, loops }: Ledger, pending: PendingApproval, decisio
       ? {}
       : { lowers: { kind: relabel.kind, owner: relabel.owner, of: relabel.run ? 'run' : 'value', label: relabel.before } }),
   };
+}
+
+/** What became of a call about which people were asked; undefined where nobody was, or it still waits for them. */
+export function becameOf(entries: readonly Entry[], call: number): string | undefined {
+  let asked = false;
+  for (const { decisions, delivery, event } of entries) {
+    asked ||= decisions.some(({ id, verdict }) => id === call && verdict === 'ask');
+    if (!asked) continue;
+    if (event?.kind === 'approval' && event.id === call && event.verdict === 'approve') return `${event.by} has approved it`;
+    const parsed = delivery === undefined ? undefined : (JSON.parse(delivery) as PendingDelivery);
+    const result = parsed?.kind === 'reply' ? parsed.results.find(({ id }) => id === call) : undefined;
+    if (result !== undefined) return 'error' in result ? result.error.message : 'it was made';
+  }
+  return undefined;
 }

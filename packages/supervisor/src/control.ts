@@ -11,10 +11,12 @@ import type { LabelChange } from '@corral/protocol/label';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Clock } from '@corral/protocol/ports';
+import type { Entry } from '@corral/protocol/run';
 import type { Receipt } from '@corral/protocol/receipt';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Cell } from './cells/cell.ts';
 import type { Observation } from './observe.ts';
+import { becameOf } from './approvals.ts';
 import { answersFor, mustOwn } from './owner.ts';
 import type { Policing } from './policing.ts';
 import type { Run } from './runs/run.ts';
@@ -39,6 +41,8 @@ export interface ControlOptions {
   readonly askAgain: (run: Run) => void;
   /** It goes on; whether it still can was not looked at while it stood still. */
   readonly goesOn: (run: Run) => void;
+  /** What a run's journal has of it. */
+  readonly journal: (id: RunId) => Promise<readonly Entry[]>;
   /** Refuses who is none of those a call waits for. @throws CORRAL_APPROVER */
   readonly mayDecide: Policing['mayDecide'];
   /** Ends a run that cannot be brought into memory. */
@@ -234,9 +238,10 @@ export class Control {
     this.#pass(run, result.id);
   }
 
-  /** A request is not waited for any longer. A reply that is on its way is not given to its agent then. */
+  /** A request, or people's word on a call, is not waited for any longer. A reply that is on its way is not given to its agent then. */
   unanswered(run: Run, id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED', message: string): void {
-    if (run.outcome !== undefined || run.ledger.pending.get(id)?.kind !== 'request') return;
+    const kind = run.ledger.pending.get(id)?.kind;
+    if (run.outcome !== undefined || (kind !== 'request' && kind !== 'approval')) return;
     // A refusal is told by the broker's event.
     this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).catch(() => undefined);
     run.timers.get(id)?.();
@@ -244,14 +249,17 @@ export class Control {
     this.#pass(run, id);
   }
 
-  /** Requests whose capability was taken back are not waited for. */
+  /** What waits for other runs or for people under a capability that was taken back is not waited for. */
   fenceRequests(run: Run): void {
     const { broker } = this.#options;
     // What it has let go of was not taken back.
     const held = new Set(run.ledger.caps.values());
-    for (const pending of run.ledger.pending.values())
+    for (const pending of [...run.ledger.pending.values()]) {
+      if (pending.kind === 'approval' && broker.isRevoked(pending.grant))
+        this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back before anybody had decided about the call.');
       if (pending.kind === 'request' && held.has(pending.grant) && broker.isRevoked(pending.grant) && !run.hasReply(pending.id))
         this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back while the request was under way.');
+    }
   }
 
   /** Settles a call whose result is unknown. */
@@ -286,7 +294,7 @@ export class Control {
       const asked = run.ledger.pending.get(call);
       if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(run, asked.call.relabel, by);
       const pending = run.ledger.pending.get(call);
-      if (pending?.kind !== 'approval') throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for approval.`);
+      if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
       if (answersFor(run.ledger).includes(by))
         throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}, and so does not decide about what it may do.`);
       if (pending.by.includes(by)) throw new CorralError('CORRAL_APPROVER', `${by} has approved call ${call} of ${id} already.`);
@@ -304,8 +312,25 @@ export class Control {
     });
   }
 
-  /** Nobody decided in time, which is a refusal. */
+  /** Why a call does not wait for people: what became of it, as its ledger or its journal says. */
+  async #notAsked({ id, ledger }: Run, call: number): Promise<CorralError> {
+    const pending = ledger.pending.get(call);
+    const reply = pending?.kind === 'decided' && pending.delivery.kind === 'reply' ? pending.delivery.results[0] : undefined;
+    let why = reply !== undefined && 'error' in reply ? reply.error.message : undefined;
+    if (why === undefined) {
+      await this.#options.broker.settled(id);
+      why = becameOf(await this.#options.journal(id), call);
+    }
+    const text = `Call ${call} of ${id} does not wait for approval`;
+    return new CorralError('CORRAL_RUN_STATE', why === undefined ? `${text}.` : `${text}: ${why.replace(/\.$/, '')}.`);
+  }
+
+  /** Nobody decided in time, which is a refusal; or not within the time that the agent gave the call. */
   expire(run: Run, call: number): void {
+    const pending = run.ledger.pending.get(call);
+    const timeout_ms = pending?.kind === 'approval' ? pending.call.timeout_ms : undefined;
+    if (timeout_ms !== undefined && timeout_ms <= MACHINE.approval_ms.default)
+      return this.unanswered(run, call, 'CORRAL_TIMED_OUT', `Nobody decided about the call within its ${timeout_ms} ms.`);
     this.#settle(run, call, 'nobody', 'expired', '').catch(() => undefined);
   }
 

@@ -124,7 +124,7 @@ export class Life {
     for (const pending of run.ledger.pending.values()) {
       if (pending.kind !== 'call' || pending.state === 'unknown' || this.#options.broker.isUnderway(run.id, pending.id)) continue;
       const tool = this.#options.tool(run.tenant, pending.tool);
-      if (tool !== undefined && mayRepeat(tool.annotations)) this.#options.broker.reissue(run.ledger, pending);
+      if (tool !== undefined && mayRepeat(tool.annotations)) this.#options.broker.again(run.ledger, pending);
       else this.#options.control().unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
     }
   }

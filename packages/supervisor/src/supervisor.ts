@@ -281,6 +281,7 @@ export class Supervisor {
       askAgain: (run) => life.askAgain(run),
       goesOn: (run) => void life.endIfStalled(run),
       mayDecide: (...asked) => this.policing.mayDecide(...asked),
+      journal: (id) => store.journal(id),
       tell: (observation) => this.#tell(observation),
       bury: async (id, outcome) => {
         for (const told of await store.bury(id, outcome, clock.now())) this.#residence.hint(told);

@@ -73,6 +73,10 @@ export interface Batch {
   readonly timers: { id: number; due: number }[];
   readonly timersDone: number[];
   readonly aborts: number[];
+  /** Calls that waited for people, and do not any more. */
+  readonly withdrawn: number[];
+  /** Calls that left before the commit. */
+  readonly left: Set<number>;
   /** What the run let go of. */
   readonly disposed: GrantId[];
   readonly emits: { event: string; data: Json }[];
@@ -125,6 +129,8 @@ export const emptyBatch = (): Batch => ({
   timers: [],
   timersDone: [],
   aborts: [],
+  withdrawn: [],
+  left: new Set(),
   disposed: [],
   emits: [],
   context: [],

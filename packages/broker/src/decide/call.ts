@@ -107,6 +107,9 @@ function decideOf(
   }
   for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
   const { id, timeout_ms, retry } = effect;
+  // The agent waits no longer for people than it would for the tool.
+  if (decision.expires_at !== undefined && timeout_ms !== undefined)
+    decision.expires_at = Math.min(decision.expires_at, context.now + timeout_ms);
   if (reached !== undefined) decision.request = timeout_ms === undefined ? {} : { due: context.now + timeout_ms };
   if (decision.verdict === 'ask') batch.timers.push({ id, due: decision.expires_at as number });
   else if (reached !== undefined) {

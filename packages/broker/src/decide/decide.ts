@@ -12,6 +12,7 @@ import type { Ledger } from '../ledger.ts';
 import { emptyBatch, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
 import { decideCall } from './call.ts';
 import { afford, UNREAD_DEPTH, wasGiven, whole } from './common.ts';
+import { askedUnder, callOff, callOffApproval } from '../given-up.ts';
 import { decideReply } from '../requests.ts';
 import { decideSend } from './send.ts';
 import { decideSpawn } from './spawn.ts';
@@ -55,14 +56,23 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
         return { id: effect.id, verdict: 'allow', due };
       });
     case 'abort':
-      if (ledger.pending.get(effect.id)?.kind === 'timer') batch.timersDone.push(effect.id);
-      else batch.aborts.push(effect.id);
+      switch (ledger.pending.get(effect.id)?.kind) {
+        case 'timer':
+          callOff(batch, effect.id);
+          break;
+        case 'approval':
+          callOffApproval(batch, effect.id);
+          break;
+        default:
+          batch.aborts.push(effect.id);
+      }
       return undefined;
     case 'dispose': {
       const id = ledger.caps.get(effect.cap);
       if (id !== undefined) batch.disposed.push(id);
       else if (!wasGiven(ledger, effect.cap))
         throw new Violation('CORRAL_CAP_FORGED', `The run let go of capability ${effect.cap}, which it was never given.`);
+      for (const asked of askedUnder(ledger, effect.cap)) callOffApproval(batch, asked.id);
       return undefined;
     }
     case 'open':

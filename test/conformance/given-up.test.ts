@@ -1,0 +1,119 @@
+/** What a run no longer awaits is not asked about, and not made. The real host, real policies that ask people. */
+import { describe, expect, test } from 'vitest';
+import { asked, bus, forbidding, outputOf, paid, payments } from './payments.ts';
+import type { World } from '../world.ts';
+
+/** Pays under a rule that asks people, and no longer wants to in a way that its input names. */
+const UNDECIDED = `{ name: 'undecided', uses: { pay: 'tool:payments.send' }, async run({ input, caps, sleep, state, checkpoint }) {
+  if (state !== undefined) return state;
+  const stop = new AbortController();
+  const options = { abort: { signal: stop.signal }, same: { signal: stop.signal }, timeout: { timeout_ms: 300 }, signal: { signal: AbortSignal.timeout(300) } }[input.how] ?? {};
+  const p = caps.pay({ to: input.how, amount: 1 }, options).then(() => 'paid', (error) => (typeof error.code === 'string' ? error.code : error.name));
+  if (input.how === 'same') stop.abort();
+  await sleep(300);
+  if (input.how === 'abort') stop.abort();
+  if (input.how === 'dispose') caps.pay.dispose();
+  const said = await p;
+  await sleep(20);
+  await checkpoint(said);
+} }`;
+
+const ASKING = forbidding('@consequence("approval")');
+const gone = async (w: World) => {
+  const end = Date.now() + 15_000;
+  while ((await w.supervisor.approvals()).length > 0) {
+    if (Date.now() > end) throw new Error('It is still in the list.');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+
+describe('a call that waits for people', () => {
+  test.each([
+    ['abort', 'AbortError'],
+    ['signal', 'TimeoutError'],
+    ['dispose', 'CORRAL_CALL_GIVEN_UP'],
+    ['timeout', 'CORRAL_TIMED_OUT'],
+  ])('leaves their list when its agent no longer waits for it (%s), and holds up no checkpoint', async (how, code) => {
+    paid.length = 0;
+    const w = await bus([payments()], ASKING);
+    const { id, ended } = await w.submit(await w.deploy(UNDECIDED), { how });
+    const { call } = await asked(w);
+    await gone(w);
+    await expect(w.supervisor.control.decide(id, call, 'owner', 'approve', '')).rejects.toMatchObject({
+      code: expect.stringMatching(/CORRAL_RUN_(STATE|UNKNOWN)/) as string,
+    });
+    expect(outputOf(await ended)).toBe(code);
+    expect(paid).toEqual([]);
+  });
+
+  test('says to whoever approves it too late that it was given up', async () => {
+    paid.length = 0;
+    const w = await bus([payments()], ASKING);
+    const { id } = await w.submit(
+      await w.deploy(`{ name: 'slow', uses: { pay: 'tool:payments.send' }, async run({ caps, sleep }) {
+        await caps.pay({ to: 'a', amount: 1 }, { signal: AbortSignal.timeout(200) }).catch(() => 0);
+        await sleep(600_000);
+      } }`),
+    );
+    const { call } = await asked(w);
+    await gone(w);
+    for (const verdict of ['approve', 'deny'] as const)
+      await expect(w.supervisor.control.decide(id, call, 'owner', verdict, '')).rejects.toThrow(/given up/);
+    await w.supervisor.park();
+    await expect(w.supervisor.control.decide(id, call, 'owner', 'approve', '')).rejects.toThrow(/given up/);
+    expect(paid).toEqual([]);
+  });
+
+  test('is withdrawn at once when its capability is taken back, also from a run that is parked', async () => {
+    paid.length = 0;
+    for (const parked of [false, true]) {
+      const w = await bus([payments()], ASKING);
+      const { id, ended } = await w.submit(
+        await w.deploy(`{ name: 'waits', uses: { pay: 'tool:payments.send' }, run: ({ caps }) =>
+          caps.pay({ to: 'a', amount: 1 }).then(() => 'paid', (error) => error.code) }`),
+      );
+      const { call } = await asked(w);
+      const stored = await w.store.run(id);
+      const grant = stored?.record.caps.find(({ alias }) => alias === 'pay')?.grant;
+      if (parked) await w.supervisor.park();
+      await w.supervisor.stops.revoke(grant as never, 'ops', 'not any more');
+      await expect(w.supervisor.control.decide(id, call, 'owner', 'approve', '')).rejects.toThrow();
+      expect(outputOf(await ended)).toBe('CORRAL_REVOKED');
+      expect([paid, await w.supervisor.approvals()]).toEqual([[], []]);
+    }
+  });
+
+  test('may be given up in the very crank that made it', async () => {
+    paid.length = 0;
+    const w = await bus([payments()], ASKING);
+    expect(outputOf(await w.run(UNDECIDED, { how: 'same' }))).toBe('AbortError');
+    expect([paid, await w.supervisor.approvals()]).toEqual([[], []]);
+  });
+
+  test('is still made when one is approved and another given up', async () => {
+    paid.length = 0;
+    const w = await bus([payments()], ASKING);
+    const { id, ended } = await w.submit(
+      await w.deploy(`{ name: 'two', uses: { pay: 'tool:payments.send' }, async run({ caps }) {
+        const stop = AbortSignal.timeout(100);
+        const one = caps.pay({ to: 'a', amount: 1 }, { signal: stop }).catch((error) => error.name);
+        const other = caps.pay({ to: 'b', amount: 1 }).then(() => 'paid');
+        return [await one, await other];
+      } }`),
+    );
+    await asked(w);
+    const end = Date.now() + 15_000;
+    while ((await w.supervisor.approvals()).length !== 1 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+    const [left] = await w.supervisor.approvals();
+    await w.supervisor.control.decide(id, left?.call as number, 'owner', 'approve', '');
+    expect(outputOf(await ended)).toEqual(['TimeoutError', 'paid']);
+    expect(paid).toEqual([{ to: 'b', amount: 1 }]);
+  });
+});
+
+test('a call that nobody asks about and that is given up in the crank that made it never leaves', async () => {
+  paid.length = 0;
+  const w = await bus([payments()], '@id("free") permit (principal, action, resource);');
+  expect(outputOf(await w.run(UNDECIDED, { how: 'same' }))).toBe('AbortError');
+  expect(paid).toEqual([]);
+});
