@@ -2,23 +2,19 @@
  * The bus: the only way out of an isolate. For each crank: parse, decide (decide.ts), commit once, then let the effects
  * leave; a tool's reply is settled and becomes the next delivery (DESIGN 1.4–1.6).
  */
-import type { Grants } from '@corral/policy/grants';
-import type { ContextChange } from '@corral/protocol/context';
 import type { Decision } from '@corral/protocol/decision';
-import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
+import type { Result } from '@corral/protocol/delivery';
 import { CorralError, errorData } from '@corral/protocol/errors';
-import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import type { GrantId, RunId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
-import type { AgentVersion } from '@corral/protocol/manifest';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
-import type { Clock, Random } from '@corral/protocol/ports';
-import type { Control, Entry, HostEvent, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { Commit, CommitResult, Outgoing, Store } from '@corral/protocol/store';
-import type { Tool } from '@corral/protocol/tool';
+import type { Entry, HostEvent, RunStatus } from '@corral/protocol/run';
+import type { Commit, CommitResult, Outgoing } from '@corral/protocol/store';
 import { answerOf } from './answer.ts';
+import type { BrokerPowers, BusEvents, BusRun, Crank } from './bus.ts';
 import { begin } from './context.ts';
-import { emptyBatch, type Batch, type Cause, type Dispatch, type Standing } from './decide/batch.ts';
+import { emptyBatch, type Batch, type Dispatch } from './decide/batch.ts';
 import { labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
@@ -27,84 +23,17 @@ import { parseEffects } from './effects.ts';
 import { isUnread } from './calls.ts';
 import { givenUp, neverLeft } from './given-up.ts';
 import { finishOutcome, handedBack, handlesBack } from './finish.ts';
-import { approversOf, judge, type Policies } from './judge.ts';
+import { approversOf, judge } from './judge.ts';
 import { timersEnded } from './requests.ts';
-import { approvedRequest, standsAgainst, type Reached } from './service.ts';
+import { approvedRequest, standsAgainst } from './service.ts';
 import type { Ledger } from './ledger.ts';
 import type { PendingApproval, PendingCall } from './pending.ts';
 import { boundTo, tooLate } from './relabel.ts';
 import { FREE } from './price.ts';
 import { billedAgain, wholeAmounts } from './spending.ts';
 
-export interface BrokerPowers {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly grants: Grants;
-  /** What a tenant has in force; none where that is left out. */
-  readonly policies?: (tenant: TenantId) => Policies | undefined;
-  /** SHA-256 as hex. */
-  readonly digest: (text: string) => string;
-  /** What a tenant may use, by name; its services too. */
-  readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
-  readonly standing?: () => Standing;
-  /** An instance of one of its services. @param header the caller's */
-  readonly reach: (tenant: TenantId, service: string, key: string, header: RunRecord['header']) => Reached | undefined;
-}
-
-/** What the bus tells the supervisor. */
-export interface BusEvents {
-  /** A delivery for a run; `inbox` numbers it where the store keeps it until it is taken. */
-  readonly deliver: (run: RunId, delivery: PendingDelivery, inbox: number | undefined) => void;
-  readonly timer: (run: RunId, id: number, due: number) => void;
-  readonly timerDone: (run: RunId, id: number) => void;
-  readonly spawned: (record: RunRecord) => void;
-  /** The end is durable. */
-  readonly ended: (run: RunId, outcome: Outcome) => void;
-  /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
-  readonly unknown: (run: RunId, id: number, message: string) => void;
-  /** The capability of a call was taken back; whatever came of the call is not for its agent. */
-  readonly fence: (run: RunId, result: Result) => void;
-  /** A denial after which the run is to be stopped as well; settles once it stands still. */
-  readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => Promise<unknown>;
-  /** A message is in the inbox of its receiver, under this number. `cause`: what its sender was at work on. */
-  readonly sent: (from: RunId, to: RunId, inbox: number, cause: Cause | undefined) => void;
-  /** A run was made by a message to it; it is in the store alone. */
-  readonly created: (run: RunId) => void;
-  /** Something is in the inbox of a run. */
-  readonly arrived: (run: RunId) => void;
-  /** The run waits for people to decide about a call. */
-  readonly asks: (run: RunId, id: number) => void;
-  /** Circumstances of the run that a crank has changed. */
-  readonly context: (run: RunId, changes: readonly ContextChange[]) => void;
-  readonly emitted: (run: RunId, event: string, data: unknown) => void;
-  readonly logged: (run: RunId, level: string, text: string) => void;
-  /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
-  readonly refused: (run: RunId, epoch: number, error: CorralError) => void;
-}
-
-/** A run as the bus needs it: its ledger and the lease it is held under. */
-export interface BusRun {
-  readonly ledger: Ledger;
-  /** The agents of its bundle, by name. */
-  readonly agents: ReadonlyMap<string, AgentVersion>;
-  readonly epoch: number;
-  readonly control: Control;
-  /** It is over, though that may not be durable yet. */
-  readonly outcome: Outcome | undefined;
-}
-
 /** The longest text of effects that can have been taken. */
 const EFFECTS_KEPT = MACHINE.effects_bytes.default + CEILINGS.message_bytes.max;
-
-/** What came back from a cell. */
-export interface Crank {
-  readonly delivery: Delivery;
-  readonly deliveryText: string;
-  readonly inbox: number | undefined;
-  readonly effectsText: string;
-  readonly cpu_us: number;
-}
 
 export class Broker {
   readonly #powers: BrokerPowers;

@@ -21,7 +21,8 @@ export function withdraw({ pending, purse }: Ledger, asked: PendingApproval, res
 export function abort(ledger: Ledger, id: number): void {
   const pending = ledger.pending.get(id);
   if (pending?.kind === 'timer') ledger.pending.delete(id);
-  else if (pending?.kind === 'approval') withdraw(ledger, pending, givenUp(id, 'The call was given up before anybody had decided about it.'));
+  else if (pending?.kind === 'approval')
+    withdraw(ledger, pending, givenUp(id, 'The call was given up before anybody had decided about it.'));
   // It goes on being pending until its tool has answered.
   else if (pending?.kind === 'call') pending.given_up = true;
 }

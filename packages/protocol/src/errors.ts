@@ -34,7 +34,10 @@ export const ERRORS = {
   },
   CORRAL_APPROVAL_DENIED: { audience: 'guest', class: 'Denied', hint: 'Somebody looked at the call and refused it; go on without it.' },
   CORRAL_APPROVAL_EXPIRED: { audience: 'guest', class: 'ApprovalExpired', hint: 'Nobody decided in time; the call may be made again.' },
-  CORRAL_CALL_GIVEN_UP: { audience: 'guest', hint: 'Nobody waited for the call any more, so it was not made; make it again if it is wanted.' },
+  CORRAL_CALL_GIVEN_UP: {
+    audience: 'guest',
+    hint: 'Nobody waited for the call any more, so it was not made; make it again if it is wanted.',
+  },
   CORRAL_PROFILE_UNKNOWN: { audience: 'operator', hint: 'Learn one from approved runs with `corral profile learn AGENT -m WHY`.' },
   CORRAL_AGENT_RESTS: {
     audience: 'guest',

@@ -254,7 +254,7 @@ export class Control {
     const { broker } = this.#options;
     // What it has let go of was not taken back.
     const held = new Set(run.ledger.caps.values());
-    for (const pending of [...run.ledger.pending.values()]) {
+    for (const pending of run.ledger.pending.values()) {
       if (pending.kind === 'approval' && broker.isRevoked(pending.grant))
         this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back before anybody had decided about the call.');
       if (pending.kind === 'request' && held.has(pending.grant) && broker.isRevoked(pending.grant) && !run.hasReply(pending.id))
@@ -299,7 +299,7 @@ export class Control {
         throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}, and so does not decide about what it may do.`);
       if (pending.by.includes(by)) throw new CorralError('CORRAL_APPROVER', `${by} has approved call ${call} of ${id} already.`);
       this.#options.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
-      this.#tire(by);
+      if (verdict === 'approve') this.#tire(by);
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const why = last ? this.#options.broker.mayStillCall(run, pending) : undefined;
       await this.#settle(run, call, by, why === undefined ? verdict : 'deny', why === undefined ? reason : `approved, but ${why}`, {
@@ -357,7 +357,10 @@ export class Control {
     const lately = (this.#decisions.get(by) ?? []).filter((at) => now - at < HOUR_MS);
     const most = MACHINE.approvals_per_hour.default;
     if (lately.length >= most)
-      throw new CorralError('CORRAL_APPROVER', `${by} has decided ${most} times within an hour; let somebody else look.`);
+      throw new CorralError(
+        'CORRAL_APPROVER',
+        `${by} has approved ${most} times within an hour; let somebody else look. Denials are not counted.`,
+      );
     this.#decisions.set(by, [...lately, now]);
   }
 

@@ -2,7 +2,8 @@
  * The life of a run: begun, cranked, faulted or lost with its cell, ended, and what follows from each. Where a run sits is the
  * stage's business, whether it is in memory the residence's, what it may do the broker's.
  */
-import type { Broker, BusEvents, Crank } from '@corral/broker/broker';
+import type { Broker } from '@corral/broker/broker';
+import type { BusEvents, Crank } from '@corral/broker/bus';
 import { Ledger } from '@corral/broker/ledger';
 import { dueOf } from '@corral/broker/requests';
 import type { Grants } from '@corral/policy/grants';

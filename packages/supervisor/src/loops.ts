@@ -2,7 +2,8 @@
  * What is done about loops and runaways while runs live: takes what their detectors find and what can only be seen across runs
  * (conversations that go round, trees, deadlocks, interference, growing memory), and takes the runs concerned up the ladder.
  */
-import type { Broker, BusEvents } from '@corral/broker/broker';
+import type { Broker } from '@corral/broker/broker';
+import type { BusEvents } from '@corral/broker/bus';
 import type { Standing } from '@corral/broker/decide/batch';
 import { RunWatch } from '@corral/broker/watch';
 import { messageId } from '@corral/broker/broker';
