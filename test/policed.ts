@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import * as z from 'zod';
 import { catalog } from '@corral/policy/cedar/catalog';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Tool } from '@corral/protocol/tool';
@@ -20,7 +19,7 @@ export function policiesOf(tools: readonly Tool[], text = PACK): PolicyInForce {
         kind: 'tool',
         name,
         annotations,
-        input: z.toJSONSchema(input, { io: 'input' }),
+        input: input.schema,
       })),
     }),
     sources: [{ file: 'test.cedar', text }],

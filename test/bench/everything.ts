@@ -4,7 +4,6 @@
  */
 import { createHash } from 'node:crypto';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import * as z from 'zod';
 import { catalog } from '@corral/policy/cedar/catalog';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { TenantId } from '@corral/protocol/ids';
@@ -26,7 +25,7 @@ function withEverything(tools: readonly Tool[]): Record<string, TenantOptions> {
       kind: 'tool' as const,
       name,
       annotations,
-      input: z.toJSONSchema(input, { io: 'input' }),
+      input: input.schema,
     })),
   ];
   const current = PolicyInForce.load({

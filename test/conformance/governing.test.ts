@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { PolicySlot } from '@corral/policy/cedar/in-force';
 import type { Decision } from '@corral/protocol/decision';
 import type { RunId } from '@corral/protocol/ids';
+import { contractOf } from '@corral/protocol/contract';
 import type { Tool } from '@corral/protocol/tool';
 import type { PolicySource } from '@corral/supervisor';
 import { readingTool, tool, world, type World } from '../world.ts';
@@ -264,7 +265,11 @@ test('policies that are swapped under load drop no call: each is decided by one 
 
 test('a call with wrong arguments says in its decision which tool it was for', async () => {
   const w = await world(
-    [tool('a.b', () => 1, {})].map((one) => ({ ...one, input: z.strictObject({ n: z.number() }), invoke: one.invoke.bind(one) })),
+    [tool('a.b', () => 1, {})].map((one) => ({
+      ...one,
+      input: contractOf(z.strictObject({ n: z.number() })),
+      invoke: one.invoke.bind(one),
+    })),
   );
   const { id, ended } = await w.submit(
     await w.deploy(`{ name: 'x', uses: { a: 'tool:a.b' }, run: ({ caps }) => caps.a({ n: 'one' }).catch((error) => error.code) }`),

@@ -20,6 +20,7 @@ import type { Grant } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/run';
+import { contractOf } from '@corral/protocol/contract';
 import type { Tool } from '@corral/protocol/tool';
 import type { Call, SuiteTool, Trace } from './containment-data.ts';
 import { unknownTool, type Judge } from './containment-judges.ts';
@@ -39,8 +40,8 @@ function stub({ name, description, side_effect, reads_untrusted, egress, egress_
   return {
     name,
     description: description ?? name,
-    input: z.unknown(),
-    output: z.unknown(),
+    input: contractOf(z.unknown()),
+    output: contractOf(z.unknown(), 'output'),
     annotations: {
       readOnly: !change,
       idempotent: !change,

@@ -3,6 +3,7 @@
  * long, fail, act and be lost, be lost before it acts, or never answer; and what a dead host had asked of it may still happen.
  */
 import * as z from 'zod';
+import { contractOf } from '@corral/protocol/contract';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/tool';
 import type { Dice } from './dice.ts';
 import type { Timeline } from './timeline.ts';
@@ -61,8 +62,8 @@ export class Powers {
       const tool: Tool = {
         name,
         description: name,
-        input: Input,
-        output: z.unknown(),
+        input: contractOf(Input),
+        output: contractOf(z.unknown(), 'output'),
         annotations: {
           destructive: false,
           openWorld: false,

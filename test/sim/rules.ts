@@ -1,7 +1,6 @@
 /** The policies of a simulated world, and what they must come to, said a second time and apart from them. */
 import { createHash } from 'node:crypto';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import * as z from 'zod';
 import { catalog } from '@corral/policy/cedar/catalog';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Tool } from '@corral/protocol/tool';
@@ -28,7 +27,7 @@ export function policiesFor(tools: readonly Tool[]): PolicyInForce {
         kind: 'tool',
         name,
         annotations,
-        input: z.toJSONSchema(input, { io: 'input' }),
+        input: input.schema,
       })),
     }),
     sources: [{ file: 'sim.cedar', text: TEXT }],

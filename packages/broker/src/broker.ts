@@ -50,7 +50,7 @@ export class Broker {
     this.#listener = events;
     this.#dispatcher = new Dispatcher(powers.clock, powers.random, {
       onResult: (run, result) => this.#events.deliver(run, { kind: 'reply', results: [result] }, undefined),
-      onUnknown: (run, id, message) => this.#events.unknown(run, id, message),
+      onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),
     });
   }
 
@@ -219,9 +219,9 @@ export class Broker {
     if (tool === undefined) return `this host no longer offers ${call.tool}`;
     const stands = standsAgainst(call, context);
     if (stands !== undefined) return stands;
-    const parsed = tool.input.safeParse(call.input ?? {});
-    if (!parsed.success) return `${call.tool} no longer takes these arguments`;
-    const input = parsed.data as Json;
+    const parsed = tool.input.check(call.input ?? {});
+    if (!parsed.ok) return `${call.tool} no longer takes these arguments`;
+    const input = parsed.value as Json;
     if (context.digest(canonical(boundTo(input, call.relabel))) !== digest) return 'its arguments are not what was asked about';
     const late = tooLate(ledger, call.relabel);
     if (late !== undefined) return late;
@@ -257,19 +257,19 @@ export class Broker {
     if (this.#isFenced(ledger, call.id, !first)) return false;
     const tool = this.#powers.tool(ledger.record.tenant, call.tool);
     if (tool === undefined) return false;
-    const parsed = tool.input.safeParse(call.input ?? {});
-    if (!parsed.success) return false;
+    const parsed = tool.input.check(call.input ?? {});
+    if (!parsed.ok) return false;
     this.#dispatcher.start(
       ledger.record,
       {
         id: call.id,
         tool,
-        input: parsed.data as Dispatch['input'],
+        input: parsed.value as Dispatch['input'],
         timeout_ms: call.timeout_ms,
         attempts: call.attempts,
         as_handle: call.as_handle,
         unread: isUnread(call),
-        ...billedAgain(tool, parsed.data as Json, call.reserved, first),
+        ...billedAgain(tool, parsed.value as Json, call.reserved, first),
         early: true,
       },
       ledger.loops !== undefined,

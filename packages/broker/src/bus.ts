@@ -41,7 +41,7 @@ export interface BusEvents {
   /** The end is durable. */
   readonly ended: (run: RunId, outcome: Outcome) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
-  readonly unknown: (run: RunId, id: number, message: string) => void;
+  readonly unknown: (run: RunId, id: number, message: string, detail?: string) => void;
   /** The capability of a call was taken back; whatever came of the call is not for its agent. */
   readonly fence: (run: RunId, result: Result) => void;
   /** A denial after which the run is to be stopped as well; settles once it stands still. */

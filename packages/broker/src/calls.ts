@@ -46,9 +46,9 @@ export function openedBy(handles: Handles, { id, handle, at }: OpenEffect): Pend
 export const isUnread = ({ as_handle, handled }: PendingApproval['call']): boolean => as_handle === true || handled !== undefined;
 
 /** What the agent is told of a call whose result is lost. */
-export function unknownOf(call: PendingCall, message: string): Result {
+export function unknownOf(call: PendingCall, message: string, detail?: string): Result {
   const error = errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id });
-  return { id: call.id, error, ...(isUnread(call) ? { unread: true } : {}) };
+  return { id: call.id, error, ...(isUnread(call) ? { unread: true } : {}), ...(detail === undefined ? {} : { detail }) };
 }
 
 /** How often a call may be tried, where the agent or what it costs has said so. */

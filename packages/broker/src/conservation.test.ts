@@ -23,7 +23,7 @@ import { Bill, reservedFor } from './price.ts';
 import { wholeAmounts } from './spending.ts';
 
 const CHANGING = { readOnly: false, idempotent: false, destructive: true, openWorld: true, repeatable: false, returns: 'trusted' } as const;
-const ANYTHING = { safeParse: (data: unknown) => ({ success: true, data }) } as unknown as Tool['input'];
+const ANYTHING: Tool['input'] = { schema: {}, check: (value) => ({ ok: true, value }) };
 const tool = (name: string, annotations: Partial<Tool['annotations']>): Tool => ({
   name,
   description: name,

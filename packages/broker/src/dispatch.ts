@@ -2,6 +2,7 @@
  * Sends calls to tools and waits for what comes back, for as long as the call may take. Each logical call has one
  * idempotency key however often it is attempted; a reply that comes after its call was given up is fenced off.
  */
+import { detailOf } from '@corral/protocol/contract';
 import { errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { viewOf } from '@corral/protocol/handle';
@@ -12,7 +13,7 @@ import type { Cost } from '@corral/protocol/cost';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Result } from '@corral/protocol/delivery';
 import type { RunRecord } from '@corral/protocol/run';
-import { mayRepeat, type Tool, type ToolResult } from '@corral/protocol/tool';
+import { mayRepeat, type ToolResult } from '@corral/protocol/tool';
 import { Breakers } from './breakers.ts';
 import type { Dispatch } from './decide/batch.ts';
 import { attemptsOf, Bill, FREE } from './price.ts';
@@ -20,7 +21,7 @@ import { attemptsOf, Bill, FREE } from './price.ts';
 export interface DispatchEvents {
   readonly onResult: (run: RunId, result: Result) => void;
   /** The tool began and its result is lost. */
-  readonly onUnknown: (run: RunId, id: number, message: string) => void;
+  readonly onUnknown: (run: RunId, id: number, message: string, detail?: string) => void;
 }
 
 interface Going {
@@ -112,16 +113,17 @@ export class Dispatcher {
       going.stopTimer();
       const now = this.#clock.monotonic();
       bill.attempted(result);
-      const answer = { ...resultOf(call, record.ceilings.message_bytes, result), ...costIn(bill) };
+      const { told, well } = resultOf(call, record.ceilings.message_bytes, result);
+      const answer = { ...told, ...costIn(bill) };
       // By its agent, or by whoever took its capability back; that it then took too long changes nothing about it.
       const givenUp = abort.signal.aborted && (abort.signal.reason as DOMException).name === 'AbortError';
       if (breaker !== undefined) {
         // Who gives a call up, or has less patience than the tool is allowed, has learnt nothing about it.
         if (givenUp || (abort.signal.aborted && timeout_ms < most)) this.breakers.forget(breaker);
-        else this.breakers.settle(breaker, isWell(result, answer), now - began, now, most * SLOW);
+        else this.breakers.settle(breaker, well, now - began, now, most * SLOW);
       }
       if (result.kind === 'unknown') {
-        if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message));
+        if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message), result.detail);
       }
       const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt });
       if (!givenUp && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, bill, tell);
@@ -136,7 +138,8 @@ export class Dispatcher {
     this.#going.set(key, { run: record.id, abort, stopTimer, breaker });
     void call.tool
       .invoke({ input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal })
-      .catch((error: unknown): ToolResult => ({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }))
+      // A tool never rejects; one that does has failed, and what it threw is for operators.
+      .catch((error: unknown): ToolResult => ({ kind: 'failed', message: `${call.tool.name} failed.`, detail: detailOf(error) }))
       .then(settle);
   }
 
@@ -181,57 +184,61 @@ interface TimedOut {
 /** Share of the time a tool may take from which on an answer counts as slow. */
 const SLOW = 0.8;
 
-/** Whether the tool is at work, whatever it says. */
-function isWell({ kind }: ToolResult | TimedOut, answer: Result): boolean {
-  return kind === 'failed' || (kind === 'ok' && !('error' in answer && answer.error.code === 'CORRAL_RESULT_INVALID'));
-}
-
 function costIn({ total }: Bill): { readonly cost?: Cost } {
   return total === undefined ? {} : { cost: total };
 }
 
 const keyOf = (run: RunId, id: number) => `${run}:${id}`;
 
-/** What a tool gave back, as the agent will see it: valid by the tool's own schema and within bounds, or an error. */
-function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): Result {
+/**
+ * What a tool gave back, as the agent will see it: valid by the tool's own schema and within bounds, or an error. `well`: whether the
+ * tool is at work, whatever it says; an answer that is no JSON is one, since an agent's arguments may have brought it about.
+ */
+function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): { readonly told: Result; readonly well: boolean } {
   const { id, tool } = call;
   if (result.kind !== 'ok') {
-    return {
+    const code = result.kind === 'failed' ? (result.code ?? 'CORRAL_TOOL_FAILED') : CODES[result.kind];
+    const told = {
       id,
-      error: errorData(result.kind === 'timed_out' ? 'CORRAL_TIMED_OUT' : 'CORRAL_TOOL_FAILED', bounded(result.message), { call: id }),
+      error: errorData(code, bounded(result.message), { call: id }),
       ...(call.unread === true ? { unread: true as const } : {}),
+      ...('detail' in result && result.detail !== undefined ? { detail: result.detail } : {}),
     };
+    return { told, well: result.kind === 'failed' };
   }
-  const parsed = parsedOrNot(tool.output, result.value);
-  if (parsed?.success !== true)
-    return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} broke its own output schema.`, { call: id }) };
-  const value = parsed.data ?? null;
-  if (isDeeperThan(value, JSON_MAX_DEPTH)) {
-    return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} returned more than ${JSON_MAX_DEPTH} levels.`, { call: id }) };
-  }
-  const bytes = jsonBytes(value);
-  if (bytes === undefined) return { id, error: errorData('CORRAL_RESULT_INVALID', `${tool.name} returned what is no JSON.`, { call: id }) };
+  const invalid = (message: string, well: boolean, detail?: string) => {
+    const error = errorData('CORRAL_RESULT_INVALID', `${tool.name} ${message}`, { call: id });
+    return { told: { id, error, ...(detail === undefined ? {} : { detail }) }, well };
+  };
+  const checked = tool.output.check(result.value);
+  if (!checked.ok) return invalid('broke its own output schema.', false, checked.detail ?? `${checked.where}: ${checked.message}`);
+  const copied = copyOf(checked.value);
+  if ('refused' in copied) return invalid('returned what is no JSON.', true, copied.refused);
+  const { value, bytes } = copied;
   if (bytes > most) {
     const message = `${tool.name} returned ${bytes} bytes; at most ${most} may come back at once.`;
-    return { id, error: errorData('CORRAL_RESULT_TOO_LARGE', message, { call: id }) };
+    return { told: { id, error: errorData('CORRAL_RESULT_TOO_LARGE', message, { call: id }) }, well: true };
   }
-  return { id, value: value as Json, ...(call.as_handle === true ? { handle: viewOf(value as Json) } : {}) };
+  if (isDeeperThan(value, JSON_MAX_DEPTH)) return invalid(`returned more than ${JSON_MAX_DEPTH} levels.`, true);
+  return { told: { id, value, ...(call.as_handle === true ? { handle: viewOf(value) } : {}) }, well: true };
 }
 
-/** A schema may be code, and throw; that is the tool's fault as much as a result that does not fit. */
-function parsedOrNot(schema: Tool['output'], value: unknown) {
-  try {
-    return schema.safeParse(value);
-  } catch {
-    return undefined;
-  }
-}
+const CODES = { timed_out: 'CORRAL_TIMED_OUT', unknown: 'CORRAL_TOOL_FAILED' } as const;
 
-/** Size of a value as JSON; undefined when it cannot be written so. */
-function jsonBytes(value: unknown): number | undefined {
+/**
+ * A value as the JSON that it is now: what its tool does with it later changes nothing. Writing it may run code of the tool
+ * (getters, `toJSON`, proxies), which may throw.
+ */
+function copyOf(value: unknown): { readonly value: Json; readonly bytes: number } | { readonly refused: string } {
   try {
-    return Buffer.byteLength(JSON.stringify(value) ?? 'null');
-  } catch {
-    return undefined;
+    const text = JSON.stringify(value ?? null) as string | undefined;
+    if (text === undefined) return { refused: `It is a ${typeof value}.` };
+    const isFlat = typeof value !== 'object' || value === null;
+    return {
+      value: isFlat && typeof value !== 'number' ? ((value ?? null) as Json) : (JSON.parse(text) as Json),
+      bytes: Buffer.byteLength(text),
+    };
+  } catch (error) {
+    return { refused: detailOf(error) };
   }
 }

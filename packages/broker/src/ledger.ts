@@ -294,7 +294,7 @@ export class Ledger {
       case 'unknown': {
         const pending = this.pending.get(event.id);
         if (pending?.kind !== 'call') return;
-        if (event.tell) this.#decide(pending, unknownOf(pending, event.message));
+        if (event.tell) this.#decide(pending, unknownOf(pending, event.message, event.detail));
         else pending.state = 'unknown';
         return;
       }

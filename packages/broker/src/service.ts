@@ -5,6 +5,7 @@
 import type { Purse } from '@corral/policy/purse';
 import { join } from '@corral/policy/flow/labels';
 import { GROUND } from '@corral/policy/detect/ladder';
+import { contractOf } from '@corral/protocol/contract';
 import { CorralError } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
 import { BUDGET_NAMES } from '@corral/protocol/limits';
@@ -19,6 +20,8 @@ import { labelOf } from './decide/common.ts';
 import { snapshotOf, type LedgerSnapshot } from './snapshot.ts';
 
 const PREFIX = 'service:';
+const CALL = contractOf(ServiceCall);
+const REPLY = contractOf(ServiceReply, 'output');
 
 /** The name of the service behind a capability that is named like this; undefined for tools. */
 export const serviceIn = (target: string): string | undefined => (target.startsWith(PREFIX) ? target.slice(PREFIX.length) : undefined);
@@ -29,8 +32,8 @@ export function serviceTool(service: string, purpose: string): Tool {
   return {
     name,
     description: purpose,
-    input: ServiceCall,
-    output: ServiceReply,
+    input: CALL,
+    output: REPLY,
     // What it does with a message is its own business, and judged when it does it; that it keeps something is enough to say that it changes.
     annotations: {
       readOnly: false,

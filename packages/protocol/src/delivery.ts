@@ -57,11 +57,19 @@ export interface ReplyDelivery {
 /**
  * `attempts`: how often a call was tried, where that is more than once. `cost`: what it cost of what was reserved; left out: all of it.
  * `handle`: the run asked not to read it, so the value stays with the host; the handle's index is the run's next one, counted alike on both
- * sides of the wall. `unread`: the error may repeat what the run has not read, so its words stay with the host.
+ * sides of the wall. `unread`: the error may repeat what the run has not read, so its words stay with the host. `detail`: what operators
+ * read of the failure, such as a stack; it stays with the host too.
  */
 export type Result =
   | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly cost?: Cost; readonly handle?: HandleView }
-  | { readonly id: number; readonly error: ErrorData; readonly attempts?: number; readonly cost?: Cost; readonly unread?: true };
+  | {
+      readonly id: number;
+      readonly error: ErrorData;
+      readonly attempts?: number;
+      readonly cost?: Cost;
+      readonly unread?: true;
+      readonly detail?: string;
+    };
 /** A capability in a message. Its index is the receiver's next one, counted alike on both sides of the wall. */
 export interface CarriedCapability {
   readonly alias: string;

@@ -108,7 +108,7 @@ export interface StepReason {
 /** Something the host did to a run outside of a crank, and that a fold must know. */
 export type HostEvent =
   /** A call's result is lost. `tell`: its agent is told so; otherwise the run waits for a resolution. */
-  | { readonly kind: 'unknown'; readonly id: number; readonly message: string; readonly tell: boolean }
+  | { readonly kind: 'unknown'; readonly id: number; readonly message: string; readonly tell: boolean; readonly detail?: string }
   | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'retry' }
   | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'result' | 'fail'; readonly result: Result }
   /** The capability of a call was taken back while the call was under way: this came of it, and its agent is not given it. */

@@ -1,6 +1,7 @@
 /** The Tool port: a power of the host that agents reach through a capability. */
-import type * as z from 'zod';
+import type { Contract } from './contract.ts';
 import type { Cost, Costs } from './cost.ts';
+import type { ErrorCode } from './errors.ts';
 import type { RunId, TenantId } from './ids.ts';
 import type { Json } from './json.ts';
 
@@ -46,22 +47,38 @@ export interface ToolCall {
   readonly signal: AbortSignal;
 }
 
-/** How an attempt ended. `unknown` is for a tool that was lost after it began: it may or may not have acted. */
+/**
+ * How an attempt ended. `unknown` is for a tool that was lost after it began: it may or may not have acted. `detail` is for operators
+ * alone, such as the stack of an exception: the journal has it, the agent is not given it.
+ */
 export type ToolResult =
   /**
    * `cost`: what the attempt cost in all, money that it moved included. Of an amount that is not said, all that was reserved is
    * billed; what is said beyond that is billed too, and ends the run where its purse does not have it.
    */
   | { readonly kind: 'ok'; readonly value: unknown; readonly cost?: Cost }
-  /** `retryable`: it did nothing, and might do it at the next attempt; it costs nothing then, unless `cost` says otherwise. */
-  | { readonly kind: 'failed'; readonly message: string; readonly retryable?: boolean; readonly cost?: Cost }
-  | { readonly kind: 'unknown'; readonly message: string };
+  /**
+   * `retryable`: it did nothing, and might do it at the next attempt; it costs nothing then, unless `cost` says otherwise.
+   * `code`: what kind of failure it is, where that is not CORRAL_TOOL_FAILED.
+   */
+  | {
+      readonly kind: 'failed';
+      readonly message: string;
+      readonly retryable?: boolean;
+      readonly cost?: Cost;
+      readonly code?: FailureCode;
+      readonly detail?: string;
+    }
+  | { readonly kind: 'unknown'; readonly message: string; readonly detail?: string };
+
+/** Its arguments, or what it answers, do not fit. */
+export type FailureCode = Extract<ErrorCode, 'CORRAL_ARGS_INVALID' | 'CORRAL_RESULT_INVALID' | 'CORRAL_RESULT_TOO_LARGE'>;
 
 export interface Tool {
   readonly name: string;
   readonly description: string;
-  readonly input: z.ZodType;
-  readonly output: z.ZodType;
+  readonly input: Contract;
+  readonly output: Contract;
   readonly annotations: ToolAnnotations;
   /** For one attempt; undefined: the host's default. */
   readonly timeout_ms?: number;

@@ -1,6 +1,6 @@
 /**
- * What of a delivery crosses into a cell. The journal has all of it; a value behind a handle, and where it came from, stay with
- * the host, so that not even a cell that was taken over can read what its run has not opened. A function of the text alone:
+ * What of a delivery crosses into a cell. The journal has all of it; a value behind a handle, where it came from, and what
+ * operators alone read of a failure stay with the host, so that not even a cell that was taken over can read what its run has not opened. A function of the text alone:
  * a replay is given the same.
  */
 import type { Delivery } from './delivery.ts';
@@ -8,13 +8,15 @@ import type { CarriedHandle } from './handle.ts';
 
 /** @param text a delivery as JSON */
 export function withheld(text: string): string {
-  if (!text.includes('"handle') && !text.includes('"unread"')) return text;
+  if (!text.includes('"handle') && !text.includes('"unread"') && !text.includes('"detail"')) return text;
   const delivery = JSON.parse(text) as Delivery;
   if (delivery.kind === 'reply') {
-    if (!delivery.results.some((result) => 'handle' in result || 'unread' in result)) return text;
+    if (!delivery.results.some((result) => 'handle' in result || 'unread' in result || 'detail' in result)) return text;
     const results = delivery.results.map((result) => {
       if ('handle' in result) return { ...result, value: undefined };
-      return 'unread' in result ? { ...result, error: { ...result.error, message: UNREAD } } : result;
+      if (!('error' in result)) return result;
+      const { detail: _, ...told } = result;
+      return 'unread' in told ? { ...told, error: { ...told.error, message: UNREAD } } : told;
     });
     return JSON.stringify({ ...delivery, results });
   }

@@ -18,7 +18,8 @@ export interface CallView {
   reason: string | null;
   input: Json;
   result: Json;
-  error: { code: string; message: string } | null;
+  /** `detail`: what a tool threw, which its agent was not told. */
+  error: { code: string; message: string; detail: string | null } | null;
   grant: string | null;
   /** What was billed for it; until it is answered, what was reserved. */
   cost: Required<Cost>;
@@ -62,7 +63,7 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
         call.answered_at = entry.at;
         call.cost = { ...call.cost, ...result.cost };
         if ('error' in result) {
-          call.error = { code: result.error.code, message: result.error.message };
+          call.error = { code: result.error.code, message: result.error.message, detail: result.detail ?? null };
           if (call.state !== 'denied') call.state = STATE_BY_CODE[result.error.code] ?? 'failed';
           if (call.state === 'denied') call.cost = FREE;
         } else {
@@ -88,7 +89,7 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
         reason: effect.reason ?? null,
         input: (effect.input ?? null) as Json,
         result: null,
-        error: denied ? { code: decision.code ?? 'CORRAL_DENIED', message: decision.message ?? '' } : null,
+        error: denied ? { code: decision.code ?? 'CORRAL_DENIED', message: decision.message ?? '', detail: null } : null,
         grant: decision?.grant ?? null,
         // A refused call costs its attempt, not its price.
         cost: { tokens: (!denied && decision?.reserved?.tokens) || 0, money_micros: (!denied && decision?.reserved?.money_micros) || 0 },
@@ -97,7 +98,9 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
     const { event } = entry;
     if (event?.kind === 'unknown' || event?.kind === 'resolved') {
       const call = calls.get(event.id);
-      if (call !== undefined) call.state = event.kind === 'unknown' ? 'unknown' : 'open';
+      if (call === undefined) continue;
+      call.state = event.kind === 'unknown' ? 'unknown' : 'open';
+      if (event.kind === 'unknown') call.error = { code: 'CORRAL_UNKNOWN_RESULT', message: event.message, detail: event.detail ?? null };
     }
   }
 }
@@ -137,15 +140,19 @@ export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event
   };
 }
 
-/** Says in sentences why a run is as it is, and what can be done about it. Of payloads it tells what an error's message told. */
+/**
+ * Says in sentences why a run is as it is, and what can be done about it. Of payloads it tells what an error's message told.
+ * @param details whether it also tells what tools threw
+ */
 export async function explain(
   run: RunId,
   status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>,
   view: RunView | undefined,
   pages: Pages,
+  details = false,
 ): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[]; readonly drifted: boolean }> {
   const steps: Step[] = [];
-  const told = await tell(run, status, view, pages, steps);
+  const told = await tell(run, status, view, pages, steps, details);
   return { ...told, drifted: steps.some(({ because }) => because.some(({ detector }) => detector === 'drift')) };
 }
 
@@ -157,6 +164,7 @@ async function tell(
   view: RunView | undefined,
   pages: Pages,
   steps: Step[],
+  details: boolean,
 ): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[] }> {
   const because: string[] = [];
   const next: string[] = [];
@@ -170,6 +178,10 @@ async function tell(
   const calls = [...folded.values()];
   for (const { call, tool, error } of calls.filter(({ state }) => state === 'denied').slice(-5))
     because.push(`Call ${call} to ${tool} was denied: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
+  for (const { call, tool, error } of calls.filter(({ state }) => state === 'failed').slice(-FAILED_SHOWN)) {
+    because.push(`Call ${call} to ${tool} failed: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
+    if (details && typeof error?.detail === 'string') because.push(...error.detail.split('\n', DETAIL_LINES).map((line) => `  ${line}`));
+  }
   for (const step of steps.slice(-STEPS_SHOWN)) because.push(...stepLines(step));
   if (status.outcome !== undefined)
     return {
@@ -190,9 +202,12 @@ async function tell(
     next.push('`corral pause` stops it where it stands; its ceiling on CPU time ends it by itself.');
     return { verdict: 'running', because, next };
   }
-  for (const { call, tool, state, asked_at } of calls) {
-    if (state === 'unknown') because.push(`Call ${call} to ${tool} left, and its result is lost: it may or may not have acted.`);
-    else if (state === 'open')
+  for (const { call, tool, state, asked_at, error } of calls) {
+    if (state === 'unknown') {
+      because.push(`Call ${call} to ${tool} left, and its result is lost: it may or may not have acted.`);
+      if (error !== null) because.push(`  ${error.message}`);
+      if (details && typeof error?.detail === 'string') because.push(...error.detail.split('\n', DETAIL_LINES).map((line) => `  ${line}`));
+    } else if (state === 'open')
       because.push(`Call ${call} to ${tool} was asked for at ${new Date(asked_at).toISOString()} and has no answer yet.`);
   }
   if (waiting === 'resolution')
@@ -211,6 +226,9 @@ async function tell(
 
 /** Steps and reasons of each that are told. */
 const STEPS_SHOWN = 8;
+/** Failed calls that are told, and lines of what each tool threw. */
+const FAILED_SHOWN = 3;
+const DETAIL_LINES = 4;
 const REASONS_SHOWN = 3;
 const STEP_WORDS = {
   observe: 'Calm again: it goes on as before',

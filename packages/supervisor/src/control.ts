@@ -220,12 +220,12 @@ export class Control {
   }
 
   /** A call's reply is lost and may not be asked for again: the run waits for somebody, or its agent is told. */
-  unknown(run: Run, call: number, message: string): void {
+  unknown(run: Run, call: number, message: string, detail?: string): void {
     const { broker, stage } = this.#options;
     if (run.outcome !== undefined) return;
     const tell = run.manifest.on_unknown === 'tell';
     // A refusal is told by the broker's event.
-    broker.record(run, { kind: 'unknown', id: call, message, tell }).catch(() => undefined);
+    broker.record(run, { kind: 'unknown', id: call, message, tell, ...(detail === undefined ? {} : { detail }) }).catch(() => undefined);
     if (tell) this.#pass(run, call);
     stage.wake(run);
   }

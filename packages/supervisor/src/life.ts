@@ -319,7 +319,7 @@ export class Life {
     arrived: (run) => this.#options.residence().hint(run),
     sent: (from, to, inbox, cause) => this.#options.loops().sent(from, to, inbox, cause),
     ended: (id, outcome) => this.#ended(id, outcome),
-    unknown: (id, call, message) => lost(this.#options, id, call, message),
+    unknown: (id, call, message, detail) => lost(this.#options, id, call, message, detail),
     fence: (id, result) => this.#options.control().fence(this.#options.runs.get(id), result),
     consequence: async (id, kind, rules) => {
       const reason = `refused by ${rules.join(', ')}`;

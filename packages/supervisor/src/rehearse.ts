@@ -82,11 +82,11 @@ async function* again(options: RehearsalOptions, record: RunRecord, history: Rem
           const offered = tool(record.tenant, decision.tool);
           const slots = slotted(ledger.handles, effect, ['input']);
           const given = slots.length === 0 ? ((effect.input ?? {}) as Json) : filled(effect.input as Json, slots);
-          const parsed = offered?.input.safeParse(given);
-          if (offered === undefined || parsed?.success !== true) {
+          const parsed = offered?.input.check(given);
+          if (offered === undefined || parsed?.ok !== true) {
             options.skipped(`${record.id} call ${effect.id}: ${decision.tool} is not offered, or takes other arguments now`);
           } else {
-            const input = parsed.data as Json;
+            const input = parsed.value as Json;
             const asked = ask(tenant.current, (current) =>
               judge(
                 { current, history, roles: tenant.roles ?? (() => []), owner: tenant.owner },

@@ -31,11 +31,12 @@ export function kept(powers: Powers, run: Run, delivery: PendingDelivery): Pendi
 }
 
 /** The result of a call is lost. Where its capability was taken back, nobody needs to find out before the run can go on. */
-export function lost(powers: Powers, id: RunId, call: number, message: string): void {
+export function lost(powers: Powers, id: RunId, call: number, message: string, detail?: string): void {
   const run = powers.runs.get(id);
   if (run === undefined) return;
-  if (isTaken(powers, run, call)) powers.control().fence(run, { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call }) });
-  else powers.control().unknown(run, call, message);
+  const error = errorData('CORRAL_UNKNOWN_RESULT', message, { call });
+  if (isTaken(powers, run, call)) powers.control().fence(run, { id: call, error, ...(detail === undefined ? {} : { detail }) });
+  else powers.control().unknown(run, call, message, detail);
 }
 
 /**

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { bundleAgent } from '@corral/cli/bundle';
 import { mapStack } from '@corral/cli/stack';
+import { contractOf } from '@corral/protocol/contract';
 import type { Effect } from '@corral/protocol/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
@@ -131,8 +132,8 @@ function toolOf(name: string, fake: Fake | FakeTool, tell: (call: TestedCall) =>
   return {
     name,
     description: `A fake of ${name}.`,
-    input,
-    output,
+    input: contractOf(input),
+    output: contractOf(output, 'output'),
     annotations: { ...MEEK, ...annotations },
     async invoke(call) {
       try {

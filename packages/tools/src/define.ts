@@ -1,5 +1,6 @@
 /** Tools that run inside the host: functions of the platform team, with schemas for what goes in and comes out. */
 import type * as z from 'zod';
+import { contractOf, detailOf } from '@corral/protocol/contract';
 import { costOf, sumOf, type Cost } from '@corral/protocol/cost';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/tool';
 
@@ -48,8 +49,8 @@ export function describe<In extends z.ZodType, Out extends z.ZodType>(spec: Tool
   return {
     name,
     description,
-    input,
-    output,
+    input: contractOf(input),
+    output: contractOf(output, 'output'),
     annotations: { ...CAUTIOUS, ...annotations },
     ...(timeout_ms === undefined ? {} : { timeout_ms }),
   };
@@ -82,7 +83,8 @@ async function attempted(tool: string, work: () => unknown): Promise<ToolResult>
   try {
     return { kind: 'ok', value: await work() };
   } catch (error) {
-    if (!(error instanceof ToolError)) return { kind: 'failed', message: `${tool} failed.` };
-    return { kind: 'failed', message: error.message, ...(error.retryable ? { retryable: true } : {}) };
+    if (!(error instanceof ToolError)) return { kind: 'failed', message: `${tool} failed.`, detail: detailOf(error) };
+    const detail = error.cause === undefined ? {} : { detail: detailOf(error) };
+    return { kind: 'failed', message: String(error.message), ...(error.retryable ? { retryable: true } : {}), ...detail };
   }
 }

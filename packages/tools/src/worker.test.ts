@@ -26,7 +26,9 @@ describe('a function tool on a worker', () => {
 
   test('tells the agent what it says itself, and nothing of any other exception', async () => {
     expect(await tool('fail').invoke(call())).toEqual({ kind: 'failed', message: 'There is none left.' });
-    expect(await tool('secret').invoke(call())).toEqual({ kind: 'failed', message: 'secret failed.' });
+    const result = await tool('secret').invoke(call());
+    expect(result).toMatchObject({ kind: 'failed', message: 'secret failed.' });
+    expect(result).toMatchObject({ detail: expect.stringContaining('hunter2') });
   });
 
   test('whose worker died leaves an unknown result', async () => {

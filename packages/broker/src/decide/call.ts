@@ -57,20 +57,16 @@ function decideOf(
     'The arguments',
     ceilings.message_bytes,
   );
-  const parsed = tool.input.safeParse(given);
-  if (!parsed.success) {
+  const parsed = tool.input.check(given);
+  if (!parsed.ok) {
     // A schema’s complaint can name what it found.
     if (slots.length > 0)
       throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments with what is in the handles.`);
-    const issue = parsed.error.issues[0];
-    const where = issue?.path.join('.') ?? '';
-    throw new Refused(
-      'CORRAL_ARGS_INVALID',
-      `${tool.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${issue?.message ?? 'they do not fit its schema'}.`,
-    );
+    const { where, message } = parsed;
+    throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${message}.`);
   }
   // Predicates judge what the tool will see, not what was sent.
-  const input = parsed.data as Json;
+  const input = parsed.value as Json;
   const service = serviceIn(tool.name);
   if (service !== undefined && (slots.length > 0 || effect.as_handle === true))
     throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} takes and gives no handles; open it first, or give it to a child.`);

@@ -148,8 +148,16 @@ export function runCommands(program: Command): void {
     },
   );
 
-  one('calls', 'list the calls of a run', 'corral calls run_3k9x7m2p4q5r').action(async (id: RunId, flags: HostFlags) => {
-    const { items } = await connect(flags).runCalls({ params: { run: id } });
+  const calls = one('calls', 'list the calls of a run', 'corral calls run_3k9x7m2p4q5r --errors');
+  calls.option('--errors', 'only calls that failed, with what their tools threw');
+  calls.action(async (id: RunId, flags: HostFlags & { readonly errors?: boolean }) => {
+    const { items: all } = await connect(flags).runCalls({ params: { run: id } });
+    const items = flags.errors === true ? all.filter(({ error }) => error !== null) : all;
+    if (flags.errors === true && flags.json !== true) {
+      for (const { call, tool, error } of items)
+        process.stdout.write(`${call}  ${tool}  ${error?.code}: ${printable(error?.message ?? '')}\n${indented(error?.detail ?? '')}`);
+      return;
+    }
     const cost = items.some((call) => chargedText(call.cost) !== '');
     print(flags, items, () =>
       table(
@@ -447,3 +455,12 @@ function journalLine(entry: RouteAnswer<'runJournal'>['items'][number]): string 
   return `${String(entry.seq).padStart(5)}  ${time(entry.at)}  ${duration(entry.cpu_us / 1000).padStart(8)}  ${printable(what).slice(0, 160)}`;
 }
 const kindOf = (value: unknown): string => (typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : '');
+
+/** Lines of an exception below the call that they are about. */
+const indented = (text: string): string =>
+  text === ''
+    ? ''
+    : `${text
+        .split('\n')
+        .map((line) => `    ${printable(line)}`)
+        .join('\n')}\n`;

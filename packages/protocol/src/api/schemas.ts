@@ -203,7 +203,13 @@ export const Call = z
     reason: z.string().nullable().describe('why, in the agent’s own words'),
     input: json,
     result: json,
-    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    error: z
+      .object({
+        code: z.string(),
+        message: z.string().describe('what the agent was told'),
+        detail: z.string().nullable().describe('what a tool threw, with its stack; the agent is not given it'),
+      })
+      .nullable(),
     grant: z.string().nullable(),
     cost: z
       .object({ tokens: z.number(), money_micros: z.number() })

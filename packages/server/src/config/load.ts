@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import { registerHooks } from 'node:module';
 import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { jsonSchemaOf } from '@corral/protocol/api/json-schema';
 import { CorralError } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/tool';
@@ -196,13 +195,11 @@ export function declared(tool: Tool) {
   return {
     tool: tool.name,
     description: tool.description,
-    input: schemaOf(tool.input),
-    output: schemaOf(tool.output),
+    input: tool.input.schema,
+    output: tool.output.schema,
     annotations: tool.annotations as unknown as Record<string, Json>,
   };
 }
-
-const schemaOf = (schema: Tool['input']) => JSON.parse(JSON.stringify(jsonSchemaOf(schema))) as Record<string, Json>;
 
 export interface Change {
   readonly path: string;

@@ -8,7 +8,6 @@ import { catalog, type Catalog } from '@corral/policy/cedar/catalog';
 import type { CedarEngine } from '@corral/policy/cedar/engine';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { PolicySource as PolicyFile } from '@corral/policy/cedar/source';
-import { jsonSchemaOf } from '@corral/protocol/api/json-schema';
 import { CorralError } from '@corral/protocol/errors';
 import type { Tool } from '@corral/protocol/tool';
 import type { PolicySource } from '@corral/supervisor';
@@ -24,7 +23,7 @@ const digest = (text: string) => `sha256:${hash('sha256', text)}`;
 /** What policies can be about, where these tools are offered. */
 export function catalogOf(tools: readonly Tool[]): Catalog {
   return catalog({
-    targets: tools.map(({ name, annotations, input }) => ({ kind: 'tool', name, annotations, input: jsonSchemaOf(input) })),
+    targets: tools.map(({ name, annotations, input }) => ({ kind: 'tool', name, annotations, input: input.schema })),
   });
 }
 

@@ -152,11 +152,12 @@ export function runRoutes(door: Door): Handlers<Names> {
     },
 
     async whyRun({ params }, { access }) {
-      const { version } = findRun(door, access, 'run.read', params.run);
+      const { version, tenant } = findRun(door, access, 'run.read', params.run);
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const decisions = new Decisions();
-      const told = await explain(params.run, stored.status, host.view(params.run), decisions.through(pagesOf(params.run)));
+      const pages = decisions.through(pagesOf(params.run));
+      const told = await explain(params.run, stored.status, host.view(params.run), pages, access.may('run.payload', tenant));
       const { verdict, because, next, drifted } = told;
       const more = beside(door, stored.record, version, drifted);
       return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
