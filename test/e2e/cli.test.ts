@@ -49,6 +49,28 @@ describe('corral run', () => {
     expect(err).toMatch(/hello {2}completed/);
   });
 
+  test.each([
+    ['a folder as its input', ['run', HELLO, '--input', `@${tmpdir()}`], 'is a folder'],
+    ['no file as its input', ['run', HELLO, '--input', '@'], 'names no file'],
+    ['an input with a large account number', ['run', HELLO, '--input', '{"name":12345678901234567890}'], 'would lose precision'],
+    ['a folder as its agent', ['run', tmpdir()], 'is a folder'],
+    ['a file as the folder to read', ['run', HELLO, '--read', HELLO], 'names a file and not a folder'],
+    ['a folder as its policy', ['run', HELLO, '--policy', tmpdir()], 'names no file that can be read'],
+  ])('refuses %s in words, as a mistake of who typed it', async (_, args, says) => {
+    const { code, err } = await corral(...args);
+    expect([code, err]).toEqual([2, expect.stringContaining(says)]);
+    expect(err).toMatch(/^CORRAL_USAGE /);
+  });
+
+  test('takes an input with a byte order mark', async () => {
+    const file = join(await temporary(), 'input.json');
+    await writeFile(file, '\uFEFF{"name":"Ada"}');
+    expect(await corral('run', HELLO, '--input', `@${file}`)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Hello, Ada!') as string,
+    });
+  });
+
   test('prints one JSON document for machines', async () => {
     const { code, out } = await corral('run', HELLO, '--input', '{"name":"Ada"}', '--json');
     expect([code, JSON.parse(out)]).toMatchObject([

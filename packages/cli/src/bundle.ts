@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, context, type BuildContext, type BuildOptions, type BuildResult, type Plugin } from 'esbuild';
+import { refuseLargeBundle } from '@corral/protocol/bundle-size';
 import { CorralError } from '@corral/protocol/errors';
 
 export interface BundledAgent {
@@ -57,14 +58,18 @@ interface Output {
 
 function bundled(source: Output | undefined, describing: Output | undefined): BundledAgent {
   const { text = '', map = '', inputs = [] } = source ?? {};
+  // Before it is sent anywhere: what is refused then is refused with the size of a request, which says nothing to its author.
+  refuseLargeBundle(Buffer.byteLength(text));
   return { source: text, describing: describing?.text ?? '', map: lean(map), inputs };
 }
 
-/** A source map with what the author wrote, and without what came with packages: that can be looked up. */
+/** A source map with what the author wrote, and without what came with packages, and data: no stack leads there. */
 function lean(text: string): string {
   if (text === '') return text;
   const map = JSON.parse(text) as { sources: string[]; sourcesContent?: (string | null)[] };
-  const contents = map.sourcesContent?.map((content, i) => (/node_modules|packages\/guest/.test(map.sources[i] ?? '') ? null : content));
+  const contents = map.sourcesContent?.map((content, i) =>
+    /node_modules|packages\/guest|\.(?:json|txt)$/.test(map.sources[i] ?? '') ? null : content,
+  );
   return JSON.stringify({ ...map, ...(contents === undefined ? {} : { sourcesContent: contents }) });
 }
 

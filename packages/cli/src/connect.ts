@@ -2,11 +2,13 @@
 import { createConnection } from 'node:net';
 import { join, resolve } from 'node:path';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
+import { JsonTextError, readJson } from '@corral/protocol/json-text';
+import { ADMISSION } from '@corral/protocol/limits';
 import { withIds } from './ids.ts';
 import { transportTo } from './transport.ts';
 
@@ -57,18 +59,37 @@ export function connect(flags: HostFlags): Client {
   );
 }
 
-/** JSON as an argument, or `@FILE`. @throws CORRAL_USAGE */
-export async function jsonArgument(flag: string, text: string): Promise<Json> {
-  let json = text;
-  if (text.startsWith('@')) {
-    json = await readFile(text.slice(1), 'utf8').catch(() => {
-      throw new CorralError('CORRAL_USAGE', `${flag} names no file that can be read: ${text.slice(1)}`);
-    });
-  }
+/**
+ * JSON as an argument, or `@FILE`.
+ * @param most_bytes of the file
+ * @throws CORRAL_USAGE, CORRAL_INPUT_TOO_LARGE
+ */
+export async function jsonArgument(flag: string, text: string, most_bytes: number = ADMISSION.input_bytes.max): Promise<Json> {
+  return parsedArgument(flag, text.startsWith('@') ? await fileArgument(flag, text.slice(1), most_bytes) : text);
+}
+
+/** @throws CORRAL_USAGE */
+export function parsedArgument(flag: string, text: string | Uint8Array): Json {
   try {
-    return JSON.parse(json) as Json;
+    return readJson(text);
   } catch (error) {
-    throw new CorralError('CORRAL_USAGE', `${flag} is no JSON: ${error instanceof Error ? error.message : String(error)}.`);
+    if (!(error instanceof JsonTextError)) throw error;
+    throw new CorralError('CORRAL_USAGE', `${flag} ${error.message.replace(/^is not JSON/, 'is no JSON')}.`);
+  }
+}
+
+/** @throws CORRAL_USAGE, CORRAL_INPUT_TOO_LARGE */
+async function fileArgument(flag: string, path: string, most_bytes: number): Promise<Uint8Array> {
+  const unread = (why: string) =>
+    new CorralError('CORRAL_USAGE', `${flag} names no file that can be read: ${path === '' ? '@' : path}${why}`);
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) throw unread(' is a folder.');
+    if (found.size > most_bytes)
+      throw new CorralError('CORRAL_INPUT_TOO_LARGE', `${path} has ${found.size} bytes; at most ${most_bytes} are accepted.`);
+    return await readFile(path);
+  } catch (error) {
+    throw error instanceof CorralError ? error : unread('');
   }
 }
 

@@ -21,7 +21,7 @@ import {
   type TenantOptions,
 } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
-import { mustExist } from './commands/run.ts';
+import { namedFolder } from './paths.ts';
 import { startHost } from './host.ts';
 
 /**
@@ -101,8 +101,8 @@ export async function offeredBy({ config, read, write }: GoOptions): Promise<(te
 
 async function toolsOf({ read, write }: { readonly read: string | undefined; readonly write: string | undefined }): Promise<Tool[]> {
   return [
-    ...(read === undefined ? [] : await readingTools(await mustExist(read, '--read names no folder:'))),
-    ...(write === undefined ? [] : await writingTools(await mustExist(write, '--write names no folder:'))),
+    ...(read === undefined ? [] : await readingTools(await namedFolder('--read', read))),
+    ...(write === undefined ? [] : await writingTools(await namedFolder('--write', write))),
   ];
 }
 

@@ -5,7 +5,7 @@ import type { Attenuation } from '@corral/protocol/grant';
 import type { Json } from '@corral/protocol/json';
 import { BUDGET_NAMES } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
-import { jsonArgument } from './connect.ts';
+import { jsonArgument, parsedArgument } from './connect.ts';
 
 /** Predicates whose argument is text, whatever it looks like. */
 const TEXTS: ReadonlySet<string> = new Set(['under', 'prefix']);
@@ -39,7 +39,7 @@ export function grantArguments(texts: readonly string[]): Record<string, Attenua
     if (alias === undefined || rest === undefined)
       throw new CorralError('CORRAL_USAGE', `--grant takes ALIAS:TERMS, such as pay:uses=3,where.amount.max=100; it was given ${text}.`);
     if (Object.hasOwn(grants, alias)) throw new CorralError('CORRAL_USAGE', `--grant names ${alias} twice.`);
-    grants[alias] = (/^\s*\{/.test(rest) ? parsed(`--grant ${alias}`, rest) : termsIn(alias, rest)) as Attenuation;
+    grants[alias] = (/^\s*\{/.test(rest) ? parsedArgument(`--grant ${alias}`, rest) : termsIn(alias, rest)) as Attenuation;
   }
   return grants;
 }
@@ -81,13 +81,5 @@ function valueOf(text: string): Json {
     return JSON.parse(text) as Json;
   } catch {
     return text;
-  }
-}
-
-function parsed(flag: string, text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch (error) {
-    throw new CorralError('CORRAL_USAGE', `${flag} is no JSON: ${error instanceof Error ? error.message : String(error)}.`);
   }
 }

@@ -8,12 +8,13 @@ import { Alias, Budget } from './manifest.ts';
 import { Attenuation } from './grant.ts';
 import { HandlePart, HandleSlots } from './handle.ts';
 import { MACHINE } from './limits.ts';
+import { recordOf } from './record.ts';
 
 const id = z.int().min(1);
 /** An index in the c-list: 0 is the run's own mailbox, positive ones are given by the host, and -N is the mailbox of the child that effect N spawned. */
 const cap = z.int();
 /** Capabilities that go along, by the name under which the receiver finds them. */
-const slots = z.record(Alias, Attenuation.extend({ cap })).refine((caps) => Object.keys(caps).length <= MACHINE.message_slots.max, {
+const slots = recordOf(Alias, Attenuation.extend({ cap })).refine((caps) => Object.keys(caps).length <= MACHINE.message_slots.max, {
   error: `has more than ${MACHINE.message_slots.max} capabilities`,
 });
 /** The value itself is judged by whom it is for. */
@@ -62,7 +63,7 @@ export const SpawnEffect = z.strictObject({
   id,
   agent: AgentName,
   input: value,
-  caps: z.record(Alias, Attenuation.extend({ cap })),
+  caps: recordOf(Alias, Attenuation.extend({ cap })),
   budget: Budget,
   handles,
 });

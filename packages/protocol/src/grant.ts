@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { AgentName, GrantId, RunId, ToolName } from './ids.ts';
 import { MACHINE } from './limits.ts';
 import type { Json } from './json.ts';
+import { recordOf } from './record.ts';
 
 /** Bounded in size and depth with the effect it comes in, so that nothing here recurses into it. */
 const value = z.unknown() as z.ZodType<Json>;
@@ -31,8 +32,7 @@ const rights = z.array(z.enum(RIGHTS)).max(RIGHTS.length);
 /** Narrows a capability. It is data, so that it can be shown, compared and checked offline; it can only take away. */
 export const Attenuation = z.strictObject({
   /** By argument name; a dot reaches into objects: `{ 'to.iban': { in: […] } }`. */
-  where: z
-    .record(z.string().min(1).max(200), Predicate)
+  where: recordOf(z.string().min(1).max(200), Predicate)
     .refine((where) => Object.keys(where).length <= MACHINE.predicates_per_grant.max, {
       error: `has more than ${MACHINE.predicates_per_grant.max} predicates`,
     })

@@ -25,7 +25,8 @@ import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api
 import { OPERATIONS, type Operation } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
-import { isDeeperThan, JSON_MAX_DEPTH } from '@corral/protocol/json';
+import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { JsonTextError, readJson } from '@corral/protocol/json-text';
 import { ADMISSION } from '@corral/protocol/limits';
 import type { Door } from './door.ts';
 import { Access } from './people/access.ts';
@@ -58,8 +59,11 @@ export interface AppOptions {
   readonly logger: FastifyServerOptions['loggerInstance'];
 }
 
-/** A bundle twice (it and what describes it), and what JSON makes of it. */
-const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 4;
+/**
+ * A bundle, what describes it, and its source map, each of which JSON may make twice as long: it escapes quotes, backslashes and
+ * line ends. What is within the limit on bundles must not fail by how it is sent.
+ */
+const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 3 * 2;
 /** Around an input are a few more levels. */
 const DEEPEST = JSON_MAX_DEPTH + 8;
 /** Who guesses tokens is slowed, by address. */
@@ -89,6 +93,13 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser('text/plain');
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
+    try {
+      done(null, bodyOf(bytes as Buffer));
+    } catch (error) {
+      done(error as Error, undefined);
+    }
+  });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -209,7 +220,7 @@ function aboutOf(operation: Route['operation']): string {
 }
 
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { failure, status, errors } = explained(error);
+  const { failure, status, errors } = explained(error, request);
   if (failure.audience === 'bug') request.log.error({ err: failure.cause ?? failure, route: request.routeOptions.url }, 'failed');
   if (failure instanceof TooSoon) reply.header('retry-after', String(failure.retry_after_s));
   else if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_S));
@@ -222,7 +233,10 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): F
     .send(problemOf(failure, status, errors));
 }
 
-function explained(error: unknown): { readonly failure: CorralError; readonly status: number; readonly errors?: Problem['errors'] } {
+function explained(
+  error: unknown,
+  request: FastifyRequest,
+): { readonly failure: CorralError; readonly status: number; readonly errors?: Problem['errors'] } {
   if (error instanceof CorralError) return { failure: error, status: statusOf(error.code) };
   if (hasZodFastifySchemaValidationErrors(error)) {
     const where = (error as FastifyError & { validationContext?: string }).validationContext ?? 'request';
@@ -234,10 +248,32 @@ function explained(error: unknown): { readonly failure: CorralError; readonly st
   }
   const { statusCode, message } = error as Partial<FastifyError>;
   if (!isResponseSerializationError(error) && statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    const code = statusCode === 413 ? 'CORRAL_REQUEST_TOO_LARGE' : 'CORRAL_REQUEST_INVALID';
-    return { failure: new CorralError(code, sentence(message ?? 'The request is invalid')), status: statusCode };
+    if (statusCode === 413) return { failure: tooLarge(request), status: statusCode };
+    return { failure: new CorralError('CORRAL_REQUEST_INVALID', sentence(message ?? 'The request is invalid')), status: statusCode };
   }
   return { failure: new CorralError('CORRAL_INTERNAL', 'The request failed.', { cause: error }), status: 500 };
+}
+
+/** Says which limit it was, and of what. */
+function tooLarge({ routeOptions: { bodyLimit, schema } }: FastifyRequest): CorralError {
+  const { operationId } = (schema ?? {}) as { readonly operationId?: string };
+  if (operationId === ('deployAgent' satisfies RouteName))
+    return new CorralError(
+      'CORRAL_BUNDLE_TOO_LARGE',
+      `The bundle comes in a request of more than ${bodyLimit} bytes; at most ${ADMISSION.bundle_bytes.default} are accepted of a bundle.`,
+    );
+  return new CorralError('CORRAL_REQUEST_TOO_LARGE', `The body has more than the ${bodyLimit} bytes that are accepted here.`);
+}
+
+/** No bytes are no body, whatever type they were announced to have: that is how many clients send a DELETE. */
+function bodyOf(bytes: Buffer): Json | undefined {
+  if (bytes.length === 0) return undefined;
+  try {
+    return readJson(bytes);
+  } catch (error) {
+    if (!(error instanceof JsonTextError)) throw error;
+    throw new CorralError('CORRAL_REQUEST_INVALID', `The body ${error.message}.`);
+  }
 }
 
 const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`).slice(0, 300);

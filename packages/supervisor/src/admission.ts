@@ -1,5 +1,6 @@
 /** The way in: bundles and jobs are checked as a whole before anything of them is kept (DESIGN 1.1). */
 import { createHash } from 'node:crypto';
+import { refuseLargeBundle } from '@corral/protocol/bundle-size';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
 import { newId, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
@@ -37,13 +38,7 @@ export function digestOf(text: string): Digest {
  * @throws CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CAP_UNKNOWN, CORRAL_BUNDLE_TOO_LARGE
  */
 export function checkBundle(source: string, described: unknown, tools: (name: string) => Tool | undefined): Bundle {
-  const bytes = Buffer.byteLength(source);
-  if (bytes > ADMISSION.bundle_bytes.default) {
-    throw new CorralError(
-      'CORRAL_BUNDLE_TOO_LARGE',
-      `The bundle has ${bytes} bytes; at most ${ADMISSION.bundle_bytes.default} are accepted.`,
-    );
-  }
+  refuseLargeBundle(Buffer.byteLength(source));
   if (!Array.isArray(described) || described.length === 0)
     throw new CorralError('CORRAL_MANIFEST_INVALID', 'The bundle describes no agent.');
   if (described.length > ADMISSION.agents_per_bundle.default) {

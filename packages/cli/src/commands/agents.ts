@@ -1,6 +1,7 @@
 /** Agents of a host: deploy, list, alias, roll back. */
 import type { Command } from 'commander';
 import { bundleAgent } from '../bundle.ts';
+import { namedFile } from '../paths.ts';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { table } from '../screen/table.ts';
 
@@ -18,7 +19,7 @@ export function agentCommands(program: Command): void {
     .option('--tenant <name>', 'for hosts with several')
     .addHelpText('after', `\nExample:\n  corral deploy agent.ts --alias prod`)
     .action(async (file: string, flags: Tenant & { readonly alias?: string }) => {
-      const { source, describing, map } = await bundleAgent(file);
+      const { source, describing, map } = await bundleAgent(await namedFile(file));
       const deployed = await connect(flags).deployAgent({
         body: { source, describing, source_map: map, ...inTenant(flags), ...(flags.alias === undefined ? {} : { alias: flags.alias }) },
       });

@@ -18,7 +18,7 @@ import { EXIT, report } from '../failure.ts';
 import { startHost, type Host } from '../host.ts';
 import { duration, printable } from '../screen/table.ts';
 import { mapStack } from '../stack.ts';
-import { mustExist } from './run.ts';
+import { namedFile, namedFolder } from '../paths.ts';
 
 interface Flags {
   readonly input: string;
@@ -48,7 +48,7 @@ export function devCommand(program: Command): void {
     .option('--json', 'print one JSON document an effect')
     .addHelpText('after', `\nExample:\n  corral dev agent.ts --watch --input '{"name":"Ada"}'`)
     .action(async (file: string, flags: Flags) => {
-      await mustExist(file, 'There is no file');
+      await namedFile(file);
       const input = await jsonArgument('--input', flags.input);
       const host = await startHost({ data: undefined, tenants: { [TENANT]: { tools: await toolsOf(flags) } }, spares: 2 });
       const dev = new Dev(host, file, input, flags.json === true);
@@ -64,8 +64,8 @@ export function devCommand(program: Command): void {
 
 async function toolsOf(flags: Flags): Promise<readonly Tool[]> {
   const own: Tool[] = [];
-  if (flags.read !== undefined) own.push(...(await readingTools(flags.read)));
-  if (flags.write !== undefined) own.push(...(await writingTools(flags.write)));
+  if (flags.read !== undefined) own.push(...(await readingTools(await namedFolder('--read', flags.read))));
+  if (flags.write !== undefined) own.push(...(await writingTools(await namedFolder('--write', flags.write))));
   if (flags.config === undefined) return own;
   const { loadConfig } = await import('@corral/server/config/load');
   const { tenants } = await loadConfig(flags.config, process.env);

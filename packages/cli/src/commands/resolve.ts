@@ -1,10 +1,10 @@
 /** `corral resolve`, `corral release`: what only a person can decide about a run, on a folder without a server. */
 import { CorralError } from '@corral/protocol/errors';
-import type { Json } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/outcome';
 import type { HostEvent } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import { amend, read, realClock, resolutionOf, type Read, type Resolution } from '@corral/supervisor';
+import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions, type Went } from '../folder.ts';
 import { paint } from '../screen/entries.ts';
@@ -25,7 +25,7 @@ const BY = 'local';
 
 export async function resolve(run: string, call: string, options: ResolveOptions): Promise<number> {
   const id = wholeNumber(call, 'CALL');
-  const resolution = resolutionFrom(options);
+  const resolution = await resolutionFrom(options);
   return settle(run, options, `call ${id} resolved: ${resolution.how}`, ({ ledger }) => [resolutionOf(ledger, id, BY, resolution)]);
 }
 
@@ -75,14 +75,10 @@ export function wentText(run: string, went: Went, { data }: SettleOptions): stri
 
 export const wentCode = (went: Went): number => ('outcome' in went && went.outcome.kind === 'completed' ? EXIT.ok : EXIT.outcome);
 
-function resolutionFrom({ retry, result, fail }: ResolveOptions): Resolution {
+async function resolutionFrom({ retry, result, fail }: ResolveOptions): Promise<Resolution> {
   if (Number(retry === true) + Number(result !== undefined) + Number(fail === true) !== 1)
     throw new CorralError('CORRAL_USAGE', 'Give one of --retry, --result JSON and --fail.');
   if (retry === true) return { how: 'retry' };
   if (fail === true) return { how: 'fail' };
-  try {
-    return { how: 'result', value: JSON.parse(result as string) as Json };
-  } catch (error) {
-    throw new CorralError('CORRAL_USAGE', `--result is no JSON: ${error instanceof Error ? error.message : String(error)}.`);
-  }
+  return { how: 'result', value: await jsonArgument('--result', result as string) };
 }

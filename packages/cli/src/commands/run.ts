@@ -1,5 +1,4 @@
 /** `corral run FILE`: one agent, here and now, with no server. */
-import { readFile, stat } from 'node:fs/promises';
 import { styleText } from 'node:util';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
@@ -9,7 +8,9 @@ import type { Tool } from '@corral/protocol/tool';
 import type { RunView } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import { bundleAgent } from '../bundle.ts';
+import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
+import { namedFile, namedFolder } from '../paths.ts';
 import { askHere } from '../ask.ts';
 import { startHost, wallsLine } from '../host.ts';
 import { loadPolicies, policySource } from '../policies.ts';
@@ -29,10 +30,10 @@ const TENANT = 'local' as TenantId;
 
 export async function runFile(file: string, options: RunOptions): Promise<number> {
   const input = await parseInput(options.input);
-  await mustExist(file, 'There is no file');
+  await namedFile(file);
   const tools: Tool[] = [
-    ...(options.read === undefined ? [] : await readingTools(await mustExist(options.read, '--read names no folder:'))),
-    ...(options.write === undefined ? [] : await writingTools(await mustExist(options.write, '--write names no folder:'))),
+    ...(options.read === undefined ? [] : await readingTools(await namedFolder('--read', options.read))),
+    ...(options.write === undefined ? [] : await writingTools(await namedFolder('--write', options.write))),
   ];
   const policies = options.policy === undefined ? undefined : { current: await loadPolicies(tools, [await policySource(options.policy)]) };
   const { source, map: source_map, describing } = await bundleAgent(file);
@@ -106,27 +107,5 @@ function explainMissingTools(error: unknown): never {
 
 export async function parseInput(text: string | undefined): Promise<unknown> {
   if (text === undefined) return {};
-  let json = text;
-  if (text.startsWith('@')) {
-    const path = text.slice(1);
-    await mustExist(path, '--input names no file:');
-    const { size } = await stat(path);
-    if (size > ADMISSION.input_bytes.default)
-      throw new CorralError('CORRAL_INPUT_TOO_LARGE', `${path} has ${size} bytes; at most ${ADMISSION.input_bytes.default} are accepted.`);
-    json = await readFile(path, 'utf8');
-  }
-  try {
-    return JSON.parse(json);
-  } catch (error) {
-    throw new CorralError('CORRAL_USAGE', `--input is no JSON: ${error instanceof Error ? error.message : String(error)}.`);
-  }
-}
-
-export async function mustExist(path: string, otherwise: string): Promise<string> {
-  try {
-    await stat(path);
-    return path;
-  } catch {
-    throw new CorralError('CORRAL_USAGE', `${otherwise} ${path}`);
-  }
+  return jsonArgument('--input', text, ADMISSION.input_bytes.default);
 }

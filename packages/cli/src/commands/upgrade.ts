@@ -15,7 +15,7 @@ import { bundlesOf, wholeNumber, withLaboratory, withStore } from '../folder.ts'
 import { column, fit, paint, screenWidth } from '../screen/entries.ts';
 import { count, differenceLine, short } from './replay.ts';
 import { settle, type SettleOptions } from './resolve.ts';
-import { mustExist } from './run.ts';
+import { namedFile } from '../paths.ts';
 
 export interface UpgradeCheckOptions {
   readonly data: string;
@@ -136,7 +136,7 @@ interface Bundled {
 
 /** Deploying gives no authority, so any tool may be named here; a run keeps the capabilities that it has. */
 async function bundled(laboratory: Laboratory, file: string): Promise<Bundled> {
-  await mustExist(file, 'There is no file');
+  await namedFile(file);
   const { source, map: source_map, describing } = await bundleAgent(file);
   const [manifests] = await laboratory.describe([describing]);
   const known = (name: string) => ({ name }) as Tool;

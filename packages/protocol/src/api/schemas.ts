@@ -12,6 +12,7 @@ import { DecisionView } from './approvals.ts';
 import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 import { Role } from './roles.ts';
 import { Control, Lifecycle, runConditions, Waiting } from './selector.ts';
+import { recordOf } from '../record.ts';
 
 export const AliasName = z
   .string()
@@ -92,8 +93,7 @@ export const SubmitRequest = z
     input: json.default({}),
     ceilings: CeilingsRequest.exactOptional(),
     budget: Budget.exactOptional(),
-    grants: z
-      .record(Alias, Attenuation)
+    grants: recordOf(Alias, Attenuation)
       .refine((grants) => Object.keys(grants).length <= ADMISSION.uses_per_agent.max, { error: 'names too many' })
       .exactOptional()
       .describe('narrows what the agent uses, by its alias: uses, arguments, time; it can only take away'),

@@ -5,6 +5,7 @@ import { registerHooks } from 'node:module';
 import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
+import { readJson } from '@corral/protocol/json-text';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
@@ -109,7 +110,7 @@ async function read(file: string): Promise<{ readonly value: unknown; readonly t
     throw new CorralError('CORRAL_CONFIG_INVALID', `There is no configuration file ${file} that can be read.`);
   }
   try {
-    if (extname(file) === '.json') return { value: JSON.parse(text), text };
+    if (extname(file) === '.json') return { value: readJson(text), text };
     lend();
     // The query makes Node load it again after a change; what it imports is loaded once.
     const url = `${pathToFileURL(file).href}?${hash('sha256', text).slice(0, 16)}`;

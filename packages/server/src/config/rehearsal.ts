@@ -9,6 +9,7 @@ import { formatProblems, type Problem } from '@corral/policy/cedar/problem';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Decision } from '@corral/protocol/decision';
 import { CorralError } from '@corral/protocol/errors';
+import { readJson } from '@corral/protocol/json-text';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/store';
 import { rehearse } from '@corral/supervisor/rehearse';
@@ -63,7 +64,7 @@ export async function tryCases(
 ): Promise<{ readonly results: readonly CaseResult[]; readonly text: string }> {
   let said: unknown;
   try {
-    said = JSON.parse(await readFile(file, 'utf8'));
+    said = readJson(await readFile(file));
   } catch (error) {
     throw new CorralError('CORRAL_USAGE', `${file} holds no cases: ${error instanceof Error ? error.message : ''}`, { cause: error });
   }

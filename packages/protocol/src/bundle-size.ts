@@ -1,0 +1,9 @@
+/** How large a bundle may be, said in the same words by who makes it and by who takes it in. */
+import { CorralError } from './errors.ts';
+import { ADMISSION } from './limits.ts';
+
+/** @throws CORRAL_BUNDLE_TOO_LARGE */
+export function refuseLargeBundle(bytes: number): void {
+  const most = ADMISSION.bundle_bytes.default;
+  if (bytes > most) throw new CorralError('CORRAL_BUNDLE_TOO_LARGE', `The bundle has ${bytes} bytes; at most ${most} are accepted.`);
+}
