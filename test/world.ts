@@ -8,6 +8,7 @@ import { bundleAgent } from '@corral/cli/bundle';
 import type { Attenuation } from '@corral/protocol/grant';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { Store } from '@corral/protocol/store';
 import type { Tool, ToolAnnotations, ToolCall } from '@corral/protocol/tool';
 import { SqliteStore } from '@corral/store/sqlite';
 import {
@@ -54,12 +55,18 @@ export async function temporary(): Promise<string> {
   return folder;
 }
 
-export async function world(tools: readonly Tool[] = [], options: Partial<SupervisorOptions> & { folder?: string } = {}): Promise<World> {
+export interface WorldOptions extends Partial<SupervisorOptions> {
+  readonly folder?: string;
+  /** The store as the supervisor is to see it. */
+  readonly through?: (store: Store) => Store;
+}
+
+export async function world(tools: readonly Tool[] = [], { through = (store) => store, ...options }: WorldOptions = {}): Promise<World> {
   const folder = options.folder ?? (await temporary());
   const store = await SqliteStore.open(join(folder, 'data'));
   const seen: Observation[] = [];
   const supervisor = await Supervisor.start({
-    store,
+    store: through(store),
     launcher: new ProcessLauncher(findWalls()),
     clock: realClock,
     random: realRandom,

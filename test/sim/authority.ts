@@ -67,6 +67,14 @@ export function mayBeRevoked(book: Book, id: GrantId | undefined): boolean {
   return false;
 }
 
+/**
+ * A call or a request was answered as one whose capability was taken back. The end of whoever it comes from takes it back at once,
+ * and may become durable a moment later: what has no reason yet is looked at again when the world is at rest.
+ */
+export function keptBack(book: Book, id: GrantId | undefined, what: () => string): void {
+  if (!mayBeRevoked(book, id)) book.owed.push(() => book.must(mayBeRevoked(book, id), what));
+}
+
 /** Whether a grant, or one that it was derived from, is among those taken back. */
 export function isRevoked(book: Book, id: GrantId | undefined, taken: ReadonlySet<GrantId>): boolean {
   for (let next = id; next !== undefined; next = book.grants.get(next)?.parent) if (taken.has(next)) return true;

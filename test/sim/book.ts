@@ -7,10 +7,14 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, RunRecord } from '@corral/protocol/run';
 import type { SqliteCore } from '@corral/store/sqlite/core';
 import type { Powers } from './powers.ts';
+import type { Ruling } from './rules.ts';
+import { isTainted, type Knowledge } from './taint.ts';
 
 export interface KnownCall {
   readonly decision: Decision;
   readonly n: number;
+  /** What the policies had to say of it when it was decided; a call that is made again is not decided again. */
+  readonly ruling: Ruling;
   answered: boolean;
   unknown: boolean;
   /** Somebody said what its result is. */
@@ -43,15 +47,18 @@ export interface Known {
   /** What it replied, by the request. */
   readonly replied: Set<string>;
   readonly children: Map<number, { readonly run: RunId; told: boolean }>;
-  readonly timers: Map<number, { readonly due: number; over: boolean }>;
+  /** `behind`: cranks that it made since the timer was due. */
+  readonly timers: Map<number, { readonly due: number; over: boolean; behind: number }>;
   /** Messages it was given, by name. */
   readonly given: Set<string>;
   readonly taken: Set<number>;
   readonly spent: { calls: number; messages: number; children: number; cpu_ms: number };
   cancelled: boolean;
   cancelledTold: boolean;
-  /** It was given something that a stranger may have written. */
-  tainted: boolean;
+  /** Whose words it knows. */
+  readonly knows: Knowledge;
+  /** It is on the rung of the ladder on which nothing is given to it for a while after each crank. */
+  slowed: boolean;
   /** Notices that it is owed, given or not. */
   notices: number;
   finished: (Effect & { kind: 'finish' }) | undefined;
@@ -79,8 +86,12 @@ export class Book {
   readonly quarantined = new Set<RunId>();
   /** What a run may be ended for, since it did it. */
   readonly excused = new Map<RunId, Set<string>>();
+  /** What must have come true by the time the world is at rest. */
+  readonly owed: (() => void)[] = [];
   /** The first thing that did not hold. */
   violation: string | undefined;
+  /** From when on nothing goes wrong, in milliseconds since 1970. */
+  calmFrom = Number.POSITIVE_INFINITY;
   now: () => number = () => 0;
   core!: SqliteCore;
   powers!: Powers;
@@ -124,7 +135,8 @@ export class Book {
       spent: { calls: 0, messages: 0, children: 0, cpu_ms: 0 },
       cancelled: false,
       cancelledTold: false,
-      tainted: record.label?.sticky.untrusted_input === true,
+      knows: { begun: false, tainted: isTainted(record.label), handles: [], opening: new Map() },
+      slowed: false,
       notices: 0,
       finished: undefined,
     });

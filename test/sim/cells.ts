@@ -44,6 +44,8 @@ export interface CellsTemper {
 const VERSIONS = { node: '26.0.0', v8: '14', icu: '78' };
 const LONGEST = 256 * 1024 * 1024;
 const IDLE_MIB = 50;
+/** Sums of times are this much off at most. */
+const ROUNDING_MS = 1e-6;
 /** What a crank may use, by the manifests of the workload, less what measuring may be off. */
 const CRANK_MS = 95;
 
@@ -299,7 +301,7 @@ class SimCell implements CellProcess {
     this.#busy(frame.cpu_us > 0 ? Math.min(ms, limit_ms) : ms, run, () => {
       const head = { ...frame, cpu_us: ms * 1000, heap_kib: 500 };
       // Its own clock goes on while it is stopped.
-      if (frame.cpu_us > 0 && this.#world.timeline.now - began >= limit_ms) this.#fail(frame, 'timeout', run);
+      if (frame.cpu_us > 0 && this.#world.timeline.now - began >= limit_ms - ROUNDING_MS) this.#fail(frame, 'timeout', run);
       else if (played.fault !== undefined) this.#fail(frame, played.fault, run);
       else if (!calm && dice.chance(temper.garbling)) this.#garble(head, JSON.stringify(played.effects));
       else {

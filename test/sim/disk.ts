@@ -50,6 +50,7 @@ type Read =
   | 'parkedOn'
   | 'nextDue'
   | 'orphans'
+  | 'descendants'
   | 'isShared'
   | 'eras'
   | 'holder'
@@ -175,6 +176,7 @@ export class Disk {
       wakeable: (...args) => read('wakeable', ...args),
       nextDue: () => read('nextDue'),
       orphans: () => read('orphans'),
+      descendants: (...args) => read('descendants', ...args),
       isShared: (...args) => read('isShared', ...args),
       services: () => read('services'),
       serve: (...args) => write('serve', ...args),

@@ -1,24 +1,64 @@
-/**
- * Simulated worlds, one a seed: `npm run sim -- --seeds N [--from S]`, `--seed X [--verbose]` to see one again,
- * `--race N` for parking against waking, `--mutation NAME` to see whether a bug put in on purpose is found.
- */
+/** The simulated world from the command line; `--help` says what there is. */
 import { parseArgs } from 'node:util';
+import { Findings } from './findings.ts';
 import type { Result } from './world.ts';
+
+const HELP = `Simulated worlds, one a seed: hosts, cells, disks and tools that fail, and an oracle that knows what must hold.
+
+  npm run sim -- [options]
+
+  --seeds N          so many seeds, and stop at the first violation        (200)
+  --from S           the first of them                                     (1)
+  --minutes N        fresh seeds from a random base, for N minutes; goes on after a violation
+  --seed X           one seed; with --verbose, everything that happens in it
+  --keep             go on after a violation
+  --race N           park against wake, until N races have been run
+  --mutation NAME    with a bug put in on purpose; --mutation list names them
+  --help
+
+Examples
+
+  npm run sim -- --minutes 5                     is a landing sound on seeds that nobody has tried?
+  npm run sim -- --seed 7745 --verbose           what happened in that world
+  npm run sim -- --seeds 500 --mutation skip-embargo
+
+Ends with 1 if an invariant was broken, with 2 if a mutation was never loaded.`;
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '200' },
-    from: { type: 'string', default: '1' },
+    from: { type: 'string' },
+    minutes: { type: 'string' },
     seed: { type: 'string' },
     race: { type: 'string' },
     mutation: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
 
-if (values.mutation !== undefined) (await import('./mutations.ts')).mutate(values.mutation);
-// Only now, so that a mutation is in what is loaded.
+/** A count or a seed as it was typed. */
+function whole(name: 'seeds' | 'from' | 'seed' | 'race', text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= (name === 'from' || name === 'seed' ? 0 : 1)) return value;
+  console.error(`--${name} takes a whole number, not ${JSON.stringify(text)}. Try --help.`);
+  process.exit(2);
+}
+
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+if (values.mutation !== undefined) {
+  const { mutate, MUTATIONS } = await import('./mutations.ts');
+  if (values.mutation === 'list') {
+    for (const name of Object.keys(MUTATIONS)) console.log(name);
+    process.exit(0);
+  }
+  mutate(values.mutation);
+}
+// Loaded only now, so that a mutation is in what is loaded.
 const { World } = await import('./world.ts');
 
 let world: InstanceType<typeof World> | undefined;
@@ -38,50 +78,54 @@ async function one(seed: number): Promise<Result> {
   return world.live();
 }
 
-if (values.race !== undefined) {
-  const { race } = await import('./race.ts');
-  const { races, parked, refused, lost: missing, seconds } = await race(Number(values.race), (what) => console.log(what));
-  console.log(
-    `${races} races of park against wake in ${seconds.toFixed(1)} s: ${parked} times parked, ${refused} times refused, ${missing.length} wakes lost`,
-  );
-  for (const what of missing.slice(0, 5)) console.log(what);
-  process.exitCode = missing.length === 0 && races >= Number(values.race) ? 0 : 1;
-} else {
-  const from = Number(values.seed ?? values.from);
-  const count = values.seed === undefined ? Number(values.seeds) : 1;
+/** Seeds one after the other, until there are as many as were asked for or the time is over. */
+async function many(from: number, count: number, minutes: number, goesOn: boolean): Promise<void> {
   const began = performance.now();
-  const ends = new Map<string, number>();
-  const sum = { runs: 0, cranks: 0, events: 0, hosts: 0, violations: 0 };
+  const until = began + minutes * 60_000;
+  const findings = new Findings();
   let told = began;
-  for (let seed = from; seed < from + count; seed++) {
+  let seeds = 0;
+  while (seeds < count && performance.now() < until) {
+    const seed = from + seeds;
     const result = await one(seed);
-    sum.runs += result.runs;
-    sum.cranks += result.cranks;
-    sum.events += result.events;
-    sum.hosts += result.hosts;
-    for (const [kind, times] of result.ends) ends.set(kind, (ends.get(kind) ?? 0) + times);
+    seeds += 1;
+    findings.add(result);
     if (result.violation !== undefined) {
-      sum.violations += 1;
       console.log(`seed ${seed}, after ${result.at_ms.toFixed(1)} ms: ${result.violation}\n  again: ${again(seed)}`);
-      if (!values.keep) {
-        console.log(`found by seed ${seed - from + 1}`);
+      if (!goesOn) {
+        console.log(`found by seed ${seeds}`);
         break;
       }
     }
     if (performance.now() - told > 5_000) {
       told = performance.now();
-      console.log(`${seed - from + 1} of ${count} seeds, ${(((seed - from + 1) * 1000) / (told - began)).toFixed(1)} a second`);
+      const of = Number.isFinite(count) ? `${seeds} of ${count} seeds` : `${seeds} seeds`;
+      console.log(`${of}, ${((seeds * 1000) / (told - began)).toFixed(1)} a second, ${findings.violations} violations`);
     }
   }
-  const seconds = (performance.now() - began) / 1000;
-  console.log(
-    `${sum.violations} violations; ${sum.runs} runs, ${sum.cranks} cranks, ${sum.hosts} hosts, ${sum.events} events in ${seconds.toFixed(1)} s (${(count / seconds).toFixed(1)} seeds a second)`,
-  );
-  console.log(
-    [...ends]
-      .sort(([, a], [, b]) => b - a)
-      .map(([kind, times]) => `${kind} ${times}`)
-      .join(', '),
-  );
-  process.exitCode = sum.violations === 0 ? 0 : 1;
+  for (const line of findings.summary(from, seeds, (performance.now() - began) / 1000)) console.log(line);
+  process.exitCode = findings.violations === 0 ? 0 : 1;
 }
+
+if (values.race !== undefined) {
+  const { race } = await import('./race.ts');
+  const wanted = whole('race', values.race);
+  const { races, parked, refused, lost: missing, seconds } = await race(wanted, (what) => console.log(what));
+  console.log(
+    `${races} races of park against wake in ${seconds.toFixed(1)} s: ${parked} times parked, ${refused} times refused, ${missing.length} wakes lost`,
+  );
+  for (const what of missing.slice(0, 5)) console.log(what);
+  process.exitCode = missing.length === 0 && races >= wanted ? 0 : 1;
+} else if (values.minutes !== undefined) {
+  const minutes = Number(values.minutes);
+  if (!(minutes > 0)) {
+    console.error(`--minutes takes a number above 0, not ${JSON.stringify(values.minutes)}. Try --help.`);
+    process.exit(2);
+  }
+  // Well above the seeds that tests use, and below what a whole number holds exactly.
+  const from = values.from === undefined ? 1_000_000 + Math.floor(Math.random() * 1e12) : whole('from', values.from);
+  console.log(`seeds from ${from}, for ${minutes} min`);
+  await many(from, Number.POSITIVE_INFINITY, minutes, true);
+} else if (values.seed === undefined)
+  await many(whole('from', values.from ?? '1'), whole('seeds', values.seeds), Number.POSITIVE_INFINITY, values.keep);
+else await many(whole('seed', values.seed), 1, Number.POSITIVE_INFINITY, values.keep);

@@ -3,7 +3,7 @@
  * is durable, from the writes as they take effect, and holds every effect, crank, receipt and outcome against it.
  */
 import type { Decision } from '@corral/protocol/decision';
-import type { Delivery, Result } from '@corral/protocol/delivery';
+import type { Delivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import type { Grant } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
@@ -11,19 +11,16 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Commit, CommitResult, StoredRun } from '@corral/protocol/store';
 import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/tool';
-import { granted, isRevoked, isWithin, mayBeRevoked, spawned, used } from './authority.ts';
+import { granted, isRevoked, isWithin, keptBack, spawned, used } from './authority.ts';
 import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';
-import type { Body } from './guest.ts';
-import { decided, mayBeTold, ruled, withdrawn } from './people.ts';
-import { rulingOn } from './rules.ts';
-
-/** How late a timer may fire that nothing keeps. */
-const LATE_MS = 1_500;
+import { bodyOf, given, wasSent } from './given.ts';
+import { decided, ruled, withdrawn } from './people.ts';
+import { ALLOWED, rulingOn, type Ruling } from './rules.ts';
+import { Taint } from './taint.ts';
 
 export class Oracle extends Book {
-  /** From when on nothing goes wrong, in milliseconds since 1970. */
-  calmFrom = Number.POSITIVE_INFINITY;
+  readonly taint = new Taint(this);
   /** Runs of which an operator has a receipt. */
   readonly killed = new Set<RunId>();
   readonly paused = new Set<RunId>();
@@ -80,7 +77,7 @@ export class Oracle extends Book {
     if (known !== undefined) known.began ??= delivery.at;
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
-    if (delivery.kind === 'message') this.#wasSent(run, bodyOf(delivery.body));
+    if (delivery.kind === 'message') wasSent(this, run, bodyOf(delivery.body));
     if (delivery.kind === 'timer')
       this.must(known?.timers.has(delivery.id) === true, () => `4: timer ${delivery.id} of ${run} fires before it is durable`);
   }
@@ -102,9 +99,9 @@ export class Oracle extends Book {
       );
       this.must(recorded?.decision.tool === tool.name, () => `11: call ${id} of ${run} went to ${tool.name}`);
     }
-    // What starts early may not be recorded yet; of that, the rules alone can be held against it.
+    // What starts early may not be recorded yet, and is held to what the policies say of it now; the rest to what they said then.
     const { n } = call.input as { n: number };
-    const ruling = this.governed ? rulingOn(tool.name, n, known?.tainted ?? false).verdict : 'allow';
+    const ruling = (recorded?.ruling ?? this.#ruling(tool.name, n, known)).verdict;
     this.must(ruling !== 'deny', () => `13: ${tool.name} is called for ${run} with ${n}, which no policy allows`);
     this.must(
       ruling !== 'ask' || recorded?.approval === 'approved',
@@ -204,21 +201,24 @@ export class Oracle extends Book {
       () => `8: ${where} came after the receipt of its kill`,
     );
 
-    for (const id of result.created ?? []) this.#created(id);
+    const messages = new Map<RunId, string>();
     for (const [i, { to, delivery }] of commit.outbox.entries()) {
       if (delivery.kind !== 'message') continue;
       const { from, id } = bodyOf(delivery.body);
-      this.sent.set(`${from}#${id}`, result.receivers?.[i] ?? to);
+      const receiver = result.receivers?.[i] ?? to;
+      this.sent.set(`${from}#${id}`, receiver);
+      if (!messages.has(receiver)) messages.set(receiver, `${from}#${id}`);
     }
     for (const grant of commit.grants) granted(this, grant);
     for (const record of commit.spawned) spawned(this, record);
     if (entry.effects !== undefined && entry.delivery !== undefined) this.#cranked(known, commit, entry.delivery, entry.effects, where);
+    for (const id of result.created ?? []) this.#created(id, messages.get(id) ?? '');
     const { event } = entry;
     if (event?.kind === 'control') {
       known.control = event.control;
       if (event.control === 'paused') known.pausedAt ??= entry.at;
       else if (known.pausedAt !== undefined) {
-        if (known.began !== undefined) known.paused_ms += entry.at - known.pausedAt;
+        if (known.began !== undefined) known.paused_ms += entry.at - Math.max(known.pausedAt, known.began);
         known.pausedAt = undefined;
       }
     } else if (event?.kind === 'cancel') known.cancelled = true;
@@ -235,18 +235,20 @@ export class Oracle extends Book {
     else if (event?.kind === 'unanswered') withdrawn(this, known, event, commit, where);
     else if (event?.kind === 'fenced') {
       const call = known.calls.get(event.id);
-      this.must(
-        mayBeRevoked(this, call?.decision.grant),
-        () => `11: ${where} keeps back call ${event.id}, whose capability nobody took back`,
-      );
+      keptBack(this, call?.decision.grant, () => `11: ${where} keeps back call ${event.id}, whose capability nobody took back`);
       if (call !== undefined) call.settled = true;
-    } else if (event?.kind === 'step') known.notices += event.step === 'notice' ? 1 : 0;
-    else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
-    if (status.outcome !== undefined) judgeEnd(this, known, status.outcome, commit);
+    } else if (event?.kind === 'step') {
+      known.notices += event.step === 'notice' ? 1 : 0;
+      known.slowed ||= event.step === 'slow';
+    } else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
+    if (status.outcome !== undefined) {
+      judgeEnd(this, known, status.outcome, commit);
+      this.taint.ended(known);
+    }
   }
 
   /** An instance of the service, made by the message that has come for it. */
-  #created(id: RunId): void {
+  #created(id: RunId, message: string): void {
     const record = this.core.run(id)?.record;
     this.must(record?.service !== undefined, () => `7: ${id} was made by a message, and is no instance`);
     if (record === undefined) return;
@@ -256,6 +258,7 @@ export class Oracle extends Book {
         () => `7: ${id} and ${other.id} are the same instance at once`,
       );
     this.admitted(record, false);
+    this.taint.created(record, message);
     for (const grant of this.core.grants(id)) this.grants.set(grant.id, grant);
   }
 
@@ -266,7 +269,10 @@ export class Oracle extends Book {
     const delivery = JSON.parse(deliveryText) as Delivery;
     known.began ??= delivery.at;
     known.spent.cpu_ms += entry.cpu_us / 1000;
-    this.#given(known, delivery, commit.consumed, where);
+    for (const timer of known.timers.values()) if (!timer.over && timer.due <= delivery.at) timer.behind += 1;
+    // First, since an answer takes what was asked out of the book.
+    this.taint.given(known, delivery, where);
+    given(this, known, delivery, commit.consumed, where);
     const byId = new Map(entry.decisions.map((decision) => [decision.id, decision]));
     for (const effect of JSON.parse(effectsText) as Effect[]) {
       const decision = 'id' in effect ? byId.get(effect.id) : undefined;
@@ -283,11 +289,12 @@ export class Oracle extends Book {
         if (call?.approval === 'waiting') call.approval = 'withdrawn';
         continue;
       }
+      this.taint.asked(known, effect, decision !== undefined && decision.verdict !== 'deny');
       if (this.governed && effect.kind === 'call' && decision !== undefined)
         ruled(this, known, decision, (effect.input as { n: number }).n, where);
       if (decision === undefined || decision.verdict === 'deny') {
         // A denied call has its answer in its decision.
-        if (effect.kind === 'call' && decision !== undefined) known.calls.set(effect.id, this.#call(decision, effect.input));
+        if (effect.kind === 'call' && decision !== undefined) known.calls.set(effect.id, this.#call(known, decision, effect.input));
         continue;
       }
       if (effect.kind === 'call' && decision.tool === 'service:keeper') {
@@ -295,7 +302,7 @@ export class Oracle extends Book {
         known.spent.calls += 1;
         known.spent.messages += 1;
       } else if (effect.kind === 'call') {
-        known.calls.set(effect.id, this.#call(decision, effect.input));
+        known.calls.set(effect.id, this.#call(known, decision, effect.input));
         known.spent.calls += 1;
         used(this, decision, record.id, (effect.input as { n: number }).n, where);
       } else if (effect.kind === 'send') {
@@ -306,19 +313,27 @@ export class Oracle extends Book {
         used(this, decision, record.id, undefined, where);
       } else if (effect.kind === 'spawn') {
         known.children.set(effect.id, { run: decision.child as RunId, told: false });
+        this.taint.spawned(known, decision.child as RunId, where);
         known.spent.children += 1;
-      } else if (effect.kind === 'timer') known.timers.set(effect.id, { due: decision.due as number, over: false });
+      } else if (effect.kind === 'timer') known.timers.set(effect.id, { due: decision.due as number, over: false, behind: 0 });
     }
     // Each turn has a purse of its own.
     if (record.service !== undefined && entry.event?.kind === 'checkpoint') known.spent.cpu_ms = 0;
     for (const one of this.lineage(known)) isWithin(this, one, where);
   }
 
-  #call(decision: Decision, input: unknown): KnownCall {
+  /** What the policies have to say of a call that is made now. */
+  #ruling(tool: string, n: number, known: Known | undefined): Ruling {
+    return this.governed ? rulingOn(tool, n, known?.knows.tainted ?? false) : ALLOWED;
+  }
+
+  #call(known: Known, decision: Decision, input: unknown): KnownCall {
     const asked = decision.verdict === 'ask';
+    const { n } = input as { n: number };
     return {
       decision,
-      n: (input as { n: number }).n,
+      n,
+      ruling: this.#ruling(decision.tool ?? '', n, known),
       answered: false,
       unknown: false,
       settled: false,
@@ -326,154 +341,6 @@ export class Oracle extends Book {
       approvedBy: new Set(),
       approval: asked ? 'waiting' : 'none',
     };
-  }
-
-  /** What a crank was given must be true, and given for the first time. */
-  #given(known: Known, delivery: Delivery, consumed: number | undefined, where: string): void {
-    const run = known.record.id;
-    if (consumed !== undefined) {
-      this.must(!known.taken.has(consumed), () => `7: ${where} takes inbox item ${consumed} a second time`);
-      known.taken.add(consumed);
-    }
-    switch (delivery.kind) {
-      case 'notice':
-        known.notices -= 1;
-        this.must(known.notices >= 0, () => `7: ${where} is a notice that is owed to nobody`);
-        return;
-      case 'reply':
-        for (const result of delivery.results) this.#answered(known, result, where);
-        return;
-      case 'message': {
-        const body = bodyOf(delivery.body);
-        this.#wasSent(run, body);
-        const name = `${body.from}#${body.id}`;
-        this.must(!known.given.has(name), () => `7: ${where} is given message ${name} a second time`);
-        this.must(consumed !== undefined, () => `7: ${where} is given message ${name}, and leaves it in the inbox`);
-        known.given.add(name);
-        return;
-      }
-      case 'timer': {
-        const timer = known.timers.get(delivery.id);
-        this.must(
-          timer !== undefined && delivery.at >= timer.due,
-          () => `7: ${where}: timer ${delivery.id} fires at ${delivery.at}; it is due at ${timer?.due}`,
-        );
-        if (timer === undefined) return;
-        timer.over = true;
-        const late = delivery.at - timer.due;
-        // Once nothing goes wrong any more, nothing keeps it either.
-        this.must(
-          timer.due < this.calmFrom || late < LATE_MS || known.paused_ms > 0,
-          () => `7: ${where}: timer ${delivery.id} fires ${late} ms after it was due`,
-        );
-        return;
-      }
-      case 'child_ended': {
-        const child = known.children.get(delivery.id);
-        if (delivery.run === undefined) return;
-        const its = this.runs.get(delivery.run);
-        this.must(
-          child?.run === delivery.run && !child.told,
-          () => `7: ${where}: the end of child ${delivery.id} is told twice, or there is none`,
-        );
-        this.must(
-          JSON.stringify(its?.outcome) === JSON.stringify(delivery.outcome),
-          () => `7: ${where} says child ${delivery.run} ended as ${delivery.outcome.kind}; the store says ${its?.outcome?.kind}`,
-        );
-        if (child !== undefined) child.told = true;
-        return;
-      }
-      case 'cancel':
-        this.must(known.cancelled && !known.cancelledTold, () => `7: ${where} is a cancel nobody asked for`);
-        known.cancelledTold = true;
-        return;
-      case 'start':
-        return;
-    }
-  }
-
-  /** No answer is made up: an acknowledgement means that it happened, a refusal that it did not. */
-  #answered(known: Known, result: Result, where: string): void {
-    const run = known.record.id;
-    if (known.sends.has(result.id)) {
-      known.sends.delete(result.id);
-      return;
-    }
-    const asked = known.asks.get(result.id);
-    if (asked !== undefined) {
-      const { peer, grant } = asked;
-      known.asks.delete(result.id);
-      const name = `${run}:${result.id}`;
-      const its = this.runs.get(peer);
-      if ('value' in result)
-        this.must(
-          its?.replied.has(name) === true && (result.value as { answers?: string }).answers === name,
-          () => `7: ${where}: request ${result.id} is answered with ${JSON.stringify(result.value)}, and ${peer} said no such thing`,
-        );
-      else
-        this.must(
-          (result.error.code === 'CORRAL_REVOKED' && mayBeRevoked(this, grant)) ||
-            (its?.outcome !== undefined &&
-              (result.error.code === 'CORRAL_RECIPIENT_ENDED' ||
-                (result.error.code === 'CORRAL_REVOKED' && its.outcome.kind === 'killed'))),
-          () => `7: ${where}: request ${result.id} is answered with ${result.error.code}, and ${peer} has not ended so`,
-        );
-      return;
-    }
-    const call = known.calls.get(result.id);
-    if (call === undefined) return;
-    const key = `${run}:${result.id}`;
-    this.must(!call.answered, () => `7: ${where} answers call ${result.id} a second time`);
-    call.answered = true;
-    const { tool } = call.decision;
-    const code = 'error' in result ? result.error.code : undefined;
-    if (call.decision.verdict === 'deny') {
-      this.must(
-        code === call.decision.code,
-        () => `4: ${where}: call ${result.id} was denied as ${call.decision.code} and answered with ${code ?? 'a value'}`,
-      );
-      return;
-    }
-    if (call.approval !== 'none' && call.approval !== 'approved') {
-      this.must(
-        mayBeTold(this, call, code),
-        () => `13: ${where}: call ${result.id} is ${call.approval} and answered with ${code ?? 'a value'}`,
-      );
-      return;
-    }
-    if ('value' in result && tool === 'fetch') known.tainted = true;
-    if (code === 'CORRAL_CALL_GIVEN_UP') {
-      this.must(
-        call.givenUp === true && (tool !== 'pay' || !this.powers.acts.has(key)),
-        () => `7: ${where}: call ${result.id} is said to have been given up, and was not, or ${tool} has acted`,
-      );
-      return;
-    }
-    if (code === 'CORRAL_REVOKED') {
-      const grant = call.decision.grant as GrantId;
-      this.must(mayBeRevoked(this, grant), () => `11: ${where}: call ${result.id} is said to be without its capability`);
-      return;
-    }
-    if ('value' in result) {
-      const { receipt } = (result.value ?? {}) as { receipt?: string };
-      this.must(
-        call.settled || tool === 'read' || (receipt === key && this.powers.acts.has(key)),
-        () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
-      );
-    } else if (code === 'CORRAL_TOOL_FAILED') {
-      // Once a person has had it made again, each time may have ended in its own way.
-      const repeats = tool !== 'pay' || call.mayLeave > 1;
-      this.must(
-        repeats || !this.powers.acts.has(key),
-        () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`,
-      );
-    } else if (code === 'CORRAL_TOOL_BUSY') {
-      // A circuit breaker kept it from leaving: then it must not have acted.
-      this.must(!this.powers.acts.has(key), () => `7: ${where}: call ${result.id} is said to have been kept back, and ${tool} has acted`);
-    } else {
-      const honest = code === 'CORRAL_TIMED_OUT' || code === 'CORRAL_UNKNOWN_RESULT';
-      this.must(honest, () => `4: ${where}: call ${result.id} was allowed and answered with ${code}`);
-    }
   }
 
   #unknown(known: Known, id: number, tell: boolean, where: string): void {
@@ -485,18 +352,8 @@ export class Oracle extends Book {
     else call.unknown = true;
   }
 
-  #wasSent(to: RunId, { from, id }: Body): void {
-    this.must(this.sent.get(`${from}#${id}`) === to, () => `4: message ${from}#${id} reaches ${to} before it is durable`);
-  }
-
   #isDead(run: RunId): boolean {
     const known = this.runs.get(run);
     return known !== undefined && [...this.lineage(known)].some(({ record }) => this.killed.has(record.id));
   }
-}
-
-/** A message between agents, or within what a service was asked. */
-function bodyOf(body: unknown): Body {
-  const { message } = body as { message?: Body };
-  return message ?? (body as Body);
 }

@@ -2,7 +2,7 @@
 import type { Decision } from '@corral/protocol/decision';
 import type { HostEvent } from '@corral/protocol/run';
 import type { Commit } from '@corral/protocol/store';
-import { mayBeRevoked } from './authority.ts';
+import { keptBack } from './authority.ts';
 import type { Book, Known, KnownCall } from './book.ts';
 import { rulingOn } from './rules.ts';
 
@@ -10,9 +10,7 @@ import { rulingOn } from './rules.ts';
 export function ruled(book: Book, known: Known, decision: Decision, n: number, where: string): void {
   // Whatever else stands against a call is found out before the policies are asked.
   if (decision.tool === undefined || (decision.verdict === 'deny' && decision.code !== 'CORRAL_DENIED')) return;
-  const { verdict, quorum } = rulingOn(decision.tool, n, known.tainted);
-  // What its parent knew it may know as well.
-  if (decision.verdict === 'ask' && n === 7) return;
+  const { verdict, quorum } = rulingOn(decision.tool, n, known.knows.tainted);
   book.must(
     decision.verdict === verdict && (verdict !== 'ask' || decision.quorum === quorum),
     () => `13: ${where}: ${decision.tool} with ${n} is ${decision.verdict}; the policies say ${verdict}`,
@@ -56,10 +54,9 @@ export function withdrawn(
   const call = known.calls.get(event.id);
   if (call === undefined) return;
   const late = 'error' in event.result && event.result.error.code === 'CORRAL_TIMED_OUT';
-  book.must(
-    call.approval === 'waiting' && (late ? entry.at >= (call.decision.expires_at ?? Infinity) : mayBeRevoked(book, call.decision.grant)),
-    () => `13: ${where} withdraws call ${event.id}, which waits for nobody or whose capability nobody took back`,
-  );
+  const what = () => `13: ${where} withdraws call ${event.id}, which waits for nobody or whose capability nobody took back`;
+  book.must(call.approval === 'waiting' && (!late || entry.at >= (call.decision.expires_at ?? Infinity)), what);
+  if (!late) keptBack(book, call.decision.grant, what);
   book.must(timersDone.includes(event.id), () => `13: ${where} withdraws call ${event.id}, and its expiry stays`);
   call.approval = 'withdrawn';
 }
@@ -73,7 +70,9 @@ export function mayBeTold(book: Book, call: KnownCall, code: string | undefined)
       return code === 'CORRAL_APPROVAL_EXPIRED';
     case 'withdrawn':
       if (call.givenUp === true && code === 'CORRAL_CALL_GIVEN_UP') return true;
-      return code === 'CORRAL_TIMED_OUT' || (code === 'CORRAL_REVOKED' && mayBeRevoked(book, call.decision.grant));
+      if (code === 'CORRAL_REVOKED')
+        keptBack(book, call.decision.grant, () => '13: a call is answered as withdrawn, and nobody took its capability back');
+      return code === 'CORRAL_TIMED_OUT' || code === 'CORRAL_REVOKED';
     default:
       return false;
   }

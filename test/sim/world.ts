@@ -44,7 +44,8 @@ const SETTLE_MS = 60_000;
 interface Host {
   alive: boolean;
   supervisor: Supervisor | undefined;
-  versions: readonly AgentVersion[];
+  /** What each tenant has been served, once it has. */
+  readonly versions: Map<string, readonly AgentVersion[]>;
 }
 
 const STRANGE = emptyProfile();
@@ -156,7 +157,7 @@ export class World {
     if (this.host?.alive === true) return;
     this.#hosts += 1;
     this.#resuming.clear();
-    const host: Host = { alive: true, supervisor: undefined, versions: [] };
+    const host: Host = { alive: true, supervisor: undefined, versions: new Map() };
     this.host = host;
     const alive = () => host.alive;
     const tools = this.powers.tools(alive);
@@ -184,7 +185,7 @@ export class World {
           if (this.#verbose) this.#say(`host sees ${short(seen)}`);
           if (seen.kind === 'damaged') this.oracle.broken(`7: ${seen.run} is damaged: ${seen.error.message}`);
         });
-        for (const tenant of ['red', 'blue']) host.versions = await supervisor.deploy(tenant as TenantId, SOURCE, MANIFESTS);
+        for (const tenant of ['red', 'blue']) host.versions.set(tenant, await supervisor.deploy(tenant as TenantId, SOURCE, MANIFESTS));
         return undefined;
       })
       .catch((error: unknown) => {
@@ -224,7 +225,7 @@ export class World {
   submit(job: Job): void {
     const { host } = this;
     const again = () => void (this.#chaos && this.timeline.after(50, () => this.submit(job)));
-    const version = host?.versions.find(({ manifest }) => manifest.name === job.agent);
+    const version = host?.versions.get(job.tenant)?.find(({ manifest }) => manifest.name === job.agent);
     if (host?.alive !== true || host.supervisor === undefined || version === undefined) return again();
     host.supervisor
       .submit({
@@ -440,6 +441,7 @@ export class World {
       if (host === this.#hosts && this.oracle.runs.get(run)?.outcome !== undefined)
         this.oracle.broken(`7: whoever waits for ${run} was never told that it has ended`);
     }
+    for (const comesTrue of this.oracle.owed) comesTrue();
     for (const run of this.oracle.accepted) if (!this.oracle.runs.has(run)) this.oracle.broken(`7: ${run} was accepted and is nowhere`);
   }
 

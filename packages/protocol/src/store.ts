@@ -225,6 +225,8 @@ export interface Store {
   nextDue(): Promise<number | undefined>;
   /** Runs whose parent has ended without them. */
   orphans(): Promise<readonly RunId[]>;
+  /** Descendants of a run that have not ended, at any depth, below runs that have ended too. */
+  descendants(run: RunId): Promise<readonly RunId[]>;
   /** Whether another run that has not ended holds a grant derived from this one. */
   isShared(grant: GrantId): Promise<boolean>;
   /**

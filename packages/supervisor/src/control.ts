@@ -28,8 +28,8 @@ export interface ControlOptions {
   readonly stage: Stage;
   /** The run in memory, brought back if need be. */
   readonly hold: (id: RunId) => Promise<Run | undefined>;
-  /** Ends a child that its parent leaves behind. */
-  readonly killChild: (id: RunId) => Promise<void>;
+  /** Ends what is left below a run that has ended; resolves once that is durable. @param kill for one that cannot be read */
+  readonly endDescendants: (id: RunId, kill: (child: RunId) => Promise<Receipt>) => Promise<void>;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
   readonly pause_grace_ms: number;
   /** Ends a run and resolves once that is durable. */
@@ -80,6 +80,7 @@ export class Control {
   /** When each person decided lately. */
   readonly #decisions = new Map<string, number[]>();
   readonly #turns = new Map<RunId, Promise<unknown>>();
+  readonly #killing = new Map<RunId, Promise<Receipt>>();
 
   constructor(options: ControlOptions) {
     this.#options = options;
@@ -161,10 +162,26 @@ export class Control {
 
   /**
    * Ends a run now: no more deliveries, its grants and all derived from them revoked, its calls aborted, its cell killed if
-   * it is on the CPU, its children likewise. The receipt comes when all of that is true and durable.
+   * it is on the CPU, its descendants likewise. The receipt comes when all of that is true and durable.
    */
   async kill(id: RunId, by: string, reason: string): Promise<Receipt> {
-    const { clock, end, gone, killChild } = this.#options;
+    const killing = this.#kill(id, by, reason);
+    // The first one is waited for by others; a second one finds the run ended.
+    if (!this.#killing.has(id)) this.#killing.set(id, killing);
+    try {
+      return await killing;
+    } finally {
+      if (this.#killing.get(id) === killing) this.#killing.delete(id);
+    }
+  }
+
+  /** The kill of a run that is under way, if there is one. */
+  killing(id: RunId): Promise<Receipt> | undefined {
+    return this.#killing.get(id);
+  }
+
+  async #kill(id: RunId, by: string, reason: string): Promise<Receipt> {
+    const { clock, end, gone, endDescendants } = this.#options;
     const began = clock.monotonic();
     let run: Run;
     try {
@@ -208,8 +225,7 @@ export class Control {
     const latency_ms = clock.monotonic() - began;
     await durable;
     const ended = await Promise.all(receipts);
-    // One that was being born was not there yet to be killed.
-    await Promise.all(children.map((child) => killChild(child)));
+    await endDescendants(id, (child) => this.kill(child, by, reason));
     return this.#receipt(run, 'kill', by, reason, latency_ms, {
       cell_killed: onCpu,
       grants_revoked: run.ledger.caps.size,

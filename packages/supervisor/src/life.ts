@@ -46,6 +46,8 @@ export interface LifeOptions {
   readonly image: string;
   /** Why a run must not go on, if a quarantine stands against it. */
   readonly quarantined: (run: Run) => string | undefined;
+  /** Ends a child whose parent has ended; see endChild. */
+  readonly endChild: (child: RunId) => Promise<void>;
   /** Stops the version of the agent that a run is of, everywhere, until a person lifts that. */
   readonly quarantine: (run: RunId, reason: string) => Promise<void>;
   readonly tell: (observation: Observation) => void;
@@ -402,19 +404,12 @@ export class Life {
 
   /** A child goes with its parent, wherever it is. Resolves once its end is durable, or will be tried again. */
   async killChild(child: RunId): Promise<void> {
-    const { residence, control } = this.#options;
-    const kill = async () => {
-      // Somebody may have asked for it while it was being born, and be told that it is not there; so it is asked for once more.
-      const run = (await residence().hold(child)) ?? (await residence().hold(child));
-      if (run === undefined || run.outcome !== undefined) return;
-      await control().kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
-    };
     try {
-      await kill();
+      await this.#options.endChild(child);
     } catch (error) {
-      // Whatever could not be read will be found damaged; whatever could not be written is tried again.
-      if (error instanceof CorralError && (error.code === 'CORRAL_RUN_UNKNOWN' || error.code === 'CORRAL_JOURNAL_DAMAGED')) return;
-      this.#later(kill);
+      // A run that cannot be read is quarantined, and does nothing any more.
+      if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') return;
+      this.#later(() => this.#options.endChild(child));
     }
   }
 

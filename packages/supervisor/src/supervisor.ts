@@ -22,6 +22,7 @@ import { Describer } from './describe.ts';
 import { approvals, type Approval } from './approvals.ts';
 import { Seen } from './history.ts';
 import { fork, type ForkRequest } from './fork.ts';
+import { endChild, endDescendants } from './family.ts';
 import { Life } from './life.ts';
 import { Runtime } from './cells/runtime.ts';
 import type { Profiles } from './profiles.ts';
@@ -141,6 +142,7 @@ export class Supervisor {
       sweep: () => this.#residence.sweep(),
       tell: (observation) => this.#tell(observation),
     });
+    const family = { store, broker, residence: () => this.#residence, control: () => this.control };
     this.#life = new Life({
       store,
       clock,
@@ -155,6 +157,7 @@ export class Supervisor {
       residence: () => this.#residence,
       loops: () => this.loops,
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
+      endChild: (child) => endChild(family, child),
       quarantine: (run, reason) => this.stops.quarantineAgentOf(run, 'policy', reason),
       tell: (observation) => this.#tell(observation),
       observed: () => this.#observers.size > 0,
@@ -273,7 +276,7 @@ export class Supervisor {
       broker,
       stage,
       hold: (id) => this.#residence.hold(id),
-      killChild: (id) => this.#life.killChild(id),
+      endDescendants: (id, kill) => endDescendants(family, id, kill),
       pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
       tool,
       end: (run, outcome, revoke) => life.end(run, outcome, revoke),
@@ -500,11 +503,9 @@ export class Supervisor {
     this.#describer.onGone(cell, `The cell that looked at it ended. ${words}`.trim());
     if (this.#pool.hopeless) {
       const error = new CorralError('CORRAL_CELL_START', `Cells do not start on this machine: ${words || `exit code ${exit.code}`}.`);
+      // Runs in memory stay: each was admitted after a cell had started, so what keeps cells from starting now may pass.
+      this.#runtime.fail(error);
       this.#tell({ kind: 'hopeless', error });
-      for (const run of this.#runs.values()) {
-        if (run.outcome === undefined && run.began === undefined)
-          this.#life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);
-      }
     }
   }
 

@@ -220,6 +220,10 @@ export class SqliteCore {
     return queries.orphans(this.#sql);
   }
 
+  descendants(run: RunId): RunId[] {
+    return queries.descendants(this.#sql, run);
+  }
+
   isShared(grant: GrantId): boolean {
     return queries.isShared(this.#sql, grant);
   }

@@ -62,6 +62,16 @@ export function orphans(sql: Sql): RunId[] {
   return rows.map(({ id }) => id);
 }
 
+export function descendants(sql: Sql, run: RunId): RunId[] {
+  const rows = sql.all<{ id: RunId }>(
+    `WITH RECURSIVE below (id) AS (
+       SELECT id FROM runs WHERE parent = ? UNION SELECT runs.id FROM runs JOIN below ON runs.parent = below.id
+     ) SELECT id FROM below JOIN runs USING (id) WHERE runs.lifecycle <> 'ended'`,
+    run,
+  );
+  return rows.map(({ id }) => id);
+}
+
 export function isShared(sql: Sql, grant: GrantId): boolean {
   const row = sql.get(
     `WITH RECURSIVE below (id) AS (

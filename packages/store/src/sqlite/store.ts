@@ -201,6 +201,10 @@ export class SqliteStore implements Store {
   orphans(): ReturnType<Store['orphans']> {
     return this.#reader.call('orphans');
   }
+  descendants(run: RunId): ReturnType<Store['descendants']> {
+    return this.#reader.call('descendants', run);
+  }
+
   isShared(grant: GrantId): Promise<boolean> {
     return this.#reader.call('isShared', grant);
   }

@@ -20,9 +20,11 @@ export interface PoolOptions {
 
 /** Cells a tenant may have besides, while others of its cells are taken by single runs. */
 const BESIDE_TAKEN = 2;
-/** After this many cells in a row that died before they were ready, no more are started. */
+/** After this many cells in a row that died before they were ready, no more are started for a while. */
 const HOPELESS = 3;
+/** The first such while, which doubles each time up to the longest one. */
 const RETRY_MS = 1_000;
+const RETRY_LONGEST_MS = 30_000;
 
 /** By SIGKILL, which a shell or a sandbox in between reports as 128 + 9. */
 const wasKilled = ({ code, signal }: ProcessExit) => signal === 'SIGKILL' || code === 137;
@@ -34,6 +36,8 @@ export class CellPool {
   #incarnations = 0;
   #failures = 0;
   #everStarted = false;
+  #hopeless = false;
+  #retry_ms = RETRY_MS;
   #retrying = false;
   #closed = false;
 
@@ -51,9 +55,9 @@ export class CellPool {
     return this.#cells;
   }
 
-  /** Whether cells cannot be started here at all. Where they once could, whatever keeps them from it now may pass. */
+  /** Whether no cell has ever started under this host, and several have failed to. It goes on trying, since the cause may pass. */
   get hopeless(): boolean {
-    return !this.#everStarted && this.#failures >= HOPELESS;
+    return this.#hopeless;
   }
 
   /** Cells one tenant may have, taken ones included: never all there are, so that another tenant's run finds one. */
@@ -105,13 +109,16 @@ export class CellPool {
   /** A cell has started. */
   started(): void {
     this.#everStarted = true;
+    this.#hopeless = false;
     this.#failures = 0;
+    this.#retry_ms = RETRY_MS;
     this.#refill();
   }
 
   /** A cell's process is gone. One that somebody killed says nothing about the machine. */
   remove(cell: Cell, exit: ProcessExit): void {
     if (cell.runtime === undefined && !this.#closed && !wasKilled(exit)) this.#failures += 1;
+    if (!this.#everStarted && this.#failures >= HOPELESS) this.#hopeless = true;
     this.#cells.delete(cell);
     this.#spares.delete(cell);
     this.#refill();
@@ -128,27 +135,33 @@ export class CellPool {
     if (spare !== undefined) this.#spares.delete(spare);
     // One is left for the host itself, which looks at a bundle in it.
     const most = this.#options.maxCells - (tenant === undefined ? 0 : this.#reserve);
-    const cell = spare ?? (this.#cells.size < most ? this.#launch() : undefined);
+    const cell = spare ?? (this.#cells.size < most && !this.#resting ? this.#launch() : undefined);
     if (cell === undefined) return undefined;
     cell.tenant = tenant;
     this.#refill();
     return cell;
   }
 
+  /** Cells fail to start one after the other: none is started before the next attempt is due. */
+  get #resting(): boolean {
+    return this.#failures >= HOPELESS;
+  }
+
   /** One after the other, and after those that somebody waits for: a starting process takes a good part of a core. */
   #refill(): void {
-    if (this.#closed || this.#failures >= HOPELESS) return this.#retryLater();
+    if (this.#closed || this.#resting) return this.#retryLater();
     if (this.#spares.size >= this.#options.spares || this.#cells.size >= this.#options.maxCells - this.#reserve) return;
     if (this.#starting() > 0) return;
     this.#spares.add(this.#launch());
   }
 
-  /** Cells fail to start, though they could before: not at once again, or a full machine would do nothing else. */
+  /** Cells fail to start. The next attempt comes after a pause, or a machine that is full would do nothing else. */
   #retryLater(): void {
-    if (this.#closed || this.hopeless || this.#retrying) return;
+    if (this.#closed || this.#retrying) return;
     this.#retrying = true;
-    this.#options.clock.after(RETRY_MS, () => {
+    this.#options.clock.after(this.#retry_ms, () => {
       this.#retrying = false;
+      this.#retry_ms = Math.min(this.#retry_ms * 2, RETRY_LONGEST_MS);
       this.#failures = 0;
       this.#refill();
     });

@@ -5,12 +5,17 @@ import type { Cell } from './cell.ts';
 
 export class Runtime {
   #known: ReadyPayload | undefined;
-  readonly #waiting: ((runtime: ReadyPayload) => void)[] = [];
+  readonly #waiting: { readonly resolve: (runtime: ReadyPayload) => void; readonly reject: (error: CorralError) => void }[] = [];
 
   learn({ runtime }: Cell): void {
     if (this.#known !== undefined || runtime === undefined) return;
     this.#known = runtime;
-    for (const then of this.#waiting.splice(0)) then(runtime);
+    for (const { resolve } of this.#waiting.splice(0)) resolve(runtime);
+  }
+
+  /** Cells do not start: whoever waits is told so. */
+  fail(error: CorralError): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
   /** @param hopeless whether cells do not start @throws CORRAL_CELL_START */
@@ -18,7 +23,7 @@ export class Runtime {
     if (this.#known !== undefined) return Promise.resolve(this.#known);
     return new Promise((resolve, reject) => {
       if (hopeless()) reject(new CorralError('CORRAL_CELL_START', 'Cells do not start on this machine.'));
-      else this.#waiting.push(resolve);
+      else this.#waiting.push({ resolve, reject });
     });
   }
 }

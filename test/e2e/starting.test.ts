@@ -1,0 +1,46 @@
+/** What becomes of admitted work while cells do not start on a machine on which they once did. */
+import { describe, expect, test } from 'vitest';
+import type { CellLauncher } from '@corral/protocol/ports';
+import { findWalls, ProcessLauncher } from '@corral/supervisor';
+import { temporary, world } from '../world.ts';
+
+/** Launches processes that end at once, so many of them, and then real ones. */
+function failingAtFirst(times: number): CellLauncher & { left: number } {
+  const real = new ProcessLauncher(findWalls());
+  return {
+    left: times,
+    launch(events) {
+      if (this.left <= 0) return real.launch(events);
+      this.left -= 1;
+      const cell = real.launch({ onBytes: () => undefined, onExit: (exit) => events.onExit({ ...exit, code: 70, signal: null }) });
+      cell.kill();
+      return cell;
+    },
+  };
+}
+
+const GREETER = `{ name: 'greeter', run: () => 'hello' }`;
+
+describe('while cells do not start', () => {
+  test('a run that was admitted before waits, and is made once they do', async () => {
+    const folder = await temporary();
+    // No room in memory: the run is admitted, and stays in the store.
+    const before = await world([], { folder, residence: { runs_in_memory: 0 } });
+    const { id } = await before.submit(await before.deploy(GREETER));
+    await before.close();
+    const launcher = failingAtFirst(4);
+    const after = await world([], { folder, launcher });
+    expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'hello' });
+    expect(launcher.left).toBe(0);
+  });
+
+  test('a submit is refused and says why, also one that waits already', async () => {
+    const folder = await temporary();
+    const before = await world([], { folder });
+    const version = await before.deploy(GREETER);
+    await before.close();
+    const after = await world([], { folder, launcher: failingAtFirst(1_000_000) });
+    await expect(after.submit(version)).rejects.toMatchObject({ code: 'CORRAL_CELL_START' });
+    await expect(after.submit(version)).rejects.toMatchObject({ code: 'CORRAL_CELL_START' });
+  });
+});

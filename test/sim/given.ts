@@ -1,0 +1,167 @@
+/** What a crank is given must be true, and be given for the first time: no answer, message, timer or end is made up or told twice. */
+import type { Delivery, Result } from '@corral/protocol/delivery';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import { keptBack } from './authority.ts';
+import type { Book, Known } from './book.ts';
+import type { Body } from './guest.ts';
+import { mayBeTold } from './people.ts';
+
+/** How late a timer may fire that nothing keeps. */
+const LATE_MS = 1_500;
+/** How long a slowed run is given nothing after a crank, at most. */
+const SLOW_MS = 500;
+
+/** What a crank was given must be true, and given for the first time. */
+export function given(book: Book, known: Known, delivery: Delivery, consumed: number | undefined, where: string): void {
+  const run = known.record.id;
+  if (consumed !== undefined) {
+    book.must(!known.taken.has(consumed), () => `7: ${where} takes inbox item ${consumed} a second time`);
+    known.taken.add(consumed);
+  }
+  switch (delivery.kind) {
+    case 'notice':
+      known.notices -= 1;
+      book.must(known.notices >= 0, () => `7: ${where} is a notice that is owed to nobody`);
+      return;
+    case 'reply':
+      for (const result of delivery.results) answered(book, known, result, where);
+      return;
+    case 'message': {
+      const body = bodyOf(delivery.body);
+      wasSent(book, run, body);
+      const name = `${body.from}#${body.id}`;
+      book.must(!known.given.has(name), () => `7: ${where} is given message ${name} a second time`);
+      book.must(consumed !== undefined, () => `7: ${where} is given message ${name}, and leaves it in the inbox`);
+      known.given.add(name);
+      return;
+    }
+    case 'timer': {
+      const timer = known.timers.get(delivery.id);
+      book.must(
+        timer !== undefined && delivery.at >= timer.due,
+        () => `7: ${where}: timer ${delivery.id} fires at ${delivery.at}; it is due at ${timer?.due}`,
+      );
+      if (timer === undefined) return;
+      timer.over = true;
+      const late = delivery.at - timer.due;
+      // Once nothing goes wrong any more, nothing keeps it either, but that a run on the ladder is given things slowly.
+      const slow_ms = known.slowed ? (timer.behind + 1) * SLOW_MS : 0;
+      book.must(
+        timer.due < book.calmFrom || late < LATE_MS + slow_ms || known.paused_ms > 0,
+        () => `7: ${where}: timer ${delivery.id} fires ${late} ms after it was due`,
+      );
+      return;
+    }
+    case 'child_ended': {
+      const child = known.children.get(delivery.id);
+      if (delivery.run === undefined) return;
+      const its = book.runs.get(delivery.run);
+      book.must(
+        child?.run === delivery.run && !child.told,
+        () => `7: ${where}: the end of child ${delivery.id} is told twice, or there is none`,
+      );
+      book.must(
+        JSON.stringify(its?.outcome) === JSON.stringify(delivery.outcome),
+        () => `7: ${where} says child ${delivery.run} ended as ${delivery.outcome.kind}; the store says ${its?.outcome?.kind}`,
+      );
+      if (child !== undefined) child.told = true;
+      return;
+    }
+    case 'cancel':
+      book.must(known.cancelled && !known.cancelledTold, () => `7: ${where} is a cancel nobody asked for`);
+      known.cancelledTold = true;
+      return;
+    case 'start':
+      return;
+  }
+}
+
+/** No answer is made up: an acknowledgement means that it happened, a refusal that it did not. */
+function answered(book: Book, known: Known, result: Result, where: string): void {
+  const run = known.record.id;
+  if (known.sends.has(result.id)) {
+    known.sends.delete(result.id);
+    return;
+  }
+  const asked = known.asks.get(result.id);
+  if (asked !== undefined) {
+    const { peer, grant } = asked;
+    known.asks.delete(result.id);
+    const name = `${run}:${result.id}`;
+    const its = book.runs.get(peer);
+    if ('value' in result)
+      book.must(
+        its?.replied.has(name) === true && (result.value as { answers?: string }).answers === name,
+        () => `7: ${where}: request ${result.id} is answered with ${JSON.stringify(result.value)}, and ${peer} said no such thing`,
+      );
+    else {
+      const { code } = result.error;
+      const hasEnded =
+        its?.outcome !== undefined && (code === 'CORRAL_RECIPIENT_ENDED' || (code === 'CORRAL_REVOKED' && its.outcome.kind === 'killed'));
+      const what = () => `7: ${where}: request ${result.id} is answered with ${code}, and ${peer} has not ended so`;
+      if (code === 'CORRAL_REVOKED' && !hasEnded) keptBack(book, grant, what);
+      else book.must(hasEnded, what);
+    }
+    return;
+  }
+  const call = known.calls.get(result.id);
+  if (call === undefined) return;
+  const key = `${run}:${result.id}`;
+  book.must(!call.answered, () => `7: ${where} answers call ${result.id} a second time`);
+  call.answered = true;
+  const { tool } = call.decision;
+  const code = 'error' in result ? result.error.code : undefined;
+  if (call.decision.verdict === 'deny') {
+    book.must(
+      code === call.decision.code,
+      () => `4: ${where}: call ${result.id} was denied as ${call.decision.code} and answered with ${code ?? 'a value'}`,
+    );
+    return;
+  }
+  if (call.approval !== 'none' && call.approval !== 'approved') {
+    book.must(
+      mayBeTold(book, call, code),
+      () => `13: ${where}: call ${result.id} is ${call.approval} and answered with ${code ?? 'a value'}`,
+    );
+    return;
+  }
+  if (code === 'CORRAL_CALL_GIVEN_UP') {
+    book.must(
+      call.givenUp === true && (tool !== 'pay' || !book.powers.acts.has(key)),
+      () => `7: ${where}: call ${result.id} is said to have been given up, and was not, or ${tool} has acted`,
+    );
+    return;
+  }
+  if (code === 'CORRAL_REVOKED') {
+    const grant = call.decision.grant as GrantId;
+    keptBack(book, grant, () => `11: ${where}: call ${result.id} is said to be without its capability`);
+    return;
+  }
+  if ('value' in result) {
+    const { receipt } = (result.value ?? {}) as { receipt?: string };
+    book.must(
+      call.settled || tool === 'read' || (receipt === key && book.powers.acts.has(key)),
+      () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
+    );
+  } else if (code === 'CORRAL_TOOL_FAILED') {
+    // Once a person has had it made again, each time may have ended in its own way.
+    const repeats = tool !== 'pay' || call.mayLeave > 1;
+    book.must(repeats || !book.powers.acts.has(key), () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`);
+  } else if (code === 'CORRAL_TOOL_BUSY') {
+    // A circuit breaker kept it from leaving: then it must not have acted.
+    book.must(!book.powers.acts.has(key), () => `7: ${where}: call ${result.id} is said to have been kept back, and ${tool} has acted`);
+  } else {
+    const honest = code === 'CORRAL_TIMED_OUT' || code === 'CORRAL_UNKNOWN_RESULT';
+    book.must(honest, () => `4: ${where}: call ${result.id} was allowed and answered with ${code}`);
+  }
+}
+
+export function wasSent(book: Book, to: RunId, { from, id }: Body): void {
+  book.must(book.sent.get(`${from}#${id}`) === to, () => `4: message ${from}#${id} reaches ${to} before it is durable`);
+}
+
+/** A message between agents, or within what a service was asked. */
+export function bodyOf(body: unknown): Body {
+  const { message } = body as { message?: Body };
+  return message ?? (body as Body);
+}

@@ -1,0 +1,151 @@
+/**
+ * Whose words a run knows (DESIGN 5), counted apart from the product: from what it was given, what it opened, and what the runs
+ * that wrote to it knew. Only a value that was read raises the label; what is behind a handle does not, until it is opened.
+ */
+import type { Delivery, Result } from '@corral/protocol/delivery';
+import type { Effect } from '@corral/protocol/effect';
+import type { RunId } from '@corral/protocol/ids';
+import type { Label } from '@corral/protocol/label';
+import type { RunRecord } from '@corral/protocol/run';
+import type { Book, Known } from './book.ts';
+
+/** What one run knows: whether it has read a stranger's words, and of each handle whether such words are behind it. */
+export interface Knowledge {
+  /** It has begun; before that it knows nothing, whatever it was to be given. */
+  begun: boolean;
+  tainted: boolean;
+  /** By index; the index of the next one is the size plus one, since each is used once. */
+  readonly handles: boolean[];
+  /** Handles that it asked to open, by effect. */
+  readonly opening: Map<number, boolean>;
+}
+
+/** What a message or a reply carries: what its sender knew, and what is behind the handles in it. */
+interface Carried {
+  readonly tainted: boolean;
+  readonly handles: readonly boolean[];
+}
+
+export const isTainted = (label: Label | undefined): boolean => label?.sticky.untrusted_input === true;
+
+export class Taint {
+  readonly #book: Book;
+  /** Messages by name, and replies by the name of their request. */
+  readonly #carried = new Map<string, Carried>();
+  /** What an instance of the service has kept, by tenant and key. */
+  readonly #kept = new Map<string, boolean>();
+
+  constructor(book: Book) {
+    this.#book = book;
+  }
+
+  /** An instance begins with the label of what the one before it kept, and of the message that it is made for. */
+  created({ id, tenant, service, label }: RunRecord, message: string): void {
+    const known = this.#book.runs.get(id);
+    const kept = this.#kept.get(`${tenant} ${service?.key}`) ?? false;
+    const tainted = kept || (this.#carried.get(message)?.tainted ?? false);
+    this.#expect(tainted, isTainted(label) || isTainted(service?.label), () => `${id} begins as an instance`);
+    if (known !== undefined) known.knows.tainted = tainted;
+  }
+
+  /** A crank has begun with this. */
+  given(known: Known, delivery: Delivery, where: string): void {
+    const { knows } = known;
+    switch (delivery.kind) {
+      case 'reply':
+        for (const result of delivery.results) this.#answered(known, result, delivery.label, where);
+        return;
+      case 'message': {
+        const sent = this.#carried.get(nameOf(delivery.body));
+        if (sent === undefined) return;
+        this.#expect(sent.tainted, isTainted(delivery.label), () => `${where}: the message that it is given`);
+        knows.handles.push(...sent.handles);
+        knows.tainted ||= sent.tainted;
+        return;
+      }
+      case 'child_ended': {
+        const child = delivery.run === undefined ? undefined : this.#book.runs.get(delivery.run);
+        if (child === undefined) return;
+        const knew = child.knows.begun && child.knows.tainted;
+        this.#expect(knew, isTainted(delivery.label), () => `${where}: the end of child ${delivery.id}`);
+        knows.tainted ||= knew;
+        return;
+      }
+      case 'start':
+        knows.begun = true;
+        return;
+      case 'timer':
+      case 'cancel':
+      case 'notice':
+        return;
+    }
+  }
+
+  #answered(known: Known, result: Result, label: Label | undefined, where: string): void {
+    const { knows, record } = known;
+    const opened = knows.opening.get(result.id);
+    if (opened !== undefined) {
+      knows.opening.delete(result.id);
+      knows.tainted ||= opened && 'value' in result;
+      return;
+    }
+    const asked = known.asks.get(result.id);
+    if (asked !== undefined) {
+      const reply = this.#carried.get(`${record.id}:${result.id}`);
+      // An error that nobody replied is the host's own, or says how the receiver has ended; its label is then what that knew.
+      const knew = 'value' in result ? reply?.tainted === true : isTainted(label);
+      if ('value' in result)
+        this.#expect(knew, isTainted(label), () => `${where}: the reply to request ${result.id} of ${record.id} by ${asked.peer}`);
+      knows.tainted ||= knew;
+      return;
+    }
+    const call = known.calls.get(result.id);
+    if (call === undefined) return;
+    const strange = call.decision.tool === 'fetch';
+    if ('value' in result && result.handle !== undefined) knows.handles.push(strange || knows.tainted);
+    else if ('value' in result) knows.tainted ||= strange;
+    // A tool's own words about its failure may be a stranger's as well.
+    else if (result.unread !== true && call.decision.verdict !== 'deny')
+      knows.tainted ||= strange && (result.error.code === 'CORRAL_TOOL_FAILED' || result.error.code === 'CORRAL_UNKNOWN_RESULT');
+  }
+
+  /** A crank has asked for this, and it was allowed. */
+  asked({ knows, record }: Known, effect: Effect, allowed: boolean): void {
+    const { tainted, handles } = knows;
+    const behind = (slots: readonly { readonly handle: number }[] = []) => slots.map(({ handle }) => handles[handle - 1] === true);
+    if (effect.kind === 'open' && allowed) knows.opening.set(effect.id, handles[effect.handle - 1] === true);
+    else if (effect.kind === 'send' && allowed)
+      this.#carried.set(`${record.id}#${effect.id}`, { tainted, handles: behind(effect.handles) });
+    else if (effect.kind === 'call' && allowed) this.#carried.set(`${record.id}#${effect.id}`, { tainted, handles: [] });
+    else if (effect.kind === 'reply') this.#carried.set(effect.to, { tainted, handles: [] });
+    else if (effect.kind === 'checkpoint' && record.service !== undefined)
+      this.#kept.set(`${record.tenant} ${record.service.key}`, tainted);
+  }
+
+  /** A child knows what its parent knew when it was spawned. */
+  spawned(parent: Known, child: RunId, where: string): void {
+    const known = this.#book.runs.get(child);
+    if (known === undefined) return;
+    this.#expect(parent.knows.tainted, isTainted(known.record.label), () => `${where}: child ${child}`);
+    known.knows.tainted = parent.knows.tainted;
+  }
+
+  /** What an instance had kept is forgotten with it, where a person killed it. */
+  ended({ record, outcome }: Known): void {
+    if (record.service !== undefined && outcome?.kind === 'killed') this.#kept.delete(`${record.tenant} ${record.service.key}`);
+  }
+
+  #expect(tainted: boolean, labelled: boolean, what: () => string): void {
+    if (!this.#book.governed) return;
+    this.#book.must(tainted === labelled, () => `5: ${what()} is labelled as ${said(labelled)}; it is ${said(tainted)}`);
+  }
+}
+
+const said = (tainted: boolean) => (tainted ? 'influenced by a stranger' : 'clean');
+
+/** Of a message between agents, or within what a service was asked. */
+function nameOf(body: unknown): string {
+  const { message } = body as { message?: { from: string; id: number } };
+  const { from, id } = message ?? (body as { from: string; id: number });
+  return `${from}#${id}`;
+}
