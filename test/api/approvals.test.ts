@@ -202,6 +202,118 @@ describe('a quarantine', () => {
   });
 });
 
+describe('a quarantine that a tenant’s policies put up', () => {
+  const RULES = `@id("free") permit (principal, action, resource);
+@id("evil-quarantine") @consequence("quarantine") forbid (principal, action == Action::"tool:fs.write", resource)
+when { context.args.path == "evil.txt" };
+`;
+  const TWO = `{ name: 'two', uses: { write: 'tool:fs.write' }, run: async ({ input, caps, sleep }) => {
+    if (input.path === undefined) await sleep(3600000);
+    return caps.write({ path: input.path, text: 'x' }).then(() => 'written', (error) => error.code); } }`;
+
+  async function sharing() {
+    const folder = await shortFolder();
+    await writeFile(join(folder, 'crew.cedar'), RULES);
+    const made = await front({
+      configText: JSON.stringify({
+        files: { write: await shortFolder() },
+        tenants: { crew: { policies: [join(folder, 'crew.cedar')] }, shop: {}, 'crew/inner': {} },
+      }),
+    });
+    const version = await made.deploy(TWO, { tenant: 'crew' });
+    for (const tenant of ['shop', 'crew/inner']) expect(await made.deploy(TWO, { tenant })).toBe(version);
+    const submit = async (tenant: string, input: { path?: string }) =>
+      (await made.admin.submitRun({ body: { agent: 'two', tenant, input } })).run;
+    return { ...made, version, submit };
+  }
+
+  test('is that tenant’s alone: others run the same bundle on, and see nothing of it', async () => {
+    const { admin, as, version, submit, data, host } = await sharing();
+    const bystander = await submit('shop', {});
+    await until(async () => (await admin.showRun({ params: { run: bystander } })).waiting === 'timer');
+    const evil = await submit('crew', { path: 'evil.txt' });
+    await until(async () => (await admin.showRun({ params: { run: evil } })).control === 'quarantined');
+    await expect(submit('crew', { path: 'a.txt' })).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
+    for (const tenant of ['shop', 'crew/inner'])
+      expect(await outcome(admin, await submit(tenant, { path: 'a.txt' }))).toEqual({ kind: 'completed', output: 'written' });
+    expect((await admin.showRun({ params: { run: bystander } })).control).toBe('none');
+    const shop = await as('shop', 'operator', 'auditor', 'admin');
+    const seen = [
+      await shop.listQuarantines({}),
+      await shop.listOperations({ query: {} }),
+      await shop.whyRun({ params: { run: bystander } }),
+    ];
+    expect(JSON.stringify(seen)).not.toContain('evil');
+    expect((await shop.runAuthority({ params: { run: bystander } })).quarantined).toBeNull();
+    // It is among the operations of its tenant, with the run that led to it.
+    const crew = await as('crew', 'operator');
+    expect((await crew.listOperations({ query: {} })).items).toMatchObject([
+      { operation: 'quarantine', by: 'policy', target: { kind: 'version', name: version, tenant: 'crew' }, matched: [evil] },
+    ]);
+    expect((await crew.listQuarantines({})).items).toMatchObject([
+      { kind: 'version', tenant: 'crew', reason: 'refused by evil-quarantine' },
+    ]);
+    await host.close();
+    const again = await front({ data, config: join(data, '..', 'corral.config.json') });
+    expect((await again.admin.listOperations({ query: {} })).items.filter(({ operation }) => operation === 'quarantine')).toHaveLength(1);
+    await expect(again.admin.submitRun({ body: { agent: 'two', tenant: 'crew', input: {} } })).rejects.toMatchObject({
+      code: 'CORRAL_QUARANTINED',
+    });
+    await again.admin.submitRun({ body: { agent: 'two', tenant: 'shop', input: {} } });
+  });
+
+  test('is lifted by that tenant’s operator, and by no other tenant’s', async () => {
+    const { admin, as, version, submit } = await sharing();
+    const evil = await submit('crew', { path: 'evil.txt' });
+    await until(async () => (await admin.showRun({ params: { run: evil } })).control === 'quarantined');
+    const lift = async (tenant: string) =>
+      (await as(tenant, 'operator')).liftQuarantine({ params: { kind: 'version', name: version }, query: { reason: 'explained' } });
+    await expect(lift('shop')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
+    expect(await lift('crew')).toMatchObject({ tenant: 'crew', by: 'policy' });
+    expect(await outcome(admin, await submit('crew', { path: 'a.txt' }))).toEqual({ kind: 'completed', output: 'written' });
+  });
+
+  test('and one on a version is of every tenant only where an admin of the host says so', async () => {
+    const { admin, as, version, submit } = await sharing();
+    const operator = await as('shop', 'operator');
+    const put = (client: Client, tenant?: string) =>
+      client.putQuarantine({
+        body: { kind: 'version', name: version, reason: 'odd', ...(tenant === undefined ? {} : { tenant }) },
+      });
+    expect(await put(operator)).toMatchObject({ tenant: 'shop' });
+    await expect(put(operator, '*')).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+    await expect(put(admin)).rejects.toMatchObject({ code: 'CORRAL_TENANT_UNKNOWN' });
+    await submit('crew', {});
+    await expect(submit('shop', {})).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
+    expect(await put(admin, '*')).toMatchObject({ tenant: null });
+    for (const tenant of ['crew', 'shop', 'crew/inner'])
+      await expect(submit(tenant, {})).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
+    const lift = (client: Client, tenant: string) =>
+      client.liftQuarantine({ params: { kind: 'version', name: version }, query: { reason: 'ok', tenant } });
+    await expect(lift(operator, '*')).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+    await lift(operator, 'shop');
+    await expect(submit('shop', {})).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
+    await lift(admin, '*');
+    await submit('shop', {});
+  });
+
+  test('and what a version was seen to do in one tenant is no use of it in another', async () => {
+    const write = await shortFolder();
+    const { admin, deploy, as } = await front({
+      configText: JSON.stringify({ files: { write }, policies: 'default', tenants: { crew: {}, shop: {} } }),
+    });
+    const approver = await as('crew', 'approver');
+    for (const tenant of ['crew', 'shop']) await deploy(WRITER, { tenant });
+    const { run } = await admin.submitRun({ body: { agent: 'writer', tenant: 'crew' } });
+    const { call, rules } = await asked(admin);
+    expect(rules).toContain('first-use');
+    await approver.decideApproval({ params: { run, call }, body: { verdict: 'approve', reason: 'ok' } });
+    await outcome(admin, run);
+    const other = await admin.submitRun({ body: { agent: 'writer', tenant: 'shop' } });
+    expect(await asked(admin)).toMatchObject({ run: other.run });
+  });
+});
+
 describe('policies of the configuration', () => {
   const CONFIG = (amount: string, more = '') => `
 import { defineConfig, tool } from '@corral/server/config';

@@ -52,7 +52,7 @@ export class Dispatcher {
    * @param watched whether a circuit breaker stands before the tool
    */
   start(record: RunRecord, call: Dispatch, watched: boolean): void {
-    const breaker = watched ? `${record.tenant}/${call.tool.name}` : undefined;
+    const breaker = watched ? `${record.tenant} ${call.tool.name}` : undefined;
     if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
       return this.#attempt(record, call, 1, breaker, new Bill(call.price, call.atLeast));
     const key = keyOf(record.id, call.id);

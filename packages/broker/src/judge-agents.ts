@@ -51,7 +51,7 @@ export function judgeHanded(
   const action: Outgoing = { kind, agent };
   let flow: Flow | undefined;
   const gather = () => {
-    const first_use = !policies.history.used(ledger.version, name);
+    const first_use = !policies.history.used(ledger.record.tenant, ledger.version, name);
     // It changes nothing outside; what its receiver does with it is asked about then.
     const tool = { name, effect: 'none', destinations: [], deed: NO_DEED } as const;
     flow = ledger.flow?.flow(tool, value, { first_use, amount_above_history: false }, () => true);
@@ -95,7 +95,7 @@ export function permitted(
     ...(flow === undefined ? {} : { unusual: [...flow.facts.unusual], origins: originsOf(flow) }),
   };
   if (verdict.decision === 'allow') {
-    policies.history.met(ledger.version, deedName(handed));
+    policies.history.met(ledger.record.tenant, ledger.version, deedName(handed));
     return common;
   }
   consequencesOf(verdict, batch);

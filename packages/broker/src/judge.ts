@@ -23,14 +23,14 @@ import { serviceIn } from './service.ts';
 /** What this host has seen agents do before, in any run. */
 export interface History {
   /** Whether this version of an agent has used a tool before. */
-  used(version: string, tool: string): boolean;
+  used(tenant: string, version: string, tool: string): boolean;
   /** Whether this agent has reached a destination before. */
   reached(tenant: string, agent: string, destination: string): boolean;
   /** The most money that this agent has moved with one call. */
   moved(tenant: string, agent: string): number;
   note(record: RunRecord, version: string, tool: Tool, input: Json): void;
   /** A version has sent to an agent, or spawned one; see deedName(). */
-  met(version: string, name: string): void;
+  met(tenant: string, version: string, name: string): void;
 }
 
 /** One decision, as whatever runs beside the policies in force is told of it. */
@@ -129,7 +129,7 @@ export function judge(
   const facts = factsOf(tool);
   const money = tool.annotations.money;
   const amount = money === undefined ? undefined : amountOf(input, money);
-  const first_use = !history.used(ledger.version, tool.name);
+  const first_use = !history.used(record.tenant, ledger.version, tool.name);
   const flow = ledger.flow?.flow(
     {
       name: tool.name,

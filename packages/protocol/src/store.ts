@@ -113,9 +113,13 @@ export interface ReplayPage {
 
 export type QuarantineKind = 'agent' | 'version' | 'tenant' | 'tool';
 
-/** A durable stop. `name` is a version's digest, a tenant's name, or `tenant/name` of an agent or a tool. */
+/**
+ * A durable stop. `name` is a version's digest, a tenant's name, or `tenant/name` of an agent or a tool. `tenant`: it stands there
+ * alone; absent, it stops a version in every tenant.
+ */
 export interface Quarantine {
   readonly kind: QuarantineKind;
+  readonly tenant?: string;
   readonly name: string;
   readonly by: string;
   readonly reason: string;
@@ -242,7 +246,8 @@ export interface Store {
   /** Quarantines that stand. */
   quarantines(): Promise<readonly Quarantine[]>;
   putQuarantine(quarantine: Quarantine): Promise<void>;
-  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number): Promise<void>;
+  /** @param tenant as it was put up */
+  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): Promise<void>;
   /**
    * Ends a run whose journal cannot be read; nothing is written to that.
    * @returns runs whose requests got an error for a reply by this

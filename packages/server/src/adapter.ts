@@ -89,8 +89,10 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),
     shadows: () => supervisor.policing.shadows(),
     quarantines: () => supervisor.stops.quarantines(),
-    quarantine: (kind, name, by, reason) => supervisor.stops.quarantine(kind, name, by, reason),
-    lift: (kind, name, by, reason) => supervisor.stops.lift(kind, name, by, reason),
+    quarantine: (kind, name, by, reason, tenant) => supervisor.stops.quarantine(kind, name, by, reason, { tenant }),
+    lift: (...said) => supervisor.stops.lift(...said),
+    against: (run, version) => supervisor.stops.against(run, version),
+    againstTool: (tenant, name) => supervisor.stops.againstTool(tenant, name),
     configure(next) {
       offered = next;
       supervisor.configure(next);

@@ -5,7 +5,7 @@ import type { Attenuation, Grant, GrantState } from '@corral/protocol/grant';
 import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
-import type { Entry, WaitingOn } from '@corral/protocol/run';
+import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
@@ -80,8 +80,12 @@ export interface HostPort {
   /** What candidates beside the policies in force would have decided otherwise. */
   shadows(): Promise<readonly ShadowReport[]>;
   quarantines(): readonly Quarantine[];
-  quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;
-  lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void>;
+  /** What stands against runs of an agent's version, or against a tool, in a tenant. */
+  against(run: Pick<RunRecord, 'tenant' | 'agent'>, version: string): Quarantine | undefined;
+  againstTool(tenant: string, name: string): Quarantine | undefined;
+  /** @param tenant where it stands alone; without one, a version is stopped in every tenant */
+  quarantine(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void>;
+  lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void>;
   configure(tenants: Readonly<Record<string, TenantOptions>>): void;
   observe(observer: (observation: Observation) => void): () => void;
   close(): Promise<void>;

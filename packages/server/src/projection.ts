@@ -7,9 +7,11 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Observation, RunView } from '@corral/supervisor';
 import type { Event } from '@corral/protocol/api/schemas';
 import type { Json } from '@corral/protocol/json';
+import type { Quarantine } from '@corral/protocol/store';
 import type { Feed } from './feed.ts';
 import type { HostPort } from './ports.ts';
 import type { FrontStore } from './store/front.ts';
+import { keepQuarantine } from './kept.ts';
 import { tenantOf } from './quarantined.ts';
 import type { RunIndex, Spent } from './store/runs.ts';
 
@@ -27,6 +29,8 @@ export interface ProjectionOptions {
   readonly notify: (event: Event) => void;
 }
 
+/** In whose name policies put up quarantines; no person is called so. */
+const POLICY = 'policy';
 /** A run whose budget is this near its end is told of, once. */
 const LOW = 0.1;
 /** Runs that are looked after at once. */
@@ -54,6 +58,8 @@ export class Projection {
   /** Brings the index up to what the store says. @returns how many runs go on */
   async catchUp(inOrder: boolean): Promise<number> {
     const { host, index, config } = this.#options;
+    // A host that died may have put one up and not kept it.
+    for (const one of host.quarantines()) if (one.by === POLICY) this.#keep(one);
     if (!inOrder) for (const { record } of await host.everyRun()) index.add(record, config());
     let live = 0;
     for (const row of index.live()) {
@@ -184,6 +190,7 @@ export class Projection {
         const data = { kind: quarantine.kind, name: quarantine.name, by, reason };
         const kind = observation.kind === 'lifted' ? 'quarantine.lifted' : 'quarantine.put';
         this.#options.notify(feed.tell(kind, { ...(tenant === undefined ? {} : { tenant }), data }));
+        if (observation.kind === 'quarantined' && by === POLICY) this.#keep(quarantine, observation.run);
         return;
       }
       case 'revoked': {
@@ -255,6 +262,11 @@ export class Projection {
       case 'answered':
       case 'hopeless':
     }
+  }
+
+  /** Keeps what policies put up by themselves; what people do is kept where they do it. */
+  #keep(quarantine: Quarantine, run?: RunId): void {
+    keepQuarantine(this.#options.db, this.#options.config(), quarantine, run === undefined ? [] : [run]);
   }
 
   #admitted(run: RunId): void {

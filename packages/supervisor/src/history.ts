@@ -24,8 +24,8 @@ export class Seen implements History {
     for (const { fact, value } of await this.#store.seen(REMEMBERED)) this.#facts.set(fact, value);
   }
 
-  used(version: string, tool: string): boolean {
-    return this.#facts.has(usedFact(version, tool));
+  used(tenant: string, version: string, tool: string): boolean {
+    return this.#facts.has(usedFact(tenant, version, tool));
   }
 
   reached(tenant: string, agent: string, destination: string): boolean {
@@ -38,7 +38,7 @@ export class Seen implements History {
 
   note({ tenant, agent }: RunRecord, version: string, tool: Tool, input: Json): void {
     const { destinations = [], money } = tool.annotations;
-    this.#add(usedFact(version, tool.name), 0);
+    this.#add(usedFact(tenant, version, tool.name), 0);
     for (const name of destinations) {
       for (const one of [argumentAt(input, name)].flat()) if (typeof one === 'string') this.#add(reachedFact(tenant, agent, one), 0);
     }
@@ -46,8 +46,8 @@ export class Seen implements History {
     if (typeof amount === 'number' && amount > this.moved(tenant, agent)) this.#add(movedFact(tenant, agent), amount);
   }
 
-  met(version: string, name: string): void {
-    this.#add(usedFact(version, name), 0);
+  met(tenant: string, version: string, name: string): void {
+    this.#add(usedFact(tenant, version, name), 0);
   }
 
   #add(fact: string, value: number): void {
@@ -63,6 +63,7 @@ export class Seen implements History {
 }
 
 const CHARS = 200;
-const usedFact = (version: string, tool: string) => `used ${version} ${tool}`;
+/** What a version did in one tenant says nothing about it in another, where other people looked at it. */
+const usedFact = (tenant: string, version: string, tool: string) => `used ${tenant} ${version} ${tool}`;
 const reachedFact = (tenant: string, agent: string, destination: string) => `reached ${tenant} ${agent} ${destination.slice(0, CHARS)}`;
 const movedFact = (tenant: string, agent: string) => `moved ${tenant} ${agent}`;

@@ -68,8 +68,14 @@ export type Observation =
   /** No run of a version is taken for a while, since too many of them failed; or again, since one that tried it went well. */
   | ({ readonly kind: 'resting' } & Resting)
   | { readonly kind: 'rested'; readonly tenant: TenantId; readonly agent: string; readonly version: string }
-  /** A durable stop was put up, or lifted; `by` whom. */
-  | { readonly kind: 'quarantined' | 'lifted'; readonly quarantine: Quarantine; readonly by: string; readonly reason: string }
+  /** A durable stop was put up, or lifted; `by` whom, and which run led to it. */
+  | {
+      readonly kind: 'quarantined' | 'lifted';
+      readonly quarantine: Quarantine;
+      readonly by: string;
+      readonly reason: string;
+      readonly run?: RunId;
+    }
   /** Somebody took back a grant, and all that was derived from it. */
   | {
       readonly kind: 'revoked';

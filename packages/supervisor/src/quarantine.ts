@@ -15,7 +15,7 @@ export class Quarantines {
   }
 
   async load(): Promise<void> {
-    for (const one of await this.#store.quarantines()) this.#standing.set(keyOf(one.kind, one.name), one);
+    for (const one of await this.#store.quarantines()) this.#standing.set(keyOf(one.kind, one.name, one.tenant), one);
   }
 
   list(): readonly Quarantine[] {
@@ -24,17 +24,19 @@ export class Quarantines {
 
   /** Puts one up. It stands at once, and durably when this resolves. */
   async put(quarantine: Quarantine): Promise<void> {
-    this.#standing.set(keyOf(quarantine.kind, quarantine.name), quarantine);
+    this.#standing.set(keyOf(quarantine.kind, quarantine.name, quarantine.tenant), quarantine);
     await this.#store.putQuarantine(quarantine);
   }
 
-  /** @throws CORRAL_RUN_STATE when there is none */
-  async lift(kind: QuarantineKind, name: string, by: string, at: number): Promise<Quarantine> {
-    const key = keyOf(kind, name);
-    const standing = this.#standing.get(key);
+  /**
+   * @param tenant where it stands alone; undefined for one that stands in every tenant
+   * @throws CORRAL_RUN_STATE when there is none
+   */
+  async lift(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): Promise<Quarantine> {
+    const standing = this.#standing.get(keyOf(kind, name, tenant)) ?? this.#older(kind, name);
     if (standing === undefined) throw new CorralError('CORRAL_RUN_STATE', `There is no quarantine on ${kind} ${name}.`);
-    await this.#store.liftQuarantine(kind, name, by, at);
-    this.#standing.delete(key);
+    await this.#store.liftQuarantine(kind, name, by, at, standing.tenant);
+    this.#standing.delete(keyOf(kind, name, standing.tenant));
     return standing;
   }
 
@@ -43,14 +45,25 @@ export class Quarantines {
     if (this.#standing.size === 0) return undefined;
     return (
       this.#standing.get(keyOf('tenant', tenant)) ??
-      this.#standing.get(keyOf('agent', `${tenant}/${agent}`)) ??
+      this.#on('agent', tenant, agent) ??
+      this.#standing.get(keyOf('version', version, tenant)) ??
       this.#standing.get(keyOf('version', version))
     );
   }
 
   tool(tenant: string, name: string): Quarantine | undefined {
-    return this.#standing.size === 0 ? undefined : this.#standing.get(keyOf('tool', `${tenant}/${name}`));
+    return this.#standing.size === 0 ? undefined : this.#on('tool', tenant, name);
+  }
+
+  #on(kind: 'agent' | 'tool', tenant: string, name: string): Quarantine | undefined {
+    const full = `${tenant}/${name}`;
+    return this.#standing.get(keyOf(kind, full, tenant)) ?? this.#older(kind, full);
+  }
+
+  /** Those on agents and tools once named their tenant only in their name. */
+  #older(kind: QuarantineKind, name: string): Quarantine | undefined {
+    return kind === 'version' ? undefined : this.#standing.get(keyOf(kind, name));
   }
 }
 
-const keyOf = (kind: QuarantineKind, name: string) => `${kind} ${name}`;
+const keyOf = (kind: QuarantineKind, name: string, tenant?: string) => JSON.stringify([kind, name, tenant ?? null]);

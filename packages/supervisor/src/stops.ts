@@ -4,6 +4,7 @@ import type { Broker } from '@corral/broker/broker';
 import { CorralError } from '@corral/protocol/errors';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
+import type { RunRecord } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
 import type { Control } from './control.ts';
 import type { Observation } from './observe.ts';
@@ -36,10 +37,30 @@ export class Stops {
     return this.#options.standing.list();
   }
 
-  /** Stops an agent, a version, a tenant or a tool until somebody lifts it; runs that it concerns stand still when this resolves. */
-  async quarantine(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
+  /** What stands against a run of this agent and version. */
+  against(run: Pick<RunRecord, 'tenant' | 'agent'>, version: string): Quarantine | undefined {
+    return this.#options.standing.against(run, version);
+  }
+
+  /** What stands against a tool of a tenant. */
+  againstTool(tenant: string, name: string): Quarantine | undefined {
+    return this.#options.standing.tool(tenant, name);
+  }
+
+  /**
+   * Stops an agent, a version, a tenant or a tool until somebody lifts it; runs that it concerns stand still when this resolves.
+   * @param where the tenant in which it stands alone; without one, a version is stopped in every tenant. `cause`: the run that led to it
+   */
+  async quarantine(
+    kind: QuarantineKind,
+    name: string,
+    by: string,
+    reason: string,
+    where: { readonly tenant?: string | undefined; readonly cause?: RunId } = {},
+  ): Promise<void> {
     const { clock, standing, runs, control, tell } = this.#options;
-    const quarantine = { kind, name, by, reason, at: clock.now() };
+    const { tenant, cause } = where;
+    const quarantine = { kind, ...(tenant === undefined ? {} : { tenant }), name, by, reason, at: clock.now() };
     // It stands before it is durable: nobody it concerns goes on meanwhile.
     const durable = standing.put(quarantine);
     const still = [...runs.values()]
@@ -50,13 +71,13 @@ export class Stops {
           .catch(() => undefined),
       );
     await Promise.all([durable, ...still]);
-    tell({ kind: 'quarantined', quarantine, by, reason });
+    tell({ kind: 'quarantined', quarantine, by, reason, ...(cause === undefined ? {} : { run: cause }) });
   }
 
   /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
-  async lift(kind: QuarantineKind, name: string, by: string, reason: string): Promise<void> {
+  async lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void> {
     const { clock, standing, runs, control, sweep, tell } = this.#options;
-    const quarantine = await standing.lift(kind, name, by, clock.now());
+    const quarantine = await standing.lift(kind, name, by, clock.now(), tenant);
     tell({ kind: 'lifted', quarantine, by, reason });
     const still = [...runs.values()].filter((run) => run.control === 'quarantined' && !this.#concerns(run));
     await Promise.all(
@@ -69,10 +90,10 @@ export class Stops {
     await sweep();
   }
 
-  /** Quarantines the version of the agent that a run is of. */
+  /** Quarantines the version of the agent that a run is of, in the tenant of that run: what its policies say concerns no other. */
   async quarantineAgentOf(id: RunId, by: string, reason: string): Promise<void> {
     const run = this.#options.runs.get(id);
-    if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason);
+    if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason, { tenant: run.tenant, cause: id });
   }
 
   /**

@@ -1,6 +1,6 @@
 /** What people see and say about calls: approvals, decisions, quarantines, and what a run could reach. */
 import * as z from 'zod';
-import { inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
+import { json, Reason, runId, tenant, time_ms } from './parts.ts';
 
 const lowered = z.object({ kind: z.enum(['endorse', 'declassify']), names: z.array(z.string()).describe('taken out of the label') });
 const names = z.array(z.string());
@@ -75,21 +75,27 @@ export const Quarantine = z
   .object({
     kind: QuarantineKind,
     name: z.string(),
-    tenant: z.string().nullable().describe('null: of the host'),
+    tenant: z.string().nullable().describe('where it stands; null: in every tenant'),
     by: z.string(),
     reason: z.string(),
     at: time_ms,
   })
   .meta({ id: 'Quarantine' });
+const where = {
+  tenant: z
+    .union([tenant, z.literal('*')])
+    .exactOptional()
+    .describe('for principals of the whole host; `*`: of a version, in every tenant'),
+};
 export const QuarantineList = z.object({ items: z.array(Quarantine) });
 export const QuarantineRequest = z
-  .strictObject({ ...inTenant, kind: QuarantineKind, name: QuarantineName, reason: Reason })
+  .strictObject({ ...where, kind: QuarantineKind, name: QuarantineName, reason: Reason })
   .meta({ id: 'QuarantineRequest' });
 export const QuarantinePath = z.strictObject({
   kind: QuarantineKind,
   name: QuarantineName.meta({ description: 'percent-encoded, since names may hold a /' }),
 });
-export const LiftQuery = z.strictObject({ ...inTenant, reason: Reason });
+export const LiftQuery = z.strictObject({ ...where, reason: Reason });
 
 export const Authority = z
   .object({

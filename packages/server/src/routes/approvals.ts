@@ -18,45 +18,72 @@ export function approvalRoutes(door: Door): Handlers<Names> {
 
   const keep = keeper(door);
 
-  const view = ({ kind, name, by, reason, at }: Quarantine) => {
-    const tenant = tenantOf({ kind, name }, tenants());
+  const view = ({ by, reason, at, ...one }: Quarantine) => {
+    const { kind, name } = one;
+    const tenant = tenantOf(one, tenants());
     const bare = (kind === 'agent' || kind === 'tool') && tenant !== undefined ? name.slice(tenant.length + 1) : name;
     return { kind, name: bare, tenant: tenant ?? null, by, reason, at };
   };
 
+  /** @throws CORRAL_FORBIDDEN for a principal of one tenant */
+  const mustBeOfHost = (access: Access) => {
+    if (access.principal.tenant !== ANY_TENANT) access.one('quarantine.write', ANY_TENANT);
+  };
+
   /**
-   * The name a quarantine stands under. A version may run in every tenant, a stop on a tenant is the host's to put up and
-   * lift, and a name that could be read as another tenant's is refused to who is of one tenant.
+   * The name a quarantine stands under, and the tenant it stands in. A version stands still in every tenant only where an admin of the
+   * whole host says `*`. A stop on a tenant is the host's to put up and lift, and a name that could be read as another tenant's is
+   * refused to who is of one tenant.
    */
   const named = (access: Access, kind: QuarantineKind, name: string, asked: string | undefined): { name: string; tenant?: string } => {
-    const { principal } = access;
-    const ofHost = () => {
-      if (principal.tenant !== ANY_TENANT) access.one('quarantine.write', ANY_TENANT);
-    };
-    if (kind === 'version' || kind === 'tenant') {
-      ofHost();
+    if (kind === 'tenant' || (kind === 'version' && asked === ANY_TENANT)) {
+      mustBeOfHost(access);
       return kind === 'tenant' ? { name, tenant: name } : { name };
     }
+    if (asked === ANY_TENANT) throw new CorralError('CORRAL_TENANT_UNKNOWN', `Say in which tenant: each has ${kind}s of its own.`);
+    if (kind === 'version' && asked === undefined && access.principal.tenant === ANY_TENANT && tenants().length > 1)
+      throw new CorralError('CORRAL_TENANT_UNKNOWN', `Say in which tenant: ${tenants().join(', ')}; or * for every one of them.`);
     const tenant = access.one('quarantine.write', asked);
+    if (kind === 'version') return { name, tenant };
     const full = `${tenant}/${name}`;
-    if (tenantOf({ kind, name: full }, tenants()) !== tenant) ofHost();
+    if (tenantOf({ kind, name: full }, tenants()) !== tenant) mustBeOfHost(access);
     return { name: full, tenant };
   };
 
+  /** The one that stands under a name; of a version, for who is of the whole host and names no tenant, the only one that stands. */
+  const standing = (access: Access, kind: QuarantineKind, name: string, asked: string | undefined) => {
+    const all = host.quarantines();
+    const ofVersion = kind === 'version' ? all.filter((one) => one.kind === 'version' && one.name === name) : [];
+    const only = asked === undefined && access.principal.tenant === ANY_TENANT && ofVersion.length === 1 ? ofVersion[0] : undefined;
+    if (only !== undefined) return { ...only, concerns: only.tenant };
+    const { name: full, tenant } = named(access, kind, name, asked);
+    const own = kind === 'tenant' ? undefined : tenant;
+    const found =
+      all.find((one) => one.kind === kind && one.name === full && one.tenant === own) ??
+      all.find((one) => one.kind === kind && one.name === full && kind !== 'version');
+    return { kind, name: full, ...(own === undefined ? {} : { tenant: own }), ...found, concerns: tenant };
+  };
+
   /** A stop on what is not there would stop nothing, and nobody would notice. */
-  const mustKnow = (kind: QuarantineKind, name: string, tenant: string | undefined) => {
+  const mustKnow = (access: Access, kind: QuarantineKind, name: string, tenant: string | undefined) => {
     if (kind === 'tenant' && !tenants().includes(name)) throw new CorralError('CORRAL_TENANT_UNKNOWN', `There is no tenant ${name}.`);
     if (kind === 'agent' && tenant !== undefined) registry.show(tenant, name);
     if (kind === 'tool' && tenant !== undefined && !host.tools(tenant as never).some((tool) => tool.name === name))
       throw new CorralError('CORRAL_CAP_UNKNOWN', `${tenant} is not offered a tool ${name}.`);
-    if (kind === 'version' && !/^sha256:[0-9a-f]{64}$/.test(name))
-      throw new CorralError('CORRAL_VERSION_UNKNOWN', `${name.slice(0, 100)} is no digest of a version.`);
+    if (kind !== 'version') return;
+    if (!/^sha256:[0-9a-f]{64}$/.test(name))
+      throw new CorralError('CORRAL_VERSION_UNKNOWN', `${name.slice(0, 100)} is not the digest of a version.`);
+    if (tenant === undefined || registry.hasVersion(name, tenant)) return;
+    // The same words whether another tenant has it or nobody does.
+    mustBeOfHost(access);
+    throw new CorralError('CORRAL_VERSION_UNKNOWN', `${tenant} has no version ${name}.`);
   };
 
   /** What is listed of runs that stand still, or go on, is as it is now. */
-  const settled = async ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>): Promise<string[]> => {
+  const settled = async ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): Promise<string[]> => {
     if (kind === 'tool') return [];
     const rows = index.live().filter((row) => {
+      if (tenant !== undefined && row.tenant !== tenant) return false;
       if (kind === 'version') return row.version === name;
       return kind === 'tenant' ? row.tenant === name : `${row.tenant}/${row.agent}` === name;
     });
@@ -95,29 +122,29 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     async listQuarantines({ query }, { access }) {
       const tenant = access.some('quarantine.read', query.tenant);
       const items = host.quarantines().map((one) => view(one));
-      // A version may be of this tenant as of any other, so whoever runs it sees why it stands still.
-      return { items: tenant === undefined ? items : items.filter((one) => one.tenant === tenant || one.kind === 'version') };
+      // One that stands in every tenant may be about a version of this one.
+      return { items: tenant === undefined ? items : items.filter((one) => one.tenant === tenant || one.tenant === null) };
     },
 
     async putQuarantine({ body }, { access }) {
       const { kind, reason } = body;
       const by = access.principal.id;
       const { name, tenant } = named(access, kind, body.name, body.tenant);
-      mustKnow(kind, body.name, tenant);
-      await host.quarantine(kind, name, by, reason);
-      keep('quarantine', by, { kind, name }, reason, tenant, await settled({ kind, name }));
-      const standing = host.quarantines().find((one) => one.kind === kind && one.name === name);
-      return view(standing ?? { kind, name, by, reason, at: clock.now() });
+      mustKnow(access, kind, body.name, tenant);
+      const own = kind === 'tenant' ? undefined : tenant;
+      await host.quarantine(kind, name, by, reason, own);
+      keep('quarantine', by, targetOf(kind, name, tenant), reason, tenant, await settled({ kind, name }, tenant));
+      const put = host.quarantines().find((one) => one.kind === kind && one.name === name && one.tenant === own);
+      return view(put ?? { kind, name, by, reason, at: clock.now(), ...(own === undefined ? {} : { tenant: own }) });
     },
 
     async liftQuarantine({ params, query }, { access }) {
       const { kind } = params;
       const by = access.principal.id;
-      const { name, tenant } = named(access, kind, params.name, query.tenant);
-      const standing = host.quarantines().find((one) => one.kind === kind && one.name === name);
-      await host.lift(kind, name, by, query.reason);
-      keep('lift', by, { kind, name }, query.reason, tenant, await settled({ kind, name }));
-      return view(standing ?? { kind, name, by, reason: query.reason, at: clock.now() });
+      const { concerns, ...one } = standing(access, kind, params.name, query.tenant);
+      await host.lift(kind, one.name, by, query.reason, one.tenant);
+      keep('lift', by, targetOf(kind, one.name, concerns), query.reason, concerns, await settled(one, concerns));
+      return view({ by, reason: query.reason, at: clock.now(), ...one });
     },
   };
 
@@ -134,6 +161,10 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
   }
 }
+
+/** What a quarantine is on, as the record of operations names it. */
+const targetOf = (kind: QuarantineKind, name: string, tenant: string | undefined) =>
+  kind === 'version' ? { kind, name, tenant: tenant ?? ANY_TENANT } : { kind, name };
 
 function lowersView({ kind, owner, of, label }: NonNullable<Approval['lowers']>) {
   return { kind, owner, of, influenced_by: [...label.influenced_by], private_to: [...label.private_to] };

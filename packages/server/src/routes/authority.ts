@@ -23,14 +23,7 @@ export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
         const at = record.caps.findIndex(({ grant }) => grant === id);
         return at < 0 ? record.caps.length : at;
       };
-      const standing = host.quarantines();
-      const against = standing.find(
-        ({ kind, name }) =>
-          (kind === 'tenant' && name === tenant) ||
-          (kind === 'agent' && name === `${tenant}/${agent}`) ||
-          (kind === 'version' && name === row.version),
-      );
-      const stopped = new Set(standing.flatMap(({ kind, name }) => (kind === 'tool' ? [name] : [])));
+      const against = host.against({ tenant, agent }, row.version);
       const offered = new Set<string>([...host.tools(tenant).map(({ name }) => name), ...host.services(tenant)]);
       const ended = status.lifecycle === 'ended';
       const now = clock.now();
@@ -47,7 +40,7 @@ export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
         .map((own) => {
           const { target } = own;
           const name = target.kind === 'tool' ? target.tool : target.run;
-          const here = target.kind !== 'tool' || (offered.has(name) && !stopped.has(`${tenant}/${name}`));
+          const here = target.kind !== 'tool' || (offered.has(name) && host.againstTool(tenant, name) === undefined);
           const chain = chainOf(own);
           return {
             alias: aliases.get(own.id) ?? null,

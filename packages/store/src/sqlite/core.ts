@@ -261,12 +261,14 @@ export class SqliteCore {
     return queries.quarantines(this.#sql);
   }
 
-  putQuarantine({ kind, name, by, reason, at }: Quarantine): void {
-    this.#run('INSERT INTO quarantines (kind, name, by, reason, at) VALUES (?, ?, ?, ?, ?)', kind, name, by, reason, at);
+  putQuarantine({ kind, tenant, name, by, reason, at }: Quarantine): void {
+    const sql = 'INSERT INTO quarantines (kind, tenant, name, by, reason, at) VALUES (?, ?, ?, ?, ?, ?)';
+    this.#run(sql, kind, tenant ?? null, name, by, reason, at);
   }
 
-  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number): void {
-    this.#run('UPDATE quarantines SET lifted_by = ?, lifted_at = ? WHERE kind = ? AND name = ? AND lifted_at IS NULL', by, at, kind, name);
+  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): void {
+    const sql = 'UPDATE quarantines SET lifted_by = ?, lifted_at = ? WHERE kind = ? AND name = ? AND tenant IS ? AND lifted_at IS NULL';
+    this.#run(sql, by, at, kind, name, tenant ?? null);
   }
 
   alive(now: number): void {

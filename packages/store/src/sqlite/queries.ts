@@ -223,5 +223,9 @@ export function seen(sql: Sql, limit: number): { fact: string; value: number }[]
 }
 
 export function quarantines(sql: Sql): Quarantine[] {
-  return sql.all<Quarantine>('SELECT kind, name, by, reason, at FROM quarantines WHERE lifted_at IS NULL ORDER BY at');
+  return sql
+    .all<Omit<Quarantine, 'tenant'> & { readonly tenant: string | null }>(
+      'SELECT kind, tenant, name, by, reason, at FROM quarantines WHERE lifted_at IS NULL ORDER BY at',
+    )
+    .map(({ tenant, ...one }) => ({ ...one, ...(tenant === null ? {} : { tenant }) }));
 }

@@ -128,6 +128,10 @@ const STEPS: readonly string[] = [
   CREATE INDEX instances_live ON instances (service) WHERE live = 1;
   CREATE INDEX instances_last ON instances (run) WHERE live = 0;
   `,
+  `
+  -- Where a quarantine stands alone; without one, a version is stopped in every tenant.
+  ALTER TABLE quarantines ADD COLUMN tenant TEXT;
+  `,
 ];
 
 /**

@@ -149,8 +149,8 @@ export class SqliteStore implements Store {
   putQuarantine(quarantine: Quarantine): Promise<void> {
     return this.#writer.call('putQuarantine', quarantine);
   }
-  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number): Promise<void> {
-    return this.#writer.call('liftQuarantine', kind, name, by, at);
+  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): Promise<void> {
+    return this.#writer.call('liftQuarantine', kind, name, by, at, tenant);
   }
   alive(now: number): Promise<void> {
     return this.#writer.call('alive', now);
