@@ -48,6 +48,11 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
     path: `/v1/runs/${runs[tenant]}/calls/7/resolution`,
     body: { how: 'fail', reason: 'test' },
   }),
+  'run.fork': (tenant, { runs }) => ({ method: 'POST', path: `/v1/runs/${runs[tenant]}/fork`, body: { at: 99 } }),
+  'run.erase': (tenant, { runs }) => ({ method: 'POST', path: `/v1/runs/${runs[tenant]}/erase`, body: { reason: 'test', dryRun: true } }),
+  'evidence.verify': (tenant) => ({ method: 'POST', path: '/v1/verify', body: { tenant } }),
+  'evidence.collect': (tenant) => ({ method: 'POST', path: '/v1/gc', body: { tenant, dryRun: true } }),
+  'host.backup': () => ({ method: 'POST', path: '/v1/backups', body: { to: 'nowhere' } }),
   'run.mark': (tenant, { runs }) => ({
     method: 'POST',
     path: `/v1/runs/${runs[tenant]}/marks`,

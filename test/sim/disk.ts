@@ -151,6 +151,8 @@ export class Disk {
       erase: (...args) => write('erase', ...args),
       release: (...args) => write('release', ...args),
       gc: notHere,
+      collectable: notHere,
+      erasable: notHere,
       verify: notHere,
       backup: notHere,
       quarantine: (...args) => write('quarantine', ...args),

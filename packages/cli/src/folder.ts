@@ -8,7 +8,7 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import { SqliteStore, type StoreOptions } from '@corral/store/sqlite';
+import { SqliteStore, type KeySource, type StoreOptions } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/sqlite/keys';
 import {
   findWalls,
@@ -28,13 +28,26 @@ import { startHost } from './host.ts';
  * Opens the store of a folder for `work`, with the keys of this process, and closes it whatever happens.
  * @throws CORRAL_DATA_UNUSABLE where there is no data: opening would make a new store
  */
-export async function withStore<T>(
+export function withStore<T>(
   data: string,
   work: (store: SqliteStore) => Promise<T>,
   options: Omit<StoreOptions, 'keys'> = {},
 ): Promise<T> {
+  return using(data, (keys) => SqliteStore.open(data, { ...options, keys }), work);
+}
+
+/** The same for `work` that only reads: it takes no lock, so the folder may be in use, or may be one that cannot be written to. */
+export function withReading<T>(data: string, work: (store: SqliteStore) => Promise<T>): Promise<T> {
+  return using(data, (keys) => SqliteStore.read(data, { keys }), work);
+}
+
+async function using<T>(
+  data: string,
+  open: (keys: KeySource) => Promise<SqliteStore>,
+  work: (store: SqliteStore) => Promise<T>,
+): Promise<T> {
   if (!existsSync(join(data, 'corral.db'))) throw new CorralError('CORRAL_DATA_UNUSABLE', `There is no Corral data in ${data}.`);
-  const store = await SqliteStore.open(data, { ...options, keys: keySource(process.env) });
+  const store = await open(keySource(process.env));
   try {
     return await work(store);
   } finally {

@@ -162,10 +162,26 @@ export interface Verification {
   readonly damaged: readonly Damage[];
 }
 
+/** Which garbage is collected. */
+export interface Collection {
+  readonly retention_ms?: Readonly<Record<string, number>> | undefined;
+  readonly tenant?: TenantId | undefined;
+}
+
 /** What collecting garbage freed. */
 export interface Freed {
   readonly runs: number;
   readonly entries: number;
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/** What erasing a run makes unreadable, and what it deletes. */
+export interface Erased {
+  readonly run: RunId;
+  /** Entries that nothing opens any more; the next collection takes their bytes away. */
+  readonly entries: number;
+  /** Large payloads that no other run refers to. */
   readonly blobs: number;
   readonly bytes: number;
 }
@@ -292,11 +308,19 @@ export interface Store {
    * @param at milliseconds since 1970
    * @throws CORRAL_RUN_STATE while it has not ended, CORRAL_RUN_UNKNOWN
    */
-  erase(run: RunId, at: number): Promise<void>;
-  /** Walks the evidence of a run, or of all. */
-  verify(run?: RunId): Promise<Verification>;
-  /** Takes away the contents of journals whose tenant's retention has passed, in small steps. Hashes stay. */
-  gc(now: number): Promise<Freed>;
+  erase(run: RunId, at: number): Promise<Erased>;
+  /** What `erase` would do, without doing it; it throws what that would. */
+  erasable(run: RunId): Promise<Erased>;
+  /** Walks the evidence of a run, or of all, or of all of a tenant. */
+  verify(run?: RunId, tenant?: TenantId): Promise<Verification>;
+  /**
+   * Takes away the contents of erased runs, and of journals whose tenant's retention has passed, in small steps. Hashes stay.
+   * @param wanted how long journals of ended runs are kept, by tenant: one that is not named keeps them; and of which tenant garbage
+   * is collected. Left out: of all, with the retention that the store was opened with
+   */
+  gc(now: number, wanted?: Collection): Promise<Freed>;
+  /** What `gc` would take away, without doing it. */
+  collectable(now: number, wanted?: Collection): Promise<Freed>;
   /** Says that somebody has looked at a restored run, and that it may go on. */
   release(run: RunId): Promise<void>;
   /**

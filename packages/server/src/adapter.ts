@@ -5,6 +5,7 @@ import type { Store } from '@corral/protocol/store';
 import { contextOf, Lesson, Peaks, type Profiles, type Supervisor, type TenantOptions } from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
 import { breathe } from './turns.ts';
+import { upkeepOf, type UpkeepOptions } from './upkeep.ts';
 
 type Tenants = Readonly<Record<string, TenantOptions>>;
 
@@ -13,7 +14,10 @@ const CALLS_LEARNED = 5000;
 /** Entries of a journal that are read at once. */
 const PAGE = 50;
 
-export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, profiles: Profiles): HostPort {
+/** What work on evidence needs besides. */
+type Beside = Pick<UpkeepOptions, 'clock' | 'random' | 'image' | 'laboratory'>;
+
+export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, profiles: Profiles, beside: Beside): HostPort {
   let offered = tenants;
   /** Page after page, so that a long journal never holds the host up. */
   const each = async (run: RunId, take: (entry: Entry) => boolean) => {
@@ -97,6 +101,12 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       offered = next;
       supervisor.configure(next);
     },
+    upkeep: upkeepOf({
+      ...beside,
+      store,
+      tool: (tenant, name) => offered[tenant]?.tools?.find((tool) => tool.name === name),
+      takeUp: (run) => supervisor.takeUp(run),
+    }),
     observe: (observer) => supervisor.observe(observer),
     close: () => supervisor.close(),
   };

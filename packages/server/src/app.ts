@@ -37,6 +37,7 @@ import { TooSoon, type Rate } from './people/rate.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
 import { approvalRoutes } from './routes/approvals.ts';
+import { evidenceRoutes } from './routes/evidence.ts';
 import type { Followers } from './routes/events.ts';
 import { governanceRoutes } from './routes/governance.ts';
 import type { Context, Handlers } from './routes/handler.ts';
@@ -129,6 +130,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...agentRoutes(door),
     ...runRoutes(door),
     ...serviceRoutes(door),
+    ...evidenceRoutes(door, channel),
     ...operationRoutes(door),
     ...approvalRoutes(door),
     ...authorityRoutes(door),

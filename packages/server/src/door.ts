@@ -32,6 +32,8 @@ export interface Door {
   readonly outbox: Outbox;
   /** For requests that read a lot. */
   readonly turns: Turns;
+  /** For work on evidence that takes long: verifying, replaying, backing up. */
+  readonly errands: Turns;
   readonly clock: Clock;
   readonly random: Random;
   readonly recovered: () => number;

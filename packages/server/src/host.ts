@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
 import { SqliteStore } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/sqlite/keys';
-import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
+import { findWalls, Laboratory, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
 import { hostOf } from './adapter.ts';
 import { createApp } from './app.ts';
 import { loadConfig } from './config/load.ts';
@@ -18,6 +18,7 @@ import { Feed } from './feed.ts';
 import { Authenticator } from './people/authenticate.ts';
 import { Rate } from './people/rate.ts';
 import { Projection } from './projection.ts';
+import { RetentionSweep } from './retention.ts';
 import { Followers } from './routes/events.ts';
 import { Scheduler } from './scheduler.ts';
 import { Settings } from './settings.ts';
@@ -29,6 +30,7 @@ import { RunIndex } from './store/runs.ts';
 import { Tokens } from './store/tokens.ts';
 import { Submissions } from './submissions.ts';
 import { Turns } from './turns.ts';
+import { keeper } from './kept.ts';
 import { Outbox } from './webhooks/outbox.ts';
 
 export interface HostOptions {
@@ -63,7 +65,6 @@ const SOCKET_BYTES = 103;
 const DRAIN_MS = 10_000;
 /** How often runs are looked after whose end or whose spending nobody tells of. */
 const LOOK_MS = 5_000;
-const DAY_MS = 86_400_000;
 
 /** @throws CORRAL_ADDRESS_UNSAFE, CORRAL_ADDRESS_TAKEN, CORRAL_CONFIG_INVALID, and what opening a data folder throws */
 export async function startHost(options: HostOptions): Promise<RunningHost> {
@@ -108,7 +109,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     cores: availableParallelism(),
     profiles,
   });
-  const host = hostOf(supervisor, store, tenants, profiles);
+  const laboratory = () =>
+    new Laboratory({ launcher: new ProcessLauncher(walls), clock: realClock, random: realRandom, cores: availableParallelism() });
+  const host = hostOf(supervisor, store, tenants, profiles, { clock: realClock, random: realRandom, image, laboratory });
   const undo: (() => unknown)[] = [() => host.close(), () => db.close()];
   try {
     const clock = realClock;
@@ -150,7 +153,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const recovered = await projection.catchUp(inOrder);
     db.setMeta('era', String(store.era));
     db.setMeta('stopped', 'no');
-    db.run('DELETE FROM operations WHERE at < ?', now() - config().config.retention.operations_days * DAY_MS);
     const door: Door = {
       host,
       db,
@@ -166,6 +168,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       settings,
       outbox,
       turns: new Turns(),
+      errands: new Turns(),
       clock,
       random,
       recovered: () => recovered,
@@ -189,6 +192,16 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       url = await listen(network, address, options.port, options.tls !== undefined);
     }
     scheduler.start();
+    const keep = keeper(door);
+    const retention = new RetentionSweep({
+      upkeep: host.upkeep,
+      db,
+      config,
+      now,
+      collected: (freed, retention_ms) => keep('collect', 'host', { ...freed }, `retention: ${JSON.stringify(retention_ms)}`, undefined, []),
+      failed: (error) => log?.error({ err: error }, 'what has passed its retention could not be collected'),
+    });
+    retention.start();
     outbox.start();
     const looking = setInterval(() => {
       projection.checkBudgets();
@@ -201,6 +214,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         draining = true;
         clearInterval(looking);
         scheduler.close();
+        retention.close();
         projection.release();
         followers.close();
         await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, within_ms).unref())]);

@@ -10,6 +10,7 @@ import type { Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/sto
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
 import type { Approval, Observation, Peak, Resting, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
+import type { Upkeep } from './upkeep.ts';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
 
@@ -86,6 +87,8 @@ export interface HostPort {
   /** @param tenant where it stands alone; without one, a version is stopped in every tenant */
   quarantine(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void>;
   lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void>;
+  /** What is done with evidence. */
+  readonly upkeep: Upkeep;
   configure(tenants: Readonly<Record<string, TenantOptions>>): void;
   observe(observer: (observation: Observation) => void): () => void;
   close(): Promise<void>;

@@ -407,6 +407,11 @@ export class Supervisor {
     };
   }
 
+  /** Brings a run into memory that was written into the store from beside, as a fork is. */
+  async takeUp(id: RunId): Promise<void> {
+    await this.#residence.hold(id);
+  }
+
   /** Everything this host holds in memory, parents before their children. */
   runs(): RunView[] {
     return [...this.#runs.values()].map((run) => viewOf(run, this.#options.clock.monotonic()));

@@ -7,7 +7,7 @@ import type { Delivery } from '@corral/protocol/delivery';
 import type { StoredRun } from '@corral/protocol/store';
 import { isCrank, type Segment } from '@corral/supervisor';
 import { EXIT } from '../failure.ts';
-import { runId, withStore } from '../folder.ts';
+import { runId, withReading } from '../folder.ts';
 import { column, deliveryText, effectLines, fit, paint, screenWidth } from '../screen/entries.ts';
 import { entryJson, titleOf } from './journal.ts';
 
@@ -29,7 +29,7 @@ export async function diff(
   { data, json }: { readonly data: string; readonly json?: boolean },
 ): Promise<number> {
   const ids = [runId(left), runId(right)] as const;
-  const [a, b] = await withStore(data, (store) =>
+  const [a, b] = await withReading(data, (store) =>
     Promise.all(
       ids.map(async (id) => {
         const stored = await store.run(id);

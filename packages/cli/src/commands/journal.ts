@@ -4,7 +4,7 @@ import { outcomeText } from '@corral/protocol/outcome';
 import type { Entry } from '@corral/protocol/run';
 import type { StoredRun } from '@corral/protocol/store';
 import { EXIT } from '../failure.ts';
-import { runId, wholeNumber, withStore } from '../folder.ts';
+import { runId, wholeNumber, withReading } from '../folder.ts';
 import { entryLines, entryTitle, paint } from '../screen/entries.ts';
 
 export interface JournalOptions {
@@ -16,7 +16,7 @@ export interface JournalOptions {
 export async function journal(run: string, { data, from, json }: JournalOptions): Promise<number> {
   const id = runId(run);
   const after = from === undefined ? 0 : wholeNumber(from, '--from') - 1;
-  const { stored, entries } = await withStore(data, async (store) => ({
+  const { stored, entries } = await withReading(data, async (store) => ({
     stored: await store.run(id),
     entries: await store.journal(id, after),
   }));

@@ -4,7 +4,7 @@ import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { configHere, connect, dataFolder, folderAlone, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
-import { runId, wholeNumber, withStore } from '../folder.ts';
+import { runId, wholeNumber, withReading } from '../folder.ts';
 import { printable } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
@@ -66,7 +66,7 @@ export function policyCommands(program: Command): void {
       const data = await folderAlone(flags);
       if (data !== undefined) {
         const { explainCrank } = await import('@corral/server/config/rehearsal');
-        const explained = await withStore(data, (store) =>
+        const explained = await withReading(data, (store) =>
           explainCrank(store, runId(run), crank, files, configHere(flags.config), process.env),
         );
         print(flags, explained.calls, () => explained.text);
@@ -106,7 +106,7 @@ const NO_SHADOW = 'No candidate runs here; name one in the configuration: polici
 
 async function compare(against: 'recorded' | 'in force', files: string[], flags: HostFlags & Flags): Promise<void> {
   const { compareRecorded } = await import('@corral/server/config/rehearsal');
-  const { comparison, text } = await withStore(dataFolder(flags), (store) =>
+  const { comparison, text } = await withReading(dataFolder(flags), (store) =>
     compareRecorded(store, against, files, configHere(flags.config), process.env),
   );
   print(flags, comparison, () => text);

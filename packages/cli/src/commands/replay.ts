@@ -4,7 +4,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Entry } from '@corral/protocol/run';
 import { isCrank, type TrialDifference, type TrialStep } from '@corral/supervisor';
 import { EXIT } from '../failure.ts';
-import { bundlesOf, runId, wholeNumber, withLaboratory, withStore } from '../folder.ts';
+import { bundlesOf, runId, wholeNumber, withLaboratory, withReading } from '../folder.ts';
 import { cpuText, entryLines, entryTitle, fit, paint, screenWidth } from '../screen/entries.ts';
 import { inspect } from './inspect.ts';
 import { entryJson, parsed, titleOf } from './journal.ts';
@@ -19,7 +19,7 @@ export interface ReplayOptions {
 export async function replay(run: string, options: ReplayOptions): Promise<number> {
   const id = runId(run);
   const to = options.to === undefined ? undefined : wholeNumber(options.to, '--to');
-  return withStore(options.data, async (store) => {
+  return withReading(options.data, async (store) => {
     const stored = await store.run(id);
     if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} in ${options.data}.`);
     const entries = (await store.journal(id)).filter(({ seq }) => to === undefined || seq <= to);

@@ -11,7 +11,7 @@ import { checkBundle, read, versionsOf, type Laboratory, type Read, type TrialRe
 import type { Tool } from '@corral/protocol/tool';
 import { bundleAgent } from '../bundle.ts';
 import { EXIT } from '../failure.ts';
-import { bundlesOf, wholeNumber, withLaboratory, withStore } from '../folder.ts';
+import { bundlesOf, wholeNumber, withLaboratory, withReading } from '../folder.ts';
 import { column, fit, paint, screenWidth } from '../screen/entries.ts';
 import { count, differenceLine, short } from './replay.ts';
 import { settle, type SettleOptions } from './resolve.ts';
@@ -39,7 +39,7 @@ export async function upgradeCheck(agent: string, file: string | undefined, opti
   if ((file === undefined) === (options.runtime !== true))
     throw new CorralError('CORRAL_USAGE', 'Give the FILE of the new version, or --runtime to try the runtime that is here now.');
   const recent = options.recent === undefined ? RECENT : wholeNumber(options.recent, '--recent');
-  return withStore(options.data, (store) =>
+  return withReading(options.data, (store) =>
     withLaboratory(async (laboratory, image) => {
       const bundle = file === undefined ? undefined : await bundled(laboratory, file);
       if (bundle !== undefined) agentIn(bundle, agent);

@@ -29,6 +29,10 @@ export const OPERATIONS = {
   'run.cancel': { about: 'cancel runs', roles: ['developer', 'operator', 'admin'] },
   'run.kill': { about: 'kill runs', roles: ['operator', 'admin'] },
   'run.resolve': { about: 'settle a call of unknown result', roles: ['operator', 'admin'] },
+  'run.fork': { about: 'start runs that begin with what another one did', roles: ['developer', 'operator', 'admin'] },
+  'run.erase': { about: 'erase runs', roles: ['admin'] },
+  'evidence.verify': { about: 'verify journals', roles: ['operator', 'auditor', 'admin'] },
+  'evidence.collect': { about: 'collect garbage: erased runs, and journals whose retention has passed', roles: ['operator', 'admin'] },
   'run.mark': { about: 'mark what detectors said of runs as right or as a false alarm', roles: ['operator', 'admin'] },
   'mark.read': { about: 'list marks, and see which thresholds they speak for', roles: ['operator', 'auditor', 'admin'] },
   'profile.read': { about: 'see what agents usually do', roles: ['developer', 'operator', 'auditor', 'admin'] },
@@ -49,6 +53,7 @@ export const OPERATIONS = {
   'token.write': { about: 'make and revoke tokens', roles: ['admin'] },
   'webhook.read': { about: 'list webhooks and what they were sent', roles: ['operator', 'auditor', 'admin'] },
   'webhook.retry': { about: 'have webhooks tried again at once', roles: ['operator', 'admin'] },
+  'host.backup': { about: 'back up the host', roles: ['admin'], host: true },
   'config.read': { about: 'see the configuration in force', roles: ['operator', 'auditor', 'admin'], host: true },
   'config.apply': { about: 'check and apply the configuration file', roles: ['admin'], host: true },
 } as const satisfies Record<string, OperationRow>;

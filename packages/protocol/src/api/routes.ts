@@ -1,6 +1,7 @@
 /** Every route of the front door: method, path, who may, what goes in, what comes out. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
+import { EVIDENCE_ROUTES } from './evidence.ts';
 import { LOOP_ROUTES } from './loops.ts';
 import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
@@ -14,6 +15,7 @@ const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent
 const aliasPath = agentPath.extend({ alias: s.AliasName });
 
 export const ROUTES = {
+  ...EVIDENCE_ROUTES,
   ...LOOP_ROUTES,
   ...WEBHOOK_ROUTES,
   deployAgent: route({

@@ -146,6 +146,11 @@ export const Run = RunSummary.extend({
   budget: z.record(z.string(), z.number()),
   caps: z.array(z.object({ alias: z.string(), cap: z.int(), grant: z.string() })),
   journal_entries: z.int(),
+  header: z
+    .object({ node: z.string(), v8: z.string(), icu: z.string(), image: z.string(), seed: z.string() })
+    .nullable()
+    .describe('what it was admitted on, and a digest of what its randomness comes from; null for who may not read payloads'),
+  origin: z.object({ run: runId, at: z.int(), forked_at: time_ms }).nullable().describe('the run that it was forked from, and where'),
 }).meta({ id: 'Run' });
 export const RunList = listOf(RunSummary);
 export const RunQuery = Page.extend({

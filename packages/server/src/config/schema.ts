@@ -14,6 +14,11 @@ export const SecretRef = z.union([
 ]);
 export type SecretRef = z.infer<typeof SecretRef>;
 
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const Duration = z.string().regex(/^[1-9]\d{0,5}[smhd]$/, 'a time such as 12h or 30d (s, m, h or d)');
+/** A time of the configuration, in milliseconds. */
+export const durationMs = (text: string): number => Number(text.slice(0, -1)) * (UNITS_MS[text.slice(-1)] ?? 0);
+
 /** What a configuration's `tools` function is handed. */
 export interface ToolPowers {
   /**
@@ -82,6 +87,10 @@ export const Config = z.strictObject({
         ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
         budget: Budget.default({}).describe('the most that the purse of a run of this tenant may hold; its children live on that'),
         policies: Policies.exactOptional().describe('instead of those of the host'),
+        retention: z
+          .strictObject({ journals: Duration.exactOptional().describe('instead of that of the host') })
+          .exactOptional()
+          .describe('how long what its runs leave behind is kept'),
         loops: Loops.exactOptional().describe('what is done about loops, runaways and drift; `false`: its runs are not watched'),
       }),
     )
@@ -155,10 +164,19 @@ export const Config = z.strictObject({
     .describe('who is told of what, at least once'),
   retention: z
     .strictObject({
+      journals: Duration.exactOptional().describe(
+        'how long the journals of ended runs are kept; then their contents are taken away, and their hashes stay. Left out: for good',
+      ),
       operations_days: z.int().min(1).max(36_500).default(365).describe('records of what operators did'),
       notifications_days: z.int().min(1).max(365).default(3).describe('how long a webhook that does not answer is tried'),
     })
     .default({ operations_days: 365, notifications_days: 3 }),
+  backups: z
+    .string()
+    .min(1)
+    .max(4096)
+    .exactOptional()
+    .describe('folder below which backups are made that are given a name and no path, such as those asked for over the network'),
   door: z
     .strictObject({
       hosts: z.array(z.string().max(253)).default([]).describe('names by which this host is called besides localhost'),

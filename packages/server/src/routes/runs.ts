@@ -1,4 +1,5 @@
 /** Runs: submitted, listed, shown from every side, and their lost calls settled. */
+import { hash } from 'node:crypto';
 import type { RunTree } from '@corral/protocol/api/schemas';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -144,6 +145,8 @@ export function runRoutes(door: Door): Handlers<Names> {
         budget: { ...record.budget },
         caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant })),
         journal_entries: seq,
+        header: payloads ? { ...record.header, seed: hash('sha256', record.header.seed).slice(0, 16) } : null,
+        origin: record.origin === undefined ? null : { ...record.origin },
       };
     },
 

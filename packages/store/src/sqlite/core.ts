@@ -16,6 +16,8 @@ import type {
   Commit,
   CommitResult,
   Era,
+  Erased,
+  Freed,
   InboxItem,
   Quarantine,
   QuarantineKind,
@@ -26,13 +28,13 @@ import type {
 } from '@corral/protocol/store';
 import { entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
-import { collect, type Collected, eraseRun, type Retention } from './gc.ts';
+import { collect, type Collected, collectable, erasable, eraseRun, type Wanted } from './gc.ts';
 import * as queries from './queries.ts';
 import { Post, Told, type End } from './post.ts';
 import { Requests } from './requests.ts';
 import { chain } from './seal.ts';
 import { Sql } from './sql.ts';
-import { verifyStep, type Verified } from './verify.ts';
+import { type Asked, verifyStep, type Verified } from './verify.ts';
 
 interface RunRow {
   readonly n: number;
@@ -400,18 +402,26 @@ export class SqliteCore {
     return queries.grantsOf(this.#sql, run);
   }
 
-  erase(run: RunId, at: number): void {
+  erase(run: RunId, at: number): Erased {
     this.#heads.delete(run);
-    eraseRun(this.#sql, this.#evidence, run, at);
+    return eraseRun(this.#sql, this.#evidence, run, at);
+  }
+
+  erasable(run: RunId): Erased {
+    return erasable(this.#sql, run);
   }
 
   /** Some of the garbage that there is. */
-  gcStep(now: number, retention: Retention): Collected {
-    return collect(this.#sql, this.#evidence, now, retention);
+  gcStep(now: number, wanted: Wanted): Collected {
+    return collect(this.#sql, this.#evidence, now, wanted);
+  }
+
+  collectable(now: number, wanted: Wanted): Freed {
+    return collectable(this.#sql, now, wanted);
   }
 
   /** Verifies one run, or a number of them after the one with this short name. */
-  verifyStep(what: { readonly run: RunId } | { readonly after: number }): Verified {
+  verifyStep(what: Asked): Verified {
     return verifyStep(this.#sql, this.#evidence, what);
   }
 

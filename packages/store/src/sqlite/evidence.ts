@@ -153,8 +153,13 @@ export class Evidence {
   }
 
   /** Runs after the one with this short name, in order. */
-  custodies(afterN: number, limit: number): Custody[] {
-    return this.#sql.all<Custody>(`${CUSTODY} WHERE n > ? ORDER BY n LIMIT ?`, afterN, limit);
+  custodies(afterN: number, limit: number, tenant?: string): Custody[] {
+    return this.#sql.all<Custody>(
+      `${CUSTODY} WHERE n > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY n LIMIT ?3`,
+      afterN,
+      tenant ?? null,
+      limit,
+    );
   }
 
   /**

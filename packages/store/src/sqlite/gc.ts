@@ -5,13 +5,13 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
 import type { RunId } from '@corral/protocol/ids';
-import type { Freed } from '@corral/protocol/store';
+import type { Erased, Freed } from '@corral/protocol/store';
 import type { Evidence } from './evidence.ts';
 import { forgotten, FORGOTTEN_BYTES } from './seal.ts';
 import type { Sql } from './sql.ts';
 
 /** How long the journals of ended runs are kept, by tenant, in milliseconds. A tenant that is not named keeps them for ever. */
-export type Retention = Readonly<Record<string, number>>;
+type Retention = Readonly<Record<string, number>>;
 
 export interface Collected extends Freed {
   readonly more: boolean;
@@ -20,12 +20,34 @@ export interface Collected extends Freed {
 /** Entries that one transaction forgets at most. */
 const STEP = 1000;
 
+/** Which garbage is meant. */
+export interface Wanted {
+  readonly retention_ms: Retention;
+  /** Only of this tenant. */
+  readonly tenant?: string | undefined;
+}
+
 /**
- * Destroys a run's key and what was written about it in the clear. Its sealed entries stay until garbage is collected; nothing
- * opens them any more.
+ * What erasing a run would do, without doing it.
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE
  */
-export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): void {
+export function erasable(sql: Sql, run: RunId): Erased {
+  const { n } = mayErase(sql, run);
+  const { entries } = sql.get<{ entries: number }>(
+    'SELECT count(*) AS entries FROM journal WHERE run = ? AND length(body) > ?',
+    n,
+    FORGOTTEN_BYTES,
+  ) ?? { entries: 0 };
+  const { blobs, bytes } = sql.get<{ blobs: number; bytes: number }>(
+    `SELECT count(*) AS blobs, coalesce(sum(length(data)), 0) AS bytes FROM blobs WHERE b IN (SELECT blob FROM refs WHERE run = ?1)
+     AND NOT EXISTS (SELECT 1 FROM refs WHERE blob = b AND run <> ?1)`,
+    n,
+  ) ?? { blobs: 0, bytes: 0 };
+  return { run, entries, blobs, bytes };
+}
+
+/** @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE */
+function mayErase(sql: Sql, run: RunId): { readonly n: number; readonly erased_at: number | null } {
   const row = sql.get<{ n: number; lifecycle: string; erased_at: number | null }>(
     'SELECT n, lifecycle, erased_at FROM runs WHERE id = ?',
     run,
@@ -33,19 +55,29 @@ export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): 
   if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
   if (row.lifecycle !== 'ended')
     throw new CorralError('CORRAL_RUN_STATE', `The run ${run} is ${row.lifecycle}; it can be erased once it has ended.`);
-  if (row.erased_at !== null) return;
-  const { n } = row;
   const heir = sql.get<{ holder: RunId }>(
     `WITH RECURSIVE below (id) AS (
        SELECT id FROM grants WHERE holder = ?1 UNION SELECT grants.id FROM grants JOIN below ON grants.parent = below.id
      ) SELECT holder FROM below JOIN grants USING (id) JOIN runs ON runs.id = holder WHERE lifecycle <> 'ended' LIMIT 1`,
     run,
   );
-  if (heir !== undefined)
+  if (heir !== undefined && row.erased_at === null)
     throw new CorralError(
       'CORRAL_RUN_STATE',
       `The run ${run} gave capabilities on that ${heir.holder} holds; it can be erased once that has ended.`,
     );
+  return row;
+}
+
+/**
+ * Destroys a run's key and what was written about it in the clear. Its sealed entries stay until garbage is collected; nothing
+ * opens them any more. A run that was erased before stays as it is.
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE
+ */
+export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): Erased {
+  const { n, erased_at } = mayErase(sql, run);
+  const erased = erasable(sql, run);
+  if (erased_at !== null) return erased;
   sql.run("UPDATE records SET key = NULL, record = x'' WHERE n = ?", n);
   sql.run('UPDATE runs SET outcome = NULL, erased_at = ?, pruned_at = NULL WHERE n = ?', at, n);
   sql.run('DELETE FROM inbox WHERE run = ?', n);
@@ -56,12 +88,34 @@ export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): 
     const bare: Grant = { ...(JSON.parse(data) as Grant), where: {} };
     sql.run('UPDATE grants SET data = ?, revoked = 1 WHERE id = ?', JSON.stringify(bare), id);
   }
+  return erased;
 }
 
+/** Runs that were erased and whose entries still take up space; the parameter is a tenant, or null for all. */
+const ERASED = 'SELECT n FROM runs WHERE erased_at IS NOT NULL AND pruned_at IS NULL AND (?1 IS NULL OR tenant = ?1)';
+/**
+ * Runs of a tenant that ended before a time, and whose journals nothing goes on from. What an instance of a service had kept when
+ * it ended, the next one goes on from, however late.
+ */
+const EXPIRED = `SELECT n FROM runs WHERE lifecycle = 'ended' AND pruned_at IS NULL AND tenant = ? AND ended_at <= ?
+  AND (outcome_kind = 'killed' OR NOT EXISTS (SELECT 1 FROM instances WHERE run = runs.id))`;
+/** Runs that go on, and those that were instances of services last and would be gone on from. */
+const SEGMENTS = [
+  `SELECT n, checkpoint FROM runs JOIN journal ON journal.run = n AND journal.seq = checkpoint
+   WHERE lifecycle <> 'ended' AND checkpoint > pruned_seq AND tenant = ? AND journal.at <= ?`,
+  `SELECT n, checkpoint FROM instances JOIN runs ON runs.id = instances.run
+   WHERE live = 0 AND lifecycle = 'ended' AND pruned_at IS NULL AND checkpoint > pruned_seq AND tenant = ? AND ended_at <= ?`,
+] as const;
+
+const retained = ({ retention_ms, tenant }: Wanted): readonly (readonly [string, number])[] =>
+  Object.entries(retention_ms).filter(([name]) => tenant === undefined || name === tenant);
+
 /** Takes away the contents of up to STEP entries: of erased runs first, then of runs whose retention has passed. */
-export function collect(sql: Sql, evidence: Evidence, now: number, retention: Retention): Collected {
-  const n = erased(sql) ?? expired(sql, now, retention);
-  if (n === undefined) return collectSegment(sql, evidence, now, retention);
+export function collect(sql: Sql, evidence: Evidence, now: number, wanted: Wanted): Collected {
+  const n =
+    sql.get<{ n: number }>(`${ERASED} LIMIT 1`, wanted.tenant ?? null)?.n ??
+    first(wanted, (tenant, kept_ms) => sql.get<{ n: number }>(`${EXPIRED} LIMIT 1`, tenant, now - kept_ms))?.n;
+  if (n === undefined) return collectSegment(sql, evidence, now, wanted);
   const { entries, bytes } = forget(sql, n, Number.MAX_SAFE_INTEGER);
   if (entries === STEP) return { runs: 0, entries, blobs: 0, bytes, more: true };
   const released = evidence.blobs.release(n, 1);
@@ -69,29 +123,64 @@ export function collect(sql: Sql, evidence: Evidence, now: number, retention: Re
   return { runs: 1, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
 }
 
-/** Of runs that go on, and of those that were instances of services last and would be gone on from. */
-const SEGMENTS = [
-  `SELECT n, checkpoint FROM runs JOIN journal ON journal.run = n AND journal.seq = checkpoint
-   WHERE lifecycle <> 'ended' AND checkpoint > pruned_seq AND tenant = ? AND journal.at <= ? LIMIT 1`,
-  `SELECT n, checkpoint FROM instances JOIN runs ON runs.id = instances.run
-   WHERE live = 0 AND lifecycle = 'ended' AND pruned_at IS NULL AND checkpoint > pruned_seq AND tenant = ? AND ended_at <= ? LIMIT 1`,
-] as const;
-
 /** Of a run that goes on, what came before its last checkpoint is not needed any more; after the retention it is forgotten too. */
-function collectSegment(sql: Sql, evidence: Evidence, now: number, retention: Retention): Collected {
-  for (const [tenant, kept_ms] of Object.entries(retention)) {
-    const row = SEGMENTS.map((segments) => sql.get<{ n: number; checkpoint: number }>(segments, tenant, now - kept_ms)).find(
-      (one) => one !== undefined,
-    );
-    if (row === undefined) continue;
-    const { n, checkpoint } = row;
-    const { entries, bytes } = forget(sql, n, checkpoint);
-    if (entries === STEP) return { runs: 0, entries, blobs: 0, bytes, more: true };
-    const released = evidence.blobs.release(n, 1, checkpoint);
-    sql.run('UPDATE runs SET pruned_seq = ? WHERE n = ?', checkpoint, n);
-    return { runs: 0, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
+function collectSegment(sql: Sql, evidence: Evidence, now: number, wanted: Wanted): Collected {
+  const row = first(wanted, (tenant, kept_ms) =>
+    firstOf(SEGMENTS, (segments) => sql.get<{ n: number; checkpoint: number }>(`${segments} LIMIT 1`, tenant, now - kept_ms)),
+  );
+  if (row === undefined) return { runs: 0, entries: 0, blobs: 0, bytes: 0, more: false };
+  const { n, checkpoint } = row;
+  const { entries, bytes } = forget(sql, n, checkpoint);
+  if (entries === STEP) return { runs: 0, entries, blobs: 0, bytes, more: true };
+  const released = evidence.blobs.release(n, 1, checkpoint);
+  sql.run('UPDATE runs SET pruned_seq = ? WHERE n = ?', checkpoint, n);
+  return { runs: 0, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
+}
+
+function first<T>(wanted: Wanted, find: (tenant: string, kept_ms: number) => T | undefined): T | undefined {
+  return firstOf(retained(wanted), ([tenant, kept_ms]) => find(tenant, kept_ms));
+}
+
+function firstOf<A, T>(all: readonly A[], find: (one: A) => T | undefined): T | undefined {
+  for (const one of all) {
+    const found = find(one);
+    if (found !== undefined) return found;
   }
-  return { runs: 0, entries: 0, blobs: 0, bytes: 0, more: false };
+  return undefined;
+}
+
+const WHOLE = Number.MAX_SAFE_INTEGER;
+
+/** What `collect` would take away in all, without doing it. Only reads: its list is a temporary table of its connection. */
+export function collectable(sql: Sql, now: number, wanted: Wanted): Freed {
+  sql.db.exec('CREATE TEMP TABLE IF NOT EXISTS garbage (n INTEGER PRIMARY KEY, below INTEGER NOT NULL); DELETE FROM garbage');
+  const note = (select: string, ...values: (string | number | null)[]) =>
+    sql.run(`INSERT OR IGNORE INTO garbage (n, below) ${select}`, ...values);
+  const whole = (select: string) => `SELECT n, ${WHOLE} FROM (${select})`;
+  note(whole(ERASED), wanted.tenant ?? null);
+  for (const [tenant, kept_ms] of retained(wanted)) {
+    note(whole(EXPIRED), tenant, now - kept_ms);
+    for (const segments of SEGMENTS) note(`SELECT n, checkpoint FROM (${segments})`, tenant, now - kept_ms);
+  }
+  const [runs, journal, payloads] = [
+    sql.get<{ n: number }>('SELECT count(*) AS n FROM garbage WHERE below = ?', WHOLE),
+    sql.get<{ n: number; bytes: number }>(
+      `SELECT count(*) AS n, coalesce(sum(length(body) - ?1), 0) AS bytes FROM garbage JOIN journal ON journal.run = garbage.n AND seq < below
+       WHERE length(body) > ?1`,
+      FORGOTTEN_BYTES,
+    ),
+    sql.get<{ n: number; bytes: number }>(
+      `SELECT count(*) AS n, coalesce(sum(length(data)), 0) AS bytes FROM blobs
+       WHERE b IN (SELECT blob FROM refs JOIN garbage ON refs.run = n AND seq >= 1 AND seq < below)
+       AND NOT EXISTS (SELECT 1 FROM refs LEFT JOIN garbage ON refs.run = n AND seq >= 1 AND seq < below WHERE blob = b AND n IS NULL)`,
+    ),
+  ];
+  return {
+    runs: runs?.n ?? 0,
+    entries: journal?.n ?? 0,
+    blobs: payloads?.n ?? 0,
+    bytes: (journal?.bytes ?? 0) + (payloads?.bytes ?? 0),
+  };
 }
 
 /** Takes the bodies of a run's entries before one of them, up to STEP at once. Their hashes stay. */
@@ -111,20 +200,3 @@ function forget(sql: Sql, n: number, before: number): { readonly entries: number
   return { entries: rows.length, bytes };
 }
 
-function erased(sql: Sql): number | undefined {
-  return sql.get<{ n: number }>('SELECT n FROM runs WHERE erased_at IS NOT NULL AND pruned_at IS NULL LIMIT 1')?.n;
-}
-
-function expired(sql: Sql, now: number, retention: Retention): number | undefined {
-  for (const [tenant, kept_ms] of Object.entries(retention)) {
-    const row = sql.get<{ n: number }>(
-      // What an instance of a service had kept when it ended, the next one goes on from, however late.
-      `SELECT n FROM runs WHERE lifecycle = 'ended' AND pruned_at IS NULL AND tenant = ? AND ended_at <= ?
-       AND (outcome_kind = 'killed' OR NOT EXISTS (SELECT 1 FROM instances WHERE run = runs.id)) LIMIT 1`,
-      tenant,
-      now - kept_ms,
-    );
-    if (row !== undefined) return row.n;
-  }
-  return undefined;
-}

@@ -1,10 +1,11 @@
 /** Opens the database of a data folder, and says plainly what is wrong where that fails. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import { type KeySource, type MasterKeys, openKeyRing } from './keys.ts';
-import { migrate } from './schema.ts';
+import { migrate, mustBeCurrent } from './schema.ts';
 
 /** Larger databases are not read through at every start; damage then shows when it is met. */
 const CHECK_BYTES = 64 * 1024 * 1024;
@@ -49,7 +50,7 @@ export function openForWriting(folder: string, options: StoreOptions): OpenDatab
         }
         limit(db, options);
         migrate(db);
-        return { db, lock, keys: provedKeys(db, folder, options) };
+        return { db, lock, keys: provedKeys(db, folder, options, true) };
       } catch (error) {
         db.close();
         throw error;
@@ -61,12 +62,43 @@ export function openForWriting(folder: string, options: StoreOptions): OpenDatab
   });
 }
 
-/** Opens a second connection that only reads; the writer must have opened the folder before. */
-export function openForReading(folder: string, { keys = { kind: 'file' } }: StoreOptions): { db: DatabaseSync; keys: MasterKeys } {
-  return explained(folder, () => ({
-    db: new DatabaseSync(join(folder, 'corral.db'), { readOnly: true }),
-    keys: openKeyRing(folder, keys, false),
-  }));
+/**
+ * Opens a connection that only reads. It needs no lock, so it works beside a host and on a copy that cannot be written to.
+ * @throws CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_KEYS_MISSING, CORRAL_KEYS_WRONG
+ */
+export function openForReading(folder: string, options: StoreOptions): { db: DatabaseSync; keys: MasterKeys } {
+  return explained(folder, () => {
+    const db = readingConnection(join(folder, 'corral.db'));
+    try {
+      mustBeCurrent(db);
+      return { db, keys: provedKeys(db, folder, options, false) };
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  });
+}
+
+/** SQLite keeps an index of the write-ahead log beside the database. Where that cannot be made, only a database that has no log is whole. */
+function readingConnection(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    db.prepare('SELECT count(*) FROM sqlite_schema').get();
+    return db;
+  } catch (error) {
+    db.close();
+    const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+    if (code !== CANTOPEN && code !== READONLY) throw error;
+    if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0)
+      throw new CorralError(
+        'CORRAL_DATA_UNUSABLE',
+        `${path} has a write-ahead log beside it, which cannot be read where nothing can be written; copy the folder to where it can.`,
+        { cause: error },
+      );
+    const url = pathToFileURL(path);
+    url.searchParams.set('immutable', '1');
+    return new DatabaseSync(url, { readOnly: true });
+  }
 }
 
 function limit(db: DatabaseSync, { max_bytes }: StoreOptions): void {
@@ -75,10 +107,13 @@ function limit(db: DatabaseSync, { max_bytes }: StoreOptions): void {
   db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(max_bytes / page_size))}`);
 }
 
-/** Opens the key ring, and makes sure that it is the one this folder was written with: better refused now than unreadable later. */
-function provedKeys(db: DatabaseSync, folder: string, { keys = { kind: 'file' } }: StoreOptions): MasterKeys {
+/**
+ * Opens the key ring, and makes sure that it is the one this folder was written with: better refused now than unreadable later.
+ * @param note whether versions that are new to it are written down
+ */
+function provedKeys(db: DatabaseSync, folder: string, { keys = { kind: 'file' } }: StoreOptions, note: boolean): MasterKeys {
   const known = db.prepare("SELECT name, value FROM meta WHERE name LIKE 'key.%'").all() as unknown as { name: string; value: string }[];
-  const ring = openKeyRing(folder, keys, known.length === 0);
+  const ring = openKeyRing(folder, keys, note && known.length === 0);
   const offered = ring.fingerprints();
   for (const { name, value } of known) {
     const version = Number(name.slice('key.'.length));
@@ -94,8 +129,10 @@ function provedKeys(db: DatabaseSync, folder: string, { keys = { kind: 'file' } 
         `Version ${version} of the master key is not the one that the data in ${folder} was sealed with.`,
       );
   }
-  const note = db.prepare('INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)');
-  for (const [version, fingerprint] of offered) note.run(`key.${version}`, fingerprint);
+  if (note) {
+    const insert = db.prepare('INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)');
+    for (const [version, fingerprint] of offered) insert.run(`key.${version}`, fingerprint);
+  }
   return ring;
 }
 

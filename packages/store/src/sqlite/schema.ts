@@ -135,6 +135,17 @@ const STEPS: readonly string[] = [
 ];
 
 /**
+ * Refuses a database that this Corral cannot read as it is.
+ * @throws CORRAL_DATA_VERSION when a newer Corral wrote it, or an older one and nothing has brought it up to date
+ */
+export function mustBeCurrent(db: DatabaseSync): void {
+  const { user_version: have } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (have === STEPS.length) return;
+  const what = `The data folder has schema ${have}; this Corral reads schema ${STEPS.length}.`;
+  throw new CorralError('CORRAL_DATA_VERSION', have > STEPS.length ? what : `${what} Starting a host on a copy brings that up to date.`);
+}
+
+/**
  * Brings a database up to date, in one transaction.
  * @throws CORRAL_DATA_VERSION when a newer Corral wrote it
  */

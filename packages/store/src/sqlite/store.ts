@@ -2,14 +2,16 @@
 import { Worker } from 'node:worker_threads';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
-import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
 import type {
   BackupManifest,
+  Collection,
   Commit,
   CommitResult,
+  Erased,
   Freed,
   Quarantine,
   QuarantineKind,
@@ -21,7 +23,7 @@ import type {
 } from '@corral/protocol/store';
 import type { Answer, Request, ThreadData } from './thread.ts';
 import type { SqliteCore } from './core.ts';
-import type { Collected } from './gc.ts';
+import type { Collected, Wanted } from './gc.ts';
 import type { StoreOptions } from './open.ts';
 import type { Verified } from './verify.ts';
 
@@ -79,14 +81,22 @@ class Thread {
   }
 }
 
+/** The writer of a store that was opened for reading. */
+const READ_ONLY: Pick<Thread, 'call'> = {
+  call: (op) =>
+    op === 'close'
+      ? (Promise.resolve() as Promise<never>)
+      : Promise.reject(new CorralError('CORRAL_DATA_UNUSABLE', 'The data folder was opened for reading only.')),
+};
+
 export class SqliteStore implements Store {
   readonly era: number;
-  readonly #writer: Thread;
+  readonly #writer: Pick<Thread, 'call'>;
   readonly #reader: Thread;
   readonly #folder: string;
   readonly #options: StoreOptions;
 
-  private constructor(folder: string, options: StoreOptions, era: number, writer: Thread, reader: Thread) {
+  private constructor(folder: string, options: StoreOptions, era: number, writer: Pick<Thread, 'call'>, reader: Thread) {
     this.#folder = folder;
     this.#options = options;
     this.era = era;
@@ -105,6 +115,17 @@ export class SqliteStore implements Store {
     const reader = new Thread({ folder, mode: 'read', options });
     await reader.ready();
     return new SqliteStore(folder, options, era, writer, reader);
+  }
+
+  /**
+   * Opens a data folder for reading only. It takes no lock: it works while a host is up on the folder, and where nothing can be
+   * written. What would write is refused.
+   * @throws CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_KEYS_MISSING, CORRAL_KEYS_WRONG
+   */
+  static async read(folder: string, options: StoreOptions = {}): Promise<SqliteStore> {
+    const reader = new Thread({ folder, mode: 'read', options });
+    await reader.ready();
+    return new SqliteStore(folder, options, 0, READ_ONLY, reader);
   }
 
   deploy(bundle: { digest: Digest; source: string; source_map: string | undefined }, versions: readonly AgentVersion[]): Promise<void> {
@@ -217,27 +238,33 @@ export class SqliteStore implements Store {
   grants(run: RunId): ReturnType<Store['grants']> {
     return this.#reader.call('grants', run);
   }
-  erase(run: RunId, at: number): Promise<void> {
+  erase(run: RunId, at: number): Promise<Erased> {
     return this.#writer.call('erase', run, at);
+  }
+  erasable(run: RunId): Promise<Erased> {
+    return this.#reader.call('erasable', run);
   }
   release(run: RunId): Promise<void> {
     return this.#writer.call('release', run);
   }
-  async gc(now: number): Promise<Freed> {
+  async gc(now: number, wanted: Collection = {}): Promise<Freed> {
     const freed = { runs: 0, entries: 0, blobs: 0, bytes: 0 };
     // Each step is a write of its own, so that runs go on between them.
     for (let more = true; more;) {
-      const step: Collected = await this.#writer.call('gcStep', now, this.#options.retention_ms ?? {});
+      const step: Collected = await this.#writer.call('gcStep', now, this.#wanted(wanted));
       for (const name of ['runs', 'entries', 'blobs', 'bytes'] as const) freed[name] += step[name];
       ({ more } = step);
     }
     return freed;
   }
-  async verify(run?: RunId): Promise<Verification> {
+  collectable(now: number, wanted: Collection = {}): Promise<Freed> {
+    return this.#aside((reader) => reader.call('collectable', now, this.#wanted(wanted)));
+  }
+  async verify(run?: RunId, tenant?: TenantId): Promise<Verification> {
     return this.#aside(async (reader) => {
       const sum = { runs: 0, entries: 0, forgotten: 0, damaged: [] as Verification['damaged'] };
       for (let after: number | undefined = 0; after !== undefined;) {
-        const step: Verified = await reader.call('verifyStep', run === undefined ? { after } : { run });
+        const step: Verified = await reader.call('verifyStep', run === undefined ? { after, tenant } : { run });
         for (const name of ['runs', 'entries', 'forgotten'] as const) sum[name] += step[name];
         sum.damaged = [...sum.damaged, ...step.damaged];
         after = step.next;
@@ -247,6 +274,9 @@ export class SqliteStore implements Store {
   }
   backup(to: string, at: number): Promise<BackupManifest> {
     return this.#aside((reader) => reader.call('backup', to, at));
+  }
+  #wanted({ retention_ms = this.#options.retention_ms ?? {}, tenant }: Collection): Wanted {
+    return { retention_ms, tenant };
   }
   /** Does long work on a thread of its own, so that readers of journals do not wait for it. */
   async #aside<T>(work: (reader: Thread) => Promise<T>): Promise<T> {

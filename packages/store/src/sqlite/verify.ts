@@ -16,14 +16,29 @@ export interface Verified extends Verification {
 /** Runs that one step looks at. */
 const STEP = 50;
 
-/** @throws CORRAL_RUN_UNKNOWN */
-export function verifyStep(sql: Sql, evidence: Evidence, what: { readonly run: RunId } | { readonly after: number }): Verified {
+/**
+ * As of one moment, so that what a living host writes meanwhile is not taken for damage.
+ * @throws CORRAL_RUN_UNKNOWN
+ */
+export function verifyStep(sql: Sql, evidence: Evidence, what: Asked): Verified {
+  sql.db.exec('BEGIN');
+  try {
+    return verifyRuns(sql, evidence, what);
+  } finally {
+    sql.db.exec('ROLLBACK');
+  }
+}
+
+/** One run, or those after the one with this short name. */
+export type Asked = { readonly run: RunId } | { readonly after: number; readonly tenant?: string | undefined };
+
+function verifyRuns(sql: Sql, evidence: Evidence, what: Asked): Verified {
   let runs: Custody[];
   if ('run' in what) {
     const custody = evidence.custody(what.run);
     if (custody === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${what.run}.`);
     runs = [custody];
-  } else runs = evidence.custodies(what.after, STEP);
+  } else runs = evidence.custodies(what.after, STEP, what.tenant);
   const count = { entries: 0, forgotten: 0 };
   const damaged = runs.flatMap((custody) => {
     try {

@@ -1,0 +1,173 @@
+/** What is done with the evidence of runs on a living host: verified, replayed, branched off, forgotten, collected, backed up. */
+import * as z from 'zod';
+import { DIFFERENCE_KINDS } from '../difference.ts';
+import { digest, inTenant, json, Reason, runId, time_ms } from './parts.ts';
+import { route, type Route } from './route.ts';
+
+const runPath = z.strictObject({ run: runId });
+const dryRun = z.boolean().default(false).describe('only say what it would do');
+
+const VerifyRequest = z
+  .strictObject({ ...inTenant, run: runId.exactOptional().describe('one run; without it, all that the principal may see') })
+  .meta({ id: 'VerifyRequest' });
+const Verification = z
+  .object({
+    runs: z.int(),
+    entries: z.int(),
+    forgotten: z.int().describe('entries that were pruned or erased; the hash chain went through them all the same'),
+    damaged: z.array(z.object({ run: z.string(), entry: z.int(), problem: z.string(), message: z.string() })),
+  })
+  .meta({ id: 'Verification' });
+
+const EraseRequest = z.strictObject({ reason: Reason, dryRun }).meta({ id: 'EraseRequest' });
+const Erased = z
+  .object({
+    run: runId,
+    dryRun: z.boolean(),
+    erased_at: time_ms.nullable().describe('null after a dry run'),
+    entries: z.int().describe('that nothing opens any more'),
+    blobs: z.int().describe('large payloads that no other run refers to'),
+    bytes: z.number(),
+  })
+  .meta({ id: 'Erased' });
+
+const CollectRequest = z.strictObject({ ...inTenant, dryRun, reason: Reason.exactOptional() }).meta({ id: 'CollectRequest' });
+const Collected = z
+  .object({
+    dryRun: z.boolean(),
+    runs: z.int(),
+    entries: z.int(),
+    blobs: z.int(),
+    bytes: z.number(),
+    retention_ms: z.record(z.string(), z.number()).describe('by tenant; of one that is not named journals are kept'),
+  })
+  .meta({ id: 'Collected' });
+
+const Runtime = z.object({ node: z.string(), v8: z.string(), icu: z.string(), image: z.string() });
+const ReplayRequest = z
+  .strictObject({ to: z.int().min(1).exactOptional().describe('the last crank; without it, all of them') })
+  .meta({ id: 'ReplayRequest' });
+const Replayed = z
+  .object({
+    run: runId,
+    matches: z.boolean(),
+    cranks: z.int(),
+    cpu_us: z.number(),
+    difference: z
+      .object({
+        crank: z.int(),
+        index: z.int(),
+        kind: z.enum([...DIFFERENCE_KINDS, 'fault']),
+        fault: z.string().exactOptional(),
+        expected: z.string(),
+        seen: z.string(),
+      })
+      .nullable(),
+    recorded: Runtime.describe('what the run was admitted on'),
+    replayed: Runtime.describe('what it was replayed on'),
+    steps: z.array(z.object({ crank: z.int(), cpu_us: z.number(), matched: z.boolean(), effects: json.exactOptional() })),
+  })
+  .meta({ id: 'Replayed' });
+
+const ForkRequest = z
+  .strictObject({
+    at: z.int().min(1).describe('the crank at which it goes its own way; everything before it is kept'),
+    input: json.exactOptional().describe('another input; only at crank 1'),
+    reason: Reason.exactOptional(),
+  })
+  .meta({ id: 'ForkRequest' });
+const Forked = z
+  .object({
+    run: runId,
+    origin: z.object({ run: runId, at: z.int() }),
+    unknown: z.array(z.object({ call: z.int(), tool: z.string() })).describe('calls that were under way there; they wait for a person'),
+  })
+  .meta({ id: 'Forked' });
+
+const BackupRequest = z
+  .strictObject({
+    to: z
+      .string()
+      .min(1)
+      .max(4096)
+      .describe('on the host’s machine: over its socket any folder that is empty or not there; over the network a name below `backups`'),
+    reason: Reason.exactOptional(),
+  })
+  .meta({ id: 'BackupRequest' });
+const Backup = z
+  .object({
+    to: z.string(),
+    format: z.literal(2),
+    era: z.int(),
+    at: time_ms,
+    bytes: z.number(),
+    files: z.array(z.object({ name: z.string(), bytes: z.number(), digest })).describe('the databases, all as of one moment'),
+    digest: digest.describe('of all of the above, as canonical JSON'),
+  })
+  .meta({ id: 'Backup' });
+
+export const EVIDENCE_ROUTES = {
+  verifyJournals: route({
+    method: 'POST',
+    path: '/v1/verify',
+    tag: 'evidence',
+    summary: 'Checks hash chains, journals, payloads and bundles, of one run or of all, on a thread of its own.',
+    operation: 'evidence.verify',
+    body: VerifyRequest,
+    status: 200,
+    response: Verification,
+  }),
+  eraseRun: route({
+    method: 'POST',
+    path: '/v1/runs/:run/erase',
+    tag: 'evidence',
+    summary: 'Forgets what a run was about, for good: its key is destroyed. Its hash chain stays.',
+    operation: 'run.erase',
+    params: runPath,
+    body: EraseRequest,
+    status: 200,
+    response: Erased,
+  }),
+  collectGarbage: route({
+    method: 'POST',
+    path: '/v1/gc',
+    tag: 'evidence',
+    summary: 'Takes away what was erased, and journals whose retention has passed, now. A host does it by itself every ten minutes.',
+    operation: 'evidence.collect',
+    body: CollectRequest,
+    status: 200,
+    response: Collected,
+  }),
+  replayRun: route({
+    method: 'POST',
+    path: '/v1/runs/:run/replay',
+    tag: 'evidence',
+    summary: 'Does a run again from its journal, in a cell of its own, with no effect leaving; stops at the first difference.',
+    operation: 'run.payload',
+    params: runPath,
+    body: ReplayRequest,
+    status: 200,
+    response: Replayed,
+  }),
+  forkRun: route({
+    method: 'POST',
+    path: '/v1/runs/:run/fork',
+    tag: 'evidence',
+    summary: 'Starts a new run of the principal that begins with what another one did.',
+    operation: 'run.fork',
+    params: runPath,
+    body: ForkRequest,
+    status: 201,
+    response: Forked,
+  }),
+  makeBackup: route({
+    method: 'POST',
+    path: '/v1/backups',
+    tag: 'evidence',
+    summary: 'Copies all databases of the host as of one moment, while work goes on. Keys are not in it.',
+    operation: 'host.backup',
+    body: BackupRequest,
+    status: 201,
+    response: Backup,
+  }),
+} as const satisfies Record<string, Route>;

@@ -1,0 +1,115 @@
+/** Verifying, erasing, collecting, replaying, forking and backing up on a living host: who may, of which tenant, one after the other. */
+import { isAbsolute, join } from 'node:path';
+import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import type { PrincipalId, TenantId } from '@corral/protocol/ids';
+import type { Door } from '../door.ts';
+import { keeper } from '../kept.ts';
+import type { Channel } from '../people/authenticate.ts';
+import { TooSoon } from '../people/rate.ts';
+import { retentionOf } from '../retention.ts';
+import type { Replay } from '../upkeep.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+type Names = 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'replayRun' | 'forkRun' | 'makeBackup';
+
+const QUEUE_RETRY_S = 5;
+/** A name below the folder for backups: no path, and nothing that is hidden. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+
+export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
+  const { host, errands, settings, index, projection } = door;
+  const { upkeep } = host;
+  const keep = keeper(door);
+
+  /** @throws CORRAL_REQUEST_INVALID, CORRAL_FORBIDDEN */
+  const folderOf = (to: string): string => {
+    const { backups } = settings.inForce().config;
+    if (isAbsolute(to)) {
+      // The owner of the socket could write there anyway; somebody with a token could not.
+      if (channel.kind === 'socket') return to;
+      throw new CorralError('CORRAL_FORBIDDEN', 'Over the network a backup is given a name, not a path; it is made below `backups`.');
+    }
+    if (!NAME.test(to)) throw new CorralError('CORRAL_REQUEST_INVALID', `${JSON.stringify(to)} is neither an absolute path nor a plain name.`);
+    if (backups === undefined)
+      throw new CorralError('CORRAL_REQUEST_INVALID', 'The configuration names no folder for backups: set `backups`, or give an absolute path.');
+    return join(backups, to);
+  };
+
+  return {
+    async verifyJournals({ body }, { access }) {
+      const tenant = access.some('evidence.verify', body.tenant);
+      const run = body.run === undefined ? undefined : findRun(door, access, 'evidence.verify', body.run).id;
+      const found = await errands.take(() => upkeep.verify(run as never, tenant));
+      return { ...found, damaged: found.damaged.map((one) => ({ ...one })) };
+    },
+
+    async eraseRun({ params, body }, { access }) {
+      const { tenant } = findRun(door, access, 'run.erase', params.run);
+      const erased = await upkeep.erase(params.run, body.dryRun);
+      if (!body.dryRun) keep('erase', access.principal.id, { run: params.run }, body.reason, tenant, [params.run]);
+      return { ...erased, dryRun: body.dryRun };
+    },
+
+    async collectGarbage({ body }, { access }) {
+      const tenant = access.some('evidence.collect', body.tenant);
+      const all = retentionOf(settings.inForce().config);
+      const retention_ms = tenant === undefined ? all : Object.fromEntries(Object.entries(all).filter(([name]) => name === tenant));
+      const freed = await errands.take(() => upkeep.collect({ retention_ms, tenant }, body.dryRun));
+      if (!body.dryRun) keep('collect', access.principal.id, { ...freed }, body.reason ?? '', tenant, []);
+      return { ...freed, dryRun: body.dryRun, retention_ms };
+    },
+
+    async replayRun({ params, body }, { access }) {
+      findRun(door, access, 'run.payload', params.run);
+      return replayView(params.run, await errands.take(() => upkeep.replay(params.run, body.to)));
+    },
+
+    async forkRun({ params, body }, { access }) {
+      const row = findRun(door, access, 'run.fork', params.run);
+      // A fork goes through what its origin was given, so it is for those who may read that.
+      if (!access.may('run.payload', row.tenant)) throw new CorralError('CORRAL_FORBIDDEN', `${access.principal.id} may not read ${row.id}.`);
+      if (door.draining()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+      const queue = settings.inForce().config.tenants[row.tenant as TenantId]?.queue ?? 0;
+      if (projection.live(row.tenant) >= queue)
+        throw new TooSoon('CORRAL_QUEUE_FULL', `${row.tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);
+      const made = await upkeep.fork(params.run, body.at, access.principal.id as PrincipalId, body.input);
+      const stored = await host.stored(made.run);
+      if (stored !== undefined) index.add(stored.record, settings.inForce().version);
+      const target = { run: params.run, at: body.at, fork: made.run };
+      keep('fork', access.principal.id, target, body.reason ?? '', row.tenant, [made.run]);
+      return { run: made.run, origin: { run: params.run, at: body.at }, unknown: [...made.unknown] };
+    },
+
+    async makeBackup({ body }, { access }) {
+      const to = folderOf(body.to);
+      const manifest = await errands.take(() => upkeep.backup(to));
+      keep('backup', access.principal.id, { to, digest: manifest.digest }, body.reason ?? '', undefined, []);
+      return { to, ...manifest, files: [...manifest.files] };
+    },
+  };
+}
+
+function replayView(run: string, { difference, steps, ...rest }: Replay) {
+  return {
+    run: run as never,
+    ...rest,
+    matches: difference === undefined,
+    difference: difference ?? null,
+    steps: steps.map((step) => ({
+      crank: step.crank,
+      cpu_us: step.cpu_us,
+      matched: step.difference === undefined,
+      // What it asked for instead; the others are as the journal says.
+      ...(step.difference === undefined || step.effects === undefined ? {} : { effects: parsed(step.effects) }),
+    })),
+  };
+}
+
+function parsed(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
+}

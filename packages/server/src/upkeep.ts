@@ -1,0 +1,113 @@
+/**
+ * What a host does with the evidence of its runs while they go on: verifying, erasing, collecting, replaying, forking, copying.
+ * Reading is done on threads of the store's own and replaying in cells of a laboratory, so that nothing here holds up a run.
+ */
+import type { Digest, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import type { Clock, Random } from '@corral/protocol/ports';
+import type { Entry, RunHeader } from '@corral/protocol/run';
+import type { BackupManifest, Collection, Erased, Freed, Store, Verification } from '@corral/protocol/store';
+import type { Tool } from '@corral/protocol/tool';
+import { fork, read, type Laboratory, type TrialResult, type TrialStep } from '@corral/supervisor';
+import { breathe } from './turns.ts';
+
+type Runtime = Omit<RunHeader, 'seed'>;
+
+export interface Replay extends TrialResult {
+  readonly recorded: Runtime;
+  readonly replayed: Runtime;
+  readonly steps: readonly TrialStep[];
+}
+
+export interface Fork {
+  readonly run: RunId;
+  readonly unknown: readonly { readonly call: number; readonly tool: string }[];
+}
+
+export interface Upkeep {
+  verify(run: RunId | undefined, tenant: TenantId | undefined): Promise<Verification>;
+  /** @throws CORRAL_RUN_STATE, CORRAL_RUN_UNKNOWN */
+  erase(run: RunId, dryRun: boolean): Promise<Erased & { readonly erased_at: number | null }>;
+  collect(wanted: Collection, dryRun: boolean): Promise<Freed>;
+  /** @param to the last crank */
+  replay(run: RunId, to: number | undefined): Promise<Replay>;
+  /** Durable, and on its way, when it resolves. */
+  fork(run: RunId, at: number, by: PrincipalId, input: Json | undefined): Promise<Fork>;
+  backup(to: string): Promise<BackupManifest>;
+}
+
+export interface UpkeepOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly image: string;
+  readonly laboratory: () => Laboratory;
+  readonly tool: (tenant: string, name: string) => Tool | undefined;
+  /** Brings a run that is in the store alone into memory. */
+  readonly takeUp: (run: RunId) => Promise<unknown>;
+}
+
+/** Entries of a journal that are read at once. */
+const PAGE = 100;
+
+export function upkeepOf({ store, clock, random, image, laboratory, tool, takeUp }: UpkeepOptions): Upkeep {
+  return {
+    verify: (run, tenant) => store.verify(run, tenant),
+    async erase(run, dryRun) {
+      if (dryRun) return { ...(await store.erasable(run)), erased_at: null };
+      const erased_at = clock.now();
+      return { ...(await store.erase(run, erased_at)), erased_at };
+    },
+    collect: (wanted, dryRun) => (dryRun ? store.collectable(clock.now(), wanted) : store.gc(clock.now(), wanted)),
+    async replay(run, to) {
+      const stored = await store.run(run);
+      if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} here.`);
+      const entries = await journalOf(store, run, to);
+      const room = laboratory();
+      try {
+        const { node, v8, icu } = await room.runtime();
+        const steps: TrialStep[] = [];
+        const result = await room.trial({
+          record: stored.record,
+          entries,
+          bundle: (digest) => bundleOf(store, digest),
+          onStep: (step) => steps.push(step),
+        });
+        const { seed: _, ...recorded } = stored.record.header;
+        return { ...result, recorded, replayed: { node, v8, icu, image }, steps };
+      } finally {
+        room.close();
+      }
+    },
+    async fork(run, at, by, input) {
+      const made = await fork({ store, clock, random, tool }, { run, at, by, ...(input === undefined ? {} : { input }) });
+      const { ledger } = await read(store, made);
+      const unknown = [...ledger.pending.values()].flatMap((one) =>
+        one.kind === 'call' && one.state === 'unknown' ? [{ call: one.id, tool: one.tool }] : [],
+      );
+      await takeUp(made);
+      return { run: made, unknown };
+    },
+    backup: (to) => store.backup(to, clock.now()),
+  };
+}
+
+/** Page after page, so that a long journal never holds the host up. */
+async function journalOf(store: Store, run: RunId, to = Number.POSITIVE_INFINITY): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (let after = 0; ;) {
+    const page = await store.journal(run, after, PAGE);
+    for (const entry of page) if (entry.seq <= to) entries.push(entry);
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE || last.seq >= to) return entries;
+    after = last.seq;
+    await breathe();
+  }
+}
+
+async function bundleOf(store: Store, digest: Digest): Promise<{ readonly digest: Digest; readonly source: string }> {
+  const source = await store.bundle(digest);
+  if (source === undefined) throw new CorralError('CORRAL_AGENT_UNKNOWN', `The bundle ${digest} is not in this host’s store.`);
+  return { digest, source };
+}
