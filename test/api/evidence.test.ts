@@ -15,24 +15,29 @@ async function known({ admin }: Front) {
     admin.listTokens({}),
     admin.listSchedules({}),
     admin.listOperations({ query: { limit: 500 } }),
-    admin.showProfile({ params: { agent: 'hello' as never }, query: { tenant: 'own' as never } }),
+    admin.showProfile({ params: { agent: 'hello' }, query: { tenant: 'own' } }),
     admin.listMarks({ query: {} }),
     admin.listRuns({ query: { limit: 500 } }),
     admin.listQuarantines({ query: {} }),
     admin.showConfig({}),
   ]);
   return {
-    agents: await Promise.all(
-      agents.items.map(({ agent, tenant }) => admin.showAgent({ params: { agent }, query: { tenant } })),
-    ),
-    tokens: tokens.items.map(({ used_at: _, ...token }) => token),
+    agents: await Promise.all(agents.items.map(({ agent, tenant }) => admin.showAgent({ params: { agent }, query: { tenant } }))),
+    tokens: tokens.items.map((token) => ({ ...token, used_at: null })),
     schedules: schedules.items,
     // The restored host goes on writing; what was there is compared.
     operations: operations.items.filter(({ operation }) => operation === 'pause' || operation === 'kill' || operation === 'mark'),
     profile,
     marks,
     runs: runs.items.map(({ run, tenant, agent, version, ended_as, principal, control, created_at }) => ({
-      run, tenant, agent, version, ended_as, principal, control, created_at,
+      run,
+      tenant,
+      agent,
+      version,
+      ended_as,
+      principal,
+      control,
+      created_at,
     })),
     quarantines: quarantines.items,
     config: config.version,
@@ -54,8 +59,8 @@ test('a backup that was made while work went on brings everything back: people, 
   const { run: killed } = await developer.submitRun({ body: { agent: 'sleeper' } });
   await admin.operate({ body: { operation: 'kill', target: { run: killed }, reason: 'enough' } });
   await admin.operate({ body: { operation: 'pause', target: { run: asleep }, reason: 'wait' } });
-  await admin.makeSchedule({ body: { tenant: 'own', agent: 'hello', input: { name: 'B' }, cron: '0 0 1 1 *' } as never });
-  await admin.learnProfile({ params: { agent: 'hello' as never }, body: { tenant: 'own', reason: 'usual' } as never });
+  await admin.makeSchedule({ body: { tenant: 'own', agent: 'hello', input: { name: 'B' }, cron: '0 0 1 1 *' } });
+  await admin.learnProfile({ params: { agent: 'hello' }, body: { tenant: 'own', reason: 'usual' } });
   await admin.markRun({ params: { run: keyed }, body: { verdict: 'confirmed', reason: 'it went wrong' } as never });
   await admin.putQuarantine({ body: { kind: 'agent', name: 'sleeper', tenant: 'own', reason: 'odd' } as never });
 
@@ -95,7 +100,11 @@ test('a backup that was made while work went on brings everything back: people, 
     headers: { authorization: `Bearer ${developer.secret}`, 'idempotency-key': 'once', 'content-type': 'application/json' },
     body: JSON.stringify(input),
   });
-  expect([again.status, again.headers.get('idempotent-replayed'), ((await again.json()) as { run: string }).run]).toEqual([200, 'true', keyed]);
+  expect([again.status, again.headers.get('idempotent-replayed'), ((await again.json()) as { run: string }).run]).toEqual([
+    200,
+    'true',
+    keyed,
+  ]);
   expect(await second.admin.runJournal({ params: { run: keyed } })).toMatchObject({ items: [{ seq: 1, delivery: { kind: 'start' } }] });
   expect((await second.admin.verifyJournals({ body: {} })).damaged).toEqual([]);
 });
@@ -140,14 +149,14 @@ describe('evidence on a living host', () => {
     for (const tenant of ['own', 'other']) await deploy(HELLO, { tenant });
     const runs: Record<string, string> = {};
     for (const tenant of ['own', 'other']) {
-      const { run } = await admin.submitRun({ body: { tenant, agent: 'hello', input: { name: 'A' } } as never });
+      const { run } = await admin.submitRun({ body: { tenant, agent: 'hello', input: { name: 'A' } } });
       runs[tenant] = run;
       await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
     }
     const auditor = await as('own', 'auditor');
     expect(await auditor.verifyJournals({ body: {} })).toMatchObject({ runs: 1, damaged: [] });
     expect(await admin.verifyJournals({ body: {} })).toMatchObject({ runs: 2, damaged: [] });
-    await expect(auditor.verifyJournals({ body: { tenant: 'other' as never } })).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+    await expect(auditor.verifyJournals({ body: { tenant: 'other' } })).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
     await expect(auditor.verifyJournals({ body: { run: runs['other'] as never } })).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
     await expect((await as('own', 'developer')).verifyJournals({ body: {} })).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
     const db = new DatabaseSync(join(data, 'corral.db'), { timeout: 5_000 });
@@ -167,7 +176,9 @@ describe('evidence on a living host', () => {
     expect(replay).toMatchObject({ run, matches: true, cranks: 4, difference: null });
     expect(replay.steps.map(({ crank, matched }) => [crank, matched])).toEqual([1, 2, 3, 4].map((crank) => [crank, true]));
     expect(await developer.replayRun({ params: { run }, body: { to: 2 } })).toMatchObject({ cranks: 2, matches: true });
-    await expect((await as('own', 'approver')).replayRun({ params: { run }, body: {} })).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+    await expect((await as('own', 'approver')).replayRun({ params: { run }, body: {} })).rejects.toMatchObject({
+      code: 'CORRAL_FORBIDDEN',
+    });
     await expect((await as('other', 'developer')).forkRun({ params: { run }, body: { at: 1 } })).rejects.toMatchObject({
       code: 'CORRAL_RUN_UNKNOWN',
     });
@@ -217,14 +228,14 @@ describe('evidence on a living host', () => {
     const runs: string[] = [];
     for (const tenant of ['own', 'other']) {
       await deploy(COUNT, { tenant });
-      const { run } = await admin.submitRun({ body: { tenant, agent: 'count', input: { to: 4 } } as never });
+      const { run } = await admin.submitRun({ body: { tenant, agent: 'count', input: { to: 4 } } });
       await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
       runs.push(run);
     }
     await until(async () => (await admin.collectGarbage({ body: { dryRun: true } })).runs === 1);
     const would = await admin.collectGarbage({ body: { dryRun: true } });
     expect(would).toMatchObject({ runs: 1, entries: 5, retention_ms: { own: 1_000 } });
-    expect(await admin.collectGarbage({ body: { dryRun: true, tenant: 'other' as never } })).toMatchObject({ runs: 0, retention_ms: {} });
+    expect(await admin.collectGarbage({ body: { dryRun: true, tenant: 'other' } })).toMatchObject({ runs: 0, retention_ms: {} });
     await first.host.close(2_000);
     // The host does it when it starts, and from then on every ten minutes.
     const second = await front({ data: first.data, configText: JSON.stringify(retention) });
@@ -234,4 +245,3 @@ describe('evidence on a living host', () => {
     expect((await second.admin.showRun({ params: { run: runs[0] as never } })).outcome).toMatchObject({ output: 4 });
   });
 });
-

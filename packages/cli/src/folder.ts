@@ -28,11 +28,7 @@ import { startHost } from './host.ts';
  * Opens the store of a folder for `work`, with the keys of this process, and closes it whatever happens.
  * @throws CORRAL_DATA_UNUSABLE where there is no data: opening would make a new store
  */
-export function withStore<T>(
-  data: string,
-  work: (store: SqliteStore) => Promise<T>,
-  options: Omit<StoreOptions, 'keys'> = {},
-): Promise<T> {
+export function withStore<T>(data: string, work: (store: SqliteStore) => Promise<T>, options: Omit<StoreOptions, 'keys'> = {}): Promise<T> {
   return using(data, (keys) => SqliteStore.open(data, { ...options, keys }), work);
 }
 

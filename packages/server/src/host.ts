@@ -198,7 +198,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       db,
       config,
       now,
-      collected: (freed, retention_ms) => keep('collect', 'host', { ...freed }, `retention: ${JSON.stringify(retention_ms)}`, undefined, []),
+      collected: (freed, retention_ms) =>
+        keep('collect', 'host', { ...freed }, `retention: ${JSON.stringify(retention_ms)}`, undefined, []),
       failed: (error) => log?.error({ err: error }, 'what has passed its retention could not be collected'),
     });
     retention.start();

@@ -33,7 +33,7 @@ export interface RetentionOptions {
 export class RetentionSweep {
   readonly #options: RetentionOptions;
   #timer: NodeJS.Timeout | undefined;
-  #underway: Promise<void> | undefined;
+  #busy = false;
   #closed = false;
 
   constructor(options: RetentionOptions) {
@@ -52,11 +52,13 @@ export class RetentionSweep {
   }
 
   #look(): void {
-    this.#underway ??= this.#sweep()
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#sweep()
       .catch((error: unknown) => {
         if (!this.#closed) this.#options.failed(error);
       })
-      .finally(() => (this.#underway = undefined));
+      .finally(() => (this.#busy = false));
   }
 
   async #sweep(): Promise<void> {

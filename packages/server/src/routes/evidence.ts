@@ -30,9 +30,13 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
       if (channel.kind === 'socket') return to;
       throw new CorralError('CORRAL_FORBIDDEN', 'Over the network a backup is given a name, not a path; it is made below `backups`.');
     }
-    if (!NAME.test(to)) throw new CorralError('CORRAL_REQUEST_INVALID', `${JSON.stringify(to)} is neither an absolute path nor a plain name.`);
+    if (!NAME.test(to))
+      throw new CorralError('CORRAL_REQUEST_INVALID', `${JSON.stringify(to)} is neither an absolute path nor a plain name.`);
     if (backups === undefined)
-      throw new CorralError('CORRAL_REQUEST_INVALID', 'The configuration names no folder for backups: set `backups`, or give an absolute path.');
+      throw new CorralError(
+        'CORRAL_REQUEST_INVALID',
+        'The configuration names no folder for backups: set `backups`, or give an absolute path.',
+      );
     return join(backups, to);
   };
 
@@ -68,11 +72,16 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
     async forkRun({ params, body }, { access }) {
       const row = findRun(door, access, 'run.fork', params.run);
       // A fork goes through what its origin was given, so it is for those who may read that.
-      if (!access.may('run.payload', row.tenant)) throw new CorralError('CORRAL_FORBIDDEN', `${access.principal.id} may not read ${row.id}.`);
+      if (!access.may('run.payload', row.tenant))
+        throw new CorralError('CORRAL_FORBIDDEN', `${access.principal.id} may not read ${row.id}.`);
       if (door.draining()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
       const queue = settings.inForce().config.tenants[row.tenant as TenantId]?.queue ?? 0;
       if (projection.live(row.tenant) >= queue)
-        throw new TooSoon('CORRAL_QUEUE_FULL', `${row.tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);
+        throw new TooSoon(
+          'CORRAL_QUEUE_FULL',
+          `${row.tenant} has ${queue} runs that have not ended, which is as many as it may.`,
+          QUEUE_RETRY_S,
+        );
       const made = await upkeep.fork(params.run, body.at, access.principal.id as PrincipalId, body.input);
       const stored = await host.stored(made.run);
       if (stored !== undefined) index.add(stored.record, settings.inForce().version);

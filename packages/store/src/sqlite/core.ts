@@ -407,23 +407,14 @@ export class SqliteCore {
     return eraseRun(this.#sql, this.#evidence, run, at);
   }
 
-  erasable(run: RunId): Erased {
-    return erasable(this.#sql, run);
-  }
+  readonly erasable = (run: RunId): Erased => erasable(this.#sql, run);
 
   /** Some of the garbage that there is. */
-  gcStep(now: number, wanted: Wanted): Collected {
-    return collect(this.#sql, this.#evidence, now, wanted);
-  }
-
-  collectable(now: number, wanted: Wanted): Freed {
-    return collectable(this.#sql, now, wanted);
-  }
+  readonly gcStep = (now: number, wanted: Wanted): Collected => collect(this.#sql, this.#evidence, now, wanted);
+  readonly collectable = (now: number, wanted: Wanted): Freed => collectable(this.#sql, now, wanted);
 
   /** Verifies one run, or a number of them after the one with this short name. */
-  verifyStep(what: Asked): Verified {
-    return verifyStep(this.#sql, this.#evidence, what);
-  }
+  readonly verifyStep = (what: Asked): Verified => verifyStep(this.#sql, this.#evidence, what);
 
   release(run: RunId): void {
     this.#run('UPDATE runs SET restored = 0 WHERE id = ?', run);

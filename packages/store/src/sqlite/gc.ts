@@ -199,4 +199,3 @@ function forget(sql: Sql, n: number, before: number): { readonly entries: number
   }
   return { entries: rows.length, bytes };
 }
-
