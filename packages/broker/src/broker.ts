@@ -122,6 +122,7 @@ export class Broker {
       decisions: batch.decisions,
       event: undefined,
       cpu_us: crank.cpu_us,
+      ...this.#queued(ledger, now),
     };
     ledger.seq = seq;
     ledger.segment_entries += 1;
@@ -138,6 +139,7 @@ export class Broker {
       };
       ledger.applyEvent(entry.event as HostEvent, now);
     }
+    ledger.stamp(now, entry.queued_ms ?? 0, this.#powers.clock.monotonic());
     if (batch.outcome === undefined) {
       const asked_at = this.#powers.clock.monotonic();
       for (const call of batch.dispatches) {
@@ -172,7 +174,9 @@ export class Broker {
     const { ledger } = run;
     const at = this.#powers.clock.now();
     const asked = event.kind === 'approval' ? ledger.pending.get(event.id) : undefined;
+    const queued = this.#queued(ledger, at);
     ledger.applyEvent(event, at);
+    ledger.stamp(at, queued.queued_ms ?? 0, this.#powers.clock.monotonic());
     const cpu_us = Math.round(more.cpu_us ?? 0);
     ledger.purse.spend('cpu_ms', cpu_us / 1000);
     ledger.seq += 1;
@@ -184,6 +188,7 @@ export class Broker {
       decisions: [],
       event,
       cpu_us,
+      ...queued,
     };
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
@@ -314,6 +319,12 @@ export class Broker {
     const result = neverLeft(ledger.pending.get(id));
     if (result !== undefined) this.#events.deliver(ledger.record.id, { kind: 'reply', results: [result] }, undefined);
     return result !== undefined;
+  }
+
+  /** What an entry says of the time since the one before that was not the run's own. */
+  #queued({ wall }: Ledger, at: number): { readonly queued_ms?: number } {
+    const queued_ms = wall.owed(at, this.#powers.clock.monotonic());
+    return queued_ms === 0 ? {} : { queued_ms };
   }
 
   /** Nothing of a batch leaves, so nobody gets what it would have given away. */

@@ -175,7 +175,7 @@ export function factsOfRun(
     now,
     labels: { integrity: label.influenced_by, confidentiality: label.private_to },
     budget: factsOfBudget(left),
-    run: { depth: record.spawn_depth, age_ms: ledger.wallUsed(now, 0), calls: ledger.calls },
+    run: { depth: record.spawn_depth, age_ms: ledger.wall.age(now), calls: ledger.calls },
   };
 }
 

@@ -25,6 +25,7 @@ import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } fro
 import { carriedOver, inherited } from './service.ts';
 import type { RunWatch } from './watch.ts';
 import type { Pending, PendingCall, PendingApproval } from './pending.ts';
+import { WallClock } from './wall.ts';
 
 export class Ledger {
   readonly record: RunRecord;
@@ -47,10 +48,7 @@ export class Ledger {
   journalBytes = 0;
   listening = false;
   control: Control = 'none';
-  /** When its first crank began; and how long it was paused since, and since when it is. Milliseconds since 1970. */
-  began_at: number | undefined;
-  paused_ms = 0;
-  paused_at: number | undefined;
+  readonly wall = new WallClock();
   /** Somebody asked it to stop; `told` once the agent was given that. */
   cancelled: { readonly by: string; readonly reason: string; told: boolean } | undefined;
   held: HoldReason | undefined;
@@ -121,7 +119,7 @@ export class Ledger {
     this.handles.take(delivery);
     switch (delivery.kind) {
       case 'start':
-        this.began_at ??= delivery.at;
+        this.wall.began_at ??= delivery.at;
         if (this.tracked) this.flow = beginFlow(this.record, delivery, this.checkpoint?.label ?? inherited(this));
         return;
       case 'reply':
@@ -324,10 +322,7 @@ export class Ledger {
         return;
       case 'control':
         this.control = event.control;
-        if (event.control === 'none') {
-          this.#stood(at);
-          this.loops?.resumed();
-        } else this.paused_at ??= at;
+        if (event.control === 'none') this.loops?.resumed();
         return;
       case 'step':
         this.loops?.step(event);
@@ -337,11 +332,9 @@ export class Ledger {
         return;
       case 'held':
         this.held = event.why;
-        this.paused_at ??= at;
         return;
       case 'released':
         this.held = undefined;
-        if (this.control === 'none') this.#stood(at);
         return;
       case 'restamped':
         this.header = event.header;
@@ -350,8 +343,8 @@ export class Ledger {
         // Whatever held its origin up is the origin's. Its own clock starts where the copy ends.
         this.control = 'none';
         this.held = undefined;
-        this.paused_ms += event.away_ms;
-        this.paused_at = undefined;
+        this.wall.paused_ms += event.away_ms;
+        this.wall.paused_at = undefined;
         this.loops?.forked();
         return;
       case 'checkpoint':
@@ -383,9 +376,7 @@ export class Ledger {
     this.journalBytes = from.journalBytes;
     this.depth = from.depth;
     this.hops = from.hops ?? 0;
-    this.began_at = from.began_at;
-    this.paused_ms = from.paused_ms;
-    this.paused_at = from.paused_at;
+    this.wall.load(from);
     this.control = from.control;
     this.held = from.held;
     this.cancelled = from.cancelled;
@@ -415,7 +406,6 @@ export class Ledger {
   /** The opposite of `save`, on a fresh ledger. */
   load(saved: SavedLedger): void {
     this.restore(saved, null, []);
-    this.began_at = saved.began_at ?? undefined;
     this.listening = saved.listening;
     this.asked.turn = saved.turn === true;
     this.checkpoint = saved.checkpoint;
@@ -424,19 +414,22 @@ export class Ledger {
     this.inFlight = saved.inFlight;
     this.purse.reserve(saved.reserved);
     for (const pending of saved.pending) this.pending.set(pending.id, pending);
+    this.wall.loaded(this.stands, saved.stamped_at ?? saved.lastAt);
   }
 
-  /** Milliseconds of its wall time that are used up at `now`, given for how long no host was there. */
-  wallUsed(now: number, absent_ms: number): number {
-    if (this.began_at === undefined) return 0;
-    const until = this.paused_at ?? now;
-    return Math.max(0, until - this.began_at - this.paused_ms - absent_ms);
+  /** Whether it stands still, by its journal: somebody paused or held it, or people are asked. Its wall clock does not run then. */
+  get stands(): boolean {
+    if (this.control !== 'none') return true;
+    const waiting = waitingOn(this);
+    return waiting === 'approval' || waiting === 'resolution' || waiting === 'upgrade';
   }
 
-  /** It stood still until now, which is no time of its own. Before its first crank it had none. */
-  #stood(at: number): void {
-    if (this.paused_at !== undefined && this.began_at !== undefined) this.paused_ms += Math.max(0, at - this.paused_at);
-    this.paused_at = undefined;
+  /**
+   * The last step of taking an entry in.
+   * @param monotonic where it is lived through; left out where it is read back
+   */
+  stamp(at: number, queued_ms: number, monotonic?: number): void {
+    this.wall.stamp(at, queued_ms, this.stands, monotonic);
   }
 
   /** A call leaves: to a tool, or as a request to a service. */

@@ -138,7 +138,7 @@ export function carriedOver(ledger: Ledger, state: Json): LedgerSnapshot {
   const { handles = [], unread = [] } = ledger.checkpointing ?? {};
   const bare = handles.length === 0 && unread.length === 0;
   const same = bare && before.state !== undefined && canonical(before.state) === canonical(state);
-  const { began_at: _, loops, ...rest } = snapshot;
+  const { began_at: _began, queued_ms: _queued, paused_away_ms: _away, loops, ...rest } = snapshot;
   return {
     ...rest,
     ...(loops === undefined

@@ -11,9 +11,10 @@ import { placed, type SavedHandles } from './handles.ts';
 import type { Ledger } from './ledger.ts';
 import type { Pending } from './pending.ts';
 import type { SavedRates } from './rates.ts';
+import type { SavedWall } from './wall.ts';
 import type { SavedWatch } from './watch.ts';
 
-export interface LedgerSnapshot {
+export interface LedgerSnapshot extends SavedWall {
   readonly seq: number;
   readonly lastId: number;
   readonly effects: number;
@@ -23,9 +24,6 @@ export interface LedgerSnapshot {
   readonly depth: number;
   /** Absent: none, or it was taken before they were counted. */
   readonly hops?: number;
-  readonly began_at?: number;
-  readonly paused_ms: number;
-  readonly paused_at: number | undefined;
   readonly control: Ledger['control'];
   readonly held: Ledger['held'];
   readonly cancelled: Ledger['cancelled'];
@@ -61,6 +59,8 @@ export interface SavedLedger extends LedgerSnapshot {
   readonly segment_cpu_us: number;
   readonly checkpoint: Ledger['checkpoint'];
   readonly lastAt: number;
+  /** Time stamp of its last entry. */
+  readonly stamped_at?: number;
 }
 
 export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
@@ -78,6 +78,7 @@ export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
     checkpoint:
       checkpoint && segment_entries > 0 && ledger.record.service === undefined ? { ...checkpoint, state: null, unread: [] } : checkpoint,
     lastAt,
+    stamped_at: ledger.wall.stamped_at,
   };
 }
 
@@ -92,9 +93,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     journalBytes: ledger.journalBytes,
     depth: ledger.depth,
     hops: ledger.hops,
-    ...(ledger.began_at === undefined ? {} : { began_at: ledger.began_at }),
-    paused_ms: ledger.paused_ms,
-    paused_at: ledger.paused_at,
+    ...ledger.wall.save(),
     control: ledger.control,
     held: ledger.held,
     cancelled: ledger.cancelled,

@@ -150,4 +150,9 @@ export interface Entry {
   readonly decisions: readonly Decision[];
   readonly event: HostEvent | undefined;
   readonly cpu_us: number;
+  /**
+   * Time since the entry before that counts towards no wall time: the run had something to do and the host gave it no CPU. Below zero
+   * where the host's clock was put back. Absent: none, or it was written before this was measured.
+   */
+  readonly queued_ms?: number;
 }

@@ -44,6 +44,8 @@ export interface Serving {
 /** A delivery that waits in a run's inbox. */
 export interface InboxItem {
   readonly seq: number;
+  /** When it came, in milliseconds since 1970; absent of what came before this was kept. */
+  readonly at?: number;
   readonly delivery: PendingDelivery;
 }
 
@@ -139,6 +141,8 @@ export interface RunFilter {
   readonly ended?: boolean;
   readonly parent?: RunId;
   readonly parked?: boolean;
+  /** Only those that wait for people: for an approval, or for a word on what came of a call. */
+  readonly asking?: true;
   /** Only runs that were admitted after this one, in the order of admission. */
   readonly after?: RunId;
   readonly limit?: number;

@@ -39,6 +39,8 @@ export interface ControlOptions {
   readonly tell: (observation: Observation) => void;
   /** Sets going again what a run asked for before it was held. */
   readonly askAgain: (run: Run) => void;
+  /** Gives a run what is due by a time; says whether something was. */
+  readonly dueBy: (run: Run, at: number) => boolean;
   /** It goes on; whether it still can was not looked at while it stood still. */
   readonly goesOn: (run: Run) => void;
   /** What a run's journal has of it. */
@@ -55,6 +57,8 @@ export interface ControlOptions {
 export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
 
 const HOUR_MS = 3_600_000;
+/** How often a clock that stands still is looked at, once no time is left by what was known of it. */
+const STILL_MS = 250;
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
 
 /** Asked in the same breath in which the command is carried out: another one may have ended the run in between. */
@@ -93,7 +97,7 @@ export class Control {
       const began = clock.monotonic();
       if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
       run.control = control;
-      this.stopWall(run);
+      run.tick(began);
       const cell = run.seat?.cell;
       // A crank that was sent ahead of its turn cannot be stopped before it has begun.
       while (cell !== undefined && run.seat?.cell === cell && cell.isBehind(run.seat.assignment) && run.outcome === undefined) {
@@ -122,7 +126,7 @@ export class Control {
       const stands = this.#options.quarantined(run);
       if (stands !== undefined) throw new CorralError('CORRAL_QUARANTINED', `${id} is under quarantine: ${stands}.`);
       run.control = 'none';
-      if (run.began !== undefined) this.startWall(run);
+      run.tick(began);
       const frozen = this.#frozen.get(id);
       if (frozen !== undefined) {
         this.#frozen.delete(id);
@@ -386,7 +390,7 @@ export class Control {
       const { broker, stage } = this.#options;
       if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
       await broker.record(run, { kind: 'released', by, reason });
-      if (run.began !== undefined && run.control === 'none' && run.wallSince === undefined) this.startWall(run);
+      run.tick(this.#options.clock.monotonic());
       this.#options.askAgain(run);
       stage.wake(run);
       this.#options.goesOn(run);
@@ -401,11 +405,12 @@ export class Control {
     this.#options.stage.wake(run);
   }
 
-  /** Lets the wall clock of a run go on. */
-  startWall(run: Run): void {
-    const { clock, hold } = this.#options;
-    run.wallSince = clock.monotonic();
+  /** Looks again and again whether the wall time of a run is over. While its clock stands still it is not. */
+  startWall(run: Run, least_ms = 0): void {
+    const { clock, hold, dueBy } = this.#options;
+    this.stopWall(run);
     const expire = () => {
+      run.stopWall = undefined;
       if (run.outcome !== undefined) return;
       if (run.parking !== undefined) {
         // Once it is parked it is another's to end, and its time is looked at when it is brought back.
@@ -415,28 +420,30 @@ export class Control {
         );
         return;
       }
+      const left_ms = run.wallLeft_ms(clock.monotonic());
+      // A timer may have been due before: the host was held up, or somebody put its clock forward.
+      const first = left_ms <= 0 && run.ledger.wall.runs && dueBy(run, clock.now() + left_ms);
+      if (left_ms > 0 || first || run.control !== 'none' || run.ledger.held !== undefined)
+        return this.startWall(run, run.ledger.wall.runs && !first ? 0 : STILL_MS);
       this.#endSoon(run, {
         kind: 'exceeded',
         limit: 'wall',
         message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`,
       });
     };
-    run.stopWall = clock.after(run.wallLeft_ms, expire);
+    run.stopWall = clock.after(Math.max(least_ms, run.wallLeft_ms(clock.monotonic())), expire);
   }
 
   /** A turn of an instance is over: the next one has all of the time again. */
   resetWall(run: Run): void {
     this.stopWall(run);
-    run.wallLeft_ms = run.ledger.record.ceilings.wall_ms;
+    run.ledger.wall.stop();
     run.began = undefined;
   }
 
   stopWall(run: Run): void {
     run.stopWall?.();
     run.stopWall = undefined;
-    if (run.wallSince === undefined) return;
-    run.wallLeft_ms = Math.max(0, run.wallLeft_ms - (this.#options.clock.monotonic() - run.wallSince));
-    run.wallSince = undefined;
   }
 
   /** Stops the cell under a crank. If nobody resumes it within a grace, the crank is given up; replay will make it again. */

@@ -81,7 +81,8 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Ru
     const last = Math.max(...copies.map((entry) => entry.at));
     const absence = new Absence();
     absence.learn(await store.eras());
-    const waited = ledger.paused_at === undefined ? last : Math.min(last, ledger.paused_at);
+    const { paused_at } = ledger.wall;
+    const waited = paused_at === undefined ? last : Math.min(last, paused_at);
     events.push({ kind: 'forked', from: origin, by, away_ms: Math.max(0, now - waited - absence.since(waited, now)) });
     const tell = (await manifestOf(store, ledger))?.on_unknown === 'tell';
     for (const pending of ledger.pending.values()) {
@@ -106,6 +107,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Ru
   }
   for (const [i, event] of events.entries()) {
     ledger.applyEvent(event, now);
+    ledger.stamp(now, 0);
     ledger.seq += 1;
     const entry: Entry = { seq: ledger.seq, at: now, delivery: undefined, effects: undefined, decisions: [], event, cpu_us: 0 };
     const timers = i > 0 ? [] : [...ledger.pending.values()].flatMap((one) => (one.kind === 'timer' ? [{ id: one.id, due: one.due }] : []));

@@ -107,15 +107,17 @@ export class Life {
     }
     const { ledger } = run;
     if (run.restored) this.#holdRestored(run);
-    if (ledger.began_at !== undefined) {
+    if (ledger.wall.began_at !== undefined) {
       run.began = clock.monotonic();
-      if (run.control === 'none' && ledger.held === undefined) this.#options.control().startWall(run);
     }
     if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled.by, ledger.cancelled.reason);
     for (const pending of ledger.pending.values()) {
       const due = dueOf(pending);
       if (due !== undefined) this.#setTimer(run, pending.id, due);
     }
+    // What was due while it was away comes before the look at its wall time.
+    this.dueBy(run, clock.now());
+    if (run.began !== undefined) this.#options.control().startWall(run);
     this.#options.control().fenceRequests(run);
     // What a held run asked for may have been done already; releasing it is what asks again.
     if (ledger.held === undefined) this.askAgain(run);
@@ -183,6 +185,7 @@ export class Life {
     // A first crank that was taken back, or lost with its cell, begins again; the run's time does not.
     if (run.began !== undefined) return;
     run.began = this.#options.clock.monotonic();
+    run.ledger.wall.start(run.began, 0);
     this.#options.control().startWall(run);
     this.#options.tell({ kind: 'began', run: run.id });
   }
@@ -349,7 +352,6 @@ export class Life {
       return;
     }
     const was = run.ledger.header;
-    this.#options.control().stopWall(run);
     const detail = `Crank ${where.crank} differs on Node ${runtime.node} (image ${runtime.image}); it ran on Node ${was.node} (image ${was.image}): expected ${where.expected}, saw ${where.seen}.`;
     this.#note(run, { kind: 'held', why: 'upgrade', detail });
     this.#options.tell({ kind: 'held', run: run.id, why: 'upgrade', detail });
@@ -443,14 +445,34 @@ export class Life {
     const { clock } = this.#options;
     // An approval has one for its expiry already: nothing may be left that nobody can call off.
     run.timers.get(id)?.();
-    const stop = clock.after(Math.max(0, due - clock.now()), () => {
-      run.timers.delete(id);
-      const { kind } = run.ledger.pending.get(id) ?? {};
-      if (kind === 'approval') return this.#options.control().expire(run, id);
-      if (kind === 'request') return this.#options.control().unanswered(run, id, 'CORRAL_TIMED_OUT', 'Nobody replied in time.');
-      if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
-    });
+    const stop = clock.after(Math.max(0, due - clock.now()), () => this.#isDue(run, id, due));
     run.timers.set(id, stop);
+  }
+
+  /** What is due by a time goes before whatever else happens at that time. Says whether something was. */
+  dueBy(run: Run, at: number): boolean {
+    let found = false;
+    for (const pending of [...run.ledger.pending.values()]) {
+      const due = dueOf(pending);
+      if (due === undefined || due > at) continue;
+      found = true;
+      // One that is not set yet waits for its commit.
+      if (!run.timers.has(pending.id)) continue;
+      run.timers.get(pending.id)?.();
+      this.#isDue(run, pending.id, due);
+    }
+    return found;
+  }
+
+  #isDue(run: Run, id: number, due: number): void {
+    const { clock } = this.#options;
+    run.timers.delete(id);
+    // However late this host comes to it: since it was due, the run has waited for the host.
+    if (run.onCpu === undefined && !run.hasWork) run.ledger.wall.give(clock.monotonic() - Math.max(0, clock.now() - due), false);
+    const { kind } = run.ledger.pending.get(id) ?? {};
+    if (kind === 'approval') return this.#options.control().expire(run, id);
+    if (kind === 'request') return this.#options.control().unanswered(run, id, 'CORRAL_TIMED_OUT', 'Nobody replied in time.');
+    if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
   }
 
   async #spawned(record: RunRecord): Promise<void> {

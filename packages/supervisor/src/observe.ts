@@ -28,6 +28,8 @@ export interface RunView {
   /** How far it is up the ladder of what is done about loops. */
   readonly rung: LadderStep;
   readonly on_cpu: boolean;
+  /** It has something to do, and waits for its host. */
+  readonly runnable: boolean;
   readonly cpu_ms: number;
   readonly heap_kib: number;
   readonly calls: number;
@@ -138,6 +140,7 @@ export function viewOf(run: Run, now: number): RunView {
     outcome: run.outcome,
     rung: ledger.loops?.rung.step ?? 'observe',
     on_cpu: run.onCpu !== undefined,
+    runnable: run.runnable,
     cpu_ms,
     heap_kib: run.seat === undefined ? 0 : run.heap_kib,
     calls: ledger.calls,

@@ -359,10 +359,8 @@ export class Residence {
 
   /** When it must be looked at though nothing arrives: the end of its wall time. */
   #deadline(run: Run, now: number): number | undefined {
-    if (run.control !== 'none' || run.ledger.held !== undefined || run.ledger.began_at === undefined) return undefined;
-    const { clock } = this.#options;
-    const left = run.wallSince === undefined ? run.wallLeft_ms : run.wallLeft_ms - (clock.monotonic() - run.wallSince);
-    return Math.ceil(now + Math.max(1, left));
+    if (run.control !== 'none' || run.ledger.held !== undefined || !run.ledger.wall.runs) return undefined;
+    return Math.ceil(now + Math.max(1, run.wallLeft_ms(this.#options.clock.monotonic())));
   }
 
   #forget(run: Run): void {

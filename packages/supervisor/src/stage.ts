@@ -116,6 +116,7 @@ export class Stage {
 
   /** The run may have something to do. Calling this once too often does no harm. */
   wake(run: Run): void {
+    run.tick(this.#options.clock.monotonic());
     if (this.#closed || !run.runnable || this.#queued.has(run)) return;
     if (run.seat?.cell.taken === true) this.unseat(run);
     const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
@@ -309,6 +310,7 @@ export class Stage {
     run.lastAt = at;
     run.onCpu = crank;
     run.crankBegan = run.lastUsed = clock.monotonic();
+    run.tick(run.crankBegan);
     cell.crank(run.seat.assignment, crank.crank, crank.text, run.ledger.record.ceilings.crank_cpu_ms);
     this.#options.events.onCpu();
   }
@@ -409,6 +411,8 @@ export class Stage {
       this.unseat(run);
       return;
     }
+    // It waited behind another's crank, or its cell stood still while others computed.
+    run.ledger.wall.forgive(this.#options.clock.monotonic() - run.crankBegan - took_ms);
     if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
     // What the cell says it used cannot be more than the time it had, nor, of what is long enough to measure, less than was seen.
     const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took_ms * 1000)), Math.round(measured_ms * 1000));

@@ -52,10 +52,11 @@ export function decodeTexts(bytes: Buffer, count: number): { texts: (string | un
 
 export const ENTRY_TEXTS = 3;
 
-export function entryTexts({ delivery, effects, decisions, event }: Entry): Texts {
+export function entryTexts({ delivery, effects, decisions, event, queued_ms }: Entry): Texts {
   const rest = JSON.stringify({
     ...(decisions.length === 0 ? {} : { decisions }),
     ...(event === undefined ? {} : { event }),
+    ...(queued_ms === undefined ? {} : { queued_ms }),
   });
   return [delivery, effects, rest];
 }
@@ -64,6 +65,7 @@ export function entryOf(
   row: { readonly seq: number; readonly at: number; readonly cpu_us: number },
   [delivery, effects, rest]: Texts,
 ): Entry {
-  const { decisions = [], event } = JSON.parse(rest ?? '{}') as Partial<Pick<Entry, 'decisions' | 'event'>>;
-  return { seq: row.seq, at: row.at, delivery, effects, decisions, event, cpu_us: row.cpu_us };
+  const { decisions = [], event, queued_ms } = JSON.parse(rest ?? '{}') as Partial<Pick<Entry, 'decisions' | 'event' | 'queued_ms'>>;
+  const entry = { seq: row.seq, at: row.at, delivery, effects, decisions, event, cpu_us: row.cpu_us };
+  return queued_ms === undefined ? entry : { ...entry, queued_ms };
 }

@@ -70,6 +70,7 @@ interface Head {
   control: RunStatus['control'];
   parked: boolean;
   attempts: number;
+  asking: boolean;
   hash: Uint8Array;
 }
 
@@ -167,6 +168,7 @@ export class SqliteCore {
       control: 'none',
       parked,
       attempts: 0,
+      asking: false,
       hash: NO_HASH,
     });
   }
@@ -241,7 +243,7 @@ export class SqliteCore {
 
   bury(run: RunId, outcome: Outcome, at: number): RunId[] {
     const n = this.#evidence.bury(run, outcome, at);
-    const told = new Told();
+    const told = new Told(at);
     if (n !== undefined) this.#forget(run, n, { outcome, label: undefined }, told);
     return told.answered;
   }
@@ -320,6 +322,11 @@ export class SqliteCore {
       head.lifecycle = status.lifecycle;
       head.control = status.control;
     }
+    const asking = status.waiting === 'approval' || status.waiting === 'resolution';
+    if (asking !== head.asking) {
+      this.#run('UPDATE runs SET asking = ? WHERE n = ?', Number(asking), head.n);
+      head.asking = asking;
+    }
     if (head.attempts > 0) {
       this.#run('UPDATE runs SET attempts = 0 WHERE n = ?', head.n);
       head.attempts = 0;
@@ -332,7 +339,7 @@ export class SqliteCore {
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
     // A call that people have approved may have a deadline after the one that they had.
     for (const { id, due } of commit.timers) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
-    const told = new Told();
+    const told = new Told(at);
     const delivered = commit.outbox.map((outgoing) => this.#post.send(run, outgoing, told));
     if (status.lifecycle === 'ended') this.#forget(run, head.n, { outcome: status.outcome, label: commit.label }, told);
     return told.result(delivered);
@@ -382,15 +389,16 @@ export class SqliteCore {
   inbox(run: RunId, after = 0): InboxItem[] {
     const custody = this.#evidence.custody(run);
     if (custody === undefined || custody.erased_at !== null) return [];
-    const rows = this.#sql.all<{ seq: number; delivery: Uint8Array }>(
-      'SELECT seq, delivery FROM inbox WHERE run = ? AND seq > ? ORDER BY seq',
+    const rows = this.#sql.all<{ seq: number; delivery: Uint8Array; at: number | null }>(
+      'SELECT seq, delivery, at FROM inbox WHERE run = ? AND seq > ? ORDER BY seq',
       custody.n,
       after,
     );
     return refused(() => {
       const key = this.#evidence.keyOf(custody);
-      return rows.map(({ seq, delivery }) => ({
+      return rows.map(({ seq, delivery, at }) => ({
         seq,
+        ...(at === null ? {} : { at }),
         delivery: this.#evidence.openOne<PendingDelivery>(key, PLACE.inbox(run, seq), delivery, run),
       }));
     });
@@ -449,11 +457,12 @@ export class SqliteCore {
         control: Head['control'];
         parked: number;
         attempts: number;
+        asking: number;
         seq: number | null;
         hash: Uint8Array | null;
       } & Omit<Custody, 'end_hash'>
     >(
-      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, parked, attempts, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
+      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, parked, attempts, asking, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
@@ -470,6 +479,7 @@ export class SqliteCore {
       control,
       parked: row.parked !== 0,
       attempts: row.attempts,
+      asking: row.asking !== 0,
       seq: seq ?? 0,
       hash: hash ?? NO_HASH,
     });

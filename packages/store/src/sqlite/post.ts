@@ -71,7 +71,7 @@ export class Post {
       return 0;
     }
     if (!isDue) return 0;
-    const number = this.#deliver(from, to === outgoing.to ? outgoing : { ...outgoing, to });
+    const number = this.#deliver(from, to === outgoing.to ? outgoing : { ...outgoing, to }, told.at);
     if (delivery.kind !== 'message' || delivery.request === undefined) return number;
     if (number > 0) this.#requests.open(from, delivery.request, to, number);
     else this.#answer(from, delivery.request, REFUSED[number < 0 ? 'full' : 'ended'], told);
@@ -145,12 +145,12 @@ export class Post {
   #answer(to: RunId, id: number, { code, message, limit, label }: Refusal, told: Told): void {
     const results = [{ id, error: errorData(code, message, { call: id, ...(limit === undefined ? {} : { limit }) }) }];
     const delivery = { kind: 'reply' as const, results, ...(label === undefined ? {} : { label }) };
-    const number = this.#deliver(to, { to, key: `answer.${id}`, delivery });
+    const number = this.#deliver(to, { to, key: `answer.${id}`, delivery }, told.at);
     if (number > 0) told.answered.push(to);
   }
 
   /** Puts a delivery into an inbox; 0 where the receiver has ended, -1 where too many messages wait for it. */
-  #deliver(from: RunId, { to, key: name, delivery, grants = [] }: Outgoing): number {
+  #deliver(from: RunId, { to, key: name, delivery, grants = [] }: Outgoing, at: number): number {
     if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
     const key = this.#core.keyOf(to);
     if (key === undefined) return 0;
@@ -160,12 +160,13 @@ export class Post {
     );
     if (row === undefined) return 0;
     this.#sql.run(
-      'INSERT INTO inbox (run, seq, sender, key, delivery) VALUES (?, ?, ?, ?, ?)',
+      'INSERT INTO inbox (run, seq, sender, key, delivery, at) VALUES (?, ?, ?, ?, ?, ?)',
       row.n,
       row.inbox_seq,
       from,
       name,
       seal(key, PLACE.inbox(to, row.inbox_seq), encodeTexts([JSON.stringify(delivery)])),
+      at,
     );
     for (const grant of grants) this.#core.putGrant(grant);
     return row.inbox_seq;
@@ -189,10 +190,16 @@ export class Post {
 
 /** What else a commit did, for its host to know. */
 export class Told {
+  /** When it happens, in milliseconds since 1970. */
+  readonly at: number;
   readonly receivers: RunId[] = [];
   readonly created: RunId[] = [];
   readonly answered: RunId[] = [];
   instances = false;
+
+  constructor(at: number) {
+    this.at = at;
+  }
 
   result(delivered: readonly number[]): CommitResult {
     return {

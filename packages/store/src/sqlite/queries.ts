@@ -142,6 +142,7 @@ export function matching(filter: RunFilter): { readonly where: string; readonly 
   equals('tenant = ?', filter.tenant);
   equals('parent = ?', filter.parent);
   equals('runs.n > (SELECT n FROM runs WHERE id = ?)', filter.after);
+  if (filter.asking === true) where.push('asking = 1');
   if (filter.parked !== undefined) where.push(`parked = ${Number(filter.parked)}`);
   if (filter.ended !== undefined) where.push(filter.ended ? "lifecycle = 'ended'" : "lifecycle <> 'ended'");
   return { where: where.join(' AND '), values };

@@ -132,6 +132,15 @@ const STEPS: readonly string[] = [
   -- Where a quarantine stands alone; without one, a version is stopped in every tenant.
   ALTER TABLE quarantines ADD COLUMN tenant TEXT;
   `,
+  `
+  -- When a delivery came; since then its receiver has waited for the host.
+  ALTER TABLE inbox ADD COLUMN at INTEGER;
+  -- Whether a run waits for people, so that what they are asked is found without a walk over all that live.
+  ALTER TABLE runs ADD COLUMN asking INTEGER NOT NULL DEFAULT 0;
+  UPDATE runs SET asking = 1 WHERE lifecycle <> 'ended' AND
+    (SELECT waiting FROM journal WHERE run = n ORDER BY seq DESC LIMIT 1) IN ('approval', 'resolution');
+  CREATE INDEX runs_asking ON runs (n) WHERE asking = 1;
+  `,
 ];
 
 /**

@@ -3,6 +3,7 @@
  * for it is put in its queue. Nothing that was decided is decided again (DESIGN 1.6).
  */
 import { Ledger } from '@corral/broker/ledger';
+import { dueOf } from '@corral/broker/requests';
 import type { SavedLedger } from '@corral/broker/snapshot';
 import type { RunWatch } from '@corral/broker/watch';
 import type { Grants } from '@corral/policy/grants';
@@ -13,7 +14,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Digest, GrantId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Entry, RunRecord } from '@corral/protocol/run';
-import type { Store, StoredRun } from '@corral/protocol/store';
+import type { InboxItem, Store, StoredRun } from '@corral/protocol/store';
 import type { LoadedBundle } from '../bundles.ts';
 import { startOf } from '../start.ts';
 import { grantsIn, Run } from './run.ts';
@@ -23,12 +24,12 @@ export interface ReviveOptions {
   readonly clock: Clock;
   readonly grants: Grants;
   readonly load: (bundle: Digest) => Promise<LoadedBundle>;
-  /** For how many milliseconds since then no host was there. */
   /** Whether a tenant has policies, which ask where things came from. */
   readonly tracked: (tenant: TenantId) => boolean;
   /** What a run is watched by for loops; undefined where nobody watches. */
   readonly watch: (record: RunRecord) => RunWatch | undefined;
-  readonly absent_ms: (since: number) => number;
+  /** Milliseconds between two times in which no host was there. */
+  readonly absent: (from: number, until: number) => number;
 }
 
 /** Entries that are folded without letting anybody else have a turn. */
@@ -39,7 +40,7 @@ const FOLD_AT_ONCE = 250;
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
-  const { store, clock, grants, load, tracked, watch, absent_ms } = options;
+  const { store, clock, grants, load, tracked, watch, absent } = options;
   const { record, epoch, checkpoint } = stored;
   if (isTorn(stored))
     throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not written down completely; fork it again.`);
@@ -51,6 +52,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   // After the inbox, so that what its messages carry is among them.
   const chain = await store.grants(record.id);
   const ledger = new Ledger(record, tracked(record.tenant), watch(record));
+  ledger.wall.absent = absent;
   let lastAt = 0;
   const kept = savedFor(stored, tracked);
   if (kept !== undefined) {
@@ -69,8 +71,6 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   run.lastAt = lastAt;
   addChain(grants, chain, [...ledger.caps.values(), ...inbox.flatMap(({ delivery }) => grantsIn(delivery))]);
   run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
-  const now = clock.now();
-  run.wallLeft_ms = Math.max(0, record.ceilings.wall_ms - ledger.wallUsed(now, absent_ms(ledger.began_at ?? now)));
 
   if (ledger.segment_entries === 0) run.queue.push({ delivery: startOf(ledger, grants), inbox: undefined });
   for (const pending of ledger.pending.values()) {
@@ -80,10 +80,29 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
     run.queue.push({ delivery: { kind: 'cancel', reason: ledger.cancelled.reason }, inbox: undefined });
   const notice = ledger.loops?.notice;
   if (notice !== undefined) run.queue.push({ delivery: notice, inbox: undefined });
+  const { wall } = ledger;
+  if (wall.began_at !== undefined) wall.start(clock.monotonic(), wall.used(idleUntil(run, inbox, clock.now())));
   for (const { seq, delivery } of inbox) run.receive(delivery, seq);
   run.restored = stored.restored;
   run.lastInbox = Math.max(run.lastInbox, stored.inbox);
   return run;
+}
+
+/**
+ * Until when a run that is read back had nothing to do: from then on it waited for its host, and its wall clock stood still. A call
+ * that was under way when its host ended is made again, or is unknown; how long it had been waited for by then nobody knows, so that
+ * counts for nothing.
+ * @param run with what it can be given at once in its queue, and nothing of its inbox
+ */
+function idleUntil({ ledger, queue }: Run, inbox: readonly InboxItem[], now: number): number {
+  const last = ledger.wall.stamped_at;
+  if (queue.length > 0) return last;
+  let until = now;
+  for (const { at } of inbox) until = Math.min(until, at ?? now);
+  for (const pending of ledger.pending.values())
+    if (pending.kind === 'call' && pending.state === 'going') return last;
+    else until = Math.min(until, dueOf(pending) ?? now);
+  return Math.max(last, until);
 }
 
 /**
@@ -131,4 +150,5 @@ export function fold(ledger: Ledger, entry: Entry, checkpoint = 0): void {
   }
   ledger.seq = seq;
   if (event !== undefined) ledger.applyEvent(event, at);
+  ledger.stamp(at, entry.queued_ms ?? 0);
 }

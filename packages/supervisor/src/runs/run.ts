@@ -64,9 +64,7 @@ export class Run {
   crankBegan = 0;
   /** What that crank had used of the CPU when it was stopped, and when that was. */
   #stopped: { readonly used_ms: number; readonly at: number } | undefined;
-  /** Wall time that is left, and since when it runs. */
-  wallLeft_ms: number;
-  wallSince: number | undefined;
+  /** Calls off the look at whether its wall time is over. */
   stopWall: (() => void) | undefined;
   readonly timers = new Map<number, () => void>();
   /** It is slowed: nothing is given to it before this is over. */
@@ -75,11 +73,20 @@ export class Run {
   stopGrace: (() => void) | undefined;
 
   constructor(ledger: Ledger, bundle: LoadedBundle, epoch: number) {
-    const { record } = ledger;
     this.ledger = ledger;
     this.bundle = bundle;
     this.epoch = epoch;
-    this.wallLeft_ms = record.ceilings.wall_ms;
+  }
+
+  /** Tells its clock whether its own time passes now: not while it has something to do, and is not on a CPU. */
+  tick(monotonic: number): void {
+    const free = this.control === 'none' && this.ledger.held === undefined;
+    this.ledger.wall.give(monotonic, free && (this.onCpu !== undefined || !this.hasWork));
+  }
+
+  /** Wall time that is left to it. */
+  wallLeft_ms(monotonic: number): number {
+    return this.ledger.record.ceilings.wall_ms - this.ledger.wall.own(monotonic);
   }
 
   /** Its crank was stopped, after so much time on the CPU. */
