@@ -5,7 +5,7 @@ import { realClock } from '@corral/supervisor';
 export interface MovableClock {
   readonly clock: Clock;
   /** @param last what is due last happens first, as on a host that was held up */
-  forward(ms: number, last?: boolean): void;
+  readonly forward: (ms: number, last?: boolean) => void;
 }
 
 export function movableClock(): MovableClock {

@@ -9,6 +9,7 @@ import type { SqliteCore } from '@corral/store/sqlite/core';
 import type { Powers } from './powers.ts';
 import type { Ruling } from './rules.ts';
 import { isTainted, type Knowledge } from './taint.ts';
+import { Wall } from './wall.ts';
 
 export interface KnownCall {
   readonly decision: Decision;
@@ -40,6 +41,7 @@ export interface Known {
   began: number | undefined;
   paused_ms: number;
   pausedAt: number | undefined;
+  readonly wall: Wall;
   readonly calls: Map<number, KnownCall>;
   readonly sends: Map<number, RunId>;
   /** Of them, those that want a reply. */
@@ -124,6 +126,7 @@ export class Book {
       began: undefined,
       paused_ms: 0,
       pausedAt: undefined,
+      wall: new Wall(),
       calls: new Map(),
       sends: new Map(),
       asks: new Map(),

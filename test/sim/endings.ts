@@ -33,9 +33,7 @@ export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Com
     }
     case 'exceeded': {
       if (outcome.limit === 'wall') {
-        const began = known.began ?? 0;
-        const standing = known.pausedAt === undefined ? 0 : book.now() - Math.max(known.pausedAt, began);
-        const used = book.now() - began - known.paused_ms - standing;
+        const used = known.wall.used(known, commit.entry.at);
         return book.must(
           known.began !== undefined && used >= known.record.ceilings.wall_ms - 5 && known.control === 'none',
           () => `9: ${run} ended for its wall time of ${known.record.ceilings.wall_ms} ms after ${used} ms`,

@@ -28,12 +28,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'drop-delivery': [
     {
       file: 'supervisor/src/stage.ts',
-      piece: 'run.queue.unshift(run.onCpu);\n      run.onCpu = undefined;\n      this.unseat(run);\n      taken.push(run);',
-      becomes: 'run.onCpu = undefined;\n      this.unseat(run);\n      taken.push(run);',
-    },
-    {
-      file: 'supervisor/src/stage.ts',
-      piece: 'bystander.queue.unshift(bystander.onCpu);',
+      piece: 'run.queue.unshift(run.onCpu);\n',
       becomes: '',
     },
   ],
@@ -88,6 +83,27 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       file: 'store/src/sqlite/post.ts',
       piece: 'of this.#requests.close(run, n))',
       becomes: 'of this.#requests.close(run, n).slice(1_000_000))',
+    },
+  ],
+  /** Time that a run waits for its host counts as its own. */
+  'queue-is-wall': [
+    {
+      file: 'supervisor/src/runs/run.ts',
+      piece: 'free && (this.onCpu !== undefined || !this.hasWork)',
+      becomes: 'free',
+    },
+    {
+      file: 'supervisor/src/life.ts',
+      piece: 'if (run.onCpu === undefined && !run.hasWork) run.ledger.wall.waited(',
+      becomes: 'if (false) run.ledger.wall.waited(',
+    },
+  ],
+  /** Time in which people are asked counts as the run's own. */
+  'asking-is-wall': [
+    {
+      file: 'broker/src/ledger.ts',
+      piece: "return waiting === 'approval' || waiting === 'resolution' || waiting === 'upgrade';",
+      becomes: "return waiting === 'upgrade';",
     },
   ],
   /** A run is parked whatever has come for it, and whoever owns it now. */

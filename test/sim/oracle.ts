@@ -75,6 +75,7 @@ export class Oracle extends Book {
     this.must(known !== undefined, () => `4: ${run} cranks before it is durable`);
     // Its time runs from the first crank, though a cell may die under that.
     if (known !== undefined) known.began ??= delivery.at;
+    if (known !== undefined) known.wall.cranks += 1;
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
     if (delivery.kind === 'message') wasSent(this, run, bodyOf(delivery.body));
@@ -241,6 +242,8 @@ export class Oracle extends Book {
       known.notices += event.step === 'notice' ? 1 : 0;
       known.slowed ||= event.step === 'slow';
     } else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
+    const odd = known.wall.entry(known, epoch, entry);
+    this.must(odd === undefined, () => `9: ${where} ${odd}`);
     if (status.outcome !== undefined) {
       judgeEnd(this, known, status.outcome, commit);
       this.taint.ended(known);

@@ -1,23 +1,23 @@
-import fc from 'fast-check';
+import { array, assert, constant, boolean, integer, nat, oneof, property, record } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { WallClock } from './wall.ts';
 
 /** What happens to a run between two entries, and what the host's clock does meanwhile. */
-const steps = fc.array(
-  fc.record({
-    own_ms: fc.nat(5_000),
-    queued_ms: fc.nat(5_000),
+const steps = array(
+  record({
+    own_ms: nat(5_000),
+    queued_ms: nat(5_000),
     /** How far the host's clock was put forward, or back. */
-    jump_ms: fc.oneof(fc.constant(0), fc.integer({ min: -3_600_000, max: 90_000_000 })),
-    stands: fc.boolean(),
+    jump_ms: oneof(constant(0), integer({ min: -3_600_000, max: 90_000_000 })),
+    stands: boolean(),
   }),
   { maxLength: 30 },
 );
 
 describe('the wall clock of a run', () => {
   test('folded from its journal is what was measured as it lived, however the clock of its host was put', () => {
-    fc.assert(
-      fc.property(steps, (lived) => {
+    assert(
+      property(steps, (lived) => {
         const live = new WallClock();
         const folded = new WallClock();
         let monotonic = 100;
@@ -74,10 +74,7 @@ describe('the wall clock of a run', () => {
     const clock = new WallClock();
     clock.began_at = 0;
     clock.start(0, 0);
-    clock.forgive(30);
-    expect(clock.own(100)).toBe(100);
-    clock.give(100, true);
-    clock.forgive(30);
+    clock.forgive(100, 30);
     expect(clock.own(100)).toBe(70);
   });
 
@@ -88,5 +85,11 @@ describe('the wall clock of a run', () => {
     clock.give(300, true);
     clock.give(90_000_000 - 89_999_000, false);
     expect(clock.own(90_000_000)).toBe(1_000);
+    clock.stamp(90_000_000, 0, false, 90_000_000);
+    clock.give(90_000_000, true);
+    // It was looked at in between, and nobody knew yet.
+    clock.give(90_000_500, true);
+    clock.waited(90_000_200);
+    expect(clock.own(90_001_000)).toBe(1_200);
   });
 });

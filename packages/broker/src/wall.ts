@@ -37,6 +37,8 @@ export class WallClock {
   #own_ms = 0;
   #stands = false;
   #given = true;
+  /** Its last entry, on the monotonic clock. */
+  #stamped = 0;
 
   /** Milliseconds that are used at `at`, as its journal has it. */
   used(at: number): number {
@@ -52,6 +54,7 @@ export class WallClock {
   start(monotonic: number, used_ms: number): void {
     this.#mark = monotonic;
     this.#own_ms = used_ms;
+    this.#stamped = monotonic;
     this.#given = true;
   }
 
@@ -77,8 +80,16 @@ export class WallClock {
     this.#given = given;
   }
 
+  /** It has waited for its host since then, as turns out only now: since its last entry it had nothing to do. */
+  waited(since: number): void {
+    const before = this.#mark;
+    this.give(since, false);
+    if (before !== undefined && before > since) this.forgive(before, before - Math.max(since, this.#stamped));
+  }
+
   /** Time that was counted turns out to have been the host's. */
-  forgive(ms: number): void {
+  forgive(monotonic: number, ms: number): void {
+    this.#advance(monotonic);
     if (this.#mark !== undefined) this.#own_ms = Math.max(0, this.#own_ms - Math.max(0, ms));
   }
 
@@ -96,7 +107,10 @@ export class WallClock {
    * @param monotonic where it is lived through; left out where it is read back
    */
   stamp(at: number, queued_ms: number, stands: boolean, monotonic?: number): void {
-    if (monotonic !== undefined) this.#advance(monotonic);
+    if (monotonic !== undefined) {
+      this.#advance(monotonic);
+      this.#stamped = monotonic;
+    }
     this.#stands = stands;
     this.stamped_at = Math.max(this.stamped_at, at);
     if (this.began_at !== undefined) this.queued_ms += queued_ms;

@@ -38,7 +38,11 @@ export const WEBHOOKS = {
 export const CEILINGS = {
   crank_cpu_ms: limit('CPU time of one crank', 250, 10_000),
   memory_mib: limit('heap of the isolate, ArrayBuffers included', 64, 1024, 8),
-  wall_ms: limit('time from the first crank to the end; paused time does not count', 600_000, 365 * DAY_MS),
+  wall_ms: limit(
+    'time from the first crank to the end; time in which it is paused, waits for people, or is not given a CPU by its host does not count',
+    600_000,
+    365 * DAY_MS,
+  ),
   in_flight: limit('effects waiting for their reply; one more is refused', 256, 4096),
   effects: limit('effects in total', 100_000, 10_000_000),
   message_bytes: limit('size of one effect or one result as JSON', 256 * 1024, 4 * MIB, 256),

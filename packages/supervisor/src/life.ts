@@ -452,7 +452,7 @@ export class Life {
   /** What is due by a time goes before whatever else happens at that time. Says whether something was. */
   dueBy(run: Run, at: number): boolean {
     let found = false;
-    for (const pending of [...run.ledger.pending.values()]) {
+    for (const pending of run.ledger.pending.values()) {
       const due = dueOf(pending);
       if (due === undefined || due > at) continue;
       found = true;
@@ -468,7 +468,7 @@ export class Life {
     const { clock } = this.#options;
     run.timers.delete(id);
     // However late this host comes to it: since it was due, the run has waited for the host.
-    if (run.onCpu === undefined && !run.hasWork) run.ledger.wall.give(clock.monotonic() - Math.max(0, clock.now() - due), false);
+    if (run.onCpu === undefined && !run.hasWork) run.ledger.wall.waited(clock.monotonic() - Math.max(0, clock.now() - due));
     const { kind } = run.ledger.pending.get(id) ?? {};
     if (kind === 'approval') return this.#options.control().expire(run, id);
     if (kind === 'request') return this.#options.control().unanswered(run, id, 'CORRAL_TIMED_OUT', 'Nobody replied in time.');

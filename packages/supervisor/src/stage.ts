@@ -240,9 +240,17 @@ export class Stage {
     this.#evacuate(cell);
     const bystander = this.onCpu(cell);
     if (bystander?.onCpu === undefined || bystander === culprit) return;
-    bystander.queue.unshift(bystander.onCpu);
-    bystander.onCpu = undefined;
+    this.#putBack(bystander);
     this.wake(bystander);
+  }
+
+  /** The crank of a run counts for nothing, by no fault of its own, and is made again; nor does the time that it took. */
+  #putBack(run: Run): void {
+    if (run.onCpu === undefined) return;
+    run.queue.unshift(run.onCpu);
+    run.onCpu = undefined;
+    const now = this.#options.clock.monotonic();
+    run.ledger.wall.forgive(now, now - run.crankBegan);
   }
 
   /** Moves the runs that have something to do out of a cell whose CPU another run keeps to itself. */
@@ -270,8 +278,7 @@ export class Stage {
       const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
       if (task.void || run?.onCpu === undefined) continue;
       task.void = true;
-      run.queue.unshift(run.onCpu);
-      run.onCpu = undefined;
+      this.#putBack(run);
       this.unseat(run);
       taken.push(run);
     }
@@ -412,7 +419,8 @@ export class Stage {
       return;
     }
     // It waited behind another's crank, or its cell stood still while others computed.
-    run.ledger.wall.forgive(this.#options.clock.monotonic() - run.crankBegan - took_ms);
+    const now = this.#options.clock.monotonic();
+    run.ledger.wall.forgive(now, now - run.crankBegan - took_ms);
     if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
     // What the cell says it used cannot be more than the time it had, nor, of what is long enough to measure, less than was seen.
     const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took_ms * 1000)), Math.round(measured_ms * 1000));

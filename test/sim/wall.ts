@@ -1,0 +1,55 @@
+/**
+ * The wall time of a run, as the durable world has it: now − began − stood − queued. What the product says of queues is not simply
+ * believed: a timer that was due before its crank began has waited for its host at least so long.
+ */
+import type { Delivery } from '@corral/protocol/delivery';
+import type { Entry } from '@corral/protocol/run';
+import type { Known } from './book.ts';
+
+/** Rounding, at both ends. */
+const SLACK_MS = 5;
+
+export class Wall {
+  /** Time stamp of the last entry, and how many cranks have begun since then. */
+  #at = 0;
+  cranks = 0;
+  #stood_ms = 0;
+  #since: number | undefined;
+  #queued_ms = 0;
+  #epoch = 1;
+
+  /**
+   * @param epoch under which it is held: one that was brought back may have been without a host, or parked, and waited for neither
+   * @returns what is wrong with it, if something is
+   */
+  entry(known: Known, epoch: number, { at, delivery, queued_ms = 0 }: Entry): string | undefined {
+    const before = this.#at;
+    const once = this.cranks === 1 && epoch === this.#epoch;
+    this.#epoch = epoch;
+    this.#at = at;
+    this.cranks = 0;
+    this.#queued_ms += queued_ms;
+    const stood = this.#since !== undefined;
+    const stands = known.control !== 'none' || [...known.calls.values()].some((call) => call.unknown || call.approval === 'waiting');
+    if (stands) this.#since ??= at;
+    else if (this.#since !== undefined) {
+      this.#stood_ms += Math.max(0, at - Math.max(this.#since, known.began ?? at));
+      this.#since = undefined;
+    }
+    if (delivery === undefined || !once || stood || known.began === undefined || known.record.service !== undefined) return undefined;
+    const given = JSON.parse(delivery) as Delivery;
+    const due = given.kind === 'timer' ? known.timers.get(given.id)?.due : undefined;
+    if (due === undefined) return undefined;
+    const waited = given.at - Math.max(due, before);
+    return queued_ms >= waited - SLACK_MS
+      ? undefined
+      : `took a timer that was due ${waited} ms before its crank, and counts ${queued_ms} of them as waited`;
+  }
+
+  /** Milliseconds used at most, times without a host included. */
+  used(known: Known, now: number): number {
+    const began = known.began ?? now;
+    const standing = this.#since === undefined ? 0 : now - Math.max(this.#since, began);
+    return now - began - this.#stood_ms - standing - this.#queued_ms;
+  }
+}
