@@ -10,7 +10,7 @@ export interface MovableClock {
 
 export function movableClock(): MovableClock {
   let ahead = 0;
-  const later = new Set<{ readonly due: number; readonly then: () => void; readonly stop: () => void }>();
+  const later = new Set<{ readonly due: number; readonly happen: () => void; readonly stop: () => void }>();
   const monotonic = () => realClock.monotonic() + ahead;
   return {
     clock: {
@@ -20,7 +20,7 @@ export function movableClock(): MovableClock {
         const happen = () => {
           if (later.delete(one)) then();
         };
-        const one = { due: monotonic() + ms, then: happen, stop: realClock.after(ms, happen) };
+        const one = { due: monotonic() + ms, happen, stop: realClock.after(ms, happen) };
         later.add(one);
         return () => {
           later.delete(one);
@@ -33,7 +33,7 @@ export function movableClock(): MovableClock {
       const due = [...later].filter((one) => one.due <= monotonic()).sort((a, b) => (last ? b.due - a.due : a.due - b.due));
       for (const one of due) {
         one.stop();
-        one.then();
+        one.happen();
       }
     },
   };

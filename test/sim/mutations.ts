@@ -93,7 +93,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'free',
     },
     {
-      file: 'supervisor/src/life.ts',
+      file: 'supervisor/src/runs/clocks.ts',
       piece: 'if (run.onCpu === undefined && !run.hasWork) run.ledger.wall.waited(',
       becomes: 'if (false) run.ledger.wall.waited(',
     },

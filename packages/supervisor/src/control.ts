@@ -39,8 +39,6 @@ export interface ControlOptions {
   readonly tell: (observation: Observation) => void;
   /** Sets going again what a run asked for before it was held. */
   readonly askAgain: (run: Run) => void;
-  /** Gives a run what is due by a time; says whether something was. */
-  readonly dueBy: (run: Run, at: number) => boolean;
   /** It goes on; whether it still can was not looked at while it stood still. */
   readonly goesOn: (run: Run) => void;
   /** What a run's journal has of it. */
@@ -57,8 +55,6 @@ export interface ControlOptions {
 export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
 
 const HOUR_MS = 3_600_000;
-/** How often a clock that stands still is looked at, once no time is left by what was known of it. */
-const STILL_MS = 250;
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
 
 /** Asked in the same breath in which the command is carried out: another one may have ended the run in between. */
@@ -403,47 +399,6 @@ export class Control {
     if (pending?.kind !== 'decided' || run.outcome !== undefined) return;
     run.queue.push({ delivery: pending.delivery, inbox: undefined });
     this.#options.stage.wake(run);
-  }
-
-  /** Looks again and again whether the wall time of a run is over. While its clock stands still it is not. */
-  startWall(run: Run, least_ms = 0): void {
-    const { clock, hold, dueBy } = this.#options;
-    this.stopWall(run);
-    const expire = () => {
-      run.stopWall = undefined;
-      if (run.outcome !== undefined) return;
-      if (run.parking !== undefined) {
-        // Once it is parked it is another's to end, and its time is looked at when it is brought back.
-        hold(run.id).then(
-          (held) => held === run && expire(),
-          () => undefined,
-        );
-        return;
-      }
-      const left_ms = run.wallLeft_ms(clock.monotonic());
-      // A timer may have been due before: the host was held up, or somebody put its clock forward.
-      const first = left_ms <= 0 && run.ledger.wall.runs && dueBy(run, clock.now() + left_ms);
-      if (left_ms > 0 || first || run.control !== 'none' || run.ledger.held !== undefined)
-        return this.startWall(run, run.ledger.wall.runs && !first ? 0 : STILL_MS);
-      this.#endSoon(run, {
-        kind: 'exceeded',
-        limit: 'wall',
-        message: `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`,
-      });
-    };
-    run.stopWall = clock.after(Math.max(least_ms, run.wallLeft_ms(clock.monotonic())), expire);
-  }
-
-  /** A turn of an instance is over: the next one has all of the time again. */
-  resetWall(run: Run): void {
-    this.stopWall(run);
-    run.ledger.wall.stop();
-    run.began = undefined;
-  }
-
-  stopWall(run: Run): void {
-    run.stopWall?.();
-    run.stopWall = undefined;
   }
 
   /** Stops the cell under a crank. If nobody resumes it within a grace, the crank is given up; replay will make it again. */

@@ -5,7 +5,6 @@
 import type { Broker } from '@corral/broker/broker';
 import type { BusEvents, Crank } from '@corral/broker/bus';
 import { Ledger } from '@corral/broker/ledger';
-import { dueOf } from '@corral/broker/requests';
 import type { Grants } from '@corral/policy/grants';
 import type { Delivery, PendingDelivery } from '@corral/protocol/delivery';
 import { CorralError } from '@corral/protocol/errors';
@@ -27,6 +26,7 @@ import { startOf } from './start.ts';
 import type { Residence } from './residence.ts';
 import { kept, lost } from './revocation.ts';
 import { grantsIn, Run, type OnCpu } from './runs/run.ts';
+import { Clocks } from './runs/clocks.ts';
 import { billed } from './cells/usage.ts';
 import type { Stage } from './stage.ts';
 
@@ -67,8 +67,27 @@ export class Life {
   #closed = false;
   readonly #waiters = new Map<RunId, ((outcome: Outcome) => void)[]>();
 
+  readonly #clocks: Clocks;
+
   constructor(options: LifeOptions) {
     this.#options = options;
+    this.#clocks = new Clocks({
+      clock: options.clock,
+      hold: (id) => options.residence().hold(id),
+      onDue: (run, id) => this.#due(run, id),
+      onOver: (run) => {
+        const message = `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`;
+        this.endSoon(run, { kind: 'exceeded', limit: 'wall', message }, true);
+      },
+    });
+  }
+
+  /** The time of something that it waits for has come. */
+  #due(run: Run, id: number): void {
+    const { kind } = run.ledger.pending.get(id) ?? {};
+    if (kind === 'approval') return this.#options.control().expire(run, id);
+    if (kind === 'request') return this.#options.control().unanswered(run, id, 'CORRAL_TIMED_OUT', 'Nobody replied in time.');
+    if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
   }
 
   /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
@@ -107,17 +126,9 @@ export class Life {
     }
     const { ledger } = run;
     if (run.restored) this.#holdRestored(run);
-    if (ledger.wall.began_at !== undefined) {
-      run.began = clock.monotonic();
-    }
+    if (ledger.wall.began_at !== undefined) run.began = clock.monotonic();
     if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled.by, ledger.cancelled.reason);
-    for (const pending of ledger.pending.values()) {
-      const due = dueOf(pending);
-      if (due !== undefined) this.#setTimer(run, pending.id, due);
-    }
-    // What was due while it was away comes before the look at its wall time.
-    this.dueBy(run, clock.now());
-    if (run.began !== undefined) this.#options.control().startWall(run);
+    this.#clocks.set(run);
     this.#options.control().fenceRequests(run);
     // What a held run asked for may have been done already; releasing it is what asks again.
     if (ledger.held === undefined) this.askAgain(run);
@@ -159,7 +170,7 @@ export class Life {
   /** It leaves memory: its clocks stop, the store's go on. */
   parked(run: Run): void {
     this.#options.loops().parked(run.id);
-    this.#stopClocks(run);
+    this.#clocks.stop(run);
     this.#options.tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
   }
 
@@ -186,7 +197,7 @@ export class Life {
     if (run.began !== undefined) return;
     run.began = this.#options.clock.monotonic();
     run.ledger.wall.start(run.began, 0);
-    this.#options.control().startWall(run);
+    this.#clocks.startWall(run);
     this.#options.tell({ kind: 'began', run: run.id });
   }
 
@@ -312,7 +323,7 @@ export class Life {
     deliver: (run, delivery, inbox) => this.deliver(run, delivery, inbox),
     timer: (id, timer, due) => {
       const run = this.#options.runs.get(id);
-      if (run !== undefined && run.outcome === undefined) this.#setTimer(run, timer, due);
+      if (run !== undefined && run.outcome === undefined) this.#clocks.setTimer(run, timer, due);
     },
     timerDone: (id, timer) => {
       const run = this.#options.runs.get(id);
@@ -335,7 +346,7 @@ export class Life {
       const run = this.#options.runs.get(id);
       const pending = run?.ledger.pending.get(call);
       if (run === undefined || pending?.kind !== 'approval') return;
-      this.#setTimer(run, call, pending.expires_at);
+      this.#clocks.setTimer(run, call, pending.expires_at);
       this.#options.tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
     },
     context: (run, changes) => this.#options.tell({ kind: 'context', run, changes }),
@@ -400,7 +411,7 @@ export class Life {
   #close(run: Run, outcome: Outcome): void {
     run.outcome = outcome;
     for (const grant of run.dropQueue()) this.#options.grants.release(grant);
-    this.#stopClocks(run);
+    this.#clocks.stop(run);
     this.#options.stage().leave(run);
   }
 
@@ -427,52 +438,9 @@ export class Life {
   close(): void {
     this.#closed = true;
     for (const run of this.#options.runs.values()) {
-      this.#stopClocks(run);
+      this.#clocks.stop(run);
       this.#options.broker.dropCalls(run.ledger);
     }
-  }
-
-  #stopClocks(run: Run): void {
-    this.#options.control().stopWall(run);
-    run.stopGrace?.();
-    run.stopSlow?.();
-    run.stopSlow = undefined;
-    for (const stop of run.timers.values()) stop();
-    run.timers.clear();
-  }
-
-  #setTimer(run: Run, id: number, due: number): void {
-    const { clock } = this.#options;
-    // An approval has one for its expiry already: nothing may be left that nobody can call off.
-    run.timers.get(id)?.();
-    const stop = clock.after(Math.max(0, due - clock.now()), () => this.#isDue(run, id, due));
-    run.timers.set(id, stop);
-  }
-
-  /** What is due by a time goes before whatever else happens at that time. Says whether something was. */
-  dueBy(run: Run, at: number): boolean {
-    let found = false;
-    for (const pending of run.ledger.pending.values()) {
-      const due = dueOf(pending);
-      if (due === undefined || due > at) continue;
-      found = true;
-      // One that is not set yet waits for its commit.
-      if (!run.timers.has(pending.id)) continue;
-      run.timers.get(pending.id)?.();
-      this.#isDue(run, pending.id, due);
-    }
-    return found;
-  }
-
-  #isDue(run: Run, id: number, due: number): void {
-    const { clock } = this.#options;
-    run.timers.delete(id);
-    // However late this host comes to it: since it was due, the run has waited for the host.
-    if (run.onCpu === undefined && !run.hasWork) run.ledger.wall.waited(clock.monotonic() - Math.max(0, clock.now() - due));
-    const { kind } = run.ledger.pending.get(id) ?? {};
-    if (kind === 'approval') return this.#options.control().expire(run, id);
-    if (kind === 'request') return this.#options.control().unanswered(run, id, 'CORRAL_TIMED_OUT', 'Nobody replied in time.');
-    if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
   }
 
   async #spawned(record: RunRecord): Promise<void> {
@@ -489,7 +457,7 @@ export class Life {
   /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
   #beginSegment(run: Run): void {
     this.#options.stage().unseat(run);
-    if (run.ledger.record.service !== undefined) this.#options.control().resetWall(run);
+    if (run.ledger.record.service !== undefined) this.#clocks.resetWall(run);
     run.queue.unshift({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
   }
 
@@ -527,7 +495,7 @@ export class Life {
     const { runs, broker, grants, tell } = this.#options;
     const run = runs.get(id);
     if (run === undefined || run.epoch !== epoch) return;
-    this.#stopClocks(run);
+    this.#clocks.stop(run);
     broker.dropCalls(run.ledger);
     run.outcome ??= { kind: 'failed', code: error.code, message: error.message };
     for (const grant of run.dropQueue()) grants.release(grant);

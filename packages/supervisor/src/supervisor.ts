@@ -282,7 +282,6 @@ export class Supervisor {
       end: (run, outcome, revoke) => life.end(run, outcome, revoke),
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       askAgain: (run) => life.askAgain(run),
-      dueBy: (run, at) => life.dueBy(run, at),
       goesOn: (run) => void life.endIfStalled(run),
       mayDecide: (...asked) => this.policing.mayDecide(...asked),
       journal: (id) => store.journal(id),

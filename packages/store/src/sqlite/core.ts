@@ -9,7 +9,6 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
 import type {
@@ -387,21 +386,7 @@ export class SqliteCore {
   }
 
   inbox(run: RunId, after = 0): InboxItem[] {
-    const custody = this.#evidence.custody(run);
-    if (custody === undefined || custody.erased_at !== null) return [];
-    const rows = this.#sql.all<{ seq: number; delivery: Uint8Array; at: number | null }>(
-      'SELECT seq, delivery, at FROM inbox WHERE run = ? AND seq > ? ORDER BY seq',
-      custody.n,
-      after,
-    );
-    return refused(() => {
-      const key = this.#evidence.keyOf(custody);
-      return rows.map(({ seq, delivery, at }) => ({
-        seq,
-        ...(at === null ? {} : { at }),
-        delivery: this.#evidence.openOne<PendingDelivery>(key, PLACE.inbox(run, seq), delivery, run),
-      }));
-    });
+    return this.#evidence.inbox(run, after);
   }
 
   readonly holder = (grant: GrantId): RunId | undefined => queries.holderOf(this.#sql, grant);

@@ -1,10 +1,11 @@
 /** What a run leaves behind, sealed: its key, its texts, and the walk along its hash chain that every reading of them takes. */
+import type { PendingDelivery } from '@corral/protocol/delivery';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
-import type { Damage } from '@corral/protocol/store';
+import type { Damage, InboxItem } from '@corral/protocol/store';
 import { Blobs, MissingPayload, type Owner } from './blobs.ts';
 import { decodeTexts, encodeTexts, ENTRY_TEXTS, entryOf, type Texts } from './body.ts';
 import { chain, isForgotten, newKey, seal, unseal } from './seal.ts';
@@ -204,6 +205,25 @@ export class Evidence {
   /** @throws Broken */
   entry(custody: Custody, key: Uint8Array, row: Row): Entry {
     return entryOf(row, this.open(key, PLACE.entry(custody.id, row.seq), row.body, ENTRY_TEXTS, custody.id, row.seq));
+  }
+
+  /** What waits for a run, in order. */
+  inbox(run: RunId, after: number): InboxItem[] {
+    const custody = this.custody(run);
+    if (custody === undefined || custody.erased_at !== null) return [];
+    const rows = this.#sql.all<{ seq: number; delivery: Uint8Array; at: number | null }>(
+      'SELECT seq, delivery, at FROM inbox WHERE run = ? AND seq > ? ORDER BY seq',
+      custody.n,
+      after,
+    );
+    return refused(() => {
+      const key = this.keyOf(custody);
+      return rows.map(({ seq, delivery, at }) => ({
+        seq,
+        ...(at === null ? {} : { at }),
+        delivery: this.openOne<PendingDelivery>(key, PLACE.inbox(run, seq), delivery, run),
+      }));
+    });
   }
 
   /** @throws CORRAL_JOURNAL_DAMAGED, CORRAL_RUN_ERASED, CORRAL_JOURNAL_PRUNED */
