@@ -20,6 +20,12 @@ export interface HostFlags {
 }
 export const DATA = '.corral';
 
+/** Flags of a command that lets people say why. */
+export interface Reasoned {
+  readonly reason?: string;
+}
+export const withReason = ({ reason }: Reasoned): { readonly reason?: string } => (reason === undefined ? {} : { reason });
+
 /** The flags every command that talks to a host has. */
 export function hostFlags(command: Command): Command {
   return command

@@ -127,6 +127,12 @@ export const MACHINE = {
   service_depth: limit('turns of services in one causal chain of messages; one more is refused', 64, 1_000),
   instances_per_service: limit('instances that a service of a tenant may have alive; one more is refused', 10_000, 1_000_000),
   mailbox_messages: limit('messages waiting for one run; one more is refused', 1_000, 100_000),
+  refusal_rows_per_minute: limit('refused requests and failed log-ins of a minute that are recorded at once, each as a row', 10, 1_000, 0),
+  refusals_counted_per_minute: limit(
+    'principals and addresses of a minute whose refusals are counted each for itself; those of others are counted together',
+    40,
+    10_000,
+  ),
 } as const satisfies Record<string, Limit>;
 
 export type CeilingName = keyof typeof CEILINGS;

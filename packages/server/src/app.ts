@@ -22,13 +22,14 @@ import {
 import type { ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
-import { OPERATIONS, type Operation } from '@corral/protocol/api/roles';
+import { ANY_TENANT, OPERATIONS, type Operation } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { JsonTextError, readJson } from '@corral/protocol/json-text';
 import { ADMISSION } from '@corral/protocol/limits';
 import type { Door } from './door.ts';
+import { recorder } from './kept.ts';
 import { Access } from './people/access.ts';
 import { hostRefusal } from './people/address.ts';
 import { tidy } from './openapi.ts';
@@ -112,7 +113,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     transformObject: jsonSchemaTransformObject,
   });
 
-  app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
+  app.setErrorHandler((error, request, reply) => {
+    countRefusal(door, request, error);
+    return refuse(error, request, reply);
+  });
   app.setNotFoundHandler((request, reply) => {
     void refuse(
       new CorralError('CORRAL_ROUTE_UNKNOWN', `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here.`),
@@ -155,7 +159,7 @@ function add(
   route: Route,
   handler: AnyHandler,
 ): void {
-  const { settings, clock } = door;
+  const { settings, clock, refusals } = door;
   app.route({
     method: route.method,
     url: route.path,
@@ -189,12 +193,21 @@ function add(
           (tenant) => door.index.has('tenant', tenant, undefined),
         );
       } catch (error) {
-        rate.take(`guess:${request.socket.remoteAddress ?? 'socket'}`, GUESSES, now);
+        const address = request.socket.remoteAddress ?? 'socket';
+        refusals.count({
+          operation: 'fail-login',
+          by: `address:${address}`,
+          roles: [],
+          tenant: undefined,
+          route: `${route.method} ${route.path}`,
+          code: error instanceof CorralError ? error.code : 'CORRAL_INTERNAL',
+        });
+        rate.take(`guess:${address}`, GUESSES, now);
         throw error;
       }
+      accesses.set(request, access);
       rate.take(`${access.principal.tenant} ${access.principal.id}`, limits, now);
       if (route.operation !== 'anyone' && route.operation !== 'body') access.role(route.operation);
-      accesses.set(request, access);
     },
     preValidation: async (request) => {
       if (request.body !== undefined && isDeeperThan(request.body, DEEPEST))
@@ -202,7 +215,10 @@ function add(
     },
     handler: async (request, reply) => {
       const { params, query, headers, body } = request;
-      const answer = await handler({ params, query, headers, body }, { access: accesses.get(request) as Access, request, reply });
+      const access = accesses.get(request) as Access;
+      const { keep, done } = recorder(door.acts, route, access?.principal, { params, query, body });
+      const answer = await handler({ params, query, headers, body }, { access, request, reply, keep });
+      done();
       if (reply.sent || route.stream === true) return reply;
       if (reply.statusCode === 200) reply.code(name === 'submitRun' && reply.hasHeader('idempotent-replayed') ? 200 : route.status);
       return answer;
@@ -212,6 +228,24 @@ function add(
 
 /** Who makes a request; known from the moment it was let in. */
 const accesses = new WeakMap<FastifyRequest, Access>();
+
+/** Statuses with which somebody who is known was refused what they asked for. */
+const REFUSED: ReadonlySet<number> = new Set([403, 409]);
+
+function countRefusal({ refusals }: Door, request: FastifyRequest, error: unknown): void {
+  const access = accesses.get(request);
+  if (access === undefined || !(error instanceof CorralError) || !REFUSED.has(statusOf(error.code))) return;
+  const { id, roles, tenant } = access.principal;
+  const route = `${request.method} ${request.routeOptions.url ?? ''}`;
+  refusals.count({
+    operation: 'refuse-request',
+    by: id,
+    roles,
+    tenant: tenant === ANY_TENANT ? undefined : tenant,
+    route,
+    code: error.code,
+  });
+}
 
 function aboutOf(operation: Route['operation']): string {
   if (operation === 'open') return 'For everybody.';

@@ -2,6 +2,7 @@
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { LoadedConfig } from './config/load.ts';
 import type { Feed } from './feed.ts';
+import type { Acts } from './kept.ts';
 import type { HostPort } from './ports.ts';
 import type { Projection } from './projection.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -9,6 +10,7 @@ import type { FrontStore } from './store/front.ts';
 import type { Marks } from './store/marks.ts';
 import type { ProfileStore } from './store/profiles.ts';
 import type { Registry } from './store/registry.ts';
+import type { Refusals } from './refusals.ts';
 import type { RunIndex } from './store/runs.ts';
 import type { Tokens } from './store/tokens.ts';
 import type { Submissions } from './submissions.ts';
@@ -19,6 +21,9 @@ import type { Outbox } from './webhooks/outbox.ts';
 export interface Door {
   readonly host: HostPort;
   readonly db: FrontStore;
+  /** Administrative acts are kept through this alone. */
+  readonly acts: Acts;
+  readonly refusals: Refusals;
   readonly registry: Registry;
   readonly profiles: ProfileStore;
   readonly marks: Marks;

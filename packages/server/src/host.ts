@@ -15,9 +15,11 @@ import { loadConfig } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import type { Door } from './door.ts';
 import { Feed } from './feed.ts';
+import { Acts, type Actor } from './kept.ts';
 import { Authenticator } from './people/authenticate.ts';
 import { Rate } from './people/rate.ts';
 import { Projection } from './projection.ts';
+import { Refusals } from './refusals.ts';
 import { RetentionSweep } from './retention.ts';
 import { Followers } from './routes/events.ts';
 import { Scheduler } from './scheduler.ts';
@@ -30,7 +32,7 @@ import { RunIndex } from './store/runs.ts';
 import { Tokens } from './store/tokens.ts';
 import { Submissions } from './submissions.ts';
 import { Turns } from './turns.ts';
-import { keeper } from './kept.ts';
+import { VERSION } from './version.ts';
 import { Outbox } from './webhooks/outbox.ts';
 
 export interface HostOptions {
@@ -118,7 +120,11 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const random = realRandom;
     const now = () => clock.now();
     const feed = new Feed(String(store.era), now);
-    const settings = new Settings({ loaded, again, host, db, feed, now: now() });
+    const starter: Actor = { id: `user:${userInfo().username}`, roles: [] };
+    const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version);
+    const refusals = new Refusals(acts, now);
+    let settings: Settings | undefined;
+    settings = new Settings({ loaded, again, host, db, feed, now: now(), acts, starter });
     const config = settings.inForce;
     const index = new RunIndex(db);
     const log = options.logger;
@@ -137,6 +143,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       db,
       index,
       feed,
+      acts,
       now,
       tenants: () => Object.keys(config().config.tenants),
       config: () => config().version,
@@ -153,9 +160,12 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const recovered = await projection.catchUp(inOrder);
     db.setMeta('era', String(store.era));
     db.setMeta('stopped', 'no');
+    acts.keep(starter, { operation: 'start', target: { corral: VERSION, era: store.era, stopped_in_order: inOrder, recovered } });
     const door: Door = {
       host,
       db,
+      acts,
+      refusals,
       registry,
       profiles,
       marks: new Marks(db),
@@ -192,20 +202,23 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       url = await listen(network, address, options.port, options.tls !== undefined);
     }
     scheduler.start();
-    const keep = keeper(door);
     const retention = new RetentionSweep({
       upkeep: host.upkeep,
       db,
       config,
       now,
       collected: (freed, retention_ms) =>
-        keep('collect', 'host', { ...freed }, `retention: ${JSON.stringify(retention_ms)}`, undefined, []),
+        acts.keep(
+          { id: 'host', roles: [] },
+          { operation: 'collect', target: { ...freed }, reason: `retention: ${JSON.stringify(retention_ms)}` },
+        ),
       failed: (error) => log?.error({ err: error }, 'what has passed its retention could not be collected'),
     });
     retention.start();
     outbox.start();
     const looking = setInterval(() => {
       projection.checkBudgets();
+      refusals.settle();
       projection.sweep().catch((error: unknown) => log?.error({ err: error }, 'the list of runs could not be put right'));
     }, LOOK_MS).unref();
 
@@ -221,6 +234,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, within_ms).unref())]);
         outbox.close();
         await host.close();
+        refusals.settle(true);
+        acts.keep(starter, { operation: 'stop', target: { era: store.era } });
         db.setMeta('stopped', 'in order');
         db.close();
         await rm(socket, { force: true });

@@ -9,9 +9,9 @@ import type { Event } from '@corral/protocol/api/schemas';
 import type { Json } from '@corral/protocol/json';
 import type { Quarantine } from '@corral/protocol/store';
 import type { Feed } from './feed.ts';
+import type { Acts } from './kept.ts';
 import type { HostPort } from './ports.ts';
 import type { FrontStore } from './store/front.ts';
-import { keepQuarantine } from './kept.ts';
 import { tenantOf } from './quarantined.ts';
 import type { RunIndex, Spent } from './store/runs.ts';
 
@@ -20,6 +20,8 @@ export interface ProjectionOptions {
   readonly db: FrontStore;
   readonly index: RunIndex;
   readonly feed: Feed;
+  /** What policies do by themselves is recorded here, as what people do is by the routes. */
+  readonly acts: Acts;
   readonly now: () => number;
   /** Names of the tenants there are. */
   readonly tenants: () => readonly string[];
@@ -266,7 +268,7 @@ export class Projection {
 
   /** Keeps what policies put up by themselves; what people do is kept where they do it. */
   #keep(quarantine: Quarantine, run?: RunId): void {
-    keepQuarantine(this.#options.db, this.#options.config(), quarantine, run === undefined ? [] : [run]);
+    this.#options.acts.keepQuarantine(quarantine, run === undefined ? [] : [run]);
   }
 
   #admitted(run: RunId): void {

@@ -1,10 +1,15 @@
 /** The configuration in force: where it came from, and how the next one takes its place, all of it or not at all. */
 import { nearest } from '@corral/policy/cedar/problem';
+import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { differences, loadConfig, type Change, type LoadedConfig } from './config/load.ts';
 import type { Feed } from './feed.ts';
+import type { Acts, Actor, Recorder } from './kept.ts';
 import type { HostPort } from './ports.ts';
 import type { FrontStore } from './store/front.ts';
+
+/** Of what a refused configuration was refused for, so much is recorded. */
+const REFUSAL_CHARS = 2_000;
 
 interface Compared {
   readonly version: string;
@@ -31,6 +36,9 @@ export class Settings {
     readonly db: FrontStore;
     readonly feed: Feed;
     readonly now: number;
+    /** Who starts the host, and where that is kept. */
+    readonly acts: Acts;
+    readonly starter: Actor;
   }) {
     this.#loaded = options.loaded;
     this.#again = options.again;
@@ -39,7 +47,8 @@ export class Settings {
     this.#feed = options.feed;
     this.#at = options.now;
     this.#by = 'start';
-    this.#record();
+    const { acts, starter } = options;
+    this.#record((target) => acts.keep(starter, { operation: 'apply-config', target, reason: 'the host starts with it' }));
   }
 
   readonly inForce = (): LoadedConfig => this.#loaded;
@@ -59,12 +68,20 @@ export class Settings {
     return this.#compare(await this.#again());
   }
 
-  /** @throws CORRAL_CONFIG_INVALID, and then nothing has changed */
-  async apply(by: string, now: number): Promise<Compared> {
-    const next = await this.#again();
+  /**
+   * Each try is recorded, also one that is refused or changes nothing.
+   * @throws CORRAL_CONFIG_INVALID, and then nothing has changed
+   */
+  async apply(by: string, now: number, keep: Recorder, reason?: string): Promise<Compared> {
+    const next = await this.#again().catch((error: unknown) => {
+      const { code, message } = error instanceof CorralError ? error : { code: 'CORRAL_INTERNAL', message: '' };
+      keep({ operation: 'refuse-config', target: { code, message: message.slice(0, REFUSAL_CHARS) }, reason });
+      throw error;
+    });
     const result = this.#compare(next);
     if (result.same) {
       this.#applied();
+      keep({ target: { version: next.version, same: true }, reason });
       return result;
     }
     const before = this.#loaded.tenants;
@@ -72,7 +89,7 @@ export class Settings {
     this.#loaded = next;
     this.#at = now;
     this.#by = by;
-    this.#record();
+    this.#record((target) => keep({ target, reason }));
     this.#feed.tell('config.applied', { data: { version: next.version, by } });
     for (const tenant of new Set([...Object.keys(before), ...Object.keys(next.tenants)])) {
       const [was, is] = [before[tenant]?.policies?.current.version ?? null, next.tenants[tenant]?.policies?.current.version ?? null];
@@ -109,13 +126,16 @@ export class Settings {
     });
   }
 
-  #record(): void {
+  /** Keeps the configuration that is in force now, with the act that put it there, unless it was the last one already. */
+  #record(keep: (target: { readonly version: string; readonly before: string | null }) => unknown): void {
     const last = this.#db.get<{ version: string }>('SELECT version FROM configs ORDER BY n DESC LIMIT 1');
-    if (last?.version === this.#loaded.version) return;
-    const text = JSON.stringify(this.#loaded.summary satisfies Json);
-    this.#db.durably(() =>
-      this.#db.run('INSERT INTO configs (version, config, at, by) VALUES (?, ?, ?, ?)', this.#loaded.version, text, this.#at, this.#by),
-    );
+    const { version, summary } = this.#loaded;
+    if (last?.version === version) return;
+    const text = JSON.stringify(summary satisfies Json);
+    this.#db.durably(() => {
+      this.#db.run('INSERT INTO configs (version, config, at, by) VALUES (?, ?, ?, ?)', version, text, this.#at, this.#by);
+      keep({ version, before: last?.version ?? null });
+    });
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { bundleAgent } from '../bundle.ts';
 import { namedFile } from '../paths.ts';
-import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { connect, hostFlags, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { table } from '../screen/table.ts';
 
 const short = (digest: string) => digest.slice(0, 19);
@@ -17,11 +17,19 @@ export function agentCommands(program: Command): void {
     .argument('<file>', 'the module whose default export is the agent')
     .option('--alias <name>', 'also point this alias at it')
     .option('--tenant <name>', 'for hosts with several')
+    .option('-m, --reason <text>', 'why; it is kept')
     .addHelpText('after', `\nExample:\n  corral deploy agent.ts --alias prod`)
-    .action(async (file: string, flags: Tenant & { readonly alias?: string }) => {
+    .action(async (file: string, flags: Tenant & Reasoned & { readonly alias?: string }) => {
       const { source, describing, map } = await bundleAgent(await namedFile(file));
       const deployed = await connect(flags).deployAgent({
-        body: { source, describing, source_map: map, ...inTenant(flags), ...(flags.alias === undefined ? {} : { alias: flags.alias }) },
+        body: {
+          source,
+          describing,
+          source_map: map,
+          ...inTenant(flags),
+          ...withReason(flags),
+          ...(flags.alias === undefined ? {} : { alias: flags.alias }),
+        },
       });
       print(flags, deployed, () =>
         deployed.agents
@@ -67,11 +75,12 @@ export function agentCommands(program: Command): void {
     .argument('<alias>')
     .argument('<version>', 'sha256:…')
     .option('--tenant <name>', 'for hosts with several')
+    .option('-m, --reason <text>', 'why; it is kept')
     .addHelpText('after', `\nExample:\n  corral alias hello prod sha256:3cf4…`)
-    .action(async (agent: string, alias: string, version: string, flags: Tenant) => {
+    .action(async (agent: string, alias: string, version: string, flags: Tenant & Reasoned) => {
       const moved = await connect(flags).moveAlias({
         params: { agent: agent, alias },
-        body: { version: version, ...inTenant(flags) },
+        body: { version: version, ...inTenant(flags), ...withReason(flags) },
       });
       print(flags, moved, () => `${agent}@${moved.alias}  ${moved.version}`);
     });

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import type { Role } from '@corral/protocol/api/roles';
-import { connect, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
+import { connect, hostFlags, jsonArgument, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
 
@@ -25,13 +25,16 @@ export function peopleCommands(program: Command): void {
     .requiredOption('--role <role...>', 'developer, operator, approver, auditor, admin')
     .option('--tenant <name>', 'in which tenant; * for the whole host')
     .option('--expires <span>', 'after how long: 90d, 12h', '90d')
+    .option('-m, --reason <text>', 'why; it is kept')
     .addHelpText('after', `\nExample:\n  export CORRAL_TOKEN=$(corral token create ana --role developer)`)
-    .action(async (name: string, flags: HostFlags & { readonly role: Role[]; readonly tenant?: string; readonly expires: string }) => {
-      const made = await connect(flags).makeToken({
-        body: { name, roles: flags.role, expires_in_ms: span('--expires', flags.expires), ...inTenant(flags) },
-      });
-      print(flags, made, () => made.secret);
-    });
+    .action(
+      async (name: string, flags: HostFlags & Reasoned & { readonly role: Role[]; readonly tenant?: string; readonly expires: string }) => {
+        const made = await connect(flags).makeToken({
+          body: { name, roles: flags.role, expires_in_ms: span('--expires', flags.expires), ...inTenant(flags), ...withReason(flags) },
+        });
+        print(flags, made, () => made.secret);
+      },
+    );
   hostFlags(token.command('list'))
     .description('list tokens')
     .addHelpText('after', `\nExample:\n  corral token list`)
@@ -63,9 +66,10 @@ export function peopleCommands(program: Command): void {
   hostFlags(token.command('revoke'))
     .description('revoke a token, at once')
     .argument('<token>', 'its id, as `corral token list` says')
+    .option('-m, --reason <text>', 'why; it is kept')
     .addHelpText('after', `\nExample:\n  corral token revoke token_1f2e3d4c5b6a`)
-    .action(async (id: string, flags: HostFlags) => {
-      const revoked = await connect(flags).revokeToken({ params: { token: id } });
+    .action(async (id: string, flags: HostFlags & Reasoned) => {
+      const revoked = await connect(flags).revokeToken({ params: { token: id }, query: withReason(flags) });
       print(flags, revoked, () => `${revoked.token}  ${revoked.name}  revoked`);
     });
   hostFlags(program.command('whoami'))
@@ -83,12 +87,21 @@ export function peopleCommands(program: Command): void {
     .requiredOption('--cron <expression>', 'five fields, UTC')
     .option('--input <json>', 'the agent’s input, or @FILE', '{}')
     .option('--tenant <name>', 'for hosts with several')
+    .option('-m, --reason <text>', 'why; it is kept')
     .addHelpText('after', `\nExample:\n  corral schedule create report@prod --cron '0 6 * * 1-5'`)
-    .action(async (agent: string, flags: HostFlags & { readonly cron: string; readonly input: string; readonly tenant?: string }) => {
-      const body = { agent, cron: flags.cron, input: await jsonArgument('--input', flags.input), ...inTenant(flags) };
-      const made = await connect(flags).makeSchedule({ body });
-      print(flags, made, () => `${made.schedule}  next ${day(made.next_at)}`);
-    });
+    .action(
+      async (agent: string, flags: HostFlags & Reasoned & { readonly cron: string; readonly input: string; readonly tenant?: string }) => {
+        const body = {
+          agent,
+          cron: flags.cron,
+          input: await jsonArgument('--input', flags.input),
+          ...inTenant(flags),
+          ...withReason(flags),
+        };
+        const made = await connect(flags).makeSchedule({ body });
+        print(flags, made, () => `${made.schedule}  next ${day(made.next_at)}`);
+      },
+    );
   hostFlags(schedule.command('list'))
     .description('list schedules')
     .addHelpText('after', `\nExample:\n  corral schedule list`)
@@ -104,9 +117,10 @@ export function peopleCommands(program: Command): void {
   hostFlags(schedule.command('remove'))
     .description('remove a schedule; its runs stay')
     .argument('<schedule>')
+    .option('-m, --reason <text>', 'why; it is kept')
     .addHelpText('after', `\nExample:\n  corral schedule remove schedule_1f2e3d4c5b6a`)
-    .action(async (id: string, flags: HostFlags) => {
-      const removed = await connect(flags).removeSchedule({ params: { schedule: id } });
+    .action(async (id: string, flags: HostFlags & Reasoned) => {
+      const removed = await connect(flags).removeSchedule({ params: { schedule: id }, query: withReason(flags) });
       print(flags, removed, () => `${removed.schedule}  removed`);
     });
 
@@ -151,21 +165,20 @@ export function peopleCommands(program: Command): void {
     ['diff', 'say what a host would change if it read its file again'],
     ['apply', 'have a host read its file again and go by it, all of it or nothing'],
   ] as const) {
-    hostFlags(config.command(verb))
-      .description(about)
-      .addHelpText('after', `\nExample:\n  corral config ${verb}`)
-      .action(async (flags: HostFlags) => {
-        const client = connect(flags);
-        const result = verb === 'diff' ? await client.checkConfig({}) : await client.applyConfig({});
-        print(flags, result, () =>
-          result.same
-            ? 'nothing has changed'
-            : [
-                `${result.version}  ${verb === 'diff' ? 'would be applied' : 'applied'}`,
-                ...result.changes.map((one) => `  ${one.path}: ${JSON.stringify(one.now)} → ${JSON.stringify(one.next)}`),
-                ...result.notes.map((line) => `note: ${line}`),
-              ].join('\n'),
-        );
-      });
+    const command = hostFlags(config.command(verb)).description(about);
+    if (verb === 'apply') command.option('-m, --reason <text>', 'why; it is kept');
+    command.addHelpText('after', `\nExample:\n  corral config ${verb}`).action(async (flags: HostFlags & Reasoned) => {
+      const client = connect(flags);
+      const result = verb === 'diff' ? await client.checkConfig({}) : await client.applyConfig({ query: withReason(flags) });
+      print(flags, result, () =>
+        result.same
+          ? 'nothing has changed'
+          : [
+              `${result.version}  ${verb === 'diff' ? 'would be applied' : 'applied'}`,
+              ...result.changes.map((one) => `  ${one.path}: ${JSON.stringify(one.now)} → ${JSON.stringify(one.next)}`),
+              ...result.notes.map((line) => `note: ${line}`),
+            ].join('\n'),
+      );
+    });
   }
 }

@@ -2,8 +2,13 @@
 import type * as z from 'zod';
 import type { Operation } from './roles.ts';
 
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+/**
+ * What a route that changes something is called in the record of administrative acts, unless its handler says it more exactly;
+ * or why it leaves no row there.
+ */
+export type Act = string | { readonly none: string };
+
+interface RouteShape {
   /** `:name` for parameters. */
   readonly path: string;
   readonly tag: string;
@@ -19,5 +24,8 @@ export interface Route {
   /** It answers with a stream of server-sent events, each as the response schema says. */
   readonly stream?: true;
 }
+
+export type Route = RouteShape &
+  ({ readonly method: 'GET'; readonly act?: never } | { readonly method: 'POST' | 'PUT' | 'DELETE'; readonly act: Act });
 
 export const route = <const R extends Route>(one: R): R => one;

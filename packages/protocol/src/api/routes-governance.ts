@@ -20,6 +20,7 @@ export const GOVERNANCE = {
     tag: 'approvals',
     summary: 'Takes back a grant, and all that was derived from it; calls under way are aborted, and their results kept from their agents.',
     operation: 'grant.revoke',
+    act: 'revoke',
     params: g.GrantPath,
     body: g.Revocation,
     status: 200,

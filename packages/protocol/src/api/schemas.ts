@@ -66,11 +66,12 @@ export const DeployRequest = z
     describing: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('the same bundle with what writes its schemas'),
     source_map: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('kept for who reads stacks; never read here'),
     alias: AliasName.exactOptional().describe('also point this alias at it'),
+    reason: Reason.exactOptional(),
   })
   .meta({ id: 'DeployRequest' });
 export const Deployed = z.object({ agents: z.array(AgentVersion), alias: z.string().nullable() }).meta({ id: 'Deployed' });
 export const SourceMap = z.object({ bundle: digest, source_map: z.string().nullable() }).meta({ id: 'SourceMap' });
-export const MoveAlias = z.strictObject({ ...inTenant, version: digest }).meta({ id: 'MoveAlias' });
+export const MoveAlias = z.strictObject({ ...inTenant, version: digest, reason: Reason.exactOptional() }).meta({ id: 'MoveAlias' });
 export const RollBack = z.strictObject({ ...inTenant, reason: Reason }).meta({ id: 'RollBack' });
 
 export const ToolView = z
@@ -326,6 +327,7 @@ export const OperationResult = z
     id: z.string(),
     at: time_ms,
     by: z.string(),
+    roles: z.array(Role).describe('those that the principal had then'),
     operation: z.string(),
     target: json,
     reason: z.string(),
@@ -340,6 +342,9 @@ export const OperationList = listOf(OperationResult);
 export const OperationQuery = Page.extend(inTenant);
 
 // People, schedules, configuration, the host itself
+
+/** Why, of a request that says nothing else. */
+export const Reasoned = z.strictObject({ reason: Reason.exactOptional() });
 
 export const TokenView = z
   .object({
@@ -363,6 +368,7 @@ export const TokenRequest = z
       .describe('`*`: the whole host'),
     roles: z.array(Role).min(1).max(5),
     expires_in_ms: z.int().min(1000).exactOptional(),
+    reason: Reason.exactOptional(),
   })
   .meta({ id: 'TokenRequest' });
 export const TokenMade = TokenView.extend({ secret: z.string() }).meta({ id: 'TokenMade' });
@@ -384,7 +390,13 @@ export const Schedule = z
   })
   .meta({ id: 'Schedule' });
 export const ScheduleRequest = z
-  .strictObject({ ...inTenant, agent: AgentRef, input: json.default({}), cron: z.string().max(100).describe('five fields, UTC') })
+  .strictObject({
+    ...inTenant,
+    agent: AgentRef,
+    input: json.default({}),
+    cron: z.string().max(100).describe('five fields, UTC'),
+    reason: Reason.exactOptional(),
+  })
   .meta({ id: 'ScheduleRequest' });
 export const ScheduleList = z.object({ items: z.array(Schedule) });
 export const SchedulePath = z.strictObject({ schedule: z.string().max(40) });

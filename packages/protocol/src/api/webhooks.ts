@@ -66,6 +66,7 @@ export const WEBHOOK_ROUTES = {
     tag: 'webhooks',
     summary: 'Tries at once what waits for a receiver, and again what was given up.',
     operation: 'webhook.retry',
+    act: 'webhook.retry',
     body: z.union([z.strictObject({ hook, reason: Reason }), z.strictObject({ delivery, reason: Reason })]).meta({ id: 'WebhookRetry' }),
     status: 200,
     response: z.object({ retried: z.int() }),

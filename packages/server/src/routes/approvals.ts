@@ -5,7 +5,6 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/store';
 import type { Approval } from '@corral/supervisor';
 import type { Door } from '../door.ts';
-import { keeper } from '../kept.ts';
 import type { Access } from '../people/access.ts';
 import { tenantOf } from '../quarantined.ts';
 import { findRun, type Handlers } from './handler.ts';
@@ -15,8 +14,6 @@ type Names = 'listApprovals' | 'decideApproval' | 'listQuarantines' | 'putQuaran
 export function approvalRoutes(door: Door): Handlers<Names> {
   const { host, index, clock, settings, registry, scheduler } = door;
   const tenants = () => Object.keys(settings.inForce().config.tenants);
-
-  const keep = keeper(door);
 
   const view = ({ by, reason, at, ...one }: Quarantine) => {
     const { kind, name } = one;
@@ -106,7 +103,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       return { items: items.sort((a, b) => a.since - b.since) };
     },
 
-    async decideApproval({ params, body }, { access }) {
+    async decideApproval({ params, body }, { access, keep }) {
       const { run, call } = params;
       const { verdict, reason } = body;
       const by = access.principal.id;
@@ -115,7 +112,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       if (submitters(row.principal).has(by))
         throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so does not decide about what it may do.`);
       await host.decide(run, call, by, verdict, reason, access.principal.roles);
-      keep(verdict, by, { run, call }, reason, row.tenant, [run]);
+      keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
       return { run, call, verdict, by, missing: verdict === 'deny' ? 0 : await missing(row.tenant, run, call) };
     },
 
@@ -126,24 +123,24 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       return { items: tenant === undefined ? items : items.filter((one) => one.tenant === tenant || one.tenant === null) };
     },
 
-    async putQuarantine({ body }, { access }) {
+    async putQuarantine({ body }, { access, keep }) {
       const { kind, reason } = body;
       const by = access.principal.id;
       const { name, tenant } = named(access, kind, body.name, body.tenant);
       mustKnow(access, kind, body.name, tenant);
       const own = kind === 'tenant' ? undefined : tenant;
       await host.quarantine(kind, name, by, reason, own);
-      keep('quarantine', by, targetOf(kind, name, tenant), reason, tenant, await settled({ kind, name }, tenant));
+      keep({ target: targetOf(kind, name, tenant), tenant, matched: await settled({ kind, name }, tenant) });
       const put = host.quarantines().find((one) => one.kind === kind && one.name === name && one.tenant === own);
       return view(put ?? { kind, name, by, reason, at: clock.now(), ...(own === undefined ? {} : { tenant: own }) });
     },
 
-    async liftQuarantine({ params, query }, { access }) {
+    async liftQuarantine({ params, query }, { access, keep }) {
       const { kind } = params;
       const by = access.principal.id;
       const { concerns, ...one } = standing(access, kind, params.name, query.tenant);
       await host.lift(kind, one.name, by, query.reason, one.tenant);
-      keep('lift', by, targetOf(kind, one.name, concerns), query.reason, concerns, await settled(one, concerns));
+      keep({ target: targetOf(kind, one.name, concerns), tenant: concerns, matched: await settled(one, concerns) });
       return view({ by, reason: query.reason, at: clock.now(), ...one });
     },
   };

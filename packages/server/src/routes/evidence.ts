@@ -4,7 +4,6 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
 import type { Door } from '../door.ts';
-import { keeper } from '../kept.ts';
 import type { Channel } from '../people/authenticate.ts';
 import { TooSoon } from '../people/rate.ts';
 import { retentionOf } from '../retention.ts';
@@ -20,7 +19,6 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
   const { host, errands, settings, index, projection } = door;
   const { upkeep } = host;
-  const keep = keeper(door);
 
   /** @throws CORRAL_REQUEST_INVALID, CORRAL_FORBIDDEN */
   const folderOf = (to: string): string => {
@@ -48,19 +46,21 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
       return { ...found, damaged: found.damaged.map((one) => ({ ...one })) };
     },
 
-    async eraseRun({ params, body }, { access }) {
+    async eraseRun({ params, body }, { access, keep }) {
       const { tenant } = findRun(door, access, 'run.erase', params.run);
       const erased = await upkeep.erase(params.run, body.dryRun);
-      if (!body.dryRun) keep('erase', access.principal.id, { run: params.run }, body.reason, tenant, [params.run]);
+      if (body.dryRun) keep.skip();
+      else keep({ tenant, matched: [params.run] });
       return { ...erased, dryRun: body.dryRun };
     },
 
-    async collectGarbage({ body }, { access }) {
+    async collectGarbage({ body }, { access, keep }) {
       const tenant = access.some('evidence.collect', body.tenant);
       const all = retentionOf(settings.inForce().config);
       const retention_ms = tenant === undefined ? all : Object.fromEntries(Object.entries(all).filter(([name]) => name === tenant));
       const freed = await errands.take(() => upkeep.collect({ retention_ms, tenant }, body.dryRun));
-      if (!body.dryRun) keep('collect', access.principal.id, { ...freed }, body.reason ?? '', tenant, []);
+      if (body.dryRun) keep.skip();
+      else keep({ target: { ...freed }, tenant });
       return { ...freed, dryRun: body.dryRun, retention_ms };
     },
 
@@ -69,7 +69,7 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
       return replayView(params.run, await errands.take(() => upkeep.replay(params.run, body.to)));
     },
 
-    async forkRun({ params, body }, { access }) {
+    async forkRun({ params, body }, { access, keep }) {
       const row = findRun(door, access, 'run.fork', params.run);
       // A fork goes through what its origin was given, so it is for those who may read that.
       if (!access.may('run.payload', row.tenant))
@@ -85,15 +85,14 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
       const made = await upkeep.fork(params.run, body.at, access.principal.id as PrincipalId, body.input);
       const stored = await host.stored(made.run);
       if (stored !== undefined) index.add(stored.record, settings.inForce().version);
-      const target = { run: params.run, at: body.at, fork: made.run };
-      keep('fork', access.principal.id, target, body.reason ?? '', row.tenant, [made.run]);
+      keep({ target: { run: params.run, at: body.at, fork: made.run }, tenant: row.tenant, matched: [made.run] });
       return { run: made.run, origin: { run: params.run, at: body.at }, unknown: [...made.unknown] };
     },
 
-    async makeBackup({ body }, { access }) {
+    async makeBackup({ body }, { keep }) {
       const to = folderOf(body.to);
       const manifest = await errands.take(() => upkeep.backup(to));
-      keep('backup', access.principal.id, { to, digest: manifest.digest }, body.reason ?? '', undefined, []);
+      keep({ target: { to, digest: manifest.digest } });
       return { to, ...manifest, files: [...manifest.files] };
     },
   };

@@ -4,7 +4,6 @@ import { actionName } from '@corral/policy/cedar/catalog';
 import { verdictText } from '@corral/policy/cedar/explain';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Door } from '../door.ts';
-import { keeper } from '../kept.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 /** Of a long journal, so many changes are shown. */
@@ -12,9 +11,8 @@ const CHANGES = 1_000;
 
 export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policyShadow' | 'runContext'> {
   const { host, index, turns } = door;
-  const keep = keeper(door);
   return {
-    async revokeGrant({ params: { grant }, body: { reason } }, { access }) {
+    async revokeGrant({ params: { grant }, body: { reason } }, { access, keep }) {
       const run = await host.holder(grant);
       const row = run === undefined ? undefined : index.get(run);
       // The same words whether there is none or it is another tenant's.
@@ -22,7 +20,7 @@ export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policySh
         throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant} here.`);
       const by = access.principal.id;
       const { calls_aborted } = await host.revoke(grant, by, reason);
-      keep('revoke', by, { grant }, reason, row.tenant, [run]);
+      keep({ target: { grant }, tenant: row.tenant, matched: [run] });
       return { grant, run, tenant: row.tenant, by, reason, calls_aborted };
     },
 

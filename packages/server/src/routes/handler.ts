@@ -4,6 +4,7 @@ import type { RouteName, RouteReply, RouteRequest } from '@corral/protocol/api/r
 import { CorralError } from '@corral/protocol/errors';
 import type { Operation } from '@corral/protocol/api/roles';
 import type { Door } from '../door.ts';
+import type { Recorder } from '../kept.ts';
 import type { Access } from '../people/access.ts';
 import type { RunRow } from '../store/runs.ts';
 
@@ -11,6 +12,8 @@ export interface Context {
   readonly access: Access;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
+  /** Says what was done, for the record. A route that changes something and says nothing is recorded by its name. */
+  readonly keep: Recorder;
 }
 export type Handler<K extends RouteName> = (request: RouteRequest<K>, context: Context) => Promise<RouteReply<K>>;
 export type Handlers<K extends RouteName> = { readonly [Name in K]: Handler<Name> };

@@ -5,13 +5,11 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { HOST_LADDER, WATCHED, type LoopOptions } from '@corral/supervisor';
 import type { Door } from '../door.ts';
-import { keeper } from '../kept.ts';
 import type { MarkRow } from '../store/marks.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuning'> {
   const { host, marks, settings, turns, clock } = door;
-  const keep = keeper(door);
   const loopsOf = (tenant: string): LoopOptions => {
     const loops = settings.inForce().tenants[tenant]?.loops;
     return loops === undefined || loops === false ? WATCHED : loops;
@@ -19,7 +17,7 @@ export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuni
   const view = ({ run, tenant, ...mark }: MarkRow) => ({ run: run as never, tenant: tenant as never, ...mark });
 
   return {
-    async markRun({ params, body }, { access }) {
+    async markRun({ params, body }, { access, keep }) {
       const row = findRun(door, access, 'run.mark', params.run);
       const { verdict, reason, detector } = body;
       if (detector !== undefined && !isDetector(detector))
@@ -53,10 +51,11 @@ export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuni
       }));
       if (verdict === 'confirmed' && detector === undefined)
         made.push({ ...common, detector: '', step: null, confidence: 0, text: '', subjects: [], figures: {} });
-      marks.keep(made);
-      keep('mark', common.by, { run: params.run, verdict, ...(detector === undefined ? {} : { detector }) }, reason, row.tenant, [
-        params.run,
-      ]);
+      const target = { run: params.run, verdict, ...(detector === undefined ? {} : { detector }) };
+      door.db.durably(() => {
+        marks.keep(made);
+        keep({ target, tenant: row.tenant, matched: [params.run] });
+      });
       return { items: made.map((mark) => view(mark)) };
     },
 

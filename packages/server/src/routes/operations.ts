@@ -7,6 +7,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Door } from '../door.ts';
+import type { Kept } from '../kept.ts';
 import type { Access } from '../people/access.ts';
 import type { OperationName } from '../ports.ts';
 import { selected } from '../selection.ts';
@@ -14,19 +15,6 @@ import { cursorOf, rowOf } from '../store/front.ts';
 import type { RunRow } from '../store/runs.ts';
 import { findRun, type Handlers } from './handler.ts';
 
-interface Result {
-  readonly id: string;
-  readonly at: number;
-  readonly by: string;
-  readonly operation: OperationName;
-  readonly target: Json;
-  readonly reason: string;
-  readonly dryRun: boolean;
-  readonly config: string;
-  readonly matched: string[];
-  readonly receipts: ReceiptView[];
-  readonly refused: { run: string; code: string; detail: string }[];
-}
 type Target =
   | { readonly run: RunId }
   | { readonly agent: string; readonly tenant?: string | undefined }
@@ -35,7 +23,7 @@ type Target =
   | { readonly all: true };
 
 export function operationRoutes(door: Door): Handlers<'operate' | 'listOperations'> {
-  const { host, index, db, clock, random, settings } = door;
+  const { host, index, db, acts } = door;
 
   const matching = async (
     access: Access,
@@ -70,7 +58,7 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
   };
 
   return {
-    async operate({ body }, { access }) {
+    async operate({ body }, { access, keep }) {
       const { operation, reason, dryRun } = body;
       const target = body.target as Target;
       const by = access.principal.id;
@@ -78,7 +66,7 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
       const { rows, tenant } = await matching(access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
       const receipts: Receipt[] = [];
-      const refused: Result['refused'] = [];
+      const refused: { run: string; code: string; detail: string }[] = [];
       // A killed parent takes its children with it; their receipts are within its own.
       const own = operation === 'kill' ? rows.filter(({ parent }) => parent === null || !matched.has(parent)) : rows;
       if (!dryRun) {
@@ -96,30 +84,18 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
           }),
         );
       }
-      const result: Result = {
-        id: `op_${Buffer.from(random(6)).toString('hex')}`,
-        at: clock.now(),
-        by,
+      const deed = {
         operation,
-        target: body.target,
+        target: body.target satisfies Json,
         reason,
-        dryRun,
-        config: settings.inForce().version,
+        tenant,
         matched: [...matched],
         receipts: receipts as unknown as ReceiptView[],
         refused,
       };
-      if (!dryRun)
-        db.durably(() =>
-          db.run(
-            'INSERT INTO operations (id, tenant, at, result) VALUES (?, ?, ?, ?)',
-            result.id,
-            tenant ?? null,
-            result.at,
-            JSON.stringify(result),
-          ),
-        );
-      return result;
+      if (!dryRun) return keep(deed);
+      keep.skip();
+      return acts.draft(access.principal, deed, true);
     },
 
     async listOperations({ query }, { access }) {
@@ -133,7 +109,7 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
       );
       const page = rows.slice(0, query.limit);
       return {
-        items: page.map(({ result }) => JSON.parse(result) as Result),
+        items: page.map(({ result }) => ({ roles: [], ...(JSON.parse(result) as Omit<Kept, 'roles'>) })),
         next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null,
       };
     },

@@ -20,9 +20,9 @@ type Names =
   | 'ready';
 
 export function peopleRoutes(door: Door): Handlers<Names> {
-  const { tokens, scheduler, settings, clock, registry } = door;
+  const { tokens, scheduler, settings, clock, registry, db } = door;
   return {
-    async makeToken({ body }, { access }) {
+    async makeToken({ body }, { access, keep }) {
       const { principal } = access;
       let tenant: string;
       if (body.tenant === ANY_TENANT) {
@@ -32,34 +32,51 @@ export function peopleRoutes(door: Door): Handlers<Names> {
       } else tenant = access.one('token.write', body.tenant);
       const now = clock.now();
       const expires_at = body.expires_in_ms === undefined ? null : now + body.expires_in_ms;
-      return tokens.make({ name: body.name, tenant, roles: body.roles, expires_at }, principal.id, now);
+      return db.durably(() => {
+        const made = tokens.make({ name: body.name, tenant, roles: body.roles, expires_at }, principal.id, now);
+        const { token, name, roles } = made;
+        keep({ target: { token, name, of: tenant, roles, expires_at }, tenant: tenant === ANY_TENANT ? undefined : tenant });
+        return made;
+      });
     },
     async listTokens({ query }, { access }) {
       return { items: tokens.list(access.some('token.read', query.tenant)) };
     },
-    async revokeToken({ params }, { access }) {
+    async revokeToken({ params }, { access, keep }) {
       const { tenant } = tokens.show(params.token);
       const allowed = tenant === ANY_TENANT ? access.principal.tenant === ANY_TENANT : access.may('token.write', tenant);
       if (!allowed) throw new CorralError('CORRAL_TOKEN_UNKNOWN', `There is no token ${params.token} here.`);
-      return tokens.revoke(params.token, clock.now());
+      return db.durably(() => {
+        const revoked = tokens.revoke(params.token, clock.now());
+        keep({ target: { token: revoked.token, name: revoked.name }, tenant: tenant === ANY_TENANT ? undefined : tenant });
+        return revoked;
+      });
     },
     async whoAmI(_, { access }) {
       const { id, tenant, roles } = access.principal;
       return { principal: id, tenant, roles: [...roles] };
     },
-    async makeSchedule({ body }, { access }) {
+    async makeSchedule({ body }, { access, keep }) {
       const tenant = access.one('schedule.write', body.tenant);
       registry.resolve(tenant, body.agent);
-      return scheduler.make({ tenant, agent: body.agent, input: body.input, cron: body.cron }, access.principal.id);
+      return db.durably(() => {
+        const made = scheduler.make({ tenant, agent: body.agent, input: body.input, cron: body.cron }, access.principal.id);
+        keep({ target: { schedule: made.schedule, agent: made.agent, cron: made.cron }, tenant });
+        return made;
+      });
     },
     async listSchedules({ query }, { access }) {
       return { items: scheduler.list(access.some('schedule.read', query.tenant)) };
     },
-    async removeSchedule({ params }, { access }) {
+    async removeSchedule({ params }, { access, keep }) {
       const { tenant } = scheduler.show(params.schedule);
       if (!access.may('schedule.write', tenant))
         throw new CorralError('CORRAL_SCHEDULE_UNKNOWN', `There is no schedule ${params.schedule} here.`);
-      return scheduler.remove(params.schedule);
+      return db.durably(() => {
+        const removed = scheduler.remove(params.schedule);
+        keep({ target: { schedule: removed.schedule, agent: removed.agent, cron: removed.cron }, tenant });
+        return removed;
+      });
     },
     async showConfig() {
       return settings.view;
@@ -67,8 +84,8 @@ export function peopleRoutes(door: Door): Handlers<Names> {
     async checkConfig() {
       return settings.check();
     },
-    async applyConfig(_, { access }) {
-      return settings.apply(access.principal.id, clock.now());
+    async applyConfig({ query }, { access, keep }) {
+      return settings.apply(access.principal.id, clock.now(), keep, query.reason);
     },
     async health() {
       return { ok: true, version: VERSION };

@@ -7,7 +7,6 @@ import { viewOf } from '@corral/policy/detect/profile-view';
 import { CorralError } from '@corral/protocol/errors';
 import type { AgentName, Digest, RunId, TenantId } from '@corral/protocol/ids';
 import type { Door } from '../door.ts';
-import { keeper } from '../kept.ts';
 import type { ProfileRow } from '../store/profiles.ts';
 import type { RunRow } from '../store/runs.ts';
 import { breathe } from '../turns.ts';
@@ -18,7 +17,6 @@ const LOOKED_AT = 2000;
 
 export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfile' | 'deleteProfile'> {
   const { host, index, profiles, marks, registry, feed, turns, clock, random } = door;
-  const keep = keeper(door);
 
   /** Why a run is not approved unless somebody names it. */
   const against = async (row: RunRow): Promise<string | undefined> => {
@@ -100,7 +98,7 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
   });
 
   return {
-    async learnProfile({ params, body }, { access }) {
+    async learnProfile({ params, body }, { access, keep }) {
       const tenant = access.one('profile.write', body.tenant);
       const { agent } = params;
       registry.show(tenant, agent);
@@ -121,17 +119,12 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
         profile,
       };
       if (!body.dryRun) {
-        profiles.keep(made);
-        keep(
-          'learn',
-          by,
-          { agent, profile: made.id },
-          body.reason,
-          tenant,
-          made.runs.map(({ run }) => run),
-        );
+        door.db.durably(() => {
+          profiles.keep(made);
+          keep({ target: { agent, profile: made.id }, tenant, matched: made.runs.map(({ run }) => run) });
+        });
         feed.tell('agent.profiled', { tenant, agent, data: { profile: made.id, runs: made.runs.length, by } });
-      }
+      } else keep.skip();
       return { profile: view(made), left_out };
     },
 
@@ -143,12 +136,15 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
       return view(row);
     },
 
-    async deleteProfile({ params, query }, { access }) {
+    async deleteProfile({ params, query }, { access, keep }) {
       const tenant = access.one('profile.write', query.tenant);
       const { agent } = params;
-      const deleted = profiles.delete(tenant, agent);
-      if (deleted === 0) throw new CorralError('CORRAL_PROFILE_UNKNOWN', `${agent} has no profile.`);
-      keep('forget', access.principal.id, { agent }, query.reason, tenant, []);
+      const deleted = door.db.durably(() => {
+        const gone = profiles.delete(tenant, agent);
+        if (gone === 0) throw new CorralError('CORRAL_PROFILE_UNKNOWN', `${agent} has no profile.`);
+        keep({ target: { agent, profiles: gone }, tenant });
+        return gone;
+      });
       return { agent, tenant, deleted };
     },
   };

@@ -191,20 +191,22 @@ export function runRoutes(door: Door): Handlers<Names> {
       }
     },
 
-    async releaseRun({ params, body }, { access }) {
+    async releaseRun({ params, body }, { access, keep }) {
       const row = findRun(door, access, 'run.resolve', params.run);
       await host.release(params.run, access.principal.id, body.reason);
+      keep({ tenant: row.tenant, matched: [params.run] });
       return summaryOf(row);
     },
 
-    async resolveCall({ params, body }, { access }) {
-      findRun(door, access, 'run.resolve', params.run);
+    async resolveCall({ params, body }, { access, keep }) {
+      const { tenant } = findRun(door, access, 'run.resolve', params.run);
       await host.resolve(
         params.run,
         params.call,
         access.principal.id,
         body.how === 'result' ? { how: 'result', value: body.value } : { how: body.how },
       );
+      keep({ target: { run: params.run, call: params.call, how: body.how }, tenant, matched: [params.run] });
       return { run: params.run, call: params.call, how: body.how };
     },
   };

@@ -1,7 +1,6 @@
 /** What webhooks were sent and what came of it. A tenant sees its own receivers; those of the host are the host's. */
 import { CorralError } from '@corral/protocol/errors';
 import type { Door } from '../door.ts';
-import { keeper } from '../kept.ts';
 import type { Access } from '../people/access.ts';
 import { cursorOf, rowOf } from '../store/front.ts';
 import type { DeliveryRow } from '../webhooks/deliveries.ts';
@@ -13,7 +12,6 @@ type Names = 'listWebhooks' | 'listDeliveries' | 'retryDeliveries';
 export function webhookRoutes(door: Door): Handlers<Names> {
   const { outbox, settings, clock } = door;
   const { deliveries } = outbox;
-  const keep = keeper(door);
 
   /** Receivers of one tenant; of all where that is undefined. */
   const hooksOf = (tenant: string | undefined) =>
@@ -67,7 +65,7 @@ export function webhookRoutes(door: Door): Handlers<Names> {
       return { items: page.map((row) => view(row)), next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null };
     },
 
-    async retryDeliveries({ body }, { access }) {
+    async retryDeliveries({ body }, { access, keep }) {
       const row = 'delivery' in body ? deliveries.get(Number(body.delivery.slice('delivery_'.length))) : undefined;
       const hook =
         'delivery' in body
@@ -76,7 +74,7 @@ export function webhookRoutes(door: Door): Handlers<Names> {
       const retried = deliveries.retry(row === undefined ? { hook } : { n: row.n }, clock.now());
       const tenant = hooksOf(undefined).find((one) => keyOf(one) === hook)?.tenant;
       const target = row === undefined ? { hook } : { hook, delivery: `delivery_${row.n}` };
-      keep('webhook.retry', access.principal.id, target, body.reason, tenant, []);
+      keep({ target, tenant });
       outbox.tryNow(hook);
       return { retried };
     },

@@ -83,6 +83,7 @@ export type Value = SQLInputValue;
 export class FrontStore {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  #durable = false;
 
   /**
    * @param folder the data folder, which the run store has opened and locked before
@@ -142,12 +143,15 @@ export class FrontStore {
     }
   }
 
-  /** All of it or nothing, and on the disk when this returns. */
+  /** All of it or nothing, and on the disk when the outermost of these returns. */
   durably<T>(work: () => T): T {
+    if (this.#durable) return work();
     this.#db.exec('PRAGMA synchronous = FULL');
+    this.#durable = true;
     try {
       return this.together(work);
     } finally {
+      this.#durable = false;
       this.#db.exec('PRAGMA synchronous = NORMAL');
     }
   }

@@ -79,11 +79,11 @@ export class Registry {
   }
 
   /** @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN */
-  move(tenant: string, agent: string, alias: string, version: string, by: string, at: number): AliasView {
+  move(tenant: string, agent: string, alias: string, version: string, by: string, at: number, reason = 'moved'): AliasView {
     this.#mustKnow(tenant, agent);
     this.#version(tenant, agent, version);
     return this.#db.durably(() => {
-      this.#move(tenant, agent, alias, version, by, at, 'moved');
+      this.#move(tenant, agent, alias, version, by, at, reason);
       return this.#alias(tenant, agent, alias);
     });
   }
