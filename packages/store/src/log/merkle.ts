@@ -6,7 +6,7 @@
 import { createHash, hash } from 'node:crypto';
 
 /** Root of the tree without leaves. */
-export const EMPTY_ROOT: Buffer = hash('sha256', '', 'buffer');
+export const EMPTY_ROOT: Uint8Array = hash('sha256', '', 'buffer');
 
 const LEAF = Buffer.of(0x00);
 const NODE = Buffer.of(0x01);
@@ -43,10 +43,10 @@ export class Frontier {
     this.#subtrees.push({ size, root });
   }
 
-  root(): Buffer {
+  root(): Uint8Array {
     const [last, ...rest] = this.#subtrees.toReversed();
     if (last === undefined) return EMPTY_ROOT;
-    return rest.reduce((right, { root }) => nodeHash(root, right), Buffer.from(last.root));
+    return rest.reduce<Uint8Array>((right, { root }) => nodeHash(root, right), last.root);
   }
 
   /** `5:HEX,HEX`: the size, and the roots of its subtrees, whose sizes follow from it. */
