@@ -191,7 +191,8 @@ describe('evidence on a living host', () => {
     expect(await developer.showRun({ params: { run: late.run }, query: { wait_ms: 20_000 } })).toMatchObject({ outcome: { output: 3 } });
     expect((await developer.listRuns({})).items.map((one) => one.run)).toEqual([late.run, fork.run, run]);
     await expect(developer.forkRun({ params: { run }, body: { at: 9 } })).rejects.toMatchObject({ code: 'CORRAL_USAGE' });
-    expect((await admin.listOperations({})).items).toMatchObject([{ operation: 'fork' }, { operation: 'fork', reason: 'what if' }]);
+    const forks = (await admin.listOperations({})).items.filter(({ operation }) => operation === 'fork');
+    expect(forks).toMatchObject([{ reason: '' }, { reason: 'what if' }]);
   });
 
   test('is erased for a reason that stays on record; a dry run has the shape of the act and does nothing', async () => {
@@ -213,7 +214,8 @@ describe('evidence on a living host', () => {
     expect({ ...did, dryRun: true, erased_at: null }).toEqual(would);
     expect(did.erased_at).toEqual(expect.any(Number));
     await expect(owner.runJournal({ params: { run } })).rejects.toMatchObject({ code: 'CORRAL_RUN_ERASED' });
-    expect((await owner.listOperations({})).items).toMatchObject([{ operation: 'erase', reason: 'she asked', matched: [run] }]);
+    const erased = (await owner.listOperations({})).items.filter(({ operation }) => operation === 'erase');
+    expect(erased).toMatchObject([{ reason: 'she asked', matched: [run] }]);
     const freed = await owner.collectGarbage({ body: { dryRun: true } });
     expect(freed).toMatchObject({ dryRun: true, runs: 1, entries: 1 });
     expect(await owner.collectGarbage({ body: {} })).toEqual({ ...freed, dryRun: false });
