@@ -38,7 +38,9 @@ export const ToolName = z
 export type ToolName = z.infer<typeof ToolName>;
 
 /** Who acts: `user:ana`, `run:run_…`, `local`. Set from the channel, never from a payload. */
-export const PrincipalId = z.string().min(1).max(200).brand<'principal'>();
+/** Longest name of somebody who acts: an issuer's realm, and a subject of 255 characters. */
+export const PRINCIPAL_CHARS = 512;
+export const PrincipalId = z.string().min(1).max(PRINCIPAL_CHARS).brand<'principal'>();
 export type PrincipalId = z.infer<typeof PrincipalId>;
 
 /** Content address: `sha256:` and 64 hex digits. */

@@ -35,6 +35,7 @@ import { hostRefusal } from './people/address.ts';
 import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from './people/authenticate.ts';
 import { TooSoon, type Rate } from './people/rate.ts';
+import type { Sessions } from './people/sessions.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
 import { approvalRoutes } from './routes/approvals.ts';
@@ -56,6 +57,7 @@ export interface AppOptions {
   readonly channel: Channel;
   readonly authenticator: Authenticator;
   readonly rate: Rate;
+  readonly sessions: Sessions;
   readonly followers: Followers;
   readonly tls?: TlsOptions | undefined;
   readonly logger: FastifyServerOptions['loggerInstance'];
@@ -154,7 +156,7 @@ type AnyHandler = (request: unknown, context: Context) => Promise<unknown>;
 
 function add(
   app: FastifyInstance,
-  { door, channel, authenticator, rate }: AppOptions,
+  { door, channel, authenticator, rate, sessions }: AppOptions,
   name: RouteName,
   route: Route,
   handler: AnyHandler,
@@ -217,7 +219,9 @@ function add(
       const { params, query, headers, body } = request;
       const access = accesses.get(request) as Access;
       const { keep, done } = recorder(door.acts, route, access?.principal, { params, query, body });
-      const answer = await handler({ params, query, headers, body }, { access, request, reply, keep });
+      const again = () => authenticator.authenticate(channel, request.headers.authorization);
+      const hold = (end: () => void) => sessions.open({ principal: access.principal, again }, end);
+      const answer = await handler({ params, query, headers, body }, { access, request, reply, keep, hold });
       done();
       if (reply.sent || route.stream === true) return reply;
       if (reply.statusCode === 200) reply.code(name === 'submitRun' && reply.hasHeader('idempotent-replayed') ? 200 : route.status);

@@ -3,8 +3,13 @@ import type { Event, EventKind } from '@corral/protocol/api/schemas';
 import type { Operation } from '@corral/protocol/api/roles';
 import type { Json } from '@corral/protocol/json';
 
-/** Events that are kept for whoever comes back. */
+/** Events that are kept for whoever comes back, and how much text they may have together. */
 const WINDOW = 20_000;
+const WINDOW_CHARS = 64 * 1024 * 1024;
+/** Both may be passed by so much, since shifting a long array is not free. */
+const SLACK = 1.25;
+/** Text of an event besides its data, about. */
+const ENVELOPE = 300;
 
 export interface EventFilter {
   /** Undefined: of all tenants, and of the host. */
@@ -23,7 +28,10 @@ export class Feed {
   readonly #era: string;
   readonly #now: () => number;
   readonly #window: Event[] = [];
+  readonly #sizes: number[] = [];
+  #chars = 0;
   #last = 0;
+  #framed: { readonly event: Event; readonly text: string } | undefined;
   readonly #listeners = new Set<(event: Event) => void>();
 
   constructor(era: string, now: () => number) {
@@ -42,9 +50,11 @@ export class Feed {
       agent: about.agent ?? null,
       data: about.data ?? null,
     };
+    const size = ENVELOPE + sizeOf(event.data);
     this.#window.push(event);
-    // In one go now and then, since shifting a long array is not free.
-    if (this.#window.length > WINDOW * 1.25) this.#window.splice(0, this.#window.length - WINDOW);
+    this.#sizes.push(size);
+    this.#chars += size;
+    if (this.#window.length > WINDOW * SLACK || this.#chars > WINDOW_CHARS * SLACK) this.#forget();
     for (const listener of this.#listeners) listener(event);
     return event;
   }
@@ -55,17 +65,62 @@ export class Feed {
 
   /** What came after an event; undefined when that is no longer known. */
   since(id: string): readonly Event[] | undefined {
+    const n = this.numberOf(id);
+    return n === undefined ? undefined : this.#window.slice(n + 1 - this.#first);
+  }
+
+  /** The number of an event after which everything is still known; undefined where it is not. */
+  numberOf(id: string): number | undefined {
     const [era, text] = id.split('-');
     const n = Number(text);
-    if (era !== this.#era || !Number.isSafeInteger(n) || n < 0 || n > this.#last) return undefined;
-    const first = this.#last - this.#window.length + 1;
-    return n + 1 < first ? undefined : this.#window.slice(n + 1 - first);
+    if (era !== this.#era || text === '' || !Number.isSafeInteger(n) || n < 0 || n > this.#last) return undefined;
+    return n + 1 < this.#first ? undefined : n;
+  }
+
+  /** How many events there were. */
+  get count(): number {
+    return this.#last;
+  }
+
+  /** An event by its number; undefined where it is no longer known. */
+  at(n: number): Event | undefined {
+    return this.#window[n - this.#first];
+  }
+
+  /** An event as a stream of server-sent events has it; many who follow share the text of the latest. */
+  frame(event: Event): string {
+    if (this.#framed?.event !== event)
+      this.#framed = { event, text: `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n` };
+    return this.#framed.text;
+  }
+
+  get #first(): number {
+    return this.#last - this.#window.length + 1;
+  }
+
+  #forget(): void {
+    let gone = Math.max(0, this.#window.length - WINDOW);
+    for (let i = 0; i < this.#window.length - 1 && (i < gone || this.#chars > WINDOW_CHARS); i++) {
+      this.#chars -= this.#sizes[i] as number;
+      gone = Math.max(gone, i + 1);
+    }
+    this.#window.splice(0, gone);
+    this.#sizes.splice(0, gone);
   }
 
   listen(listener: (event: Event) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+}
+
+/** How much text data is as JSON, about. */
+function sizeOf(data: Json): number {
+  if (typeof data === 'string') return data.length + 2;
+  if (typeof data !== 'object' || data === null) return 8;
+  let chars = 2;
+  for (const [name, value] of Object.entries(data)) chars += name.length + 4 + sizeOf(value);
+  return chars;
 }
 
 /**

@@ -90,12 +90,13 @@ export class Settings {
     this.#at = now;
     this.#by = by;
     this.#record((target) => keep({ target, reason }));
+    // Before anybody is told anything: who may hear it may have changed.
+    this.#applied();
     this.#feed.tell('config.applied', { data: { version: next.version, by } });
     for (const tenant of new Set([...Object.keys(before), ...Object.keys(next.tenants)])) {
       const [was, is] = [before[tenant]?.policies?.current.version ?? null, next.tenants[tenant]?.policies?.current.version ?? null];
       if (was !== is) this.#feed.tell('policy.switched', { tenant, data: { from: was, to: is, by } });
     }
-    this.#applied();
     return result;
   }
 

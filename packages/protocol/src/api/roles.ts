@@ -65,6 +65,10 @@ export interface Principal {
   readonly id: string;
   readonly tenant: string;
   readonly roles: readonly Role[];
+  /** When what it came with is worth nothing any more, in milliseconds since 1970. */
+  readonly expires_at?: number;
+  /** Of somebody who came with a token: the token's id. */
+  readonly token?: string;
 }
 
 export const ANY_TENANT = '*';

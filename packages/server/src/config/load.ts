@@ -12,6 +12,7 @@ import { readingTools, writingTools } from '@corral/tools/fs';
 import { labelTools } from '@corral/tools/labels';
 import type { TenantOptions } from '@corral/supervisor';
 import { faultsOf } from './issues.ts';
+import { faultsOfIssuers } from './issuers.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
 import { Config } from './schema.ts';
 import { Vault } from './secrets.ts';
@@ -57,6 +58,7 @@ export async function loadConfig(
     ...config.webhooks
       .filter(({ tenant }) => tenant !== undefined && !Object.hasOwn(config.tenants, tenant))
       .map(({ tenant }) => `webhooks: there is no tenant ${tenant}`),
+    ...faultsOfIssuers(config),
     ...config.webhooks.flatMap(({ id }, i, all) =>
       id !== undefined && all.findIndex((one) => one.id === id) < i ? [`webhooks.${i}.id: another one is called ${id}`] : [],
     ),

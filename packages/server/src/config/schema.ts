@@ -1,7 +1,7 @@
 /** What a host's configuration may say. The reference of the configuration is generated from this. */
 import * as z from 'zod';
 import { Costs } from '@corral/protocol/cost';
-import { TenantId, ToolName } from '@corral/protocol/ids';
+import { PRINCIPAL_CHARS, TenantId, ToolName } from '@corral/protocol/ids';
 import { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import { EventKind } from '@corral/protocol/api/schemas';
@@ -35,10 +35,10 @@ export type ToolsOption = readonly Tool[] | ((powers: ToolPowers) => readonly To
  */
 const Person = z
   .string()
-  .max(200)
+  .max(PRINCIPAL_CHARS)
   .regex(
     /^(?:local|token:.+|user:.+|service:.+|oidc:[^/]+\/.+)$/,
-    'not a person: write token:NAME, user:NAME (on this machine) or oidc:HOST/SUBJECT; `corral whoami` says who you are',
+    'not a person: write token:NAME, user:NAME (on this machine) or oidc:ISSUER/SUBJECT; `corral whoami` says who you are',
   );
 const PolicyFiles = z.array(z.string().min(1).max(4096)).max(200);
 /** Policies: a word, a list of files, or files with the roles that they ask for. */
@@ -117,7 +117,7 @@ export const Config = z.strictObject({
   label_owner: z
     .string()
     .min(1)
-    .max(200)
+    .max(PRINCIPAL_CHARS)
     .exactOptional()
     .describe('offer label.endorse and label.declassify; this principal alone decides about each use, such as `token:ana`'),
   policies: Policies.default('none').describe('what decides about calls, besides grants'),
@@ -130,11 +130,21 @@ export const Config = z.strictObject({
         .array(
           z.strictObject({
             issuer: https.describe('as it stands in `iss`'),
+            tenants: z
+              .array(TenantId)
+              .min(1)
+              .exactOptional()
+              .describe('the tenants that its tokens may name; all, where it is the only issuer. `host_wide` is apart from this'),
             audience: z.string().min(1).describe('must stand in `aud`'),
             jwks_uri: https.exactOptional().describe('where its keys are; else found by OpenID discovery'),
             tenant_claim: z.string().default('corral_tenant').describe('claim that names the tenant'),
             roles_claim: z.string().default('corral_roles').describe('claim that lists roles'),
             host_wide: z.boolean().default(false).describe('whether `*` is believed as a tenant'),
+            revoked: z.array(z.string().min(1).max(255)).max(10_000).default([]).describe('subjects whose tokens are refused'),
+            issued_after: z.iso
+              .datetime()
+              .exactOptional()
+              .describe('tokens that were issued before, or do not say when, are refused: for after a key was stolen'),
           }),
         )
         .max(16)

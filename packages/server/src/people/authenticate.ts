@@ -3,14 +3,15 @@
  * system lets in its owner (and root) alone, and that owner is the host's admin. Elsewhere a token, or a JSON web token of a
  * configured issuer. Nothing in a payload ever says who somebody is.
  */
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import { ANY_TENANT, Role, type Principal } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
+import type { TenantId } from '@corral/protocol/ids';
+import { principalOf, type Issuer } from '../config/issuers.ts';
 import type { Config } from '../config/schema.ts';
 import type { Tokens } from '../store/tokens.ts';
 
 export type Channel = { readonly kind: 'socket'; readonly owner: string } | { readonly kind: 'network' };
-type Issuer = Config['people']['issuers'][number];
 type KeySet = ReturnType<typeof createRemoteJWKSet>;
 
 /** Signed with a key of the issuer's own; a shared secret would let us make tokens too. */
@@ -23,6 +24,7 @@ export class Authenticator {
   readonly #tokens: Tokens;
   readonly #config: () => Config;
   readonly #now: () => number;
+  /** By all that a configuration says of where the keys are. */
   readonly #keys = new Map<string, Promise<KeySet>>();
 
   constructor(tokens: Tokens, config: () => Config, now: () => number) {
@@ -48,20 +50,23 @@ export class Authenticator {
     throw unknown('The token is not known here, has expired or was revoked.');
   }
 
+  /** Keys are fetched again: the configuration was applied. */
+  readonly forget = (): void => this.#keys.clear();
+
   async #fromIssuer(jwt: string): Promise<Principal> {
-    const { issuers } = this.#config().people;
-    let claimed: unknown;
-    try {
-      claimed = (JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8')) as { iss?: unknown }).iss;
-    } catch {
-      throw unknown('The token is not one that can be read.');
+    for (;;) {
+      const config = this.#config();
+      const principal = await this.#verified(jwt, config);
+      // Keys may have come late; another configuration that is in force by now decides.
+      if (config === this.#config()) return principal;
     }
-    const issuer = issuers.find((one) => one.issuer === claimed);
-    if (issuer === undefined) throw unknown('The token is of an issuer that is not accepted here.');
-    let payload: Record<string, unknown>;
+  }
+
+  async #verified(jwt: string, config: Config): Promise<Principal> {
+    const issuer = issuerOf(jwt, config);
+    let payload: JWTPayload;
     try {
-      const keys = await this.#keysOf(issuer);
-      ({ payload } = await jwtVerify(jwt, keys, {
+      ({ payload } = await jwtVerify(jwt, await this.#keysOf(issuer), {
         issuer: issuer.issuer,
         audience: issuer.audience,
         algorithms: ALGORITHMS,
@@ -72,27 +77,50 @@ export class Authenticator {
       if (error instanceof CorralError) throw error;
       throw unknown(error instanceof errors.JWTExpired ? 'The token has expired.' : 'The token could not be verified.');
     }
+    const { sub, iat, exp } = payload;
+    if (issuer.revoked.includes(sub as string)) throw unknown('The tokens of this subject were revoked.');
+    if (issuer.issued_after !== undefined && !(iat !== undefined && iat * 1000 >= Date.parse(issuer.issued_after)))
+      throw unknown(`Tokens of this issuer from before ${issuer.issued_after} were revoked.`);
     const tenant = payload[issuer.tenant_claim];
-    const allowed =
-      typeof tenant === 'string' && (tenant === ANY_TENANT ? issuer.host_wide : Object.hasOwn(this.#config().tenants, tenant));
-    if (!allowed) throw unknown('The token names no tenant of this host.');
+    if (typeof tenant !== 'string' || !isOf(issuer, tenant, config))
+      throw unknown('The token names no tenant of this host that its issuer speaks for.');
     const listed = payload[issuer.roles_claim];
     const roles = (Array.isArray(listed) ? listed : []).filter((role): role is Role => Role.safeParse(role).success);
-    return { id: `oidc:${new URL(issuer.issuer).host}/${String(payload['sub'])}`.slice(0, 200), tenant: tenant, roles };
+    return { id: principalOf(issuer.issuer, sub), tenant, roles, expires_at: (exp as number) * 1000 };
   }
 
-  #keysOf(issuer: Issuer): Promise<KeySet> {
-    const known = this.#keys.get(issuer.issuer);
+  #keysOf({ issuer, jwks_uri }: Issuer): Promise<KeySet> {
+    const key = JSON.stringify([issuer, jwks_uri ?? null]);
+    const known = this.#keys.get(key);
     if (known !== undefined) return known;
     const found = (async () => {
-      const uri = issuer.jwks_uri ?? (await discover(issuer.issuer));
+      const uri = jwks_uri ?? (await discover(issuer));
       return createRemoteJWKSet(new URL(uri), { timeoutDuration: DISCOVERY_MS });
     })();
-    this.#keys.set(issuer.issuer, found);
+    this.#keys.set(key, found);
     // Asked again next time.
-    found.catch(() => this.#keys.delete(issuer.issuer));
+    found.catch(() => this.#keys.delete(key));
     return found;
   }
+}
+
+/** @throws CORRAL_UNAUTHENTICATED */
+function issuerOf(jwt: string, { people }: Config): Issuer {
+  let claimed: unknown;
+  try {
+    claimed = (JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8')) as { iss?: unknown }).iss;
+  } catch {
+    throw unknown('The token is not one that can be read.');
+  }
+  const issuer = people.issuers.find((one) => one.issuer === claimed);
+  if (issuer === undefined) throw unknown('The token is of an issuer that is not accepted here.');
+  return issuer;
+}
+
+/** Whether an issuer speaks for a tenant, or for the whole host. */
+function isOf({ tenants, host_wide }: Issuer, tenant: string, config: Config): boolean {
+  if (tenant === ANY_TENANT) return host_wide;
+  return Object.hasOwn(config.tenants, tenant) && (tenants === undefined || tenants.includes(tenant as TenantId));
 }
 
 /** OpenID Connect Discovery 1.0, section 4. */

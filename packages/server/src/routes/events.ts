@@ -1,32 +1,37 @@
 /** Server-sent events (WHATWG HTML, 9.2): what happens, from after `Last-Event-ID` where that is still known. */
-import type { Operation } from '@corral/protocol/api/roles';
-import type { Event } from '@corral/protocol/api/schemas';
-import type { Door } from '../door.ts';
-import { passes } from '../feed.ts';
-import { TooSoon } from '../people/rate.ts';
-import { findRun, type Context } from './handler.ts';
+import { ANY_TENANT, type Operation, type Principal } from '@corral/protocol/api/roles';
+import { FOLLOWERS } from '@corral/protocol/limits';
 import type { RouteRequest } from '@corral/protocol/api/routes';
+import type { ServerResponse } from 'node:http';
+import type { Door } from '../door.ts';
+import { passes, type EventFilter, type Feed } from '../feed.ts';
+import { TooSoon } from '../people/rate.ts';
+import type { Held } from '../people/sessions.ts';
+import { findRun, type Context } from './handler.ts';
 
-/** Who does not read is let go, and comes back with the last id it has. */
-const BEHIND_BYTES = 1024 * 1024;
 const HEARTBEAT_MS = 15_000;
-const FOLLOWERS = 1_000;
+/** Who takes nothing for so long is let go, and comes back with the last id it has. */
+const STALLED_MS = 30_000;
+/** Events that are looked at, and text that is written, in one turn of the loop. */
+const SLICE_EVENTS = 500;
+const SLICE_CHARS = 64 * 1024;
 const ERRAND_S = 5;
 
 export class Followers {
   readonly #door: Door;
-  readonly #open = new Set<() => void>();
+  readonly #open = new Map<Follower, Principal>();
 
   constructor(door: Door) {
     this.#door = door;
   }
 
   /** Takes the connection over; it lasts until either side ends it. @throws CORRAL_RUN_UNKNOWN, CORRAL_FORBIDDEN, CORRAL_RATE_LIMITED */
-  follow({ query, headers }: RouteRequest<'events'>, { access, reply }: Context): void {
+  follow({ query, headers }: RouteRequest<'events'>, { access, reply, hold }: Context): void {
     const { feed } = this.#door;
-    if (this.#open.size >= FOLLOWERS) throw new TooSoon('CORRAL_RATE_LIMITED', `${FOLLOWERS} follow already.`, ERRAND_S);
+    const { principal } = access;
     if (query.run !== undefined) findRun(this.#door, access, 'run.read', query.run);
     const tenant = access.some('run.read', query.tenant);
+    this.#mustHaveRoom(principal);
     const filter = {
       tenant,
       run: query.run,
@@ -34,36 +39,147 @@ export class Followers {
       kinds: query.kinds === undefined ? undefined : new Set(query.kinds.split(',')),
       may: (operation: Operation, of: string | null) => access.may(operation, of ?? undefined),
     };
-    const last = headers['last-event-id'];
-    const missed = last === undefined ? [] : feed.since(last);
-
     reply.hijack();
     const { raw } = reply;
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-    const send = (event: Event) => {
-      if (!passes(event, filter)) return;
-      raw.write(`id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`);
-      if (raw.writableLength > BEHIND_BYTES) raw.destroy();
-    };
-    if (missed === undefined) raw.write(`id: ${feed.last}\nevent: reset\ndata: {}\n\n`);
-    else {
-      // So that whoever follows has a place to come back to from the start.
-      raw.write(`id: ${last ?? feed.last}\n: following\n\n`);
-      for (const event of missed) send(event);
-    }
-    const stop = feed.listen(send);
-    const heartbeat = setInterval(() => raw.write(': \n\n'), HEARTBEAT_MS);
-    const end = () => {
-      stop();
-      clearInterval(heartbeat);
-      this.#open.delete(end);
-      raw.end();
-    };
-    this.#open.add(end);
-    raw.on('close', end);
+    const follower: Follower = new Follower(feed, raw, filter, () => this.#open.delete(follower));
+    this.#open.set(follower, principal);
+    follower.begin(
+      headers['last-event-id'],
+      hold(() => follower.end()),
+    );
   }
 
   close(): void {
-    for (const end of this.#open) end();
+    for (const follower of this.#open.keys()) follower.end();
+  }
+
+  /** Bounds for each principal and tenant keep one from locking out the others; some places are only for admins of the host. */
+  #mustHaveRoom({ id, tenant, roles }: Principal): void {
+    const others = [...this.#open.values()];
+    const ofTenant = others.filter((one) => one.tenant === tenant);
+    const isAdmin = tenant === ANY_TENANT && roles.includes('admin');
+    const most = FOLLOWERS.followers.default - (isAdmin ? 0 : FOLLOWERS.followers_reserved.default);
+    const refuse = (count: number, whose: string) => {
+      throw new TooSoon(
+        'CORRAL_RATE_LIMITED',
+        `${whose} follow${whose === 'Others' ? '' : 's'} ${count} times already, which is the most.`,
+        ERRAND_S,
+      );
+    };
+    const own = FOLLOWERS.followers_per_principal.default;
+    if (ofTenant.filter((one) => one.id === id).length >= own) refuse(own, id);
+    if (!isAdmin && ofTenant.length >= FOLLOWERS.followers_per_tenant.default) refuse(FOLLOWERS.followers_per_tenant.default, tenant);
+    if (others.length >= most) refuse(most, 'Others');
+  }
+}
+
+/**
+ * One who follows: a place in the feed, from which it reads as fast as its connection takes it. Nothing is queued for it but what
+ * the connection holds, however far behind it is.
+ */
+class Follower {
+  readonly #feed: Feed;
+  readonly #raw: ServerResponse;
+  readonly #filter: EventFilter;
+  readonly #gone: () => void;
+  readonly #heartbeat: NodeJS.Timeout;
+  #held: Held | undefined;
+  #stop: () => void = () => undefined;
+  /** Number of the event that it is told next. */
+  #next: number;
+  #telling = false;
+  #ended = false;
+
+  constructor(feed: Feed, raw: ServerResponse, filter: EventFilter, gone: () => void) {
+    this.#feed = feed;
+    this.#raw = raw;
+    this.#filter = filter;
+    this.#gone = gone;
+    this.#next = feed.count + 1;
+    this.#heartbeat = setInterval(() => raw.write(': \n\n'), HEARTBEAT_MS).unref();
+    raw.on('close', () => this.end());
+  }
+
+  /** @param last the event after which it goes on */
+  begin(last: string | undefined, held: Held): void {
+    this.#held = held;
+    const after = last === undefined ? undefined : this.#feed.numberOf(last);
+    if (last !== undefined && after === undefined) this.#reset();
+    else {
+      if (after !== undefined) this.#next = after + 1;
+      // So that whoever follows has a place to come back to from the start.
+      this.#raw.write(`id: ${last ?? this.#feed.last}\n: following\n\n`);
+    }
+    this.#stop = this.#feed.listen(() => this.#wake());
+    this.#wake();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#held?.close();
+    this.#stop();
+    clearInterval(this.#heartbeat);
+    this.#gone();
+    this.#raw.end();
+  }
+
+  #reset(): void {
+    this.#next = this.#feed.count + 1;
+    this.#raw.write(`id: ${this.#feed.last}\nevent: reset\ndata: {}\n\n`);
+  }
+
+  #wake(): void {
+    if (this.#telling || this.#ended) return;
+    this.#telling = true;
+    this.#tell().catch(() => this.#raw.destroy());
+  }
+
+  async #tell(): Promise<void> {
+    let [looked, written] = [0, 0];
+    while (this.#goesOn()) {
+      if (this.#held?.checking !== undefined) {
+        await this.#held.checking;
+        continue;
+      }
+      if (this.#held?.ended === true) return this.end();
+      const event = this.#feed.at(this.#next);
+      if (event === undefined) {
+        // It was so slow that what it would be told next is forgotten.
+        this.#reset();
+        continue;
+      }
+      this.#next += 1;
+      looked += 1;
+      if (passes(event, this.#filter)) {
+        const text = this.#feed.frame(event);
+        written += text.length;
+        if (!this.#raw.write(text)) await this.#drained();
+      }
+      if (looked < SLICE_EVENTS && written < SLICE_CHARS) continue;
+      [looked, written] = [0, 0];
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Whether there is more to tell. If not, the next event begins again: no turn passes between looking and saying so. */
+  #goesOn(): boolean {
+    this.#telling = !this.#ended && this.#next <= this.#feed.count;
+    return this.#telling;
+  }
+
+  /** Resolves when the connection takes more, or is closed. */
+  async #drained(): Promise<void> {
+    const raw = this.#raw;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(stalled);
+        raw.off('drain', done).off('close', done);
+        resolve();
+      };
+      const stalled = setTimeout(() => raw.destroy(), STALLED_MS).unref();
+      raw.once('drain', done).once('close', done);
+    });
   }
 }

@@ -6,6 +6,7 @@ import type { Operation } from '@corral/protocol/api/roles';
 import type { Door } from '../door.ts';
 import type { Recorder } from '../kept.ts';
 import type { Access } from '../people/access.ts';
+import type { Held } from '../people/sessions.ts';
 import type { RunRow } from '../store/runs.ts';
 
 export interface Context {
@@ -14,6 +15,8 @@ export interface Context {
   readonly reply: FastifyReply;
   /** Says what was done, for the record. A route that changes something and says nothing is recorded by its name. */
   readonly keep: Recorder;
+  /** Says that the request is held open: `end` is called once what it came with is worth nothing any more. */
+  readonly hold: (end: () => void) => Held;
 }
 export type Handler<K extends RouteName> = (request: RouteRequest<K>, context: Context) => Promise<RouteReply<K>>;
 export type Handlers<K extends RouteName> = { readonly [Name in K]: Handler<Name> };
@@ -26,4 +29,25 @@ export function findRun(door: Door, access: Access, operation: Operation, id: st
   const row = door.index.get(id);
   if (row === undefined || !access.may(operation, row.tenant)) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} here.`);
   return row;
+}
+
+/**
+ * Waits for the end of a run, for as long as whoever asks may.
+ * @throws CORRAL_UNAUTHENTICATED where their credential was revoked or has expired meanwhile
+ */
+export async function waitForEnd({ projection }: Door, { hold }: Context, run: string, ms: number): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const held = hold(resolve);
+  try {
+    await Promise.race([projection.waitForEnd(run, ms), over]);
+    await mustStand(held);
+  } finally {
+    held.close();
+  }
+}
+
+/** @throws CORRAL_UNAUTHENTICATED where the credential of what is held open was revoked or has expired */
+export async function mustStand(held: Held): Promise<void> {
+  await held.checking;
+  if (held.ended) throw new CorralError('CORRAL_UNAUTHENTICATED', 'What this request came with was revoked or has expired.');
 }

@@ -11,7 +11,7 @@ import { Decisions } from '../decisions.ts';
 import { callsOf, entryView, explain, messagesOf } from '../journal.ts';
 import { conditionsOf } from '../selection.ts';
 import type { Parked, RunRow } from '../store/runs.ts';
-import { findRun, type Handlers } from './handler.ts';
+import { findRun, mustStand, waitForEnd, type Handlers } from './handler.ts';
 
 type Names =
   | 'submitRun'
@@ -126,10 +126,11 @@ export function runRoutes(door: Door): Handlers<Names> {
       return { items: await Promise.all(rows.map((row) => summaryOf(row))), next };
     },
 
-    async showRun({ params, query }, { access }) {
+    async showRun({ params, query }, context) {
+      const { access } = context;
       let row = findRun(door, access, 'run.read', params.run);
       if (row.ended_as === null && query.wait_ms !== undefined && query.wait_ms > 0) {
-        await projection.waitForEnd(row.id, query.wait_ms);
+        await waitForEnd(door, context, row.id, query.wait_ms);
         row = findRun(door, access, 'run.read', params.run);
       }
       const stored = await host.stored(params.run);
@@ -176,18 +177,24 @@ export function runRoutes(door: Door): Handlers<Names> {
       return { items: [...(await messagesOf(pagesOf(params.run)))] };
     },
 
-    async runJournal({ params, query }, { access, request }) {
+    async runJournal({ params, query }, { access, request, hold }) {
       findRun(door, access, 'run.payload', params.run);
       const until = clock.monotonic() + (query.wait_ms ?? 0);
-      for (;;) {
-        // Asked first: an end that comes in between is seen at the next look.
-        const over = index.get(params.run)?.ended_as !== null;
-        const entries = await host.journal(params.run, query.after, query.limit + 1);
-        if (entries.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
-          const page = entries.slice(0, query.limit);
-          return { items: page.map((entry) => entryView(entry)), next: entries.length > page.length ? (page.at(-1)?.seq ?? null) : null };
+      const held = hold(() => undefined);
+      try {
+        for (;;) {
+          // Asked first: an end that comes in between is seen at the next look.
+          const over = index.get(params.run)?.ended_as !== null;
+          const entries = await host.journal(params.run, query.after, query.limit + 1);
+          await mustStand(held);
+          if (entries.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
+            const page = entries.slice(0, query.limit);
+            return { items: page.map((entry) => entryView(entry)), next: entries.length > page.length ? (page.at(-1)?.seq ?? null) : null };
+          }
+          await pause(LOOK_MS);
         }
-        await pause(LOOK_MS);
+      } finally {
+        held.close();
       }
     },
 

@@ -1,15 +1,16 @@
 /** Services: people write to an instance of one, as themselves, and are given its reply. */
 import type { RunId } from '@corral/protocol/ids';
 import type { Door } from '../door.ts';
-import type { Handlers } from './handler.ts';
+import { waitForEnd, type Handlers } from './handler.ts';
 
 /** How long somebody waits who does not say. */
 const WAIT_MS = 30_000;
 
 export function serviceRoutes(door: Door): Handlers<'sendToService'> {
-  const { host, index, projection, submissions } = door;
+  const { host, index, submissions } = door;
   return {
-    async sendToService({ params, query, body, headers }, { access, reply }) {
+    async sendToService({ params, query, body, headers }, context) {
+      const { access, reply } = context;
       const tenant = access.one('service.send', query.tenant);
       const { service, key, handler } = params;
       const version = await host.sender(tenant, service, handler);
@@ -22,7 +23,7 @@ export function serviceRoutes(door: Door): Handlers<'sendToService'> {
       }
       reply.header('location', `/v1/runs/${run}`);
       const wait_ms = query.wait_ms ?? WAIT_MS;
-      if (wait_ms > 0 && index.get(run)?.ended_as === null) await projection.waitForEnd(run, wait_ms);
+      if (wait_ms > 0 && index.get(run)?.ended_as === null) await waitForEnd(door, context, run, wait_ms);
       return { run, outcome: await outcomeOf(run) };
     },
   };

@@ -25,6 +25,7 @@ const USED_EVERY_MS = 60_000;
 export class Tokens {
   readonly #db: FrontStore;
   readonly #random: Random;
+  readonly #onRevoked: ((token: string) => void)[] = [];
 
   constructor(db: FrontStore, random: Random) {
     this.#db = db;
@@ -69,7 +70,13 @@ export class Tokens {
   revoke(id: string, at: number): TokenView {
     this.show(id);
     this.#db.durably(() => this.#db.run('UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?', at, id));
+    for (const listener of this.#onRevoked) listener(id);
     return this.show(id);
+  }
+
+  /** Calls back with the id of each token that is revoked. */
+  onRevoked(listener: (token: string) => void): void {
+    this.#onRevoked.push(listener);
   }
 
   /** Who carries this secret; undefined where it is none, or none any more. */
@@ -78,7 +85,8 @@ export class Tokens {
     const row = this.#db.get<TokenRow>(`${SELECT} WHERE hash = ?`, digest(secret));
     if (row === undefined || row.revoked_at !== null || (row.expires_at !== null && row.expires_at <= now)) return undefined;
     if (row.used_at === null || now - row.used_at > USED_EVERY_MS) this.#db.run('UPDATE tokens SET used_at = ? WHERE id = ?', now, row.id);
-    return { id: `token:${row.name}`, tenant: row.tenant, roles: JSON.parse(row.roles) as Role[] };
+    const { id: token, name, tenant, roles, expires_at } = row;
+    return { id: `token:${name}`, token, tenant, roles: JSON.parse(roles) as Role[], ...(expires_at === null ? {} : { expires_at }) };
   }
 }
 

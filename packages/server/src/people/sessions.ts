@@ -1,0 +1,106 @@
+/**
+ * What somebody holds open longer than a request takes: streams of events, waits for an end. Each stands for as long as the
+ * credential does that opened it. It is looked at again when a token is revoked or a configuration is applied, and ends when the
+ * credential expires or means something else than it did.
+ */
+import type { Principal } from '@corral/protocol/api/roles';
+
+export interface Session {
+  readonly principal: Principal;
+  /** Asks again who comes with this credential. @throws where it is nobody any more */
+  readonly again: () => Promise<Principal>;
+}
+
+/** A session that is open. */
+export interface Held {
+  /** Set while the credential is looked at; nothing may be told meanwhile. Never rejects. */
+  readonly checking: Promise<void> | undefined;
+  readonly ended: boolean;
+  /** Its holder is done with it. */
+  close(): void;
+}
+
+/** A timer cannot be set further ahead. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export class Sessions {
+  readonly #now: () => number;
+  readonly #open = new Set<OpenSession>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** @param end called once, when the credential is worth nothing any more */
+  open(session: Session, end: () => void): Held {
+    const held = new OpenSession(session, this.#now, () => this.#open.delete(held), end);
+    this.#open.add(held);
+    return held;
+  }
+
+  /** Looks again at who holds what. @param concerns whose; left out: everybody's */
+  readonly recheck = (concerns: (principal: Principal) => boolean = () => true): void => {
+    for (const held of this.#open) if (concerns(held.session.principal)) held.check();
+  };
+}
+
+class OpenSession implements Held {
+  readonly session: Session;
+  checking: Promise<void> | undefined;
+  readonly #now: () => number;
+  readonly #closed: () => void;
+  readonly #end: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #over = false;
+
+  constructor(session: Session, now: () => number, closed: () => void, end: () => void) {
+    this.session = session;
+    this.#now = now;
+    this.#closed = closed;
+    this.#end = end;
+    this.#watchExpiry();
+  }
+
+  get ended(): boolean {
+    if (!this.#over && (this.session.principal.expires_at ?? Number.POSITIVE_INFINITY) <= this.#now()) this.end();
+    return this.#over;
+  }
+
+  check(): void {
+    const before = this.checking ?? Promise.resolve();
+    const checking = before
+      .then(() => this.#look())
+      .finally(() => {
+        if (this.checking === checking) this.checking = undefined;
+      });
+    this.checking = checking;
+  }
+
+  /** Never rejects: who cannot be told is nobody. */
+  async #look(): Promise<void> {
+    const now = await this.session.again().catch(() => undefined);
+    if (now === undefined || !isSame(now, this.session.principal)) this.end();
+  }
+
+  end(): void {
+    if (this.#over) return;
+    this.close();
+    this.#end();
+  }
+
+  close(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#closed();
+  }
+
+  #watchExpiry(): void {
+    const { expires_at } = this.session.principal;
+    if (expires_at === undefined) return;
+    const look = () => (this.ended ? undefined : this.#watchExpiry());
+    this.#timer = setTimeout(look, Math.min(Math.max(0, expires_at - this.#now()), LONGEST_TIMER_MS)).unref();
+  }
+}
+
+const isSame = (a: Principal, b: Principal): boolean =>
+  a.id === b.id && a.tenant === b.tenant && [...a.roles].sort().join() === [...b.roles].sort().join();
