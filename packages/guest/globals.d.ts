@@ -2,11 +2,22 @@
  * The globals of an isolate, for code that runs in one: `"types": ["@corral/guest/globals"]`. What JavaScript itself
  * defines is not listed; WeakRef, FinalizationRegistry, Atomics, SharedArrayBuffer and WebAssembly are absent.
  */
-declare const console: Readonly<Record<'debug' | 'log' | 'info' | 'warn' | 'error' | 'trace', (...parts: unknown[]) => void>>;
+declare const console: Record<
+  'debug' | 'log' | 'info' | 'warn' | 'error' | 'trace' | 'dirxml' | 'group' | 'groupCollapsed',
+  (...parts: unknown[]) => void
+> &
+  Record<'count' | 'countReset' | 'time' | 'timeEnd', (label?: string) => void> & {
+    assert(holds?: unknown, ...parts: unknown[]): void;
+    dir(value?: unknown): void;
+    table(rows?: unknown, columns?: readonly string[]): void;
+    timeLog(label?: string, ...parts: unknown[]): void;
+    groupEnd(): void;
+    clear(): void;
+  };
 declare function setTimeout<A extends unknown[]>(then: (...args: A) => void, ms?: number, ...args: A): number;
 declare function setInterval<A extends unknown[]>(then: (...args: A) => void, ms?: number, ...args: A): number;
-declare function clearTimeout(handle: number | undefined): void;
-declare function clearInterval(handle: number | undefined): void;
+declare function clearTimeout(handle: number | string | undefined): void;
+declare function clearInterval(handle: number | string | undefined): void;
 declare function queueMicrotask(then: () => void): void;
 declare function structuredClone<T>(value: T): T;
 declare function atob(text: string): string;

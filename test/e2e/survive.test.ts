@@ -256,7 +256,7 @@ describe('after a stop', () => {
   test('a cancel that was asked for is still asked for', async () => {
     const w = await world([], { folder: await temporary() });
     const version = await w.deploy(
-      `{ name: 'a', async run({ signal, sleep }) { for (let i = 0; ; i++) { await sleep(50); if (signal.aborted) return 'tidy' } } }`,
+      `{ name: 'a', async run({ signal, sleep }) { for (let i = 0; ; i++) { await sleep(50).catch(() => 0); if (signal.aborted) return 'tidy' } } }`,
     );
     const { id } = await w.submit(version);
     await w.until(id, (view) => view?.waiting === 'timer');

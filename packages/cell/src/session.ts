@@ -4,7 +4,7 @@
  */
 import ivm from 'isolated-vm';
 import type { PreludeConfig } from '@corral/guest/abi';
-import { COLLECT, DELIVER, DESCRIBE } from '@corral/guest/abi';
+import { COLLECT, DELIVER, DESCRIBE, REJECTED, type Rejected, type Thrown } from '@corral/guest/abi';
 import type { FaultKind, FaultPayload } from '@corral/protocol/frame';
 import type { CachedScript, ImageData } from './image.ts';
 
@@ -61,9 +61,35 @@ export class Session {
   crank(delivery: string, cpu_us: number): string {
     return this.#guard('rejected', cpu_us, (limit) => {
       const drive = this.#drive as Drive;
-      drive.applySync(undefined, [DELIVER, delivery], limit);
+      try {
+        const thrown = drive.applySync(undefined, [DELIVER, delivery], limit);
+        if (thrown !== undefined) throw new Told(JSON.parse(thrown) as Thrown);
+      } catch (error) {
+        const told = this.#told(error, limit);
+        if (told !== undefined) throw told;
+      }
       return drive.applySync(undefined, [COLLECT], limit) as string;
     });
+  }
+
+  /**
+   * What an exception is about, as the isolate tells it while it is still there.
+   * @returns undefined where work beside the agent's own was ended by a cancel: that is no reason to end the agent before it has tidied up
+   */
+  #told(error: unknown, limit: { timeout?: number }): Error | undefined {
+    if (error instanceof Told) return error;
+    if (!(error instanceof Error))
+      return new Told({ message: unhandled(typeof error === 'string' ? JSON.stringify(error.slice(0, TEXT)) : String(error)) });
+    if (this.#isolate.isDisposed || this.#faulted !== undefined) return error;
+    const { name, message } = error;
+    // Nothing is asked of an isolate that has just used up its time.
+    if (message === TIMED_OUT) return error;
+    const asked = (this.#drive as Drive).applySync(undefined, [REJECTED, JSON.stringify({ name, message })], limit);
+    const { follows_cancel, what } = JSON.parse(asked as string) as Rejected;
+    if (follows_cancel) return undefined;
+    if (what !== undefined) return new Told({ message: unhandled(what) });
+    if (message === NO_ERROR) return new Told({ message: unhandled('something that is no error') });
+    return error;
   }
 
   /** The manifests of the bundle as JSON. */
@@ -89,17 +115,18 @@ export class Session {
       // Arming the timer wakes a thread, which a short crank would feel.
       return work(timeout === 0 ? {} : { timeout });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = error instanceof Error ? error.message || error.name : String(error);
+      const stack = error instanceof Told ? error.thrown.stack : error instanceof Error ? guestStack(error.stack) : undefined;
       const payload: FaultPayload =
         this.#faulted ??
         (this.#isolate.isDisposed
           ? { fault: 'memory', message: 'The isolate reached its memory limit.' }
-          : performance.now() - began >= timeout && message === 'Script execution timed out.'
+          : performance.now() - began >= timeout && message === TIMED_OUT
             ? { fault: 'timeout', message: `The crank did not end within ${timeout} ms.` }
             : {
                 fault: otherwise,
                 message: message.slice(0, TEXT),
-                ...(error instanceof Error && error.stack !== undefined ? { stack: guestStack(error.stack) } : {}),
+                ...(stack === undefined ? {} : { stack }),
               });
       this.dispose();
       throw new Fault(payload);
@@ -109,9 +136,30 @@ export class Session {
 
 const TEXT = 2000;
 
-/** The guest's own frames, without the cell's. */
-function guestStack(stack: string): string {
-  const lines = stack.split('\n');
+const TIMED_OUT = 'Script execution timed out.';
+
+/** What isolated-vm says of what has neither a message nor a stack, such as a symbol; nothing of it comes across. */
+const NO_ERROR = 'An object was thrown from supplied code within isolated-vm, but that object was not an instance of `Error`.';
+
+const unhandled = (what: string) => `A promise was rejected with ${what}, and nothing handled that.`;
+
+/** What was thrown, in the isolate's own words. */
+class Told extends Error {
+  readonly thrown: Thrown;
+  constructor(thrown: Thrown) {
+    super(thrown.message);
+    this.thrown = thrown;
+  }
+}
+
+const NOT_THE_AUTHORS = /^\s+at .*(?:corral:prelude:|file:|node:)/;
+
+/** The author's own frames: without the cell's, which name places of the host, and without those of the image. */
+function guestStack(stack: string | undefined): string | undefined {
+  const lines = stack?.split('\n') ?? [];
   const boundary = lines.findIndex((line) => line.includes('(<isolated-vm boundary>)'));
-  return (boundary === -1 ? lines : lines.slice(0, boundary)).join('\n').slice(0, TEXT);
+  // Without a boundary the whole of it is the cell's: what was thrown had no stack.
+  if (boundary === -1) return undefined;
+  const own = lines.slice(0, boundary).filter((line) => !NOT_THE_AUTHORS.test(line));
+  return own.join('\n').slice(0, TEXT);
 }

@@ -42,3 +42,18 @@ export interface PreludeConfig {
 export const DELIVER = 0;
 export const COLLECT = 1;
 export const DESCRIBE = 2;
+/** Asked about a rejection that nobody handled, by its name and message as JSON. Answered with a Rejected as JSON. */
+export const REJECTED = 3;
+
+/** What was thrown out of a delivery; the answer to DELIVER, as JSON. */
+export interface Thrown {
+  readonly message: string;
+  readonly stack?: string;
+}
+
+export interface Rejected {
+  /** It follows from a cancel: the agent is tidying up, and goes on. */
+  readonly follows_cancel: boolean;
+  /** What it was made with, where that is an object and no error. */
+  readonly what?: string;
+}

@@ -121,6 +121,8 @@ export interface CancelDelivery {
   readonly kind: 'cancel';
   readonly at: number;
   readonly reason: string;
+  /** Whatever the agent waits for rejects, besides its signal; absent in journals from before that was so. */
+  readonly reaches_awaits?: true;
 }
 /** The host has seen the run go in circles, and tells it so while it can still change course. */
 export interface NoticeDelivery {

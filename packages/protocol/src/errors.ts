@@ -79,7 +79,7 @@ export const ERRORS = {
     class: 'Unknown',
     hint: 'The effect may or may not have happened; check before you repeat it.',
   },
-  CORRAL_CHECKPOINT_BUSY: { audience: 'guest', hint: 'Await every call, timer and child first, then checkpoint.' },
+  CORRAL_CHECKPOINT_BUSY: { audience: 'guest', hint: 'Await every call and child first, then checkpoint.' },
   CORRAL_RECIPIENT_ENDED: { audience: 'guest', class: 'Denied', hint: 'The run this message was for has ended.' },
   CORRAL_MAILBOX_FULL: { audience: 'guest', class: 'Denied', retryable: true, hint: 'The receiver is behind; wait for it.' },
 
@@ -90,7 +90,8 @@ export const ERRORS = {
   CORRAL_EFFECT_TOO_LARGE: { audience: 'guest', hint: 'Send less at a time, or raise message_bytes.' },
   CORRAL_JSON_UNSUPPORTED: {
     audience: 'guest',
-    hint: 'Arguments and results are JSON: no functions, symbols, bigints or cycles, at most 64 levels deep.',
+    class: 'InvalidArguments',
+    hint: 'Arguments and results are JSON: no functions, symbols, bigints, NaN, maps, sets, bytes or cycles, at most 64 levels deep.',
   },
 
   // Agents that fail

@@ -146,7 +146,7 @@ export class Control {
       if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
       const durable = broker.record(run, { kind: 'cancel', by, reason });
       this.startGrace(run, by, reason, grace_ms);
-      run.queue.push({ delivery: { kind: 'cancel', reason }, inbox: undefined });
+      run.queue.push({ delivery: { kind: 'cancel', reason, reaches_awaits: true }, inbox: undefined });
       stage.wake(run);
       await durable;
       return this.#receipt(run, 'cancel', by, reason, clock.monotonic() - began);

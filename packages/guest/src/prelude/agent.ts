@@ -1,15 +1,18 @@
 /** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
-import type { ChildEndedDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
+import type { CancelDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
 import type { HandleView } from '@corral/protocol/handle';
-import type { AgentDefinition, Child, ChildEnd, Notice, SpawnOptions } from '../sdk/types.ts';
+import type { AgentDefinition, Notice, SleepOptions } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
-import { makeCaps, makeMailbox, slots } from './capabilities.ts';
+import { makeCaps, makeMailbox } from './capabilities.ts';
 import { setTime } from './clock.ts';
 import type { Effects } from './effects.ts';
-import { CorralError, fromData, ownFrames, raise } from './errors.ts';
+import { Children } from './children.ts';
+import { describeError } from './describe.ts';
+import { fromData, raise } from './errors.ts';
 import { Handles } from './handles.ts';
 import { Inbox } from './inbox.ts';
+import { budgetOf, eventOf } from './options.ts';
 import { Queue } from './queue.ts';
 import { validate } from './schema.ts';
 import { Service } from './service.ts';
@@ -20,31 +23,39 @@ export class Agent {
   readonly #timers: Timers;
   readonly #handles: Handles;
   readonly #inbox: Inbox;
-  readonly #notices = new Queue<Notice>();
-  readonly #children = new Map<number, (end: ChildEnd) => void>();
+  readonly #notices: Queue<Notice>;
+  readonly #children: Children;
+  readonly #log: (...parts: unknown[]) => void;
   readonly #definition: AgentDefinition;
   readonly #service: Service | undefined;
   #listening = false;
+  #isCancelled = false;
   #abort: AbortController | undefined;
 
-  constructor(definition: AgentDefinition, effects: Effects, timers: Timers) {
+  /** @param log writes a line; an agent may have put something else in the place of console.log */
+  constructor(definition: AgentDefinition, effects: Effects, timers: Timers, log: (...parts: unknown[]) => void) {
     this.#definition = definition;
     this.#effects = effects;
     this.#handles = new Handles(effects);
-    this.#inbox = new Inbox(effects, this.#handles);
+    this.#inbox = new Inbox(effects, this.#handles, timers);
+    this.#notices = new Queue<Notice>(timers, 'notices');
+    this.#children = new Children(effects, this.#handles);
     this.#timers = timers;
+    this.#log = log;
     const options = definition[AGENT] as unknown as ServiceOptions;
     if (options.on === undefined) return;
     this.#service = new Service(options, {
       effects,
       context: (start) => this.#context(start, start.input),
-      underway: () => effects.waiting + timers.waiting + this.#children.size,
+      underway: () => effects.waiting + timers.waiting + this.#children.waiting,
       stopTimers: () => timers.stopAll(),
     });
   }
 
   deliver(delivery: Delivery): void {
     setTime(delivery.at);
+    this.#inbox.beginCrank();
+    this.#notices.beginCrank();
     switch (delivery.kind) {
       case 'start':
         if (delivery.next_id !== undefined) this.#effects.continueFrom(delivery.next_id);
@@ -70,14 +81,11 @@ export class Agent {
         this.#timers.fire(delivery.id);
         break;
       case 'child_ended':
-        this.#childEnded(delivery);
+        this.#children.ended(delivery);
         break;
-      case 'cancel': {
-        this.#abort ??= new AbortController();
-        this.#abort.abort(new DOMException(delivery.reason, 'AbortError'));
-        this.#service?.cancel(delivery.reason);
+      case 'cancel':
+        this.#cancel(delivery);
         break;
-      }
       case 'notice':
         this.#notices.put(Object.freeze({ detector: delivery.detector, text: delivery.text }));
         break;
@@ -90,6 +98,27 @@ export class Agent {
     if (this.#inbox.listening === this.#listening) return;
     this.#listening = this.#inbox.listening;
     this.#effects.push({ kind: 'listen', on: this.#listening });
+  }
+
+  /** Whether a rejection that nobody handled follows from a cancel: then the agent is tidying up, and goes on. */
+  follows(name: string, message: string): boolean {
+    const { reason } = this.#abort?.signal ?? {};
+    return this.#isCancelled && reason instanceof Error && name === reason.name && message === reason.message;
+  }
+
+  /** Whatever waits when the cancel comes is told so; what is begun after that, such as tidying up, is not touched. */
+  #cancel({ reason, reaches_awaits }: CancelDelivery): void {
+    this.#abort ??= new AbortController();
+    const error = new DOMException(reason, 'AbortError');
+    this.#abort.abort(error);
+    this.#service?.cancel(reason);
+    if (reaches_awaits !== true) return;
+    this.#isCancelled = true;
+    this.#effects.abandonAll(error);
+    this.#timers.wake(error);
+    this.#inbox.stop(error);
+    this.#notices.stop(error);
+    this.#children.stop(error);
   }
 
   async #run(start: StartDelivery): Promise<void> {
@@ -120,64 +149,39 @@ export class Agent {
       mailbox: makeMailbox(effects, 0),
       messages: inbox.reader(),
       notices: this.#notices.reader(),
-      budget: Object.freeze({ ...start.budget, slice: (part: object) => Object.freeze({ ...part }) }),
+      budget: Object.freeze({ ...start.budget, slice: (part: unknown) => Object.freeze(budgetOf(part)) }),
       get signal() {
         return signal();
       },
-      spawn: (definition: AgentDefinition, childInput: unknown, options: SpawnOptions = {}) => this.#spawn(definition, childInput, options),
-      emit: (event: string, data: unknown = null) => effects.push({ kind: 'emit', event, data }),
-      log: (...parts: unknown[]) => console.log(...parts),
-      sleep: (ms: number) => new Promise<void>((resolve) => timers.start(ms, resolve)),
+      spawn: (definition: unknown, childInput: unknown, options?: unknown) => this.#children.spawn(definition, childInput, options),
+      emit: (event: unknown, data: unknown = null) => effects.push({ kind: 'emit', event: eventOf(event), data }),
+      log: this.#log,
+      sleep: (ms: unknown, options?: SleepOptions) => timers.sleep(ms, options),
     };
   }
 
-  /** The agent goes on in a new isolate; whoever awaits this never hears of it. */
-  #checkpoint(state: unknown): Promise<never> {
-    const underway = this.#effects.waiting + this.#timers.waiting + this.#children.size;
-    if (underway > 0) {
-      const message = `A checkpoint needs nothing under way; ${underway} calls, timers or children are.`;
-      return Promise.reject(raise('CORRAL_CHECKPOINT_BUSY', message));
+  /**
+   * The agent goes on in a new isolate; whoever awaits this never hears of it. Timers end with the isolate, since all they could do is
+   * run code in it. Calls that were given up are waited for: to the host they are under way.
+   */
+  async #checkpoint(state: unknown): Promise<never> {
+    const effects = this.#effects;
+    effects.check({ kind: 'checkpoint', state: state ?? null });
+    const assertIdle = () => {
+      const calls = effects.waiting - effects.givenUp;
+      const children = this.#children.waiting;
+      if (calls + children === 0) return;
+      const message = `A checkpoint needs nothing under way; ${calls} calls or messages and ${children} children are.`;
+      throw raise('CORRAL_CHECKPOINT_BUSY', message);
+    };
+    assertIdle();
+    if (effects.givenUp > 0) {
+      await effects.answered();
+      assertIdle();
     }
+    this.#timers.stopAll();
     const unread = this.#inbox.unread();
-    this.#effects.checkpoint({ state: state ?? null, ...(unread.length === 0 ? {} : { unread }) });
+    effects.checkpoint({ state: state ?? null, ...(unread.length === 0 ? {} : { unread }) });
     return new Promise(() => undefined);
   }
-
-  #spawn(definition: AgentDefinition, input: unknown, options: SpawnOptions): Child {
-    const name = definition?.[AGENT]?.name;
-    if (name === undefined) throw raise('CORRAL_ARGS_INVALID', 'spawn() takes an agent made by defineAgent.');
-    const id = this.#effects.pushNumbered({
-      kind: 'spawn',
-      agent: name,
-      input: input ?? null,
-      caps: slots(options.caps ?? {}, 'spawn'),
-      budget: { ...options.budget, slice: undefined },
-    });
-    const ended = new Promise<ChildEnd>((resolve) => this.#children.set(id, resolve));
-    const mailbox = makeMailbox(this.#effects, -id);
-    const { send } = mailbox;
-    return Object.freeze({ id, ended, mailbox, send });
-  }
-
-  #childEnded(delivery: ChildEndedDelivery): void {
-    this.#handles.place(delivery, delivery.handles);
-    const resolve = this.#children.get(delivery.id);
-    this.#children.delete(delivery.id);
-    resolve?.({ ...delivery.outcome, run: delivery.run, spent: delivery.spent });
-  }
-}
-
-const TEXT = 2000;
-
-/** An error as it leaves in a finish effect. */
-function describeError(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error))
-    return { message: `The agent threw ${typeof error === 'string' ? JSON.stringify(error.slice(0, TEXT)) : typeof error}.` };
-  const limit = error instanceof CorralError ? error.limit : undefined;
-  return {
-    ...(error instanceof CorralError ? { code: error.code } : {}),
-    ...(limit === undefined ? {} : { limit }),
-    message: String(error.message === '' ? error.name : error.message).slice(0, TEXT),
-    ...(typeof error.stack === 'string' ? { stack: ownFrames(error.stack).slice(0, TEXT) } : {}),
-  };
 }

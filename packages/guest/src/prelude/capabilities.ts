@@ -6,6 +6,7 @@ import type { CapabilityView } from '@corral/protocol/delivery';
 import type { Attenuation, CallOptions, Mailbox, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
+import { attenuationOf, callOptions, invalid, timedOut, waitOptions, type CheckedRequest } from './options.ts';
 
 interface Held {
   readonly cap: number;
@@ -32,7 +33,7 @@ function narrow(a: Attenuation | undefined, b: Attenuation): Attenuation {
   if (a === undefined) return b;
   const where: Record<string, unknown> = { ...a.where };
   for (const [name, predicate] of Object.entries(b.where ?? {})) {
-    if (name in where)
+    if (Object.hasOwn(where, name))
       throw raise('CORRAL_ARGS_INVALID', `The capability is already attenuated by ${name}; put both conditions in one attenuation.`);
     where[name] = predicate;
   }
@@ -60,7 +61,7 @@ function narrow(a: Attenuation | undefined, b: Attenuation): Attenuation {
 function withAttenuate<T extends object>(made: T, cap: number, terms: Attenuation | undefined): T {
   held.set(made, { cap, terms });
   Object.defineProperty(made, 'attenuate', {
-    value: (more: Attenuation) => withAttenuate({}, cap, narrow(terms, more)),
+    value: (more: Attenuation) => withAttenuate({}, cap, narrow(terms, attenuationOf(more))),
     enumerable: false,
   });
   return Object.freeze(made);
@@ -79,37 +80,45 @@ function withDispose<T extends object>(effects: Effects, made: T, cap: number): 
 }
 
 export function makeMailbox(effects: Effects, cap: number): Mailbox {
-  const send = async (body: unknown, { caps }: SendOptions = {}): Promise<void> => {
-    const carried = caps === undefined ? {} : { caps: slots(caps, 'message') };
-    await effects.request({ kind: 'send', cap, body, ...carried }).reply;
+  const effect = (body: unknown, { caps }: CheckedRequest) => {
+    if (body === undefined) throw invalid('The body of a message', body, 'a value; null says nothing');
+    return { kind: 'send', cap, body, ...(caps === undefined ? {} : { caps: slots(caps, 'message') }) };
   };
-  const request = async (body: unknown, { caps, timeout_ms, signal }: RequestOptions = {}): Promise<unknown> => {
-    const carried = caps === undefined ? {} : { caps: slots(caps, 'message') };
-    const wanted = timeout_ms === undefined ? {} : { timeout_ms };
-    return ask(effects, { kind: 'send', cap, body, ...carried, request: wanted }, signal);
+  const send = async (body: unknown, options?: SendOptions): Promise<void> => {
+    await effects.request(effect(body, waitOptions('The options of send', options))).reply;
+  };
+  const request = async (body: unknown, options?: RequestOptions): Promise<unknown> => {
+    const checked = waitOptions('The options of request', options);
+    const { signal, wanted, expired } = checked;
+    return ask(effects, { ...effect(body, checked), request: wanted }, signal, expired);
   };
   return withDispose(effects, { send, request }, cap) as unknown as Mailbox;
 }
 
 /** A call with its options. */
-function call(effects: Effects, cap: number, input: unknown, options: CallOptions, as_handle?: true): Promise<unknown> {
-  const { signal, timeout_ms, retry, reason } = options;
-  const wanted = {
-    kind: 'call',
-    cap,
-    input,
-    ...(timeout_ms === undefined ? {} : { timeout_ms }),
-    ...(retry === undefined ? {} : { retry: { attempts: retry.attempts } }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(as_handle === undefined ? {} : { as_handle }),
-  };
-  return ask(effects, wanted, signal);
+function call(effects: Effects, cap: number, input: unknown, options: CallOptions | undefined, as_handle?: true): Promise<unknown> {
+  try {
+    const { wanted, signal, expired } = callOptions(options);
+    const effect = { kind: 'call', cap, input, ...wanted, ...(as_handle === undefined ? {} : { as_handle }) };
+    return ask(effects, effect, signal, expired);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** The promise settles with what comes back, or when the agent's own signal gives it up. */
-async function ask(effects: Effects, effect: Readonly<Record<string, unknown>>, signal: AbortSignal | undefined): Promise<unknown> {
-  signal?.throwIfAborted();
-  const { id, reply } = effects.request(effect);
+async function ask(
+  effects: Effects,
+  effect: Readonly<Record<string, unknown>>,
+  signal: AbortSignal | undefined,
+  expired: boolean,
+): Promise<unknown> {
+  if (signal?.aborted === true) throw signal.reason;
+  if (expired) {
+    effects.check(effect);
+    throw timedOut(effect['kind'] === 'call' ? 'call' : 'request');
+  }
+  const { id, reply } = effects.request(effect, true);
   if (signal === undefined) return reply;
   const give = () => effects.abandon(id, signal.reason);
   signal.addEventListener('abort', give, { once: true });
@@ -121,9 +130,9 @@ async function ask(effects: Effects, effect: Readonly<Record<string, unknown>>, 
 }
 
 function makeTool(effects: Effects, view: CapabilityView): object {
-  const tool = (input: unknown = {}, options: CallOptions = {}) => call(effects, view.cap, input, options);
+  const tool = (input: unknown = {}, options?: CallOptions) => call(effects, view.cap, input, options);
   Object.defineProperty(tool, 'name', { value: view.name });
-  const handle = (input: unknown = {}, options: CallOptions = {}) => call(effects, view.cap, input, options, true);
+  const handle = (input: unknown = {}, options?: CallOptions) => call(effects, view.cap, input, options, true);
   Object.defineProperty(tool, 'handle', { value: handle, enumerable: false });
   return withDispose(effects, tool, view.cap);
 }

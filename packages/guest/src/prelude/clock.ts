@@ -9,6 +9,9 @@ export function setTime(at: number): void {
   clock.now = at;
 }
 
+/** The stamp of the current delivery. */
+export const now = (): number => clock.now;
+
 // oxlint-disable typescript/unbound-method -- the originals are kept to be applied to their own objects
 export function installClock(global: typeof globalThis, withTemporal: boolean): void {
   const HostDate = global.Date;

@@ -3,12 +3,14 @@
  * Sizes are checked as they come in, so that an author is told at the call that went too far; the host checks again.
  */
 import type { HostFunctions, PreludeConfig } from '../abi.ts';
-import { raise, type CorralError } from './errors.ts';
+import { CorralError, raise } from './errors.ts';
 import { effectText } from './handles.ts';
 
 interface Waiter {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** The agent may stop waiting for it: it is a call or a request. */
+  readonly canBeGivenUp: boolean;
 }
 
 export class Effects {
@@ -17,6 +19,8 @@ export class Effects {
   readonly #waiting = new Map<number, Waiter>();
   /** Given up here, but not answered: to the host they are under way. */
   readonly #abandoned = new Set<number>();
+  /** Wait until everything given up has been answered. */
+  readonly #untilAnswered = new Set<Waiter>();
   #batch: string[] = [];
   #bytes = 0;
   #lastId = 0;
@@ -54,10 +58,10 @@ export class Effects {
   }
 
   /** Queues an effect whose reply settles the promise. */
-  request(effect: Readonly<Record<string, unknown>>): { readonly id: number; readonly reply: Promise<unknown> } {
+  request(effect: Readonly<Record<string, unknown>>, canBeGivenUp = false): { readonly id: number; readonly reply: Promise<unknown> } {
     let waiter: Waiter | undefined;
     const reply = new Promise((resolve, reject) => {
-      waiter = { resolve, reject };
+      waiter = { resolve, reject, canBeGivenUp };
     });
     const id = this.pushNumbered(effect);
     this.#waiting.set(id, waiter as unknown as Waiter);
@@ -66,7 +70,7 @@ export class Effects {
 
   /** Settles the promise of an effect; a reply that nobody waits for any more is dropped. */
   settle(id: number, how: { readonly value: unknown } | { readonly error: unknown }): void {
-    this.#abandoned.delete(id);
+    if (this.#abandoned.delete(id) && this.#abandoned.size === 0) for (const { resolve } of this.#untilAnswered) resolve(undefined);
     const waiter = this.#waiting.get(id);
     if (waiter === undefined) return;
     this.#waiting.delete(id);
@@ -80,6 +84,26 @@ export class Effects {
     this.push({ kind: 'abort', id });
     this.settle(id, { error });
     this.#abandoned.add(id);
+  }
+
+  /** Stops waiting for all calls and requests that are under way. */
+  abandonAll(error: unknown): void {
+    for (const [id, { canBeGivenUp }] of this.#waiting) if (canBeGivenUp) this.abandon(id, error);
+    for (const { reject } of this.#untilAnswered) reject(error);
+    this.#untilAnswered.clear();
+  }
+
+  /** Resolves once the host has answered everything that was given up; until then it is under way. */
+  async answered(): Promise<void> {
+    while (this.#abandoned.size > 0) {
+      let waiter: Waiter | undefined;
+      const answered = new Promise((resolve, reject) => {
+        waiter = { resolve, reject, canBeGivenUp: false };
+      });
+      this.#untilAnswered.add(waiter as unknown as Waiter);
+      await answered;
+      this.#untilAnswered.delete(waiter as unknown as Waiter);
+    }
   }
 
   log(level: string, text: string): void {
@@ -100,6 +124,11 @@ export class Effects {
   /** Effects whose reply has not come. */
   get waiting(): number {
     return this.#waiting.size + this.#abandoned.size;
+  }
+
+  /** Those among them that were given up. */
+  get givenUp(): number {
+    return this.#abandoned.size;
   }
 
   /** The number the next effect gets; a run that goes on from a checkpoint does not begin at 1. */
@@ -127,7 +156,7 @@ export class Effects {
     try {
       text = effectText(effect);
     } catch (error) {
-      throw unsupported(error);
+      throw error instanceof CorralError ? error : unsupported(error);
     }
     if (text.length > this.#config.message_bytes) {
       const message = `One ${String(effect['kind'])} has ${text.length} bytes; at most ${this.#config.message_bytes} may leave at once.`;

@@ -44,33 +44,45 @@ export function fromData(data: ErrorData): CorralError {
 
 export const GUEST_HINTS = {
   CORRAL_ARGS_INVALID: 'Compare the arguments with the tool’s input schema.',
+  CORRAL_TIMED_OUT: 'Give the call a longer timeout_ms or ask for less.',
   CORRAL_CAP_NOT_GRANTED: 'Name the capability in the agent’s `uses`, and have the host grant it.',
   CORRAL_EFFECT_TOO_LARGE: 'Send less at a time, or raise message_bytes.',
-  CORRAL_JSON_UNSUPPORTED: 'Arguments and results are JSON: no functions, symbols, bigints or cycles, at most 64 levels deep.',
+  CORRAL_JSON_UNSUPPORTED:
+    'Arguments and results are JSON: no functions, symbols, bigints, NaN, maps, sets, bytes or cycles, at most 64 levels deep.',
   CORRAL_INPUT_INVALID: 'Compare the input with the agent’s input schema.',
   CORRAL_OUTPUT_INVALID: 'The agent’s result does not fit its own output schema.',
-  CORRAL_CHECKPOINT_BUSY: 'Await every call, timer and child first, then checkpoint.',
+  CORRAL_CHECKPOINT_BUSY: 'Await every call and child first, then checkpoint.',
   CORRAL_BUNDLE_INVALID: 'Fix the error it names and bundle again.',
   CORRAL_MANIFEST_INVALID: 'Compare the definition with the SDK’s types.',
   CORRAL_SCHEMA_INVALID: 'Use a schema that can be written as JSON Schema, within the limits on size and depth.',
 } as const;
 
+/** Their classes, where they have one. */
+export const GUEST_CLASSES: { readonly [Code in keyof typeof GUEST_HINTS]?: ErrorData['class'] } = {
+  CORRAL_ARGS_INVALID: 'InvalidArguments',
+  CORRAL_JSON_UNSUPPORTED: 'InvalidArguments',
+  CORRAL_TIMED_OUT: 'TimedOut',
+};
+
 /** An error that the prelude itself raises. */
 export function raise(code: keyof typeof GUEST_HINTS, message: string, limit?: string): CorralError {
+  const named = GUEST_CLASSES[code];
   return fromData({
     code,
     message,
     hint: GUEST_HINTS[code],
-    retryable: false,
-    ...(code === 'CORRAL_ARGS_INVALID' ? { class: 'InvalidArguments' as const } : {}),
+    retryable: code === 'CORRAL_TIMED_OUT',
+    ...(named === undefined ? {} : { class: named }),
     ...(limit === undefined ? {} : { limit }),
   });
 }
+
+const OURS = /^\s+at .*corral:prelude:/;
 
 /** A stack without our own frames: those move with every image, and a run that tells its stack must replay on the next one. */
 export function ownFrames(stack: string): string {
   return String(stack)
     .split('\n')
-    .filter((line) => !line.includes('corral:prelude:'))
+    .filter((line) => !OURS.test(line))
     .join('\n');
 }

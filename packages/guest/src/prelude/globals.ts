@@ -1,7 +1,5 @@
 /** The globals an agent expects from a JavaScript host, and that V8 alone does not have. Heavy ones arrive on first use. */
 import type { HostFunctions } from '../abi.ts';
-import type { Effects } from './effects.ts';
-import { ownFrames } from './errors.ts';
 import type { Timers } from './timers.ts';
 
 /** Which part of the image brings which globals. */
@@ -22,17 +20,22 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   crypto: ['crypto'],
 };
 
-export function installGlobals(global: typeof globalThis, effects: Effects, timers: Timers, host: HostFunctions, seed: string): void {
+export function installGlobals(
+  global: typeof globalThis,
+  { timers, host, seed, console }: { timers: Timers; host: HostFunctions; seed: string; console: object },
+): void {
   const define = (name: string, value: unknown) =>
     Object.defineProperty(global, name, { value, writable: true, enumerable: false, configurable: true });
 
   const evaluate = global.eval;
+  /** A part that another one asks for when it is needed. */
+  const more = (part: string): unknown => evaluate(host.part(part));
   for (const [part, names] of Object.entries(PARTS)) {
     const load = () => {
       // Libraries look around before they define anything; without this line they would come back here for ever.
       for (const name of names) define(name, undefined);
       // Each part is a script whose value is a function from what it needs to the globals it brings.
-      const made = (evaluate(host.part(part)) as (needs: object) => Record<string, unknown>)({ seed, timers });
+      const made = (evaluate(host.part(part)) as (needs: object) => Record<string, unknown>)({ seed, timers, more });
       for (const name of names) define(name, made[name]);
     };
     for (const name of names) {
@@ -50,42 +53,35 @@ export function installGlobals(global: typeof globalThis, effects: Effects, time
     }
   }
 
-  define('queueMicrotask', (then: () => void) => void Promise.resolve().then(then));
-  define('setTimeout', (then: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) => timers.start(ms, () => then(...args)));
-  define('setInterval', (then: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) => timers.repeat(ms, () => then(...args)));
-  define('clearTimeout', (handle: number) => timers.stop(handle));
-  define('clearInterval', (handle: number) => timers.stop(handle));
-
-  const log =
-    (level: string) =>
-    (...parts: unknown[]) =>
-      effects.log(level, parts.map((part) => show(part)).join(' '));
-  define(
-    'console',
-    Object.freeze({
-      debug: log('debug'),
-      log: log('info'),
-      info: log('info'),
-      warn: log('warn'),
-      error: log('error'),
-      trace: log('debug'),
-    }),
-  );
+  define('queueMicrotask', (then: () => void) => void Promise.resolve().then(callback('queueMicrotask', then)));
+  define('setTimeout', (then: Callback, ms?: unknown, ...args: unknown[]) => {
+    const call = callback('setTimeout', then);
+    return timers.start(delay(ms), () => call(...args));
+  });
+  define('setInterval', (then: Callback, ms?: unknown, ...args: unknown[]) => {
+    const call = callback('setInterval', then);
+    return timers.repeat(delay(ms), () => call(...args));
+  });
+  const clear = (handle: unknown) => {
+    const id = typeof handle === 'symbol' || typeof handle === 'bigint' ? Number.NaN : Number(handle);
+    timers.stop(id);
+  };
+  define('clearTimeout', clear);
+  define('clearInterval', clear);
+  define('console', console);
 }
 
-/** A value as a log line shows it. */
-function show(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (value instanceof Error) return value.stack === undefined ? `${value.name}: ${value.message}` : ownFrames(value.stack);
-  if (typeof value !== 'object' || value === null) return String(value);
-  try {
-    return JSON.stringify(value, (_, member: unknown) => {
-      if (typeof member === 'bigint') return `${member}n`;
-      if (member instanceof Map) return { Map: [...(member as Map<unknown, unknown>)] };
-      if (member instanceof Set) return { Set: [...(member as Set<unknown>)] };
-      return member;
-    });
-  } catch {
-    return Object.prototype.toString.call(value);
-  }
+type Callback = (...args: unknown[]) => void;
+
+/** Text is not taken for code. */
+function callback(name: string, then: unknown): Callback {
+  if (typeof then !== 'function')
+    throw new TypeError(`${name}: the callback must be a function, not ${then === null ? 'null' : typeof then}.`);
+  return then as Callback;
+}
+
+/** As the HTML standard says: what is no number is made one, and what is none even then, or is negative or infinite, is 0. */
+function delay(ms: unknown): number {
+  const number = ms === undefined ? 0 : +(ms as number);
+  return Number.isFinite(number) && number > 0 ? number : 0;
 }

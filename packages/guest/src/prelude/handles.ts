@@ -3,9 +3,13 @@
  * handle is never one. In an effect null stands in the place of each, and beside it is said where; the host puts the value in.
  */
 import type { HandlePath, HandleView, PlacedHandle } from '@corral/protocol/handle';
+import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 import type { Handle } from '../sdk/types.ts';
+import { BOUNDS } from './bounds.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
+import { partOf } from './options.ts';
+import { oddityOf, pathText } from './values.ts';
 
 type Path = (string | number)[];
 /** What an object stands for: an index of this run, and perhaps a part of what is behind it. */
@@ -25,9 +29,31 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   finish: ['output'],
 };
 
+/** The member of an effect that is an agent's own value. */
+const VALUES: Readonly<Record<string, string>> = {
+  call: 'input',
+  send: 'body',
+  reply: 'value',
+  spawn: 'input',
+  emit: 'data',
+  checkpoint: 'state',
+  finish: 'output',
+};
+const isHandle = (value: object): boolean => meanings.has(value);
+const isNothing = () => false;
+
+/** @throws CORRAL_JSON_UNSUPPORTED where JSON would drop or change a part of the value, naming it */
+function assertSayable(kind: string, member: string, value: unknown): void {
+  const odd = oddityOf(value, made && MEMBERS[kind] !== undefined ? isHandle : isNothing);
+  if (odd !== undefined) throw raise('CORRAL_JSON_UNSUPPORTED', `${pathText(member, odd.path)} is ${odd.why}.`);
+}
+
 /** An effect as JSON, its handles taken out of it. */
 export function effectText(effect: Readonly<Record<string, unknown>>): string {
-  const members = made ? MEMBERS[effect['kind'] as string] : undefined;
+  const kind = effect['kind'] as string;
+  const value = VALUES[kind];
+  if (value !== undefined) assertSayable(kind, value, effect[value]);
+  const members = made ? MEMBERS[kind] : undefined;
   if (members === undefined) return stringify(effect);
   const found: (Means & { path: Path })[] = [];
   const above: { value: unknown; path: Path }[] = [];
@@ -44,6 +70,8 @@ export function effectText(effect: Readonly<Record<string, unknown>>): string {
     if (typeof given === 'object' && given !== null) above.push({ value: given, path });
     return given;
   });
+  if (found.length > BOUNDS.handle_slots)
+    throw raise('CORRAL_ARGS_INVALID', `There are ${found.length} handles in this ${kind}; at most ${BOUNDS.handle_slots} are accepted.`);
   return found.length === 0 ? text : `${text.slice(0, -1)},"handles":${stringify(found)}}`;
 }
 
@@ -84,7 +112,7 @@ export class Handles {
   /** Reads what is behind one. */
   open(handle: unknown): Promise<unknown> {
     const means = typeof handle === 'object' && handle !== null ? meanings.get(handle) : undefined;
-    if (means === undefined) throw raise('CORRAL_ARGS_INVALID', 'open() takes a handle that this run was given.');
+    if (means === undefined) return Promise.reject(raise('CORRAL_ARGS_INVALID', 'open() takes a handle that this run was given.'));
     return this.#effects.request({ kind: 'open', ...means }).reply;
   }
 
@@ -97,7 +125,11 @@ export class Handles {
       if (kept) this.#effects.push({ kind: 'drop', handle: means.handle });
       kept = false;
     };
-    const part = (name: string | number) => this.#make({ ...means, at: [...(means.at ?? []), name] }, { type: 'unknown', bytes });
+    const part = (name: string | number) => {
+      const at = [...(means.at ?? []), partOf(name)];
+      if (at.length > JSON_MAX_DEPTH) throw raise('CORRAL_ARGS_INVALID', `A handle reaches ${JSON_MAX_DEPTH} levels deep, and no further.`);
+      return this.#make({ ...means, at }, { type: 'unknown', bytes });
+    };
     for (const [name, value] of Object.entries({ dispose, part })) Object.defineProperty(handle, name, { value, enumerable: false });
     return Object.freeze(handle) as Handle;
   }

@@ -6,6 +6,7 @@ import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
 import type { Handles } from './handles.ts';
 import { Queue } from './queue.ts';
+import type { Timers } from './timers.ts';
 
 type Views = Readonly<Record<string, CapabilityView>>;
 
@@ -18,7 +19,7 @@ const NONE: Views = Object.freeze({});
 export class Inbox {
   readonly #effects: Effects;
   readonly #handles: Handles;
-  readonly #queue = new Queue<Message>();
+  readonly #queue: Queue<Message>;
   readonly #views = new WeakMap<Message, Views>();
   /** Messages that want a reply, by the number that their senders gave them. */
   readonly #asked = new WeakMap<Message, number>();
@@ -31,9 +32,10 @@ export class Inbox {
     return this.#queue.listening;
   }
 
-  constructor(effects: Effects, handles: Handles) {
+  constructor(effects: Effects, handles: Handles, timers: Timers) {
     this.#effects = effects;
     this.#handles = handles;
+    this.#queue = new Queue(timers, 'messages');
   }
 
   /** The index of the next capability that a message brings. */
@@ -83,6 +85,15 @@ export class Inbox {
     this.#effects.push({ kind: 'reply', to: replyTo(message.from.run, request), value: value ?? null });
     this.#asked.delete(message);
     this.#answered.add(message);
+  }
+
+  beginCrank(): void {
+    this.#queue.beginCrank();
+  }
+
+  /** Those who wait for a message are told why not to. */
+  stop(reason: unknown): void {
+    this.#queue.stop(reason);
   }
 
   /** For the agent to read from. */

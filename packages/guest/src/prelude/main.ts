@@ -3,14 +3,19 @@
  * functions and the run's configuration; answers with the one function through which the cell drives the isolate.
  */
 import type { Delivery } from '@corral/protocol/delivery';
-import { COLLECT, DELIVER, type Abi, type HostFunctions, type PreludeConfig } from '../abi.ts';
+import { COLLECT, DELIVER, REJECTED, type Abi, type HostFunctions, type PreludeConfig, type Rejected, type Thrown } from '../abi.ts';
 import type { AgentDefinition } from '../sdk/types.ts';
 import { Agent } from './agent.ts';
-import { installClock, setTime } from './clock.ts';
+import { installClock, now, setTime } from './clock.ts';
+import { makeConsole } from './console.ts';
 import { describeBundle, findAgent } from './bundle.ts';
 import { installDeterminism } from './determinism.ts';
 import { Effects } from './effects.ts';
+import { errorMessage, errorStack } from './describe.ts';
 import { CorralError, errorClass } from './errors.ts';
+import { isError } from './inspect.ts';
+import { installRaces } from './reading.ts';
+import { installRejections } from './rejections.ts';
 import { installGlobals } from './globals.ts';
 import { Timers } from './timers.ts';
 
@@ -19,8 +24,9 @@ import { Timers } from './timers.ts';
  * @param fault see HostFunctions
  * @param configText PreludeConfig as JSON
  * @returns the one function by which the cell drives the isolate: DELIVER takes one delivery as JSON, whose consequences
- * run when the caller drains the microtasks; COLLECT answers with the effects since the last time as a JSON array;
- * DESCRIBE with the manifests of the bundle's agents
+ * run when the caller drains the microtasks, and answers with what was thrown at once, if anything was; COLLECT answers with the effects since the last time as a JSON array;
+ * DESCRIBE with the manifests of the bundle's agents; REJECTED with what is known of a
+ * rejection that nobody handled
  */
 export function prelude(
   part: HostFunctions['part'],
@@ -36,7 +42,10 @@ export function prelude(
   setTime(config.at);
   installDeterminism(global, config.seed, host);
   installClock(global, config.temporal);
-  installGlobals(global, effects, timers, host, config.seed);
+  installRaces();
+  const rejectedWith = installRejections();
+  const { console, log } = makeConsole(effects, now);
+  installGlobals(global, { timers, host, seed: config.seed, console });
 
   const abi: Abi = Object.freeze({
     errorClass,
@@ -56,9 +65,19 @@ export function prelude(
   return (operation, text) => {
     switch (operation) {
       case DELIVER:
-        agent ??= new Agent(findAgent(bundle(), config.agent), effects, timers);
-        agent.deliver(parse(text as string) as Delivery);
+        try {
+          agent ??= new Agent(findAgent(bundle(), config.agent), effects, timers, log);
+          agent.deliver(parse(text as string) as Delivery);
+        } catch (error) {
+          return JSON.stringify(thrown(error));
+        }
         return undefined;
+      case REJECTED: {
+        const { name, message } = parse(text as string) as { name: string; message: string };
+        const what = rejectedWith();
+        const answer: Rejected = { follows_cancel: agent?.follows(name, message) === true, ...(what === undefined ? {} : { what }) };
+        return JSON.stringify(answer);
+      }
       case COLLECT:
         agent?.quiesce();
         return effects.collect();
@@ -71,4 +90,10 @@ export function prelude(
         }
     }
   };
+}
+
+/** What was thrown may be no error, and may have causes: neither would come out of the isolate as an exception. */
+function thrown(error: unknown): Thrown {
+  const stack = isError(error) ? errorStack(error) : undefined;
+  return { message: errorMessage(error), ...(stack === undefined ? {} : { stack }) };
 }

@@ -1,9 +1,35 @@
 /** What arrives for an agent, as it reads it: in order, one at a time, as an async iterable. */
-import type { Stream } from '../sdk/types.ts';
+import type { Stream, WaitOptions } from '../sdk/types.ts';
+import { timedOut, waitOptions } from './options.ts';
+import { raise } from './errors.ts';
+import { isAwaited, Reading } from './reading.ts';
+import type { Timers } from './timers.ts';
+
+interface Reader<T> {
+  readonly promise: Reading<T>;
+  readonly resolve: (item: T) => void;
+  readonly reject: (reason: unknown) => void;
+  /** When it last began to wait. */
+  crank: number;
+  /** Its deadline and its signal are not needed any more. */
+  over: () => void;
+}
+
+/** What the readers of an iterator that was left are given. */
+const ENDED = Symbol('ended');
 
 export class Queue<T> {
+  readonly #timers: Timers;
+  readonly #what: string;
   readonly #items: T[] = [];
-  readonly #readers: ((item: T) => void)[] = [];
+  #readers: Reader<T>[] = [];
+  #crank = 0;
+
+  /** @param what names it in errors */
+  constructor(timers: Timers, what: string) {
+    this.#timers = timers;
+    this.#what = what;
+  }
 
   /** Whether somebody waits and nothing is there. */
   get listening(): boolean {
@@ -15,23 +41,108 @@ export class Queue<T> {
     return this.#items;
   }
 
-  put(item: T): void {
-    const reader = this.#readers.shift();
-    if (reader === undefined) this.#items.push(item);
-    else reader(item);
+  beginCrank(): void {
+    this.#crank += 1;
   }
 
-  next(): Promise<T> {
-    const item = this.#items.shift();
-    if (item !== undefined) return Promise.resolve(item);
-    return new Promise((resolve) => this.#readers.push(resolve));
+  put(item: T): void {
+    this.#items.push(item);
+    this.#handOut();
+  }
+
+  next(options?: WaitOptions): Promise<T> {
+    try {
+      const { signal, expired, wanted } = waitOptions(`The options of ${this.#what}.next`, options);
+      if (signal?.aborted === true) throw signal.reason;
+      // What was put away because nobody waited is there at once.
+      const item = this.#items.shift();
+      if (item !== undefined) return Promise.resolve(item);
+      if (expired) throw timedOut('wait');
+      return this.#read(wanted.timeout_ms, signal).promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Those who wait are told why not to. */
+  stop(reason: unknown): void {
+    for (const reader of this.#readers.splice(0)) {
+      reader.over();
+      reader.reject(reason);
+    }
   }
 
   /** The same, for the agent to read from. */
   reader(): Stream<T> {
     return {
-      next: () => this.next(),
-      [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: await this.next() }) }),
+      next: (options?: WaitOptions) => this.next(options),
+      [Symbol.asyncIterator]: () => this.#iterator(),
     };
+  }
+
+  /** Leaving its loop takes nothing along: what had been asked for stays for the next reader. */
+  #iterator(): AsyncIterableIterator<T> {
+    const mine = new Set<Reader<T | typeof ENDED>>();
+    const end: IteratorResult<T> = { done: true, value: undefined };
+    let ended = false;
+    const iterator: AsyncIterableIterator<T> = {
+      next: () => {
+        if (ended) return Promise.resolve(end);
+        const item = this.#items.shift();
+        if (item !== undefined) return Promise.resolve(item).then((value) => ({ done: false, value }));
+        const reader = this.#read(undefined, undefined) as Reader<T | typeof ENDED>;
+        mine.add(reader);
+        return reader.promise.then((value) => {
+          mine.delete(reader);
+          return value === ENDED ? end : { done: false, value };
+        });
+      },
+      return: () => {
+        ended = true;
+        this.#readers = this.#readers.filter((reader) => !mine.has(reader as Reader<T | typeof ENDED>));
+        for (const { resolve } of mine) resolve(ENDED);
+        return Promise.resolve(end);
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  #read(timeout_ms: number | undefined, signal: AbortSignal | undefined): Reader<T> {
+    const reader = { crank: this.#crank, over: () => undefined } as unknown as Reader<T> & { promise: Reading<T> };
+    const again = () => {
+      reader.crank = this.#crank;
+      if (this.#items.length > 0) this.#handOut();
+    };
+    reader.promise = Reading.of<T>((resolve, reject) => Object.assign(reader, { resolve, reject }), again);
+    const off = (reason: unknown) => {
+      this.#readers = this.#readers.filter((one) => one !== reader);
+      reader.over();
+      reader.reject(reason);
+    };
+    const aborted = () => off(signal?.reason);
+    const timer =
+      timeout_ms === undefined
+        ? undefined
+        : this.#timers.start(timeout_ms, () => off(raise('CORRAL_TIMED_OUT', `Nothing came within ${timeout_ms} ms.`)));
+    signal?.addEventListener('abort', aborted, { once: true });
+    reader.over = () => {
+      if (timer !== undefined) this.#timers.stop(timer);
+      signal?.removeEventListener('abort', aborted);
+    };
+    this.#readers.push(reader);
+    return reader;
+  }
+
+  /** To whoever began to wait last and still does; among those of one crank, to the first. */
+  #handOut(): void {
+    while (this.#items.length > 0) {
+      let next: Reader<T> | undefined;
+      for (const reader of this.#readers) if (isAwaited(reader.promise) && (next === undefined || reader.crank > next.crank)) next = reader;
+      if (next === undefined) return;
+      this.#readers = this.#readers.filter((one) => one !== next);
+      next.over();
+      next.resolve(this.#items.shift() as T);
+    }
   }
 }

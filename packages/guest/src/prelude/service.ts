@@ -5,6 +5,7 @@
 import type { MessageDelivery, StartDelivery } from '@corral/protocol/delivery';
 import type { ServiceOptions } from '../sdk/service.ts';
 import type { Effects } from './effects.ts';
+import { errorMessage } from './describe.ts';
 import { CorralError, raise } from './errors.ts';
 import { replyTo } from './inbox.ts';
 import { validate } from './schema.ts';
@@ -25,8 +26,6 @@ export interface ServicePowers {
   /** Calls off the timers of a turn that is over. */
   readonly stopTimers: () => void;
 }
-
-const TEXT = 2000;
 
 export class Service {
   readonly #options: ServiceOptions;
@@ -93,14 +92,12 @@ export class Service {
       turn.state = kept;
       turn.answer = { ...reply, value: value ?? null };
     } catch (error) {
-      turn.answer = { ...reply, error: { ...(isBad && isRaised(error) ? { invalid: true } : {}), message: textOf(error) } };
+      turn.answer = {
+        ...reply,
+        error: { ...(isBad && isRaised(error) ? { invalid: true } : {}), message: errorMessage(error, 'handler') },
+      };
     }
   }
 }
 
 const isRaised = (error: unknown) => error instanceof CorralError && error.code === 'CORRAL_ARGS_INVALID';
-
-function textOf(error: unknown): string {
-  if (error instanceof Error) return String(error.message === '' ? error.name : error.message).slice(0, TEXT);
-  return `The handler threw ${typeof error === 'string' ? JSON.stringify(error.slice(0, TEXT)) : typeof error}.`;
-}

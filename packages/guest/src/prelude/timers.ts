@@ -1,11 +1,17 @@
 /** Timers are effects: the host keeps them, so they survive a restart and cost nothing while they run. */
 import type { Effects } from './effects.ts';
+import { sleepSignal, sleepTime } from './options.ts';
+
+/** The shortest series: each of its timers is an entry of the journal. */
+const INTERVAL_MS = 1;
 
 export class Timers {
   readonly #effects: Effects;
   readonly #due = new Map<number, () => void>();
   /** setInterval hands out one number for a series of timers. */
   readonly #current = new Map<number, number>();
+  /** What calls off those who sleep. */
+  readonly #sleepers = new Set<(reason: unknown) => void>();
 
   constructor(effects: Effects) {
     this.#effects = effects;
@@ -18,9 +24,10 @@ export class Timers {
   }
 
   repeat(ms: number, then: () => void): number {
-    const first = this.start(ms, () => again());
+    const wait = ms >= INTERVAL_MS ? ms : INTERVAL_MS;
+    const first = this.start(wait, () => again());
     const again = () => {
-      this.#current.set(first, this.start(ms, again));
+      this.#current.set(first, this.start(wait, again));
       then();
     };
     this.#current.set(first, first);
@@ -38,6 +45,36 @@ export class Timers {
     for (const id of this.#due.keys()) this.#effects.push({ kind: 'abort', id });
     this.#due.clear();
     this.#current.clear();
+  }
+
+  /** Resolves after a time; a signal, or a cancel of the run, calls it off. */
+  sleep(ms: unknown, options: unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const wait = sleepTime(ms);
+      const signal = sleepSignal(options);
+      if (signal?.aborted === true) throw signal.reason;
+      const off = (reason: unknown) => {
+        over();
+        this.stop(id);
+        reject(reason);
+      };
+      const aborted = () => off(signal?.reason);
+      const over = () => {
+        this.#sleepers.delete(off);
+        signal?.removeEventListener('abort', aborted);
+      };
+      const id = this.start(wait, () => {
+        over();
+        resolve();
+      });
+      this.#sleepers.add(off);
+      signal?.addEventListener('abort', aborted, { once: true });
+    });
+  }
+
+  /** Whoever sleeps is told why not to. */
+  wake(reason: unknown): void {
+    for (const off of this.#sleepers) off(reason);
   }
 
   get waiting(): number {

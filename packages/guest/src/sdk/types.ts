@@ -64,8 +64,12 @@ interface ServiceCapability<S> extends Held {
   ): Promise<S[On] extends Handled ? S[On]['reply'] : unknown>;
 }
 
+export interface SleepOptions {
+  /** Calls it off: the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
 export interface CallOptions {
-  /** For one attempt; the host's own limit holds besides. */
+  /** For one attempt; the host's own limit holds besides. Fractions are rounded up; 0 or less rejects with TimedOut, and nothing is sent. */
   readonly timeout_ms?: number;
   readonly signal?: AbortSignal;
   /**
@@ -144,9 +148,19 @@ export interface Message {
   // oxlint-disable-next-line typescript/no-explicit-any -- what it is, only sender and receiver know
   readonly caps: Readonly<Record<string, any>>;
 }
+/** How long to wait, and what calls it off. */
+export interface WaitOptions {
+  /** Rejects with TimedOut once it is over. 0 or less: takes what is there, and waits for nothing. */
+  readonly timeout_ms?: number;
+  readonly signal?: AbortSignal;
+}
 /** Read in order, one at a time. */
 export interface Stream<T> extends AsyncIterable<T> {
-  readonly next: () => Promise<T>;
+  /**
+   * The next one. Where several wait, it goes to whoever began to wait last. A promise that has lost a `Promise.race` takes none until
+   * somebody waits for it again, so that nothing is lost to a deadline. A cancel of the run rejects it with an AbortError.
+   */
+  readonly next: (options?: WaitOptions) => Promise<T>;
 }
 export type Messages = Stream<Message>;
 /** The host has seen the run go in circles, or burn what it has, and will slow or stop it if that goes on. */
@@ -176,7 +190,7 @@ export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<
 export type ChildEnd = Outcome & { readonly run: string | undefined; readonly spent: Budget };
 export interface Child {
   readonly id: number;
-  /** How it ended, as a union by `kind`; never rejects. */
+  /** How it ended, as a union by `kind`. Rejects only where this run is cancelled while it waits; asked for again, it waits again. */
   readonly ended: Promise<ChildEnd>;
   readonly mailbox: Mailbox;
   readonly send: Mailbox['send'];
@@ -198,20 +212,22 @@ export interface AgentContext<Input, U extends Uses> {
   /** Notices of the host about loops and runaways. An agent that reads them can change course; waiting for one keeps no run alive. */
   readonly notices: Stream<Notice>;
   readonly budget: Budget & { readonly slice: (part: Budget) => Budget };
-  /** Aborted when somebody cancels the run; it then has a grace to tidy up. */
+  /** Aborted when somebody cancels the run; it then has a grace to tidy up. Whatever it waits for then rejects; what it begins later does not. */
   readonly signal: AbortSignal;
   /** Starts a child run of an agent named in `spawns`. A refusal shows in `ended`. */
   readonly spawn: (agent: AgentDefinition, input: unknown, options?: SpawnOptions) => Child;
   readonly emit: (event: string, data?: unknown) => void;
   readonly log: (...parts: unknown[]) => void;
-  readonly sleep: (ms: number) => Promise<void>;
+  /** Waits; 0 or less for no time, Infinity for as long as the run may last. A cancel of the run rejects it with an AbortError. */
+  readonly sleep: (ms: number, options?: SleepOptions) => Promise<void>;
   /** Reads what is behind a handle. From then on the run knows it, and counts as influenced by whatever could have influenced it. */
   readonly open: <T>(handle: Handle<T>) => Promise<T>;
   /** What the last checkpoint was given; undefined when the run begins. */
   readonly state: unknown;
   /**
    * Goes on as new: `run` is called again, in a fresh isolate, with this as its `state`, and nothing of what came before needs
-   * to be replayed ever again. Needs nothing under way: no call, timer or child. Never returns.
+   * to be replayed ever again. Needs no call and no child under way; calls that were given up are waited for, timers are called off.
+   * Never returns.
    */
   readonly checkpoint: (state: unknown) => Promise<never>;
 }

@@ -77,7 +77,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
     if (pending.kind === 'decided') run.queue.push({ delivery: pending.delivery, inbox: undefined });
   }
   if (ledger.cancelled !== undefined && !ledger.cancelled.told)
-    run.queue.push({ delivery: { kind: 'cancel', reason: ledger.cancelled.reason }, inbox: undefined });
+    run.queue.push({ delivery: { kind: 'cancel', reason: ledger.cancelled.reason, reaches_awaits: true }, inbox: undefined });
   const notice = ledger.loops?.notice;
   if (notice !== undefined) run.queue.push({ delivery: notice, inbox: undefined });
   const { wall } = ledger;

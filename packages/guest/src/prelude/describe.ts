@@ -1,0 +1,55 @@
+/** Whatever was thrown, as it leaves an isolate: as texts, bounded, with its causes. */
+import { CorralError } from './errors.ts';
+import { causesOf, headOf, isError, short, stackOf } from './inspect.ts';
+
+const TEXT = 2000;
+/** The schema of a finish has no more for a code or a limit. */
+const NAME = 64;
+
+/** One sentence for whoever hears of it. @param who threw it */
+export function errorMessage(error: unknown, who = 'agent'): string {
+  if (!isError(error)) return cut(`The ${who} threw ${short(error, TEXT / 2)}.`);
+  let message: unknown;
+  try {
+    ({ message } = error);
+  } catch {
+    message = '';
+  }
+  return cut(typeof message === 'string' && message !== '' ? message : headOf(error));
+}
+
+/** The stack without our own frames, then the causes. */
+export function errorStack(error: Error): string | undefined {
+  try {
+    const stack = typeof error.stack === 'string' ? stackOf(error) : '';
+    const causes = causesOf(error);
+    if (causes.length === 0) return stack === '' ? undefined : cut(stack);
+    // What an operator asks first is why: a long stack gives way to its causes.
+    const told = cut(causes.join('\n'));
+    return `${stack.slice(0, Math.max(TEXT / 4, TEXT - told.length - 1))}\n${told}`.trimStart();
+  } catch {
+    return undefined;
+  }
+}
+
+/** An error as it leaves in a finish effect. */
+export function describeError(error: unknown): Record<string, unknown> {
+  if (!isError(error)) return { message: errorMessage(error) };
+  const { code, limit } = error instanceof CorralError ? error : {};
+  const stack = errorStack(error);
+  return {
+    ...(isName(code) ? { code } : {}),
+    ...(isName(limit) ? { limit } : {}),
+    message: errorMessage(error),
+    ...(stack === undefined ? {} : { stack }),
+  };
+}
+
+const isName = (value: unknown): value is string => typeof value === 'string' && value.length <= NAME;
+
+/** Not in the middle of a character. */
+function cut(text: string): string {
+  if (text.length <= TEXT) return text;
+  const end = text.charCodeAt(TEXT - 1);
+  return text.slice(0, end >= 0xd800 && end <= 0xdbff ? TEXT - 1 : TEXT);
+}

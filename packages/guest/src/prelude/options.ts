@@ -1,0 +1,267 @@
+/**
+ * Options as agents give them: out of arithmetic, configuration, a model. What the bus would refuse is refused here, by the call it was
+ * given to, so that an agent can catch it and its author sees the option, its value and what is allowed.
+ */
+import type { Attenuation, CallOptions, RequestOptions, SleepOptions } from '../sdk/types.ts';
+import { BOUNDS, BUDGET_BOUNDS } from './bounds.ts';
+import { raise, type CorralError } from './errors.ts';
+import { show } from './inspect.ts';
+import { oddityOf, pathText } from './values.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const NAME = /^[a-z0-9][a-z0-9._/-]*$/;
+const ALIAS = /^[a-zA-Z][a-zA-Z0-9_]{0,63}$/;
+const SHOWN = 80;
+const { MAX_SAFE_INTEGER, isSafeInteger } = Number;
+const parse = JSON.parse;
+const stringify = JSON.stringify;
+
+/** An option that cannot be taken, with what could be. */
+export function invalid(name: string, value: unknown, allowed: string): CorralError {
+  const text = typeof value === 'string' ? stringify(value) : show(value);
+  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}… (${text.length} characters)` : text;
+  return raise('CORRAL_ARGS_INVALID', `${name} must be ${allowed}; it is ${shown}.`);
+}
+
+/** An object of options; left out, there are none. */
+function fieldsOf(name: string, options: unknown): Fields {
+  if (options === undefined) return {};
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid(name, options, 'an object');
+  return options as Fields;
+}
+
+function wholeNumber(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && isSafeInteger(value) && value >= least && value <= most) return value;
+  const upTo = most === MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
+  throw invalid(name, value, `a whole number ${upTo}`);
+}
+
+function textOf(name: string, value: unknown, most: number): string {
+  if (typeof value === 'string' && value.length <= most) return value;
+  throw invalid(name, value, `a text of at most ${most} characters`);
+}
+
+/**
+ * Milliseconds to wait at most. Fractions are rounded up. An amount that is used up, as `deadline - Date.now()` may be, is 0.
+ * @throws InvalidArguments for what is no number of milliseconds, such as Infinity: leave the option out to wait without a limit
+ */
+function timeoutOf(name: string, value: unknown): number {
+  if (typeof value !== 'number' || !(Math.abs(value) <= MAX_SAFE_INTEGER))
+    throw invalid(name, value, 'a finite number of milliseconds, or left out');
+  return Math.max(0, Math.ceil(value));
+}
+
+/** The time for an effect was over before it was made. */
+export const timedOut = (what: string): CorralError =>
+  raise('CORRAL_TIMED_OUT', `The timeout_ms of this ${what} was used up before it was made; nothing was sent.`);
+
+function signalOf(value: unknown): AbortSignal | undefined {
+  if (value === undefined || value === null) return undefined;
+  const { aborted, addEventListener } = value as Partial<AbortSignal>;
+  if (typeof value !== 'object' || typeof aborted !== 'boolean' || typeof addEventListener !== 'function')
+    throw invalid('signal', value, 'an AbortSignal');
+  return value as AbortSignal;
+}
+
+/** What a call says besides its input. `expired`: its time was over before it was made. */
+export interface CheckedCall {
+  readonly wanted: Pick<CallOptions, 'timeout_ms' | 'retry' | 'reason'>;
+  readonly signal: AbortSignal | undefined;
+  readonly expired: boolean;
+}
+const NOTHING: CheckedCall = { wanted: {}, signal: undefined, expired: false };
+
+export function callOptions(options: unknown): CheckedCall {
+  if (options === undefined) return NOTHING;
+  const { signal, timeout_ms, retry, reason } = fieldsOf('The options of a call', options);
+  const timeout = timeout_ms === undefined ? undefined : timeoutOf('timeout_ms', timeout_ms);
+  return {
+    signal: signalOf(signal),
+    expired: timeout === 0,
+    wanted: {
+      ...(timeout === undefined ? {} : { timeout_ms: timeout }),
+      ...(retry === undefined ? {} : { retry: retryOf(retry) }),
+      ...(reason === undefined ? {} : { reason: textOf('reason', reason, BOUNDS.reason_characters) }),
+    },
+  };
+}
+
+function retryOf(retry: unknown): { attempts: number } {
+  const { attempts } = fieldsOf('retry', retry);
+  return { attempts: wholeNumber('retry.attempts', attempts, 1, BOUNDS.retry_attempts) };
+}
+
+export interface CheckedRequest {
+  readonly caps: Fields | undefined;
+  readonly wanted: Pick<RequestOptions, 'timeout_ms'>;
+  readonly signal: AbortSignal | undefined;
+  readonly expired: boolean;
+}
+
+/** Options of `send`, `request` and `messages.next`. */
+export function waitOptions(name: string, options: unknown): CheckedRequest {
+  const { caps, signal, timeout_ms } = fieldsOf(name, options);
+  const timeout = timeout_ms === undefined ? undefined : timeoutOf('timeout_ms', timeout_ms);
+  return {
+    caps: caps === undefined ? undefined : capsOf(caps),
+    wanted: timeout === undefined ? {} : { timeout_ms: timeout },
+    signal: signalOf(signal),
+    expired: timeout === 0,
+  };
+}
+
+/** Options of a spawn. */
+export function spawnOptions(options: unknown): { readonly caps: Fields | undefined; readonly budget: unknown } {
+  const { caps, budget } = fieldsOf('The options of spawn', options);
+  return { caps: caps === undefined ? undefined : capsOf(caps), budget };
+}
+
+/** Capabilities by the names under which they go along. What they are is looked at where they become slots. */
+function capsOf(caps: unknown): Fields {
+  const fields = fieldsOf('caps', caps);
+  const names = Object.keys(fields);
+  if (names.length > BOUNDS.message_slots)
+    throw invalid('caps', `${names.length} capabilities`, `at most ${BOUNDS.message_slots} capabilities`);
+  for (const name of names)
+    if (!ALIAS.test(name))
+      throw invalid('A name in caps', name, `a letter, then at most ${BOUNDS.alias_characters - 1} letters, digits or _`);
+  return fields;
+}
+
+export function eventOf(event: unknown): string {
+  return textOf('The name of an event', event, BOUNDS.event_characters);
+}
+
+/**
+ * How long to sleep. A text that is a number, as configuration has it, is that number; what is over already is 0; Infinity is for as long
+ * as a run may last. What is no number is refused: to return at once is what nobody meant.
+ */
+export function sleepTime(ms: unknown): number {
+  const number = typeof ms === 'string' && ms.trim() !== '' ? Number(ms) : ms;
+  if (number === Infinity) return BOUNDS.timer_ms;
+  if (typeof number !== 'number' || !(number < Infinity)) throw invalid('The time to sleep', ms, 'a number of milliseconds');
+  return Math.max(0, number);
+}
+
+export const sleepSignal = (options: unknown): AbortSignal | undefined =>
+  options === undefined ? undefined : signalOf((fieldsOf('The options of sleep', options) as SleepOptions).signal);
+
+/** Amounts of a purse that a spawn moves. */
+export function budgetOf(budget: unknown): Record<string, number> {
+  const amounts: Record<string, number> = {};
+  for (const [name, amount] of Object.entries(fieldsOf('budget', budget))) {
+    if (amount === undefined || (name === 'slice' && typeof amount === 'function')) continue;
+    const bounds = Object.hasOwn(BUDGET_BOUNDS, name) ? BUDGET_BOUNDS[name] : undefined;
+    if (bounds === undefined) throw invalid('An amount of budget', name, `one of ${Object.keys(BUDGET_BOUNDS).join(', ')}`);
+    amounts[name] = wholeNumber(`budget.${name}`, amount, ...bounds);
+  }
+  return amounts;
+}
+
+export function agentNameOf(name: unknown): string {
+  if (typeof name === 'string' && name.length <= BOUNDS.agent_characters && NAME.test(name)) return name;
+  throw invalid('The name of the agent to spawn', name, 'of lower-case letters, digits and . _ / -');
+}
+
+/** A copy of what narrows a capability, so that nothing of it changes between here and its use. */
+export function attenuationOf(given: unknown): Attenuation {
+  if (given === undefined) throw invalid('The terms of attenuate', given, 'an object');
+  const terms: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fieldsOf('The terms of attenuate', given))) {
+    if (value === undefined) continue;
+    const term = Object.hasOwn(TERMS, name) ? TERMS[name] : undefined;
+    if (term === undefined) throw invalid('A term of attenuate', name, `one of ${Object.keys(TERMS).join(', ')}`);
+    terms[name] = term(value, name);
+  }
+  return terms;
+}
+
+type Check = (value: unknown, name: string) => unknown;
+
+const count: Check = (value, name) => wholeNumber(name, value, 0, MAX_SAFE_INTEGER);
+const rights: Check = (value, name) => {
+  const known = ['invoke', 'delegate', 'read'];
+  if (Array.isArray(value) && value.length <= known.length && value.every((right) => known.includes(right as string)))
+    return [...(value as unknown[])];
+  throw invalid(name, value, `a list of ${known.join(', ')}`);
+};
+
+const TERMS: Readonly<Record<string, Check>> = {
+  where,
+  uses: count,
+  expires_in_ms: count,
+  rights,
+  passes: rights,
+  rate(value, name) {
+    const { per_minute, ...more } = fieldsOf(name, value);
+    const [other] = Object.keys(more);
+    if (other !== undefined) throw invalid('A term of rate', other, 'per_minute');
+    return { per_minute: wholeNumber('rate.per_minute', per_minute, 1, BOUNDS.uses_per_minute) };
+  },
+  bytes: count,
+  only_clean(value, name) {
+    if (value !== true) throw invalid(name, value, 'true, or left out');
+    return true;
+  },
+};
+
+function where(value: unknown, name: string): Fields {
+  const conditions = fieldsOf(name, value);
+  const names = Object.keys(conditions);
+  if (names.length > BOUNDS.predicates) throw invalid(name, `${names.length} arguments`, `at most ${BOUNDS.predicates} arguments`);
+  const checked: Record<string, unknown> = {};
+  for (const argument of names) {
+    // As a member it would become the prototype of what leaves, and with it the condition would be gone.
+    if (argument === '' || argument === '__proto__' || argument.length > BOUNDS.argument_characters)
+      throw invalid('An argument in where', argument, `a name of 1 to ${BOUNDS.argument_characters} characters, and not __proto__`);
+    checked[argument] = predicate(conditions[argument], pathText('where', [argument]));
+  }
+  return checked;
+}
+
+function predicate(value: unknown, name: string): Fields {
+  if (value === undefined) throw invalid(name, value, `an object with some of ${Object.keys(PREDICATES).join(', ')}`);
+  const checked: Record<string, unknown> = {};
+  for (const [which, operand] of Object.entries(fieldsOf(name, value))) {
+    if (operand === undefined) continue;
+    const check = Object.hasOwn(PREDICATES, which) ? PREDICATES[which] : undefined;
+    if (check === undefined) throw invalid(`A condition of ${name}`, which, `one of ${Object.keys(PREDICATES).join(', ')}`);
+    checked[which] = check(operand, `${name}.${which}`);
+  }
+  return checked;
+}
+
+const number: Check = (value, name) => {
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw invalid(name, value, 'a finite number');
+};
+const prefix: Check = (value, name) => textOf(name, value, BOUNDS.predicate_characters);
+
+const PREDICATES: Readonly<Record<string, Check>> = {
+  equals: json,
+  in(value, name) {
+    if (!Array.isArray(value) || value.length > BOUNDS.predicate_values)
+      throw invalid(name, value, `a list of at most ${BOUNDS.predicate_values} values`);
+    return json(value, name);
+  },
+  under: prefix,
+  prefix,
+  max: number,
+  min: number,
+  max_length: count,
+};
+
+function json(value: unknown, name: string): unknown {
+  const odd = oddityOf(value, () => false);
+  if (odd !== undefined) throw raise('CORRAL_JSON_UNSUPPORTED', `${pathText(name, odd.path)} is ${odd.why}.`);
+  const text = stringify(value) as string | undefined;
+  if (text === undefined) throw invalid(name, value, 'a value that JSON can say');
+  return parse(text);
+}
+
+/** A part of what is behind a handle. */
+export function partOf(name: unknown): string | number {
+  if (typeof name === 'string' || (typeof name === 'number' && isSafeInteger(name) && name >= 0)) return name;
+  throw invalid('A part of a handle', name, 'the name of a member or the position of an item');
+}

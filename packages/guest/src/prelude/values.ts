@@ -1,0 +1,143 @@
+/**
+ * What JSON cannot say. JSON.stringify drops functions and symbols, writes NaN as null and a Map as {}; what an agent sends, keeps or
+ * returns would then be another value than the one it had. So each value is walked before it leaves, and refused where that would happen.
+ */
+import { JSON_MAX_DEPTH } from '@corral/protocol/json';
+
+type Path = (string | number)[];
+/** A part of a value, and why JSON cannot say it. */
+export interface Oddity {
+  readonly path: Path;
+  readonly why: string;
+}
+
+// oxlint-disable typescript/unbound-method -- kept as they are born, to be applied to their own objects
+const { getPrototypeOf, keys } = Object;
+const { isArray } = Array;
+const { isFinite: isFiniteNumber } = Number;
+const { isView } = ArrayBuffer;
+const objectPrototype = Object.prototype;
+const tagText = Function.prototype.call.bind(Object.prototype.toString) as (value: unknown) => string;
+const timeOf = Function.prototype.call.bind(Date.prototype.getTime) as (date: unknown) => number;
+// oxlint-enable typescript/unbound-method
+// Newer than the types of the language that this is written in.
+const isRaw = (JSON as { isRawJSON?: (value: unknown) => boolean }).isRawJSON ?? (() => false);
+
+/** Built-in objects whose content is not in enumerable members, and what to send instead. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  Map: 'send Object.fromEntries(map) or [...map]',
+  Set: 'send [...set]',
+  WeakMap: 'send what it is made of',
+  WeakSet: 'send what it is made of',
+  RegExp: 'send its source',
+  Error: 'send its message',
+  Promise: 'await it first',
+  ArrayBuffer: 'send new Uint8Array(buffer).toBase64()',
+  DataView: 'send its bytes as base64',
+  Generator: 'send [...generator]',
+  AsyncGenerator: 'its code runs only where something iterates it: collect what it yields and send that',
+  Symbol: 'send its description',
+  BigInt: 'send it as text',
+};
+
+const ODD_TYPES: Readonly<Record<string, string>> = {
+  function: 'a function; send what it returns, or a name for it',
+  symbol: 'a symbol; send its description',
+  bigint: 'a bigint; send it as text',
+};
+
+/** The name of a built-in kind, or of an object's own class. */
+export const tagOf = (value: object): string => tagText(value).slice(8, -1);
+
+/**
+ * @param stands tells whether an object may stand for a value, as handles do
+ * @returns the first part of the value that JSON would drop or change. Members that are undefined are left out by JSON, and undefined in
+ * an array is null; both are allowed.
+ */
+export function oddityOf(value: unknown, stands: (value: object) => boolean): Oddity | undefined {
+  const found = find(value, stands, JSON_MAX_DEPTH);
+  if (found !== undefined || typeof value !== 'object' || value === null || stands(value)) return found;
+  const { toJSON } = value as { toJSON?: unknown };
+  const isNothing = typeof toJSON === 'function' && (toJSON as () => unknown).call(value) === undefined;
+  return isNothing ? { path: [], why: 'an object whose toJSON gives undefined' } : undefined;
+}
+
+function find(value: unknown, stands: (value: object) => boolean, levels: number): Oddity | undefined {
+  const type = typeof value;
+  if (type === 'string' || type === 'boolean' || type === 'undefined' || value === null) return undefined;
+  if (type === 'number') return isFiniteNumber(value) ? undefined : { path: [], why: `${value as number}; send null, or text` };
+  if (type !== 'object') return { path: [], why: ODD_TYPES[type] as string };
+  const object = value as Record<string, unknown>;
+  if (stands(object)) return undefined;
+  if (levels === 0) return { path: [], why: `nested deeper than ${JSON_MAX_DEPTH} levels, or refers to itself` };
+  if (isArray(object)) {
+    for (let i = 0; i < object.length; i++) {
+      const found = find(object[i], stands, levels - 1);
+      if (found !== undefined) return within(i, found);
+    }
+    return undefined;
+  }
+  const prototype: unknown = getPrototypeOf(object);
+  if (prototype !== objectPrototype) {
+    const why = oddObject(object, prototype);
+    if (why !== undefined) return { path: [], why };
+  }
+  const { toJSON } = object;
+  if (typeof toJSON === 'function') return find((toJSON as () => unknown).call(object), stands, levels);
+  for (const key of keys(object)) {
+    const found = find(object[key], stands, levels - 1);
+    if (found !== undefined) return within(key, found);
+  }
+  return undefined;
+}
+
+function within(part: string | number, found: Oddity): Oddity {
+  found.path.unshift(part);
+  return found;
+}
+
+/** Why an object that is not a plain one cannot be said. Instances of an author's classes can, by their enumerable members. */
+function oddObject(object: object, prototype: unknown): string | undefined {
+  if (prototype === null) return isRaw(object) ? 'raw JSON; send the value itself' : undefined;
+  const tag = tagOf(object);
+  if (tag === 'Date' && object instanceof Date) return Number.isNaN(timeOf(object)) ? 'an invalid date' : undefined;
+  if (object instanceof Error) return `an error; ${INSTEAD['Error'] as string}`;
+  if (isView(object)) return `bytes (${tag}); send them as base64 or as an array`;
+  if (tag === 'Number') return isFiniteNumber(Number(object)) ? undefined : `${Number(object)}; send null, or text`;
+  if (tag === 'String' || tag === 'Boolean') return undefined;
+  if (tag in INSTEAD) return `${article(tag)}; ${INSTEAD[tag] as string}`;
+  if (tag.endsWith('Iterator') || tag.endsWith('Iterator Helper')) return `an iterator; send [...iterator]`;
+  // An object of which nothing would be left was not meant to be {}.
+  if (typeof (object as { toJSON?: unknown }).toJSON !== 'function' && keys(object).length === 0)
+    return `${article(className(object) ?? tag)} without enumerable members, which would arrive as {}`;
+  return undefined;
+}
+
+/** The class an object was made by, where it says one. */
+export function className(object: object): string | undefined {
+  const { constructor } = object as { constructor?: { name?: unknown } };
+  const name = typeof constructor === 'function' ? constructor.name : undefined;
+  return typeof name === 'string' && name !== '' ? name.slice(0, 100) : undefined;
+}
+
+const article = (name: string) => `${/^[AEIOU]/i.test(name) ? 'an' : 'a'} ${name}`;
+
+/** Parts of a path that a message names. */
+const PARTS = 8;
+
+/** A path as an author would write it: `input.items[0].when`. */
+export function pathText(root: string, path: readonly (string | number)[]): string {
+  const text = path
+    .slice(0, PARTS)
+    .reduce<string>(
+      (sum, part) =>
+        typeof part === 'number'
+          ? `${sum}[${part}]`
+          : /^[A-Za-z_$][\w$]*$/.test(part)
+            ? `${sum}.${part}`
+            : `${sum}[${JSON.stringify(part)}]`,
+      root,
+    );
+  const shown = text.length > 300 ? text.slice(0, 300) : text;
+  return shown === text && path.length <= PARTS ? text : `${shown}…`;
+}
