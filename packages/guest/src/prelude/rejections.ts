@@ -10,7 +10,8 @@ const LENGTH = 1000;
 /** @returns what tells with what the last rejection was made, if that is an object and no error, and forgets it */
 export function installRejections(): () => string | undefined {
   let last: string | undefined;
-  const { captureStackTrace } = Error;
+  // V8's own, which the types of the language do not have.
+  const { captureStackTrace } = Error as unknown as { captureStackTrace: (on: object, above: () => unknown) => void };
   const descriptor: PropertyDescriptor = {
     configurable: true,
     enumerable: false,
