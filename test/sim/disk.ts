@@ -29,6 +29,7 @@ type Op =
   | 'bury'
   | 'alive'
   | 'commit'
+  | 'keep'
   | 'erase'
   | 'release';
 type Read =
@@ -158,6 +159,7 @@ export class Disk {
       quarantine: (...args) => write('quarantine', ...args),
       alive: (...args) => write('alive', ...args),
       commit: (...args) => write('commit', ...args),
+      keep: (...args) => write('keep', ...args),
       version: (...args) => read('version', ...args),
       agents: (...args) => read('agents', ...args),
       bundle: (...args) => read('bundle', ...args),
@@ -203,7 +205,7 @@ export class Disk {
     if (lost.length > 0 && !this.full && this.#dice.chance(0.5)) this.#apply(lost);
     else waiting.unshift(...lost);
     if (!this.#dice.chance(0.5)) return;
-    for (const write of waiting) if (write.op === 'commit' || write.op === 'park') this.#late.push(write);
+    for (const write of waiting) if (write.op === 'commit' || write.op === 'keep' || write.op === 'park') this.#late.push(write);
   }
 
   dispose(): void {

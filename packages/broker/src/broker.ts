@@ -13,6 +13,7 @@ import type { Entry, HostEvent, RunStatus } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing } from '@corral/protocol/store';
 import { answerOf } from './answer.ts';
 import type { BrokerPowers, BusEvents, BusRun, Crank } from './bus.ts';
+import { Answers } from './answers.ts';
 import { begin } from './context.ts';
 import { emptyBatch, type Batch, type Dispatch } from './decide/batch.ts';
 import { labelOf, untrusted } from './decide/common.ts';
@@ -41,6 +42,8 @@ export class Broker {
   readonly #dispatcher: Dispatcher;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
+  /** What tools answered that may not be asked again. */
+  readonly answers: Answers;
   readonly #refusals = new WeakMap<BusRun, CorralError>();
   #closed = false;
 
@@ -48,8 +51,9 @@ export class Broker {
   constructor(powers: BrokerPowers, events: () => BusEvents) {
     this.#powers = powers;
     this.#listener = events;
+    this.answers = new Answers(powers.store, powers.clock);
     this.#dispatcher = new Dispatcher(powers.clock, powers.random, {
-      onResult: (run, result) => this.#events.deliver(run, { kind: 'reply', results: [result] }, undefined),
+      onResult: (run, result, once) => this.#events.answered(run, result, once),
       onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),
     });
   }
@@ -156,7 +160,7 @@ export class Broker {
       batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
     const timersDone = [...over, ...batch.timersDone];
     // A refusal is told by the event.
-    this.#handOver(run, entry, crank.inbox, batch, timersDone).catch(() => undefined);
+    this.#handOver(run, entry, crank, batch, timersDone).catch(() => undefined);
     return batch.outcome;
   }
 
@@ -362,7 +366,7 @@ export class Broker {
   async #commit(
     run: BusRun,
     entry: Entry,
-    consumed: number | undefined,
+    crank: Pick<Crank, 'delivery' | 'inbox'> | undefined,
     batch: Batch,
     timersDone: readonly number[],
     revoke = false,
@@ -390,13 +394,16 @@ export class Broker {
         },
       });
     }
+    const settled = crank?.delivery.kind === 'reply' ? crank.delivery.results.map(({ id }) => id) : [];
+    const kept = this.answers.taken(record.id, settled);
     const touched = new Set<GrantId>([...batch.counted, ...(revoke ? held : [])]);
     const commit: Commit = {
       run: record.id,
       epoch: run.epoch,
       entry,
       status: statusOf(run, outcome, this.#powers.clock.now()),
-      consumed,
+      consumed: crank?.inbox,
+      ...(kept.length === 0 ? {} : { answered: kept }),
       ...(ending ? labelOf(ledger) : {}),
       outbox,
       spawned: ending ? [] : batch.spawned,
@@ -422,6 +429,8 @@ export class Broker {
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
+    this.answers.settled(record.id, settled);
+    if (ending) this.answers.forget(record.id);
     this.#release(run, batch, commit, result, timersDone);
     return result;
   }
@@ -504,7 +513,7 @@ export class Broker {
 /** A message by the inbox it is in. */
 export const messageId = (to: RunId, inbox: number) => `${to}:${inbox}`;
 
-type CommitRest = [consumed: number | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
+type CommitRest = [crank: Pick<Crank, 'delivery' | 'inbox'> | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
 
 /** What a crank asked for that is answered on the spot. What was decided since is told by whoever decided it. */
 const refusedIn = ({ decisions }: Batch): number[] =>

@@ -40,6 +40,8 @@ export interface BusEvents {
   readonly spawned: (record: RunRecord) => void;
   /** The end is durable. */
   readonly ended: (run: RunId, outcome: Outcome) => void;
+  /** A call was answered. `once`: it may not be asked again, so its answer is all there is. */
+  readonly answered: (run: RunId, result: Result, once: boolean) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
   readonly unknown: (run: RunId, id: number, message: string, detail?: string) => void;
   /** The capability of a call was taken back; whatever came of the call is not for its agent. */

@@ -19,7 +19,8 @@ import type { Dispatch } from './decide/batch.ts';
 import { attemptsOf, Bill, FREE } from './price.ts';
 
 export interface DispatchEvents {
-  readonly onResult: (run: RunId, result: Result) => void;
+  /** @param once it may not be asked again */
+  readonly onResult: (run: RunId, result: Result, once: boolean) => void;
   /** The tool began and its result is lost. */
   readonly onUnknown: (run: RunId, id: number, message: string, detail?: string) => void;
 }
@@ -61,7 +62,7 @@ export class Dispatcher {
       this.#going.delete(key);
       const error = errorData('CORRAL_TOOL_BUSY', message, { call: call.id });
       const cost = call.price === undefined ? {} : { cost: { ...FREE, ...call.atLeast } };
-      this.#events.onResult(record.id, { id: call.id, error, ...cost });
+      this.#events.onResult(record.id, { id: call.id, error, ...cost }, !mayRepeat(call.tool.annotations));
     });
     this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined });
   }
@@ -125,7 +126,7 @@ export class Dispatcher {
       if (result.kind === 'unknown') {
         if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message), result.detail);
       }
-      const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt });
+      const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt }, !mayRepeat(call.tool.annotations));
       if (!givenUp && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, bill, tell);
       else tell();
     };

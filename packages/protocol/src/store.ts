@@ -4,7 +4,7 @@
  */
 import type { Grant, GrantState } from './grant.ts';
 import type { Digest, GrantId, RunId, TenantId } from './ids.ts';
-import type { PendingDelivery } from './delivery.ts';
+import type { PendingDelivery, Result } from './delivery.ts';
 import type { AgentVersion } from './manifest.ts';
 import type { Label } from './label.ts';
 import type { Outcome } from './outcome.ts';
@@ -41,8 +41,12 @@ export interface Serving {
   readonly owner?: string;
 }
 
+/** Before the first item of an inbox, and before the answers in it. */
+export const ALL_OF_INBOX = Number.MIN_SAFE_INTEGER;
+
 /** A delivery that waits in a run's inbox. */
 export interface InboxItem {
+  /** Below 0: the answer of a call, which is numbered by that; it is nobody's turn. */
   readonly seq: number;
   /** When it came, in milliseconds since 1970; absent of what came before this was kept. */
   readonly at?: number;
@@ -61,6 +65,8 @@ export interface Commit {
   readonly label?: Label;
   /** The inbox item this crank took, if its delivery was one. */
   readonly consumed: number | undefined;
+  /** Calls that this settles and of which an answer was kept. */
+  readonly answered?: readonly number[];
   readonly outbox: readonly Outgoing[];
   readonly spawned: readonly RunRecord[];
   readonly grants: readonly Grant[];
@@ -291,6 +297,11 @@ export interface Store {
    * @throws CORRAL_EPOCH_STALE when another owner holds the run, CORRAL_DISK_FULL
    */
   commit(commit: Commit): Promise<CommitResult>;
+  /**
+   * Keeps what calls of a run came back with, each once, until a commit says that it has it (`answered`). Nothing is kept of a run that
+   * has ended, is parked, or is held under another epoch.
+   */
+  keep(run: RunId, epoch: number, results: readonly Result[]): Promise<void>;
 
   run(run: RunId): Promise<StoredRun | undefined>;
   runs(filter: RunFilter): Promise<readonly StoredRun[]>;
@@ -301,6 +312,7 @@ export interface Store {
   journal(run: RunId, after?: number, limit?: number): Promise<readonly Entry[]>;
   /** The cranks of a journal after an entry, as many as are replayed at once. */
   replayPage(run: RunId, after: number): Promise<ReplayPage>;
+  /** What waits for a run after an item: `ALL_OF_INBOX`, with the answers that were kept of its calls. */
   inbox(run: RunId, after?: number): Promise<readonly InboxItem[]>;
   /** Who holds a grant; undefined where there is none of that id. */
   holder(grant: GrantId): Promise<RunId | undefined>;

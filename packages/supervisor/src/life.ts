@@ -15,7 +15,7 @@ import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { HostEvent, RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
-import { mayRepeat, type Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/tool';
 import type { Bundles } from './bundles.ts';
 import type { Cell, Task } from './cells/cell.ts';
 import type { Control } from './control.ts';
@@ -25,6 +25,7 @@ import type { Loops } from './loops.ts';
 import { startOf } from './start.ts';
 import type { Residence } from './residence.ts';
 import { kept, lost } from './revocation.ts';
+import { askAgain, giveAnswers, holdRestored } from './taken-up.ts';
 import { grantsIn, Run, type OnCpu } from './runs/run.ts';
 import { Clocks } from './runs/clocks.ts';
 import { billed } from './cells/usage.ts';
@@ -125,46 +126,20 @@ export class Life {
       this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
     const { ledger } = run;
-    if (run.restored) this.#holdRestored(run);
+    if (run.restored) holdRestored(this.#options, run);
     if (ledger.wall.began_at !== undefined) run.began = clock.monotonic();
     if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled.by, ledger.cancelled.reason);
     this.#clocks.set(run);
     this.#options.control().fenceRequests(run);
+    giveAnswers(this.#options, run);
     // What a held run asked for may have been done already; releasing it is what asks again.
-    if (ledger.held === undefined) this.askAgain(run);
+    if (ledger.held === undefined) askAgain(this.#options, run);
     this.#options.stage().wake(run);
   }
 
-  /** Calls that no tool is at work on are made again where that does no harm; of the others nobody knows whether they were done. */
+  /** It may go on after it was held: what it asked for before is asked for again. */
   askAgain(run: Run): void {
-    for (const pending of run.ledger.pending.values()) {
-      if (pending.kind !== 'call' || pending.state === 'unknown' || this.#options.broker.isUnderway(run.id, pending.id)) continue;
-      const tool = this.#options.tool(run.tenant, pending.tool);
-      if (tool !== undefined && mayRepeat(tool.annotations)) this.#options.broker.again(run.ledger, pending);
-      else this.#options.control().unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
-    }
-  }
-
-  /** A run from a backup may do again what it did after that was made, unless all it can do may be repeated. */
-  #holdRestored(run: Run): void {
-    const { grants, store } = this.#options;
-    run.restored = false;
-    const harmless = [...run.ledger.caps.values()].every((id) => {
-      const target = grants.get(id)?.target;
-      if (target?.kind !== 'tool') return true;
-      const tool = this.#options.tool(run.tenant, target.tool);
-      return tool !== undefined && mayRepeat(tool.annotations);
-    });
-    const settled = async () => {
-      if (!harmless && run.ledger.held === undefined) {
-        const detail = 'It comes from a backup: what it did after that was made is not known, and it might do it again.';
-        this.#options.tell({ kind: 'held', run: run.id, why: 'restored', detail });
-        await this.#options.broker.record(run, { kind: 'held', why: 'restored', detail });
-      }
-      await store.release(run.id);
-    };
-    // If the store refuses that now, the run is still marked, and held when it is taken up again.
-    settled().catch(() => undefined);
+    askAgain(this.#options, run);
   }
 
   /** It leaves memory: its clocks stop, the store's go on. */
@@ -321,6 +296,11 @@ export class Life {
   /** What the bus tells. */
   readonly busEvents: BusEvents = {
     deliver: (run, delivery, inbox) => this.deliver(run, delivery, inbox),
+    answered: (id, result, once) => {
+      this.deliver(id, { kind: 'reply', results: [result] }, undefined);
+      const run = this.#options.runs.get(id);
+      if (once && run?.hasReply(result.id) === true) this.#options.broker.answers.hold(run, result);
+    },
     timer: (id, timer, due) => {
       const run = this.#options.runs.get(id);
       if (run !== undefined && run.outcome === undefined) this.#clocks.setTimer(run, timer, due);
@@ -504,6 +484,7 @@ export class Life {
     for (const grant of run.ledger.caps.values()) grants.release(grant);
     tell({ kind: 'refused', run: id, error });
     if (this.#closed || error.code === 'CORRAL_STOPPING') return;
+    if (error.code === 'CORRAL_EPOCH_STALE') broker.answers.forget(id);
     if (error.code === 'CORRAL_EPOCH_STALE') this.#resolve(id, { kind: 'failed', code: error.code, message: error.message });
     else if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE') this.#later(() => this.#options.residence().hold(id));
     else void this.#bury(run, error);

@@ -9,6 +9,7 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
+import type { Result } from '@corral/protocol/delivery';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
 import type {
@@ -332,6 +333,7 @@ export class SqliteCore {
     }
     if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
+    for (const id of commit.answered ?? []) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, -id);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
     for (const state of commit.grantStates) queries.putGrantState(this.#sql, state);
@@ -342,6 +344,12 @@ export class SqliteCore {
     const delivered = commit.outbox.map((outgoing) => this.#post.send(run, outgoing, told));
     if (status.lifecycle === 'ended') this.#forget(run, head.n, { outcome: status.outcome, label: commit.label }, told);
     return told.result(delivered);
+  }
+
+  keep(run: RunId, epoch: number, results: readonly Result[]): void {
+    const head = this.#head(run);
+    if (head.epoch !== epoch || head.lifecycle === 'ended' || head.parked) return;
+    this.#post.keep(run, head, results);
   }
 
   /** What was remembered may not have happened: a transaction was rolled back. */

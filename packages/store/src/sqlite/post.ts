@@ -3,6 +3,7 @@
  * services that messages make. Part of the commit that it is in.
  */
 import { CorralError, errorData, type ErrorCode } from '@corral/protocol/errors';
+import type { PendingDelivery, Result } from '@corral/protocol/delivery';
 import type { Grant } from '@corral/protocol/grant';
 import type { RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/label';
@@ -149,6 +150,23 @@ export class Post {
     if (number > 0) told.answered.push(to);
   }
 
+  /**
+   * Answers of a run's own calls: each has the place of its call below 0, so that there is one of it and that the inbox goes on counting
+   * what others send.
+   */
+  keep(run: RunId, { n, key }: { readonly n: number; readonly key: Uint8Array }, results: readonly Result[]): void {
+    for (const result of results) {
+      const delivery: PendingDelivery = { kind: 'reply', results: [result] };
+      this.#sql.run(
+        "INSERT OR IGNORE INTO inbox (run, seq, sender, key, delivery) VALUES (?, ?, 'tool', ?, ?)",
+        n,
+        -result.id,
+        `call.${result.id}`,
+        seal(key, PLACE.inbox(run, -result.id), encodeTexts([JSON.stringify(delivery)])),
+      );
+    }
+  }
+
   /** Puts a delivery into an inbox; 0 where the receiver has ended, -1 where too many messages wait for it. */
   #deliver(from: RunId, { to, key: name, delivery, grants = [] }: Outgoing, at: number): number {
     if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
@@ -175,7 +193,7 @@ export class Post {
   /** How many deliveries wait for a run; they are mostly taken in order, so its first and last tell. */
   #waiting(run: RunId): number {
     const row = this.#sql.get<{ inbox_seq: number; first: number | null }>(
-      'SELECT inbox_seq, (SELECT min(seq) FROM inbox WHERE run = n) AS first FROM runs WHERE id = ?',
+      'SELECT inbox_seq, (SELECT min(seq) FROM inbox WHERE run = n AND seq > 0) AS first FROM runs WHERE id = ?',
       run,
     );
     if (row === undefined || row.first === null) return 0;
@@ -183,7 +201,7 @@ export class Post {
     if (most < MACHINE.mailbox_messages.default) return most;
     // An instance of a service takes replies past the messages that wait their turn, so what is there is counted.
     return (
-      this.#sql.get<{ there: number }>('SELECT count(*) AS there FROM inbox JOIN runs ON runs.n = inbox.run WHERE id = ?', run)?.there ?? 0
+      this.#sql.get<{ there: number }>('SELECT count(*) AS there FROM inbox JOIN runs ON runs.n = inbox.run WHERE id = ? AND seq > 0', run)?.there ?? 0
     );
   }
 }

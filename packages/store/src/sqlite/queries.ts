@@ -13,7 +13,7 @@ import type { Sql } from './sql.ts';
 export function wakeable(sql: Sql, now: number, limit: number): RunId[] {
   const rows = sql.all<{ id: RunId }>(
     `SELECT id FROM (
-       SELECT DISTINCT runs.id FROM inbox JOIN runs ON runs.n = inbox.run WHERE parked = 1 AND control = 'none'
+       SELECT DISTINCT runs.id FROM inbox JOIN runs ON runs.n = inbox.run WHERE inbox.seq > 0 AND parked = 1 AND control = 'none'
        UNION SELECT runs.id FROM timers JOIN runs ON runs.n = timers.run WHERE due <= ?1 AND parked = 1 AND control = 'none'
      ) LIMIT ?2`,
     now,

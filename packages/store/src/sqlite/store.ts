@@ -1,6 +1,7 @@
 /** The embedded store: SQLite in a data folder, written and read on threads of its own. */
 import { Worker } from 'node:worker_threads';
 import { CorralError } from '@corral/protocol/errors';
+import type { Result } from '@corral/protocol/delivery';
 import type { Grant } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
@@ -178,6 +179,9 @@ export class SqliteStore implements Store {
   }
   commit(commit: Commit): Promise<CommitResult> {
     return this.#writer.call('commit', commit);
+  }
+  keep(run: RunId, epoch: number, results: readonly Result[]): Promise<void> {
+    return this.#writer.call('keep', run, epoch, results);
   }
   version(version: Digest): Promise<AgentVersion | undefined> {
     return this.#reader.call('version', version);

@@ -14,7 +14,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Digest, GrantId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Entry, RunRecord } from '@corral/protocol/run';
-import type { InboxItem, Store, StoredRun } from '@corral/protocol/store';
+import { ALL_OF_INBOX, type InboxItem, type Store, type StoredRun } from '@corral/protocol/store';
 import type { LoadedBundle } from '../bundles.ts';
 import { startOf } from '../start.ts';
 import { grantsIn, Run } from './run.ts';
@@ -47,7 +47,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   const [entries, inbox] = await Promise.all([
     // What its last host knew of it says as much as its journal.
     savedFor(stored, tracked) === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],
-    store.inbox(record.id),
+    store.inbox(record.id, ALL_OF_INBOX),
   ]);
   // After the inbox, so that what its messages carry is among them.
   const chain = await store.grants(record.id);
@@ -82,7 +82,8 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   if (notice !== undefined) run.queue.push({ delivery: notice, inbox: undefined });
   const { wall } = ledger;
   if (wall.began_at !== undefined) wall.start(clock.monotonic(), wall.used(idleUntil(run, inbox, clock.now())));
-  for (const { seq, delivery } of inbox) run.receive(delivery, seq);
+  for (const { seq, delivery } of inbox) if (seq > 0) run.receive(delivery, seq);
+  run.kept = inbox.flatMap(({ seq, delivery }) => (seq < 0 && delivery.kind === 'reply' ? delivery.results : []));
   run.restored = stored.restored;
   run.lastInbox = Math.max(run.lastInbox, stored.inbox);
   return run;

@@ -1,6 +1,6 @@
 /** A run as its supervisor holds it: the four axes of its state, what waits for it, where it sits. */
 import type { Ledger } from '@corral/broker/ledger';
-import type { PendingDelivery } from '@corral/protocol/delivery';
+import type { PendingDelivery, Result } from '@corral/protocol/delivery';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentManifest } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -43,6 +43,8 @@ export class Run {
   lastInbox = 0;
   /** It is being given up to the store and must not be touched until that is decided. */
   parking: Promise<void> | undefined;
+  /** Answers of its calls that the store had when it was brought back. */
+  kept: readonly Result[] = [];
   /** It came out of a backup, and nobody has looked at it since. */
   restored = false;
   /** How many have just asked for it and are about to do something with it. */

@@ -1,0 +1,71 @@
+/**
+ * What becomes of the calls of a run that comes back from the store: those that were answered are given their answers, those that may
+ * be repeated are made again, and of the others nobody knows.
+ */
+import type { Broker } from '@corral/broker/broker';
+import type { Grants } from '@corral/policy/grants';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Store } from '@corral/protocol/store';
+import { mayRepeat, type Tool } from '@corral/protocol/tool';
+import type { Control } from './control.ts';
+import type { Observation } from './observe.ts';
+import { kept } from './revocation.ts';
+import type { Run } from './runs/run.ts';
+
+interface Powers {
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly grants: Grants;
+  readonly runs: ReadonlyMap<RunId, Run>;
+  readonly control: () => Control;
+  readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
+  readonly tell: (observation: Observation) => void;
+}
+
+/** Calls whose answers no crank was given are given them now: what the store kept of them, or this host still knows. */
+export function giveAnswers(powers: Powers, run: Run): void {
+  const { answers } = powers.broker;
+  for (const result of answers.found(run.id, run.kept)) {
+    const pending = run.ledger.pending.get(result.id);
+    if (pending?.kind !== 'call' || pending.state === 'unknown' || run.hasReply(result.id)) {
+      answers.settled(run.id, [result.id]);
+      continue;
+    }
+    const delivery = kept(powers, run, { kind: 'reply', results: [result] });
+    if (delivery === undefined) continue;
+    run.queue.push({ delivery, inbox: undefined });
+    if (!run.kept.includes(result)) answers.hold(run, result);
+  }
+}
+
+/** Calls that no tool is at work on are made again where that does no harm; of the others nobody knows whether they were done. */
+export function askAgain({ broker, control, tool }: Powers, run: Run): void {
+  for (const pending of run.ledger.pending.values()) {
+    if (pending.kind !== 'call' || pending.state === 'unknown' || broker.isUnderway(run.id, pending.id)) continue;
+    if (run.hasReply(pending.id)) continue;
+    const called = tool(run.tenant, pending.tool);
+    if (called !== undefined && mayRepeat(called.annotations)) broker.again(run.ledger, pending);
+    else control().unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
+  }
+}
+
+/** A run from a backup may do again what it did after that was made, unless all it can do may be repeated. */
+export function holdRestored({ grants, store, broker, tool, tell }: Powers, run: Run): void {
+  run.restored = false;
+  const harmless = [...run.ledger.caps.values()].every((id) => {
+    const target = grants.get(id)?.target;
+    if (target?.kind !== 'tool') return true;
+    const called = tool(run.tenant, target.tool);
+    return called !== undefined && mayRepeat(called.annotations);
+  });
+  const settled = async () => {
+    if (!harmless && run.ledger.held === undefined) {
+      const detail = 'It comes from a backup: what it did after that was made is not known, and it might do it again.';
+      tell({ kind: 'held', run: run.id, why: 'restored', detail });
+      await broker.record(run, { kind: 'held', why: 'restored', detail });
+    }
+    await store.release(run.id);
+  };
+  // If the store refuses that now, the run is still marked, and held when it is taken up again.
+  settled().catch(() => undefined);
+}
