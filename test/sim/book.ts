@@ -28,6 +28,8 @@ export interface KnownCall {
   approval: 'none' | 'waiting' | 'approved' | 'denied' | 'expired' | 'withdrawn';
   /** Its run awaits it no longer. */
   givenUp?: true;
+  /** The store has its answer, which must not be lost from then on. */
+  kept?: true;
 }
 
 /** A run as the durable world has it. */

@@ -106,6 +106,47 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: "return waiting === 'upgrade';",
     },
   ],
+  /** Answers that the store kept of calls are not looked at when their run is brought back. */
+  'lose-answer': [
+    {
+      file: 'supervisor/src/runs/revive.ts',
+      piece: "(seq < 0 && delivery.kind === 'reply' ? delivery.results : [])",
+      becomes: '(seq === 0 ? [] : [])',
+    },
+  ],
+  /** An answer that was kept stays when its crank has it, and is given to the run once more by the next host. */
+  'answer-twice': [
+    {
+      file: 'store/src/sqlite/core.ts',
+      piece: 'for (const id of commit.answered ?? []) this.#run(',
+      becomes: 'for (const id of (commit.answered ?? []).slice(1_000_000)) this.#run(',
+    },
+    {
+      file: 'supervisor/src/taken-up.ts',
+      piece: "pending?.kind !== 'call' || pending.state === 'unknown' || run.hasReply(result.id)",
+      becomes: 'run.hasReply(result.id)',
+    },
+    {
+      file: 'supervisor/src/runs/run.ts',
+      piece: '(inbox === undefined ? pending.has(id) :',
+      becomes: '(inbox === undefined ? pending.has(id) || this.kept.some((one) => one.id === id) :',
+    },
+  ],
+  /** A call whose answer was kept is looked after as if it had none. */
+  'doubt-answer': [{ file: 'supervisor/src/taken-up.ts', piece: '    if (run.hasReply(pending.id)) continue;\n', becomes: '' }],
+  /** A call that its run has given up is made all the same once people approve it. */
+  'approve-given-up': [
+    {
+      file: 'broker/src/given-up.ts',
+      piece: "else if (pending?.kind === 'approval')\n    withdraw(ledger, pending, givenUp(id",
+      becomes: "else if (pending?.kind === 'approval' && pending.quorum > 99)\n    withdraw(ledger, pending, givenUp(id",
+    },
+    {
+      file: 'broker/src/decide/decide.ts',
+      piece: 'callOffApproval(batch, effect.id);\n          break;',
+      becomes: 'break;',
+    },
+  ],
   /** A run is parked whatever has come for it, and whoever owns it now. */
   'park-blindly': [
     {

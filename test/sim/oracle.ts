@@ -3,7 +3,7 @@
  * is durable, from the writes as they take effect, and holds every effect, crank, receipt and outcome against it.
  */
 import type { Decision } from '@corral/protocol/decision';
-import type { Delivery } from '@corral/protocol/delivery';
+import type { Delivery, Result } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import type { Grant } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
@@ -139,6 +139,8 @@ export class Oracle extends Book {
         return this.#parking(args as [RunId, number, number]);
       case 'quarantine':
         return () => this.#quarantined(args[0] as RunId, String(args[1]));
+      case 'keep':
+        return () => this.#kept(...(args as [RunId, number, readonly Result[]]));
       case 'bury':
         return () => {
           const known = this.runs.get(args[0] as RunId);
@@ -346,8 +348,19 @@ export class Oracle extends Book {
     };
   }
 
+  /** Answers of a run's calls were handed to the store, which keeps them where their writer still owns the run. */
+  #kept(run: RunId, epoch: number, results: readonly Result[]): void {
+    const known = this.runs.get(run);
+    if (known === undefined || known.epoch !== epoch || known.parked || known.outcome !== undefined) return;
+    for (const { id } of results) {
+      const call = known.calls.get(id);
+      if (call !== undefined && !call.answered && !call.unknown) call.kept = true;
+    }
+  }
+
   #unknown(known: Known, id: number, tell: boolean, where: string): void {
     const call = known.calls.get(id);
+    this.must(call?.kept !== true, () => `7: ${where} calls the result of ${id} unknown, and the store had kept its answer`);
     this.must(call !== undefined && !call.answered, () => `7: ${where} calls the result of ${id} unknown, which it is not`);
     this.must(call?.decision.tool === 'pay', () => `7: ${where} calls the result of ${id} unknown; ${call?.decision.tool} may be repeated`);
     if (call === undefined) return;

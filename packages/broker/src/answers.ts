@@ -43,6 +43,10 @@ export class Answers {
     this.#stopTimer ??= this.#clock.after(MACHINE.answer_wait_ms.default, () => void this.flush());
   }
 
+  has(run: RunId, id: number): boolean {
+    return this.#runs.get(run)?.has(id) === true;
+  }
+
   /** What the store kept of a run that was brought back, and what is still known here of an earlier hold of it. */
   found(run: RunId, stored: readonly Result[]): readonly Result[] {
     for (const result of stored) this.#put(run, result, { stage: 'kept', stored: true });

@@ -33,6 +33,8 @@ import { boundTo, tooLate } from './relabel.ts';
 import { FREE } from './price.ts';
 import { billedAgain, wholeAmounts } from './spending.ts';
 
+/** How often a host that comes to rest looks whether it has. */
+const REST_MS = 5;
 /** The longest text of effects that can have been taken. */
 const EFFECTS_KEPT = MACHINE.effects_bytes.default + CEILINGS.message_bytes.max;
 
@@ -46,6 +48,7 @@ export class Broker {
   readonly answers: Answers;
   readonly #refusals = new WeakMap<BusRun, CorralError>();
   #closed = false;
+  #draining = false;
 
   /** @param events asked for when something happens, so that whoever listens may be made later */
   constructor(powers: BrokerPowers, events: () => BusEvents) {
@@ -53,7 +56,7 @@ export class Broker {
     this.#listener = events;
     this.answers = new Answers(powers.store, powers.clock);
     this.#dispatcher = new Dispatcher(powers.clock, powers.random, {
-      onResult: (run, result, once) => this.#events.answered(run, result, once),
+      onResult: (run, result, once) => this.#events.answered(run, result, once || this.#draining),
       onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),
     });
   }
@@ -295,10 +298,28 @@ export class Broker {
     return this.#powers.grants.isRevoked(grant);
   }
 
+  /**
+   * No crank comes any more. What is being written becomes durable and leaves; calls have so long to answer, and a moment more once
+   * they have been aborted. What they answered is durable when this resolves.
+   */
+  async drain(within_ms: number): Promise<void> {
+    const { clock } = this.#powers;
+    this.#draining = true;
+    const rest = async (ms: number) => {
+      const until = clock.monotonic() + ms;
+      while ((this.#committing.size > 0 || this.#dispatcher.size > 0) && clock.monotonic() < until)
+        await new Promise<void>((resolve) => clock.after(REST_MS, resolve));
+    };
+    await rest(within_ms);
+    this.#dispatcher.stop();
+    await rest(MACHINE.drain_abort_ms.default);
+    await this.answers.flush();
+  }
+
   /** Nothing more leaves; what is being written may still become durable. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#committing.values());
+    await Promise.all([this.answers.flush(), ...this.#committing.values()]);
   }
 
   /** Stops everything that is under way for a run. Returns how many calls were aborted. */

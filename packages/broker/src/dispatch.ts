@@ -33,6 +33,10 @@ interface Going {
   readonly breaker: string | undefined;
   /** Between two attempts: there will be no other. */
   readonly giveUp?: () => void;
+  /** Another host may make it again. */
+  readonly repeats: boolean;
+  /** This host stops, and has aborted it. */
+  stopped?: true;
 }
 
 export class Dispatcher {
@@ -64,7 +68,8 @@ export class Dispatcher {
       const cost = call.price === undefined ? {} : { cost: { ...FREE, ...call.atLeast } };
       this.#events.onResult(record.id, { id: call.id, error, ...cost }, !mayRepeat(call.tool.annotations));
     });
-    this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined });
+    const repeats = mayRepeat(call.tool.annotations);
+    this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined, repeats });
   }
 
   /** Nobody waits for this call any more. The tool is told; its result is still recorded. */
@@ -90,6 +95,23 @@ export class Dispatcher {
     return dropped;
   }
 
+  /**
+   * This host stops. Calls that may be repeated are left to the next host, which makes them again; the others are aborted and may still
+   * answer.
+   */
+  stop(): void {
+    for (const [key, going] of this.#going) {
+      going.stopped = true;
+      if (going.repeats) {
+        this.#going.delete(key);
+        going.stopTimer();
+        if (going.breaker !== undefined) this.breakers.forget(going.breaker);
+      }
+      going.abort.abort(new DOMException('The host stops.', 'AbortError'));
+      if (!going.repeats) going.giveUp?.();
+    }
+  }
+
   /** Whether a call has left and not come back. */
   isUnderway(run: RunId, id: number): boolean {
     return this.#going.has(keyOf(run, id));
@@ -106,10 +128,12 @@ export class Dispatcher {
     const timeout_ms = Math.min(call.timeout_ms ?? most, most);
     const began = this.#clock.monotonic();
     const most_attempts = attemptsOf(call.tool.annotations, call.attempts);
-    const settle = (result: ToolResult | TimedOut) => {
+    const repeats = mayRepeat(call.tool.annotations);
+    const settle = (said: ToolResult | TimedOut) => {
       const going = this.#going.get(key);
       // Somebody else settled it: a timeout, or the end of the run.
       if (going?.abort !== abort) return;
+      const result = going.stopped === true ? cutOff(call.tool.name, said) : said;
       this.#going.delete(key);
       going.stopTimer();
       const now = this.#clock.monotonic();
@@ -124,19 +148,19 @@ export class Dispatcher {
         else this.breakers.settle(breaker, well, now - began, now, most * SLOW);
       }
       if (result.kind === 'unknown') {
-        if (!mayRepeat(call.tool.annotations)) return this.#events.onUnknown(record.id, call.id, bounded(result.message), result.detail);
+        if (!repeats) return this.#events.onUnknown(record.id, call.id, bounded(result.message), result.detail);
       }
-      const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt }, !mayRepeat(call.tool.annotations));
+      const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt }, !repeats);
       if (!givenUp && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, bill, tell);
       else tell();
     };
     const stopTimer = this.#clock.after(timeout_ms, () => {
       abort.abort(new DOMException('The call took too long.', 'TimeoutError'));
       const message = `${call.tool.name} did not answer within ${timeout_ms} ms.`;
-      if (mayRepeat(call.tool.annotations)) settle({ kind: 'timed_out', message });
+      if (repeats) settle({ kind: 'timed_out', message });
       else settle({ kind: 'unknown', message });
     });
-    this.#going.set(key, { run: record.id, abort, stopTimer, breaker });
+    this.#going.set(key, { run: record.id, abort, stopTimer, breaker, repeats });
     void call.tool
       .invoke({ input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal })
       // A tool never rejects; one that does has failed, and what it threw is for operators.
@@ -163,7 +187,7 @@ export class Dispatcher {
       stopTimer();
       tell();
     };
-    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: undefined });
+    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: undefined, repeats: mayRepeat(call.tool.annotations) });
   }
 }
 
@@ -174,6 +198,12 @@ export class Dispatcher {
 function isWorthAnother(call: Dispatch, result: ToolResult | TimedOut): boolean {
   if (result.kind === 'failed') return result.retryable === true;
   return result.kind !== 'ok' && mayRepeat(call.tool.annotations);
+}
+
+/** A tool that fails because this host has aborted it does not know what it had done by then, unless it says that it did nothing. */
+function cutOff(tool: string, result: ToolResult | TimedOut): ToolResult | TimedOut {
+  if (result.kind !== 'failed' || result.retryable === true) return result;
+  return { kind: 'unknown', message: `This host stopped while ${tool} was at work: ${result.message}` };
 }
 
 /** Our own verdict, besides those a tool can give. */

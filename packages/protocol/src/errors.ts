@@ -194,6 +194,7 @@ export const ERRORS = {
   CORRAL_EPOCH_STALE: { audience: 'operator', hint: 'Another supervisor owns this run now; nothing needs doing.' },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },
+  CORRAL_STARTING: { audience: 'operator', retryable: true, hint: 'Wait a moment; `GET /readyz` answers 200 once work is taken.' },
   CORRAL_STOPPING: { audience: 'operator', retryable: true, hint: 'Corral is shutting down; try again once it is back.' },
   CORRAL_FRAME_INVALID: { audience: 'bug', hint: 'Report this with the log around it.' },
   CORRAL_INTERNAL: { audience: 'bug', hint: 'Report this with the log around it.' },

@@ -118,7 +118,12 @@ export const MACHINE = {
   handles: limit('handles a run may hold', 1_024, 65_536),
   handle_bytes: limit('values behind the handles of one run, together', 16 * MIB, 256 * MIB),
   handle_slots: limit('handles in one call, message, spawn, state or output', 64, 256),
-  answer_wait_ms: limit('time an answer that may not be asked for again waits for the commit of its crank before it is kept by itself', 5, 1_000, 0),
+  answer_wait_ms: limit(
+    'time an answer that may not be asked for again waits for the commit of its crank before it is kept by itself',
+    5,
+    1_000,
+    0,
+  ),
   drain_abort_ms: limit('time that calls have to answer once a stopping host has aborted them', 1_000, 60_000, 0),
   retry_attempts: limit('attempts at one call', 3, 10),
   retry_base_ms: limit('wait before the second attempt at a call; each further one waits twice as long', 100, 60_000),

@@ -108,6 +108,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       takeUp: (run) => supervisor.takeUp(run),
     }),
     observe: (observer) => supervisor.observe(observer),
+    drain: (within_ms) => supervisor.drain(within_ms),
     close: () => supervisor.close(),
   };
 }

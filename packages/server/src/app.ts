@@ -185,6 +185,7 @@ function add(
     },
     onRequest: async (request) => {
       if (route.operation === 'open') return;
+      if (door.recovering()) throw new CorralError('CORRAL_STARTING', 'This host has just started and is taking up its runs.');
       const { door: limits } = settings.inForce().config;
       const now = clock.monotonic();
       let access: Access;

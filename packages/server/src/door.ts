@@ -44,6 +44,8 @@ export interface Door {
   readonly recovered: () => number;
   /** It is shutting down: nothing new is taken. */
   readonly draining: () => boolean;
+  /** The address is taken; runs are being taken up, and nobody is served yet. */
+  readonly recovering: () => boolean;
 }
 
 /** The configuration in force. */

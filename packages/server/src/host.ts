@@ -58,7 +58,7 @@ export interface RunningHost {
   /** `http://127.0.0.1:7070`; undefined without a port. */
   readonly url: string | undefined;
   readonly recovered: number;
-  /** Takes nothing new, answers what was asked, stops. Never longer than the bound. */
+  /** Takes nothing new, lets calls under way come to their end within the bound, stops. What they answered is durable then. */
   close(within_ms?: number): Promise<void>;
 }
 
@@ -66,6 +66,8 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 /** A path of a socket has room for so many bytes on every platform. */
 const SOCKET_BYTES = 103;
 const DRAIN_MS = 10_000;
+/** How long requests have to end once the runs are at rest. */
+const CLOSE_MS = 2_000;
 /** How often runs are looked after whose end or whose spending nobody tells of. */
 const LOOK_MS = 5_000;
 
@@ -102,7 +104,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     throw error;
   }
   const profiles = new ProfileStore(db);
-  const supervisor = await Supervisor.start({
+  const supervisor = Supervisor.prepare({
     store,
     launcher: new ProcessLauncher(walls),
     clock: realClock,
@@ -155,13 +157,10 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     let draining = false;
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
+    let recovered: number | undefined;
     // The list of runs is right only if the host that kept it was the last one that had this store open: an embedded one keeps
     // none, and a backup may have been restored.
     const inOrder = db.meta('stopped') === 'in order' && db.meta('era') === String(store.era - 1);
-    const recovered = await projection.catchUp(inOrder);
-    db.setMeta('era', String(store.era));
-    db.setMeta('stopped', 'no');
-    acts.keep(starter, { operation: 'start', target: { corral: VERSION, era: store.era, stopped_in_order: inOrder, recovered } });
     const door: Door = {
       host,
       db,
@@ -182,7 +181,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       errands: new Turns(),
       clock,
       random,
-      recovered: () => recovered,
+      recovered: () => recovered ?? 0,
+      recovering: () => recovered === undefined,
       draining: () => draining,
     };
     const authenticator = new Authenticator(tokens, () => config().config, now);
@@ -206,6 +206,12 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       apps.push(network);
       url = await listen(network, address, options.port, options.tls !== undefined);
     }
+    // Only with the address: a host that nobody can reach makes no call, and goes away.
+    await supervisor.recover();
+    recovered = await projection.catchUp(inOrder);
+    db.setMeta('era', String(store.era));
+    db.setMeta('stopped', 'no');
+    acts.keep(starter, { operation: 'start', target: { corral: VERSION, era: store.era, stopped_in_order: inOrder, recovered } });
     scheduler.start();
     const retention = new RetentionSweep({
       upkeep: host.upkeep,
@@ -235,8 +241,10 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         scheduler.close();
         retention.close();
         projection.release();
+        // The address answers until the runs are at rest, so that whoever asks hears that this host stops.
+        await host.drain(within_ms);
         followers.close();
-        await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, within_ms).unref())]);
+        await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, CLOSE_MS).unref())]);
         outbox.close();
         await host.close();
         refusals.settle(true);

@@ -20,10 +20,14 @@ export interface UpOptions {
 }
 
 const TERMINATED = 143;
+/** The host stopped, and not in order. */
+const NOT_IN_ORDER = 3;
+/** How long a process that could not start may live on, whatever its configuration's code has set going. */
+const LINGER_MS = 500;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Runs until a signal. @returns when the host has stopped in order */
-export async function up(options: UpOptions): Promise<void> {
+/** Runs until a signal. Whatever a tool still has going then, the process ends with the host. */
+export async function up(options: UpOptions): Promise<never> {
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))
     throw new CorralError('CORRAL_USAGE', '--tls-cert and --tls-key go together.');
   const tls =
@@ -42,16 +46,21 @@ export async function up(options: UpOptions): Promise<void> {
     plaintext: options.plaintext,
     env: process.env,
     logger,
+  }).catch((error: unknown) => {
+    setTimeout(() => process.exit(), LINGER_MS).unref();
+    throw error;
   });
   announce(host, options.json === true);
-  const stop = async () => {
+  const stop = async (): Promise<number> => {
     try {
       await host.close(options.drain);
+      return 0;
     } catch (error) {
       logger.error({ err: error }, 'did not stop in order');
+      return NOT_IN_ORDER;
     }
   };
-  await new Promise<void>((done) => {
+  const code = await new Promise<number>((done) => {
     let stopping = false;
     for (const signal of SIGNALS) {
       process.on(signal, () => {
@@ -59,10 +68,11 @@ export async function up(options: UpOptions): Promise<void> {
         if (stopping) process.exit(TERMINATED);
         stopping = true;
         process.stderr.write(`${signal}: no new work; stopping.\n`);
-        void stop().finally(done);
+        done(stop());
       });
     }
   });
+  process.exit(code);
 }
 
 function announce({ socket, url, recovered, walls, door }: RunningHost, json: boolean): void {

@@ -91,5 +91,7 @@ export interface HostPort {
   readonly upkeep: Upkeep;
   configure(tenants: Readonly<Record<string, TenantOptions>>): void;
   observe(observer: (observation: Observation) => void): () => void;
+  /** Comes to rest: no new work, no new cranks, calls under way have so long to answer. */
+  drain(within_ms: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -54,12 +54,12 @@ export class Projection {
 
   constructor(options: ProjectionOptions) {
     this.#options = options;
-    options.host.observe((observation) => this.#observe(observation));
   }
 
-  /** Brings the index up to what the store says. @returns how many runs go on */
+  /** Brings the index up to what the store says, and keeps it so from then on. @returns how many runs go on */
   async catchUp(inOrder: boolean): Promise<number> {
     const { host, index, config } = this.#options;
+    host.observe((observation) => this.#observe(observation));
     // A host that died may have put one up and not kept it.
     for (const one of host.quarantines()) if (one.by === POLICY) this.#keep(one);
     if (!inOrder) for (const { record } of await host.everyRun()) index.add(record, config());

@@ -41,6 +41,8 @@ export interface ControlOptions {
   readonly askAgain: (run: Run) => void;
   /** It goes on; whether it still can was not looked at while it stood still. */
   readonly goesOn: (run: Run) => void;
+  /** This host stops: nothing is set going any more. */
+  readonly stopping: () => boolean;
   /** What a run's journal has of it. */
   readonly journal: (id: RunId) => Promise<readonly Entry[]>;
   /** Refuses who is none of those a call waits for. @throws CORRAL_APPROVER */
@@ -286,6 +288,7 @@ export class Control {
       if (pending?.kind !== 'call' || pending.state !== 'unknown')
         throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
       if (resolution.how === 'retry') {
+        this.#mustTakeWork();
         await broker.record(run, { kind: 'resolved', id: call, by, how: 'retry' });
         if (run.outcome === undefined) broker.reissue(run.ledger, pending);
         return;
@@ -315,6 +318,7 @@ export class Control {
         throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}, and so does not decide about what it may do.`);
       if (pending.by.includes(by)) throw new CorralError('CORRAL_APPROVER', `${by} has approved call ${call} of ${id} already.`);
       this.#options.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
+      if (verdict === 'approve') this.#mustTakeWork();
       if (verdict === 'approve') this.#tire(by);
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const why = last ? this.#options.broker.mayStillCall(run, pending) : undefined;
@@ -365,6 +369,11 @@ export class Control {
       run.timers.delete(call);
     }
     this.#pass(run, call);
+  }
+
+  /** What is set going now would be cut off at once. @throws CORRAL_STOPPING */
+  #mustTakeWork(): void {
+    if (this.#options.stopping()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
   }
 
   /** A person who approves without end does not look any more. */

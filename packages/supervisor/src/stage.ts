@@ -58,6 +58,7 @@ export class Stage {
   /** Cells that were killed on purpose: their loss is nobody's fault. */
   readonly #condemned = new Set<Cell>();
   #closed = false;
+  #draining = false;
   pool!: CellPool;
 
   constructor(options: StageOptions) {
@@ -78,6 +79,11 @@ export class Stage {
     onDescribed: (cell, _, manifests) => this.#options.events.onDescribed(cell, { manifests }),
     onExit: (cell, exit, error) => this.#exited(cell, exit, error),
   };
+
+  /** No crank begins any more, and one that is on a CPU counts for nothing: nothing of it has left, and the next host makes it again. */
+  drain(): void {
+    this.#draining = true;
+  }
 
   /** No run gets a CPU any more, and the loss of a cell is nobody's. */
   close(): void {
@@ -117,7 +123,7 @@ export class Stage {
   /** The run may have something to do. Calling this once too often does no harm. */
   wake(run: Run): void {
     run.tick(this.#options.clock.monotonic());
-    if (this.#closed || !run.runnable || this.#queued.has(run)) return;
+    if (this.#closed || this.#draining || !run.runnable || this.#queued.has(run)) return;
     if (run.seat?.cell.taken === true) this.unseat(run);
     const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
     this.#queued.add(run);
@@ -287,7 +293,7 @@ export class Stage {
 
   #pump(cell: Cell): void {
     const occupancy = this.#cells.get(cell);
-    while (occupancy !== undefined && (cell.idling || cell.roomy)) {
+    while (!this.#draining && occupancy !== undefined && (cell.idling || cell.roomy)) {
       const [run] = occupancy.ready;
       if (run === undefined) return;
       const boarding = this.#boarding.get(run);
@@ -412,8 +418,8 @@ export class Stage {
     const crank = run?.onCpu;
     if (run === undefined || crank === undefined) return;
     run.onCpu = undefined;
-    if (run.control !== 'none') {
-      // It was paused while its answer was on the way: the crank counts for nothing, and is made again.
+    if (run.control !== 'none' || this.#draining) {
+      // It was paused while its answer was on the way, or its host stops: the crank counts for nothing, and is made again.
       run.queue.unshift(crank);
       this.unseat(run);
       return;

@@ -38,6 +38,7 @@ import { Run } from './runs/run.ts';
 import { refuseService, Services } from './services.ts';
 import { Stage } from './stage.ts';
 import { WATCHED, type TenantOptions } from './tenants.ts';
+import { keepAnswers } from './taken-up.ts';
 import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
 
@@ -285,6 +286,7 @@ export class Supervisor {
       goesOn: (run) => void life.endIfStalled(run),
       mayDecide: (...asked) => this.policing.mayDecide(...asked),
       journal: (id) => store.journal(id),
+      stopping: () => this.#stopping,
       tell: (observation) => this.#tell(observation),
       bury: async (id, outcome) => {
         for (const told of await store.bury(id, outcome, clock.now())) this.#residence.hint(told);
@@ -296,9 +298,14 @@ export class Supervisor {
 
   /** Starts a host on an open store, and takes up the runs that are in it. */
   static async start(options: SupervisorOptions): Promise<Supervisor> {
-    const supervisor = new Supervisor(options);
-    await supervisor.#recover();
+    const supervisor = Supervisor.prepare(options);
+    await supervisor.recover();
     return supervisor;
+  }
+
+  /** A host that has not touched a run yet: `recover` makes it take them up, once whatever else it needs is there. */
+  static prepare(options: SupervisorOptions): Supervisor {
+    return new Supervisor(options);
   }
 
   /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
@@ -454,6 +461,17 @@ export class Supervisor {
     return () => this.#observers.delete(observer);
   }
 
+  /**
+   * Comes to rest before it is closed: no new work and no new cranks; calls under way have so long to answer. What they answered is
+   * durable when this resolves.
+   */
+  async drain(within_ms: number): Promise<void> {
+    this.#stopping = true;
+    this.#stage.drain();
+    keepAnswers(this.#broker, this.#runs.values());
+    await this.#broker.drain(within_ms);
+  }
+
   /** Stops: no new work, cells killed, what was handed to the store is durable. Runs go on when the folder is opened again. */
   async close(): Promise<void> {
     this.#stopping = true;
@@ -469,7 +487,7 @@ export class Supervisor {
   }
 
   /** Takes up what was in memory when the last host on this store ended, however it ended. Parked runs stay where they are. */
-  async #recover(): Promise<void> {
+  async recover(): Promise<void> {
     const { store, clock } = this.#options;
     await store.alive(clock.now());
     this.#absence.learn(await store.eras());

@@ -69,3 +69,15 @@ export function holdRestored({ grants, store, broker, tool, tell }: Powers, run:
   // If the store refuses that now, the run is still marked, and held when it is taken up again.
   settled().catch(() => undefined);
 }
+
+/** A host that stops keeps the answers that no crank was given, also of calls that could be made again: they were paid for. */
+export function keepAnswers({ answers }: Broker, runs: Iterable<Run>): void {
+  for (const run of runs) {
+    if (run.outcome !== undefined) continue;
+    for (const { delivery, inbox } of [...run.queue, ...(run.onCpu === undefined ? [] : [run.onCpu])]) {
+      if (inbox !== undefined || delivery.kind !== 'reply') continue;
+      for (const result of delivery.results)
+        if (run.ledger.pending.get(result.id)?.kind === 'call' && !answers.has(run.id, result.id)) answers.hold(run, result);
+    }
+  }
+}

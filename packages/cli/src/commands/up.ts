@@ -32,7 +32,7 @@ export function upCommand(program: Command): void {
     .option('--plaintext', 'no TLS although others can reach it; for what is behind a proxy that does TLS')
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder')
-    .option('--drain <ms>', 'how long requests may take to end after SIGTERM; a second signal ends at once', '10000')
+    .option('--drain <ms>', 'how long calls under way may take to end after SIGTERM; a second signal ends at once', '10000')
     .option('--json', 'print one line of JSON once it is up')
     .addHelpText('after', `\nExample:\n  corral up --data /var/lib/corral --port ${DEFAULT_PORT}`)
     .action(async (flags: Flags) => {
@@ -41,6 +41,5 @@ export function upCommand(program: Command): void {
       const config = configHere(flags.config);
       const { up } = await import('@corral/server/main');
       await up({ ...flags, data: dataFolder(flags), port, drain: Number(flags.drain), ...(config === undefined ? {} : { config }) });
-      process.exit();
     });
 }

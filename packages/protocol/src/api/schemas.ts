@@ -414,7 +414,15 @@ export const ConfigCheck = z
   .meta({ id: 'ConfigCheck' });
 
 export const Health = z.object({ ok: z.boolean(), version: z.string() }).meta({ id: 'Health' });
-export const Ready = z.object({ ready: z.boolean(), draining: z.boolean(), runs: z.int(), recovered: z.int() }).meta({ id: 'Ready' });
+export const Ready = z
+  .object({
+    ready: z.boolean(),
+    why: z.string().nullable().describe('why no work is taken'),
+    draining: z.boolean(),
+    runs: z.int(),
+    recovered: z.int(),
+  })
+  .meta({ id: 'Ready' });
 export const WhoAmI = z.object({ principal: z.string(), tenant: z.string(), roles: z.array(Role) }).meta({ id: 'Principal' });
 
 export const EVENT_KINDS = [

@@ -92,8 +92,13 @@ export function peopleRoutes(door: Door): Handlers<Names> {
     },
     async ready(_, { reply }) {
       const draining = door.draining();
-      if (draining) reply.code(503);
-      return { ready: !draining, draining, runs: door.host.views().length, recovered: door.recovered() };
+      const why = draining
+        ? 'This host is shutting down and takes no new work.'
+        : door.recovering()
+          ? 'This host has just started and is taking up its runs.'
+          : null;
+      if (why !== null) reply.code(503);
+      return { ready: why === null, why, draining, runs: door.host.views().length, recovered: door.recovered() };
     },
   };
 }

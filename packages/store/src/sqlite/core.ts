@@ -347,9 +347,7 @@ export class SqliteCore {
   }
 
   keep(run: RunId, epoch: number, results: readonly Result[]): void {
-    const head = this.#head(run);
-    if (head.epoch !== epoch || head.lifecycle === 'ended' || head.parked) return;
-    this.#post.keep(run, head, results);
+    this.#post.keep(run, epoch, this.#head(run), results);
   }
 
   /** What was remembered may not have happened: a transaction was rolled back. */

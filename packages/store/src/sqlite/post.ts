@@ -23,6 +23,15 @@ export interface End {
   readonly label: Label | undefined;
 }
 
+/** Who holds a run, and what is sealed for it. */
+interface Holder {
+  readonly n: number;
+  readonly key: Uint8Array;
+  readonly epoch: number;
+  readonly lifecycle: string;
+  readonly parked: boolean;
+}
+
 /** What a request is answered with that gets no reply. */
 interface Refusal {
   readonly code: ErrorCode;
@@ -154,7 +163,10 @@ export class Post {
    * Answers of a run's own calls: each has the place of its call below 0, so that there is one of it and that the inbox goes on counting
    * what others send.
    */
-  keep(run: RunId, { n, key }: { readonly n: number; readonly key: Uint8Array }, results: readonly Result[]): void {
+  keep(run: RunId, epoch: number, head: Holder, results: readonly Result[]): void {
+    const { n, key } = head;
+    // Nothing is kept for whoever owns the run no longer.
+    if (head.epoch !== epoch || head.lifecycle === 'ended' || head.parked) return;
     for (const result of results) {
       const delivery: PendingDelivery = { kind: 'reply', results: [result] };
       this.#sql.run(
@@ -201,7 +213,8 @@ export class Post {
     if (most < MACHINE.mailbox_messages.default) return most;
     // An instance of a service takes replies past the messages that wait their turn, so what is there is counted.
     return (
-      this.#sql.get<{ there: number }>('SELECT count(*) AS there FROM inbox JOIN runs ON runs.n = inbox.run WHERE id = ? AND seq > 0', run)?.there ?? 0
+      this.#sql.get<{ there: number }>('SELECT count(*) AS there FROM inbox JOIN runs ON runs.n = inbox.run WHERE id = ? AND seq > 0', run)
+        ?.there ?? 0
     );
   }
 }
