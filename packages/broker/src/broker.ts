@@ -2,7 +2,6 @@
  * The bus: the only way out of an isolate. For each crank: parse, decide (decide.ts), commit once, then let the effects
  * leave; a tool's reply is settled and becomes the next delivery (DESIGN 1.4–1.6).
  */
-import type { Decision } from '@corral/protocol/decision';
 import type { Result } from '@corral/protocol/delivery';
 import { CorralError, errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId } from '@corral/protocol/ids';
@@ -15,7 +14,7 @@ import { answerOf } from './answer.ts';
 import type { BrokerPowers, BusEvents, BusRun, Crank } from './bus.ts';
 import { Answers } from './answers.ts';
 import { begin } from './context.ts';
-import { emptyBatch, type Batch, type Dispatch } from './decide/batch.ts';
+import { emptyBatch, ended, refusedIn, type Batch, type Dispatch } from './decide/batch.ts';
 import { labelOf, untrusted } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
@@ -536,17 +535,8 @@ export const messageId = (to: RunId, inbox: number) => `${to}:${inbox}`;
 
 type CommitRest = [crank: Pick<Crank, 'delivery' | 'inbox'> | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
 
-/** What a crank asked for that is answered on the spot. What was decided since is told by whoever decided it. */
-const refusedIn = ({ decisions }: Batch): number[] =>
-  decisions.flatMap(({ id, verdict, tool }) => (verdict !== 'deny' && tool !== undefined ? [] : [id]));
-
 const internal = (error: unknown): CorralError =>
   error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });
-
-/** A batch of which nothing leaves. */
-function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
-  return { ...emptyBatch(), decisions, outcome };
-}
 
 export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {
   return {

@@ -104,7 +104,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     throw error;
   }
   const profiles = new ProfileStore(db);
-  const supervisor = Supervisor.prepare({
+  const supervisor = new Supervisor({
     store,
     launcher: new ProcessLauncher(walls),
     clock: realClock,

@@ -111,7 +111,8 @@ export class Supervisor {
   readonly #whenGone = new Map<Cell, (() => void)[]>();
   #stopping = false;
 
-  private constructor(options: SupervisorOptions) {
+  /** A host that has not touched a run yet: `recover` makes it take them up, once whatever else it needs is there. */
+  constructor(options: SupervisorOptions) {
     const { store, clock, random, launcher, cores, image } = options;
     this.#options = options;
     this.#bundles = new Bundles(store);
@@ -298,14 +299,9 @@ export class Supervisor {
 
   /** Starts a host on an open store, and takes up the runs that are in it. */
   static async start(options: SupervisorOptions): Promise<Supervisor> {
-    const supervisor = Supervisor.prepare(options);
+    const supervisor = new Supervisor(options);
     await supervisor.recover();
     return supervisor;
-  }
-
-  /** A host that has not touched a run yet: `recover` makes it take them up, once whatever else it needs is there. */
-  static prepare(options: SupervisorOptions): Supervisor {
-    return new Supervisor(options);
   }
 
   /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */

@@ -139,3 +139,12 @@ export const emptyBatch = (): Batch => ({
   outcome: undefined,
   cause: undefined,
 });
+
+/** A batch of which nothing leaves. */
+export function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
+  return { ...emptyBatch(), decisions, outcome };
+}
+
+/** What a crank asked for that is answered on the spot. What was decided since is told by whoever decided it. */
+export const refusedIn = ({ decisions }: Batch): number[] =>
+  decisions.flatMap(({ id, verdict, tool }) => (verdict !== 'deny' && tool !== undefined ? [] : [id]));
