@@ -8,6 +8,8 @@ import type { Control, RunRecord } from '@corral/protocol/run';
 import type { SqliteCore } from '@corral/store/sqlite/core';
 import type { Powers } from './powers.ts';
 import type { Ruling } from './rules.ts';
+import { Setups } from './setup.ts';
+import { Stopped } from './stopped.ts';
 import { isTainted, type Knowledge } from './taint.ts';
 import { Wall } from './wall.ts';
 
@@ -85,6 +87,10 @@ export class Book {
   readonly blamed = new Set<RunId>();
   /** Whether there are policies. */
   governed = true;
+  /** What hosts were configured with. */
+  readonly setups = new Setups();
+  /** What stands under quarantine. */
+  readonly stopped = new Stopped();
   deaths = 0;
   hostsLost = 0;
   readonly quarantined = new Set<RunId>();

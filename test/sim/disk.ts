@@ -52,6 +52,7 @@ type Read =
   | 'nextDue'
   | 'orphans'
   | 'descendants'
+  | 'quarantined'
   | 'isShared'
   | 'eras'
   | 'holder'
@@ -181,6 +182,7 @@ export class Disk {
       nextDue: () => read('nextDue'),
       orphans: () => read('orphans'),
       descendants: (...args) => read('descendants', ...args),
+      quarantined: (...args) => read('quarantined', ...args),
       isShared: (...args) => read('isShared', ...args),
       services: () => read('services'),
       serve: (...args) => write('serve', ...args),

@@ -16,7 +16,7 @@ import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';
 import { bodyOf, given, wasSent } from './given.ts';
 import { decided, ruled, withdrawn } from './people.ts';
-import { ALLOWED, rulingOn, type Ruling } from './rules.ts';
+import { ALLOWED, rulesOf, rulingOn, type RuleSet, type Ruling } from './rules.ts';
 import { Taint } from './taint.ts';
 
 export class Oracle extends Book {
@@ -78,6 +78,8 @@ export class Oracle extends Book {
     if (known !== undefined) known.wall.cranks += 1;
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
+    const stop = known && this.stopped.against(known.record);
+    this.must(stop === undefined, () => `8: ${run} cranks under the quarantine of ${stop}`);
     if (delivery.kind === 'message') wasSent(this, run, bodyOf(delivery.body));
     if (delivery.kind === 'timer')
       this.must(known?.timers.has(delivery.id) === true, () => `4: timer ${delivery.id} of ${run} fires before it is durable`);
@@ -91,6 +93,7 @@ export class Oracle extends Book {
     const recorded = known?.calls.get(id);
     this.must(!this.#isDead(run), () => `8: ${tool.name} is called for ${run} after the receipt of its kill`);
     this.must(known?.outcome === undefined, () => `8: ${tool.name} is called for ${run}, which has ended`);
+    this.must(!this.stopped.tool(known?.record.tenant ?? '', tool.name), () => `8: ${tool.name} is called for ${run} under its quarantine`);
     if (!mayStartEarly(tool.annotations)) {
       this.must(recorded !== undefined, () => `4: call ${id} of ${run} to ${tool.name} left before its crank was durable`);
       this.must(recorded?.decision.verdict !== 'deny', () => `4: call ${id} of ${run} to ${tool.name} left although it was denied`);
@@ -102,7 +105,7 @@ export class Oracle extends Book {
     }
     // What starts early may not be recorded yet, and is held to what the policies say of it now; the rest to what they said then.
     const { n } = call.input as { n: number };
-    const ruling = (recorded?.ruling ?? this.#ruling(tool.name, n, known)).verdict;
+    const ruling = (recorded?.ruling ?? this.#ruling(this.setups.now.rules, tool.name, n, known)).verdict;
     this.must(ruling !== 'deny', () => `13: ${tool.name} is called for ${run} with ${n}, which no policy allows`);
     this.must(
       ruling !== 'ask' || recorded?.approval === 'approved',
@@ -296,7 +299,7 @@ export class Oracle extends Book {
       }
       this.taint.asked(known, effect, decision !== undefined && decision.verdict !== 'deny');
       if (this.governed && effect.kind === 'call' && decision !== undefined)
-        ruled(this, known, decision, (effect.input as { n: number }).n, where);
+        ruled(this, known, decision, (effect.input as { n: number }).n, entry.at, where);
       if (decision === undefined || decision.verdict === 'deny') {
         // A denied call has its answer in its decision.
         if (effect.kind === 'call' && decision !== undefined) known.calls.set(effect.id, this.#call(known, decision, effect.input));
@@ -328,8 +331,8 @@ export class Oracle extends Book {
   }
 
   /** What the policies have to say of a call that is made now. */
-  #ruling(tool: string, n: number, known: Known | undefined): Ruling {
-    return this.governed ? rulingOn(tool, n, known?.knows.tainted ?? false) : ALLOWED;
+  #ruling(rules: RuleSet | undefined, tool: string, n: number, known: Known | undefined): Ruling {
+    return this.governed && rules !== undefined ? rulingOn(rules, tool, n, known?.knows.tainted ?? false) : ALLOWED;
   }
 
   #call(known: Known, decision: Decision, input: unknown): KnownCall {
@@ -338,7 +341,7 @@ export class Oracle extends Book {
     return {
       decision,
       n,
-      ruling: this.#ruling(decision.tool ?? '', n, known),
+      ruling: this.#ruling(rulesOf(decision.policy), decision.tool ?? '', n, known),
       answered: false,
       unknown: false,
       settled: false,
@@ -362,7 +365,11 @@ export class Oracle extends Book {
     const call = known.calls.get(id);
     this.must(call?.kept !== true, () => `7: ${where} calls the result of ${id} unknown, and the store had kept its answer`);
     this.must(call !== undefined && !call.answered, () => `7: ${where} calls the result of ${id} unknown, which it is not`);
-    this.must(call?.decision.tool === 'pay', () => `7: ${where} calls the result of ${id} unknown; ${call?.decision.tool} may be repeated`);
+    const tool = call?.decision.tool ?? '';
+    // What this host does not offer, or has under quarantine, it cannot make again either.
+    const { tenant } = known.record;
+    const isOut = this.setups.wasMissing(tenant, tool) || this.stopped.mayStand('tool', `${tenant}/${tool}`);
+    this.must(tool === 'pay' || isOut, () => `7: ${where} calls the result of ${id} unknown; ${tool} may be repeated`);
     if (call === undefined) return;
     if (tell) call.settled = true;
     else call.unknown = true;

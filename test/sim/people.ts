@@ -4,13 +4,19 @@ import type { HostEvent } from '@corral/protocol/run';
 import type { Commit } from '@corral/protocol/store';
 import { keptBack } from './authority.ts';
 import type { Book, Known, KnownCall } from './book.ts';
-import { rulingOn } from './rules.ts';
+import { rulesOf, rulingOn } from './rules.ts';
 
 /** The policies said of a call what they say; a run that was given a stranger's words is never clean again. */
-export function ruled(book: Book, known: Known, decision: Decision, n: number, where: string): void {
+export function ruled(book: Book, known: Known, decision: Decision, n: number, at: number, where: string): void {
   // Whatever else stands against a call is found out before the policies are asked.
   if (decision.tool === undefined || (decision.verdict === 'deny' && decision.code !== 'CORRAL_DENIED')) return;
-  const { verdict, quorum } = rulingOn(decision.tool, n, known.knows.tainted);
+  const rules = rulesOf(decision.policy);
+  book.must(rules !== undefined, () => `13: ${where}: ${decision.tool} with ${n} is ${decision.verdict}, and no policies were asked`);
+  book.must(
+    book.setups.at(at).some((setup) => setup.rules === rules),
+    () => `13: ${where}: ${decision.tool} with ${n} was decided by the ${rules} policies, which were not in force`,
+  );
+  const { verdict, quorum } = rulingOn(rules ?? 'usual', decision.tool, n, known.knows.tainted);
   book.must(
     decision.verdict === verdict && (verdict !== 'ask' || decision.quorum === quorum),
     () => `13: ${where}: ${decision.tool} with ${n} is ${decision.verdict}; the policies say ${verdict}`,
@@ -22,7 +28,7 @@ export function decided(
   book: Book,
   known: Known,
   event: Extract<HostEvent, { kind: 'approval' }>,
-  { timersDone }: Commit,
+  { entry, timersDone }: Commit,
   where: string,
 ): void {
   const call = known.calls.get(event.id);
@@ -39,6 +45,13 @@ export function decided(
     book.must(!timersDone.includes(event.id), () => `13: ${where} leaves call ${event.id} waiting for others, and without an end to that`);
     return;
   }
+  // The policies are asked once more when the last of them has spoken, and may have changed.
+  const tool = call.decision.tool ?? '';
+  const stands = book.setups.at(entry.at).some(({ rules }) => {
+    const { verdict, quorum } = rulingOn(rules, tool, call.n, known.knows.tainted);
+    return verdict !== 'deny' && quorum <= call.approvedBy.size;
+  });
+  book.must(stands, () => `13: ${where}: call ${event.id} to ${tool} with ${call.n} is approved, and the policies refuse it by now`);
   call.approval = 'approved';
   call.mayLeave = 1;
 }

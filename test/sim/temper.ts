@@ -44,8 +44,20 @@ export function temperOf(dice: Dice) {
         sweep_ms: dice.pick([100, 300, 1_000]),
       },
     },
+    // Drawn last, so that what came before stays the same for a seed: see PLAIN.
+    quarantine_every_ms: dice.chance(0.3) ? dice.spread(100, 2_000) : Number.POSITIVE_INFINITY,
+    configure_every_ms: dice.chance(0.3) ? dice.spread(200, 3_000) : Number.POSITIVE_INFINITY,
+    /** Whether each host comes up with a configuration of its own. */
+    varied: dice.chance(0.3),
   };
 }
+
+/** A world as the first seeds were recorded in: without what was added since. */
+export const PLAIN: Partial<Temper> = {
+  quarantine_every_ms: Number.POSITIVE_INFINITY,
+  configure_every_ms: Number.POSITIVE_INFINITY,
+  varied: false,
+};
 
 /** Speaks and acts early, and kills nobody: what is done must be undone again. */
 const NEVER = { kill: null };

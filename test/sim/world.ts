@@ -13,8 +13,9 @@ import { lostWake } from './endings.ts';
 import { Oracle } from './oracle.ts';
 import { Powers } from './powers.ts';
 import { replayAll } from './replays.ts';
-import { policiesFor } from './rules.ts';
-import { EAGER, temperOf, type Temper } from './temper.ts';
+import { Operators } from './operators.ts';
+import { setupFrom, TENANTS, tenantsOf, WHOLE, type Setup } from './setup.ts';
+import { temperOf, type Temper } from './temper.ts';
 import { Timeline } from './timeline.ts';
 import { jobs, MANIFESTS, SOURCE, type Job } from './workload.ts';
 
@@ -37,6 +38,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CORRAL_STOPPING',
   'CORRAL_CELL_START',
   'CORRAL_APPROVER',
+  'CORRAL_QUARANTINED',
 ]);
 /** How long a world may take to come to rest once nothing goes wrong any more. */
 const SETTLE_MS = 60_000;
@@ -46,6 +48,7 @@ interface Host {
   supervisor: Supervisor | undefined;
   /** What each tenant has been served, once it has. */
   readonly versions: Map<string, readonly AgentVersion[]>;
+  configure: (setup: Setup) => void;
 }
 
 const STRANGE = emptyProfile();
@@ -64,10 +67,9 @@ export class World {
   host: Host | undefined;
   /** A write took effect. */
   onWritten: ((op: string, args: readonly unknown[], value: unknown) => void) | undefined;
-  /** How often somebody has asked to resume a run. */
-  readonly #resumed = new Map<RunId, number>();
-  /** Of them, those that have not been answered. */
-  readonly #resuming = new Map<RunId, number>();
+  readonly #people: Operators;
+  readonly #setups: Dice;
+  readonly #stops: Dice;
   #hosts = 0;
   #chaos = true;
 
@@ -129,6 +131,16 @@ export class World {
     oracle.core = this.disk.core;
     oracle.powers = this.powers;
     this.#dice = dice.fork();
+    this.#people = new Operators({
+      oracle,
+      dice: this.#dice,
+      host: () => this.host,
+      say: (what) => this.#say(what),
+      refused: (error, what) => this.#expected(error, what),
+    });
+    // Last of all, so that what came before stays the same for a seed.
+    this.#setups = dice.fork();
+    this.#stops = dice.fork();
   }
 
   /** Lives through the whole of it. */
@@ -156,12 +168,17 @@ export class World {
   start(): void {
     if (this.host?.alive === true) return;
     this.#hosts += 1;
-    this.#resuming.clear();
-    const host: Host = { alive: true, supervisor: undefined, versions: new Map() };
+    this.#people.forget();
+    const host: Host = { alive: true, supervisor: undefined, versions: new Map(), configure: () => undefined };
     this.host = host;
     const alive = () => host.alive;
     const tools = this.powers.tools(alive);
     const dice = this.#dice.fork();
+    const setup = this.#chaos && this.#temper.varied ? setupFrom(this.#setups) : WHOLE;
+    this.oracle.setups.put(this.oracle.now(), setup);
+    // Drawn by every host, whatever it is used for.
+    const watched = this.#temper.governed && !dice.chance(0.5);
+    host.configure = (next) => host.supervisor?.configure(tenantsOf(tools, next, this.#temper.governed, watched));
     this.#say(`host ${this.#hosts} starts`);
     Supervisor.start({
       store: this.disk.open(alive),
@@ -169,23 +186,19 @@ export class World {
       clock: this.timeline.clock(alive),
       random: (n) => dice.bytes(n),
       image: 'sha256:simulated',
-      tenants: this.#temper.governed
-        ? {
-            red: { tools, policies: { current: policiesFor(tools) }, loops: { ladder: EAGER, slow_ms: 50 } },
-            blue: { tools, policies: { current: policiesFor(tools) }, loops: dice.chance(0.5) ? false : {} },
-          }
-        : { red: { tools }, blue: { tools } },
+      tenants: tenantsOf(tools, setup, this.#temper.governed, watched),
       // One of the tenants has its agents judged by what they never do, so that every fold goes through drift as well.
       profiles: { current: (tenant) => (tenant === 'red' ? 'strange' : undefined), get: () => STRANGE },
       ...this.#temper.host,
     })
       .then(async (supervisor) => {
         host.supervisor = supervisor;
+        if (!this.#chaos) this.#configure(WHOLE);
         supervisor.observe((seen) => {
           if (this.#verbose) this.#say(`host sees ${short(seen)}`);
           if (seen.kind === 'damaged') this.oracle.broken(`7: ${seen.run} is damaged: ${seen.error.message}`);
         });
-        for (const tenant of ['red', 'blue']) host.versions.set(tenant, await supervisor.deploy(tenant as TenantId, SOURCE, MANIFESTS));
+        for (const tenant of TENANTS) await this.#deploy(host, supervisor, tenant);
         return undefined;
       })
       .catch((error: unknown) => {
@@ -193,6 +206,20 @@ export class World {
         if (host.supervisor === undefined) this.crash();
         else this.timeline.after(100, () => this.crash());
       });
+  }
+
+  /** A tenant that lacks a tool cannot be served anew, and goes on with what it has. */
+  async #deploy(host: Host, supervisor: Supervisor, tenant: string): Promise<void> {
+    try {
+      host.versions.set(tenant, await supervisor.deploy(tenant as TenantId, SOURCE, MANIFESTS));
+    } catch (error) {
+      const lacks = error instanceof CorralError && error.code === 'CORRAL_CAP_UNKNOWN';
+      if (!lacks || (this.oracle.setups.now.missing[tenant]?.size ?? 0) === 0) throw error;
+      this.timeline.after(
+        100,
+        () => host.alive && void this.#deploy(host, supervisor, tenant).catch((again: unknown) => this.#expected(again, 'a deploy')),
+      );
+    }
   }
 
   /** The host is gone in the middle of whatever it was at. Another one follows after a while. */
@@ -227,6 +254,8 @@ export class World {
     const again = () => void (this.#chaos && this.timeline.after(50, () => this.submit(job)));
     const version = host?.versions.get(job.tenant)?.find(({ manifest }) => manifest.name === job.agent);
     if (host?.alive !== true || host.supervisor === undefined || version === undefined) return again();
+    const stands = () => this.oracle.stopped.against(job);
+    const before = stands();
     host.supervisor
       .submit({
         tenant: job.tenant as TenantId,
@@ -239,12 +268,15 @@ export class World {
       .then(
         (submitted) => {
           this.oracle.accepted.add(submitted.id);
+          if (before !== undefined && before === stands())
+            this.oracle.broken(`8: a submit of ${job.agent} was accepted under the quarantine of ${before}`);
           this.oracle.waiting.set(submitted.id, this.#hosts);
           void submitted.ended.then((outcome) => host.alive && this.oracle.told(submitted.id, outcome));
           return undefined;
         },
         (error: unknown) => {
-          this.#expected(error, 'a submit');
+          const lacks = error instanceof CorralError && error.code === 'CORRAL_CAP_UNKNOWN';
+          if (!lacks || !this.oracle.setups.wasMissingAny(job.tenant)) this.#expected(error, 'a submit');
           again();
         },
       );
@@ -254,10 +286,11 @@ export class World {
   #trouble(): void {
     const { crash_every_ms, strike_every_ms, operate_every_ms, park_every_ms, full_every_ms, slow_every_ms } = this.#temper;
     const dice = this.#dice.fork();
-    const now = (every_ms: number, what: () => void) => {
+    const now = (every_ms: number, what: () => void) => nowBy(dice, every_ms, what);
+    const nowBy = (by: Dice, every_ms: number, what: () => void) => {
       if (!Number.isFinite(every_ms)) return;
       const next = () =>
-        this.timeline.after(dice.spread(every_ms / 5, every_ms * 2), () => {
+        this.timeline.after(by.spread(every_ms / 5, every_ms * 2), () => {
           if (!this.#chaos) return;
           what();
           next();
@@ -266,8 +299,10 @@ export class World {
     };
     now(crash_every_ms, () => (dice.chance(0.85) ? this.crash() : this.#stop()));
     now(strike_every_ms, () => this.cells.strike());
-    now(operate_every_ms, () => this.#operate(dice));
+    now(operate_every_ms, () => this.#people.operate(dice));
     now(park_every_ms, () => void this.host?.supervisor?.park());
+    nowBy(this.#stops, this.#temper.quarantine_every_ms, () => this.#people.quarantine(this.#stops));
+    nowBy(this.#setups, this.#temper.configure_every_ms, () => this.#configure(setupFrom(this.#setups)));
     now(full_every_ms, () => {
       this.disk.full = true;
       this.timeline.after(dice.spread(5, 1_500), () => (this.disk.full = false));
@@ -278,6 +313,14 @@ export class World {
     });
   }
 
+  /** The host that lives is configured anew. */
+  #configure(setup: Setup): void {
+    if (this.host?.alive !== true || this.host.supervisor === undefined) return;
+    this.#say(`the host is configured: ${setup.rules} ${TENANTS.map((tenant) => [...(setup.missing[tenant] ?? [])].join()).join(' ')}`);
+    this.oracle.setups.put(this.oracle.now(), setup);
+    this.host.configure(setup);
+  }
+
   /** Parks whatever can be, just when something is on its way to a run. */
   #parkOnWake(odds: number): void {
     const dice = this.#dice.fork();
@@ -285,116 +328,6 @@ export class World {
       if (!this.#chaos || op !== 'commit' || (args[0] as Commit).outbox.length === 0 || !dice.chance(odds)) return;
       this.timeline.after(dice.spread(0.01, 1), () => void this.host?.supervisor?.park());
     };
-  }
-
-  #operate(dice: Dice): void {
-    const live = this.#live();
-    if (live.length === 0) return;
-    const known = dice.pick(live);
-    const roll = dice.next();
-    if (dice.chance(0.3)) this.#decide(dice);
-    else if (dice.chance(0.2)) this.#revoke(known, dice);
-    else if (roll < 0.4) this.#pause(known.record.id);
-    else if (roll < 0.75) this.#resume(known.record.id);
-    else if (roll < 0.83) this.#cancel(known.record.id);
-    else if (roll < 0.91) this.#kill(known.record.id);
-    else this.#resolve(known, dice);
-  }
-
-  #live(): Known[] {
-    return [...this.oracle.runs.values()].filter(({ outcome }) => outcome === undefined);
-  }
-
-  #pause(run: RunId): void {
-    const resumed = this.#resumed.get(run);
-    this.#command(
-      'pause',
-      run,
-      (control) => control.pause(run, 'sim', 'now'),
-      () => {
-        // Somebody who asked to resume it, however long ago, may be served only now.
-        if (this.#resumed.get(run) === resumed && (this.#resuming.get(run) ?? 0) === 0) this.oracle.paused.add(run);
-      },
-    );
-  }
-
-  #resume(run: RunId): void {
-    if (this.host?.alive !== true || this.host.supervisor === undefined) return;
-    this.oracle.paused.delete(run);
-    this.#resumed.set(run, (this.#resumed.get(run) ?? 0) + 1);
-    const asked = (by: number) => this.#resuming.set(run, (this.#resuming.get(run) ?? 0) + by);
-    asked(1);
-    this.#command('resume', run, (control) => control.resume(run, 'sim', 'now').finally(() => asked(-1)));
-  }
-
-  #cancel(run: RunId): void {
-    this.oracle.asks('cancel', run);
-    this.#command('cancel', run, (control) => control.cancel(run, 'sim', 'now', this.#dice.pick([0, 20, 2_000])));
-  }
-
-  #kill(run: RunId): void {
-    this.oracle.asks('kill', run);
-    this.#command(
-      'kill',
-      run,
-      (control) => control.kill(run, 'sim', 'now'),
-      () => this.oracle.hasKilled(run),
-    );
-  }
-
-  /** Somebody looks at what waits for approval, and decides about some of it. */
-  #decide(dice: Dice, all = false): void {
-    const { host } = this;
-    if (host?.alive !== true || host.supervisor === undefined) return;
-    host.supervisor.approvals().then(
-      (waiting) => {
-        for (const { run, call } of waiting) {
-          if (!host.alive || (!all && dice.chance(0.5))) continue;
-          const by = `person ${dice.below(1_000)}`;
-          const verdict = dice.chance(0.7) ? 'approve' : 'deny';
-          this.#command(`${verdict} ${call}`, run, (control) => control.decide(run, call, by, verdict, 'as they said'));
-        }
-        return undefined;
-      },
-      (error: unknown) => this.#expected(error, 'looking at approvals'),
-    );
-  }
-
-  #revoke(known: Known, dice: Dice): void {
-    const { supervisor } = this.host ?? {};
-    const held = known.record.caps.filter(({ alias }) => alias !== '');
-    if (held.length === 0 || supervisor === undefined) return;
-    const { grant } = dice.pick(held);
-    this.oracle.revoking.add(grant);
-    this.#command(
-      `revoke ${grant}`,
-      known.record.id,
-      () => supervisor.stops.revoke(grant, 'sim', 'now'),
-      () => this.oracle.hasRevoked(grant),
-    );
-  }
-
-  #resolve(known: Known, dice: Dice): void {
-    const run = known.record.id;
-    const [call] = [...known.calls].filter(([, one]) => one.unknown).map(([id]) => id);
-    if (call === undefined) return;
-    const how = dice.pick([{ how: 'retry' } as const, { how: 'fail' } as const, { how: 'result', value: 'said so' } as const]);
-    this.#command(`resolve ${how.how} ${call}`, run, (control) => control.resolve(run, call, 'sim', how));
-  }
-
-  #command(what: string, run: RunId, work: (control: Supervisor['control']) => Promise<unknown>, then?: () => void): void {
-    const { host } = this;
-    if (host?.alive !== true || host.supervisor === undefined) return;
-    this.#say(`operator ${what} ${run}`);
-    work(host.supervisor.control).then(
-      (receipt) => {
-        if (!host.alive) return undefined;
-        this.#say(`receipt of ${what} ${run} ${short(receipt)}`);
-        then?.();
-        return undefined;
-      },
-      (error: unknown) => this.#expected(error, `${what} ${run}`),
-    );
   }
 
   #expected(error: unknown, what: string): void {
@@ -417,23 +350,25 @@ export class World {
     this.cells.calm = this.powers.calm = true;
     this.#temper.disk.failing = 0;
     if (this.host?.alive !== true) this.start();
+    else this.#configure(WHOLE);
     const dice = this.#dice.fork();
     const until = this.timeline.now + SETTLE_MS;
     while (this.timeline.now < until && this.oracle.violation === undefined) {
       await this.#until(this.timeline.now + 1_000);
-      const live = this.#live();
+      const live = this.#people.live();
       for (const known of live) {
-        if (known.control === 'paused') this.#resume(known.record.id);
-        this.#resolve(known, dice);
+        if (known.control === 'paused') this.#people.resume(known.record.id);
+        this.#people.resolve(known, dice);
       }
-      this.#decide(dice, true);
+      this.#people.liftAll();
+      this.#people.decide(dice, true);
       const timers = (known: Known) => [...known.timers.values()].some(({ over }) => !over);
       if (live.every((known) => !timers(known) && lostWake(this.oracle, known) === undefined)) break;
     }
     // What ended just now is on its way to whoever waits for it.
     await this.#until(this.timeline.now + 100);
     if (this.oracle.violation !== undefined) return;
-    for (const known of this.#live()) {
+    for (const known of this.#people.live()) {
       const why = lostWake(this.oracle, known);
       if (why !== undefined) this.oracle.broken(`7: ${known.record.id} (${known.record.agent}) does not go on: ${why}`);
     }

@@ -255,6 +255,8 @@ export interface Store {
   nextDue(): Promise<number | undefined>;
   /** Runs whose parent has ended without them. */
   orphans(): Promise<readonly RunId[]>;
+  /** Parked runs that a quarantine keeps still, in the order of admission; those that cannot be read are not among them. */
+  quarantined(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
   /** Descendants of a run that have not ended, at any depth, below runs that have ended too. */
   descendants(run: RunId): Promise<readonly RunId[]>;
   /** Whether another run that has not ended holds a grant derived from this one. */

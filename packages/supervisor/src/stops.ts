@@ -20,13 +20,20 @@ export interface StopsOptions {
   readonly runs: ReadonlyMap<RunId, Run>;
   readonly standing: Quarantines;
   readonly control: () => Control;
+  /** The run in memory, brought back if need be. */
+  readonly hold: (id: RunId) => Promise<Run | undefined>;
   /** Looks at what waits in the store, which may go on now. */
   readonly sweep: () => Promise<void>;
   readonly tell: (observation: Observation) => void;
 }
 
+/** Parked runs that are brought back at once when what kept them still is lifted. */
+const AT_ONCE = 64;
+const RETRY_MS = 1_000;
+
 export class Stops {
   readonly #options: StopsOptions;
+  #closed = false;
 
   constructor(options: StopsOptions) {
     this.#options = options;
@@ -76,18 +83,50 @@ export class Stops {
 
   /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
   async lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void> {
-    const { clock, standing, runs, control, sweep, tell } = this.#options;
+    const { clock, standing, sweep, tell } = this.#options;
     const quarantine = await standing.lift(kind, name, by, clock.now(), tenant);
     tell({ kind: 'lifted', quarantine, by, reason });
-    const still = [...runs.values()].filter((run) => run.control === 'quarantined' && !this.#concerns(run));
-    await Promise.all(
-      still.map((run) =>
-        control()
-          .resume(run.id, by, reason)
-          .catch(() => undefined),
-      ),
-    );
+    await this.takeUp(by, reason);
     await sweep();
+  }
+
+  /**
+   * Lets runs go on that a quarantine kept still which does not stand any more: parked ones, and those that a host left behind
+   * that died between the lift and their resumption, too. What the store refuses now is tried again.
+   */
+  async takeUp(by: string, reason: string): Promise<void> {
+    const { clock, runs, store } = this.#options;
+    let missed = false;
+    const resume = async (id: RunId) => {
+      const run = runs.get(id) ?? (await this.#options.hold(id));
+      if (run === undefined || run.control !== 'quarantined' || run.outcome !== undefined || this.#concerns(run)) return;
+      await this.#options.control().resume(id, by, reason);
+    };
+    const several = (ids: readonly RunId[]) =>
+      Promise.all(
+        ids.map((id) =>
+          resume(id).catch((error: unknown) => {
+            // What cannot be read is kept still for a person; what somebody else has resumed or ended needs nothing.
+            if (error instanceof CorralError && error.retryable) missed = true;
+          }),
+        ),
+      );
+    try {
+      await several([...runs.values()].flatMap((run) => (run.control === 'quarantined' ? [run.id] : [])));
+      for (let after: RunId | undefined; ;) {
+        const parked = await store.quarantined(after, AT_ONCE);
+        after = parked.at(-1);
+        if (after === undefined) break;
+        await several(parked);
+      }
+    } catch {
+      missed = true;
+    }
+    if (missed && !this.#closed) clock.after(RETRY_MS, () => void this.takeUp(by, reason));
+  }
+
+  close(): void {
+    this.#closed = true;
   }
 
   /** Quarantines the version of the agent that a run is of, in the tenant of that run: what its policies say concerns no other. */

@@ -141,6 +141,7 @@ export class Supervisor {
       runs: this.#runs,
       standing: this.#quarantines,
       control: () => this.control,
+      hold: (id) => this.#residence.hold(id),
       sweep: () => this.#residence.sweep(),
       tell: (observation) => this.#tell(observation),
     });
@@ -472,6 +473,7 @@ export class Supervisor {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#watch.close();
+    this.stops.close();
     this.#residence.close();
     this.#stage.close();
     this.#life.close();
@@ -499,6 +501,7 @@ export class Supervisor {
     }
     for (const orphan of await store.orphans()) void this.#life.killChild(orphan);
     this.#residence.open();
+    void this.stops.takeUp('quarantine', 'It does not stand any more.');
     await this.#residence.sweep();
   }
 

@@ -224,6 +224,10 @@ export class SqliteCore {
     return queries.orphans(this.#sql);
   }
 
+  quarantined(after: RunId | undefined, limit: number): RunId[] {
+    return queries.quarantined(this.#sql, after, limit);
+  }
+
   descendants(run: RunId): RunId[] {
     return queries.descendants(this.#sql, run);
   }

@@ -62,6 +62,16 @@ export function orphans(sql: Sql): RunId[] {
   return rows.map(({ id }) => id);
 }
 
+export function quarantined(sql: Sql, after: RunId | undefined, limit: number): RunId[] {
+  const rows = sql.all<{ id: RunId }>(
+    `SELECT id FROM runs WHERE parked = 1 AND control = 'quarantined' AND damage IS NULL AND lifecycle <> 'ended'
+       AND n > coalesce((SELECT n FROM runs WHERE id = ?), 0) ORDER BY n LIMIT ?`,
+    after ?? '',
+    limit,
+  );
+  return rows.map(({ id }) => id);
+}
+
 export function descendants(sql: Sql, run: RunId): RunId[] {
   const rows = sql.all<{ id: RunId }>(
     `WITH RECURSIVE below (id) AS (

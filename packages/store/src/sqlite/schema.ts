@@ -140,6 +140,7 @@ const STEPS: readonly string[] = [
   UPDATE runs SET asking = 1 WHERE lifecycle <> 'ended' AND
     (SELECT waiting FROM journal WHERE run = n ORDER BY seq DESC LIMIT 1) IN ('approval', 'resolution');
   CREATE INDEX runs_asking ON runs (n) WHERE asking = 1;
+  CREATE INDEX runs_stopped ON runs (n) WHERE parked = 1 AND control = 'quarantined' AND lifecycle <> 'ended';
   `,
 ];
 

@@ -226,6 +226,10 @@ export class SqliteStore implements Store {
   orphans(): ReturnType<Store['orphans']> {
     return this.#reader.call('orphans');
   }
+  quarantined(after: RunId | undefined, limit: number): ReturnType<Store['quarantined']> {
+    return this.#reader.call('quarantined', after, limit);
+  }
+
   descendants(run: RunId): ReturnType<Store['descendants']> {
     return this.#reader.call('descendants', run);
   }

@@ -1,0 +1,190 @@
+/** People who meddle with what runs in a simulated world: they pause, resume, cancel, kill, resolve, decide, revoke and quarantine. */
+import type { RunId } from '@corral/protocol/ids';
+import type { QuarantineKind } from '@corral/protocol/store';
+import type { Supervisor } from '@corral/supervisor/supervisor';
+import type { Known } from './book.ts';
+import type { Dice } from './dice.ts';
+import type { Oracle } from './oracle.ts';
+import { TOOL_KINDS } from './powers.ts';
+
+export interface OperatorsOptions {
+  readonly oracle: Oracle;
+  /** For what a person picks on the spot. */
+  readonly dice: Dice;
+  /** The host that they talk to, as long as it lives. */
+  readonly host: () => { readonly alive: boolean; readonly supervisor: Supervisor | undefined } | undefined;
+  readonly say: (what: string) => void;
+  /** A command was refused. Anything that no operator may be told is a fault of the host. */
+  readonly refused: (error: unknown, what: string) => void;
+}
+
+/** What may be put under quarantine, by tenants of this world. */
+const STOPPABLE: readonly (readonly [QuarantineKind, readonly string[]])[] = [
+  ['tenant', ['red', 'blue']],
+  ['agent', ['red/root', 'red/node', 'blue/teller', 'blue/leaf', 'red/keeper']],
+  ['tool', TOOL_KINDS.flatMap((name) => [`red/${name}`, `blue/${name}`])],
+];
+
+export class Operators {
+  readonly #options: OperatorsOptions;
+  /** How often somebody has asked to resume a run. */
+  readonly #resumed = new Map<RunId, number>();
+  /** Of them, those that have not been answered. */
+  readonly #resuming = new Map<RunId, number>();
+
+  constructor(options: OperatorsOptions) {
+    this.#options = options;
+  }
+
+  /** A host is gone, and answers nobody any more. */
+  forget(): void {
+    this.#resuming.clear();
+  }
+
+  live(): Known[] {
+    return [...this.#options.oracle.runs.values()].filter(({ outcome }) => outcome === undefined);
+  }
+
+  /** Somebody does something. */
+  operate(dice: Dice): void {
+    const live = this.live();
+    if (live.length === 0) return;
+    const known = dice.pick(live);
+    const roll = dice.next();
+    if (dice.chance(0.3)) this.decide(dice);
+    else if (dice.chance(0.2)) this.#revoke(known, dice);
+    else if (roll < 0.4) this.#pause(known.record.id);
+    else if (roll < 0.75) this.resume(known.record.id);
+    else if (roll < 0.83) this.#cancel(known.record.id);
+    else if (roll < 0.91) this.#kill(known.record.id);
+    else this.resolve(known, dice);
+  }
+
+  #pause(run: RunId): void {
+    const { oracle } = this.#options;
+    const resumed = this.#resumed.get(run);
+    this.#command(
+      'pause',
+      run,
+      ({ control }) => control.pause(run, 'sim', 'now'),
+      () => {
+        // Somebody who asked to resume it, however long ago, may be served only now.
+        if (this.#resumed.get(run) === resumed && (this.#resuming.get(run) ?? 0) === 0) oracle.paused.add(run);
+      },
+    );
+  }
+
+  resume(run: RunId): void {
+    const host = this.#options.host();
+    if (host?.alive !== true || host.supervisor === undefined) return;
+    this.#options.oracle.paused.delete(run);
+    this.#resumed.set(run, (this.#resumed.get(run) ?? 0) + 1);
+    const asked = (by: number) => this.#resuming.set(run, (this.#resuming.get(run) ?? 0) + by);
+    asked(1);
+    this.#command('resume', run, ({ control }) => control.resume(run, 'sim', 'now').finally(() => asked(-1)));
+  }
+
+  #cancel(run: RunId): void {
+    this.#options.oracle.asks('cancel', run);
+    this.#command('cancel', run, ({ control }) => control.cancel(run, 'sim', 'now', this.#options.dice.pick([0, 20, 2_000])));
+  }
+
+  #kill(run: RunId): void {
+    const { oracle } = this.#options;
+    oracle.asks('kill', run);
+    this.#command(
+      'kill',
+      run,
+      ({ control }) => control.kill(run, 'sim', 'now'),
+      () => oracle.hasKilled(run),
+    );
+  }
+
+  /** Somebody looks at what waits for approval, and decides about some of it. */
+  decide(dice: Dice, all = false): void {
+    const host = this.#options.host();
+    if (host?.alive !== true || host.supervisor === undefined) return;
+    host.supervisor.approvals().then(
+      (waiting) => {
+        for (const { run, call } of waiting) {
+          if (!host.alive || (!all && dice.chance(0.5))) continue;
+          const by = `person ${dice.below(1_000)}`;
+          const verdict = dice.chance(0.7) ? 'approve' : 'deny';
+          this.#command(`${verdict} ${call}`, run, ({ control }) => control.decide(run, call, by, verdict, 'as they said'));
+        }
+        return undefined;
+      },
+      (error: unknown) => this.#options.refused(error, 'looking at approvals'),
+    );
+  }
+
+  #revoke(known: Known, dice: Dice): void {
+    const { oracle } = this.#options;
+    const held = known.record.caps.filter(({ alias }) => alias !== '');
+    if (held.length === 0 || this.#options.host()?.supervisor === undefined) return;
+    const { grant } = dice.pick(held);
+    oracle.revoking.add(grant);
+    this.#command(
+      `revoke ${grant}`,
+      known.record.id,
+      ({ stops }) => stops.revoke(grant, 'sim', 'now'),
+      () => oracle.hasRevoked(grant),
+    );
+  }
+
+  /** Puts something under quarantine, or lifts what stands, as often. */
+  quarantine(dice: Dice): void {
+    const supervisor = this.#options.host()?.supervisor;
+    if (supervisor === undefined) return;
+    const standing = supervisor.stops.quarantines();
+    if (standing.length > 0 && dice.chance(0.6)) {
+      const { kind, name, tenant } = dice.pick(standing);
+      this.lift(kind, name, tenant);
+      return;
+    }
+    const { stopped } = this.#options.oracle;
+    const [kind, names] = dice.pick(STOPPABLE);
+    const name = dice.pick(names);
+    const turn = stopped.asks(kind, name);
+    this.#command(
+      `quarantine ${kind}`,
+      name,
+      ({ stops }) => stops.quarantine(kind, name, 'sim', 'now'),
+      () => stopped.stands(kind, name, turn),
+    );
+  }
+
+  lift(kind: QuarantineKind, name: string, tenant?: string): void {
+    this.#options.oracle.stopped.lifts(kind, name);
+    this.#command(`lift ${kind}`, name, ({ stops }) => stops.lift(kind, name, 'sim', 'now', tenant));
+  }
+
+  /** Everything that stands is lifted. */
+  liftAll(): void {
+    for (const { kind, name, tenant } of this.#options.host()?.supervisor?.stops.quarantines() ?? []) this.lift(kind, name, tenant);
+  }
+
+  resolve(known: Known, dice: Dice): void {
+    const run = known.record.id;
+    const [call] = [...known.calls].filter(([, one]) => one.unknown).map(([id]) => id);
+    if (call === undefined) return;
+    const how = dice.pick([{ how: 'retry' } as const, { how: 'fail' } as const, { how: 'result', value: 'said so' } as const]);
+    this.#command(`resolve ${how.how} ${call}`, run, ({ control }) => control.resolve(run, call, 'sim', how));
+  }
+
+  #command(what: string, whom: string, work: (supervisor: Supervisor) => Promise<unknown>, then?: () => void): void {
+    const host = this.#options.host();
+    if (host?.alive !== true || host.supervisor === undefined) return;
+    const { say } = this.#options;
+    say(`operator ${what} ${whom}`);
+    work(host.supervisor).then(
+      (receipt) => {
+        if (!host.alive) return undefined;
+        say(`receipt of ${what} ${whom} ${JSON.stringify(receipt)?.slice(0, 900) ?? 'nothing'}`);
+        then?.();
+        return undefined;
+      },
+      (error: unknown) => this.#options.refused(error, `${what} ${whom}`),
+    );
+  }
+}
