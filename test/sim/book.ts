@@ -20,6 +20,8 @@ export interface KnownCall {
   readonly ruling: Ruling;
   answered: boolean;
   unknown: boolean;
+  /** Its agent was told that its result is unknown, in words that may be the tool's. */
+  toldUnknown: boolean;
   /** Somebody said what its result is. */
   settled: boolean;
   /** How often it may leave although it must not be repeated. */

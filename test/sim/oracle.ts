@@ -344,6 +344,7 @@ export class Oracle extends Book {
       ruling: this.#ruling(rulesOf(decision.policy), decision.tool ?? '', n, known),
       answered: false,
       unknown: false,
+      toldUnknown: false,
       settled: false,
       mayLeave: asked ? 0 : 1,
       approvedBy: new Set(),
@@ -371,6 +372,7 @@ export class Oracle extends Book {
     const isOut = this.setups.wasMissing(tenant, tool) || this.stopped.mayStand('tool', `${tenant}/${tool}`);
     this.must(tool === 'pay' || isOut, () => `7: ${where} calls the result of ${id} unknown; ${tool} may be repeated`);
     if (call === undefined) return;
+    call.toldUnknown = tell;
     if (tell) call.settled = true;
     else call.unknown = true;
   }

@@ -106,7 +106,7 @@ export class Taint {
     else if ('value' in result) knows.tainted ||= strange;
     // A tool's own words about its failure may be a stranger's as well.
     else if (result.unread !== true && call.decision.verdict !== 'deny')
-      knows.tainted ||= strange && (result.error.code === 'CORRAL_TOOL_FAILED' || result.error.code === 'CORRAL_UNKNOWN_RESULT');
+      knows.tainted ||= strange && (result.error.code === 'CORRAL_TOOL_FAILED' || call.toldUnknown);
   }
 
   /** A crank has asked for this, and it was allowed. */

@@ -292,7 +292,8 @@ export class Ledger {
       case 'unknown': {
         const pending = this.pending.get(event.id);
         if (pending?.kind !== 'call') return;
-        if (event.tell) this.#decide(pending, unknownOf(pending, event.message, event.detail));
+        // The words may be the tool's own, and are read as such.
+        if (event.tell) this.#decide(pending, unknownOf(pending, event.message, event.detail), true);
         else pending.state = 'unknown';
         return;
       }
@@ -484,10 +485,10 @@ export class Ledger {
   }
 
   /** It is known what a call will be answered with, though no tool said it: its price is paid all the same. */
-  #decide(call: PendingCall | PendingRequest, result: Result): void {
+  #decide(call: PendingCall | PendingRequest, result: Result, spoken = 'value' in result): void {
     this.inFlight -= 1;
     this.purse.settle(call.reserved, { ...call.reserved, ...result.cost });
-    this.pending.set(call.id, { ...decided(call.id, result), ...(call.kind === 'call' && 'value' in result ? { call } : {}) });
+    this.pending.set(call.id, { ...decided(call.id, result), ...(call.kind === 'call' && spoken ? { call } : {}) });
   }
 
   #refuse(id: number, decision: Decision | undefined): void {

@@ -47,6 +47,8 @@ export interface LifeOptions {
   readonly image: string;
   /** Why a run must not go on, if a quarantine stands against it. */
   readonly quarantined: (run: Run) => string | undefined;
+  /** Lets a run go on that a quarantine kept still which does not stand any more. */
+  readonly resumeIfFree: (run: Run) => Promise<void>;
   /** Ends a child whose parent has ended; see endChild. */
   readonly endChild: (child: RunId) => Promise<void>;
   /** Stops the version of the agent that a run is of, everywhere, until a person lifts that. */
@@ -125,6 +127,7 @@ export class Life {
       run.control = 'quarantined';
       this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
+    if (stands === undefined) void this.#options.resumeIfFree(run);
     const { ledger } = run;
     if (run.restored) holdRestored(this.#options, run);
     if (ledger.wall.began_at !== undefined) run.began = clock.monotonic();

@@ -34,6 +34,9 @@ const RETRY_MS = 1_000;
 export class Stops {
   readonly #options: StopsOptions;
   #closed = false;
+  /** Who let go of a quarantine last, and why. */
+  #lifted = { by: 'quarantine', reason: 'It does not stand any more.' };
+  readonly #resuming = new Map<RunId, Promise<void>>();
 
   constructor(options: StopsOptions) {
     this.#options = options;
@@ -95,34 +98,46 @@ export class Stops {
    * that died between the lift and their resumption, too. What the store refuses now is tried again.
    */
   async takeUp(by: string, reason: string): Promise<void> {
-    const { clock, runs, store } = this.#options;
-    let missed = false;
-    const resume = async (id: RunId) => {
-      const run = runs.get(id) ?? (await this.#options.hold(id));
-      if (run === undefined || run.control !== 'quarantined' || run.outcome !== undefined || this.#concerns(run)) return;
-      await this.#options.control().resume(id, by, reason);
-    };
-    const several = (ids: readonly RunId[]) =>
-      Promise.all(
-        ids.map((id) =>
-          resume(id).catch((error: unknown) => {
-            // What cannot be read is kept still for a person; what somebody else has resumed or ended needs nothing.
-            if (error instanceof CorralError && error.retryable) missed = true;
-          }),
-        ),
-      );
+    const { runs, store, hold } = this.#options;
+    this.#lifted = { by, reason };
     try {
-      await several([...runs.values()].flatMap((run) => (run.control === 'quarantined' ? [run.id] : [])));
+      await Promise.all([...runs.values()].map((run) => this.resumeIfFree(run)));
       for (let after: RunId | undefined; ;) {
         const parked = await store.quarantined(after, AT_ONCE);
         after = parked.at(-1);
-        if (after === undefined) break;
-        await several(parked);
+        if (after === undefined) return;
+        // One that cannot be read is kept still for a person.
+        const held = await Promise.all(parked.map((id) => hold(id).catch(() => undefined)));
+        await Promise.all(held.flatMap((run) => (run === undefined ? [] : [this.resumeIfFree(run)])));
       }
     } catch {
-      missed = true;
+      this.#again();
     }
-    if (missed && !this.#closed) clock.after(RETRY_MS, () => void this.takeUp(by, reason));
+  }
+
+  /** A run under quarantine goes on if nothing stands against it any more. It may have been on its way into memory at the lift. */
+  resumeIfFree(run: Run): Promise<void> {
+    if (run.control !== 'quarantined' || run.outcome !== undefined || this.#concerns(run)) return Promise.resolve();
+    const underway = this.#resuming.get(run.id);
+    if (underway !== undefined) return underway;
+    const { by, reason } = this.#lifted;
+    const resuming = this.#options
+      .control()
+      .resume(run.id, by, reason)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (error instanceof CorralError && error.retryable) this.#again();
+        },
+      )
+      .finally(() => this.#resuming.delete(run.id));
+    this.#resuming.set(run.id, resuming);
+    return resuming;
+  }
+
+  #again(): void {
+    const { by, reason } = this.#lifted;
+    this.#options.clock.after(RETRY_MS, () => void (this.#closed || this.takeUp(by, reason)));
   }
 
   close(): void {

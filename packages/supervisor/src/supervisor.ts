@@ -33,6 +33,7 @@ import { Policing } from './policing.ts';
 import { Quarantines } from './quarantine.ts';
 import { Stops } from './stops.ts';
 import { Residence, type ResidenceLimits } from './residence.ts';
+import { recover } from './recover.ts';
 import { revive, type ReviveOptions } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
 import { refuseService, Services } from './services.ts';
@@ -72,9 +73,6 @@ export interface Submitted {
   /** Resolves with the outcome once it is durable; never rejects. */
   readonly ended: Promise<Outcome>;
 }
-
-/** Runs that are brought back at once when a host starts. */
-const RECOVER_AT_ONCE = 16;
 
 export class Supervisor {
   readonly control: Control;
@@ -161,6 +159,7 @@ export class Supervisor {
       loops: () => this.loops,
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       endChild: (child) => endChild(family, child),
+      resumeIfFree: (run) => this.stops.resumeIfFree(run),
       quarantine: (run, reason) => this.stops.quarantineAgentOf(run, 'policy', reason),
       tell: (observation) => this.#tell(observation),
       observed: () => this.#observers.size > 0,
@@ -492,13 +491,7 @@ export class Supervisor {
     await this.#seen.load();
     await this.#quarantines.load();
     await this.services.load();
-    for (let after: RunId | undefined; ;) {
-      const found = await store.resident(after, RECOVER_AT_ONCE);
-      after = found.at(-1);
-      if (after === undefined) break;
-      // What cannot be brought back is quarantined, by itself; the others go on.
-      await Promise.all(found.map((id) => this.#residence.hold(id).catch((error) => this.#residence.retry(id, error))));
-    }
+    await recover(store, this.#residence);
     for (const orphan of await store.orphans()) void this.#life.killChild(orphan);
     this.#residence.open();
     void this.stops.takeUp('quarantine', 'It does not stand any more.');

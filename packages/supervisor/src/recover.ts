@@ -1,0 +1,17 @@
+/** Takes up what was in memory when the last host on a store ended, however it ended. Parked runs stay where they are. */
+import type { RunId } from '@corral/protocol/ids';
+import type { Store } from '@corral/protocol/store';
+import type { Residence } from './residence.ts';
+
+/** Runs that are brought back at once. */
+const AT_ONCE = 16;
+
+export async function recover(store: Store, residence: Residence): Promise<void> {
+  for (let after: RunId | undefined; ;) {
+    const found = await store.resident(after, AT_ONCE);
+    after = found.at(-1);
+    if (after === undefined) return;
+    // What cannot be brought back is quarantined, by itself; the others go on.
+    await Promise.all(found.map((id) => residence.hold(id).catch((error) => residence.retry(id, error))));
+  }
+}
