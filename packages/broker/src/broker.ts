@@ -178,11 +178,13 @@ export class Broker {
     more: { readonly revoke?: boolean; readonly delivery?: string | undefined; readonly cpu_us?: number } = {},
   ): Promise<CommitResult> {
     const { ledger } = run;
-    const at = this.#powers.clock.now();
+    const { clock, identity } = this.#powers;
+    const at = clock.now();
+    const who = 'by' in event ? identity?.(event.by) : undefined;
     const asked = event.kind === 'approval' ? ledger.pending.get(event.id) : undefined;
     const queued = this.#queued(ledger, at);
     ledger.applyEvent(event, at);
-    ledger.stamp(at, queued.queued_ms ?? 0, this.#powers.clock.monotonic());
+    ledger.stamp(at, queued.queued_ms ?? 0, clock.monotonic());
     const cpu_us = Math.round(more.cpu_us ?? 0);
     ledger.purse.spend('cpu_ms', cpu_us / 1000);
     ledger.seq += 1;
@@ -192,7 +194,7 @@ export class Broker {
       delivery: more.delivery,
       effects: undefined,
       decisions: [],
-      event,
+      event: who === undefined ? event : { ...event, who },
       cpu_us,
       ...queued,
     };

@@ -3,6 +3,7 @@ import type { Grants } from '@corral/policy/grants';
 import type { ContextChange } from '@corral/protocol/context';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
 import type { CorralError } from '@corral/protocol/errors';
+import type { Identity } from '@corral/protocol/identity';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -27,6 +28,8 @@ export interface BrokerPowers {
   /** What a tenant may use, by name; its services too. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   readonly standing?: () => Standing;
+  /** Who stands behind the name of somebody who acts; undefined where the name says all. */
+  readonly identity?: (principal: string) => Identity | undefined;
   /** An instance of one of its services. @param header the caller's */
   readonly reach: (tenant: TenantId, service: string, key: string, header: RunRecord['header']) => Reached | undefined;
 }

@@ -151,6 +151,7 @@ export const ERRORS = {
   CORRAL_IDEMPOTENCY_MISMATCH: { audience: 'operator', hint: 'Use a new Idempotency-Key for another request.' },
   CORRAL_TENANT_UNKNOWN: { audience: 'operator', hint: 'Name the tenant in the configuration, or check its spelling.' },
   CORRAL_VERSION_UNKNOWN: { audience: 'operator', hint: 'List the versions and aliases there are with `corral agents`.' },
+  CORRAL_TOKEN_TAKEN: { audience: 'operator', hint: 'Choose another name, or revoke the token that has it; see `corral token list`.' },
   CORRAL_WEBHOOK_UNKNOWN: { audience: 'operator', hint: 'See `corral webhooks list`.' },
   CORRAL_TOKEN_UNKNOWN: { audience: 'operator', hint: 'List the tokens there are with `corral token list`.' },
   CORRAL_SCHEDULE_UNKNOWN: { audience: 'operator', hint: 'List the schedules there are with `corral schedule list`.' },

@@ -40,6 +40,13 @@ export type ToolName = z.infer<typeof ToolName>;
 /** Who acts: `user:ana`, `run:run_…`, `local`. Set from the channel, never from a payload. */
 /** Longest name of somebody who acts: an issuer's realm, and a subject of 255 characters. */
 export const PRINCIPAL_CHARS = 512;
+/**
+ * Who acts here, as whoever lets them in says it: by a token, on the host's own socket, by an issuer; `local` is whoever works without
+ * a host.
+ */
+export const PERSON = /^(?:local|token:.+|user:.+|service:.+|oidc:[^/]+\/.+)$/;
+export const PERSON_HINT =
+  'not a person: write token:NAME, user:NAME (on this machine) or oidc:ISSUER/SUBJECT; `corral whoami` says who you are';
 export const PrincipalId = z.string().min(1).max(PRINCIPAL_CHARS).brand<'principal'>();
 export type PrincipalId = z.infer<typeof PrincipalId>;
 

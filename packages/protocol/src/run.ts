@@ -3,6 +3,7 @@ import type { Decision } from './decision.ts';
 import type { Result } from './delivery.ts';
 import type { Digest, GrantId, PrincipalId, RunId, TenantId, AgentName } from './ids.ts';
 import type { CarriedHandle, PlacedHandle } from './handle.ts';
+import type { Identity } from './identity.ts';
 import type { Json } from './json.ts';
 import type { Label, LabelChange } from './label.ts';
 import type { Ceilings } from './limits.ts';
@@ -35,6 +36,8 @@ export interface RunRecord {
   readonly principal: PrincipalId;
   /** Of a child: who submitted the first of its ancestors, and so answers for what it asks. */
   readonly submitter?: PrincipalId;
+  /** Who stands behind whoever submitted it or the first of its ancestors. Absent: their name says all. */
+  readonly who?: Identity;
   readonly parent: { readonly run: RunId; readonly id: number; readonly agent: AgentName } | undefined;
   /** Of a fork: the run whose journal it begins with, the entry at which it parts from it, and when it was made. */
   readonly origin?: { readonly run: RunId; readonly at: number; readonly forked_at: number };
@@ -105,8 +108,9 @@ export interface StepReason {
   readonly figures: Readonly<Record<string, number>>;
 }
 
-/** Something the host did to a run outside of a crank, and that a fold must know. */
-export type HostEvent =
+/** Something the host did to a run outside of a crank, and that a fold must know; `who` stands behind `by`, where that is a token's name. */
+export type HostEvent = HostEventBody & { readonly who?: Identity };
+type HostEventBody =
   /** A call's result is lost. `tell`: its agent is told so; otherwise the run waits for a resolution. */
   | { readonly kind: 'unknown'; readonly id: number; readonly message: string; readonly tell: boolean; readonly detail?: string }
   | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'retry' }

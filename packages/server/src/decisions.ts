@@ -1,5 +1,6 @@
 /** What policies and people decided about a run's calls, read from its journal: which rules, what was unusual, who said what. */
 import type { Decision } from '@corral/protocol/decision';
+import type { Identity } from '@corral/protocol/identity';
 import type { LabelChange } from '@corral/protocol/label';
 import type { Entry } from '@corral/protocol/run';
 import type { Pages } from './journal.ts';
@@ -22,6 +23,7 @@ export interface DecisionView {
     reason: string;
     at: number;
     lowered?: { kind: LabelChange['kind']; names: string[] };
+    who?: Identity;
   }[];
 }
 
@@ -67,8 +69,8 @@ export class Decisions {
       });
     }
     if (event?.kind !== 'approval') return;
-    const { by, verdict, reason, relabel } = event;
+    const { by, verdict, reason, relabel, who } = event;
     const lowered = relabel === undefined ? {} : { lowered: { kind: relabel.kind, names: [...relabel.names] } };
-    this.#seen.get(event.id)?.people.push({ by, verdict, reason, at, ...lowered });
+    this.#seen.get(event.id)?.people.push({ by, verdict, reason, at, ...lowered, ...(who === undefined ? {} : { who }) });
   }
 }

@@ -3,6 +3,7 @@ import type { Clock, Random } from '@corral/protocol/ports';
 import type { LoadedConfig } from './config/load.ts';
 import type { Feed } from './feed.ts';
 import type { Acts } from './kept.ts';
+import type { Persons } from './people/persons.ts';
 import type { HostPort } from './ports.ts';
 import type { Projection } from './projection.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -29,6 +30,7 @@ export interface Door {
   readonly marks: Marks;
   readonly index: RunIndex;
   readonly tokens: Tokens;
+  readonly people: Persons;
   readonly feed: Feed;
   readonly projection: Projection;
   readonly submissions: Submissions;

@@ -17,6 +17,7 @@ import type { Door } from './door.ts';
 import { Feed } from './feed.ts';
 import { Acts, type Actor } from './kept.ts';
 import { Authenticator } from './people/authenticate.ts';
+import { Persons } from './people/persons.ts';
 import { Rate } from './people/rate.ts';
 import { Sessions } from './people/sessions.ts';
 import { Projection } from './projection.ts';
@@ -104,6 +105,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     throw error;
   }
   const profiles = new ProfileStore(db);
+  const tokens = new Tokens(db, realRandom);
+  let named = () => loaded.named;
+  const people = new Persons(tokens, db, () => named());
   const supervisor = new Supervisor({
     store,
     launcher: new ProcessLauncher(walls),
@@ -113,6 +117,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     image,
     cores: availableParallelism(),
     profiles,
+    people,
   });
   const laboratory = () =>
     new Laboratory({ launcher: new ProcessLauncher(walls), clock: realClock, random: realRandom, cores: availableParallelism() });
@@ -124,11 +129,12 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const now = () => clock.now();
     const feed = new Feed(String(store.era), now);
     const starter: Actor = { id: `user:${userInfo().username}`, roles: [] };
-    const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version);
+    const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);
     let settings: Settings | undefined;
     settings = new Settings({ loaded, again, host, db, feed, now: now(), acts, starter });
     const config = settings.inForce;
+    named = () => config().named;
     const index = new RunIndex(db);
     const log = options.logger;
     const outbox = new Outbox({
@@ -153,9 +159,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       notify: outbox.add,
     });
     const registry = new Registry(db);
-    const tokens = new Tokens(db, random);
     let draining = false;
-    const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, draining: () => draining });
+    const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, people, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
     let recovered: number | undefined;
     // The list of runs is right only if the host that kept it was the last one that had this store open: an embedded one keeps
@@ -171,6 +176,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       marks: new Marks(db),
       index,
       tokens,
+      people,
       feed,
       projection,
       submissions,

@@ -7,6 +7,7 @@ import { hash } from 'node:crypto';
 import { ANY_TENANT, type Principal, type Role } from '@corral/protocol/api/roles';
 import type { Route } from '@corral/protocol/api/route';
 import type { ReceiptView } from '@corral/protocol/api/schemas';
+import type { Identity } from '@corral/protocol/identity';
 import type { Json } from '@corral/protocol/json';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Quarantine } from '@corral/protocol/store';
@@ -36,6 +37,7 @@ export interface Kept {
   readonly id: string;
   readonly at: number;
   readonly by: string;
+  readonly who?: Identity;
   readonly roles: Role[];
   readonly operation: string;
   readonly target: Json;
@@ -52,9 +54,17 @@ export class Acts {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #random: Random;
   readonly #config: () => string;
+  readonly #identity: (principal: string) => Identity | undefined;
 
-  /** @param config version of the configuration in force */
-  constructor(db: FrontStore, clock: Pick<Clock, 'now'>, random: Random, config: () => string) {
+  /** @param config version of the configuration in force; `identity`: who stands behind a name */
+  constructor(
+    db: FrontStore,
+    clock: Pick<Clock, 'now'>,
+    random: Random,
+    config: () => string,
+    identity: (principal: string) => Identity | undefined = () => undefined,
+  ) {
+    this.#identity = identity;
     this.#db = db;
     this.#clock = clock;
     this.#random = random;
@@ -64,10 +74,12 @@ export class Acts {
   /** A row that is not kept yet: the answer to a dry run, too. */
   draft(who: Actor, deed: Deed, dryRun = false): Kept {
     const { operation, target, reason = '', matched = [], receipts = [], refused = [] } = deed;
+    const identity = this.#identity(who.id);
     return {
       id: `op_${Buffer.from(this.#random(6)).toString('hex')}`,
       at: this.#clock.now(),
       by: who.id,
+      ...(identity === undefined ? {} : { who: identity }),
       roles: [...who.roles],
       operation,
       target,

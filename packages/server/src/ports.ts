@@ -2,6 +2,7 @@
 import type { ProfiledCall } from '@corral/policy/detect/profile';
 import type { ContextChange } from '@corral/protocol/context';
 import type { Attenuation, Grant, GrantState } from '@corral/protocol/grant';
+import type { Identity } from '@corral/protocol/identity';
 import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
@@ -20,6 +21,7 @@ export interface JobRequest {
   readonly version: AgentVersion;
   readonly input: Json;
   readonly principal: PrincipalId;
+  readonly who: Identity | undefined;
   readonly ceilings: CeilingsRequest;
   readonly budget: Budget;
   readonly grants: Readonly<Record<string, Attenuation>>;

@@ -10,7 +10,7 @@ import type { Attenuation } from '@corral/protocol/grant';
 import { BUDGET_NAMES, CEILINGS, DEFAULT_BUDGET, DEFAULT_CEILINGS, type CeilingName } from '@corral/protocol/limits';
 import type { AgentVersion, AgentManifest, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
-import { isBelow } from '@corral/supervisor';
+import { isBelow, type People } from '@corral/supervisor';
 import { allowed } from './allowance.ts';
 import type { InForce } from './door.ts';
 import { TooSoon } from './people/rate.ts';
@@ -42,6 +42,7 @@ export interface SubmissionsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly draining: () => boolean;
+  readonly people: People;
 }
 
 export class Submissions {
@@ -121,7 +122,8 @@ export class Submissions {
     projection.expect(id, tenant, version.manifest.name);
     try {
       const grants = job.grants ?? {};
-      await host.submit({ id, tenant, version, input, principal: principal as PrincipalId, ceilings, budget, grants, narrowed });
+      const who = this.#options.people.identity(principal);
+      await host.submit({ id, tenant, version, input, principal: principal as PrincipalId, who, ceilings, budget, grants, narrowed });
     } catch (error) {
       projection.refused(id, tenant);
       throw error;

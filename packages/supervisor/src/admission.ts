@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { refuseLargeBundle } from '@corral/protocol/bundle-size';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
+import type { Identity } from '@corral/protocol/identity';
 import { newId, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { ADMISSION, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
@@ -19,6 +20,8 @@ export interface Job {
   readonly version: AgentVersion;
   readonly input: unknown;
   readonly principal: PrincipalId;
+  /** Who stands behind that name, where it does not say all. */
+  readonly who?: Identity | undefined;
   readonly ceilings?: CeilingsRequest;
   readonly budget?: Budget;
   /** Narrows what the agent uses, by alias: what is said here can only take away. */
@@ -163,6 +166,7 @@ export function admit(
     version: job.version.version,
     bundle: job.version.bundle,
     principal: job.principal,
+    ...(job.who === undefined ? {} : { who: job.who }),
     parent: undefined,
     spawn_depth: 0,
     input,

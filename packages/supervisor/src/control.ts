@@ -17,7 +17,8 @@ import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Cell } from './cells/cell.ts';
 import type { Observation } from './observe.ts';
 import { becameOf } from './approvals.ts';
-import { answersFor, mustOwn } from './owner.ts';
+import { mustBeAnother, mustOwn } from './owner.ts';
+import { samePerson } from './people.ts';
 import type { Policing } from './policing.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
@@ -46,7 +47,7 @@ export interface ControlOptions {
   /** What a run's journal has of it. */
   readonly journal: (id: RunId) => Promise<readonly Entry[]>;
   /** Refuses who is none of those a call waits for. @throws CORRAL_APPROVER */
-  readonly mayDecide: Policing['mayDecide'];
+  readonly policing: Pick<Policing, 'mayDecide' | 'people'>;
   /** Ends a run that cannot be brought into memory. */
   readonly bury: (id: RunId, outcome: Outcome) => Promise<void>;
   /** Resolves once the process of a cell is gone. */
@@ -309,17 +310,25 @@ export class Control {
    * @throws CORRAL_RUN_STATE, CORRAL_APPROVER
    */
   decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
+    const { policing } = this.#options;
+    const { people } = policing;
     return this.#inTurn(id, async (run) => {
       const asked = run.ledger.pending.get(call);
-      if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(run, asked.call.relabel, by);
+      if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(people, run, asked.call.relabel, by);
       const pending = run.ledger.pending.get(call);
       if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
-      if (answersFor(run.ledger).includes(by))
-        throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}, and so does not decide about what it may do.`);
-      if (pending.by.includes(by)) throw new CorralError('CORRAL_APPROVER', `${by} has approved call ${call} of ${id} already.`);
-      this.#options.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
+      mustBeAnother(people, run, by, 'decide about what it may do');
+      const before = samePerson(people, by, pending.by);
+      if (before !== undefined)
+        throw new CorralError(
+          'CORRAL_APPROVER',
+          before === by
+            ? `${by} has approved call ${call} of ${id} already.`
+            : `${by} counts as the same person as ${before}, who has approved call ${call} of ${id} already.`,
+        );
+      policing.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
       if (verdict === 'approve') this.#mustTakeWork();
-      if (verdict === 'approve') this.#tire(by);
+      if (verdict === 'approve') this.#tire(people.identity(by)?.person ?? by);
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const why = last ? this.#options.broker.mayStillCall(run, pending) : undefined;
       await this.#settle(run, call, by, why === undefined ? verdict : 'deny', why === undefined ? reason : `approved, but ${why}`, {

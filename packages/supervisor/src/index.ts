@@ -14,6 +14,7 @@ export { WATCHED, type PolicySource, type TenantOptions } from './tenants.ts';
 export { isBelow } from './judged.ts';
 export { HOST_LADDER, type LoopOptions } from './loops.ts';
 export { Peaks, type Peak } from './peaks.ts';
+export type { People } from './people.ts';
 export type { Resting } from './agent-breakers.ts';
 export { Lesson, type Profiles } from './profiles.ts';
 export type { ShadowReport } from './shadow.ts';

@@ -2,20 +2,31 @@
 import type { Ledger } from '@corral/broker/ledger';
 import type { Relabel } from '@corral/broker/relabel';
 import { CorralError } from '@corral/protocol/errors';
+import { samePerson, type People } from './people.ts';
 import type { Run } from './runs/run.ts';
 
 /** Who asks for what a run does: whoever submitted it or the first of its ancestors, and whoever's message its turn is about. */
-export function answersFor({ record, asked }: Ledger): readonly string[] {
-  return [record.principal, record.submitter, asked.principal].filter((one) => one !== undefined);
+function answersFor({ record, asked }: Ledger): readonly string[] {
+  return [record.principal, record.submitter, record.who?.person, asked.principal].filter((one) => one !== undefined);
+}
+
+/** @throws CORRAL_APPROVER for somebody who asks for what the run does, under whatever name */
+export function mustBeAnother(people: People, { id, ledger }: Run, by: string, doing: string): void {
+  const own = samePerson(people, by, answersFor(ledger));
+  if (own === undefined) return;
+  const as = own === by ? '' : ` as ${own}, the same person as far as this host knows`;
+  throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}${as}, and so does not ${doing}.`);
 }
 
 /**
  * The owner of the capability alone, and not where they would vouch for a run of their own.
  * @throws CORRAL_APPROVER
  */
-export function mustOwn({ id, ledger }: Run, { owner, kind }: Relabel, by: string): void {
-  if (by !== owner)
-    throw new CorralError('CORRAL_APPROVER', `${by} does not own the capability to ${kind} in ${id}; ${owner} alone decides about that.`);
-  if (answersFor(ledger).includes(by))
-    throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}, and so does not vouch for what it or its children read.`);
+export function mustOwn(people: People, run: Run, { owner, kind }: Relabel, by: string): void {
+  if (!people.namesOf(by).includes(owner))
+    throw new CorralError(
+      'CORRAL_APPROVER',
+      `${by} does not own the capability to ${kind} in ${run.id}; ${owner} alone decides about that.`,
+    );
+  mustBeAnother(people, run, by, 'vouch for what it or its children read');
 }

@@ -10,6 +10,7 @@ import type { RunRecord } from '@corral/protocol/run';
 import type { Clock } from '@corral/protocol/ports';
 import type { Seen } from './history.ts';
 import type { Observation } from './observe.ts';
+import type { People } from './people.ts';
 import { LiveShadow, type ShadowReport } from './shadow.ts';
 import type { PolicySource, TenantOptions } from './tenants.ts';
 
@@ -23,6 +24,7 @@ interface Held {
 export interface PolicingPowers {
   readonly clock: Clock;
   readonly seen: Seen;
+  readonly people: People;
   readonly tell: (observation: Observation) => void;
 }
 
@@ -37,6 +39,10 @@ const INSTEAD = 'admin';
 export class Policing {
   readonly #powers: PolicingPowers;
   readonly #held = new Map<string, Held>();
+
+  get people(): People {
+    return this.#powers.people;
+  }
 
   constructor(powers: PolicingPowers) {
     this.#powers = powers;
@@ -78,9 +84,14 @@ export class Policing {
   mayDecide({ tenant, agent, id }: RunRecord, call: number, approvers: readonly string[], by: string, roles: readonly string[]): void {
     if (approvers.length === 0) return;
     const source = this.#held.get(tenant)?.source;
-    const held = new Set([by, ...roles, ...(source?.roles?.(by) ?? [])]);
+    const names = this.#powers.people.namesOf(by);
+    const held = new Set([...names, ...roles, ...names.flatMap((name) => source?.roles?.(name) ?? [])]);
     const owner = source?.owner?.(agent);
-    if (owner === by || (owner === undefined && source?.isNamed?.(OWNER) !== true && roles.includes(INSTEAD))) held.add(OWNER);
+    if (
+      (owner !== undefined && names.includes(owner)) ||
+      (owner === undefined && source?.isNamed?.(OWNER) !== true && roles.includes(INSTEAD))
+    )
+      held.add(OWNER);
     const missing = approvers.filter((one) => !held.has(one));
     if (missing.length === 0) return;
     const whom = missing.map((one) => (one === OWNER && owner !== undefined ? `its owner ${owner}` : one === OWNER ? 'its owner' : one));

@@ -29,6 +29,7 @@ import type { Profiles } from './profiles.ts';
 import { Loops, type LoopOptions } from './loops.ts';
 import { cellViews, viewOf, type CellView, type Observation, type RunView } from './observe.ts';
 import { lastWords } from './outcomes.ts';
+import { BY_NAME, type People } from './people.ts';
 import { Policing } from './policing.ts';
 import { Quarantines } from './quarantine.ts';
 import { Stops } from './stops.ts';
@@ -65,6 +66,8 @@ export interface SupervisorOptions {
   readonly cell_memory_mib?: number;
   /** What agents usually do, as people approved it; without it, nobody is judged for drift. */
   readonly profiles?: Profiles;
+  /** Who stands behind the names of those who act; without it, each name is a person. */
+  readonly people?: People;
 }
 
 /** A run that was admitted. */
@@ -111,11 +114,11 @@ export class Supervisor {
 
   /** A host that has not touched a run yet: `recover` makes it take them up, once whatever else it needs is there. */
   constructor(options: SupervisorOptions) {
-    const { store, clock, random, launcher, cores, image } = options;
+    const { store, clock, random, launcher, cores, image, people = BY_NAME } = options;
     this.#options = options;
     this.#bundles = new Bundles(store);
     this.#seen = new Seen(store);
-    this.policing = new Policing({ clock, seen: this.#seen, tell: (observation) => this.#tell(observation) });
+    this.policing = new Policing({ clock, people, seen: this.#seen, tell: (observation) => this.#tell(observation) });
     this.configure(options.tenants);
     this.#quarantines = new Quarantines(store);
 
@@ -127,7 +130,7 @@ export class Supervisor {
       this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
     const powers = { store, clock, random, grants, tool, policies: (tenant: TenantId) => this.policing.policies(tenant) };
     this.#broker = new Broker(
-      { ...powers, reach: (...of) => services.reach(...of), digest: digestOf, standing: () => this.loops },
+      { ...powers, reach: (...of) => services.reach(...of), digest: digestOf, standing: () => this.loops, identity: people.identity },
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
@@ -285,7 +288,7 @@ export class Supervisor {
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       askAgain: (run) => life.askAgain(run),
       goesOn: (run) => void life.endIfStalled(run),
-      mayDecide: (...asked) => this.policing.mayDecide(...asked),
+      policing: this.policing,
       journal: (id) => store.journal(id),
       stopping: () => this.#stopping,
       tell: (observation) => this.#tell(observation),

@@ -82,6 +82,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     bundle: version.bundle,
     principal: `run:${record.id}` as PrincipalId,
     submitter: record.submitter ?? record.principal,
+    ...(record.who === undefined ? {} : { who: record.who }),
     parent: { run: record.id, id: effect.id, agent: record.agent },
     spawn_depth: record.spawn_depth + 1,
     ...(ledger.depth === 0 ? {} : { depth: ledger.depth }),

@@ -142,14 +142,20 @@ const ACTIONS = { call: 'call', send: 'message', spawn: 'spawn' } as const;
 const VERDICTS = { allow: 'allowed', deny: 'denied', ask: 'sent to people' } as const;
 const PEOPLE = { approve: 'approved', deny: 'denied', expired: 'let it expire' } as const;
 
+/** Which token it was: a name can be another's later. */
+const whoText = (who: Decisions[number]['people'][number]['who']): string =>
+  who?.token === undefined
+    ? ''
+    : ` (${who.token}, made by ${who.made_by ?? 'nobody'}${who.person === who.made_by ? ', and counted as them' : ''})`;
+
 /** What decided about the calls of a run: rules, what was unusual, where arguments came from, and who said what. */
 export function decisionLines(decisions: Decisions): string[] {
   return decisions.flatMap((one) => [
     `${ACTIONS[one.action]} ${one.call} to ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,
     ...factLines(one),
     ...one.people.map(
-      ({ by, verdict, reason, at, lowered }) =>
-        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${new Date(at).toISOString().slice(0, 19)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
+      ({ by, verdict, reason, at, lowered, who }) =>
+        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}${whoText(who)}, ${new Date(at).toISOString().slice(0, 19)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
     ),
   ]);
 }

@@ -17,6 +17,13 @@ function span(flag: string, text: string): number {
 }
 const day = (at: number | null) => (at === null ? '' : new Date(at).toISOString().slice(0, 16).replace('T', ' '));
 
+interface TokenFlags extends HostFlags, Reasoned {
+  readonly role: Role[];
+  readonly tenant?: string;
+  readonly expires: string;
+  readonly person?: string;
+}
+
 export function peopleCommands(program: Command): void {
   const token = program.command('token').description('make, list and revoke tokens');
   hostFlags(token.command('create'))
@@ -24,17 +31,23 @@ export function peopleCommands(program: Command): void {
     .argument('<name>', 'whose it is')
     .requiredOption('--role <role...>', 'developer, operator, approver, auditor, admin')
     .option('--tenant <name>', 'in which tenant; * for the whole host')
+    .option('--person <principal>', 'whom it is for, where that is not its name: their tokens count as one person')
     .option('--expires <span>', 'after how long: 90d, 12h', '90d')
     .option('-m, --reason <text>', 'why; it is kept')
     .addHelpText('after', `\nExample:\n  export CORRAL_TOKEN=$(corral token create ana --role developer)`)
-    .action(
-      async (name: string, flags: HostFlags & Reasoned & { readonly role: Role[]; readonly tenant?: string; readonly expires: string }) => {
-        const made = await connect(flags).makeToken({
-          body: { name, roles: flags.role, expires_in_ms: span('--expires', flags.expires), ...inTenant(flags), ...withReason(flags) },
-        });
-        print(flags, made, () => made.secret);
-      },
-    );
+    .action(async (name: string, flags: TokenFlags) => {
+      const made = await connect(flags).makeToken({
+        body: {
+          name,
+          roles: flags.role,
+          expires_in_ms: span('--expires', flags.expires),
+          ...inTenant(flags),
+          ...withReason(flags),
+          ...(flags.person === undefined ? {} : { person: flags.person }),
+        },
+      });
+      print(flags, made, () => made.secret);
+    });
   hostFlags(token.command('list'))
     .description('list tokens')
     .addHelpText('after', `\nExample:\n  corral token list`)
@@ -47,6 +60,8 @@ export function peopleCommands(program: Command): void {
             { title: 'NAME' },
             { title: 'TENANT' },
             { title: 'ROLES' },
+            { title: 'FOR' },
+            { title: 'MADE BY' },
             { title: 'EXPIRES' },
             { title: 'LAST USED' },
             { title: '' },
@@ -56,6 +71,8 @@ export function peopleCommands(program: Command): void {
             one.name,
             one.tenant,
             one.roles.join(','),
+            one.person ?? '',
+            one.created_by,
             day(one.expires_at),
             day(one.used_at),
             one.revoked_at === null ? '' : 'revoked',
@@ -77,7 +94,10 @@ export function peopleCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral whoami`)
     .action(async (flags: HostFlags) => {
       const me = await connect(flags).whoAmI({});
-      print(flags, me, () => `${me.principal}  tenant ${me.tenant}  ${me.roles.join(', ')}`);
+      print(flags, me, () => {
+        const as = me.person === undefined || me.person === me.principal ? '' : `  counts as ${me.person}`;
+        return `${me.principal}  tenant ${me.tenant}  ${me.roles.join(', ')}${as}`;
+      });
     });
 
   const schedule = program.command('schedule').description('submit jobs by the clock');

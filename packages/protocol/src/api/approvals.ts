@@ -1,6 +1,6 @@
 /** What people see and say about calls: approvals, decisions, quarantines, and what a run could reach. */
 import * as z from 'zod';
-import { json, Reason, runId, tenant, time_ms } from './parts.ts';
+import { identity, json, Reason, runId, tenant, time_ms } from './parts.ts';
 
 const lowered = z.object({ kind: z.enum(['endorse', 'declassify']), names: z.array(z.string()).describe('taken out of the label') });
 const names = z.array(z.string());
@@ -25,6 +25,7 @@ export const DecisionView = z
         reason: z.string(),
         at: time_ms,
         lowered: lowered.exactOptional(),
+        who: identity.exactOptional(),
       }),
     ),
   })

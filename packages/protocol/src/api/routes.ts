@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { EVIDENCE_ROUTES } from './evidence.ts';
 import { LOOP_ROUTES } from './loops.ts';
+import * as p from './people.ts';
 import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
@@ -324,9 +325,9 @@ export const ROUTES = {
     summary: 'Makes a token; its secret is in this answer and nowhere else.',
     operation: 'token.write',
     act: 'make-token',
-    body: s.TokenRequest,
+    body: p.TokenRequest,
     status: 201,
-    response: s.TokenMade,
+    response: p.TokenMade,
   }),
   listTokens: route({
     method: 'GET',
@@ -336,7 +337,7 @@ export const ROUTES = {
     operation: 'token.read',
     query: s.InTenant,
     status: 200,
-    response: s.TokenList,
+    response: p.TokenList,
   }),
   revokeToken: route({
     method: 'DELETE',
@@ -345,10 +346,10 @@ export const ROUTES = {
     summary: 'Revokes a token, at once.',
     operation: 'token.write',
     act: 'revoke-token',
-    params: s.TokenPath,
+    params: p.TokenPath,
     query: s.Reasoned,
     status: 200,
-    response: s.TokenView,
+    response: p.TokenView,
   }),
   whoAmI: route({
     method: 'GET',
@@ -357,7 +358,7 @@ export const ROUTES = {
     summary: 'Says who you are here.',
     operation: 'anyone',
     status: 200,
-    response: s.WhoAmI,
+    response: p.WhoAmI,
   }),
   makeSchedule: route({
     method: 'POST',

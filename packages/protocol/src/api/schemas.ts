@@ -9,7 +9,7 @@ import { Attenuation } from '../grant.ts';
 import { AgentManifest, Alias, Budget, CeilingsRequest } from '../manifest.ts';
 import { Outcome } from '../outcome.ts';
 import { DecisionView } from './approvals.ts';
-import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
+import { digest, identity, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 import { Role } from './roles.ts';
 import { Control, Lifecycle, runConditions, Waiting } from './selector.ts';
 import { recordOf } from '../record.ts';
@@ -327,6 +327,7 @@ export const OperationResult = z
     id: z.string(),
     at: time_ms,
     by: z.string(),
+    who: identity.exactOptional(),
     roles: z.array(Role).describe('those that the principal had then'),
     operation: z.string(),
     target: json,
@@ -345,35 +346,6 @@ export const OperationQuery = Page.extend(inTenant);
 
 /** Why, of a request that says nothing else. */
 export const Reasoned = z.strictObject({ reason: Reason.exactOptional() });
-
-export const TokenView = z
-  .object({
-    token: z.string().describe('its id; the secret is shown once, when it is made'),
-    name: z.string(),
-    tenant: z.string(),
-    roles: z.array(Role),
-    created_at: time_ms,
-    created_by: z.string(),
-    expires_at: time_ms.nullable(),
-    revoked_at: time_ms.nullable(),
-    used_at: time_ms.nullable(),
-  })
-  .meta({ id: 'Token' });
-export const TokenRequest = z
-  .strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9._@-]{0,63}$/, 'a short name in lower case'),
-    tenant: z
-      .union([tenant, z.literal('*')])
-      .exactOptional()
-      .describe('`*`: the whole host'),
-    roles: z.array(Role).min(1).max(5),
-    expires_in_ms: z.int().min(1000).exactOptional(),
-    reason: Reason.exactOptional(),
-  })
-  .meta({ id: 'TokenRequest' });
-export const TokenMade = TokenView.extend({ secret: z.string() }).meta({ id: 'TokenMade' });
-export const TokenList = z.object({ items: z.array(TokenView) });
-export const TokenPath = z.strictObject({ token: z.string().max(40) });
 
 export const Schedule = z
   .object({
@@ -423,8 +395,6 @@ export const Ready = z
     recovered: z.int(),
   })
   .meta({ id: 'Ready' });
-export const WhoAmI = z.object({ principal: z.string(), tenant: z.string(), roles: z.array(Role) }).meta({ id: 'Principal' });
-
 export const EVENT_KINDS = [
   'run.admitted',
   'run.began',

@@ -25,6 +25,8 @@ export interface LoadedConfig {
   /** The configuration as data: tools as what they declare, secrets as references. */
   readonly summary: Json;
   readonly tenants: Readonly<Record<string, TenantOptions>>;
+  /** Principals that it names, in policies or as an owner: whoever is called so has a say. */
+  readonly named: ReadonlySet<string>;
   readonly vault: Vault;
 }
 
@@ -69,6 +71,7 @@ export async function loadConfig(
   wrong.push(...Object.keys(config.annotations).flatMap((name) => (known.has(name) ? [] : [`annotations: there is no tool ${name}`])));
   if (wrong.length > 0) throw new CorralError('CORRAL_CONFIG_INVALID', `${file} was refused: ${wrong.join('; ')}.`);
   const loader = new PolicyLoader(base, more.alarm);
+  if (config.label_owner !== undefined) loader.named.add(config.label_owner);
   const tenants: Record<string, TenantOptions> = {};
   const said: Record<string, Json> = {};
   const beside: Record<string, Json> = {};
@@ -100,6 +103,7 @@ export async function loadConfig(
     config,
     summary,
     tenants,
+    named: loader.named,
     vault,
   };
 }

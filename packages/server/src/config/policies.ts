@@ -93,10 +93,15 @@ function ownerIn(owners: ReadonlyMap<string, string>) {
   };
 }
 
+/** As they stand in the quotes of a policy. */
+const PRINCIPALS = /(?<=")(?:token|user|oidc):[^"\\]+(?=")/g;
+
 /** Loads what several tenants have in common once. */
 export class PolicyLoader {
   readonly #base: string;
   readonly #alarm: PolicyAlarm | undefined;
+  /** Principals that the texts of the policies name. */
+  readonly named = new Set<string>();
   readonly #loaded: { readonly key: string; readonly tools: readonly Tool[]; readonly current: PolicyInForce }[] = [];
 
   constructor(base: string, alarm: PolicyAlarm | undefined) {
@@ -107,7 +112,8 @@ export class PolicyLoader {
   /** @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID */
   async load(said: Policies, tools: readonly Tool[], tenant: string): Promise<PolicySource | undefined> {
     if (said === 'none') return undefined;
-    const { files, shadow } = whole(said);
+    const { files, shadow, roles, owners } = whole(said);
+    for (const name of [...Object.keys(roles), ...Object.values(owners)]) this.named.add(name);
     const current = await this.#load(files, tools, tenant);
     return {
       current,
@@ -122,6 +128,7 @@ export class PolicyLoader {
     const before = this.#loaded.find((one) => one.key === key && same(one.tools));
     if (before !== undefined) return before.current;
     const sources = await readPolicies(files, this.#base);
+    for (const { text } of sources) for (const [name] of text.matchAll(PRINCIPALS)) this.named.add(name);
     try {
       const current = loadPolicies(sources, tools, this.#alarm);
       this.#loaded.push({ key, tools, current });

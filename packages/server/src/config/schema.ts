@@ -1,7 +1,7 @@
 /** What a host's configuration may say. The reference of the configuration is generated from this. */
 import * as z from 'zod';
 import { Costs } from '@corral/protocol/cost';
-import { PRINCIPAL_CHARS, TenantId, ToolName } from '@corral/protocol/ids';
+import { PERSON, PERSON_HINT, PRINCIPAL_CHARS, TenantId, ToolName } from '@corral/protocol/ids';
 import { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import { EventKind } from '@corral/protocol/api/schemas';
@@ -29,17 +29,8 @@ export interface ToolPowers {
 }
 export type ToolsOption = readonly Tool[] | ((powers: ToolPowers) => readonly Tool[] | Promise<readonly Tool[]>);
 
-/**
- * Who acts here, as whoever lets them in says it: by a token, on the host's own socket, by an issuer; `local` is whoever works without
- * a host. A name of another form is nobody's, and a rule about it would never hold.
- */
-const Person = z
-  .string()
-  .max(PRINCIPAL_CHARS)
-  .regex(
-    /^(?:local|token:.+|user:.+|service:.+|oidc:[^/]+\/.+)$/,
-    'not a person: write token:NAME, user:NAME (on this machine) or oidc:ISSUER/SUBJECT; `corral whoami` says who you are',
-  );
+/** A name of another form is nobody's, and a rule about it would never hold. */
+const Person = z.string().max(PRINCIPAL_CHARS).regex(PERSON, PERSON_HINT);
 const PolicyFiles = z.array(z.string().min(1).max(4096)).max(200);
 /** Policies: a word, a list of files, or files with the roles that they ask for. */
 export const Policies = z.union([

@@ -12,7 +12,7 @@ import { findRun, type Handlers } from './handler.ts';
 type Names = 'listApprovals' | 'decideApproval' | 'listQuarantines' | 'putQuarantine' | 'liftQuarantine';
 
 export function approvalRoutes(door: Door): Handlers<Names> {
-  const { host, index, clock, settings, registry, scheduler } = door;
+  const { host, index, clock, settings, registry, people } = door;
   const tenants = () => Object.keys(settings.inForce().config.tenants);
 
   const view = ({ by, reason, at, ...one }: Quarantine) => {
@@ -109,7 +109,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       const by = access.principal.id;
       const row = findRun(door, access, 'approval.decide', run);
       if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
-      if (submitters(row.principal).has(by))
+      if (!people.behind(by).isDisjointFrom(people.behind(row.principal)))
         throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so does not decide about what it may do.`);
       await host.decide(run, call, by, verdict, reason, access.principal.roles);
       keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
@@ -144,14 +144,6 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       return view({ by, reason: query.reason, at: clock.now(), ...one });
     },
   };
-
-  /** Who is behind a run: a schedule submits in the name of whoever made it. */
-  function submitters(principal: string): Set<string> {
-    const behind = new Set([principal]);
-    if (!principal.startsWith('schedule:')) return behind;
-    const made = scheduler.list(undefined).find(({ schedule }) => `schedule:${schedule}` === principal);
-    return made === undefined ? behind : behind.add(made.created_by);
-  }
 
   async function missing(tenant: string, run: RunId, call: number): Promise<number> {
     const still = (await host.approvals(tenant as never)).find((one) => one.run === run && one.call === call);

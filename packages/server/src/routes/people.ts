@@ -19,8 +19,11 @@ type Names =
   | 'health'
   | 'ready';
 
+/** Whoever comes over the socket: the machine's owner, who may read and write whatever this host has. */
+const OWNER = 'user:';
+
 export function peopleRoutes(door: Door): Handlers<Names> {
-  const { tokens, scheduler, settings, clock, registry, db } = door;
+  const { tokens, scheduler, settings, clock, registry, db, people } = door;
   return {
     async makeToken({ body }, { access, keep }) {
       const { principal } = access;
@@ -30,12 +33,21 @@ export function peopleRoutes(door: Door): Handlers<Names> {
         if (principal.tenant !== ANY_TENANT) access.one('token.write', ANY_TENANT);
         tenant = ANY_TENANT;
       } else tenant = access.one('token.write', body.tenant);
+      if (!principal.id.startsWith(OWNER)) {
+        if (people.isReserved(body.name))
+          throw new CorralError(
+            'CORRAL_FORBIDDEN',
+            `The configuration gives token:${body.name} a say, so its token is made on the machine of the host, over the socket.`,
+          );
+        if (body.person !== undefined)
+          throw new CorralError('CORRAL_FORBIDDEN', 'Whom a token stands for is said on the machine of the host, over the socket.');
+      }
       const now = clock.now();
       const expires_at = body.expires_in_ms === undefined ? null : now + body.expires_in_ms;
       return db.durably(() => {
-        const made = tokens.make({ name: body.name, tenant, roles: body.roles, expires_at }, principal.id, now);
-        const { token, name, roles } = made;
-        keep({ target: { token, name, of: tenant, roles, expires_at }, tenant: tenant === ANY_TENANT ? undefined : tenant });
+        const made = tokens.make({ name: body.name, tenant, roles: body.roles, expires_at, person: body.person }, principal.id, now);
+        const { token, name, roles, person } = made;
+        keep({ target: { token, name, of: tenant, roles, expires_at, person }, tenant: tenant === ANY_TENANT ? undefined : tenant });
         return made;
       });
     },
@@ -53,8 +65,16 @@ export function peopleRoutes(door: Door): Handlers<Names> {
       });
     },
     async whoAmI(_, { access }) {
-      const { id, tenant, roles } = access.principal;
-      return { principal: id, tenant, roles: [...roles] };
+      const { id, tenant, roles, token } = access.principal;
+      const { person, made_by } = people.identity(id) ?? {};
+      return {
+        principal: id,
+        tenant,
+        roles: [...roles],
+        ...(token === undefined ? {} : { token }),
+        ...(person === undefined ? {} : { person }),
+        ...(made_by === undefined ? {} : { made_by }),
+      };
     },
     async makeSchedule({ body }, { access, keep }) {
       const tenant = access.one('schedule.write', body.tenant);

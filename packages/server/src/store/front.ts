@@ -76,6 +76,14 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS deliveries_of ON deliveries (hook, state, n);
 CREATE INDEX IF NOT EXISTS deliveries_old ON deliveries (ended_at);
 `,
+  `
+-- Whom a token was made for, where its name does not say; and tokens that were made while another had their name: they go by their id.
+CREATE TABLE IF NOT EXISTS token_people (token TEXT PRIMARY KEY, person TEXT, nameless INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tokens_name ON tokens (name);
+INSERT OR IGNORE INTO token_people (token, nameless) SELECT id, 1 FROM tokens WHERE EXISTS (
+  SELECT 1 FROM tokens AS older WHERE older.name = tokens.name AND older.rowid < tokens.rowid
+  AND coalesce(older.revoked_at, tokens.created_at + 1) > tokens.created_at AND coalesce(older.expires_at, tokens.created_at + 1) > tokens.created_at);
+`,
 ];
 
 export type Value = SQLInputValue;

@@ -15,8 +15,12 @@ interface TokenRow {
   readonly expires_at: number | null;
   readonly revoked_at: number | null;
   readonly used_at: number | null;
+  readonly person: string | null;
+  readonly nameless: number;
 }
-export type TokenView = Omit<TokenRow, 'id' | 'roles'> & { readonly token: string; readonly roles: Role[] };
+/** What is known of a token's holder. */
+export type TokenPerson = Pick<TokenRow, 'id' | 'name' | 'created_by' | 'person'> & { readonly nameless: boolean };
+export type TokenView = Omit<TokenRow, 'id' | 'roles' | 'nameless'> & { readonly token: string; readonly roles: Role[] };
 
 const PREFIX = 'corral_';
 /** A use is written down at most so often. */
@@ -32,15 +36,27 @@ export class Tokens {
     this.#random = random;
   }
 
+  /**
+   * @param wanted `person`: whom it is for, where that is not its name
+   * @throws CORRAL_TOKEN_TAKEN while another token of the host has the name
+   */
   make(
-    wanted: { readonly name: string; readonly tenant: string; readonly roles: readonly Role[]; readonly expires_at: number | null },
+    wanted: {
+      readonly name: string;
+      readonly tenant: string;
+      readonly roles: readonly Role[];
+      readonly expires_at: number | null;
+      readonly person?: string | undefined;
+    },
     by: string,
     at: number,
   ): TokenView & { readonly secret: string } {
     const secret = `${PREFIX}${Buffer.from(this.#random(32)).toString('base64url')}`;
     const id = `token_${Buffer.from(this.#random(9)).toString('hex').slice(0, 12)}`;
     const roles = [...new Set(wanted.roles)];
-    this.#db.durably(() =>
+    this.#db.durably(() => {
+      if (ID.test(wanted.name) || this.#live(wanted.name, at))
+        throw new CorralError('CORRAL_TOKEN_TAKEN', `There is a token called ${wanted.name} already.`);
       this.#db.run(
         'INSERT INTO tokens (id, hash, name, tenant, roles, created_at, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
         id,
@@ -51,8 +67,9 @@ export class Tokens {
         at,
         by,
         wanted.expires_at,
-      ),
-    );
+      );
+      if (wanted.person !== undefined) this.#db.run('INSERT INTO token_people (token, person) VALUES (?, ?)', id, wanted.person);
+    });
     return { ...this.show(id), secret };
   }
 
@@ -74,6 +91,27 @@ export class Tokens {
     return this.show(id);
   }
 
+  /** Tokens that go, or went, by a principal's name; the one that has it now first, then the latest. */
+  called(principal: string): readonly TokenPerson[] {
+    if (!principal.startsWith('token:')) return [];
+    const name = principal.slice('token:'.length);
+    const rows = ID.test(name)
+      ? this.#db.all<TokenRow>(`${SELECT} WHERE id = ?`, name)
+      : this.#db.all<TokenRow>(`${SELECT} WHERE name = ? AND coalesce(nameless, 0) = 0 ORDER BY created_at DESC, tokens.rowid DESC`, name);
+    return rows.map(({ id, name: called, created_by, person, nameless }) => ({
+      id,
+      name: called,
+      created_by,
+      person,
+      nameless: nameless === 1,
+    }));
+  }
+
+  #live(name: string, at: number): boolean {
+    const sql = `${SELECT} WHERE name = ? AND coalesce(nameless, 0) = 0 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`;
+    return this.#db.get<TokenRow>(sql, name, at) !== undefined;
+  }
+
   /** Calls back with the id of each token that is revoked. */
   onRevoked(listener: (token: string) => void): void {
     this.#onRevoked.push(listener);
@@ -85,16 +123,20 @@ export class Tokens {
     const row = this.#db.get<TokenRow>(`${SELECT} WHERE hash = ?`, digest(secret));
     if (row === undefined || row.revoked_at !== null || (row.expires_at !== null && row.expires_at <= now)) return undefined;
     if (row.used_at === null || now - row.used_at > USED_EVERY_MS) this.#db.run('UPDATE tokens SET used_at = ? WHERE id = ?', now, row.id);
-    const { id: token, name, tenant, roles, expires_at } = row;
-    return { id: `token:${name}`, token, tenant, roles: JSON.parse(roles) as Role[], ...(expires_at === null ? {} : { expires_at }) };
+    const { id: token, name, tenant, roles, expires_at, nameless } = row;
+    const id = `token:${nameless === 1 ? token : name}`;
+    return { id, token, tenant, roles: JSON.parse(roles) as Role[], ...(expires_at === null ? {} : { expires_at }) };
   }
 }
 
-const SELECT = 'SELECT id, name, tenant, roles, created_at, created_by, expires_at, revoked_at, used_at FROM tokens';
+/** Names that look like an id would be taken for one. */
+const ID = /^token_[0-9a-f]{12}$/;
+const SELECT = `SELECT id, name, tenant, roles, created_at, created_by, expires_at, revoked_at, used_at, person, coalesce(nameless, 0) AS nameless
+  FROM tokens LEFT JOIN token_people ON token = id`;
 const digest = (secret: string) => hash('sha256', secret, 'buffer');
 
-function view({ id, roles, ...row }: TokenRow): TokenView {
-  return { token: id, roles: JSON.parse(roles) as Role[], ...row };
+function view({ id: token, name, tenant, roles, created_at, created_by, expires_at, revoked_at, used_at, person }: TokenRow): TokenView {
+  return { token, name, tenant, roles: JSON.parse(roles) as Role[], created_at, created_by, expires_at, revoked_at, used_at, person };
 }
 /** Whether a token's tenant covers the whole host. */
 export const isHostWide = (tenant: string): boolean => tenant === ANY_TENANT;

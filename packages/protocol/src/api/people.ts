@@ -1,0 +1,53 @@
+/** Who comes in: tokens, and who somebody is here. */
+import * as z from 'zod';
+import { PERSON, PERSON_HINT, PRINCIPAL_CHARS } from '../ids.ts';
+import { Reason, tenant, time_ms } from './parts.ts';
+import { Role } from './roles.ts';
+
+export const TokenView = z
+  .object({
+    token: z.string().describe('its id; the secret is shown once, when it is made'),
+    name: z.string(),
+    tenant: z.string(),
+    roles: z.array(Role),
+    created_at: time_ms,
+    created_by: z.string(),
+    expires_at: time_ms.nullable(),
+    revoked_at: time_ms.nullable(),
+    used_at: time_ms.nullable(),
+    person: z.string().nullable().describe('whom it was made for, where its name does not say'),
+  })
+  .meta({ id: 'Token' });
+export const TokenRequest = z
+  .strictObject({
+    name: z.string().regex(/^[a-z0-9][a-z0-9._@-]{0,63}$/, 'a short name in lower case'),
+    tenant: z
+      .union([tenant, z.literal('*')])
+      .exactOptional()
+      .describe('`*`: the whole host'),
+    roles: z.array(Role).min(1).max(5),
+    person: z
+      .string()
+      .min(1)
+      .max(PRINCIPAL_CHARS)
+      .regex(PERSON, PERSON_HINT)
+      .exactOptional()
+      .describe('whom it is for, such as `oidc:ISSUER/SUBJECT`: their tokens count as one person. Only over the socket of the host'),
+    expires_in_ms: z.int().min(1000).exactOptional(),
+    reason: Reason.exactOptional(),
+  })
+  .meta({ id: 'TokenRequest' });
+export const TokenMade = TokenView.extend({ secret: z.string() }).meta({ id: 'TokenMade' });
+export const TokenList = z.object({ items: z.array(TokenView) });
+export const TokenPath = z.strictObject({ token: z.string().max(40) });
+
+export const WhoAmI = z
+  .object({
+    principal: z.string(),
+    tenant: z.string(),
+    roles: z.array(Role),
+    token: z.string().exactOptional().describe('id of the token'),
+    person: z.string().exactOptional().describe('whom it counts as, where people are counted'),
+    made_by: z.string().exactOptional().describe('who made it'),
+  })
+  .meta({ id: 'Principal' });

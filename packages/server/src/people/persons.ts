@@ -1,0 +1,81 @@
+/**
+ * Whom the names of those who act stand for. A token is a person of its own only where the machine's owner made it over the socket or
+ * the configuration names it: those two say who there is. Any other token counts as whoever made it, so that nobody becomes several
+ * people by making tokens.
+ */
+import type { Identity } from '@corral/protocol/identity';
+import type { People } from '@corral/supervisor';
+import type { FrontStore } from '../store/front.ts';
+import type { TokenPerson, Tokens } from '../store/tokens.ts';
+
+export class Persons implements People {
+  readonly #tokens: Tokens;
+  readonly #db: FrontStore;
+  readonly #named: () => ReadonlySet<string>;
+
+  /** @param named principals that the configuration in force names */
+  constructor(tokens: Tokens, db: FrontStore, named: () => ReadonlySet<string>) {
+    this.#tokens = tokens;
+    this.#db = db;
+    this.#named = named;
+  }
+
+  readonly identity = (principal: string): Identity | undefined => {
+    const maker = this.#makerOf(principal);
+    if (maker !== undefined) return { made_by: maker, person: this.#personOf(maker) };
+    const token = this.#tokens.called(principal)[0];
+    return token === undefined ? undefined : { token: token.id, made_by: token.created_by, person: this.#personOf(principal) };
+  };
+
+  readonly behind = (principal: string): ReadonlySet<string> => {
+    const found = new Set<string>();
+    const visit = (one: string) => {
+      if (found.has(one)) return;
+      found.add(one);
+      const maker = this.#makerOf(one);
+      if (maker !== undefined) visit(maker);
+      // Every token that ever had the name: an older one may be whom a journal means.
+      for (const token of this.#tokens.called(one)) {
+        found.add(`token:${token.id}`);
+        if (token.person !== null) visit(token.person);
+        else if (!this.#isVouchedFor(token)) visit(token.created_by);
+      }
+    };
+    visit(principal);
+    return found;
+  };
+
+  readonly namesOf = (principal: string): readonly string[] => {
+    const token = this.#tokens.called(principal)[0];
+    if (token === undefined) return [principal];
+    return [principal, `token:${token.id}`, ...(token.person === null ? [] : [token.person])];
+  };
+
+  /** Whether only the machine's owner may make a token of this name: the configuration gives it a say. */
+  isReserved(name: string): boolean {
+    return this.#named().has(`token:${name}`);
+  }
+
+  #personOf(principal: string, depth = 0): string {
+    const token = this.#tokens.called(principal)[0];
+    if (token === undefined) return principal;
+    if (token.person !== null) return token.person;
+    // Makers of makers end: each token is older than what was made with it. A name that was given twice could still go round.
+    return this.#isVouchedFor(token) || depth > DEEPEST ? principal : this.#personOf(token.created_by, depth + 1);
+  }
+
+  #isVouchedFor({ id, name, nameless, created_by }: TokenPerson): boolean {
+    if (created_by.startsWith('user:')) return true;
+    return this.#named().has(`token:${id}`) || (!nameless && this.#named().has(`token:${name}`));
+  }
+
+  /** Who made a schedule; undefined for what is not one, or is gone. */
+  #makerOf(principal: string): string | undefined {
+    if (!principal.startsWith(SCHEDULE)) return undefined;
+    const id = principal.slice(SCHEDULE.length);
+    return this.#db.get<{ created_by: string }>('SELECT created_by FROM schedules WHERE id = ?', id)?.created_by;
+  }
+}
+
+const SCHEDULE = 'schedule:';
+const DEEPEST = 64;
