@@ -46,6 +46,18 @@ export async function folderAlone(flags: HostFlags): Promise<string | undefined>
   return (await answers(join(resolve(flags.data), 'corral.sock'))) ? undefined : flags.data;
 }
 
+/** Where a command does its work: at a host, or in a data folder that no host answers for. */
+export type Place = { readonly client: Client } | { readonly data: string };
+
+/** The host that is named or that answers on the data folder; else the folder itself. Without either, nobody will answer. */
+export async function hostOrFolder(flags: HostFlags): Promise<Place> {
+  const named = flags.data ?? process.env['CORRAL_DATA'];
+  if (flags.url !== undefined || (named === undefined && process.env['CORRAL_URL'] !== undefined)) return { client: connect(flags) };
+  const data = dataFolder(flags);
+  const alone = !(await answers(join(resolve(data), 'corral.sock'))) && (named !== undefined || existsSync(join(data, 'corral.db')));
+  return alone ? { data } : { client: connect(flags) };
+}
+
 function answers(path: string): Promise<boolean> {
   return new Promise((resolved) => {
     const socket = createConnection(path);

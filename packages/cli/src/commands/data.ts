@@ -1,74 +1,93 @@
 /**
- * `corral erase`, `gc`, `verify`, `backup`, `restore`: what is done to a data folder that no Corral is running on; one that is
- * in use says so.
+ * `corral verify`, `erase`, `gc`, `backup`, `restore`: what is done with stored evidence. A host that is up does it, by its API and
+ * under its roles; where none answers on the data folder, it is done here.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import { TenantId } from '@corral/protocol/ids';
+import type { Freed } from '@corral/protocol/store';
 import { restore } from '@corral/store/sqlite/backup';
 import { keyFile, keySource, writeDurably } from '@corral/store/sqlite/keys';
 import { realClock } from '@corral/supervisor';
-import { dataOption } from '../connect.ts';
+import { dataFolder, hostFlags, hostOrFolder, type HostFlags, print as printed } from '../connect.ts';
 import { EXIT } from '../failure.ts';
-import { runId, withStore } from '../folder.ts';
+import { withReading, withStore } from '../folder.ts';
+import { runId } from '../ids.ts';
 import { bytes, table } from '../screen/table.ts';
+import { inTenant } from './agents.ts';
 
-interface Common {
-  readonly data: string;
-  readonly json?: boolean;
+interface InTenant extends HostFlags {
+  readonly tenant?: string;
+}
+interface Doing extends HostFlags {
+  readonly dryRun?: boolean;
+  readonly reason?: string;
 }
 
 /** Puts the commands onto the program. */
 export function addDataCommands(program: Command): void {
   const command = (name: string, description: string, example: string) =>
-    program
-      .command(name)
-      .description(description)
-      .option('--json', 'print one JSON document')
-      .addHelpText('after', `\nExample:\n  ${example}`);
-  const folder = () => dataOption('the data folder; no Corral may be running on it');
+    hostFlags(program.command(name)).description(description).addHelpText('after', `\nExample:\n  ${example}`);
 
-  command('verify', 'check the journals of a data folder; exit code 1 if any is damaged', 'corral verify --data ./data')
+  command('verify', 'check journals, payloads and bundles; exit code 1 if any is damaged', 'corral verify --data ./data')
     .argument('[run]', 'one run; without it, all of them')
-    .addOption(folder())
-    .action(async (run: string | undefined, options: Common) => {
-      process.exitCode = await verify(run, options);
+    .option('--tenant <name>', 'only of this tenant')
+    .addHelpText('after', '\nThe data folder may be one that cannot be written to, such as a snapshot.')
+    .action(async (run: string | undefined, flags: InTenant) => {
+      process.exitCode = await verify(run, flags);
     });
-  command('erase', 'forget what a run was about, for good: its key is destroyed', 'corral erase run_4k2m9x7p3q5w --data ./data')
+  command('erase', 'forget what a run was about, for good: its key is destroyed', 'corral erase run_4k2m9x7p3q5w -m "ticket 5512"')
     .argument('<run>', 'a run that has ended')
-    .addOption(folder())
-    .action(async (run: string, options: Common) => {
-      process.exitCode = await erase(run, options);
+    .option('-m, --reason <text>', 'why; a host wants it, and keeps it with the operation')
+    .option('--dry-run', 'only say what would be forgotten')
+    .action(async (run: string, flags: Doing) => {
+      process.exitCode = await erase(run, flags);
     });
   command('gc', 'take away what was erased, and journals whose retention has passed', 'corral gc --data ./data --retention acme=30d')
-    .addOption(folder())
     .option('--retention <tenant=time>', 'how long journals of ended runs are kept, as 12h or 30d; may be given again', collect, [])
-    .action(async (options: Common & { retention: readonly string[] }) => {
-      process.exitCode = await gc(options);
+    .option('--tenant <name>', 'only of this tenant')
+    .option('-m, --reason <text>', 'why; a host keeps it with the operation')
+    .option('--dry-run', 'only say what would be taken away')
+    .addHelpText('after', '\nA host that is up goes by the retention of its configuration, and does this by itself every ten minutes.')
+    .action(async (flags: Doing & InTenant & { readonly retention: readonly string[] }) => {
+      process.exitCode = await gc(flags);
     });
-  command('backup', 'copy a data folder, without its keys', 'corral backup ./backups/monday --data ./data --keys /safe/monday-keys.json')
-    .argument('<to>', 'a folder that is empty or not there')
-    .addOption(folder())
+  command(
+    'backup',
+    'copy all databases of a data folder as of one moment, without its keys, while a host is up or not',
+    'corral backup ./backups/monday --data ./data --keys /safe/monday-keys.json',
+  )
+    .argument('<to>', 'a folder that is empty or not there; at a host elsewhere, a name below its folder for backups')
     .option('--keys <file>', 'copy the key file there too; keep it away from the backup')
-    .action(async (to: string, options: Common & { keys?: string }) => {
-      process.exitCode = await backup(to, options);
+    .option('-m, --reason <text>', 'why; a host keeps it with the operation')
+    .action(async (to: string, flags: Doing & { readonly keys?: string }) => {
+      process.exitCode = await backup(to, flags);
     });
-  command('restore', 'make a data folder of a backup', 'corral restore ./backups/monday --data ./data --keys /safe/monday-keys.json')
+  program
+    .command('restore')
+    .description('make a data folder of a backup')
     .argument('<from>', 'the folder of the backup')
     .requiredOption('--data <folder>', 'a folder that is empty or not there')
     .option('--keys <file>', 'the key file that belongs to it')
-    .action((from: string, options: Common & { keys?: string }) => {
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  corral restore ./backups/monday --data ./data --keys /safe/monday-keys.json')
+    .action((from: string, options: { readonly data: string; readonly json?: boolean; readonly keys?: string }) => {
       process.exitCode = restoreTo(from, options);
     });
 }
 
-async function verify(run: string | undefined, options: Common): Promise<number> {
-  const found = await withStore(options.data, (store) => store.verify(run === undefined ? undefined : runId(run)));
+async function verify(run: string | undefined, flags: InTenant): Promise<number> {
+  const id = run === undefined ? undefined : runId(run);
+  const place = await hostOrFolder(flags);
+  const found =
+    'client' in place
+      ? await place.client.verifyJournals({ body: { ...inTenant(flags), ...(id === undefined ? {} : { run: id }) } })
+      : await withReading(place.data, (store) => store.verify(id, flags.tenant as TenantId | undefined));
   const { runs, entries, forgotten, damaged } = found;
-  print(options, found, () => [
+  print(flags, found, () => [
     ...(damaged.length === 0
       ? []
       : [
@@ -85,59 +104,98 @@ async function verify(run: string | undefined, options: Common): Promise<number>
   return damaged.length === 0 ? EXIT.ok : EXIT.outcome;
 }
 
-async function erase(run: string, options: Common): Promise<number> {
+async function erase(run: string, flags: Doing): Promise<number> {
   const id = runId(run);
-  const at = realClock.now();
-  await withStore(options.data, (store) => store.erase(id, at));
-  print(options, { run: id, erased_at: at }, () => [
-    `${id} is erased. Backups made before still hold its key: they forget it when they are deleted.`,
+  const { dryRun = false, reason } = flags;
+  const place = await hostOrFolder(flags);
+  let erased: { readonly erased_at: number | null; readonly entries: number; readonly blobs: number; readonly bytes: number };
+  if ('client' in place) {
+    if (reason === undefined) throw new CorralError('CORRAL_USAGE', 'A host is up: say why with -m; it keeps that with the operation.');
+    erased = await place.client.eraseRun({ params: { run: id }, body: { reason, dryRun } });
+  } else {
+    const at = realClock.now();
+    const done = await (dryRun
+      ? withReading(place.data, (store) => store.erasable(id))
+      : withStore(place.data, (store) => store.erase(id, at)));
+    erased = { ...done, erased_at: dryRun ? null : at };
+  }
+  const { erased_at, entries, blobs } = erased;
+  print(flags, { run: id, dryRun, erased_at, entries, blobs, bytes: erased.bytes }, () => [
+    `${id} ${dryRun ? 'would be' : 'is'} erased: ${count(entries, 'entry', 'entries')}, ${count(blobs, 'large payload')}.`,
+    ...(dryRun ? [] : ['Backups made before still hold its key: they forget it when they are deleted.']),
   ]);
   return EXIT.ok;
 }
 
-async function gc(options: Common & { readonly retention: readonly string[] }): Promise<number> {
-  const freed = await withStore(options.data, (store) => store.gc(realClock.now()), { retention_ms: retentionOf(options.retention) });
-  print(options, freed, () =>
-    table(
+async function gc(flags: Doing & InTenant & { readonly retention: readonly string[] }): Promise<number> {
+  const { dryRun = false, reason } = flags;
+  const given = retentionOf(flags.retention);
+  const place = await hostOrFolder(flags);
+  let freed: Freed & { readonly retention_ms: Readonly<Record<string, number>> };
+  if ('client' in place) {
+    if (flags.retention.length > 0)
+      throw new CorralError('CORRAL_USAGE', 'A host is up: `retention` of its configuration holds; leave --retention out.');
+    freed = await place.client.collectGarbage({ body: { ...inTenant(flags), dryRun, ...(reason === undefined ? {} : { reason }) } });
+  } else {
+    const wanted = { retention_ms: given, tenant: flags.tenant as TenantId | undefined };
+    const now = realClock.now();
+    const done = await (dryRun
+      ? withReading(place.data, (store) => store.collectable(now, wanted))
+      : withStore(place.data, (store) => store.gc(now, wanted)));
+    freed = { ...done, retention_ms: given };
+  }
+  const { runs, entries, blobs, retention_ms } = freed;
+  print(flags, { dryRun, runs, entries, blobs, bytes: freed.bytes, retention_ms }, () => [
+    ...table(
       ['RUNS', 'ENTRIES', 'BLOBS', 'FREED'].map((title) => ({ title, align: 'right' })),
-      [[String(freed.runs), String(freed.entries), String(freed.blobs), bytes(freed.bytes)]],
+      [[String(runs), String(entries), String(blobs), bytes(freed.bytes)]],
     ),
-  );
+    ...(dryRun ? ['Nothing was taken away.'] : []),
+  ]);
   return EXIT.ok;
 }
 
-async function backup(to: string, options: Common & { readonly keys?: string }): Promise<number> {
+async function backup(to: string, flags: Doing & { readonly keys?: string }): Promise<number> {
   const keys = keySource(process.env);
-  if (options.keys !== undefined) {
+  if (flags.keys !== undefined) {
+    if (flags.url !== undefined) throw new CorralError('CORRAL_USAGE', '--keys copies a file of this machine, and the host is elsewhere.');
     if (keys.kind !== 'file')
       throw new CorralError('CORRAL_USAGE', 'There is no key file to copy: the master key came from the environment.');
-    if (existsSync(options.keys)) throw new CorralError('CORRAL_USAGE', `--keys names a file that is there already: ${options.keys}`);
+    if (existsSync(flags.keys)) throw new CorralError('CORRAL_USAGE', `--keys names a file that is there already: ${flags.keys}`);
   }
-  const manifest = await withStore(options.data, (store) => store.backup(resolve(to), realClock.now()));
-  if (options.keys !== undefined) writeDurably(options.keys, readFileSync(keyFile(options.data)));
-  print(options, { to, keys: options.keys ?? null, ...manifest }, () => [
-    `${to}: ${bytes(manifest.bytes)}, era ${manifest.era}, ${manifest.digest.slice(0, 19)}`,
-    options.keys === undefined
+  const place = await hostOrFolder(flags);
+  const reason = flags.reason === undefined ? {} : { reason: flags.reason };
+  // A host elsewhere has folders of its own.
+  const here = flags.url === undefined || isAbsolute(to) ? resolve(to) : to;
+  const manifest =
+    'client' in place
+      ? await place.client.makeBackup({ body: { to: here, ...reason } })
+      : await withReading(place.data, (store) => store.backup(resolve(to), realClock.now()));
+  if (flags.keys !== undefined) writeDurably(flags.keys, readFileSync(keyFile(dataFolder(flags))));
+  print(flags, { ...manifest, to, keys: flags.keys ?? null }, () => [
+    `${to}: ${bytes(manifest.bytes)}, era ${manifest.era}, ${manifest.digest.slice(0, 19)}: ${manifest.files.map(({ name }) => name).join(' and ')} as of ${new Date(manifest.at).toISOString()}`,
+    flags.keys === undefined
       ? 'The keys are not in it; without them it cannot be read.'
-      : `Its keys are in ${options.keys}; keep them apart.`,
+      : `Its keys are in ${flags.keys}; keep them apart.`,
   ]);
   return EXIT.ok;
 }
 
-function restoreTo(from: string, options: Common & { readonly keys?: string }): number {
+function restoreTo(from: string, options: { readonly data: string; readonly json?: boolean; readonly keys?: string }): number {
   if (options.keys !== undefined && !existsSync(options.keys))
     throw new CorralError('CORRAL_USAGE', `--keys names no file: ${options.keys}`);
   const { manifest, era, held } = restore(from, options.data, options.keys);
   print(options, { data: options.data, era, held, manifest }, () => [
     `${options.data}: as of ${new Date(manifest.at).toISOString()}, now era ${era}`,
     `${count(held, 'run')} had not ended then, and may have gone on since.`,
+    ...(manifest.files.length === 1 ? ['It has no front.db: no agents, tokens, schedules or operations came with it.'] : []),
     ...(options.keys === undefined ? [`It can be read once its keys are there: as keys.json, or in CORRAL_MASTER_KEY.`] : []),
   ]);
   return EXIT.ok;
 }
 
-function print({ json = false }: Common, document: unknown, lines: () => readonly string[]): void {
-  process.stdout.write(json ? `${JSON.stringify(document, null, 2)}\n` : `${lines().join('\n')}\n`);
+function print(flags: HostFlags, document: unknown, lines: () => readonly string[]): void {
+  printed(flags, document, () => lines().join('\n'));
 }
 
 const collect = (one: string, before: readonly string[]) => [...before, one];

@@ -1,13 +1,14 @@
 /** `corral diff RUN RUN`: the first crank at which two runs part, both sides beside each other. */
 import { firstDifferenceOf, type Difference } from '@corral/protocol/difference';
-import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/outcome';
 import type { Delivery } from '@corral/protocol/delivery';
-import type { StoredRun } from '@corral/protocol/store';
 import { isCrank, type Segment } from '@corral/supervisor';
+import { hostOrFolder, type HostFlags } from '../connect.ts';
+import { evidenceOf, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
-import { runId, withReading } from '../folder.ts';
+import { runId } from '../ids.ts';
 import { column, deliveryText, effectLines, fit, paint, screenWidth } from '../screen/entries.ts';
 import { entryJson, titleOf } from './journal.ts';
 
@@ -23,22 +24,16 @@ interface Parting {
   readonly difference: Difference | undefined;
 }
 
-export async function diff(
-  left: string,
-  right: string,
-  { data, json }: { readonly data: string; readonly json?: boolean },
-): Promise<number> {
+export async function diff(left: string, right: string, flags: HostFlags): Promise<number> {
+  const { json } = flags;
   const ids = [runId(left), runId(right)] as const;
-  const [a, b] = await withReading(data, (store) =>
-    Promise.all(
-      ids.map(async (id) => {
-        const stored = await store.run(id);
-        if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} in ${data}.`);
-        return { stored, cranks: (await store.journal(id)).filter(isCrank) };
-      }),
-    ),
-  );
-  if (a === undefined || b === undefined) throw new CorralError('CORRAL_INTERNAL', 'Two runs were asked for.');
+  const place = await hostOrFolder(flags);
+  const sideOfRun = async (id: RunId) => {
+    const { stored, entries } = await evidenceOf(place, id);
+    return { stored, cranks: entries.filter(isCrank) };
+  };
+  const a = await sideOfRun(ids[0]);
+  const b = await sideOfRun(ids[1]);
   const parting = partingOf(a.cranks, b.cranks);
   const ends = [a, b].map(({ stored }) => ends_(stored));
   const same = parting === undefined && ends[0] === ends[1];
@@ -86,10 +81,10 @@ function givenOf(text: string): string {
   return canonical(delivery.kind === 'message' ? { ...given, from: delivery.from.agent } : given);
 }
 
-const ends_ = ({ status }: StoredRun): string => (status.outcome === undefined ? status.lifecycle : outcomeText(status.outcome));
+const ends_ = ({ status }: Shown): string => (status.outcome === undefined ? status.lifecycle : outcomeText(status.outcome));
 
 /** What they did not begin alike with. */
-function headDifferences({ record: a }: StoredRun, { record: b }: StoredRun): string[] {
+function headDifferences({ record: a }: Shown, { record: b }: Shown): string[] {
   const lines: string[] = [];
   const note = (what: string, left: string, right: string) => {
     if (left !== right) lines.push(paint('dim', `  ${what}: ${fit(left, 60)} and ${fit(right, 60)}`));

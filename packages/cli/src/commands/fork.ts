@@ -1,24 +1,47 @@
 /** `corral fork RUN --at CRANK`: a new run that begins with what another one did, and goes its own way from there. */
-import type { PrincipalId } from '@corral/protocol/ids';
+import { CorralError } from '@corral/protocol/errors';
+import type { PrincipalId, RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
 import { fork, read, realClock, realRandom } from '@corral/supervisor';
+import { hostOrFolder, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions } from '../folder.ts';
 import { paint } from '../screen/entries.ts';
 import { wentCode, wentText, type SettleOptions } from './resolve.ts';
 import { parseInput } from './run.ts';
 
-export interface ForkOptions extends GoOptions {
+export interface ForkOptions extends Omit<GoOptions, 'data'>, HostFlags {
   readonly at: string;
   readonly input?: string;
+  /** Why; kept with the operation on a host. */
+  readonly reason?: string;
   /** False: it is only written down. */
   readonly go: boolean;
-  readonly json?: boolean;
 }
 
 export async function forkRun(run: string, options: ForkOptions): Promise<number> {
   const origin = runId(run);
   const at = wholeNumber(options.at, '--at');
   const input = options.input === undefined ? undefined : await parseInput(options.input);
+  const place = await hostOrFolder(options);
+  if ('data' in place) return forkHere(origin, at, input, { ...options, data: place.data });
+  for (const name of ['config', 'read', 'write'] as const)
+    if (options[name] !== undefined) throw new CorralError('CORRAL_USAGE', `A host is up, and offers what it does: leave --${name} out.`);
+  if (!options.go) throw new CorralError('CORRAL_USAGE', 'A host is up, and the fork goes on there: leave --no-go out.');
+  const made = await place.client.forkRun({
+    params: { run: origin },
+    body: {
+      at,
+      ...(input === undefined ? {} : { input: input as Json }),
+      ...(options.reason === undefined ? {} : { reason: options.reason }),
+    },
+  });
+  const unknown = made.unknown.map(({ call, tool }) => ({ id: call, tool }));
+  print(options, { ...made, unknown }, () => forkedLines(made.run, origin, at, unknown, '').join('\n'));
+  return EXIT.ok;
+}
+
+async function forkHere(origin: RunId, at: number, input: unknown, options: ForkOptions & { readonly data: string }): Promise<number> {
   const offered = await offeredBy(options);
   const { id, tenant, unknown } = await withStore(options.data, async (store) => {
     const { stored } = await read(store, origin);
@@ -34,17 +57,27 @@ export async function forkRun(run: string, options: ForkOptions): Promise<number
     return { id: made, tenant: stored.record.tenant, unknown: calls };
   });
   const went = options.go ? await go(id, tenant, options, offered(tenant)) : undefined;
-  if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ run: id, origin: { run: origin, at }, unknown, ...went }, null, 2)}\n`);
-  } else {
-    process.stdout.write(`${paint('bold', id)}  forked from ${origin} at crank ${at}\n`);
-    for (const call of unknown) {
-      const how = `corral resolve ${id} ${call.id} --retry|--result JSON|--fail --data ${options.data}`;
-      process.stdout.write(
-        `  call ${call.id} (${call.tool}) was under way there, and is not made again by itself: ${paint('yellow', how)}\n`,
-      );
-    }
-    if (went !== undefined) process.stdout.write(`${wentText(id, went, options satisfies SettleOptions)}\n`);
-  }
+  print(options, { run: id, origin: { run: origin, at }, unknown, ...went }, () =>
+    [
+      ...forkedLines(id, origin, at, unknown, ` --data ${options.data}`),
+      ...(went === undefined ? [] : [wentText(id, went, options satisfies SettleOptions)]),
+    ].join('\n'),
+  );
   return went === undefined ? EXIT.ok : wentCode(went);
+}
+
+function forkedLines(
+  id: string,
+  origin: string,
+  at: number,
+  unknown: readonly { readonly id: number; readonly tool: string }[],
+  where: string,
+): string[] {
+  return [
+    `${paint('bold', id)}  forked from ${origin} at crank ${at}`,
+    ...unknown.map((call) => {
+      const how = `corral resolve ${id} ${call.id} --retry|--result JSON|--fail${where}`;
+      return `  call ${call.id} (${call.tool}) was under way there, and is not made again by itself: ${paint('yellow', how)}`;
+    }),
+  ];
 }

@@ -1,27 +1,31 @@
 /** `corral journal RUN`: what a run was given, what it asked for, what was decided. */
 import { CorralError } from '@corral/protocol/errors';
 import { outcomeText } from '@corral/protocol/outcome';
+import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/run';
-import type { StoredRun } from '@corral/protocol/store';
+import { hostOrFolder, type HostFlags } from '../connect.ts';
+import { evidenceOf, pagesBy, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
-import { runId, wholeNumber, withReading } from '../folder.ts';
+
 import { entryLines, entryTitle, paint } from '../screen/entries.ts';
 
-export interface JournalOptions {
-  readonly data: string;
-  readonly from?: string;
-  readonly json?: boolean;
+export interface JournalFlags extends HostFlags {
+  /** Only what comes after this entry. */
+  readonly after: string;
 }
 
-export async function journal(run: string, { data, from, json }: JournalOptions): Promise<number> {
-  const id = runId(run);
-  const after = from === undefined ? 0 : wholeNumber(from, '--from') - 1;
-  const { stored, entries } = await withReading(data, async (store) => ({
-    stored: await store.run(id),
-    entries: await store.journal(id, after),
-  }));
-  if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} in ${data}.`);
-  if (json === true) {
+export async function journal(id: RunId, flags: JournalFlags): Promise<number> {
+  const after = Number(flags.after);
+  if (!Number.isSafeInteger(after) || after < 0)
+    throw new CorralError('CORRAL_USAGE', `--after takes the number of an entry, not ${flags.after}.`);
+  const place = await hostOrFolder(flags);
+  if (flags.json === true && 'client' in place) {
+    // An entry a line, as they come: a journal may be long.
+    for await (const entry of pagesBy(place.client, id, after)) process.stdout.write(`${JSON.stringify(entry)}\n`);
+    return EXIT.ok;
+  }
+  const { stored, entries } = await evidenceOf(place, id, after);
+  if (flags.json === true) {
     const { record, status } = stored;
     process.stdout.write(`${JSON.stringify({ run: id, record, status, entries: entries.map((entry) => entryJson(entry)) }, null, 2)}\n`);
     return EXIT.ok;
@@ -34,7 +38,7 @@ export async function journal(run: string, { data, from, json }: JournalOptions)
 }
 
 /** `run_…  hello  completed`, and where it comes from. */
-export function titleOf({ record, status }: StoredRun): string {
+export function titleOf({ record, status }: Shown): string {
   const state =
     status.outcome !== undefined
       ? paint(status.outcome.kind === 'completed' ? 'green' : 'red', outcomeText(status.outcome))

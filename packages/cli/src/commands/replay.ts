@@ -1,83 +1,128 @@
 /** `corral replay RUN`: does a run again from its journal, crank by crank, with no effect leaving. */
+import type { Client } from '@corral/protocol/api/client';
 import { differenceText } from '@corral/protocol/difference';
 import { CorralError } from '@corral/protocol/errors';
-import type { Entry } from '@corral/protocol/run';
+import type { RunId } from '@corral/protocol/ids';
+import type { Entry, RunHeader } from '@corral/protocol/run';
 import { isCrank, type TrialDifference, type TrialStep } from '@corral/supervisor';
+import { hostOrFolder, type HostFlags } from '../connect.ts';
+import { evidenceOf, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
 import { bundlesOf, runId, wholeNumber, withLaboratory, withReading } from '../folder.ts';
 import { cpuText, entryLines, entryTitle, fit, paint, screenWidth } from '../screen/entries.ts';
 import { inspect } from './inspect.ts';
 import { entryJson, parsed, titleOf } from './journal.ts';
 
-export interface ReplayOptions {
-  readonly data: string;
+export interface ReplayOptions extends HostFlags {
   readonly to?: string;
   readonly inspect?: boolean | string;
-  readonly json?: boolean;
+}
+
+/** What a replay came to, wherever it was done. */
+interface Done {
+  readonly cranks: number;
+  readonly cpu_us: number;
+  readonly difference: TrialDifference | undefined;
 }
 
 export async function replay(run: string, options: ReplayOptions): Promise<number> {
   const id = runId(run);
   const to = options.to === undefined ? undefined : wholeNumber(options.to, '--to');
-  return withReading(options.data, async (store) => {
+  const place = await hostOrFolder(options);
+  const inspecting = options.inspect !== undefined && options.inspect !== false;
+  if ('client' in place) {
+    if (inspecting) throw new CorralError('CORRAL_USAGE', '--inspect reads a data folder: name one with --data on which no host answers.');
+    return replayedBy(place.client, id, to, options);
+  }
+  return withReading(place.data, async (store) => {
     const stored = await store.run(id);
-    if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} in ${options.data}.`);
+    if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} in ${place.data}.`);
     const entries = (await store.journal(id)).filter(({ seq }) => to === undefined || seq <= to);
-    if (options.inspect !== undefined && options.inspect !== false)
-      return inspect(store, stored, entries, options.inspect === true ? undefined : options.inspect);
+    if (inspecting) return inspect(store, stored, entries, options.inspect === true ? undefined : (options.inspect as string));
     return withLaboratory(async (laboratory, image) => {
       const { node, v8, icu } = await laboratory.runtime();
-      const steps = new Map<number, TrialStep>();
-      const began = entries[0]?.at ?? 0;
-      const { record } = stored;
-      const live = options.json !== true;
-      const now = { image, node, v8, icu };
-      if (live) {
-        const same = node === record.header.node && image === record.header.image;
-        const where = same
-          ? `on Node ${node}, as recorded`
-          : `on Node ${node}, image ${short(image)}; recorded on Node ${record.header.node}, image ${short(record.header.image)}`;
-        process.stdout.write(`${titleOf(stored)}\n${paint('dim', `replayed ${where}; nothing leaves`)}\n${entryTitle(true)}\n`);
-      }
-      // Lines are printed as they come; entries of the host stand between the cranks where they stood.
-      const shown = entries[Symbol.iterator]();
-      const show = (until: number) => {
-        for (let next = shown.next(); next.done !== true; next = shown.next()) {
-          const entry = next.value;
-          const step = steps.get(entry.seq);
-          if (live)
-            process.stdout.write(
-              `${entryLines(entry, began, step === undefined ? null : { cpu_us: step.cpu_us, matched: step.difference === undefined }).join('\n')}\n`,
-            );
-          if (entry.seq >= until) return;
-        }
-      };
+      const shown = new Showing(stored, entries, { image, node, v8, icu }, options);
       const result = await laboratory.trial({
-        record,
+        record: stored.record,
         entries,
         bundle: bundlesOf(store),
-        onStep: (step) => {
-          steps.set(step.crank, step);
-          show(step.crank);
-        },
+        onStep: (step) => shown.step(step),
       });
-      const { difference } = result;
-      if (!live) {
-        const cranks = entries
-          .filter(({ seq }) => difference === undefined || seq <= difference.crank)
-          .map((entry) => ({ ...entryJson(entry), replayed: stepJson(entry, steps.get(entry.seq)) }));
-        process.stdout.write(
-          `${JSON.stringify({ run: id, agent: record.agent, version: record.version, recorded: record.header, replayed: now, matches: difference === undefined, difference, cranks }, null, 2)}\n`,
-        );
-      } else if (difference === undefined) {
-        show(Number.POSITIVE_INFINITY);
-        process.stdout.write(`${paint('green', '✓')} ${count(result.cranks)} replayed the same, in ${cpuText(result.cpu_us)} of CPU\n`);
-      } else {
-        process.stdout.write(`${differenceLines(difference).join('\n')}\n`);
-      }
-      return difference === undefined ? EXIT.ok : EXIT.outcome;
+      return shown.end(result);
     });
   });
+}
+
+/** A host does it, in a cell of its own. */
+async function replayedBy(client: Client, id: RunId, to: number | undefined, options: ReplayOptions): Promise<number> {
+  const { stored, entries } = await evidenceOf({ client }, id);
+  const { replayed, steps, difference, ...done } = await client.replayRun({ params: { run: id }, body: to === undefined ? {} : { to } });
+  const upTo = entries.filter(({ seq }) => to === undefined || seq <= to);
+  const where = difference === null ? undefined : (difference as TrialDifference);
+  const shown = new Showing(stored, upTo, replayed, options);
+  for (const { crank, cpu_us, matched, effects } of steps)
+    shown.step({ crank, cpu_us, effects: JSON.stringify(effects ?? null), difference: matched ? undefined : where });
+  return shown.end({ ...done, difference: where });
+}
+
+/** Prints a replay, crank by crank; entries of the host stand between the cranks where they stood. */
+class Showing {
+  readonly #stored: Shown;
+  readonly #entries: readonly Entry[];
+  readonly #next: Iterator<Entry>;
+  readonly #now: Omit<RunHeader, 'seed'>;
+  readonly #steps = new Map<number, TrialStep>();
+  readonly #live: boolean;
+
+  constructor(stored: Shown, entries: readonly Entry[], now: Omit<RunHeader, 'seed'>, { json }: ReplayOptions) {
+    this.#stored = stored;
+    this.#entries = entries;
+    this.#next = entries[Symbol.iterator]();
+    this.#now = now;
+    this.#live = json !== true;
+    if (!this.#live) return;
+    const { header } = stored.record;
+    const { node, image } = now;
+    const same = node === header.node && image === header.image;
+    const where = same
+      ? `on Node ${node}, as recorded`
+      : `on Node ${node}, image ${short(image)}; recorded on Node ${header.node}, image ${short(header.image)}`;
+    process.stdout.write(`${titleOf(stored)}\n${paint('dim', `replayed ${where}; nothing leaves`)}\n${entryTitle(true)}\n`);
+  }
+
+  step(step: TrialStep): void {
+    this.#steps.set(step.crank, step);
+    this.#show(step.crank);
+  }
+
+  /** @returns the exit code */
+  end({ cranks, cpu_us, difference }: Done): number {
+    const { record } = this.#stored;
+    if (!this.#live) {
+      const shown = this.#entries
+        .filter(({ seq }) => difference === undefined || seq <= difference.crank)
+        .map((entry) => ({ ...entryJson(entry), replayed: stepJson(entry, this.#steps.get(entry.seq)) }));
+      process.stdout.write(
+        `${JSON.stringify({ run: record.id, agent: record.agent, version: record.version, recorded: record.header, replayed: this.#now, matches: difference === undefined, difference, cranks: shown }, null, 2)}\n`,
+      );
+    } else if (difference === undefined) {
+      this.#show(Number.POSITIVE_INFINITY);
+      process.stdout.write(`${paint('green', '✓')} ${count(cranks)} replayed the same, in ${cpuText(cpu_us)} of CPU\n`);
+    } else process.stdout.write(`${differenceLines(difference).join('\n')}\n`);
+    return difference === undefined ? EXIT.ok : EXIT.outcome;
+  }
+
+  #show(until: number): void {
+    if (!this.#live) return;
+    const began = this.#entries[0]?.at ?? 0;
+    for (let next = this.#next.next(); next.done !== true; next = this.#next.next()) {
+      const entry = next.value;
+      const step = this.#steps.get(entry.seq);
+      const again = step === undefined ? null : { cpu_us: step.cpu_us, matched: step.difference === undefined };
+      process.stdout.write(`${entryLines(entry, began, again).join('\n')}\n`);
+      if (entry.seq >= until) return;
+    }
+  }
 }
 
 export const count = (cranks: number): string => `${cranks} ${cranks === 1 ? 'crank' : 'cranks'}`;

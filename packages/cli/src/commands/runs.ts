@@ -13,9 +13,10 @@ import { mapStack } from '../stack.ts';
 import { Waiting } from '@corral/protocol/api/selector';
 import { selectorArguments, type SelectorFlags } from '../selector.ts';
 import { budgetArgument, grantArguments } from '../terms.ts';
+import { runId } from '../ids.ts';
 import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
-import { journal } from './journal.ts';
+import { journal, type JournalFlags } from './journal.ts';
 import { release, resolve } from './resolve.ts';
 
 type Run = RouteAnswer<'showRun'>;
@@ -193,14 +194,8 @@ export function runCommands(program: Command): void {
   one('journal', 'print the journal of a run, an entry a line', 'corral journal run_3k9x7m2p4q5r --json')
     .option('--after <seq>', 'only what comes after this entry', '0')
     .addHelpText('after', '\nWhere no host runs on --data, it is read from the folder itself.')
-    .action(async (id: RunId, flags: HostFlags & { readonly after: string }) => {
-      const data = await folderAlone(flags);
-      if (data !== undefined) {
-        process.exitCode = await journal(id, { data, from: String(Number(flags.after) + 1), ...asked(flags) });
-        return;
-      }
-      for await (const entry of entries(connect(flags), id, Number(flags.after), false))
-        process.stdout.write(flags.json === true ? `${JSON.stringify(entry)}\n` : `${journalLine(entry)}\n`);
+    .action(async (id: string, flags: JournalFlags) => {
+      process.exitCode = await journal(runId(id), flags);
     });
 
   one('logs', 'print what a run logged and emitted', 'corral logs -f run_3k9x7m2p4q5r')
@@ -446,15 +441,6 @@ async function endText(client: Client, run: Run): Promise<string> {
 }
 
 const time = (at: number) => new Date(at).toISOString().slice(11, 23);
-
-function journalLine(entry: RouteAnswer<'runJournal'>['items'][number]): string {
-  const what =
-    entry.event === null
-      ? `${kindOf(entry.delivery)} → ${(entry.effects ?? []).map((effect) => kindOf(effect)).join(' ')}`
-      : `host: ${JSON.stringify(entry.event)}`;
-  return `${String(entry.seq).padStart(5)}  ${time(entry.at)}  ${duration(entry.cpu_us / 1000).padStart(8)}  ${printable(what).slice(0, 160)}`;
-}
-const kindOf = (value: unknown): string => (typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : '');
 
 /** Lines of an exception below the call that they are about. */
 const indented = (text: string): string =>

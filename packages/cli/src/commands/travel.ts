@@ -1,6 +1,6 @@
-/** The verbs that work on journals: looking back, branching off, moving on. Each works on a data folder without a server. */
+/** The verbs that work on journals: looking back, branching off, moving on; at a host that is up, or on a data folder. */
 import type { Command } from 'commander';
-import { dataOption } from '../connect.ts';
+import { dataOption, hostFlags } from '../connect.ts';
 import { diff } from './diff.ts';
 import { forkRun } from './fork.ts';
 import { replay } from './replay.ts';
@@ -16,6 +16,14 @@ function verb(program: Command, usage: string, description: string): Command {
   return command.addOption(dataOption('where the runs are kept')).option('--json', 'print one JSON document');
 }
 
+/** A verb at a host, or on a data folder that no host answers for. */
+function atHost(program: Command, usage: string, description: string): Command {
+  const [name = usage, ...args] = usage.split(' ');
+  const command = program.command(name).description(description);
+  for (const arg of args) command.argument(arg);
+  return hostFlags(command);
+}
+
 /** What a run may use when it goes on here. */
 function going(command: Command): Command {
   return command
@@ -25,7 +33,7 @@ function going(command: Command): Command {
 }
 
 export function addTravel(program: Command): void {
-  verb(program, 'replay <run>', 'do a run again from its journal, with no effect leaving')
+  atHost(program, 'replay <run>', 'do a run again from its journal, with no effect leaving')
     .option('--to <crank>', 'stop after this crank')
     .option('--inspect [address]', 'run the agent in plain Node for a debugger to attach to (127.0.0.1:9229)')
     .addHelpText(
@@ -36,9 +44,10 @@ export function addTravel(program: Command): void {
       process.exitCode = await replay(run, options);
     });
 
-  going(verb(program, 'fork <run>', 'start a new run that begins with what another one did'))
+  going(atHost(program, 'fork <run>', 'start a new run that begins with what another one did'))
     .requiredOption('--at <crank>', 'the crank at which it goes its own way; everything before it is kept')
     .option('--input <json>', 'another input, or @FILE to read it from a file; only with --at 1')
+    .option('-m, --reason <text>', 'why; a host keeps it with the operation')
     .option('--no-go', 'only write it down; it goes on when a host next opens the folder')
     .addHelpText(
       'after',
@@ -48,10 +57,7 @@ export function addTravel(program: Command): void {
       process.exitCode = await forkRun(run, options);
     });
 
-  const compare = program.command('diff').description('show the first crank at which two runs part').argument('<run>').argument('<other>');
-  compare
-    .addOption(dataOption('where the runs are kept'))
-    .option('--json', 'print one JSON document')
+  atHost(program, 'diff <run> <other>', 'show the first crank at which two runs part')
     .addHelpText(
       'after',
       `\nExample:\n  corral diff run_0123456789ab run_ba9876543210 --data ./runs\n${EXIT_0_1('they are the same', 'they part')}`,

@@ -1,0 +1,71 @@
+/** Runs and their journals, read from a host that is up, or from a data folder where none is. */
+import type { Client } from '@corral/protocol/api/client';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Decision } from '@corral/protocol/decision';
+import type { Entry, HostEvent, RunHeader, RunRecord, RunStatus } from '@corral/protocol/run';
+import type { Place } from './connect.ts';
+import { withReading } from './folder.ts';
+
+/** What is shown of a run beside its journal. */
+export interface Shown {
+  readonly record: Pick<RunRecord, 'id' | 'agent' | 'version' | 'input' | 'origin'> & { readonly header: RunHeader };
+  readonly status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>;
+}
+
+export interface Evidence {
+  readonly stored: Shown;
+  readonly entries: readonly Entry[];
+}
+
+/**
+ * @param after only entries that come after this one
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_JOURNAL_DAMAGED, CORRAL_RUN_ERASED, CORRAL_JOURNAL_PRUNED, CORRAL_FORBIDDEN
+ */
+export async function evidenceOf(place: Place, run: RunId, after = 0): Promise<Evidence> {
+  if ('client' in place) {
+    const stored = await shownBy(place.client, run);
+    const entries: Entry[] = [];
+    for await (const entry of journalBy(place.client, run, after)) entries.push(entry);
+    return { stored, entries };
+  }
+  return withReading(place.data, async (store) => {
+    const stored = await store.run(run);
+    if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} in ${place.data}.`);
+    return { stored, entries: await store.journal(run, after) };
+  });
+}
+
+async function shownBy(client: Client, run: RunId): Promise<Shown> {
+  const { agent, version, input, header, origin, lifecycle, control, waiting, outcome } = await client.showRun({ params: { run } });
+  if (header === null) throw new CorralError('CORRAL_FORBIDDEN', `You may not read the journal of ${run}.`);
+  return {
+    record: { id: run, agent: agent as RunRecord['agent'], version, input, header, ...(origin === null ? {} : { origin }) },
+    status: { lifecycle, control, waiting, outcome: outcome ?? undefined },
+  };
+}
+
+type Listed = Awaited<ReturnType<Client['runJournal']>>['items'][number];
+
+/** A journal as a host lists it, page after page. */
+export async function* pagesBy(client: Client, run: RunId, after: number): AsyncGenerator<Listed> {
+  for (let from: number | null = after; from !== null;) {
+    const { items, next }: Awaited<ReturnType<Client['runJournal']>> = await client.runJournal({ params: { run }, query: { after: from } });
+    yield* items;
+    from = next;
+  }
+}
+
+/** The same as a store would give it. */
+async function* journalBy(client: Client, run: RunId, after: number): AsyncGenerator<Entry> {
+  for await (const { seq, at, cpu_us, delivery, effects, decisions, event } of pagesBy(client, run, after))
+    yield {
+      seq,
+      at,
+      cpu_us,
+      delivery: delivery === null ? undefined : JSON.stringify(delivery),
+      effects: effects === null ? undefined : JSON.stringify(effects),
+      decisions: decisions as unknown as readonly Decision[],
+      event: (event ?? undefined) as HostEvent | undefined,
+    };
+}
