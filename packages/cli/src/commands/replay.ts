@@ -38,7 +38,7 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
     const stored = await store.run(id);
     if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} in ${place.data}.`);
     const entries = (await store.journal(id)).filter(({ seq }) => to === undefined || seq <= to);
-    if (inspecting) return inspect(store, stored, entries, options.inspect === true ? undefined : (options.inspect as string));
+    if (inspecting) return inspect(store, stored, entries, options.inspect === true ? undefined : options.inspect);
     return withLaboratory(async (laboratory, image) => {
       const { node, v8, icu } = await laboratory.runtime();
       const shown = new Showing(stored, entries, { image, node, v8, icu }, options);
