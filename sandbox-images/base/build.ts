@@ -33,6 +33,7 @@ const image = {
   prelude: await expression(here('../../packages/guest/src/prelude/main.ts'), 'prelude'),
   parts: {
     web: await expression(here('./parts/web.ts'), 'default'),
+    encodings: await expression(here('./parts/encodings.ts'), 'default'),
     url: await expression(here('./parts/url.ts'), 'default'),
     crypto: await expression(here('./parts/crypto.ts'), 'default'),
   },

@@ -177,6 +177,46 @@ describe('cancel', () => {
   });
 });
 
+describe('cancel of a parent', () => {
+  const family = `
+    import { defineAgent } from '@corral/guest';
+    const child = defineAgent({ name: 'child', uses: { tidy: 'tool:tidy' },
+      async run({ caps, sleep }) { try { await sleep(3_600_000) } finally { await sleep(100); await caps.tidy({ who: 'child' }) } } });
+    export default defineAgent({ name: 'parent', uses: { tidy: 'tool:tidy' }, spawns: { child },
+      async run({ caps, spawn }) { const kid = spawn(child, {}, { caps: { tidy: caps.tidy } }); try { await kid.ended } finally { await caps.tidy({ who: 'parent' }) } } });`;
+
+  test('cancels its children, which tidy up in a grace of their own, also after their parent has ended', async () => {
+    const tidied: unknown[] = [];
+    const w = await world([tool('tidy', (input) => tidied.push((input as { who: string }).who))]);
+    const { id, ended } = await w.submit(await w.deploy(family));
+    await w.until(id, () => w.supervisor.runs().some((run) => run.id !== id));
+    const child = w.supervisor.runs().find((run) => run.id !== id)?.id;
+    if (child === undefined) throw new Error('there is no child');
+    await w.until(child, (view) => view?.waiting === 'timer');
+    const receipt = await w.supervisor.control.cancel(id, 'ana', 'enough', 60_000);
+    expect(receipt).toMatchObject({ operation: 'cancel', children: [{ run: child, operation: 'cancel', by: 'ana', reason: 'enough' }] });
+    const cancelled = { kind: 'cancelled', by: 'ana', reason: 'enough' };
+    expect(await Promise.all([ended, w.supervisor.ended(child)])).toEqual([cancelled, cancelled]);
+    expect(new Set(tidied)).toEqual(new Set(['child', 'parent']));
+  });
+
+  test('ends a child that does not care, once its grace is over', async () => {
+    const w = await world([]);
+    const { id, ended } = await w.submit(
+      await w.deploy(`
+        import { defineAgent } from '@corral/guest';
+        const child = defineAgent({ name: 'child', async run({ sleep }) { for (;;) await sleep(50).catch(() => 0) } });
+        export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn }) { await spawn(child, {}).ended } });`),
+    );
+    await w.until(id, () => w.supervisor.runs().some((run) => run.id !== id));
+    const child = w.supervisor.runs().find((run) => run.id !== id)?.id;
+    if (child === undefined) throw new Error('there is no child');
+    await w.supervisor.control.cancel(id, 'ana', 'enough', 200);
+    expect(await ended).toMatchObject({ kind: 'cancelled' });
+    expect(await w.supervisor.ended(child)).toEqual({ kind: 'cancelled', by: 'ana', reason: 'enough' });
+  });
+});
+
 describe('a host that stops', () => {
   test('takes its runs up again when it starts on the same folder, and decides nothing twice', async () => {
     const calls: string[] = [];

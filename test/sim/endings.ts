@@ -22,7 +22,8 @@ export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Com
           JSON.stringify(finished.output) === JSON.stringify(outcome.output),
       );
     case 'cancelled':
-      return must(book.cancelAsked.has(run));
+      // By an operator, or with one of its ancestors.
+      return must(book.lineage(known).some((one) => book.cancelAsked.has(one.record.id)));
     case 'killed': {
       // By an operator, or with one of its ancestors.
       for (const one of book.lineage(known)) {

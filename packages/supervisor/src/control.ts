@@ -15,6 +15,7 @@ import type { Entry } from '@corral/protocol/run';
 import type { Receipt } from '@corral/protocol/receipt';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Cell } from './cells/cell.ts';
+import { cancelChildren } from './family.ts';
 import type { Observation } from './observe.ts';
 import { becameOf } from './approvals.ts';
 import { mustBeAnother, mustOwn } from './owner.ts';
@@ -141,7 +142,7 @@ export class Control {
     });
   }
 
-  /** Asks a run to stop; it has a grace to tidy up, then it is ended. */
+  /** Asks a run and its descendants to stop; each has a grace of its own to tidy up, then it is ended. */
   cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
       const { clock, stage, broker } = this.#options;
@@ -151,8 +152,12 @@ export class Control {
       this.startGrace(run, by, reason, grace_ms);
       run.queue.push({ delivery: { kind: 'cancel', reason, reaches_awaits: true }, inbox: undefined });
       stage.wake(run);
+      const children = cancelChildren(run, (child) => this.cancel(child, by, reason, grace_ms));
+      // It is awaited below; until then, a refusal is nobody's surprise.
+      children.catch(() => undefined);
       await durable;
-      return this.#receipt(run, 'cancel', by, reason, clock.monotonic() - began);
+      const latency_ms = clock.monotonic() - began;
+      return this.#receipt(run, 'cancel', by, reason, latency_ms, { children: await children });
     });
   }
 

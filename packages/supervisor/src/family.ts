@@ -6,6 +6,7 @@ import type { Receipt } from '@corral/protocol/receipt';
 import type { Store } from '@corral/protocol/store';
 import type { Control } from './control.ts';
 import type { Residence } from './residence.ts';
+import type { Run } from './runs/run.ts';
 
 export interface FamilyOptions {
   readonly store: Store;
@@ -18,10 +19,31 @@ export interface FamilyOptions {
 const UNREADABLE: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_INTERNAL']);
 
 /**
+ * Children are asked to stop as their parent was, so that they may tidy up as well.
+ * @returns the receipts of those that had neither ended nor been asked already
+ */
+export async function cancelChildren(run: Run, cancel: (child: RunId) => Promise<Receipt>): Promise<readonly Receipt[]> {
+  const children = [...run.ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
+  const receipts = await Promise.all(
+    children.map((child) =>
+      cancel(child).catch((error: unknown) => {
+        if (error instanceof CorralError && NOT_TO_CANCEL.has(error.code)) return undefined;
+        throw error;
+      }),
+    ),
+  );
+  return receipts.filter((receipt) => receipt !== undefined);
+}
+
+/** It has ended, is being cancelled already, or cannot be read: then the end of its parent ends it. */
+const NOT_TO_CANCEL: ReadonlySet<string> = new Set(['CORRAL_RUN_UNKNOWN', 'CORRAL_RUN_STATE', 'CORRAL_JOURNAL_DAMAGED', 'CORRAL_INTERNAL']);
+
+/**
  * Ends a child, or waits for an end of it that has begun. Resolves once that end is durable.
+ * @param spares whether a child that was cancelled is left the rest of its grace, which ends it
  * @throws whatever the store refused the end for; CORRAL_JOURNAL_DAMAGED for a run that cannot be read
  */
-export async function endChild({ store, broker, residence, control }: FamilyOptions, child: RunId): Promise<void> {
+export async function endChild({ store, broker, residence, control }: FamilyOptions, child: RunId, spares = false): Promise<void> {
   for (;;) {
     const underway = control().killing(child);
     if (underway !== undefined) return void (await underway);
@@ -29,6 +51,7 @@ export async function endChild({ store, broker, residence, control }: FamilyOpti
     const run = (await residence().hold(child)) ?? (await residence().hold(child));
     if (run === undefined) return;
     if (run.outcome !== undefined) break;
+    if (spares && run.ledger.cancelled !== undefined) return;
     try {
       await control().kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
       return;

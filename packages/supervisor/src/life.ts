@@ -49,7 +49,7 @@ export interface LifeOptions {
   readonly quarantined: (run: Run) => string | undefined;
   /** Lets a run go on that a quarantine kept still which does not stand any more. */
   readonly resumeIfFree: (run: Run) => Promise<void>;
-  /** Ends a child whose parent has ended; see endChild. */
+  /** Ends a child whose parent has ended, unless it was cancelled and has a grace of its own; see endChild. */
   readonly endChild: (child: RunId) => Promise<void>;
   /** Stops the version of the agent that a run is of, everywhere, until a person lifts that. */
   readonly quarantine: (run: RunId, reason: string) => Promise<void>;
@@ -398,7 +398,7 @@ export class Life {
     this.#options.stage().leave(run);
   }
 
-  /** A child goes with its parent, wherever it is. Resolves once its end is durable, or will be tried again. */
+  /** A child goes with its parent, wherever it is; one that was cancelled has the rest of its grace. Resolves once its end is durable, or will be tried again. */
   async killChild(child: RunId): Promise<void> {
     try {
       await this.#options.endChild(child);

@@ -161,7 +161,7 @@ export class Supervisor {
       residence: () => this.#residence,
       loops: () => this.loops,
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
-      endChild: (child) => endChild(family, child),
+      endChild: (child) => endChild(family, child, true),
       resumeIfFree: (run) => this.stops.resumeIfFree(run),
       quarantine: (run, reason) => this.stops.quarantineAgentOf(run, 'policy', reason),
       tell: (observation) => this.#tell(observation),

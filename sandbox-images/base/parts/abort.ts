@@ -1,6 +1,7 @@
 /** AbortController and AbortSignal as the DOM standard has them, on the run's own timers. */
-import { Event, EventTarget } from 'event-target-shim';
+import { Event, EventTarget, getEventAttributeValue, setEventAttributeValue } from 'event-target-shim';
 import { DOMException } from './dom-exception.ts';
+import { tag } from './tag.ts';
 
 /** The part of the prelude's timers that is needed here. */
 export interface PartTimers {
@@ -14,7 +15,8 @@ export function installAbort(timers: PartTimers) {
   class AbortSignal extends EventTarget {
     #aborted = false;
     #reason: unknown;
-    onabort: ((event: unknown) => void) | null = null;
+    /** Signals of `any` that follow this one, in the order in which they were made. */
+    readonly #dependents = new Set<AbortSignal>();
 
     constructor() {
       super();
@@ -26,16 +28,24 @@ export function installAbort(timers: PartTimers) {
     get reason(): unknown {
       return this.#reason;
     }
+    get onabort(): ((event: unknown) => void) | null {
+      return getEventAttributeValue(this, 'abort');
+    }
+    set onabort(listener: unknown) {
+      setEventAttributeValue(this, 'abort', typeof listener === 'function' ? listener : null);
+    }
     throwIfAborted(): void {
       if (this.#aborted) throw this.#reason;
     }
+    /** All that follow it are aborted before any of them tells its listeners, and it tells its own first. */
     [fire](reason: unknown): void {
       if (this.#aborted) return;
-      this.#aborted = true;
-      this.#reason = reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
-      const event = new Event('abort');
-      this.onabort?.call(this, event);
-      this.dispatchEvent(event);
+      const signals = [this, ...this.#dependents].filter((signal) => !signal.#aborted);
+      for (const signal of signals) {
+        signal.#aborted = true;
+        signal.#reason = reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
+      }
+      for (const signal of signals) signal.dispatchEvent(new Event('abort'));
     }
 
     static abort(reason?: unknown): AbortSignal {
@@ -43,22 +53,32 @@ export function installAbort(timers: PartTimers) {
       signal[fire](reason);
       return signal;
     }
-    static timeout(ms: number): AbortSignal {
+    static timeout(...given: [ms?: unknown]): AbortSignal {
+      if (given.length === 0 || given[0] === undefined) throw new TypeError('AbortSignal.timeout takes a number of milliseconds');
+      const ms = Math.trunc(Number(given[0]));
+      if (!(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER))
+        throw new RangeError(`AbortSignal.timeout takes a number of milliseconds from 0 on, not ${ms}`);
       const signal = make();
       timers.start(ms, () => signal[fire](new DOMException('The operation timed out.', 'TimeoutError')));
       return signal;
     }
     static any(signals: Iterable<AbortSignal>): AbortSignal {
+      const sources = [...signals];
+      for (const source of sources) if (!(source instanceof AbortSignal)) throw new TypeError('AbortSignal.any takes AbortSignals');
       const result = make();
-      for (const signal of signals) {
-        if (signal.aborted) {
-          result[fire](signal.reason);
-          break;
-        }
-        signal.addEventListener('abort', () => result[fire](signal.reason), { once: true });
-      }
+      const aborted = sources.find((source) => source.#aborted);
+      if (aborted === undefined) for (const source of sources) source.#lead(result);
+      else result[fire](aborted.#reason);
       return result;
     }
+    /** What follows a signal of `any` follows what that one follows. */
+    #lead(follower: AbortSignal): void {
+      this.#dependents.add(follower);
+      for (const source of this.#sources) source.#dependents.add(follower);
+      follower.#sources.add(this);
+      for (const source of this.#sources) follower.#sources.add(source);
+    }
+    readonly #sources = new Set<AbortSignal>();
   }
 
   const make = (): AbortSignal => {
@@ -71,10 +91,13 @@ export function installAbort(timers: PartTimers) {
   };
 
   class AbortController {
-    readonly signal = make();
+    readonly #signal = make();
+    get signal(): AbortSignal {
+      return this.#signal;
+    }
     abort(reason?: unknown): void {
-      this.signal[fire](reason);
+      this.#signal[fire](reason);
     }
   }
-  return { AbortController, AbortSignal };
+  return { AbortController: tag(AbortController, 'AbortController'), AbortSignal: tag(AbortSignal, 'AbortSignal') };
 }

@@ -3,6 +3,7 @@
  * not hold the run's header, and the same on replay.
  */
 import { chacha20 } from '@noble/ciphers/chacha.js';
+import { digest } from './digest.ts';
 
 const BLOCK = 4096;
 
@@ -29,9 +30,11 @@ export default function crypto({ seed }: { seed: string }): Record<string, unkno
 
   return {
     crypto: Object.freeze({
+      /** Keys are a host's business; an agent can only take digests. */
+      subtle: Object.freeze({ digest }),
       getRandomValues<T extends ArrayBufferView>(array: T): T {
         if (!ArrayBuffer.isView(array) || /^(Float|DataView)/.test(array.constructor.name)) {
-          throw new TypeError('getRandomValues takes an integer typed array');
+          throw new DOMException('getRandomValues takes an integer typed array', 'TypeMismatchError');
         }
         if (array.byteLength > 65536) throw new DOMException('more than 65536 bytes at once', 'QuotaExceededError');
         fill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));

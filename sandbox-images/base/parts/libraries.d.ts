@@ -9,6 +9,8 @@ declare module 'event-target-shim' {
     removeEventListener(type: string, listener: (event: Event) => void): void;
     dispatchEvent(event: Event): boolean;
   }
+  export function getEventAttributeValue(target: EventTarget, type: string): ((event: unknown) => void) | null;
+  export function setEventAttributeValue(target: EventTarget, type: string, listener: unknown): void;
 }
 
 declare module 'whatwg-url' {

@@ -1,21 +1,53 @@
 /** The small web interfaces that libraries expect of any JavaScript host. */
-import { TextDecoder, TextEncoder } from '@exodus/bytes/encoding-lite.js';
+import { TextDecoder as LiteDecoder, TextEncoder } from '@exodus/bytes/encoding-lite.js';
 import structuredCloneOf from '@ungap/structured-clone';
 import { Event, EventTarget } from 'event-target-shim';
 import { installAbort } from './abort.ts';
 import { DOMException } from './dom-exception.ts';
+import { tag } from './tag.ts';
 import type { PartTimers } from './abort.ts';
 
-export default function web({ timers }: { timers: PartTimers }): Record<string, unknown> {
+type Decoder = Pick<InstanceType<typeof LiteDecoder>, 'encoding' | 'fatal' | 'ignoreBOM' | 'decode'>;
+type DecoderClass = new (label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }) => Decoder;
+
+/** @param more loads another part of the image */
+function decoder(more: (part: string) => unknown) {
+  return class TextDecoder implements Decoder {
+    readonly #inner: Decoder;
+
+    constructor(label = 'utf-8', options: { fatal?: boolean; ignoreBOM?: boolean } = {}) {
+      const Inner = MULTIBYTE.test(label) ? (more('encodings') as DecoderClass) : LiteDecoder;
+      this.#inner = new Inner(label, options);
+    }
+    get encoding() {
+      return this.#inner.encoding;
+    }
+    get fatal() {
+      return this.#inner.fatal;
+    }
+    get ignoreBOM() {
+      return this.#inner.ignoreBOM;
+    }
+    decode(...args: Parameters<Decoder['decode']>): string {
+      return this.#inner.decode(...args);
+    }
+  };
+}
+
+/** Labels of the encodings whose tables are apart. */
+const MULTIBYTE =
+  /^\s*(?:big5|big5-hkscs|cn-big5|x-x-big5|csbig5|euc-?kr|cseuckr|csksc56011987|iso-ir-149|korean|ks_c_5601-19(?:87|89)|ksc5601|ksc_5601|windows-949|euc-?jp|x-euc-jp|cseucpkdfmtjapanese|(?:cs)?iso-?2022-?jp|shift[-_]jis|csshiftjis|ms932|ms_kanji|sjis|windows-31j|x-sjis|gbk|x-gbk|gb18030|gb2312|gb_2312|gb_2312-80|csgb2312|csiso58gb231280|iso-ir-58|chinese)\s*$/i;
+
+export default function web({ timers, more }: { timers: PartTimers; more: (part: string) => unknown }): Record<string, unknown> {
   const { AbortController, AbortSignal } = installAbort(timers);
   return {
-    Event,
-    EventTarget,
+    Event: tag(Event, 'Event'),
+    EventTarget: tag(EventTarget, 'EventTarget'),
     AbortController,
     AbortSignal,
     DOMException,
     TextEncoder,
-    TextDecoder,
+    TextDecoder: tag(decoder(more), 'TextDecoder'),
     structuredClone: (value: unknown) => {
       try {
         return structuredCloneOf(value);
@@ -23,8 +55,9 @@ export default function web({ timers }: { timers: PartTimers }): Record<string, 
         throw new DOMException(error instanceof Error ? error.message : String(error), 'DataCloneError');
       }
     },
-    btoa(text: unknown) {
-      const string = String(text);
+    btoa(...args: [text?: unknown]) {
+      if (args.length === 0) throw new TypeError('btoa takes a string');
+      const string = String(args[0]);
       const bytes = new Uint8Array(string.length);
       for (let i = 0; i < string.length; i++) {
         const code = string.charCodeAt(i);
@@ -33,10 +66,11 @@ export default function web({ timers }: { timers: PartTimers }): Record<string, 
       }
       return bytes.toBase64();
     },
-    atob(text: unknown) {
+    atob(...args: [text?: unknown]) {
+      if (args.length === 0) throw new TypeError('atob takes a string');
       let bytes: Uint8Array;
       try {
-        bytes = Uint8Array.fromBase64(String(text));
+        bytes = Uint8Array.fromBase64(String(args[0]));
       } catch {
         throw new DOMException('The string is not valid base64.', 'InvalidCharacterError');
       }

@@ -2,6 +2,8 @@
  * Time as an isolate knows it: the stamp of the current delivery, constant within a crank. Every way that V8 offers to
  * ask the machine for the time is led here (DESIGN 4). A new one in a new V8 shows up in determinism.test.ts.
  */
+import { makePerformance } from './performance.ts';
+
 const clock = { now: 0, start: 0 };
 
 export function setTime(at: number): void {
@@ -18,18 +20,15 @@ export function installClock(global: typeof globalThis, withTemporal: boolean): 
   const define = (on: object, name: PropertyKey, value: unknown) =>
     Object.defineProperty(on, name, { value, writable: true, enumerable: false, configurable: true });
 
-  function GuestDate(this: unknown, ...args: unknown[]): unknown {
-    if (new.target === undefined) return new HostDate(clock.now).toString();
-    return Reflect.construct(HostDate, args.length === 0 ? [clock.now] : args, new.target);
-  }
-  define(GuestDate, 'length', 7);
-  Object.defineProperty(GuestDate, 'name', { value: 'Date', configurable: true });
-  define(GuestDate, 'now', function now() {
+  // A proxy looks native to those who ask for its source, and hands on everything else.
+  const GuestDate: typeof HostDate = new Proxy(HostDate, {
+    apply: () => new HostDate(clock.now).toString(),
+    construct: (target, args, newTarget) =>
+      Reflect.construct(target, args.length === 0 ? [clock.now] : args, newTarget === GuestDate ? target : newTarget) as object,
+  });
+  define(HostDate, 'now', function now() {
     return clock.now;
   });
-  define(GuestDate, 'parse', HostDate.parse);
-  define(GuestDate, 'UTC', HostDate.UTC);
-  Object.defineProperty(GuestDate, 'prototype', { value: HostDate.prototype, writable: false });
   // The prototype leads back to the constructor: without this line, `new Date(0).constructor.now()` is the machine's clock.
   define(HostDate.prototype, 'constructor', GuestDate);
   define(global, 'Date', GuestDate);
@@ -71,7 +70,11 @@ export function installClock(global: typeof globalThis, withTemporal: boolean): 
     define(now, 'plainTimeISO', (zone?: unknown) => zoned(zone).toPlainTime());
   }
 
-  define(global, 'performance', Object.freeze({ now: () => clock.now - clock.start, timeOrigin: clock.start }));
+  define(
+    global,
+    'performance',
+    makePerformance(() => clock.now - clock.start, clock.start),
+  );
 }
 
 interface ZonedLike {
