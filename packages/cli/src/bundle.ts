@@ -2,11 +2,13 @@
  * Bundles an agent, on the developer's side: one script without imports. The host takes the result and never installs or
  * bundles anything itself.
  */
+import { builtinModules } from 'node:module';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, context, type BuildContext, type BuildOptions, type BuildResult, type Plugin } from 'esbuild';
 import { refuseLargeBundle } from '@corral/protocol/bundle-size';
 import { CorralError } from '@corral/protocol/errors';
+import { linesBy, namesBundle } from './stack.ts';
 
 export interface BundledAgent {
   /** What runs. */
@@ -15,6 +17,8 @@ export interface BundledAgent {
   readonly describing: string;
   /** From what runs back to what its author wrote (Source Map 3). */
   readonly map: string;
+  /** The same of what describes it. */
+  readonly describing_map: string;
   /** The files it was made of. */
   readonly inputs: readonly string[];
 }
@@ -36,7 +40,7 @@ export class Bundler {
 
   constructor(file: string) {
     const [, describing] = entriesOf(file);
-    this.#context = context({ ...describing, sourcemap: 'external' });
+    this.#context = context({ ...describing, sourcesContent: true });
   }
 
   /** @throws CORRAL_BUNDLE_INVALID */
@@ -60,7 +64,7 @@ function bundled(source: Output | undefined, describing: Output | undefined): Bu
   const { text = '', map = '', inputs = [] } = source ?? {};
   // Before it is sent anywhere: what is refused then is refused with the size of a request, which says nothing to its author.
   refuseLargeBundle(Buffer.byteLength(text));
-  return { source: text, describing: describing?.text ?? '', map: lean(map), inputs };
+  return { source: text, describing: describing?.text ?? '', map: lean(map), describing_map: describing?.map ?? '', inputs };
 }
 
 /** A source map with what the author wrote, and without what came with packages, and data: no stack leads there. */
@@ -90,6 +94,10 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
     format: 'iife',
     globalName: 'corralBundle',
     platform: 'neutral',
+    // Modules are strict, and a script is not unless it says so. It is one scope: CommonJS packages become strict with it.
+    banner: { js: '"use strict";' },
+    // What packages ask of Node at every turn; an agent has neither.
+    define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
     mainFields: ['module', 'main'],
     conditions: ['import', 'default'],
     target: 'es2024',
@@ -100,9 +108,9 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
     alias: { '@corral/guest': SDK },
     plugins: [...plugins, lent],
     outfile: 'agent.js',
-    // Who describes itself shows nobody a stack.
-    sourcemap: plugins.length === 0 ? 'external' : false,
-    sourcesContent: true,
+    sourcemap: 'external',
+    // What describes itself is loaded once; its map only names lines.
+    sourcesContent: plugins.length === 0,
     metafile: true,
   };
 }
@@ -116,7 +124,32 @@ async function output(building: Promise<BuildResult>): Promise<Output> {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
     if (first === undefined) throw error;
     const at = first.location === null ? '' : `${first.location.file}:${first.location.line}:${first.location.column + 1}: `;
-    throw new CorralError('CORRAL_BUNDLE_INVALID', `${at}${first.text}`);
+    throw new CorralError('CORRAL_BUNDLE_INVALID', `${at}${inWords(first.text)}`);
+  }
+}
+
+const BUILTIN: ReadonlySet<string> = new Set(builtinModules);
+
+/** What the bundler says of its own options means nothing to an author, who never chose them. */
+function inWords(text: string): string {
+  if (text.startsWith('Top-level await')) return 'An agent is one script, which cannot await at its top level; await within `run`.';
+  const [, module] = /^Could not resolve "([^"]+)"/.exec(text) ?? [];
+  if (module === undefined) return text;
+  if (module.startsWith('node:') || BUILTIN.has(module.split('/')[0] as string))
+    return `${module} is a part of Node, which an agent does not have: what it may reach are the capabilities in its \`uses\`.`;
+  return /^\.{0,2}\//.test(module) ? `There is no file ${module}.` : `There is no package ${module}; install it beside the agent.`;
+}
+
+/**
+ * Errors about a bundle, with the author's lines in the place of its own.
+ * @throws what it is given rejects with
+ */
+export async function inAuthorsWords<T>({ describing_map }: Pick<BundledAgent, 'describing_map'>, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof CorralError) || !namesBundle(error.message)) throw error;
+    throw new CorralError(error.code, linesBy(describing_map)(error.message), { cause: error });
   }
 }
 

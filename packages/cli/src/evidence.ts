@@ -5,7 +5,8 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Decision } from '@corral/protocol/decision';
 import type { Entry, HostEvent, RunHeader, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Place } from './connect.ts';
-import { withReading } from './folder.ts';
+import { linesOf } from './authors.ts';
+import { authorsLines, withReading } from './folder.ts';
 
 /** What is shown of a run beside its journal. */
 export interface Shown {
@@ -16,6 +17,8 @@ export interface Shown {
 export interface Evidence {
   readonly stored: Shown;
   readonly entries: readonly Entry[];
+  /** Leads positions in the run's bundle back to its author's lines. */
+  readonly authors: (text: string) => string;
 }
 
 /**
@@ -24,25 +27,27 @@ export interface Evidence {
  */
 export async function evidenceOf(place: Place, run: RunId, after = 0): Promise<Evidence> {
   if ('client' in place) {
-    const stored = await shownBy(place.client, run);
+    const { stored, authors } = await shownBy(place.client, run);
     const entries: Entry[] = [];
     for await (const entry of journalBy(place.client, run, after)) entries.push(entry);
-    return { stored, entries };
+    return { stored, entries, authors };
   }
   return withReading(place.data, async (store) => {
     const stored = await store.run(run);
     if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} in ${place.data}.`);
-    return { stored, entries: await store.journal(run, after) };
+    return { stored, entries: await store.journal(run, after), authors: await authorsLines(store, stored) };
   });
 }
 
-async function shownBy(client: Client, run: RunId): Promise<Shown> {
-  const { agent, version, input, header, origin, lifecycle, control, waiting, outcome } = await client.showRun({ params: { run } });
+async function shownBy(client: Client, run: RunId): Promise<Omit<Evidence, 'entries'>> {
+  const shown = await client.showRun({ params: { run } });
+  const { agent, version, input, header, origin, lifecycle, control, waiting, outcome } = shown;
   if (header === null) throw new CorralError('CORRAL_FORBIDDEN', `You may not read the journal of ${run}.`);
-  return {
+  const stored: Shown = {
     record: { id: run, agent: agent as RunRecord['agent'], version, input, header, ...(origin === null ? {} : { origin }) },
     status: { lifecycle, control, waiting, outcome: outcome ?? undefined },
   };
+  return { stored, authors: await linesOf(client, shown) };
 }
 
 type Listed = Awaited<ReturnType<Client['runJournal']>>['items'][number];

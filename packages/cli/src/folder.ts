@@ -6,7 +6,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Digest, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
-import type { Store } from '@corral/protocol/store';
+import type { Store, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { SqliteStore, type KeySource, type StoreOptions } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/sqlite/keys';
@@ -22,6 +22,7 @@ import {
 } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import { namedFolder } from './paths.ts';
+import { linesBy } from './stack.ts';
 import { startHost } from './host.ts';
 
 /**
@@ -74,6 +75,11 @@ export function bundlesOf(store: Store): (digest: Digest) => Promise<{ digest: D
     if (source === undefined) throw new CorralError('CORRAL_AGENT_UNKNOWN', `The bundle ${digest} is not in this data folder.`);
     return { digest, source };
   };
+}
+
+/** Leads positions in the bundle of a run back to its author's lines, where a source map was handed in with it. */
+export async function authorsLines(store: Store, run: StoredRun | undefined): Promise<(text: string) => string> {
+  return linesBy(run === undefined ? undefined : await store.sourceMap(run.record.bundle));
 }
 
 export { runId } from './ids.ts';

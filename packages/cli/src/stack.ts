@@ -1,29 +1,43 @@
-/** Stacks of guests, led back to the lines their author wrote. */
+/** Positions in bundles, led back to the lines that their author wrote. */
 import { relative, resolve } from 'node:path';
 import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
 
-const FRAME = /\(?agent\.js:(\d+):(\d+)\)?/;
+const POSITION = /\bagent\.js:(\d+):(\d+)/g;
+
+/** Whether a text names a position that a source map can lead further. */
+export const namesBundle = (text: string): boolean => text.includes('agent.js:');
+
+/**
+ * @param map of the bundle, made in `from`; none, or one that cannot be read: texts stay as they are
+ * @returns a text with the author's files in the place of positions in the bundle
+ */
+export function linesBy(map: string | null | undefined, from: string = process.cwd()): (text: string) => string {
+  let trace: TraceMap | undefined;
+  try {
+    trace = map === null || map === undefined || map === '' ? undefined : new TraceMap(map);
+  } catch {
+    trace = undefined;
+  }
+  return (text) =>
+    trace === undefined
+      ? text
+      : text.replace(POSITION, (position, line: string, at: string) => {
+          const { source, line: found, column } = originalPositionFor(trace, { line: Number(line), column: Number(at) - 1 });
+          return source === null ? position : `${relative(process.cwd(), resolve(from, source))}:${found}:${column + 1}`;
+        });
+}
 
 /**
  * @param stack as the isolate gave it: positions in the bundle
- * @param map of that bundle, made in `from`
- * @returns the same with the author's files; lines of Corral's own prelude and of the SDK are left out
+ * @returns the same with the author's files; lines of Corral's own prelude are left out
  */
-export function mapStack(stack: string, map: string, from: string = process.cwd()): string {
-  let trace: TraceMap;
-  try {
-    trace = new TraceMap(map);
-  } catch {
-    return stack;
-  }
-  const lines = stack.split('\n').flatMap((line) => {
-    if (line.includes('corral:prelude')) return [];
-    const found = FRAME.exec(line);
-    if (found === null) return [line];
-    const { source, line: at, column } = originalPositionFor(trace, { line: Number(found[1]), column: Number(found[2]) - 1 });
-    if (source === null) return [line];
-    const file = relative(process.cwd(), resolve(from, source));
-    return [line.replace(FRAME, (text) => (text.startsWith('(') ? `(${file}:${at}:${column + 1})` : `${file}:${at}:${column + 1}`))];
-  });
-  return lines.join('\n');
+export function mapStack(stack: string, map: string | null | undefined, from: string = process.cwd()): string {
+  const lines = stack.split('\n').filter((line) => !line.includes('corral:prelude'));
+  return linesBy(map, from)(lines.join('\n'));
+}
+
+/** The innermost frame of a stack that is in the bundle: ` at agent.js:1:23`, or nothing. */
+export function frameOf(stack: string | undefined): string {
+  const [position] = stack?.match(POSITION) ?? [];
+  return position === undefined ? '' : ` at ${position}`;
 }

@@ -31,9 +31,9 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     }
   };
   return {
-    async deploy(tenant, source, describing) {
+    async deploy(tenant, source, describing, source_map) {
       const [manifests] = await supervisor.describe([describing]);
-      return supervisor.deploy(tenant, source, manifests);
+      return supervisor.deploy(tenant, source, manifests, source_map);
     },
     sender: (tenant, service, handler) => supervisor.services.sender(tenant, service, handler),
     services: (tenant) => supervisor.services.offered(tenant),

@@ -249,11 +249,21 @@ function stepLines({ seq, step, because }: Step): string[] {
   ];
 }
 
+/** Where the agent was: its innermost frames, as positions in its bundle, which its source map leads to lines of its author. */
+const FRAMES_SHOWN = 5;
+const framesOf = (stack = ''): string[] =>
+  stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, FRAMES_SHOWN)
+    .map((line) => `  ${line.trim().slice(0, 300)}`);
+
 function endOf(outcome: Outcome): string[] {
   switch (outcome.kind) {
     case 'completed':
       return ['The agent finished, and its output fits its schema.'];
     case 'failed':
+      return [outcome.message, ...framesOf(outcome.stack)];
     case 'denied':
     case 'never_started':
       return [outcome.message];

@@ -31,7 +31,7 @@ export interface JobRequest {
 
 export interface HostPort {
   /** Takes a bundle in; its own code says what is in it, in a cell that is thrown away. */
-  deploy(tenant: TenantId, source: string, describing: string): Promise<readonly AgentVersion[]>;
+  deploy(tenant: TenantId, source: string, describing: string, source_map: string | undefined): Promise<readonly AgentVersion[]>;
   /**
    * The agent that writes to a service for people.
    * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID where there is no such service, or it has no such handler

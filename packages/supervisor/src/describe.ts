@@ -94,5 +94,15 @@ function refusal(fault: FaultPayload): CorralError {
     fault.message.startsWith(`${one}: `),
   );
   if (code !== undefined) return new CorralError(code, fault.message.slice(code.length + 2));
-  return new CorralError('CORRAL_BUNDLE_INVALID', `The bundle could not be loaded: ${fault.message}`);
+  const what = fault.message.startsWith(NOT_AN_ERROR) ? 'it threw something that is not an Error' : fault.message;
+  return new CorralError('CORRAL_BUNDLE_INVALID', `The bundle could not be loaded: ${what}${innermost(fault.stack)}`);
+}
+
+/** How isolated-vm says that an isolate threw what cannot be carried out of it. */
+const NOT_AN_ERROR = 'An object was thrown from supplied code within isolated-vm';
+
+/** Where in the bundle it happened, which its author's source map leads further. */
+function innermost(stack = ''): string {
+  const [position] = /\bagent\.js:\d+:\d+/.exec(stack) ?? [];
+  return position === undefined ? '' : ` (at ${position})`;
 }

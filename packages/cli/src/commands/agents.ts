@@ -1,6 +1,6 @@
 /** Agents of a host: deploy, list, alias, roll back. */
 import type { Command } from 'commander';
-import { bundleAgent } from '../bundle.ts';
+import { bundleAgent, inAuthorsWords } from '../bundle.ts';
 import { namedFile } from '../paths.ts';
 import { connect, hostFlags, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { table } from '../screen/table.ts';
@@ -20,8 +20,9 @@ export function agentCommands(program: Command): void {
     .option('-m, --reason <text>', 'why; it is kept')
     .addHelpText('after', `\nExample:\n  corral deploy agent.ts --alias prod`)
     .action(async (file: string, flags: Tenant & Reasoned & { readonly alias?: string }) => {
-      const { source, describing, map } = await bundleAgent(await namedFile(file));
-      const deployed = await connect(flags).deployAgent({
+      const bundled = await bundleAgent(await namedFile(file));
+      const { source, describing, map } = bundled;
+      const deploying = connect(flags).deployAgent({
         body: {
           source,
           describing,
@@ -31,6 +32,7 @@ export function agentCommands(program: Command): void {
           ...(flags.alias === undefined ? {} : { alias: flags.alias }),
         },
       });
+      const deployed = await inAuthorsWords(bundled, deploying);
       print(flags, deployed, () =>
         deployed.agents
           .map(({ agent, version }) => `${agent}  ${version}${flags.alias === undefined ? '' : `  ${flags.alias}`}`)

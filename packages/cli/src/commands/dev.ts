@@ -12,7 +12,7 @@ import { outcomeText } from '@corral/protocol/outcome';
 import type { Entry } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
-import { Bundler } from '../bundle.ts';
+import { Bundler, inAuthorsWords } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
 import { EXIT, report } from '../failure.ts';
 import { startHost, type Host } from '../host.ts';
@@ -115,10 +115,11 @@ class Dev {
   async once(since: number): Promise<number> {
     const { supervisor, store } = this.#host;
     try {
-      const { source, describing, map, inputs } = await this.#bundler.bundle();
+      const bundled = await this.#bundler.bundle();
+      const { source, describing, map, inputs } = bundled;
       this.#follow(inputs);
-      const [manifests] = await supervisor.describe([describing]);
-      const [version] = await supervisor.deploy(TENANT, source, manifests);
+      const [manifests] = await inAuthorsWords(bundled, supervisor.describe([describing]));
+      const [version] = await supervisor.deploy(TENANT, source, manifests, map);
       if (version === undefined) throw new CorralError('CORRAL_INTERNAL', 'The bundle has no main agent.');
       const began = performance.now();
       const { id, ended } = await supervisor.submit({ tenant: TENANT, version, input: this.#input, principal: 'local' as PrincipalId });

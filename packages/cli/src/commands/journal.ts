@@ -24,7 +24,7 @@ export async function journal(id: RunId, flags: JournalFlags): Promise<number> {
     for await (const entry of pagesBy(place.client, id, after)) process.stdout.write(`${JSON.stringify(entry)}\n`);
     return EXIT.ok;
   }
-  const { stored, entries } = await evidenceOf(place, id, after);
+  const { stored, entries, authors } = await evidenceOf(place, id, after);
   if (flags.json === true) {
     const { record, status } = stored;
     process.stdout.write(`${JSON.stringify({ run: id, record, status, entries: entries.map((entry) => entryJson(entry)) }, null, 2)}\n`);
@@ -32,7 +32,7 @@ export async function journal(id: RunId, flags: JournalFlags): Promise<number> {
   }
   const lines = [titleOf(stored), entryTitle(false)];
   const began = entries[0]?.at ?? 0;
-  for (const entry of entries) lines.push(...entryLines(entry, began, undefined));
+  for (const entry of entries) lines.push(...entryLines(entry, began, undefined, authors));
   process.stdout.write(`${lines.join('\n')}\n`);
   return EXIT.ok;
 }

@@ -6,9 +6,9 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Entry, RunHeader } from '@corral/protocol/run';
 import { isCrank, type TrialDifference, type TrialStep } from '@corral/supervisor';
 import { hostOrFolder, type HostFlags } from '../connect.ts';
-import { evidenceOf, type Shown } from '../evidence.ts';
+import { evidenceOf, type Evidence, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
-import { bundlesOf, runId, wholeNumber, withLaboratory, withReading } from '../folder.ts';
+import { authorsLines, bundlesOf, runId, wholeNumber, withLaboratory, withReading } from '../folder.ts';
 import { cpuText, entryLines, entryTitle, fit, paint, screenWidth } from '../screen/entries.ts';
 import { inspect } from './inspect.ts';
 import { entryJson, parsed, titleOf } from './journal.ts';
@@ -41,7 +41,7 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
     if (inspecting) return inspect(store, stored, entries, options.inspect === true ? undefined : options.inspect);
     return withLaboratory(async (laboratory, image) => {
       const { node, v8, icu } = await laboratory.runtime();
-      const shown = new Showing(stored, entries, { image, node, v8, icu }, options);
+      const shown = new Showing({ stored, entries, authors: await authorsLines(store, stored) }, { image, node, v8, icu }, options);
       const result = await laboratory.trial({
         record: stored.record,
         entries,
@@ -55,11 +55,11 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
 
 /** A host does it, in a cell of its own. */
 async function replayedBy(client: Client, id: RunId, to: number | undefined, options: ReplayOptions): Promise<number> {
-  const { stored, entries } = await evidenceOf({ client }, id);
+  const { stored, entries, authors } = await evidenceOf({ client }, id);
   const { replayed, steps, difference, ...done } = await client.replayRun({ params: { run: id }, body: to === undefined ? {} : { to } });
   const upTo = entries.filter(({ seq }) => to === undefined || seq <= to);
   const where = difference === null ? undefined : (difference as TrialDifference);
-  const shown = new Showing(stored, upTo, replayed, options);
+  const shown = new Showing({ stored, entries: upTo, authors }, replayed, options);
   for (const { crank, cpu_us, matched, effects } of steps)
     shown.step({ crank, cpu_us, effects: JSON.stringify(effects ?? null), difference: matched ? undefined : where });
   return shown.end({ ...done, difference: where });
@@ -69,14 +69,16 @@ async function replayedBy(client: Client, id: RunId, to: number | undefined, opt
 class Showing {
   readonly #stored: Shown;
   readonly #entries: readonly Entry[];
+  readonly #authors: Evidence['authors'];
   readonly #next: Iterator<Entry>;
   readonly #now: Omit<RunHeader, 'seed'>;
   readonly #steps = new Map<number, TrialStep>();
   readonly #live: boolean;
 
-  constructor(stored: Shown, entries: readonly Entry[], now: Omit<RunHeader, 'seed'>, { json }: ReplayOptions) {
+  constructor({ stored, entries, authors }: Evidence, now: Omit<RunHeader, 'seed'>, { json }: ReplayOptions) {
     this.#stored = stored;
     this.#entries = entries;
+    this.#authors = authors;
     this.#next = entries[Symbol.iterator]();
     this.#now = now;
     this.#live = json !== true;
@@ -119,7 +121,7 @@ class Showing {
       const entry = next.value;
       const step = this.#steps.get(entry.seq);
       const again = step === undefined ? null : { cpu_us: step.cpu_us, matched: step.difference === undefined };
-      process.stdout.write(`${entryLines(entry, began, again).join('\n')}\n`);
+      process.stdout.write(`${entryLines(entry, began, again, this.#authors).join('\n')}\n`);
       if (entry.seq >= until) return;
     }
   }

@@ -7,7 +7,7 @@ import { outcomeText } from '@corral/protocol/outcome';
 import type { Tool } from '@corral/protocol/tool';
 import type { RunView } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
-import { bundleAgent } from '../bundle.ts';
+import { bundleAgent, inAuthorsWords } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { namedFile, namedFolder } from '../paths.ts';
@@ -16,6 +16,7 @@ import { startHost, wallsLine } from '../host.ts';
 import { loadPolicies, policySource } from '../policies.ts';
 import { Live } from '../screen/live.ts';
 import { duration, printable } from '../screen/table.ts';
+import { mapStack } from '../stack.ts';
 
 export interface RunOptions {
   readonly input?: string;
@@ -36,12 +37,13 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     ...(options.write === undefined ? [] : await writingTools(await namedFolder('--write', options.write))),
   ];
   const policies = options.policy === undefined ? undefined : { current: await loadPolicies(tools, [await policySource(options.policy)]) };
-  const { source, map: source_map, describing } = await bundleAgent(file);
+  const bundled = await bundleAgent(file);
+  const { source, map: source_map } = bundled;
   const host = await startHost({ data: options.data, tenants: { [TENANT]: { tools, ...(policies === undefined ? {} : { policies }) } } });
   let live: Live | undefined;
   try {
     const { supervisor } = host;
-    const [manifests] = await supervisor.describe([describing]);
+    const [manifests] = await inAuthorsWords(bundled, supervisor.describe([bundled.describing]));
     const [version] = await supervisor.deploy(TENANT, source, manifests, source_map).catch(explainMissingTools);
     if (version === undefined) throw new CorralError('CORRAL_INTERNAL', 'The bundle has no main agent.');
     const began = performance.now();
@@ -81,7 +83,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
         process.stderr.write(
           `${styleText(
             'dim',
-            outcome.stack
+            mapStack(outcome.stack, source_map)
               .split('\n')
               .map((line) => printable(line))
               .join('\n'),

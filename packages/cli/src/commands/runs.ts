@@ -5,18 +5,17 @@ import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
+import { endText, linesWhereNamed } from '../authors.ts';
 import { connect, folderAlone, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { budgetText, chargedText } from '../screen/amounts.ts';
 import { duration, printable, table } from '../screen/table.ts';
-import { mapStack } from '../stack.ts';
 import { Waiting } from '@corral/protocol/api/selector';
 import { selectorArguments, type SelectorFlags } from '../selector.ts';
 import { budgetArgument, grantArguments } from '../terms.ts';
-import { runId } from '../ids.ts';
 import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
-import { journal, type JournalFlags } from './journal.ts';
+import { historyCommands } from './history.ts';
 import { release, resolve } from './resolve.ts';
 
 type Run = RouteAnswer<'showRun'>;
@@ -137,11 +136,14 @@ export function runCommands(program: Command): void {
 
   one('why', 'say why a run is as it is, and what can be done', 'corral why run_3k9x7m2p4q5r').action(
     async (id: RunId, flags: HostFlags) => {
-      const why = await connect(flags).whyRun({ params: { run: id } });
+      const client = connect(flags);
+      const why = await client.whyRun({ params: { run: id } });
+      const lines = linesWhereNamed(client, id);
+      const because = await Promise.all(why.because.map((line) => lines(line)));
       print(flags, why, () =>
         [
           why.verdict,
-          ...why.because.map((line) => `  ${printable(line)}`),
+          ...because.map((line) => `  ${printable(line)}`),
           ...decisionLines(why.decisions),
           ...why.next.map((line) => `→ ${line}`),
         ].join('\n'),
@@ -191,27 +193,7 @@ export function runCommands(program: Command): void {
     );
   });
 
-  one('journal', 'print the journal of a run, an entry a line', 'corral journal run_3k9x7m2p4q5r --json')
-    .option('--after <seq>', 'only what comes after this entry', '0')
-    .addHelpText('after', '\nWhere no host runs on --data, it is read from the folder itself.')
-    .action(async (id: string, flags: JournalFlags) => {
-      process.exitCode = await journal(runId(id), flags);
-    });
-
-  one('logs', 'print what a run logged and emitted', 'corral logs -f run_3k9x7m2p4q5r')
-    .option('-f, --follow', 'go on until it ends')
-    .action(async (id: RunId, flags: HostFlags & { readonly follow?: boolean }) => {
-      for await (const entry of entries(connect(flags), id, 0, flags.follow === true)) {
-        for (const effect of (entry.effects ?? []) as unknown as Said[]) {
-          if (effect.kind !== 'log' && effect.kind !== 'emit') continue;
-          const text =
-            effect.kind === 'log' ? `${effect.level}  ${effect.text}` : `${effect.event}  ${JSON.stringify(effect.data ?? null)}`;
-          process.stdout.write(
-            flags.json === true ? `${JSON.stringify({ at: entry.at, ...effect })}\n` : `${time(entry.at)}  ${printable(text)}\n`,
-          );
-        }
-      }
-    });
+  historyCommands(one);
 
   hostFlags(program.command('release'))
     .description('let a run go on that is held: it came from a backup, or replays differently on this runtime')
@@ -291,14 +273,6 @@ interface ResolveFlags extends HostFlags {
   readonly result?: string;
   readonly reason: string;
 }
-interface Said {
-  readonly kind: string;
-  readonly level?: string;
-  readonly text?: string;
-  readonly event?: string;
-  readonly data?: unknown;
-}
-
 /** Waits for the end of a run, however long it takes. @returns the exit code */
 async function waited(client: Client, run: RunId, flags: HostFlags): Promise<number> {
   // At once: whoever gives up waiting needs the id to find the run again.
@@ -329,23 +303,6 @@ function standstill({ run, control, waiting, waiting_for }: Pick<Run, 'run' | 'c
   if (waiting === 'resolution') return `waits for somebody to look at it (${waiting_for}); see \`corral why ${run}\``;
   if (waiting === 'upgrade') return `held until somebody upgrades it; see \`corral why ${run}\``;
   return '';
-}
-
-async function* entries(client: Client, run: RunId, after: number, follow: boolean) {
-  let from = after;
-  for (;;) {
-    const { items, next } = await client.runJournal({ params: { run }, query: { after: from, ...(follow ? { wait_ms: WAIT_MS } : {}) } });
-    yield* items;
-    from = items.at(-1)?.seq ?? from;
-    if (next !== null) continue;
-    if (!follow || (await client.showRun({ params: { run } })).ended_as !== null) {
-      if (!follow) return;
-      // What was written between the last page and the end.
-      const rest = await client.runJournal({ params: { run }, query: { after: from } });
-      yield* rest.items;
-      return;
-    }
-  }
 }
 
 export function runTable(items: readonly Summary[]): string[] {
@@ -414,30 +371,6 @@ async function described(client: Client, run: Run): Promise<string> {
   ];
   const head = rows.map(([name, text]) => `${name.padEnd(10)} ${text}`).join('\n');
   return run.outcome === null ? head : `${head}\n${await endText(client, run)}`;
-}
-
-/** How a run ended, with the author's own lines where they are known. */
-async function endText(client: Client, run: Run): Promise<string> {
-  const { outcome } = run;
-  if (outcome === null) return '';
-  if (outcome.kind === 'completed') return `output     ${JSON.stringify(outcome.output)}`;
-  const said = 'message' in outcome ? outcome.message : 'reason' in outcome ? `${outcome.by}: ${outcome.reason}` : JSON.stringify(outcome);
-  if (!('stack' in outcome) || outcome.stack === undefined) return printable(said);
-  let { stack } = outcome;
-  try {
-    const agent = await client.showAgent({ params: { agent: run.agent }, query: { tenant: run.tenant } });
-    const bundle = agent.history.find(({ version }) => version === run.version)?.bundle;
-    if (bundle !== undefined) {
-      const { source_map } = await client.sourceMap({ params: { bundle }, query: { tenant: run.tenant } });
-      if (source_map !== null) stack = mapStack(stack, source_map);
-    }
-  } catch {
-    // Without its map the stack is still worth showing.
-  }
-  return stack
-    .split('\n')
-    .map((line) => printable(line))
-    .join('\n');
 }
 
 const time = (at: number) => new Date(at).toISOString().slice(11, 23);

@@ -6,6 +6,7 @@ import type { Delivery, Result } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import { outcomeText } from '@corral/protocol/outcome';
 import type { Entry, HostEvent } from '@corral/protocol/run';
+import { frameOf } from '../stack.ts';
 import { printable } from './table.ts';
 
 type Style = Parameters<typeof styleText>[0];
@@ -109,7 +110,7 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
     case 'finish':
       return effect.error === undefined
         ? `finish ${json(effect.output)}`
-        : `finish with ${effect.error.code ?? 'an error'}: ${effect.error.message}`;
+        : `finish with ${effect.error.code ?? 'an error'}${frameOf(effect.error.stack)}: ${effect.error.message}`;
   }
 }
 
@@ -188,8 +189,9 @@ export function entryTitle(replayed: boolean): string {
  * The lines of one entry.
  * @param began time stamp of the first entry
  * @param again undefined: it was not replayed; null: replays are shown, and this one has none
+ * @param lines leads positions in the bundle back to the author's
  */
-export function entryLines(entry: Entry, began: number, again: Again | null | undefined): string[] {
+export function entryLines(entry: Entry, began: number, again: Again | null | undefined, lines: (text: string) => string): string[] {
   const width = screenWidth();
   const { seq, at, cpu } = COLUMNS;
   const crank = entry.delivery !== undefined;
@@ -205,15 +207,15 @@ export function entryLines(entry: Entry, began: number, again: Again | null | un
   } else head += ' ';
   const room = Math.max(20, width - indent);
   const rest = ' '.repeat(indent - 1);
-  const lines: string[] = [];
+  const made: string[] = [];
   const put = (text: string, style: Style | undefined) => {
-    const fitted = fit(text, room);
-    lines.push(`${lines.length === 0 ? head : rest} ${style === undefined ? fitted : paint(style, fitted)}`);
+    const fitted = fit(lines(text), room);
+    made.push(`${made.length === 0 ? head : rest} ${style === undefined ? fitted : paint(style, fitted)}`);
   };
   if (entry.delivery !== undefined) put(deliveryText(entry.delivery), 'cyan');
   if (entry.effects !== undefined)
     for (const { text, denied } of effectLines(entry.effects, entry.decisions)) put(`→ ${text}`, denied ? 'red' : undefined);
   if (entry.event !== undefined) put(eventText(entry.event), 'yellow');
-  if (lines.length === 0) lines.push(head);
-  return lines;
+  if (made.length === 0) made.push(head);
+  return made;
 }

@@ -9,7 +9,7 @@ import { setTime } from './clock.ts';
 import type { Effects } from './effects.ts';
 import { Children } from './children.ts';
 import { describeError } from './describe.ts';
-import { fromData, raise } from './errors.ts';
+import { raise } from './errors.ts';
 import { Handles } from './handles.ts';
 import { Inbox } from './inbox.ts';
 import { budgetOf, eventOf } from './options.ts';
@@ -70,7 +70,8 @@ export class Agent {
         for (const result of delivery.results) {
           const { handle } = result as { handle?: HandleView };
           const value = () => (handle === undefined ? (result as { value: unknown }).value : this.#handles.take(handle));
-          this.#effects.settle(result.id, 'error' in result ? { error: fromData(result.error) } : { value: value() });
+          if ('error' in result) this.#effects.fail(result.id, result.error);
+          else this.#effects.settle(result.id, { value: value() });
         }
         break;
       case 'message':

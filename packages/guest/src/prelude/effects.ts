@@ -3,7 +3,8 @@
  * Sizes are checked as they come in, so that an author is told at the call that went too far; the host checks again.
  */
 import type { HostFunctions, PreludeConfig } from '../abi.ts';
-import { CorralError, raise } from './errors.ts';
+import type { ErrorData } from '@corral/protocol/errors';
+import { CorralError, fromData, originHere, raise, raisedAt, type Origin } from './errors.ts';
 import { effectText } from './handles.ts';
 
 interface Waiter {
@@ -11,6 +12,8 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
   /** The agent may stop waiting for it: it is a call or a request. */
   readonly canBeGivenUp: boolean;
+  /** Where the agent asked. */
+  readonly origin?: Origin;
 }
 
 export class Effects {
@@ -64,7 +67,8 @@ export class Effects {
       waiter = { resolve, reject, canBeGivenUp };
     });
     const id = this.pushNumbered(effect);
-    this.#waiting.set(id, waiter as unknown as Waiter);
+    // What the reply says is known later, when none of the agent's own frames is on the stack any more.
+    this.#waiting.set(id, { ...(waiter as unknown as Waiter), origin: originHere() });
     return { id, reply };
   }
 
@@ -76,6 +80,12 @@ export class Effects {
     this.#waiting.delete(id);
     if ('error' in how) waiter.reject(how.error);
     else waiter.resolve(how.value);
+  }
+
+  /** Rejects the promise of an effect with what the host said, as an error whose stack leads to where the agent asked. */
+  fail(id: number, data: ErrorData): void {
+    const origin = this.#waiting.get(id)?.origin;
+    this.settle(id, { error: origin === undefined ? fromData(data) : raisedAt(origin, fromData(data)) });
   }
 
   /** Stops waiting for an effect and tells the host so. */

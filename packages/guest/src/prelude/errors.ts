@@ -42,6 +42,35 @@ export function fromData(data: ErrorData): CorralError {
   return new (errorClass(data.class ?? 'CorralError'))(data);
 }
 
+/** Frames as V8 keeps them: they cost about a microsecond, and become text only when somebody reads it. */
+export interface Origin {
+  readonly stack?: unknown;
+}
+/** V8's own, kept from what an agent may put in its place. */
+const { captureStackTrace } = Error as unknown as { captureStackTrace(this: void, target: object): void };
+
+export function originHere(): Origin {
+  const origin: Origin = {};
+  captureStackTrace(origin);
+  return origin;
+}
+
+/** Gives an error that came from the host the frames of the call that it answers. */
+export function raisedAt(origin: Origin, error: CorralError): CorralError {
+  let frames: string[] = [];
+  try {
+    // An agent can say how stacks are written, and then this is its code.
+    frames = ownFrames(String(origin.stack))
+      .split('\n')
+      .filter((line) => /^\s+at /.test(line));
+  } catch {
+    return error;
+  }
+  const value = `${error.name}: ${error.message}${frames.map((frame) => `\n${frame}`).join('')}`;
+  Object.defineProperty(error, 'stack', { value, writable: true, configurable: true, enumerable: false });
+  return error;
+}
+
 export const GUEST_HINTS = {
   CORRAL_ARGS_INVALID: 'Compare the arguments with the tool’s input schema.',
   CORRAL_TIMED_OUT: 'Give the call a longer timeout_ms or ask for less.',

@@ -18,7 +18,7 @@ export function agentRoutes(
     async deployAgent({ body }, { access, keep }) {
       const tenant = access.one('agent.deploy', body.tenant);
       const by = access.principal.id;
-      const versions = await host.deploy(tenant, body.source, body.describing ?? body.source);
+      const versions = await host.deploy(tenant, body.source, body.describing ?? body.source, body.source_map);
       const agents = db.durably(() => {
         const deployed = registry.deploy(tenant, versions, body.alias, by, clock.now());
         const made = deployed.map(({ agent, version }) => ({ agent, version }));

@@ -165,7 +165,9 @@ export function deploy(
 ): void {
   const { source, digest: name, source_map = null } = bundle;
   const proof = hash('sha256', source, 'buffer');
-  sql.run('INSERT OR IGNORE INTO bundles (digest, source, source_hash, source_map) VALUES (?, ?, ?, ?)', name, source, proof, source_map);
+  const put = `INSERT INTO bundles (digest, source, source_hash, source_map) VALUES (?, ?, ?, ?)
+    ON CONFLICT (digest) DO UPDATE SET source_map = coalesce(source_map, excluded.source_map)`;
+  sql.run(put, name, source, proof, source_map);
   for (const { version, bundle: digest, manifest } of versions) {
     sql.run(
       'INSERT OR IGNORE INTO versions (version, bundle, name, manifest) VALUES (?, ?, ?, ?)',

@@ -1,0 +1,124 @@
+/** Whose line an error names: wherever a run is looked at, it is the line of the author's file. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { corral, folder } from '../command.ts';
+import { front } from '../front.ts';
+import { temporary } from '../world.ts';
+
+const THROWS = `{
+  name: 'thrower',
+  run({ log }) {
+    log('before', new Error('seen'));
+    inner();
+  },
+});
+function inner() {
+  throw new Error('here');
+}
+void ({`;
+
+/** The second of three calls fails. */
+const CALLS = `{
+  name: 'calls', uses: { read: 'tool:fs.read' },
+  async run({ caps }) {
+    await caps.read({ path: 'there.txt' });
+    await caps.read({ path: 'not-there.txt' });
+    await caps.read({ path: 'there.txt' });
+  },
+}`;
+
+test('run, dev, replay and journal name the line of the author’s file', async () => {
+  const made = await folder();
+  const file = await made.file('agent.ts', THROWS.replace(/void \(\{$/, 'void ({}'));
+  const run = await made.on('run', file);
+  expect(run.err).toMatch(/agent\.ts:10:9/);
+  expect((await corral(['dev', file])).err).toMatch(/agent\.ts:10:9/);
+  const id = /run_\w{12}/.exec(run.err)?.[0] ?? '';
+  for (const verb of ['journal', 'replay']) {
+    const { out } = await corral([verb, id, '--data', made.data], undefined, { COLUMNS: '400' });
+    expect([verb, out]).toEqual([verb, expect.stringMatching(/finish with an error at \S*agent\.ts:10:9: here/)]);
+  }
+});
+
+test('a call that fails names the line it was made at, also where nobody awaits it there', async () => {
+  const made = await folder();
+  const below = join(await temporary(), 'f');
+  await mkdir(below);
+  await writeFile(join(below, 'there.txt'), 'x');
+  const plain = await made.on('run', await made.file('calls.ts', CALLS), '--read', below);
+  expect(plain.err).toMatch(/ToolFailed: not-there\.txt does not exist\.\n +at .*calls\.ts:6:16/);
+  const later = CALLS.replace(
+    "await caps.read({ path: 'not-there.txt' });",
+    "const p = caps.read({ path: 'not-there.txt' }, { timeout_ms: 5000, signal: AbortSignal.timeout(60000) });",
+  ).replace(
+    /await caps\.read\(\{ path: 'there\.txt' \}\);\n {2}\},/,
+    'await Promise.race([p.then((x) => x), new Promise(() => {})]);\n  },',
+  );
+  const kept = await made.on('run', await made.file('later.ts', later), '--read', below);
+  expect(kept.err).toMatch(/ToolFailed: not-there\.txt does not exist\.\n +at .*later\.ts:6:20/);
+});
+
+test('a host’s verbs name the line of the author’s file', async () => {
+  const { data, admin } = await front();
+  const root = await temporary();
+  const file = join(root, 'agent.ts');
+  await writeFile(
+    file,
+    `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${THROWS.replace(/void \(\{$/, 'void ({}')});\n`,
+  );
+  const on = (...args: string[]) => corral([...args, '--data', data]);
+  expect((await on('deploy', file)).code).toBe(0);
+  const { err } = await on('submit', 'thrower', '--wait');
+  expect(err).toMatch(/agent\.ts:10:9/);
+  const [{ run = '' } = {}] = (await admin.listRuns({})).items;
+  for (const verb of ['show', 'why', 'logs', 'journal'])
+    expect([verb, (await on(verb, run)).out]).toEqual([verb, expect.stringMatching(/agent\.ts:10:9/)]);
+  // What an agent logged about an error as well.
+  expect((await on('logs', run)).out).toMatch(/before Error: seen .*agent\.ts:5:19/);
+});
+
+test.each([
+  [
+    'throws while it is loaded',
+    `export const x = 1;\nthrow new Error('no');`,
+    /The bundle could not be loaded: no \(at \S*agent\.ts:3:7\)/,
+  ],
+  ['asks for what only Node has', 'export const x = process.env.HOME;', /process is not defined \(at \S*agent\.ts:2:18\)/],
+  ['throws what is not an Error while it is loaded', 'throw { code: 1 };', /it threw something that is not an Error/],
+  [
+    'awaits at its top level',
+    'const x = await Promise.resolve(1);',
+    /agent\.ts:2:11: An agent is one script, which cannot await at its top level/,
+  ],
+  ['imports a part of Node', "import 'node:fs';", /agent\.ts:2:8: node:fs is a part of Node, which an agent does not have/],
+  [
+    'imports a package that is not there',
+    "import 'left-pad-that-is-not-there';",
+    /agent\.ts:2:8: There is no package left-pad-that-is-not-there/,
+  ],
+  ['imports a file that is not there', "import './nothing.ts';", /agent\.ts:2:8: There is no file \.\/nothing\.ts/],
+])('a bundle that %s is refused with the line', async (_, source, says) => {
+  const file = join(await temporary(), 'agent.ts');
+  await writeFile(
+    file,
+    `import { defineAgent } from '@corral/guest';\n${source}\nexport default defineAgent({ name: 'a', run: () => 1 });\n`,
+  );
+  const { code, err } = await corral(['run', file]);
+  expect([code, err]).toEqual([2, expect.stringMatching(says)]);
+});
+
+test('a module is strict, as modules are, and a package may ask what it is built for', async () => {
+  const { file, on } = await folder();
+  const agent = await file(
+    'strict.ts',
+    `{ name: 'strict', run() {
+      const tried = [process.env.NODE_ENV, typeof (function () { return this; })()];
+      try { Object.freeze({ a: 1 }).a = 2; tried.push('silent'); } catch (error) { tried.push(error.name); }
+      try { undeclared = 1; tried.push('silent'); } catch (error) { tried.push(error.name); }
+      return tried;
+    } }`,
+  );
+  const { out, err } = await on('run', agent);
+  expect([err.includes('completed'), JSON.parse(out)]).toEqual([true, ['production', 'undefined', 'TypeError', 'ReferenceError']]);
+});
