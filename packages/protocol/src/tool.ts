@@ -87,6 +87,13 @@ export interface Tool {
   close?(): Promise<void>;
 }
 
+/** Where tools come from that have something to be closed. */
+export interface ToolSource {
+  tools(): readonly Tool[];
+  /** No call goes to its tools from now on; those under way have so long to end. */
+  close(within_ms?: number): Promise<void>;
+}
+
 /** Reading inside the host: may start before the commit, since nobody can tell afterwards that it did. */
 export function mayStartEarly(annotations: ToolAnnotations): boolean {
   return annotations.readOnly && !annotations.openWorld;

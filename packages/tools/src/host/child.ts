@@ -1,0 +1,266 @@
+/**
+ * The process in which the code of a configuration runs. It loads the module, says what tools there are as data, and makes calls.
+ * Whatever that code throws is reported; what it does to the process is the host's to deal with (process.ts). It is told everything by its
+ * socket and ends with it.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { registerHooks } from 'node:module';
+import { Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import type * as z from 'zod';
+import { contractOf, detailOf, type Contract } from '@corral/protocol/contract';
+import type { Json } from '@corral/protocol/json';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Tool, ToolCall } from '@corral/protocol/tool';
+import {
+  FrameReader,
+  framed,
+  SOCKET_FD,
+  type CallResult,
+  type CodeFile,
+  type FromProcess,
+  type ToolDescription,
+  type ToProcess,
+} from './wire.ts';
+
+type ToolsOption = readonly Tool[] | ((powers: { readonly secret: (name: string) => Promise<string> }) => unknown);
+
+const MOST = MACHINE.tool_frame_bytes.default;
+/** Ends this process; tools that ask for its end fail instead, and those beside them go on. */
+const leave = process.exit.bind(process);
+const socket = new Socket({ fd: SOCKET_FD, readable: true, writable: true });
+const reader = new FrameReader(MOST);
+/** Which call the code that runs belongs to. */
+const current = new AsyncLocalStorage<number>();
+const tools = new Map<string, Tool>();
+const calls = new Map<number, AbortController>();
+const asked = new Map<number, { readonly given: (value: string) => void; readonly refused: (error: Error) => void }>();
+let asks = 0;
+let option: ToolsOption = [];
+
+function say(message: FromProcess): void {
+  const frame = framed(message, MOST);
+  if (frame !== undefined) socket.write(frame);
+  else if (message.kind === 'result')
+    say({ ...message, result: failed('its answer is larger than any may be.', 'CORRAL_RESULT_TOO_LARGE') });
+  else say({ kind: 'broken', message: `it says more about itself than ${MOST} bytes`, detail: '' });
+}
+
+const failed = (
+  message: string,
+  code: 'CORRAL_ARGS_INVALID' | 'CORRAL_RESULT_INVALID' | 'CORRAL_RESULT_TOO_LARGE',
+  detail?: string,
+): CallResult => ({
+  kind: 'failed',
+  message,
+  code,
+  ...(detail === undefined ? {} : { detail }),
+});
+
+function onMessage(message: ToProcess): void {
+  switch (message.kind) {
+    case 'load':
+      return void load(message).catch(broken);
+    case 'make':
+      return void make().catch(broken);
+    case 'call':
+      calls.set(message.n, new AbortController());
+      // Each in a turn of its own, so that what one answers at once is taken before the next one can change it.
+      return void setImmediate(() => current.run(message.n, () => void call(message)));
+    case 'abort':
+      return calls.get(message.n)?.abort(new DOMException(message.message, message.name));
+    case 'secret':
+      asked.get(message.n)?.given(message.value);
+      return void asked.delete(message.n);
+    case 'no_secret':
+      asked.get(message.n)?.refused(new Error(message.message));
+      return void asked.delete(message.n);
+    case 'ping':
+      return say({ kind: 'pong', n: message.n });
+  }
+}
+
+/** Errors of syntax say where only in their stack, whose first line is the place. */
+function broken(error: unknown): void {
+  say({ kind: 'broken', message: error instanceof Error ? String(error.message) : String(error), detail: detailOf(error) });
+}
+
+/** Where a specifier leads among files that were handed over; undefined: to none of them. */
+function keptAt(specifier: string, parent: string | undefined, files: Readonly<Record<string, CodeFile>>): string | undefined {
+  try {
+    const url = new URL(specifier, specifier.startsWith('.') || specifier.startsWith('/') ? parent : undefined).href;
+    return files[url] === undefined ? undefined : url;
+  } catch {
+    return undefined;
+  }
+}
+
+async function load({ url, lent, files }: ToProcess & { kind: 'load' }): Promise<void> {
+  const read: Record<string, CodeFile> = {};
+  // Modules of packages, which are found by a bare name, and what those import: that is not code of the configuration.
+  const packaged = new Set<string>();
+  registerHooks({
+    resolve(specifier, context, next) {
+      const kept = keptAt(specifier, context.parentURL, files);
+      if (kept !== undefined) return { url: kept, shortCircuit: true };
+      const found = (() => {
+        try {
+          return next(specifier, context);
+        } catch (error) {
+          if (lent[specifier] === undefined) throw error;
+          return next(lent[specifier], context);
+        }
+      })();
+      if (!/^(?:\.{0,2}\/|file:)/.test(specifier) || packaged.has(context.parentURL ?? '')) packaged.add(found.url);
+      return found;
+    },
+    load(from, context, next) {
+      const kept = files[from];
+      const loaded = kept === undefined ? next(from, context) : { format: kept.format, source: kept.text, shortCircuit: true };
+      if (from.startsWith('file:') && !packaged.has(from) && loaded.source !== null && loaded.source !== undefined)
+        read[from] = { format: loaded.format ?? 'module', text: Buffer.from(loaded.source as string).toString() };
+      return loaded;
+    },
+  });
+  const module = (await import(url)) as { default?: unknown };
+  const value = module.default;
+  if (value === undefined) throw new Error('it has no default export; write `export default defineConfig({ … })`');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error(`its default export is no object but ${kindOf(value)}`);
+  const { tools: made, ...rest } = value as { tools?: unknown };
+  if (made !== undefined && !Array.isArray(made) && typeof made !== 'function')
+    throw new Error('tools: must be a list of tools or a function that gives one');
+  option = (made ?? []) as ToolsOption;
+  say({
+    kind: 'loaded',
+    rest: JSON.parse(JSON.stringify(rest)) as Json,
+    makes: typeof made === 'function' || (made?.length ?? 0) > 0,
+    files: read,
+  });
+}
+
+const kindOf = (value: unknown) => (value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`);
+
+async function make(): Promise<void> {
+  const made = typeof option === 'function' ? await option({ secret }) : option;
+  if (!Array.isArray(made)) throw new Error(`tools: its function gave no list but ${kindOf(made)}`);
+  const described = made.map((tool: unknown, i) => describeTool(tool, i));
+  say({ kind: 'made', tools: described });
+}
+
+/** @throws naming the tool and what is wrong with it */
+function describeTool(value: unknown, i: number): ToolDescription {
+  const tool = value as Tool;
+  if (typeof tool !== 'object' || tool === null || typeof tool.name !== 'string' || typeof tool.invoke !== 'function')
+    throw new Error(`tools: number ${i + 1} is no tool; make it with tool({ … })`);
+  const { name, description, annotations, timeout_ms } = tool;
+  if (tools.has(name)) throw new Error(`two tools are called ${name}`);
+  const own: Tool = {
+    ...tool,
+    input: contract(name, 'input', tool.input),
+    output: contract(name, 'output', tool.output),
+    invoke: (one) => tool.invoke(one),
+  };
+  tools.set(name, own);
+  return {
+    name,
+    description: String(description ?? ''),
+    input: own.input.schema,
+    output: own.output.schema,
+    annotations: JSON.parse(JSON.stringify(annotations ?? {})) as Record<string, Json>,
+    ...(timeout_ms === undefined ? {} : { timeout_ms }),
+  };
+}
+
+/** A tool's contract; one that was made without tool() may have a zod schema in its place. @throws naming tool and side */
+function contract(name: string, side: 'input' | 'output', given: Contract | z.ZodType): Contract {
+  try {
+    const schema = 'safeParse' in given ? contractOf(given, side) : given;
+    if (typeof schema.check !== 'function' || typeof schema.schema !== 'object') throw new TypeError('it is no schema');
+    return schema;
+  } catch (error) {
+    const why =
+      error instanceof TypeError ? 'it is no schema; write one with zod, such as z.object({ … })' : String((error as Error).message);
+    throw new Error(`tool ${name}: ${side}: ${why}`, { cause: error });
+  }
+}
+
+function secret(name: string): Promise<string> {
+  const n = (asks += 1);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  asked.set(n, { given: resolve, refused: reject });
+  say({ kind: 'secret', n, name: String(name) });
+  return promise;
+}
+
+async function call(message: ToProcess & { kind: 'call' }): Promise<void> {
+  const abort = calls.get(message.n) ?? new AbortController();
+  let result: CallResult;
+  try {
+    result = await made(message, abort.signal);
+  } catch (error) {
+    result = { kind: 'failed', message: `${message.tool} failed.`, detail: detailOf(error) };
+  }
+  calls.delete(message.n);
+  try {
+    say({ kind: 'result', n: message.n, result });
+  } catch (error) {
+    // What a tool that was made without tool() answers may be no JSON in any of its parts.
+    say({
+      kind: 'result',
+      n: message.n,
+      result: failed(`${message.tool} returned what is no JSON.`, 'CORRAL_RESULT_INVALID', detailOf(error)),
+    });
+  }
+}
+
+/** The call with all that JSON Schema cannot say: defaults, refinements, transforms; and its answer as JSON, as it is now. */
+async function made(message: ToProcess & { kind: 'call' }, signal: AbortSignal): Promise<CallResult> {
+  const tool = tools.get(message.tool);
+  if (tool === undefined) return { kind: 'failed', message: `This host no longer offers ${message.tool}.` };
+  const given = await (tool.input.checkLater?.(message.input) ?? tool.input.check(message.input));
+  if (!given.ok) {
+    const where = given.where === '' ? '' : `${given.where}: `;
+    return failed(`${tool.name} does not take these arguments: ${where}${given.message}.`, 'CORRAL_ARGS_INVALID', given.detail);
+  }
+  if (signal.aborted) return { kind: 'failed', message: `${tool.name} was not started.`, cost: { tokens: 0, money_micros: 0 } };
+  const { idempotency_key, attempt, run, tenant } = message;
+  const result = await tool.invoke({ input: given.value as Json, idempotency_key, attempt, run, tenant, signal } as ToolCall);
+  if (result.kind !== 'ok') return result;
+  const cost = result.cost === undefined ? {} : { cost: result.cost };
+  const answer = await (tool.output.checkLater?.(result.value) ?? tool.output.check(result.value));
+  if (!answer.ok) {
+    const detail = answer.detail ?? `${answer.where}: ${answer.message}`;
+    return { ...failed(`${tool.name} broke its own output schema.`, 'CORRAL_RESULT_INVALID', detail), ...cost };
+  }
+  try {
+    const text = JSON.stringify(answer.value ?? null) as string | undefined;
+    if (text !== undefined) return { kind: 'ok', value: JSON.parse(text) as Json, ...cost };
+    return { ...failed(`${tool.name} returned what is no JSON.`, 'CORRAL_RESULT_INVALID', `It is a ${typeof answer.value}.`), ...cost };
+  } catch (error) {
+    return { ...failed(`${tool.name} returned what is no JSON.`, 'CORRAL_RESULT_INVALID', detailOf(error)), ...cost };
+  }
+}
+
+/** Exceptions that are reported before the host has replaced this process; more of them say nothing new. */
+const MOST_UNCAUGHT = 100;
+let thrown = 0;
+const uncaught = (error: unknown) => {
+  thrown += 1;
+  if (thrown <= MOST_UNCAUGHT) say({ kind: 'uncaught', n: current.getStore() ?? null, detail: detailOf(error) });
+};
+process.on('uncaughtException', uncaught);
+process.on('unhandledRejection', uncaught);
+process.exit = (code) => {
+  throw new Error(`A tool called process.exit(${code ?? ''}), which would end every tool of this host.`);
+};
+// The host is gone, or has had enough. A stuck loop does not see that here, so a thread looks after the host as well.
+socket.on('close', () => leave(0));
+socket.on('error', () => leave(0));
+new Worker(`const host = process.ppid; setInterval(() => { if (process.ppid !== host) process.kill(process.pid, 'SIGKILL'); }, 1000);`, {
+  eval: true,
+  stdout: false,
+}).unref();
+socket.on('data', (chunk) => {
+  for (const message of reader.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)) onMessage(message as ToProcess);
+});

@@ -1,0 +1,311 @@
+/**
+ * One process with the code of a configuration in it, seen from the host: started, asked what tools it has, given calls, watched, ended.
+ * It may do anything: answer nonsense, flood, hang, eat memory, die. Each of these ends the process at worst, never the host.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import * as z from 'zod';
+import { costOf } from '@corral/protocol/cost';
+import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import { MACHINE } from '@corral/protocol/limits';
+import type { ToolCall, ToolResult } from '@corral/protocol/tool';
+import { Lines } from './lines.ts';
+import { FrameReader, framed, type CodeFiles, type ToolDescription, type ToProcess } from './wire.ts';
+
+/** What the host hears of the process besides answers. */
+export interface ProcessEvents {
+  /** A line that code of the configuration wrote. */
+  readonly output: (line: string) => void;
+  /** Nothing caught this exception. The process goes on, and should be replaced. @param tool whose call set it going, where known */
+  readonly uncaught: (detail: string, tool: string | undefined) => void;
+  /** It has ended, whyever; calls under way are settled already. */
+  readonly ended: (why: string) => void;
+}
+
+export interface ProcessOptions extends ProcessEvents {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Reads a secret for its tools. */
+  readonly secret: (name: string) => Promise<string>;
+}
+
+export interface Loaded {
+  readonly rest: Json;
+  readonly makes: boolean;
+  readonly files: CodeFiles;
+}
+
+interface Call {
+  readonly tool: string;
+  readonly settle: (result: ToolResult) => void;
+  /** Nobody waits any longer for its answer. */
+  aborted: boolean;
+}
+
+const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
+const PING_MS = 1_000;
+const MIB = 1024 * 1024;
+const PAGE = 4_096;
+/** The kernel ends this process before it ends the host, where memory runs out. */
+const OOM_FIRST = '800';
+/** Variables of the host that are not for tools. */
+const OURS: ReadonlySet<string> = new Set(['CORRAL_MASTER_KEY']);
+
+const text = z.string();
+const cost = z.unknown().transform((said) => costOf(said));
+const Result = z.union([
+  z.object({ kind: z.literal('ok'), value: z.unknown(), cost: cost.optional() }),
+  z.object({
+    kind: z.literal('failed'),
+    message: text,
+    retryable: z.boolean().optional(),
+    cost: cost.optional(),
+    code: z.enum(['CORRAL_ARGS_INVALID', 'CORRAL_RESULT_INVALID', 'CORRAL_RESULT_TOO_LARGE']).optional(),
+    detail: text.optional(),
+  }),
+  z.object({ kind: z.literal('unknown'), message: text, detail: text.optional() }),
+]);
+const file = z.object({ format: text, text });
+/** What may be said here; anything else ends the process. */
+const From = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('loaded'), rest: z.unknown(), makes: z.boolean(), files: z.record(text, file) }),
+  z.object({ kind: z.literal('made'), tools: z.array(z.unknown()) }),
+  z.object({ kind: z.literal('broken'), message: text, detail: text }),
+  z.object({ kind: z.literal('result'), n: z.int(), result: z.unknown() }),
+  z.object({ kind: z.literal('secret'), n: z.int(), name: text }),
+  z.object({ kind: z.literal('pong'), n: z.int() }),
+  z.object({ kind: z.literal('uncaught'), n: z.int().nullable(), detail: text }),
+]);
+type FromProcess = z.infer<typeof From>;
+
+export class ToolProcess {
+  readonly #options: ProcessOptions;
+  readonly #child: ChildProcess;
+  readonly #socket: Duplex;
+  readonly #calls = new Map<number, Call>();
+  readonly #watch: NodeJS.Timeout;
+  #asked: { readonly give: (said: FromProcess) => void; readonly fail: (error: Error) => void } | undefined;
+  #next = 0;
+  /** When a ping left that has no answer; undefined: none has. */
+  #pinged: number | undefined;
+  #idle: (() => void) | undefined;
+  #over: string | undefined;
+
+  constructor(options: ProcessOptions) {
+    this.#options = options;
+    const env = Object.fromEntries(Object.entries(options.env).filter(([name]) => !OURS.has(name)));
+    const heap = MACHINE.tool_memory_mib.default;
+    this.#child = spawn(process.execPath, [`--max-old-space-size=${heap}`, '--enable-source-maps', CHILD], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    });
+    this.#socket = this.#child.stdio[3] as Duplex;
+    const reader = new FrameReader(MACHINE.tool_frame_bytes.default);
+    this.#socket.on('data', (chunk: Buffer) => this.#take(reader, chunk));
+    this.#socket.on('error', () => this.#lost('its socket broke'));
+    this.#socket.on('close', () => this.#lost('it closed its socket'));
+    this.#child.on('error', (error) => this.#lost(`it could not be started: ${error.message}`));
+    this.#child.on('exit', (code, signal) => this.#lost(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`));
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      const lines = new Lines(options.output);
+      stream?.on('data', (chunk: Buffer) => lines.push(chunk));
+      // Its last words come without a line's end.
+      stream?.on('close', () => lines.end());
+    }
+    this.#watch = setInterval(() => this.#look(), PING_MS);
+    this.#watch.unref();
+    // The host may end while its tools are idle.
+    this.#child.unref();
+    (this.#socket as Duplex & { unref?: () => void }).unref?.();
+    for (const stream of [this.#child.stdout, this.#child.stderr]) (stream as unknown as { unref?: () => void } | null)?.unref?.();
+    sacrifice(this.#child.pid);
+  }
+
+  /** @throws CORRAL_CONFIG_INVALID */
+  async load(url: string, lent: Readonly<Record<string, string>>, files: CodeFiles): Promise<Loaded> {
+    const said = await this.#ask({ kind: 'load', url, lent, files });
+    if (said.kind !== 'loaded') throw new CorralError('CORRAL_CONFIG_INVALID', `it said ${said.kind}`);
+    return { rest: said.rest as Json, makes: said.makes, files: said.files };
+  }
+
+  /** What its tools are, not checked yet. @throws CORRAL_CONFIG_INVALID */
+  async make(): Promise<readonly ToolDescription[]> {
+    const said = await this.#ask({ kind: 'make' });
+    if (said.kind !== 'made') throw new CorralError('CORRAL_CONFIG_INVALID', `it said ${said.kind}`);
+    return said.tools as ToolDescription[];
+  }
+
+  /** Whether calls can be given to it. */
+  get alive(): boolean {
+    return this.#over === undefined;
+  }
+
+  /** Settles in any case. */
+  invoke(tool: string, call: ToolCall): Promise<ToolResult> {
+    const n = (this.#next += 1);
+    const { input, idempotency_key, attempt, run, tenant, signal } = call;
+    const { promise, resolve } = Promise.withResolvers<ToolResult>();
+    const abort = () => {
+      const going = this.#calls.get(n);
+      if (going === undefined) return;
+      going.aborted = true;
+      const { name, message } = signal.reason instanceof Error ? signal.reason : new DOMException('The call was given up.', 'AbortError');
+      this.#send({ kind: 'abort', n, name, message });
+      this.#look();
+    };
+    this.#calls.set(n, {
+      tool,
+      aborted: false,
+      settle: (result) => {
+        this.#calls.delete(n);
+        signal.removeEventListener('abort', abort);
+        resolve(result);
+        if (this.#calls.size === 0) this.#idle?.();
+      },
+    });
+    signal.addEventListener('abort', abort);
+    const sent = this.#send({ kind: 'call', n, tool, input, idempotency_key, attempt, run, tenant });
+    if (!sent)
+      this.#calls
+        .get(n)
+        ?.settle({ kind: 'failed', message: `The arguments are larger than ${tool} can be given.`, code: 'CORRAL_ARGS_INVALID' });
+    return promise;
+  }
+
+  /** Ends it once its calls have ended, or the time for that is over. */
+  async retire(within_ms: number): Promise<void> {
+    if (this.#calls.size > 0 && this.alive) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#idle = resolve;
+      const timer = setTimeout(resolve, within_ms);
+      await promise;
+      clearTimeout(timer);
+    }
+    this.kill('its host has replaced it');
+  }
+
+  kill(why: string): void {
+    this.#child.kill('SIGKILL');
+    this.#lost(why);
+  }
+
+  async #ask(message: ToProcess): Promise<FromProcess> {
+    if (this.#over !== undefined) throw new CorralError('CORRAL_CONFIG_INVALID', `its process was lost: ${this.#over}`);
+    const { promise, resolve, reject } = Promise.withResolvers<FromProcess>();
+    this.#asked = { give: resolve, fail: reject };
+    const most = MACHINE.tool_load_ms.default;
+    const timer = setTimeout(() => this.kill(`it did not load within ${most} ms`), most);
+    if (!this.#send(message)) this.kill('its files are too large');
+    try {
+      const said = await promise;
+      if (said.kind !== 'broken') return said;
+      throw new CorralError('CORRAL_CONFIG_INVALID', said.message, { cause: said.detail });
+    } finally {
+      clearTimeout(timer);
+      this.#asked = undefined;
+    }
+  }
+
+  #send(message: ToProcess): boolean {
+    if (this.#over !== undefined) return true;
+    const frame = framed(message, MACHINE.tool_frame_bytes.default);
+    if (frame !== undefined) this.#socket.write(frame);
+    return frame !== undefined;
+  }
+
+  #take(reader: FrameReader, chunk: Buffer): void {
+    try {
+      for (const said of reader.push(chunk)) if (this.#over === undefined) this.#hear(From.parse(said));
+    } catch {
+      this.kill('it said what its host does not understand');
+    }
+  }
+
+  #hear(said: FromProcess): void {
+    switch (said.kind) {
+      case 'pong':
+        this.#pinged = undefined;
+        return;
+      case 'result': {
+        const call = this.#calls.get(said.n);
+        const result = Result.safeParse(said.result);
+        if (result.success) call?.settle(result.data as ToolResult);
+        else call?.settle({ kind: 'failed', message: `${call.tool} returned what is no result.`, code: 'CORRAL_RESULT_INVALID' });
+        return;
+      }
+      case 'secret':
+        void this.#options.secret(said.name).then(
+          (value) => this.#send({ kind: 'secret', n: said.n, value }),
+          (error: unknown) => this.#send({ kind: 'no_secret', n: said.n, message: error instanceof Error ? error.message : 'no secret' }),
+        );
+        return;
+      case 'uncaught': {
+        const call = said.n === null ? undefined : this.#calls.get(said.n);
+        this.#options.uncaught(said.detail, call?.tool);
+        // It may still answer, but nobody can rely on it; what it did is not known.
+        call?.settle({ kind: 'unknown', message: `${call.tool} threw while it worked, outside of what it awaits.`, detail: said.detail });
+        this.#asked?.fail(new CorralError('CORRAL_CONFIG_INVALID', said.detail.split('\n', 1)[0] ?? '', { cause: said.detail }));
+        return;
+      }
+      case 'loaded':
+      case 'made':
+      case 'broken':
+        this.#asked?.give(said);
+    }
+  }
+
+  /** Once a second, and when a call is given up: does it still answer, and has it kept within its memory? */
+  #look(): void {
+    if (this.#over !== undefined) return;
+    const now = performance.now();
+    if (this.#pinged !== undefined) {
+      const silent_ms = now - this.#pinged;
+      const given_up = [...this.#calls.values()].some(({ aborted }) => aborted);
+      if (silent_ms > MACHINE.tool_stuck_ms.default || (given_up && silent_ms > PING_MS))
+        return this.kill(`it did not answer its host for ${Math.round(silent_ms)} ms`);
+    } else if (this.#calls.size > 0 || this.#asked !== undefined) {
+      this.#pinged = now;
+      this.#send({ kind: 'ping', n: 0 });
+    }
+    const resident = residentOf(this.#child.pid);
+    const most = MACHINE.tool_memory_mib.default * 2 * MIB;
+    if (resident > most) this.kill(`it took ${Math.round(resident / MIB)} MiB of memory`);
+  }
+
+  /** Nobody knows what the calls that were under way have done. */
+  #lost(why: string): void {
+    if (this.#over !== undefined) return;
+    this.#over = why;
+    clearInterval(this.#watch);
+    this.#child.kill('SIGKILL');
+    this.#socket.destroy();
+    this.#asked?.fail(new CorralError('CORRAL_CONFIG_INVALID', `its process was lost: ${why}`));
+    for (const call of this.#calls.values())
+      call.settle({
+        kind: 'unknown',
+        message: `The process of ${call.tool} was lost while it ran.`,
+        detail: `The process of the tools ended: ${why}.`,
+      });
+    this.#options.ended(why);
+  }
+}
+
+function sacrifice(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_FIRST);
+  } catch {
+    // Not Linux, or the process is gone.
+  }
+}
+
+/** Resident memory in bytes; 0 where nobody can tell. */
+function residentOf(pid: number | undefined): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * PAGE;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Json } from '@corral/protocol/json';
+import type { Tool, ToolCall } from '@corral/protocol/tool';
+import { ToolHost, type ToolNews } from './tool-host.ts';
+
+const url = new URL('../fixtures/tools.ts', import.meta.url).href;
+let host: ToolHost;
+let tools: readonly Tool[];
+let news: ToolNews[];
+
+beforeEach(async () => {
+  news = [];
+  host = await ToolHost.open({
+    url,
+    lent: {},
+    env: { ...process.env, CORRAL_MASTER_KEY: 'the key' },
+    secret: (name) => (name === 'token' ? Promise.resolve('hunter2') : Promise.reject(new Error(`no secret ${name}`))),
+    tell: (one) => news.push(one),
+  });
+  tools = await host.make();
+});
+afterEach(() => host.close(0));
+
+const named = (name: string) => tools.find((one) => one.name === name) as Tool;
+function ask(name: string, input: Json, signal = new AbortController().signal) {
+  const call = { input, idempotency_key: 'run_x:1', attempt: 1, run: 'run_x', tenant: 't', signal };
+  return named(name).invoke(call as unknown as ToolCall);
+}
+const told = async (kind: ToolNews['kind']) => {
+  while (!news.some((one) => one.kind === kind)) await sleep(5);
+  return news.filter((one) => one.kind === kind);
+};
+
+describe('a configuration in a process of its own', () => {
+  test('says what it has as data, with JSON Schema, and is not loaded by the host', () => {
+    expect(host.loaded.rest).toEqual({ answer: 42 });
+    expect(named('transforms')).toMatchObject({
+      input: { schema: { type: 'object', required: ['at', 'upper', 'waited'] } },
+      annotations: { destructive: true, returns: 'untrusted' },
+    });
+    expect(Object.keys(host.loaded.files)).toContain(url);
+  });
+
+  test('answers, with what JSON Schema cannot say done over there', async () => {
+    expect(await ask('read', { how: 'ok' })).toEqual({ kind: 'ok', value: { n: 1 } });
+    const input = { at: '1970-01-01T00:00:01Z', upper: 'a', waited: 'yes' };
+    expect(await ask('transforms', input)).toEqual({ kind: 'ok', value: { at: 1000, upper: 'A', made: 'made!' } });
+    expect(await ask('transforms', { ...input, waited: 'no' })).toMatchObject({
+      kind: 'failed',
+      code: 'CORRAL_ARGS_INVALID',
+      message: expect.stringContaining('waited: must not be no'),
+    });
+    expect(await ask('refined', { s: '' })).toMatchObject({ code: 'CORRAL_ARGS_INVALID', detail: expect.stringContaining('hunter2') });
+    expect(await ask('charges', {})).toEqual({ kind: 'ok', value: 1, cost: { tokens: 7 } });
+  });
+
+  test('has its arguments checked by the host, defaults filled in and unknown members left out', () => {
+    expect(named('read').input.check({ how: 1 })).toMatchObject({ ok: false, where: 'how' });
+    expect(named('read').input.check({ more: 1 })).toEqual({ ok: true, value: { how: 'ok' } });
+  });
+
+  test('is given secrets one by one, signals, and no key of the host', async () => {
+    expect(await ask('secret', { name: 'token' })).toEqual({ kind: 'ok', value: 'hunter2' });
+    expect(await ask('secret', { name: 'other' })).toMatchObject({
+      kind: 'failed',
+      message: 'secret failed.',
+      detail: expect.stringContaining('no secret other'),
+    });
+    expect(await ask('read', { how: 'env' })).toEqual({ kind: 'ok', value: 'none' });
+    const abort = new AbortController();
+    const waiting = ask('waits', {}, abort.signal);
+    await ask('read', { how: 'ok' });
+    abort.abort(new DOMException('enough', 'TimeoutError'));
+    expect(await waiting).toEqual({ kind: 'ok', value: ['TimeoutError', 'run_x:1'] });
+  });
+
+  test.each([
+    ['said', { kind: 'failed', message: 'There is none left.' }],
+    ['thrown', { kind: 'failed', message: 'read failed.', detail: expect.stringContaining('hunter2') }],
+    ['getter', { kind: 'failed', code: 'CORRAL_RESULT_INVALID', detail: expect.stringContaining('hunter2') }],
+    ['revoked', { kind: 'failed', code: 'CORRAL_RESULT_INVALID' }],
+    ['badToJSON', { kind: 'failed', code: 'CORRAL_RESULT_INVALID' }],
+    ['function', { kind: 'failed', code: 'CORRAL_RESULT_INVALID' }],
+    ['bigint', { kind: 'failed', code: 'CORRAL_RESULT_INVALID' }],
+    ['big', { kind: 'failed', code: 'CORRAL_RESULT_TOO_LARGE' }],
+    ['exits', { kind: 'failed', detail: expect.stringContaining('process.exit(3)') }],
+  ])('that answers %s leaves a failed call and the process as it was', async (how, result) => {
+    const before = await ask('read', { how: 'pid' });
+    expect(await ask('read', { how })).toMatchObject(result);
+    expect(await ask('read', { how: 'pid' })).toEqual(before);
+  });
+
+  test('whose result changes later has answered what it was', async () => {
+    expect(await Promise.all([1, 2, 3].map(() => ask('read', { how: 'shared' })))).toEqual(
+      [[0], [0, 1], [0, 1, 2]].map((value) => ({ kind: 'ok', value })),
+    );
+  });
+
+  test.each(['throwsLate', 'rejectsLate', 'exitsLate'])('that %s has answered, is told of and replaced', async (how) => {
+    const before = await ask('read', { how: 'pid' });
+    expect(await ask('read', { how })).toEqual({ kind: 'ok', value: 'ok' });
+    expect((await told('uncaught'))[0]?.text).toContain('tools.ts');
+    await told('restarted');
+    expect(await ask('read', { how: 'pid' })).not.toEqual(before);
+  });
+
+  test('that throws while its call is under way leaves that call unknown, and the others to end where they are', async () => {
+    const beside = ask('sleeps', { ms: 400 });
+    expect(await ask('change', { how: 'throwsMeanwhile' })).toMatchObject({ kind: 'unknown', detail: expect.stringContaining('hunter2') });
+    await told('restarted');
+    expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
+    expect((await told('uncaught'))[0]).toMatchObject({ tool: 'change' });
+  });
+
+  test.each(['aborts', 'segfaults', 'closesPipe', 'garbage', 'nonsense', 'eats'])(
+    'that %s leaves every call of its process unknown, and is there again',
+    { timeout: 60_000 },
+    async (how) => {
+      const beside = ask('sleeps', { ms: 60_000 });
+      expect(await ask('change', { how })).toMatchObject({ kind: 'unknown' });
+      expect(await beside).toMatchObject({ kind: 'unknown' });
+      expect(await ask('read', { how: 'ok' })).toEqual({ kind: 'ok', value: { n: 1 } });
+    },
+  );
+
+  test.each([
+    ['read', { how: 'spins' }],
+    ['slow.pattern', { s: `${'a'.repeat(40)}!` }],
+  ])('in which %s is stuck is killed once its call is given up', { timeout: 30_000 }, async (name, input) => {
+    const abort = new AbortController();
+    const stuck = ask(name, input, abort.signal);
+    setTimeout(() => abort.abort(), 300);
+    expect(await stuck).toMatchObject({ kind: 'unknown' });
+    expect(await ask('read', { how: 'ok' })).toMatchObject({ kind: 'ok' });
+  });
+
+  test('that floods its output is heard in part, and works', async () => {
+    expect(await ask('read', { how: 'floods' })).toEqual({ kind: 'ok', value: 'ok' });
+    await told('output');
+    expect(news.length).toBeLessThan(500);
+  });
+
+  test('takes no call after its end, and lets those under way finish', async () => {
+    const going = ask('sleeps', { ms: 200 });
+    const closing = host.close(5_000);
+    expect(await ask('read', { how: 'ok' })).toMatchObject({ kind: 'failed', retryable: true });
+    expect(await going).toEqual({ kind: 'ok', value: 'slept' });
+    await closing;
+  });
+});
