@@ -1,4 +1,5 @@
 /** The composition root of a host with a front door: store, supervisor, tables, and HTTP on a socket and a port. */
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import type { ServerOptions as TlsOptions } from 'node:https';
 import { availableParallelism, userInfo } from 'node:os';
@@ -11,7 +12,9 @@ import { keySource } from '@corral/store/sqlite/keys';
 import { findWalls, Laboratory, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
 import { hostOf } from './adapter.ts';
 import { createApp } from './app.ts';
-import { loadConfig } from './config/load.ts';
+import { isRefusal, keptConfig } from './config/last-good.ts';
+import { loadConfig, type LoadedConfig, type LoadOptions } from './config/load.ts';
+import { reporter } from './config/reports.ts';
 import type { Config } from './config/schema.ts';
 import type { Door } from './door.ts';
 import { Feed } from './feed.ts';
@@ -90,20 +93,34 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     options.logger?.error(message);
     tellAlarm(message);
   };
-  const again = () => loadConfig(options.config, options.env, { alarm, ...(options.files === undefined ? {} : { files: options.files }) });
-  const loaded = await again();
+  let feeding: Feed | undefined;
+  const tell = reporter(options.logger, () => feeding);
+  const load = (more: LoadOptions) =>
+    loadConfig(options.config, options.env, { alarm, tell, ...(options.files === undefined ? {} : { files: options.files }), ...more });
+  const again = () => load({ secrets: 'refused' });
+  const found = await load({ secrets: 'noted' }).catch((error: unknown) => {
+    // What was accepted last may be in the data folder.
+    if (!isRefusal(error) || options.config === undefined || !existsSync(join(data, 'front.db'))) throw error;
+    return error;
+  });
   await privateFolder(data);
   const image = readImage();
   const walls = findWalls();
   const store = await SqliteStore.open(data, { keys: keySource(options.env) });
-  const { tenants } = loaded;
-  let db: FrontStore;
+  let db: FrontStore | undefined;
+  let loaded: LoadedConfig;
   try {
     db = new FrontStore(data);
+    loaded = await accepted(found, db, options, load);
   } catch (error) {
+    db?.close();
+    if (!(found instanceof CorralError)) await found.close(0);
     await store.close();
     throw error;
   }
+  const refused = found instanceof CorralError ? found : undefined;
+  const { tenants } = loaded;
+  for (const note of loaded.notes) options.logger?.warn({ config: note }, 'the configuration is in force, but');
   const profiles = new ProfileStore(db);
   const tokens = new Tokens(db, realRandom);
   let named = () => loaded.named;
@@ -122,7 +139,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const laboratory = () =>
     new Laboratory({ launcher: new ProcessLauncher(walls), clock: realClock, random: realRandom, cores: availableParallelism() });
   const host = hostOf(supervisor, store, tenants, profiles, { clock: realClock, random: realRandom, image, laboratory });
-  const undo: (() => unknown)[] = [() => host.close(), () => db.close()];
+  const undo: (() => unknown)[] = [() => host.close(), () => loaded.close(0), () => db.close()];
   try {
     const clock = realClock;
     const random = realRandom;
@@ -132,7 +149,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);
     let settings: Settings | undefined;
-    settings = new Settings({ loaded, again, host, db, feed, now: now(), acts, starter });
+    settings = new Settings({ loaded, again, host, db, feed, now: now(), acts, starter, refused });
+    feeding = feed;
     const config = settings.inForce;
     named = () => config().named;
     const index = new RunIndex(db);
@@ -253,6 +271,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, CLOSE_MS).unref())]);
         outbox.close();
         await host.close();
+        await settings.close(0);
         refusals.settle(true);
         acts.keep(starter, { operation: 'stop', target: { era: store.era } });
         db.setMeta('stopped', 'in order');
@@ -264,6 +283,24 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     for (const step of undo.reverse()) await step();
     throw error;
   }
+}
+
+/** The configuration to begin with: what the file says, or else what it said when it was accepted last. @throws the refusal */
+async function accepted(
+  found: LoadedConfig | CorralError,
+  db: FrontStore,
+  { config, logger }: HostOptions,
+  load: (more: LoadOptions) => Promise<LoadedConfig>,
+): Promise<LoadedConfig> {
+  if (!(found instanceof CorralError)) return found;
+  const kept = keptConfig(db, resolve(config ?? ''));
+  if (kept === undefined) throw found;
+  const loaded = await load({ secrets: 'noted', kept }).catch(() => {
+    throw found;
+  });
+  const { version } = loaded;
+  logger?.error({ refused: found.message, version }, 'the configuration file is refused; the host goes on with the one it accepted last');
+  return loaded;
 }
 
 /** A new folder is the owner's alone; that nobody else can reach the socket is what makes its user an admin. */

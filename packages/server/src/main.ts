@@ -1,6 +1,6 @@
 /** `corral up`: a host of its own process, from its start to its orderly end. */
 import { readFile } from 'node:fs/promises';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import { CorralError } from '@corral/protocol/errors';
 import { osWall } from '@corral/supervisor';
 import { startHost, type RunningHost } from './host.ts';
@@ -24,6 +24,8 @@ const TERMINATED = 143;
 const NOT_IN_ORDER = 3;
 /** How long a process that could not start may live on, whatever its configuration's code has set going. */
 const LINGER_MS = 500;
+/** Software error, after sysexits.h. */
+const EXIT_BUG = 70;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Runs until a signal. Whatever a tool still has going then, the process ends with the host. */
@@ -51,6 +53,7 @@ export async function up(options: UpOptions): Promise<never> {
     throw error;
   });
   announce(host, options.json === true);
+  lastResort(logger);
   const stop = async (): Promise<number> => {
     try {
       await host.close(options.drain);
@@ -75,11 +78,27 @@ export async function up(options: UpOptions): Promise<never> {
   process.exit(code);
 }
 
+/**
+ * Something of our own threw where nothing catches it. A promise that nobody awaits has left nothing half done, so the host goes on. After
+ * an exception nobody knows that, so the host ends at once: nothing durable is lost, its runs go on at the next start, and a run under which
+ * hosts keep dying is set aside, as it would not be after an end in good order.
+ */
+function lastResort(logger: Logger): void {
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'a promise failed and nothing awaited it; the host goes on'));
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'nothing caught this; the host ends');
+    process.exit(EXIT_BUG);
+  });
+}
+
 function announce({ socket, url, recovered, walls, door }: RunningHost, json: boolean): void {
   const { version, file: config } = door.settings.inForce();
+  const refused = door.settings.refused?.message ?? null;
   const wall = osWall(walls) ?? null;
   if (json) {
-    process.stdout.write(`${JSON.stringify({ up: true, socket, url: url ?? null, recovered, wall, config: version, pid: process.pid })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ up: true, socket, url: url ?? null, recovered, wall, config: version, config_refused: refused, pid: process.pid })}\n`,
+    );
     return;
   }
   const lines = [
@@ -88,6 +107,7 @@ function announce({ socket, url, recovered, walls, door }: RunningHost, json: bo
       ? 'No run was under way.'
       : `${recovered} ${recovered === 1 ? 'run was' : 'runs were'} under way and ${recovered === 1 ? 'goes' : 'go'} on.`,
     `Configuration ${version.slice(0, 19)} ${config === undefined ? '(none: what holds when nothing is said)' : `from ${config}`}`,
+    ...(refused === null ? [] : [`ITS FILE IS REFUSED, so what was accepted last is in force: ${refused}`]),
     wall === null
       ? 'One wall: only the isolate stands between an agent and this machine (see corral doctor).'
       : `Two walls: the isolate, then ${wall}.`,

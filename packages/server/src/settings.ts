@@ -2,6 +2,7 @@
 import { nearest } from '@corral/policy/cedar/problem';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
+import { keepConfig } from './config/last-good.ts';
 import { differences, loadConfig, type Change, type LoadedConfig } from './config/load.ts';
 import type { Feed } from './feed.ts';
 import type { Acts, Actor, Recorder } from './kept.ts';
@@ -22,6 +23,7 @@ export class Settings {
   #loaded: LoadedConfig;
   #at: number;
   #by: string;
+  #refused: CorralError | undefined;
   readonly #again: () => Promise<LoadedConfig>;
   readonly #host: HostPort;
   readonly #db: FrontStore;
@@ -39,6 +41,8 @@ export class Settings {
     /** Who starts the host, and where that is kept. */
     readonly acts: Acts;
     readonly starter: Actor;
+    /** Why the file was refused at the start, where what was accepted last is in force instead. */
+    readonly refused?: CorralError | undefined;
   }) {
     this.#loaded = options.loaded;
     this.#again = options.again;
@@ -48,7 +52,17 @@ export class Settings {
     this.#at = options.now;
     this.#by = 'start';
     const { acts, starter } = options;
+    this.#refused = options.refused;
     this.#record((target) => acts.keep(starter, { operation: 'apply-config', target, reason: 'the host starts with it' }));
+  }
+
+  get refused(): CorralError | undefined {
+    return this.#refused;
+  }
+
+  /** Its tools take no more calls. */
+  close(within_ms: number): Promise<void> {
+    return this.#loaded.close(within_ms);
   }
 
   readonly inForce = (): LoadedConfig => this.#loaded;
@@ -60,12 +74,21 @@ export class Settings {
 
   get view() {
     const { version, file, summary } = this.#loaded;
-    return { version, file: file ?? null, applied_at: this.#at, applied_by: this.#by, config: summary };
+    return {
+      version,
+      file: file ?? null,
+      applied_at: this.#at,
+      applied_by: this.#by,
+      config: summary,
+      refused: this.#refused?.message ?? null,
+    };
   }
 
   /** @throws CORRAL_CONFIG_INVALID */
   async check(): Promise<Compared> {
-    return this.#compare(await this.#again());
+    const next = await this.#again();
+    await next.close(0);
+    return this.#compare(next);
   }
 
   /**
@@ -79,14 +102,19 @@ export class Settings {
       throw error;
     });
     const result = this.#compare(next);
+    this.#refused = undefined;
     if (result.same) {
+      await next.close(0);
       this.#applied();
       keep({ target: { version: next.version, same: true }, reason });
       return result;
     }
-    const before = this.#loaded.tenants;
+    const last = this.#loaded;
+    const before = last.tenants;
     this.#host.configure(next.tenants);
     this.#loaded = next;
+    // Calls under way keep the tool that they went to.
+    void last.close();
     this.#at = now;
     this.#by = by;
     this.#record((target) => keep({ target, reason }));
@@ -106,7 +134,21 @@ export class Settings {
 
   #compare(next: LoadedConfig) {
     const same = next.version === this.#loaded.version;
-    return { version: next.version, same, changes: differences(this.#loaded.summary, next.summary), notes: this.#notes(next) };
+    const changes = differences(this.#loaded.summary, next.summary);
+    const code = !same && changes.length === 0 ? ['Nothing that it declares is different; its code is.'] : [];
+    return { version: next.version, same, changes, notes: [...next.notes, ...code, ...this.#removed(next), ...this.#notes(next)] };
+  }
+
+  /** Tenants that go while they have work: their runs stay, and nothing new is taken for them. */
+  #removed({ tenants }: LoadedConfig): string[] {
+    return Object.keys(this.#loaded.tenants)
+      .filter((tenant) => !Object.hasOwn(tenants, tenant))
+      .flatMap((tenant) => {
+        const [row] = this.#db.all<{ n: number }>('SELECT count(*) AS n FROM runs WHERE tenant = ? AND ended_at IS NULL', tenant);
+        const n = row?.n ?? 0;
+        const runs = `${n} ${n === 1 ? 'run that has' : 'runs that have'} not ended`;
+        return n === 0 ? [] : [`tenants.${tenant} is removed and has ${runs}; they have no tools and no policies from then on.`];
+      });
   }
 
   /** Agents come and go by themselves, so one that is not there is no fault; it may be a slip of the pen. */
@@ -129,6 +171,7 @@ export class Settings {
 
   /** Keeps the configuration that is in force now, with the act that put it there, unless it was the last one already. */
   #record(keep: (target: { readonly version: string; readonly before: string | null }) => unknown): void {
+    if (this.#refused === undefined) keepConfig(this.#db, this.#loaded, this.#at);
     const last = this.#db.get<{ version: string }>('SELECT version FROM configs ORDER BY n DESC LIMIT 1');
     const { version, summary } = this.#loaded;
     if (last?.version === version) return;

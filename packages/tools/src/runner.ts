@@ -1,4 +1,5 @@
 /** What a worker thread runs: finds the tool's function and turns what it does into a result. */
+import { detailOf } from '@corral/protocol/contract';
 import type { ToolResult } from '@corral/protocol/tool';
 import { charged } from './define.ts';
 
@@ -16,5 +17,13 @@ export default async function run(task: RunnerTask): Promise<ToolResult> {
   const work = module[task.export];
   if (work === undefined) return { kind: 'failed', message: `${task.tool} has no function ${task.export}.` };
   Atomics.store(task.started, 0, 1);
-  return charged(task.tool, (charge) => work({ ...task.call, charge }));
+  const result = await charged(task.tool, (charge) => work({ ...task.call, charge }));
+  try {
+    // What cannot be handed to another thread would be lost on its way; what it is now counts, and not what it becomes.
+    return structuredClone(result);
+  } catch (error) {
+    const cost = 'cost' in result && result.cost !== undefined ? { cost: result.cost } : {};
+    const message = `${task.tool} returned what is no JSON.`;
+    return { kind: 'failed', message, code: 'CORRAL_RESULT_INVALID', detail: detailOf(error), ...cost };
+  }
 }

@@ -3,7 +3,8 @@ import * as z from 'zod';
 import type { ToolCall } from '@corral/protocol/tool';
 import { WorkerTools } from './worker.ts';
 
-const workers = new WorkerTools({ threads: 2 });
+const thrown: Error[] = [];
+const workers = new WorkerTools({ threads: 2, onError: (error) => thrown.push(error) });
 afterAll(() => workers.close());
 
 const module = new URL('./fixtures/functions.ts', import.meta.url);
@@ -29,6 +30,21 @@ describe('a function tool on a worker', () => {
     const result = await tool('secret').invoke(call());
     expect(result).toMatchObject({ kind: 'failed', message: 'secret failed.' });
     expect(result).toMatchObject({ detail: expect.stringContaining('hunter2') });
+  });
+
+  test.each(['aFunction', 'aPromise', 'aGetter'])(
+    'that answers what no thread can be given (%s) has failed, and is not unknown',
+    async (name) => {
+      expect(await tool(name).invoke(call())).toMatchObject({ kind: 'failed', code: 'CORRAL_RESULT_INVALID' });
+    },
+  );
+
+  test.each(['late', 'lateReject'])('that throws after its answer (%s) has answered, and its host lives', async (name) => {
+    const before = thrown.length;
+    expect(await tool(name).invoke(call())).toEqual({ kind: 'ok', value: 'ok' });
+    while (thrown.length === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(thrown.at(-1)?.message).toBe('later');
+    expect(await tool('double').invoke(call())).toEqual({ kind: 'ok', value: 42 });
   });
 
   test('whose worker died leaves an unknown result', async () => {

@@ -4,12 +4,15 @@
  */
 import { Piscina } from 'piscina';
 import type * as z from 'zod';
+import { detailOf } from '@corral/protocol/contract';
 import type { Tool, ToolCall, ToolResult } from '@corral/protocol/tool';
 import { describe, type Charging, type ToolSpec } from './define.ts';
 import type { RunnerTask } from './runner.ts';
 
 export interface WorkerToolsOptions {
   readonly threads: number;
+  /** Told what functions throw that nothing catches; left out, it is a warning of the process. */
+  readonly onError?: (error: Error) => void;
 }
 
 /** What a worker's function is handed; the signal stays outside, since aborting ends the thread. */
@@ -22,7 +25,7 @@ export interface WorkerCall<Input> extends Charging {
 export class WorkerTools {
   readonly #pool: Piscina;
 
-  constructor({ threads }: WorkerToolsOptions) {
+  constructor({ threads, onError = (error) => process.emitWarning(error) }: WorkerToolsOptions) {
     this.#pool = new Piscina({
       filename: new URL('./runner.ts', import.meta.url).href,
       minThreads: 1,
@@ -31,6 +34,8 @@ export class WorkerTools {
       concurrentTasksPerWorker: 1,
       atomics: 'disabled',
     });
+    // What a function throws after it has answered ends its thread, and another one takes its place.
+    this.#pool.on('error', onError);
   }
 
   /** A tool whose function is the named export of a module. It gets a WorkerCall, and may throw a ToolError. */
@@ -56,10 +61,10 @@ export class WorkerTools {
     };
     try {
       return (await this.#pool.run(task, { signal })) as ToolResult;
-    } catch {
+    } catch (error) {
       // Whatever the function itself does comes back as a result; this is the loss of its thread, or of its place in the queue.
       if (Atomics.load(started, 0) === 0) return idle;
-      return { kind: 'unknown', message: `The worker of ${spec.name} was lost while it ran.` };
+      return { kind: 'unknown', message: `The worker of ${spec.name} was lost while it ran.`, detail: detailOf(error) };
     }
   }
 }

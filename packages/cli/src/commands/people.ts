@@ -164,7 +164,9 @@ export function peopleCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral config check corral.config.ts`)
     .action(async (file: string, flags: HostFlags) => {
       const { loadConfig } = await import('@corral/server/config/load');
-      const { version, tenants } = await loadConfig(file, process.env);
+      const loaded = await loadConfig(file, process.env, { secrets: 'refused' });
+      const { version, tenants } = loaded;
+      await loaded.close(0);
       const offered = Object.entries(tenants).map(([tenant, { tools, policies }]) => ({
         tenant,
         tools: tools.map(({ name }) => name),

@@ -374,7 +374,14 @@ export const ScheduleList = z.object({ items: z.array(Schedule) });
 export const SchedulePath = z.strictObject({ schedule: z.string().max(40) });
 
 export const ConfigView = z
-  .object({ version: z.string(), file: z.string().nullable(), applied_at: time_ms, applied_by: z.string(), config: json })
+  .object({
+    version: z.string(),
+    file: z.string().nullable(),
+    applied_at: time_ms,
+    applied_by: z.string(),
+    config: json,
+    refused: z.string().nullable().describe('why its file was refused at the start; what is in force is what was accepted last'),
+  })
   .meta({ id: 'Config' });
 export const ConfigCheck = z
   .object({
@@ -393,6 +400,7 @@ export const Ready = z
     draining: z.boolean(),
     runs: z.int(),
     recovered: z.int(),
+    config_refused: z.boolean().describe('its file was refused at the start, so that it goes on with the last configuration it accepted'),
   })
   .meta({ id: 'Ready' });
 export const EVENT_KINDS = [
@@ -424,6 +432,9 @@ export const EVENT_KINDS = [
   'policy.alarm',
   'run.context',
   'webhook.given_up',
+  'tool.failed',
+  'tools.failed',
+  'tools.restarted',
 ] as const;
 export const EventKind = z.enum(EVENT_KINDS);
 export type EventKind = z.infer<typeof EventKind>;

@@ -1,21 +1,21 @@
 /** Reads a configuration, checks it as a whole, and gives it a version: the digest of what it says. */
 import { hash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { registerHooks } from 'node:module';
-import { dirname, extname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { dirname, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
-import { readJson } from '@corral/protocol/json-text';
 import { canonical, type Json } from '@corral/protocol/json';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool, ToolCall } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
+import type { ToolNews } from '@corral/tools/host/tool-host';
 import { labelTools } from '@corral/tools/labels';
 import type { TenantOptions } from '@corral/supervisor';
 import { faultsOf } from './issues.ts';
 import { faultsOfIssuers } from './issuers.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
+import { lineOf, placeIn, readConfig, type KeptFiles, type ReadFile } from './read.ts';
 import { Config } from './schema.ts';
 import { Vault } from './secrets.ts';
+import { faultsOfNames, type Fault } from './whole.ts';
 
 export interface LoadedConfig {
   /** `sha256:…` of the file and of all it says. */
@@ -28,162 +28,189 @@ export interface LoadedConfig {
   /** Principals that it names, in policies or as an owner: whoever is called so has a say. */
   readonly named: ReadonlySet<string>;
   readonly vault: Vault;
+  /** What it was made of, so that it can be made again. */
+  readonly kept: KeptFiles;
+  /** What is wrong with it and does not keep it from being used, in sentences. */
+  readonly notes: readonly string[];
+  /** No call goes to its tools from now on; those under way have so long to end. */
+  close(within_ms?: number): Promise<void>;
+}
+
+/** What operators are told of tools: a line that they wrote, an exception, a call that failed. Secrets are taken out. */
+export type ToolReport =
+  | ToolNews
+  | {
+      readonly kind: 'failed';
+      readonly tool: string;
+      readonly call: string;
+      readonly tenant: string;
+      readonly run: string;
+      readonly text: string;
+    };
+
+export interface LoadOptions {
+  /** Said on the command line, over what the file says. */
+  readonly files?: Config['files'];
+  readonly alarm?: PolicyAlarm;
+  /** The file's own policies stay unread. */
+  readonly withoutPolicies?: true;
+  /** Whether what a secret refers to must be there: refused, noted, or not looked at. */
+  readonly secrets?: 'refused' | 'noted';
+  readonly tell?: (report: ToolReport) => void;
+  /** Made of this, and not of what is on disk. */
+  readonly kept?: KeptFiles | undefined;
 }
 
 /**
  * @param file `corral.config.ts` or JSON; undefined: what holds when nothing is said
- * @param more said on the command line, over what the file says; `withoutPolicies` leaves the file's own policies unread
  * @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID, naming everything that is wrong
  */
 export async function loadConfig(
   file: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
-  more: { readonly files?: Config['files']; readonly alarm?: PolicyAlarm; readonly withoutPolicies?: true } = {},
+  more: LoadOptions = {},
 ): Promise<LoadedConfig> {
-  const { value, text } = file === undefined ? { value: {}, text: '' } : await read(resolve(file));
-  const parsed = Config.safeParse(value);
-  if (!parsed.success) {
-    throw new CorralError('CORRAL_CONFIG_INVALID', `${file} was refused: ${faultsOf(parsed.error.issues).join('; ')}.`);
+  let vault: Vault | undefined;
+  const tell = (report: ToolReport) => more.tell?.(vault === undefined ? report : { ...report, text: vault.redact(report.text) });
+  const secret = (name: string) =>
+    vault?.read(name) ??
+    Promise.reject(new CorralError('CORRAL_SECRET_MISSING', 'Secrets are read by tools, not while the file is loaded.'));
+  const path = file === undefined ? undefined : resolve(file);
+  const nothing: ReadFile = { value: {}, text: '', code: {}, source: undefined };
+  const read = path === undefined ? nothing : await readConfig(path, { env, secret, tell, kept: more.kept });
+  try {
+    const parsed = Config.safeParse(read.value);
+    if (!parsed.success) throw refusal(file, read.text, faultsOf(parsed.error.issues));
+    const config: Config = { ...parsed.data, files: { ...parsed.data.files, ...more.files } };
+    vault = new Vault(config.secrets, env);
+    return await assembled(path, config, read, vault, { ...more, tell });
+  } catch (error) {
+    await read.source?.close(0);
+    throw error;
   }
-  const base = file === undefined ? process.cwd() : dirname(resolve(file));
-  const config: Config = { ...parsed.data, files: { ...parsed.data.files, ...more.files } };
-  const vault = new Vault(config.secrets, env);
-  const tools = await toolsOf(config, base, vault, file ?? 'the configuration');
-  const known = new Set(tools.map((tool) => tool.name));
-  const wrong = [
-    ...Object.entries(config.tenants).flatMap(([tenant, { tools: names }]) =>
-      names.filter((name) => name !== '*' && !known.has(name)).map((name) => `tenants.${tenant}.tools: there is no tool ${name}`),
-    ),
-    ...config.webhooks
-      .filter(({ secret }) => !Object.hasOwn(config.secrets, secret))
-      .map(({ secret }) => `webhooks: there is no secret ${secret}`),
-    ...config.webhooks
-      .filter(({ tenant }) => tenant !== undefined && !Object.hasOwn(config.tenants, tenant))
-      .map(({ tenant }) => `webhooks: there is no tenant ${tenant}`),
-    ...faultsOfIssuers(config),
-    ...config.webhooks.flatMap(({ id }, i, all) =>
-      id !== undefined && all.findIndex((one) => one.id === id) < i ? [`webhooks.${i}.id: another one is called ${id}`] : [],
-    ),
-  ];
-  for (const [tenant, { loops }] of Object.entries(config.tenants))
-    for (const name of Object.keys((loops === undefined || loops === false ? undefined : loops.tools) ?? {}))
-      if (!known.has(name)) wrong.push(`tenants.${tenant}.loops.tools: there is no tool ${name}`);
-  wrong.push(...Object.keys(config.annotations).flatMap((name) => (known.has(name) ? [] : [`annotations: there is no tool ${name}`])));
-  if (wrong.length > 0) throw new CorralError('CORRAL_CONFIG_INVALID', `${file} was refused: ${wrong.join('; ')}.`);
-  const loader = new PolicyLoader(base, more.alarm);
+}
+
+/** A configuration with its tools and policies, all of it checked against each other. */
+async function assembled(
+  path: string | undefined,
+  config: Config,
+  read: ReadFile,
+  vault: Vault,
+  more: LoadOptions & { readonly tell: (report: ToolReport) => void },
+): Promise<LoadedConfig> {
+  const base = path === undefined ? process.cwd() : dirname(path);
+  const own = (await toolsOf(config, base, read, path ?? 'the configuration')).map((tool) =>
+    watched(vault.guard(noted(tool, config.annotations[tool.name as never])), more.tell),
+  );
+  const missing: Fault[] = more.secrets === undefined ? [] : await vault.missing();
+  const issuers = faultsOfIssuers(config).map((fault): Fault => {
+    const [at = '', ...message] = fault.split(': ');
+    return { path: at.split('.'), message: message.join(': ') };
+  });
+  const wrong = [...faultsOfNames(config, own), ...issuers, ...(more.secrets === 'refused' ? missing : [])];
+  if (wrong.length > 0) throw refusal(path, read.text, wrong);
+  const loader = new PolicyLoader(base, more.alarm, more.kept?.policies);
   if (config.label_owner !== undefined) loader.named.add(config.label_owner);
   const tenants: Record<string, TenantOptions> = {};
   const said: Record<string, Json> = {};
   const beside: Record<string, Json> = {};
-  for (const [tenant, own] of Object.entries(config.tenants)) {
-    const { tools: names, policies = config.policies, loops } = own;
-    const offered = names.includes('*') ? tools : tools.filter((tool) => names.includes(tool.name as never));
+  for (const [tenant, { tools: names, policies = config.policies, loops, ...most }] of Object.entries(config.tenants)) {
+    const offered = names.includes('*') ? own : own.filter((tool) => names.includes(tool.name as never));
     const source = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
-    const most = { ceilings: lower(config.ceilings, own.ceilings), budget: lower(config.budget, own.budget) };
     tenants[tenant] = {
       tools: offered,
-      most,
+      most: { ceilings: lower(config.ceilings, most.ceilings), budget: lower(config.budget, most.budget) },
       ...(source === undefined ? {} : { policies: source }),
       ...(loops === undefined ? {} : { loops }),
     };
     if (source !== undefined) said[tenant] = source.current.version;
     if (source?.shadow !== undefined) beside[tenant] = source.shadow.version;
   }
+  const imported = importedBy(path, read);
   const summary = JSON.parse(
     JSON.stringify({
       ...config,
-      tools: tools.map((tool) => declared(tool)),
+      tools: own.map((tool) => declared(tool)),
+      ...(Object.keys(imported).length === 0 ? {} : { imports: imported }),
       ...(Object.keys(said).length === 0 ? {} : { policy_versions: said }),
       ...(Object.keys(beside).length === 0 ? {} : { shadow_versions: beside }),
     }),
   ) as Json;
   return {
-    version: `sha256:${hash('sha256', `${text}\n${canonical(summary)}`)}`,
-    file: file === undefined ? undefined : resolve(file),
+    version: `sha256:${hash('sha256', `${read.text}\n${canonical(summary)}`)}`,
+    file: path,
     config,
     summary,
     tenants,
     named: loader.named,
     vault,
+    kept: { text: read.text, code: read.code, policies: loader.texts },
+    notes: missing.map(({ message }) => message),
+    async close(within_ms) {
+      await read.source?.close(within_ms);
+      for (const tool of own) await tool.close?.();
+    },
   };
 }
 
-async function read(file: string): Promise<{ readonly value: unknown; readonly text: string }> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch {
-    throw new CorralError('CORRAL_CONFIG_INVALID', `There is no configuration file ${file} that can be read.`);
-  }
-  try {
-    if (extname(file) === '.json') return { value: readJson(text), text };
-    lend();
-    // The query makes Node load it again after a change; what it imports is loaded once.
-    const url = `${pathToFileURL(file).href}?${hash('sha256', text).slice(0, 16)}`;
-    return { value: ((await import(url)) as { default?: unknown }).default, text };
-  } catch (error) {
-    throw new CorralError(
-      'CORRAL_CONFIG_INVALID',
-      `${file} could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    );
-  }
+/** Digests of the files that a configuration imports, so that a change in one of them is a change of the configuration. */
+function importedBy(path: string | undefined, { code }: ReadFile): Record<string, string> {
+  if (path === undefined) return {};
+  return Object.fromEntries(
+    Object.entries(code)
+      .map(([url, { text }]) => [fileURLToPath(url), text] as const)
+      .filter(([file]) => file !== path)
+      .map(([file, text]) => [relative(dirname(path), file), `sha256:${hash('sha256', text)}`] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
 }
 
-/** What a configuration imports, it finds here where its own folder has no packages. */
-const LENT: ReadonlySet<string> = new Set(['@corral/server/config', 'zod']);
-let lent = false;
-
-function lend(): void {
-  if (lent) return;
-  lent = true;
-  registerHooks({
-    resolve(specifier, context, next) {
-      try {
-        return next(specifier, context);
-      } catch (error) {
-        if (!LENT.has(specifier)) throw error;
-        return next(specifier, { ...context, parentURL: import.meta.url });
-      }
-    },
+function refusal(file: string | undefined, text: string, faults: readonly Fault[]): CorralError {
+  const each = faults.map(({ path, message }) => {
+    const line = lineOf(text, path);
+    const where = path.length === 0 ? '' : `${path.map(String).join('.')}: `;
+    return `${where === '' ? 'it: ' : where}${message}${line === undefined ? '' : ` (line ${line})`}`;
   });
+  return new CorralError('CORRAL_CONFIG_INVALID', `${file ?? 'The configuration'} was refused: ${each.join('; ')}.`);
 }
 
-async function toolsOf(config: Config, base: string, vault: Vault, from: string): Promise<readonly Tool[]> {
+/** The tool; what its failures are, operators are told. */
+function watched(tool: Tool, tell: (report: ToolReport) => void): Tool {
+  return {
+    ...tool,
+    async invoke(call: ToolCall) {
+      const result = await tool.invoke(call);
+      if (result.kind !== 'ok' && result.detail !== undefined)
+        tell({ kind: 'failed', tool: tool.name, call: call.idempotency_key, tenant: call.tenant, run: call.run, text: result.detail });
+      return result;
+    },
+  };
+}
+
+async function toolsOf(config: Config, base: string, read: ReadFile, from: string): Promise<readonly Tool[]> {
+  if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
+    throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
   let own: readonly Tool[];
   try {
-    own = typeof config.tools === 'function' ? await config.tools({ secret: vault.read }) : config.tools;
     const { read: reads, write: writes } = config.files;
     own = [
       ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
-      ...own,
+      ...((await read.source?.make()) ?? []),
     ];
   } catch (error) {
-    throw new CorralError(
-      'CORRAL_CONFIG_INVALID',
-      `The tools of ${from} could not be made: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    );
+    const message = error instanceof Error ? error.message : String(error);
+    throw new CorralError('CORRAL_CONFIG_INVALID', `The tools of ${from} could not be made: ${message}${placeIn(from, error)}`, {
+      cause: error,
+    });
   }
   const seen = new Set<string>();
-  for (const tool of own) {
-    const ok =
-      typeof tool === 'object' &&
-      tool !== null &&
-      typeof tool.name === 'string' &&
-      typeof tool.invoke === 'function' &&
-      typeof tool.annotations === 'object';
-    if (!ok) throw new CorralError('CORRAL_CONFIG_INVALID', `${from} lists something under tools that is no tool.`);
-    if (seen.has(tool.name)) throw new CorralError('CORRAL_CONFIG_INVALID', `${from} offers two tools called ${tool.name}.`);
-    seen.add(tool.name);
+  for (const { name } of own) {
+    if (seen.has(name)) throw new CorralError('CORRAL_CONFIG_INVALID', `${from} offers two tools called ${name}.`);
+    seen.add(name);
   }
-  return own.map((tool) => vault.guard(noted(tool, config.annotations[tool.name as never])));
+  return own;
 }
 
 /** A tool with what the configuration says of it. */
@@ -214,15 +241,18 @@ export interface Change {
   readonly next: Json;
 }
 
-/** What is different between two configurations as data, leaf by leaf. */
+/** What is different between two configurations as data, leaf by leaf; of tools, name by name. */
 export function differences(now: Json, next: Json, path = ''): Change[] {
   if (canonical(now) === canonical(next)) return [];
+  if (path === 'tools' && Array.isArray(now) && Array.isArray(next)) return differences(byName(now), byName(next), path);
   const isObject = (value: Json): value is Record<string, Json> => typeof value === 'object' && value !== null && !Array.isArray(value);
   if (!isObject(now) || !isObject(next)) return [{ path, now, next }];
   return [...new Set([...Object.keys(now), ...Object.keys(next)])]
     .sort()
     .flatMap((key) => differences(now[key] ?? null, next[key] ?? null, path === '' ? key : `${path}.${key}`));
 }
+
+const byName = (tools: readonly Json[]): Json => Object.fromEntries(tools.map((one) => [(one as { readonly tool: string }).tool, one]));
 
 /** The lower of each amount, where either side says one. */
 function lower<T extends Readonly<Record<string, number | undefined>>>(host: T, own: T = {} as T): T {

@@ -29,14 +29,19 @@ export function catalogOf(tools: readonly Tool[]): Catalog {
 
 /**
  * @param names relative to `base`; `default` is the pack that comes with Corral
+ * @param kept texts by path, taken instead of what is on disk
  * @throws CORRAL_CONFIG_INVALID for a file that cannot be read
  */
-export async function readPolicies(names: readonly string[], base: string): Promise<readonly PolicyFile[]> {
+export async function readPolicies(
+  names: readonly string[],
+  base: string,
+  kept: Readonly<Record<string, string>> = {},
+): Promise<readonly PolicyFile[]> {
   return Promise.all(
     names.map(async (name) => {
       const path = name === 'default' ? fileURLToPath(import.meta.resolve(PACK)) : resolve(base, name);
       try {
-        return { file: name === 'default' ? 'default.cedar' : name, text: await readFile(path, 'utf8') };
+        return { file: name === 'default' ? 'default.cedar' : name, text: kept[path] ?? (await readFile(path, 'utf8')) };
       } catch {
         throw new CorralError('CORRAL_CONFIG_INVALID', `policies: there is no file ${name} that can be read.`);
       }
@@ -104,9 +109,14 @@ export class PolicyLoader {
   readonly named = new Set<string>();
   readonly #loaded: { readonly key: string; readonly tools: readonly Tool[]; readonly current: PolicyInForce }[] = [];
 
-  constructor(base: string, alarm: PolicyAlarm | undefined) {
+  /** What it has read, by path; the pack that comes with Corral is left out. */
+  readonly texts: Record<string, string> = {};
+  readonly #kept: Readonly<Record<string, string>>;
+
+  constructor(base: string, alarm: PolicyAlarm | undefined, kept: Readonly<Record<string, string>> = {}) {
     this.#base = base;
     this.#alarm = alarm;
+    this.#kept = kept;
   }
 
   /** @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID */
@@ -127,7 +137,8 @@ export class PolicyLoader {
     const same = (other: readonly Tool[]) => other.length === tools.length && other.every((tool, i) => tool === tools[i]);
     const before = this.#loaded.find((one) => one.key === key && same(one.tools));
     if (before !== undefined) return before.current;
-    const sources = await readPolicies(files, this.#base);
+    const sources = await readPolicies(files, this.#base, this.#kept);
+    for (const [i, { text }] of sources.entries()) if (files[i] !== 'default') this.texts[resolve(this.#base, files[i] as string)] = text;
     for (const { text } of sources) for (const [name] of text.matchAll(PRINCIPALS)) this.named.add(name);
     try {
       const current = loadPolicies(sources, tools, this.#alarm);

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { CorralError } from '@corral/protocol/errors';
 import type { Tool, ToolResult } from '@corral/protocol/tool';
 import type { SecretRef } from './schema.ts';
+import type { Fault } from './whole.ts';
 
 /** Shorter values stand in too many places by chance. */
 const SHORTEST = 4;
@@ -23,6 +24,15 @@ export class Vault {
 
   /** @throws CORRAL_SECRET_MISSING */
   readonly read = async (name: string): Promise<string> => {
+    const value = await this.#valueOf(name);
+    if (value.length >= SHORTEST) {
+      this.#given.set(value, name);
+      this.#given.set(JSON.stringify(value).slice(1, -1), name);
+    }
+    return value;
+  };
+
+  async #valueOf(name: string): Promise<string> {
     const ref = Object.hasOwn(this.#refs, name) ? this.#refs[name] : undefined;
     if (ref === undefined) throw new CorralError('CORRAL_SECRET_MISSING', `The configuration names no secret ${name}.`);
     let value: string | undefined;
@@ -39,12 +49,21 @@ export class Vault {
           : `The secret ${name} refers to ${ref.file}, which cannot be read.`,
       );
     }
-    if (value.length >= SHORTEST) {
-      this.#given.set(value, name);
-      this.#given.set(JSON.stringify(value).slice(1, -1), name);
-    }
     return value;
-  };
+  }
+
+  /** Secrets that refer to nothing that is there now. */
+  async missing(): Promise<Fault[]> {
+    const faults = await Promise.all(
+      Object.keys(this.#refs).map((name) =>
+        this.#valueOf(name).then(
+          () => [],
+          (error: unknown) => [{ path: ['secrets', name], message: error instanceof Error ? error.message : String(error) }],
+        ),
+      ),
+    );
+    return faults.flat();
+  }
 
   /** The text without any secret that was given out. */
   redact(text: string): string {
@@ -66,7 +85,10 @@ export class Vault {
   }
 
   #clean(result: ToolResult): ToolResult {
-    if (result.kind !== 'ok') return { ...result, message: this.redact(result.message) };
+    if (result.kind !== 'ok') {
+      const { detail } = result;
+      return { ...result, message: this.redact(result.message), ...(detail === undefined ? {} : { detail: this.redact(detail) }) };
+    }
     let text: string | undefined;
     try {
       text = JSON.stringify(result.value);
@@ -76,6 +98,6 @@ export class Vault {
     }
     if (text === undefined) return result;
     const clean = this.redact(text);
-    return clean === text ? result : { kind: 'ok', value: JSON.parse(clean) };
+    return clean === text ? result : { ...result, value: JSON.parse(clean) };
   }
 }

@@ -118,7 +118,14 @@ export function peopleRoutes(door: Door): Handlers<Names> {
           ? 'This host has just started and is taking up its runs.'
           : null;
       if (why !== null) reply.code(503);
-      return { ready: why === null, why, draining, runs: door.host.views().length, recovered: door.recovered() };
+      return {
+        ready: why === null,
+        why,
+        draining,
+        runs: door.host.views().length,
+        recovered: door.recovered(),
+        config_refused: door.settings.refused !== undefined,
+      };
     },
   };
 }

@@ -84,6 +84,12 @@ INSERT OR IGNORE INTO token_people (token, nameless) SELECT id, 1 FROM tokens WH
   SELECT 1 FROM tokens AS older WHERE older.name = tokens.name AND older.rowid < tokens.rowid
   AND coalesce(older.revoked_at, tokens.created_at + 1) > tokens.created_at AND coalesce(older.expires_at, tokens.created_at + 1) > tokens.created_at);
 `,
+  `
+-- What each configuration that was accepted was made of, so that it can be made again when its files are broken.
+CREATE TABLE IF NOT EXISTS config_files (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL, file TEXT NOT NULL, kept TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS config_files_of ON config_files (file, n);
+`,
 ];
 
 export type Value = SQLInputValue;

@@ -56,7 +56,7 @@ function withoutPatterns(schema: Json): Json {
 function known(schema: Json | undefined, root: JsonSchema, value: Json): Json {
   if (!isObject(schema) || typeof value !== 'object' || value === null) return value;
   const { $ref, properties, additionalProperties, patternProperties, items, prefixItems } = schema;
-  if (typeof $ref === 'string') return known(at(root, $ref), root, value);
+  if (typeof $ref === 'string') return known(referredIn(root, $ref), root, value);
   if (Array.isArray(value)) {
     const first = Array.isArray(prefixItems) ? (prefixItems as readonly Json[]) : [];
     return value.map((one: Json, i) => known(first[i] ?? items, root, one));
@@ -98,7 +98,7 @@ function fits(branch: Json, root: JsonSchema, value: Json): boolean {
 }
 
 /** What a reference within a schema is about: `#`, `#/$defs/name`. */
-function at(root: JsonSchema, reference: string): Json | undefined {
+export function referredIn(root: JsonSchema, reference: string): Json | undefined {
   let here: Json | undefined = root;
   for (const part of reference.replace(/^#\/?/, '').split('/').filter(Boolean))
     here = isObject(here) ? here[part.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined;

@@ -46,6 +46,8 @@ interface Call {
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
 const PING_MS = 1_000;
+/** Calls by whose number an exception still finds its tool. */
+const REMEMBERED = 1_000;
 const MIB = 1024 * 1024;
 const PAGE = 4_096;
 /** The kernel ends this process before it ends the host, where memory runs out. */
@@ -85,6 +87,8 @@ export class ToolProcess {
   readonly #child: ChildProcess;
   readonly #socket: Duplex;
   readonly #calls = new Map<number, Call>();
+  /** Tools of the latest calls, for exceptions that come after their answers. */
+  readonly #answered = new Map<number, string>();
   readonly #watch: NodeJS.Timeout;
   #asked: { readonly give: (said: FromProcess) => void; readonly fail: (error: Error) => void } | undefined;
   #next = 0;
@@ -160,6 +164,8 @@ export class ToolProcess {
       aborted: false,
       settle: (result) => {
         this.#calls.delete(n);
+        this.#answered.set(n, tool);
+        this.#answered.delete(n - REMEMBERED);
         signal.removeEventListener('abort', abort);
         resolve(result);
         if (this.#calls.size === 0) this.#idle?.();
@@ -243,7 +249,7 @@ export class ToolProcess {
         return;
       case 'uncaught': {
         const call = said.n === null ? undefined : this.#calls.get(said.n);
-        this.#options.uncaught(said.detail, call?.tool);
+        this.#options.uncaught(said.detail, call?.tool ?? (said.n === null ? undefined : this.#answered.get(said.n)));
         // It may still answer, but nobody can rely on it; what it did is not known.
         call?.settle({ kind: 'unknown', message: `${call.tool} threw while it worked, outside of what it awaits.`, detail: said.detail });
         this.#asked?.fail(new CorralError('CORRAL_CONFIG_INVALID', said.detail.split('\n', 1)[0] ?? '', { cause: said.detail }));

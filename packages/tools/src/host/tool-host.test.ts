@@ -100,7 +100,7 @@ describe('a configuration in a process of its own', () => {
   test.each(['throwsLate', 'rejectsLate', 'exitsLate'])('that %s has answered, is told of and replaced', async (how) => {
     const before = await ask('read', { how: 'pid' });
     expect(await ask('read', { how })).toEqual({ kind: 'ok', value: 'ok' });
-    expect((await told('uncaught'))[0]?.text).toContain('tools.ts');
+    expect((await told('uncaught'))[0]).toMatchObject({ tool: 'read', text: expect.stringContaining('tools.ts') });
     await told('restarted');
     expect(await ask('read', { how: 'pid' })).not.toEqual(before);
   });

@@ -1,0 +1,121 @@
+/**
+ * What a configuration says must hold together: each name that it mentions exists. A name that does not is a rule that would never hold,
+ * which nobody notices before it was needed.
+ */
+import { nearest } from '@corral/policy/cedar/problem';
+import type { Json } from '@corral/protocol/json';
+import type { JsonSchema } from '@corral/protocol/contract';
+import type { Tool } from '@corral/protocol/tool';
+import { referredIn } from '@corral/tools/host/contracts';
+import type { Config } from './schema.ts';
+
+/** One fault, and where in the file it stands. */
+export interface Fault {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** @returns every fault of names, tools included */
+export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
+  const names = tools.map((tool) => tool.name);
+  const known = new Set(names);
+  const unknownTool = (path: readonly PropertyKey[], name: string): Fault[] =>
+    known.has(name) ? [] : [{ path, message: `there is no tool ${name}${meant(name, names)}` }];
+  return [
+    ...Object.entries(config.tenants).flatMap(([tenant, own]) => [
+      ...own.tools.flatMap((name) => (name === '*' ? [] : unknownTool(['tenants', tenant, 'tools'], name))),
+      ...Object.keys((own.loops === undefined || own.loops === false ? undefined : own.loops.tools) ?? {}).flatMap((name) =>
+        unknownTool(['tenants', tenant, 'loops', 'tools'], name),
+      ),
+    ]),
+    ...config.webhooks.flatMap(({ secret, tenant }, i): Fault[] => [
+      ...(Object.hasOwn(config.secrets, secret)
+        ? []
+        : [{ path: ['webhooks', i, 'secret'], message: `there is no secret ${secret}${meant(secret, Object.keys(config.secrets))}` }]),
+      ...(tenant === undefined || Object.hasOwn(config.tenants, tenant)
+        ? []
+        : [{ path: ['webhooks', i, 'tenant'], message: `there is no tenant ${tenant}${meant(tenant, Object.keys(config.tenants))}` }]),
+    ]),
+    ...config.webhooks.flatMap(({ id }, i, all): Fault[] =>
+      id !== undefined && all.findIndex((one) => one.id === id) < i
+        ? [{ path: ['webhooks', i, 'id'], message: `another one is called ${id}` }]
+        : [],
+    ),
+    ...Object.keys(config.annotations).flatMap((name) => unknownTool(['annotations'], name)),
+    ...tools.flatMap((tool) => faultsOfArguments(tool)),
+  ];
+}
+
+const meant = (name: string, known: readonly string[]) => {
+  const one = nearest(name, [...known]);
+  return one === undefined ? '' : `; did you mean ${one}?`;
+};
+
+/** Annotations name arguments: a misspelt one would switch off what it is about, such as the budget of a payment. */
+function faultsOfArguments({ name, annotations, input }: Tool): Fault[] {
+  const { destinations = [], money, costs = {} } = annotations;
+  const said: (readonly [string, string, boolean])[] = [
+    ...destinations.map((argument) => ['destinations', argument, false] as const),
+    ...(money === undefined ? [] : [['money', money, true] as const]),
+    ...Object.entries(costs).flatMap(([amount, argument]) =>
+      typeof argument === 'string' ? [[`costs.${amount}`, argument, true] as const] : [],
+    ),
+  ];
+  return said.flatMap(([annotation, argument, isAmount]): Fault[] => {
+    const found = argumentsAt(input.schema, argument);
+    const path = [name, annotation];
+    if (found === undefined) {
+      const hint = meant(argument, namesIn(input.schema, input.schema));
+      return [{ path, message: `${name} has no argument ${argument}, which its annotation ${annotation} names${hint}` }];
+    }
+    if (isAmount && found.length > 0 && !found.some((one) => mayBeAmount(input.schema, one)))
+      return [{ path, message: `the argument ${argument} of ${name}, which its annotation ${annotation} names, is no number` }];
+    return [];
+  });
+}
+
+const isObject = (value: unknown): value is JsonSchema => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The schemas that a schema may stand for: what it refers to, and each branch of a union. */
+function branches(root: JsonSchema, schema: unknown, depth = 0): JsonSchema[] {
+  if (!isObject(schema) || depth > 16) return [];
+  const { $ref } = schema;
+  if (typeof $ref === 'string') return branches(root, referredIn(root, $ref), depth + 1);
+  const more = ['anyOf', 'oneOf', 'allOf'].flatMap((word) =>
+    Array.isArray(schema[word]) ? schema[word].flatMap((one) => branches(root, one, depth + 1)) : [],
+  );
+  return [schema, ...more];
+}
+
+/** The schemas of an argument by its path; undefined: the tool has none of that name. Empty: it takes what it is given. */
+function argumentsAt(root: JsonSchema, path: string): JsonSchema[] | undefined {
+  let here = branches(root, root);
+  for (const name of path.split('.')) {
+    if (here.every((one) => isOpen(one))) return [];
+    const next = here.flatMap((one) => {
+      const properties = one['properties'];
+      if (isObject(properties) && Object.hasOwn(properties, name)) return branches(root, properties[name]);
+      return isObject(one['additionalProperties']) ? branches(root, one['additionalProperties']) : [];
+    });
+    if (next.length === 0) return here.some((one) => isObject(one['additionalProperties'])) ? [] : undefined;
+    here = next;
+  }
+  return here;
+}
+
+/** Whether a schema says nothing of members, so that any may be there. */
+const isOpen = (schema: JsonSchema): boolean =>
+  schema['properties'] === undefined && schema['type'] === undefined && schema['anyOf'] === undefined && schema['oneOf'] === undefined;
+
+const namesIn = (root: JsonSchema, schema: JsonSchema): string[] =>
+  branches(root, schema).flatMap((one) => (isObject(one['properties']) ? Object.keys(one['properties']) : []));
+
+/** A number, or text that may be one, as amounts are read. */
+function mayBeAmount(root: JsonSchema, schema: JsonSchema): boolean {
+  return branches(root, schema).some(({ type, const: fixed, enum: words }) => {
+    if (fixed !== undefined) return typeof fixed === 'number' || typeof fixed === 'string';
+    if (Array.isArray(words)) return true;
+    const types = Array.isArray(type) ? (type as readonly Json[]) : [type];
+    return types.some((one) => one === undefined || one === 'number' || one === 'integer' || one === 'string');
+  });
+}
