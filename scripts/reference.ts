@@ -10,7 +10,7 @@ import { jsonSchemaOf } from '@corral/protocol/api/json-schema';
 import { statusOf } from '@corral/protocol/api/problem';
 import { OPERATIONS, Role } from '@corral/protocol/api/roles';
 import { ROUTES, type Route } from '@corral/protocol/api/routes';
-import { EVENT_KINDS } from '@corral/protocol/api/schemas';
+import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
 import { ERRORS, type ErrorCode } from '@corral/protocol/errors';
 import { ADMISSION, BUDGETS, CEILINGS } from '@corral/protocol/limits';
 import { Config } from '@corral/server/config/schema';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { EVENT_KINDS, type Event } from '@corral/protocol/api/schemas';
+import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
+import type { Event } from '@corral/protocol/api/schemas';
 import { may, type Role } from '@corral/protocol/api/roles';
 import { passes } from './feed.ts';
 

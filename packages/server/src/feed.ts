@@ -1,5 +1,6 @@
 /** What happens, in order, for those who follow it: a window of the latest events in memory, and whoever listens. */
-import type { Event, EventKind } from '@corral/protocol/api/schemas';
+import type { EventKind } from '@corral/protocol/api/event-kinds';
+import type { Event } from '@corral/protocol/api/schemas';
 import type { Operation } from '@corral/protocol/api/roles';
 import type { Json } from '@corral/protocol/json';
 

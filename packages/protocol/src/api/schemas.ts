@@ -2,6 +2,7 @@
  * What crosses the front door, once: the server checks by these, the OpenAPI document is generated from them, and the
  * client takes its types from them. Times are milliseconds since 1970, amounts carry their unit in the name.
  */
+import { EventKind } from './event-kinds.ts';
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { ADMISSION, MACHINE } from '../limits.ts';
@@ -403,41 +404,6 @@ export const Ready = z
     config_refused: z.boolean().describe('its file was refused at the start, so that it goes on with the last configuration it accepted'),
   })
   .meta({ id: 'Ready' });
-export const EVENT_KINDS = [
-  'run.admitted',
-  'run.began',
-  'run.ended',
-  'run.emitted',
-  'run.logged',
-  'run.refused',
-  'run.paused',
-  'run.resumed',
-  'run.budget_low',
-  'run.held',
-  'run.asked',
-  'run.decided',
-  'run.damaged',
-  'run.step',
-  'agent.resting',
-  'agent.recovered',
-  'agent.profiled',
-  'agent.deployed',
-  'alias.moved',
-  'config.applied',
-  'quarantine.put',
-  'quarantine.lifted',
-  'grant.revoked',
-  'policy.switched',
-  'policy.differs',
-  'policy.alarm',
-  'run.context',
-  'webhook.given_up',
-  'tool.failed',
-  'tools.failed',
-  'tools.restarted',
-] as const;
-export const EventKind = z.enum(EVENT_KINDS);
-export type EventKind = z.infer<typeof EventKind>;
 export const Event = z
   .object({
     id: z.string(),

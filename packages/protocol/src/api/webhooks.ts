@@ -2,7 +2,8 @@
 import * as z from 'zod';
 import { inTenant, Reason, tenant, time_ms } from './parts.ts';
 import { route } from './route.ts';
-import { EventKind, Page } from './schemas.ts';
+import { EventKind } from './event-kinds.ts';
+import { Page } from './schemas.ts';
 
 const hook = z.string().min(1).max(64).describe('its `id`, or a digest of its tenant, address and secret’s name');
 const delivery = z.string().regex(/^delivery_\d{1,15}$/, 'delivery_ and a number');

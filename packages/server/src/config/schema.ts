@@ -4,7 +4,7 @@ import { Costs } from '@corral/protocol/cost';
 import { PERSON, PERSON_HINT, PRINCIPAL_CHARS, TenantId, ToolName } from '@corral/protocol/ids';
 import { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
-import { EventKind } from '@corral/protocol/api/schemas';
+import { EventKind } from '@corral/protocol/api/event-kinds';
 import { Loops } from './loops.ts';
 
 export const SecretName = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'a short name in lower case');

@@ -1,5 +1,6 @@
 /** The queues of notifications in `front.db`, one for each receiver, and what came of those that are done. */
-import type { Event, EventKind } from '@corral/protocol/api/schemas';
+import type { EventKind } from '@corral/protocol/api/event-kinds';
+import type { Event } from '@corral/protocol/api/schemas';
 import type { FrontStore } from '../store/front.ts';
 
 /** A notification that waits for its receiver. */

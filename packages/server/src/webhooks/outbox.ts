@@ -4,7 +4,8 @@
  * Webhooks says (standardwebhooks.com, 1.0.0): HMAC-SHA256 over `id.timestamp.body`.
  */
 import { createHmac } from 'node:crypto';
-import type { Event, EventKind } from '@corral/protocol/api/schemas';
+import type { EventKind } from '@corral/protocol/api/event-kinds';
+import type { Event } from '@corral/protocol/api/schemas';
 import type { Json } from '@corral/protocol/json';
 import { WEBHOOKS } from '@corral/protocol/limits';
 import type { LoadedConfig } from '../config/load.ts';
