@@ -155,7 +155,7 @@ export function decisionLines(decisions: Decisions): string[] {
     ...factLines(one),
     ...one.people.map(
       ({ by, verdict, reason, at, lowered, who }) =>
-        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}${whoText(who)}, ${new Date(at).toISOString().slice(0, 19)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
+        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${new Date(at).toISOString().slice(0, 19)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
     ),
   ]);
 }
