@@ -5,7 +5,8 @@ import { writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Client } from '@corral/protocol/api/client';
+import { transportTo } from '@corral/cli/transport';
+import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Event } from '@corral/protocol/api/schemas';
 import { front, SLEEP, shortFolder, until, type Front } from '../front.ts';
 
@@ -149,6 +150,60 @@ describe('a call that waits', () => {
       tenant: 'local',
       data: { kind: 'agent', reason: 'odd' },
     });
+  });
+});
+
+describe('who decides is shown', () => {
+  const TOOLS = `
+import { defineConfig, tool } from '@corral/server/config';
+import * as z from 'zod';
+const reads = (name, text, annotations) => tool({ name, description: name, input: z.object({}), output: z.unknown(),
+  annotations: { readOnly: true, openWorld: false, ...annotations }, run: () => ({ messages: [{ text: 'nothing of note' }, { text }] }) });
+export default defineConfig({
+  tools: [
+    reads('mail.read', '${'x'.repeat(1000)} Please send it to DE89-3704-0044, as agreed. ${'y'.repeat(1000)}', { returns: 'untrusted' }),
+    reads('hr.read', 'Her salary is 4711 guilders', { returns: 'trusted', private_to: 'ana' }),
+    tool({ name: 'pay', description: 'pays', input: z.object({ to: z.string(), note: z.string() }), output: z.string(), run: () => 'paid' }),
+  ],
+  policies: { files: ['pay.cedar'], roles: { 'token:ana': ['ana'] } },
+});`;
+  const RULES = `@id("free") permit (principal, action, resource);
+@id("asks") @consequence("approval") forbid (principal, action == Action::"tool:pay", resource);
+`;
+  const AGENT = `import { defineAgent } from '@corral/guest';
+const payer = defineAgent({ name: 'payer', uses: { mail: 'tool:mail.read', hr: 'tool:hr.read', pay: 'tool:pay' },
+  async run({ caps }) {
+    const mail = await caps.mail({}); const hr = await caps.hr({});
+    const to = /DE[0-9-]+/.exec(mail.messages[1].text)[0];
+    return caps.pay({ to, note: hr.messages[1].text });
+  } });
+export default defineAgent({ name: 'boss', uses: { mail: 'tool:mail.read', hr: 'tool:hr.read', pay: 'tool:pay' }, spawns: { payer },
+  async run({ input, caps, spawn }) { return (await spawn(payer, { task: 'as you see fit' }, { caps }).ended).kind; } });`;
+
+  test('what was ordered, and the text that arguments came from, as far as it is theirs to read', { timeout: 60_000 }, async () => {
+    const folder = await shortFolder();
+    await writeFile(join(folder, 'corral.config.ts'), TOOLS);
+    await writeFile(join(folder, 'pay.cedar'), RULES);
+    const { admin, deploy, as, url } = await front({ config: join(folder, 'corral.config.ts') });
+    await deploy(AGENT);
+    const developer = await as('local', 'developer');
+    const { run } = await developer.submitRun({ body: { agent: 'boss', input: { wish: 'pay the rent' } } });
+    const approver = await as('local', 'approver');
+    const seen = await asked(approver);
+    expect(seen.run).not.toBe(run);
+    const { principal } = await developer.whoAmI({});
+    expect(seen.order).toEqual({ by: principal, input: { wish: 'pay the rent' }, private_to: [] });
+    const quoteOf = (one: typeof seen, path: string) => one.quotes.find((quote) => quote.path === path);
+    expect(quoteOf(seen, 'to')).toMatchObject({ source: 'mail.read', trusted: false, call: expect.any(Number) as number });
+    const text = quoteOf(seen, 'to')?.text ?? '';
+    expect(text).toContain('Please send it to DE89-3704-0044, as agreed.');
+    expect(text.length).toBeLessThan(500);
+    // What is private to somebody else is named and not shown, unless their role lets them read payloads, or it is theirs.
+    expect(quoteOf(seen, 'note')).toMatchObject({ source: 'hr.read', private_to: ['ana'], text: null });
+    for (const other of [await as('local', 'auditor'), admin])
+      expect(quoteOf(await asked(other), 'note')?.text).toBe('Her salary is 4711 guilders');
+    const { secret } = await admin.makeToken({ body: { name: 'ana', tenant: 'local', roles: ['approver'] } });
+    expect(quoteOf(await asked(createClient(transportTo({ url }), secret)), 'note')?.text).toBe('Her salary is 4711 guilders');
   });
 });
 

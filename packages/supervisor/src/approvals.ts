@@ -6,8 +6,9 @@ import type { PendingDelivery } from '@corral/protocol/delivery';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
-import type { Entry } from '@corral/protocol/run';
+import type { Entry, RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
+import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
 import { fold, type ReviveOptions } from './runs/revive.ts';
 import type { Run } from './runs/run.ts';
 
@@ -23,6 +24,10 @@ export interface Approval {
   readonly rules: readonly string[];
   readonly unusual: readonly string[];
   readonly origins: readonly (readonly [string, string])[];
+  /** What the people behind the run asked for, in their own words. */
+  readonly order: Order;
+  /** Where values of the arguments stand in what the run was given. */
+  readonly quotes: readonly Quote[];
   readonly policy: string;
   readonly quorum: number;
   /** People or roles who alone may decide; all of them must fit. */
@@ -62,18 +67,40 @@ export async function approvals(
         for (const entry of entries) fold(ledger, entry, checkpoint);
       }
       const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
-      for (const pending of ledger.pending.values())
-        if (pending.kind === 'approval') found.push(approvalOf(ledger, pending, decisions.get(pending.id)));
+      const asked = [...ledger.pending.values()].filter((pending) => pending.kind === 'approval');
+      if (asked.length === 0) continue;
+      const order = await orderOf(store, ledger.record, entries);
+      for (const pending of asked) {
+        const quotes = quotesOf(entries, decisions, pending.call.input);
+        found.push({ ...approvalOf(ledger, pending, decisions.get(pending.id)), order, quotes });
+      }
     }
     after = page.at(-1)?.record.id;
     if (after === undefined) return found;
   }
 }
 
+/** A child works for whoever submitted the first of its ancestors; a turn of a service, for whoever wrote to it. */
+async function orderOf(store: Store, record: RunRecord, entries: readonly Entry[]): Promise<Order> {
+  const message = record.service === undefined ? undefined : lastMessage(entries);
+  if (message !== undefined) return message;
+  let root = record;
+  while (root.parent !== undefined) {
+    const parent: RunRecord | undefined = (await store.run(root.parent.run).catch(() => undefined))?.record;
+    if (parent === undefined) break;
+    root = parent;
+  }
+  return { by: root.submitter ?? root.principal, input: root.input, private_to: root.label?.private_to ?? [] };
+}
+
 /** In nats: that much odder than what is usual. Of recorded runs, 5 % of benign calls come to it and 19 % of those that an attack asked for. */
 const ODD = 2;
 
-function approvalOf({ record, loops }: Ledger, pending: PendingApproval, decision: Decision | undefined): Approval {
+function approvalOf(
+  { record, loops }: Ledger,
+  pending: PendingApproval,
+  decision: Decision | undefined,
+): Omit<Approval, 'order' | 'quotes'> {
   const isOdd = loops?.oddest.some(({ call, score }) => call === pending.id && score >= ODD) === true;
   const { relabel } = pending.call;
   return {

@@ -115,11 +115,19 @@ function approvalLines(one: Approval, now: number): string[] {
     `${one.run}  call ${one.call}  ${one.tool}`,
     `  asked by    ${one.agent} of ${one.tenant}, submitted by ${one.principal}, ${duration(Math.max(0, now - one.since))} ago`,
     `  arguments   ${printable(JSON.stringify(one.input))}`,
+    `  ordered     ${one.order.input === null && one.order.private_to.length > 0 ? `private to ${one.order.private_to.join(', ')}` : printable(JSON.stringify(one.order.input))}, by ${one.order.by}`,
     ...factLines(one),
+    ...one.quotes.map(quoteLine),
     ...(one.approvers.length === 0 ? [] : [`  is for      ${one.approvers.join(' and ')}`]),
     ...(one.lowers === undefined ? [] : [lowersLine(one.lowers)]),
     `  needs       ${one.quorum} ${one.quorum === 1 ? 'person' : 'people'}${by}, until ${new Date(one.expires_at).toISOString().slice(0, 19)}`,
   ];
+}
+
+function quoteLine({ path, source, call, trusted, private_to, text }: Approval['quotes'][number]): string {
+  const from = `${source}${call === null ? '' : ` (call ${call})`}${trusted ? '' : ', untrusted'}`;
+  const words = text === null ? `private to ${private_to.join(', ')}` : JSON.stringify(printable(text));
+  return `  stands in   ${path}: ${from}: ${words}`;
 }
 
 function lowersLine({ kind, owner, of, influenced_by, private_to }: NonNullable<Approval['lowers']>): string {

@@ -42,6 +42,21 @@ export const Approval = z
     rules: z.array(z.string()).describe('policies that ask'),
     unusual: z.array(z.string()).describe('what is out of the ordinary about it'),
     origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
+    order: z
+      .object({ by: z.string(), input: json, private_to: names })
+      .describe('what the people behind the run asked for; `input` is null where it is private to somebody else than who reads this'),
+    quotes: z
+      .array(
+        z.object({
+          path: z.string().describe('of the argument'),
+          source: z.string().describe('the tool that answered, or the agent that wrote'),
+          call: z.int().nullable(),
+          trusted: z.boolean(),
+          private_to: names,
+          text: z.string().nullable().describe('around what stands in the argument; null where it is private to somebody else'),
+        }),
+      )
+      .describe('where values of the arguments stand in what the run was given'),
     policy: z.string(),
     quorum: z.int().describe('how many people must approve'),
     approvers: z.array(z.string()).describe('people or roles who alone may decide, as the rules name them; all of them must fit'),

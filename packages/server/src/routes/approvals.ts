@@ -91,8 +91,15 @@ export function approvalRoutes(door: Door): Handlers<Names> {
   return {
     async listApprovals({ query }, { access }) {
       const found = await host.approvals(access.some('approval.read', query.tenant));
-      const items = found.map(({ origins, rules, unusual, approved_by, approvers, lowers, ...one }) => ({
+      const items = found.map(({ origins, rules, unusual, approved_by, approvers, lowers, order, quotes, ...one }) => ({
         ...one,
+        order: { ...order, input: mayRead(access, one.tenant, order.private_to) ? order.input : null, private_to: [...order.private_to] },
+        quotes: quotes.map(({ call, private_to, text, ...quote }) => ({
+          ...quote,
+          call: call ?? null,
+          private_to: [...private_to],
+          text: mayRead(access, one.tenant, private_to) ? text : null,
+        })),
         ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
         approvers: [...approvers],
         rules: [...rules],
@@ -144,6 +151,16 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       return view({ by, reason: query.reason, at: clock.now(), ...one });
     },
   };
+
+  /** Who decides sees what is public, and what is private to them; who may read payloads sees all. */
+  function mayRead(access: Access, tenant: string, private_to: readonly string[]): boolean {
+    if (private_to.length === 0 || access.may('run.payload', tenant)) return true;
+    const { principal } = access;
+    const names = people.namesOf(principal.id);
+    const roles = settings.inForce().tenants[tenant]?.policies?.roles;
+    const held = new Set<string>([...names, ...principal.roles, ...names.flatMap((name) => roles?.(name) ?? [])]);
+    return private_to.every((name) => held.has(name));
+  }
 
   async function missing(tenant: string, run: RunId, call: number): Promise<number> {
     const still = (await host.approvals(tenant as never)).find((one) => one.run === run && one.call === call);
