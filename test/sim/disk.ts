@@ -156,6 +156,8 @@ export class Disk {
       collectable: notHere,
       erasable: notHere,
       verify: notHere,
+      logHead: notHere,
+      hashes: notHere,
       backup: notHere,
       quarantine: (...args) => write('quarantine', ...args),
       alive: (...args) => write('alive', ...args),

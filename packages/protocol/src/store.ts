@@ -6,6 +6,7 @@ import type { Grant, GrantState } from './grant.ts';
 import type { Digest, GrantId, RunId, TenantId } from './ids.ts';
 import type { PendingDelivery, Result } from './delivery.ts';
 import type { AgentVersion } from './manifest.ts';
+import type { LogHead, LogVerification } from './log.ts';
 import type { Label } from './label.ts';
 import type { Outcome } from './outcome.ts';
 import type { Entry, RunRecord, RunStatus, WaitingOn } from './run.ts';
@@ -163,6 +164,12 @@ export interface Damage {
   readonly message: string;
 }
 
+/** Where a chain has got to: a number of an entry, and its hash in hex. */
+export interface EntryHash {
+  readonly seq: number;
+  readonly hash: string;
+}
+
 export interface Verification {
   readonly runs: number;
   readonly entries: number;
@@ -170,6 +177,8 @@ export interface Verification {
   readonly forgotten: number;
   /** At most one for each run. */
   readonly damaged: readonly Damage[];
+  /** What the record says, held against what there is. */
+  readonly log: LogVerification;
 }
 
 /** Which garbage is collected. */
@@ -330,7 +339,11 @@ export interface Store {
   /** What `erase` would do, without doing it; it throws what that would. */
   erasable(run: RunId): Promise<Erased>;
   /** Walks the evidence of a run, or of all, or of all of a tenant. */
-  verify(run?: RunId, tenant?: TenantId): Promise<Verification>;
+  verify(run?: RunId, tenant?: TenantId, head?: LogHead): Promise<Verification>;
+  /** Size and root of the log that is the record of this store, with all that was committed until now. */
+  logHead(): Promise<LogHead>;
+  /** The hashes of a run's entries after one. */
+  hashes(run: RunId, after: number, limit: number): Promise<readonly EntryHash[]>;
   /**
    * Takes away the contents of erased runs, and of journals whose tenant's retention has passed, in small steps. Hashes stay.
    * @param wanted how long journals of ended runs are kept, by tenant: one that is not named keeps them; and of which tenant garbage

@@ -62,6 +62,11 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
     children: (run) => store.runs({ parent: run }),
     journal: (run, after, limit) => store.journal(run, after, limit),
+    hashes: (run, after, limit) => store.hashes(run, after, limit),
+    async lastHash(run) {
+      const seq = (await store.run(run))?.seq ?? 0;
+      return seq === 0 ? undefined : (await store.hashes(run, seq - 1, 1))[0];
+    },
     context: (run, most) => contextOf(store, run, most),
     grants: (run) => store.grants(run),
     async lesson(run) {

@@ -240,6 +240,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const retention = new RetentionSweep({
       upkeep: host.upkeep,
       db,
+      acts,
       config,
       now,
       collected: (freed, retention_ms) =>

@@ -128,7 +128,7 @@ function messagesIn(entries: readonly Entry[]): MessageView[] {
 }
 
 /** An entry as it is shown. */
-export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event }: Entry) {
+export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event }: Entry, hash: string) {
   return {
     seq,
     at,
@@ -137,6 +137,7 @@ export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event
     effects: effects === undefined ? null : (JSON.parse(effects) as Json[]),
     decisions: decisions as unknown as Json[],
     event: (event ?? null) as Json,
+    hash,
   };
 }
 

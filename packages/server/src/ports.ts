@@ -7,7 +7,7 @@ import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/run';
-import type { Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
+import type { EntryHash, Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
 import type { Approval, Observation, Peak, Resting, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
@@ -60,6 +60,10 @@ export interface HostPort {
   everyRun(): Promise<readonly StoredRun[]>;
   children(run: RunId): Promise<readonly StoredRun[]>;
   journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
+  /** The hashes of a run's entries after one. */
+  hashes(run: RunId, after: number, limit: number): Promise<readonly EntryHash[]>;
+  /** The last of them; undefined before the first. */
+  lastHash(run: RunId): Promise<EntryHash | undefined>;
   /** What changed about a run's circumstances, by its journal: the latest so many. */
   context(run: RunId, most: number): Promise<readonly ContextChange[]>;
   /** What a run holds, each with the chain it was derived from. */

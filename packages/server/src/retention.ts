@@ -2,6 +2,7 @@
 import { durationMs, type Config } from './config/schema.ts';
 import type { Freed } from '@corral/protocol/store';
 import type { InForce } from './door.ts';
+import type { Acts } from './kept.ts';
 import type { FrontStore } from './store/front.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -22,6 +23,7 @@ export function retentionOf({ tenants, retention }: Config): Readonly<Record<str
 export interface RetentionOptions {
   readonly upkeep: Upkeep;
   readonly db: FrontStore;
+  readonly acts: Acts;
   readonly config: InForce;
   readonly now: () => number;
   /** Something was taken away. */
@@ -61,10 +63,20 @@ export class RetentionSweep {
       .finally(() => (this.#busy = false));
   }
 
+  /** Once a day at most, since forgetting is an act itself. The log keeps the digest of each row, and says when it was forgotten. */
+  #forget(before: number): void {
+    const { db, acts } = this.#options;
+    if (db.get('SELECT 1 FROM operations WHERE at < ? LIMIT 1', before - DAY_MS) === undefined) return;
+    db.durably(() => {
+      const { changes: rows } = db.run('DELETE FROM operations WHERE at < ?', before);
+      acts.keep({ id: 'host', roles: [] }, { operation: 'forget-operations', target: { before, rows }, reason: 'retention' });
+    });
+  }
+
   async #sweep(): Promise<void> {
-    const { upkeep, db, config, now, collected } = this.#options;
+    const { upkeep, config, now, collected } = this.#options;
     const { config: inForce } = config();
-    db.run('DELETE FROM operations WHERE at < ?', now() - inForce.retention.operations_days * DAY_MS);
+    this.#forget(now() - inForce.retention.operations_days * DAY_MS);
     const retention_ms = retentionOf(inForce);
     const freed = await upkeep.collect({ retention_ms }, false);
     if (this.#closed) return;

@@ -5,6 +5,7 @@
 import type { Digest, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
+import type { LogHead } from '@corral/protocol/log';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Entry, RunHeader } from '@corral/protocol/run';
 import type { BackupManifest, Collection, Erased, Freed, Store, Verification } from '@corral/protocol/store';
@@ -26,7 +27,9 @@ export interface Fork {
 }
 
 export interface Upkeep {
-  verify(run: RunId | undefined, tenant: TenantId | undefined): Promise<Verification>;
+  /** @param head of the log, as it was kept elsewhere */
+  verify(run: RunId | undefined, tenant: TenantId | undefined, head: LogHead | undefined): Promise<Verification>;
+  logHead(): Promise<LogHead>;
   /** @throws CORRAL_RUN_STATE, CORRAL_RUN_UNKNOWN */
   erase(run: RunId, dryRun: boolean): Promise<Erased & { readonly erased_at: number | null }>;
   collect(wanted: Collection, dryRun: boolean): Promise<Freed>;
@@ -53,7 +56,8 @@ const PAGE = 100;
 
 export function upkeepOf({ store, clock, random, image, laboratory, tool, takeUp }: UpkeepOptions): Upkeep {
   return {
-    verify: (run, tenant) => store.verify(run, tenant),
+    verify: (run, tenant, head) => store.verify(run, tenant, head),
+    logHead: () => store.logHead(),
     async erase(run, dryRun) {
       if (dryRun) return { ...(await store.erasable(run)), erased_at: null };
       const erased_at = clock.now();

@@ -7,8 +7,15 @@ import { route, type Route } from './route.ts';
 const runPath = z.strictObject({ run: runId });
 const dryRun = z.boolean().default(false).describe('only say what it would do');
 
+const LogHead = z
+  .object({ size: z.int(), hash: z.string().describe('SHA-256 in hex: the root of the Merkle tree (RFC 6962)') })
+  .meta({ id: 'LogHead' });
 const VerifyRequest = z
-  .strictObject({ ...inTenant, run: runId.exactOptional().describe('one run; without it, all that the principal may see') })
+  .strictObject({
+    ...inTenant,
+    run: runId.exactOptional().describe('one run; without it, all that the principal may see'),
+    head: LogHead.exactOptional().describe('one that was kept elsewhere: the log must begin with what it stands for'),
+  })
   .meta({ id: 'VerifyRequest' });
 const Verification = z
   .object({
@@ -16,6 +23,14 @@ const Verification = z
     entries: z.int(),
     forgotten: z.int().describe('entries that were pruned or erased; the hash chain went through them all the same'),
     damaged: z.array(z.object({ run: z.string(), entry: z.int(), problem: z.string(), message: z.string() })),
+    log: LogHead.extend({
+      since: time_ms.nullable().describe('when the record began'),
+      before: z.int().describe('runs that were there before it began'),
+      problems: z
+        .array(z.object({ leaf: z.int(), what: z.string(), subject: z.string(), message: z.string() }))
+        .describe('what the log says and is not so any more, and what it does not say and would'),
+      count: z.int().describe('problems in all; a great many are not listed'),
+    }),
   })
   .meta({ id: 'Verification' });
 
@@ -107,11 +122,20 @@ const Backup = z
   .meta({ id: 'Backup' });
 
 export const EVIDENCE_ROUTES = {
+  logHead: route({
+    method: 'GET',
+    path: '/v1/log',
+    tag: 'evidence',
+    summary: 'Says how far the log has got that is the record of the host. Whoever keeps that elsewhere can have it verified later.',
+    operation: 'operation.read',
+    status: 200,
+    response: LogHead,
+  }),
   verifyJournals: route({
     method: 'POST',
     path: '/v1/verify',
     tag: 'evidence',
-    summary: 'Checks hash chains, journals, payloads and bundles, of one run or of all, on a thread of its own.',
+    summary: 'Checks hash chains, journals, payloads, bundles and the log of the record, of one run or of all, on a thread of its own.',
     operation: 'evidence.verify',
     act: { none: 'it only reads' },
     body: VerifyRequest,

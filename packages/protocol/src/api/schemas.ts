@@ -244,9 +244,14 @@ export const JournalEntry = z
     effects: z.array(json).nullable(),
     decisions: z.array(json),
     event: json.nullable(),
+    hash: z.string().describe('SHA-256 in hex over this entry as it is sealed and the hash of the one before'),
   })
   .meta({ id: 'JournalEntry' });
-export const JournalPage = z.object({ items: z.array(JournalEntry), next: z.int().nullable().describe('`after` of the next page') });
+export const JournalPage = z.object({
+  items: z.array(JournalEntry),
+  next: z.int().nullable().describe('`after` of the next page'),
+  head: z.object({ seq: z.int(), hash: z.string() }).nullable().describe('the last entry that there is; null before the first'),
+});
 export const JournalQuery = z.strictObject({
   after: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(1).max(1000).default(200),

@@ -10,7 +10,7 @@ import { retentionOf } from '../retention.ts';
 import type { Replay } from '../upkeep.ts';
 import { findRun, type Handlers } from './handler.ts';
 
-type Names = 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'replayRun' | 'forkRun' | 'makeBackup';
+type Names = 'logHead' | 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'replayRun' | 'forkRun' | 'makeBackup';
 
 const QUEUE_RETRY_S = 5;
 /** A name below the folder for backups: no path, and nothing that is hidden. */
@@ -39,11 +39,16 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
   };
 
   return {
+    async logHead() {
+      return upkeep.logHead();
+    },
+
     async verifyJournals({ body }, { access }) {
       const tenant = access.some('evidence.verify', body.tenant);
       const run = body.run === undefined ? undefined : findRun(door, access, 'evidence.verify', body.run).id;
-      const found = await errands.take(() => upkeep.verify(run as never, tenant));
-      return { ...found, damaged: found.damaged.map((one) => ({ ...one })) };
+      const found = await errands.take(() => upkeep.verify(run as never, tenant, body.head));
+      const { damaged, log, ...counts } = found;
+      return { ...counts, damaged: damaged.map((one) => ({ ...one })), log: { ...log, problems: log.problems.map((one) => ({ ...one })) } };
     },
 
     async eraseRun({ params, body }, { access, keep }) {

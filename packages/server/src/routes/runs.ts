@@ -189,7 +189,13 @@ export function runRoutes(door: Door): Handlers<Names> {
           await mustStand(held);
           if (entries.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
             const page = entries.slice(0, query.limit);
-            return { items: page.map((entry) => entryView(entry)), next: entries.length > page.length ? (page.at(-1)?.seq ?? null) : null };
+            const hashes = new Map((await host.hashes(params.run, query.after, page.length)).map(({ seq, hash }) => [seq, hash]));
+            const head = await host.lastHash(params.run);
+            return {
+              items: page.map((entry) => entryView(entry, hashes.get(entry.seq) ?? '')),
+              next: entries.length > page.length ? (page.at(-1)?.seq ?? null) : null,
+              head: head ?? null,
+            };
           }
           await pause(LOOK_MS);
         }

@@ -7,6 +7,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
+import type { LogHead, LogVerification } from '@corral/protocol/log';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Result } from '@corral/protocol/delivery';
@@ -15,6 +16,7 @@ import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
 import type {
   Commit,
   CommitResult,
+  EntryHash,
   Era,
   Erased,
   Freed,
@@ -29,6 +31,9 @@ import type {
 import { entryTexts } from './body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, collectable, erasable, eraseRun, type Wanted } from './gc.ts';
+import { checkLog, type CheckWanted } from './log-check.ts';
+import { FrontTables } from './log-front.ts';
+import { Log } from './log.ts';
 import * as queries from './queries.ts';
 import { Post, Told, type End } from './post.ts';
 import { Requests } from './requests.ts';
@@ -88,11 +93,16 @@ export class SqliteCore {
   readonly #sql: Sql;
   readonly #evidence: Evidence;
   readonly #heads = new Map<RunId, Head>();
+  readonly #log: Log;
+  readonly #front: FrontTables | undefined;
   readonly #requests: Requests;
   readonly #post: Post;
 
-  constructor(db: DatabaseSync, keys: KeyRing) {
+  /** @param folder where a front door may have tables of its own, which the log follows */
+  constructor(db: DatabaseSync, keys: KeyRing, folder?: string) {
     this.#sql = new Sql(db);
+    this.#front = folder === undefined ? undefined : new FrontTables(folder);
+    this.#log = new Log(this.#sql, this.#front);
     this.#evidence = new Evidence(this.#sql, keys);
     this.#requests = new Requests(this.#sql);
     this.#post = new Post(this.#sql, this.#requests, {
@@ -237,7 +247,9 @@ export class SqliteCore {
   }
 
   revoke(grant: GrantId, by: string, reason: string, at: number): boolean {
-    return queries.revoke(this.#sql, grant, by, reason, at);
+    const known = queries.revoke(this.#sql, grant, by, reason, at);
+    if (known) this.#log.due({ kind: 'revoked', grant });
+    return known;
   }
 
   quarantine(run: RunId, reason: string): void {
@@ -248,7 +260,9 @@ export class SqliteCore {
   bury(run: RunId, outcome: Outcome, at: number): RunId[] {
     const n = this.#evidence.bury(run, outcome, at);
     const told = new Told(at);
-    if (n !== undefined) this.#forget(run, n, { outcome, label: undefined }, told);
+    if (n === undefined) return told.answered;
+    this.#forget(run, n, { outcome, label: undefined }, told);
+    this.#log.buried(n);
     return told.answered;
   }
 
@@ -272,11 +286,13 @@ export class SqliteCore {
   putQuarantine({ kind, tenant, name, by, reason, at }: Quarantine): void {
     const sql = 'INSERT INTO quarantines (kind, tenant, name, by, reason, at) VALUES (?, ?, ?, ?, ?, ?)';
     this.#run(sql, kind, tenant ?? null, name, by, reason, at);
+    this.#log.due({ kind: 'quarantined', of: kind, tenant: tenant ?? null, name, by, reason, at });
   }
 
   liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): void {
     const sql = 'UPDATE quarantines SET lifted_by = ?, lifted_at = ? WHERE kind = ? AND name = ? AND tenant IS ? AND lifted_at IS NULL';
-    this.#run(sql, by, at, kind, name, tenant ?? null);
+    const lifted = this.#sql.run(sql, by, at, kind, name, tenant ?? null);
+    if (lifted > 0) this.#log.due({ kind: 'lifted', of: kind, tenant: tenant ?? null, name, by, at });
   }
 
   alive(now: number): void {
@@ -340,7 +356,10 @@ export class SqliteCore {
     for (const id of commit.answered ?? []) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, -id);
     for (const record of commit.spawned) this.admit(record, [], true);
     for (const grant of commit.grants) this.#putGrant(grant);
-    for (const state of commit.grantStates) queries.putGrantState(this.#sql, state);
+    for (const state of commit.grantStates) {
+      queries.putGrantState(this.#sql, state);
+      if (state.revoked) this.#log.due({ kind: 'revoked', grant: state.id });
+    }
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
     // A call that people have approved may have a deadline after the one that they had.
     for (const { id, due } of commit.timers) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
@@ -357,6 +376,7 @@ export class SqliteCore {
   /** What was remembered may not have happened: a transaction was rolled back. */
   doubt(): void {
     this.#heads.clear();
+    this.#log.doubt();
   }
 
   run(run: RunId): StoredRun | undefined {
@@ -407,7 +427,10 @@ export class SqliteCore {
 
   erase(run: RunId, at: number): Erased {
     this.#heads.delete(run);
-    return eraseRun(this.#sql, this.#evidence, run, at);
+    const before = this.#evidence.custody(run)?.erased_at;
+    const erased = eraseRun(this.#sql, this.#evidence, run, at);
+    if (before === null) this.#log.due({ kind: 'erased', run, at });
+    return erased;
   }
 
   readonly erasable = (run: RunId): Erased => erasable(this.#sql, run);
@@ -418,6 +441,18 @@ export class SqliteCore {
 
   /** Verifies one run, or a number of them after the one with this short name. */
   readonly verifyStep = (what: Asked): Verified => verifyStep(this.#sql, this.#evidence, what);
+
+  /** Appends to the log what was committed; the writer's own errand, now and then. */
+  readonly sequence = (now: number, all: boolean): ReturnType<Log['step']> => this.#log.step(now, all);
+  readonly logHead = (): LogHead => this.#log.head();
+  readonly verifyLog = (wanted: CheckWanted): LogVerification => checkLog(this.#sql, this.#log, this.#front, wanted);
+  /** The hashes of a run's entries after one: what the API gives beside them. */
+  readonly hashes = (run: RunId, after: number, limit: number): EntryHash[] => this.#evidence.hashes(run, after, limit);
+
+  /** Lets go of what it opened itself. */
+  close(): void {
+    this.#front?.close();
+  }
 
   release(run: RunId): void {
     this.#run('UPDATE runs SET restored = 0 WHERE id = ?', run);

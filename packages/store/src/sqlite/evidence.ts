@@ -5,9 +5,10 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry } from '@corral/protocol/run';
-import type { Damage, InboxItem } from '@corral/protocol/store';
+import type { Damage, EntryHash, InboxItem } from '@corral/protocol/store';
 import { Blobs, MissingPayload, type Owner } from './blobs.ts';
 import { decodeTexts, encodeTexts, ENTRY_TEXTS, entryOf, type Texts } from './body.ts';
+import { hex } from './digests.ts';
 import { chain, isForgotten, newKey, seal, unseal } from './seal.ts';
 import type { Sql } from './sql.ts';
 
@@ -224,6 +225,16 @@ export class Evidence {
         delivery: this.openOne<PendingDelivery>(key, PLACE.inbox(run, seq), delivery, run),
       }));
     });
+  }
+
+  /** As they are written, also of a run that was erased. */
+  hashes(run: RunId, after: number, limit: number): EntryHash[] {
+    const custody = this.custody(run);
+    if (custody === undefined) return [];
+    const sql = 'SELECT seq, hash FROM journal WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?';
+    return this.#sql
+      .all<{ seq: number; hash: Uint8Array }>(sql, custody.n, after, limit)
+      .map(({ seq, hash }) => ({ seq, hash: hex(hash) }));
   }
 
   /** @throws CORRAL_JOURNAL_DAMAGED, CORRAL_RUN_ERASED, CORRAL_JOURNAL_PRUNED */

@@ -142,6 +142,12 @@ const STEPS: readonly string[] = [
   CREATE INDEX runs_asking ON runs (n) WHERE asking = 1;
   CREATE INDEX runs_stopped ON runs (n) WHERE parked = 1 AND control = 'quarantined' AND lifecycle <> 'ended';
   `,
+  `
+  -- The record of the host: leaves of a Merkle log, written once; what waits to become one; how far the log has got.
+  CREATE TABLE log (n INTEGER PRIMARY KEY, leaf TEXT NOT NULL, hash BLOB NOT NULL);
+  CREATE TABLE log_due (n INTEGER PRIMARY KEY AUTOINCREMENT, leaf TEXT NOT NULL);
+  CREATE TABLE log_state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  `,
 ];
 
 /**

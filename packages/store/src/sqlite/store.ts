@@ -6,6 +6,7 @@ import type { Grant } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
+import type { LogHead, LogVerification } from '@corral/protocol/log';
 import type { RunRecord } from '@corral/protocol/run';
 import type {
   BackupManifest,
@@ -268,7 +269,8 @@ export class SqliteStore implements Store {
   collectable(now: number, wanted: Collection = {}): Promise<Freed> {
     return this.#aside((reader) => reader.call('collectable', now, this.#wanted(wanted)));
   }
-  async verify(run?: RunId, tenant?: TenantId): Promise<Verification> {
+  async verify(run?: RunId, tenant?: TenantId, head?: LogHead): Promise<Verification> {
+    await this.#sequenced();
     return this.#aside(async (reader) => {
       const sum = { runs: 0, entries: 0, forgotten: 0, damaged: [] as Verification['damaged'] };
       for (let after: number | undefined = 0; after !== undefined;) {
@@ -277,8 +279,23 @@ export class SqliteStore implements Store {
         sum.damaged = [...sum.damaged, ...step.damaged];
         after = step.next;
       }
-      return sum;
+      const log: LogVerification = await reader.call('verifyLog', { run, tenant, head });
+      return { ...sum, log };
     });
+  }
+  async logHead(): Promise<LogHead> {
+    await this.#sequenced();
+    return this.#reader.call('logHead');
+  }
+  hashes(run: RunId, after: number, limit: number): ReturnType<Store['hashes']> {
+    return this.#reader.call('hashes', run, after, limit);
+  }
+  /** Whatever was committed until now is in the log. */
+  async #sequenced(): Promise<void> {
+    // What only reads appends nothing; what the log has not got yet is taken for pending.
+    if (this.#writer === READ_ONLY) return;
+    const step = (): Promise<ReturnType<SqliteCore['sequence']>> => this.#writer.call('sequence', Date.now(), true);
+    while ((await step()) === 'more');
   }
   backup(to: string, at: number): Promise<BackupManifest> {
     return this.#aside((reader) => reader.call('backup', to, at));

@@ -8,6 +8,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError, type ErrorData } from '@corral/protocol/errors';
 import { backupTo } from './backup.ts';
+import { MACHINE } from '@corral/protocol/limits';
 import { SqliteCore } from './core.ts';
 import { explain, openForReading, openForWriting, type StoreOptions } from './open.ts';
 
@@ -127,9 +128,27 @@ function emptyLog(db: DatabaseSync): boolean {
   }
 }
 
+/** Between two steps of the log when it has a lot to catch up with, so that commits have their turn. */
+const LOG_PAUSE_MS = 5;
+const LOG_STEPS_AT_CLOSE = 50;
+
 function serveWriter(): void {
   const { db, lock, keys } = openForWriting(folder, options);
-  const core = new SqliteCore(db, keys);
+  const core = new SqliteCore(db, keys, folder);
+  let sweeping: NodeJS.Timeout | undefined;
+  const sweep = (all: boolean): ReturnType<SqliteCore['sequence']> => {
+    const [answer] = write(db, core, [{ id: -1, op: 'sequence', args: [Date.now(), all] }]);
+    // A full disk stops the log too; what it has not got is appended once there is room.
+    return answer !== undefined && 'value' in answer ? (answer.value as ReturnType<SqliteCore['sequence']>) : 'done';
+  };
+  /** What was committed goes into the log a moment later, when nobody waits for it. */
+  const arm = (ms: number) => {
+    sweeping ??= setTimeout(() => {
+      sweeping = undefined;
+      const after = sweep(false);
+      if (after !== 'done') arm(after === 'more' ? LOG_PAUSE_MS : MACHINE.log_sweep_ms.default);
+    }, ms);
+  };
   /** Something was forgotten, and an old page of it may still be in the write-ahead log. */
   let traces = false;
   const never = new Int32Array(new SharedArrayBuffer(4));
@@ -150,9 +169,14 @@ function serveWriter(): void {
       traces ||= batch.some(({ op }) => op === 'erase' || op === 'gcStep');
       if (traces) traces = !emptyLog(db);
       port.postMessage(answers);
+      arm(MACHINE.log_sweep_ms.default);
     }
     if (closing === undefined) return;
     write(db, core, [{ id: closing.id, op: 'retire', args: [] }]);
+    clearTimeout(sweeping);
+    // What a large folder from before the log still has to catch up with is left to the next start.
+    for (let steps = 0; steps < LOG_STEPS_AT_CLOSE && sweep(true) !== 'done';) steps += 1;
+    core.close();
     db.close();
     lock.close();
     port.postMessage([{ id: closing.id, value: undefined }] satisfies Answer[]);
@@ -162,13 +186,15 @@ function serveWriter(): void {
     if (gathered.push(requestOf(message)) === 1) setImmediate(flush);
   });
   port.postMessage(write(db, core, [{ id: 0, op: 'nextEra', args: [] }]));
+  arm(0);
 }
 
 function serveReader(): void {
   const { db, keys } = openForReading(folder, options);
-  const core = new SqliteCore(db, keys);
+  const core = new SqliteCore(db, keys, folder);
   port.on('message', (request: Request) => {
     if (request.op !== 'close') return void read(core, request).then((answer) => port.postMessage([answer]));
+    core.close();
     db.close();
     port.postMessage([{ id: request.id, value: undefined }] satisfies Answer[]);
     port.close();

@@ -8,7 +8,7 @@ import { Broken, type Custody, type Evidence, PLACE } from './evidence.ts';
 import { isForgotten } from './seal.ts';
 import type { Sql } from './sql.ts';
 
-export interface Verified extends Verification {
+export interface Verified extends Omit<Verification, 'log'> {
   /** Short name of the last run that was looked at; undefined where there are no more. */
   readonly next: number | undefined;
 }
