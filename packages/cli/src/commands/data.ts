@@ -16,6 +16,8 @@ import { dataFolder, hostFlags, hostOrFolder, type HostFlags, print as printed }
 import { EXIT } from '../failure.ts';
 import { withReading, withStore } from '../folder.ts';
 import { runId } from '../ids.ts';
+import { recordHere } from '../record.ts';
+import { headOf, logLines } from '../screen/log.ts';
 import { bytes, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
 
@@ -32,16 +34,21 @@ export function addDataCommands(program: Command): void {
   const command = (name: string, description: string, example: string) =>
     hostFlags(program.command(name)).description(description).addHelpText('after', `\nExample:\n  ${example}`);
 
-  command('verify', 'check journals, payloads and bundles; exit code 1 if any is damaged', 'corral verify --data ./data')
+  command(
+    'verify',
+    'check journals, payloads, bundles and the record; exit code 1 if anything is not as it was',
+    'corral verify --data ./data',
+  )
     .argument('[run]', 'one run; without it, all of them')
     .option('--tenant <name>', 'only of this tenant')
+    .option('--head <size:hash>', 'a head of the log that was kept elsewhere: the log must begin with what it stands for')
     .addHelpText('after', '\nThe data folder may be one that cannot be written to, such as a snapshot.')
-    .action(async (run: string | undefined, flags: InTenant) => {
+    .action(async (run: string | undefined, flags: InTenant & { readonly head?: string }) => {
       process.exitCode = await verify(run, flags);
     });
   command('erase', 'forget what a run was about, for good: its key is destroyed', 'corral erase run_4k2m9x7p3q5w -m "ticket 5512"')
     .argument('<run>', 'a run that has ended')
-    .option('-m, --reason <text>', 'why; a host wants it, and keeps it with the operation')
+    .option('-m, --reason <text>', 'why; it is kept with the operation, and a host wants it')
     .option('--dry-run', 'only say what would be forgotten')
     .action(async (run: string, flags: Doing) => {
       process.exitCode = await erase(run, flags);
@@ -49,7 +56,7 @@ export function addDataCommands(program: Command): void {
   command('gc', 'take away what was erased, and journals whose retention has passed', 'corral gc --data ./data --retention acme=30d')
     .option('--retention <tenant=time>', 'how long journals of ended runs are kept, as 12h or 30d; may be given again', collect, [])
     .option('--tenant <name>', 'only of this tenant')
-    .option('-m, --reason <text>', 'why; a host keeps it with the operation')
+    .option('-m, --reason <text>', 'why; it is kept with the operation')
     .option('--dry-run', 'only say what would be taken away')
     .addHelpText('after', '\nA host that is up goes by the retention of its configuration, and does this by itself every ten minutes.')
     .action(async (flags: Doing & InTenant & { readonly retention: readonly string[] }) => {
@@ -62,7 +69,7 @@ export function addDataCommands(program: Command): void {
   )
     .argument('<to>', 'a folder that is empty or not there; at a host elsewhere, a name below its folder for backups')
     .option('--keys <file>', 'copy the key file there too; keep it away from the backup')
-    .option('-m, --reason <text>', 'why; a host keeps it with the operation')
+    .option('-m, --reason <text>', 'why; it is kept with the operation')
     .action(async (to: string, flags: Doing & { readonly keys?: string }) => {
       process.exitCode = await backup(to, flags);
     });
@@ -79,14 +86,17 @@ export function addDataCommands(program: Command): void {
     });
 }
 
-async function verify(run: string | undefined, flags: InTenant): Promise<number> {
+async function verify(run: string | undefined, flags: InTenant & { readonly head?: string }): Promise<number> {
   const id = run === undefined ? undefined : runId(run);
+  const head = flags.head === undefined ? undefined : headOf(flags.head);
   const place = await hostOrFolder(flags);
   const found =
     'client' in place
-      ? await place.client.verifyJournals({ body: { ...inTenant(flags), ...(id === undefined ? {} : { run: id }) } })
-      : await withReading(place.data, (store) => store.verify(id, flags.tenant as TenantId | undefined));
-  const { runs, entries, forgotten, damaged } = found;
+      ? await place.client.verifyJournals({
+          body: { ...inTenant(flags), ...(id === undefined ? {} : { run: id }), ...(head === undefined ? {} : { head }) },
+        })
+      : await withReading(place.data, (store) => store.verify(id, flags.tenant as TenantId | undefined, head));
+  const { runs, entries, forgotten, damaged, log } = found;
   print(flags, found, () => [
     ...(damaged.length === 0
       ? []
@@ -100,8 +110,9 @@ async function verify(run: string | undefined, flags: InTenant): Promise<number>
     `${count(runs, 'run')}, ${count(entries, 'entry', 'entries')}, ${forgotten} of them pruned or erased: ${
       damaged.length === 0 ? styleText('green', 'all chains hold') : styleText('red', `${count(damaged.length, 'run')} damaged`)
     }`,
+    ...logLines(log),
   ]);
-  return damaged.length === 0 ? EXIT.ok : EXIT.outcome;
+  return damaged.length === 0 && log.count === 0 ? EXIT.ok : EXIT.outcome;
 }
 
 async function erase(run: string, flags: Doing): Promise<number> {
@@ -116,7 +127,13 @@ async function erase(run: string, flags: Doing): Promise<number> {
     const at = realClock.now();
     const done = await (dryRun
       ? withReading(place.data, (store) => store.erasable(id))
-      : withStore(place.data, (store) => store.erase(id, at)));
+      : withStore(place.data, async (store) => {
+          // One that is erased already stays so, and does not open.
+          const tenant = (await store.run(id).catch(() => undefined))?.record.tenant;
+          const gone = await store.erase(id, at);
+          await recordHere(place.data, { operation: 'erase', target: { run: id }, reason, tenant, matched: [id] });
+          return gone;
+        }));
     erased = { ...done, erased_at: dryRun ? null : at };
   }
   const { erased_at, entries, blobs } = erased;
@@ -141,7 +158,11 @@ async function gc(flags: Doing & InTenant & { readonly retention: readonly strin
     const now = realClock.now();
     const done = await (dryRun
       ? withReading(place.data, (store) => store.collectable(now, wanted))
-      : withStore(place.data, (store) => store.gc(now, wanted)));
+      : withStore(place.data, async (store) => {
+          const gone = await store.gc(now, wanted);
+          await recordHere(place.data, { operation: 'collect', target: { ...gone, retention_ms: given }, reason, tenant: flags.tenant });
+          return gone;
+        }));
     freed = { ...done, retention_ms: given };
   }
   const { runs, entries, blobs, retention_ms } = freed;
@@ -171,6 +192,13 @@ async function backup(to: string, flags: Doing & { readonly keys?: string }): Pr
     'client' in place
       ? await place.client.makeBackup({ body: { to: here, ...reason } })
       : await withReading(place.data, (store) => store.backup(resolve(to), realClock.now()));
+  if ('data' in place)
+    await recordHere(place.data, { operation: 'backup', target: { to: here, digest: manifest.digest }, reason: flags.reason }).catch(
+      (error: unknown) => {
+        // A snapshot that cannot be written to can be copied all the same.
+        if (!(error instanceof CorralError) || error.code !== 'CORRAL_DATA_UNUSABLE') throw error;
+      },
+    );
   if (flags.keys !== undefined) writeDurably(flags.keys, readFileSync(keyFile(dataFolder(flags))));
   print(flags, { ...manifest, to, keys: flags.keys ?? null }, () => [
     `${to}: ${bytes(manifest.bytes)}, era ${manifest.era}, ${manifest.digest.slice(0, 19)}: ${manifest.files.map(({ name }) => name).join(' and ')} as of ${new Date(manifest.at).toISOString()}`,

@@ -5,6 +5,7 @@ import type { Json } from '@corral/protocol/json';
 import { fork, read, realClock, realRandom } from '@corral/supervisor';
 import { hostOrFolder, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
+import { recordHere } from '../record.ts';
 import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions } from '../folder.ts';
 import { paint } from '../screen/entries.ts';
 import { wentCode, wentText, type SettleOptions } from './resolve.ts';
@@ -50,6 +51,12 @@ async function forkHere(origin: RunId, at: number, input: unknown, options: Fork
       { store, clock: realClock, random: realRandom, tool: (of, name) => offered(of).tools.find((tool) => tool.name === name) },
       { run: origin, at, by: 'local' as PrincipalId, ...(input === undefined ? {} : { input }) },
     );
+    await recordHere(options.data, {
+      operation: 'fork',
+      target: { run: origin, at, fork: made },
+      tenant: stored.record.tenant,
+      matched: [made],
+    });
     const { ledger } = await read(store, made);
     const calls = [...ledger.pending.values()].flatMap((one) =>
       one.kind === 'call' && one.state === 'unknown' ? [{ id: one.id, tool: one.tool }] : [],

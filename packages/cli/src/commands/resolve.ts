@@ -1,5 +1,6 @@
 /** `corral resolve`, `corral release`: what only a person can decide about a run, on a folder without a server. */
 import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/outcome';
 import type { HostEvent } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
@@ -7,6 +8,7 @@ import { amend, read, realClock, resolutionOf, type Read, type Resolution } from
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions, type Went } from '../folder.ts';
+import { recordHere } from '../record.ts';
 import { paint } from '../screen/entries.ts';
 
 export interface SettleOptions extends GoOptions {
@@ -19,6 +21,7 @@ export interface ResolveOptions extends SettleOptions {
   readonly retry?: boolean;
   readonly result?: string;
   readonly fail?: boolean;
+  readonly reason?: string;
 }
 
 const BY = 'local';
@@ -26,12 +29,13 @@ const BY = 'local';
 export async function resolve(run: string, call: string, options: ResolveOptions): Promise<number> {
   const id = wholeNumber(call, 'CALL');
   const resolution = await resolutionFrom(options);
-  return settle(run, options, `call ${id} resolved: ${resolution.how}`, ({ ledger }) => [resolutionOf(ledger, id, BY, resolution)]);
+  const act = { operation: 'resolve', target: { call: id, how: resolution.how }, reason: options.reason };
+  return settle(run, options, `call ${id} resolved: ${resolution.how}`, act, ({ ledger }) => [resolutionOf(ledger, id, BY, resolution)]);
 }
 
 export async function release(run: string, options: SettleOptions & { readonly reason?: string }): Promise<number> {
   const reason = options.reason ?? 'somebody looked';
-  return settle(run, options, 'released', ({ ledger, stored }) => {
+  return settle(run, options, 'released', { operation: 'release', target: {}, reason }, ({ ledger, stored }) => {
     if (ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${stored.record.id} is not held.`);
     return [{ kind: 'released', by: BY, reason }];
   });
@@ -42,6 +46,7 @@ export async function settle(
   run: string,
   options: SettleOptions,
   done: string,
+  act: { readonly operation: string; readonly target: Readonly<Record<string, Json>>; readonly reason?: string | undefined },
   decide: (run: Read, store: Store) => readonly HostEvent[] | Promise<readonly HostEvent[]>,
 ): Promise<number> {
   const id = runId(run);
@@ -53,6 +58,8 @@ export async function settle(
     }
     await amend(store, realClock, id, (now) => decide(now, store));
     const after = await read(store, id);
+    const { tenant: of } = after.stored.record;
+    await recordHere(options.data, { ...act, target: { run: id, ...act.target }, tenant: of, matched: [id] });
     return { tenant: after.stored.record.tenant, waiting: after.ledger.waitingOn() };
   });
   const went = options.go === true ? await go(id, tenant, options, offered(tenant)) : undefined;

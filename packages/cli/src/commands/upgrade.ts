@@ -109,7 +109,8 @@ function verdictOf(all: number, nothing: number, differ: number): string {
 export async function upgrade(run: string, file: string, options: SettleOptions): Promise<number> {
   return withLaboratory(async (laboratory) => {
     const bundle = await bundled(laboratory, file);
-    return settle(run, options, `moved to ${file}`, async (now, store) => {
+    const act = { operation: 'upgrade', target: { bundle: bundle.digest } };
+    return settle(run, options, `moved to ${file}`, act, async (now, store) => {
       const { record } = now.stored;
       const version = agentIn(bundle, record.agent);
       if (version.version === now.ledger.version && now.ledger.held === undefined)

@@ -115,17 +115,13 @@ export class SqliteCore {
     });
   }
 
-  services(): Serving[] {
-    return this.#requests.services();
-  }
+  readonly services = (): Serving[] => this.#requests.services();
 
   serve(serving: Serving): void {
     this.#requests.serve(serving);
   }
 
-  instance(id: string): RunId | undefined {
-    return this.#requests.instance(id);
-  }
+  readonly instance = (id: string): RunId | undefined => this.#requests.instance(id);
 
   /** Counts an opening for writing. */
   nextEra(): number {
@@ -136,17 +132,9 @@ export class SqliteCore {
     queries.deploy(this.#sql, bundle, versions);
   }
 
-  version(version: Digest): AgentVersion | undefined {
-    return queries.versionOf(this.#sql, version);
-  }
-
-  agents(bundle: Digest): AgentVersion[] {
-    return queries.agentsOf(this.#sql, bundle);
-  }
-
-  bundle(digest: Digest): string | undefined {
-    return queries.bundleOf(this.#sql, digest);
-  }
+  readonly version = (version: Digest): AgentVersion | undefined => queries.versionOf(this.#sql, version);
+  readonly agents = (bundle: Digest): AgentVersion[] => queries.agentsOf(this.#sql, bundle);
+  readonly bundle = (digest: Digest): string | undefined => queries.bundleOf(this.#sql, digest);
 
   sourceMap(digest: Digest): string | undefined {
     return this.#get<{ source_map: string | null }>('SELECT source_map FROM bundles WHERE digest = ?', digest)?.source_map ?? undefined;
@@ -214,25 +202,15 @@ export class SqliteCore {
     return true;
   }
 
-  wakeable(now: number, limit: number): RunId[] {
-    return queries.wakeable(this.#sql, now, limit);
-  }
-
-  resident(after: RunId | undefined, limit: number): RunId[] {
-    return queries.resident(this.#sql, after, limit);
-  }
+  readonly wakeable = (now: number, limit: number): RunId[] => queries.wakeable(this.#sql, now, limit);
+  readonly resident = (after: RunId | undefined, limit: number): RunId[] => queries.resident(this.#sql, after, limit);
 
   parkedOn(waiting: RunStatus['waiting']): RunId[] {
     return queries.parkedOn(this.#sql, waiting);
   }
 
-  nextDue(): number | undefined {
-    return queries.nextDue(this.#sql);
-  }
-
-  orphans(): RunId[] {
-    return queries.orphans(this.#sql);
-  }
+  readonly nextDue = (): number | undefined => queries.nextDue(this.#sql);
+  readonly orphans = (): RunId[] => queries.orphans(this.#sql);
 
   quarantined(after: RunId | undefined, limit: number): RunId[] {
     return queries.quarantined(this.#sql, after, limit);
@@ -242,9 +220,7 @@ export class SqliteCore {
     return queries.descendants(this.#sql, run);
   }
 
-  isShared(grant: GrantId): boolean {
-    return queries.isShared(this.#sql, grant);
-  }
+  readonly isShared = (grant: GrantId): boolean => queries.isShared(this.#sql, grant);
 
   revoke(grant: GrantId, by: string, reason: string, at: number): boolean {
     const known = queries.revoke(this.#sql, grant, by, reason, at);
@@ -279,9 +255,7 @@ export class SqliteCore {
     this.#run('INSERT INTO seen (fact, value) VALUES (?, ?) ON CONFLICT (fact) DO UPDATE SET value = excluded.value', fact, value);
   }
 
-  quarantines(): Quarantine[] {
-    return queries.quarantines(this.#sql);
-  }
+  readonly quarantines = (): Quarantine[] => queries.quarantines(this.#sql);
 
   putQuarantine({ kind, tenant, name, by, reason, at }: Quarantine): void {
     const sql = 'INSERT INTO quarantines (kind, tenant, name, by, reason, at) VALUES (?, ?, ?, ?, ?, ?)';
@@ -299,9 +273,7 @@ export class SqliteCore {
     queries.noteAlive(this.#sql, now);
   }
 
-  eras(): Era[] {
-    return queries.erasOf(this.#sql);
-  }
+  readonly eras = (): Era[] => queries.erasOf(this.#sql);
 
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
@@ -420,10 +392,7 @@ export class SqliteCore {
   }
 
   readonly holder = (grant: GrantId): RunId | undefined => queries.holderOf(this.#sql, grant);
-
-  grants(run: RunId): (Grant & GrantState)[] {
-    return queries.grantsOf(this.#sql, run);
-  }
+  readonly grants = (run: RunId): (Grant & GrantState)[] => queries.grantsOf(this.#sql, run);
 
   erase(run: RunId, at: number): Erased {
     this.#heads.delete(run);

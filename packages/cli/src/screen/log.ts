@@ -1,0 +1,25 @@
+/** What verifying the record of a host found, for people; and heads of its log, as they are written down: `SIZE:HASH`. */
+import { styleText } from 'node:util';
+import { CorralError } from '@corral/protocol/errors';
+import type { LogHead, LogVerification } from '@corral/protocol/log';
+import { printable } from './table.ts';
+
+/** @throws CORRAL_USAGE */
+export function headOf(text: string): LogHead {
+  const [, size, hash] = /^(\d{1,15}):([0-9a-f]{64})$/i.exec(text) ?? [];
+  if (size === undefined || hash === undefined)
+    throw new CorralError('CORRAL_USAGE', `--head is SIZE:HASH, as \`corral verify\` prints it, not ${JSON.stringify(text)}.`);
+  return { size: Number(size), hash: hash.toLowerCase() };
+}
+
+export function logLines({ size, hash, since, before, problems, count }: LogVerification): string[] {
+  const earlier = before === 0 ? '' : `; of ${before} runs from before it says what was found then`;
+  return [
+    ...problems.map(({ leaf, message }) => printable(`${leaf === 0 ? 'the record' : `leaf ${leaf}`}: ${message}`)),
+    ...(count > problems.length ? [`… and ${count - problems.length} more`] : []),
+    `record: ${size} leaves${since === null ? '' : ` since ${new Date(since).toISOString().slice(0, 19)}`}${earlier}: ${
+      count === 0 ? styleText('green', 'it holds') : styleText('red', `${count} ${count === 1 ? 'thing is' : 'things are'} not as it says`)
+    }`,
+    `head: ${size}:${hash}`,
+  ];
+}
