@@ -295,7 +295,12 @@ export class SqliteStore implements Store {
     // What only reads appends nothing; what the log has not got yet is taken for pending.
     if (this.#writer === READ_ONLY) return;
     const step = (): Promise<ReturnType<SqliteCore['sequence']>> => this.#writer.call('sequence', Date.now(), true);
-    while ((await step()) === 'more');
+    try {
+      while ((await step()) === 'more');
+    } catch (error) {
+      // The log waits for room as everything does; what there is can be read and verified.
+      if (!(error instanceof CorralError) || error.code !== 'CORRAL_DISK_FULL') throw error;
+    }
   }
   backup(to: string, at: number): Promise<BackupManifest> {
     return this.#aside((reader) => reader.call('backup', to, at));
