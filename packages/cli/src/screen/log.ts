@@ -12,7 +12,9 @@ export function headOf(text: string): LogHead {
   return { size: Number(size), hash: hash.toLowerCase() };
 }
 
-export function logLines({ size, hash, since, before, problems, count }: LogVerification): string[] {
+type Found = Omit<LogVerification, 'problems'> & { readonly problems: readonly { readonly leaf: number; readonly message: string }[] };
+
+export function logLines({ size, hash, since, before, problems, count }: Found): string[] {
   const earlier = before === 0 ? '' : `; of ${before} runs from before it says what was found then`;
   return [
     ...problems.map(({ leaf, message }) => printable(`${leaf === 0 ? 'the record' : `leaf ${leaf}`}: ${message}`)),

@@ -4,10 +4,10 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { canonical } from '@corral/protocol/json';
 import type { Leaf } from '@corral/protocol/log';
 import { digestOf, hex } from './digests.ts';
+import { readingConnection } from './open.ts';
 import { Sql } from './sql.ts';
 
 type Row = Readonly<Record<string, string | number | null | Uint8Array>>;
@@ -105,7 +105,8 @@ export class FrontTables {
   #open(table: FrontTable): Sql | undefined {
     if (this.#sql === undefined) {
       if (!existsSync(this.#path)) return undefined;
-      this.#sql = new Sql(new DatabaseSync(this.#path, { readOnly: true, timeout: BUSY_MS }));
+      this.#sql = new Sql(readingConnection(this.#path));
+      this.#sql.db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     }
     if (!this.#has.has(table))
       this.#has = new Set(this.#sql.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table'").map(({ name }) => name));

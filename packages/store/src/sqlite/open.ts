@@ -80,7 +80,7 @@ export function openForReading(folder: string, options: StoreOptions): { db: Dat
 }
 
 /** SQLite keeps an index of the write-ahead log beside the database. Where that cannot be made, only a database that has no log is whole. */
-function readingConnection(path: string): DatabaseSync {
+export function readingConnection(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
     db.prepare('SELECT count(*) FROM sqlite_schema').get();
