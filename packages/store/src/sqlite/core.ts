@@ -117,16 +117,12 @@ export class SqliteCore {
 
   readonly services = (): Serving[] => this.#requests.services();
 
-  serve(serving: Serving): void {
-    this.#requests.serve(serving);
-  }
+  readonly serve = (serving: Serving): void => this.#requests.serve(serving);
 
   readonly instance = (id: string): RunId | undefined => this.#requests.instance(id);
 
   /** Counts an opening for writing. */
-  nextEra(): number {
-    return queries.nextEra(this.#sql);
-  }
+  readonly nextEra = (): number => queries.nextEra(this.#sql);
 
   deploy(bundle: Parameters<typeof queries.deploy>[1], versions: readonly AgentVersion[]): void {
     queries.deploy(this.#sql, bundle, versions);
@@ -136,9 +132,8 @@ export class SqliteCore {
   readonly agents = (bundle: Digest): AgentVersion[] => queries.agentsOf(this.#sql, bundle);
   readonly bundle = (digest: Digest): string | undefined => queries.bundleOf(this.#sql, digest);
 
-  sourceMap(digest: Digest): string | undefined {
-    return this.#get<{ source_map: string | null }>('SELECT source_map FROM bundles WHERE digest = ?', digest)?.source_map ?? undefined;
-  }
+  readonly sourceMap = (digest: Digest): string | undefined =>
+    this.#get<{ source_map: string | null }>('SELECT source_map FROM bundles WHERE digest = ?', digest)?.source_map ?? undefined;
 
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
     // A run that nobody claims yet waits in the store, as a parked one does.
@@ -243,17 +238,12 @@ export class SqliteCore {
   }
 
   /** This host ends in good order: what it holds was not its death. */
-  retire(): void {
-    this.#run('UPDATE runs SET attempts = 0 WHERE attempts > 0');
-  }
+  readonly retire = (): void => this.#run('UPDATE runs SET attempts = 0 WHERE attempts > 0');
 
-  seen(limit: number): { fact: string; value: number }[] {
-    return queries.seen(this.#sql, limit);
-  }
+  readonly seen = (limit: number): { fact: string; value: number }[] => queries.seen(this.#sql, limit);
 
-  noteSeen(fact: string, value: number): void {
+  readonly noteSeen = (fact: string, value: number): void =>
     this.#run('INSERT INTO seen (fact, value) VALUES (?, ?) ON CONFLICT (fact) DO UPDATE SET value = excluded.value', fact, value);
-  }
 
   readonly quarantines = (): Quarantine[] => queries.quarantines(this.#sql);
 
@@ -269,9 +259,7 @@ export class SqliteCore {
     if (lifted > 0) this.#log.due({ kind: 'lifted', of: kind, tenant: tenant ?? null, name, by, at });
   }
 
-  alive(now: number): void {
-    queries.noteAlive(this.#sql, now);
-  }
+  readonly alive = (now: number): void => queries.noteAlive(this.#sql, now);
 
   readonly eras = (): Era[] => queries.erasOf(this.#sql);
 
@@ -423,9 +411,7 @@ export class SqliteCore {
     this.#front?.close();
   }
 
-  release(run: RunId): void {
-    this.#run('UPDATE runs SET restored = 0 WHERE id = ?', run);
-  }
+  readonly release = (run: RunId): void => this.#run('UPDATE runs SET restored = 0 WHERE id = ?', run);
 
   /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */
   #forget(run: RunId, n: number, end: End, told: Told): void {
