@@ -134,6 +134,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A call whose answer was kept is looked after as if it had none. */
   'doubt-answer': [{ file: 'supervisor/src/taken-up.ts', piece: '    if (run.hasReply(pending.id)) continue;\n', becomes: '' }],
+  /** A payment of unknown result that a person has made again takes nothing more out of the purse. */
+  'retry-for-nothing': [{ file: 'broker/src/spending.ts', piece: '(amount > 0 ? [[name', becomes: '(amount < 0 ? [[name' }],
   /** A call that its run has given up is made all the same once people approve it. */
   'approve-given-up': [
     {

@@ -11,6 +11,7 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
 import { DEFAULT_BUDGET, MACHINE } from '@corral/protocol/limits';
+import type { Budget } from '@corral/protocol/manifest';
 import { savedOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/label';
@@ -21,6 +22,7 @@ import { callOf, openedBy, peeked, unknownOf } from './calls.ts';
 import { abort, dispose, withdraw } from './given-up.ts';
 import { Handles, type SavedHandles } from './handles.ts';
 import { Rates } from './rates.ts';
+import { added } from './spending.ts';
 import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
 import { carriedOver, inherited } from './service.ts';
 import type { RunWatch } from './watch.ts';
@@ -300,7 +302,7 @@ export class Ledger {
       case 'resolved': {
         const pending = this.pending.get(event.id);
         if (pending?.kind !== 'call') return;
-        if (event.how === 'retry') pending.state = 'going';
+        if (event.how === 'retry') this.#again(pending, event.again);
         else this.#decide(pending, event.result);
         return;
       }
@@ -463,6 +465,13 @@ export class Ledger {
         ? errorData('CORRAL_APPROVAL_EXPIRED', 'Nobody decided about the call in time.', { call: id })
         : errorData('CORRAL_APPROVAL_DENIED', `The call was refused by ${by}${reason === '' ? '' : `: ${reason}`}.`, { call: id });
     withdraw(this, pending, { id, error });
+  }
+
+  /** A call of unknown result is made once more: what it may have cost before stays reserved, and is billed with the rest. */
+  #again(call: PendingCall, again: Budget = {}): void {
+    this.purse.reserve(again);
+    const retried = Object.keys(again).length === 0 ? {} : { retried: (call.retried ?? 0) + 1 };
+    this.pending.set(call.id, { ...call, reserved: added(call.reserved, again), state: 'going', ...retried });
   }
 
   /** A call that was withdrawn waits for people after all. */

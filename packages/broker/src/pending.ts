@@ -13,7 +13,7 @@ import type { Relabel } from './relabel.ts';
 export interface PendingApproval {
   readonly kind: 'approval';
   readonly id: number;
-  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind' | 'given_up'>;
+  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind' | 'given_up' | 'retried'>;
   readonly grant: GrantId;
   readonly digest: string;
   readonly quorum: number;
@@ -48,6 +48,8 @@ export type Pending =
       readonly change?: LabelChange;
       /** `unknown`: it was dispatched and its reply is lost. */
       state: 'going' | 'unknown';
+      /** How often a person had it made again, each time with its price reserved once more. */
+      readonly retried?: number;
       /** The run awaits it no longer. */
       given_up?: true;
       /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */

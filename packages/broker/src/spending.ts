@@ -8,6 +8,7 @@ import type { Tool } from '@corral/protocol/tool';
 import type { Dispatch } from './decide/batch.ts';
 import { exceeded } from './decide/common.ts';
 import type { Ledger } from './ledger.ts';
+import type { PendingCall } from './pending.ts';
 import { chargedOf, priceOf, Unpriced } from './price.ts';
 
 /**
@@ -50,4 +51,20 @@ export function billedAgain(tool: Tool, input: Json, reserved: Budget, first: bo
     if (error instanceof Unpriced) return { price: undefined, atLeast: charged };
     throw error;
   }
+}
+
+/**
+ * What a call of unknown result costs when a person has it made again: nobody knows that it was not paid the first time, so its price is
+ * reserved once more, beside what is reserved for it already.
+ */
+export function priceOfRetry({ reserved, retried = 0 }: PendingCall): Budget {
+  return Object.fromEntries(
+    Object.entries(chargedOf(reserved)).flatMap(([name, amount]) => (amount > 0 ? [[name, Math.ceil(amount / (retried + 1))]] : [])),
+  );
+}
+
+/** Two budgets together. */
+export function added(one: Budget, other: Budget): Budget {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)] as (keyof Budget)[]);
+  return Object.fromEntries([...names].map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
 }

@@ -113,8 +113,14 @@ export type HostEvent = HostEventBody & { readonly who?: Identity };
 type HostEventBody =
   /** A call's result is lost. `tell`: its agent is told so; otherwise the run waits for a resolution. */
   | { readonly kind: 'unknown'; readonly id: number; readonly message: string; readonly tell: boolean; readonly detail?: string }
-  | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'retry' }
-  | { readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly how: 'result' | 'fail'; readonly result: Result }
+  | ({ readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly reason?: string } & (
+      | {
+          readonly how: 'retry';
+          /** What its purse had to reserve once more, since the call may have been paid before. */
+          readonly again?: Budget;
+        }
+      | { readonly how: 'result' | 'fail'; readonly result: Result }
+    ))
   /** The capability of a call was taken back while the call was under way: this came of it, and its agent is not given it. */
   | { readonly kind: 'fenced'; readonly id: number; readonly result: Result }
   /** A request that gets no reply any more: it took too long, or its capability was taken back. This is what its agent is told. */

@@ -44,8 +44,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       const { control } = supervisor;
       return control[operation](run, by, reason);
     },
-    resolve: (run, call, by, resolution) =>
-      supervisor.control.resolve(run, call, by, resolution.how === 'result' ? resolution : { how: resolution.how }),
+    resolve: (...said) => supervisor.control.resolve(...said),
     release: (run, by, reason) => supervisor.control.release(run, by, reason),
     view: (run) => supervisor.view(run),
     views: () => supervisor.runs(),

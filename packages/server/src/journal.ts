@@ -21,6 +21,8 @@ export interface CallView {
   /** `detail`: what a tool threw, which its agent was not told. */
   error: { code: string; message: string; detail: string | null } | null;
   grant: string | null;
+  /** What people said came of it, where nobody knew. */
+  settled: { by: string; how: 'retry' | 'result' | 'fail'; reason: string | null; at: number }[];
   /** What was billed for it; until it is answered, what was reserved. */
   cost: Required<Cost>;
 }
@@ -42,6 +44,7 @@ const STATE_BY_CODE: Readonly<Partial<Record<string, CallView['state']>>> = {
   CORRAL_UNKNOWN_RESULT: 'unknown',
   CORRAL_APPROVAL_DENIED: 'denied',
   CORRAL_APPROVAL_EXPIRED: 'denied',
+  CORRAL_CALL_GIVEN_UP: 'abandoned',
 };
 
 /** What a journal comes in: page after page, so that a long one never holds the host up. */
@@ -91,6 +94,7 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
         result: null,
         error: denied ? { code: decision.code ?? 'CORRAL_DENIED', message: decision.message ?? '', detail: null } : null,
         grant: decision?.grant ?? null,
+        settled: [],
         // A refused call costs its attempt, not its price.
         cost: { tokens: (!denied && decision?.reserved?.tokens) || 0, money_micros: (!denied && decision?.reserved?.money_micros) || 0 },
       });
@@ -100,6 +104,7 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
       const call = calls.get(event.id);
       if (call === undefined) continue;
       call.state = event.kind === 'unknown' ? 'unknown' : 'open';
+      if (event.kind === 'resolved') call.settled.push({ by: event.by, how: event.how, reason: event.reason ?? null, at: entry.at });
       if (event.kind === 'unknown') call.error = { code: 'CORRAL_UNKNOWN_RESULT', message: event.message, detail: event.detail ?? null };
     }
   }
@@ -157,6 +162,16 @@ export async function explain(
   return { ...told, drifted: steps.some(({ because }) => because.some(({ detector }) => detector === 'drift')) };
 }
 
+const SETTLED = { retry: 'had it made again', result: 'said what it gave back', fail: 'settled it as failed' } as const;
+
+/** Who settled a call of unknown result, how, and why; also long after it was answered. */
+function settledLines({ call, tool, settled }: CallView): string[] {
+  return settled.map(
+    ({ by, how, reason, at }) =>
+      `Nobody knew what came of call ${call} to ${tool}: ${by} ${SETTLED[how]}, ${new Date(at).toISOString()}${reason === null ? '' : `: ${reason}`}.`,
+  );
+}
+
 type Step = Extract<Entry['event'], { kind: 'step' }> & { readonly seq: number };
 
 async function tell(
@@ -183,6 +198,7 @@ async function tell(
     because.push(`Call ${call} to ${tool} failed: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
     if (details && typeof error?.detail === 'string') because.push(...error.detail.split('\n', DETAIL_LINES).map((line) => `  ${line}`));
   }
+  because.push(...calls.flatMap((call) => settledLines(call)).slice(-SETTLED_SHOWN));
   for (const step of steps.slice(-STEPS_SHOWN)) because.push(...stepLines(step));
   if (status.outcome !== undefined)
     return {
@@ -227,6 +243,7 @@ async function tell(
 
 /** Steps and reasons of each that are told. */
 const STEPS_SHOWN = 8;
+const SETTLED_SHOWN = 10;
 /** Failed calls that are told, and lines of what each tool threw. */
 const FAILED_SHOWN = 3;
 const DETAIL_LINES = 4;

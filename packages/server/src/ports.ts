@@ -10,7 +10,7 @@ import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/run';
 import type { EntryHash, Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
-import type { Approval, Observation, Peak, Resting, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
+import type { Resolution, Approval, Observation, Peak, Resting, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
 import type { Upkeep } from './upkeep.ts';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
@@ -42,12 +42,7 @@ export interface HostPort {
   /** Durable when it resolves. */
   submit(job: JobRequest): Promise<void>;
   operate(operation: OperationName, run: RunId, by: string, reason: string): Promise<Receipt>;
-  resolve(
-    run: RunId,
-    call: number,
-    by: string,
-    resolution: { readonly how: 'retry' | 'fail' } | { readonly how: 'result'; readonly value: Json },
-  ): Promise<void>;
+  resolve(run: RunId, call: number, by: string, resolution: Resolution, reason: string): Promise<void>;
   /** Lets a run go on that is held until somebody has looked. */
   release(run: RunId, by: string, reason: string): Promise<void>;
   /** A run that is in memory. */

@@ -3,12 +3,11 @@
  * lease of its own. Whichever host opens the folder next takes the run up from there.
  */
 import { Ledger } from '@corral/broker/ledger';
-import { CorralError, errorData } from '@corral/protocol/errors';
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Entry, HostEvent, RunStatus } from '@corral/protocol/run';
 import type { Commit, Store, StoredRun } from '@corral/protocol/store';
-import type { Resolution } from './control.ts';
 import { fold } from './runs/revive.ts';
 
 export interface Read {
@@ -84,23 +83,4 @@ export function statusOf(ledger: Ledger, control: RunStatus['control']): RunStat
     outcome: undefined,
     ended_at: undefined,
   };
-}
-
-/**
- * What settling a call with an unknown result writes down.
- * @throws CORRAL_RUN_STATE
- */
-export function resolutionOf(ledger: Ledger, call: number, by: string, resolution: Resolution): HostEvent {
-  const pending = ledger.pending.get(call);
-  if (pending?.kind !== 'call' || pending.state !== 'unknown') {
-    const waiting = [...ledger.pending.values()].filter((one) => one.kind === 'call' && one.state === 'unknown').map((one) => one.id);
-    const which = waiting.length === 0 ? 'No call of it does' : `These do: ${waiting.join(', ')}`;
-    throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${ledger.record.id} does not wait for a resolution. ${which}.`);
-  }
-  if (resolution.how === 'retry') return { kind: 'resolved', id: call, by, how: 'retry' };
-  const result =
-    resolution.how === 'result'
-      ? { id: call, value: resolution.value }
-      : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
-  return { kind: 'resolved', id: call, by, how: resolution.how, result };
 }

@@ -3,10 +3,8 @@ import type { Broker } from '@corral/broker/broker';
 import { lowered } from '@corral/broker/relabel';
 import { unanswered } from '@corral/broker/requests';
 import type { Result } from '@corral/protocol/delivery';
-import { CorralError, errorData } from '@corral/protocol/errors';
-import { viewOf } from '@corral/protocol/handle';
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Json } from '@corral/protocol/json';
 import type { LabelChange } from '@corral/protocol/label';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/outcome';
@@ -20,6 +18,7 @@ import type { Observation } from './observe.ts';
 import { becameOf } from './approvals.ts';
 import { mustBeAnother, mustOwn } from './owner.ts';
 import { samePerson } from './people.ts';
+import { resolutionOf, type Resolution } from './resolution.ts';
 import type { Policing } from './policing.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
@@ -54,9 +53,6 @@ export interface ControlOptions {
   /** Resolves once the process of a cell is gone. */
   readonly gone: (cell: Cell) => Promise<void>;
 }
-
-/** How a call with an unknown result is settled by a person. */
-export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
 
 const HOUR_MS = 3_600_000;
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
@@ -286,25 +282,18 @@ export class Control {
     }
   }
 
-  /** Settles a call whose result is unknown. */
-  resolve(id: RunId, call: number, by: string, resolution: Resolution): Promise<void> {
+  /** Settles a call whose result is unknown. @throws as `resolutionOf` does */
+  resolve(id: RunId, call: number, by: string, resolution: Resolution, reason = ''): Promise<void> {
     return this.#inTurn(id, async (run) => {
-      const { broker } = this.#options;
+      const { broker, tool } = this.#options;
+      if (resolution.how === 'retry') this.#mustTakeWork();
+      const asked = run.ledger.pending.get(call);
+      const called = asked?.kind === 'call' ? tool(run.tenant, asked.tool) : undefined;
+      const event = await resolutionOf(run.ledger, call, { by, reason }, resolution, called);
+      await broker.record(alive(id, run), event);
       const pending = run.ledger.pending.get(call);
-      if (pending?.kind !== 'call' || pending.state !== 'unknown')
-        throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} does not wait for a resolution.`);
-      if (resolution.how === 'retry') {
-        this.#mustTakeWork();
-        await broker.record(run, { kind: 'resolved', id: call, by, how: 'retry' });
-        if (run.outcome === undefined) broker.reissue(run.ledger, pending);
-        return;
-      }
-      const result =
-        resolution.how === 'result'
-          ? { id: call, value: resolution.value, ...(pending.as_handle === true ? { handle: viewOf(resolution.value) } : {}) }
-          : { id: call, error: errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call }) };
-      await broker.record(run, { kind: 'resolved', id: call, by, how: resolution.how, result });
-      this.#pass(run, call);
+      if (resolution.how !== 'retry') this.#pass(run, call);
+      else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending);
     });
   }
 

@@ -3,10 +3,10 @@ export { Supervisor, type SupervisorOptions, type Submitted } from './supervisor
 export { Laboratory, type LaboratoryOptions } from './laboratory.ts';
 export { Trials, type TrialDifference, type TrialOptions, type TrialResult, type TrialStep } from './trial.ts';
 export { fork, type ForkPowers, type ForkRequest } from './fork.ts';
-export { amend, read, resolutionOf, type Read } from './amend.ts';
+export { amend, read, type Read } from './amend.ts';
 export { contextOf } from './context.ts';
 export type { Approval } from './approvals.ts';
-export type { Resolution } from './control.ts';
+export { resolutionOf, type Resolution } from './resolution.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';

@@ -36,10 +36,10 @@ export function approvalCommands(program: Command): void {
       .description(about)
       .argument('<run>')
       .argument('<call>', 'its number, as `corral approvals` says')
-      .option('-m, --reason <text>', 'why; it is kept', ...(verdict === 'approve' ? ['looked at it'] : []))
+      .option('-m, --reason <text>', 'why; it is kept')
       .addHelpText('after', `\nExample:\n  corral ${verdict} run_3k9x7m2p4q5r 7 -m '${example}'`)
       .action(async (run: RunId, call: string, flags: Flags) => {
-        const body = { verdict, reason: reasonOf(flags) };
+        const body = verdict === 'approve' && flags.reason === undefined ? { verdict } : { verdict, reason: reasonOf(flags) };
         const judged = await connect(flags).decideApproval({ params: { run, call: wholeNumber(call, 'CALL') }, body });
         const { missing } = judged;
         const more = missing === 0 ? '' : `; ${missing} more ${missing === 1 ? 'person' : 'people'} must approve`;

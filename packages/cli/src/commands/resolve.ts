@@ -18,6 +18,7 @@ export interface SettleOptions extends GoOptions {
 }
 
 export interface ResolveOptions extends SettleOptions {
+  readonly reason: string;
   readonly retry?: boolean;
   readonly result?: string;
   readonly fail?: boolean;
@@ -29,12 +30,18 @@ const BY = 'local';
 export async function resolve(run: string, call: string, options: ResolveOptions): Promise<number> {
   const id = wholeNumber(call, 'CALL');
   const resolution = await resolutionFrom(options);
+  const offered = await offeredBy(options);
   const act = { operation: 'resolve', target: { call: id, how: resolution.how }, reason: options.reason };
-  return settle(run, options, `call ${id} resolved: ${resolution.how}`, act, ({ ledger }) => [resolutionOf(ledger, id, BY, resolution)]);
+  return settle(run, options, `call ${id} resolved: ${resolution.how}`, act, async ({ ledger }) => {
+    const pending = ledger.pending.get(id);
+    const { tools } = offered(ledger.record.tenant);
+    const tool = pending?.kind === 'call' ? tools.find(({ name }) => name === pending.tool) : undefined;
+    return [await resolutionOf(ledger, id, { by: BY, reason: options.reason }, resolution, tool)];
+  });
 }
 
-export async function release(run: string, options: SettleOptions & { readonly reason?: string }): Promise<number> {
-  const reason = options.reason ?? 'somebody looked';
+export async function release(run: string, options: SettleOptions & { readonly reason: string }): Promise<number> {
+  const { reason } = options;
   return settle(run, options, 'released', { operation: 'release', target: {}, reason }, ({ ledger, stored }) => {
     if (ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${stored.record.id} is not held.`);
     return [{ kind: 'released', by: BY, reason }];

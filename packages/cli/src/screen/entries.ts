@@ -120,7 +120,7 @@ function eventText(event: HostEvent): string {
     case 'unknown':
       return `call ${event.id} has an unknown result: ${event.message}`;
     case 'resolved':
-      return `call ${event.id} resolved by ${event.by}: ${event.how}${event.how === 'result' ? ` ${json('value' in event.result ? event.result.value : event.result)}` : ''}`;
+      return `call ${event.id} resolved by ${event.by}: ${event.how}${event.how === 'result' ? ` ${json('value' in event.result ? event.result.value : event.result)}` : ''}${event.reason === undefined ? '' : ` (${event.reason})`}`;
     case 'control':
       return event.control === 'none' ? `resumed by ${event.by}: ${event.reason}` : `${event.control} by ${event.by}: ${event.reason}`;
     case 'cancel':

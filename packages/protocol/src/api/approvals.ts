@@ -76,7 +76,12 @@ export const Approval = z
   })
   .meta({ id: 'Approval' });
 export const ApprovalList = z.object({ items: z.array(Approval) });
-export const Judgement = z.strictObject({ verdict: z.enum(['approve', 'deny']), reason: Reason }).meta({ id: 'Judgement' });
+export const Judgement = z
+  .union([
+    z.strictObject({ verdict: z.literal('approve'), reason: Reason.exactOptional() }),
+    z.strictObject({ verdict: z.literal('deny'), reason: Reason }),
+  ])
+  .meta({ id: 'Judgement' });
 export const Judged = z.object({
   run: runId,
   call: z.int(),

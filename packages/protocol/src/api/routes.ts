@@ -9,6 +9,7 @@ import * as a from './approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
 import { HOST_ROUTES } from './routes-host.ts';
 import * as s from './schemas.ts';
+import * as settling from './settling.ts';
 import { WEBHOOK_ROUTES } from './webhooks.ts';
 
 export type { Route } from './route.ts';
@@ -213,9 +214,9 @@ export const ROUTES = {
     operation: 'run.resolve',
     act: 'resolve',
     params: s.CallPath,
-    body: s.Resolution,
+    body: settling.Resolution,
     status: 200,
-    response: s.Resolved,
+    response: settling.Resolved,
   }),
   releaseRun: route({
     method: 'POST',
@@ -225,7 +226,7 @@ export const ROUTES = {
     operation: 'run.resolve',
     act: 'release',
     params: s.RunPath,
-    body: s.Release,
+    body: settling.Release,
     status: 200,
     response: s.RunSummary,
   }),

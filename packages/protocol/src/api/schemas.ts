@@ -11,6 +11,7 @@ import { AgentManifest, Alias, Budget, CeilingsRequest } from '../manifest.ts';
 import { Outcome } from '../outcome.ts';
 import { DecisionView } from './approvals.ts';
 import { digest, identity, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
+import { SettledBy } from './settling.ts';
 import { Role } from './roles.ts';
 import { Control, Lifecycle, runConditions, Waiting } from './selector.ts';
 import { recordOf } from '../record.ts';
@@ -218,6 +219,7 @@ export const Call = z
       })
       .nullable(),
     grant: z.string().nullable(),
+    settled: z.array(SettledBy).describe('what people said came of it, where nobody knew'),
     cost: z
       .object({ tokens: z.number(), money_micros: z.number() })
       .describe('what was billed for it; until it is answered, what was reserved'),
@@ -267,16 +269,6 @@ export const Why = z
   })
   .meta({ id: 'Why' });
 export const CallPath = RunPath.extend({ call: z.coerce.number().int().min(1) });
-export const Resolution = z
-  .discriminatedUnion('how', [
-    z.strictObject({ how: z.literal('retry'), reason: Reason }),
-    z.strictObject({ how: z.literal('result'), value: json, reason: Reason }),
-    z.strictObject({ how: z.literal('fail'), reason: Reason }),
-  ])
-  .meta({ id: 'Resolution' });
-export const Release = z.strictObject({ reason: Reason }).meta({ id: 'Release' });
-export const Resolved = z.object({ run: runId, call: z.int(), how: z.string() });
-
 // Operations
 
 const OperationName = z.enum(['pause', 'resume', 'cancel', 'kill']);

@@ -112,7 +112,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
 
     async decideApproval({ params, body }, { access, keep }) {
       const { run, call } = params;
-      const { verdict, reason } = body;
+      const { verdict, reason = '' } = body;
       const by = access.principal.id;
       const row = findRun(door, access, 'approval.decide', run);
       if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);

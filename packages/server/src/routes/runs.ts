@@ -218,6 +218,7 @@ export function runRoutes(door: Door): Handlers<Names> {
         params.call,
         access.principal.id,
         body.how === 'result' ? { how: 'result', value: body.value } : { how: body.how },
+        body.reason,
       );
       keep({ target: { run: params.run, call: params.call, how: body.how }, tenant, matched: [params.run] });
       return { run: params.run, call: params.call, how: body.how };

@@ -106,8 +106,16 @@ export class Clocks {
   }
 
   #isDue(run: Run, id: number, due: number): void {
-    const { clock, onDue } = this.#options;
+    const { clock, hold, onDue } = this.#options;
     run.timers.delete(id);
+    if (run.parking !== undefined) {
+      // Nothing may be written about it now; once it is parked, it is brought back with what is due.
+      hold(run.id).then(
+        (held) => held === run && run.outcome === undefined && this.#isDue(run, id, due),
+        () => undefined,
+      );
+      return;
+    }
     // However late this host comes to it: since it was due, the run has waited for the host.
     if (run.onCpu === undefined && !run.hasWork) run.ledger.wall.waited(clock.monotonic() - Math.max(0, clock.now() - due));
     onDue(run, id);

@@ -1,0 +1,71 @@
+/**
+ * What settling a call of unknown result writes down, on a living host and in a folder alike: who settled it, how, and why they said
+ * so.
+ */
+import type { Ledger } from '@corral/broker/ledger';
+import { priceOfRetry } from '@corral/broker/spending';
+import { budgetName } from '@corral/protocol/cost';
+import { CorralError, errorData } from '@corral/protocol/errors';
+import { viewOf } from '@corral/protocol/handle';
+import type { Json } from '@corral/protocol/json';
+import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
+import type { HostEvent } from '@corral/protocol/run';
+import type { Tool } from '@corral/protocol/tool';
+
+/** How a call with an unknown result is settled by a person. */
+export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
+
+/** Who says so, and why; a reason that was not given is not made up. */
+export interface Word {
+  readonly by: string;
+  readonly reason: string;
+}
+
+/**
+ * @param tool the one that was called, where it is there: a result is held to its output schema
+ * @throws CORRAL_RUN_STATE, CORRAL_BUDGET_EXCEEDED where the purse cannot pay once more, CORRAL_REQUEST_INVALID
+ */
+export async function resolutionOf(
+  ledger: Ledger,
+  call: number,
+  { by, reason }: Word,
+  resolution: Resolution,
+  tool: Tool | undefined,
+): Promise<HostEvent> {
+  const pending = ledger.pending.get(call);
+  if (pending?.kind !== 'call' || pending.state !== 'unknown') {
+    const waiting = [...ledger.pending.values()].filter((one) => one.kind === 'call' && one.state === 'unknown').map((one) => one.id);
+    const which = waiting.length === 0 ? 'No call of it does' : `These do: ${waiting.join(', ')}`;
+    throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${ledger.record.id} does not wait for a resolution. ${which}.`);
+  }
+  const said = { kind: 'resolved' as const, id: call, by, ...(reason === '' ? {} : { reason }) };
+  switch (resolution.how) {
+    case 'retry': {
+      const again = priceOfRetry(pending);
+      const lacks = ledger.purse.lacks(again);
+      if (lacks !== undefined) {
+        const message = `Call ${call} may have been paid already, and the purse of ${ledger.record.id} does not have its ${budgetName(lacks)} once more. Look what came of it, and settle it with its result or as failed.`;
+        throw new CorralError('CORRAL_BUDGET_EXCEEDED', message, { limit: LIMIT_OF_BUDGET[lacks] });
+      }
+      return { ...said, how: 'retry', ...(Object.keys(again).length === 0 ? {} : { again }) };
+    }
+    case 'fail': {
+      const error = errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call });
+      return { ...said, how: 'fail', result: { id: call, error } };
+    }
+    case 'result': {
+      const value = await fitting(tool, resolution.value);
+      return { ...said, how: 'result', result: { id: call, value, ...(pending.as_handle === true ? { handle: viewOf(value) } : {}) } };
+    }
+  }
+}
+
+/** The value as the tool itself might have given it. @throws CORRAL_REQUEST_INVALID */
+async function fitting(tool: Tool | undefined, value: Json): Promise<Json> {
+  if (tool === undefined) return value;
+  const { output } = tool;
+  const checked = output.checkLater === undefined ? output.check(value) : await output.checkLater(value);
+  if (checked.ok) return (checked.value ?? null) as Json;
+  const where = checked.where === '' ? '' : `${checked.where}: `;
+  throw new CorralError('CORRAL_REQUEST_INVALID', `${tool.name} gives no such result: ${where}${checked.message}.`);
+}
