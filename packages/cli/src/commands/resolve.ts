@@ -22,7 +22,6 @@ export interface ResolveOptions extends SettleOptions {
   readonly retry?: boolean;
   readonly result?: string;
   readonly fail?: boolean;
-  readonly reason?: string;
 }
 
 const BY = 'local';
