@@ -35,8 +35,9 @@ export interface CellsTemper {
   readonly stalling: number;
   readonly slow: number;
   readonly garbling: number;
-  /** Odds that a process does not come up. */
+  /** Odds that a process does not come up, and how many in a row may not. */
   readonly stillborn: number;
+  readonly stillbirths?: number;
   /** Whether this platform tells what a process uses. */
   readonly metered: boolean;
 }
@@ -244,7 +245,7 @@ class SimCell implements CellProcess {
     const { dice, temper, calm } = this.#world;
     switch (frame.kind) {
       case FrameKind.hello: {
-        const fails = !calm && dice.chance(temper.stillborn) && this.#world.stillborn < 2;
+        const fails = !calm && dice.chance(temper.stillborn) && this.#world.stillborn < (temper.stillbirths ?? 2);
         if (fails) this.#world.stillborn += 1;
         else this.#world.stillborn = 0;
         this.#busy(dice.spread(5, 80), '', () => (fails ? this.die('SIGABRT') : this.#isUp(frame)));

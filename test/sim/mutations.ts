@@ -157,6 +157,187 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'WHERE id = ? AND ? IS NOT NULL AND ? IS NOT NULL AND parked = 0',
     },
   ],
+  /** The receipt of a kill comes before every descendant has ended. */
+  'early-receipt': [
+    { file: 'supervisor/src/control.ts', piece: 'await endDescendants(id, (child) => this.kill(child, by, reason));', becomes: '' },
+  ],
+  /** Runs that were parked under a quarantine stay so when it is lifted. */
+  'lift-forgets-parked': [
+    {
+      file: 'supervisor/src/stops.ts',
+      piece: 'const parked = await store.quarantined(after, AT_ONCE);',
+      becomes: 'const parked: RunId[] = [];',
+    },
+    { file: 'supervisor/src/life.ts', piece: 'if (stands === undefined) void this.#options.resumeIfFree(run);', becomes: '' },
+  ],
+  /** A run comes back into memory, and nobody looks whether it is under quarantine. */
+  'wake-under-quarantine': [
+    { file: 'supervisor/src/life.ts', piece: "if (stands !== undefined && run.control === 'none')", becomes: 'if (Date.now() < 0)' },
+  ],
+  /** A run is admitted or spawned, and nobody looks whether its agent is under quarantine. */
+  'begin-under-quarantine': [
+    {
+      file: 'supervisor/src/life.ts',
+      piece: 'if (stands !== undefined) {\n      run.control',
+      becomes: 'if (Date.now() < 0) {\n      run.control',
+    },
+    {
+      file: 'supervisor/src/supervisor.ts',
+      piece: 'const stands = this.#quarantines.against({ tenant: job.tenant, agent: job.version.manifest.name }, job.version.version);',
+      becomes: 'const stands = undefined as { by: string; reason: string } | undefined;',
+    },
+  ],
+  /** A tool under quarantine is offered all the same. */
+  'tool-under-quarantine': [
+    {
+      file: 'supervisor/src/supervisor.ts',
+      piece: 'this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;',
+      becomes: 'this.tool(tenant, name);',
+    },
+  ],
+  /** Runs of earlier hosts end when cells do not start for a while. */
+  'end-unstarted': [
+    {
+      file: 'supervisor/src/supervisor.ts',
+      piece: 'this.#runtime.fail(error);',
+      becomes: `this.#runtime.fail(error);
+      for (const run of this.#runs.values())
+        if (run.outcome === undefined && run.began === undefined)
+          this.#life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);`,
+    },
+  ],
+  /** What a run knew when it asked is not part of what is behind a handle. */
+  'clean-behind-handle': [{ file: 'broker/src/handles.ts', piece: 'join(own, run ?? CLEAN)', becomes: 'own' }],
+  /** Opening a handle raises no label. */
+  'open-unseen': [
+    {
+      file: 'policy/src/flow/run.ts',
+      piece: 'this.raise(label);\n    const { untrusted_input, private_data } = label.sticky;',
+      becomes: 'const { untrusted_input, private_data } = label.sticky;',
+    },
+  ],
+  /** A child begins clean whatever its parent knew. */
+  'clean-child': [{ file: 'broker/src/decide/spawn.ts', piece: '    ...labelOf(ledger),\n    bundle:', becomes: '    bundle:' }],
+  /** A reply carries no label. */
+  'clean-reply': [
+    { file: 'broker/src/requests.ts', piece: 'depth: ledger.depth + 1, ...labelOf(ledger) }', becomes: 'depth: ledger.depth + 1 }' },
+  ],
+  /** What a tool says of its failure is taken for the host's own words. */
+  'clean-error': [{ file: 'broker/src/flow.ts', piece: "['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT']", becomes: '[]' }],
+  /** What is reserved or spent counts for nothing when something is afforded. */
+  'spend-freely': [
+    {
+      file: 'policy/src/purse.ts',
+      piece: 'if ((amounts[name] ?? 0) > this.left(name)) return name;',
+      becomes: 'if ((amounts[name] ?? 0) > this.granted[name]) return name;',
+    },
+  ],
+  /** A grant can be used once more than it says. */
+  'one-more-use': [{ file: 'policy/src/grants.ts', piece: 'node.used >= grant.uses', becomes: 'node.used > grant.uses' }],
+  /** Now and then, an item of the inbox stays there after its crank. */
+  'deliver-again': [
+    {
+      file: 'store/src/sqlite/core.ts',
+      piece: 'if (commit.consumed !== undefined) this.#run(',
+      becomes: 'if (commit.consumed !== undefined && commit.consumed % 3 !== 0) this.#run(',
+    },
+  ],
+  /** A parent is not told of a child that was cancelled or killed. */
+  'untold-child': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'if (ending && record.parent !== undefined) {',
+      becomes: "if (ending && record.parent !== undefined && outcome.kind !== 'killed') {",
+    },
+  ],
+  /** The children of a run that ends go on. */
+  'children-live-on': [
+    {
+      file: 'supervisor/src/life.ts',
+      piece: "for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') void this.killChild(pending.run);",
+      becomes: '',
+    },
+  ],
+  /** A run is paused, and the crank that it is in goes on. */
+  'pause-between-only': [
+    {
+      file: 'supervisor/src/stage.ts',
+      piece: "if (run.control !== 'none' || this.#draining) {",
+      becomes: 'if (this.#draining) {',
+    },
+    {
+      file: 'supervisor/src/control.ts',
+      piece: 'if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);',
+      becomes: '',
+    },
+  ],
+  /** Nobody looks at the clock of a call that people were asked about. */
+  'ask-for-ever': [{ file: 'supervisor/src/life.ts', piece: 'this.#clocks.setTimer(run, call, pending.expires_at);', becomes: '' }],
+  /** A host takes a run over without a new epoch. */
+  'same-epoch': [
+    { file: 'store/src/sqlite/core.ts', piece: 'SET epoch = epoch + 1, lifecycle', becomes: 'SET epoch = epoch + 0, lifecycle' },
+  ],
+  /** What a run asked for before it was ended leaves all the same. */
+  'leave-after-end': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'if (run.outcome !== undefined) return;\n    if (this.#closed) return;',
+      becomes: 'if (this.#closed) return;',
+    },
+  ],
+  /** After a restart, every call is made again. */
+  'repeat-all': [
+    {
+      file: 'supervisor/src/taken-up.ts',
+      piece: 'if (called !== undefined && mayRepeat(called.annotations)) broker.again',
+      becomes: 'if (called !== undefined) broker.again',
+    },
+  ],
+  /** Messages that were given and not read are lost with a checkpoint. */
+  'lose-unread': [
+    { file: 'supervisor/src/start.ts', piece: '...(unread.length === 0 ? {} : { unread })', becomes: '...(unread.length === 0 ? {} : {})' },
+  ],
+  /** A host goes on with the policies that it came up with. */
+  'old-policies': [
+    {
+      file: 'supervisor/src/supervisor.ts',
+      piece: 'this.policing.configure(tenants);',
+      becomes: 'if (this.#tools.size === 0) this.policing.configure(tenants);',
+    },
+  ],
+  /** A call is made once it is approved, whatever the policies have come to say. */
+  'approve-by-old-policies': [
+    { file: 'broker/src/broker.ts', piece: "if (verdict.decision === 'deny') return", becomes: 'if (Date.now() < 0) return' },
+    { file: 'broker/src/broker.ts', piece: 'if ((verdict.quorum ?? 1) > quorum || ', becomes: 'if (' },
+  ],
+  /** A run that waits for a reply counts as one that nothing can wake. */
+  'stalled-too-soon': [
+    {
+      file: 'supervisor/src/life.ts',
+      piece: 'run.ledger.pending.size === 0 &&\n',
+      becomes: "[...run.ledger.pending.values()].every((one) => one.kind === 'request') &&\n",
+    },
+  ],
+  /** A timer of a parked run wakes nobody. */
+  'sleep-for-ever': [
+    {
+      file: 'store/src/sqlite/queries.ts',
+      piece: "WHERE due <= ?1 AND parked = 1 AND control = 'none'",
+      becomes: "WHERE due <= ?1 AND parked = 2 AND control = 'none'",
+    },
+  ],
+  /** What came for a run while it was brought back is not looked for. */
+  'no-second-look': [
+    {
+      file: 'supervisor/src/residence.ts',
+      piece: 'if (await this.#refresh(run)) this.#options.onCaughtUp(run);',
+      becomes: 'this.#options.onCaughtUp(run);',
+    },
+  ],
+  /** The expiry of the first of two approvals is the end of asking. */
+  'first-ends-asking': [
+    { file: 'broker/src/broker.ts', piece: "ledger.pending.get(event.id)?.kind !== 'approval')", becomes: 'Date.now() > 0)' },
+  ],
 };
 
 /** @throws Error for a name that is none, and while loading when a piece is not in its file exactly once */

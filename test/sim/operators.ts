@@ -89,6 +89,13 @@ export class Operators {
     this.#command('cancel', run, ({ control }) => control.cancel(run, 'sim', 'now', this.#options.dice.pick([0, 20, 2_000])));
   }
 
+  /** Somebody kills a run with all that descends from it. */
+  killFamily(dice: Dice): void {
+    const parents = new Set(this.live().flatMap(({ record }) => (record.parent === undefined ? [] : [record.parent.run])));
+    const living = [...parents].filter((run) => this.#options.oracle.runs.get(run)?.outcome === undefined);
+    if (living.length > 0) this.#kill(dice.pick(living));
+  }
+
   #kill(run: RunId): void {
     const { oracle } = this.#options;
     oracle.asks('kill', run);

@@ -49,6 +49,12 @@ export function temperOf(dice: Dice) {
     configure_every_ms: dice.chance(0.3) ? dice.spread(200, 3_000) : Number.POSITIVE_INFINITY,
     /** Whether each host comes up with a configuration of its own. */
     varied: dice.chance(0.3),
+    /** How often a run is killed that has descendants. */
+    families_every_ms: dice.chance(0.25) ? dice.spread(40, 800) : Number.POSITIVE_INFINITY,
+    /** Cells that may fail to start one after the other. */
+    stillbirths: dice.chance(0.1) ? 8 : 2,
+    /** How long people have to decide; undefined: a day. */
+    approval_ms: dice.chance(0.3) ? Math.round(dice.spread(5, 3_000)) : undefined,
   };
 }
 
@@ -57,6 +63,9 @@ export const PLAIN: Partial<Temper> = {
   quarantine_every_ms: Number.POSITIVE_INFINITY,
   configure_every_ms: Number.POSITIVE_INFINITY,
   varied: false,
+  families_every_ms: Number.POSITIVE_INFINITY,
+  stillbirths: 2,
+  approval_ms: undefined,
 };
 
 /** Speaks and acts early, and kills nobody: what is done must be undone again. */

@@ -125,7 +125,8 @@ export class World {
         excused: (run, why) => oracle.excuse(run, why),
         broken,
       },
-      this.#temper.cells,
+      // Where many may fail, most do.
+      { ...this.#temper.cells, stillbirths: this.#temper.stillbirths, ...(this.#temper.stillbirths > 2 ? { stillborn: 0.8 } : {}) },
     );
     oracle.governed = this.#temper.governed;
     oracle.core = this.disk.core;
@@ -190,6 +191,7 @@ export class World {
       // One of the tenants has its agents judged by what they never do, so that every fold goes through drift as well.
       profiles: { current: (tenant) => (tenant === 'red' ? 'strange' : undefined), get: () => STRANGE },
       ...this.#temper.host,
+      ...(this.#temper.approval_ms === undefined ? {} : { approval_ms: this.#temper.approval_ms }),
     })
       .then(async (supervisor) => {
         host.supervisor = supervisor;
@@ -301,6 +303,7 @@ export class World {
     now(strike_every_ms, () => this.cells.strike());
     now(operate_every_ms, () => this.#people.operate(dice));
     now(park_every_ms, () => void this.host?.supervisor?.park());
+    nowBy(this.#stops, this.#temper.families_every_ms, () => this.#people.killFamily(this.#stops));
     nowBy(this.#stops, this.#temper.quarantine_every_ms, () => this.#people.quarantine(this.#stops));
     nowBy(this.#setups, this.#temper.configure_every_ms, () => this.#configure(setupFrom(this.#setups)));
     now(full_every_ms, () => {
@@ -369,6 +372,9 @@ export class World {
     await this.#until(this.timeline.now + 100);
     if (this.oracle.violation !== undefined) return;
     for (const known of this.#people.live()) {
+      const parent = known.record.parent && this.oracle.runs.get(known.record.parent.run);
+      if (parent?.outcome !== undefined && !this.oracle.quarantined.has(known.record.id))
+        this.oracle.broken(`8: ${known.record.id} lives on, and its parent has ended`);
       const why = lostWake(this.oracle, known);
       if (why !== undefined) this.oracle.broken(`7: ${known.record.id} (${known.record.agent}) does not go on: ${why}`);
     }

@@ -359,9 +359,9 @@ export class Broker {
   }
 
   #context({ ledger, agents }: BusRun, now: number) {
-    const { random, grants, tool, digest, policies, standing, reach } = this.#powers;
+    const { random, grants, tool, digest, policies, standing, reach, approval_ms } = this.#powers;
     const { tenant } = ledger.record;
-    const powers = { now, random, grants, digest, policies: policies?.(tenant), standing: standing?.() };
+    const powers = { now, random, grants, digest, approval_ms, policies: policies?.(tenant), standing: standing?.() };
     return {
       ...powers,
       tool: (name: string) => tool(tenant, name),

@@ -25,6 +25,8 @@ export interface BrokerPowers {
   readonly policies?: (tenant: TenantId) => Policies | undefined;
   /** SHA-256 as hex. */
   readonly digest: (text: string) => string;
+  /** How long people have to decide about a call; undefined: as limits.ts says. */
+  readonly approval_ms?: number | undefined;
   /** What a tenant may use, by name; its services too. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   readonly standing?: () => Standing;

@@ -8,7 +8,7 @@ import type { Handled } from '@corral/policy/flow/handled';
 import type { Decision, ToolFacts } from '@corral/protocol/decision';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
-import { Refused } from './decide/batch.ts';
+import { Refused, type DecideContext } from './decide/batch.ts';
 import type { Ledger } from './ledger.ts';
 
 /** A label that its owner is asked to lower. */
@@ -22,11 +22,13 @@ export interface Relabel {
   readonly raised: number;
 }
 
+type Asking = Pick<DecideContext, 'now' | 'approval_ms'>;
+
 /** What is asked about a call that is to be made of such a capability; whatever the policies let pass, its owner is asked. */
-export function askOwner(ledger: Ledger, owner: string, input: Json, decision: Decision, now: number): Partial<Decision> {
+export function askOwner(ledger: Ledger, owner: string, input: Json, decision: Decision, { now, approval_ms }: Asking): Partial<Decision> {
   if (wholeRun(input) && ledger.flow === undefined)
     throw new Refused('CORRAL_ARGS_INVALID', 'The labels of a run are followed only where its tenant has policies.');
-  const expires_at = decision.expires_at ?? now + MACHINE.approval_ms.default;
+  const expires_at = decision.expires_at ?? now + (approval_ms ?? MACHINE.approval_ms.default);
   // Its owner alone may speak, so more than one can never have.
   if ((decision.quorum ?? 1) > 1)
     throw new Refused('CORRAL_DENIED', 'A policy asks for several people where the owner of the capability alone decides.');

@@ -352,7 +352,8 @@ export class Control {
   expire(run: Run, call: number): void {
     const pending = run.ledger.pending.get(call);
     const timeout_ms = pending?.kind === 'approval' ? pending.call.timeout_ms : undefined;
-    if (timeout_ms !== undefined && timeout_ms <= MACHINE.approval_ms.default)
+    // The earlier of two ends is the one that has come.
+    if (pending?.kind === 'approval' && timeout_ms !== undefined && pending.since + timeout_ms <= pending.expires_at)
       return this.unanswered(run, call, 'CORRAL_TIMED_OUT', `Nobody decided about the call within its ${timeout_ms} ms.`);
     this.#settle(run, call, 'nobody', 'expired', '').catch(() => undefined);
   }

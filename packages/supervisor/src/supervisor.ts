@@ -9,8 +9,7 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports';
-import type { Store } from '@corral/protocol/store';
+import type { ProcessExit } from '@corral/protocol/ports';
 import type { Tool } from '@corral/protocol/tool';
 import { Absence } from './absence.ts';
 import { admit, checkBundle, digestOf, versionsOf, type Job } from './admission.ts';
@@ -25,15 +24,15 @@ import { fork, type ForkRequest } from './fork.ts';
 import { endChild, endDescendants } from './family.ts';
 import { Life } from './life.ts';
 import { Runtime } from './cells/runtime.ts';
-import type { Profiles } from './profiles.ts';
 import { Loops, type LoopOptions } from './loops.ts';
 import { cellViews, viewOf, type CellView, type Observation, type RunView } from './observe.ts';
+import type { SupervisorOptions } from './options.ts';
 import { lastWords } from './outcomes.ts';
-import { BY_NAME, type People } from './people.ts';
+import { BY_NAME } from './people.ts';
 import { Policing } from './policing.ts';
 import { Quarantines } from './quarantine.ts';
 import { Stops } from './stops.ts';
-import { Residence, type ResidenceLimits } from './residence.ts';
+import { Residence } from './residence.ts';
 import { recover } from './recover.ts';
 import { revive, type ReviveOptions } from './runs/revive.ts';
 import { Run } from './runs/run.ts';
@@ -44,31 +43,7 @@ import { keepAnswers } from './taken-up.ts';
 import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
 
-export interface SupervisorOptions {
-  readonly store: Store;
-  readonly launcher: CellLauncher;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly tenants: Readonly<Record<string, TenantOptions>>;
-  /** Digest of the sandbox image. */
-  readonly image: string;
-  /** Cores of the machine; one of them is kept free of cranks that compute for long. */
-  readonly cores: number;
-  readonly maxCells?: number;
-  readonly cellsPerTenant?: number;
-  readonly spares?: number;
-  /** How long a run that was frozen in a crank keeps its cell. */
-  readonly pause_grace_ms?: number;
-  /** When runs leave memory; what is left out takes its default. */
-  readonly residence?: Partial<ResidenceLimits>;
-  readonly cell_idle_ms?: number;
-  /** Resident memory of one cell before idle isolates are given up, and then the cell itself. */
-  readonly cell_memory_mib?: number;
-  /** What agents usually do, as people approved it; without it, nobody is judged for drift. */
-  readonly profiles?: Profiles;
-  /** Who stands behind the names of those who act; without it, each name is a person. */
-  readonly people?: People;
-}
+export type { SupervisorOptions };
 
 /** A run that was admitted. */
 export interface Submitted {
@@ -128,7 +103,8 @@ export class Supervisor {
     const runs = this.#runs;
     const tool = (tenant: string, name: string) =>
       this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
-    const powers = { store, clock, random, grants, tool, policies: (tenant: TenantId) => this.policing.policies(tenant) };
+    const { approval_ms } = options;
+    const powers = { store, clock, random, grants, tool, approval_ms, policies: (tenant: TenantId) => this.policing.policies(tenant) };
     this.#broker = new Broker(
       { ...powers, reach: (...of) => services.reach(...of), digest: digestOf, standing: () => this.loops, identity: people.identity },
       () => this.#life.busEvents,

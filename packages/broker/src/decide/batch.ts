@@ -31,6 +31,8 @@ export interface DecideContext {
   readonly policies: Policies | undefined;
   readonly digest: (text: string) => string;
   readonly standing?: Standing | undefined;
+  /** How long people have to decide about a call; undefined: as limits.ts says. */
+  readonly approval_ms?: number | undefined;
 }
 
 /** What is known of agents from the runs they had. */

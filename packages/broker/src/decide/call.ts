@@ -97,7 +97,7 @@ function decideOf(
   if (context.policies !== undefined)
     Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch, inHandles));
   if (relabels !== undefined) {
-    Object.assign(decision, askOwner(ledger, relabels.owner, given, decision, context.now));
+    Object.assign(decision, askOwner(ledger, relabels.owner, given, decision, context));
     const { relabel } = relabelOf(ledger, decision, decision.tool_facts, given, handled);
     decision.digest = context.digest(canonical(boundTo(input, relabel)));
   }
@@ -170,7 +170,7 @@ function byPolicy(
     return common;
   }
   if (verdict.consequence === 'approval') {
-    const expires_at = context.now + MACHINE.approval_ms.default;
+    const expires_at = context.now + (context.approval_ms ?? MACHINE.approval_ms.default);
     const approvers = approversOf(verdict);
     return {
       ...common,
