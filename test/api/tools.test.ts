@@ -61,7 +61,7 @@ describe('tools of a configuration', () => {
       silent: log,
       child: () => logger,
     };
-    const f = await front({ config: await written(await project(), ODD), logger: logger as never });
+    const f = await front({ config: await written(await project(), ODD), logger });
     await f.deploy(AGENT);
     expect((await outcomeOf(f, 'late')).output).toBe('ok');
     await until(async () => JSON.stringify(lines).includes('a library threw later'));

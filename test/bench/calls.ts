@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import type { Tool } from '@corral/protocol/tool';
 import { inlineTool } from '@corral/tools/define';
+import { ToolHost } from '@corral/tools/host/tool-host';
 import { WorkerTools } from '@corral/tools/worker';
 import { BareCell, BareCommits } from './floors/floors.ts';
 import { durations, values, type Figure } from './measure.ts';
@@ -74,6 +75,8 @@ export async function callClosed(): Promise<Figure> {
   return result;
 }
 
+/** A configuration in a process of its own, with one tool. */
+const CONFIGURED = new URL('./floors/configured.ts', import.meta.url);
 /** The function of the worker tool. */
 const FUNCTIONS = new URL('./floors/functions.ts', import.meta.url);
 
@@ -86,11 +89,24 @@ export async function callEffect(): Promise<Figure[]> {
   const hop = workers.tool({ ...schema, name: 'worker', description: '', module: FUNCTIONS, export: 'echo' });
   // Timed where the host hands the call over, as the inline tool is.
   const worker: Tool = { ...hop, invoke: async (call) => (await inline.invoke(call), hop.invoke(call)) };
+  const source = await ToolHost.open({
+    url: CONFIGURED.href,
+    lent: {},
+    env: process.env,
+    secret: () => Promise.reject(new Error('no secrets here')),
+    tell: () => undefined,
+  });
+  const [echo] = await source.make();
+  if (echo === undefined) throw new Error('the configured tool is missing');
+  const configured: Tool = { ...echo, invoke: async (call) => (await inline.invoke(call), echo.invoke(call)) };
   const signal = new AbortController().signal;
   const call = (n: number) => ({ input: { n }, idempotency_key: 'k', attempt: 1, run: 'run_x' as never, tenant: 't' as never, signal });
 
   const world = await benchWorld(
-    [inline, plain, worker, hop].map((one, i) => ({ ...one, name: ['inline', 'plain', 'worker', 'hop'][i] as string })),
+    [inline, plain, worker, hop, configured].map((one, i) => ({
+      ...one,
+      name: ['inline', 'plain', 'worker', 'hop', 'configured'][i] as string,
+    })),
   );
   const cell = new BareCell();
   const commits = await BareCommits.open();
@@ -99,6 +115,7 @@ export async function callEffect(): Promise<Figure[]> {
   for (const [name, through] of [
     ['inline', plain],
     ['worker', hop],
+    ['configured', echo],
   ] as const) {
     const version = await world.deploy(LOOP(name));
     const floor = async () => {
@@ -183,6 +200,7 @@ export async function callEffect(): Promise<Figure[]> {
   await cell.close();
   await commits.close();
   await world.close();
+  await source.close(0);
   await workers.close();
   return results;
 }

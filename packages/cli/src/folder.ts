@@ -24,6 +24,7 @@ import { readingTools, writingTools } from '@corral/tools/fs';
 import { namedFolder } from './paths.ts';
 import { linesBy } from './stack.ts';
 import { startHost } from './host.ts';
+import { toStderr } from './tool-reports.ts';
 
 /**
  * Opens the store of a folder for `work`, with the keys of this process, and closes it whatever happens.
@@ -110,7 +111,7 @@ export async function offeredBy({ config, read, write }: GoOptions): Promise<(te
   // It brings Cedar's engine along, so it is loaded for whoever asks for it.
   const { loadConfig } = await import('@corral/server/config/load');
   const files = { ...(read === undefined ? {} : { read: resolve(read) }), ...(write === undefined ? {} : { write: resolve(write) }) };
-  const { tenants } = await loadConfig(config, process.env, { files });
+  const { tenants } = await loadConfig(config, process.env, { files, tell: toStderr });
   return (tenant) => tenants[tenant] ?? { tools: [] };
 }
 

@@ -25,7 +25,7 @@ export interface WorkerCall<Input> extends Charging {
 export class WorkerTools {
   readonly #pool: Piscina;
 
-  constructor({ threads, onError = (error) => process.emitWarning(error) }: WorkerToolsOptions) {
+  constructor({ threads, onError = (error) => process.emitWarning(error.stack ?? error.message) }: WorkerToolsOptions) {
     this.#pool = new Piscina({
       filename: new URL('./runner.ts', import.meta.url).href,
       minThreads: 1,

@@ -18,6 +18,7 @@ import { EXIT, report } from '../failure.ts';
 import { startHost, type Host } from '../host.ts';
 import { duration, printable } from '../screen/table.ts';
 import { mapStack } from '../stack.ts';
+import { toStderr } from '../tool-reports.ts';
 import { namedFile, namedFolder } from '../paths.ts';
 
 interface Flags {
@@ -68,7 +69,7 @@ async function toolsOf(flags: Flags): Promise<readonly Tool[]> {
   if (flags.write !== undefined) own.push(...(await writingTools(await namedFolder('--write', flags.write))));
   if (flags.config === undefined) return own;
   const { loadConfig } = await import('@corral/server/config/load');
-  const { tenants } = await loadConfig(flags.config, process.env);
+  const { tenants } = await loadConfig(flags.config, process.env, { tell: toStderr });
   const offered = Object.values(tenants).flatMap(({ tools }) => tools);
   return [...own, ...new Map(offered.map((tool) => [tool.name, tool])).values()];
 }

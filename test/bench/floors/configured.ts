@@ -1,0 +1,6 @@
+/** A configuration for the benchmarks: its one tool gives back what it is given. */
+import * as z from 'zod';
+import { inlineTool } from '@corral/tools/define';
+
+const n = z.object({ n: z.number() });
+export default { tools: [inlineTool({ name: 'configured', description: '', input: n, output: n, run: (input) => input })] };
