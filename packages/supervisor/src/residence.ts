@@ -53,8 +53,6 @@ const SWEEP_RUNS = 256;
 const QUARANTINED: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_AGENT_UNKNOWN', 'CORRAL_INTERNAL']);
 /** Attempts at parking a run that messages keep arriving for. */
 const GIVE_BACK = 5;
-/** A millisecond of replay counts like so many milliseconds of having been used more lately. */
-const REPLAY_WEIGHT = 100;
 
 export class Residence {
   readonly #options: ResidenceOptions;
@@ -339,10 +337,9 @@ export class Residence {
 
   #idle(): Run[] {
     const { runs, stage } = this.#options;
-    const worth = (run: Run) => run.lastUsed + (run.ledger.segment_cpu_us / 1000) * REPLAY_WEIGHT;
     return [...runs.values()]
       .filter((run) => run.onCpu === undefined && !run.hasWork && !stage.isBusy(run))
-      .sort((a, b) => worth(a) - worth(b));
+      .sort((a, b) => a.worth - b.worth);
   }
 
   #isParkable(run: Run): boolean {

@@ -9,6 +9,8 @@ import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { ReplayPage } from '@corral/protocol/store';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
+import { Room } from './cells/room.ts';
+import { Arrivals, Line, Turns } from './cells/turns.ts';
 import { billed, usedBy } from './cells/usage.ts';
 import type { OnCpu, Run } from './runs/run.ts';
 import { segmentSeed } from './runs/segment.ts';
@@ -21,20 +23,39 @@ export interface StageOptions {
   readonly events: StageEvents;
   /** How long an empty cell is kept for its tenant. */
   readonly cell_idle_ms: number;
+  /** Resident memory a cell may hold. */
+  readonly cell_memory_mib: number;
 }
 
 /** After how long a journal that could not be read is tried again. */
 const AGAIN_MS = 500;
 /** The kernel may count CPU time by the tick; what is shorter is left to the cell, which measures by the clock. */
 const TICK_MS = 10;
+/** What the isolates of a cell hold, by what their cranks said. */
+function heapOf({ byAssignment }: Occupancy): number {
+  let heap_kib = 0;
+  for (const run of byAssignment.values()) heap_kib += run.heap_kib;
+  return heap_kib / 1024;
+}
 /** How long a cell that its tenant has beyond its share is kept without use. */
 const SURPLUS_MS = 500;
 
 interface Occupancy {
   readonly byAssignment: Map<number, Run>;
-  /** Runs with something to do here, in turn. */
-  readonly ready: Run[];
+  /** Runs that sit here and have something to do, in turn. */
+  readonly ready: Line<Run>;
+  /** Runs that are being brought in, and whose next page is there. */
+  readonly pages: Line<Run>;
+  readonly turns: Turns;
+  readonly room: Room;
+  /** Isolates were just given up, and it has not shown yet what that frees. */
+  relieving: boolean;
 }
+
+/** How long a process takes to give up isolates. */
+const RELIEF_MS = 30;
+/** Runs that one cell brings in at once: the next one's journal is read while one is replayed. */
+const BOARDING = 2;
 
 interface Boarding {
   readonly cell: Cell;
@@ -50,7 +71,8 @@ export class Stage {
   readonly #cells = new Map<Cell, Occupancy>();
   /** Runs in some cell's `ready`, or waiting for a cell or for their journal. */
   readonly #queued = new Set<Run>();
-  readonly #homeless: Run[] = [];
+  /** Runs that sit in no cell and want to, by tenant. */
+  readonly #waiting = new Map<TenantId, Arrivals<Run>>();
   /** Since when nobody has wanted anything of a cell. */
   readonly #unused = new WeakMap<Cell, number>();
   /** What is still to be replayed of a run that boards a cell. */
@@ -93,7 +115,7 @@ export class Stage {
   /** How many runs sit in a cell or are on their way there. */
   load(cell: Cell): number {
     const occupancy = this.#cells.get(cell);
-    return occupancy === undefined ? 0 : occupancy.byAssignment.size + occupancy.ready.length;
+    return occupancy === undefined ? 0 : occupancy.byAssignment.size + this.#boardingIn(cell);
   }
 
   /** Whether a run waits for its turn, a cell or its journal. */
@@ -125,14 +147,32 @@ export class Stage {
     run.tick(this.#options.clock.monotonic());
     if (this.#closed || this.#draining || !run.runnable || this.#queued.has(run)) return;
     if (run.seat?.cell.taken === true) this.unseat(run);
-    const cell = run.seat?.cell ?? this.pool.seat(run.tenant, (one) => this.load(one));
     this.#queued.add(run);
-    if (cell === undefined) {
-      this.#homeless.push(run);
-      this.#reclaim(run.tenant);
+    if (run.seat === undefined) {
+      this.#arrive(run);
+      this.#serve(run.tenant);
     } else {
-      this.#occupancy(cell).ready.push(run);
-      this.#pump(cell);
+      this.#occupancy(run.seat.cell).ready.push(run);
+      this.#pump(run.seat.cell);
+    }
+  }
+
+  #arrive(run: Run): void {
+    let arrivals = this.#waiting.get(run.tenant);
+    if (arrivals === undefined) this.#waiting.set(run.tenant, (arrivals = new Arrivals()));
+    (run.ledger.seq === 0 ? arrivals.fresh : arrivals.returning).push(run);
+  }
+
+  /** Somebody of a tenant waits for a cell: one is found, or asked for. */
+  #serve(tenant: TenantId): void {
+    if (this.pool.seat(tenant, (one) => this.load(one)) === undefined) this.#reclaim(tenant);
+    else this.#pumpAll(tenant);
+  }
+
+  #pumpAll(tenant: TenantId): void {
+    for (const cell of this.pool.cells) {
+      if ((this.#waiting.get(tenant)?.length ?? 0) === 0) return;
+      if (cell.tenant === tenant && !cell.doomed && !cell.taken) this.#pump(cell);
     }
   }
 
@@ -155,15 +195,18 @@ export class Stage {
     }
     // Who waits behind a crank that computes for long moves as soon as there is a better place.
     for (const cell of this.pool.cells) if (cell.taken && (this.#cells.get(cell)?.ready.length ?? 0) > 0) this.rehome(cell);
-    const [first] = this.#homeless;
-    if (first !== undefined) this.#reclaim(first.tenant);
+    for (const [tenant, arrivals] of this.#waiting) {
+      if (arrivals.length > 0) this.#serve(tenant);
+      else this.#waiting.delete(tenant);
+    }
   }
 
   /** Whether somebody in a cell has something to do there. */
   #isWanted(cell: Cell): boolean {
+    if (cell.tenant !== undefined && (this.#waiting.get(cell.tenant)?.length ?? 0) > 0) return true;
     const occupancy = this.#cells.get(cell);
     if (occupancy === undefined) return false;
-    if (occupancy.ready.length > 0) return true;
+    if (occupancy.ready.length > 0 || occupancy.pages.length > 0) return true;
     for (const run of occupancy.byAssignment.values()) if (run.runnable || this.isBusy(run)) return true;
     return false;
   }
@@ -193,17 +236,8 @@ export class Stage {
 
   /** Runs without a cell ask again. */
   #settle(): void {
-    for (const homeless of this.#homeless.splice(0)) {
-      this.#queued.delete(homeless);
-      if (!homeless.runnable) continue;
-      const cell = homeless.seat?.cell ?? this.pool.seat(homeless.tenant, (one) => this.load(one));
-      this.#queued.add(homeless);
-      if (cell === undefined) this.#homeless.push(homeless);
-      else {
-        this.#occupancy(cell).ready.push(homeless);
-        this.#pump(cell);
-      }
-    }
+    for (const [tenant, arrivals] of this.#waiting)
+      if (arrivals.length > 0 && this.pool.seat(tenant, (one) => this.load(one)) !== undefined) this.#pumpAll(tenant);
   }
 
   /** Gives up a run's isolate; whatever it knew is in its journal. The run must not be on the CPU. */
@@ -228,11 +262,11 @@ export class Stage {
     return false;
   }
 
-  /** Parks idle runs of a cell that holds too much memory, the longest unused first. */
-  evict(cell: Cell): void {
-    const idle = [...this.occupants(cell)].filter((run) => run.onCpu === undefined && !run.hasWork && !this.#boarding.has(run));
-    idle.sort((a, b) => a.lastUsed - b.lastUsed);
-    for (const run of idle.slice(0, Math.ceil(idle.length / 4))) this.unseat(run);
+  /** Gives up isolates of a cell whose runs have nothing to do, such a share of them: the longest unused first, the dearest to bring back last. */
+  evict(cell: Cell, share = 1): void {
+    const idle = [...this.occupants(cell)].filter((run) => run.onCpu === undefined && !run.hasWork && !this.isBusy(run));
+    idle.sort((a, b) => a.worth - b.worth);
+    for (const run of idle.slice(0, Math.ceil(idle.length * share))) this.unseat(run);
   }
 
   /**
@@ -264,7 +298,7 @@ export class Stage {
     const stuck = this.onCpu(cell);
     const occupancy = this.#cells.get(cell);
     if (occupancy === undefined) return;
-    const waiting = [...this.#takeBack(cell), ...occupancy.ready.splice(0)];
+    const waiting = [...this.#takeBack(cell), ...occupancy.ready.splice(), ...occupancy.pages.splice()];
     for (const run of waiting) this.#queued.delete(run);
     for (const run of new Set([...waiting, ...occupancy.byAssignment.values()])) {
       // A run without anything to do stays for now; it moves when something comes for it.
@@ -292,26 +326,80 @@ export class Stage {
   }
 
   #pump(cell: Cell): void {
-    const occupancy = this.#cells.get(cell);
-    while (!this.#draining && occupancy !== undefined && (cell.idling || cell.roomy)) {
-      const [run] = occupancy.ready;
-      if (run === undefined) return;
-      const boarding = this.#boarding.get(run);
-      if (boarding !== undefined && !cell.idling) return;
-      occupancy.ready.shift();
-      if (boarding !== undefined) {
-        this.#replayNext(run, boarding);
-        continue;
-      }
-      this.#queued.delete(run);
-      if (!run.runnable) continue;
-      if (run.seat?.cell === cell) this.#crank(run, cell);
-      else if (run.ledger.segment_entries === 0) {
-        this.#options.events.onBegin(run);
-        this.#sit(run, cell);
-        this.#crank(run, cell);
-      } else void this.#board(run, cell);
+    if (cell.tenant === undefined || this.#closed || this.#draining) return;
+    while ((cell.idling || cell.roomy) && this.#step(cell, this.#occupancy(cell)));
+  }
+
+  /** Gives a cell the next thing to do; false where there is nothing that it can do now. */
+  #step(cell: Cell, occupancy: Occupancy): boolean {
+    const { ready, pages, turns, room } = occupancy;
+    const arrivals = this.#waiting.get(cell.tenant as TenantId);
+    const wanted = (arrivals?.length ?? 0) > 0;
+    const others = pages.length > 0 || (wanted && room.has(occupancy.byAssignment.size, () => heapOf(occupancy)));
+    if (ready.length > 0 && !(others && turns.isSeconds)) {
+      turns.first(others);
+      this.#crankNext(ready.shift() as Run, cell);
+      return true;
     }
+    if (pages.length > 0) {
+      // Replays are not sent ahead of their turn.
+      if (!cell.idling) return false;
+      turns.second();
+      this.#replayNext(pages.shift() as Run, cell);
+      return true;
+    }
+    const next = others ? arrivals?.next(this.#boardingIn(cell) < BOARDING) : undefined;
+    if (next !== undefined) {
+      turns.second();
+      this.#admit(next, cell, occupancy);
+      return !cell.doomed;
+    }
+    if (wanted && !others) this.#relieve(cell, occupancy);
+    if (ready.length === 0) return false;
+    turns.second();
+    this.#crankNext(ready.shift() as Run, cell);
+    return true;
+  }
+
+  #crankNext(run: Run, cell: Cell): void {
+    this.#queued.delete(run);
+    if (!run.runnable) return;
+    if (run.seat?.cell === cell) this.#crank(run, cell);
+    else this.wake(run);
+  }
+
+  /** Takes a run into a cell that has room for it. */
+  #admit(run: Run, cell: Cell, occupancy: Occupancy): void {
+    if (run.runnable && occupancy.byAssignment.size === 0 && cell.idling && occupancy.room.isSpent && this.#boardingIn(cell) === 0) {
+      // What was given up has left too little room.
+      this.#arrive(run);
+      this.condemn(cell, undefined);
+      return;
+    }
+    this.#queued.delete(run);
+    if (!run.runnable) return;
+    if (run.ledger.segment_entries > 0) return void this.#board(run, cell);
+    this.#options.events.onBegin(run);
+    this.#sit(run, cell);
+    this.#crank(run, cell);
+  }
+
+  /** Runs want to come in, and the cell is full: some that have nothing to do make room. It is looked at before more have to. */
+  #relieve(cell: Cell, occupancy: Occupancy): void {
+    if (occupancy.relieving) return;
+    occupancy.relieving = true;
+    this.evict(cell, 0.25);
+    this.#options.clock.after(RELIEF_MS, () => {
+      occupancy.relieving = false;
+      if (cell.idling) cell.look();
+      this.#pump(cell);
+    });
+  }
+
+  #boardingIn(cell: Cell): number {
+    let boarding = 0;
+    for (const one of this.#boarding.values()) if (one.cell === cell) boarding += 1;
+    return boarding;
   }
 
   #crank(run: Run, cell: Cell): void {
@@ -344,7 +432,9 @@ export class Stage {
       ceilings.crank_cpu_ms,
     );
     run.seat = { cell, assignment };
-    this.#occupancy(cell).byAssignment.set(assignment, run);
+    const occupancy = this.#occupancy(cell);
+    occupancy.byAssignment.set(assignment, run);
+    occupancy.room.made();
     return assignment;
   }
 
@@ -379,7 +469,7 @@ export class Stage {
     // The page after it is read while this one is replayed.
     boarding.next = boarding.page?.more === true ? this.#options.replayPage(run, boarding.page.last) : undefined;
     boarding.next?.catch(() => undefined);
-    this.#occupancy(cell).ready.unshift(run);
+    this.#occupancy(cell).pages.push(run);
     this.#pump(cell);
   }
 
@@ -388,8 +478,13 @@ export class Stage {
     this.#queued.delete(run);
   }
 
-  #replayNext(run: Run, boarding: Boarding): void {
-    const { cell, page } = boarding;
+  #replayNext(run: Run, cell: Cell): void {
+    const boarding = this.#boarding.get(run);
+    if (boarding?.cell !== cell) {
+      this.#queued.delete(run);
+      return this.wake(run);
+    }
+    const { page } = boarding;
     if (run.outcome !== undefined || page === undefined) {
       this.#disembark(run);
       this.unseat(run);
@@ -406,7 +501,11 @@ export class Stage {
     if (boarding.next !== undefined) return void this.#turnPage(run, boarding);
     this.#disembark(run);
     this.#options.events.onReplayed(run, boarding.cell);
-    this.wake(run);
+    run.tick(this.#options.clock.monotonic());
+    if (!run.runnable || run.seat?.cell !== boarding.cell || this.#queued.has(run)) return this.wake(run);
+    // What it was brought in for comes before anybody else is.
+    this.#queued.add(run);
+    this.#occupancy(boarding.cell).ready.unshift(run);
   }
 
   #cranked(cell: Cell, task: Task, effects: string, head: FrameHead): void {
@@ -486,10 +585,10 @@ export class Stage {
   #evacuate(cell: Cell): void {
     const occupancy = this.#cells.get(cell);
     if (occupancy === undefined) return;
-    const runs = new Set([...this.#takeBack(cell), ...occupancy.byAssignment.values(), ...occupancy.ready]);
+    const leaving = [...occupancy.ready.splice(), ...occupancy.pages.splice()];
+    const runs = new Set([...this.#takeBack(cell), ...occupancy.byAssignment.values(), ...leaving]);
     const stuck = this.onCpu(cell);
     occupancy.byAssignment.clear();
-    occupancy.ready.length = 0;
     if (stuck !== undefined && cell.task !== undefined) occupancy.byAssignment.set(cell.task.assignment, stuck);
     for (const run of runs) {
       this.#disembark(run);
@@ -501,7 +600,8 @@ export class Stage {
   #occupancy(cell: Cell): Occupancy {
     let occupancy = this.#cells.get(cell);
     if (occupancy === undefined) {
-      occupancy = { byAssignment: new Map(), ready: [] };
+      const room = new Room(cell, this.#options.cell_memory_mib);
+      occupancy = { byAssignment: new Map(), ready: new Line(), pages: new Line(), turns: new Turns(), room, relieving: false };
       this.#cells.set(cell, occupancy);
     }
     return occupancy;

@@ -147,6 +147,7 @@ export class Supervisor {
     this.#stage = new Stage({
       clock,
       cell_idle_ms: options.cell_idle_ms ?? MACHINE.cell_idle_ms.default,
+      cell_memory_mib: options.cell_memory_mib ?? MACHINE.cell_memory_mib.default,
       replayPage: async (run, after) => {
         await broker.settled(run.id);
         return store.replayPage(run.id, after);

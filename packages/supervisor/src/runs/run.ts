@@ -32,6 +32,9 @@ export interface Seat {
   readonly assignment: number;
 }
 
+/** A millisecond of replay counts like so many milliseconds of having been used more lately. */
+const REPLAY_WEIGHT = 100;
+
 export class Run {
   readonly ledger: Ledger;
   bundle: LoadedBundle;
@@ -89,6 +92,11 @@ export class Run {
   /** Wall time that is left to it. */
   wallLeft_ms(monotonic: number): number {
     return this.ledger.record.ceilings.wall_ms - this.ledger.wall.own(monotonic);
+  }
+
+  /** How much is lost with its isolate, to be compared: the more lately it was used, and the dearer it is to replay, the more. */
+  get worth(): number {
+    return this.lastUsed + (this.ledger.segment_cpu_us / 1000) * REPLAY_WEIGHT;
   }
 
   /** Its crank was stopped, after so much time on the CPU. */
