@@ -6,6 +6,7 @@ import { detect } from './detect.ts';
 import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
+import { flood } from './flood.ts';
 import { journal, parked, resume } from './survive.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
@@ -13,6 +14,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   'call-closed': callClosed,
   'call-effect': callEffect,
   runs,
+  flood,
   kill,
   pause,
   density,

@@ -33,10 +33,10 @@ const median = (values: readonly number[]) =>
     [...values].sort((a, b) => a - b),
     0.5,
   );
-const round = (value: number) => Number(value.toPrecision(4));
+export const round = (value: number) => Number(value.toPrecision(4));
 
 /** Medians over passes of each pass's own p50 and p99. */
-function summarize(passes: readonly (readonly number[])[]): Summary {
+export function summarize(passes: readonly (readonly number[])[]): Summary {
   const sorted = passes.map((samples) => [...samples].sort((a, b) => a - b));
   return {
     p50: round(median(sorted.map((one) => at(one, 0.5)))),

@@ -106,7 +106,12 @@ export const MACHINE = {
   cancel_grace_ms: limit('time an agent has to tidy up after a cancel', 2_000, 60_000, 0),
   pause_grace_ms: limit('time a run frozen in a crank keeps its cell', 5_000, 600_000, 0),
   park_after_ms: limit('time a run with nothing to do stays in memory', 10_000, 3_600_000, 0),
-  runs_in_memory: limit('runs in memory; beyond it, idle ones are parked and new ones wait in the store', 2_000, 100_000),
+  runs_in_memory: limit(
+    'runs of all tenants in memory; beyond it, tenants have even shares, idle runs are parked and new ones wait in the store',
+    4_000,
+    100_000,
+  ),
+  residents: limit('runs of one tenant in memory; others wait in the store for their turn', 2_000, 100_000),
   resident_mib: limit('heap of all isolates together; beyond it, idle ones are given up', 4_096, 1_048_576),
   cell_idle_ms: limit('time an empty cell is kept for its tenant', 30_000, 3_600_000, 0),
   replay_entries: limit('journal entries replayed at once, before other runs of the cell have a turn', 500, 10_000),

@@ -254,8 +254,12 @@ export interface Store {
    * @returns whether it is parked now
    */
   park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): Promise<boolean>;
-  /** Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due. */
-  wakeable(now: number, limit: number): Promise<readonly RunId[]>;
+  /**
+   * Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due.
+   * Tenants take turns.
+   * @param except tenants of which none is wanted
+   */
+  wakeable(now: number, limit: number, except?: readonly TenantId[]): Promise<readonly RunId[]>;
   /** Runs that are not parked and have not ended, in the order of admission: at a start, those that the host before held. */
   resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
   /** Parked runs that have not ended and wait for this, in the order of admission. */

@@ -40,7 +40,7 @@ export class Laboratory {
       clock,
       random,
       spares: 1,
-      cellsPerTenant: 0,
+      cellsPerTenant: () => 0,
       maxCells: Math.max(2, cores),
       events: this.#trials.hear({
         onReady: (cell) => {

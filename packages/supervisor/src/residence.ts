@@ -10,6 +10,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Store, StoredRun } from '@corral/protocol/store';
+import { Places, type RunTable } from './runs/places.ts';
 import { addChain } from './runs/revive.ts';
 import { grantsIn, type Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
@@ -28,8 +29,10 @@ export interface ResidenceOptions {
   readonly grants: Grants;
   readonly stage: Stage;
   /** Everything in memory, ended runs that are not durable yet included. */
-  readonly runs: Map<RunId, Run>;
+  readonly runs: RunTable;
   readonly limits: ResidenceLimits;
+  /** Runs that a tenant may have in memory. */
+  readonly residents: (tenant: TenantId) => number;
   /** Makes a run of what the store has. */
   readonly revive: (stored: StoredRun) => Promise<Run>;
   /** It is in memory again: sets going what it waits for. */
@@ -49,6 +52,14 @@ const ATTEMPTS = 3;
 const RETRY_MS = 1_000;
 /** Wake-ups that one sweep follows. */
 const SWEEP_RUNS = 256;
+/** Places that are worth a look at once; fewer are filled after a while. */
+const FILL_RUNS = 128;
+const FILL_MS = 200;
+/** How soon after a sweep the next one may look for timers. */
+const DUE_MS = 50;
+/** How soon room is made, and for how many at least. */
+const MAKE_MS = 5;
+const ROOM_RUNS = 16;
 /** What no trying again would change. */
 const QUARANTINED: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_AGENT_UNKNOWN', 'CORRAL_INTERNAL']);
 /** Attempts at parking a run that messages keep arriving for. */
@@ -61,9 +72,18 @@ export class Residence {
   #alarm: { readonly due: number; readonly stop: () => void } | undefined;
   #sweeping = false;
   #closed = false;
+  readonly #places: Places;
+  /** Tenants of which runs wait in the store for a place. */
+  readonly #backlog = new Set<TenantId>();
+  #filling: Promise<void> | undefined;
+  #stopFill: (() => void) | undefined;
+  #making = false;
 
   constructor(options: ResidenceOptions) {
     this.#options = options;
+    const { runs, limits, residents } = options;
+    this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents });
+    runs.onLeft = () => this.#fillSoon();
   }
 
   /** Begins to sweep. */
@@ -76,11 +96,27 @@ export class Residence {
     this.#closed = true;
     this.#stopSweep?.();
     this.#alarm?.stop();
+    this.#stopFill?.();
   }
 
-  /** Whether one more run may come into memory. */
-  get hasRoom(): boolean {
-    return this.#options.runs.size + this.#reviving.size < this.#options.limits.runs_in_memory;
+  /**
+   * Keeps a place for one more run of a tenant, until what is returned is called; undefined where there is none, or others of its
+   * runs wait for one.
+   */
+  place(tenant: TenantId): (() => void) | undefined {
+    return this.#backlog.has(tenant) || this.#places.free(tenant) === 0 ? undefined : this.#places.come(tenant);
+  }
+
+  /** Whether runs of a tenant wait in the store for a place in memory. */
+  isBehind(tenant: TenantId): boolean {
+    return this.#backlog.has(tenant);
+  }
+
+  /** A run of a tenant was left in the store for now, since there was no room. */
+  leave(tenant: TenantId): void {
+    this.#backlog.add(tenant);
+    this.#makeRoom();
+    this.#fillSoon();
   }
 
   /**
@@ -121,11 +157,6 @@ export class Residence {
       return;
     }
     if (this.#closed || this.#reviving.has(id)) return;
-    // No room: the inbox keeps it, and the sweep comes back to it.
-    if (!this.hasRoom) {
-      this.#makeRoom(1);
-      return;
-    }
     void this.#wake(id);
   }
 
@@ -185,14 +216,39 @@ export class Residence {
       const now = clock.monotonic();
       for (const run of this.#options.runs.values()) if (now - run.lastUsed >= limits.park_after_ms) void this.#leave(run);
       this.#relieve();
-      const wakeable = await store.wakeable(clock.now(), SWEEP_RUNS);
-      for (const id of wakeable) this.hint(id);
+      await this.#fill();
       await this.#setAlarm();
     } catch {
       // The store cannot answer now; the next sweep asks again.
     } finally {
       this.#sweeping = false;
     }
+  }
+
+  /** Brings in what has something to do, of tenants that have places free. */
+  #fill(): Promise<void> {
+    const fill = async () => {
+      const { store, clock } = this.#options;
+      const full = this.#places.full();
+      const found = await store.wakeable(clock.now(), SWEEP_RUNS, full);
+      if (found.length < SWEEP_RUNS) for (const tenant of this.#backlog) if (!full.includes(tenant)) this.#backlog.delete(tenant);
+      await Promise.all(found.map((id) => this.#wake(id)));
+    };
+    return (this.#filling ??= fill().finally(() => (this.#filling = undefined)));
+  }
+
+  /** Somebody has left, or wants to come in: those who wait are brought in many at a time, since finding them costs the same for one. */
+  #fillSoon(): void {
+    if (this.#closed || this.#stopFill !== undefined || this.#filling !== undefined) return;
+    let free = 0;
+    for (const tenant of this.#backlog) free = Math.max(free, this.#places.free(tenant));
+    if (free === 0) return;
+    this.#stopFill = this.#options.clock.after(free >= FILL_RUNS ? 1 : FILL_MS, () => {
+      this.#stopFill = undefined;
+      this.#fill()
+        .catch(() => undefined)
+        .finally(() => this.#fillSoon());
+    });
   }
 
   #next(): void {
@@ -203,7 +259,8 @@ export class Residence {
   /** Wakes up for the next timer of a parked run, however far away it is. */
   async #setAlarm(): Promise<void> {
     const due = await this.#options.store.nextDue().catch(() => undefined);
-    if (due !== undefined) this.#expect(due);
+    // What is due already was looked for just now; where it has no place yet, looking again at once would not help.
+    if (due !== undefined) this.#expect(Math.max(due, this.#options.clock.now() + DUE_MS));
   }
 
   #expect(due: number): void {
@@ -223,8 +280,16 @@ export class Residence {
       // Whoever is paused stays where it is; resuming it brings it back.
       if (stored === undefined || stored.status.lifecycle === 'ended' || stored.status.control !== 'none') return;
       // Somebody else may have brought it back while the store was asked: then it is held already, and must not be claimed again.
-      if (this.knows(id)) this.hint(id);
-      else await this.#revive(id);
+      if (this.knows(id)) return this.hint(id);
+      const { tenant } = stored.record;
+      // No room: the store keeps it, and what came for it.
+      if (this.#places.free(tenant) === 0) return this.leave(tenant);
+      const come = this.#places.come(tenant);
+      try {
+        await this.#revive(id);
+      } finally {
+        come();
+      }
     } catch {
       // Said where it was found; the sweep asks again where that can help.
     }
@@ -318,21 +383,36 @@ export class Residence {
   /** Too many runs, or too much heap: the longest unused leave first, unless bringing them back is dear. */
   #relieve(): void {
     const { runs, limits, stage } = this.#options;
-    const over = runs.size - limits.runs_in_memory;
-    if (over > 0) this.#makeRoom(over);
+    if (this.#places.surplus > 0) this.#makeRoom();
     let heap_kib = 0;
-    for (const run of runs.values()) if (run.seat !== undefined) heap_kib += run.heap_kib;
-    if (heap_kib <= limits.resident_mib * 1024) return;
-    for (const run of this.#idle()) {
-      if (heap_kib <= limits.resident_mib * 1024 * 0.9) return;
+    const of = new Map<TenantId, number>();
+    for (const run of runs.values()) {
       if (run.seat === undefined) continue;
+      heap_kib += run.heap_kib;
+      of.set(run.tenant, (of.get(run.tenant) ?? 0) + run.heap_kib);
+    }
+    const most_kib = limits.resident_mib * 1024;
+    if (heap_kib <= most_kib) return;
+    for (const run of this.#idle()) {
+      if (heap_kib <= most_kib * 0.9) return;
+      // Whoever holds less than an even share is not made to pay for those who hold more.
+      if (run.seat === undefined || (of.get(run.tenant) ?? 0) <= most_kib / of.size) continue;
       heap_kib -= run.heap_kib;
+      of.set(run.tenant, (of.get(run.tenant) ?? 0) - run.heap_kib);
       stage.unseat(run);
     }
   }
 
-  #makeRoom(places: number): void {
-    for (const run of this.#idle().slice(0, Math.max(places, 16))) void this.park(run);
+  /** Parks some of what has nothing to do, of tenants that have more than their part. Once in a while is enough. */
+  #makeRoom(): void {
+    if (this.#making || this.#closed) return;
+    this.#making = true;
+    this.#options.clock.after(MAKE_MS, () => {
+      this.#making = false;
+      const places = Math.max(this.#places.surplus, ROOM_RUNS);
+      const idle = this.#idle().filter((run) => this.#places.isOver(run.tenant));
+      for (const run of idle.slice(0, places)) void this.park(run);
+    });
   }
 
   #idle(): Run[] {

@@ -9,8 +9,8 @@ import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { ReplayPage } from '@corral/protocol/store';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
-import { Room } from './cells/room.ts';
-import { Arrivals, Line, Turns } from './cells/turns.ts';
+import { leastNeeded, Occupancy, type Boarding } from './cells/occupancy.ts';
+import { Arrivals } from './cells/turns.ts';
 import { billed, usedBy } from './cells/usage.ts';
 import type { OnCpu, Run } from './runs/run.ts';
 import { segmentSeed } from './runs/segment.ts';
@@ -31,40 +31,13 @@ export interface StageOptions {
 const AGAIN_MS = 500;
 /** The kernel may count CPU time by the tick; what is shorter is left to the cell, which measures by the clock. */
 const TICK_MS = 10;
-/** What the isolates of a cell hold, by what their cranks said. */
-function heapOf({ byAssignment }: Occupancy): number {
-  let heap_kib = 0;
-  for (const run of byAssignment.values()) heap_kib += run.heap_kib;
-  return heap_kib / 1024;
-}
 /** How long a cell that its tenant has beyond its share is kept without use. */
 const SURPLUS_MS = 500;
-
-interface Occupancy {
-  readonly byAssignment: Map<number, Run>;
-  /** Runs that sit here and have something to do, in turn. */
-  readonly ready: Line<Run>;
-  /** Runs that are being brought in, and whose next page is there. */
-  readonly pages: Line<Run>;
-  readonly turns: Turns;
-  readonly room: Room;
-  /** Isolates were just given up, and it has not shown yet what that frees. */
-  relieving: boolean;
-}
 
 /** How long a process takes to give up isolates. */
 const RELIEF_MS = 30;
 /** Runs that one cell brings in at once: the next one's journal is read while one is replayed. */
 const BOARDING = 2;
-
-interface Boarding {
-  readonly cell: Cell;
-  /** The page that is being read. */
-  next: Promise<ReplayPage> | undefined;
-  /** The page whose turn it is. */
-  page: ReplayPage | undefined;
-  assignment: number | undefined;
-}
 
 export class Stage {
   readonly #options: StageOptions;
@@ -207,31 +180,15 @@ export class Stage {
     const occupancy = this.#cells.get(cell);
     if (occupancy === undefined) return false;
     if (occupancy.ready.length > 0 || occupancy.pages.length > 0) return true;
-    for (const run of occupancy.byAssignment.values()) if (run.runnable || this.isBusy(run)) return true;
-    return false;
+    return occupancy.byAssignment.values().some((run) => run.runnable || this.isBusy(run));
   }
 
-  /**
-   * A tenant has no cell, and there is none left: whoever has the most gives one up, the least needed. Where everybody has one,
-   * somebody must have no use for theirs. What ran there goes on elsewhere.
-   */
+  /** A tenant has no cell, and there is none left: another gives one up. What ran there goes on elsewhere. */
   #reclaim(tenant: TenantId): void {
-    if (this.#condemned.size > 0 || this.pool.seat(tenant, (one) => this.load(one)) !== undefined) return this.#settle();
-    const counts = this.pool.count();
-    let best: Cell | undefined;
-    let least = Number.POSITIVE_INFINITY;
-    const most = Math.max(0, ...counts.values());
-    for (const cell of this.pool.cells) {
-      if (cell.tenant === undefined || cell.tenant === tenant || cell.doomed || cell.paused) continue;
-      const idle = cell.idling && !this.#isWanted(cell);
-      if (most > 1 ? counts.get(cell.tenant) !== most : !idle) continue;
-      // One that computes for long before one that many share: its run alone begins its crank again.
-      const need = idle ? this.load(cell) / 1e6 : cell.stuck ? 1 : 1 + this.load(cell);
-      if (need >= least) continue;
-      best = cell;
-      least = need;
-    }
-    if (best !== undefined) this.condemn(best, undefined);
+    const load = (one: Cell) => this.load(one);
+    if (this.#condemned.size > 0 || this.pool.seat(tenant, load) !== undefined) return this.#settle();
+    const cell = leastNeeded(this.pool.cells, this.pool.count(), tenant, (one) => this.#isWanted(one), load);
+    if (cell !== undefined) this.condemn(cell, undefined);
   }
 
   /** Runs without a cell ask again. */
@@ -332,10 +289,10 @@ export class Stage {
 
   /** Gives a cell the next thing to do; false where there is nothing that it can do now. */
   #step(cell: Cell, occupancy: Occupancy): boolean {
-    const { ready, pages, turns, room } = occupancy;
+    const { ready, pages, turns } = occupancy;
     const arrivals = this.#waiting.get(cell.tenant as TenantId);
     const wanted = (arrivals?.length ?? 0) > 0;
-    const others = pages.length > 0 || (wanted && room.has(occupancy.byAssignment.size, () => heapOf(occupancy)));
+    const others = pages.length > 0 || (wanted && occupancy.hasRoom);
     if (ready.length > 0 && !(others && turns.isSeconds)) {
       turns.first(others);
       this.#crankNext(ready.shift() as Run, cell);
@@ -397,9 +354,7 @@ export class Stage {
   }
 
   #boardingIn(cell: Cell): number {
-    let boarding = 0;
-    for (const one of this.#boarding.values()) if (one.cell === cell) boarding += 1;
-    return boarding;
+    return this.#boarding.values().reduce((sum, one) => sum + Number(one.cell === cell), 0);
   }
 
   #crank(run: Run, cell: Cell): void {
@@ -600,8 +555,7 @@ export class Stage {
   #occupancy(cell: Cell): Occupancy {
     let occupancy = this.#cells.get(cell);
     if (occupancy === undefined) {
-      const room = new Room(cell, this.#options.cell_memory_mib);
-      occupancy = { byAssignment: new Map(), ready: new Line(), pages: new Line(), turns: new Turns(), room, relieving: false };
+      occupancy = new Occupancy(cell, this.#options.cell_memory_mib);
       this.#cells.set(cell, occupancy);
     }
     return occupancy;

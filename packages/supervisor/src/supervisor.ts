@@ -35,6 +35,7 @@ import { Stops } from './stops.ts';
 import { Residence } from './residence.ts';
 import { recover } from './recover.ts';
 import { revive, type ReviveOptions } from './runs/revive.ts';
+import { RunTable } from './runs/places.ts';
 import { Run } from './runs/run.ts';
 import { refuseService, Services } from './services.ts';
 import { Stage } from './stage.ts';
@@ -63,7 +64,7 @@ export class Supervisor {
   readonly #tools = new Map<string, Map<string, Tool>>();
   #tenants: SupervisorOptions['tenants'] = {};
   readonly #bundles: Bundles;
-  readonly #runs = new Map<RunId, Run>();
+  readonly #runs = new RunTable();
   readonly #grants = new Grants();
   readonly #observers = new Set<(observation: Observation) => void>();
   readonly #seen: Seen;
@@ -178,7 +179,7 @@ export class Supervisor {
       clock,
       random,
       spares: options.spares ?? 1,
-      cellsPerTenant: options.cellsPerTenant ?? MACHINE.cells_per_tenant.default,
+      cellsPerTenant: (tenant) => this.#tenants[tenant]?.cells ?? options.cellsPerTenant ?? MACHINE.cells_per_tenant.default,
       maxCells: options.maxCells ?? Math.max(4, cores * 4),
       events: this.#trials.hear(stage.cellEvents),
     });
@@ -221,6 +222,7 @@ export class Supervisor {
         sweep_ms: MACHINE.sweep_ms.default,
         ...options.residence,
       },
+      residents: (tenant) => this.#tenants[tenant]?.residents ?? MACHINE.residents.default,
       revive: (stored) =>
         revive(
           {
@@ -367,11 +369,16 @@ export class Supervisor {
     const rests = this.loops.rests(job.tenant, job.version.version);
     if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
     // Where memory is full, it waits in the store for its turn.
-    const claim = this.#residence.hasRoom;
-    await store.admit(record, grants, claim);
+    const place = this.#residence.place(job.tenant);
+    const claim = place !== undefined;
+    await store.admit(record, grants, claim).finally(() => place?.());
     this.loops.breakers.began(record);
+    if (!claim) {
+      this.#residence.leave(job.tenant);
+      return this.#submitted(record.id);
+    }
     // Somebody may have found it in the store, and asked for it, before we were told that it is there.
-    if (!claim || this.#residence.knows(record.id)) {
+    if (this.#residence.knows(record.id)) {
       this.#residence.hint(record.id);
       return this.#submitted(record.id);
     }

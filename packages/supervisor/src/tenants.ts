@@ -24,6 +24,10 @@ export interface TenantOptions {
   readonly policies?: PolicySource;
   /** What is done about loops and runaways; `false`: its runs are not watched, and its tools have no circuit breakers. */
   readonly loops?: LoopOptions | false;
+  /** Runs that it may have in memory at once; others wait in the store. */
+  readonly residents?: number;
+  /** Cells that it may hold at once. */
+  readonly cells?: number;
   /** What an instance of one of its services may have at most, whatever the service asks for. Runs are bounded where they are submitted. */
   readonly most?: { readonly ceilings: CeilingsRequest; readonly budget: Budget };
 }

@@ -197,7 +197,8 @@ export class SqliteCore {
     return true;
   }
 
-  readonly wakeable = (now: number, limit: number): RunId[] => queries.wakeable(this.#sql, now, limit);
+  readonly wakeable = (now: number, limit: number, except?: readonly string[]): RunId[] =>
+    queries.wakeable(this.#sql, now, limit, except);
   readonly resident = (after: RunId | undefined, limit: number): RunId[] => queries.resident(this.#sql, after, limit);
 
   parkedOn(waiting: RunStatus['waiting']): RunId[] {

@@ -10,21 +10,25 @@ import type { Commit, Era, Quarantine, ReplayPage, RunFilter } from '@corral/pro
 import { withheld } from '@corral/protocol/withheld';
 import type { Sql } from './sql.ts';
 
-export function wakeable(sql: Sql, now: number, limit: number): RunId[] {
+export function wakeable(sql: Sql, now: number, limit: number, except: readonly string[] = []): RunId[] {
+  const others = JSON.stringify(except);
   const rows = sql.all<{ id: RunId }>(
-    `SELECT id FROM (
-       SELECT DISTINCT runs.id FROM inbox JOIN runs ON runs.n = inbox.run WHERE inbox.seq > 0 AND parked = 1 AND control = 'none'
-       UNION SELECT runs.id FROM timers JOIN runs ON runs.n = timers.run WHERE due <= ?1 AND parked = 1 AND control = 'none'
-     ) LIMIT ?2`,
+    `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM (
+       SELECT DISTINCT runs.id, runs.n, tenant FROM inbox JOIN runs ON runs.n = inbox.run WHERE inbox.seq > 0 AND parked = 1 AND control = 'none'
+       UNION SELECT runs.id, runs.n, tenant FROM timers JOIN runs ON runs.n = timers.run WHERE due <= ?1 AND parked = 1 AND control = 'none'
+     ) WHERE tenant NOT IN (SELECT value FROM json_each(?3))) ORDER BY turn, n LIMIT ?2`,
     now,
     limit,
+    others,
   );
   // Those that have not begun come last, and tenants take turns among them.
   const queued = sql.all<{ id: RunId }>(
     `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM
-       (SELECT id, n, tenant FROM runs WHERE parked = 1 AND lifecycle = 'queued' AND control = 'none' ORDER BY n LIMIT 10000)
-     ) ORDER BY turn, n LIMIT ?`,
+       (SELECT id, n, tenant FROM runs WHERE parked = 1 AND lifecycle = 'queued' AND control = 'none'
+          AND tenant NOT IN (SELECT value FROM json_each(?2)) ORDER BY n LIMIT 10000)
+     ) ORDER BY turn, n LIMIT ?1`,
     Math.max(0, limit - rows.length),
+    others,
   );
   return [...rows, ...queued].map(({ id }) => id);
 }

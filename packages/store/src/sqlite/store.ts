@@ -211,8 +211,8 @@ export class SqliteStore implements Store {
   inbox(run: RunId, after?: number): ReturnType<Store['inbox']> {
     return this.#reader.call('inbox', run, after);
   }
-  wakeable(now: number, limit: number): ReturnType<Store['wakeable']> {
-    return this.#reader.call('wakeable', now, limit);
+  wakeable(now: number, limit: number, except: readonly TenantId[] = []): ReturnType<Store['wakeable']> {
+    return this.#reader.call('wakeable', now, limit, except);
   }
   resident(after: RunId | undefined, limit: number): ReturnType<Store['resident']> {
     return this.#reader.call('resident', after, limit);

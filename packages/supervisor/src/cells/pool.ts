@@ -12,7 +12,7 @@ export interface PoolOptions {
   readonly random: Random;
   /** Warm cells that wait for a tenant. */
   readonly spares: number;
-  readonly cellsPerTenant: number;
+  readonly cellsPerTenant: (tenant: TenantId) => number;
   /** Cells of all tenants together. */
   readonly maxCells: number;
   readonly events: CellEvents;
@@ -61,9 +61,9 @@ export class CellPool {
   }
 
   /** Cells one tenant may have, taken ones included: never all there are, so that another tenant's run finds one. */
-  get mostPerTenant(): number {
+  mostPerTenant(tenant: TenantId): number {
     const { cellsPerTenant, maxCells } = this.#options;
-    return Math.max(1, Math.min(cellsPerTenant + BESIDE_TAKEN, maxCells - Math.ceil(maxCells / 4)));
+    return Math.max(1, Math.min(cellsPerTenant(tenant) + BESIDE_TAKEN, maxCells - Math.ceil(maxCells / 4)));
   }
 
   /** Cells of each tenant that are not on their way out. */
@@ -75,7 +75,7 @@ export class CellPool {
 
   /** Cells a tenant has beyond what it may hold when none of them is taken. */
   surplus(tenant: TenantId): number {
-    return (this.count().get(tenant) ?? 0) - this.#options.cellsPerTenant;
+    return (this.count().get(tenant) ?? 0) - this.#options.cellsPerTenant(tenant);
   }
 
   /**
@@ -95,7 +95,7 @@ export class CellPool {
       if (best === undefined || rank(cell, load) < rank(best, load)) best = cell;
     }
     if (best === undefined) return this.#bind(tenant);
-    if (rank(best, load) < BUSY || held >= this.#options.cellsPerTenant || all >= this.mostPerTenant) return best;
+    if (rank(best, load) < BUSY || held >= this.#options.cellsPerTenant(tenant) || all >= this.mostPerTenant(tenant)) return best;
     // All are busy: another one, to be used as soon as it has started.
     const more = this.#spares.size > 0 || this.#starting() === 0 ? this.#bind(tenant) : undefined;
     return more !== undefined && rank(more, load) < rank(best, load) ? more : best;

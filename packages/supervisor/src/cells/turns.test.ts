@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest';
+import { Arrivals, Line } from './turns.ts';
+
+describe('a line', () => {
+  test('gives out what came first, and what was put in front before that', () => {
+    const line = new Line<number>();
+    for (let i = 0; i < 500; i++) line.push(i);
+    for (let i = 0; i < 300; i++) expect(line.shift()).toBe(i);
+    line.unshift(-1);
+    expect([line.length, line.first]).toEqual([201, -1]);
+    expect(line.splice()).toEqual([-1, ...Array.from({ length: 200 }, (_, i) => 300 + i)]);
+    expect([line.length, line.shift()]).toEqual([0, undefined]);
+    line.unshift(7);
+    expect(line.shift()).toBe(7);
+  });
+});
+
+describe('arrivals', () => {
+  test('let what has begun go first, and now and then what has not', () => {
+    const arrivals = new Arrivals<string>();
+    for (let i = 0; i < 10; i++) {
+      arrivals.fresh.push('new');
+      arrivals.returning.push('old');
+    }
+    const came = Array.from({ length: 20 }, () => arrivals.next(true));
+    expect(came.slice(0, 5)).toEqual(['old', 'old', 'old', 'old', 'new']);
+    expect(came.filter((one) => one === 'old')).toHaveLength(10);
+    expect(came).not.toContain(undefined);
+  });
+
+  test('wait while what goes first cannot be brought back yet', () => {
+    const arrivals = new Arrivals<string>();
+    arrivals.returning.push('old');
+    arrivals.fresh.push('new');
+    expect(arrivals.next(false)).toBeUndefined();
+    expect(arrivals.next(true)).toBe('old');
+    expect(arrivals.next(false)).toBe('new');
+  });
+});

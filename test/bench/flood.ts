@@ -1,0 +1,122 @@
+/**
+ * A flood: one tenant submits thousands of runs of one call at once, while another submits a single run each second. On the machine as
+ * it is, and beside two processes that only compute. Both tenants' runs must end; the floor is what `runs` measures on the same host.
+ */
+import { spawn } from 'node:child_process';
+import type { TenantId, PrincipalId } from '@corral/protocol/ids';
+import type { AgentVersion } from '@corral/protocol/manifest';
+import { inlineTool } from '@corral/tools/define';
+import * as z from 'zod';
+import { round, summarize, type Figure } from './measure.ts';
+import { benchWorld, OBSERVE, settled, type BenchWorld } from './world.ts';
+
+const FLOOD = 'bench' as TenantId;
+const OTHER = 'other' as TenantId;
+const SIZES = [3_000, 10_000];
+/** Runs by which throughput is measured without a flood. */
+const FEW = 300;
+const PASSES = 5;
+const PROBE_MS = 1_000;
+const IDLE_PROBES = 10;
+const CALLER = `{ name: 'caller', uses: { now: 'tool:now' }, run: ({ caps }) => caps.now({}) }`;
+
+const now = inlineTool({
+  name: 'now',
+  description: '',
+  input: z.object({}),
+  output: z.object({}),
+  annotations: { readOnly: true, idempotent: true, openWorld: true, destructive: false, repeatable: false, returns: 'trusted' },
+  run: () => ({}),
+});
+
+/** How long a single run of the other tenant takes from its submission to its end. */
+async function probe(world: BenchWorld, version: AgentVersion): Promise<number> {
+  const began = performance.now();
+  const { ended } = await world.supervisor.submit({ tenant: OTHER, version, input: {}, principal: 'other' as PrincipalId });
+  const outcome = await ended;
+  if (outcome.kind !== 'completed') throw new Error(`a run of the other tenant ended as ${outcome.kind}`);
+  return performance.now() - began;
+}
+
+async function perSecond(world: BenchWorld, version: AgentVersion, runs: number): Promise<number> {
+  const began = performance.now();
+  const all = await Promise.all(Array.from({ length: runs }, () => world.submit(version)));
+  for (const { ended } of all) {
+    const outcome = await ended;
+    if (outcome.kind !== 'completed') throw new Error(`a run of the flood ended as ${JSON.stringify(outcome)}`);
+  }
+  return (runs * 1000) / (performance.now() - began);
+}
+
+/** Something goes on, and meanwhile the other tenant submits a run each second; the first at once. */
+async function beside<T>(
+  world: BenchWorld,
+  version: AgentVersion,
+  work: Promise<T>,
+): Promise<{ readonly result: T; readonly took: number[] }> {
+  const took: Promise<number>[] = [];
+  const ask = () => {
+    const one = probe(world, version);
+    one.catch(() => undefined);
+    took.push(one);
+  };
+  ask();
+  const asking = setInterval(ask, PROBE_MS);
+  try {
+    return { result: await work, took: await Promise.all(took) };
+  } finally {
+    clearInterval(asking);
+  }
+}
+
+async function floods(where: string): Promise<Figure[]> {
+  const world = await benchWorld([now], { tenants: { [FLOOD]: { tools: [now], loops: { ladder: OBSERVE } }, [OTHER]: { tools: [now] } } });
+  const version = await world.deploy(CALLER);
+  await perSecond(world, version, FEW);
+  await probe(world, version);
+  await settled(world);
+  const few: number[] = [];
+  for (let i = 0; i < PASSES; i++) few.push(await perSecond(world, version, FEW));
+  const idle: number[] = [];
+  for (let i = 0; i < IDLE_PROBES; i++) {
+    idle.push(await probe(world, version));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const floor = summarize([few]).p50;
+  const quiet = summarize([idle]);
+  const figures: Figure[] = [];
+  for (const size of SIZES) {
+    const { result, took } = await beside(world, version, perSecond(world, version, size));
+    figures.push({
+      name: `flood of ${size}${where}`,
+      unit: 'runs/s',
+      figure: { value: round(result) },
+      floor: { value: floor },
+      ratio: round(floor / result),
+      passes: 1,
+      note: `all ended; floor: ${FEW} at once, nobody else being there`,
+    });
+    const during = summarize([took]);
+    figures.push({
+      name: `  a run of another tenant`,
+      unit: 'ms',
+      figure: during,
+      floor: quiet,
+      ratio: round(during.p99 / quiet.p99),
+      passes: 1,
+      note: `one each second, from submission to end; floor: without the flood; ratio: of the p99`,
+    });
+  }
+  await world.close();
+  return figures;
+}
+
+export async function flood(): Promise<Figure[]> {
+  const alone = await floods('');
+  const busy = [0, 1].map(() => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
+  try {
+    return [...alone, ...(await floods(', beside two busy processes'))];
+  } finally {
+    for (const process of busy) process.kill('SIGKILL');
+  }
+}
