@@ -131,8 +131,8 @@ export class Stage {
   }
 
   #arrive(run: Run): void {
-    let arrivals = this.#waiting.get(run.tenant);
-    if (arrivals === undefined) this.#waiting.set(run.tenant, (arrivals = new Arrivals()));
+    const arrivals = this.#waiting.get(run.tenant) ?? new Arrivals<Run>();
+    this.#waiting.set(run.tenant, arrivals);
     (run.ledger.seq === 0 ? arrivals.fresh : arrivals.returning).push(run);
   }
 
@@ -553,11 +553,8 @@ export class Stage {
   }
 
   #occupancy(cell: Cell): Occupancy {
-    let occupancy = this.#cells.get(cell);
-    if (occupancy === undefined) {
-      occupancy = new Occupancy(cell, this.#options.cell_memory_mib);
-      this.#cells.set(cell, occupancy);
-    }
+    const occupancy = this.#cells.get(cell) ?? new Occupancy(cell, this.#options.cell_memory_mib);
+    this.#cells.set(cell, occupancy);
     return occupancy;
   }
 
