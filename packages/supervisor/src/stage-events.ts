@@ -13,8 +13,6 @@ export interface StageEvents {
   readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number) => void;
   /** The cell died while the run was on its CPU, and nobody here had killed it. */
   readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number) => void;
-  /** CPU time that a replay took. */
-  readonly onReplayCpu: (run: Run, cpu_us: number) => void;
   /** The run's whole journal was replayed in this cell, and matched. */
   readonly onReplayed: (run: Run, cell: Cell) => void;
   readonly onDescribed: (cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }) => void;

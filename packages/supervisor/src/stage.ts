@@ -69,7 +69,7 @@ export class Stage {
     },
     onFree: (cell) => this.#pump(cell),
     onCranked: (cell, task, effects, head) => this.#cranked(cell, task, effects, head),
-    onReplayed: (cell, task, head) => this.#replayed(cell, task, head),
+    onReplayed: (cell, task) => this.#replayed(cell, task),
     onFault: (cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head),
     onDescribed: (cell, _, manifests) => this.#options.events.onDescribed(cell, { manifests }),
     onExit: (cell, exit, error) => this.#exited(cell, exit, error),
@@ -87,8 +87,7 @@ export class Stage {
 
   /** How many runs sit in a cell or are on their way there. */
   load(cell: Cell): number {
-    const occupancy = this.#cells.get(cell);
-    return occupancy === undefined ? 0 : occupancy.byAssignment.size + this.#boardingIn(cell);
+    return (this.#cells.get(cell)?.byAssignment.size ?? 0) + this.#boardingIn(cell);
   }
 
   /** Whether a run waits for its turn, a cell or its journal. */
@@ -179,8 +178,9 @@ export class Stage {
     if (cell.tenant !== undefined && (this.#waiting.get(cell.tenant)?.length ?? 0) > 0) return true;
     const occupancy = this.#cells.get(cell);
     if (occupancy === undefined) return false;
-    if (occupancy.ready.length > 0 || occupancy.pages.length > 0) return true;
-    return occupancy.byAssignment.values().some((run) => run.runnable || this.isBusy(run));
+    return (
+      occupancy.ready.length + occupancy.pages.length > 0 || occupancy.byAssignment.values().some((run) => run.runnable || this.isBusy(run))
+    );
   }
 
   /** A tenant has no cell, and there is none left: another gives one up. What ran there goes on elsewhere. */
@@ -488,9 +488,8 @@ export class Stage {
     this.wake(run);
   }
 
-  #replayed(cell: Cell, task: Task, head: FrameHead): void {
+  #replayed(cell: Cell, task: Task): void {
     const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
-    if (run !== undefined) this.#options.events.onReplayCpu(run, Math.min(head.cpu_us, Math.ceil(this.#took_ms(task) * 1000)));
     const boarding = run && this.#boarding.get(run);
     if (run !== undefined && boarding !== undefined) this.#boarded(run, boarding);
     this.#pump(cell);

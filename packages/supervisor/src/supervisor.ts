@@ -70,7 +70,6 @@ export class Supervisor {
   readonly #seen: Seen;
   readonly #quarantines: Quarantines;
   readonly services: Services;
-  readonly #replay_us = new Map<TenantId, number>();
   readonly #absence = new Absence();
   readonly #broker: Broker;
   readonly #stage: Stage;
@@ -158,7 +157,6 @@ export class Supervisor {
         onCranked: (run, crank, effects, cpu_us) => life.cranked(run, crank, effects, cpu_us),
         onFault: (run, cell, crank, fault, task, used_ms) => life.faulted(run, cell, crank, fault, task, used_ms),
         onLost: (run, crank, exit, error, used_ms) => life.lost(run, crank, exit, error, used_ms),
-        onReplayCpu: (run, cpu_us) => this.#replay_us.set(run.tenant, (this.#replay_us.get(run.tenant) ?? 0) + cpu_us),
         onReplayed: (run, cell) => life.replayed(run, cell),
         onDescribed: (cell, result) => this.#describer.onDescribed(cell, result),
         onCellGone: (cell, exit) => this.#cellGone(cell, exit),
@@ -370,16 +368,13 @@ export class Supervisor {
     if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
     // Where memory is full, it waits in the store for its turn.
     const place = this.#residence.place(job.tenant);
-    const claim = place !== undefined;
-    await store.admit(record, grants, claim).finally(() => place?.());
+    await store.admit(record, grants, place !== undefined).finally(() => place?.());
     this.loops.breakers.began(record);
-    if (!claim) {
-      this.#residence.leave(job.tenant);
-      return this.#submitted(record.id);
-    }
     // Somebody may have found it in the store, and asked for it, before we were told that it is there.
-    if (this.#residence.knows(record.id)) {
-      this.#residence.hint(record.id);
+    const known = this.#residence.knows(record.id);
+    if (known || place === undefined) {
+      if (known) this.#residence.hint(record.id);
+      else this.#residence.leave(job.tenant);
       return this.#submitted(record.id);
     }
     for (const grant of grants) this.#grants.add(grant);
@@ -421,11 +416,6 @@ export class Supervisor {
   /** The processes of this host. */
   cells(): CellView[] {
     return cellViews(this.#pool.cells, this.#stage);
-  }
-
-  /** CPU time that bringing runs back took this host, by tenant: it is the tenant's, as its cranks are. */
-  replayCpu_ms(tenant: TenantId): number {
-    return (this.#replay_us.get(tenant) ?? 0) / 1000;
   }
 
   /** The process a run sits in, if it sits in one. */
