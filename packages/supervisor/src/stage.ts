@@ -9,7 +9,7 @@ import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { ReplayPage } from '@corral/protocol/store';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
-import { leastNeeded, Occupancy, type Boarding } from './cells/occupancy.ts';
+import { BOARDING, leastNeeded, Occupancy, type Boarding } from './cells/occupancy.ts';
 import { Arrivals } from './cells/turns.ts';
 import { billed, usedBy } from './cells/usage.ts';
 import type { OnCpu, Run } from './runs/run.ts';
@@ -33,11 +33,6 @@ const AGAIN_MS = 500;
 const TICK_MS = 10;
 /** How long a cell that its tenant has beyond its share is kept without use. */
 const SURPLUS_MS = 500;
-
-/** How long a process takes to give up isolates. */
-const RELIEF_MS = 30;
-/** Runs that one cell brings in at once: the next one's journal is read while one is replayed. */
-const BOARDING = 2;
 
 export class Stage {
   readonly #options: StageOptions;
@@ -305,7 +300,7 @@ export class Stage {
       this.#replayNext(pages.shift() as Run, cell);
       return true;
     }
-    const next = others ? arrivals?.next(this.#boardingIn(cell) < BOARDING) : undefined;
+    const next = others ? arrivals?.next(this.#boardingIn(cell) < BOARDING.at_once) : undefined;
     if (next !== undefined) {
       turns.second();
       this.#admit(next, cell, occupancy);
@@ -346,7 +341,7 @@ export class Stage {
     if (occupancy.relieving) return;
     occupancy.relieving = true;
     this.evict(cell, 0.25);
-    this.#options.clock.after(RELIEF_MS, () => {
+    this.#options.clock.after(BOARDING.relief_ms, () => {
       occupancy.relieving = false;
       if (cell.idling) cell.look();
       this.#pump(cell);

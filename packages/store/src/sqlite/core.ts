@@ -197,8 +197,7 @@ export class SqliteCore {
     return true;
   }
 
-  readonly wakeable = (now: number, limit: number, except?: readonly string[]): RunId[] =>
-    queries.wakeable(this.#sql, now, limit, except);
+  readonly wakeable = (now: number, limit: number, except?: readonly string[]): RunId[] => queries.wakeable(this.#sql, now, limit, except);
   readonly resident = (after: RunId | undefined, limit: number): RunId[] => queries.resident(this.#sql, after, limit);
 
   parkedOn(waiting: RunStatus['waiting']): RunId[] {

@@ -6,6 +6,12 @@ import type { Cell } from './cell.ts';
 import { Room } from './room.ts';
 import { Line, Turns } from './turns.ts';
 
+/**
+ * Runs that one cell brings in at once, the next one's journal being read while one is replayed; and how long a process takes to give
+ * up isolates.
+ */
+export const BOARDING = { at_once: 2, relief_ms: 30 } as const;
+
 /** A run on its way into a cell. */
 export interface Boarding {
   readonly cell: Cell;
