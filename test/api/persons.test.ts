@@ -79,6 +79,7 @@ describe('a quorum counts people', () => {
     ]);
     const journal = (await admin.runJournal({ params: { run: call.run }, query: {} })).items;
     expect(JSON.stringify(journal)).toContain(two.token);
+    expect((await admin.showRun({ params: { run: call.run } })).who).toMatchObject({ token: ana.token, person: 'token:ana' });
     const { items } = await admin.listOperations({ query: {} });
     expect(items.find((row) => row.operation === 'approve' && row.by === 'token:two')).toMatchObject({
       who: { token: two.token, made_by: 'token:boss' },
@@ -111,6 +112,7 @@ describe('a quorum counts people', () => {
     let found: { run: string; call: number } | undefined;
     while (found === undefined) [found] = (await admin.listApprovals({})).items;
     await ana.removeSchedule({ params: { schedule } });
+    expect([...host.door.people.behind(`schedule:${schedule}`)]).toContain('token:ana');
     expect(await approve(ana, found)).toBe('CORRAL_APPROVER');
   });
 });

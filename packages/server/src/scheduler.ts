@@ -85,7 +85,10 @@ export class Scheduler {
 
   remove(id: string) {
     const removed = this.show(id);
-    this.#db.durably(() => this.#db.run('DELETE FROM schedules WHERE id = ?', id));
+    this.#db.durably(() => {
+      this.#db.run('DELETE FROM schedules WHERE id = ?', id);
+      this.#db.setMeta(makerOf(id), removed.created_by);
+    });
     return removed;
   }
 
@@ -139,6 +142,9 @@ export class Scheduler {
     );
   }
 }
+
+/** Under which the maker of a schedule that is gone is kept: they still are behind its runs, and behind what these wrote to services. */
+export const makerOf = (schedule: string): string => `maker of ${schedule}`;
 
 /** @throws CORRAL_SCHEDULE_INVALID */
 function nextOf(expression: string, now: number): number | null {

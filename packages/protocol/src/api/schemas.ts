@@ -149,6 +149,7 @@ export const Run = RunSummary.extend({
   budget: z.record(z.string(), z.number()),
   caps: z.array(z.object({ alias: z.string(), cap: z.int(), grant: z.string() })),
   journal_entries: z.int(),
+  who: identity.exactOptional().describe('who stands behind whoever submitted it or the first of its ancestors'),
   header: z
     .object({ node: z.string(), v8: z.string(), icu: z.string(), image: z.string(), seed: z.string() })
     .nullable()

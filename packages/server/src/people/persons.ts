@@ -5,6 +5,7 @@
  */
 import type { Identity } from '@corral/protocol/identity';
 import type { People } from '@corral/supervisor';
+import { makerOf } from '../scheduler.ts';
 import type { FrontStore } from '../store/front.ts';
 import type { TokenPerson, Tokens } from '../store/tokens.ts';
 
@@ -69,11 +70,12 @@ export class Persons implements People {
     return this.#named().has(`token:${id}`) || (!nameless && this.#named().has(`token:${name}`));
   }
 
-  /** Who made a schedule; undefined for what is not one, or is gone. */
+  /** Who made a schedule, which may be gone by now; undefined for what is not one. */
   #makerOf(principal: string): string | undefined {
     if (!principal.startsWith(SCHEDULE)) return undefined;
     const id = principal.slice(SCHEDULE.length);
-    return this.#db.get<{ created_by: string }>('SELECT created_by FROM schedules WHERE id = ?', id)?.created_by;
+    const standing = this.#db.get<{ created_by: string }>('SELECT created_by FROM schedules WHERE id = ?', id);
+    return standing?.created_by ?? this.#db.meta(makerOf(id));
   }
 }
 

@@ -146,6 +146,7 @@ export function runRoutes(door: Door): Handlers<Names> {
         budget: { ...record.budget },
         caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant })),
         journal_entries: seq,
+        ...(record.who === undefined ? {} : { who: { ...record.who } }),
         header: payloads ? { ...record.header, seed: hash('sha256', record.header.seed).slice(0, 16) } : null,
         origin: record.origin === undefined ? null : { ...record.origin },
       };
