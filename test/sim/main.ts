@@ -1,6 +1,7 @@
 /** The simulated world from the command line; `--help` says what there is. */
 import { parseArgs } from 'node:util';
 import { Findings } from './findings.ts';
+import type { Temper } from './temper.ts';
 import type { Result } from './world.ts';
 
 const HELP = `Simulated worlds, one a seed: hosts, cells, disks and tools that fail, and an oracle that knows what must hold.
@@ -12,6 +13,7 @@ const HELP = `Simulated worlds, one a seed: hosts, cells, disks and tools that f
   --minutes N        fresh seeds from a random base, for N minutes; goes on after a violation
   --seed X           one seed; with --verbose, everything that happens in it
   --keep             go on after a violation
+  --stories          the seeds that once broke an invariant, as they were recorded
   --race N           park against wake, until N races have been run
   --mutation NAME    with a bug put in on purpose; --mutation list names them
   --help
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     mutation: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
+    stories: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -73,9 +76,27 @@ process.on('unhandledRejection', lost).on('uncaughtException', lost);
 
 const again = (seed: number) => `npm run sim -- --seed ${seed}${values.mutation === undefined ? '' : ` --mutation ${values.mutation}`}`;
 
-async function one(seed: number): Promise<Result> {
-  world = new World(seed, values.verbose);
+async function one(seed: number, temper?: Partial<Temper>): Promise<Result> {
+  world = new World(seed, values.verbose, temper);
   return world.live();
+}
+
+/** Every story once more. */
+async function stories(): Promise<void> {
+  const { STORIES } = await import('./stories.ts');
+  const { PLAIN } = await import('./temper.ts');
+  let broken = 0;
+  for (const { seeds, said, wrong, why } of STORIES) {
+    console.log(`${said}\n  the ${wrong}: ${why}`);
+    for (const seed of seeds) {
+      const { violation } = await one(seed, PLAIN);
+      if (violation === undefined) continue;
+      broken += 1;
+      console.log(`  seed ${seed}: ${violation}`);
+    }
+  }
+  console.log(`${broken} violations in ${STORIES.flatMap(({ seeds }) => seeds).length} recorded seeds`);
+  process.exitCode = broken === 0 ? 0 : 1;
 }
 
 /** Seeds one after the other, until there are as many as were asked for or the time is over. */
@@ -116,7 +137,8 @@ if (values.race !== undefined) {
   );
   for (const what of missing.slice(0, 5)) console.log(what);
   process.exitCode = missing.length === 0 && races >= wanted ? 0 : 1;
-} else if (values.minutes !== undefined) {
+} else if (values.stories) await stories();
+else if (values.minutes !== undefined) {
   const minutes = Number(values.minutes);
   if (!(minutes > 0)) {
     console.error(`--minutes takes a number above 0, not ${JSON.stringify(values.minutes)}. Try --help.`);

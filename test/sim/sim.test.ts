@@ -27,6 +27,11 @@ describe('a simulated world', () => {
     expect(said).toMatch(/^0 violations/m);
   });
 
+  test('breaks none on the seeds on which it once did', async () => {
+    const { said } = await simulate('--stories');
+    expect(said).toMatch(/^0 violations in 24 recorded seeds/m);
+  });
+
   test('loses no wake-up to a run that is being parked', async () => {
     const { said } = await simulate('--race', '500');
     expect(said).toContain('0 wakes lost');
@@ -43,7 +48,7 @@ describe('a simulated world', () => {
 /** What is said of each bug when it is found. The first seeds find none where there is none, as the test above shows. */
 describe('the simulator finds a bug that was put in on purpose:', () => {
   test.each(Object.keys(MUTATIONS))('%s', async (name) => {
-    const { failed, said } = await simulate('--seeds', '1000', '--mutation', name);
+    const { failed, said } = await simulate('--seeds', '500', '--mutation', name);
     expect(said).toMatch(/found by seed \d+/);
     expect(said).toContain(`--mutation ${name}`);
     expect(failed).toBe(true);

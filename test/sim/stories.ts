@@ -1,0 +1,62 @@
+/**
+ * Seeds on which the simulated world once broke an invariant, and what was wrong. They are lived through again as they were
+ * recorded: in plain worlds, without what was added to worlds since.
+ */
+export interface Story {
+  readonly seeds: readonly number[];
+  readonly said: string;
+  /** What was mended: the product, the oracle, or the world around them. */
+  readonly wrong: 'product' | 'oracle' | 'world';
+  readonly why: string;
+}
+
+export const STORIES: readonly Story[] = [
+  {
+    seeds: [741, 944, 1601, 1635, 1901, 2708, 3042, 3283, 4391, 5035, 6952, 7040, 7439],
+    said: 'pay with 7 is allow; the policies say ask',
+    wrong: 'oracle',
+    why: 'a result behind a handle that nobody had opened counted as read',
+  },
+  {
+    seeds: [1595, 2195, 3302],
+    said: 'a call to pay with 7 left, and people have none approved it',
+    wrong: 'oracle',
+    why: 'a call that a person had made again was held to what the policies would say of it by then; it is decided once',
+  },
+  {
+    seeds: [1647, 7606],
+    said: 'a family paid more than its purse',
+    wrong: 'product',
+    why: 'a payment of unknown result that a person has made again was paid twice out of one reservation',
+  },
+  {
+    seeds: [7745],
+    said: 'an entry after the receipt of its kill',
+    wrong: 'product',
+    why: 'the receipt did not wait for the end of a child that was being woken, since its parent had begun to end it as well',
+  },
+  {
+    seeds: [3410],
+    said: 'ended for its wall time after less than no time',
+    wrong: 'oracle',
+    why: 'time for which a run was paused before it began was taken off the time since it began',
+  },
+  {
+    seeds: [4669],
+    said: 'a timer fires 3,001 ms after it was due',
+    wrong: 'oracle',
+    why: 'a run on the ladder is given one thing at a time, with a pause after each',
+  },
+  {
+    seeds: [1605],
+    said: 'never_started without a reason',
+    wrong: 'product',
+    why: 'three cells that died before they were ready ended queued runs of earlier hosts, under which cells had started',
+  },
+  {
+    seeds: [4934, 8362],
+    said: 'a submit fails: a service that this host does not offer',
+    wrong: 'world',
+    why: 'a job of one tenant was submitted when the other one alone had been served',
+  },
+];
