@@ -7,6 +7,7 @@ import type { Persons } from './people/persons.ts';
 import type { HostPort } from './ports.ts';
 import type { Projection } from './projection.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { Archive } from './store/archive.ts';
 import type { FrontStore } from './store/front.ts';
 import type { Marks } from './store/marks.ts';
 import type { ProfileStore } from './store/profiles.ts';
@@ -25,6 +26,7 @@ export interface Door {
   /** Administrative acts are kept through this alone. */
   readonly acts: Acts;
   readonly refusals: Refusals;
+  readonly archive: Archive;
   readonly registry: Registry;
   readonly profiles: ProfileStore;
   readonly marks: Marks;

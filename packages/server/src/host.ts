@@ -29,6 +29,7 @@ import { RetentionSweep } from './retention.ts';
 import { Followers } from './routes/events.ts';
 import { Scheduler } from './scheduler.ts';
 import { Settings } from './settings.ts';
+import { Archive } from './store/archive.ts';
 import { FrontStore } from './store/front.ts';
 import { Marks } from './store/marks.ts';
 import { ProfileStore } from './store/profiles.ts';
@@ -148,8 +149,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const starter: Actor = { id: `user:${userInfo().username}`, roles: [] };
     const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);
+    const archive = new Archive(db);
     let settings: Settings | undefined;
-    settings = new Settings({ loaded, again, host, db, feed, now: now(), acts, starter, refused });
+    settings = new Settings({ loaded, again, host, db, feed, now: now(), acts, archive, starter, refused });
     feeding = feed;
     const config = settings.inForce;
     named = () => config().named;
@@ -188,6 +190,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       host,
       db,
       acts,
+      archive,
       refusals,
       registry,
       profiles,

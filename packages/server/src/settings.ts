@@ -1,16 +1,23 @@
 /** The configuration in force: where it came from, and how the next one takes its place, all of it or not at all. */
 import { nearest } from '@corral/policy/cedar/problem';
 import { CorralError } from '@corral/protocol/errors';
-import type { Json } from '@corral/protocol/json';
 import { keepConfig } from './config/last-good.ts';
 import { differences, loadConfig, type Change, type LoadedConfig } from './config/load.ts';
 import type { Feed } from './feed.ts';
 import type { Acts, Actor, Recorder } from './kept.ts';
 import type { HostPort } from './ports.ts';
+import type { Archive } from './store/archive.ts';
 import type { FrontStore } from './store/front.ts';
 
+const AT_START = 'the host starts with it';
 /** Of what a refused configuration was refused for, so much is recorded. */
 const REFUSAL_CHARS = 2_000;
+
+/** What of a refusal is recorded. */
+const refusalOf = (error: unknown) =>
+  error instanceof CorralError
+    ? { code: error.code, message: error.message.slice(0, REFUSAL_CHARS) }
+    : { code: 'CORRAL_INTERNAL', message: '' };
 
 interface Compared {
   readonly version: string;
@@ -28,6 +35,7 @@ export class Settings {
   readonly #host: HostPort;
   readonly #db: FrontStore;
   readonly #feed: Feed;
+  readonly #archive: Archive;
   readonly #onApplied: (() => void)[] = [];
 
   constructor(options: {
@@ -40,6 +48,7 @@ export class Settings {
     readonly now: number;
     /** Who starts the host, and where that is kept. */
     readonly acts: Acts;
+    readonly archive: Archive;
     readonly starter: Actor;
     /** Why the file was refused at the start, where what was accepted last is in force instead. */
     readonly refused?: CorralError | undefined;
@@ -52,8 +61,11 @@ export class Settings {
     this.#at = options.now;
     this.#by = 'start';
     const { acts, starter } = options;
+    this.#archive = options.archive;
     this.#refused = options.refused;
-    this.#record((target) => acts.keep(starter, { operation: 'apply-config', target, reason: 'the host starts with it' }));
+    if (options.refused !== undefined)
+      options.acts.keep(options.starter, { operation: 'refuse-config', target: refusalOf(options.refused), reason: AT_START });
+    this.#record(AT_START, (target) => acts.keep(starter, { operation: 'apply-config', target, reason: AT_START }));
   }
 
   get refused(): CorralError | undefined {
@@ -97,8 +109,7 @@ export class Settings {
    */
   async apply(by: string, now: number, keep: Recorder, reason?: string): Promise<Compared> {
     const next = await this.#again().catch((error: unknown) => {
-      const { code, message } = error instanceof CorralError ? error : { code: 'CORRAL_INTERNAL', message: '' };
-      keep({ operation: 'refuse-config', target: { code, message: message.slice(0, REFUSAL_CHARS) }, reason });
+      keep({ operation: 'refuse-config', target: refusalOf(error), reason });
       throw error;
     });
     const result = this.#compare(next);
@@ -117,7 +128,7 @@ export class Settings {
     void last.close();
     this.#at = now;
     this.#by = by;
-    this.#record((target) => keep({ target, reason }));
+    this.#record(reason ?? '', (target) => keep({ target, reason }));
     // Before anybody is told anything: who may hear it may have changed.
     this.#applied();
     this.#feed.tell('config.applied', { data: { version: next.version, by } });
@@ -170,15 +181,12 @@ export class Settings {
   }
 
   /** Keeps the configuration that is in force now, with the act that put it there, unless it was the last one already. */
-  #record(keep: (target: { readonly version: string; readonly before: string | null }) => unknown): void {
+  #record(reason: string, keep: (target: { readonly version: string; readonly before: string | null }) => unknown): void {
     if (this.#refused === undefined) keepConfig(this.#db, this.#loaded, this.#at);
-    const last = this.#db.get<{ version: string }>('SELECT version FROM configs ORDER BY n DESC LIMIT 1');
-    const { version, summary } = this.#loaded;
-    if (last?.version === version) return;
-    const text = JSON.stringify(summary satisfies Json);
     this.#db.durably(() => {
-      this.#db.run('INSERT INTO configs (version, config, at, by) VALUES (?, ?, ?, ?)', version, text, this.#at, this.#by);
-      keep({ version, before: last?.version ?? null });
+      const { version } = this.#loaded;
+      const { before, same } = this.#archive.put(this.#loaded, { at: this.#at, by: this.#by, reason });
+      if (!same) keep({ version, before: before ?? null });
     });
   }
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import type { Role } from '@corral/protocol/api/roles';
 import { connect, hostFlags, jsonArgument, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
-import { table } from '../screen/table.ts';
+import { printable, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -23,6 +23,18 @@ interface TokenFlags extends HostFlags, Reasoned {
   readonly expires: string;
   readonly person?: string;
 }
+
+const putLine = ({
+  version,
+  at,
+  by,
+  reason,
+}: {
+  readonly version: string;
+  readonly at: number;
+  readonly by: string;
+  readonly reason: string;
+}) => printable(`${version}  ${day(at)}  ${by}  ${reason}`);
 
 export function peopleCommands(program: Command): void {
   const token = program.command('token').description('make, list and revoke tokens');
@@ -146,15 +158,29 @@ export function peopleCommands(program: Command): void {
 
   const config = program.command('config').description('the configuration of a host');
   hostFlags(config.command('show'))
-    .description('print the configuration in force')
+    .description('print the configuration in force, or one that was')
+    .argument('[version]', 'sha256:…, as `corral config history` names it; its beginning will do')
     .addHelpText('after', `\nExample:\n  corral config show`)
-    .action(async (flags: HostFlags) => {
-      const shown = await connect(flags).showConfig({});
+    .action(async (version: string | undefined, flags: HostFlags) => {
+      const client = connect(flags);
+      if (version !== undefined) {
+        const then = await client.configThen({ params: { version } });
+        print(flags, then, () => `${putLine(then)}\n${JSON.stringify(then.config, null, 2)}`);
+        return;
+      }
+      const shown = await client.showConfig({});
       print(
         flags,
         shown,
         () => `${shown.version}  from ${shown.file ?? 'nowhere'}, applied by ${shown.applied_by}\n${JSON.stringify(shown.config, null, 2)}`,
       );
+    });
+  hostFlags(config.command('history'))
+    .description('list the configurations that were in force, newest first')
+    .addHelpText('after', `\nExample:\n  corral config history`)
+    .action(async (flags: HostFlags) => {
+      const { items } = await connect(flags).listConfigs({});
+      print(flags, items, () => items.map((one) => putLine(one)).join('\n'));
     });
   config
     .command('check')

@@ -1,5 +1,9 @@
 /** `corral policy`: policies are checked, tried and compared here, before they decide anything. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
+import { CorralError } from '@corral/protocol/errors';
+import type { Archived } from '@corral/server/config/rehearsal';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { configHere, connect, dataFolder, folderAlone, hostFlags, print, type HostFlags } from '../connect.ts';
@@ -58,16 +62,20 @@ export function policyCommands(program: Command): void {
     .description('explain the decisions of one crank')
     .argument('<run>')
     .argument('<crank>', 'entry of the journal, as `corral why` says')
-    .argument('[files...]', `${FILES}; instead of those of --config`)
-    .option('--config <file>', 'on a folder without a host: take the decision apart by the policies of this configuration')
+    .argument('[files...]', `${FILES}; instead of those that decided`)
+    .option(
+      '--config <file>',
+      'on a folder without a host: whose tools and people; and whose policies, where those that decided were not kept',
+    )
     .addHelpText('after', '\nExample:\n  corral policy why run_3k9x7m2p4q5r 4')
     .action(async (run: string, text: string, files: string[], flags: HostFlags & Flags) => {
       const crank = wholeNumber(text, 'CRANK');
       const data = await folderAlone(flags);
       if (data !== undefined) {
         const { explainCrank } = await import('@corral/server/config/rehearsal');
+        const archived = await archivedIn(data);
         const explained = await withReading(data, (store) =>
-          explainCrank(store, runId(run), crank, files, configHere(flags.config), process.env),
+          explainCrank(store, runId(run), crank, files, configHere(flags.config), process.env, archived),
         );
         print(flags, explained.calls, () => explained.text);
         return;
@@ -75,6 +83,31 @@ export function policyCommands(program: Command): void {
       const { decisions } = await connect(flags).whyRun({ params: { run: run as RunId } });
       const here = decisions.filter((one) => one.crank === crank);
       print(flags, here, () => (here.length === 0 ? `No policy decided in crank ${crank} of ${run}.` : decisionLines(here).join('\n')));
+    });
+
+  hostFlags(policy.command('show'))
+    .description('print the texts of policies that are or were in force, with who put them there')
+    .argument('<version>', 'sha256:…, as decisions and `corral why` name it; its beginning will do')
+    .option('--tenant <name>', 'only where this tenant had them')
+    .addHelpText('after', '\nExample:\n  corral policy show sha256:9270ab31')
+    .action(async (version: string, flags: HostFlags & Flags) => {
+      const shown = await connect(flags).showPolicies({ params: { version }, query: inTenant(flags) });
+      print(flags, shown, () =>
+        [
+          shown.version,
+          ...shown.moves.map((move) => moveLine(move)),
+          ...shown.files.flatMap(({ file, digest, text }) => ['', `// ${file}  ${digest}`, text]),
+        ].join('\n'),
+      );
+    });
+
+  hostFlags(policy.command('history'))
+    .description('list which policies tenants had, newest first, with who put them in force and why')
+    .option('--tenant <name>', 'only of this tenant')
+    .addHelpText('after', '\nExample:\n  corral policy history')
+    .action(async (flags: HostFlags & Flags) => {
+      const { items } = await connect(flags).listPolicies({ query: inTenant(flags) });
+      print(flags, items, () => items.map((move) => moveLine(move)).join('\n') || 'No tenant has or had policies.');
     });
 
   hostFlags(policy.command('shadow'))
@@ -101,6 +134,30 @@ export function policyCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  corral policy backtest policies/next.cedar --config corral.config.ts --data backup/')
     .action((files: string[], flags: HostFlags & Flags) => compare('in force', files, flags));
 }
+
+const NOT_KEPT: ReadonlySet<string> = new Set(['CORRAL_VERSION_UNKNOWN', 'CORRAL_DATA_UNUSABLE']);
+
+/** What a host of a folder kept of policies; nothing where none was ever there. */
+async function archivedIn(data: string): Promise<Archived | undefined> {
+  if (!existsSync(join(data, 'front.db'))) return undefined;
+  const [{ Archive }, { FrontStore }] = await Promise.all([import('@corral/server/store/archive'), import('@corral/server/store/front')]);
+  return (version) => {
+    let db: InstanceType<typeof FrontStore> | undefined;
+    try {
+      db = new FrontStore(data);
+      return new Archive(db).policies(version, undefined).files;
+    } catch (error) {
+      // Not kept, or in a snapshot that cannot be opened for writing: then the configuration's own are asked.
+      if (error instanceof CorralError && NOT_KEPT.has(error.code)) return undefined;
+      throw error;
+    } finally {
+      db?.close();
+    }
+  };
+}
+
+const moveLine = ({ tenant, version, at, by, reason }: RouteAnswer<'listPolicies'>['items'][number]) =>
+  printable(`${new Date(at).toISOString().slice(0, 19)}  ${tenant}  ${version?.slice(0, 19) ?? 'none'}  ${by}  ${reason}`);
 
 const NO_SHADOW = 'No candidate runs here; name one in the configuration: policies: { files: […], shadow: [FILE] }.';
 

@@ -76,6 +76,8 @@ let sets = 0;
 export class PolicyInForce {
   readonly version: string;
   readonly policies: readonly LoadedPolicy[];
+  /** The texts that they were loaded from. */
+  readonly sources: readonly PolicySource[];
   /** Of the check on load; errors are thrown instead. */
   readonly warnings: readonly Problem[];
   readonly catalog: Catalog;
@@ -98,6 +100,7 @@ export class PolicyInForce {
 
   private constructor(options: PolicyOptions, policies: readonly LoadedPolicy[], warnings: readonly Problem[]) {
     this.policies = policies;
+    this.sources = options.sources;
     this.warnings = warnings;
     this.catalog = options.catalog;
     this.version = options.digest(canonical(Object.fromEntries(policies.map(({ id, json }) => [id, json]))));

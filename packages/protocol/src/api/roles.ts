@@ -43,7 +43,10 @@ export const OPERATIONS = {
   },
   'approval.decide': { about: 'approve or deny calls of runs that others submitted', roles: ['approver', 'admin'] },
   'grant.revoke': { about: 'take back a grant, and all that was derived from it', roles: ['operator', 'admin'] },
-  'policy.read': { about: 'see what candidate policies would have decided otherwise', roles: ['operator', 'auditor', 'admin'] },
+  'policy.read': {
+    about: 'read policies that are or were in force, and see what candidates would have decided otherwise',
+    roles: ['operator', 'auditor', 'admin'],
+  },
   'quarantine.read': { about: 'list quarantines', roles: ALL },
   'quarantine.write': { about: 'put up and lift quarantines', roles: ['operator', 'admin'] },
   'operation.read': { about: 'list what was done to runs, by whom', roles: ['operator', 'auditor', 'admin'] },

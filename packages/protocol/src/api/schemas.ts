@@ -391,6 +391,29 @@ export const ConfigCheck = z
   })
   .meta({ id: 'ConfigCheck' });
 
+const put = { at: time_ms, by: z.string(), reason: z.string() };
+/** A version, or its beginning. */
+export const VersionPath = z.strictObject({ version: z.string().regex(/^sha256:[0-9a-f]{8,64}$/, 'sha256: and at least 8 hex digits') });
+export const ConfigList = z.object({ items: z.array(z.object({ version: z.string(), ...put })) });
+export const ConfigThen = z.object({ version: z.string(), ...put, config: json }).meta({ id: 'ConfigThen' });
+const PolicyMove = z
+  .object({
+    tenant: z.string(),
+    version: z.string().nullable().describe('null: from then on the tenant had none'),
+    files: z.array(z.object({ file: z.string(), digest: z.string() })),
+    config: z.string().describe('version of the configuration that named them'),
+    ...put,
+  })
+  .meta({ id: 'PolicyMove' });
+export const PolicyMoves = z.object({ items: z.array(PolicyMove) });
+export const PolicyTexts = z
+  .object({
+    version: z.string(),
+    files: z.array(z.object({ file: z.string(), digest: z.string(), text: z.string() })),
+    moves: z.array(PolicyMove).describe('when they were put in force, newest first'),
+  })
+  .meta({ id: 'PolicyTexts' });
+
 export const Health = z.object({ ok: z.boolean(), version: z.string() }).meta({ id: 'Health' });
 export const Ready = z
   .object({

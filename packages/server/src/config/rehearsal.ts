@@ -4,6 +4,7 @@ import { checkPolicies } from '@corral/policy/cedar/check';
 import { formatCases, PolicyCases, testPolicies, type CaseResult } from '@corral/policy/cedar/cases';
 import { formatComparison, PolicyShadow, type Comparison } from '@corral/policy/cedar/compare';
 import { explain, formatExplained, type Explained } from '@corral/policy/cedar/explain';
+import type { PolicySource } from '@corral/policy/cedar/source';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { formatProblems, type Problem } from '@corral/policy/cedar/problem';
 import type { Verdict } from '@corral/policy/cedar/verdict';
@@ -153,7 +154,13 @@ export interface CrankExplained {
   readonly explained: Explained;
 }
 
-/** Takes the decisions of one crank apart, by the policies that a configuration names, or by files. */
+/** The texts of policies that were in force, where a host of the folder kept them. */
+export type Archived = (version: string) => readonly PolicySource[] | undefined;
+
+/**
+ * Takes the decisions of one crank apart: by files, or by the policies that a configuration names, or else by those of the very
+ * version that decided, as they were kept. It says which of these it was.
+ */
 export async function explainCrank(
   store: Store,
   run: RunId,
@@ -161,13 +168,16 @@ export async function explainCrank(
   files: readonly string[],
   config: string | undefined,
   env: Env,
-): Promise<{ readonly calls: readonly CrankExplained[]; readonly text: string }> {
+  archived?: Archived,
+): Promise<{ readonly calls: readonly CrankExplained[]; readonly text: string; readonly recorded: boolean }> {
   const stored = await store.run(run);
   if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} in this data folder.`);
   const { tenant } = stored.record;
-  const loaded = await loadConfig(config, env, files.length === 0 ? {} : { withoutPolicies: true });
-  const current = await policiesOf(files, config, env, tenant);
+  const version = await versionIn(store, run, crank);
+  const kept = version === undefined || files.length > 0 ? undefined : archived?.(version);
+  const loaded = await loadConfig(config, env, files.length > 0 || kept !== undefined ? { withoutPolicies: true } : {});
   const tools = tenantOf(loaded, tenant).tools;
+  const current = kept === undefined ? await policiesOf(files, config, env, tenant) : loadPolicies(kept, tools);
   const calls: CrankExplained[] = [];
   const options = {
     store,
@@ -184,5 +194,16 @@ export async function explainCrank(
       return `${then}; these policies say ${formatExplained(explained)}`;
     })
     .join('\n');
-  return { calls, text: text === '' ? `No call was decided about in crank ${crank} of ${run}.` : text };
+  if (text === '') return { calls, text: `No call was decided about in crank ${crank} of ${run}.`, recorded: false };
+  const recorded = current.version === version;
+  const which = recorded
+    ? `By policies ${current.version.slice(0, 19)}, which decided then${kept === undefined ? '' : ', as they were kept'}.`
+    : `These are not the policies that decided then: they are ${current.version.slice(0, 19)}, and it was ${version?.slice(0, 19) ?? 'none'}.`;
+  return { calls, text: `${which}\n${text}`, recorded };
+}
+
+/** The version of the policies that a crank was decided by. */
+async function versionIn(store: Store, run: RunId, crank: number): Promise<string | undefined> {
+  const [entry] = await store.journal(run, crank - 1, 1);
+  return entry?.decisions.find(({ policy }) => policy !== undefined)?.policy;
 }

@@ -16,6 +16,10 @@ type Names =
   | 'showConfig'
   | 'checkConfig'
   | 'applyConfig'
+  | 'listConfigs'
+  | 'configThen'
+  | 'listPolicies'
+  | 'showPolicies'
   | 'health'
   | 'ready';
 
@@ -23,7 +27,7 @@ type Names =
 const OWNER = 'user:';
 
 export function peopleRoutes(door: Door): Handlers<Names> {
-  const { tokens, scheduler, settings, clock, registry, db, people } = door;
+  const { tokens, scheduler, settings, clock, registry, db, people, archive } = door;
   return {
     async makeToken({ body }, { access, keep }) {
       const { principal } = access;
@@ -106,6 +110,18 @@ export function peopleRoutes(door: Door): Handlers<Names> {
     },
     async applyConfig({ query }, { access, keep }) {
       return settings.apply(access.principal.id, clock.now(), keep, query.reason);
+    },
+    async listConfigs() {
+      return { items: archive.configs() };
+    },
+    async configThen({ params }) {
+      return archive.config(params.version);
+    },
+    async listPolicies({ query }, { access }) {
+      return { items: archive.moves(access.some('policy.read', query.tenant)) };
+    },
+    async showPolicies({ params, query }, { access }) {
+      return archive.policies(params.version, access.some('policy.read', query.tenant));
     },
     async health() {
       return { ok: true, version: VERSION };

@@ -90,6 +90,15 @@ CREATE TABLE IF NOT EXISTS config_files (
   n INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL, file TEXT NOT NULL, kept TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS config_files_of ON config_files (file, n);
 `,
+  `
+-- What was in force: texts by their digest, and which policies a tenant had, since when, by whom and why.
+CREATE TABLE archive (digest TEXT PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE TABLE policy_moves (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, version TEXT, files TEXT NOT NULL, config TEXT NOT NULL,
+  at INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE INDEX policy_moves_of ON policy_moves (tenant, n);
+ALTER TABLE configs ADD COLUMN reason TEXT;
+`,
 ];
 
 export type Value = SQLInputValue;
