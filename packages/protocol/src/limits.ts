@@ -146,6 +146,11 @@ export const MACHINE = {
   service_key_bytes: limit('the key of a service’s instance', 256, 1024),
   service_depth: limit('turns of services in one causal chain of messages; one more is refused', 64, 1_000),
   instances_per_service: limit('instances that a service of a tenant may have alive; one more is refused', 10_000, 1_000_000),
+  reserve_bytes: limit(
+    'space that is kept back on the data folder’s disk for stopping runs, at most an eighth of what is free',
+    8 * MIB,
+    1024 * MIB,
+  ),
   mailbox_messages: limit('messages waiting for one run; one more is refused', 1_000, 100_000),
   refusal_rows_per_minute: limit('refused requests and failed log-ins of a minute that are recorded at once, each as a row', 10, 1_000, 0),
   refusals_counted_per_minute: limit(

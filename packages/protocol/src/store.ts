@@ -229,6 +229,8 @@ export interface BackupManifest {
 export interface Store {
   /** Counts how often this store was opened for writing. */
   readonly era: number;
+  /** Ordinary work is refused for want of space, or soon will be. What stops runs still goes through. */
+  readonly full?: boolean;
 
   deploy(
     bundle: { readonly digest: Digest; readonly source: string; readonly source_map: string | undefined },

@@ -1,4 +1,5 @@
 /** Everything the routes work with, put together once. */
+import type { Unready } from '@corral/protocol/api/schemas';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { LoadedConfig } from './config/load.ts';
 import type { Feed } from './feed.ts';
@@ -46,6 +47,8 @@ export interface Door {
   readonly clock: Clock;
   readonly random: Random;
   readonly recovered: () => number;
+  /** Everything that speaks against taking work; nothing while it is taken. */
+  readonly unready: () => Unready[];
   /** It is shutting down: nothing new is taken. */
   readonly draining: () => boolean;
   /** The address is taken; runs are being taken up, and nobody is served yet. */

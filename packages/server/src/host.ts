@@ -70,6 +70,7 @@ export interface RunningHost {
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 /** A path of a socket has room for so many bytes on every platform. */
 const SOCKET_BYTES = 103;
+const DISK_FULL = 'The disk of the data folder is full, or nearly: no new work is taken. What stops runs still works.';
 const DRAIN_MS = 10_000;
 /** How long requests have to end once the runs are at rest. */
 const CLOSE_MS = 2_000;
@@ -111,7 +112,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   let db: FrontStore | undefined;
   let loaded: LoadedConfig;
   try {
-    db = new FrontStore(data);
+    db = new FrontStore(data, () => store.makeRoom());
     loaded = await accepted(found, db, options, load);
   } catch (error) {
     db?.close();
@@ -167,6 +168,15 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     settings.onApplied(outbox.reconfigured);
     tellAlarm = (message) => outbox.add(feed.tell('policy.alarm', { data: { message } }));
     undo.push(() => outbox.close());
+    store.onFull((full) => {
+      if (full) log?.error(DISK_FULL);
+      try {
+        outbox.add(feed.tell(full ? 'host.disk_full' : 'host.disk_free', { data: { detail: full ? DISK_FULL : 'There is space again.' } }));
+      } catch (error) {
+        // Those who follow have heard of it; what is told by webhook must be written down, and there is no room for that.
+        log?.error({ err: error }, 'nobody could be told by webhook that the disk is full');
+      }
+    });
     const projection = new Projection({
       host,
       db,
@@ -211,6 +221,13 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       recovered: () => recovered ?? 0,
       recovering: () => recovered === undefined,
       draining: () => draining,
+      unready: () => [
+        ...(draining ? [{ reason: 'draining' as const, detail: 'This host is shutting down and takes no new work.' }] : []),
+        ...(recovered === undefined
+          ? [{ reason: 'recovering' as const, detail: 'This host has just started and is taking up its runs.' }]
+          : []),
+        ...(store.full ? [{ reason: 'disk_full' as const, detail: DISK_FULL }] : []),
+      ],
     };
     const authenticator = new Authenticator(tokens, () => config().config, now);
     const rate = new Rate();

@@ -3,6 +3,7 @@
  * waits for an end, what is to be told to whom.
  */
 import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Observation, RunView } from '@corral/supervisor';
 import type { Event } from '@corral/protocol/api/schemas';
@@ -59,7 +60,7 @@ export class Projection {
   /** Brings the index up to what the store says, and keeps it so from then on. @returns how many runs go on */
   async catchUp(inOrder: boolean): Promise<number> {
     const { host, index, config } = this.#options;
-    host.observe((observation) => this.#observe(observation));
+    host.observe((observation) => this.#heard(observation));
     // A host that died may have put one up and not kept it.
     for (const one of host.quarantines()) if (one.by === POLICY) this.#keep(one);
     if (!inOrder) for (const { record } of await host.everyRun()) index.add(record, config());
@@ -168,6 +169,15 @@ export class Projection {
     const row = this.#agents.get(run) ?? this.#options.index.get(run);
     const about = row === undefined ? {} : { tenant: row.tenant, agent: row.agent };
     this.#options.notify(this.#options.feed.tell(kind, { ...about, run, data }));
+  }
+
+  /** Where the lists cannot be written for want of space, the run goes on: the sweep puts them right once there is some. */
+  #heard(observation: Observation): void {
+    try {
+      this.#observe(observation);
+    } catch (error) {
+      if (!(error instanceof CorralError) || error.code !== 'CORRAL_DISK_FULL') throw error;
+    }
   }
 
   #observe(observation: Observation): void {

@@ -55,6 +55,7 @@ export interface ControlOptions {
 }
 
 const HOUR_MS = 3_600_000;
+const isFull = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_DISK_FULL';
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
 
 /** Asked in the same breath in which the command is carried out: another one may have ended the run in between. */
@@ -179,6 +180,17 @@ export class Control {
     }
   }
 
+  /**
+   * What a full disk refused of a run takes its end along, since that follows it. Brought back from the store, the run is ended at
+   * once by its fence, for which the store keeps room.
+   * @throws what refused the end, where it is refused again
+   */
+  async #endedByFence(id: RunId, error: unknown): Promise<void> {
+    if (!isFull(error)) throw error;
+    if ((await this.#options.hold(id)) !== undefined) await this.#options.broker.settled(id).catch(() => undefined);
+    if ((await this.#options.hold(id)) !== undefined) throw error;
+  }
+
   /** The kill of a run that is under way, if there is one. */
   killing(id: RunId): Promise<Receipt> | undefined {
     return this.#killing.get(id);
@@ -227,7 +239,7 @@ export class Control {
     for (const written of [durable, ...receipts]) written.catch(() => undefined);
     if (onCpu) await gone(cell);
     const latency_ms = clock.monotonic() - began;
-    await durable;
+    await durable.catch((error: unknown) => this.#endedByFence(id, error));
     const ended = await Promise.all(receipts);
     await endDescendants(id, (child) => this.kill(child, by, reason));
     return this.#receipt(run, 'kill', by, reason, latency_ms, {
@@ -440,7 +452,14 @@ export class Control {
     const before = this.#turns.get(id);
     const turn = (async () => {
       await before?.catch(() => undefined);
-      return work(alive(id, await this.#options.hold(id)));
+      const attempt = async () => work(alive(id, await this.#options.hold(id)));
+      try {
+        return await attempt();
+      } catch (error) {
+        // A crank that did not fit on the disk takes along what follows it; from the store, where room is kept for this, once more.
+        if (isFull(error)) return attempt();
+        throw error;
+      }
     })();
     this.#turns.set(id, turn);
     try {

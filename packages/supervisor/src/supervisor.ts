@@ -348,6 +348,9 @@ export class Supervisor {
   async submit(job: Job): Promise<Submitted> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     refuseService(job.version);
+    // Early, while what was accepted still has room to go on.
+    if (this.#options.store.full === true)
+      throw new CorralError('CORRAL_DISK_FULL', 'The disk of this host is full: no new work is taken until there is space.');
     const stands = this.#quarantines.against({ tenant: job.tenant, agent: job.version.manifest.name }, job.version.version);
     if (stands !== undefined)
       throw new CorralError(
@@ -393,9 +396,7 @@ export class Supervisor {
   }
 
   /** Brings a run into memory that was written into the store from beside, as a fork is. */
-  async takeUp(id: RunId): Promise<void> {
-    await this.#residence.hold(id);
-  }
+  readonly takeUp = (id: RunId): Promise<unknown> => this.#residence.hold(id);
 
   /** Everything this host holds in memory, parents before their children. */
   runs(): RunView[] {

@@ -22,6 +22,8 @@ export const EVENT_KINDS = [
   'agent.deployed',
   'alias.moved',
   'config.applied',
+  'host.disk_full',
+  'host.disk_free',
   'quarantine.put',
   'quarantine.lifted',
   'grant.revoked',

@@ -423,8 +423,12 @@ export const Ready = z
     runs: z.int(),
     recovered: z.int(),
     config_refused: z.boolean().describe('its file was refused at the start, so that it goes on with the last configuration it accepted'),
+    reasons: z
+      .array(z.object({ reason: z.enum(['draining', 'recovering', 'disk_full']), detail: z.string() }))
+      .describe('all that speaks against taking work; empty while it is taken'),
   })
   .meta({ id: 'Ready' });
+export type Unready = z.infer<typeof Ready>['reasons'][number];
 export const Event = z
   .object({
     id: z.string(),

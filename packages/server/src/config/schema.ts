@@ -157,7 +157,16 @@ export const Config = z.strictObject({
         events: z
           .array(EventKind)
           .min(1)
-          .default(['run.ended', 'run.paused', 'run.budget_low', 'run.asked', 'quarantine.put', 'policy.alarm']),
+          .default([
+            'run.ended',
+            'run.paused',
+            'run.budget_low',
+            'run.asked',
+            'quarantine.put',
+            'policy.alarm',
+            'host.disk_full',
+            'host.disk_free',
+          ]),
       }),
     )
     .max(32)

@@ -127,20 +127,17 @@ export function peopleRoutes(door: Door): Handlers<Names> {
       return { ok: true, version: VERSION };
     },
     async ready(_, { reply }) {
-      const draining = door.draining();
-      const why = draining
-        ? 'This host is shutting down and takes no new work.'
-        : door.recovering()
-          ? 'This host has just started and is taking up its runs.'
-          : null;
+      const reasons = door.unready();
+      const why = reasons[0]?.detail ?? null;
       if (why !== null) reply.code(503);
       return {
         ready: why === null,
         why,
-        draining,
+        draining: door.draining(),
         runs: door.host.views().length,
         recovered: door.recovered(),
         config_refused: door.settings.refused !== undefined,
+        reasons,
       };
     },
   };

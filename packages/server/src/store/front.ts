@@ -103,16 +103,23 @@ ALTER TABLE configs ADD COLUMN reason TEXT;
 
 export type Value = SQLInputValue;
 
+/** SQLite's own word that the disk is full (sqlite.org/rescode.html). */
+const FULL = 13;
+
 export class FrontStore {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #durable = false;
 
+  readonly #makeRoom: () => boolean;
+
   /**
    * @param folder the data folder, which the run store has opened and locked before
+   * @param makeRoom gives up what is kept back on the disk, so that what people do to stop its filling can be written down
    * @throws CORRAL_DATA_UNUSABLE, CORRAL_DATA_VERSION
    */
-  constructor(folder: string) {
+  constructor(folder: string, makeRoom: () => boolean = () => false) {
+    this.#makeRoom = makeRoom;
     const file = join(folder, 'front.db');
     let db: DatabaseSync;
     try {
@@ -141,7 +148,9 @@ export class FrontStore {
   }
 
   run(sql: string, ...values: Value[]): { readonly changes: number; readonly last: number } {
-    const { changes, lastInsertRowid } = this.#statement(sql).run(...values);
+    const write = () => this.#statement(sql).run(...values);
+    // Within a transaction that is tried again as a whole.
+    const { changes, lastInsertRowid } = this.#db.isTransaction ? write() : this.#withRoom(write);
     return { changes: Number(changes), last: Number(lastInsertRowid) };
   }
 
@@ -155,14 +164,28 @@ export class FrontStore {
 
   /** All of it or nothing. */
   together<T>(work: () => T): T {
-    this.#db.exec('BEGIN IMMEDIATE');
+    return this.#withRoom(() => {
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        const value = work();
+        this.#db.exec('COMMIT');
+        return value;
+      } catch (error) {
+        // A full disk ends the transaction by itself.
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  /** @throws CORRAL_DISK_FULL where there is no room, not even what was kept back */
+  #withRoom<T>(work: () => T): T {
     try {
-      const value = work();
-      this.#db.exec('COMMIT');
-      return value;
+      return work();
     } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
+      if ((((error as { errcode?: number }).errcode ?? 0) & 0xff) !== FULL) throw error;
+      if (this.#makeRoom()) return work();
+      throw new CorralError('CORRAL_DISK_FULL', 'There is no space left for front.db.', { cause: error });
     }
   }
 

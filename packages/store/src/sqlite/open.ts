@@ -1,12 +1,15 @@
 /** Opens the database of a data folder, and says plainly what is wrong where that fails. */
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import { type KeySource, type MasterKeys, openKeyRing } from './keys.ts';
+import { freeReserve } from './room.ts';
 import { migrate, mustBeCurrent } from './schema.ts';
 
+/** SQLite needs about so much beside the database to open it. */
+const OPENING_BYTES = 256 * 1024;
 /** Larger databases are not read through at every start; damage then shows when it is met. */
 const CHECK_BYTES = 64 * 1024 * 1024;
 
@@ -34,6 +37,9 @@ export interface OpenDatabase {
 export function openForWriting(folder: string, options: StoreOptions): OpenDatabase {
   return explained(folder, () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // A host must come up on a full disk too, so that what filled it can be stopped.
+    const { bavail, bsize } = statfsSync(folder);
+    if (bavail * bsize < OPENING_BYTES) freeReserve(folder);
     const lock = new DatabaseSync(join(folder, 'lock.db'));
     try {
       lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');

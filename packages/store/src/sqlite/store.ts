@@ -23,7 +23,8 @@ import type {
   StoredRun,
   Verification,
 } from '@corral/protocol/store';
-import type { Answer, Request, ThreadData } from './thread.ts';
+import { freeReserve } from './room.ts';
+import type { Answer, Request, ThreadData, Told } from './thread.ts';
 import type { SqliteCore } from './core.ts';
 import type { Collected, Wanted } from './gc.ts';
 import type { StoreOptions } from './open.ts';
@@ -37,11 +38,14 @@ class Thread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: CorralError) => void }>();
   #lastId = 0;
+  /** The disk is full, or no longer is. */
+  onFull: (full: boolean) => void = () => undefined;
   #gone: CorralError | undefined;
 
   constructor(data: ThreadData) {
     this.#worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: data, name: `corral-store-${data.mode}` });
-    this.#worker.on('message', (answers: readonly Answer[]) => {
+    this.#worker.on('message', (answers: readonly Answer[] | Told) => {
+      if ('full' in answers) return this.onFull(answers.full);
       for (const answer of answers) {
         const waiter = this.#waiting.get(answer.id);
         this.#waiting.delete(answer.id);
@@ -64,7 +68,7 @@ class Thread {
     return new Promise((resolve, reject) => this.#waiting.set(0, { resolve, reject }));
   }
 
-  call<Op extends keyof SqliteCore | 'backup' | 'close'>(op: Op, ...args: readonly unknown[]): Promise<never> {
+  call<Op extends keyof SqliteCore | 'backup' | 'makeRoom' | 'close'>(op: Op, ...args: readonly unknown[]): Promise<never> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     this.#lastId += 1;
     const id = this.#lastId;
@@ -97,6 +101,8 @@ export class SqliteStore implements Store {
   readonly #reader: Thread;
   readonly #folder: string;
   readonly #options: StoreOptions;
+  #full = false;
+  readonly #listeners: ((full: boolean) => void)[] = [];
 
   private constructor(folder: string, options: StoreOptions, era: number, writer: Pick<Thread, 'call'>, reader: Thread) {
     this.#folder = folder;
@@ -104,6 +110,24 @@ export class SqliteStore implements Store {
     this.era = era;
     this.#writer = writer;
     this.#reader = reader;
+  }
+
+  /** Ordinary work is refused for want of space, or soon will be; what stops runs still goes through. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  /** Hears when that changes. */
+  onFull(listener: (full: boolean) => void): void {
+    this.#listeners.push(listener);
+    if (this.#full) listener(true);
+  }
+
+  /** Gives up what is kept back on the disk, for somebody else who must write beside this store. @returns whether there was any */
+  makeRoom(): boolean {
+    const freed = freeReserve(this.#folder);
+    if (freed) this.#writer.call('makeRoom').catch(() => undefined);
+    return freed;
   }
 
   /**
@@ -116,7 +140,12 @@ export class SqliteStore implements Store {
     const era = await writer.ready<number>();
     const reader = new Thread({ folder, mode: 'read', options });
     await reader.ready();
-    return new SqliteStore(folder, options, era, writer, reader);
+    const store = new SqliteStore(folder, options, era, writer, reader);
+    writer.onFull = (full) => {
+      store.#full = full;
+      for (const listener of store.#listeners) listener(full);
+    };
+    return store;
   }
 
   /**

@@ -11,6 +11,7 @@ import { backupTo } from './backup.ts';
 import { MACHINE } from '@corral/protocol/limits';
 import { SqliteCore } from './core.ts';
 import { explain, openForReading, openForWriting, type StoreOptions } from './open.ts';
+import { mayUseReserve, Room } from './room.ts';
 
 export interface ThreadData {
   readonly folder: string;
@@ -24,12 +25,21 @@ export interface Request {
   readonly args: readonly unknown[];
 }
 export type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: ErrorData };
+/** What the writer says unasked: whether the disk is full. */
+export interface Told {
+  readonly full: boolean;
+}
 
 const port = parentPort as MessagePort;
 const { folder, mode, options } = workerData as ThreadData;
 
-/** A request as it crossed, which for a commit is text. */
-const requestOf = (message: unknown): Request => (typeof message === 'string' ? (JSON.parse(message) as Request) : (message as Request));
+/** A request, and how large it was where that is known: a commit crosses as text. */
+interface Sized extends Request {
+  readonly bytes?: number;
+}
+
+const requestOf = (message: unknown): Sized =>
+  typeof message === 'string' ? { ...(JSON.parse(message) as Request), bytes: message.length } : (message as Request);
 
 function perform(core: SqliteCore, { op, args }: Request): unknown {
   const method = core[op as keyof SqliteCore] as (...args: unknown[]) => unknown;
@@ -114,6 +124,35 @@ async function read(core: SqliteCore, request: Request): Promise<Answer> {
   }
 }
 
+const isFull = (answer: Answer | undefined): boolean =>
+  answer !== undefined && 'error' in answer && answer.error.code === 'CORRAL_DISK_FULL';
+
+/**
+ * Writes a batch with what room there is. What stops runs, or makes space, may use what is kept back: if the disk has no more for it,
+ * that is released, and until it is restored ordinary work is refused unseen, so that it does not take that room as well.
+ */
+function writeWithin(room: Room, db: DatabaseSync, core: SqliteCore, batch: readonly Sized[]): Answer[] {
+  const ordinary = room.admits();
+  const tried = ordinary ? batch : batch.filter((request) => stops(request));
+  const first = write(db, core, tried);
+  if (ordinary && !first.some((answer) => isFull(answer))) return first;
+  const answers = new Map(first.map((answer) => [answer.id, answer]));
+  const refused = tried.filter(({ id }) => isFull(answers.get(id)));
+  for (const request of refused) room.refused(bytesOf(request));
+  const again = refused.filter((request) => stops(request));
+  if (again.length > 0 && room.release()) for (const answer of writeOneByOne(db, core, again)) answers.set(answer.id, answer);
+  // What the log takes must not grow while space is short.
+  if (room.released) emptyLog(db);
+  const none = new CorralError('CORRAL_DISK_FULL', `There is no space left for ${folder}; what is kept back is for stopping runs.`);
+  return batch.map(({ id }) => answers.get(id) ?? { id, error: none.toJSON() });
+}
+
+const bytesOf = ({ bytes, args }: Sized): number => bytes ?? JSON.stringify(args).length;
+const stops = (request: Sized): boolean => mayUseReserve(request.op, request.args, bytesOf(request));
+
+/** How often the writer looks how much room there is. */
+const LOOK_MS = 1_000;
+
 /** How long the writer waits for company at most, and how much of that for each operation it has lately had together. */
 const LINGER_MS = 0.5;
 const LINGER_EACH_MS = 0.12;
@@ -135,10 +174,12 @@ const LOG_STEPS_AT_CLOSE = 50;
 function serveWriter(): void {
   const { db, lock, keys } = openForWriting(folder, options);
   const core = new SqliteCore(db, keys, folder);
+  const room = new Room(db, folder, options, (full) => port.postMessage({ full } satisfies Told));
   let sweeping: NodeJS.Timeout | undefined;
   const sweep = (all: boolean): ReturnType<SqliteCore['sequence']> => {
+    // What is kept back on a full disk is for stopping runs; what the log has not got is appended once there is room.
+    if (!room.admits()) return 'done';
     const [answer] = write(db, core, [{ id: -1, op: 'sequence', args: [Date.now(), all] }]);
-    // A full disk stops the log too; what it has not got is appended once there is room.
     return answer !== undefined && 'value' in answer ? (answer.value as ReturnType<SqliteCore['sequence']>) : 'done';
   };
   /** What was committed goes into the log a moment later, when nobody waits for it. */
@@ -154,25 +195,27 @@ function serveWriter(): void {
   const never = new Int32Array(new SharedArrayBuffer(4));
   /** Operations a batch, lately. */
   let company = 1;
-  let gathered: Request[] = [];
+  let gathered: Sized[] = [];
   const flush = () => {
     // Where many write at once, a moment of patience makes one sync do for more of them. Whoever writes alone never waits.
     if (company > ALONE) Atomics.wait(never, 0, 0, Math.min(LINGER_MS, company * LINGER_EACH_MS));
     for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
       gathered.push(requestOf(more.message));
     const closing = gathered.find(({ op }) => op === 'close');
-    const batch = gathered.filter(({ op }) => op !== 'close');
+    if (gathered.some(({ op }) => op === 'makeRoom')) room.release();
+    const batch = gathered.filter(({ op }) => op !== 'close' && op !== 'makeRoom');
     gathered = [];
     company = company * 0.9 + batch.length * 0.1;
     if (batch.length > 0) {
-      const answers = write(db, core, batch);
+      const answers = writeWithin(room, db, core, batch);
       traces ||= batch.some(({ op }) => op === 'erase' || op === 'gcStep');
       if (traces) traces = !emptyLog(db);
       port.postMessage(answers);
       arm(MACHINE.log_sweep_ms.default);
     }
     if (closing === undefined) return;
-    write(db, core, [{ id: closing.id, op: 'retire', args: [] }]);
+    writeWithin(room, db, core, [{ id: closing.id, op: 'retire', args: [] }]);
+    clearInterval(looking);
     clearTimeout(sweeping);
     // What a large folder from before the log still has to catch up with is left to the next start.
     for (let steps = 0; steps < LOG_STEPS_AT_CLOSE && sweep(true) !== 'done';) steps += 1;
@@ -185,7 +228,9 @@ function serveWriter(): void {
   port.on('message', (message: unknown) => {
     if (gathered.push(requestOf(message)) === 1) setImmediate(flush);
   });
-  port.postMessage(write(db, core, [{ id: 0, op: 'nextEra', args: [] }]));
+  // Short-lived commands are gone before that, and need none.
+  const looking = setInterval(() => room.prepare(), LOOK_MS).unref();
+  port.postMessage(writeWithin(room, db, core, [{ id: 0, op: 'nextEra', args: [] }]));
   arm(0);
 }
 
