@@ -127,7 +127,9 @@ export class Residence {
     for (;;) {
       const run = this.#options.runs.get(id);
       if (run === undefined) {
-        if ((await this.#revive(id)) === undefined) return undefined;
+        const revived = await this.#revive(id);
+        // Ended as it came back, by a fence: it will not be in memory however often it is brought there.
+        if (revived === undefined || revived.outcome !== undefined) return revived;
       } else if (run.parking !== undefined) await run.parking;
       else {
         // It stays until whoever asked has had their turn.
