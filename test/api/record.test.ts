@@ -91,6 +91,10 @@ const DO: { readonly [K in Mutating]: (on: Ground) => Promise<{ readonly operati
     await on.admin.decideApproval({ params, body: { verdict: 'deny', reason } });
     return { operation: 'deny', target: params };
   },
+  async settleMany({ admin }) {
+    await admin.settleMany({ body: { act: 'deny', where: { agent: 'hello' }, reason } });
+    return { operation: 'deny', target: { agent: 'hello' } };
+  },
   async putQuarantine({ admin }) {
     await admin.putQuarantine({ body: { kind: 'agent', name: 'hello', tenant: 'local', reason } });
     return { operation: 'quarantine', target: { kind: 'agent', name: 'local/hello' } };

@@ -2,7 +2,7 @@
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
-import { contextOf, Lesson, Peaks, type Profiles, type Supervisor, type TenantOptions } from '@corral/supervisor';
+import { contextOf, Lesson, Peaks, read, stuckOf, type Profiles, type Supervisor, type TenantOptions } from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
 import { breathe } from './turns.ts';
 import { upkeepOf, type UpkeepOptions } from './upkeep.ts';
@@ -91,6 +91,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     resting: () => supervisor.loops.breakers.resting(),
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],
+    stuck: async (run) => stuckOf((await read(store, run)).ledger),
     approvals: (tenant) => supervisor.approvals(tenant),
     decide: (...said) => supervisor.control.decide(...said),
     holder: (grant) => store.holder(grant),

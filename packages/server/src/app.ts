@@ -47,6 +47,7 @@ import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { profileRoutes } from './routes/profiles.ts';
+import { settlementRoutes } from './routes/settlements.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { runRoutes } from './routes/runs.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
@@ -139,6 +140,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...evidenceRoutes(door, channel),
     ...operationRoutes(door),
     ...approvalRoutes(door),
+    ...settlementRoutes(door),
     ...authorityRoutes(door),
     ...governanceRoutes(door),
     ...profileRoutes(door),

@@ -10,7 +10,7 @@ import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/run';
 import type { EntryHash, Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
-import type { Resolution, Approval, Observation, Peak, Resting, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
+import type { Resolution, Stuck, Approval, Observation, Peak, Resting, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
 import type { Upkeep } from './upkeep.ts';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
@@ -43,6 +43,8 @@ export interface HostPort {
   submit(job: JobRequest): Promise<void>;
   operate(operation: OperationName, run: RunId, by: string, reason: string): Promise<Receipt>;
   resolve(run: RunId, call: number, by: string, resolution: Resolution, reason: string): Promise<void>;
+  /** What of a run waits for a person to find out. */
+  stuck(run: RunId): Promise<Stuck>;
   /** Lets a run go on that is held until somebody has looked. */
   release(run: RunId, by: string, reason: string): Promise<void>;
   /** A run that is in memory. */

@@ -400,7 +400,7 @@ export class Control {
     if (lately.length >= most)
       throw new CorralError(
         'CORRAL_APPROVER',
-        `${by} has approved ${most} times within an hour; let somebody else look. Denials are not counted.`,
+        `${by} has approved ${most} times within an hour; let somebody else look. Denials are not counted: \`corral deny --agent NAME -m WHY\` refuses many at once.`,
       );
     this.#decisions.set(by, [...lately, now]);
   }

@@ -69,3 +69,16 @@ async function fitting(tool: Tool | undefined, value: Json): Promise<Json> {
   const where = checked.where === '' ? '' : `${checked.where}: `;
   throw new CorralError('CORRAL_REQUEST_INVALID', `${tool.name} gives no such result: ${where}${checked.message}.`);
 }
+
+/** What of a run waits for a person to find out. */
+export interface Stuck {
+  readonly held: boolean;
+  readonly calls: readonly { readonly call: number; readonly tool: string }[];
+}
+
+export function stuckOf({ held, pending }: Ledger): Stuck {
+  const calls = [...pending.values()].flatMap((one) =>
+    one.kind === 'call' && one.state === 'unknown' ? [{ call: one.id, tool: one.tool }] : [],
+  );
+  return { held: held !== undefined, calls };
+}

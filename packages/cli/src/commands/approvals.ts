@@ -8,6 +8,7 @@ import { wholeNumber } from '../folder.ts';
 import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
+import { isMany, manyFlags, settleMany, type ManyFlags } from './settle.ts';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Decisions = RouteAnswer<'whyRun'>['decisions'];
@@ -32,15 +33,16 @@ export function approvalCommands(program: Command): void {
     ['approve', 'approve a call that waits, as yourself; whoever submitted its run may not', 'approved', 'a known supplier'],
     ['deny', 'refuse a call that waits; its agent is told so', 'denied', 'nobody here knows this account'],
   ] as const) {
-    hostFlags(program.command(verdict))
+    manyFlags(hostFlags(program.command(verdict)))
       .description(about)
-      .argument('<run>')
-      .argument('<call>', 'its number, as `corral approvals` says')
+      .argument('[run]')
+      .argument('[call]', 'its number, as `corral approvals` says')
       .option('-m, --reason <text>', 'why; it is kept')
       .addHelpText('after', `\nExample:\n  corral ${verdict} run_3k9x7m2p4q5r 7 -m '${example}'`)
-      .action(async (run: RunId, call: string, flags: Flags) => {
+      .action(async (run: RunId, call: string | undefined, flags: ManyFlags & Flags) => {
+        if (isMany(run, flags)) return settleMany(flags, verdict, reasonOf(flags));
         const body = verdict === 'approve' && flags.reason === undefined ? { verdict } : { verdict, reason: reasonOf(flags) };
-        const judged = await connect(flags).decideApproval({ params: { run, call: wholeNumber(call, 'CALL') }, body });
+        const judged = await connect(flags).decideApproval({ params: { run, call: wholeNumber(call ?? '', 'CALL') }, body });
         const { missing } = judged;
         const more = missing === 0 ? '' : `; ${missing} more ${missing === 1 ? 'person' : 'people'} must approve`;
         print(flags, judged, () => `${judged.run}  call ${judged.call}  ${done} by ${judged.by}${more}`);

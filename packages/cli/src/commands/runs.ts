@@ -13,10 +13,12 @@ import { duration, printable, table } from '../screen/table.ts';
 import { Waiting } from '@corral/protocol/api/selector';
 import { selectorArguments, type SelectorFlags } from '../selector.ts';
 import { budgetArgument, grantArguments } from '../terms.ts';
+import { wholeNumber } from '../folder.ts';
 import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
 import { historyCommands } from './history.ts';
 import { release, resolve } from './resolve.ts';
+import { isMany, manyFlags, settleMany, type ManyFlags } from './settle.ts';
 
 type Run = RouteAnswer<'showRun'>;
 type Summary = RouteAnswer<'listRuns'>['items'][number];
@@ -195,14 +197,15 @@ export function runCommands(program: Command): void {
 
   historyCommands(one);
 
-  hostFlags(program.command('release'))
-    .description('let a run go on that is held: it came from a backup, or replays differently on this runtime')
-    .argument('<run>')
+  manyFlags(hostFlags(program.command('release')))
+    .description('let runs go on that are held: they came from a backup, or replay differently on this runtime')
+    .argument('[run]')
     .requiredOption('-m, --reason <text>', 'why; it is kept')
     .option('--go', 'where no host runs on --data: let it go on here, to its end')
     .option('--config <file>', 'with --go: offer what a host with this configuration does')
     .addHelpText('after', `\nExample:\n  corral release run_3k9x7m2p4q5r -m 'the bank shows nothing was sent'`)
-    .action(async (run: RunId, flags: HostFlags & { readonly reason: string; readonly go?: boolean; readonly config?: string }) => {
+    .action(async (run: RunId, flags: ManyFlags & { readonly reason: string; readonly go?: boolean; readonly config?: string }) => {
+      if (isMany(run, flags)) return settleMany(flags, 'release', flags.reason);
       const data = await folderAlone(flags);
       if (data !== undefined) {
         process.exitCode = await release(run, { data, reason: flags.reason, ...asked(flags) });
@@ -212,19 +215,24 @@ export function runCommands(program: Command): void {
       print(flags, released, () => `${released.run}  ${stateOf(released)}`);
     });
 
-  hostFlags(program.command('resolve'))
-    .description('settle a call of which nobody knows whether it acted')
-    .argument('<run>')
-    .argument('<call>', 'its number, as `corral calls` says')
+  manyFlags(hostFlags(program.command('resolve')))
+    .description('settle calls of which nobody knows whether they acted')
+    .argument('[run]')
+    .argument('[call]', 'its number, as `corral calls` says')
     .option('--retry', 'make the call again')
     .option('--fail', 'tell the agent that it failed')
     .option('--result <json>', 'give the agent this result')
     .requiredOption('-m, --reason <text>', 'why')
     .option('--go', 'where no host runs on --data: let the run go on here, to its end')
     .option('--config <file>', 'with --go: offer what a host with this configuration does')
-    .addHelpText('after', `\nExample:\n  corral resolve run_3k9x7m2p4q5r 7 --result '{"sent":true}' -m 'the bank says so'`)
-    .action(async (run: RunId, call: string, flags: ResolveFlags) => {
-      const data = await folderAlone(flags);
+    .addHelpText(
+      'after',
+      `\nExample:\n  corral resolve run_3k9x7m2p4q5r 7 --result '{"sent":true}' -m 'the bank says so'\n  corral resolve --tool bank.pay --older-than 1h --fail --dry-run -m 'the bank was down'`,
+    )
+    .action(async (run: RunId, given: string | undefined, flags: ResolveFlags) => {
+      const many = isMany(run, flags);
+      const call = given ?? '';
+      const data = many ? undefined : await folderAlone(flags);
       if (data !== undefined) {
         process.exitCode = await resolve(run, call, { ...flags, data });
         return;
@@ -236,7 +244,8 @@ export function runCommands(program: Command): void {
         flags.result === undefined
           ? { how: flags.retry === true ? ('retry' as const) : ('fail' as const), reason }
           : { how: 'result' as const, value: await jsonArgument('--result', flags.result), reason };
-      const done = await connect(flags).resolveCall({ params: { run, call: Number(call) }, body });
+      if (many) return settleMany(flags, body.how, reason, body.how === 'result' ? { value: body.value } : {});
+      const done = await connect(flags).resolveCall({ params: { run, call: wholeNumber(call, 'CALL') }, body });
       print(flags, done, () => `call ${done.call} of ${done.run}: ${done.how}`);
     });
 }
@@ -267,7 +276,7 @@ interface PsFlags extends HostFlags, SelectorFlags {
   readonly limit: string;
   readonly cursor?: string;
 }
-interface ResolveFlags extends HostFlags {
+interface ResolveFlags extends ManyFlags {
   readonly retry?: boolean;
   readonly fail?: boolean;
   readonly result?: string;

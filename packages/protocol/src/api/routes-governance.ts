@@ -2,8 +2,20 @@
 import * as g from './governance.ts';
 import { route } from './route.ts';
 import * as s from './schemas.ts';
+import * as settling from './settling.ts';
 
 export const GOVERNANCE = {
+  settleMany: route({
+    method: 'POST',
+    path: '/v1/settlements',
+    tag: 'approvals',
+    summary: 'Settles calls of unknown result, decides about calls that wait for people, or releases held runs: all that a filter means.',
+    operation: 'body',
+    act: 'settle',
+    body: settling.Settlement,
+    status: 200,
+    response: settling.SettlementResult,
+  }),
   runContext: route({
     method: 'GET',
     path: '/v1/runs/:run/context',

@@ -1,6 +1,7 @@
 /** What people settle: calls of unknown result, and runs that are held. */
 import * as z from 'zod';
 import { json, Reason, runId, time_ms } from './parts.ts';
+import { RunSelector } from './selector.ts';
 
 /** Who said what came of a call, as it is listed afterwards. */
 export const SettledBy = z.object({
@@ -19,3 +20,30 @@ export const Resolution = z
   .meta({ id: 'Resolution' });
 export const Release = z.strictObject({ reason: Reason }).meta({ id: 'Release' });
 export const Resolved = z.object({ run: runId, call: z.int(), how: z.string() });
+
+/** Many of them at once. */
+const One = z.object({ run: runId, call: z.int().nullable().describe('null: of a run that is held'), tool: z.string().nullable() });
+const Act = z.enum(['retry', 'fail', 'result', 'release', 'approve', 'deny']);
+export const Settlement = z
+  .strictObject({
+    act: Act,
+    value: json.exactOptional().describe('with `result`: what each call is answered with'),
+    where: RunSelector,
+    tool: z.string().min(1).max(200).exactOptional().describe('only calls to this tool'),
+    reason: Reason,
+    dryRun: z.boolean().default(false),
+  })
+  .meta({ id: 'Settlement' });
+export const SettlementResult = z
+  .object({
+    id: z.string(),
+    at: time_ms,
+    by: z.string(),
+    act: Act,
+    reason: z.string(),
+    dryRun: z.boolean(),
+    matched: z.array(One).describe('what the filter means; a dry run does none of it'),
+    done: z.array(One),
+    refused: z.array(One.extend({ code: z.string(), detail: z.string() })),
+  })
+  .meta({ id: 'SettlementResult' });

@@ -7,6 +7,7 @@ import type { Approval } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import type { Access } from '../people/access.ts';
 import { tenantOf } from '../quarantined.ts';
+import type { RunRow } from '../store/runs.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 type Names = 'listApprovals' | 'decideApproval' | 'listQuarantines' | 'putQuarantine' | 'liftQuarantine';
@@ -114,11 +115,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       const { run, call } = params;
       const { verdict, reason = '' } = body;
       const by = access.principal.id;
-      const row = findRun(door, access, 'approval.decide', run);
-      if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
-      if (!people.behind(by).isDisjointFrom(people.behind(row.principal)))
-        throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so does not decide about what it may do.`);
-      await host.decide(run, call, by, verdict, reason, access.principal.roles);
+      const row = await decideOne(door, access, run, call, verdict, reason);
       keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
       return { run, call, verdict, by, missing: verdict === 'deny' ? 0 : await missing(row.tenant, run, call) };
     },
@@ -166,6 +163,28 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     const still = (await host.approvals(tenant as never)).find((one) => one.run === run && one.call === call);
     return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
   }
+}
+
+/**
+ * One person's word on one call.
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER
+ */
+export async function decideOne(
+  door: Door,
+  access: Access,
+  run: RunId,
+  call: number,
+  verdict: 'approve' | 'deny',
+  reason: string,
+): Promise<RunRow> {
+  const { host, people } = door;
+  const by = access.principal.id;
+  const row = findRun(door, access, 'approval.decide', run);
+  if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
+  if (!people.behind(by).isDisjointFrom(people.behind(row.principal)))
+    throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so does not decide about what it may do.`);
+  await host.decide(run, call, by, verdict, reason, access.principal.roles);
+  return row;
 }
 
 /** What a quarantine is on, as the record of operations names it. */

@@ -1,0 +1,73 @@
+/** `resolve`, `release`, `approve` and `deny` by filter: which calls or runs are meant, what was done to each, and a dry run that only says so. */
+import type { Command } from 'commander';
+import type { RouteAnswer, RouteRequest } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import { connect, print, type HostFlags } from '../connect.ts';
+import { EXIT } from '../failure.ts';
+import { selectorArguments, type SelectorFlags } from '../selector.ts';
+import { printable, table } from '../screen/table.ts';
+
+export interface ManyFlags extends HostFlags, SelectorFlags {
+  readonly tenant?: string;
+  readonly agent?: string;
+  readonly agentVersion?: string;
+  readonly tool?: string;
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+}
+
+type Body = RouteRequest<'settleMany'>['body'];
+type Result = RouteAnswer<'settleMany'>;
+
+export function manyFlags(command: Command): Command {
+  return command
+    .option('--all', 'instead of one: all that you may touch, or all that the filters below leave')
+    .option('--agent <name>', 'of this agent')
+    .option('--agent-version <digest>', 'of this version')
+    .option('--tenant <name>', 'of this tenant')
+    .option('--tool <name>', 'only calls to this tool')
+    .option('--waiting <for>', 'of runs that wait for this')
+    .option('--older-than <time>', 'of runs that were submitted at least this long ago: 90s, 15m, 2h, 1d')
+    .option('--dry-run', 'only say which');
+}
+
+/** Whether a filter was given instead of one run. @throws CORRAL_USAGE where both were, or nothing */
+export function isMany(run: string | undefined, flags: ManyFlags): boolean {
+  const filters = [flags.all, flags.agent, flags.agentVersion, flags.tenant, flags.tool, flags.waiting, flags.olderThan];
+  const many = filters.some((one) => one !== undefined);
+  if (many === (run !== undefined) || (!many && flags.dryRun === true))
+    throw new CorralError(
+      'CORRAL_USAGE',
+      'Name one run, or say which by --all, --agent, --agent-version, --tenant, --tool, --waiting or --older-than.',
+    );
+  return many;
+}
+
+export async function settleMany(flags: ManyFlags, act: Body['act'], reason: string, more: Pick<Body, 'value'> = {}): Promise<void> {
+  const { agent, agentVersion, tenant, tool, dryRun = false } = flags;
+  const where = {
+    ...selectorArguments(flags, Date.now()),
+    ...(agent === undefined ? {} : { agent }),
+    ...(agentVersion === undefined ? {} : { version: agentVersion as never }),
+    ...(tenant === undefined ? {} : { tenant: tenant as never }),
+  };
+  const result = await connect(flags).settleMany({
+    body: { act, where, reason, dryRun, ...(tool === undefined ? {} : { tool }), ...more },
+  });
+  print(flags, result, () => lines(result).join('\n'));
+  if (result.refused.length > 0) process.exitCode = EXIT.outcome;
+}
+
+function lines({ act, dryRun, matched, done, refused }: Result): string[] {
+  if (matched.length === 0) return ['nothing waits for this'];
+  const row = ({ run, call, tool }: Result['matched'][number], said: string) => [
+    run,
+    call === null ? '' : `call ${call}`,
+    tool ?? '',
+    said,
+  ];
+  const rows = dryRun
+    ? matched.map((one) => row(one, `would ${act}`))
+    : [...done.map((one) => row(one, act)), ...refused.map((one) => row(one, `not done: ${one.code} ${printable(one.detail)}`))];
+  return table([{ title: 'RUN' }, { title: '' }, { title: 'TOOL' }, { title: '' }], rows);
+}
