@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { costOf } from '@corral/protocol/cost';
@@ -85,7 +85,7 @@ type FromProcess = z.infer<typeof From>;
 export class ToolProcess {
   readonly #options: ProcessOptions;
   readonly #child: ChildProcess;
-  readonly #socket: Duplex;
+  readonly #socket: Socket;
   readonly #calls = new Map<number, Call>();
   /** Tools of the latest calls, for exceptions that come after their answers. */
   readonly #answered = new Map<number, string>();
@@ -105,7 +105,7 @@ export class ToolProcess {
       env,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     });
-    this.#socket = this.#child.stdio[3] as Duplex;
+    this.#socket = this.#child.stdio[3] as Socket;
     const reader = new FrameReader(MACHINE.tool_frame_bytes.default);
     this.#socket.on('data', (chunk: Buffer) => this.#take(reader, chunk));
     this.#socket.on('error', () => this.#lost('its socket broke'));
@@ -122,7 +122,7 @@ export class ToolProcess {
     this.#watch.unref();
     // The host may end while its tools are idle.
     this.#child.unref();
-    (this.#socket as Duplex & { unref?: () => void }).unref?.();
+    this.#socket.unref();
     for (const stream of [this.#child.stdout, this.#child.stderr]) (stream as unknown as { unref?: () => void } | null)?.unref?.();
     sacrifice(this.#child.pid);
   }
@@ -168,9 +168,13 @@ export class ToolProcess {
         this.#answered.delete(n - REMEMBERED);
         signal.removeEventListener('abort', abort);
         resolve(result);
-        if (this.#calls.size === 0) this.#idle?.();
+        if (this.#calls.size > 0) return;
+        this.#socket.unref();
+        this.#idle?.();
       },
     });
+    // A call under way keeps its host up, an idle process does not.
+    this.#socket.ref();
     signal.addEventListener('abort', abort);
     const sent = this.#send({ kind: 'call', n, tool, input, idempotency_key, attempt, run, tenant });
     if (!sent)
