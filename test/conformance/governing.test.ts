@@ -4,7 +4,6 @@
  */
 import { describe, expect, test, vi } from 'vitest';
 import * as z from 'zod';
-import { PolicySlot } from '@corral/policy/cedar/in-force';
 import type { Decision } from '@corral/protocol/decision';
 import type { RunId } from '@corral/protocol/ids';
 import { contractOf } from '@corral/protocol/contract';
@@ -224,10 +223,10 @@ describe('a candidate beside the policies in force', () => {
 test('policies that are swapped under load drop no call: each is decided by one of the two, whole', async () => {
   const tools = [...TOOLS, hostile];
   const [one, two] = [policiesOf(tools, FREE.replace('free', 'one')), policiesOf(tools, FREE.replace('free', 'two'))];
-  const slot = new PolicySlot(one);
+  let current = one;
   const source: PolicySource = {
     get current() {
-      return slot.current;
+      return current;
     },
   };
   const w = await world(tools, { tenants: { crew: { tools, policies: source } } });
@@ -241,7 +240,7 @@ test('policies that are swapped under load drop no call: each is decided by one 
   let swaps = 0;
   const swap = (async () => {
     while (swapping) {
-      slot.swap(slot.current === one ? two : one);
+      current = current === one ? two : one;
       swaps += 1;
       // As a host does it that was given a new configuration.
       w.supervisor.configure({ crew: { tools, policies: source } });

@@ -15,7 +15,7 @@ import type { BrokerPowers, BusEvents, BusRun, Crank } from './bus.ts';
 import { Answers } from './answers.ts';
 import { begin } from './context.ts';
 import { emptyBatch, ended, refusedIn, type Batch, type Dispatch } from './decide/batch.ts';
-import { labelOf, untrusted } from './decide/common.ts';
+import { labelOf, untrusted, whyAbsent } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { overrun } from './endings.ts';
@@ -229,7 +229,7 @@ export class Broker {
     const { ledger } = run;
     const context = this.#context(run, this.#powers.clock.now());
     const tool = context.tool(call.tool);
-    if (tool === undefined) return `this host no longer offers ${call.tool}`;
+    if (tool === undefined) return whyAbsent(call.tool, context);
     const stands = standsAgainst(call, context);
     if (stands !== undefined) return stands;
     const parsed = tool.input.check(call.input ?? {});
@@ -359,12 +359,13 @@ export class Broker {
   }
 
   #context({ ledger, agents }: BusRun, now: number) {
-    const { random, grants, tool, digest, policies, standing, reach, approval_ms } = this.#powers;
+    const { random, grants, tool, quarantined, digest, policies, standing, reach, approval_ms } = this.#powers;
     const { tenant } = ledger.record;
     const powers = { now, random, grants, digest, approval_ms, policies: policies?.(tenant), standing: standing?.() };
     return {
       ...powers,
       tool: (name: string) => tool(tenant, name),
+      quarantined: (name: string) => quarantined?.(tenant, name) === true,
       agent: (name: string) => agents.get(name),
       reach: (service: string, key: string) => reach(tenant, service, key, ledger.header),
     };

@@ -29,6 +29,8 @@ export interface BrokerPowers {
   readonly approval_ms?: number | undefined;
   /** What a tenant may use, by name; its services too. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
+  /** Whether a tool that a tenant may use is under quarantine, and so is not given out by `tool`. */
+  readonly quarantined?: (tenant: TenantId, name: string) => boolean;
   readonly standing?: () => Standing;
   /** Who stands behind the name of somebody who acts; undefined where the name says all. */
   readonly identity?: (principal: string) => Identity | undefined;

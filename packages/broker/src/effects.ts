@@ -23,9 +23,9 @@ export function parseEffects(text: string, ceilings: Ceilings): readonly Effect[
   try {
     value = JSON.parse(text);
   } catch {
-    return failed('CORRAL_EFFECT_INVALID', 'The crank’s effects are no JSON.');
+    return failed('CORRAL_EFFECT_INVALID', 'The effects of the crank are not JSON.');
   }
-  if (!Array.isArray(value)) return failed('CORRAL_EFFECT_INVALID', 'The crank’s effects are no array.');
+  if (!Array.isArray(value)) return failed('CORRAL_EFFECT_INVALID', 'The effects of the crank are not an array.');
   if (value.length > MACHINE.effects_per_crank.default) {
     const message = `One crank made ${value.length} effects; at most ${MACHINE.effects_per_crank.default} may leave at once.`;
     return { kind: 'exceeded', limit: 'effects_per_crank', message };

@@ -44,7 +44,7 @@ export function priceOf({ name, annotations }: Tool, input: Json): Price | undef
     if (most === undefined) continue;
     const said = typeof most === 'number' ? most : argumentAt(input, most);
     if (typeof said !== 'number' || !(said >= 0))
-      throw new Unpriced(amount, `${name} costs what its argument ${most} says, and that is no number: nobody can tell how much.`);
+      throw new Unpriced(amount, `${name} costs what its argument ${most} says, and that is not a number: nobody can tell how much.`);
     each[amount] = Math.min(Math.ceil(said), Number.MAX_SAFE_INTEGER);
   }
   return { each, moves: money === undefined ? 0 : movedBy(name, money, argumentAt(input, money)) };
@@ -57,7 +57,7 @@ function movedBy(tool: string, argument: string, value: unknown): number {
   if (micros === undefined)
     throw new Unpriced(
       'money_micros',
-      `${tool} moves what its argument ${argument} says, and that is no amount: nobody can tell how much.`,
+      `${tool} moves what its argument ${argument} says, and that is not an amount: nobody can tell how much.`,
     );
   return micros;
 }

@@ -9,7 +9,7 @@ export function runId(text: string): RunId {
   if (parsed.success) return parsed.data;
   throw new CorralError(
     'CORRAL_USAGE',
-    `${text.slice(0, 100)} is no id of a run; those look like run_0123456789ab, and corral ps lists them.`,
+    `${text.slice(0, 100)} is not the id of a run; those look like run_0123456789ab, and corral ps lists them.`,
   );
 }
 
@@ -19,7 +19,7 @@ function grantId(text: string): GrantId {
   if (parsed.success) return parsed.data;
   throw new CorralError(
     'CORRAL_USAGE',
-    `${text.slice(0, 100)} is no id of a grant; those look like grant_0123456789ab, and corral authority RUN names them.`,
+    `${text.slice(0, 100)} is not the id of a grant; those look like grant_0123456789ab, and corral authority RUN names them.`,
   );
 }
 

@@ -8,6 +8,9 @@ const program = createProgram();
 // Whoever reads us may stop reading: `corral demo --json | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug));
 
+// Progress that nobody reads is not worth ending for: a run that was asked for is done all the same.
+process.stderr.on('error', () => undefined);
+
 const json = process.argv.includes('--json');
 try {
   await program.parseAsync();

@@ -24,7 +24,7 @@ export async function budgetArgument(text: string): Promise<Budget> {
         `--budget knows no ${name}; it knows ${BUDGET_NAMES.map((one) => budgetName(one)).join(', ')}.`,
       );
     const amount = value === '' ? Number.NaN : Number(value);
-    if (!(amount >= 0)) throw new CorralError('CORRAL_USAGE', `--budget ${name}=${value} is no amount.`);
+    if (!(amount >= 0)) throw new CorralError('CORRAL_USAGE', `--budget ${name}=${value} is not an amount.`);
     // In its own name it is what it says; as money it is in whole units of the currency.
     budget[known] = name === 'money' ? (microsOf(amount) ?? 0) : amount;
   }
@@ -54,7 +54,7 @@ function termsIn(alias: string, text: string): Json {
       if (predicate === undefined || path.length === 0 || !PREDICATES.includes(predicate))
         throw new CorralError(
           'CORRAL_USAGE',
-          `--grant ${alias}: ${name} is no where.ARGUMENT.PREDICATE; predicates are ${PREDICATES.join(', ')}.`,
+          `--grant ${alias}: ${name} is not of the form where.ARGUMENT.PREDICATE; predicates are ${PREDICATES.join(', ')}.`,
         );
       (where[path.join('.')] ??= {})[predicate] = TEXTS.has(predicate) ? value : valueOf(value);
     } else if (name === 'rate.per_minute') terms['rate'] = { per_minute: valueOf(value) };
@@ -70,7 +70,7 @@ function pairs(flag: string, text: string): [string, string][] {
   if (parts.length === 0) throw new CorralError('CORRAL_USAGE', `${flag} says nothing.`);
   return parts.map((part) => {
     const at = part.indexOf('=');
-    if (at < 1) throw new CorralError('CORRAL_USAGE', `${flag}: ${part.trim()} is no NAME=VALUE.`);
+    if (at < 1) throw new CorralError('CORRAL_USAGE', `${flag}: ${part.trim()} is not of the form NAME=VALUE.`);
     return [part.slice(0, at).trim(), part.slice(at + 1).trim()];
   });
 }

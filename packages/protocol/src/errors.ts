@@ -67,7 +67,11 @@ export const ERRORS = {
   },
   CORRAL_GRANT_UNKNOWN: { audience: 'operator', hint: 'Check the id; `corral authority RUN` shows the grants of a run.' },
   CORRAL_REVOKED: { audience: 'guest', class: 'Revoked', hint: 'The capability was taken back; finish without it.' },
-  CORRAL_BUDGET_EXCEEDED: { audience: 'guest', class: 'BudgetExceeded', hint: 'Raise the budget at submit or spawn, or do less.' },
+  CORRAL_BUDGET_EXCEEDED: {
+    audience: 'guest',
+    class: 'BudgetExceeded',
+    hint: 'Raise what it names, or do less, or less at once: amounts of the budget at submit or spawn, ceilings in the agent’s `ceilings`.',
+  },
   CORRAL_ARGS_INVALID: { audience: 'guest', class: 'InvalidArguments', hint: 'Compare the arguments with the tool’s input schema.' },
   CORRAL_TOOL_FAILED: { audience: 'guest', class: 'ToolFailed', hint: 'The tool itself reported this; see its message.' },
   CORRAL_RESULT_INVALID: { audience: 'operator', class: 'ToolFailed', hint: 'The tool broke its own output schema; fix the tool.' },

@@ -85,6 +85,9 @@ export interface Grant {
 export interface GrantState {
   readonly used: number;
   readonly revoked: boolean;
+  /** The person who took it back, and why; absent where it ended with its run. */
+  readonly revoked_by?: string;
+  readonly revoked_why?: string;
   /** Bytes that went through it; kept where they are limited. */
   readonly sent_bytes?: number;
   /** Where its rate is limited: when it will be rested again, in milliseconds since 1970. */

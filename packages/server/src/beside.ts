@@ -1,4 +1,5 @@
 /** What stands beside a run's own story when somebody asks why: the purpose it declared, the profile it is judged by, people's marks. */
+import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Door } from './door.ts';
 
@@ -28,6 +29,17 @@ export function beside({ registry, profiles, marks, host }: Door, record: RunRec
     if (one.tenant === tenant && one.version === version)
       lines.push(`No new run of its version is taken until ${new Date(one.until).toISOString()}: ${one.why}.`);
   return lines;
+}
+
+/** Capabilities of a run that a person took back, or whose source was: a run that goes on without them may be as it is for that. */
+export function takenBack(grants: readonly (Grant & GrantState)[]): string[] {
+  return grants.flatMap(({ id, target, revoked_by, revoked_why }) =>
+    revoked_by === undefined
+      ? []
+      : [
+          `${revoked_by} took back its grant ${id} of ${target.kind === 'tool' ? `tool:${target.tool}` : `the mailbox of ${target.run}`}: ${revoked_why}`,
+        ],
+  );
 }
 
 function purposeOf(registry: Door['registry'], tenant: string, agent: string, version: string): string | undefined {

@@ -49,8 +49,9 @@ export class Projection {
   #swept = 0;
   /** Runs whose submitter writes them down itself. */
   readonly #expected = new Set<string>();
-  /** Ends of such runs that came before they were written down. */
+  /** Of such runs, those that began before they were written down. */
   readonly #begun = new Set<string>();
+  /** Ends of such runs that came before they were written down. */
   readonly #early = new Map<string, Outcome>();
 
   constructor(options: ProjectionOptions) {

@@ -55,6 +55,8 @@ export class Scheduler {
   /** @throws CORRAL_SCHEDULE_INVALID */
   make(wanted: { readonly tenant: TenantId; readonly agent: string; readonly input: Json; readonly cron: string }, by: string) {
     const next = nextOf(wanted.cron, this.#clock.now());
+    if (next === null)
+      throw new CorralError('CORRAL_SCHEDULE_INVALID', `\`${wanted.cron}\` never comes: no month that it names has such a day.`);
     const id = `schedule_${Buffer.from(this.#random(6)).toString('hex')}`;
     this.#db.durably(() =>
       this.#db.run(
@@ -146,20 +148,42 @@ export class Scheduler {
 /** Under which the maker of a schedule that is gone is kept: they still are behind its runs, and behind what these wrote to services. */
 export const makerOf = (schedule: string): string => `maker of ${schedule}`;
 
-/** @throws CORRAL_SCHEDULE_INVALID */
+const FIELDS = [
+  'minute (0 to 59)',
+  'hour (0 to 23)',
+  'day of the month (1 to 31)',
+  'month (1 to 12, or JAN to DEC)',
+  'day of the week (0 to 7, or SUN to SAT)',
+];
+
+/** The first time after `now`; null where there is none. @throws CORRAL_SCHEDULE_INVALID */
 function nextOf(expression: string, now: number): number | null {
-  if (expression.trim().split(/\s+/).length !== 5)
-    throw new CorralError('CORRAL_SCHEDULE_INVALID', `\`${expression}\` does not have five fields.`);
-  let next: Date | null;
-  try {
-    next = new Cron(expression, { timezone: 'UTC', paused: true }).nextRun(new Date(now));
-  } catch (error) {
+  const fields = expression.trim().split(/\s+/);
+  if (fields.length !== FIELDS.length)
     throw new CorralError(
       'CORRAL_SCHEDULE_INVALID',
-      `\`${expression}\` is no cron expression: ${error instanceof Error ? error.message : ''}`,
+      `\`${expression}\` does not have five fields: minute, hour, day of the month, month, day of the week.`,
     );
+  try {
+    return cron(fields).nextRun(new Date(now))?.getTime() ?? null;
+  } catch (error) {
+    // Each field by itself, since the library counts months and days from zero and does not say which field it means.
+    const wrong = fields.findIndex((field, i) => !isCron(FIELDS.map((_, at) => (at === i ? field : '*'))));
+    const why =
+      wrong === -1 ? (error instanceof Error ? error.message : '') : `\`${fields[wrong]}\` does not fit the field ${FIELDS[wrong]}`;
+    throw new CorralError('CORRAL_SCHEDULE_INVALID', `\`${expression}\` is not a cron expression: ${why}.`);
   }
-  return next?.getTime() ?? null;
+}
+
+const cron = (fields: readonly string[]) => new Cron(fields.join(' '), { timezone: 'UTC', paused: true });
+
+function isCron(fields: readonly string[]): boolean {
+  try {
+    cron(fields);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const view = ({ id, input, ...row }: Row) => ({ schedule: id, ...row, tenant: row.tenant as TenantId, input: JSON.parse(input) as Json });

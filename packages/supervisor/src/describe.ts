@@ -68,7 +68,7 @@ export class Describer {
       waiting.reject(
         error instanceof CorralError
           ? error
-          : new CorralError('CORRAL_BUNDLE_INVALID', 'The bundle describes itself in something that is no JSON.'),
+          : new CorralError('CORRAL_BUNDLE_INVALID', 'The bundle describes itself in something that is not JSON.'),
       );
       return;
     }

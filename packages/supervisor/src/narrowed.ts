@@ -13,7 +13,7 @@ export type Narrowings = Readonly<Record<string, Attenuation>>;
  */
 export function checkNarrowings({ name, uses }: AgentManifest, grants: unknown): Narrowings {
   if (grants === undefined) return {};
-  if (typeof grants !== 'object' || grants === null) throw new CorralError('CORRAL_USAGE', 'The grants of the job are no object.');
+  if (typeof grants !== 'object' || grants === null) throw new CorralError('CORRAL_USAGE', 'The grants of the job are not an object.');
   return Object.fromEntries(
     Object.entries(grants).map(([alias, terms]) => {
       if (!Object.hasOwn(uses, alias)) {

@@ -141,7 +141,7 @@ export function viewOf(run: Run, now: number): RunView {
     rung: ledger.loops?.rung.step ?? 'observe',
     on_cpu: run.onCpu !== undefined,
     runnable: run.runnable,
-    cpu_ms,
+    cpu_ms: cpu_ms + crankOf(run),
     heap_kib: run.seat === undefined ? 0 : run.heap_kib,
     calls: ledger.calls,
     tokens,
@@ -152,6 +152,12 @@ export function viewOf(run: Run, now: number): RunView {
     age_ms: run.began === undefined ? 0 : now - run.began,
     crank_age_ms: run.crankAge(now),
   };
+}
+
+/** CPU time of the crank that a run is in, as last measured; the ledger has it once the crank is over. */
+function crankOf({ onCpu, seat }: Run): number {
+  const task = onCpu === undefined ? undefined : seat?.cell.task;
+  return task === undefined || task.kind === 'replay' || task.assignment !== seat?.assignment ? 0 : (task.used_ms ?? 0);
 }
 
 /** How long the agent waited for each answer, from the crank that asked to the crank that is given it. */

@@ -101,10 +101,19 @@ export class Supervisor {
     this.services = services;
     const grants = this.#grants;
     const runs = this.#runs;
-    const tool = (tenant: string, name: string) =>
-      this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;
+    const quarantined = (tenant: string, name: string) => this.#quarantines.tool(tenant, name) !== undefined;
+    const tool = (tenant: string, name: string) => (quarantined(tenant, name) ? undefined : this.tool(tenant, name));
     const { approval_ms } = options;
-    const powers = { store, clock, random, grants, tool, approval_ms, policies: (tenant: TenantId) => this.policing.policies(tenant) };
+    const powers = {
+      store,
+      clock,
+      random,
+      grants,
+      tool,
+      quarantined,
+      approval_ms,
+      policies: (tenant: TenantId) => this.policing.policies(tenant),
+    };
     this.#broker = new Broker(
       { ...powers, reach: (...of) => services.reach(...of), digest: digestOf, standing: () => this.loops, identity: people.identity },
       () => this.#life.busEvents,

@@ -1,12 +1,16 @@
 /** `fs.read`, `fs.list` and `fs.write`, each confined to one folder. */
 import * as z from 'zod';
 import type { Tool } from '@corral/protocol/tool';
-import { Confined } from './confined.ts';
+import { CEILINGS } from '@corral/protocol/limits';
+import { Confined, type ListedEntry } from './confined.ts';
+import { endOfCharacters, withinJson } from './text.ts';
 import { inlineTool } from './define.ts';
 
-/** Fits into a result of the default size, also as base64. */
+/** Fits into a result of the default size as base64, and as text that JSON does not escape much. */
 const READ_BYTES = 128 * 1024;
 const LIST_ENTRIES = 2_000;
+/** A result of the default size, without what stands around the text or the entries. */
+const RESULT_BYTES = CEILINGS.message_bytes.default - 1024;
 
 const path = z.string().min(1).max(4096);
 const encoding = z.enum(['utf8', 'base64']).default('utf8');
@@ -25,13 +29,17 @@ export async function readingTools(folder: string): Promise<Tool[]> {
   return [
     inlineTool({
       name: 'fs.read',
-      description: `The beginning of a file, at most ${READ_BYTES} bytes.`,
+      description: `The beginning of a file, at most ${READ_BYTES} bytes; less of a text that JSON makes much longer. Bytes that are not UTF-8 stand as U+FFFD; as base64 they stay what they are.`,
       input: z.strictObject({ path, encoding }),
       output: z.object({ text: z.string(), bytes: z.int(), truncated: z.boolean() }),
       annotations,
       async run({ path: at, encoding: as }) {
         const { data, size } = await confined.read(at, READ_BYTES);
-        return { text: data.toString(as), bytes: size, truncated: size > data.length };
+        const cut = size > data.length;
+        if (as === 'base64') return { text: data.toString(as), bytes: size, truncated: cut };
+        const whole = data.subarray(0, cut ? endOfCharacters(data) : data.length).toString(as);
+        const text = withinJson(whole, RESULT_BYTES);
+        return { text, bytes: size, truncated: cut || text.length < whole.length };
       },
     }),
     inlineTool({
@@ -44,8 +52,15 @@ export async function readingTools(folder: string): Promise<Tool[]> {
       }),
       annotations,
       async run({ path: at }) {
-        const entries = await confined.list(at);
-        return { entries: entries.slice(0, LIST_ENTRIES), truncated: entries.length > LIST_ENTRIES };
+        const all = await confined.list(at);
+        const entries: ListedEntry[] = [];
+        for (let left = RESULT_BYTES; entries.length < Math.min(all.length, LIST_ENTRIES);) {
+          const next = all[entries.length] as ListedEntry;
+          left -= Buffer.byteLength(JSON.stringify(next)) + 1;
+          if (left < 0) break;
+          entries.push(next);
+        }
+        return { entries, truncated: entries.length < all.length };
       },
     }),
   ];

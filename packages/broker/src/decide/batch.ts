@@ -23,6 +23,7 @@ export interface DecideContext {
   readonly random: Random;
   readonly grants: Grants;
   readonly tool: (name: string) => Tool | undefined;
+  readonly quarantined?: (name: string) => boolean;
   /** An instance of a service of the tenant, by name and key; undefined: there is no such service. */
   readonly reach: (service: string, key: string) => Reached | undefined;
   /** Agents of the run's own bundle, by name. */

@@ -15,7 +15,7 @@ import { askOwner, boundTo, relabelOf } from '../relabel.ts';
 import { reachable, serviceIn, toInstance, type Reached } from '../service.ts';
 import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { chargeFor } from './charge.ts';
-import { inChain, json, refuse, resolve, untrusted } from './common.ts';
+import { inChain, json, refuse, resolve, untrusted, whyAbsent } from './common.ts';
 
 export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
   // Forged handles end the run whatever else is wrong with the call.
@@ -24,7 +24,7 @@ export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, cont
   if (grant.target.kind !== 'tool') throw new Refused('CORRAL_ARGS_INVALID', 'A mailbox is sent to, not called.');
   const tool = context.tool(grant.target.tool);
   try {
-    if (tool === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${grant.target.tool}.`);
+    if (tool === undefined) throw notThere(grant.target.tool, context);
     return decideOf(ledger, seq, effect, slots, grant, tool, context, batch);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -184,4 +184,10 @@ function byPolicy(
   consequencesOf(verdict, batch);
   const why = rules.length > 0 ? `by ${rules.join(', ')}` : (verdict.errors[0]?.message ?? 'since nothing permits it');
   throw new Refused('CORRAL_DENIED', `${tool.name} was refused ${why}.`, undefined, common);
+}
+
+function notThere(tool: string, context: DecideContext): Refused {
+  return context.quarantined?.(tool) === true
+    ? new Refused('CORRAL_QUARANTINED', `${whyAbsent(tool, context)}: nobody calls it until somebody lifts that.`)
+    : new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${tool}.`);
 }

@@ -90,13 +90,22 @@ export const UNREAD_DEPTH = JSON_MAX_DEPTH + 2;
 
 /** A value that came out of an isolate, within the bounds on size and depth. */
 export function json(value: unknown, what: string, most: number, depth = JSON_MAX_DEPTH): { value: Json; bytes: number } {
-  if (isDeeperThan(value, depth)) throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} nest deeper than ${JSON_MAX_DEPTH} levels.`);
+  if (isDeeperThan(value, depth))
+    throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} cannot leave: nested deeper than ${JSON_MAX_DEPTH} levels.`);
   const bytes = Buffer.byteLength(depth === JSON_MAX_DEPTH ? canonical(value) : JSON.stringify(value));
   if (bytes > most)
-    throw new Refused('CORRAL_EFFECT_TOO_LARGE', `${what} have ${bytes} bytes; at most ${most} may leave at once.`, 'message_bytes');
+    throw new Refused(
+      'CORRAL_EFFECT_TOO_LARGE',
+      `${what} cannot leave: ${bytes} bytes, and at most ${most} may leave at once.`,
+      'message_bytes',
+    );
   return { value: value as Json, bytes };
 }
 
 export function exceeded(limit: Extract<Outcome, { kind: 'exceeded' }>['limit'], message: string): Outcome {
   return { kind: 'exceeded', limit, message };
 }
+
+/** A tool that is stopped comes back once the stop is lifted; one that is not offered does not. */
+export const whyAbsent = (tool: string, { quarantined }: Pick<DecideContext, 'quarantined'>): string =>
+  quarantined?.(tool) === true ? `${tool} is under quarantine` : `this host no longer offers ${tool}`;

@@ -37,7 +37,8 @@ export function upCommand(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral up --data /var/lib/corral --port ${DEFAULT_PORT}`)
     .action(async (flags: Flags) => {
       const port = Number(flags.port);
-      if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new CorralError('CORRAL_USAGE', `--port is no port: ${flags.port}`);
+      if (!Number.isInteger(port) || port < 0 || port > 65_535)
+        throw new CorralError('CORRAL_USAGE', `--port takes a number from 0 to 65535, not ${flags.port}.`);
       const config = configHere(flags.config);
       const { up } = await import('@corral/server/main');
       await up({ ...flags, data: dataFolder(flags), port, drain: Number(flags.drain), ...(config === undefined ? {} : { config }) });

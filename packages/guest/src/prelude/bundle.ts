@@ -97,5 +97,5 @@ function schemaOf(bundle: BundleExports | undefined, schema: Schema | undefined,
       `The ${what} cannot be written as JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
-  throw raise('CORRAL_SCHEMA_INVALID', `The ${what} is no Standard Schema that can be written as JSON Schema.`);
+  throw raise('CORRAL_SCHEMA_INVALID', `The ${what} is not a Standard Schema that can be written as JSON Schema.`);
 }

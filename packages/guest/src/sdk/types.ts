@@ -197,7 +197,10 @@ export interface Child {
 }
 export interface SpawnOptions {
   readonly caps?: Readonly<Record<string, Grantable>>;
-  /** Moved from the parent’s purse; what the child leaves comes back. What is not named is not moved. */
+  /**
+   * Moved from the parent’s purse; what the child leaves comes back. Of an amount that is not
+   * named a default is moved, as far as the parent has it, and of CPU time at most half of what is left.
+   */
   readonly budget?: Budget;
 }
 

@@ -17,7 +17,7 @@ const duration = (value: Value) => need(value, Duration, 'duration');
 function parsed(name: string, parse: (text: string) => Extension | undefined) {
   return (text: Value): Value => {
     if (typeof text !== 'string') throw new EvaluationError(`${name} reads a string`);
-    return inBounds(parse(text), `${JSON.stringify(text)} is no ${name}`);
+    return inBounds(parse(text), `${JSON.stringify(text)} is not a valid ${name}`);
   };
 }
 

@@ -240,23 +240,3 @@ export class PolicyInForce {
     }
   }
 }
-
-/** Holds the policies in force and swaps them whole. */
-export class PolicySlot {
-  #current: PolicyInForce;
-
-  constructor(first: PolicyInForce) {
-    this.#current = first;
-  }
-
-  get current(): PolicyInForce {
-    return this.#current;
-  }
-
-  /** From now on decisions are made by `next`. Answers with what was in force before; close it once nothing shadows with it. */
-  swap(next: PolicyInForce): PolicyInForce {
-    const before = this.#current;
-    this.#current = next;
-    return before;
-  }
-}

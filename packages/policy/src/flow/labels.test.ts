@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { canonical as labelText } from '@corral/protocol/json';
 import { answerLabel, isNarrow, NARROW_ENUM_MAX } from './narrow.ts';
 import {
   afterOutsideEffect,
@@ -11,9 +12,6 @@ import {
   LABEL_MAX_NAME_CHARS,
   LABEL_MAX_NAMES,
   labelOf,
-  labelText,
-  parseLabel,
-  turnLabel,
   WORST,
   type Label,
 } from './labels.ts';
@@ -55,11 +53,10 @@ describe('labels are a lattice under join', () => {
     );
   });
 
-  it('stays within its bounds and survives storage', () => {
+  it('stays within its bounds', () => {
     fc.assert(
       fc.property(label, (a) => {
         expect(a.influenced_by.length).toBeLessThanOrEqual(LABEL_MAX_NAMES);
-        expect(parseLabel(JSON.parse(labelText(a)))).toEqual(a);
       }),
     );
     expect(labelOf('x'.repeat(1000), { untrusted: true }).influenced_by[0]).toHaveLength(LABEL_MAX_NAME_CHARS);
@@ -69,11 +66,6 @@ describe('labels are a lattice under join', () => {
     const all = Array.from({ length: LABEL_MAX_NAMES }, (_, i) => labelOf(`s${i}`, { untrusted: true })).reduce(join);
     expect(all.influenced_by).toHaveLength(LABEL_MAX_NAMES);
     expect(join(all, labelOf('one more', { untrusted: true })).influenced_by).toEqual(['*']);
-  });
-
-  it('takes what cannot be read as a label for the worst one', () => {
-    for (const junk of [null, 7, 'clean', {}, { ...CLEAN, sticky: {} }, { ...CLEAN, influenced_by: [1] }])
-      expect(parseLabel(junk)).toEqual(WORST);
   });
 });
 
@@ -102,13 +94,6 @@ describe('only a person lowers a label, and it is on record', () => {
     );
     expect(endorse(WORST, 'o', 'r', ['mail']).after).toEqual(WORST);
     expect(endorse(WORST, 'o', 'r', ['*']).after.influenced_by).toEqual([]);
-  });
-
-  it('does not let one hostile message taint a service for ever', () => {
-    const state = CLEAN;
-    const hostile = turnLabel(state, labelOf('stranger', { untrusted: true }));
-    expect(hostile.sticky.untrusted_input).toBe(true);
-    expect(turnLabel(state, CLEAN).sticky.untrusted_input).toBe(false);
   });
 });
 

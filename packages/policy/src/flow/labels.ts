@@ -6,7 +6,6 @@
  * Integrity and confidentiality as in Denning, A Lattice Model of Secure Information Flow (1976) and Biba (1977); the three
  * sticky bits as in Meta's Agents Rule of Two (2025).
  */
-import { canonical } from '@corral/protocol/json';
 import type { Label, LabelChange, Names, Sticky } from '@corral/protocol/label';
 
 export type { Label, LabelChange, Names, Sticky };
@@ -82,11 +81,6 @@ export function afterOutsideEffect(label: Label): Label {
   return { ...label, sticky: { ...label.sticky, outside_effect: true } };
 }
 
-/** The label of a turn of a service: its state’s with its message’s, so that one hostile message does not taint the service for ever. */
-export function turnLabel(state: Label, message: Label): Label {
-  return join(state, message);
-}
-
 function without(from: Names, taken: Names): Names {
   if (taken[0] === '*') return [];
   // What may be anyone's stays anyone's: taking one name out of all leaves all but one, which no bounded list can say.
@@ -112,18 +106,3 @@ export function declassify(label: Label, by: string, reason: string, taken: Iter
   const after = { ...label, private_to, sticky: { ...label.sticky, private_data: private_to.length > 0 } };
   return { kind: 'declassify', by, reason, names: cut, before: label, after };
 }
-
-/** The one text of a label; equal labels have equal texts. */
-export const labelText = (label: Label): string => canonical(label);
-
-/** A label from where it was stored, in canonical form. Anything that is not a label is the WORST one: what cannot be read is not clean. */
-export function parseLabel(value: unknown): Label {
-  if (typeof value !== 'object' || value === null) return WORST;
-  const { influenced_by, private_to, sticky } = value as { [key in keyof Label]?: unknown };
-  if (!areNames(influenced_by) || !areNames(private_to) || typeof sticky !== 'object' || sticky === null) return WORST;
-  const { untrusted_input, private_data, outside_effect } = sticky as { [key in keyof Sticky]?: unknown };
-  if (typeof untrusted_input !== 'boolean' || typeof private_data !== 'boolean' || typeof outside_effect !== 'boolean') return WORST;
-  return { influenced_by: names(influenced_by), private_to: names(private_to), sticky: { untrusted_input, private_data, outside_effect } };
-}
-
-const areNames = (value: unknown): value is string[] => Array.isArray(value) && value.every((name) => typeof name === 'string');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { deedOf } from './intent.ts';
-import { CLEAN, labelOf, labelText } from './labels.ts';
+import { canonical as labelText } from '@corral/protocol/json';
+import { CLEAN, labelOf } from './labels.ts';
 import { FlowRun } from './run.ts';
 
 const inbox = { name: 'inbox', effect: 'none', destinations: [], deed: deedOf('inbox') } as const;

@@ -15,6 +15,7 @@ import { SettledBy } from './settling.ts';
 import { Role } from './roles.ts';
 import { Control, Lifecycle, runConditions, Waiting } from './selector.ts';
 import { recordOf } from '../record.ts';
+import { textOfBytes } from '../bytes.ts';
 
 export const AliasName = z
   .string()
@@ -171,7 +172,7 @@ export const ShowQuery = z.strictObject({
 
 export const ServicePath = z.strictObject({
   service: AgentName.meta({ description: 'percent-encoded, since names may hold a /' }),
-  key: z.string().min(1).max(MACHINE.service_key_bytes.default).describe('which instance, percent-encoded'),
+  key: textOfBytes(MACHINE.service_key_bytes.default).describe('which instance, percent-encoded'),
   handler: Alias,
 });
 export const SendQuery = InTenant.extend(ShowQuery.shape);

@@ -57,7 +57,7 @@ const share = z.number().gt(0).max(1);
 const AgentBreaker = z.strictObject({
   window: z.int().min(1).max(32).exactOptional().describe('runs looked at, the latest so many; 20 where nothing is said'),
   least: z.int().min(1).max(32).exactOptional().describe('fewer ends say nothing; 8'),
-  failed: share.exactOptional().describe('share of them that failed, looped or exceeded something; 0.8'),
+  failed: share.exactOptional().describe('share of them that failed, looped or diverged; 0.8'),
   rest_ms: z.int().min(1).max(86_400_000).exactOptional().describe('how long no run is taken; twice as long each time; 30,000'),
   rest_most_ms: z.int().min(1).max(604_800_000).exactOptional().describe('but no longer than so; 1,800,000'),
   tries: z.int().min(1).max(32).exactOptional().describe('runs that are let through then to try, all of which must go well; 1'),

@@ -1,4 +1,5 @@
 /** Agents: deployed, listed, and pointed at by aliases. */
+import { CorralError } from '@corral/protocol/errors';
 import { declared } from '../config/load.ts';
 import type { Door } from '../door.ts';
 import type { Handlers } from './handler.ts';
@@ -60,7 +61,9 @@ export function agentRoutes(
     },
     async sourceMap({ params, query }, { access }) {
       const { bundle } = params;
-      return { bundle, source_map: registry.map(access.one('agent.read', query.tenant), bundle) ?? null };
+      const tenant = access.one('agent.read', query.tenant);
+      if (!registry.hasBundle(tenant, bundle)) throw new CorralError('CORRAL_AGENT_UNKNOWN', `There is no bundle ${bundle} here.`);
+      return { bundle, source_map: registry.map(tenant, bundle) ?? null };
     },
     async listTools({ query }, { access }) {
       return { items: host.tools(access.one('agent.read', query.tenant)).map((tool) => declared(tool)) };

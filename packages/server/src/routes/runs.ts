@@ -5,7 +5,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunStatus } from '@corral/protocol/run';
 import type { RunView } from '@corral/supervisor';
-import { beside } from '../beside.ts';
+import { beside, takenBack } from '../beside.ts';
 import type { Door } from '../door.ts';
 import { Decisions } from '../decisions.ts';
 import { callsOf, entryView, explain, messagesOf } from '../journal.ts';
@@ -164,7 +164,7 @@ export function runRoutes(door: Door): Handlers<Names> {
       const pages = decisions.through(pagesOf(params.run));
       const told = await explain(params.run, stored.status, host.view(params.run), pages, access.may('run.payload', tenant));
       const { verdict, because, next, drifted } = told;
-      const more = beside(door, stored.record, version, drifted);
+      const more = [...takenBack(await host.grants(params.run)), ...beside(door, stored.record, version, drifted)];
       return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
     },
 

@@ -166,6 +166,10 @@ export class Registry {
       .map(({ agent }) => agent);
   }
 
+  hasBundle(tenant: string, bundle: string): boolean {
+    return this.#db.get('SELECT 1 FROM versions WHERE tenant = ? AND bundle = ?', tenant, bundle) !== undefined;
+  }
+
   hasVersion(version: string, tenant: string | undefined): boolean {
     return this.#db.get('SELECT 1 FROM versions WHERE version = ?1 AND (?2 IS NULL OR tenant = ?2)', version, tenant ?? null) !== undefined;
   }

@@ -99,17 +99,26 @@ export function isShared(sql: Sql, grant: GrantId): boolean {
 
 /** The grants a run holds, each with its whole chain. */
 export function grantsOf(sql: Sql, run: RunId): (Grant & GrantState)[] {
-  const rows = sql.all<{ data: string; used: number; revoked: number; sent_bytes: number | null; rested_at: number | null }>(
+  const rows = sql.all<{
+    data: string;
+    used: number;
+    revoked: number;
+    sent_bytes: number | null;
+    rested_at: number | null;
+    revoked_by: string | null;
+    revoked_why: string | null;
+  }>(
     `WITH RECURSIVE chain (id) AS (
        SELECT id FROM grants WHERE holder = ?
        UNION SELECT parent FROM grants JOIN chain USING (id) WHERE parent IS NOT NULL
-     ) SELECT data, used, revoked, sent_bytes, rested_at FROM grants JOIN chain USING (id)`,
+     ) SELECT data, used, revoked, sent_bytes, rested_at, revoked_by, revoked_why FROM grants JOIN chain USING (id)`,
     run,
   );
-  return rows.map(({ data, used, revoked, sent_bytes, rested_at }) => ({
+  return rows.map(({ data, used, revoked, sent_bytes, rested_at, revoked_by, revoked_why }) => ({
     ...(JSON.parse(data) as Grant),
     used,
     revoked: revoked !== 0,
+    ...(revoked_by === null ? {} : { revoked_by, revoked_why: revoked_why ?? '' }),
     ...(sent_bytes === null ? {} : { sent_bytes }),
     ...(rested_at === null ? {} : { rested_at }),
   }));
