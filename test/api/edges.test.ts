@@ -70,7 +70,9 @@ test('why a run is as it is names the capability that a person took back, and wh
 
 test('a call of a tool under quarantine is told so, and not that it is not offered', async () => {
   const folder = await shortFolder();
-  const { admin, deploy } = await front({ configText: JSON.stringify({ tenants: { local: { read: folder } } }) });
+  const { admin, deploy } = await front({
+    configText: JSON.stringify({ files: { read: folder }, tenants: { local: { tools: ['fs.read'] } } }),
+  });
   await deploy(
     `{ name: 'reader', uses: { read: 'tool:fs.read' }, run: ({ caps }) => caps.read({ path: 'x' }).catch((error) => [error.code, error.message]) }`,
   );
