@@ -94,3 +94,11 @@ test('a schedule submits its job once for each time that comes', async () => {
   expect(items.map(({ run, principal }) => [run, principal])).toEqual([[schedule?.last_run, `schedule:${made.schedule}`]]);
   expect(schedule?.next_at).toBeGreaterThan(Date.now());
 });
+
+test('what a tenant and a host hold in memory is bounded as the configuration says, within what nobody may exceed', async () => {
+  await expect(
+    fileHost({ limits: { runs_in_memory: 50, park_after_ms: 500 }, tenants: { local: { residents: 20, cells: 1 } } }),
+  ).resolves.toBeDefined();
+  await expect(fileHost({ limits: { cell_memory_mib: 1 } })).rejects.toMatchObject({ code: 'CORRAL_CONFIG_INVALID' });
+  await expect(fileHost({ tenants: { local: { residents: 0 } } })).rejects.toMatchObject({ code: 'CORRAL_CONFIG_INVALID' });
+});

@@ -93,7 +93,7 @@ export const MACHINE = {
   tool_drain_ms: limit('time calls have to end in a process of tools that is being replaced', 30_000, 3_600_000, 0),
   tool_memory_mib: limit('resident memory of the process of configured tools', 1_024, 65_536, 64),
   cells_per_tenant: limit('cells one tenant may hold at once', 2, 64),
-  cell_memory_mib: limit('resident memory of one cell before idle isolates are parked', 1024, 65_536),
+  cell_memory_mib: limit('resident memory of one cell; it takes in no more isolates before it comes to that', 1024, 65_536, 128),
   cell_rss_slack_mib: limit('memory a crank may take beyond its run’s ceiling before its cell is killed', 64, 4096),
   crank_slack_ms: limit('how far past its CPU ceiling a crank may be before its cell is killed from outside', 30, 1000),
   crank_wall_ms: limit('time one crank may hold its cell, on CPU or not; frozen time does not count', 10_000, 120_000),

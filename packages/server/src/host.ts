@@ -127,6 +127,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const tokens = new Tokens(db, realRandom);
   let named = () => loaded.named;
   const people = new Persons(tokens, db, () => named());
+  const { cell_memory_mib, ...residence } = loaded.config.limits;
   const supervisor = new Supervisor({
     store,
     launcher: new ProcessLauncher(walls),
@@ -136,6 +137,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     image,
     cores: availableParallelism(),
     profiles,
+    residence,
+    ...(cell_memory_mib === undefined ? {} : { cell_memory_mib }),
     people,
   });
   const laboratory = () =>

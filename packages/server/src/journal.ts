@@ -225,8 +225,12 @@ async function tell(
       if (error !== null) because.push(`  ${error.message}`);
       if (details && typeof error?.detail === 'string') because.push(...error.detail.split('\n', DETAIL_LINES).map((line) => `  ${line}`));
     } else if (state === 'open')
-      because.push(`Call ${call} to ${tool} was asked for at ${new Date(asked_at).toISOString()} and has no answer yet.`);
+      because.push(
+        `Call ${call} to ${tool} was asked for at ${new Date(asked_at).toISOString()} and ${view?.runnable === true ? 'its agent was given no answer' : 'has no answer'} yet.`,
+      );
   }
+  if (view?.runnable === true && view.lifecycle === 'active')
+    because.push('Something has come for it, and it waits for its turn in a cell.');
   if (waiting === 'resolution')
     next.push('Look whether the call acted, then `corral resolve RUN CALL --result JSON`, `--retry` or `--fail`.');
   if (waiting === 'approval')
@@ -236,7 +240,11 @@ async function tell(
   if (waiting === 'child')
     because.push(`It waits for ${view?.waitingFor === '' || view === undefined ? 'child runs' : view.waitingFor} to end.`);
   if (status.lifecycle === 'queued' && view?.lifecycle !== 'active')
-    because.push('No cell was free for it yet; runs of its tenant go before it.');
+    because.push(
+      view === undefined
+        ? 'It waits in the store for a place in memory, which its tenant or the host has taken up.'
+        : 'It has not begun: no cell has come to it yet.',
+    );
   if (view !== undefined && view.left < 0.1) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
   return { verdict: waiting === 'nothing' ? (view?.lifecycle ?? status.lifecycle) : `waits for ${waiting}`, because, next };
 }

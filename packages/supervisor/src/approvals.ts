@@ -55,11 +55,16 @@ export async function approvals(
 ): Promise<readonly Approval[]> {
   const found: Approval[] = [];
   for (let after: RunId | undefined; ;) {
-    const filter = { ended: false, limit: PAGE, ...(tenant === undefined ? {} : { tenant }), ...(after === undefined ? {} : { after }) };
+    // What waits for somebody to say what came of a call may have asked about another.
+    const filter = {
+      ended: false,
+      asking: true as const,
+      limit: PAGE,
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(after === undefined ? {} : { after }),
+    };
     const page = await store.runs(filter);
-    for (const { record, status, checkpoint } of page) {
-      // What waits for somebody to say what came of a call may have asked about another.
-      if (status.waiting !== 'approval' && status.waiting !== 'resolution') continue;
+    for (const { record, checkpoint } of page) {
       const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
       let ledger = runs.get(record.id)?.ledger;
       if (ledger === undefined) {

@@ -2,10 +2,15 @@
 import * as z from 'zod';
 import { Costs } from '@corral/protocol/cost';
 import { PERSON, PERSON_HINT, PRINCIPAL_CHARS, TenantId, ToolName } from '@corral/protocol/ids';
+import { type Limit, MACHINE } from '@corral/protocol/limits';
 import { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import { EventKind } from '@corral/protocol/api/event-kinds';
 import { Loops } from './loops.ts';
+
+/** A bound that a host may set, within what nobody may exceed. */
+const bound = ({ min, max, about, default: fallback }: Limit) =>
+  z.int().min(min).max(max).describe(`${about}; ${fallback} where nothing is said`);
 
 export const SecretName = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'a short name in lower case');
 export const SecretRef = z.union([
@@ -75,6 +80,8 @@ export const Config = z.strictObject({
           .default(['*'])
           .describe('names of the tools its agents may be granted; `*`: all'),
         queue: z.int().min(1).max(1_000_000).default(10_000).describe('runs that have not ended; one more is refused with 429'),
+        residents: bound(MACHINE.residents).exactOptional(),
+        cells: bound(MACHINE.cells_per_tenant).exactOptional(),
         ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
         budget: Budget.default({}).describe('the most that the purse of a run of this tenant may hold; its children live on that'),
         policies: Policies.exactOptional().describe('instead of those of the host'),
@@ -87,6 +94,14 @@ export const Config = z.strictObject({
     )
     .default({ ['local' as TenantId]: { tools: ['*'], queue: 10_000, ceilings: {}, budget: {} } })
     .describe('who shares this host'),
+  limits: z
+    .strictObject({
+      runs_in_memory: bound(MACHINE.runs_in_memory).exactOptional(),
+      park_after_ms: bound(MACHINE.park_after_ms).exactOptional(),
+      cell_memory_mib: bound(MACHINE.cell_memory_mib).exactOptional(),
+    })
+    .default({})
+    .describe('bounds of the host’s machinery; they hold from its next start'),
   files: z
     .strictObject({
       read: z.string().exactOptional().describe('offer fs.read and fs.list below this folder'),
