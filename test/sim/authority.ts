@@ -57,7 +57,7 @@ export function used(book: Book, decision: Decision, run: RunId, n: number | und
 }
 
 /** Whether somebody may have taken it back by now: people, or the end of whoever it comes from. */
-export function mayBeRevoked(book: Book, id: GrantId | undefined): boolean {
+function mayBeRevoked(book: Book, id: GrantId | undefined): boolean {
   if (isRevoked(book, id, book.revoking)) return true;
   for (let next = id; next !== undefined; next = book.grants.get(next)?.parent) {
     const holder = book.runs.get(book.grants.get(next)?.holder as RunId);

@@ -2,7 +2,7 @@
 import type { Result } from './world.ts';
 
 /** A violation without the names and figures of its world, so that equal faults count as one kind. */
-export const kindOf = (violation: string): string =>
+const kindOf = (violation: string): string =>
   violation
     .split('\n')[0]!
     .replaceAll(/\b(run|grant|cell)_[0-9a-z]+/g, '$1_…')

@@ -147,8 +147,11 @@ function answered(book: Book, known: Known, result: Result, where: string): void
     // Once a person has had it made again, each time may have ended in its own way.
     const repeats = tool !== 'pay' || call.mayLeave > 1;
     book.must(repeats || !book.powers.acts.has(key), () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`);
-  } else if (code === 'CORRAL_TOOL_BUSY') {
-    // A circuit breaker kept it from leaving: then it must not have acted.
+  } else if (
+    code === 'CORRAL_TOOL_BUSY' ||
+    (code === 'CORRAL_QUARANTINED' && book.stopped.mayStand('tool', `${known.record.tenant}/${tool}`))
+  ) {
+    // A circuit breaker or a quarantine kept it from leaving: then it must not have acted.
     book.must(!book.powers.acts.has(key), () => `7: ${where}: call ${result.id} is said to have been kept back, and ${tool} has acted`);
   } else {
     const honest = code === 'CORRAL_TIMED_OUT' || code === 'CORRAL_UNKNOWN_RESULT';

@@ -338,6 +338,24 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'first-ends-asking': [
     { file: 'broker/src/broker.ts', piece: "ledger.pending.get(event.id)?.kind !== 'approval')", becomes: 'Date.now() > 0)' },
   ],
+  /** The end of the time that people have comes as a timer of the agent's own, once they have spoken. */
+  'fire-decided': [
+    {
+      file: 'supervisor/src/runs/clocks.ts',
+      piece: 'if (!isTimed(run.ledger.pending.get(id))) return;',
+      becomes: '',
+    },
+  ],
+  /** Runs that only wait keep their places, whoever has something to do. */
+  'idle-keep-places': [{ file: 'supervisor/src/residence.ts', piece: 'await this.#lookBehind();', becomes: '' }],
+  /** The next attempt at a call is made though its tool has been put under quarantine. */
+  'retry-under-quarantine': [
+    {
+      file: 'broker/src/dispatch.ts',
+      piece: 'if (this.#events.isStopped(record.tenant, call.tool.name)) tell();\n      else if',
+      becomes: 'if',
+    },
+  ],
 };
 
 /** @throws Error for a name that is none, and while loading when a piece is not in its file exactly once */

@@ -75,7 +75,7 @@ export class Oracle extends Book {
     this.must(known !== undefined, () => `4: ${run} cranks before it is durable`);
     // Its time runs from the first crank, though a cell may die under that.
     if (known !== undefined) known.began ??= delivery.at;
-    if (known !== undefined) known.wall.cranks += 1;
+    known?.wall.cranking(delivery);
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
     const stop = known && this.stopped.against(known.record);

@@ -10,13 +10,19 @@ import type { Known } from './book.ts';
 const SLACK_MS = 5;
 
 export class Wall {
-  /** Time stamp of the last entry, and how many cranks have begun since then. */
+  /** Time stamp of the last entry. */
   #at = 0;
-  cranks = 0;
+  /** Cranks that have begun with a timer: one that was lost with its cell, or taken back, was made again. */
+  readonly #begun = new Map<number, number>();
   #stood_ms = 0;
   #since: number | undefined;
   #queued_ms = 0;
   #epoch = 1;
+
+  /** A crank begins in a cell. */
+  cranking(delivery: Delivery): void {
+    if (delivery.kind === 'timer') this.#begun.set(delivery.id, (this.#begun.get(delivery.id) ?? 0) + 1);
+  }
 
   /**
    * @param epoch under which it is held: one that was brought back may have been without a host, or parked, and waited for neither
@@ -24,10 +30,9 @@ export class Wall {
    */
   entry(known: Known, epoch: number, { at, delivery, queued_ms = 0 }: Entry): string | undefined {
     const before = this.#at;
-    const once = this.cranks === 1 && epoch === this.#epoch;
+    const held = epoch === this.#epoch;
     this.#epoch = epoch;
     this.#at = at;
-    this.cranks = 0;
     this.#queued_ms += queued_ms;
     const stood = this.#since !== undefined;
     const stands = known.control !== 'none' || [...known.calls.values()].some((call) => call.unknown || call.approval === 'waiting');
@@ -36,9 +41,9 @@ export class Wall {
       this.#stood_ms += Math.max(0, at - Math.max(this.#since, known.began ?? at));
       this.#since = undefined;
     }
-    if (delivery === undefined || !once || stood || known.began === undefined || known.record.service !== undefined) return undefined;
+    if (delivery === undefined || !held || stood || known.began === undefined || known.record.service !== undefined) return undefined;
     const given = JSON.parse(delivery) as Delivery;
-    const due = given.kind === 'timer' ? known.timers.get(given.id)?.due : undefined;
+    const due = given.kind === 'timer' && this.#begun.get(given.id) === 1 ? known.timers.get(given.id)?.due : undefined;
     if (due === undefined) return undefined;
     const waited = given.at - Math.max(due, before);
     return queued_ms >= waited - SLACK_MS

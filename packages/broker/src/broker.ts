@@ -8,7 +8,7 @@ import type { GrantId, RunId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
-import type { Entry, HostEvent, RunStatus } from '@corral/protocol/run';
+import type { Entry, HostEvent } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing } from '@corral/protocol/store';
 import { answerOf } from './answer.ts';
 import type { BrokerPowers, BusEvents, BusRun, Crank } from './bus.ts';
@@ -24,12 +24,13 @@ import { isUnread } from './calls.ts';
 import { givenUp, neverLeft } from './given-up.ts';
 import { finishOutcome, handedBack, handlesBack } from './finish.ts';
 import { approversOf, judge } from './judge.ts';
-import { timersEnded } from './requests.ts';
+import { isTimed, timersEnded } from './requests.ts';
 import { approvedRequest, standsAgainst } from './service.ts';
 import type { Ledger } from './ledger.ts';
 import type { PendingApproval, PendingCall } from './pending.ts';
 import { boundTo, tooLate } from './relabel.ts';
 import { FREE } from './price.ts';
+import { statusOf } from './status.ts';
 import { billedAgain, wholeAmounts } from './spending.ts';
 
 /** How often a host that comes to rest looks whether it has. */
@@ -55,6 +56,7 @@ export class Broker {
     this.#listener = events;
     this.answers = new Answers(powers.store, powers.clock);
     this.#dispatcher = new Dispatcher(powers.clock, powers.random, {
+      isStopped: (tenant, tool) => powers.quarantined?.(tenant, tool) === true,
       onResult: (run, result, once) => this.#events.answered(run, result, once || this.#draining),
       onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),
     });
@@ -490,7 +492,8 @@ export class Broker {
     // It was ended from outside while this was being written: what was still under embargo never leaves.
     if (run.outcome !== undefined) return;
     if (this.#closed) return;
-    for (const { id, due } of batch.timers) if (ledger.pending.has(id)) this.#events.timer(record.id, id, due);
+    // What was decided about while this was written has no end to wait for any more.
+    for (const { id, due } of batch.timers) if (isTimed(ledger.pending.get(id))) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
     for (const { id, verdict } of batch.decisions) if (verdict === 'ask') this.#events.asks(record.id, id);
     for (const call of batch.dispatches) {
@@ -540,13 +543,3 @@ type CommitRest = [crank: Pick<Crank, 'delivery' | 'inbox'> | undefined, batch: 
 
 const internal = (error: unknown): CorralError =>
   error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });
-
-export function statusOf(run: BusRun, outcome: Outcome | undefined, now: number): RunStatus {
-  return {
-    lifecycle: outcome === undefined ? 'active' : 'ended',
-    control: run.control,
-    waiting: outcome === undefined ? run.ledger.waitingOn() : 'nothing',
-    outcome,
-    ended_at: outcome === undefined ? undefined : now,
-  };
-}

@@ -4,7 +4,7 @@
  */
 import { detailOf } from '@corral/protocol/contract';
 import { errorData } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
+import type { RunId, TenantId } from '@corral/protocol/ids';
 import { viewOf } from '@corral/protocol/handle';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
@@ -19,6 +19,8 @@ import type { Dispatch } from './decide/batch.ts';
 import { attemptsOf, Bill, FREE } from './price.ts';
 
 export interface DispatchEvents {
+  /** Whether a tool of a tenant is under quarantine: then no call leaves for it. */
+  readonly isStopped: (tenant: TenantId, tool: string) => boolean;
   /** @param once it may not be asked again */
   readonly onResult: (run: RunId, result: Result, once: boolean) => void;
   /** The tool began and its result is lost. */
@@ -58,13 +60,16 @@ export class Dispatcher {
    */
   start(record: RunRecord, call: Dispatch, watched: boolean): void {
     const breaker = watched ? `${record.tenant} ${call.tool.name}` : undefined;
-    if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
+    const stopped = this.#events.isStopped(record.tenant, call.tool.name);
+    if (!stopped && (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())))
       return this.#attempt(record, call, 1, breaker, new Bill(call.price, call.atLeast));
     const key = keyOf(record.id, call.id);
-    const message = `${call.tool.name} has not been answering; it is left alone for a while.`;
+    const { name } = call.tool;
     const stopTimer = this.#clock.after(0, () => {
       this.#going.delete(key);
-      const error = errorData('CORRAL_TOOL_BUSY', message, { call: call.id });
+      const error = stopped
+        ? errorData('CORRAL_QUARANTINED', `${name} was put under quarantine before the call had left.`, { call: call.id })
+        : errorData('CORRAL_TOOL_BUSY', `${name} has not been answering; it is left alone for a while.`, { call: call.id });
       const cost = call.price === undefined ? {} : { cost: { ...FREE, ...call.atLeast } };
       this.#events.onResult(record.id, { id: call.id, error, ...cost }, !mayRepeat(call.tool.annotations));
     });
@@ -176,8 +181,9 @@ export class Dispatcher {
     const jitter = (this.#random(1)[0] as number) / 255;
     const stopTimer = this.#clock.after(Math.round(most * (0.5 + jitter / 2)), () => {
       this.#going.delete(key);
-      // A tool that has stopped answering meanwhile is not asked again.
-      if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
+      // A tool that has stopped answering meanwhile, or was put under quarantine, is not asked again.
+      if (this.#events.isStopped(record.tenant, call.tool.name)) tell();
+      else if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
         this.#attempt(record, call, attempt + 1, breaker, bill);
       else tell();
     });

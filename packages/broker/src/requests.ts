@@ -124,6 +124,9 @@ export function dueOf(pending: Pending): number | undefined {
   }
 }
 
+/** Whether something that is waited for has an end. */
+export const isTimed = (pending: Pending | undefined): boolean => pending !== undefined && dueOf(pending) !== undefined;
+
 /** The reply that a request gets which nobody will answer. */
 export const unanswered = (id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED' | 'CORRAL_UNKNOWN_RESULT', message: string): Result => ({
   id,

@@ -283,7 +283,15 @@ export class Control {
 
   /** What waits for other runs or for people under a capability that was taken back is not waited for. */
   fenceRequests(run: Run): void {
-    const { broker } = this.#options;
+    const { broker, hold } = this.#options;
+    if (run.parking !== undefined) {
+      // Nothing may be written about it now; once it is parked, it is looked at when it is brought back.
+      hold(run.id).then(
+        (held) => held === run && run.outcome === undefined && this.fenceRequests(run),
+        () => undefined,
+      );
+      return;
+    }
     // What it has let go of was not taken back.
     const held = new Set(run.ledger.caps.values());
     for (const pending of run.ledger.pending.values()) {

@@ -185,7 +185,8 @@ export class Loops implements Standing {
     const at = this.#options.clock.now();
     for (const run of this.#options.runs.values()) {
       const { loops, record } = run.ledger;
-      if (loops === undefined || run.seat === undefined || run.outcome !== undefined || run.control !== 'none') continue;
+      if (loops === undefined || run.seat === undefined || run.outcome !== undefined || run.control !== 'none' || run.parking !== undefined)
+        continue;
       const memory = this.#memory.get(run.id) ?? { burn: new Burn(), heap_kib: 0, said: 0 };
       if (memory.heap_kib === run.heap_kib) continue;
       this.#memory.set(run.id, memory);
@@ -205,7 +206,8 @@ export class Loops implements Standing {
   #concern(found: readonly Finding[], subjects = found[0]?.evidence.subjects ?? []): void {
     if (found.length === 0) return;
     const concern = async (id: RunId) => {
-      const run = this.#options.runs.get(id) ?? (await this.#options.hold(id));
+      // Also where it is in memory: it may be on its way out, and nothing may be written about it then.
+      const run = await this.#options.hold(id);
       if (run !== undefined) this.#climb(run, found);
     };
     for (const id of new Set(subjects)) concern(id as RunId).catch(() => undefined);

@@ -62,6 +62,8 @@ const MAKE_MS = 5;
 const ROOM_RUNS = 16;
 /** What no trying again would change. */
 const QUARANTINED: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_AGENT_UNKNOWN', 'CORRAL_INTERNAL']);
+/** Wake-ups of full tenants that one sweep looks for. */
+const BEHIND_RUNS = 64;
 /** Attempts at parking a run that messages keep arriving for. */
 const GIVE_BACK = 5;
 
@@ -219,6 +221,7 @@ export class Residence {
       for (const run of this.#options.runs.values()) if (now - run.lastUsed >= limits.park_after_ms) void this.#leave(run);
       this.#relieve();
       await this.#fill();
+      await this.#lookBehind();
       await this.#setAlarm();
     } catch {
       // The store cannot answer now; the next sweep asks again.
@@ -237,6 +240,16 @@ export class Residence {
       await Promise.all(found.map((id) => this.#wake(id)));
     };
     return (this.#filling ??= fill().finally(() => (this.#filling = undefined)));
+  }
+
+  /** Runs of a tenant that is full may have something to do: for them, others of its runs that have nothing to do must leave. */
+  async #lookBehind(): Promise<void> {
+    const { store, clock } = this.#options;
+    if (this.#backlog.size > 0) this.#makeRoom();
+    const full = this.#places.full().filter((tenant) => !this.#backlog.has(tenant));
+    if (full.length === 0) return;
+    const behind = await store.wakeable(clock.now(), BEHIND_RUNS, [...this.#backlog]);
+    await Promise.all(behind.map((id) => this.#wake(id)));
   }
 
   /** Somebody has left, or wants to come in: those who wait are brought in many at a time, since finding them costs the same for one. */

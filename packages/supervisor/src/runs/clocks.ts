@@ -1,5 +1,5 @@
 /** What comes to a run in memory by the clock: its timers, and the end of its wall time. What was due first goes first. */
-import { dueOf } from '@corral/broker/requests';
+import { dueOf, isTimed } from '@corral/broker/requests';
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Run } from './run.ts';
@@ -108,6 +108,8 @@ export class Clocks {
   #isDue(run: Run, id: number, due: number): void {
     const { clock, hold, onDue } = this.#options;
     run.timers.delete(id);
+    // What people or other runs were asked may have been answered, or given up, in a crank that is not durable yet.
+    if (!isTimed(run.ledger.pending.get(id))) return;
     if (run.parking !== undefined) {
       // Nothing may be written about it now; once it is parked, it is brought back with what is due.
       hold(run.id).then(
