@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
+import { movableClock } from '../clock.ts';
 import { temporary, world } from '../world.ts';
 
 /** An agent whose one crank leaves exactly this text, which it makes itself: the expression `text`. */
@@ -67,16 +68,16 @@ describe('a batch that no SDK makes', () => {
 
   test('that brings the bus itself to throw ends its run, and the host goes on', async () => {
     let healthy = false;
-    // A tool of this host whose schema throws instead of refusing, as no schema should.
+    // A tool of this host whose check throws instead of refusing, which its port forbids.
     const w = await world([
       {
         name: 'odd',
         description: 'odd',
-        input: { safeParse: () => (healthy ? { success: true, data: {} } : fail()) },
-        output: { safeParse: (data: unknown) => ({ success: true, data }) },
+        input: { schema: {}, check: () => (healthy ? { ok: true, value: {} } : fail()) },
+        output: { schema: {}, check: (value) => ({ ok: true, value }) },
         annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false, repeatable: false, returns: 'trusted' },
         invoke: async () => ({ kind: 'ok', value: 1 }),
-      } as never,
+      },
     ]);
     const source = `{ name: 'a', uses: { odd: 'tool:odd' }, async run({ caps }) { return caps.odd({}) } }`;
     expect(await w.run(source)).toMatchObject({ kind: 'failed', code: 'CORRAL_INTERNAL' });
@@ -93,15 +94,18 @@ function fail(): never {
 test('a run under which three hosts in a row died is kept still, and what waits beside it goes on', async () => {
   const folder = await temporary();
   const first = await world([], { folder });
-  const suspect = await first.submit(await first.deploy(`{ name: 'a', async run({ sleep }) { await sleep(300); return 1 } }`));
-  const beside = await first.submit(await first.deploy(`{ name: 'b', async run({ sleep }) { await sleep(4000); return 2 } }`));
+  const suspect = await first.submit(await first.deploy(`{ name: 'a', async run({ sleep }) { await sleep(300_000); return 1 } }`));
+  const beside = await first.submit(await first.deploy(`{ name: 'b', async run({ sleep }) { await sleep(1_500_000); return 2 } }`));
   for (const { id } of [suspect, beside]) await first.until(id, (view) => view?.waiting === 'timer');
   await first.close();
   const db = new DatabaseSync(join(folder, 'data', 'corral.db'));
   db.exec('UPDATE runs SET attempts = 2');
   db.close();
 
-  const w = await world([], { folder });
+  // The timer of the one is due, the timer of the other is far off, however long the first host took.
+  const { clock, forward } = movableClock();
+  forward(600_000);
+  const w = await world([], { folder, clock });
   expect(await w.store.run(suspect.id)).toMatchObject({ status: { control: 'quarantined', lifecycle: 'active' } });
   expect(w.supervisor.view(beside.id)).toMatchObject({ control: 'none' });
   expect(await w.supervisor.control.kill(suspect.id, 'ana', 'seen')).toMatchObject({ lifecycle: 'ended' });
