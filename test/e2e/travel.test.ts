@@ -31,7 +31,7 @@ describe('corral journal', () => {
       code: 2,
       err: expect.stringContaining('CORRAL_RUN_UNKNOWN') as string,
     });
-    expect(await f.on('journal', 'elsewhere')).toMatchObject({ code: 2, err: expect.stringContaining('no id of a run') as string });
+    expect(await f.on('journal', 'elsewhere')).toMatchObject({ code: 2, err: expect.stringContaining('not the id of a run') as string });
   });
 });
 
