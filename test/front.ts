@@ -1,13 +1,16 @@
 /** A host with its front door for tests: real processes, a real store, real HTTP. */
+import { renameSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { onTestFinished } from 'vitest';
 import { bundleAgent } from '@corral/cli/bundle';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
 import { startHost, type HostOptions, type RunningHost } from '@corral/server/host';
+import { STEPS } from '@corral/server/store/front';
 
 export interface Front {
   readonly host: RunningHost;
@@ -72,6 +75,26 @@ export async function front(options: Partial<HostOptions> & { configText?: strin
       return agents[0]?.version ?? '';
     },
   };
+}
+
+/** Makes the front door's tables those of an older format, with what that format has room for of their rows. The host is down. */
+export function asFormat(data: string, format: number, change = ''): void {
+  const file = join(data, 'front.db');
+  const older = new DatabaseSync(`${file}.older`);
+  older.exec(`${STEPS.slice(0, format).join('')} PRAGMA user_version = ${format}; ATTACH '${file}' AS today`);
+  const names = (sql: string) => (older.prepare(sql).all() as { name: string }[]).map(({ name }) => name);
+  for (const table of names("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")) {
+    const still = new Set(names(`PRAGMA today.table_info (${table})`));
+    const columns = names(`PRAGMA main.table_info (${table})`)
+      .filter((name) => still.has(name))
+      .map((name) => `"${name}"`)
+      .join(', ');
+    older.exec(`INSERT INTO main.${table} (${columns}) SELECT ${columns} FROM today.${table}`);
+  }
+  // Also what still stood in the write-ahead log of the newer file is moved into it, and the log is gone.
+  older.exec(`PRAGMA today.journal_mode = DELETE; DETACH today; ${change}`);
+  older.close();
+  renameSync(`${file}.older`, file);
 }
 
 export const HELLO = `{ name: 'hello', run: ({ input, log }) => { log('hi', input.name); return { greeting: 'Hello, ' + input.name + '!' }; } }`;

@@ -1,10 +1,9 @@
 /** Budgets and narrowed grants through the front door, and at the command line. */
 import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
-import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { corral } from '../command.ts';
-import { front, shortFolder, until } from '../front.ts';
+import { asFormat, front, shortFolder, until } from '../front.ts';
 import { startHost } from '@corral/server/host';
 
 const ANSWER = `{ name: 'a', uses: { write: 'tool:fs.write' }, async run({ caps, budget, sleep, input }) {
@@ -92,11 +91,7 @@ test('what runs spent is in the list, also of those from before there was money'
   expect(shown.out).toContain('1.25 money');
   await first.host.close(2_000);
   // As a host left it that knew of no money.
-  const db = new DatabaseSync(join(first.data, 'front.db'));
-  db.exec(
-    'ALTER TABLE runs DROP COLUMN tokens; ALTER TABLE runs DROP COLUMN money_micros; ALTER TABLE runs DROP COLUMN parked; PRAGMA user_version = 1',
-  );
-  db.close();
+  asFormat(first.data, 1);
   const second = await startHost({ data: first.data, port: 0, env: process.env, config });
   const again = await corral(['ps', '--all', '--data', first.data, '--json']);
   expect(JSON.parse(again.out)).toMatchObject({ items: [{ run, money_micros: 0, tokens: 0, calls: 1 }] });

@@ -206,6 +206,6 @@ test('an id that is none is refused at the command line in words, whatever the c
   ]) {
     const { code, err } = await corral([...args, '--data', '/nonexistent']);
     expect([args[0], code]).toEqual([args[0], 2]);
-    expect(err).toMatch(/CORRAL_USAGE .* is no id of a (run|grant); those look like/);
+    expect(err).toMatch(/CORRAL_USAGE .* is not the id of a (run|grant); those look like/);
   }
 });

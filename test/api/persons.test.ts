@@ -1,12 +1,11 @@
 /** A person is who they are and not what their token is called: nobody becomes several people, or somebody else, by making tokens. */
 import { writeFile } from 'node:fs/promises';
-import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
-import { front, shortFolder, type Front } from '../front.ts';
+import { asFormat, front, shortFolder, type Front } from '../front.ts';
 
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
   caps.write({ path: 'a.txt', text: input.text ?? 'x' }).then(() => 'written', (error) => error.code) }`;
@@ -162,11 +161,7 @@ describe('a name', () => {
     await mint(admin, 'eva', ['approver']);
     const { secret, token } = await admin.makeToken({ body: { name: 'second', tenant: 'shop', roles: ['approver'] } });
     await host.close();
-    const db = new DatabaseSync(join(data, 'front.db'));
-    const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-    db.exec(`UPDATE tokens SET name = 'eva' WHERE id = '${token}'; DROP TABLE token_people; PRAGMA user_version = 4`);
-    expect(version).toBeGreaterThan(4);
-    db.close();
+    asFormat(data, 4, `UPDATE tokens SET name = 'eva' WHERE id = '${token}'`);
     const again = await front({ data, config: join(data, '..', 'corral.config.json') });
     const second = createClient(transportTo({ url: again.url }), secret);
     expect(await second.whoAmI({})).toMatchObject({ principal: `token:${token}`, token });

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { front, HELLO, SLEEP, until } from '../front.ts';
+import { asFormat, front, HELLO, SLEEP, until } from '../front.ts';
 
 const KEY = Buffer.from('a key of some length').toString('base64');
 
@@ -192,11 +192,8 @@ test('what an older host had queued by address alone goes to the receivers of it
   const options = { env: { A: 'alpha secret', B: 'beta secret' }, configText: JSON.stringify(config) };
   const first = await front(options);
   await first.host.close();
+  asFormat(first.data, 3);
   const db = new DatabaseSync(join(first.data, 'front.db'));
-  db.exec(`DROP TABLE outbox; DROP TABLE deliveries; CREATE TABLE outbox (
-    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, url TEXT NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL, UNIQUE (id, url)) STRICT; CREATE INDEX outbox_due ON outbox (due);
-    PRAGMA user_version = 3`);
   const event = { id: '1-1', at: Date.now(), kind: 'run.ended', tenant: 'brix', run: 'run_000000000000', agent: 'hello', data: null };
   const insert = db.prepare('INSERT INTO outbox (id, url, body, at, due) VALUES (?, ?, ?, ?, ?)');
   insert.run('msg_old', url, JSON.stringify({ type: 'run.ended', data: event }), Date.now(), 0);

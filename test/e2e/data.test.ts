@@ -187,6 +187,6 @@ test('a data folder that is not there, or is in use, is left alone', async () =>
   await store.close();
   expect(await corral(['erase', 'run_1', '--data', data])).toMatchObject({
     code: 2,
-    err: expect.stringContaining('is no id of a run') as string,
+    err: expect.stringContaining('is not the id of a run') as string,
   });
 });

@@ -49,7 +49,7 @@ CREATE TABLE configs (
 `;
 
 /** The steps that led to the tables of today. A step, once released, is never changed; a new one is added at the end. */
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   FIRST,
   `
 ALTER TABLE runs ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;

@@ -331,7 +331,9 @@ export class SqliteStore implements Store {
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_DISK_FULL') throw error;
     }
   }
-  backup(to: string, at: number): Promise<BackupManifest> {
+  async backup(to: string, at: number): Promise<BackupManifest> {
+    // What a restored folder finds unlogged it logs as it stands, so a change made to the copy would go unnoticed there.
+    await this.#sequenced();
     return this.#aside((reader) => reader.call('backup', to, at));
   }
   #wanted({ retention_ms = this.#options.retention_ms ?? {}, tenant }: Collection): Wanted {
