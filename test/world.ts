@@ -101,7 +101,7 @@ export async function world(tools: readonly Tool[] = [], { through = (store) => 
     },
     async deployFile(file, tenant = 'crew') {
       const bundle = await bundleAgent(file);
-      const [manifests] = await supervisor.describe([bundle.describing]);
+      const [manifests] = await supervisor.describe([bundle.describing], tenant as TenantId);
       const [version] = await supervisor.deploy(tenant as TenantId, bundle.source, manifests);
       if (version === undefined) throw new Error('no agent');
       return version;

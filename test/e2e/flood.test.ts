@@ -1,6 +1,7 @@
 /** Many runs at once: whatever they hold, all that was admitted ends, and a tenant's pile is its own. */
 import { describe, expect, test } from 'vitest';
-import { gate, readingTool, world } from '../world.ts';
+import type { TenantId } from '@corral/protocol/ids';
+import { gate, readingTool, world, type World } from '../world.ts';
 
 const CALLER = `{ name: 'caller', uses: { now: 'tool:now' }, run: ({ caps }) => caps.now({}) }`;
 
@@ -43,3 +44,30 @@ describe('a flood of runs', () => {
     expect(outcomes.filter(({ kind }) => kind !== 'completed')).toEqual([]);
   }, 120_000);
 });
+
+describe('a pile of deploys', () => {
+  test('that compute for ever takes one tenant’s share of cells, and keeps nobody’s first run waiting', async () => {
+    const w = await world([], { maxCells: 8 });
+    const spinning = { tenants: 'crew' as TenantId, source: 'for (;;);' };
+    const version = await w.deploy(`{ name: 'hello', run: () => 'hello' }`, 'zoo');
+    let ended = 0;
+    let most = 0;
+    const looks = setInterval(() => (most = Math.max(most, borrowed(w))), 5);
+    const deploys = Array.from({ length: 6 }, () =>
+      w.supervisor.describe([spinning.source], spinning.tenants).catch((error: unknown) => {
+        ended += 1;
+        return error;
+      }),
+    );
+    const other = await w.submit(version, {}, { tenant: 'zoo' });
+    expect(await other.ended).toEqual({ kind: 'completed', output: 'hello' });
+    expect(ended).toBeLessThan(3);
+    expect(await Promise.all(deploys)).toMatchObject(deploys.map(() => ({ code: 'CORRAL_BUNDLE_INVALID' })));
+    clearInterval(looks);
+    // One that is borrowed, one that is being given back, and one spare.
+    expect(most).toBeLessThanOrEqual(3);
+  }, 120_000);
+});
+
+/** Cells that belong to no tenant: spares, and those that the host has borrowed. */
+const borrowed = (w: World) => w.supervisor.cells().filter(({ tenant }) => tenant === undefined).length;

@@ -1,5 +1,5 @@
 /** What becomes of admitted work while cells do not start on a machine on which they once did. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { CellLauncher } from '@corral/protocol/ports';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { temporary, world } from '../world.ts';
@@ -43,4 +43,14 @@ describe('while cells do not start', () => {
     await expect(after.submit(version)).rejects.toMatchObject({ code: 'CORRAL_CELL_START' });
     await expect(after.submit(version)).rejects.toMatchObject({ code: 'CORRAL_CELL_START' });
   });
+
+  test('the host says that it is stalled, until a cell is ready', async () => {
+    const launcher = failingAtFirst(1_000_000);
+    const w = await world([], { launcher });
+    const stalls = () => w.supervisor.stalls.map(({ reason }) => reason);
+    await vi.waitFor(() => expect(stalls()).toEqual(['cells_do_not_start']), 30_000);
+    launcher.left = 0;
+    await vi.waitFor(() => expect(stalls()).toEqual([]), 60_000);
+    expect(w.seen.filter(({ kind }) => kind === 'stalled' || kind === 'moves').map(({ kind }) => kind)).toEqual(['stalled', 'moves']);
+  }, 120_000);
 });

@@ -213,9 +213,9 @@ export class Broker {
     await this.#committing.get(run);
   }
 
-  /** Whether something handed over for a run is not durable yet, or what follows from it has not happened. */
-  isCommitting(run: RunId): boolean {
-    return this.#committing.has(run);
+  /** Whether something handed over for a run, or for any, is not durable yet, or what follows from it has not happened. */
+  isCommitting(run?: RunId): boolean {
+    return run === undefined ? this.#committing.size > 0 : this.#committing.has(run);
   }
 
   /** The agent, or its supervisor, gives up a call that may be under way. */

@@ -32,7 +32,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
   };
   return {
     async deploy(tenant, source, describing, source_map) {
-      const [manifests] = await supervisor.describe([describing]);
+      const [manifests] = await supervisor.describe([describing], tenant);
       return supervisor.deploy(tenant, source, manifests, source_map);
     },
     sender: (tenant, service, handler) => supervisor.services.sender(tenant, service, handler),
@@ -112,6 +112,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       tool: (tenant, name) => offered[tenant]?.tools?.find((tool) => tool.name === name),
       takeUp: (run) => supervisor.takeUp(run),
     }),
+    stalls: () => supervisor.stalls,
     observe: (observer) => supervisor.observe(observer),
     drain: (within_ms) => supervisor.drain(within_ms),
     close: () => supervisor.close(),

@@ -24,6 +24,7 @@ import { Persons } from './people/persons.ts';
 import { Rate } from './people/rate.ts';
 import { Sessions } from './people/sessions.ts';
 import { Projection } from './projection.ts';
+import { tellFull, tellStalls, unready } from './readiness.ts';
 import { Refusals } from './refusals.ts';
 import { RetentionSweep } from './retention.ts';
 import { Followers } from './routes/events.ts';
@@ -70,7 +71,6 @@ export interface RunningHost {
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 /** A path of a socket has room for so many bytes on every platform. */
 const SOCKET_BYTES = 103;
-const DISK_FULL = 'The disk of the data folder is full, or nearly: no new work is taken. What stops runs still works.';
 const DRAIN_MS = 10_000;
 /** How long requests have to end once the runs are at rest. */
 const CLOSE_MS = 2_000;
@@ -127,7 +127,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const tokens = new Tokens(db, realRandom);
   let named = () => loaded.named;
   const people = new Persons(tokens, db, () => named());
-  const { cell_memory_mib, ...residence } = loaded.config.limits;
+  const { limits } = loaded.config;
   const supervisor = new Supervisor({
     store,
     launcher: new ProcessLauncher(walls),
@@ -137,8 +137,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     image,
     cores: availableParallelism(),
     profiles,
-    residence,
-    ...(cell_memory_mib === undefined ? {} : { cell_memory_mib }),
+    ...limits,
+    residence: limits,
     people,
   });
   const laboratory = () =>
@@ -171,15 +171,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     settings.onApplied(outbox.reconfigured);
     tellAlarm = (message) => outbox.add(feed.tell('policy.alarm', { data: { message } }));
     undo.push(() => outbox.close());
-    store.onFull((full) => {
-      if (full) log?.error(DISK_FULL);
-      try {
-        outbox.add(feed.tell(full ? 'host.disk_full' : 'host.disk_free', { data: { detail: full ? DISK_FULL : 'There is space again.' } }));
-      } catch (error) {
-        // Those who follow have heard of it; what is told by webhook must be written down, and there is no room for that.
-        log?.error({ err: error }, 'nobody could be told by webhook that the disk is full');
-      }
-    });
+    const listeners = { feed, notify: outbox.add, log };
+    store.onFull((full) => tellFull(full, listeners));
+    tellStalls(host, listeners);
     const projection = new Projection({
       host,
       db,
@@ -224,13 +218,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       recovered: () => recovered ?? 0,
       recovering: () => recovered === undefined,
       draining: () => draining,
-      unready: () => [
-        ...(draining ? [{ reason: 'draining' as const, detail: 'This host is shutting down and takes no new work.' }] : []),
-        ...(recovered === undefined
-          ? [{ reason: 'recovering' as const, detail: 'This host has just started and is taking up its runs.' }]
-          : []),
-        ...(store.full ? [{ reason: 'disk_full' as const, detail: DISK_FULL }] : []),
-      ],
+      unready: () => unready({ draining, recovering: recovered === undefined, full: store.full, stalls: host.stalls() }),
     };
     const authenticator = new Authenticator(tokens, () => config().config, now);
     const rate = new Rate();

@@ -10,7 +10,18 @@ import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/run';
 import type { EntryHash, Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
-import type { Resolution, Stuck, Approval, Observation, Peak, Resting, RunView, ShadowReport, TenantOptions } from '@corral/supervisor';
+import type {
+  Resolution,
+  Stuck,
+  Approval,
+  Observation,
+  Peak,
+  Resting,
+  RunView,
+  ShadowReport,
+  Stall,
+  TenantOptions,
+} from '@corral/supervisor';
 import type { Upkeep } from './upkeep.ts';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
@@ -93,6 +104,8 @@ export interface HostPort {
   /** What is done with evidence. */
   readonly upkeep: Upkeep;
   configure(tenants: Readonly<Record<string, TenantOptions>>): void;
+  /** What keeps it from doing work; nothing while it does some, or has none. */
+  stalls(): readonly Stall[];
   observe(observer: (observation: Observation) => void): () => void;
   /** Comes to rest: no new work, no new cranks, calls under way have so long to answer. */
   drain(within_ms: number): Promise<void>;

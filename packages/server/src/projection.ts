@@ -274,6 +274,8 @@ export class Projection {
         return;
       case 'answered':
       case 'hopeless':
+      case 'stalled':
+      case 'moves':
     }
   }
 

@@ -1,6 +1,7 @@
 /** Asks a bundle what it defines. Its code runs, so this happens in a cell of its own that is thrown away afterwards. */
 import { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
+import type { TenantId } from '@corral/protocol/ids';
 import { DEFAULT_CEILINGS } from '@corral/protocol/limits';
 import type { Cell } from './cells/cell.ts';
 import { digestOf } from './admission.ts';
@@ -16,26 +17,24 @@ interface Waiting {
 }
 
 export class Describer {
-  readonly #borrow: () => Cell | undefined;
+  readonly #borrow: (tenant: TenantId | undefined) => Promise<Cell>;
   readonly #waiting = new Map<Cell, Waiting>();
 
-  constructor(borrow: () => Cell | undefined) {
+  constructor(borrow: (tenant: TenantId | undefined) => Promise<Cell>) {
     this.#borrow = borrow;
   }
 
   /**
    * @param sources bundles of one author, who may as well look into their own
-   * @throws CORRAL_BUNDLE_INVALID, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CELL_START
+   * @param tenant whose they are; undefined for the host's own
+   * @throws CORRAL_BUNDLE_INVALID, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CELL_START, CORRAL_RATE_LIMITED
    */
-  describe(sources: readonly string[]): Promise<readonly unknown[]> {
+  async describe(sources: readonly string[], tenant: TenantId | undefined): Promise<readonly unknown[]> {
+    const cell = await this.#borrow(tenant);
     return new Promise((resolve, reject) => {
-      const cell = this.#borrow();
-      if (cell === undefined) {
-        reject(new CorralError('CORRAL_CELL_START', 'No cell is free to look at the bundle.'));
-        return;
-      }
       this.#waiting.set(cell, { sources: [...sources], manifests: [], resolve, reject });
-      if (cell.ready) this.next(cell);
+      if (cell.dead) this.onGone(cell, 'The cell that was to look at it has ended.');
+      else if (cell.ready) this.next(cell);
     });
   }
 

@@ -19,6 +19,7 @@ export type { Resting } from './agent-breakers.ts';
 export { Lesson, type Profiles } from './profiles.ts';
 export type { ShadowReport } from './shadow.ts';
 export type { Observation, RunView } from './observe.ts';
+export type { Stall } from './progress.ts';
 export { realClock, realRandom } from './host/real.ts';
 export { ProcessLauncher } from './host/launcher.ts';
 export { findWalls, osWall, type Walls } from './host/walls.ts';

@@ -6,10 +6,10 @@ import { CorralError } from '@corral/protocol/errors';
 import type { ReadyPayload } from '@corral/protocol/frame';
 import { MACHINE } from '@corral/protocol/limits';
 import type { CellLauncher, Clock, Random } from '@corral/protocol/ports';
+import { Borrowed } from './borrowed.ts';
 import { CellPool } from './cells/pool.ts';
-import { Describer } from './describe.ts';
 import { lastWords } from './outcomes.ts';
-import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
+import type { TrialOptions, TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
 
 export interface LaboratoryOptions {
@@ -23,17 +23,14 @@ export interface LaboratoryOptions {
 export class Laboratory {
   readonly #pool: CellPool;
   readonly #watch: Watch;
-  readonly #describer: Describer;
-  readonly #trials: Trials;
+  readonly #borrowed: Borrowed;
   readonly #runtime = Promise.withResolvers<ReadyPayload>();
 
   constructor({ launcher, clock, random, cores }: LaboratoryOptions) {
     const nothing = () => undefined;
-    this.#describer = new Describer(() => this.#pool.borrow());
-    this.#trials = new Trials(
-      () => this.#pool.borrow(),
-      () => this.#watch.poke(),
-    );
+    const maxCells = Math.max(2, cores);
+    // Nobody has runs here whom this could keep waiting.
+    this.#borrowed = new Borrowed({ borrow: () => this.#pool.borrow(), most: maxCells, each: maxCells, onCpu: () => this.#watch.poke() });
     this.#runtime.promise.catch(nothing);
     this.#pool = new CellPool({
       launcher,
@@ -41,22 +38,20 @@ export class Laboratory {
       random,
       spares: 1,
       cellsPerTenant: () => 0,
-      maxCells: Math.max(2, cores),
-      events: this.#trials.hear({
+      maxCells,
+      events: this.#borrowed.hear({
         onReady: (cell) => {
           this.#pool.started();
           if (cell.runtime !== undefined) this.#runtime.resolve(cell.runtime);
-          this.#describer.next(cell);
         },
         onFree: nothing,
         onCranked: nothing,
         onReplayed: nothing,
-        onDescribed: (cell, _, manifests) => this.#describer.onDescribed(cell, { manifests }),
-        onFault: (cell, _task, _assignment, fault) => this.#describer.onDescribed(cell, { fault }),
+        onDescribed: nothing,
+        onFault: nothing,
         onExit: (cell, exit) => {
           this.#pool.remove(cell, exit);
           const words = lastWords(exit);
-          this.#describer.onGone(cell, `The cell that looked at it ended. ${words}`.trim());
           if (this.#pool.hopeless)
             this.#runtime.reject(
               new CorralError('CORRAL_CELL_START', `Cells do not start on this machine: ${words || `exit code ${exit.code}`}.`),
@@ -68,14 +63,12 @@ export class Laboratory {
       clock,
       cells: () => this.#pool.cells,
       slots: Math.max(1, cores - 1),
-      memory_mib: (cell) => this.#trials.memory_mib(cell) ?? MACHINE.cell_rss_slack_mib.default,
+      memory_mib: (cell) => this.#borrowed.memory_mib(cell) ?? MACHINE.cell_rss_slack_mib.default,
       cell_memory_mib: MACHINE.cell_memory_mib.default,
       onRogue: (cell) => cell.kill(),
       onCalm: nothing,
       onExceeded: (cell, _assignment, _limit, message) => {
-        if (this.#trials.exceeded(cell, message)) return;
-        this.#describer.onGone(cell, `The bundle could not be loaded: ${message}`);
-        cell.kill();
+        if (!this.#borrowed.exceeded(cell, message)) cell.kill();
       },
       onStuck: nothing,
       onFull: nothing,
@@ -84,12 +77,12 @@ export class Laboratory {
 
   /** The manifests of each of some bundles of one author, as their own code gives them. */
   describe(sources: readonly string[]): Promise<readonly unknown[]> {
-    return this.#describer.describe(sources);
+    return this.#borrowed.describe(sources, undefined);
   }
 
   /** @see Trials.run */
   trial(options: TrialOptions): Promise<TrialResult> {
-    return this.#trials.run(options);
+    return this.#borrowed.trial(options);
   }
 
   /**

@@ -8,6 +8,7 @@ import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn }
 import type { Quarantine } from '@corral/protocol/store';
 import type { Resting } from './agent-breakers.ts';
 import type { Cell } from './cells/cell.ts';
+import type { Stall } from './progress.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
 
@@ -120,7 +121,10 @@ export type Observation =
   /** The store would not take a commit of this run. */
   | { readonly kind: 'refused'; readonly run: RunId; readonly error: CorralError }
   /** Cells cannot be started here. */
-  | { readonly kind: 'hopeless'; readonly error: CorralError };
+  | { readonly kind: 'hopeless'; readonly error: CorralError }
+  /** This host has work and does none, or could do none; and it does again. */
+  | { readonly kind: 'stalled'; readonly stall: Stall }
+  | { readonly kind: 'moves'; readonly reason: Stall['reason']; readonly since: number };
 
 export function viewOf(run: Run, now: number): RunView {
   const { ledger } = run;

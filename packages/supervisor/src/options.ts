@@ -23,6 +23,8 @@ export interface SupervisorOptions {
   readonly pause_grace_ms?: number;
   /** How long people have to decide about a call. */
   readonly approval_ms?: number;
+  /** How long runs may have something to do, and no crank be completed, before this host says that it is stalled. */
+  readonly no_progress_ms?: number;
   /** When runs leave memory; what is left out takes its default. */
   readonly residence?: Partial<ResidenceLimits>;
   readonly cell_idle_ms?: number;

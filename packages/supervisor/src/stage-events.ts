@@ -15,7 +15,6 @@ export interface StageEvents {
   readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number) => void;
   /** The run's whole journal was replayed in this cell, and matched. */
   readonly onReplayed: (run: Run, cell: Cell) => void;
-  readonly onDescribed: (cell: Cell, result: { readonly manifests: string } | { readonly fault: FaultPayload }) => void;
   readonly onCellReady: (cell: Cell) => void;
   readonly onCellGone: (cell: Cell, exit: ProcessExit) => void;
   /** A cell has begun to compute. */

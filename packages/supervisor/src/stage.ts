@@ -66,7 +66,7 @@ export class Stage {
     onCranked: (cell, task, effects, head) => this.#cranked(cell, task, effects, head),
     onReplayed: (cell, task) => this.#replayed(cell, task),
     onFault: (cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head),
-    onDescribed: (cell, _, manifests) => this.#options.events.onDescribed(cell, { manifests }),
+    onDescribed: () => undefined,
     onExit: (cell, exit, error) => this.#exited(cell, exit, error),
   };
 
@@ -491,10 +491,6 @@ export class Stage {
   }
 
   #faulted(cell: Cell, task: Task | undefined, assignment: number, fault: FaultPayload, head: FrameHead): void {
-    if (task?.kind === 'describe') {
-      this.#options.events.onDescribed(cell, { fault });
-      return;
-    }
     const run = this.#cells.get(cell)?.byAssignment.get(assignment);
     this.#cells.get(cell)?.byAssignment.delete(assignment);
     if (run !== undefined) {

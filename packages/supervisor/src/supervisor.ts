@@ -13,11 +13,12 @@ import type { ProcessExit } from '@corral/protocol/ports';
 import type { Tool } from '@corral/protocol/tool';
 import { Absence } from './absence.ts';
 import { admit, checkBundle, digestOf, versionsOf, type Job } from './admission.ts';
+import { Borrowed } from './borrowed.ts';
 import { Bundles, LoadedBundle } from './bundles.ts';
 import type { Cell } from './cells/cell.ts';
+import { sharesOf } from './cells/loans.ts';
 import { CellPool } from './cells/pool.ts';
 import { Control } from './control.ts';
-import { Describer } from './describe.ts';
 import { approvals, type Approval } from './approvals.ts';
 import { Seen } from './history.ts';
 import { fork, type ForkRequest } from './fork.ts';
@@ -30,6 +31,7 @@ import type { SupervisorOptions } from './options.ts';
 import { lastWords } from './outcomes.ts';
 import { BY_NAME } from './people.ts';
 import { Policing } from './policing.ts';
+import { Progress, type Stall } from './progress.ts';
 import { Quarantines } from './quarantine.ts';
 import { Stops } from './stops.ts';
 import { Residence } from './residence.ts';
@@ -41,7 +43,7 @@ import { refuseService, Services } from './services.ts';
 import { Stage } from './stage.ts';
 import { WATCHED, type TenantOptions } from './tenants.ts';
 import { keepAnswers } from './taken-up.ts';
-import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
+import type { TrialOptions, TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
 
 export type { SupervisorOptions };
@@ -75,8 +77,8 @@ export class Supervisor {
   readonly #stage: Stage;
   readonly #pool: CellPool;
   readonly #watch: Watch;
-  readonly #describer: Describer;
-  readonly #trials: Trials;
+  readonly #borrowed: Borrowed;
+  readonly #progress: Progress;
   readonly #life: Life;
   readonly #residence: Residence;
   readonly #runtime = new Runtime();
@@ -119,12 +121,9 @@ export class Supervisor {
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
+    const shared = { store, clock, broker, grants, runs };
     this.stops = new Stops({
-      store,
-      clock,
-      grants,
-      broker,
-      runs: this.#runs,
+      ...shared,
       standing: this.#quarantines,
       control: () => this.control,
       hold: (id) => this.#residence.hold(id),
@@ -133,11 +132,7 @@ export class Supervisor {
     });
     const family = { store, broker, residence: () => this.#residence, control: () => this.control };
     this.#life = new Life({
-      store,
-      clock,
-      broker,
-      grants,
-      runs,
+      ...shared,
       image,
       tool,
       bundles: this.#bundles,
@@ -163,65 +158,72 @@ export class Supervisor {
       },
       events: {
         onBegin: (run) => life.begin(run),
-        onCranked: (run, crank, effects, cpu_us) => life.cranked(run, crank, effects, cpu_us),
-        onFault: (run, cell, crank, fault, task, used_ms) => life.faulted(run, cell, crank, fault, task, used_ms),
+        onCranked: (run, crank, effects, cpu_us) => {
+          this.#progress.moved(run);
+          life.cranked(run, crank, effects, cpu_us);
+        },
+        onFault: (run, cell, crank, fault, task, used_ms) => {
+          if (crank !== undefined) this.#progress.moved(run);
+          life.faulted(run, cell, crank, fault, task, used_ms);
+        },
         onLost: (run, crank, exit, error, used_ms) => life.lost(run, crank, exit, error, used_ms),
         onReplayed: (run, cell) => life.replayed(run, cell),
-        onDescribed: (cell, result) => this.#describer.onDescribed(cell, result),
         onCellGone: (cell, exit) => this.#cellGone(cell, exit),
         onCellReady: (cell) => {
+          this.#progress.started();
           this.#runtime.learn(cell);
-          this.#describer.next(cell);
         },
         onCpu: () => this.#watch.poke(),
       },
     });
     const stage = this.#stage;
-    this.#trials = new Trials(
-      () => this.#pool.borrow(),
-      () => this.#watch.poke(),
-    );
+    const maxCells = options.maxCells ?? Math.max(4, cores * 4);
+    this.#borrowed = new Borrowed({ borrow: () => this.#pool.borrow(), ...sharesOf(maxCells), onCpu: () => this.#watch.poke() });
     this.#pool = new CellPool({
       launcher,
       clock,
       random,
       spares: options.spares ?? 1,
       cellsPerTenant: (tenant) => this.#tenants[tenant]?.cells ?? options.cellsPerTenant ?? MACHINE.cells_per_tenant.default,
-      maxCells: options.maxCells ?? Math.max(4, cores * 4),
-      events: this.#trials.hear(stage.cellEvents),
+      maxCells,
+      events: this.#borrowed.hear(stage.cellEvents),
     });
     stage.pool = this.#pool;
-    this.#describer = new Describer(() => this.#pool.borrow());
     this.#watch = new Watch({
       clock,
       cells: () => this.#pool.cells,
       slots: Math.max(1, cores - 1),
       cell_memory_mib: options.cell_memory_mib ?? MACHINE.cell_memory_mib.default,
       memory_mib: (cell, assignment) =>
-        this.#trials.memory_mib(cell) ??
+        this.#borrowed.memory_mib(cell) ??
         stage.seated(cell, assignment)?.ledger.record.ceilings.memory_mib ??
         MACHINE.cell_rss_slack_mib.default,
       onRogue: (cell) => stage.condemn(cell, undefined),
       onExceeded: (cell, assignment, limit, message) => {
-        if (this.#trials.exceeded(cell, message)) return;
-        const describing = cell.task?.kind === 'describe';
+        if (this.#borrowed.exceeded(cell, message)) return;
+        if (cell.task?.kind === 'crank') this.#progress.moved();
         life.exceeded(cell, stage.seated(cell, assignment), limit, message);
-        if (describing) this.#describer.onGone(cell, `The bundle could not be loaded: ${message}`);
       },
       onStuck: (cell) => stage.rehome(cell),
       onFull: (cell) => stage.evict(cell),
       onCalm: () => {
         stage.keepHouse();
         this.loops.measure();
+        this.#progress.look();
       },
     });
-    this.#residence = new Residence({
-      store,
+    this.#progress = new Progress({
       clock,
-      broker,
-      grants,
+      no_progress_ms: options.no_progress_ms ?? MACHINE.no_progress_ms.default,
+      runs: () => runs.values(),
+      cells: () => this.#pool.cells,
+      committing: () => broker.isCommitting(),
+      failing: () => this.#pool.failing,
+      tell: (observation) => this.#tell(observation),
+    });
+    this.#residence = new Residence({
+      ...shared,
       stage,
-      runs,
       limits: {
         park_after_ms: MACHINE.park_after_ms.default,
         runs_in_memory: MACHINE.runs_in_memory.default,
@@ -249,11 +251,7 @@ export class Supervisor {
       onVacant: (tenant) => this.#vacate(tenant),
     });
     this.loops = new Loops({
-      clock,
-      store,
-      broker,
-      grants,
-      runs,
+      ...shared,
       control: () => this.control,
       settings: (tenant) => this.#watched(tenant),
       profiles: options.profiles,
@@ -316,14 +314,17 @@ export class Supervisor {
     return this.services.tool(tenant, name) ?? this.#tools.get(tenant)?.get(name);
   }
 
-  /** The manifests of each of some bundles of one author, as their own code gives them; it runs in a cell that is thrown away. */
-  describe(sources: readonly string[]): Promise<readonly unknown[]> {
-    return this.#describer.describe(sources);
+  /**
+   * The manifests of each of some bundles of one author, as their own code gives them; it runs in a cell that is thrown away.
+   * @param tenant for whom the cell is borrowed
+   */
+  describe(sources: readonly string[], tenant?: TenantId): Promise<readonly unknown[]> {
+    return this.#borrowed.describe(sources, tenant);
   }
 
   /** Replays a journal in a cell that is thrown away afterwards; nothing of it leaves. See Trials. */
   trial(options: TrialOptions): Promise<TrialResult> {
-    return this.#trials.run(options);
+    return this.#borrowed.trial(options);
   }
 
   /** Starts a new run from what another one did; see fork.ts. */
@@ -428,6 +429,11 @@ export class Supervisor {
     return cellViews(this.#pool.cells, this.#stage);
   }
 
+  /** What keeps this host from doing work; nothing while it does some, or has none. */
+  get stalls(): readonly Stall[] {
+    return this.#progress.stalls;
+  }
+
   /** The process a run sits in, if it sits in one. */
   cellOf(id: RunId): { readonly id: string; readonly pid: number | undefined } | undefined {
     const cell = this.#runs.get(id)?.seat?.cell;
@@ -450,6 +456,7 @@ export class Supervisor {
    */
   async drain(within_ms: number): Promise<void> {
     this.#stopping = true;
+    this.#progress.close();
     this.#stage.drain();
     keepAnswers(this.#broker, this.#runs.values());
     await this.#broker.drain(within_ms);
@@ -458,6 +465,8 @@ export class Supervisor {
   /** Stops: no new work, cells killed, what was handed to the store is durable. Runs go on when the folder is opened again. */
   async close(): Promise<void> {
     this.#stopping = true;
+    this.#progress.close();
+    this.#borrowed.close();
     this.#watch.close();
     this.stops.close();
     this.#residence.close();
@@ -502,7 +511,6 @@ export class Supervisor {
     for (const then of this.#whenGone.get(cell) ?? []) then();
     this.#whenGone.delete(cell);
     const words = lastWords(exit);
-    this.#describer.onGone(cell, `The cell that looked at it ended. ${words}`.trim());
     if (this.#pool.hopeless) {
       const error = new CorralError('CORRAL_CELL_START', `Cells do not start on this machine: ${words || `exit code ${exit.code}`}.`);
       // Runs in memory stay: each was admitted after a cell had started, so what keeps cells from starting now may pass.

@@ -5,7 +5,7 @@
 import { firstDifferenceOf, type Difference } from '@corral/protocol/difference';
 import { CorralError } from '@corral/protocol/errors';
 import type { FaultKind, FrameHead } from '@corral/protocol/frame';
-import type { Digest } from '@corral/protocol/ids';
+import type { Digest, TenantId } from '@corral/protocol/ids';
 import type { Entry, RunRecord } from '@corral/protocol/run';
 import { lastWords } from './outcomes.ts';
 import type { BundleText, Cell, CellEvents } from './cells/cell.ts';
@@ -67,28 +67,28 @@ interface Underway {
 const LOAD_MS = 2_000;
 
 export class Trials {
-  readonly #borrow: () => Cell | undefined;
+  readonly #borrow: (tenant: TenantId) => Promise<Cell>;
   readonly #onCpu: () => void;
   readonly #underway = new Map<Cell, Underway>();
 
   /** @param onCpu a cell begins to compute: whoever watches cells should look */
-  constructor(borrow: () => Cell | undefined, onCpu: () => void) {
+  constructor(borrow: (tenant: TenantId) => Promise<Cell>, onCpu: () => void) {
     this.#borrow = borrow;
     this.#onCpu = onCpu;
   }
 
   /**
    * Replays until the end, or until something differs.
-   * @throws CORRAL_CELL_START
+   * @throws CORRAL_CELL_START, CORRAL_RATE_LIMITED
    */
   async run(options: TrialOptions): Promise<TrialResult> {
     const { record, bundle, entries, to = Number.POSITIVE_INFINITY, onStep } = options;
     const { memory_mib, message_bytes, log_bytes, crank_cpu_ms } = record.ceilings;
-    const cell = this.#borrow();
-    if (cell === undefined) throw new CorralError('CORRAL_CELL_START', 'No cell is free for a replay.');
+    const cell = await this.#borrow(record.tenant);
     const underway: Underway = { memory_mib, ready: Promise.withResolvers(), answer: undefined, exceeded: undefined, gone: undefined };
     this.#underway.set(cell, underway);
-    if (cell.ready) underway.ready.resolve(undefined);
+    if (cell.dead) underway.ready.reject(new CorralError('CORRAL_CELL_START', 'The cell ended before the replay began.'));
+    else if (cell.ready) underway.ready.resolve(undefined);
     let cranks = 0;
     let cpu_us = 0;
     try {

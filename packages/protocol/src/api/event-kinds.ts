@@ -24,6 +24,8 @@ export const EVENT_KINDS = [
   'config.applied',
   'host.disk_full',
   'host.disk_free',
+  'host.stalled',
+  'host.moves',
   'quarantine.put',
   'quarantine.lifted',
   'grant.revoked',

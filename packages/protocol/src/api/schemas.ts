@@ -425,7 +425,14 @@ export const Ready = z
     recovered: z.int(),
     config_refused: z.boolean().describe('its file was refused at the start, so that it goes on with the last configuration it accepted'),
     reasons: z
-      .array(z.object({ reason: z.enum(['draining', 'recovering', 'disk_full']), detail: z.string() }))
+      .array(
+        z.object({
+          reason: z.enum(['draining', 'recovering', 'disk_full', 'no_progress', 'cells_do_not_start']),
+          detail: z.string(),
+          since: time_ms.exactOptional().describe('of `no_progress` and `cells_do_not_start`'),
+          oldest_ms: z.int().exactOptional().describe('of `no_progress`: how long the run that has waited longest for a crank has waited'),
+        }),
+      )
       .describe('all that speaks against taking work; empty while it is taken'),
   })
   .meta({ id: 'Ready' });

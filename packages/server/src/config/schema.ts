@@ -99,6 +99,8 @@ export const Config = z.strictObject({
       runs_in_memory: bound(MACHINE.runs_in_memory).exactOptional(),
       park_after_ms: bound(MACHINE.park_after_ms).exactOptional(),
       cell_memory_mib: bound(MACHINE.cell_memory_mib).exactOptional(),
+      approval_ms: bound(MACHINE.approval_ms).exactOptional(),
+      no_progress_ms: bound(MACHINE.no_progress_ms).exactOptional(),
     })
     .default({})
     .describe('bounds of the host’s machinery; they hold from its next start'),
@@ -181,6 +183,8 @@ export const Config = z.strictObject({
             'policy.alarm',
             'host.disk_full',
             'host.disk_free',
+            'host.stalled',
+            'host.moves',
           ]),
       }),
     )

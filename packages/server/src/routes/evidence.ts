@@ -46,7 +46,7 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
     async verifyJournals({ body }, { access }) {
       const tenant = access.some('evidence.verify', body.tenant);
       const run = body.run === undefined ? undefined : findRun(door, access, 'evidence.verify', body.run).id;
-      const found = await errands.take(() => upkeep.verify(run as never, tenant, body.head));
+      const found = await errands.take(access.principal.tenant, () => upkeep.verify(run as never, tenant, body.head));
       const { damaged, log, ...counts } = found;
       return { ...counts, damaged: damaged.map((one) => ({ ...one })), log: { ...log, problems: log.problems.map((one) => ({ ...one })) } };
     },
@@ -63,15 +63,15 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
       const tenant = access.some('evidence.collect', body.tenant);
       const all = retentionOf(settings.inForce().config);
       const retention_ms = tenant === undefined ? all : Object.fromEntries(Object.entries(all).filter(([name]) => name === tenant));
-      const freed = await errands.take(() => upkeep.collect({ retention_ms, tenant }, body.dryRun));
+      const freed = await errands.take(access.principal.tenant, () => upkeep.collect({ retention_ms, tenant }, body.dryRun));
       if (body.dryRun) keep.skip();
       else keep({ target: { ...freed }, tenant });
       return { ...freed, dryRun: body.dryRun, retention_ms };
     },
 
     async replayRun({ params, body }, { access }) {
-      findRun(door, access, 'run.payload', params.run);
-      return replayView(params.run, await errands.take(() => upkeep.replay(params.run, body.to)));
+      const { tenant } = findRun(door, access, 'run.payload', params.run);
+      return replayView(params.run, await errands.take(tenant, () => upkeep.replay(params.run, body.to)));
     },
 
     async forkRun({ params, body }, { access, keep }) {
@@ -94,9 +94,9 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
       return { run: made.run, origin: { run: params.run, at: body.at }, unknown: [...made.unknown] };
     },
 
-    async makeBackup({ body }, { keep }) {
+    async makeBackup({ body }, { access, keep }) {
       const to = folderOf(body.to);
-      const manifest = await errands.take(() => upkeep.backup(to));
+      const manifest = await errands.take(access.principal.tenant, () => upkeep.backup(to));
       keep({ target: { to, digest: manifest.digest } });
       return { to, ...manifest, files: [...manifest.files] };
     },

@@ -26,13 +26,13 @@ export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policySh
 
     async runContext({ params: { run } }, { access }) {
       findRun(door, access, 'run.read', run);
-      return { items: [...(await turns.take(() => host.context(run, CHANGES)))] };
+      return { items: [...(await turns.take(access.principal.tenant, () => host.context(run, CHANGES)))] };
     },
 
     async policyShadow({ query }, { access }) {
       const tenant = access.some('policy.read', query.tenant);
       const rules = ({ reasons }: Verdict) => reasons.map(({ policy }) => policy);
-      const items = (await turns.take(() => host.shadows()))
+      const items = (await turns.take(access.principal.tenant, () => host.shadows()))
         .filter((one) => tenant === undefined || one.tenant === tenant)
         .map(({ examples, changes, ...one }) => ({
           ...one,

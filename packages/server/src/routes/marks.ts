@@ -22,7 +22,7 @@ export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuni
       const { verdict, reason, detector } = body;
       if (detector !== undefined && !isDetector(detector))
         throw new CorralError('CORRAL_REQUEST_INVALID', `There is no detector ${detector}. There are: ${DETECTORS.join(', ')}.`);
-      const peaks = (await turns.take(() => host.peaks(params.run))).filter(
+      const peaks = (await turns.take(access.principal.tenant, () => host.peaks(params.run))).filter(
         ({ finding }) => detector === undefined || finding.detector === detector,
       );
       // Of the run as a whole: also what was said and crossed no threshold, since it may cross the next one.
@@ -67,7 +67,7 @@ export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuni
       const tenant = access.one('mark.read', query.tenant);
       const of = loopsOf(tenant);
       const said = marks.list(tenant).filter((mark): mark is MarkRow & { readonly detector: DetectorName } => isDetector(mark.detector));
-      const proposal = await turns.take(async () => tune(HOST_LADDER, of, said satisfies readonly Mark[]));
+      const proposal = await turns.take(access.principal.tenant, async () => tune(HOST_LADDER, of, said satisfies readonly Mark[]));
       return { tenant, ...changesOf(proposal), patch: patchOf(of, proposal) };
     },
   };

@@ -103,7 +103,7 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
       const { agent } = params;
       registry.show(tenant, agent);
       const by = access.principal.id;
-      const { approved, left_out, profile } = await turns.take(async () => {
+      const { approved, left_out, profile } = await turns.take(access.principal.tenant, async () => {
         const found =
           body.runs === undefined ? await latest(tenant, agent, body.last) : { approved: named(tenant, agent, body.runs), left_out: [] };
         return { ...found, profile: await learned(agent, found.approved) };

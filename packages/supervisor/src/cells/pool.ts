@@ -36,7 +36,7 @@ export class CellPool {
   #incarnations = 0;
   #failures = 0;
   #everStarted = false;
-  #hopeless = false;
+  #failing = false;
   #retry_ms = RETRY_MS;
   #retrying = false;
   #closed = false;
@@ -57,7 +57,12 @@ export class CellPool {
 
   /** Whether no cell has ever started under this host, and several have failed to. It goes on trying, since the cause may pass. */
   get hopeless(): boolean {
-    return this.#hopeless;
+    return this.#failing && !this.#everStarted;
+  }
+
+  /** Whether several cells in a row have died before they were ready, and none has become ready since. */
+  get failing(): boolean {
+    return this.#failing;
   }
 
   /** Cells one tenant may have, taken ones included: never all there are, so that another tenant's run finds one. */
@@ -109,7 +114,7 @@ export class CellPool {
   /** A cell has started. */
   started(): void {
     this.#everStarted = true;
-    this.#hopeless = false;
+    this.#failing = false;
     this.#failures = 0;
     this.#retry_ms = RETRY_MS;
     this.#refill();
@@ -118,7 +123,7 @@ export class CellPool {
   /** A cell's process is gone. One that somebody killed says nothing about the machine. */
   remove(cell: Cell, exit: ProcessExit): void {
     if (cell.runtime === undefined && !this.#closed && !wasKilled(exit)) this.#failures += 1;
-    if (!this.#everStarted && this.#failures >= HOPELESS) this.#hopeless = true;
+    if (this.#failures >= HOPELESS) this.#failing = true;
     this.#cells.delete(cell);
     this.#spares.delete(cell);
     this.#refill();

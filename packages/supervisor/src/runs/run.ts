@@ -63,6 +63,8 @@ export class Run {
   heap_kib = 0;
   /** When it last was on the CPU. */
   lastUsed = 0;
+  /** Since when it has had something to do without a crank of it being completed. */
+  busySince: number | undefined;
   /** When its first crank began, on the monotonic clock. */
   began: number | undefined;
   /** When its last crank began. */
@@ -86,7 +88,10 @@ export class Run {
   /** Tells its clock whether its own time passes now: not while it has something to do, and is not on a CPU. */
   tick(monotonic: number): void {
     const free = this.control === 'none' && this.ledger.held === undefined;
-    this.ledger.wall.give(monotonic, free && (this.onCpu !== undefined || !this.hasWork));
+    const busy = this.onCpu !== undefined || this.hasWork;
+    if (free && busy) this.busySince ??= monotonic;
+    else this.busySince = undefined;
+    this.ledger.wall.give(monotonic, free && (this.onCpu !== undefined || !busy));
   }
 
   /** Wall time that is left to it. */

@@ -1,0 +1,73 @@
+/** What the host itself does in cells: it looks at bundles, and replays runs on trial. Each has a cell of its own, which is thrown away. */
+import type { TenantId } from '@corral/protocol/ids';
+import type { Cell, CellEvents } from './cells/cell.ts';
+import { Loans, type LoansOptions } from './cells/loans.ts';
+import { Describer } from './describe.ts';
+import { lastWords } from './outcomes.ts';
+import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
+
+export interface BorrowedOptions extends LoansOptions {
+  /** A cell begins to compute: whoever watches cells should look. */
+  readonly onCpu: () => void;
+}
+
+export class Borrowed {
+  readonly #loans: Loans;
+  readonly #describer: Describer;
+  readonly #trials: Trials;
+
+  constructor(options: BorrowedOptions) {
+    this.#loans = new Loans(options);
+    this.#describer = new Describer((tenant) => this.#loans.borrow(tenant));
+    this.#trials = new Trials((tenant) => this.#loans.borrow(tenant), options.onCpu);
+  }
+
+  /** @see Describer.describe */
+  describe(sources: readonly string[], tenant: TenantId | undefined): Promise<readonly unknown[]> {
+    return this.#describer.describe(sources, tenant);
+  }
+
+  /** @see Trials.run */
+  trial(options: TrialOptions): Promise<TrialResult> {
+    return this.#trials.run(options);
+  }
+
+  /** Hears what borrowed cells say; what others say, and whatever concerns all cells, goes on to `events`. */
+  hear(events: CellEvents): CellEvents {
+    return this.#trials.hear({
+      ...events,
+      onReady: (cell) => {
+        events.onReady(cell);
+        this.#describer.next(cell);
+      },
+      onDescribed: (cell, _, manifests) => this.#describer.onDescribed(cell, { manifests }),
+      onFault: (cell, task, assignment, fault, head) => {
+        if (task?.kind === 'describe') this.#describer.onDescribed(cell, { fault });
+        else events.onFault(cell, task, assignment, fault, head);
+      },
+      onExit: (cell, exit, error) => {
+        events.onExit(cell, exit, error);
+        this.#describer.onGone(cell, `The cell that looked at it ended. ${lastWords(exit)}`.trim());
+        this.#loans.gone(cell);
+      },
+    });
+  }
+
+  /** Memory that what is in this cell may use; undefined where it was not borrowed for a replay. */
+  memory_mib(cell: Cell): number | undefined {
+    return this.#trials.memory_mib(cell);
+  }
+
+  /** What goes on in a cell went past what it may use. Says whether the cell was borrowed. */
+  exceeded(cell: Cell, message: string): boolean {
+    if (this.#trials.exceeded(cell, message)) return true;
+    if (cell.task?.kind !== 'describe') return false;
+    this.#describer.onGone(cell, `The bundle could not be loaded: ${message}`);
+    cell.kill();
+    return true;
+  }
+
+  close(): void {
+    this.#loans.close();
+  }
+}
