@@ -211,8 +211,11 @@ export class Log {
   #known(now: number): Map<number, Moved> {
     if (this.#moved !== undefined) return this.#moved;
     const rows = this.#sql.all<{ run: number; seq: number; hash: Uint8Array; first: number }>(
-      `SELECT run, max(seq) AS seq, hash, min(journal.rowid) AS first FROM journal JOIN runs ON runs.n = journal.run
-       WHERE journal.rowid > ? AND journal.rowid <= ? AND lifecycle <> 'ended' GROUP BY run`,
+      // Bare columns beside two aggregates come from any row of a group, so the last entry is looked up by its number.
+      `SELECT last.run, last.seq, last.hash, moved.first FROM (
+         SELECT run, max(seq) AS seq, min(journal.rowid) AS first FROM journal JOIN runs ON runs.n = journal.run
+         WHERE journal.rowid > ? AND journal.rowid <= ? AND lifecycle <> 'ended' GROUP BY run
+       ) AS moved JOIN journal AS last ON last.run = moved.run AND last.seq = moved.seq`,
       this.cursor('heads'),
       this.cursor('journal'),
     );
