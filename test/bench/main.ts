@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing. */
+/** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing; only `soak` does. */
 import { api } from './api.ts';
 import { callClosed, callEffect } from './calls.ts';
 import { decide } from './decide.ts';
@@ -7,6 +7,7 @@ import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { flood } from './flood.ts';
+import { soakMain } from './soak/main.ts';
 import { journal, parked, resume } from './survive.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
@@ -27,15 +28,15 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   everything,
 };
 
+// Not figures against floors, and with arguments of its own.
+if (process.argv[2] === 'soak') process.exit(await soakMain(process.argv.slice(3)));
+
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
 const json = process.argv.includes('--json');
 const unknown = names.find((name) => !(name in BENCHMARKS));
 if (unknown !== undefined || names.length === 0) {
   console.error(
-    `${unknown === undefined ? 'Which?' : `There is no benchmark ${unknown}.`} There are: ${Object.keys(BENCHMARKS).join(', ')}, all`.replace(
-      'all',
-      'or name several',
-    ),
+    `${unknown === undefined ? 'Which?' : `There is no benchmark ${unknown}.`} There are: ${[...Object.keys(BENCHMARKS), 'soak'].join(', ')}; several may be named, soak only alone.`,
   );
   process.exit(2);
 }

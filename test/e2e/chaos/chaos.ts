@@ -1,10 +1,9 @@
 /** Kills real cells and the real host of `host.ts` at random, starts it again, and counts what was done. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Outcome } from '@corral/protocol/outcome';
+import { spawnHost, type HostProcess } from './process.ts';
 
 const HOST = fileURLToPath(new URL('./host.ts', import.meta.url));
 /** Lines each writer writes, and each child. */
@@ -46,16 +45,14 @@ export async function chaos({
   const ended: Ended[] = [];
   let done = false;
   while (!done) {
-    const child = spawn(process.execPath, ['--no-node-snapshot', HOST, folder, String(runs)], { stdio: ['ignore', 'pipe', 'inherit'] });
-    done = await live(child);
+    done = await live(spawnHost(['--no-node-snapshot', HOST, folder, String(runs)]));
   }
 
   /** Follows one life of the host; true when everything has ended. */
-  async function live(child: ChildProcess): Promise<boolean> {
-    const gone = new Promise<void>((resolve) => child.on('exit', () => resolve()));
+  async function live(child: HostProcess): Promise<boolean> {
     let finished = false;
     let life = 1 + Math.random() * 6;
-    for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
+    for await (const line of child.lines) {
       const told = JSON.parse(line) as { kind: string; open: number; resolved: number; cells: number[] } & Ended;
       if (told.kind === 'ended') ended.push(told);
       if (told.kind === 'done') finished = true;
@@ -81,7 +78,7 @@ export async function chaos({
         break;
       }
     }
-    await gone;
+    await child.gone;
     return finished;
   }
 

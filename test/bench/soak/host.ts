@@ -1,0 +1,165 @@
+/** The soak's host, life after life: a real `corral up` on a folder of its own, stopped, killed and started again from outside. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { transportTo } from '@corral/cli/transport';
+import { createClient, type Client } from '@corral/protocol/api/client';
+import type { CorralError } from '@corral/protocol/errors';
+import { spawnHost, type HostProcess } from '../../e2e/chaos/process.ts';
+
+const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
+const CONFIG = fileURLToPath(new URL('corral.config.ts', import.meta.url));
+const AGAIN_MS = 100;
+/** What a killed host's children may take to be gone. */
+const CHILDREN_MS = 10_000;
+const RETRIED = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ENOENT', 'CORRAL_UNREACHABLE', 'CORRAL_STARTING', 'CORRAL_STOPPING']);
+
+export interface Life {
+  /** When it took work, and until when; undefined while it lives. */
+  readonly up_at: number;
+  down_at: number | undefined;
+}
+
+/** A process, told apart from a later one with the same number. */
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly started: string;
+  readonly rss_kib: number;
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export class SoakHost {
+  readonly lives: Life[] = [];
+  readonly stops = { SIGTERM: 0, SIGKILL: 0 };
+  /** What went wrong about starting and stopping. */
+  readonly wrong: string[] = [];
+  readonly starts_ms: number[] = [];
+  /** Over the socket, as the owner of the folder. */
+  readonly admin: Client;
+  readonly data: string;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #log: (text: string) => void;
+  #process: HostProcess | undefined;
+  #url = '';
+
+  constructor(folder: string, env: NodeJS.ProcessEnv, log: (text: string) => void) {
+    this.data = join(folder, 'd');
+    this.#env = { ...process.env, ...env };
+    this.#log = log;
+    this.admin = createClient(transportTo({ socket: join(this.data, 'corral.sock') }));
+  }
+
+  /** Settles when the host takes work. @throws when its process ends instead */
+  async start(): Promise<void> {
+    const began = Date.now();
+    const args = [MAIN, 'up', '--data', this.data, '--config', CONFIG, '--port', '0', '--json'];
+    const host = spawnHost(args, { env: this.#env, onError: this.#log });
+    this.#process = host;
+    const first = await host.lines[Symbol.asyncIterator]().next();
+    const said = first.done === true ? undefined : (JSON.parse(first.value) as { url?: string });
+    if (said?.url === undefined) throw new Error(`The host did not start (exit code ${await host.gone}): ${first.value as string}`);
+    this.#url = said.url;
+    this.starts_ms.push(Date.now() - began);
+    this.lives.push({ up_at: Date.now(), down_at: undefined });
+    // A host that ends by itself is a fault; the soak goes on with another one.
+    void this.#replace(host);
+  }
+
+  async #replace(host: HostProcess): Promise<void> {
+    const code = await host.gone;
+    if (this.#process !== host) return;
+    this.wrong.push(`the host ended by itself, with exit code ${code}`);
+    this.#over();
+    await this.start();
+  }
+
+  async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const host = this.#process;
+    if (host === undefined) return;
+    const children = this.processes().slice(1);
+    this.#over();
+    this.stops[signal] += 1;
+    host.kill(signal);
+    const code = await host.gone;
+    if (signal === 'SIGTERM' && code !== 0) this.wrong.push(`after SIGTERM the host ended with exit code ${code}`);
+    const deadline = Date.now() + CHILDREN_MS;
+    const left = () => {
+      const now = new Map(all().map((one) => [one.pid, one.started]));
+      return children.filter(({ pid, started }) => now.get(pid) === started);
+    };
+    while (left().length > 0 && Date.now() < deadline) await pause(AGAIN_MS);
+    for (const { pid } of left()) {
+      this.wrong.push(`process ${pid} outlived its host, which ended by ${signal}`);
+      process.kill(pid, 'SIGKILL');
+    }
+  }
+
+  get up(): Life | undefined {
+    const last = this.lives.at(-1);
+    return last?.down_at === undefined ? last : undefined;
+  }
+
+  /** The host's process first, then all that it started. */
+  processes(): Process[] {
+    const root = this.#process?.pid;
+    const there = all();
+    const found = there.filter(({ pid }) => pid === root);
+    for (const one of found) found.push(...there.filter(({ parent }) => parent === one.pid));
+    return found;
+  }
+
+  descriptors(): number | undefined {
+    try {
+      return readdirSync(`/proc/${this.#process?.pid}/fd`).length;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Over the network, with a token. */
+  as(secret: string): Client {
+    return createClient(transportTo({ url: this.#url }), secret);
+  }
+
+  /** Asks until something answers, host after host. @throws refusals that another attempt would not change */
+  async insist<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        const { code = '' } = error as NodeJS.ErrnoException | CorralError;
+        if (signal?.aborted === true || !(RETRIED.has(code) || error instanceof SyntaxError)) throw error;
+        await pause(AGAIN_MS);
+      }
+    }
+  }
+
+  #over(): void {
+    const life = this.up;
+    if (life !== undefined) life.down_at = Date.now();
+    this.#process = undefined;
+  }
+}
+
+/** Every process there is; empty where the system has no /proc. */
+function all(): Process[] {
+  let pids: string[];
+  try {
+    pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
+  }
+  return pids.flatMap((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      // After the name, which may hold anything: state, parent, …; the start time is field 22, resident pages are field 24.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (fields[0] === 'Z') return [];
+      return [{ pid: Number(pid), parent: Number(fields[1]), started: fields[19] ?? '', rss_kib: Number(fields[21]) * 4 }];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,0 +1,153 @@
+/** Looks at a soak's host from outside: how long runs wait that could go on, memory, descriptors, disk, the load of the machine. */
+import { readdirSync, statSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { pause, type SoakHost } from './host.ts';
+import { rowsOf } from './people.ts';
+import { slopePerHour, type Point } from './slope.ts';
+
+/** Runs that could go on must not be older than this. */
+export const OLDEST_MS = 10_000;
+const RUNNABLE_MS = 2_000;
+/** Agents that wait for the host alone, whatever they seem to wait for: their calls and children take less than a second. */
+const PROMPT = new Set(['short', 'family', 'family/member', 'send/counter', 'tick']);
+const SAMPLE_MS = 10_000;
+const IDLE_SAMPLE_MS = 1_000;
+/** What a host needs before its memory says something. */
+const WARM_MS = 60_000;
+
+interface Sample {
+  readonly at_ms: number;
+  readonly life: number;
+  readonly age_ms: number;
+  readonly host_mib: number;
+  readonly cells_mib: number;
+  readonly descriptors: number;
+}
+
+export class Watch {
+  readonly samples: Sample[] = [];
+  /** The least of a rest without work, one for each. */
+  readonly idle: Sample[] = [];
+  readonly loads: number[] = [];
+  /** The run that has been runnable for longest, of all samples. */
+  oldest = { age_ms: 0, what: '' };
+  /** Runs that were runnable for longer than they may be, and for how long. */
+  readonly old = new Map<string, { age_ms: number; what: string }>();
+  open = 0;
+  looks = 0;
+  readonly #host: SoakHost;
+  #since = new Map<string, { stamp: string; at_ms: number }>();
+  /** Prompt runs that have waited for a person. */
+  readonly #settled = new Set<string>();
+
+  constructor(host: SoakHost) {
+    this.#host = host;
+  }
+
+  async go(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      repeat(RUNNABLE_MS, signal, () => this.#runnable()),
+      repeat(SAMPLE_MS, signal, async () => {
+        this.loads.push(loadavg()[0] ?? 0);
+        const sample = this.#sample();
+        if (sample !== undefined) this.samples.push(sample);
+      }),
+    ]);
+  }
+
+  /** Samples for a while, in which nothing is submitted, and keeps the least of each. */
+  async rest(ms: number): Promise<void> {
+    const samples: Sample[] = [];
+    for (const end = Date.now() + ms; Date.now() < end; await pause(IDLE_SAMPLE_MS)) {
+      const sample = this.#sample();
+      if (sample !== undefined) samples.push(sample);
+    }
+    const last = samples.at(-1);
+    if (last === undefined) return;
+    const least = (of: (sample: Sample) => number) => Math.min(...samples.map(of));
+    this.idle.push({
+      ...last,
+      host_mib: least((one) => one.host_mib),
+      cells_mib: least((one) => one.cells_mib),
+      descriptors: least((one) => one.descriptors),
+    });
+  }
+
+  /** Growth an hour: within lives, after they are warm; and from rest to rest. */
+  slope(of: (sample: Sample) => number): { readonly within: number | undefined; readonly idle: number | undefined } {
+    const lives = new Map<number, Point[]>();
+    const point = (sample: Sample): Point => ({ at_ms: sample.at_ms, value: of(sample) });
+    for (const sample of this.samples)
+      if (sample.age_ms >= WARM_MS) lives.set(sample.life, [...(lives.get(sample.life) ?? []), point(sample)]);
+    return { within: slopePerHour([...lives.values()]), idle: slopePerHour([this.idle.map(point)]) };
+  }
+
+  #sample(): Sample | undefined {
+    const { up } = this.#host;
+    const descriptors = this.#host.descriptors();
+    const [host, ...others] = this.#host.processes();
+    if (up === undefined || descriptors === undefined || host === undefined) return undefined;
+    const mib = (kib: number) => kib / 1024;
+    return {
+      at_ms: Date.now(),
+      life: this.#host.lives.length,
+      age_ms: Date.now() - up.up_at,
+      host_mib: mib(host.rss_kib),
+      cells_mib: mib(others.reduce((sum, one) => sum + one.rss_kib, 0)),
+      descriptors,
+    };
+  }
+
+  /**
+   * A run is runnable while it is queued, or waits for nothing. Its age begins when it was first seen so, and again when it has moved;
+   * that of prompt ones when they were admitted, the host came up, or a person settled what they waited for.
+   */
+  async #runnable(): Promise<void> {
+    const { up } = this.#host;
+    if (up === undefined) return;
+    const rows = await rowsOf(this.#host.admin, { live: 'true' }).catch(() => undefined);
+    // An answer of a host that went meanwhile says nothing.
+    if (rows === undefined || this.#host.up !== up) return;
+    this.looks += 1;
+    const now = Date.now();
+    const before = this.#since;
+    this.#since = new Map();
+    this.open = rows.filter(({ key }) => key === null).length;
+    for (const { run, agent, lifecycle, waiting, control, calls, cpu_ms, created_at } of rows) {
+      const prompt = PROMPT.has(agent);
+      if (prompt && waiting === 'resolution') this.#settled.add(run);
+      if (control !== 'none' || waiting === 'resolution') continue;
+      if (!prompt && lifecycle !== 'queued' && waiting !== 'nothing') continue;
+      const stamp = `${this.#host.lives.length} ${prompt ? '' : `${lifecycle} ${calls} ${cpu_ms}`}`;
+      const known = before.get(run);
+      const fresh = (prompt && !this.#settled.has(run)) || lifecycle === 'queued' ? Math.max(created_at, up.up_at) : now;
+      const since = known?.stamp === stamp ? known : { stamp, at_ms: fresh };
+      this.#since.set(run, since);
+      const age_ms = now - since.at_ms;
+      const what = `${agent} ${run}, ${lifecycle}, waits for ${waiting}, at ${new Date(now).toISOString()}, ${now - up.up_at} ms after a start`;
+      if (age_ms > this.oldest.age_ms) this.oldest = { age_ms, what };
+      if (age_ms > OLDEST_MS) this.old.set(run, { age_ms, what });
+    }
+  }
+}
+
+async function repeat(ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  while (!signal.aborted) {
+    await work();
+    await pause(ms);
+  }
+}
+
+/** Bytes of all files of a folder. */
+export function bytesOf(folder: string): number {
+  let sum = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    try {
+      if (entry.isFile()) sum += statSync(join(entry.parentPath, entry.name)).size;
+    } catch {
+      // A file that went meanwhile.
+    }
+  }
+  return sum;
+}
