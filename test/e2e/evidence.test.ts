@@ -50,6 +50,9 @@ test('at a host that is up, and on its folder once it is down, they say the same
     ['collect', 'now'],
     ['erase', 'ticket 1'],
     ['fork', ''],
+    ['deploy', ''],
+    ['start', ''],
+    ['apply-config', 'the host starts with it'],
   ]);
   const folder = await shortFolder();
   const backup = ['backup', join(folder, 'b'), '--keys', join(folder, 'k.json')];
@@ -57,7 +60,11 @@ test('at a host that is up, and on its folder once it is down, they say the same
   const before = await looks();
   await host.close(2_000);
   const after = await looks();
-  const text = (said: typeof up) => said.map(({ code, out }) => ({ code, out }));
+  // The stop of the host is on record too: the one leaf that the folder has more.
+  const leaves = (said: typeof up) => Number(/record: (\d+) leaves/.exec(said[0]?.out ?? '')?.[1]);
+  expect(leaves(after)).toBe(leaves(before) + 1);
+  const RECORD = /record: \d+ leaves|head: \S+|"size": \d+|"hash": "\w+"/g;
+  const text = (said: typeof up) => said.map(({ code, out }) => ({ code, out: out.replaceAll(RECORD, 'the record') }));
   // The run that was compared is erased by now, both ways.
   expect(before.map(({ code }) => code)).toEqual([0, 0, 0, 0, 2, 0, 0]);
   expect(text(after).slice(0, 4)).toEqual(text(before).slice(0, 4));
@@ -69,7 +76,9 @@ test('at a host that is up, and on its folder once it is down, they say the same
     code: 0,
   });
   const again = await front({ data: join(folder, 'd') });
-  expect((await again.admin.listOperations({})).items.map(({ operation }) => operation)).toEqual(['collect', 'erase', 'fork']);
+  const restored = (await again.admin.listOperations({})).items.map(({ operation }) => operation);
+  // The configuration is that of before: only the start is new.
+  expect(restored).toEqual(['start', 'collect', 'erase', 'fork', 'deploy', 'start', 'apply-config']);
   expect((await again.admin.listAgents({})).items).toMatchObject([{ agent: 'count' }]);
 });
 

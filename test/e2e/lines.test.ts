@@ -67,7 +67,8 @@ test('a host’s verbs name the line of the author’s file', async () => {
     file,
     `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${THROWS.replace(/void \(\{$/, 'void ({}')});\n`,
   );
-  const on = (...args: string[]) => corral([...args, '--data', data]);
+  // Wide enough for the path of the file from wherever the tests run.
+  const on = (...args: string[]) => corral([...args, '--data', data], undefined, { COLUMNS: '400' });
   expect((await on('deploy', file)).code).toBe(0);
   const { err } = await on('submit', 'thrower', '--wait');
   expect(err).toMatch(/agent\.ts:10:9/);
