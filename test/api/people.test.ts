@@ -69,6 +69,7 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
   }),
   'grant.revoke': (tenant, { grants }) => ({ method: 'POST', path: `/v1/grants/${grants[tenant]}/revoke`, body: { reason: 'test' } }),
   'policy.read': (tenant) => ({ method: 'GET', path: `/v1/policies/shadow?tenant=${tenant}` }),
+  'spend.read': (tenant) => ({ method: 'GET', path: `/v1/spend?tenant=${tenant}` }),
   'quarantine.read': (tenant) => ({ method: 'GET', path: `/v1/quarantines?tenant=${tenant}` }),
   'quarantine.write': (tenant) => ({ method: 'DELETE', path: `/v1/quarantines/agent/hello?tenant=${tenant}&reason=test` }),
   'operation.read': (tenant) => ({ method: 'GET', path: `/v1/operations?tenant=${tenant}` }),

@@ -55,6 +55,7 @@ type Read =
   | 'quarantined'
   | 'isShared'
   | 'eras'
+  | 'spend'
   | 'holder'
   | 'grants';
 
@@ -190,6 +191,8 @@ export class Disk {
       serve: (...args) => write('serve', ...args),
       instance: (...args) => read('instance', ...args),
       eras: () => read('eras'),
+      spend: (...args) => read('spend', ...args),
+      forgetSpend: notHere,
       holder: (...args) => read('holder', ...args),
       grants: (...args) => read('grants', ...args),
       close: () => this.#settled(),

@@ -14,7 +14,7 @@ import { answerOf } from './answer.ts';
 import type { BrokerPowers, BusEvents, BusRun, Crank } from './bus.ts';
 import { Answers } from './answers.ts';
 import { begin } from './context.ts';
-import { emptyBatch, ended, refusedIn, type Batch, type Dispatch } from './decide/batch.ts';
+import { emptyBatch, ended, refusedIn, unsentIn, type Batch, type Dispatch } from './decide/batch.ts';
 import { labelOf, untrusted, whyAbsent } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
@@ -24,7 +24,7 @@ import { isUnread } from './calls.ts';
 import { givenUp, neverLeft } from './given-up.ts';
 import { finishOutcome, handedBack, handlesBack } from './finish.ts';
 import { approversOf, judge } from './judge.ts';
-import { isTimed, timersEnded } from './requests.ts';
+import { isTimed, messageId, timersEnded } from './requests.ts';
 import { approvedRequest, standsAgainst } from './service.ts';
 import type { Ledger } from './ledger.ts';
 import type { PendingApproval, PendingCall } from './pending.ts';
@@ -32,6 +32,7 @@ import { boundTo, tooLate } from './relabel.ts';
 import { FREE } from './price.ts';
 import { statusOf } from './status.ts';
 import { billedAgain, wholeAmounts } from './spending.ts';
+import { closeTally } from './tally.ts';
 
 /** How often a host that comes to rest looks whether it has. */
 const REST_MS = 5;
@@ -46,6 +47,8 @@ export class Broker {
   readonly #committing = new Map<RunId, Promise<unknown>>();
   /** What tools answered that may not be asked again. */
   readonly answers: Answers;
+  /** Purses above the runs. */
+  readonly accounts: BrokerPowers['accounts'];
   readonly #refusals = new WeakMap<BusRun, CorralError>();
   #closed = false;
   #draining = false;
@@ -54,6 +57,7 @@ export class Broker {
   constructor(powers: BrokerPowers, events: () => BusEvents) {
     this.#powers = powers;
     this.#listener = events;
+    this.accounts = powers.accounts;
     this.answers = new Answers(powers.store, powers.clock);
     this.#dispatcher = new Dispatcher(powers.clock, powers.random, {
       isStopped: (tenant, tool) => powers.quarantined?.(tenant, tool) === true,
@@ -361,9 +365,9 @@ export class Broker {
   }
 
   #context({ ledger, agents }: BusRun, now: number) {
-    const { random, grants, tool, quarantined, digest, policies, standing, reach, approval_ms } = this.#powers;
+    const { random, grants, tool, quarantined, digest, policies, standing, reach, approval_ms, accounts } = this.#powers;
     const { tenant } = ledger.record;
-    const powers = { now, random, grants, digest, approval_ms, policies: policies?.(tenant), standing: standing?.() };
+    const powers = { now, random, grants, digest, approval_ms, accounts, policies: policies?.(tenant), standing: standing?.() };
     return {
       ...powers,
       tool: (name: string) => tool(tenant, name),
@@ -421,6 +425,8 @@ export class Broker {
     }
     const settled = crank?.delivery.kind === 'reply' ? crank.delivery.results.map(({ id }) => id) : [];
     const kept = this.answers.taken(record.id, settled);
+    if (ending) closeTally(ledger, unsentIn(batch));
+    const spending = this.accounts?.postOf(ledger, this.#powers.clock.now());
     const touched = new Set<GrantId>([...batch.counted, ...(revoke ? held : [])]);
     const commit: Commit = {
       run: record.id,
@@ -436,6 +442,7 @@ export class Broker {
       grantStates: [...touched].map((id) => ({ id, ...this.#powers.grants.state(id) })),
       timers: ending ? [] : batch.timers,
       timersDone,
+      ...(spending === undefined ? {} : { spend: spending.change }),
     };
 
     let result: CommitResult;
@@ -450,10 +457,12 @@ export class Broker {
     } catch (error) {
       // The children it would have had hold nothing.
       for (const grant of batch.grants) this.#powers.grants.release(grant.id);
+      if (spending !== undefined) this.accounts?.takeBack(spending);
       throw error;
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
+    for (const state of spending?.passed ?? []) this.#events.warned(record.id, state);
     this.answers.settled(record.id, settled);
     if (ending) this.answers.forget(record.id);
     this.#release(run, batch, commit, result, timersDone);
@@ -509,7 +518,7 @@ export class Broker {
   /** Where a denial stops the run, it stands still before it is told, so that it does nothing with what it is told. */
   async #stopThenTell({ ledger }: BusRun, batch: Batch): Promise<void> {
     // A run that stands still already needs no stopping.
-    await Promise.allSettled(batch.consequences.map(({ kind, rules }) => this.#events.consequence(ledger.record.id, kind, rules)));
+    await Promise.allSettled(batch.consequences.map((one) => this.#events.consequence(ledger.record.id, one)));
     if (!this.#closed) this.#deliverDecided(ledger, refusedIn(batch));
   }
 
@@ -535,9 +544,6 @@ export class Broker {
     pending.delivery = { kind: 'reply', results: [{ id, error }] };
   }
 }
-
-/** A message by the inbox it is in. */
-export const messageId = (to: RunId, inbox: number) => `${to}:${inbox}`;
 
 type CommitRest = [crank: Pick<Crank, 'delivery' | 'inbox'> | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
 

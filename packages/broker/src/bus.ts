@@ -11,7 +11,8 @@ import type { Clock, Random } from '@corral/protocol/ports';
 import type { Control, RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
-import type { Cause, Standing } from './decide/batch.ts';
+import type { Accounts, AccountState } from './accounts.ts';
+import type { Cause, Consequence, Standing } from './decide/batch.ts';
 import type { Policies } from './judge.ts';
 import type { Ledger } from './ledger.ts';
 import type { Reached } from './service.ts';
@@ -32,6 +33,8 @@ export interface BrokerPowers {
   /** Whether a tool that a tenant may use is under quarantine, and so is not given out by `tool`. */
   readonly quarantined?: (tenant: TenantId, name: string) => boolean;
   readonly standing?: () => Standing;
+  /** Purses above the run; without them, none are kept. */
+  readonly accounts?: Accounts;
   /** Who stands behind the name of somebody who acts; undefined where the name says all. */
   readonly identity?: (principal: string) => Identity | undefined;
   /** An instance of one of its services. @param header the caller's */
@@ -54,7 +57,9 @@ export interface BusEvents {
   /** The capability of a call was taken back; whatever came of the call is not for its agent. */
   readonly fence: (run: RunId, result: Result) => void;
   /** A denial after which the run is to be stopped as well; settles once it stands still. */
-  readonly consequence: (run: RunId, kind: 'pause' | 'quarantine', rules: readonly string[]) => Promise<unknown>;
+  readonly consequence: (run: RunId, consequence: Consequence) => Promise<unknown>;
+  /** A soft bound of an account above the run was reached, for the first time in its period. */
+  readonly warned: (run: RunId, state: AccountState) => void;
   /** A message is in the inbox of its receiver, under this number. `cause`: what its sender was at work on. */
   readonly sent: (from: RunId, to: RunId, inbox: number, cause: Cause | undefined) => void;
   /** A run was made by a message to it; it is in the store alone. */

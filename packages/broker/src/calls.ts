@@ -20,6 +20,7 @@ export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, r
     tool: decision.tool as string,
     input,
     reserved,
+    ...(decision.day === undefined ? {} : { day: decision.day }),
     timeout_ms: effect.timeout_ms,
     ...attemptsAt(effect, decision),
     grant: decision.grant as GrantId,

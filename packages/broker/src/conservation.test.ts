@@ -16,11 +16,14 @@ import type { GrantId, RunId } from '@corral/protocol/ids';
 import { BUDGET_NAMES, DEFAULT_CEILINGS } from '@corral/protocol/limits';
 import type { HostEvent, RunRecord } from '@corral/protocol/run';
 import type { Tool, ToolResult } from '@corral/protocol/tool';
+import { NO_SPEND, type Spend } from '@corral/protocol/spend';
+import { Accounts } from './accounts.ts';
 import type { Dispatch } from './decide/batch.ts';
 import { decide } from './decide/decide.ts';
 import { Ledger } from './ledger.ts';
 import { Bill, reservedFor } from './price.ts';
 import { wholeAmounts } from './spending.ts';
+import { closeTally } from './tally.ts';
 
 const CHANGING = { readOnly: false, idempotent: false, destructive: true, openWorld: true, repeatable: false, returns: 'trusted' } as const;
 const ANYTHING: Tool['input'] = { schema: {}, check: (value) => ({ ok: true, value }) };
@@ -42,10 +45,18 @@ const USES = { ask: 'tool:ask', pay: 'tool:pay' } as const;
 const SEED = {
   tenant: 't',
   agent: 'kid',
+  principal: 'p',
   spawn_depth: 0,
   ceilings: { ...DEFAULT_CEILINGS, spawn_depth: 4 },
   header: { seed: '' },
 };
+
+const DAY_BOUNDS = { money_micros: 900, tokens: 1_300, calls: 12 };
+const plus = (a: Spend, b: Spend): Spend => ({
+  money_micros: a.money_micros + b.money_micros,
+  tokens: a.tokens + b.tokens,
+  calls: a.calls + b.calls,
+});
 
 /** A run of the family, with its journal, and what its own calls really took. */
 interface Member {
@@ -67,6 +78,11 @@ class Family {
   exact = true;
   readonly #grants = new Grants();
   #drawn = 0;
+  /** What one tenant may spend in a day; a day is over after so many effects. */
+  readonly accounts = new Accounts(() => ({ day: DAY_BOUNDS }));
+  /** What its days have, as the store would have it. */
+  readonly days = new Map<string, { spent: Spend; reserved: Spend }>();
+  readonly #now = () => Math.floor(this.#drawn / 20) * 86_400_000;
 
   constructor(budget: RunRecord['budget']) {
     const caps = ['', 'ask', 'pay'].map((alias, cap) => {
@@ -92,13 +108,24 @@ class Family {
     this.members.push({ ledger: new Ledger(record), parent, journal: [], open: [], over: false });
   }
 
+  /** As a commit of the run takes it along. */
+  post(member: Member): void {
+    const change = this.accounts.postOf(member.ledger, this.#now())?.change;
+    for (const { day, spent, reserved } of change?.days ?? []) {
+      const before = this.days.get(day) ?? { spent: NO_SPEND, reserved: NO_SPEND };
+      this.days.set(day, { spent: plus(before.spent, spent), reserved: plus(before.reserved, reserved) });
+    }
+  }
+
   effect(member: Member, effect: object): void {
     if (member.over) return;
+    this.#drawn += 1;
     const { ledger } = member;
     const whole = { id: ledger.lastId + 1, ...effect } as Effect;
     const batch = decide(ledger, ledger.seq + 1, [whole], {
       reach: () => undefined,
-      now: 0,
+      now: this.#now(),
+      accounts: this.accounts,
       random: (n) =>
         createHash('sha256')
           .update(String((this.#drawn += 1)))
@@ -118,12 +145,14 @@ class Family {
       member.open.push(call);
     }
     for (const record of batch.spawned) this.#born(record, member);
+    this.post(member);
   }
 
   #deliver(member: Member, delivery: Delivery): void {
     if (member.over) return;
     member.journal.push({ delivery, bytes: 0 });
     member.ledger.applyDelivery(delivery, 0);
+    this.post(member);
   }
 
   #took(cost: Cost): void {
@@ -180,6 +209,7 @@ class Family {
         : { kind: 'fenced', id: call.id, result: { id: call.id, error: errorData('CORRAL_REVOKED', 'taken back') } };
     member.journal.push({ event });
     member.ledger.applyEvent(event, 0);
+    this.post(member);
   }
 
   end(member: Member): void {
@@ -192,6 +222,8 @@ class Family {
     if (this.members.some((one) => one.parent === member && !one.over)) this.exact = false;
     const spent = wholeAmounts(member.ledger);
     member.over = true;
+    closeTally(member.ledger, new Set());
+    this.post(member);
     const id = Number(
       [...member.parent.ledger.pending.values()].find((one) => one.kind === 'child' && one.run === member.ledger.record.id)?.id,
     );
@@ -204,6 +236,11 @@ class Family {
     for (const { ledger } of this.members)
       for (const name of BUDGET_NAMES) assert.ok(ledger.purse.left(name) >= 0, `${name} of ${ledger.record.id}`);
     for (const name of CHARGED) assert.ok(this.real[name] <= (root?.ledger.record.budget[name] ?? 0), name);
+    for (const [day, { spent, reserved }] of this.days)
+      for (const [name, hard] of Object.entries(DAY_BOUNDS) as [keyof Spend, number][]) {
+        assert.ok(spent[name] + reserved[name] <= hard, `${name} of ${day}: ${spent[name]} and ${reserved[name]} of ${hard}`);
+        assert.ok(reserved[name] >= 0, `${name} of ${day}: ${reserved[name]} is reserved`);
+      }
   }
 }
 
@@ -301,6 +338,15 @@ test('a family of runs never takes more than its first member was given, and all
         expect(purse.spent()[name] + purse.left(name)).toBe(BUDGET[name]);
         expect(purse.spent()[name]).toBeGreaterThanOrEqual(family.real[name]);
         expect(family.exact ? purse.spent()[name] : family.real[name]).toBe(family.real[name]);
+      }
+      // The accounts above the family have what its purses say, day by day.
+      for (const name of CHARGED) {
+        let [spent, reserved] = [0, 0];
+        for (const day of family.days.values()) {
+          spent += day.spent[name];
+          reserved += day.reserved[name];
+        }
+        expect([name, spent, reserved]).toEqual([name, purse.spent()[name], 0]);
       }
       if (family.exact && family.real.money_micros > 0) exact += 1;
     }),

@@ -11,9 +11,11 @@ import { FREE } from './price.ts';
 import { decided } from './requests.ts';
 
 /** Settles what was reserved for a call that waited for people: it costs its attempt, not its price. */
-export function withdraw({ pending, purse }: Ledger, asked: PendingApproval, result: Result): void {
+export function withdraw({ pending, purse, tally, lastAt }: Ledger, asked: PendingApproval, result: Result): void {
   const { id, call } = asked;
-  purse.settle(call.reserved, { calls: Math.min(1, call.reserved.calls ?? 0) });
+  const spent = { calls: Math.min(1, call.reserved.calls ?? 0) };
+  purse.settle(call.reserved, spent);
+  tally.settle(call, spent, lastAt);
   pending.set(id, { ...decided(id, result), asked });
 }
 
@@ -63,4 +65,17 @@ export function neverLeft(pending: Pending | undefined): Result | undefined {
 
 export function givenUp(id: number, message: string): Result {
   return { id, error: errorData('CORRAL_CALL_GIVEN_UP', message, { call: id }) };
+}
+
+/** A call that was withdrawn waits for people after all. */
+export function askedAgain({ purse, tally, pending, lastAt }: Ledger, asked: PendingApproval | undefined): PendingApproval | undefined {
+  if (asked === undefined) return undefined;
+  const { reserved, day } = asked.call;
+  const attempt = { calls: -Math.min(1, reserved.calls ?? 0) };
+  purse.settle({}, attempt);
+  purse.reserve(reserved);
+  tally.settle({ reserved: {}, ...(day === undefined ? {} : { day }) }, attempt, lastAt);
+  tally.reserve(day, reserved);
+  pending.set(asked.id, asked);
+  return asked;
 }

@@ -19,7 +19,7 @@ import type { PlacedHandle } from '@corral/protocol/handle';
 import type { FlowRun } from '@corral/policy/flow/run';
 import { beginFlow, readAnswer, readFrom, readResult } from './flow.ts';
 import { callOf, openedBy, peeked, unknownOf } from './calls.ts';
-import { abort, dispose, withdraw } from './given-up.ts';
+import { abort, askedAgain, dispose, withdraw } from './given-up.ts';
 import { Handles, type SavedHandles } from './handles.ts';
 import { Rates } from './rates.ts';
 import { added } from './spending.ts';
@@ -27,6 +27,7 @@ import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } fro
 import { carriedOver, inherited } from './service.ts';
 import type { RunWatch } from './watch.ts';
 import type { Pending, PendingCall, PendingApproval } from './pending.ts';
+import { disown, Tally } from './tally.ts';
 import { WallClock } from './wall.ts';
 
 export class Ledger {
@@ -51,6 +52,8 @@ export class Ledger {
   listening = false;
   control: Control = 'none';
   readonly wall = new WallClock();
+  /** What its calls change about the accounts above it. */
+  readonly tally = new Tally();
   /** Somebody asked it to stop; `told` once the agent was given that. */
   cancelled: { readonly by: string; readonly reason: string; told: boolean } | undefined;
   held: HoldReason | undefined;
@@ -138,6 +141,7 @@ export class Ledger {
           const room = Math.max(0, this.purse.left('bytes'));
           const spent = { ...pending.reserved, ...result.cost, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) };
           this.purse.settle(pending.reserved, spent);
+          this.tally.settle(pending, spent, delivery.at);
         }
         return;
       case 'timer':
@@ -186,6 +190,7 @@ export class Ledger {
           const reserved = decision.reserved ?? {};
           this.purse.reserve(reserved);
           const call = callOf(this, effect, decision, reserved);
+          this.tally.reserve(call.day, reserved);
           this.rates.called(call.tool, this.lastAt);
           if (decision.verdict === 'allow') this.#begin(call, decision.request?.due);
           else {
@@ -349,6 +354,7 @@ export class Ledger {
         this.wall.paused_ms += event.away_ms;
         this.wall.paused_at = undefined;
         this.loops?.forked();
+        disown(this);
         return;
       case 'checkpoint':
         this.restore(event.ledger as unknown as LedgerSnapshot, event.state, event.unread);
@@ -439,15 +445,16 @@ export class Ledger {
   #begin(call: PendingApproval['call'], due: number | undefined): void {
     this.inFlight += 1;
     const { id, tool, reserved, grant } = call;
+    const of = call.day === undefined ? {} : { day: call.day };
     if (call.request === undefined) this.pending.set(id, { kind: 'call', ...call, state: 'going', asked_at: 0 });
-    else this.pending.set(id, { kind: 'request', id, what: tool, reserved, grant, ...(due === undefined ? {} : { due }) });
+    else this.pending.set(id, { kind: 'request', id, what: tool, reserved, grant, ...of, ...(due === undefined ? {} : { due }) });
   }
 
   /** One person's word on a call, or that there was none in time. */
   #approval({ id, by, verdict, reason, relabel: change }: Extract<HostEvent, { kind: 'approval' }>, at: number): void {
     const found = this.pending.get(id);
     // Journals of older hosts let people approve what had been given up: then it was made.
-    const pending = found?.kind === 'decided' && verdict === 'approve' ? this.#askedAgain(found.asked) : found;
+    const pending = found?.kind === 'decided' && verdict === 'approve' ? askedAgain(this, found.asked) : found;
     if (pending?.kind !== 'approval') return;
     const { call, quorum } = pending;
     if (verdict === 'approve') {
@@ -470,18 +477,9 @@ export class Ledger {
   /** A call of unknown result is made once more: what it may have cost before stays reserved, and is billed with the rest. */
   #again(call: PendingCall, again: Budget = {}): void {
     this.purse.reserve(again);
+    this.tally.reserve(call.day, again);
     const retried = Object.keys(again).length === 0 ? {} : { retried: (call.retried ?? 0) + 1 };
     this.pending.set(call.id, { ...call, reserved: added(call.reserved, again), state: 'going', ...retried });
-  }
-
-  /** A call that was withdrawn waits for people after all. */
-  #askedAgain(asked: PendingApproval | undefined): PendingApproval | undefined {
-    if (asked === undefined) return undefined;
-    const { reserved } = asked.call;
-    this.purse.settle({}, { calls: -Math.min(1, reserved.calls ?? 0) });
-    this.purse.reserve(reserved);
-    this.pending.set(asked.id, asked);
-    return asked;
   }
 
   /** What the run waits on, the gravest first (DESIGN 2). */
@@ -496,7 +494,9 @@ export class Ledger {
   /** It is known what a call will be answered with, though no tool said it: its price is paid all the same. */
   #decide(call: PendingCall | PendingRequest, result: Result, spoken = 'value' in result): void {
     this.inFlight -= 1;
-    this.purse.settle(call.reserved, { ...call.reserved, ...result.cost });
+    const spent = { ...call.reserved, ...result.cost };
+    this.purse.settle(call.reserved, spent);
+    this.tally.settle(call, spent, this.lastAt);
     this.pending.set(call.id, { ...decided(call.id, result), ...(call.kind === 'call' && spoken ? { call } : {}) });
   }
 

@@ -33,6 +33,8 @@ export type Pending =
       readonly tool: string;
       readonly input: Json;
       readonly reserved: Budget;
+      /** The day of which the accounts above the run have reserved it too; absent: they have not. */
+      day?: string;
       readonly timeout_ms: number | undefined;
       readonly attempts?: number | undefined;
       readonly grant: GrantId;

@@ -67,7 +67,7 @@ export const attemptsOf = (annotations: ToolAnnotations, wanted: number | undefi
   Math.min(wanted ?? (mayRepeat(annotations) ? MACHINE.retry_attempts.default : 1), MACHINE.retry_attempts.max);
 
 /** As many attempts as the purse can pay for, and one in any case: whether it has that is for who reserves it. */
-export function attemptsWithin(purse: Purse, { each, moves }: Price, wanted: number): number {
+export function attemptsWithin(purse: Pick<Purse, 'left'>, { each, moves }: Price, wanted: number): number {
   let attempts = wanted;
   for (const name of CHARGED) {
     const most = each[name] ?? 0;

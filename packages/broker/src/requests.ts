@@ -27,6 +27,8 @@ export interface PendingRequest {
   /** Whom, where that is one run. */
   readonly peer?: RunId;
   readonly reserved: Budget;
+  /** As of a call. */
+  day?: string;
   readonly grant: GrantId;
   /** When it is given up. */
   readonly due?: number;
@@ -159,3 +161,6 @@ export function waitingOn(ledger: Ledger): WaitingOn {
   }
   return approval ? 'approval' : waiting;
 }
+
+/** A message by the inbox it is in. */
+export const messageId = (to: RunId, inbox: number) => `${to}:${inbox}`;

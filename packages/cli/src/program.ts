@@ -17,6 +17,7 @@ import { governanceCommands } from './commands/governance.ts';
 import { runFile } from './commands/run.ts';
 import { runCommands } from './commands/runs.ts';
 import { sendCommand } from './commands/send.ts';
+import { spendCommand } from './commands/spend.ts';
 import { topCommand } from './commands/top.ts';
 import { addTravel } from './commands/travel.ts';
 import { upCommand } from './commands/up.ts';
@@ -79,6 +80,7 @@ export function createProgram(): Command {
   agentCommands(program);
   runCommands(program);
   sendCommand(program);
+  spendCommand(program);
   topCommand(program);
   operateCommands(program);
   approvalCommands(program);

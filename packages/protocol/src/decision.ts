@@ -33,6 +33,8 @@ export const Decision = z.object({
   grant: GrantId.exactOptional(),
   /** What was reserved of the purse. */
   reserved: Budget.exactOptional(),
+  /** The day of the accounts above the run that it was reserved of, too. */
+  day: z.string().exactOptional(),
   /** Attempts that the reservation is for, where each of them costs. */
   attempts: z.int().exactOptional(),
   /** Version of the policies that were asked. */

@@ -72,6 +72,12 @@ export const ERRORS = {
     class: 'BudgetExceeded',
     hint: 'Raise what it names, or do less, or less at once: amounts of the budget at submit or spawn, ceilings in the agent’s `ceilings`.',
   },
+  CORRAL_SPEND_EXCEEDED: {
+    audience: 'guest',
+    class: 'BudgetExceeded',
+    retryable: true,
+    hint: 'See `corral spend`. Raise the bound in the configuration or wait for the next day or month (UTC), then `corral resume` what was paused.',
+  },
   CORRAL_ARGS_INVALID: { audience: 'guest', class: 'InvalidArguments', hint: 'Compare the arguments with the tool’s input schema.' },
   CORRAL_TOOL_FAILED: { audience: 'guest', class: 'ToolFailed', hint: 'The tool itself reported this; see its message.' },
   CORRAL_RESULT_INVALID: { audience: 'operator', class: 'ToolFailed', hint: 'The tool broke its own output schema; fix the tool.' },

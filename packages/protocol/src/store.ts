@@ -10,6 +10,7 @@ import type { LogHead, LogVerification } from './log.ts';
 import type { Label } from './label.ts';
 import type { Outcome } from './outcome.ts';
 import type { Entry, RunRecord, RunStatus, WaitingOn } from './run.ts';
+import type { AccountDay, SpendChange, SpendFilter } from './spend.ts';
 
 /** A message or notice on its way to another run; seen once however often it is handed over. */
 export interface Outgoing {
@@ -75,6 +76,8 @@ export interface Commit {
   readonly grantStates: readonly (GrantState & { readonly id: GrantId })[];
   readonly timers: readonly { readonly id: number; readonly due: number }[];
   readonly timersDone: readonly number[];
+  /** What it reserves, settles and returns of the accounts above the run. */
+  readonly spend?: SpendChange;
 }
 
 export interface CommitResult {
@@ -358,6 +361,10 @@ export interface Store {
   gc(now: number, wanted?: Collection): Promise<Freed>;
   /** What `gc` would take away, without doing it. */
   collectable(now: number, wanted?: Collection): Promise<Freed>;
+  /** What accounts spent and have reserved, by the day. */
+  spend(filter: SpendFilter): Promise<readonly AccountDay[]>;
+  /** Forgets days before one. @returns how many rows */
+  forgetSpend(before: string): Promise<number>;
   /** Says that somebody has looked at a restored run, and that it may go on. */
   release(run: RunId): Promise<void>;
   /**

@@ -102,6 +102,8 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     lift: (...said) => supervisor.stops.lift(...said),
     against: (run, version) => supervisor.stops.against(run, version),
     againstTool: (tenant, name) => supervisor.stops.againstTool(tenant, name),
+    spend: (filter) => store.spend(filter),
+    spendBounds: (tenant) => offered[tenant]?.spend,
     configure(next) {
       offered = next;
       supervisor.configure(next);

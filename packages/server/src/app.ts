@@ -42,6 +42,7 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import type { Followers } from './routes/events.ts';
 import { governanceRoutes } from './routes/governance.ts';
+import { spendingRoutes } from './routes/spending.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
@@ -143,6 +144,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...settlementRoutes(door),
     ...authorityRoutes(door),
     ...governanceRoutes(door),
+    ...spendingRoutes(door),
     ...profileRoutes(door),
     ...markRoutes(door),
     ...peopleRoutes(door),

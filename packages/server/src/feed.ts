@@ -141,6 +141,7 @@ const NEEDS: { readonly [K in EventKind]?: Operation } = {
   'quarantine.lifted': 'quarantine.read',
   // By whom, and why, as in the list of what was done to runs.
   'grant.revoked': 'operation.read',
+  'spend.warned': 'spend.read',
   'policy.switched': 'policy.read',
   'policy.differs': 'policy.read',
   'policy.alarm': 'policy.read',

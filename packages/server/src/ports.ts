@@ -7,6 +7,7 @@ import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/run';
+import type { AccountDay, SpendFilter } from '@corral/protocol/spend';
 import type { EntryHash, Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
@@ -101,6 +102,10 @@ export interface HostPort {
   /** @param tenant where it stands alone; without one, a version is stopped in every tenant */
   quarantine(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void>;
   lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void>;
+  /** What accounts spent and have reserved, by the day. */
+  spend(filter: SpendFilter): Promise<readonly AccountDay[]>;
+  /** What a tenant's accounts are bound by. */
+  spendBounds(tenant: string): TenantOptions['spend'];
   /** What is done with evidence. */
   readonly upkeep: Upkeep;
   configure(tenants: Readonly<Record<string, TenantOptions>>): void;

@@ -206,6 +206,17 @@ export class Projection {
         if (observation.kind === 'quarantined' && by === POLICY) this.#keep(quarantine, observation.run);
         return;
       }
+      case 'paused':
+        this.#options.index.control(observation.run, 'paused');
+        this.#tellOf('run.paused', observation.run, { by: observation.by, reason: observation.reason });
+        return;
+      case 'warned': {
+        const { holder, which, name, committed, soft } = observation;
+        const { tenant, ...account } = holder;
+        const data = { account, period: which, amount: name, committed, soft, run: observation.run };
+        this.#options.notify(feed.tell('spend.warned', { tenant, data }));
+        return;
+      }
       case 'revoked': {
         const { run, grant, by, reason, calls_aborted } = observation;
         if (run !== undefined) this.#tellOf('grant.revoked', run, { grant, by, reason, calls_aborted });

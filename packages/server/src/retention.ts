@@ -1,5 +1,6 @@
 /** How long what is stored is kept, by configuration; and what takes the rest away while the host is up. */
 import { durationMs, type Config } from './config/schema.ts';
+import { dayOf, monthsBefore } from '@corral/protocol/spend';
 import type { Freed } from '@corral/protocol/store';
 import type { InForce } from './door.ts';
 import type { Acts } from './kept.ts';
@@ -77,6 +78,7 @@ export class RetentionSweep {
     const { upkeep, config, now, collected } = this.#options;
     const { config: inForce } = config();
     this.#forget(now() - inForce.retention.operations_days * DAY_MS);
+    await upkeep.forgetSpend(monthsBefore(dayOf(now()), inForce.retention.spend_months));
     const retention_ms = retentionOf(inForce);
     const freed = await upkeep.collect({ retention_ms }, false);
     if (this.#closed) return;

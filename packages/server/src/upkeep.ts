@@ -33,6 +33,8 @@ export interface Upkeep {
   /** @throws CORRAL_RUN_STATE, CORRAL_RUN_UNKNOWN */
   erase(run: RunId, dryRun: boolean): Promise<Erased & { readonly erased_at: number | null }>;
   collect(wanted: Collection, dryRun: boolean): Promise<Freed>;
+  /** Forgets what accounts spent before a day. @returns how many rows */
+  forgetSpend(before: string): Promise<number>;
   /** @param to the last crank */
   replay(run: RunId, to: number | undefined): Promise<Replay>;
   /** Durable, and on its way, when it resolves. */
@@ -64,6 +66,7 @@ export function upkeepOf({ store, clock, random, image, laboratory, tool, takeUp
       return { ...(await store.erase(run, erased_at)), erased_at };
     },
     collect: (wanted, dryRun) => (dryRun ? store.collectable(clock.now(), wanted) : store.gc(clock.now(), wanted)),
+    forgetSpend: (before) => store.forgetSpend(before),
     async replay(run, to) {
       const stored = await store.run(run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} here.`);

@@ -2,6 +2,7 @@
  * What people decide about runs of a data folder on which no host is running: written straight into the journal, under a
  * lease of its own. Whichever host opens the folder next takes the run up from there.
  */
+import { holdersOf } from '@corral/broker/accounts';
 import { Ledger } from '@corral/broker/ledger';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -48,12 +49,16 @@ export async function amend(
   const claimed = await store.claim(id);
   if (claimed === undefined || claimed.seq !== run.stored.seq) throw new CorralError('CORRAL_RUN_STATE', `${id} has changed meanwhile.`);
   const { ledger } = run;
+  // What reading it back has gathered is in the store.
+  ledger.tally.take();
   const at = clock.now();
   for (const event of events) {
     ledger.applyEvent(event, at);
     ledger.seq += 1;
     const entry: Entry = { seq: ledger.seq, at, delivery: undefined, effects: undefined, decisions: [], event, cpu_us: 0 };
-    await store.commit(commitOf(id, claimed.epoch, entry, statusOf(ledger, claimed.status.control)));
+    const days = ledger.tally.take();
+    const spend = days.length === 0 ? {} : { spend: { holders: holdersOf(ledger.record), days } };
+    await store.commit({ ...commitOf(id, claimed.epoch, entry, statusOf(ledger, claimed.status.control)), ...spend });
   }
 }
 

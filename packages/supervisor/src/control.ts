@@ -310,6 +310,8 @@ export class Control {
       const asked = run.ledger.pending.get(call);
       const called = asked?.kind === 'call' ? tool(run.tenant, asked.tool) : undefined;
       const event = await resolutionOf(run.ledger, call, { by, reason }, resolution, called);
+      if (event.kind === 'resolved' && event.how === 'retry' && event.again !== undefined)
+        broker.accounts?.mustPay(run.ledger, event.again, this.#options.clock.now());
       await broker.record(alive(id, run), event);
       const pending = run.ledger.pending.get(call);
       if (resolution.how !== 'retry') this.#pass(run, call);

@@ -320,10 +320,13 @@ export class Life {
     ended: (id, outcome) => this.#ended(id, outcome),
     unknown: (id, call, message, detail) => lost(this.#options, id, call, message, detail),
     fence: (id, result) => this.#options.control().fence(this.#options.runs.get(id), result),
-    consequence: async (id, kind, rules) => {
-      const reason = `refused by ${rules.join(', ')}`;
-      if (kind === 'pause') await this.#options.control().pause(id, 'policy', reason);
-      else await this.#options.quarantine(id, reason);
+    warned: (run, { holder, period, which, name, committed, bound }) =>
+      this.#options.tell({ kind: 'warned', run, holder, period, which, name, committed, soft: bound }),
+    consequence: async (id, { kind, rules, spent }) => {
+      const [by, reason] = spent === undefined ? ['policy', `refused by ${rules.join(', ')}`] : ['budget', spent];
+      if (kind === 'quarantine') return this.#options.quarantine(id, reason);
+      await this.#options.control().pause(id, by, reason);
+      return this.#options.tell({ kind: 'paused', run: id, by, reason });
     },
     asks: (id, call) => {
       const run = this.#options.runs.get(id);

@@ -6,7 +6,7 @@ import type { Broker } from '@corral/broker/broker';
 import type { BusEvents } from '@corral/broker/bus';
 import type { Standing } from '@corral/broker/decide/batch';
 import { RunWatch } from '@corral/broker/watch';
-import { messageId } from '@corral/broker/broker';
+import { messageId } from '@corral/broker/requests';
 import { AgentBreakers, type AgentBreaker } from './agent-breakers.ts';
 import { Burn } from '@corral/policy/detect/burn';
 import { Causes } from '@corral/policy/detect/causes';

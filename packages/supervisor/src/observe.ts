@@ -5,6 +5,7 @@ import type { CorralError } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
+import type { Holder, SpendName, SpendPeriod } from '@corral/protocol/spend';
 import type { Quarantine } from '@corral/protocol/store';
 import type { Resting } from './agent-breakers.ts';
 import type { Cell } from './cells/cell.ts';
@@ -88,6 +89,19 @@ export type Observation =
       readonly by: string;
       readonly reason: string;
       readonly calls_aborted: number;
+    }
+  /** It was paused by what it did itself: a policy, or an account above it that is spent. */
+  | { readonly kind: 'paused'; readonly run: RunId; readonly by: string; readonly reason: string }
+  /** A soft bound of an account was reached, for the first time in its period; by a commit of this run. */
+  | {
+      readonly kind: 'warned';
+      readonly run: RunId;
+      readonly holder: Holder;
+      readonly period: SpendPeriod;
+      readonly which: string;
+      readonly name: SpendName;
+      readonly committed: number;
+      readonly soft: number;
     }
   /** A candidate that runs beside the policies in force would have decided otherwise. */
   | {

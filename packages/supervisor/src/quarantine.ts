@@ -3,6 +3,8 @@
  * call) until a named person lifts them (DESIGN 2).
  */
 import { CorralError } from '@corral/protocol/errors';
+import type { TenantId } from '@corral/protocol/ids';
+import type { AgentVersion } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
 
@@ -38,6 +40,14 @@ export class Quarantines {
     await this.#store.liftQuarantine(kind, name, by, at, standing.tenant);
     this.#standing.delete(keyOf(kind, name, standing.tenant));
     return standing;
+  }
+
+  /** @throws CORRAL_QUARANTINED where no run of a version is taken */
+  mustNotStand(tenant: TenantId, { version, manifest }: AgentVersion): void {
+    const agent = manifest.name;
+    const stands = this.against({ tenant, agent }, version);
+    if (stands !== undefined)
+      throw new CorralError('CORRAL_QUARANTINED', `${agent} is under quarantine since ${stands.by} put it there: ${stands.reason}.`);
   }
 
   /** What stands against a run, as a whole. @param version that it runs now */

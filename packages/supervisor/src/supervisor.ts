@@ -1,6 +1,7 @@
 /**
  * The composition root of a host: store, broker, cells and tools put together behind what people and programs ask of it.
  */
+import { Accounts } from '@corral/broker/accounts';
 import { Broker } from '@corral/broker/broker';
 import { Ledger } from '@corral/broker/ledger';
 import { Grants } from '@corral/policy/grants';
@@ -73,6 +74,7 @@ export class Supervisor {
   readonly #quarantines: Quarantines;
   readonly services: Services;
   readonly #absence = new Absence();
+  readonly #accounts = new Accounts((tenant) => this.#tenants[tenant]?.spend);
   readonly #broker: Broker;
   readonly #stage: Stage;
   readonly #pool: CellPool;
@@ -105,7 +107,6 @@ export class Supervisor {
     const runs = this.#runs;
     const quarantined = (tenant: string, name: string) => this.#quarantines.tool(tenant, name) !== undefined;
     const tool = (tenant: string, name: string) => (quarantined(tenant, name) ? undefined : this.tool(tenant, name));
-    const { approval_ms } = options;
     const powers = {
       store,
       clock,
@@ -113,11 +114,18 @@ export class Supervisor {
       grants,
       tool,
       quarantined,
-      approval_ms,
+      approval_ms: options.approval_ms,
       policies: (tenant: TenantId) => this.policing.policies(tenant),
     };
     this.#broker = new Broker(
-      { ...powers, reach: (...of) => services.reach(...of), digest: digestOf, standing: () => this.loops, identity: people.identity },
+      {
+        ...powers,
+        reach: (...of) => services.reach(...of),
+        digest: digestOf,
+        standing: () => this.loops,
+        identity: people.identity,
+        accounts: this.#accounts,
+      },
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
@@ -361,12 +369,8 @@ export class Supervisor {
     // Early, while what was accepted still has room to go on.
     if (this.#options.store.full === true)
       throw new CorralError('CORRAL_DISK_FULL', 'The disk of this host is full: no new work is taken until there is space.');
-    const stands = this.#quarantines.against({ tenant: job.tenant, agent: job.version.manifest.name }, job.version.version);
-    if (stands !== undefined)
-      throw new CorralError(
-        'CORRAL_QUARANTINED',
-        `${job.version.manifest.name} is under quarantine since ${stands.by} put it there: ${stands.reason}.`,
-      );
+    this.#quarantines.mustNotStand(job.tenant, job.version);
+    this.#accounts.mustHaveLeft({ ...job, agent: job.version.manifest.name }, this.#options.clock.now());
     const bundle = await this.#bundles.load(job.version.bundle);
     const { store, random, clock, image } = this.#options;
     const { node, v8, icu } = await this.#runtime.known(() => this.#pool.hopeless);
@@ -484,6 +488,7 @@ export class Supervisor {
     const { store, clock } = this.#options;
     await store.alive(clock.now());
     this.#absence.learn(await store.eras());
+    await this.#accounts.load(store, clock.now());
     await this.#seen.load();
     await this.#quarantines.load();
     await this.services.load();

@@ -3,6 +3,7 @@ import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { DETECTORS } from '@corral/policy/detect/events';
 import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
+import type { SpendBounds } from '@corral/broker/accounts';
 import type { LoopOptions } from './loops.ts';
 
 /** Policies that can be swapped while calls are decided: asked for anew at each decision. */
@@ -24,6 +25,8 @@ export interface TenantOptions {
   readonly policies?: PolicySource;
   /** What is done about loops and runaways; `false`: its runs are not watched, and its tools have no circuit breakers. */
   readonly loops?: LoopOptions | false;
+  /** What it, its agents and its people may spend in a day and in a month. */
+  readonly spend?: SpendBounds;
   /** Runs that it may have in memory at once; others wait in the store. */
   readonly residents?: number;
   /** Cells that it may hold at once. */

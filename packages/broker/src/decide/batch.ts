@@ -12,6 +12,7 @@ import type { Random } from '@corral/protocol/ports';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Outgoing } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
+import type { Accounts } from '../accounts.ts';
 import type { Policies } from '../judge.ts';
 import type { Price } from '../price.ts';
 import type { Cost } from '@corral/protocol/cost';
@@ -32,6 +33,8 @@ export interface DecideContext {
   readonly policies: Policies | undefined;
   readonly digest: (text: string) => string;
   readonly standing?: Standing | undefined;
+  /** Purses above the run; undefined: nobody keeps any. */
+  readonly accounts?: Accounts | undefined;
   /** How long people have to decide about a call; undefined: as limits.ts says. */
   readonly approval_ms?: number | undefined;
 }
@@ -87,11 +90,19 @@ export interface Batch {
   readonly context: ContextChange[];
   readonly logs: { level: string; text: string }[];
   /** What a denial means for the run, besides the denial. */
-  readonly consequences: { readonly kind: 'pause' | 'quarantine'; readonly rules: readonly string[] }[];
+  readonly consequences: Consequence[];
   /** The run is over. Nothing of a crank that broke the rules of the bus leaves. */
   outcome: Outcome | undefined;
   /** The message that its sends answer, and whether the run changed something in between. */
   cause: Cause | undefined;
+}
+
+/** What a denial means for its run: by rules of the policies, or since an account above it is spent. */
+export interface Consequence {
+  readonly kind: 'pause' | 'quarantine';
+  readonly rules: readonly string[];
+  /** The account, in a sentence. */
+  readonly spent?: string;
 }
 
 export interface Cause {
@@ -147,6 +158,10 @@ export const emptyBatch = (): Batch => ({
 export function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
   return { ...emptyBatch(), decisions, outcome };
 }
+
+/** Calls of a crank that ends its run, and that do not leave. */
+export const unsentIn = ({ decisions, left }: Batch): ReadonlySet<number> =>
+  new Set(decisions.flatMap(({ id }) => (left.has(id) ? [] : [id])));
 
 /** What a crank asked for that is answered on the spot. What was decided since is told by whoever decided it. */
 export const refusedIn = ({ decisions }: Batch): number[] =>

@@ -71,14 +71,16 @@ function decideOf(
   if (service !== undefined && (slots.length > 0 || effect.as_handle === true))
     throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} takes and gives no handles; open it first, or give it to a child.`);
   const reached = service === undefined ? undefined : reach(ledger, service, input, context);
-  const { reserved, price, attempts } = chargeFor(ledger, tool, input, bytes, effect.retry, reached === undefined ? {} : { messages: 1 });
+  const besides = reached === undefined ? {} : { messages: 1 };
+  const { reserved, price, attempts, day } = chargeFor(ledger, tool, input, bytes, effect.retry, context, batch, besides);
   const { relabels } = tool.annotations;
   const handled = handledOf(slots);
   const strange = handled.some(({ label }) => label.sticky.untrusted_input);
   const use = { bytes, untrusted: strange || untrusted(ledger), reads: tool.annotations.readOnly && relabels === undefined };
   refuse(context.grants.check(grant.id, input, context.now, use));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: tool.name as ToolName, grant: grant.id, reserved };
-  if (attempts !== undefined) Object.assign(decision, { attempts });
+  if (attempts !== undefined) decision.attempts = attempts;
+  if (day !== undefined) decision.day = day;
   if (
     slots.length > 0 &&
     context.grants.looksAt(

@@ -1,12 +1,16 @@
 /** What a call takes out of the purse while it is under way: itself, its bytes, and what its tool may charge or move. */
-import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
+import type { Purse } from '@corral/policy/purse';
+import { amountText } from '@corral/protocol/cost';
+import { LIMIT_OF_BUDGET, type BudgetName } from '@corral/protocol/limits';
 import type { CallEffect } from '@corral/protocol/effect';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/manifest';
+import { SPEND_NAMES, type SpendName } from '@corral/protocol/spend';
 import type { Tool } from '@corral/protocol/tool';
+import { limitOf, spentText, type Accounts, type AccountState } from '../accounts.ts';
 import type { Ledger } from '../ledger.ts';
 import { attemptsOf, attemptsWithin, priceOf, reservedFor, Unpriced, type Price } from '../price.ts';
-import { Refused } from './batch.ts';
+import { Refused, type Batch, type DecideContext } from './batch.ts';
 import { afford } from './common.ts';
 
 export interface Charge {
@@ -14,6 +18,8 @@ export interface Charge {
   readonly price: Price | undefined;
   /** What the reservation is for; undefined where attempts cost nothing. */
   readonly attempts: number | undefined;
+  /** The day of which the accounts above the run have it too. */
+  readonly day: string | undefined;
 }
 
 /**
@@ -26,14 +32,37 @@ export function chargeFor(
   input: Json,
   bytes: number,
   retry: CallEffect['retry'],
+  { accounts, now }: Pick<DecideContext, 'accounts' | 'now'>,
+  batch: Batch,
   besides: Budget = {},
 ): Charge {
   const price = priced(tool, input);
   const costly = price !== undefined && Object.keys(price.each).length > 0;
-  const attempts = costly ? attemptsWithin(ledger.purse, price, attemptsOf(tool.annotations, retry?.attempts)) : undefined;
+  const attempts = costly
+    ? attemptsWithin(purseWith(ledger, accounts, now), price, attemptsOf(tool.annotations, retry?.attempts))
+    : undefined;
   const reserved = { calls: 1, bytes, ...besides, ...(price === undefined ? {} : reservedFor(price, attempts ?? 1)) };
   afford(ledger, reserved);
-  return { reserved, price, attempts };
+  const lacks = accounts?.lacks(ledger, reserved, now);
+  if (lacks !== undefined) throw spentAbove(lacks, reserved, batch);
+  return { reserved, price, attempts, day: accounts?.dayFor(ledger.record, reserved, now) };
+}
+
+/** What is left of an amount for a run: in its purse, and in the accounts above it. */
+const purseWith = (ledger: Ledger, accounts: Accounts | undefined, now: number): Pick<Purse, 'left'> =>
+  accounts === undefined
+    ? ledger.purse
+    : { left: (name) => Math.min(ledger.purse.left(name), isSpend(name) ? accounts.left(ledger, name, now) : Number.POSITIVE_INFINITY) };
+
+const isSpend = (name: BudgetName): name is SpendName => SPEND_NAMES.some((one) => one === name);
+
+/** A call that would pass a hard bound is not made, and its run stands still before it is told so. */
+function spentAbove(state: AccountState, reserved: Budget, batch: Batch): Refused {
+  const spent = spentText(state);
+  if (batch.consequences.every((one) => one.spent === undefined)) batch.consequences.push({ kind: 'pause', rules: [], spent });
+  const amount = reserved[state.name] ?? 0;
+  const needs = amount > 0 ? ` The call needs ${amountText(state.name, amount)}.` : '';
+  return new Refused('CORRAL_SPEND_EXCEEDED', `${spent}${needs}`, limitOf(state));
 }
 
 function priced(tool: Tool, input: Json): Price | undefined {

@@ -11,6 +11,7 @@ export const EVENT_KINDS = [
   'run.paused',
   'run.resumed',
   'run.budget_low',
+  'spend.warned',
   'run.held',
   'run.asked',
   'run.decided',

@@ -47,6 +47,7 @@ export const OPERATIONS = {
     about: 'read policies that are or were in force, and see what candidates would have decided otherwise',
     roles: ['operator', 'auditor', 'admin'],
   },
+  'spend.read': { about: 'see what the tenant, its agents and its people spent', roles: ['developer', 'operator', 'auditor', 'admin'] },
   'quarantine.read': { about: 'list quarantines', roles: ALL },
   'quarantine.write': { about: 'put up and lift quarantines', roles: ['operator', 'admin'] },
   'operation.read': { about: 'list what was done to runs, by whom', roles: ['operator', 'auditor', 'admin'] },

@@ -8,6 +8,7 @@ import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
 import { HOST_ROUTES } from './routes-host.ts';
+import { SPENDING } from './spending.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
 import { WEBHOOK_ROUTES } from './webhooks.ts';
@@ -231,6 +232,7 @@ export const ROUTES = {
     response: s.RunSummary,
   }),
   ...GOVERNANCE,
+  ...SPENDING,
   listApprovals: route({
     method: 'GET',
     path: '/v1/approvals',

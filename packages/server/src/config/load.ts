@@ -114,7 +114,9 @@ async function assembled(
   const tenants: Record<string, TenantOptions> = {};
   const said: Record<string, Json> = {};
   const beside: Record<string, Json> = {};
-  for (const [tenant, { tools: names, policies = config.policies, loops, residents, cells, ...most }] of Object.entries(config.tenants)) {
+  for (const [tenant, { tools: names, policies = config.policies, loops, residents, cells, spend, ...most }] of Object.entries(
+    config.tenants,
+  )) {
     const offered = names.includes('*') ? own : own.filter((tool) => names.includes(tool.name as never));
     const source = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
     tenants[tenant] = {
@@ -124,6 +126,7 @@ async function assembled(
       ...(loops === undefined ? {} : { loops }),
       ...(residents === undefined ? {} : { residents }),
       ...(cells === undefined ? {} : { cells }),
+      ...(spend === undefined ? {} : { spend }),
     };
     if (source !== undefined) said[tenant] = source.current.version;
     if (source?.shadow !== undefined) beside[tenant] = source.shadow.version;

@@ -5,6 +5,7 @@ import { PERSON, PERSON_HINT, PRINCIPAL_CHARS, TenantId, ToolName } from '@corra
 import { type Limit, MACHINE } from '@corral/protocol/limits';
 import { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
+import { AccountBounds } from '@corral/protocol/spend';
 import { EventKind } from '@corral/protocol/api/event-kinds';
 import { Loops } from './loops.ts';
 
@@ -68,6 +69,16 @@ export const ToolNotes = z.strictObject({
   returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether a stranger may have written what it returns'),
 });
 
+/** What a tenant, each of its agents and each of its people may spend. */
+const Spend = z.strictObject({
+  ...AccountBounds.shape,
+  agents: z.record(z.string().min(1).max(200), AccountBounds).exactOptional().describe('by name; `*`: each that is not named'),
+  people: z
+    .record(z.union([z.literal('*'), Person]), AccountBounds)
+    .exactOptional()
+    .describe('by who submits, such as `token:ana`; `*`: each that is not named'),
+});
+
 const https = z.url({ protocol: /^https?$/ });
 
 export const Config = z.strictObject({
@@ -84,6 +95,7 @@ export const Config = z.strictObject({
         cells: bound(MACHINE.cells_per_tenant).exactOptional(),
         ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
         budget: Budget.default({}).describe('the most that the purse of a run of this tenant may hold; its children live on that'),
+        spend: Spend.exactOptional().describe('what all of its runs together may spend, by day and month of UTC, on this host'),
         policies: Policies.exactOptional().describe('instead of those of the host'),
         retention: z
           .strictObject({ journals: Duration.exactOptional().describe('instead of that of the host') })
@@ -178,6 +190,7 @@ export const Config = z.strictObject({
             'run.ended',
             'run.paused',
             'run.budget_low',
+            'spend.warned',
             'run.asked',
             'quarantine.put',
             'policy.alarm',
@@ -197,9 +210,10 @@ export const Config = z.strictObject({
         'how long the journals of ended runs are kept; then their contents are taken away, and their hashes stay. Left out: for good',
       ),
       operations_days: z.int().min(1).max(36_500).default(365).describe('records of what operators did'),
+      spend_months: z.int().min(1).max(1_200).default(13).describe('what was spent by day, before the month that goes on'),
       notifications_days: z.int().min(1).max(365).default(3).describe('how long a webhook that does not answer is tried'),
     })
-    .default({ operations_days: 365, notifications_days: 3 }),
+    .default({ operations_days: 365, spend_months: 13, notifications_days: 3 }),
   backups: z
     .string()
     .min(1)

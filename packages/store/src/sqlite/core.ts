@@ -13,6 +13,7 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { Result } from '@corral/protocol/delivery';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
+import type { AccountDay, SpendFilter } from '@corral/protocol/spend';
 import type {
   Commit,
   CommitResult,
@@ -34,6 +35,7 @@ import { collect, type Collected, collectable, erasable, eraseRun, type Wanted }
 import { checkLog, type CheckWanted } from './log-check.ts';
 import { FrontTables } from './log-front.ts';
 import { Log } from './log.ts';
+import { forgetSpend, postSpend, spendOf } from './accounts.ts';
 import * as queries from './queries.ts';
 import { Post, Told, type End } from './post.ts';
 import { Requests } from './requests.ts';
@@ -320,6 +322,7 @@ export class SqliteCore {
       queries.putGrantState(this.#sql, state);
       if (state.revoked) this.#log.due({ kind: 'revoked', grant: state.id });
     }
+    if (commit.spend !== undefined) postSpend(this.#sql, commit.spend);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
     // A call that people have approved may have a deadline after the one that they had.
     for (const { id, due } of commit.timers) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
@@ -332,6 +335,9 @@ export class SqliteCore {
   keep(run: RunId, epoch: number, results: readonly Result[]): void {
     this.#post.keep(run, epoch, this.#head(run), results);
   }
+
+  readonly spend = (filter: SpendFilter): AccountDay[] => spendOf(this.#sql, filter);
+  readonly forgetSpend = (before: string): number => forgetSpend(this.#sql, before);
 
   /** What was remembered may not have happened: a transaction was rolled back. */
   doubt(): void {

@@ -148,6 +148,22 @@ const STEPS: readonly string[] = [
   CREATE TABLE log_due (n INTEGER PRIMARY KEY AUTOINCREMENT, leaf TEXT NOT NULL);
   CREATE TABLE log_state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- What tenants, agents and people spent by the day, and have reserved for calls that have no answer yet.
+  CREATE TABLE accounts (
+    tenant TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    day TEXT NOT NULL,
+    money_spent NUMERIC NOT NULL,
+    money_reserved NUMERIC NOT NULL,
+    tokens_spent NUMERIC NOT NULL,
+    tokens_reserved NUMERIC NOT NULL,
+    calls_spent NUMERIC NOT NULL,
+    calls_reserved NUMERIC NOT NULL,
+    PRIMARY KEY (day, tenant, kind, name)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /**

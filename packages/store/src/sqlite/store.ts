@@ -8,6 +8,7 @@ import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { LogHead, LogVerification } from '@corral/protocol/log';
 import type { RunRecord } from '@corral/protocol/run';
+import type { SpendFilter } from '@corral/protocol/spend';
 import type {
   BackupManifest,
   Collection,
@@ -266,6 +267,12 @@ export class SqliteStore implements Store {
 
   isShared(grant: GrantId): Promise<boolean> {
     return this.#reader.call('isShared', grant);
+  }
+  spend(filter: SpendFilter): ReturnType<Store['spend']> {
+    return this.#reader.call('spend', filter);
+  }
+  forgetSpend(before: string): Promise<number> {
+    return this.#writer.call('forgetSpend', before);
   }
   eras(): ReturnType<Store['eras']> {
     return this.#reader.call('eras');

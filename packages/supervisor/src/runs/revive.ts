@@ -65,6 +65,8 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
     fold(ledger, entry, checkpoint);
     lastAt = Math.max(lastAt, entry.at);
   }
+  // What reading it back has gathered is in the store.
+  ledger.tally.take();
   const bundle = await load(ledger.bundle);
   bundle.agent(record.agent);
   const run = new Run(ledger, bundle, epoch);

@@ -1,0 +1,92 @@
+/**
+ * What a run's own calls change about the accounts above it, as its ledger takes entries in, until the commit that has them takes it
+ * along. What it moves to children is no spending: they spend it, each for its own accounts. Where a journal is read back, what this
+ * gathers is in the store already.
+ */
+import type { Budget } from '@corral/protocol/manifest';
+import { dayOf, NO_SPEND, SPEND_NAMES, type DaySpend, type Spend } from '@corral/protocol/spend';
+import type { Ledger } from './ledger.ts';
+
+/** A call with what is reserved for it, and the day of which that is; no day: of the purse alone. */
+interface Reserved {
+  readonly reserved: Budget;
+  readonly day?: string;
+}
+
+type Sums = { -readonly [K in keyof Spend]: number };
+
+export class Tally {
+  readonly #days = new Map<string, { readonly spent: Sums; readonly reserved: Sums }>();
+
+  reserve(day: string | undefined, amounts: Budget): void {
+    if (day !== undefined) this.#add(day, {}, amounts, 1);
+  }
+
+  /**
+   * A call is over.
+   * @param spent what it cost, as its purse is billed
+   * @param at when its answer came: what was not reserved of a day counts for that of its answer
+   */
+  settle({ reserved, day }: Reserved, spent: Budget, at: number): void {
+    if (day !== undefined) {
+      this.#add(day, {}, reserved, -1);
+      this.#add(day, spent, {}, 1);
+      return;
+    }
+    const { tokens = 0, money_micros = 0 } = spent;
+    if (tokens !== 0 || money_micros !== 0) this.#add(dayOf(at), { tokens, money_micros }, {}, 1);
+  }
+
+  /** What was spent and reserved of a day, less what came back, since the last commit was handed over. */
+  committedOn(day: string): Spend {
+    const sums = this.#days.get(day);
+    if (sums === undefined) return NO_SPEND;
+    const { spent, reserved } = sums;
+    return {
+      money_micros: spent.money_micros + reserved.money_micros,
+      tokens: spent.tokens + reserved.tokens,
+      calls: spent.calls + reserved.calls,
+    };
+  }
+
+  get isEmpty(): boolean {
+    return this.#days.size === 0;
+  }
+
+  /** All of it; it counts from nothing again. */
+  take(): readonly DaySpend[] {
+    if (this.#days.size === 0) return [];
+    const days = [...this.#days].map(([day, sums]) => ({ day, ...sums }));
+    this.#days.clear();
+    return days;
+  }
+
+  #add(day: string, spent: Budget, reserved: Budget, sign: 1 | -1): void {
+    let sums = this.#days.get(day);
+    if (sums === undefined) this.#days.set(day, (sums = { spent: { ...NO_SPEND }, reserved: { ...NO_SPEND } }));
+    for (const name of SPEND_NAMES) {
+      sums.spent[name] += sign * (spent[name] ?? 0);
+      sums.reserved[name] += sign * (reserved[name] ?? 0);
+    }
+  }
+}
+
+/**
+ * The run is over. A call of which nobody will know any more costs all that it might have; what waited for people costs its attempt;
+ * what never left costs nothing.
+ * @param unsent calls that this commit holds and that do not leave
+ */
+export function closeTally({ pending, tally, lastAt }: Ledger, unsent: ReadonlySet<number>): void {
+  for (const one of pending.values()) {
+    if (one.kind === 'approval') tally.settle(one.call, { calls: Math.min(1, one.call.reserved.calls ?? 0) }, lastAt);
+    else if (one.kind === 'request' || (one.kind === 'call' && !unsent.has(one.id))) tally.settle(one, one.reserved, lastAt);
+    else if (one.kind === 'call') tally.settle(one, {}, lastAt);
+  }
+}
+
+/** Of a fork: what its origin reserved of the accounts is its origin's. */
+export function disown({ pending }: Ledger): void {
+  for (const one of pending.values())
+    if (one.kind === 'approval') delete one.call.day;
+    else if (one.kind === 'call' || one.kind === 'request') delete one.day;
+}

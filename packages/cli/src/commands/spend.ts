@@ -1,0 +1,70 @@
+/** `corral spend`: what tenants, their agents and their people spent, and what they may. */
+import type { Command } from 'commander';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { amountText, budgetName } from '@corral/protocol/cost';
+import { SPEND_NAMES } from '@corral/protocol/spend';
+import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { printable, table } from '../screen/table.ts';
+import { inTenant } from './agents.ts';
+
+type Account = RouteAnswer<'listSpend'>['items'][number];
+interface Flags extends HostFlags {
+  readonly tenant?: string;
+  readonly agent?: string;
+  readonly person?: string;
+  readonly by: 'day' | 'month';
+  readonly since?: string;
+}
+
+export function spendCommand(program: Command): void {
+  hostFlags(program.command('spend'))
+    .description('say what tenants, their agents and their people spent, by day or month of UTC, and what they may')
+    .option('--tenant <name>', 'of one tenant')
+    .option('--agent <name>', 'the account of one agent')
+    .option('--person <name>', 'the account of one person, such as token:ana')
+    .option('--by <period>', 'day or month', 'month')
+    .option('--since <day>', 'the first day, such as 2026-11-01; left out: the period that goes on')
+    .addHelpText('after', `\nExample:\n  corral spend --by day --since 2026-11-01 --agent buyer`)
+    .action(async (flags: Flags) => {
+      const { agent, person, by, since } = flags;
+      const { items } = await connect(flags).listSpend({
+        query: {
+          ...inTenant(flags),
+          ...(agent === undefined ? {} : { agent }),
+          ...(person === undefined ? {} : { person }),
+          by,
+          ...(since === undefined ? {} : { since }),
+        },
+      });
+      print(flags, items, () => (items.length === 0 ? 'nothing was spent' : spendTable(items).join('\n')));
+    });
+}
+
+/** A row an account, period and amount: amounts that nobody spent and nothing bounds are left out. */
+function spendTable(items: readonly Account[]): string[] {
+  const right = (title: string) => ({ title, align: 'right' as const });
+  return table(
+    [...['PERIOD', 'TENANT', 'ACCOUNT', ''].map((title) => ({ title })), ...['SPENT', 'RESERVED', 'SOFT', 'HARD', 'LEFT'].map(right)],
+    items.flatMap((one) =>
+      SPEND_NAMES.flatMap((name) => {
+        const bound = one.bounds[name];
+        if (bound === undefined && one.spent[name] === 0 && one.reserved[name] === 0) return [];
+        const said = (amount: number | null | undefined) => (amount === null || amount === undefined ? '' : amountText(name, amount));
+        const account = one.kind === 'tenant' ? 'all of it' : `${one.kind} ${printable(one.name)}`;
+        return [
+          [
+            one.period,
+            one.tenant,
+            account,
+            budgetName(name),
+            said(one.spent[name]),
+            said(one.reserved[name]),
+            said(bound?.soft),
+            said(bound?.hard),
+            said(bound?.left),
+          ],
+        ];
+      }),
+    ),
+  );
+}

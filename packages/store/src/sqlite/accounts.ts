@@ -1,0 +1,61 @@
+/** The accounts above the run, a row an account and day: changed by the commits that reserve and settle, read for people and at a start. */
+import type { AccountDay, HolderKind, SpendChange, SpendFilter } from '@corral/protocol/spend';
+import type { Sql } from './sql.ts';
+
+interface Row {
+  readonly tenant: string;
+  readonly kind: HolderKind;
+  readonly name: string;
+  readonly day: string;
+  readonly money_spent: number;
+  readonly money_reserved: number;
+  readonly tokens_spent: number;
+  readonly tokens_reserved: number;
+  readonly calls_spent: number;
+  readonly calls_reserved: number;
+}
+
+const POST = `INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+  money_spent = money_spent + excluded.money_spent, money_reserved = money_reserved + excluded.money_reserved,
+  tokens_spent = tokens_spent + excluded.tokens_spent, tokens_reserved = tokens_reserved + excluded.tokens_reserved,
+  calls_spent = calls_spent + excluded.calls_spent, calls_reserved = calls_reserved + excluded.calls_reserved`;
+
+export function postSpend(sql: Sql, { holders, days }: SpendChange): void {
+  for (const { tenant, kind, name } of holders)
+    for (const { day, spent, reserved } of days)
+      sql.run(
+        POST,
+        tenant,
+        kind,
+        name,
+        day,
+        spent.money_micros,
+        reserved.money_micros,
+        spent.tokens,
+        reserved.tokens,
+        spent.calls,
+        reserved.calls,
+      );
+}
+
+export function spendOf(sql: Sql, { tenant, kind, name, from }: SpendFilter): AccountDay[] {
+  return sql
+    .all<Row>(
+      `SELECT * FROM accounts WHERE day >= ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR name = ?4)
+       ORDER BY day DESC, tenant, kind DESC, name`,
+      from,
+      tenant ?? null,
+      kind ?? null,
+      name ?? null,
+    )
+    .map((row) => ({
+      tenant: row.tenant,
+      kind: row.kind,
+      name: row.name,
+      day: row.day,
+      spent: { money_micros: row.money_spent, tokens: row.tokens_spent, calls: row.calls_spent },
+      reserved: { money_micros: row.money_reserved, tokens: row.tokens_reserved, calls: row.calls_reserved },
+    }));
+}
+
+export const forgetSpend = (sql: Sql, before: string): number => sql.run('DELETE FROM accounts WHERE day < ?', before);
