@@ -24,3 +24,4 @@ export { realClock, realRandom } from './host/real.ts';
 export { ProcessLauncher } from './host/launcher.ts';
 export { findWalls, osWall, type Walls } from './host/walls.ts';
 export { readImage } from './host/image.ts';
+export { boundsOf, type SpendBounds } from '@corral/broker/accounts';

@@ -1,5 +1,5 @@
 /** Who spent what, by day or month, beside what the configuration in force lets them spend. */
-import { boundsOf, type SpendBounds } from '@corral/broker/accounts';
+import { boundsOf, type SpendBounds } from '@corral/supervisor';
 import { CorralError } from '@corral/protocol/errors';
 import { boundOf, dayOf, monthOf, NO_SPEND, SPEND_NAMES, type AccountDay, type Spend, type SpendPeriod } from '@corral/protocol/spend';
 import type { Door } from '../door.ts';
