@@ -195,9 +195,9 @@ function wakes({ host }: Soak, ends: readonly Ended[]): { readonly run: string; 
   const late = ends.flatMap(({ job, outcome }) => {
     if (job.kind !== 'sleeper' || outcome?.kind !== 'completed') return [];
     const { due, woke } = outcome.output as { due: number; woke: number };
-    // It may have slept on while there was no host.
-    const life = host.lives.findLast(({ up_at }) => up_at <= woke);
-    return [{ run: job.run, late_ms: woke - Math.max(due, life?.up_at ?? 0) }];
+    // It may have slept on while there was no host. Runs go on a moment before their host says that it is up, which is not late.
+    const life = host.lives.findLast(({ began_at }) => began_at <= woke);
+    return [{ run: job.run, late_ms: Math.max(0, woke - Math.max(due, life?.up_at ?? 0)) }];
   });
   return late.toSorted((a, b) => b.late_ms - a.late_ms);
 }

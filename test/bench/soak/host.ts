@@ -15,7 +15,9 @@ const CHILDREN_MS = 10_000;
 const RETRIED = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ENOENT', 'CORRAL_UNREACHABLE', 'CORRAL_STARTING', 'CORRAL_STOPPING']);
 
 export interface Life {
-  /** When it took work, and until when; undefined while it lives. */
+  /** When its process was started. */
+  readonly began_at: number;
+  /** When it said that it takes work, and until when it did; undefined while it lives. */
   readonly up_at: number;
   down_at: number | undefined;
 }
@@ -62,7 +64,7 @@ export class SoakHost {
     if (said?.url === undefined) throw new Error(`The host did not start (exit code ${await host.gone}): ${first.value as string}`);
     this.#url = said.url;
     this.starts_ms.push(Date.now() - began);
-    this.lives.push({ up_at: Date.now(), down_at: undefined });
+    this.lives.push({ began_at: began, up_at: Date.now(), down_at: undefined });
     // A host that ends by itself is a fault; the soak goes on with another one.
     void this.#replace(host);
   }

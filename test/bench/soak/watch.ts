@@ -15,6 +15,8 @@ const SAMPLE_MS = 10_000;
 const IDLE_SAMPLE_MS = 1_000;
 /** What a host needs before its memory says something. */
 const WARM_MS = 60_000;
+/** A life says nothing about growth that is warm for less than this. */
+const SLOPE_MS = 120_000;
 
 interface Sample {
   readonly at_ms: number;
@@ -80,7 +82,8 @@ export class Watch {
     const point = (sample: Sample): Point => ({ at_ms: sample.at_ms, value: of(sample) });
     for (const sample of this.samples)
       if (sample.age_ms >= WARM_MS) lives.set(sample.life, [...(lives.get(sample.life) ?? []), point(sample)]);
-    return { within: slopePerHour([...lives.values()]), idle: slopePerHour([this.idle.map(point)]) };
+    const long = [...lives.values()].filter((points) => (points.at(-1)?.at_ms ?? 0) - (points[0]?.at_ms ?? 0) >= SLOPE_MS);
+    return { within: slopePerHour(long), idle: slopePerHour([this.idle.map(point)]) };
   }
 
   #sample(): Sample | undefined {
