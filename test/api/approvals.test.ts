@@ -42,6 +42,35 @@ describe('a call that waits', () => {
     expect(parked?.cpu_ms).toBeGreaterThan(0);
   });
 
+  test('is on exactly one page of the list, also where a run has several and some are decided meanwhile', { timeout: 60_000 }, async () => {
+    const { admin, deploy, as } = await asking();
+    await deploy(`{ name: 'writers', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>
+      Promise.all([1, 2, 3].map((n) => caps.write({ path: n + '.txt', text: 'x' }).catch((error) => error.code))) }`);
+    const runs = [];
+    for (let i = 0; i < 4; i++) runs.push((await admin.submitRun({ body: { agent: 'writers' } })).run);
+    const all = async () => (await admin.listApprovals({})).items.map(({ run, call }) => `${run} ${call}`);
+    await until(async () => (await all()).length === 12);
+    const wanted = await all();
+    expect([...new Set(wanted.map((one) => one.split(' ')[0]))]).toEqual(runs);
+
+    const approver = await as('local', 'approver');
+    const found: string[] = [];
+    for (let cursor: string | null | undefined; cursor !== null;) {
+      const { items, next } = await admin.listApprovals({ query: { limit: 5, ...(cursor === undefined ? {} : { cursor }) } });
+      expect(items.length).toBeLessThanOrEqual(5);
+      found.push(...items.map(({ run, call }) => `${run} ${call}`));
+      // What was on a page may be decided before the next one is asked for, the call at its end too.
+      for (const { run, call } of items)
+        expect(await approver.decideApproval({ params: { run, call }, body: { verdict: 'deny', reason: 'no' } })).toMatchObject({
+          missing: 0,
+        });
+      cursor = next;
+    }
+    expect(found).toEqual(wanted);
+    expect(await admin.listApprovals({})).toEqual({ items: [], next: null });
+    await expect(admin.listApprovals({ query: { cursor: 'x' } })).rejects.toMatchObject({ code: 'CORRAL_REQUEST_INVALID' });
+  });
+
   test('is shown to an approver, decided by them, and the decision is told, kept and explained', async () => {
     const made = await asking();
     const { admin, deploy } = made;
@@ -66,7 +95,7 @@ describe('a call that waits', () => {
     expect((await admin.listOperations({ query: {} })).items[0]).toMatchObject({ operation: 'approve', reason: 'looked', matched: [run] });
     expect(told.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['run.asked', 'run.decided']));
     expect(told.find(({ kind }) => kind === 'run.asked')).toMatchObject({ run, agent: 'writer', tenant: 'local' });
-    expect(await approver.listApprovals({})).toEqual({ items: [] });
+    expect(await approver.listApprovals({})).toEqual({ items: [], next: null });
     await expect(approver.decideApproval({ params, body: { verdict: 'deny', reason: 'late' } })).rejects.toMatchObject({
       code: 'CORRAL_RUN_STATE',
     });
@@ -120,7 +149,7 @@ describe('a call that waits', () => {
     const { run } = await made.admin.submitRun({ body: { agent: 'writer', tenant: 'own' } });
     const { call } = await asked(made.admin);
     const stranger = await made.as('other', 'approver');
-    expect(await stranger.listApprovals({})).toEqual({ items: [] });
+    expect(await stranger.listApprovals({})).toEqual({ items: [], next: null });
     await expect(stranger.decideApproval({ params: { run, call }, body: { verdict: 'approve', reason: 'x' } })).rejects.toMatchObject({
       code: 'CORRAL_RUN_UNKNOWN',
     });

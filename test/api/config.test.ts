@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { front, HELLO, shortFolder, until } from '../front.ts';
+import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
 
 async function fileHost(config: unknown) {
   const folder = await shortFolder();
@@ -101,4 +101,34 @@ test('what a tenant and a host hold in memory is bounded as the configuration sa
   ).resolves.toBeDefined();
   await expect(fileHost({ limits: { cell_memory_mib: 1 } })).rejects.toMatchObject({ code: 'CORRAL_CONFIG_INVALID' });
   await expect(fileHost({ tenants: { local: { residents: 0 } } })).rejects.toMatchObject({ code: 'CORRAL_CONFIG_INVALID' });
+});
+
+test('people have as long to decide as the configuration says', { timeout: 60_000 }, async () => {
+  const { admin, deploy } = await front({
+    configText: JSON.stringify({ policies: 'default', files: { write: await shortFolder() }, limits: { approval_ms: 1_500 } }),
+  });
+  await deploy(`{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>
+    caps.write({ path: 'a.txt', text: 'x' }).then(() => 'written', (error) => error.code) }`);
+  const { run } = await admin.submitRun({ body: { agent: 'writer' } });
+  const ended = await admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+  expect(ended.outcome).toEqual({ kind: 'completed', output: 'CORRAL_APPROVAL_EXPIRED' });
+});
+
+test.for([
+  ['residents of its tenant', { tenants: { local: { residents: 2 } } }],
+  ['runs in memory of all tenants', { limits: { runs_in_memory: 2 } }],
+] as const)('no more runs are in memory than the configuration says: %s', { timeout: 60_000 }, async ([, config]) => {
+  const { admin, deploy } = await front({ configText: JSON.stringify({ tenants: { local: {} }, ...config }) });
+  await deploy(SLEEP);
+  const runs: string[] = [];
+  let most = 0;
+  for (let i = 0; i < 8; i++) runs.push((await admin.submitRun({ body: { agent: 'sleeper' } })).run);
+  // Every one of them has its turn all the same.
+  for (const run of runs)
+    await until(async () => {
+      most = Math.max(most, (await admin.ready({})).runs);
+      return (await admin.showRun({ params: { run: run as never } })).waiting === 'timer';
+    });
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(2);
 });

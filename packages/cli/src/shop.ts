@@ -5,7 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import * as z from 'zod';
-import type { TenantId } from '@corral/protocol/ids';
+import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/tool';
 import type { Supervisor } from '@corral/supervisor';
 import { inlineTool, ToolError } from '@corral/tools/define';
@@ -119,8 +119,8 @@ export interface ScriptedOwner {
 export function scriptedOwner(supervisor: Supervisor, tenant: string, after_ms: number, by = 'owner'): ScriptedOwner {
   const asked: Asked[] = [];
   const waiting = new Map<NodeJS.Timeout, string>();
-  const decide = async (run: string, call: number, since: number) => {
-    const approval = (await supervisor.approvals(tenant as TenantId)).find((one) => one.run === run && one.call === call);
+  const decide = async (run: RunId, call: number, since: number) => {
+    const approval = (await supervisor.approvals({ run })).find((one) => one.run === run && one.call === call);
     if (approval === undefined) return;
     const { agent, tool, input, rules, unusual } = approval;
     const strange = unusual.includes('destination_from_untrusted_text');

@@ -92,7 +92,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     hasBundle: async (bundle) => (await store.bundle(bundle)) !== undefined,
     tools: (tenant) => offered[tenant]?.tools ?? [],
     stuck: async (run) => stuckOf((await read(store, run)).ledger),
-    approvals: (tenant) => supervisor.approvals(tenant),
+    approvals: (filter) => supervisor.approvals(filter),
     decide: (...said) => supervisor.control.decide(...said),
     holder: (grant) => store.holder(grant),
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),

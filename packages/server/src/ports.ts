@@ -15,6 +15,7 @@ import type {
   Resolution,
   Stuck,
   Approval,
+  ApprovalFilter,
   Observation,
   Peak,
   Resting,
@@ -86,7 +87,7 @@ export interface HostPort {
   hasBundle(bundle: Digest): Promise<boolean>;
   tools(tenant: TenantId): readonly Tool[];
   /** Calls that wait for people. */
-  approvals(tenant: TenantId | undefined): Promise<readonly Approval[]>;
+  approvals(filter: ApprovalFilter): Promise<readonly Approval[]>;
   /** @throws CORRAL_RUN_STATE, CORRAL_APPROVER */
   decide(run: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[]): Promise<void>;
   /** Who holds a grant. */

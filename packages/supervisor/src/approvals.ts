@@ -7,7 +7,7 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
 import type { Entry, RunRecord } from '@corral/protocol/run';
-import type { Store } from '@corral/protocol/store';
+import type { Store, StoredRun } from '@corral/protocol/store';
 import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
 import { fold, type ReviveOptions } from './runs/revive.ts';
 import type { Run } from './runs/run.ts';
@@ -44,45 +44,69 @@ export interface Approval {
   };
 }
 
+/** Which of them: all, those of one run, or a page. */
+export interface ApprovalFilter {
+  readonly tenant?: TenantId;
+  readonly run?: RunId;
+  /** Only those that come after this one. */
+  readonly after?: { readonly run: RunId; readonly call: number };
+  /** At most so many. */
+  readonly limit?: number;
+}
+
+export interface ApprovalReading extends Pick<ReviveOptions, 'tracked' | 'watch'> {
+  readonly store: Store;
+  readonly runs: ReadonlyMap<RunId, Run>;
+}
+
 const PAGE = 200;
 
-/** Parked runs are read from the store and not woken. */
-export async function approvals(
-  store: Store,
-  runs: ReadonlyMap<RunId, Run>,
-  { tracked, watch }: Pick<ReviveOptions, 'tracked' | 'watch'>,
-  tenant: TenantId | undefined,
-): Promise<readonly Approval[]> {
+/** In the order in which their runs were admitted, and within one, of their calls. Parked runs are read from the store and not woken. */
+export async function approvals(reading: ApprovalReading, filter: ApprovalFilter = {}): Promise<readonly Approval[]> {
+  const { store } = reading;
+  const { tenant, run, after, limit = Number.POSITIVE_INFINITY } = filter;
   const found: Approval[] = [];
-  for (let after: RunId | undefined; ;) {
-    // What waits for somebody to say what came of a call may have asked about another.
-    const filter = {
-      ended: false,
-      asking: true as const,
-      limit: PAGE,
-      ...(tenant === undefined ? {} : { tenant }),
-      ...(after === undefined ? {} : { after }),
-    };
-    const page = await store.runs(filter);
-    for (const { record, checkpoint } of page) {
-      const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
-      let ledger = runs.get(record.id)?.ledger;
-      if (ledger === undefined) {
-        ledger = new Ledger(record, tracked(record.tenant), watch(record));
-        for (const entry of entries) fold(ledger, entry, checkpoint);
-      }
-      const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
-      const asked = [...ledger.pending.values()].filter((pending) => pending.kind === 'approval');
-      if (asked.length === 0) continue;
-      const order = await orderOf(store, ledger.record, entries);
-      for (const pending of asked) {
-        const quotes = quotesOf(entries, decisions, pending.call.input);
-        found.push({ ...approvalOf(ledger, pending, decisions.get(pending.id)), order, quotes });
-      }
-    }
-    after = page.at(-1)?.record.id;
-    if (after === undefined) return found;
+  const first = run ?? after?.run;
+  if (first !== undefined) {
+    const stored = await store.run(first).catch(() => undefined);
+    if (stored !== undefined && stored.status.outcome === undefined && (tenant === undefined || stored.record.tenant === tenant))
+      found.push(...(await approvalsOf(reading, stored)).filter(({ call }) => after === undefined || call > after.call));
+    if (run !== undefined) return found.slice(0, limit);
   }
+  for (let last = after?.run; found.length < limit;) {
+    // What waits for somebody to say what came of a call may have asked about another.
+    const page = await store.runs({
+      ended: false,
+      asking: true,
+      limit: Math.min(PAGE, limit - found.length),
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(last === undefined ? {} : { after: last }),
+    });
+    for (const stored of page) found.push(...(await approvalsOf(reading, stored)));
+    last = page.at(-1)?.record.id;
+    if (last === undefined) break;
+  }
+  return found.slice(0, limit);
+}
+
+async function approvalsOf({ store, runs, tracked, watch }: ApprovalReading, { record, checkpoint }: StoredRun): Promise<Approval[]> {
+  const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
+  let ledger = runs.get(record.id)?.ledger;
+  if (ledger === undefined) {
+    ledger = new Ledger(record, tracked(record.tenant), watch(record));
+    for (const entry of entries) fold(ledger, entry, checkpoint);
+  }
+  const asked = [...ledger.pending.values()].filter((pending) => pending.kind === 'approval');
+  if (asked.length === 0) return [];
+  const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
+  const order = await orderOf(store, ledger.record, entries);
+  return asked
+    .map((pending) => ({
+      ...approvalOf(ledger, pending, decisions.get(pending.id)),
+      order,
+      quotes: quotesOf(entries, decisions, pending.call.input),
+    }))
+    .toSorted((a, b) => a.call - b.call);
 }
 
 /** A child works for whoever submitted the first of its ancestors; a turn of a service, for whoever wrote to it. */

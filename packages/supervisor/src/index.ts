@@ -5,7 +5,7 @@ export { Trials, type TrialDifference, type TrialOptions, type TrialResult, type
 export { fork, type ForkPowers, type ForkRequest } from './fork.ts';
 export { amend, read, type Read } from './amend.ts';
 export { contextOf } from './context.ts';
-export type { Approval } from './approvals.ts';
+export type { Approval, ApprovalFilter } from './approvals.ts';
 export { resolutionOf, stuckOf, type Resolution, type Stuck } from './resolution.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, digestOf, versionsOf } from './admission.ts';

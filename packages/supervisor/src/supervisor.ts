@@ -20,7 +20,7 @@ import type { Cell } from './cells/cell.ts';
 import { sharesOf } from './cells/loans.ts';
 import { CellPool } from './cells/pool.ts';
 import { Control } from './control.ts';
-import { approvals, type Approval } from './approvals.ts';
+import { approvals, type Approval, type ApprovalFilter } from './approvals.ts';
 import { Seen } from './history.ts';
 import { fork, type ForkRequest } from './fork.ts';
 import { endChild, endDescendants } from './family.ts';
@@ -424,8 +424,8 @@ export class Supervisor {
   }
 
   /** Calls that wait for people to decide, with all that is known about each. */
-  async approvals(tenant?: TenantId): Promise<readonly Approval[]> {
-    return approvals(this.#options.store, this.#runs, this.#reading, tenant);
+  approvals(filter: ApprovalFilter = {}): Promise<readonly Approval[]> {
+    return approvals({ store: this.#options.store, runs: this.#runs, ...this.#reading }, filter);
   }
 
   /** The processes of this host. */

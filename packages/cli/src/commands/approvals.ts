@@ -19,14 +19,44 @@ interface Flags extends HostFlags {
   readonly reason?: string;
 }
 
+interface ListFlags extends Flags {
+  readonly limit?: string;
+  readonly cursor?: string;
+}
+
+/** Calls in one answer, where all are asked for. */
+const PAGE = 200;
+
+/** A page where somebody says how long it may be, and otherwise everything from there on. */
+async function waiting(flags: ListFlags): Promise<RouteAnswer<'listApprovals'>> {
+  const client = connect(flags);
+  const limit = flags.limit === undefined ? PAGE : wholeNumber(flags.limit, '--limit');
+  const ask = (cursor: string | undefined) =>
+    client.listApprovals({ query: { ...inTenant(flags), limit, ...(cursor === undefined ? {} : { cursor }) } });
+  const page = await ask(flags.cursor);
+  while (flags.limit === undefined && page.next !== null) {
+    const { items, next } = await ask(page.next);
+    page.items.push(...items);
+    page.next = next;
+  }
+  return page;
+}
+
 export function approvalCommands(program: Command): void {
   hostFlags(program.command('approvals'))
     .description('list calls that wait for people: who asks, what exactly, and what is unusual')
     .option('--tenant <name>', 'only of this tenant')
-    .addHelpText('after', `\nExample:\n  corral approvals`)
-    .action(async (flags: Flags) => {
-      const { items } = await connect(flags).listApprovals({ query: inTenant(flags) });
-      print(flags, items, () => (items.length === 0 ? 'nothing waits' : items.flatMap((one) => approvalLines(one, Date.now())).join('\n')));
+    .option('-n, --limit <number>', 'at most so many; all, page by page, where nothing is said')
+    .option('--cursor <text>', 'go on after a page')
+    .addHelpText('after', `\nExamples:\n  corral approvals\n  corral approvals --limit 20`)
+    .action(async (flags: ListFlags) => {
+      const { items, next } = await waiting(flags);
+      const more = next === null ? [] : [`more: --cursor ${next}`];
+      print(flags, items, () =>
+        items.length === 0 ? 'nothing waits' : [...items.flatMap((one) => approvalLines(one, Date.now())), ...more].join('\n'),
+      );
+      // A list that is cut says so, also where a program reads it.
+      if (flags.json === true) for (const line of more) process.stderr.write(`${line}\n`);
     });
 
   for (const [verdict, about, done, example] of [

@@ -75,7 +75,10 @@ export const Approval = z
       .describe('the label it would lower, as it is'),
   })
   .meta({ id: 'Approval' });
-export const ApprovalList = z.object({ items: z.array(Approval) });
+export const ApprovalList = z.object({
+  items: z.array(Approval),
+  next: z.string().nullable().describe('cursor of the next page; null on the last'),
+});
 export const Judgement = z
   .union([
     z.strictObject({ verdict: z.literal('approve'), reason: Reason.exactOptional() }),

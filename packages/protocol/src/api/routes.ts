@@ -239,7 +239,7 @@ export const ROUTES = {
     tag: 'approvals',
     summary: 'Lists calls that wait for people: who asks, what exactly, which rules, and what is unusual.',
     operation: 'approval.read',
-    query: s.InTenant,
+    query: s.Page.extend(s.InTenant.shape),
     status: 200,
     response: a.ApprovalList,
   }),

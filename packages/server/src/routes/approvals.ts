@@ -91,8 +91,13 @@ export function approvalRoutes(door: Door): Handlers<Names> {
 
   return {
     async listApprovals({ query }, { access }) {
-      const found = await host.approvals(access.some('approval.read', query.tenant));
-      const items = found.map(({ origins, rules, unusual, approved_by, approvers, lowers, order, quotes, ...one }) => ({
+      const { cursor, limit } = query;
+      const tenant = access.some('approval.read', query.tenant);
+      const after = cursor === undefined ? {} : { after: approvalAt(cursor) };
+      const found = await host.approvals({ limit: limit + 1, ...(tenant === undefined ? {} : { tenant }), ...after });
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, order, quotes, ...one }) => ({
         ...one,
         order: { ...order, input: mayRead(access, one.tenant, order.private_to) ? order.input : null, private_to: [...order.private_to] },
         quotes: quotes.map(({ call, private_to, text, ...quote }) => ({
@@ -108,7 +113,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
         approved_by: [...approved_by],
         origins: origins.map(([path, origin]) => ({ path, origin })),
       }));
-      return { items: items.sort((a, b) => a.since - b.since) };
+      return { items, next: found.length > limit && last !== undefined ? cursorTo(last) : null };
     },
 
     async decideApproval({ params, body }, { access, keep }) {
@@ -117,7 +122,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       const by = access.principal.id;
       const row = await decideOne(door, access, run, call, verdict, reason);
       keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
-      return { run, call, verdict, by, missing: verdict === 'deny' ? 0 : await missing(row.tenant, run, call) };
+      return { run, call, verdict, by, missing: verdict === 'deny' ? 0 : await missing(run, call) };
     },
 
     async listQuarantines({ query }, { access }) {
@@ -159,10 +164,20 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     return private_to.every((name) => held.has(name));
   }
 
-  async function missing(tenant: string, run: RunId, call: number): Promise<number> {
-    const still = (await host.approvals(tenant as never)).find((one) => one.run === run && one.call === call);
+  async function missing(run: RunId, call: number): Promise<number> {
+    const still = (await host.approvals({ run })).find((one) => one.call === call);
     return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
   }
+}
+
+/** Where the next page begins: after a call of a run. */
+const cursorTo = ({ run, call }: Pick<Approval, 'run' | 'call'>): string => Buffer.from(`${run} ${call}`).toString('base64url');
+
+/** @throws CORRAL_REQUEST_INVALID */
+function approvalAt(cursor: string): { readonly run: RunId; readonly call: number } {
+  const [, run, call] = /^(run_[a-z0-9]+) (\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
+  if (run === undefined) throw new CorralError('CORRAL_REQUEST_INVALID', 'The cursor is not one that a list here gave.');
+  return { run: run as RunId, call: Number(call) };
 }
 
 /**

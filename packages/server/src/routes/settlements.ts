@@ -22,7 +22,8 @@ export function settlementRoutes(door: Door): Handlers<'settleMany'> {
     const rows = await selected(door, access, decides ? 'approval.decide' : 'run.resolve', where);
     const ids = new Set(rows.map(({ id }) => id));
     if (decides) {
-      const waiting = await host.approvals(access.some('approval.decide', where.tenant));
+      const tenant = access.some('approval.decide', where.tenant);
+      const waiting = await host.approvals(tenant === undefined ? {} : { tenant });
       return waiting.flatMap((one) =>
         ids.has(one.run) && (tool === undefined || one.tool === tool) ? [{ run: one.run, call: one.call, tool: one.tool }] : [],
       );
