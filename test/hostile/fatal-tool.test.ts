@@ -21,10 +21,14 @@ export default defineAgent({ name: 'a', uses: { bomb: 'tool:bomb', fine: 'tool:f
   for (;;) { await sleep(50); await caps.fine({}); }
 } });`;
 
-/** Starts the host. @returns how its runs stood last when the process had died, or the first time that `enough` held */
+/**
+ * Starts the host. @returns how its runs stood last when the process had died, or the first time that `enough` held
+ * @throws when the host ended otherwise than by its tool, since what follows would then wait for a run that is not there
+ */
 async function start(folder: string, enough: (stands: Stands) => boolean, ...more: string[]): Promise<{ died: boolean; stands: Stands }> {
   const child = spawn(process.execPath, [HOST, folder, ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));
+  const exited = new Promise<string>((resolve) => child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`)));
   let stands: Stands = [];
   for await (const line of createInterface({ input: child.stdout })) {
     stands = JSON.parse(line) as Stands;
@@ -32,6 +36,8 @@ async function start(folder: string, enough: (stands: Stands) => boolean, ...mor
     child.kill('SIGKILL');
     return { died: false, stands };
   }
+  const how = await exited;
+  if (how !== 'SIGKILL') throw new Error(`the host ended by itself: ${how}`);
   return { died: true, stands };
 }
 

@@ -18,10 +18,10 @@ describe('--budget', () => {
 
   test.each([
     ['cash=3', /knows no cash; it knows .*money/],
-    ['money=lots', /money=lots is no amount/],
-    ['money=', /is no amount/],
-    ['money=-1', /is no amount/],
-    ['money', /money is no NAME=VALUE/],
+    ['money=lots', /money=lots is not an amount/],
+    ['money=', /is not an amount/],
+    ['money=-1', /is not an amount/],
+    ['money', /money is not of the form NAME=VALUE/],
     ['', /says nothing/],
     ['{', /is no JSON/],
   ])('refuses %j with what is wrong', async (text, message) => {
