@@ -59,7 +59,7 @@ export class Broker {
     this.#listener = events;
     this.accounts = powers.accounts;
     this.answers = new Answers(powers.store, powers.clock);
-    this.#dispatcher = new Dispatcher(powers.clock, powers.random, {
+    this.#dispatcher = new Dispatcher(powers, {
       isStopped: (tenant, tool) => powers.quarantined?.(tenant, tool) === true,
       onResult: (run, result, once) => this.#events.answered(run, result, once || this.#draining),
       onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),

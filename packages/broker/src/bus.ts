@@ -12,6 +12,7 @@ import type { Control, RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Accounts, AccountState } from './accounts.ts';
+import type { BothLimits } from './gates.ts';
 import type { Cause, Consequence, Standing } from './decide/batch.ts';
 import type { Policies } from './judge.ts';
 import type { Ledger } from './ledger.ts';
@@ -33,6 +34,8 @@ export interface BrokerPowers {
   /** Whether a tool that a tenant may use is under quarantine, and so is not given out by `tool`. */
   readonly quarantined?: (tenant: TenantId, name: string) => boolean;
   readonly standing?: () => Standing;
+  /** How often a tool may be called by a tenant, and by all. */
+  readonly limits?: (tenant: TenantId, tool: string) => BothLimits | undefined;
   /** Purses above the run; without them, none are kept. */
   readonly accounts?: Accounts;
   /** Who stands behind the name of somebody who acts; undefined where the name says all. */

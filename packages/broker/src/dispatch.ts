@@ -15,6 +15,8 @@ import type { Result } from '@corral/protocol/delivery';
 import type { RunRecord } from '@corral/protocol/run';
 import { mayRepeat, type ToolResult } from '@corral/protocol/tool';
 import { Breakers } from './breakers.ts';
+import type { BrokerPowers } from './bus.ts';
+import { Gates } from './gates.ts';
 import type { Dispatch } from './decide/batch.ts';
 import { attemptsOf, Bill, FREE } from './price.ts';
 
@@ -47,8 +49,10 @@ export class Dispatcher {
   readonly #events: DispatchEvents;
   readonly #going = new Map<string, Going>();
   readonly breakers = new Breakers();
+  readonly #gates: Gates;
 
-  constructor(clock: Clock, random: Random, events: DispatchEvents) {
+  constructor({ clock, random, limits }: Pick<BrokerPowers, 'clock' | 'random' | 'limits'>, events: DispatchEvents) {
+    this.#gates = new Gates(clock, (...of) => limits?.(...of));
     this.#clock = clock;
     this.#random = random;
     this.#events = events;
@@ -62,7 +66,7 @@ export class Dispatcher {
     const breaker = watched ? `${record.tenant} ${call.tool.name}` : undefined;
     const stopped = this.#events.isStopped(record.tenant, call.tool.name);
     if (!stopped && (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())))
-      return this.#attempt(record, call, 1, breaker, new Bill(call.price, call.atLeast));
+      return this.#enter(record, call, 1, breaker, new Bill(call.price, call.atLeast));
     const key = keyOf(record.id, call.id);
     const { name } = call.tool;
     const stopTimer = this.#clock.after(0, () => {
@@ -87,8 +91,7 @@ export class Dispatcher {
   /** The run is over: its calls are aborted and whatever they still return is dropped. Returns how many there were. */
   drop(run: RunId, ids: Iterable<number>): number {
     let dropped = 0;
-    for (const id of ids) {
-      const key = keyOf(run, id);
+    for (const key of this.#waitingFirst([...ids].map((id) => keyOf(run, id)))) {
       const going = this.#going.get(key);
       if (going === undefined) continue;
       this.#going.delete(key);
@@ -105,7 +108,9 @@ export class Dispatcher {
    * answer.
    */
   stop(): void {
-    for (const [key, going] of this.#going) {
+    for (const key of this.#waitingFirst([...this.#going.keys()])) {
+      const going = this.#going.get(key);
+      if (going === undefined) continue;
       going.stopped = true;
       if (going.repeats) {
         this.#going.delete(key);
@@ -117,6 +122,12 @@ export class Dispatcher {
     }
   }
 
+  /** Whoever leaves a tool makes room there; that must not let in a call which is about to be stopped itself. */
+  #waitingFirst(keys: readonly string[]): readonly string[] {
+    const waits = (key: string) => this.#going.get(key)?.giveUp !== undefined;
+    return [...keys.filter((key) => waits(key)), ...keys.filter((key) => !waits(key))];
+  }
+
   /** Whether a call has left and not come back. */
   isUnderway(run: RunId, id: number): boolean {
     return this.#going.has(keyOf(run, id));
@@ -126,7 +137,47 @@ export class Dispatcher {
     return this.#going.size;
   }
 
-  #attempt(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill): void {
+  /** An attempt waits its turn at its tool, for no longer than the call may take. One that did not get it was never made. */
+  #enter(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill): void {
+    const { id, tool, timeout_ms } = call;
+    const key = keyOf(record.id, id);
+    const began = this.#clock.monotonic();
+    const abort = new AbortController();
+    const repeats = mayRepeat(tool.annotations);
+    const notMade = (code: 'CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED', why: string) => {
+      if (breaker !== undefined) this.breakers.forget(breaker);
+      const cost = call.price === undefined ? {} : { cost: attempt === 1 ? { ...FREE, ...call.atLeast } : (bill.total ?? FREE) };
+      this.#events.onResult(record.id, { id, error: errorData(code, `${tool.name} ${why}`, { call: id }), ...cost }, !repeats);
+    };
+    const stopWaiting = this.#gates.enter(record.tenant, tool.name, (leave) => {
+      const waited = this.#going.get(key);
+      if (waited?.abort !== abort) return this.#attempt(record, call, attempt, breaker, bill, leave);
+      this.#going.delete(key);
+      waited.stopTimer();
+      if (this.#events.isStopped(record.tenant, tool.name)) {
+        leave();
+        return notMade('CORRAL_QUARANTINED', 'was put under quarantine before the call had left.');
+      }
+      const left = timeout_ms === undefined ? {} : { timeout_ms: Math.max(1, timeout_ms - (this.#clock.monotonic() - began)) };
+      return this.#attempt(record, { ...call, ...left }, attempt, breaker, bill, leave);
+    });
+    if (stopWaiting === undefined) return;
+    const most = tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
+    const giveUp = () => {
+      if (this.#going.get(key)?.abort !== abort) return;
+      this.#going.delete(key);
+      stopTimer();
+      notMade('CORRAL_TOOL_BUSY', 'is called as often as its limits allow, and the call did not get its turn.');
+    };
+    const stopClock = this.#clock.after(Math.min(timeout_ms ?? most, most), giveUp);
+    const stopTimer = () => {
+      stopClock();
+      stopWaiting();
+    };
+    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker, repeats });
+  }
+
+  #attempt(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill, leave: () => void): void {
     const key = keyOf(record.id, call.id);
     const abort = new AbortController();
     const most = call.tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
@@ -159,12 +210,16 @@ export class Dispatcher {
       if (!givenUp && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, bill, tell);
       else tell();
     };
-    const stopTimer = this.#clock.after(timeout_ms, () => {
+    const stopClock = this.#clock.after(timeout_ms, () => {
       abort.abort(new DOMException('The call took too long.', 'TimeoutError'));
       const message = `${call.tool.name} did not answer within ${timeout_ms} ms.`;
       if (repeats) settle({ kind: 'timed_out', message });
       else settle({ kind: 'unknown', message });
     });
+    const stopTimer = () => {
+      stopClock();
+      leave();
+    };
     this.#going.set(key, { run: record.id, abort, stopTimer, breaker, repeats });
     void call.tool
       .invoke({ input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal })
@@ -184,7 +239,7 @@ export class Dispatcher {
       // A tool that has stopped answering meanwhile, or was put under quarantine, is not asked again.
       if (this.#events.isStopped(record.tenant, call.tool.name)) tell();
       else if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
-        this.#attempt(record, call, attempt + 1, breaker, bill);
+        this.#enter(record, call, attempt + 1, breaker, bill);
       else tell();
     });
     const giveUp = () => {

@@ -103,8 +103,7 @@ export class Supervisor {
 
     const services = new Services({ store, clock, random, quarantines: this.#quarantines }, this);
     this.services = services;
-    const grants = this.#grants;
-    const runs = this.#runs;
+    const [grants, runs] = [this.#grants, this.#runs];
     const quarantined = (tenant: string, name: string) => this.#quarantines.tool(tenant, name) !== undefined;
     const tool = (tenant: string, name: string) => (quarantined(tenant, name) ? undefined : this.tool(tenant, name));
     const powers = {
@@ -125,6 +124,7 @@ export class Supervisor {
         standing: () => this.loops,
         identity: people.identity,
         accounts: this.#accounts,
+        limits: (tenant, name) => this.#tenants[tenant]?.limits?.(name),
       },
       () => this.#life.busEvents,
     );

@@ -4,6 +4,7 @@ import { DETECTORS } from '@corral/policy/detect/events';
 import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import type { SpendBounds } from '@corral/broker/accounts';
+import type { BothLimits } from '@corral/broker/gates';
 import type { LoopOptions } from './loops.ts';
 
 /** Policies that can be swapped while calls are decided: asked for anew at each decision. */
@@ -27,6 +28,8 @@ export interface TenantOptions {
   readonly loops?: LoopOptions | false;
   /** What it, its agents and its people may spend in a day and in a month. */
   readonly spend?: SpendBounds;
+  /** How often it may call a tool, and how often all tenants together may. */
+  readonly limits?: (tool: string) => BothLimits | undefined;
   /** Runs that it may have in memory at once; others wait in the store. */
   readonly residents?: number;
   /** Cells that it may hold at once. */

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
+import type { ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool, ToolCall } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
@@ -114,7 +115,7 @@ async function assembled(
   const tenants: Record<string, TenantOptions> = {};
   const said: Record<string, Json> = {};
   const beside: Record<string, Json> = {};
-  for (const [tenant, { tools: names, policies = config.policies, loops, residents, cells, spend, ...most }] of Object.entries(
+  for (const [tenant, { tools: names, policies = config.policies, loops, residents, cells, spend, tool_limits, ...most }] of Object.entries(
     config.tenants,
   )) {
     const offered = names.includes('*') ? own : own.filter((tool) => names.includes(tool.name as never));
@@ -127,6 +128,7 @@ async function assembled(
       ...(residents === undefined ? {} : { residents }),
       ...(cells === undefined ? {} : { cells }),
       ...(spend === undefined ? {} : { spend }),
+      ...limitsOf(config.tool_limits, tool_limits),
     };
     if (source !== undefined) said[tenant] = source.current.version;
     if (source?.shadow !== undefined) beside[tenant] = source.shadow.version;
@@ -258,6 +260,17 @@ export function differences(now: Json, next: Json, path = ''): Change[] {
 }
 
 const byName = (tools: readonly Json[]): Json => Object.fromEntries(tools.map((one) => [(one as { readonly tool: string }).tool, one]));
+
+/** The limits of a tool in a tenant; left out where there are none at all. */
+function limitsOf(host: Config['tool_limits'], own: Config['tool_limits'] = {}): Pick<TenantOptions, 'limits'> {
+  if (Object.keys(host).length === 0 && Object.keys(own).length === 0) return {};
+  return {
+    limits: (tool) => {
+      const both = { own: own[tool as ToolName], host: host[tool as ToolName] };
+      return both.own === undefined && both.host === undefined ? undefined : both;
+    },
+  };
+}
 
 /** The lower of each amount, where either side says one. */
 function lower<T extends Readonly<Record<string, number | undefined>>>(host: T, own: T = {} as T): T {

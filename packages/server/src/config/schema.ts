@@ -79,6 +79,15 @@ const Spend = z.strictObject({
     .describe('by who submits, such as `token:ana`; `*`: each that is not named'),
 });
 
+/** How often tools may be called, by name. */
+const ToolLimits = z.record(
+  ToolName,
+  z.strictObject({
+    concurrent: z.int().min(1).max(1_000_000).exactOptional().describe('calls under way at once; others wait their turn'),
+    per_minute: z.int().min(1).max(1_000_000).exactOptional().describe('calls that begin within any minute; others wait their turn'),
+  }),
+);
+
 const https = z.url({ protocol: /^https?$/ });
 
 export const Config = z.strictObject({
@@ -96,6 +105,7 @@ export const Config = z.strictObject({
         ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
         budget: Budget.default({}).describe('the most that the purse of a run of this tenant may hold; its children live on that'),
         spend: Spend.exactOptional().describe('what all of its runs together may spend, by day and month of UTC, on this host'),
+        tool_limits: ToolLimits.exactOptional().describe('how often its agents may call tools, by name, besides the limits of the host'),
         policies: Policies.exactOptional().describe('instead of those of the host'),
         retention: z
           .strictObject({ journals: Duration.exactOptional().describe('instead of that of the host') })
@@ -134,6 +144,7 @@ export const Config = z.strictObject({
     .record(ToolName, ToolNotes)
     .default({})
     .describe('what policies need to know of tools, by name; over what a tool says itself'),
+  tool_limits: ToolLimits.default({}).describe('how often all tenants together may call tools, by name'),
   label_owner: z
     .string()
     .min(1)

@@ -24,6 +24,7 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
   return [
     ...Object.entries(config.tenants).flatMap(([tenant, own]) => [
       ...own.tools.flatMap((name) => (name === '*' ? [] : unknownTool(['tenants', tenant, 'tools'], name))),
+      ...Object.keys(own.tool_limits ?? {}).flatMap((name) => unknownTool(['tenants', tenant, 'tool_limits'], name)),
       ...Object.keys((own.loops === undefined || own.loops === false ? undefined : own.loops.tools) ?? {}).flatMap((name) =>
         unknownTool(['tenants', tenant, 'loops', 'tools'], name),
       ),
@@ -41,6 +42,7 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
         ? [{ path: ['webhooks', i, 'id'], message: `another one is called ${id}` }]
         : [],
     ),
+    ...Object.keys(config.tool_limits).flatMap((name) => unknownTool(['tool_limits'], name)),
     ...Object.keys(config.annotations).flatMap((name) => unknownTool(['annotations'], name)),
     ...tools.flatMap((tool) => faultsOfArguments(tool)),
   ];
