@@ -134,6 +134,12 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A call whose answer was kept is looked after as if it had none. */
   'doubt-answer': [{ file: 'supervisor/src/taken-up.ts', piece: '    if (run.hasReply(pending.id)) continue;\n', becomes: '' }],
+  /** What a run had reserved of the accounts above it stays reserved when it ends. */
+  'keep-reserved': [
+    { file: 'broker/src/broker.ts', piece: 'if (ending) closeTally(', becomes: 'if (ending && Date.now() < 0) closeTally(' },
+  ],
+  /** Accounts are told what was reserved, and not what came of it. */
+  'spend-nothing': [{ file: 'broker/src/tally.ts', piece: 'this.#add(day, spent, {}, 1);', becomes: 'this.#add(day, {}, {}, 1);' }],
   /** A payment of unknown result that a person has made again takes nothing more out of the purse. */
   'retry-for-nothing': [{ file: 'broker/src/spending.ts', piece: '(amount > 0 ? [[name', becomes: '(amount < 0 ? [[name' }],
   /** A call that its run has given up is made all the same once people approve it. */

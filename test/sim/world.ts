@@ -6,6 +6,7 @@ import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Commit } from '@corral/protocol/store';
 import { Supervisor } from '@corral/supervisor/supervisor';
 import type { Known } from './book.ts';
+import { accountsHold } from './accounts.ts';
 import { Cells } from './cells.ts';
 import { Dice } from './dice.ts';
 import { Disk } from './disk.ts';
@@ -155,6 +156,7 @@ export class World {
     this.#parkOnWake(this.#temper.parkOnWake);
     await this.#until(chaos_ms);
     if (this.oracle.violation === undefined) await this.#settle();
+    if (this.oracle.violation === undefined) accountsHold(this.oracle);
     if (this.oracle.violation === undefined) replayAll(this.disk.core, this.oracle);
     this.end();
     return this.#result();
