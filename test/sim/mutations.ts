@@ -15,10 +15,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'skip-embargo': [
     {
       file: 'broker/src/broker.ts',
-      piece: 'if (call.early) this.#dispatcher.start(record, call, loops !== undefined);',
-      becomes: 'this.#dispatcher.start(record, call, loops !== undefined);',
+      piece: 'if (!call.early || neverLeft(pending) !== undefined) continue;',
+      becomes: 'if (neverLeft(pending) !== undefined) continue;',
     },
-    { file: 'broker/src/broker.ts', piece: 'if (!call.early && !this.#isFenced(ledger, call.id))', becomes: 'if (!call.early && false)' },
   ],
   /** What a payment moves is not taken out of the purse. */
   'pay-for-nothing': [{ file: 'broker/src/price.ts', piece: '* attempts + moves;', becomes: '* attempts;' }],
@@ -166,6 +165,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** The receipt of a kill comes before every descendant has ended. */
   'early-receipt': [
     { file: 'supervisor/src/control.ts', piece: 'await endDescendants(id, (child) => this.kill(child, by, reason));', becomes: '' },
+    {
+      file: 'supervisor/src/family.ts',
+      piece: 'const underway = control().killing(child);',
+      becomes: 'const underway = undefined as Promise<unknown> | undefined;',
+    },
   ],
   /** Runs that were parked under a quarantine stay so when it is lifted. */
   'lift-forgets-parked': [
@@ -197,8 +201,13 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'tool-under-quarantine': [
     {
       file: 'supervisor/src/supervisor.ts',
-      piece: 'this.#quarantines.tool(tenant, name) === undefined ? this.tool(tenant, name) : undefined;',
-      becomes: 'this.tool(tenant, name);',
+      piece: '(quarantined(tenant, name) ? undefined : this.tool(tenant, name))',
+      becomes: '(this.tool(tenant, name))',
+    },
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'powers.quarantined?.(tenant, tool) === true',
+      becomes: 'powers.quarantined?.(tenant, tool) === undefined',
     },
   ],
   /** Runs of earlier hosts end when cells do not start for a while. */

@@ -13,6 +13,9 @@ export interface OperatorsOptions {
   readonly dice: Dice;
   /** The host that they talk to, as long as it lives. */
   readonly host: () => { readonly alive: boolean; readonly supervisor: Supervisor | undefined } | undefined;
+  /** Whether people have everything made again of which nobody knows. */
+  readonly insists: () => boolean;
+  readonly later: (ms: number, then: () => void) => void;
   readonly say: (what: string) => void;
   /** A command was refused. Anything that no operator may be told is a fault of the host. */
   readonly refused: (error: unknown, what: string) => void;
@@ -93,7 +96,11 @@ export class Operators {
   killFamily(dice: Dice): void {
     const parents = new Set(this.live().flatMap(({ record }) => (record.parent === undefined ? [] : [record.parent.run])));
     const living = [...parents].filter((run) => this.#options.oracle.runs.get(run)?.outcome === undefined);
-    if (living.length > 0) this.#kill(dice.pick(living));
+    if (living.length === 0) return;
+    const run = dice.pick(living);
+    // Often just when it has been parked with its children, which are woken to be ended.
+    if (dice.chance(0.7)) void this.#options.host()?.supervisor?.park();
+    this.#options.later(dice.spread(1, 80), () => this.#kill(run));
   }
 
   #kill(run: RunId): void {
@@ -175,7 +182,8 @@ export class Operators {
     const run = known.record.id;
     const [call] = [...known.calls].filter(([, one]) => one.unknown).map(([id]) => id);
     if (call === undefined) return;
-    const how = dice.pick([{ how: 'retry' } as const, { how: 'fail' } as const, { how: 'result', value: 'said so' } as const]);
+    const drawn = dice.pick([{ how: 'retry' } as const, { how: 'fail' } as const, { how: 'result', value: 'said so' } as const]);
+    const how = this.#options.insists() ? ({ how: 'retry' } as const) : drawn;
     this.#command(`resolve ${how.how} ${call}`, run, ({ control }) => control.resolve(run, call, 'sim', how));
   }
 

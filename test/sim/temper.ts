@@ -55,6 +55,8 @@ export function temperOf(dice: Dice) {
     stillbirths: dice.chance(0.1) ? 8 : 2,
     /** How long people have to decide; undefined: a day. */
     approval_ms: dice.chance(0.3) ? Math.round(dice.spread(5, 3_000)) : undefined,
+    /** Payments get lost, and purses are small. */
+    debts: dice.chance(0.1),
   };
 }
 
@@ -66,6 +68,7 @@ export const PLAIN: Partial<Temper> = {
   families_every_ms: Number.POSITIVE_INFINITY,
   stillbirths: 2,
   approval_ms: undefined,
+  debts: false,
 };
 
 /** Speaks and acts early, and kills nobody: what is done must be undone again. */

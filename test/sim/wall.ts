@@ -18,6 +18,8 @@ export class Wall {
   #since: number | undefined;
   #queued_ms = 0;
   #epoch = 1;
+  /** Its first crank is in the journal. */
+  #started = false;
 
   /** A crank begins in a cell. */
   cranking(delivery: Delivery): void {
@@ -38,9 +40,11 @@ export class Wall {
     const stands = known.control !== 'none' || [...known.calls.values()].some((call) => call.unknown || call.approval === 'waiting');
     if (stands) this.#since ??= at;
     else if (this.#since !== undefined) {
-      this.#stood_ms += Math.max(0, at - Math.max(this.#since, known.began ?? at));
+      // What came before its first crank was in the journal, that entry counts as waited.
+      if (this.#started) this.#stood_ms += Math.max(0, at - Math.max(this.#since, known.began ?? at));
       this.#since = undefined;
     }
+    this.#started ||= delivery !== undefined;
     if (delivery === undefined || !held || stood || known.began === undefined || known.record.service !== undefined) return undefined;
     const given = JSON.parse(delivery) as Delivery;
     const due = given.kind === 'timer' && this.#begun.get(given.id) === 1 ? known.timers.get(given.id)?.due : undefined;

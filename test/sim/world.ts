@@ -109,7 +109,8 @@ export class World {
           oracle.invoked(tool, call);
         },
       },
-      this.#temper.powers,
+      // Whatever is lost is lost of payments too, and people have them made again.
+      { ...this.#temper.powers, ...(this.#temper.debts ? { losing: 0.4 } : {}) },
     );
     this.cells = new Cells(
       timeline,
@@ -137,6 +138,8 @@ export class World {
       oracle,
       dice: this.#dice,
       host: () => this.host,
+      insists: () => this.#temper.debts && this.#chaos,
+      later: (ms, then) => void timeline.after(ms, then),
       say: (what) => this.#say(what),
       refused: (error, what) => this.#expected(error, what),
     });
@@ -149,7 +152,14 @@ export class World {
   async live(): Promise<Result> {
     const { chaos_ms } = this.#temper;
     this.#say(JSON.stringify(this.#temper));
-    const work = jobs(this.#dice.fork(), this.#temper.work, this.#temper.jobs, chaos_ms * 0.7);
+    const drawn = jobs(
+      this.#dice.fork(),
+      { ...this.#temper.work, ...(this.#temper.debts ? { poor: 0.9 } : {}) },
+      this.#temper.jobs,
+      chaos_ms * 0.7,
+    );
+    // One that is told of what is unknown does not wait for people.
+    const work = this.#temper.debts ? drawn.map((job) => ({ ...job, agent: 'root' as const })) : drawn;
     this.start();
     for (const job of work) this.timeline.after(job.at, () => this.submit(job));
     this.#trouble();
@@ -337,7 +347,11 @@ export class World {
 
   #expected(error: unknown, what: string): void {
     this.#say(`${what}: ${String(error)}`);
-    if (error instanceof CorralError && REFUSALS.has(error.code)) return;
+    if (
+      error instanceof CorralError &&
+      (REFUSALS.has(error.code) || (what.startsWith('resolve retry') && error.code === 'CORRAL_BUDGET_EXCEEDED'))
+    )
+      return;
     this.oracle.broken(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
 
