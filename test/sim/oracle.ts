@@ -42,6 +42,10 @@ export class Oracle extends Book {
     this.killed.add(run);
     const known = this.runs.get(run);
     this.must(known?.outcome !== undefined, () => `8: there is a receipt for the kill of ${run}, which has not ended in the store`);
+    for (const one of this.runs.values()) {
+      const isBelow = one.outcome === undefined && [...this.lineage(one)].some(({ record }) => record.id === run);
+      this.must(!isBelow, () => `8: there is a receipt for the kill of ${run}, and ${one.record.id} below it has not ended in the store`);
+    }
   }
 
   /** Somebody was told that a grant is taken back. */

@@ -150,3 +150,29 @@ const narrowed = (dice: Dice, from: string) => ({
   ...(dice.chance(0.2) ? { max: dice.below(10) } : {}),
   ...(dice.chance(0.3) ? { uses: 1 + dice.below(4) } : {}),
 });
+
+/** A job that pays, out of a purse that has hardly more; it waits for people where nobody knows what came of that. */
+export function inDebt(job: Job): Job {
+  const pays = [2, 5, 7].map((n): Step => ({ do: 'call', cap: 'pay', n }));
+  const program = { ...job.program, steps: [{ do: 'all' as const, steps: pays }, ...job.program.steps] };
+  return { ...job, agent: 'root', program, budget: { ...job.budget, calls: 20, ...money(15 + (job.program.steps.length % 6)) } };
+}
+
+/** A job with a child that asks its parent something, which is not answered for long. */
+export function withFamily(job: Job): Job {
+  const child: Program = {
+    steps: [
+      { do: 'send', to: 'boss', times: 2, asks: true },
+      { do: 'sleep', ms: 8_000 },
+    ],
+    obeys: false,
+  };
+  const caps = { put: { from: 'put' }, pay: { from: 'pay' }, boss: { from: 'self' } };
+  const spawn: Step = { do: 'spawn', as: 'kin', agent: 'leaf', program: child, caps, budget: { messages: 4 } };
+  const { steps } = job.program;
+  return {
+    ...job,
+    program: { ...job.program, steps: [spawn, { do: 'sleep', ms: 1_500 }, { do: 'receive', times: 2 }, ...steps] },
+    budget: { ...job.budget, messages: 20, children: 6 },
+  };
+}

@@ -18,7 +18,7 @@ import { Operators } from './operators.ts';
 import { setupFrom, TENANTS, tenantsOf, WHOLE, type Setup } from './setup.ts';
 import { temperOf, type Temper } from './temper.ts';
 import { Timeline } from './timeline.ts';
-import { jobs, MANIFESTS, SOURCE, type Job } from './workload.ts';
+import { inDebt, jobs, MANIFESTS, SOURCE, type Job, withFamily } from './workload.ts';
 
 export interface Result {
   readonly seed: number;
@@ -158,8 +158,8 @@ export class World {
       this.#temper.jobs,
       chaos_ms * 0.7,
     );
-    // One that is told of what is unknown does not wait for people.
-    const work = this.#temper.debts ? drawn.map((job) => ({ ...job, agent: 'root' as const })) : drawn;
+    const { debts, families_every_ms } = this.#temper;
+    const work = drawn.map((job) => (debts ? inDebt(job) : Number.isFinite(families_every_ms) ? withFamily(job) : job));
     this.start();
     for (const job of work) this.timeline.after(job.at, () => this.submit(job));
     this.#trouble();
