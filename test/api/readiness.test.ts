@@ -1,26 +1,7 @@
 /** A host that has work and does none says that it is not ready, and why; it is ready again as soon as something moves. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
+import { freezeCells } from '../frozen.ts';
 import { front, HELLO, SLEEP, until } from '../front.ts';
-
-/** All processes that this one has started, and theirs: cells, and what is wrapped around them. */
-function descendants(): number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-    } catch {
-      // It is gone already.
-    }
-  }
-  const isMine = (pid: number): boolean => {
-    const parent = parents.get(pid);
-    return parent !== undefined && (parent === process.pid || isMine(parent));
-  };
-  return [...parents.keys()].filter((pid) => isMine(pid));
-}
 
 const CONFIG = JSON.stringify({ limits: { no_progress_ms: 1_000 }, tenants: { local: {} } });
 
@@ -37,17 +18,7 @@ test.skipIf(process.platform !== 'linux')(
     await until(async () => (await admin.showRun({ params: { run: sleeper } })).waiting === 'timer');
     expect((await admin.ready({})).reasons).toEqual([]);
 
-    const frozen = descendants();
-    const signal = (name: 'SIGSTOP' | 'SIGCONT') => {
-      for (const pid of frozen)
-        try {
-          process.kill(pid, name);
-        } catch {
-          // Its cell was given up meanwhile.
-        }
-    };
-    signal('SIGSTOP');
-    onTestFinished(() => signal('SIGCONT'));
+    const thaw = freezeCells();
     const before = Date.now();
     const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
     await until(async () => (await fetch(`${url}/readyz`)).status === 503);
@@ -59,7 +30,7 @@ test.skipIf(process.platform !== 'linux')(
     expect(since).toBeLessThanOrEqual(Date.now() - 1_000);
     expect(oldest_ms).toBeGreaterThan(0);
 
-    signal('SIGCONT');
+    thaw();
     await until(async () => (await fetch(`${url}/readyz`)).status === 200);
     await admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
     expect(heard.filter((kind) => kind.startsWith('host.'))).toEqual(['host.stalled', 'host.moves']);

@@ -12,10 +12,11 @@ import { benchWorld, OBSERVE, settled, type BenchWorld } from './world.ts';
 
 const FLOOD = 'bench' as TenantId;
 const OTHER = 'other' as TenantId;
-const SIZES = [3_000, 10_000];
+/** Runs of each flood; the environment says otherwise. */
+const SIZES = (process.env['FLOOD'] ?? '1000').split(',').map(Number);
 /** Runs by which throughput is measured without a flood. */
 const FEW = 300;
-const PASSES = 5;
+const PASSES = 3;
 const PROBE_MS = 1_000;
 const IDLE_PROBES = 10;
 const CALLER = `{ name: 'caller', uses: { now: 'tool:now' }, run: ({ caps }) => caps.now({}) }`;
@@ -29,6 +30,14 @@ const now = inlineTool({
   run: () => ({}),
 });
 
+/** How often somebody who watches is told how far it is. */
+const TELL_MS = 2_000;
+
+/** What is measured takes minutes, so it is said how far it is: on the stream that no figure goes to. */
+function tell(what: string, ended: number, runs: number): void {
+  process.stderr.write(`${what}: ${ended} of ${runs} ended\n`);
+}
+
 /** How long a single run of the other tenant takes from its submission to its end. */
 async function probe(world: BenchWorld, version: AgentVersion): Promise<number> {
   const began = performance.now();
@@ -38,12 +47,22 @@ async function probe(world: BenchWorld, version: AgentVersion): Promise<number> 
   return performance.now() - began;
 }
 
-async function perSecond(world: BenchWorld, version: AgentVersion, runs: number): Promise<number> {
+async function perSecond(world: BenchWorld, version: AgentVersion, runs: number, what: string): Promise<number> {
   const began = performance.now();
+  let ended = 0;
+  const told = setInterval(() => tell(what, ended, runs), TELL_MS);
   const all = await Promise.all(Array.from({ length: runs }, () => world.submit(version)));
-  for (const { ended } of all) {
-    const outcome = await ended;
-    if (outcome.kind !== 'completed') throw new Error(`a run of the flood ended as ${JSON.stringify(outcome)}`);
+  try {
+    await Promise.all(
+      all.map(async (one) => {
+        const outcome = await one.ended;
+        if (outcome.kind !== 'completed') throw new Error(`a run of the flood ended as ${JSON.stringify(outcome)}`);
+        ended += 1;
+      }),
+    );
+  } finally {
+    clearInterval(told);
+    tell(what, ended, runs);
   }
   return (runs * 1000) / (performance.now() - began);
 }
@@ -72,11 +91,11 @@ async function beside<T>(
 async function floods(where: string): Promise<Figure[]> {
   const world = await benchWorld([now], { tenants: { [FLOOD]: { tools: [now], loops: { ladder: OBSERVE } }, [OTHER]: { tools: [now] } } });
   const version = await world.deploy(CALLER);
-  await perSecond(world, version, FEW);
+  await perSecond(world, version, FEW, `warming up${where}`);
   await probe(world, version);
   await settled(world);
   const few: number[] = [];
-  for (let i = 0; i < PASSES; i++) few.push(await perSecond(world, version, FEW));
+  for (let i = 0; i < PASSES; i++) few.push(await perSecond(world, version, FEW, `few, pass ${i + 1} of ${PASSES}${where}`));
   const idle: number[] = [];
   for (let i = 0; i < IDLE_PROBES; i++) {
     idle.push(await probe(world, version));
@@ -86,7 +105,7 @@ async function floods(where: string): Promise<Figure[]> {
   const quiet = summarize([idle]);
   const figures: Figure[] = [];
   for (const size of SIZES) {
-    const { result, took } = await beside(world, version, perSecond(world, version, size));
+    const { result, took } = await beside(world, version, perSecond(world, version, size, `flood of ${size}${where}`));
     figures.push({
       name: `flood of ${size}${where}`,
       unit: 'runs/s',

@@ -48,6 +48,8 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     release: (run, by, reason) => supervisor.control.release(run, by, reason),
     view: (run) => supervisor.view(run),
     views: () => supervisor.runs(),
+    cells: () => supervisor.cells(),
+    tenant: (tenant) => supervisor.tenant(tenant),
     async waitingOn(waiting) {
       const here = () => supervisor.runs().filter((view) => view.outcome === undefined && view.waiting === waiting);
       // Both sides of the read: a run may leave memory, or come back to it, while the store is asked.

@@ -50,6 +50,7 @@ import { peopleRoutes } from './routes/people.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { settlementRoutes } from './routes/settlements.ts';
 import { serviceRoutes } from './routes/services.ts';
+import { totalsRoutes } from './routes/totals.ts';
 import { runRoutes } from './routes/runs.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { VERSION } from './version.ts';
@@ -138,6 +139,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...agentRoutes(door),
     ...runRoutes(door),
     ...serviceRoutes(door),
+    ...totalsRoutes(door),
     ...evidenceRoutes(door, channel),
     ...operationRoutes(door),
     ...approvalRoutes(door),

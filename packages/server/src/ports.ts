@@ -16,6 +16,7 @@ import type {
   Stuck,
   Approval,
   ApprovalFilter,
+  CellView,
   Observation,
   Peak,
   Resting,
@@ -23,6 +24,7 @@ import type {
   ShadowReport,
   Stall,
   TenantOptions,
+  TenantView,
 } from '@corral/supervisor';
 import type { Upkeep } from './upkeep.ts';
 
@@ -63,6 +65,9 @@ export interface HostPort {
   /** A run that is in memory. */
   view(run: RunId): RunView | undefined;
   views(): readonly RunView[];
+  cells(): readonly CellView[];
+  /** What a tenant has of this host now. */
+  tenant(tenant: TenantId): TenantView;
   /** Runs that have not ended and wait for this now, whether they are in memory or parked. */
   waitingOn(waiting: WaitingOn): Promise<readonly RunId[]>;
   stored(run: RunId): Promise<StoredRun | undefined>;

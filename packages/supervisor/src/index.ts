@@ -10,7 +10,7 @@ export { resolutionOf, stuckOf, type Resolution, type Stuck } from './resolution
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';
-export { WATCHED, type PolicySource, type TenantOptions } from './tenants.ts';
+export { WATCHED, type PolicySource, type TenantOptions, type TenantView } from './tenants.ts';
 export { isBelow } from './judged.ts';
 export { HOST_LADDER, type LoopOptions } from './loops.ts';
 export { Peaks, type Peak } from './peaks.ts';
@@ -18,7 +18,7 @@ export type { People } from './people.ts';
 export type { Resting } from './agent-breakers.ts';
 export { Lesson, type Profiles } from './profiles.ts';
 export type { ShadowReport } from './shadow.ts';
-export type { Observation, RunView } from './observe.ts';
+export type { CellView, Observation, RunView } from './observe.ts';
 export type { Stall } from './progress.ts';
 export { realClock, realRandom } from './host/real.ts';
 export { ProcessLauncher } from './host/launcher.ts';

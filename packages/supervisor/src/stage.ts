@@ -11,7 +11,7 @@ import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
 import { BOARDING, leastNeeded, Occupancy, type Boarding } from './cells/occupancy.ts';
 import { Arrivals } from './cells/turns.ts';
-import { billed, usedBy } from './cells/usage.ts';
+import { billed, ReplayCpu, usedBy } from './cells/usage.ts';
 import type { OnCpu, Run } from './runs/run.ts';
 import { segmentSeed } from './runs/segment.ts';
 import type { StageEvents } from './stage-events.ts';
@@ -47,6 +47,7 @@ export class Stage {
   readonly #boarding = new Map<Run, Boarding>();
   /** Cells that were killed on purpose: their loss is nobody's fault. */
   readonly #condemned = new Set<Cell>();
+  readonly replayCpu = new ReplayCpu();
   #closed = false;
   #draining = false;
   pool!: CellPool;
@@ -64,7 +65,7 @@ export class Stage {
     },
     onFree: (cell) => this.#pump(cell),
     onCranked: (cell, task, effects, head) => this.#cranked(cell, task, effects, head),
-    onReplayed: (cell, task) => this.#replayed(cell, task),
+    onReplayed: (cell, task, head) => this.#replayed(cell, task, head),
     onFault: (cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head),
     onDescribed: () => undefined,
     onExit: (cell, exit, error) => this.#exited(cell, exit, error),
@@ -483,7 +484,8 @@ export class Stage {
     this.wake(run);
   }
 
-  #replayed(cell: Cell, task: Task): void {
+  #replayed(cell: Cell, task: Task, head: FrameHead): void {
+    this.replayCpu.charge(cell, task, head);
     const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
     const boarding = run && this.#boarding.get(run);
     if (run !== undefined && boarding !== undefined) this.#boarded(run, boarding);
@@ -493,6 +495,7 @@ export class Stage {
   #faulted(cell: Cell, task: Task | undefined, assignment: number, fault: FaultPayload, head: FrameHead): void {
     const run = this.#cells.get(cell)?.byAssignment.get(assignment);
     this.#cells.get(cell)?.byAssignment.delete(assignment);
+    this.replayCpu.charge(cell, task, head);
     if (run !== undefined) {
       this.#disembark(run);
       run.seat = undefined;
@@ -511,6 +514,7 @@ export class Stage {
     const run = this.onCpu(cell);
     const crank = run?.onCpu;
     const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
+    this.replayCpu.charge(cell, cell.task, undefined);
     const condemned = this.#condemned.delete(cell);
     // Whoever was on its CPU has moved on long since, and waits for its turn elsewhere.
     if (condemned) this.#cells.get(cell)?.byAssignment.clear();

@@ -42,7 +42,7 @@ import { RunTable } from './runs/places.ts';
 import { Run } from './runs/run.ts';
 import { refuseService, Services } from './services.ts';
 import { Stage } from './stage.ts';
-import { WATCHED, type TenantOptions } from './tenants.ts';
+import { tenantView, WATCHED, type TenantOptions, type TenantView } from './tenants.ts';
 import { keepAnswers } from './taken-up.ts';
 import type { TrialOptions, TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
@@ -101,8 +101,7 @@ export class Supervisor {
     this.configure(options.tenants);
     this.#quarantines = new Quarantines(store);
 
-    const services = new Services({ store, clock, random, quarantines: this.#quarantines }, this);
-    this.services = services;
+    this.services = new Services({ store, clock, random, quarantines: this.#quarantines }, this);
     const [grants, runs] = [this.#grants, this.#runs];
     const quarantined = (tenant: string, name: string) => this.#quarantines.tool(tenant, name) !== undefined;
     const tool = (tenant: string, name: string) => (quarantined(tenant, name) ? undefined : this.tool(tenant, name));
@@ -119,7 +118,7 @@ export class Supervisor {
     this.#broker = new Broker(
       {
         ...powers,
-        reach: (...of) => services.reach(...of),
+        reach: (...of) => this.services.reach(...of),
         digest: digestOf,
         standing: () => this.loops,
         identity: people.identity,
@@ -438,6 +437,11 @@ export class Supervisor {
     return this.#progress.stalls;
   }
 
+  /** What a tenant has of this host now. */
+  tenant(tenant: TenantId): TenantView {
+    return tenantView({ runs: this.#runs, stage: this.#stage, cells: this.#pool.count() }, tenant);
+  }
+
   /** The process a run sits in, if it sits in one. */
   cellOf(id: RunId): { readonly id: string; readonly pid: number | undefined } | undefined {
     const cell = this.#runs.get(id)?.seat?.cell;
@@ -515,9 +519,11 @@ export class Supervisor {
   #cellGone(cell: Cell, exit: ProcessExit): void {
     for (const then of this.#whenGone.get(cell) ?? []) then();
     this.#whenGone.delete(cell);
-    const words = lastWords(exit);
     if (this.#pool.hopeless) {
-      const error = new CorralError('CORRAL_CELL_START', `Cells do not start on this machine: ${words || `exit code ${exit.code}`}.`);
+      const error = new CorralError(
+        'CORRAL_CELL_START',
+        `Cells do not start on this machine: ${lastWords(exit) || `exit code ${exit.code}`}.`,
+      );
       // Runs in memory stay: each was admitted after a cell had started, so what keeps cells from starting now may pass.
       this.#runtime.fail(error);
       this.#tell({ kind: 'hopeless', error });

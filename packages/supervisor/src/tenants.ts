@@ -5,7 +5,10 @@ import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import type { SpendBounds } from '@corral/broker/accounts';
 import type { BothLimits } from '@corral/broker/gates';
+import type { TenantId } from '@corral/protocol/ids';
 import type { LoopOptions } from './loops.ts';
+import type { RunTable } from './runs/places.ts';
+import type { Stage } from './stage.ts';
 
 /** Policies that can be swapped while calls are decided: asked for anew at each decision. */
 export interface PolicySource {
@@ -44,3 +47,26 @@ export interface TenantOptions {
  */
 const TOLD = { slow: null, pause: null, kill: null };
 export const WATCHED: LoopOptions = { ladder: { detectors: Object.fromEntries(DETECTORS.map((name) => [name, TOLD])) } };
+
+/** What a tenant has of a host now. */
+export interface TenantView {
+  /** Runs in memory. */
+  readonly residents: number;
+  /** Of them, those that have something to do, and wait for a CPU or are on one. */
+  readonly busy: number;
+  readonly cells: number;
+  /** CPU time spent on bringing its runs back by replay, since this host started. */
+  readonly replay_cpu_ms: number;
+}
+
+export interface TenantSources {
+  readonly runs: RunTable;
+  readonly stage: Stage;
+  readonly cells: ReadonlyMap<TenantId, number>;
+}
+
+export function tenantView({ runs, stage, cells }: TenantSources, tenant: TenantId): TenantView {
+  let busy = 0;
+  for (const run of runs.values()) if (run.tenant === tenant && (run.runnable || run.onCpu !== undefined)) busy += 1;
+  return { residents: runs.of(tenant), busy, cells: cells.get(tenant) ?? 0, replay_cpu_ms: Math.round(stage.replayCpu.of_ms(tenant)) };
+}

@@ -6,7 +6,8 @@ import { createLogUpdate } from 'log-update';
 import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { connect, hostFlags, type HostFlags } from '../connect.ts';
-import { printable } from '../screen/table.ts';
+import { duration, printable, table } from '../screen/table.ts';
+import { inTenant } from './agents.ts';
 import { runTable } from './runs.ts';
 
 const EVERY_MS = 500;
@@ -14,6 +15,7 @@ const KEYS = '↑↓ choose   p pause   r resume   k kill   w why   q quit';
 const VERBS: Readonly<Record<string, 'pause' | 'resume' | 'kill'>> = { p: 'pause', r: 'resume', k: 'kill' };
 
 type Summary = RouteAnswer<'listRuns'>['items'][number];
+type Totals = RouteAnswer<'totals'>;
 
 export function topCommand(program: Command): void {
   hostFlags(program.command('top'))
@@ -23,26 +25,65 @@ export function topCommand(program: Command): void {
     .action(async (flags: HostFlags & { readonly tenant?: string }) => {
       const client = connect(flags);
       const query = { limit: 200, live: 'true', ...(flags.tenant === undefined ? {} : { tenant: flags.tenant as never }) };
-      const look = async () => (await client.listRuns({ query })).items.toSorted((a, b) => b.cpu_ms - a.cpu_ms);
+      const look = async (): Promise<Look> => {
+        const [page, totals] = await Promise.all([client.listRuns({ query }), client.totals({ query: inTenant(flags) })]);
+        return { items: page.items.toSorted((a, b) => b.cpu_ms - a.cpu_ms), head: totalsLines(totals, page.items.length) };
+      };
       if (!process.stdout.isTTY || !process.stdin.isTTY || flags.json === true) {
-        const items = await look();
-        process.stdout.write(flags.json === true ? `${JSON.stringify(items, null, 2)}\n` : `${runTable(items).join('\n')}\n`);
+        const { items, head } = await look();
+        if (flags.json === true) process.stdout.write(`${JSON.stringify(items, null, 2)}\n`);
+        else process.stdout.write(`${[...head, ...runTable(items)].join('\n')}\n`);
         return;
       }
       await new Top(client, look).shown();
     });
 }
 
+interface Look {
+  readonly items: Summary[];
+  /** What is said of all runs, above those that are shown. */
+  readonly head: readonly string[];
+}
+
+/** All runs by state, a line for each tenant, and how many of them are shown. */
+export function totalsLines({ items, cells }: Totals, shown: number): string[] {
+  const sum = (name: 'live' | 'queued' | 'active' | 'paused' | 'quarantined' | 'busy' | 'residents') =>
+    items.reduce((all, one) => all + one[name], 0);
+  const cut = shown < sum('live') ? `, the newest ${shown} shown` : '';
+  const rows = items.map((one) => [
+    one.tenant,
+    `${one.live}/${one.queue_most}`,
+    `${one.queued}`,
+    `${one.active}`,
+    `${one.paused}`,
+    `${one.quarantined}`,
+    `${one.residents}/${one.residents_most}`,
+    `${one.busy}`,
+    `${one.cells}/${one.cells_most}`,
+    duration(one.replay_cpu_ms),
+  ]);
+  const titles = ['tenant', 'live', 'queued', 'active', 'paused', 'quarantined', 'in memory', 'busy', 'cells', 'replay'];
+  return [
+    `${sum('live')} runs${cut}: ${sum('queued')} queued, ${sum('active')} active, ${sum('paused')} paused, ${sum('quarantined')} quarantined; ${sum('busy')} of ${sum('residents')} in memory have something to do; ${cells} cells`,
+    ...table(
+      titles.map((title, i) => (i === 0 ? { title } : { title, align: 'right' })),
+      rows,
+    ),
+    '',
+  ];
+}
+
 class Top {
   readonly #client: Client;
-  readonly #look: () => Promise<Summary[]>;
+  readonly #look: () => Promise<Look>;
+  #head: readonly string[] = [];
   readonly #draw = createLogUpdate(process.stdout);
   #items: Summary[] = [];
   #chosen: string | undefined;
   #said: readonly string[] = [];
   #done: () => void = () => undefined;
 
-  constructor(client: Client, look: () => Promise<Summary[]>) {
+  constructor(client: Client, look: () => Promise<Look>) {
     this.#client = client;
     this.#look = look;
   }
@@ -75,7 +116,9 @@ class Top {
   }
 
   async #refresh(): Promise<void> {
-    this.#items = await this.#look();
+    const { items, head } = await this.#look();
+    this.#items = items;
+    this.#head = head;
     this.#redraw();
   }
 
@@ -117,12 +160,18 @@ class Top {
   }
 
   #redraw(): void {
-    const room = Math.max(3, (process.stdout.rows ?? 40) - 6 - this.#said.length);
+    const room = Math.max(3, (process.stdout.rows ?? 40) - 5 - this.#head.length - this.#said.length);
     const from = Math.max(0, this.#at - room + 1);
     const [head = '', ...lines] = runTable(this.#items);
     const rows = lines.slice(from, from + room).map((line, i) => (from + i === this.#at ? styleText('inverse', line) : line));
     this.#draw(
-      [styleText('bold', `${this.#items.length} runs`), styleText('dim', head), ...rows, ...this.#said, styleText('dim', KEYS)].join('\n'),
+      [
+        ...this.#head.map((line, i) => styleText(i === 0 ? 'bold' : 'dim', line)),
+        styleText('dim', head),
+        ...rows,
+        ...this.#said,
+        styleText('dim', KEYS),
+      ].join('\n'),
     );
   }
 }

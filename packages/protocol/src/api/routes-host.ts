@@ -1,6 +1,7 @@
 /** Routes about the host itself: its configuration, and whether it is there. */
 import { route } from './route.ts';
 import * as s from './schemas.ts';
+import { Totals } from './totals.ts';
 
 export const HOST_ROUTES = {
   showConfig: route({
@@ -72,6 +73,16 @@ export const HOST_ROUTES = {
     query: s.InTenant,
     status: 200,
     response: s.PolicyTexts,
+  }),
+  totals: route({
+    method: 'GET',
+    path: '/v1/totals',
+    tag: 'host',
+    summary: 'Counts runs by tenant and state, and says what each tenant has of the host: places in memory, cells, CPU time for replay.',
+    operation: 'run.read',
+    query: s.InTenant,
+    status: 200,
+    response: Totals,
   }),
   health: route({
     method: 'GET',

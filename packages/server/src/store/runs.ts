@@ -126,6 +126,16 @@ export class RunIndex {
     return this.#db.all<RunRow>('SELECT * FROM runs WHERE ended_as IS NULL ORDER BY n');
   }
 
+  /** How many runs have not ended, by tenant and state. */
+  counts(
+    tenant: string | undefined,
+  ): { readonly tenant: string; readonly control: string; readonly began: number; readonly runs: number }[] {
+    return this.#db.all(
+      `SELECT tenant, control, began, count(*) AS runs FROM runs WHERE ended_as IS NULL AND coalesce(tenant = ?, 1) GROUP BY tenant, control, began`,
+      tenant ?? null,
+    );
+  }
+
   /** Names of agents and tenants, and versions, that runs have; within one tenant, or all. */
   has(column: 'agent' | 'tenant' | 'version', value: string, tenant: string | undefined): boolean {
     const where = tenant === undefined ? '' : ' AND tenant = ?';

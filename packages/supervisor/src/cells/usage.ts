@@ -1,4 +1,6 @@
 /** What a task used of the CPU, for whoever must pay for it. */
+import type { FrameHead } from '@corral/protocol/frame';
+import type { TenantId } from '@corral/protocol/ids';
 import type { Cell, Task } from './cell.ts';
 
 /** CPU time of a task, as the operating system counts it; undefined where nobody has looked in time. */
@@ -11,4 +13,25 @@ export function usedBy(cell: Cell, task: Task): number | undefined {
 export function billed(cell: Cell, task: Task): number {
   const held_ms = cell.held_ms();
   return Math.max(0, Math.min(usedBy(cell, task) ?? task.used_ms ?? held_ms, held_ms));
+}
+
+/**
+ * CPU time that went into bringing runs back, by tenant, since this host started. It is in nobody's purse: that a run was given up to
+ * make room is not its doing. But it is its tenant's, and whoever shares out the costs of a host can see it.
+ */
+export class ReplayCpu {
+  readonly #of_ms = new Map<TenantId, number>();
+
+  /** @param head of the cell's answer; undefined where it gave none */
+  charge(cell: Cell, task: Task | undefined, head: FrameHead | undefined): void {
+    const { tenant } = cell;
+    if (tenant === undefined || task?.kind !== 'replay') return;
+    // Once the task is over, only what was measured of it is left, and what the cell says, which is no more than the time it had.
+    const used_ms = head === undefined ? billed(cell, task) : Math.max(head.cpu_us / 1000, usedBy(cell, task) ?? task.used_ms ?? 0);
+    this.#of_ms.set(tenant, this.of_ms(tenant) + used_ms);
+  }
+
+  of_ms(tenant: TenantId): number {
+    return this.#of_ms.get(tenant) ?? 0;
+  }
 }

@@ -1,0 +1,26 @@
+/** What goes on at a host as a whole, by tenant. */
+import * as z from 'zod';
+
+export const TenantTotals = z
+  .object({
+    tenant: z.string(),
+    live: z.int().describe('runs that have not ended: queued, active, paused and quarantined together'),
+    queued: z.int().describe('not begun yet'),
+    active: z.int(),
+    paused: z.int(),
+    quarantined: z.int(),
+    queue_most: z.int().describe('live runs beyond which a job is refused; 0: it is not a tenant of the configuration any more'),
+    residents: z.int().describe('runs in memory'),
+    residents_most: z.int(),
+    busy: z.int().describe('runs in memory that have something to do: they wait for a CPU, or are on one'),
+    cells: z.int(),
+    cells_most: z.int().describe('while none of them is taken by a single run'),
+    replay_cpu_ms: z
+      .int()
+      .describe('CPU time that went into bringing its runs back by replay, since this host started; it is in no run’s purse'),
+  })
+  .meta({ id: 'TenantTotals' });
+export type TenantTotals = z.infer<typeof TenantTotals>;
+export const Totals = z
+  .object({ items: z.array(TenantTotals), cells: z.int().describe('processes; for the whole host, spare and borrowed ones too') })
+  .meta({ id: 'Totals' });

@@ -1,0 +1,53 @@
+/** What `why` says of runs that wait is what they wait for, however many others there are. */
+import { expect, test } from 'vitest';
+import { freezeCells } from '../frozen.ts';
+import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
+
+const LINUX = process.platform === 'linux';
+const NO_PLACE = 'It waits in the store for a place in memory, which its tenant or the host has taken up.';
+const ITS_TURN = 'Something has come for it, and it waits for its turn in a cell.';
+
+const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>
+  caps.write({ path: 'a.txt', text: 'x' }).then(() => 'written', (error) => error.code) }`;
+
+test.skipIf(!LINUX)('a run that has not begun is told apart: no place in memory, or no cell', { timeout: 60_000 }, async () => {
+  const { admin, deploy } = await front({ configText: JSON.stringify({ tenants: { crew: { residents: 1 }, zoo: {} } }) });
+  for (const tenant of ['crew', 'zoo']) await deploy(HELLO, { tenant });
+  await deploy(SLEEP, { tenant: 'crew' });
+  const why = async (run: string) => (await admin.whyRun({ params: { run: run as never } })).because;
+  const thaw = freezeCells();
+  const submit = async (tenant: string) => (await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' }, tenant } })).run;
+  const first = await submit('crew');
+  const second = await submit('crew');
+  const other = await submit('zoo');
+  expect(await why(second)).toContain(NO_PLACE);
+  // Nobody of its tenant is before it, and nobody says so.
+  const said = await why(other);
+  expect(said).not.toContain(NO_PLACE);
+  expect(said.join(' ')).not.toMatch(/tenant/);
+  thaw();
+  for (const run of [first, second, other])
+    expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
+});
+
+test.skipIf(!LINUX)('a run whose call was answered waits for a cell, and not for the answer', { timeout: 60_000 }, async () => {
+  const write = await shortFolder();
+  const { admin, deploy, as } = await front({
+    configText: JSON.stringify({ policies: 'default', files: { write }, tenants: { local: { cells: 1 } } }),
+  });
+  await deploy(WRITER);
+  await deploy(HELLO);
+  const { run } = await admin.submitRun({ body: { agent: 'writer' } });
+  await until(async () => (await admin.listApprovals({})).items.length === 1);
+  const [approval] = (await admin.listApprovals({})).items;
+  const approver = await as('local', 'approver');
+  const thaw = freezeCells();
+  // It has the cell to itself, and stands still there.
+  await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
+  await approver.decideApproval({ params: { run, call: approval?.call ?? 0 }, body: { verdict: 'approve', reason: 'looked' } });
+  const because = async () => (await admin.whyRun({ params: { run } })).because;
+  await until(async () => (await because()).includes(ITS_TURN));
+  expect((await because()).join(' ')).not.toMatch(/has no answer/);
+  thaw();
+  expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
+});
