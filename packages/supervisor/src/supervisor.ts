@@ -128,14 +128,14 @@ export class Supervisor {
       () => this.#life.busEvents,
     );
     const broker = this.#broker;
-    const shared = { store, clock, broker, grants, runs };
+    const tell = (observation: Observation) => this.#tell(observation);
+    const hold = (id: RunId) => this.#residence.hold(id);
+    const shared = { store, clock, broker, grants, runs, tell, hold };
     this.stops = new Stops({
       ...shared,
       standing: this.#quarantines,
       control: () => this.control,
-      hold: (id) => this.#residence.hold(id),
       sweep: () => this.#residence.sweep(),
-      tell: (observation) => this.#tell(observation),
     });
     const family = { store, broker, residence: () => this.#residence, control: () => this.control };
     this.#life = new Life({
@@ -151,7 +151,6 @@ export class Supervisor {
       endChild: (child) => endChild(family, child, true),
       resumeIfFree: (run) => this.stops.resumeIfFree(run),
       quarantine: (run, reason) => this.stops.quarantineAgentOf(run, 'policy', reason),
-      tell: (observation) => this.#tell(observation),
       observed: () => this.#observers.size > 0,
     });
     const life = this.#life;
@@ -262,16 +261,12 @@ export class Supervisor {
       control: () => this.control,
       settings: (tenant) => this.#watched(tenant),
       profiles: options.profiles,
-      hold: (id) => this.#residence.hold(id),
       end: (run, outcome) => life.endSoon(run, outcome, true),
       wake: (run) => stage.wake(run),
-      tell: (observation) => this.#tell(observation),
     });
     this.control = new Control({
-      clock,
-      broker,
+      ...shared,
       stage,
-      hold: (id) => this.#residence.hold(id),
       endDescendants: (id, kill) => endDescendants(family, id, kill),
       pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
       tool,
@@ -282,7 +277,6 @@ export class Supervisor {
       policing: this.policing,
       journal: (id) => store.journal(id),
       stopping: () => this.#stopping,
-      tell: (observation) => this.#tell(observation),
       bury: async (id, outcome) => {
         for (const told of await store.bury(id, outcome, clock.now())) this.#residence.hint(told);
       },
