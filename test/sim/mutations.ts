@@ -88,7 +88,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'queue-is-wall': [
     {
       file: 'supervisor/src/runs/run.ts',
-      piece: 'free && (this.onCpu !== undefined || !this.hasWork)',
+      piece: 'free && (this.onCpu !== undefined || !busy)',
       becomes: 'free',
     },
     {
@@ -192,9 +192,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if (Date.now() < 0) {\n      run.control',
     },
     {
-      file: 'supervisor/src/supervisor.ts',
-      piece: 'const stands = this.#quarantines.against({ tenant: job.tenant, agent: job.version.manifest.name }, job.version.version);',
-      becomes: 'const stands = undefined as { by: string; reason: string } | undefined;',
+      file: 'supervisor/src/quarantine.ts',
+      piece: 'const stands = this.against({ tenant, agent }, version);',
+      becomes: 'const stands = undefined as Quarantine | undefined;',
     },
   ],
   /** A tool under quarantine is offered all the same. */

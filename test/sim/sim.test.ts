@@ -48,7 +48,7 @@ describe('a simulated world', () => {
 /** What is said of each bug when it is found. The first seeds find none where there is none, as the test above shows. */
 describe('the simulator finds a bug that was put in on purpose:', () => {
   test.each(Object.keys(MUTATIONS).filter((name) => !RARE.has(name)))('%s', async (name) => {
-    const { failed, said } = await simulate('--seeds', '500', '--mutation', name);
+    const { failed, said } = await simulate('--seeds', '2000', '--mutation', name);
     expect(said).toMatch(/found by seed \d+/);
     expect(said).toContain(`--mutation ${name}`);
     expect(failed).toBe(true);

@@ -3,7 +3,7 @@
  * leave; a tool's reply is settled and becomes the next delivery (DESIGN 1.4–1.6).
  */
 import type { Result } from '@corral/protocol/delivery';
-import { CorralError, errorData } from '@corral/protocol/errors';
+import { type CorralError, errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
@@ -11,14 +11,14 @@ import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Entry, HostEvent } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing } from '@corral/protocol/store';
 import { answerOf } from './answer.ts';
-import type { BrokerPowers, BusEvents, BusRun, Crank } from './bus.ts';
+import type { BrokerPowers, BusEvents, BusRun, CommitRest, Crank } from './bus.ts';
 import { Answers } from './answers.ts';
 import { begin } from './context.ts';
 import { emptyBatch, ended, refusedIn, unsentIn, type Batch, type Dispatch } from './decide/batch.ts';
 import { labelOf, untrusted, whyAbsent } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
-import { overrun } from './endings.ts';
+import { internal, overrun } from './endings.ts';
 import { parseEffects } from './effects.ts';
 import { isUnread } from './calls.ts';
 import { givenUp, neverLeft } from './given-up.ts';
@@ -275,9 +275,11 @@ export class Broker {
     if (first && this.#isGivenUp(ledger, call.id)) return false;
     if (this.#isFenced(ledger, call.id, !first)) return false;
     const tool = this.#powers.tool(ledger.record.tenant, call.tool);
-    if (tool === undefined) return false;
-    const parsed = tool.input.check(call.input ?? {});
-    if (!parsed.ok) return false;
+    const parsed = tool?.input.check(call.input ?? {});
+    if (tool === undefined || parsed?.ok !== true) {
+      if (!first) this.#events.unknown(ledger.record.id, call.id, `${call.tool} cannot be called on this host now.`);
+      return false;
+    }
     this.#dispatcher.start(
       ledger.record,
       {
@@ -290,6 +292,7 @@ export class Broker {
         unread: isUnread(call),
         ...billedAgain(tool, parsed.value as Json, call.reserved, first),
         early: true,
+        leftBefore: !first,
       },
       ledger.loops !== undefined,
     );
@@ -544,8 +547,3 @@ export class Broker {
     pending.delivery = { kind: 'reply', results: [{ id, error }] };
   }
 }
-
-type CommitRest = [crank: Pick<Crank, 'delivery' | 'inbox'> | undefined, batch: Batch, timersDone: readonly number[], revoke?: boolean];
-
-const internal = (error: unknown): CorralError =>
-  error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });

@@ -13,7 +13,7 @@ import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Accounts, AccountState } from './accounts.ts';
 import type { BothLimits } from './gates.ts';
-import type { Cause, Consequence, Standing } from './decide/batch.ts';
+import type { Batch, Cause, Consequence, Standing } from './decide/batch.ts';
 import type { Policies } from './judge.ts';
 import type { Ledger } from './ledger.ts';
 import type { Reached } from './service.ts';
@@ -98,3 +98,11 @@ export interface Crank {
   readonly effectsText: string;
   readonly cpu_us: number;
 }
+
+/** What a commit takes beside its run and its entry. */
+export type CommitRest = [
+  crank: Pick<Crank, 'delivery' | 'inbox'> | undefined,
+  batch: Batch,
+  timersDone: readonly number[],
+  revoke?: boolean,
+];

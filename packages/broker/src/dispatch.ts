@@ -3,7 +3,7 @@
  * idempotency key however often it is attempted; a reply that comes after its call was given up is fenced off.
  */
 import { detailOf } from '@corral/protocol/contract';
-import { errorData } from '@corral/protocol/errors';
+import { errorData, type ErrorData } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import { viewOf } from '@corral/protocol/handle';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
@@ -75,10 +75,17 @@ export class Dispatcher {
         ? errorData('CORRAL_QUARANTINED', `${name} was put under quarantine before the call had left.`, { call: call.id })
         : errorData('CORRAL_TOOL_BUSY', `${name} has not been answering; it is left alone for a while.`, { call: call.id });
       const cost = call.price === undefined ? {} : { cost: { ...FREE, ...call.atLeast } };
-      this.#events.onResult(record.id, { id: call.id, error, ...cost }, !mayRepeat(call.tool.annotations));
+      this.#heldBack(record, call, { id: call.id, error, ...cost });
     });
     const repeats = mayRepeat(call.tool.annotations);
     this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined, repeats });
+  }
+
+  /** A call was not made. Where it may have left before, that says nothing about what came of it then. */
+  #heldBack(record: RunRecord, call: Dispatch, result: Extract<Result, { error: ErrorData }>): void {
+    const once = !mayRepeat(call.tool.annotations);
+    if (once && call.leftBefore === true) this.#events.onUnknown(record.id, call.id, result.error.message);
+    else this.#events.onResult(record.id, result, once);
   }
 
   /** Nobody waits for this call any more. The tool is told; its result is still recorded. */
@@ -147,7 +154,7 @@ export class Dispatcher {
     const notMade = (code: 'CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED', why: string) => {
       if (breaker !== undefined) this.breakers.forget(breaker);
       const cost = call.price === undefined ? {} : { cost: attempt === 1 ? { ...FREE, ...call.atLeast } : (bill.total ?? FREE) };
-      this.#events.onResult(record.id, { id, error: errorData(code, `${tool.name} ${why}`, { call: id }), ...cost }, !repeats);
+      this.#heldBack(record, call, { id, error: errorData(code, `${tool.name} ${why}`, { call: id }), ...cost });
     };
     const stopWaiting = this.#gates.enter(record.tenant, tool.name, (leave) => {
       const waited = this.#going.get(key);

@@ -1,4 +1,5 @@
 /** How a run ends by what it used. */
+import { CorralError } from '@corral/protocol/errors';
 import type { Outcome } from '@corral/protocol/outcome';
 import { exceeded } from './decide/common.ts';
 import type { Ledger } from './ledger.ts';
@@ -15,3 +16,7 @@ export function overrun(ledger: Ledger): Outcome | undefined {
     return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
   return overcharged(ledger);
 }
+
+/** What nobody had foreseen, as an error of ours. */
+export const internal = (error: unknown): CorralError =>
+  error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });

@@ -119,7 +119,8 @@ export class Life {
   woken(run: Run): void {
     const { clock, tell } = this.#options;
     const fence = this.#fences.get(run.id);
-    if (fence !== undefined) return this.endSoon(run, fence.outcome, fence.revoke);
+    if (fence !== undefined && !this.#isUndone(run, fence.outcome)) return this.endSoon(run, fence.outcome, fence.revoke);
+    this.#fences.delete(run.id);
     tell({ kind: 'woken', run: run.id });
     this.#options.loops().woken(run);
     const stands = this.#options.quarantined(run);
@@ -138,6 +139,12 @@ export class Life {
     // What a held run asked for may have been done already; releasing it is what asks again.
     if (ledger.held === undefined) askAgain(this.#options, run);
     this.#options.stage().wake(run);
+  }
+
+  /** An end of wall time that the store refused was of what this host had measured; by its journal there is time left. */
+  #isUndone(run: Run, outcome: Outcome): boolean {
+    const isWall = outcome.kind === 'exceeded' && outcome.limit === 'wall';
+    return isWall && run.wallLeft_ms(this.#options.clock.monotonic()) > 0;
   }
 
   /** It may go on after it was held: what it asked for before is asked for again. */

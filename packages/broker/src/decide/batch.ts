@@ -64,6 +64,8 @@ export interface Dispatch {
   readonly atLeast?: Cost;
   /** It changes nothing in the outside world, so it need not wait for the commit. */
   readonly early: boolean;
+  /** It may have left before, from a host that is gone or before a person had it made again: nobody knows what came of that. */
+  readonly leftBefore?: boolean;
 }
 
 /** Everything that follows from the effects of one crank. */
