@@ -7,7 +7,7 @@ import type { Effect } from '@corral/protocol/effect';
 import type { RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/label';
 import type { RunRecord } from '@corral/protocol/run';
-import type { Book, Known } from './book.ts';
+import type { Book, Known, KnownCall } from './book.ts';
 
 /** What one run knows: whether it has read a stranger's words, and of each handle whether such words are behind it. */
 export interface Knowledge {
@@ -106,7 +106,8 @@ export class Taint {
     else if ('value' in result) knows.tainted ||= strange;
     // A tool's own words about its failure may be a stranger's as well.
     else if (result.unread !== true && call.decision.verdict !== 'deny')
-      knows.tainted ||= strange && (result.error.code === 'CORRAL_TOOL_FAILED' || call.toldUnknown);
+      knows.tainted ||=
+        strange && (result.error.code === 'CORRAL_TOOL_FAILED' || (result.error.code === 'CORRAL_UNKNOWN_RESULT' && isTools(call)));
   }
 
   /** A crank has asked for this, and it was allowed. */
@@ -149,3 +150,6 @@ function nameOf(body: unknown): string {
   const { from, id } = message ?? (body as { from: string; id: number });
   return `${from}#${id}`;
 }
+
+/** What is said of a lost result is the tool's word, unless a person has settled the call. */
+const isTools = ({ toldUnknown, settled }: KnownCall): boolean => toldUnknown || !settled;

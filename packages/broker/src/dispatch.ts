@@ -84,8 +84,10 @@ export class Dispatcher {
   /** A call was not made. Where it may have left before, that says nothing about what came of it then. */
   #heldBack(record: RunRecord, call: Dispatch, result: Extract<Result, { error: ErrorData }>): void {
     const once = !mayRepeat(call.tool.annotations);
-    if (once && call.leftBefore === true) this.#events.onUnknown(record.id, call.id, result.error.message);
-    else this.#events.onResult(record.id, result, once);
+    if (call.leftBefore !== true) return this.#events.onResult(record.id, result, once);
+    const message = `${result.error.message} It may have been made before.`;
+    if (once) this.#events.onUnknown(record.id, call.id, message);
+    else this.#events.onResult(record.id, { id: call.id, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id }) }, once);
   }
 
   /** Nobody waits for this call any more. The tool is told; its result is still recorded. */

@@ -221,8 +221,11 @@ export class Life {
   /** The run's isolate is gone, its cell lives on. */
   faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
-    if (fault.fault === 'timeout' && crank !== undefined && task !== undefined && task.frozen_ms > 0) {
-      // The cell counted time in which it was stopped. The crank is given up and made again.
+    const stopped = fault.fault === 'timeout' && task !== undefined && task.frozen_ms > 0;
+    if (stopped && crank !== undefined && run.losses < MACHINE.cell_losses.default) {
+      // The cell counted time in which it was stopped. The crank is given up and made again; not for ever, or two that compute
+      // without end and stop each other would never meet their limit.
+      run.losses += 1;
       run.queue.unshift(crank);
       this.#options.stage().wake(run);
       return;
