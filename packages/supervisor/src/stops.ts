@@ -34,6 +34,7 @@ const RETRY_MS = 1_000;
 export class Stops {
   readonly #options: StopsOptions;
   #closed = false;
+  #retrying = false;
   /** Who let go of a quarantine last, and why. */
   #lifted = { by: 'quarantine', reason: 'It does not stand any more.' };
   readonly #resuming = new Map<RunId, Promise<void>>();
@@ -106,8 +107,7 @@ export class Stops {
         const parked = await store.quarantined(after, AT_ONCE);
         after = parked.at(-1);
         if (after === undefined) return;
-        // One that cannot be read is kept still for a person.
-        const held = await Promise.all(parked.map((id) => hold(id).catch(() => undefined)));
+        const held = await Promise.all(parked.map((id) => hold(id).catch((error: unknown) => this.#missed(error))));
         await Promise.all(held.flatMap((run) => (run === undefined ? [] : [this.resumeIfFree(run)])));
       }
     } catch {
@@ -126,18 +126,26 @@ export class Stops {
       .resume(run.id, by, reason)
       .then(
         () => undefined,
-        (error: unknown) => {
-          if (error instanceof CorralError && error.retryable) this.#again();
-        },
+        (error: unknown) => this.#missed(error),
       )
       .finally(() => this.#resuming.delete(run.id));
     this.#resuming.set(run.id, resuming);
     return resuming;
   }
 
+  /** What cannot be read is kept still for a person, and what somebody else has resumed or ended needs nothing. */
+  #missed(error: unknown): undefined {
+    if (error instanceof CorralError && error.retryable) this.#again();
+  }
+
   #again(): void {
-    const { by, reason } = this.#lifted;
-    this.#options.clock.after(RETRY_MS, () => void (this.#closed || this.takeUp(by, reason)));
+    if (this.#retrying) return;
+    this.#retrying = true;
+    this.#options.clock.after(RETRY_MS, () => {
+      this.#retrying = false;
+      const { by, reason } = this.#lifted;
+      if (!this.#closed) void this.takeUp(by, reason);
+    });
   }
 
   close(): void {
