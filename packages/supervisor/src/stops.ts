@@ -31,12 +31,16 @@ export interface StopsOptions {
 const AT_ONCE = 64;
 const RETRY_MS = 1_000;
 
+/** Who let go of a quarantine, and why. */
+interface Lifted {
+  readonly by: string;
+  readonly reason: string;
+}
+
 export class Stops {
   readonly #options: StopsOptions;
   #closed = false;
   #retrying = false;
-  /** Who let go of a quarantine last, and why. */
-  #lifted = { by: 'quarantine', reason: 'It does not stand any more.' };
   readonly #resuming = new Map<RunId, Promise<void>>();
 
   constructor(options: StopsOptions) {
@@ -100,33 +104,36 @@ export class Stops {
    */
   async takeUp(by: string, reason: string): Promise<void> {
     const { runs, store, hold } = this.#options;
-    this.#lifted = { by, reason };
+    const lifted = { by, reason };
     try {
-      await Promise.all([...runs.values()].map((run) => this.resumeIfFree(run)));
+      await Promise.all([...runs.values()].map((run) => this.resumeIfFree(run, lifted)));
       for (let after: RunId | undefined; ;) {
         const parked = await store.quarantined(after, AT_ONCE);
         after = parked.at(-1);
         if (after === undefined) return;
-        const held = await Promise.all(parked.map((id) => hold(id).catch((error: unknown) => this.#missed(error))));
-        await Promise.all(held.flatMap((run) => (run === undefined ? [] : [this.resumeIfFree(run)])));
+        const held = await Promise.all(parked.map((id) => hold(id).catch((error: unknown) => this.#missed(error, lifted))));
+        await Promise.all(held.flatMap((run) => (run === undefined ? [] : [this.resumeIfFree(run, lifted)])));
       }
     } catch {
-      this.#again();
+      this.#again(lifted);
     }
   }
 
-  /** A run under quarantine goes on if nothing stands against it any more. It may have been on its way into memory at the lift. */
-  resumeIfFree(run: Run): Promise<void> {
-    if (run.control !== 'quarantined' || run.outcome !== undefined || this.#concerns(run)) return Promise.resolve();
+  /**
+   * A run under quarantine goes on if nothing stands against it any more. It may have been on its way into memory at the lift.
+   * One that was set aside because it cannot be read, or because hosts died under it, stays so: its journal knows of no quarantine.
+   */
+  resumeIfFree(run: Run, lifted: Lifted = { by: 'quarantine', reason: 'It does not stand any more.' }): Promise<void> {
+    if (run.control !== 'quarantined' || run.ledger.control !== 'quarantined') return Promise.resolve();
+    if (run.outcome !== undefined || this.#concerns(run)) return Promise.resolve();
     const underway = this.#resuming.get(run.id);
     if (underway !== undefined) return underway;
-    const { by, reason } = this.#lifted;
     const resuming = this.#options
       .control()
-      .resume(run.id, by, reason)
+      .resume(run.id, lifted.by, lifted.reason)
       .then(
         () => undefined,
-        (error: unknown) => this.#missed(error),
+        (error: unknown) => this.#missed(error, lifted),
       )
       .finally(() => this.#resuming.delete(run.id));
     this.#resuming.set(run.id, resuming);
@@ -134,16 +141,15 @@ export class Stops {
   }
 
   /** What cannot be read is kept still for a person, and what somebody else has resumed or ended needs nothing. */
-  #missed(error: unknown): undefined {
-    if (error instanceof CorralError && error.retryable) this.#again();
+  #missed(error: unknown, lifted: Lifted): undefined {
+    if (error instanceof CorralError && error.retryable) this.#again(lifted);
   }
 
-  #again(): void {
+  #again({ by, reason }: Lifted): void {
     if (this.#retrying) return;
     this.#retrying = true;
     this.#options.clock.after(RETRY_MS, () => {
       this.#retrying = false;
-      const { by, reason } = this.#lifted;
       if (!this.#closed) void this.takeUp(by, reason);
     });
   }
