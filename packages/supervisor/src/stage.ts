@@ -133,9 +133,11 @@ export class Stage {
 
   /** Somebody of a tenant waits for a cell: one is found, or asked for. */
   #serve(tenant: TenantId): void {
-    if (this.pool.seat(tenant, (one) => this.load(one)) === undefined) this.#reclaim(tenant);
+    if (!this.#yields(tenant) && this.pool.seat(tenant, (one) => this.load(one)) === undefined) this.#reclaim(tenant);
     else this.#pumpAll(tenant);
   }
+
+  readonly #yields = (tenant: TenantId): boolean => mustYield(tenant, this.pool.count(), this.#waiting);
 
   #pumpAll(tenant: TenantId): void {
     for (const cell of this.pool.cells) {
@@ -190,7 +192,8 @@ export class Stage {
   /** Runs without a cell ask again. */
   #settle(): void {
     for (const [tenant, arrivals] of this.#waiting)
-      if (arrivals.length > 0 && this.pool.seat(tenant, (one) => this.load(one)) !== undefined) this.#pumpAll(tenant);
+      if (arrivals.length > 0 && !this.#yields(tenant) && this.pool.seat(tenant, (one) => this.load(one)) !== undefined)
+        this.#pumpAll(tenant);
   }
 
   /** Gives up a run's isolate; whatever it knew is in its journal. The run must not be on the CPU. */

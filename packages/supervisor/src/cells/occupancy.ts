@@ -74,3 +74,14 @@ export function leastNeeded(
   }
   return best;
 }
+
+/** Whether a tenant with cells must leave a free place to one that waits and has none: else it would take back what it just gave up. */
+export function mustYield(
+  tenant: TenantId,
+  held: ReadonlyMap<TenantId, number>,
+  waiting: Iterable<readonly [TenantId, { readonly length: number }]>,
+): boolean {
+  if (!held.has(tenant)) return false;
+  for (const [other, arrivals] of waiting) if (arrivals.length > 0 && !held.has(other)) return true;
+  return false;
+}
