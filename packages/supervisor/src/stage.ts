@@ -9,7 +9,7 @@ import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { ReplayPage } from '@corral/protocol/store';
 import type { Cell, CellEvents, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
-import { BOARDING, leastNeeded, Occupancy, type Boarding } from './cells/occupancy.ts';
+import { BOARDING, leastNeeded, mustYield, Occupancy, type Boarding } from './cells/occupancy.ts';
 import { Arrivals } from './cells/turns.ts';
 import { billed, ReplayCpu, usedBy } from './cells/usage.ts';
 import type { OnCpu, Run } from './runs/run.ts';
@@ -82,9 +82,7 @@ export class Stage {
   }
 
   /** How many runs sit in a cell or are on their way there. */
-  load(cell: Cell): number {
-    return (this.#cells.get(cell)?.byAssignment.size ?? 0) + this.#boardingIn(cell);
-  }
+  readonly load = (cell: Cell): number => (this.#cells.get(cell)?.byAssignment.size ?? 0) + this.#boardingIn(cell);
 
   /** Whether a run waits for its turn, a cell or its journal. */
   isBusy(run: Run): boolean {
@@ -133,7 +131,7 @@ export class Stage {
 
   /** Somebody of a tenant waits for a cell: one is found, or asked for. */
   #serve(tenant: TenantId): void {
-    if (!this.#yields(tenant) && this.pool.seat(tenant, (one) => this.load(one)) === undefined) this.#reclaim(tenant);
+    if (!this.#yields(tenant) && this.pool.seat(tenant, this.load) === undefined) this.#reclaim(tenant);
     else this.#pumpAll(tenant);
   }
 
@@ -183,17 +181,15 @@ export class Stage {
 
   /** A tenant has no cell, and there is none left: another gives one up. What ran there goes on elsewhere. */
   #reclaim(tenant: TenantId): void {
-    const load = (one: Cell) => this.load(one);
-    if (this.#condemned.size > 0 || this.pool.seat(tenant, load) !== undefined) return this.#settle();
-    const cell = leastNeeded(this.pool.cells, this.pool.count(), tenant, (one) => this.#isWanted(one), load);
+    if (this.#condemned.size > 0 || this.pool.seat(tenant, this.load) !== undefined) return this.#settle();
+    const cell = leastNeeded(this.pool.cells, this.pool.count(), tenant, (one) => this.#isWanted(one), this.load);
     if (cell !== undefined) this.condemn(cell, undefined);
   }
 
   /** Runs without a cell ask again. */
   #settle(): void {
     for (const [tenant, arrivals] of this.#waiting)
-      if (arrivals.length > 0 && !this.#yields(tenant) && this.pool.seat(tenant, (one) => this.load(one)) !== undefined)
-        this.#pumpAll(tenant);
+      if (arrivals.length > 0 && !this.#yields(tenant) && this.pool.seat(tenant, this.load) !== undefined) this.#pumpAll(tenant);
   }
 
   /** Gives up a run's isolate; whatever it knew is in its journal. The run must not be on the CPU. */
