@@ -370,7 +370,14 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
 };
 
 /** Bugs that show in fewer than one world in five hundred: `npm run sim -- --minutes N --mutation NAME` finds them in time. */
-export const RARE: ReadonlySet<string> = new Set(['fire-decided', 'idle-keep-places', 'retry-under-quarantine', 'lose-unread']);
+export const RARE: ReadonlySet<string> = new Set([
+  'fire-decided',
+  'idle-keep-places',
+  'retry-under-quarantine',
+  'lose-unread',
+  'leave-after-end',
+  'approve-by-old-policies',
+]);
 
 /** @throws Error for a name that is none, and while loading when a piece is not in its file exactly once */
 export function mutate(name: string): void {
