@@ -45,7 +45,7 @@ export interface AccountState {
   readonly bound: number;
 }
 
-/** Whoever spends: a run, or a job that may become one. */
+/** A spender: a run, or a job that may become one. */
 type Spender = Pick<RunRecord, 'tenant' | 'agent' | 'principal' | 'submitter'> & { readonly who?: Identity | undefined };
 /** What a commit changes, and the soft bounds that this passes, each told once a period. */
 export interface Posted {
@@ -55,7 +55,7 @@ export interface Posted {
 
 type Sums = { -readonly [K in SpendName]: number };
 
-/** Whose accounts a run spends of. A child spends of the accounts of its own agent, and of whoever submitted its family. */
+/** The accounts that a run spends from. A child spends of the accounts of its own agent, and of whoever submitted its family. */
 export function holdersOf({ tenant, agent, principal, submitter, who }: Spender): readonly Holder[] {
   return [
     { tenant, kind: 'tenant', name: tenant },
@@ -143,7 +143,7 @@ export class Accounts {
     return { change, passed: this.#post(change, now) };
   }
 
-  /** That commit was refused: it never happened, and what it said of soft bounds neither. */
+  /** Undoes a refused commit: nothing of it was spent, and no soft bound was passed by it. */
   takeBack({ change: { holders, days }, passed }: Posted): void {
     for (const holder of holders) for (const { day, spent, reserved } of days) this.#add(holder, day, spent, reserved, -1);
     for (const state of passed) this.#warned.delete(warningKey(state));

@@ -68,7 +68,7 @@ export class Answers {
     });
   }
 
-  /** That commit is durable. */
+  /** Takes note that the commit with these answers is durable. */
   settled(run: RunId, ids: readonly number[]): void {
     const held = this.#runs.get(run);
     if (held === undefined) return;

@@ -38,7 +38,7 @@ export interface BrokerPowers {
   readonly limits?: (tenant: TenantId, tool: string) => BothLimits | undefined;
   /** Purses above the run; without them, none are kept. */
   readonly accounts?: Accounts;
-  /** Who stands behind the name of somebody who acts; undefined where the name says all. */
+  /** The person behind the name of a principal who acts; undefined where the name alone identifies them. */
   readonly identity?: (principal: string) => Identity | undefined;
   /** An instance of one of its services. @param header the caller's */
   readonly reach: (tenant: TenantId, service: string, key: string, header: RunRecord['header']) => Reached | undefined;

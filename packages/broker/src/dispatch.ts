@@ -131,7 +131,7 @@ export class Dispatcher {
     }
   }
 
-  /** Whoever leaves a tool makes room there; that must not let in a call which is about to be stopped itself. */
+  /** Waiting calls come first: a call that leaves a tool makes room there, and must not let in one that is about to be stopped too. */
   #waitingFirst(keys: readonly string[]): readonly string[] {
     const waits = (key: string) => this.#going.get(key)?.giveUp !== undefined;
     return [...keys.filter((key) => waits(key)), ...keys.filter((key) => !waits(key))];
@@ -293,7 +293,7 @@ const keyOf = (run: RunId, id: number) => `${run}:${id}`;
 
 /**
  * What a tool gave back, as the agent will see it: valid by the tool's own schema and within bounds, or an error. `well`: whether the
- * tool is at work, whatever it says; an answer that is no JSON is one, since an agent's arguments may have brought it about.
+ * tool works, whatever it answers; an answer that JSON cannot hold counts as working, since an agent's arguments may have caused it.
  */
 function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): { readonly told: Result; readonly well: boolean } {
   const { id, tool } = call;

@@ -16,7 +16,7 @@ export type HolderKind = (typeof HOLDER_KINDS)[number];
 export const SPEND_PERIODS = ['day', 'month'] as const;
 export type SpendPeriod = (typeof SPEND_PERIODS)[number];
 
-/** Whose account: a tenant's own, or that of one of its agents or people. */
+/** The holder of an account: a tenant itself, or one of its agents or people. */
 export interface Holder {
   readonly tenant: string;
   readonly kind: HolderKind;
