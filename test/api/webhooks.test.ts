@@ -3,8 +3,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { rm, writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { asFormat, front, HELLO, SLEEP, until } from '../front.ts';
+import { asFormat, front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
 
 const KEY = Buffer.from('a key of some length').toString('base64');
 
@@ -201,4 +202,169 @@ test('what an older host had queued by address alone goes to the receivers of it
   await front({ ...options, data: first.data });
   await until(async () => got.length > 0);
   expect(got.map((one) => signedWith('beta secret', one))).toEqual([true]);
+});
+
+test('an id that goes over to another tenant takes nothing of the first one along', async () => {
+  const first = await receiver(() => 503);
+  const second = await receiver(() => 200);
+  const file = join(await shortFolder(), 'corral.config.json');
+  const write = (url: string, tenant: string) =>
+    writeFile(
+      file,
+      JSON.stringify({
+        tenants: { acme: {}, brix: {} },
+        secrets: { hook: { env: 'HOOK' } },
+        webhooks: [{ id: 'pager', url, secret: 'hook', tenant }],
+      }),
+    );
+  await write(first.url, 'acme');
+  const { admin, as, deploy } = await front({ env: { HOOK: 'a secret' }, config: file });
+  for (const tenant of ['acme', 'brix']) await deploy(HELLO, { tenant });
+  const submit = (tenant: string) => admin.submitRun({ body: { agent: 'hello', tenant, input: { name: 'A' } } });
+  await submit('acme');
+  await until(async () => (await admin.listWebhooks({ query: {} })).items[0]?.error === 'it answered 503');
+
+  await write(second.url, 'brix');
+  await admin.applyConfig({});
+  const operator = await as('brix', 'operator');
+  expect((await operator.listWebhooks({ query: {} })).items).toMatchObject([
+    { hook: 'pager', tenant: 'brix', pending: 0, given_up: 0, failures: 0, error: null },
+  ]);
+  expect((await operator.listDeliveries({ query: {} })).items).toEqual([]);
+  const [old] = (await admin.listDeliveries({ query: { hook: 'pager' } })).items;
+  expect(old).toMatchObject({ hook: 'pager', tenant: 'acme', state: 'given_up' });
+  expect(await operator.retryDeliveries({ body: { hook: 'pager', reason: 'all of it' } })).toEqual({ retried: 0 });
+  await expect(operator.retryDeliveries({ body: { delivery: old?.delivery ?? '', reason: 'this one' } })).rejects.toMatchObject({
+    code: 'CORRAL_WEBHOOK_UNKNOWN',
+  });
+  await submit('brix');
+  await until(async () => (await operator.listWebhooks({ query: {} })).items[0]?.delivered_at !== null);
+  expect(second.got.map((one) => tenantOf(one))).toEqual(['brix']);
+  expect(first.got.map((one) => tenantOf(one))).not.toContain('brix');
+
+  // The first tenant has its id back under another address: what was given up is still its own.
+  await write(second.url, 'acme');
+  await admin.applyConfig({});
+  const owner = await as('acme', 'operator');
+  expect(await owner.retryDeliveries({ body: { hook: 'pager', reason: 'it is ours again' } })).toEqual({ retried: 1 });
+  await until(async () => second.got.length === 2);
+  expect(tenantOf(second.got[1] as (typeof second.got)[number])).toBe('acme');
+});
+
+test('what an older host had queued for an id goes on to the receiver of the same tenant under that id', async () => {
+  const { got, url } = await receiver(() => 200);
+  const options = {
+    env: { HOOK: 'a secret' },
+    configText: JSON.stringify({
+      tenants: { acme: {}, brix: {} },
+      secrets: { hook: { env: 'HOOK' } },
+      webhooks: [{ id: 'pager', url, secret: 'hook', tenant: 'acme' }],
+    }),
+  };
+  const first = await front(options);
+  await first.host.close();
+  asFormat(first.data, 7);
+  const db = new DatabaseSync(join(first.data, 'front.db'));
+  const values = (tenant: string, run: string) => {
+    const event = { id: `1-${run}`, at: Date.now(), kind: 'run.ended', tenant, run: `run_${run.repeat(12)}`, agent: 'hello', data: null };
+    return [`msg_${run}`, 'pager', url, tenant, 'run.ended', JSON.stringify({ type: 'run.ended', data: event }), Date.now()] as const;
+  };
+  const insert = db.prepare('INSERT INTO outbox (id, hook, url, tenant, kind, body, at, due, error) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)');
+  for (const [tenant, run] of [
+    ['acme', '0'],
+    ['brix', '1'],
+  ] as const)
+    insert.run(...values(tenant, run), 'ENOENT /srv/key');
+  const giveUp = db.prepare(
+    `INSERT INTO deliveries (n, id, hook, url, tenant, kind, body, at, attempts, state, ended_at, error)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 'given_up', ?, ?)`,
+  );
+  for (const [n, tenant, run] of [
+    [100, 'acme', '2'],
+    [101, 'brix', '3'],
+  ] as const)
+    giveUp.run(n, ...values(tenant, run), Date.now(), 'connect ECONNREFUSED 10.0.0.3:443');
+  db.close();
+  const second = await front({ ...options, data: first.data });
+  await until(async () => got.length > 0);
+  const owner = await second.as('acme', 'operator');
+  expect(await owner.retryDeliveries({ body: { hook: 'pager', reason: 'all of it' } })).toEqual({ retried: 1 });
+  await until(async () => got.length > 1);
+  await until(async () => (await owner.listWebhooks({ query: {} })).items[0]?.pending === 0);
+  expect(got.map((one) => tenantOf(one))).toEqual(['acme', 'acme']);
+  expect(JSON.stringify(await second.admin.listDeliveries({ query: {} }))).not.toMatch(/srv|10\.0\.0/);
+});
+
+test('tenants behind one receiver take turns: what one has queued delays another by one each', async () => {
+  let up = false;
+  const { got, url } = await receiver(() => (up ? 200 : 503));
+  const { admin, deploy, host } = await front({
+    env: { HOOK: 'a secret' },
+    configText: JSON.stringify({
+      tenants: { loud: {}, quiet: {} },
+      secrets: { hook: { env: 'HOOK' } },
+      webhooks: [{ id: 'pager', url, secret: 'hook' }],
+    }),
+  });
+  for (const tenant of ['loud', 'quiet']) await deploy(HELLO, { tenant });
+  const RUNS = 20;
+  for (let i = 0; i < RUNS; i++) await admin.submitRun({ body: { agent: 'hello', tenant: 'loud', input: { name: 'A' } } });
+  const pending = async () => (await admin.listWebhooks({ query: {} })).items[0]?.pending;
+  await until(async () => (await pending()) === RUNS);
+  await admin.submitRun({ body: { agent: 'hello', tenant: 'quiet', input: { name: 'A' } } });
+  await until(async () => (await pending()) === RUNS + 1);
+  // One that is under way now may still fail.
+  await until(async () => host.door.outbox.stateOf('pager').failures > 0);
+  up = true;
+  const before = got.length;
+  await admin.retryDeliveries({ body: { hook: 'pager', reason: 'it is back' } });
+  await until(async () => (await pending()) === 0);
+  const order = got.slice(before).map((one) => tenantOf(one));
+  // The first of each, and as many as were on their way at once.
+  expect(order.indexOf('quiet')).toBeLessThan(6);
+});
+
+async function closedPort() {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+test('why a webhook was not told is said in words that show nothing of the machine; the log of the host has the rest', async () => {
+  const folder = await shortFolder();
+  const key = join(folder, 'key');
+  await writeFile(key, 'a secret');
+  const dead = await receiver(() => 200);
+  const port = await closedPort();
+  const log: string[] = [];
+  const logger = Object.assign(
+    Object.fromEntries(['fatal', 'error', 'info', 'debug', 'trace', 'silent'].map((level) => [level, () => undefined])),
+    { level: 'info', warn: (text: string) => void log.push(text), child: () => logger },
+  ) as never;
+  const { admin, deploy } = await front({
+    env: { HOOK: 'a secret' },
+    logger,
+    configText: JSON.stringify({
+      tenants: { local: {} },
+      secrets: { kept: { file: key }, hook: { env: 'HOOK' } },
+      webhooks: [
+        { id: 'keyless', url: dead.url, secret: 'kept', tenant: 'local' },
+        { id: 'closed', url: `http://127.0.0.1:${port}/hook`, secret: 'hook', tenant: 'local' },
+        { id: 'nowhere', url: 'https://receiver.invalid/hook', secret: 'hook', tenant: 'local' },
+      ],
+    }),
+  });
+  await deploy(HELLO);
+  await rm(key);
+  await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
+  const errors = async () => Object.fromEntries((await admin.listWebhooks({ query: {} })).items.map(({ hook, error }) => [hook, error]));
+  await until(async () => Object.values(await errors()).every((error) => error !== null));
+  expect(await errors()).toEqual({
+    keyless: 'the secret that signs cannot be read',
+    closed: 'the address refuses connections',
+    nowhere: 'the name of the address is not known',
+  });
+  expect(log.join('\n')).toContain(key);
 });

@@ -4,7 +4,7 @@ import type { Door } from '../door.ts';
 import type { Access } from '../people/access.ts';
 import { cursorOf, rowOf } from '../store/front.ts';
 import type { DeliveryRow } from '../webhooks/deliveries.ts';
-import { keyOf, shownUrl } from '../webhooks/hooks.ts';
+import { keyOf, nameOf, shownUrl } from '../webhooks/hooks.ts';
 import type { Handlers } from './handler.ts';
 
 type Names = 'listWebhooks' | 'listDeliveries' | 'retryDeliveries';
@@ -16,13 +16,13 @@ export function webhookRoutes(door: Door): Handlers<Names> {
   /** Receivers of one tenant; of all where that is undefined. */
   const hooksOf = (tenant: string | undefined) =>
     settings.inForce().config.webhooks.filter((one) => tenant === undefined || one.tenant === tenant);
-  /** Names of the receivers that a principal of one tenant may see; undefined: all, those that the configuration names no more included. */
+  /** Queues of the receivers that a principal of one tenant may see; undefined: all, those that the configuration names no more included. */
   const visible = (tenant: string | undefined) => (tenant === undefined ? undefined : hooksOf(tenant).map((one) => keyOf(one)));
 
   const view = ({ n, id, hook, url, tenant, kind, state, at, attempts, due, ended_at, error }: DeliveryRow) => ({
     delivery: `delivery_${n}`,
     message: id,
-    hook,
+    hook: nameOf(hook),
     url: shownUrl(url),
     tenant: tenant as never,
     kind,
@@ -52,7 +52,7 @@ export function webhookRoutes(door: Door): Handlers<Names> {
         seen.add(hook);
         const { failures, rests_until } = outbox.stateOf(hook);
         const state = { ...deliveries.summary(hook), failures, rests_until: rests_until ?? null };
-        return [{ hook, url: shownUrl(one.url), tenant: one.tenant ?? null, events: [...one.events], ...state }];
+        return [{ hook: nameOf(hook), url: shownUrl(one.url), tenant: one.tenant ?? null, events: [...one.events], ...state }];
       });
       return { items };
     },
@@ -67,13 +67,19 @@ export function webhookRoutes(door: Door): Handlers<Names> {
 
     async retryDeliveries({ body }, { access, keep }) {
       const row = 'delivery' in body ? deliveries.get(Number(body.delivery.slice('delivery_'.length))) : undefined;
+      const named = 'hook' in body ? hooksOf(undefined).map((one) => keyOf(one)) : [];
       const hook =
         'delivery' in body
           ? mustSee(access, row?.hook, `delivery ${body.delivery}`)
-          : mustSee(access, hooksOf(undefined).some((one) => keyOf(one) === body.hook) ? body.hook : undefined, `webhook ${body.hook}`);
+          : mustSee(
+              access,
+              named.find((one) => nameOf(one) === body.hook),
+              `webhook ${body.hook}`,
+            );
       const retried = deliveries.retry(row === undefined ? { hook } : { n: row.n }, clock.now());
       const tenant = hooksOf(undefined).find((one) => keyOf(one) === hook)?.tenant;
-      const target = row === undefined ? { hook } : { hook, delivery: `delivery_${row.n}` };
+      const name = nameOf(hook);
+      const target = row === undefined ? { hook: name } : { hook: name, delivery: `delivery_${row.n}` };
       keep({ target, tenant });
       outbox.tryNow(hook);
       return { retried };

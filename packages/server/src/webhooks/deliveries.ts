@@ -36,6 +36,7 @@ export interface DeliveryFilter {
   /** Receivers whose deliveries may be seen; undefined: all. */
   readonly hooks: readonly string[] | undefined;
   readonly tenant: string | undefined;
+  /** The name of a receiver, as people call it. */
   readonly hook: string | undefined;
   readonly state: DeliveryRow['state'] | undefined;
 }
@@ -43,6 +44,14 @@ export interface DeliveryFilter {
 const ALL = `
 SELECT n, id, hook, url, tenant, kind, at, attempts, 'pending' AS state, due, NULL AS ended_at, error FROM outbox WHERE hook IS NOT NULL
 UNION ALL SELECT n, id, hook, url, tenant, kind, at, attempts, state, NULL, ended_at, error FROM deliveries`;
+/** Of a receiver, by the name that its key begins with: `nameOf` in SQL. */
+const NAME = "substr(hook, 1, instr(hook || '@', '@') - 1)";
+/** Whose notifications wait for a receiver: one seek for each tenant, however many wait. The host itself, null, is always the last. */
+const TENANTS = `
+WITH RECURSIVE waiting (tenant) AS (
+  SELECT (SELECT min(tenant) FROM outbox WHERE hook = ?1)
+  UNION ALL SELECT (SELECT min(tenant) FROM outbox WHERE hook = ?1 AND tenant > waiting.tenant) FROM waiting WHERE waiting.tenant IS NOT NULL)
+SELECT tenant FROM waiting`;
 const SEEN = '(?1 IS NULL OR hook IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR tenant = ?2)';
 
 export class DeliveryStore {
@@ -80,8 +89,31 @@ export class DeliveryStore {
     });
   }
 
-  due(hook: string, now: number, limit: number): Queued[] {
-    return this.#db.all<Queued>('SELECT * FROM outbox WHERE hook = ? AND due <= ? ORDER BY due, n LIMIT ?', hook, now, limit);
+  /** Gives what was queued, and recorded, under an id alone to the receiver of the same tenant: older hosts did not tell tenants apart. */
+  adopt(id: string, tenant: string, key: string): void {
+    this.#db.run('UPDATE OR REPLACE outbox SET hook = ? WHERE hook = ? AND tenant = ?', key, id, tenant);
+    this.#db.run('UPDATE deliveries SET hook = ? WHERE hook = ? AND tenant = ?', key, id, tenant);
+  }
+
+  /**
+   * The next notification of a receiver. Tenants take turns, so how many of one wait delays no other by more than one each.
+   * @param last whose was taken before; undefined: nobody's
+   */
+  next(hook: string, now: number, underway: ReadonlySet<number>, last: string | null | undefined): Queued | undefined {
+    const tenants = this.#db.all<{ tenant: string | null }>(TENANTS, hook).map(({ tenant }) => tenant);
+    const after = typeof last === 'string' ? tenants.findIndex((tenant) => tenant === null || tenant > last) : 0;
+    for (const tenant of [...tenants.slice(after), ...tenants.slice(0, after)]) {
+      const rows = this.#db.all<Queued>(
+        'SELECT * FROM outbox WHERE hook = ? AND tenant IS ? AND due <= ? ORDER BY due, n LIMIT ?',
+        hook,
+        tenant,
+        now,
+        underway.size + 1,
+      );
+      const row = rows.find(({ n }) => !underway.has(n));
+      if (row !== undefined) return row;
+    }
+    return undefined;
   }
 
   nextDue(hook: string): number | undefined {
@@ -133,7 +165,7 @@ export class DeliveryStore {
   /** The latest first. */
   list({ hooks, tenant, hook, state }: DeliveryFilter, before: number | undefined, limit: number): DeliveryRow[] {
     return this.#db.all<DeliveryRow>(
-      `SELECT * FROM (${ALL}) WHERE ${SEEN} AND (?3 IS NULL OR hook = ?3) AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR n < ?5)
+      `SELECT * FROM (${ALL}) WHERE ${SEEN} AND (?3 IS NULL OR ${NAME} = ?3) AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR n < ?5)
        ORDER BY n DESC LIMIT ?6`,
       jsonOf(hooks),
       tenant ?? null,

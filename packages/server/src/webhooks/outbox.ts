@@ -1,7 +1,7 @@
 /**
  * Tells webhooks what happened, at least once: written down with the event, tried until a 2xx or until the time is up, with
- * growing pauses. Each receiver has a queue and pauses of its own, so one that hangs or fails delays no other. Signed as Standard
- * Webhooks says (standardwebhooks.com, 1.0.0): HMAC-SHA256 over `id.timestamp.body`.
+ * growing pauses. Each receiver has a queue and pauses of its own, so one that hangs or fails delays no other; within one, tenants take
+ * turns. Signed as Standard Webhooks says (standardwebhooks.com, 1.0.0): HMAC-SHA256 over `id.timestamp.body`.
  */
 import { createHmac } from 'node:crypto';
 import type { EventKind } from '@corral/protocol/api/event-kinds';
@@ -10,8 +10,9 @@ import type { Json } from '@corral/protocol/json';
 import { WEBHOOKS } from '@corral/protocol/limits';
 import type { LoadedConfig } from '../config/load.ts';
 import type { FrontStore } from '../store/front.ts';
-import { keyOf, receiverOf, receiversOf, type Webhook } from './hooks.ts';
 import { DeliveryStore, type Queued } from './deliveries.ts';
+import { failureOf, type Failure } from './failure.ts';
+import { keyOf, nameOf, receiverOf, receiversOf, type Webhook } from './hooks.ts';
 
 const FIRST_PAUSE_MS = 1_000;
 const SWEEP_MS = 60_000;
@@ -36,6 +37,8 @@ interface Receiver {
   failures: number;
   /** Nothing is tried before. */
   rests_until: number;
+  /** Whose notification was taken last. */
+  last: string | null | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -53,6 +56,8 @@ export class Outbox {
 
   /** Takes up what was left in the queue. */
   start(): void {
+    for (const one of this.#webhooks)
+      if (one.id !== undefined && one.tenant !== undefined) this.deliveries.adopt(one.id, one.tenant, keyOf(one));
     this.deliveries.address((event) => receiversOf(this.#webhooks, event).map((one) => ({ hook: keyOf(one), url: one.url })));
     this.#sweep();
   }
@@ -97,7 +102,8 @@ export class Outbox {
 
   #receiver(hook: string): Receiver {
     let known = this.#receivers.get(hook);
-    if (known === undefined) this.#receivers.set(hook, (known = { underway: new Set(), failures: 0, rests_until: 0, timer: undefined }));
+    if (known === undefined)
+      this.#receivers.set(hook, (known = { underway: new Set(), failures: 0, rests_until: 0, last: undefined, timer: undefined }));
     return known;
   }
 
@@ -114,8 +120,10 @@ export class Outbox {
     const at = now();
     if (receiver.rests_until > at) return this.#wake(hook, receiver.rests_until - at);
     const most = receiver.failures > 0 ? 1 : WEBHOOKS.deliveries_at_once.default;
-    const rows = this.deliveries.due(hook, at, most + receiver.underway.size).filter(({ n }) => !receiver.underway.has(n));
-    for (const row of rows.slice(0, Math.max(0, most - receiver.underway.size))) {
+    while (receiver.underway.size < most) {
+      const row = this.deliveries.next(hook, at, receiver.underway, receiver.last);
+      if (row === undefined) break;
+      receiver.last = row.tenant;
       receiver.underway.add(row.n);
       void this.#deliver(row, receiver, config());
     }
@@ -127,26 +135,27 @@ export class Outbox {
 
   async #deliver(row: Queued, receiver: Receiver, loaded: LoadedConfig): Promise<void> {
     const hook = receiverOf(loaded.config.webhooks, row);
-    const error = hook === undefined ? 'the configuration names no such webhook' : await this.#post(row, hook, loaded);
+    const failure = hook === undefined ? { told: 'the configuration names no such webhook' } : await this.#post(row, hook, loaded);
     receiver.underway.delete(row.n);
     if (this.#closed) return;
     const { now, log } = this.#options;
     const at = now();
-    if (error === undefined) {
-      if (receiver.failures > 0) log(`Webhook ${row.hook} answers again, after ${receiver.failures} attempts that failed.`);
+    if (failure === undefined) {
+      if (receiver.failures > 0) log(`Webhook ${nameOf(row.hook)} answers again, after ${receiver.failures} attempts that failed.`);
       receiver.failures = 0;
       this.deliveries.delivered(row, at);
     } else {
-      if (receiver.failures === 0) log(`Webhook ${row.hook} does not take what it is sent: ${error}.`);
+      const { told, why = told } = failure;
+      if (receiver.failures === 0) log(`Webhook ${nameOf(row.hook)} does not take what it is sent: ${why}`);
       receiver.failures += 1;
       receiver.rests_until = at + pause(receiver.failures - 1, WEBHOOKS.receiver_rest_ms.default);
-      this.deliveries.failed(row, at, at + pause(row.attempts, WEBHOOKS.retry_pause_ms.default), error);
+      this.deliveries.failed(row, at, at + pause(row.attempts, WEBHOOKS.retry_pause_ms.default), told);
     }
     this.#work(row.hook, receiver);
   }
 
   /** @returns why it was not delivered */
-  async #post({ id, body }: Queued, { url, secret }: Webhook, { vault }: LoadedConfig): Promise<string | undefined> {
+  async #post({ id, body }: Queued, { url, secret }: Webhook, { vault }: LoadedConfig): Promise<Failure | undefined> {
     const answer_ms = WEBHOOKS.answer_ms.default;
     try {
       const timestamp = Math.floor(this.#options.now() / 1000);
@@ -158,11 +167,9 @@ export class Outbox {
       };
       const answer = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(answer_ms) });
       await answer.body?.cancel();
-      return answer.ok ? undefined : `it answered ${answer.status}`;
+      return answer.ok ? undefined : { told: `it answered ${answer.status}` };
     } catch (error) {
-      if (error instanceof DOMException && error.name === 'TimeoutError') return `it did not answer within ${answer_ms} ms`;
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      return (cause instanceof Error ? cause.message || cause.name : String(cause)).slice(0, 200);
+      return failureOf(error, answer_ms);
     }
   }
 
@@ -190,8 +197,9 @@ export class Outbox {
   ) {
     const { log, tell } = this.#options;
     for (const { hook, tenant, count } of given) {
-      log(`${count} notifications for webhook ${hook} were given up: ${why}.`);
-      const event = tell('webhook.given_up', { ...(tenant === null ? {} : { tenant }), data: { hook, count, why } });
+      const name = nameOf(hook);
+      log(`${count} notifications for webhook ${name} were given up: ${why}.`);
+      const event = tell('webhook.given_up', { ...(tenant === null ? {} : { tenant }), data: { hook: name, count, why } });
       this.add(event);
     }
   }

@@ -1,0 +1,52 @@
+/**
+ * Why a notification was not delivered: in words for those who read lists, and for the log of the host. An error of the network or of a
+ * file names addresses and paths of the machine, which operators of a tenant are not shown.
+ */
+import { CorralError } from '@corral/protocol/errors';
+
+export interface Failure {
+  /** Kept with the notification, and shown. */
+  readonly told: string;
+  /** For the log of the host alone; left out: the same. */
+  readonly why?: string;
+}
+
+/** What errors of Node and of undici mean, by the beginning of their code. */
+const WORDS: readonly (readonly [string, string])[] = [
+  ['ECONNREFUSED', 'the address refuses connections'],
+  ['ENOTFOUND', 'the name of the address is not known'],
+  ['EAI_', 'the name of the address cannot be looked up'],
+  ['ETIMEDOUT', 'the address cannot be reached'],
+  ['EHOSTUNREACH', 'the address cannot be reached'],
+  ['ENETUNREACH', 'the address cannot be reached'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'the address cannot be reached'],
+  ['ECONNRESET', 'the connection was cut'],
+  ['EPIPE', 'the connection was cut'],
+  ['UND_ERR_SOCKET', 'the connection was cut'],
+  ['HPE_', 'it did not answer in HTTP'],
+  ['CERT_', 'the certificate is not accepted'],
+  ['ERR_TLS_', 'the certificate is not accepted'],
+  ['ERR_SSL_', 'no secure connection could be made'],
+  ['DEPTH_ZERO_', 'the certificate is not accepted'],
+  ['SELF_SIGNED_', 'the certificate is not accepted'],
+  ['UNABLE_TO_', 'the certificate is not accepted'],
+];
+const LENGTH = 500;
+
+/** @param error what reading the secret or sending threw */
+export function failureOf(error: unknown, answer_ms: number): Failure {
+  if (error instanceof DOMException && error.name === 'TimeoutError') return { told: `it did not answer within ${answer_ms} ms` };
+  if (error instanceof CorralError) return { told: 'the secret that signs cannot be read', why: error.message };
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const why = (cause instanceof Error ? cause.message || cause.name : String(cause)).slice(0, LENGTH);
+  const code = codeOf(cause);
+  const told = WORDS.find(([beginning]) => code.startsWith(beginning))?.[1] ?? 'it could not be sent; the log of the host says why';
+  return { told, why: code === '' || why.includes(code) ? why : `${code} ${why}` };
+}
+
+/** A name with several addresses fails with one error for each of them. */
+function codeOf(error: unknown): string {
+  if (error instanceof AggregateError && !('code' in error)) return codeOf(error.errors[0]);
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
+}
