@@ -158,4 +158,78 @@ describe('on a disk that is really full', () => {
     expect(await store.run(runId(119))).toMatchObject({ status: { outcome } });
     await store.close();
   });
+
+  const FILLERS = ['spare', 'ballast'] as const;
+  /** Takes all that is left of a disk. A mebibyte of it can be given back by removing `spare`. */
+  const cram = async (at: string) => {
+    for (const [i, mib] of [1, 64].entries())
+      await writeFile(join(at, FILLERS[i] as string), Buffer.alloc(mib * 1024 * 1024, 1)).catch(() => undefined);
+  };
+  const clear = async (at: string) => {
+    for (const name of FILLERS) await rm(join(at, name), { force: true });
+  };
+  const isPaused = (store: SqliteStore, seq: number, control: 'paused' | 'none') =>
+    store.commit(commit(100, seq, { entry: event(seq, { kind: 'control', control, by: 'ana', reason: 'wait' }) }));
+
+  test(
+    'what was kept back is kept back whole again, however often the disk fills up and hosts come and go',
+    { timeout: 120_000 },
+    async ({ skip }) => {
+      const disk = await smallDisk(24);
+      if (disk === undefined) skip('mounting a small disk takes a privileged user');
+      const at = disk as string;
+      const reserve = join(at, 'data', 'corral.reserve');
+      const kept = () => statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;
+      let store = await SqliteStore.open(join(at, 'data'));
+      await live(store, 1, 1);
+      await live(store, 100, 1);
+      await until(() => existsSync(reserve));
+      const size = kept();
+      let [last, seq] = [1, 2];
+      for (let cycle = 0; cycle < 3; cycle++) {
+        await cram(at);
+        // What stops runs uses up what is kept back, bit by bit.
+        while (existsSync(reserve)) await isPaused(store, seq++, 'paused');
+        await store.close();
+        await clear(at);
+        await cram(at);
+        await rm(join(at, 'spare'));
+        // The next host finds the disk full, and nothing kept back: ordinary work is refused, and what stops runs is taken.
+        store = await SqliteStore.open(join(at, 'data'));
+        expect(store.full).toBe(true);
+        expect(await refusal(store.commit(commit(1, last + 1)))).toBe('CORRAL_DISK_FULL');
+        await isPaused(store, seq++, 'paused');
+        if (cycle === 1) {
+          await store.close();
+          await clear(at);
+          store = await SqliteStore.open(join(at, 'data'));
+        } else await clear(at);
+        await until(() => kept() >= size);
+        await changed(store, false);
+        await store.commit(commit(1, (last += 1)));
+      }
+      expect(kept()).toBe(size);
+      await store.close();
+    },
+  );
+});
+
+describe('on a disk with room', () => {
+  test('what an older host has kept back too little of grows to its whole size', { timeout: 60_000 }, async () => {
+    const folder = join(await temporary(), 'data');
+    const reserve = join(folder, 'corral.reserve');
+    const kept = () => statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;
+    const until = async (size: number) => {
+      while (kept() < size) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    const first = await SqliteStore.open(folder);
+    await until(1);
+    const size = kept();
+    await first.close();
+    await writeFile(reserve, Buffer.alloc(1_000, 1));
+    const store = await SqliteStore.open(folder);
+    await until(size);
+    expect(kept()).toBe(size);
+    await store.close();
+  });
 });

@@ -4,7 +4,7 @@
  * end) and what makes space (erase, collect) may use it, and ordinary work is refused until there is space again and it is restored.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, openSync, renameSync, rmSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { MACHINE } from '@corral/protocol/limits';
@@ -15,6 +15,8 @@ import type { StoreOptions } from './open.ts';
 const RESERVE = 'corral.reserve';
 /** Of what is free, at most this share is kept back. */
 const SHARE = 8;
+/** Says how large that is: a host that starts on a full disk finds neither the file nor the space to tell it by. */
+const NOTED = 'corral.reserve.bytes';
 /** A commit that stops a run is small; a larger one is ordinary work however it ends. */
 const STOP_BYTES = 64 * 1024;
 const CHUNK_BYTES = 64 * 1024;
@@ -68,7 +70,11 @@ export class Room {
   readonly #folder: string;
   readonly #most: number | undefined;
   readonly #page_bytes: number;
-  readonly #size: number;
+  /** No more than this is kept back, however much is free. */
+  readonly #cap: number;
+  #size: number;
+  /** How much is kept back by what was noted; 0 where nothing was yet. */
+  #noted: number;
   readonly #tell: (full: boolean) => void;
   #released = false;
   #full = false;
@@ -82,9 +88,12 @@ export class Room {
     this.#tell = tell;
     this.#page_bytes = (db.prepare('PRAGMA page_size').get() as { page_size: number }).page_size;
     this.#most = max_bytes === undefined ? undefined : Math.max(1, Math.floor(max_bytes / this.#page_bytes));
-    const kept = statSync(join(folder, RESERVE), { throwIfNoEntry: false })?.size;
-    this.#size = kept ?? Math.floor(Math.min(MACHINE.reserve_bytes.default, this.#free() / SHARE, (max_bytes ?? Infinity) / SHARE));
-    this.#bound(true);
+    this.#cap = Math.min(MACHINE.reserve_bytes.default, this.#disk() / SHARE, (max_bytes ?? Infinity) / SHARE);
+    this.#noted = notedIn(folder);
+    this.#size = Math.floor(Math.min(this.#cap, Math.max(this.#noted, this.#kept) || this.#free() / SHARE));
+    // The host before used it up, and there is no space to keep back as much.
+    if (this.#isMissed()) this.#use();
+    this.#bound(!this.#released);
   }
 
   /** Ordinary work is refused, or soon will be. */
@@ -97,11 +106,23 @@ export class Room {
     return this.#released;
   }
 
-  /** Makes the file, where it is not there yet and there is space for it. */
+  /** Makes the file where it is not there yet, or is smaller than it may be by now, and there is space for it. */
   prepare(): void {
-    if (this.#released || this.#most !== undefined) return this.look();
-    if (statSync(join(this.#folder, RESERVE), { throwIfNoEntry: false }) === undefined && this.#free() >= this.#size * 2) this.#make();
+    if (this.#released) return this.look();
+    this.#grow();
+    // Somebody else needed what was kept back, and there is no space to do it again.
+    if (this.#isMissed()) this.#use();
+    else if (this.#isWhole) this.#note();
+    else if (this.#free() >= this.#size * 2) this.#make();
     this.look();
+  }
+
+  /** More space is free than when it was laid down how much is kept back; a little more is not worth the writing. */
+  #grow(): void {
+    const wanted = Math.floor(Math.min(this.#cap, (this.#free() + this.#kept) / SHARE));
+    if (wanted < this.#size * 2 && (wanted <= this.#size || wanted < Math.floor(this.#cap))) return;
+    this.#size = wanted;
+    this.#bound(true);
   }
 
   /** Whether ordinary work is to be tried: not while the reserve is in use. Whoever asks then makes it look again. */
@@ -121,10 +142,8 @@ export class Room {
   /** Makes what is kept back usable. @returns whether that made any room */
   release(): boolean {
     const first = !this.#released;
-    this.#released = true;
-    if (first) this.#bound(false);
+    this.#use();
     const freed = freeReserve(this.#folder);
-    this.#say(true);
     return freed || (first && this.#most !== undefined);
   }
 
@@ -147,6 +166,22 @@ export class Room {
     else if (left >= this.#size * 2) this.#say(false);
   }
 
+  /** What was kept back is for stopping runs from now on, and for nothing else. */
+  #use(): void {
+    if (!this.#released) this.#bound(false);
+    this.#released = true;
+    this.#say(true);
+  }
+
+  get #isWhole(): boolean {
+    return this.#most !== undefined || this.#kept >= this.#size;
+  }
+
+  /** As much was kept back once, and cannot be now. */
+  #isMissed(): boolean {
+    return this.#noted > 0 && !this.#isWhole && this.#free() < this.#size * 2;
+  }
+
   #say(full: boolean): void {
     if (this.#full === full) return;
     this.#full = full;
@@ -163,12 +198,34 @@ export class Room {
   }
 
   #free(): number {
+    return this.#space('bavail');
+  }
+
+  /** How large the disk is as a whole: a folder may have been moved to a smaller one. */
+  #disk(): number {
+    return this.#space('blocks');
+  }
+
+  #space(of: 'bavail' | 'blocks'): number {
     try {
-      const { bavail, bsize } = statfsSync(this.#folder);
-      return bavail * bsize;
+      const found = statfsSync(this.#folder);
+      return found[of] * found.bsize;
     } catch {
       return Number.MAX_SAFE_INTEGER;
     }
+  }
+
+  /** How much is kept back in the file now. */
+  get #kept(): number {
+    return statSync(join(this.#folder, RESERVE), { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** @returns whether it is noted how much is kept back: not where there is no space for that */
+  #note(): boolean {
+    if (this.#noted === this.#size) return true;
+    if (!this.#written(join(this.#folder, NOTED), [Buffer.from(String(this.#size))])) return false;
+    this.#noted = this.#size;
+    return true;
   }
 
   #ordinary(): number {
@@ -179,25 +236,30 @@ export class Room {
     if (this.#most !== undefined) this.#db.exec(`PRAGMA max_page_count = ${ordinary ? this.#ordinary() : this.#most}`);
   }
 
-  /** Blocks that hold something: those of a file of zeros need not exist. */
   #make(): boolean {
-    return this.#written(join(this.#folder, RESERVE), this.#size);
+    return this.#note() && this.#written(join(this.#folder, RESERVE), this.#filled(this.#size));
   }
 
   #canWrite(): boolean {
     const path = join(this.#folder, `${RESERVE}.look`);
-    const written = this.#written(path, CHUNK_BYTES);
+    const written = this.#written(path, this.#filled(CHUNK_BYTES));
     rmSync(path, { force: true });
     return written;
   }
 
-  #written(path: string, bytes: number): boolean {
-    const half = `${path}.new`;
+  /** Blocks that hold something: those of a file of zeros need not exist. */
+  *#filled(bytes: number): Generator<Buffer> {
     const chunk = randomFillSync(Buffer.allocUnsafe(CHUNK_BYTES));
+    for (let done = 0; done < bytes; done += chunk.length) yield chunk.subarray(0, bytes - done);
+  }
+
+  #written(path: string, chunks: Iterable<Buffer>): boolean {
+    const half = `${path}.new`;
     try {
       const file = openSync(half, 'w', 0o600);
       try {
-        for (let done = 0; done < bytes; done += chunk.length) writeSync(file, chunk, 0, Math.min(chunk.length, bytes - done));
+        // A disk that fills up takes a part of what it is given, and says so only by how much.
+        for (const chunk of chunks) if (writeSync(file, chunk) < chunk.length) throw new Error('no space');
       } finally {
         closeSync(file);
       }
@@ -207,5 +269,13 @@ export class Room {
       rmSync(half, { force: true });
       return false;
     }
+  }
+}
+
+function notedIn(folder: string): number {
+  try {
+    return Number(readFileSync(join(folder, NOTED), 'utf8')) || 0;
+  } catch {
+    return 0;
   }
 }

@@ -40,13 +40,13 @@ class Thread {
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: CorralError) => void }>();
   #lastId = 0;
   /** The disk is full, or no longer is. */
-  onFull: (full: boolean) => void = () => undefined;
+  onFull: (full: boolean) => unknown = () => undefined;
   #gone: CorralError | undefined;
 
   constructor(data: ThreadData) {
     this.#worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: data, name: `corral-store-${data.mode}` });
     this.#worker.on('message', (answers: readonly Answer[] | Told) => {
-      if ('full' in answers) return this.onFull(answers.full);
+      if ('full' in answers) return void this.onFull(answers.full);
       for (const answer of answers) {
         const waiter = this.#waiting.get(answer.id);
         this.#waiting.delete(answer.id);
@@ -138,10 +138,14 @@ export class SqliteStore implements Store {
    */
   static async open(folder: string, options: StoreOptions = {}): Promise<SqliteStore> {
     const writer = new Thread({ folder, mode: 'write', options });
+    // It may say so before it is ready.
+    let found = false;
+    writer.onFull = (full) => (found = full);
     const era = await writer.ready<number>();
     const reader = new Thread({ folder, mode: 'read', options });
     await reader.ready();
     const store = new SqliteStore(folder, options, era, writer, reader);
+    store.#full = found;
     writer.onFull = (full) => {
       store.#full = full;
       for (const listener of store.#listeners) listener(full);
