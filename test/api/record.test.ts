@@ -285,3 +285,31 @@ test('an attacker with many names fills no disk: a minute has a bounded number o
   expect(rows.length).toBeLessThanOrEqual(2 * 41);
   expect(rows.reduce((sum, { target }) => sum + (target as { count: number }).count, 0)).toBe(20_000);
 });
+
+test('addresses that nobody knows hide no refusal of somebody known, nor one tenant another’s, nor a principal its neighbour’s', async () => {
+  const { admin, host } = await front({ configText: JSON.stringify({ tenants: { acme: {}, brix: {} } }) });
+  const { refusals } = host.door;
+  const count = (operation: 'refuse-request' | 'fail-login', by: string, tenant: string | undefined, code: string) =>
+    refusals.count({ operation, by, roles: [], tenant, route: 'GET /', code });
+  const before = (await rowsOf(admin)).length;
+  for (let i = 0; i < 500; i += 1) count('fail-login', `address:10.0.${i >> 8}.${i & 255}`, undefined, 'CORRAL_UNAUTHENTICATED');
+  for (let i = 0; i < 500; i += 1) count('refuse-request', `token:brix-${i}`, 'brix', 'CORRAL_FORBIDDEN');
+  for (let i = 0; i < 500; i += 1) count('refuse-request', 'token:busy', 'acme', `CORRAL_X${i}`);
+  count('refuse-request', 'token:eva', 'acme', 'CORRAL_FORBIDDEN');
+  count('refuse-request', 'token:root', undefined, 'CORRAL_FORBIDDEN');
+  refusals.settle(true);
+  const rows = (await rowsOf(admin)).slice(0, -before);
+  for (const by of ['token:eva', 'token:root'])
+    expect(rows.filter((row) => row.by === by)).toMatchObject([
+      { operation: 'refuse-request', target: { code: 'CORRAL_FORBIDDEN', count: 1 } },
+    ]);
+  const sum = (some: readonly (typeof rows)[number][]) => some.reduce((n, { target }) => n + (target as { count: number }).count, 0);
+  // What was not told apart is counted all the same, and it is said what it was.
+  const others = rows.filter(({ target }) => (target as { by?: string }).by === 'others');
+  expect(others.map(({ operation }) => operation).sort()).toEqual(expect.arrayContaining(['fail-login', 'refuse-request']));
+  expect(sum(rows.filter(({ operation }) => operation === 'fail-login'))).toBe(500);
+  expect(sum(rows.filter(({ by }) => by === 'token:busy'))).toBe(500);
+  expect(sum(rows)).toBe(1_502);
+  // At most two minutes, of three tenants, the host's own being one, and of addresses.
+  expect(rows.length).toBeLessThanOrEqual(2 * 4 * 41);
+});

@@ -159,12 +159,18 @@ export const MACHINE = {
     1024 * MIB,
   ),
   mailbox_messages: limit('messages waiting for one run; one more is refused', 1_000, 100_000),
-  refusal_rows_per_minute: limit('refused requests and failed log-ins of a minute that are recorded at once, each as a row', 10, 1_000, 0),
+  refusal_rows_per_minute: limit(
+    'requests that were refused to principals of one tenant in a minute, or failed log-ins, that are recorded at once, each as a row',
+    10,
+    1_000,
+    0,
+  ),
   refusals_counted_per_minute: limit(
-    'principals and addresses of a minute whose refusals are counted each for itself; those of others are counted together',
+    'refusals of a minute that are counted apart, by principal and error, for each tenant; by address for failed log-ins; the rest is counted together',
     40,
     10_000,
   ),
+  refusals_counted_per_principal: limit('of them, those of one principal or address; the rest is counted together', 4, 1_000, 2),
 } as const satisfies Record<string, Limit>;
 
 export type CeilingName = keyof typeof CEILINGS;

@@ -99,6 +99,11 @@ export class Acts {
     return row;
   }
 
+  /** Several rows with one wait for the disk. */
+  together(work: () => void): void {
+    this.#db.durably(work);
+  }
+
   /**
    * Keeps a quarantine that policies put up. Its id is made from it, so that it is kept once however often a host that died is told.
    * @param matched the run that led to it, where that is known

@@ -1,6 +1,7 @@
 /**
  * Requests that were refused and log-ins that failed, in the record of acts. Whoever is refused decides how often, so rows are
- * bounded: the first few of a minute have a row each, and the rest are counted and kept when the minute is over.
+ * bounded: the first few of a minute have a row each, and the rest are counted and kept when the minute is over. The principals of a
+ * tenant have room of their own, and so have all addresses together: however many strangers knock, no refusal of a principal is hidden.
  */
 import type { Role } from '@corral/protocol/api/roles';
 import { MACHINE } from '@corral/protocol/limits';
@@ -21,16 +22,50 @@ interface Counted {
   count: number;
 }
 
+/** What was refused in a minute to the principals of one tenant, to those of the host, or to addresses. */
+class Room {
+  /** By who and what. */
+  readonly seen = new Map<string, Counted>();
+  /** Of those that there is no place for. */
+  others: Counted | undefined;
+  /** By who: how many places they have. */
+  readonly #places = new Map<string, number>();
+  #rows = 0;
+
+  /** @returns what is kept at once as a row, and so is not counted */
+  count(refusal: Refusal): Refusal | undefined {
+    const rest = { ...refusal, ...REST };
+    const known = this.seen.get(keyOf(refusal)) ?? this.seen.get(keyOf(rest));
+    if (known !== undefined) {
+      known.count += 1;
+      return undefined;
+    }
+    if (this.seen.size >= MACHINE.refusals_counted_per_minute.default) {
+      (this.others ??= { first: refusal, count: 0 }).count += 1;
+      return undefined;
+    }
+    const places = (this.#places.get(refusal.by) ?? 0) + 1;
+    this.#places.set(refusal.by, places);
+    // Somebody who is refused for many reasons takes no place from others for that.
+    const first = places < MACHINE.refusals_counted_per_principal.default ? refusal : rest;
+    const at_once = this.#rows < MACHINE.refusal_rows_per_minute.default;
+    this.seen.set(keyOf(first), { first, count: at_once ? 0 : 1 });
+    if (!at_once) return undefined;
+    this.#rows += 1;
+    return first;
+  }
+}
+
 const MINUTE_MS = 60_000;
+/** Stands for what a principal was refused for besides. */
+const REST = { route: 'others', code: 'others' } as const;
+const keyOf = ({ by, code }: Refusal) => `${by} ${code}`;
 
 export class Refusals {
   readonly #acts: Acts;
   readonly #now: () => number;
   #minute = 0;
-  #rows = 0;
-  /** By who and what; the principals and addresses beyond the bound share one. */
-  #seen = new Map<string, Counted>();
-  #others = 0;
+  #rooms = new Map<string, Room>();
 
   constructor(acts: Acts, now: () => number) {
     this.#acts = acts;
@@ -39,31 +74,35 @@ export class Refusals {
 
   count(refusal: Refusal): void {
     this.settle();
-    const key = `${refusal.operation} ${refusal.by} ${refusal.code}`;
-    const known = this.#seen.get(key);
-    if (known !== undefined) known.count += 1;
-    else if (this.#seen.size >= MACHINE.refusals_counted_per_minute.default) this.#others += 1;
-    else if (this.#rows < MACHINE.refusal_rows_per_minute.default) {
-      this.#rows += 1;
-      this.#seen.set(key, { first: refusal, count: 0 });
-      this.#keep(refusal, 1);
-    } else this.#seen.set(key, { first: refusal, count: 1 });
+    const { operation, tenant } = refusal;
+    const name = operation === 'fail-login' ? operation : `${operation} ${tenant ?? ''}`;
+    let room = this.#rooms.get(name);
+    if (room === undefined) this.#rooms.set(name, (room = new Room()));
+    const kept = room.count(refusal);
+    if (kept !== undefined) this.#keep(kept, 1);
   }
 
   /** Keeps what was counted in a minute that is over. @param now_over the host stops: the minute counts as over */
   settle(now_over = false): void {
     const minute = Math.floor(this.#now() / MINUTE_MS);
     if (minute === this.#minute && !now_over) return;
-    const [seen, others] = [this.#seen, this.#others];
+    const rooms = this.#rooms;
     this.#minute = minute;
-    this.#rows = 0;
-    this.#seen = new Map();
-    this.#others = 0;
-    for (const { first, count } of seen.values()) if (count > 0) this.#keep(first, count);
-    if (others > 0) this.#acts.keep({ id: 'host', roles: [] }, { operation: 'refuse-request', target: { by: 'others', count: others } });
+    this.#rooms = new Map();
+    if (rooms.size === 0) return;
+    this.#acts.together(() => {
+      for (const { seen, others } of rooms.values()) {
+        for (const { first, count } of seen.values()) if (count > 0) this.#keep(first, count);
+        if (others !== undefined) this.#keepOthers(others);
+      }
+    });
   }
 
   #keep({ operation, by, roles, tenant, route, code }: Refusal, count: number): void {
     this.#acts.keep({ id: by, roles }, { operation, target: { route, code, count }, tenant });
+  }
+
+  #keepOthers({ first: { operation, tenant }, count }: Counted): void {
+    this.#acts.keep({ id: 'host', roles: [] }, { operation, target: { by: 'others', count }, tenant });
   }
 }
