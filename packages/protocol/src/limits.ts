@@ -86,6 +86,11 @@ export const MACHINE = {
   effects_per_crank: limit('effects of one crank', 10_000, 100_000),
   effects_bytes: limit('effects of one crank as JSON, besides one of the largest size', 4 * MIB, 64 * MIB),
   call_timeout_ms: limit('time a tool has for one attempt', 30_000, 3_600_000),
+  check_steps: limit(
+    'steps in which a host holds arguments or a result against a JSON Schema; what takes more is refused',
+    2_000_000,
+    100_000_000,
+  ),
   tool_frame_bytes: limit('one message between a host and the process of its configured tools', 16 * MIB, 64 * MIB),
   tool_load_ms: limit('time the code of a configuration has to load and to say what tools it offers', 30_000, 600_000),
   tool_wait_ms: limit('time a call waits for the process of its tool, while that is started again', 5_000, 60_000, 0),

@@ -6,7 +6,7 @@ import { nearest } from '@corral/policy/cedar/problem';
 import type { Json } from '@corral/protocol/json';
 import type { JsonSchema } from '@corral/protocol/contract';
 import type { Tool } from '@corral/protocol/tool';
-import { referredIn } from '@corral/tools/host/contracts';
+import { referredIn } from '@corral/tools/host/evaluate';
 import type { Config } from './schema.ts';
 
 /** One fault, and where in the file it stands. */
@@ -79,12 +79,13 @@ function faultsOfArguments({ name, annotations, input }: Tool): Fault[] {
 const isObject = (value: unknown): value is JsonSchema => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The schemas that a schema may stand for: what it refers to, and each branch of a union. */
-function branches(root: JsonSchema, schema: unknown, depth = 0): JsonSchema[] {
-  if (!isObject(schema) || depth > 16) return [];
+function branches(root: JsonSchema, schema: unknown, seen = new Set<unknown>()): JsonSchema[] {
+  if (!isObject(schema) || seen.has(schema)) return [];
+  seen.add(schema);
   const { $ref } = schema;
-  if (typeof $ref === 'string') return branches(root, referredIn(root, $ref), depth + 1);
+  if (typeof $ref === 'string') return branches(root, referredIn(root, $ref), seen);
   const more = ['anyOf', 'oneOf', 'allOf'].flatMap((word) =>
-    Array.isArray(schema[word]) ? schema[word].flatMap((one) => branches(root, one, depth + 1)) : [],
+    Array.isArray(schema[word]) ? schema[word].flatMap((one) => branches(root, one, seen)) : [],
   );
   return [schema, ...more];
 }

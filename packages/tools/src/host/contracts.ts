@@ -1,12 +1,13 @@
 /**
  * Contracts of tools that run elsewhere: a check by their JSON Schema, in the host. Patterns are left to the process of the tool, since
- * an agent chooses what they run against and some take for ever; all else is checked here, in steps bounded by schema and value.
+ * an agent chooses what they run against and some take for ever; all else is checked here, in a bounded number of steps (evaluate.ts).
  */
 import * as z from 'zod';
-import { checkedOf, type Contract, type JsonSchema } from '@corral/protocol/contract';
+import type { Contract, JsonSchema } from '@corral/protocol/contract';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, type Json } from '@corral/protocol/json';
 import { ADMISSION } from '@corral/protocol/limits';
+import { evaluator } from './evaluate.ts';
 
 /** @throws CORRAL_CONFIG_INVALID for what is no schema, or none that can be checked here */
 export function contractBy(schema: unknown): Contract {
@@ -14,20 +15,13 @@ export function contractBy(schema: unknown): Contract {
   const { schema_depth, schema_bytes } = ADMISSION;
   if (isDeeperThan(schema, schema_depth.max)) throw refused(`it nests deeper than ${schema_depth.max} levels`);
   if (Buffer.byteLength(JSON.stringify(schema)) > schema_bytes.max) throw refused(`it is larger than ${schema_bytes.max} bytes`);
-  let checks: z.ZodType;
   try {
-    checks = z.fromJSONSchema(withoutPatterns(schema as Json) as never);
+    // It knows which words of JSON Schema can be checked.
+    z.fromJSONSchema(withoutPatterns(schema as Json) as never);
+    return { schema: schema as JsonSchema, check: evaluator(schema as JsonSchema) };
   } catch (error) {
     throw refused(error instanceof Error ? error.message : 'it cannot be checked');
   }
-  const root = schema as JsonSchema;
-  return {
-    schema: root,
-    check(value) {
-      const checked = checkedOf(checks.safeParse(value));
-      return checked.ok ? { ok: true, value: known(root, root, checked.value as Json) } : checked;
-    },
-  };
 }
 
 const refused = (why: string) => new CorralError('CORRAL_CONFIG_INVALID', why);
@@ -50,57 +44,4 @@ function withoutPatterns(schema: Json): Json {
       return [[word, withoutPatterns(value)]];
     }),
   );
-}
-
-/** The value without members that its schema does not name: zod leaves them out as well, so that policies judge what the tool will see. */
-function known(schema: Json | undefined, root: JsonSchema, value: Json): Json {
-  if (!isObject(schema) || typeof value !== 'object' || value === null) return value;
-  const { $ref, properties, additionalProperties, patternProperties, items, prefixItems } = schema;
-  if (typeof $ref === 'string') return known(referredIn(root, $ref), root, value);
-  if (Array.isArray(value)) {
-    const first = Array.isArray(prefixItems) ? (prefixItems as readonly Json[]) : [];
-    return value.map((one: Json, i) => known(first[i] ?? items, root, one));
-  }
-  const members = Object.entries(value);
-  if (isObject(properties)) {
-    const open = additionalProperties !== undefined || patternProperties !== undefined;
-    return Object.fromEntries(
-      members
-        .filter(([name]) => open || Object.hasOwn(properties, name))
-        .map(([name, one]) => [name, known(Object.hasOwn(properties, name) ? properties[name] : additionalProperties, root, one)]),
-    );
-  }
-  if (isObject(additionalProperties))
-    return Object.fromEntries(members.map(([name, one]) => [name, known(additionalProperties, root, one)]));
-  const branches = schema['anyOf'] ?? schema['oneOf'];
-  if (Array.isArray(branches)) {
-    const branch = (branches as readonly Json[]).find((one) => fits(one, root, value));
-    return branch === undefined ? value : known(branch, root, value);
-  }
-  return value;
-}
-
-const branchChecks = new WeakMap<object, z.ZodType>();
-
-/** Whether a branch of a union is the one that the value was taken for. */
-function fits(branch: Json, root: JsonSchema, value: Json): boolean {
-  if (!isObject(branch)) return false;
-  let checks = branchChecks.get(branch);
-  if (checks === undefined) {
-    try {
-      checks = z.fromJSONSchema(withoutPatterns({ ...branch, $defs: root['$defs'] ?? {} }) as never);
-    } catch {
-      checks = z.never();
-    }
-    branchChecks.set(branch, checks);
-  }
-  return checks.safeParse(value).success;
-}
-
-/** What a reference within a schema is about: `#`, `#/$defs/name`. */
-export function referredIn(root: JsonSchema, reference: string): Json | undefined {
-  let here: Json | undefined = root;
-  for (const part of reference.replace(/^#\/?/, '').split('/').filter(Boolean))
-    here = isObject(here) ? here[part.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined;
-  return here;
 }
