@@ -8,7 +8,7 @@ import { bundleAgent } from '@corral/cli/bundle';
 import type { Attenuation } from '@corral/protocol/grant';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
-import type { Store } from '@corral/protocol/store';
+import type { Commit, Store } from '@corral/protocol/store';
 import type { Tool, ToolAnnotations, ToolCall } from '@corral/protocol/tool';
 import { SqliteStore } from '@corral/store/sqlite';
 import {
@@ -143,4 +143,19 @@ export const readingTool = (name: string, run: Parameters<typeof tool>[1]): Tool
 export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   return { opened: promise, open: () => resolve(undefined) };
+}
+
+/** A store that keeps back some commits until they may be written. */
+export function keepingBack(store: Store, isKept: (commit: Commit) => boolean, until: Promise<unknown>): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === 'commit')
+        return async (commit: Commit) => {
+          if (isKept(commit)) await until;
+          return target.commit(commit);
+        };
+      const member = Reflect.get(target, name) as unknown;
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
 }

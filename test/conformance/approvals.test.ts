@@ -1,7 +1,8 @@
 /** What waits for people: who may say what to it, how often, until when. The real host, the real default pack. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Commit, Store } from '@corral/protocol/store';
 import { realClock } from '@corral/supervisor';
-import { world } from '../world.ts';
+import { gate, keepingBack, world } from '../world.ts';
 import { paid, payments, policies, SEASONED, bus, asked, outputOf, FREE, forbidding, PAYER } from './payments.ts';
 
 /** The real clock, which a test may put forward; whatever was set for later than an hour waits for that alone. */
@@ -108,6 +109,54 @@ describe('an approval', () => {
     source.current = policies(tools, FREE);
     await w.supervisor.control.decide(kept.id, other, 'owner', 'approve', '');
     expect([await kept.ended, paid]).toEqual([{ kind: 'completed', output: ['paid'] }, [{ to: 'a', amount: 1 }]]);
+  });
+});
+
+describe('a call whose approval is being written', () => {
+  const written = async () => {
+    paid.length = 0;
+    const tools = [payments()];
+    const policed = { policies: { current: policies(tools, forbidding('@consequence("approval")')) } };
+    const mayBeWritten = gate();
+    onTestFinished(mayBeWritten.open);
+    const isWritten = gate();
+    const isApproval = ({ entry }: Commit) => {
+      if (entry.event?.kind !== 'approval') return false;
+      isWritten.open();
+      return true;
+    };
+    const through = (store: Store) => keepingBack(store, isApproval, mayBeWritten.opened);
+    const w = await world(tools, { through, tenants: { crew: { tools, ...policed } } });
+    const { id, ended } = await w.submit(await w.deploy(PAYER));
+    const { call } = await asked(w);
+    const approved = w.supervisor.control.decide(id, call, 'owner', 'approve', '');
+    await isWritten.opened;
+    return { w, id, ended, approved, policed, finish: mayBeWritten.open };
+  };
+
+  test('is answered as one whose tool is gone, if the configuration takes that away meanwhile', async () => {
+    const { w, ended, approved, policed, finish } = await written();
+    w.supervisor.configure({ crew: { tools: [], ...policed } });
+    finish();
+    await approved;
+    expect([await ended, paid]).toEqual([{ kind: 'completed', output: ['CORRAL_CAP_UNKNOWN'] }, []]);
+  });
+
+  test('is answered as one under quarantine, if its tool is put there meanwhile', async () => {
+    const { w, ended, approved, finish } = await written();
+    await w.supervisor.stops.quarantine('tool', 'crew/payments.send', 'ana', 'odd', { tenant: 'crew' });
+    finish();
+    await approved;
+    expect([await ended, paid]).toEqual([{ kind: 'completed', output: ['CORRAL_QUARANTINED'] }, []]);
+  });
+
+  test('is answered as one with wrong arguments, if its tool takes others meanwhile', async () => {
+    const { w, ended, approved, policed, finish } = await written();
+    const input = { ...payments().input, check: () => ({ ok: false as const, where: 'to', message: 'is a number now' }) };
+    w.supervisor.configure({ crew: { tools: [{ ...payments(), input }], ...policed } });
+    finish();
+    await approved;
+    expect([await ended, paid]).toEqual([{ kind: 'completed', output: ['CORRAL_ARGS_INVALID'] }, []]);
   });
 });
 

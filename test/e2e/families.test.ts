@@ -1,23 +1,8 @@
 /** The kill of a family is proved only when every descendant's end is durable. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import type { Commit, Store } from '@corral/protocol/store';
-import { gate, readingTool, world } from '../world.ts';
-
-/** A store that keeps back the end of some runs until it may be written. */
-function keepingBack(store: Store, isKept: (commit: Commit) => boolean, until: Promise<void>): Store {
-  return new Proxy(store, {
-    get(target, name) {
-      if (name === 'commit')
-        return async (commit: Commit) => {
-          if (isKept(commit)) await until;
-          return target.commit(commit);
-        };
-      const member = Reflect.get(target, name) as unknown;
-      return typeof member === 'function' ? member.bind(target) : member;
-    },
-  });
-}
+import type { Commit } from '@corral/protocol/store';
+import { gate, keepingBack, readingTool, world } from '../world.ts';
 
 const FAMILY = `
 import { defineAgent } from '@corral/guest';

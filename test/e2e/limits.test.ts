@@ -1,5 +1,6 @@
 /** How often tools may be called: of a tenant at once and by the minute, and of all tenants together, on a real host. */
 import { expect, test } from 'vitest';
+import type { BothLimits } from '@corral/broker/gates';
 import { tool, world } from '../world.ts';
 
 const CALLER = `{
@@ -85,4 +86,36 @@ test('a run that is killed leaves its place at a tool, and its turn', async () =
   await untilEqual(() => gates.length, 2);
   gates[1]?.();
   expect(await next.ended).toMatchObject({ kind: 'completed', output: { ends: ['ok'] } });
+});
+
+test('a call that finds its limit gone while others wait is let in with them, and its answer is given to its agent', async () => {
+  const { work, seen, gates } = workshop();
+  let both: BothLimits | undefined = { own: { concurrent: 1 } };
+  const w = await world([work], { tenants: { crew: { tools: [work], limits: () => both } } });
+  const version = await w.deploy(CALLER);
+  const first = await w.submit(version, { times: 2 });
+  await untilEqual(() => gates.length, 1);
+  await w.until(first.id, (view) => view?.open_calls === 2);
+  both = undefined;
+  const next = await w.submit(version, { times: 1, timeout_ms: 3_000 });
+  await untilEqual(() => gates.length, 3);
+  for (const go of gates.splice(0)) go();
+  expect([await first.ended, await next.ended]).toMatchObject([{ output: { ends: ['ok', 'ok'] } }, { output: { ends: ['ok'] } }]);
+  expect(seen.by).toHaveLength(3);
+});
+
+test.each([
+  ['raised', { own: { concurrent: 3 } }],
+  ['removed', undefined],
+] as const)('calls that wait go on at once when their limit is %s', async (_, then) => {
+  const { work, seen, gates } = workshop();
+  const w = await world([work], { tenants: { crew: { tools: [work], limits: () => ({ own: { concurrent: 1 } }) } } });
+  const { id, ended } = await w.submit(await w.deploy(CALLER), { times: 3 });
+  await untilEqual(() => gates.length, 1);
+  await w.until(id, (view) => view?.open_calls === 3);
+  w.supervisor.configure({ crew: { tools: [work], limits: () => then } });
+  await untilEqual(() => gates.length, 3);
+  for (const go of gates.splice(0)) go();
+  expect(await ended).toMatchObject({ output: { ends: ['ok', 'ok', 'ok'] } });
+  expect(seen.by).toHaveLength(3);
 });

@@ -206,8 +206,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'broker/src/broker.ts',
-      piece: 'powers.quarantined?.(tenant, tool) === true',
-      becomes: 'powers.quarantined?.(tenant, tool) === undefined',
+      piece: 'this.#isQuarantined(tenant)(tool)',
+      becomes: 'this.#isQuarantined(tenant)(tool) && Date.now() < 0',
     },
   ],
   /** Runs of earlier hosts end when cells do not start for a while. */
@@ -318,8 +318,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A call is made once it is approved, whatever the policies have come to say. */
   'approve-by-old-policies': [
-    { file: 'broker/src/broker.ts', piece: "if (verdict.decision === 'deny') return", becomes: 'if (Date.now() < 0) return' },
-    { file: 'broker/src/broker.ts', piece: 'if ((verdict.quorum ?? 1) > quorum || ', becomes: 'if (' },
+    { file: 'broker/src/approved.ts', piece: "if (verdict.decision === 'deny') return", becomes: 'if (Date.now() < 0) return' },
+    { file: 'broker/src/approved.ts', piece: 'if ((verdict.quorum ?? 1) > quorum || ', becomes: 'if (' },
   ],
   /** A run that waits for a reply counts as one that nothing can wake. */
   'stalled-too-soon': [

@@ -4,18 +4,19 @@
  */
 import type { Result } from '@corral/protocol/delivery';
 import { type CorralError, errorData } from '@corral/protocol/errors';
-import type { GrantId, RunId } from '@corral/protocol/ids';
-import { canonical, type Json } from '@corral/protocol/json';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Entry, HostEvent } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing } from '@corral/protocol/store';
 import { answerOf } from './answer.ts';
+import { mayStillCall, neverMade } from './approved.ts';
 import type { BrokerPowers, BusEvents, BusRun, CommitRest, Crank } from './bus.ts';
 import { Answers } from './answers.ts';
 import { begin } from './context.ts';
 import { emptyBatch, ended, refusedIn, unsentIn, type Batch, type Dispatch } from './decide/batch.ts';
-import { labelOf, untrusted, whyAbsent } from './decide/common.ts';
+import { labelOf } from './decide/common.ts';
 import { decide } from './decide/decide.ts';
 import { Dispatcher } from './dispatch.ts';
 import { internal, overrun } from './endings.ts';
@@ -23,12 +24,10 @@ import { parseEffects } from './effects.ts';
 import { isUnread } from './calls.ts';
 import { givenUp, neverLeft } from './given-up.ts';
 import { finishOutcome, handedBack, handlesBack } from './finish.ts';
-import { approversOf, judge } from './judge.ts';
 import { isTimed, messageId, timersEnded } from './requests.ts';
-import { approvedRequest, standsAgainst } from './service.ts';
+import { approvedRequest } from './service.ts';
 import type { Ledger } from './ledger.ts';
 import type { PendingApproval, PendingCall } from './pending.ts';
-import { boundTo, tooLate } from './relabel.ts';
 import { FREE } from './price.ts';
 import { statusOf } from './status.ts';
 import { billedAgain, wholeAmounts } from './spending.ts';
@@ -60,7 +59,7 @@ export class Broker {
     this.accounts = powers.accounts;
     this.answers = new Answers(powers.store, powers.clock);
     this.#dispatcher = new Dispatcher(powers, {
-      isStopped: (tenant, tool) => powers.quarantined?.(tenant, tool) === true,
+      isStopped: (tenant, tool) => this.#isQuarantined(tenant)(tool),
       onResult: (run, result, once) => this.#events.answered(run, result, once || this.#draining),
       onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),
     });
@@ -227,37 +226,9 @@ export class Broker {
     this.#dispatcher.abort(run, id, why);
   }
 
-  /**
-   * Whether a call that people have approved may be made now: its capability may have been taken back since, and the policies
-   * may have changed. Counts the use of its grant.
-   */
-  mayStillCall(run: BusRun, { call, grant, digest, approvers = [], quorum }: PendingApproval): string | undefined {
-    const { ledger } = run;
-    const context = this.#context(run, this.#powers.clock.now());
-    const tool = context.tool(call.tool);
-    if (tool === undefined) return whyAbsent(call.tool, context);
-    const stands = standsAgainst(call, context);
-    if (stands !== undefined) return stands;
-    const parsed = tool.input.check(call.input ?? {});
-    if (!parsed.ok) return `${call.tool} no longer takes these arguments`;
-    const input = parsed.value as Json;
-    if (context.digest(canonical(boundTo(input, call.relabel))) !== digest) return 'its arguments are not what was asked about';
-    const late = tooLate(ledger, call.relabel);
-    if (late !== undefined) return late;
-    const strange = call.handled?.some(({ label }) => label.sticky.untrusted_input) === true;
-    const reads = tool.annotations.readOnly && call.relabel === undefined;
-    const use = { bytes: call.reserved.bytes ?? 0, untrusted: strange || untrusted(ledger), reads, counted: true };
-    const refusal = context.grants.check(grant, input, context.now, use);
-    if (refusal !== undefined) return refusal.message;
-    if (context.policies === undefined) return undefined;
-    const inHandles = call.handled === undefined ? undefined : { slots: call.handled, given: call.input };
-    const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, call.reserved, inHandles);
-    if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
-    // They may have come to ask for others since, whose word this is not.
-    if ((verdict.quorum ?? 1) > quorum || approversOf(verdict).some((one) => !approvers.includes(one)))
-      return 'the policies ask for somebody else now';
-    context.policies.history.note(ledger.record, ledger.version, tool, input);
-    return undefined;
+  /** Why a call that people have approved may not be made now; see approved.ts. Counts the use of its grant. */
+  mayStillCall(run: BusRun, asked: PendingApproval): string | undefined {
+    return mayStillCall(run.ledger, asked, this.#context(run, this.#powers.clock.now()));
   }
 
   /** A call that a lost host had made is made again, unless its agent has given it up: then it costs what it may have cost. */
@@ -271,14 +242,17 @@ export class Broker {
    * Calls of the ledger that have no reply go out again: after a restart, or when a person says so.
    * @param first it was never made before: people have approved it only now
    */
-  reissue(ledger: Ledger, call: PendingCall, first = false): boolean {
-    if (first && this.#isGivenUp(ledger, call.id)) return false;
-    if (this.#isFenced(ledger, call.id, !first)) return false;
+  reissue(ledger: Ledger, call: PendingCall, first = false): void {
+    // It was approved, or is made again, while this host was closed; the next one finds it in the journal.
+    if (this.#closed) return;
+    if (first && this.#isGivenUp(ledger, call.id)) return;
+    if (this.#isFenced(ledger, call.id, !first)) return;
     const tool = this.#powers.tool(ledger.record.tenant, call.tool);
     const parsed = tool?.input.check(call.input ?? {});
     if (tool === undefined || parsed?.ok !== true) {
-      if (!first) this.#events.unknown(ledger.record.id, call.id, `${call.tool} cannot be called on this host now.`);
-      return false;
+      if (first) this.#events.answered(ledger.record.id, neverMade(call, tool, this.#isQuarantined(ledger.record.tenant)), true);
+      else this.#events.unknown(ledger.record.id, call.id, `${call.tool} cannot be called on this host now.`);
+      return;
     }
     this.#dispatcher.start(
       ledger.record,
@@ -296,7 +270,11 @@ export class Broker {
       },
       ledger.loops !== undefined,
     );
-    return true;
+  }
+
+  /** How often tools may be called has changed: calls that wait for that may go on. */
+  limitsChanged(): void {
+    this.#dispatcher.limitsChanged();
   }
 
   /** Whether a call has left for its tool and not come back. Before its crank is durable, it has not. */
@@ -309,8 +287,8 @@ export class Broker {
   }
 
   /**
-   * No crank comes any more. What is being written becomes durable and leaves; calls have so long to answer, and a moment more once
-   * they have been aborted. What they answered is durable when this resolves.
+   * No crank comes any more. What is being written becomes durable and leaves; calls have so long to answer. Then none leaves any more,
+   * and those under way have a moment once they have been aborted. What they answered is durable when this resolves.
    */
   async drain(within_ms: number): Promise<void> {
     const { clock } = this.#powers;
@@ -324,6 +302,11 @@ export class Broker {
     this.#dispatcher.stop();
     await rest(MACHINE.drain_abort_ms.default);
     await this.answers.flush();
+  }
+
+  /** No call leaves any more, not even in the place of one that is dropped. */
+  halt(): void {
+    this.#dispatcher.halt();
   }
 
   /** Nothing more leaves; what is being written may still become durable. */
@@ -367,14 +350,16 @@ export class Broker {
     for (const { grants = [] } of batch.outbox) for (const { id } of grants) this.#powers.grants.release(id);
   }
 
+  readonly #isQuarantined = (tenant: TenantId) => (name: string) => this.#powers.quarantined?.(tenant, name) === true;
+
   #context({ ledger, agents }: BusRun, now: number) {
-    const { random, grants, tool, quarantined, digest, policies, standing, reach, approval_ms, accounts } = this.#powers;
+    const { random, grants, tool, digest, policies, standing, reach, approval_ms, accounts } = this.#powers;
     const { tenant } = ledger.record;
     const powers = { now, random, grants, digest, approval_ms, accounts, policies: policies?.(tenant), standing: standing?.() };
     return {
       ...powers,
       tool: (name: string) => tool(tenant, name),
-      quarantined: (name: string) => quarantined?.(tenant, name) === true,
+      quarantined: this.#isQuarantined(tenant),
       agent: (name: string) => agents.get(name),
       reach: (service: string, key: string) => reach(tenant, service, key, ledger.header),
     };

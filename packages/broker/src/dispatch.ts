@@ -50,6 +50,8 @@ export class Dispatcher {
   readonly #going = new Map<string, Going>();
   readonly breakers = new Breakers();
   readonly #gates: Gates;
+  /** This host stops, and has stopped its calls: none leaves any more. */
+  #stopped = false;
 
   constructor({ clock, random, limits }: Pick<BrokerPowers, 'clock' | 'random' | 'limits'>, events: DispatchEvents) {
     this.#gates = new Gates(clock, (...of) => limits?.(...of));
@@ -64,21 +66,28 @@ export class Dispatcher {
    */
   start(record: RunRecord, call: Dispatch, watched: boolean): void {
     const breaker = watched ? `${record.tenant} ${call.tool.name}` : undefined;
-    const stopped = this.#events.isStopped(record.tenant, call.tool.name);
-    if (!stopped && (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())))
+    const repeats = mayRepeat(call.tool.annotations);
+    // The next host makes it.
+    if (this.#stopped && repeats) return;
+    const held = this.#heldFor(record.tenant, call.tool.name);
+    if (held === undefined && (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())))
       return this.#enter(record, call, 1, breaker, new Bill(call.price, call.atLeast));
     const key = keyOf(record.id, call.id);
-    const { name } = call.tool;
+    const [code, why] = held ?? (['CORRAL_TOOL_BUSY', 'has not been answering; it is left alone for a while.'] as const);
     const stopTimer = this.#clock.after(0, () => {
       this.#going.delete(key);
-      const error = stopped
-        ? errorData('CORRAL_QUARANTINED', `${name} was put under quarantine before the call had left.`, { call: call.id })
-        : errorData('CORRAL_TOOL_BUSY', `${name} has not been answering; it is left alone for a while.`, { call: call.id });
+      const error = errorData(code, `${call.tool.name} ${why}`, { call: call.id });
       const cost = call.price === undefined ? {} : { cost: { ...FREE, ...call.atLeast } };
       this.#heldBack(record, call, { id: call.id, error, ...cost });
     });
-    const repeats = mayRepeat(call.tool.annotations);
     this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined, repeats });
+  }
+
+  /** Why no call leaves for a tool now, as an error and the rest of its sentence. */
+  #heldFor(tenant: TenantId, tool: string): readonly ['CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED', string] | undefined {
+    if (this.#stopped) return ['CORRAL_TOOL_BUSY', 'was not called, since this host stops.'];
+    if (!this.#events.isStopped(tenant, tool)) return undefined;
+    return ['CORRAL_QUARANTINED', 'was put under quarantine before the call had left.'];
   }
 
   /** A call was not made. Where it may have left before, that says nothing about what came of it then. */
@@ -112,11 +121,17 @@ export class Dispatcher {
     return dropped;
   }
 
+  /** Limits of tools have changed. */
+  limitsChanged(): void {
+    this.#gates.changed();
+  }
+
   /**
-   * This host stops. Calls that may be repeated are left to the next host, which makes them again; the others are aborted and may still
-   * answer.
+   * This host stops: no call leaves any more. Calls that may be repeated are left to the next host, which makes them again; the others
+   * are aborted and may still answer.
    */
   stop(): void {
+    this.halt();
     for (const key of this.#waitingFirst([...this.#going.keys()])) {
       const going = this.#going.get(key);
       if (going === undefined) continue;
@@ -129,6 +144,11 @@ export class Dispatcher {
       going.abort.abort(new DOMException('The host stops.', 'AbortError'));
       if (!going.repeats) going.giveUp?.();
     }
+  }
+
+  /** This host stops: no call leaves any more. */
+  halt(): void {
+    this.#stopped = true;
   }
 
   /** Waiting calls come first: a call that leaves a tool makes room there, and must not let in one that is about to be stopped too. */
@@ -163,9 +183,10 @@ export class Dispatcher {
       if (waited?.abort !== abort) return this.#attempt(record, call, attempt, breaker, bill, leave);
       this.#going.delete(key);
       waited.stopTimer();
-      if (this.#events.isStopped(record.tenant, tool.name)) {
+      const held = this.#heldFor(record.tenant, tool.name);
+      if (held !== undefined) {
         leave();
-        return notMade('CORRAL_QUARANTINED', 'was put under quarantine before the call had left.');
+        return notMade(...held);
       }
       const left = timeout_ms === undefined ? {} : { timeout_ms: Math.max(1, timeout_ms - (this.#clock.monotonic() - began)) };
       return this.#attempt(record, { ...call, ...left }, attempt, breaker, bill, leave);
@@ -176,7 +197,10 @@ export class Dispatcher {
       if (this.#going.get(key)?.abort !== abort) return;
       this.#going.delete(key);
       stopTimer();
-      notMade('CORRAL_TOOL_BUSY', 'is called as often as its limits allow, and the call did not get its turn.');
+      notMade(
+        ...(this.#heldFor(record.tenant, tool.name) ??
+          (['CORRAL_TOOL_BUSY', 'is called as often as its limits allow, and the call did not get its turn.'] as const)),
+      );
     };
     const stopClock = this.#clock.after(Math.min(timeout_ms ?? most, most), giveUp);
     const stopTimer = () => {
@@ -246,7 +270,7 @@ export class Dispatcher {
     const stopTimer = this.#clock.after(Math.round(most * (0.5 + jitter / 2)), () => {
       this.#going.delete(key);
       // A tool that has stopped answering meanwhile, or was put under quarantine, is not asked again.
-      if (this.#events.isStopped(record.tenant, call.tool.name)) tell();
+      if (this.#heldFor(record.tenant, call.tool.name) !== undefined) tell();
       else if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
         this.#enter(record, call, attempt + 1, breaker, bill);
       else tell();

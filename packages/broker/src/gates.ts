@@ -47,7 +47,7 @@ export class Gates {
 
   /**
    * Lets a call in, at once or in its turn.
-   * @param go called when it is in, with what says that it has left again
+   * @param go called when it is in, with what says that it has left again; before this returns, where it is let in at once
    * @returns stops waiting; undefined where it is in already
    */
   enter(tenant: TenantId, tool: string, go: (leave: () => void) => void): (() => void) | undefined {
@@ -57,7 +57,11 @@ export class Gates {
       return undefined;
     }
     const line = this.#line(tool);
-    const enters = () => go(this.#in(line, tenant, tool));
+    let isIn = false;
+    const enters = () => {
+      isIn = true;
+      go(this.#in(line, tenant, tool));
+    };
     if (!line.waiting.has(tenant) && this.#opensAt(line, tenant, tool) === undefined) {
       enters();
       return undefined;
@@ -66,11 +70,18 @@ export class Gates {
     queue.push(enters);
     line.waiting.set(tenant, queue);
     this.#admit(line, tool);
+    // The limits may have been raised since those before it began to wait.
+    if (isIn) return undefined;
     return () => {
       const at = queue.indexOf(enters);
       if (at >= 0) queue.splice(at, 1);
       if (queue.length === 0 && line.waiting.get(tenant) === queue) line.waiting.delete(tenant);
     };
+  }
+
+  /** Limits have changed: calls that wait and may go now are let in. */
+  changed(): void {
+    for (const [tool, line] of this.#lines) this.#admit(line, tool);
   }
 
   #line(tool: string): Line {
@@ -120,6 +131,8 @@ export class Gates {
       // As they stand now: whoever was let in goes to the end.
       const turn = [...line.waiting];
       for (const [tenant, queue] of turn) {
+        // A call that was let in may have left already, and have let in others.
+        if (line.waiting.get(tenant) !== queue) continue;
         const at = this.#opensAt(line, tenant, tool);
         if (at !== undefined) {
           first = Math.min(first, at);

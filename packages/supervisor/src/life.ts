@@ -433,6 +433,7 @@ export class Life {
   /** Nothing is begun any more. */
   close(): void {
     this.#closed = true;
+    this.#options.broker.halt();
     for (const run of this.#options.runs.values()) {
       this.#clocks.stop(run);
       this.#options.broker.dropCalls(run.ledger);

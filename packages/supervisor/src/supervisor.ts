@@ -98,7 +98,6 @@ export class Supervisor {
     this.#bundles = new Bundles(store);
     this.#seen = new Seen(store);
     this.policing = new Policing({ clock, people, seen: this.#seen, tell: (observation) => this.#tell(observation) });
-    this.configure(options.tenants);
     this.#quarantines = new Quarantines(store);
 
     this.services = new Services({ store, clock, random, quarantines: this.#quarantines }, this);
@@ -283,6 +282,7 @@ export class Supervisor {
       gone: (cell) =>
         cell.dead ? Promise.resolve() : new Promise((resolve) => this.#whenGone.set(cell, [...(this.#whenGone.get(cell) ?? []), resolve])),
     });
+    this.configure(options.tenants);
   }
 
   /** Starts a host on an open store, and takes up the runs that are in it. */
@@ -303,6 +303,7 @@ export class Supervisor {
     this.policing.configure(tenants);
     this.#tools.clear();
     for (const [tenant, { tools }] of Object.entries(tenants)) this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
+    this.#broker.limitsChanged();
   }
 
   /** What instances of a tenant's services may have at most. */

@@ -1,0 +1,59 @@
+/** Calls that people have approved: whether each may still be made then, and what its agent is told where it is not. */
+import type { Result } from '@corral/protocol/delivery';
+import { errorData } from '@corral/protocol/errors';
+import { canonical, type Json } from '@corral/protocol/json';
+import type { Tool } from '@corral/protocol/tool';
+import type { DecideContext } from './decide/batch.ts';
+import { untrusted, whyAbsent } from './decide/common.ts';
+import { approversOf, judge } from './judge.ts';
+import type { Ledger } from './ledger.ts';
+import type { PendingApproval, PendingCall } from './pending.ts';
+import { FREE } from './price.ts';
+import { boundTo, tooLate } from './relabel.ts';
+import { standsAgainst } from './service.ts';
+
+/**
+ * Whether a call that people have approved may be made now: its capability may have been taken back since, and the policies
+ * may have changed. Counts the use of its grant.
+ * @returns why it may not
+ */
+export function mayStillCall(
+  ledger: Ledger,
+  { call, grant, digest, approvers = [], quorum }: PendingApproval,
+  context: DecideContext,
+): string | undefined {
+  const tool = context.tool(call.tool);
+  if (tool === undefined) return whyAbsent(call.tool, context);
+  const stands = standsAgainst(call, context);
+  if (stands !== undefined) return stands;
+  const parsed = tool.input.check(call.input ?? {});
+  if (!parsed.ok) return `${call.tool} no longer takes these arguments`;
+  const input = parsed.value as Json;
+  if (context.digest(canonical(boundTo(input, call.relabel))) !== digest) return 'its arguments are not what was asked about';
+  const late = tooLate(ledger, call.relabel);
+  if (late !== undefined) return late;
+  const strange = call.handled?.some(({ label }) => label.sticky.untrusted_input) === true;
+  const reads = tool.annotations.readOnly && call.relabel === undefined;
+  const use = { bytes: call.reserved.bytes ?? 0, untrusted: strange || untrusted(ledger), reads, counted: true };
+  const refusal = context.grants.check(grant, input, context.now, use);
+  if (refusal !== undefined) return refusal.message;
+  if (context.policies === undefined) return undefined;
+  const inHandles = call.handled === undefined ? undefined : { slots: call.handled, given: call.input };
+  const { verdict } = judge(context.policies, ledger, tool, input, call.reserved.bytes ?? 0, context.now, call.reserved, inHandles);
+  if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
+  // They may have come to ask for others since, whose word this is not.
+  if ((verdict.quorum ?? 1) > quorum || approversOf(verdict).some((one) => !approvers.includes(one)))
+    return 'the policies ask for somebody else now';
+  context.policies.history.note(ledger.record, ledger.version, tool, input);
+  return undefined;
+}
+
+/** A call that people have approved, of a tool that went away or takes other arguments since: it was not made, and costs nothing. */
+export function neverMade({ id, tool: name }: PendingCall, tool: Tool | undefined, quarantined: (name: string) => boolean): Result {
+  const absent = quarantined(name) ? 'CORRAL_QUARANTINED' : 'CORRAL_CAP_UNKNOWN';
+  const [code, why] =
+    tool === undefined
+      ? ([absent, whyAbsent(name, { quarantined })] as const)
+      : (['CORRAL_ARGS_INVALID', `${name} no longer takes these arguments`] as const);
+  return { id, error: errorData(code, `The call was approved and not made: ${why}.`, { call: id }), cost: FREE };
+}
