@@ -354,7 +354,7 @@ export class Ledger {
         this.wall.paused_ms += event.away_ms;
         this.wall.paused_at = undefined;
         this.loops?.forked();
-        disown(this);
+        disown(this, event.asks === 'anew');
         return;
       case 'checkpoint':
         this.restore(event.ledger as unknown as LedgerSnapshot, event.state, event.unread);

@@ -84,9 +84,14 @@ export function closeTally({ pending, tally, lastAt }: Ledger, unsent: ReadonlyS
   }
 }
 
-/** Of a fork: what its origin reserved of the accounts is its origin's. */
-export function disown({ pending }: Ledger): void {
+/**
+ * Of a fork: what its origin reserved of the accounts is its origin's, and what people said so far they said of its origin's calls.
+ * @param anew false for a fork of an older host, which counted what people had said
+ */
+export function disown({ pending }: Ledger, anew: boolean): void {
   for (const one of pending.values())
-    if (one.kind === 'approval') delete one.call.day;
-    else if (one.kind === 'call' || one.kind === 'request') delete one.day;
+    if (one.kind === 'approval') {
+      delete one.call.day;
+      if (anew) pending.set(one.id, { ...one, by: [] });
+    } else if (one.kind === 'call' || one.kind === 'request') delete one.day;
 }

@@ -143,8 +143,11 @@ type HostEventBody =
   | { readonly kind: 'restamped'; readonly header: RunHeader }
   /** The run was moved to another version of its agent. */
   | { readonly kind: 'upgraded'; readonly version: Digest; readonly bundle: Digest; readonly by: string }
-  /** Ends the entries that a fork shares with its origin. The time since then counts towards nothing. */
-  | { readonly kind: 'forked'; readonly from: RunId; readonly by: string; readonly away_ms: number }
+  /**
+   * Ends the entries that a fork shares with its origin. The time since then counts towards nothing.
+   * `asks`: who had approved a call that still waits approved it for the origin, and is asked anew. Absent in older journals.
+   */
+  | { readonly kind: 'forked'; readonly from: RunId; readonly by: string; readonly away_ms: number; readonly asks?: 'anew' }
   /** A step up the ladder, or down again after a calm. `position`: how many events its detectors had seen. */
   | { readonly kind: 'step'; readonly step: LadderStep; readonly position: number; readonly because: readonly StepReason[] }
   /** Part of the crank that asked for it: the journal before this entry is not needed to go on. */

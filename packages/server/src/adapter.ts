@@ -15,7 +15,7 @@ const CALLS_LEARNED = 5000;
 const PAGE = 50;
 
 /** What work on evidence needs besides. */
-type Beside = Pick<UpkeepOptions, 'clock' | 'random' | 'image' | 'laboratory'>;
+type Beside = Pick<UpkeepOptions, 'clock' | 'image' | 'laboratory'>;
 
 export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, profiles: Profiles, beside: Beside): HostPort {
   let offered = tenants;
@@ -113,8 +113,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     upkeep: upkeepOf({
       ...beside,
       store,
-      tool: (tenant, name) => offered[tenant]?.tools?.find((tool) => tool.name === name),
-      takeUp: (run) => supervisor.takeUp(run),
+      fork: (request) => supervisor.fork(request),
     }),
     stalls: () => supervisor.stalls,
     observe: (observer) => supervisor.observe(observer),

@@ -143,7 +143,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   });
   const laboratory = () =>
     new Laboratory({ launcher: new ProcessLauncher(walls), clock: realClock, random: realRandom, cores: availableParallelism() });
-  const host = hostOf(supervisor, store, tenants, profiles, { clock: realClock, random: realRandom, image, laboratory });
+  const host = hostOf(supervisor, store, tenants, profiles, { clock: realClock, image, laboratory });
   const undo: (() => unknown)[] = [() => host.close(), () => loaded.close(0), () => db.close()];
   try {
     const clock = realClock;

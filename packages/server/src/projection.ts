@@ -49,6 +49,8 @@ export class Projection {
   #swept = 0;
   /** Runs whose submitter writes them down itself. */
   readonly #expected = new Set<string>();
+  /** Of such runs, those that were not told of. */
+  readonly #untold = new Set<string>();
   /** Of such runs, those that began before they were written down. */
   readonly #begun = new Set<string>();
   /** Ends of such runs that came before they were written down. */
@@ -107,10 +109,17 @@ export class Projection {
     }
   }
 
-  /** A run that is about to be submitted, and will be written down by whoever does; it counts from now on. */
-  expect(run: string, tenant: string, agent: string): void {
+  /**
+   * A run that is about to be submitted, and will be written down by whoever does; it counts from now on.
+   * @param told that it was admitted; else that is told once it is in memory
+   */
+  expect(run: RunId, tenant: string, agent: string, told = true): void {
     this.#expected.add(run);
     this.#count(run, tenant, agent);
+    if (told) this.#tellAdmitted(run, tenant, agent);
+    else this.#untold.add(run);
+  }
+  #tellAdmitted(run: RunId, tenant: string, agent: string): void {
     this.#options.feed.tell('run.admitted', { tenant, run, agent, data: { parent: null } });
   }
   admitted(run: string): void {
@@ -122,6 +131,7 @@ export class Projection {
   }
   refused(run: string, tenant: string): void {
     this.#expected.delete(run);
+    this.#untold.delete(run);
     this.#runsOf(tenant).delete(run);
     this.#agents.delete(run);
   }
@@ -188,7 +198,7 @@ export class Projection {
         this.#admitted(observation.run);
         return;
       case 'woken':
-        if (!this.#agents.has(observation.run)) this.#admitted(observation.run);
+        this.#woken(observation.run);
         return;
       case 'asked':
         this.#tellOf('run.asked', observation.run, { call: observation.call, tool: observation.tool });
@@ -293,6 +303,12 @@ export class Projection {
   /** Keeps what policies put up by themselves; what people do is kept where they do it. */
   #keep(quarantine: Quarantine, run?: RunId): void {
     this.#options.acts.keepQuarantine(quarantine, run === undefined ? [] : [run]);
+  }
+
+  #woken(run: RunId): void {
+    const known = this.#agents.get(run);
+    if (known === undefined) this.#admitted(run);
+    else if (this.#untold.delete(run)) this.#tellAdmitted(run, known.tenant, known.agent);
   }
 
   #admitted(run: RunId): void {

@@ -18,7 +18,8 @@ import type { HostPort } from './ports.ts';
 import type { Projection } from './projection.ts';
 import type { FrontStore } from './store/front.ts';
 import type { Registry } from './store/registry.ts';
-import type { RunIndex } from './store/runs.ts';
+import type { RunIndex, RunRow } from './store/runs.ts';
+import type { Fork } from './upkeep.ts';
 
 export interface Submission {
   readonly tenant: TenantId;
@@ -70,8 +71,8 @@ export class Submissions {
     key?: string,
     version?: AgentVersion,
   ): Promise<{ readonly run: RunId; readonly replayed: boolean }> {
-    const { draining, random } = this.#options;
-    if (draining()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+    const { random } = this.#options;
+    this.#mustTakeWork();
     if (isDeeperThan(job.input, JSON_MAX_DEPTH))
       throw new CorralError('CORRAL_INPUT_INVALID', `The input nests deeper than ${JSON_MAX_DEPTH} levels.`);
     if (key === undefined) {
@@ -111,36 +112,76 @@ export class Submissions {
     }
   }
 
+  /**
+   * Takes in a run that begins with what another one did, as a job of whoever forks.
+   * @throws CORRAL_QUEUE_FULL, CORRAL_FORK_IMPOSSIBLE, and what a job is refused with
+   */
+  async fork(origin: RunRow, at: number, principal: string, input: Json | undefined): Promise<Fork> {
+    const { host, index, config, random, people } = this.#options;
+    this.#mustTakeWork();
+    this.#mustHaveRoom(origin.tenant as TenantId);
+    const id = newId('run', random);
+    const by = principal as PrincipalId;
+    const more = { who: people.identity(principal), ...(input === undefined ? {} : { input }) };
+    // Whether there is such a fork at all is found out late, so it is told of once it is there.
+    const place = this.#place(id, origin.tenant as TenantId, origin.agent, false);
+    const made = await place.held(host.upkeep.fork({ id, run: origin.id as RunId, at, by, ...more }));
+    const stored = await host.stored(id);
+    if (stored !== undefined) index.add(stored.record, config().version);
+    place.written();
+    return made;
+  }
+
   async #admit(id: RunId, job: Submission, principal: string, own: AgentVersion | undefined): Promise<void> {
-    const { host, registry, index, projection, config, clock } = this.#options;
+    const { host, registry, index, config, clock, people } = this.#options;
     const { tenant, agent, input } = job;
     const version = own ?? registry.resolve(tenant, agent);
+    this.#mustHaveRoom(tenant);
+    const { ceilings, budget, narrowed } = this.#allowed(tenant, version.manifest, job);
+    const by = principal as PrincipalId;
+    const place = this.#place(id, tenant, version.manifest.name, true);
+    const grants = job.grants ?? {};
+    const who = people.identity(principal);
+    await place.held(host.submit({ id, tenant, version, input, principal: by, who, ceilings, budget, grants, narrowed }));
+    const created_at = clock.now();
+    index.add(
+      { id, tenant, agent: version.manifest.name, version: version.version, parent: undefined, principal: by, created_at },
+      config().version,
+    );
+    place.written();
+  }
+
+  /** @throws CORRAL_QUEUE_FULL */
+  #mustHaveRoom(tenant: TenantId): void {
+    const { projection, config } = this.#options;
     const queue = config().config.tenants[tenant]?.queue ?? 0;
     if (projection.live(tenant) >= queue)
       throw new TooSoon('CORRAL_QUEUE_FULL', `${tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);
-    const { ceilings, budget, narrowed } = this.#allowed(tenant, version.manifest, job);
-    projection.expect(id, tenant, version.manifest.name);
-    try {
-      const grants = job.grants ?? {};
-      const who = this.#options.people.identity(principal);
-      await host.submit({ id, tenant, version, input, principal: principal as PrincipalId, who, ceilings, budget, grants, narrowed });
-    } catch (error) {
-      projection.refused(id, tenant);
-      throw error;
-    }
-    index.add(
-      {
-        id,
-        tenant,
-        agent: version.manifest.name,
-        version: version.version,
-        parent: undefined,
-        principal: principal as PrincipalId,
-        created_at: clock.now(),
+  }
+
+  /**
+   * One of a tenant's places, for a run that is on its way in: it is given up where the run is refused.
+   * @param told that it was admitted, before it is
+   */
+  #place(id: RunId, tenant: TenantId, agent: string, told: boolean) {
+    const { projection } = this.#options;
+    projection.expect(id, tenant, agent, told);
+    return {
+      held: async <T>(taken: Promise<T>): Promise<T> => {
+        try {
+          return await taken;
+        } catch (error) {
+          projection.refused(id, tenant);
+          throw error;
+        }
       },
-      config().version,
-    );
-    projection.admitted(id);
+      written: () => projection.admitted(id),
+    };
+  }
+
+  /** @throws CORRAL_STOPPING */
+  #mustTakeWork(): void {
+    if (this.#options.draining()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
   }
 
   /** The host's and the tenant's limits over the agent's own; `narrowed`: the submitter asks for less than these leave. */

@@ -2,15 +2,13 @@
  * What a host does with the evidence of its runs while they go on: verifying, erasing, collecting, replaying, forking, copying.
  * Reading is done on threads of the store's own and replaying in cells of a laboratory, so that nothing here holds up a run.
  */
-import type { Digest, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import type { Digest, RunId, TenantId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
-import type { Json } from '@corral/protocol/json';
 import type { LogHead } from '@corral/protocol/log';
-import type { Clock, Random } from '@corral/protocol/ports';
+import type { Clock } from '@corral/protocol/ports';
 import type { Entry, RunHeader } from '@corral/protocol/run';
 import type { BackupManifest, Collection, Erased, Freed, Store, Verification } from '@corral/protocol/store';
-import type { Tool } from '@corral/protocol/tool';
-import { fork, read, type Laboratory, type TrialResult, type TrialStep } from '@corral/supervisor';
+import type { Forked, ForkRequest, Laboratory, TrialResult, TrialStep } from '@corral/supervisor';
 import { breathe } from './turns.ts';
 
 type Runtime = Omit<RunHeader, 'seed'>;
@@ -21,9 +19,8 @@ export interface Replay extends TrialResult {
   readonly steps: readonly TrialStep[];
 }
 
-export interface Fork {
-  readonly run: RunId;
-  readonly unknown: readonly { readonly call: number; readonly tool: string }[];
+export interface Fork extends Pick<Forked, 'unknown'> {
+  readonly id: RunId;
 }
 
 export interface Upkeep {
@@ -38,25 +35,22 @@ export interface Upkeep {
   /** @param to the last crank */
   replay(run: RunId, to: number | undefined): Promise<Replay>;
   /** Durable, and on its way, when it resolves. */
-  fork(run: RunId, at: number, by: PrincipalId, input: Json | undefined): Promise<Fork>;
+  fork(request: ForkRequest): Promise<Fork>;
   backup(to: string): Promise<BackupManifest>;
 }
 
 export interface UpkeepOptions {
   readonly store: Store;
   readonly clock: Clock;
-  readonly random: Random;
   readonly image: string;
   readonly laboratory: () => Laboratory;
-  readonly tool: (tenant: string, name: string) => Tool | undefined;
-  /** Brings a run that is in the store alone into memory. */
-  readonly takeUp: (run: RunId) => Promise<unknown>;
+  readonly fork: (request: ForkRequest) => Promise<Fork>;
 }
 
 /** Entries of a journal that are read at once. */
 const PAGE = 100;
 
-export function upkeepOf({ store, clock, random, image, laboratory, tool, takeUp }: UpkeepOptions): Upkeep {
+export function upkeepOf({ store, clock, image, laboratory, fork }: UpkeepOptions): Upkeep {
   return {
     verify: (run, tenant, head) => store.verify(run, tenant, head),
     logHead: () => store.logHead(),
@@ -87,15 +81,7 @@ export function upkeepOf({ store, clock, random, image, laboratory, tool, takeUp
         room.close();
       }
     },
-    async fork(run, at, by, input) {
-      const made = await fork({ store, clock, random, tool }, { run, at, by, ...(input === undefined ? {} : { input }) });
-      const { ledger } = await read(store, made);
-      const unknown = [...ledger.pending.values()].flatMap((one) =>
-        one.kind === 'call' && one.state === 'unknown' ? [{ call: one.id, tool: one.tool }] : [],
-      );
-      await takeUp(made);
-      return { run: made, unknown };
-    },
+    fork,
     backup: (to) => store.backup(to, clock.now()),
   };
 }

@@ -18,7 +18,7 @@ import type { Observation } from './observe.ts';
 import { becameOf } from './approvals.ts';
 import { mustBeAnother, mustOwn } from './owner.ts';
 import { samePerson } from './people.ts';
-import { resolutionOf, type Resolution } from './resolution.ts';
+import { mustBeApprovedHere, resolutionOf, type Resolution } from './resolution.ts';
 import type { Policing } from './policing.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
@@ -307,6 +307,8 @@ export class Control {
     return this.#inTurn(id, async (run) => {
       const { broker, tool } = this.#options;
       if (resolution.how === 'retry') this.#mustTakeWork();
+      if (resolution.how === 'retry' && run.ledger.record.origin !== undefined)
+        mustBeApprovedHere(run.ledger.record, call, await this.#options.journal(id));
       const asked = run.ledger.pending.get(call);
       const called = asked?.kind === 'call' ? tool(run.tenant, asked.tool) : undefined;
       const event = await resolutionOf(run.ledger, call, { by, reason }, resolution, called);

@@ -2,11 +2,12 @@
 export { Supervisor, type SupervisorOptions, type Submitted } from './supervisor.ts';
 export { Laboratory, type LaboratoryOptions } from './laboratory.ts';
 export { Trials, type TrialDifference, type TrialOptions, type TrialResult, type TrialStep } from './trial.ts';
-export { fork, type ForkPowers, type ForkRequest } from './fork.ts';
+export { fork, type Forked, type ForkRequest } from './fork.ts';
+export { accountsOf, intakeOf } from './intake.ts';
 export { amend, read, type Read } from './amend.ts';
 export { contextOf } from './context.ts';
 export type { Approval, ApprovalFilter } from './approvals.ts';
-export { resolutionOf, stuckOf, type Resolution, type Stuck } from './resolution.ts';
+export { mustBeApprovedHere, resolutionOf, stuckOf, type Resolution, type Stuck } from './resolution.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';

@@ -3,8 +3,6 @@
  * call) until a named person lifts them (DESIGN 2).
  */
 import { CorralError } from '@corral/protocol/errors';
-import type { TenantId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
 
@@ -43,11 +41,10 @@ export class Quarantines {
   }
 
   /** @throws CORRAL_QUARANTINED where no run of a version is taken */
-  mustNotStand(tenant: TenantId, { version, manifest }: AgentVersion): void {
-    const agent = manifest.name;
-    const stands = this.against({ tenant, agent }, version);
+  mustNotStand(run: Pick<RunRecord, 'tenant' | 'agent'>, version: string): void {
+    const stands = this.against(run, version);
     if (stands !== undefined)
-      throw new CorralError('CORRAL_QUARANTINED', `${agent} is under quarantine since ${stands.by} put it there: ${stands.reason}.`);
+      throw new CorralError('CORRAL_QUARANTINED', `${run.agent} is under quarantine since ${stands.by} put it there: ${stands.reason}.`);
   }
 
   /** What stands against a run, as a whole. @param version that it runs now */

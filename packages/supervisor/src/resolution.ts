@@ -9,7 +9,7 @@ import { CorralError, errorData } from '@corral/protocol/errors';
 import { viewOf } from '@corral/protocol/handle';
 import type { Json } from '@corral/protocol/json';
 import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
-import type { HostEvent } from '@corral/protocol/run';
+import type { Entry, HostEvent, RunRecord } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 
 /** How a call with an unknown result is settled by a person. */
@@ -58,6 +58,22 @@ export async function resolutionOf(
       return { ...said, how: 'result', result: { id: call, value, ...(pending.as_handle === true ? { handle: viewOf(value) } : {}) } };
     }
   }
+}
+
+/**
+ * People approve one call of one run. A fork that makes a call again which they approved for its origin would use their word twice.
+ * @param entries of the fork, those with the call among them
+ * @throws CORRAL_RUN_STATE
+ */
+export function mustBeApprovedHere({ id, origin }: RunRecord, call: number, entries: readonly Entry[]): void {
+  if (origin === undefined) return;
+  const before = entries.filter(({ seq }) => seq < origin.at);
+  const asked = before.flatMap(({ decisions }) => decisions).find((decision) => decision.id === call && decision.verdict === 'ask');
+  if (asked === undefined) return;
+  const approvals = before.filter(({ event }) => event?.kind === 'approval' && event.id === call && event.verdict === 'approve');
+  if (approvals.length < (asked.quorum ?? 1)) return;
+  const message = `Call ${call} of ${id} was approved for ${origin.run}, and once. Settle it with its result or as failed, or fork ${origin.run} before it was approved.`;
+  throw new CorralError('CORRAL_RUN_STATE', message);
 }
 
 /** The value as the tool itself might have given it. @throws CORRAL_REQUEST_INVALID */

@@ -22,8 +22,9 @@ import { CellPool } from './cells/pool.ts';
 import { Control } from './control.ts';
 import { approvals, type Approval, type ApprovalFilter } from './approvals.ts';
 import { Seen } from './history.ts';
-import { fork, type ForkRequest } from './fork.ts';
+import { fork, type Forked, type ForkRequest } from './fork.ts';
 import { endChild, endDescendants } from './family.ts';
+import { Intake } from './intake.ts';
 import { Life } from './life.ts';
 import { Runtime } from './cells/runtime.ts';
 import { Loops, type LoopOptions } from './loops.ts';
@@ -72,6 +73,7 @@ export class Supervisor {
   readonly #observers = new Set<(observation: Observation) => void>();
   readonly #seen: Seen;
   readonly #quarantines: Quarantines;
+  readonly #intake: Intake;
   readonly services: Services;
   readonly #absence = new Absence();
   readonly #accounts = new Accounts((tenant) => this.#tenants[tenant]?.spend);
@@ -99,6 +101,8 @@ export class Supervisor {
     this.#seen = new Seen(store);
     this.policing = new Policing({ clock, people, seen: this.#seen, tell: (observation) => this.#tell(observation) });
     this.#quarantines = new Quarantines(store);
+    const breakers = () => this.loops.breakers;
+    this.#intake = new Intake({ store, clock, quarantines: this.#quarantines, accounts: this.#accounts, breakers });
 
     this.services = new Services({ store, clock, random, quarantines: this.#quarantines }, this);
     const [grants, runs] = [this.#grants, this.#runs];
@@ -306,7 +310,7 @@ export class Supervisor {
     this.#broker.limitsChanged();
   }
 
-  /** What instances of a tenant's services may have at most. */
+  /** What instances of a tenant's services, and forks, may have at most. */
   most(tenant: string): TenantOptions['most'] {
     return this.#tenants[tenant]?.most;
   }
@@ -330,14 +334,15 @@ export class Supervisor {
   }
 
   /** Starts a new run from what another one did; see fork.ts. */
-  async fork(request: ForkRequest): Promise<Submitted> {
+  async fork(request: ForkRequest): Promise<Submitted & Pick<Forked, 'unknown'>> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     const { store, clock, random } = this.#options;
     await this.#broker.settled(request.run);
-    const id = await fork({ store, clock, random, tool: (tenant, name) => this.tool(tenant, name) }, request);
-    const submitted = this.#submitted(id);
-    await this.#residence.hold(id);
-    return submitted;
+    const powers = { store, clock, random, intake: this.#intake, offers: this, whole: true };
+    const { record, unknown } = await fork(powers, request);
+    const submitted = this.#submitted(record.id);
+    await this.#residence.hold(record.id);
+    return Object.assign(submitted, { unknown });
   }
 
   /**
@@ -360,11 +365,8 @@ export class Supervisor {
   async submit(job: Job): Promise<Submitted> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     refuseService(job.version);
-    // Early, while what was accepted still has room to go on.
-    if (this.#options.store.full === true)
-      throw new CorralError('CORRAL_DISK_FULL', 'The disk of this host is full: no new work is taken until there is space.');
-    this.#quarantines.mustNotStand(job.tenant, job.version);
-    this.#accounts.mustHaveLeft({ ...job, agent: job.version.manifest.name }, this.#options.clock.now());
+    const { version, manifest } = job.version;
+    this.#intake.mustTake({ ...job, agent: manifest.name, version });
     const bundle = await this.#bundles.load(job.version.bundle);
     const { store, random, clock, image } = this.#options;
     const { node, v8, icu } = await this.#runtime.known(() => this.#pool.hopeless);
@@ -372,15 +374,14 @@ export class Supervisor {
       random,
       now: clock.now(),
       runtime: { image, node, v8, icu },
-      profile: this.loops.profile(job.tenant, job.version.manifest.name),
+      profile: this.loops.profile(job.tenant, manifest.name),
       tool: (name) => this.tool(job.tenant, name),
     });
-    const rests = this.loops.rests(job.tenant, job.version.version);
-    if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
+    this.#intake.mustNotRest({ tenant: job.tenant, version });
     // Where memory is full, it waits in the store for its turn.
     const place = this.#residence.place(job.tenant);
     await store.admit(record, grants, place !== undefined).finally(() => place?.());
-    this.loops.breakers.began(record);
+    this.#intake.took(record);
     // Somebody may have found it in the store, and asked for it, before we were told that it is there.
     const known = this.#residence.knows(record.id);
     if (known || place === undefined) {
@@ -402,9 +403,6 @@ export class Supervisor {
       },
     };
   }
-
-  /** Brings a run into memory that was written into the store from beside, as a fork is. */
-  readonly takeUp = (id: RunId): Promise<unknown> => this.#residence.hold(id);
 
   /** Everything this host holds in memory, parents before their children. */
   runs(): RunView[] {

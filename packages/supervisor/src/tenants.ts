@@ -37,7 +37,7 @@ export interface TenantOptions {
   readonly residents?: number;
   /** Cells that it may hold at once. */
   readonly cells?: number;
-  /** What an instance of one of its services may have at most, whatever the service asks for. Runs are bounded where they are submitted. */
+  /** What an instance of one of its services, or a fork, may have at most, whatever is asked for. Jobs are bounded where they are submitted. */
   readonly most?: { readonly ceilings: CeilingsRequest; readonly budget: Budget };
 }
 

@@ -2,7 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import { fork, read, realClock, realRandom } from '@corral/supervisor';
+import { fork, intakeOf, realClock, realRandom } from '@corral/supervisor';
 import { hostOrFolder, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { recordHere } from '../record.ts';
@@ -45,23 +45,25 @@ export async function forkRun(run: string, options: ForkOptions): Promise<number
 async function forkHere(origin: RunId, at: number, input: unknown, options: ForkOptions & { readonly data: string }): Promise<number> {
   const offered = await offeredBy(options);
   const { id, tenant, unknown } = await withStore(options.data, async (store) => {
-    const { stored } = await read(store, origin);
-    if (options.go) await mustBeOffered(store, stored.record, offered(stored.record.tenant));
+    const stored = await store.run(origin);
+    if (stored !== undefined && options.go) await mustBeOffered(store, stored.record, offered(stored.record.tenant));
     const made = await fork(
-      { store, clock: realClock, random: realRandom, tool: (of, name) => offered(of).tools.find((tool) => tool.name === name) },
+      {
+        store,
+        clock: realClock,
+        random: realRandom,
+        intake: await intakeOf(store, realClock, (of) => offered(of).spend),
+        offers: {
+          tool: (of, name) => offered(of).tools.find((tool) => tool.name === name),
+          most: (of) => offered(of).most,
+        },
+        whole: false,
+      },
       { run: origin, at, by: 'local' as PrincipalId, ...(input === undefined ? {} : { input }) },
     );
-    await recordHere(options.data, {
-      operation: 'fork',
-      target: { run: origin, at, fork: made },
-      tenant: stored.record.tenant,
-      matched: [made],
-    });
-    const { ledger } = await read(store, made);
-    const calls = [...ledger.pending.values()].flatMap((one) =>
-      one.kind === 'call' && one.state === 'unknown' ? [{ id: one.id, tool: one.tool }] : [],
-    );
-    return { id: made, tenant: stored.record.tenant, unknown: calls };
+    const { id: run, tenant: of } = made.record;
+    await recordHere(options.data, { operation: 'fork', target: { run: origin, at, fork: run }, tenant: of, matched: [run] });
+    return { id: run, tenant: of, unknown: made.unknown.map(({ call, tool }) => ({ id: call, tool })) };
   });
   const went = options.go ? await go(id, tenant, options, offered(tenant)) : undefined;
   print(options, { run: id, origin: { run: origin, at }, unknown, ...went }, () =>

@@ -4,7 +4,7 @@ import type { Json } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/outcome';
 import type { HostEvent } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
-import { amend, read, realClock, resolutionOf, type Read, type Resolution } from '@corral/supervisor';
+import { amend, mustBeApprovedHere, read, realClock, resolutionOf, type Read, type Resolution } from '@corral/supervisor';
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions, type Went } from '../folder.ts';
@@ -31,7 +31,8 @@ export async function resolve(run: string, call: string, options: ResolveOptions
   const resolution = await resolutionFrom(options);
   const offered = await offeredBy(options);
   const act = { operation: 'resolve', target: { call: id, how: resolution.how }, reason: options.reason };
-  return settle(run, options, `call ${id} resolved: ${resolution.how}`, act, async ({ ledger }) => {
+  return settle(run, options, `call ${id} resolved: ${resolution.how}`, act, async ({ ledger, entries }) => {
+    if (resolution.how === 'retry') mustBeApprovedHere(ledger.record, id, entries);
     const pending = ledger.pending.get(id);
     const { tools } = offered(ledger.record.tenant);
     const tool = pending?.kind === 'call' ? tools.find(({ name }) => name === pending.tool) : undefined;

@@ -2,22 +2,19 @@
 import { isAbsolute, join } from 'node:path';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
-import type { PrincipalId, TenantId } from '@corral/protocol/ids';
 import type { Door } from '../door.ts';
 import type { Channel } from '../people/authenticate.ts';
-import { TooSoon } from '../people/rate.ts';
 import { retentionOf } from '../retention.ts';
 import type { Replay } from '../upkeep.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 type Names = 'logHead' | 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'replayRun' | 'forkRun' | 'makeBackup';
 
-const QUEUE_RETRY_S = 5;
 /** A name below the folder for backups: no path, and nothing that is hidden. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
 export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
-  const { host, errands, settings, index, projection } = door;
+  const { host, errands, settings, submissions } = door;
   const { upkeep } = host;
 
   /** @throws CORRAL_REQUEST_INVALID, CORRAL_FORBIDDEN */
@@ -79,19 +76,9 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
       // A fork goes through what its origin was given, so it is for those who may read that.
       if (!access.may('run.payload', row.tenant))
         throw new CorralError('CORRAL_FORBIDDEN', `${access.principal.id} may not read ${row.id}.`);
-      if (door.draining()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
-      const queue = settings.inForce().config.tenants[row.tenant as TenantId]?.queue ?? 0;
-      if (projection.live(row.tenant) >= queue)
-        throw new TooSoon(
-          'CORRAL_QUEUE_FULL',
-          `${row.tenant} has ${queue} runs that have not ended, which is as many as it may.`,
-          QUEUE_RETRY_S,
-        );
-      const made = await upkeep.fork(params.run, body.at, access.principal.id as PrincipalId, body.input);
-      const stored = await host.stored(made.run);
-      if (stored !== undefined) index.add(stored.record, settings.inForce().version);
-      keep({ target: { run: params.run, at: body.at, fork: made.run }, tenant: row.tenant, matched: [made.run] });
-      return { run: made.run, origin: { run: params.run, at: body.at }, unknown: [...made.unknown] };
+      const made = await errands.take(row.tenant, () => submissions.fork(row, body.at, access.principal.id, body.input));
+      keep({ target: { run: params.run, at: body.at, fork: made.id }, tenant: row.tenant, matched: [made.id] });
+      return { run: made.id, origin: { run: params.run, at: body.at }, unknown: [...made.unknown] };
     },
 
     async makeBackup({ body }, { access, keep }) {

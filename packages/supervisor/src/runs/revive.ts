@@ -33,7 +33,7 @@ export interface ReviveOptions {
 }
 
 /** Entries that are folded without letting anybody else have a turn. */
-const FOLD_AT_ONCE = 250;
+export const FOLD_AT_ONCE = 250;
 
 /**
  * @param stored as a claim gave it

@@ -1,0 +1,257 @@
+/** A fork is a run of whoever forks: taken in like a job of theirs, with what is left of its origin's grants and never more. */
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Grant } from '@corral/protocol/grant';
+import type { PrincipalId, RunId } from '@corral/protocol/ids';
+import { MICROS } from '@corral/protocol/limits';
+import type { Store } from '@corral/protocol/store';
+import { asked, bus, forbidding, outputOf, paid, PAYER, payments } from '../conformance/payments.ts';
+import { corral, folder } from '../command.ts';
+import { front, SLEEP } from '../front.ts';
+import { readingTool, tool, world, type World } from '../world.ts';
+
+const ANN = 'ann' as PrincipalId;
+const by = (run: RunId, at: number) => ({ run, at, by: ANN });
+const LOOKER = `{ name: 'looker', uses: { look: 'tool:look' }, async run({ caps, sleep }) {
+  const all = [];
+  for (let i = 0; i < 3; i++) { all.push(await caps.look({}).then(() => 'seen', (error) => error.code)); await sleep(1); }
+  return all } }`;
+const look = () => readingTool('look', () => 1);
+const SELLER = `{ name: 'seller', uses: { pay: 'tool:pay' }, async run({ caps, sleep }) { await sleep(1); await caps.pay({ amount: 0.01 }); return 'paid' } }`;
+const pay = () => tool('pay', () => 'paid', { money: 'amount' });
+const ofTool = (grants: readonly Grant[]) => grants.find(({ target }) => target.kind === 'tool');
+const looks = async (w: World, grants: Parameters<World['submit']>[2]) => {
+  const { id, ended } = await w.submit(await w.deploy(LOOKER), {}, grants);
+  await ended;
+  return id;
+};
+
+describe('a fork is a run of whoever forks', () => {
+  test('and what it spends is theirs, however its origin was submitted', async () => {
+    const w = await world([pay()]);
+    const version = await w.deploy(SELLER);
+    const who = { token: 'tok_1', made_by: 'token:boss', person: 'token:boss' };
+    const { id, ended } = await w.supervisor.submit({ tenant: 'crew' as never, version, input: {}, principal: 'bob' as PrincipalId, who });
+    await ended;
+    const [plain, known] = [await w.supervisor.fork(by(id, 1)), await w.supervisor.fork({ ...by(id, 2), who: { person: 'eva' } })];
+    for (const { ended: end } of [plain, known]) expect(await end).toEqual({ kind: 'completed', output: 'paid' });
+    expect((await w.store.run(plain.id))?.record).toMatchObject({ principal: 'ann', submitter: 'ann', origin: { run: id, at: 1 } });
+    expect((await w.store.run(plain.id))?.record.who).toBeUndefined();
+    expect((await w.store.run(known.id))?.record.who).toEqual({ person: 'eva' });
+    expect((await w.store.journal(known.id)).map(({ event }) => event)).toContainEqual(
+      expect.objectContaining({ kind: 'forked', from: id, by: 'ann', who: { person: 'eva' } }),
+    );
+    const people = (await w.store.spend({ from: '2000-01-01' })).filter(({ kind }) => kind === 'person');
+    expect(Object.fromEntries(people.map(({ name, spent }) => [name, spent.money_micros]))).toEqual({
+      'token:boss': MICROS / 100,
+      ann: MICROS / 100,
+      eva: MICROS / 100,
+    });
+  });
+
+  test('over the network too, where a token’s name does not say who it is', { timeout: 60_000 }, async () => {
+    const { admin, as, deploy } = await front();
+    await deploy(`{ name: 'hello', run: () => 1 }`);
+    const [boss, other] = [await as('local', 'admin'), await as('local', 'developer')];
+    const { run } = await boss.submitRun({ body: { agent: 'hello' } });
+    await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    const made = await other.forkRun({ params: { run }, body: { at: 1 } });
+    const [origin, fork] = [await admin.showRun({ params: { run } }), await admin.showRun({ params: { run: made.run } })];
+    expect(fork.who?.token).not.toBe(origin.who?.token);
+    expect(fork.who).toMatchObject({ person: fork.principal });
+  });
+});
+
+describe('a fork gets what was left of its origin’s grants where it parts', () => {
+  test('without those that people have taken back since', async () => {
+    const w = await world([look()]);
+    const id = await looks(w, {});
+    const grant = ofTool(await w.store.grants(id));
+    await w.supervisor.stops.revoke(grant?.id as never, 'eve', 'it leaks');
+    const fork = await w.supervisor.fork(by(id, 1));
+    expect(await fork.ended).toEqual({ kind: 'completed', output: ['CORRAL_REVOKED', 'CORRAL_REVOKED', 'CORRAL_REVOKED'] });
+    expect(ofTool(await w.store.grants(fork.id))).toMatchObject({ revoked: true, revoked_by: 'eve', revoked_why: 'it leaks' });
+    // A grant that ended with its run was taken back by nobody.
+    const stopped = await w.submit(await w.deploy(LOOKER.replace('sleep(1)', 'sleep(i === 2 ? 1 : 300000)')));
+    await w.until(stopped.id, (view) => (view?.effects ?? 0) >= 2);
+    await w.supervisor.control.kill(stopped.id, 'eve', 'enough');
+    const again = await w.supervisor.fork(by(stopped.id, 1));
+    await w.until(again.id, (view) => (view?.effects ?? 0) >= 2);
+    expect(ofTool(await w.store.grants(again.id))).toMatchObject({ revoked: false });
+  });
+
+  test('without those that have expired since', async () => {
+    const w = await world([look()]);
+    const id = await looks(w, { grants: { look: { expires_in_ms: 2_000 } } });
+    const expires = ofTool(await w.store.grants(id))?.expires_at ?? 0;
+    while (Date.now() <= expires) await new Promise((resolve) => setTimeout(resolve, 20));
+    const fork = await w.supervisor.fork(by(id, 1));
+    expect(outputOf(await fork.ended)).toEqual(Array(3).fill('CORRAL_GRANT_EXPIRED'));
+  });
+
+  test('less the uses that the origin had had by then', async () => {
+    const w = await world([look()]);
+    const id = await looks(w, { grants: { look: { uses: 2 } } });
+    const [first, last] = [await w.supervisor.fork(by(id, 1)), await w.supervisor.fork(by(id, 4))];
+    expect(outputOf(await first.ended)).toEqual(['seen', 'seen', 'CORRAL_GRANT_SPENT']);
+    // Before crank 4 it has looked once and asked a second time, which is made again: it only reads.
+    expect(ofTool(await w.store.grants(last.id))).toMatchObject({ uses: 0 });
+    expect(outputOf(await last.ended)).toEqual(['seen', 'seen', 'CORRAL_GRANT_SPENT']);
+  });
+
+  test('and no more of budget and ceilings, nor of tools, than its tenant may have by then', async () => {
+    const w = await world([look()]);
+    const id = await looks(w, {});
+    const most = { ceilings: { wall_ms: 5_000 }, budget: { calls: 2 } };
+    w.supervisor.configure({ crew: { tools: [look()], most } });
+    const fork = await w.supervisor.fork(by(id, 1));
+    expect((await w.store.run(fork.id))?.record).toMatchObject({ ...most, narrowed: true });
+    expect(outputOf(await fork.ended)).toEqual(['seen', 'seen', 'CORRAL_BUDGET_EXCEEDED']);
+    w.supervisor.configure({ crew: { tools: [] } });
+    await expect(w.supervisor.fork(by(id, 1))).rejects.toMatchObject({ code: 'CORRAL_CAP_UNKNOWN' });
+  });
+});
+
+describe('a fork is taken in like a job', () => {
+  const count = async (store: Store) => (await store.runs({ limit: 100 })).length;
+
+  test('and not while its agent, its version or its tenant is under quarantine', async () => {
+    const w = await world([look()]);
+    const id = await looks(w, {});
+    const version = (await w.store.run(id))?.record.version as string;
+    for (const [kind, name, tenant] of [
+      ['agent', 'crew/looker', 'crew'],
+      ['version', version, 'crew'],
+      ['tenant', 'crew', undefined],
+    ] as const) {
+      await w.supervisor.stops.quarantine(kind, name, 'eve', 'odd', { tenant });
+      await expect(w.supervisor.fork(by(id, 1))).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
+      await w.supervisor.stops.lift(kind, name, 'eve', 'fine', tenant);
+    }
+    expect(await count(w.store)).toBe(1);
+  });
+
+  test('and not while its version rests, of which it may be the run that tries', async () => {
+    const loops = { breaker: { least: 2, window: 5, failed: 0.6, rest_ms: 400, tries: 1 } };
+    const w = await world([], { tenants: { crew: { tools: [], loops } } });
+    const version = await w.deploy(`{ name: 'fails', run({ input }) { if (input.fail) throw new Error('no'); return 'well'; } }`);
+    let id = '' as RunId;
+    for (let i = 0; i < 2; i++) {
+      const one = await w.submit(version, { fail: true });
+      await one.ended;
+      id = one.id;
+    }
+    await expect(w.supervisor.fork(by(id, 1))).rejects.toMatchObject({ code: 'CORRAL_AGENT_RESTS' });
+    await new Promise((resolve) => setTimeout(resolve, 450));
+    const fork = await w.supervisor.fork({ ...by(id, 1), input: { fail: false } });
+    expect(outputOf(await fork.ended)).toBe('well');
+    expect(w.supervisor.loops.breakers.resting()).toEqual([]);
+  });
+
+  test('and not where the accounts of whoever forks have nothing left', async () => {
+    const spend = { people: { ann: { day: { money_micros: MICROS / 100 } } } };
+    const w = await world([pay()], { tenants: { crew: { tools: [pay()], spend } } });
+    const { id, ended } = await w.submit(await w.deploy(SELLER));
+    await ended;
+    await (
+      await w.supervisor.fork(by(id, 1))
+    ).ended;
+    await expect(w.supervisor.fork(by(id, 1))).rejects.toMatchObject({ code: 'CORRAL_SPEND_EXCEEDED' });
+    expect(await count(w.store)).toBe(2);
+  });
+
+  test('and not beyond the runs that its tenant may have, which is counted as for jobs', { timeout: 60_000 }, async () => {
+    const { deploy, as } = await front({ configText: JSON.stringify({ tenants: { local: { queue: 3 } } }) });
+    await deploy(SLEEP);
+    const developer = await as('local', 'developer');
+    const { run } = await developer.submitRun({ body: { agent: 'sleeper' } });
+    const forks = await Promise.allSettled(Array.from({ length: 4 }, () => developer.forkRun({ params: { run }, body: { at: 1 } })));
+    expect(forks.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected']);
+    const reasons = forks.flatMap((one) => (one.status === 'rejected' ? [one.reason as { code: string }] : []));
+    expect(reasons.map(({ code }) => code)).toEqual(['CORRAL_QUEUE_FULL', 'CORRAL_QUEUE_FULL']);
+    // A fork that is refused takes no place.
+    await expect(developer.submitRun({ body: { agent: 'sleeper' } })).rejects.toMatchObject({ code: 'CORRAL_QUEUE_FULL' });
+  });
+
+  test('on a folder without a host too', { timeout: 60_000 }, async () => {
+    const f = await folder();
+    const w = await world([], { folder: join(f.data, '..') });
+    const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', run: () => 1 }`));
+    await ended;
+    await w.supervisor.stops.quarantine('agent', 'crew/a', 'eve', 'odd', { tenant: 'crew' });
+    await w.close();
+    const { code, err } = await corral(['fork', id, '--at', '1', '--no-go', '--data', f.data]);
+    expect([code, err]).toEqual([expect.any(Number), expect.stringContaining('CORRAL_QUARANTINED')]);
+    expect(code).not.toBe(0);
+  });
+});
+
+test('a fork reads of its origin’s journal what comes before it, a page at a time', async () => {
+  const asked: [number | undefined, number | undefined][] = [];
+  let origin = '' as RunId;
+  const w = await world([], {
+    through: (store) =>
+      new Proxy(store, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name);
+          if (name === 'journal')
+            return (run: RunId, after?: number, limit?: number) => {
+              if (run === origin) asked.push([after, limit]);
+              return target.journal(run, after, limit);
+            };
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      }),
+  });
+  const { id, ended } = await w.submit(
+    await w.deploy(`{ name: 'long', async run({ sleep }) { for (let i = 0; i < 260; i++) await sleep(0); return 1 } }`),
+  );
+  await ended;
+  origin = id;
+  const fork = await w.supervisor.fork(by(id, 250));
+  expect(outputOf(await fork.ended)).toBe(1);
+  expect(asked).toEqual([
+    [0, 100],
+    [100, 100],
+    [200, 49],
+  ]);
+});
+
+describe('what people approved was approved for the origin', () => {
+  test('so a call that still waits is asked about anew, also of whoever forks', async () => {
+    paid.length = 0;
+    const w = await bus([payments()], forbidding('@consequence("approval") @quorum("2")'));
+    const { id } = await w.submit(await w.deploy(PAYER));
+    const { call } = await asked(w);
+    await w.supervisor.control.decide(id, call, 'ann', 'approve', '');
+    const at = ((await w.store.run(id))?.seq ?? 0) + 1;
+    const fork = await w.supervisor.fork(by(id, at));
+    await w.supervisor.control.kill(id, 'eve', 'enough');
+    expect(await w.supervisor.approvals()).toMatchObject([{ run: fork.id, approved_by: [] }]);
+    const decide = (name: string) => w.supervisor.control.decide(fork.id, call, name, 'approve', '');
+    await expect(decide('ann')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
+    await decide('ben');
+    expect(paid).toEqual([]);
+    await w.supervisor.park();
+    await decide('cleo');
+    expect([await fork.ended, paid.length]).toEqual([{ kind: 'completed', output: ['paid'] }, 1]);
+  });
+
+  test('so a call that was made with it is not made again by a fork', async () => {
+    paid.length = 0;
+    const w = await bus([payments()], forbidding('@consequence("approval")'));
+    const { id, ended } = await w.submit(await w.deploy(PAYER));
+    const { call } = await asked(w);
+    await w.supervisor.control.decide(id, call, 'ben', 'approve', '');
+    await ended;
+    const approved = (await w.store.journal(id)).find(({ event }) => event?.kind === 'approval')?.seq ?? 0;
+    const fork = await w.supervisor.fork(by(id, approved + 1));
+    expect(fork.unknown).toMatchObject([{ call }]);
+    await expect(w.supervisor.control.resolve(fork.id, call, 'ann', { how: 'retry' })).rejects.toMatchObject({
+      code: 'CORRAL_RUN_STATE',
+      message: expect.stringContaining(`approved for ${id}`) as string,
+    });
+    await w.supervisor.control.resolve(fork.id, call, 'ann', { how: 'fail' });
+    expect([outputOf(await fork.ended), paid.length]).toEqual([['CORRAL_UNKNOWN_RESULT'], 1]);
+  });
+});
