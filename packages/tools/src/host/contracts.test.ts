@@ -29,15 +29,15 @@ describe('a contract that the host checks', () => {
   const tree = { anyOf: [twoWays, { ...twoWays, description: 'the same' }, { type: 'null' }] };
 
   test.each(['anyOf', 'oneOf'])('by a union that refers to itself (%s) refuses what fits almost, however deep that is', (word) => {
-    const { check } = contractBy({ $ref: '#/$defs/tree', $defs: { tree: { [word]: tree.anyOf } } });
+    const contract = contractBy({ $ref: '#/$defs/tree', $defs: { tree: { [word]: tree.anyOf } } });
     const level = (next: Json): Json => ({ next });
-    expect(check(nested(60, 'no end', level))).toEqual({ ok: false, where: '', message: 'Invalid input' });
+    expect(contract.check(nested(60, 'no end', level))).toEqual({ ok: false, where: '', message: 'Invalid input' });
   });
 
   test('by a union that refers to itself takes what fits, and leaves out what is not named', () => {
-    const { check } = contractBy({ $ref: '#/$defs/tree', $defs: { tree } });
+    const contract = contractBy({ $ref: '#/$defs/tree', $defs: { tree } });
     const value = nested(60, null, (next) => ({ next, more: 1 }));
-    expect(check(value)).toEqual({ ok: true, value: nested(60, null, (next) => ({ next })) });
+    expect(contract.check(value)).toEqual({ ok: true, value: nested(60, null, (next) => ({ next })) });
   });
 
   test('by all of several that refer to themselves checks each of them once', () => {
@@ -47,8 +47,11 @@ describe('a contract that the host checks', () => {
         { type: 'object', properties: { next: { $ref: '#' } } },
       ],
     };
-    const { check } = contractBy(list);
-    expect(check(nested(60, 'no end', (next) => ({ next })))).toMatchObject({ ok: false, where: Array(60).fill('next').join('.') });
+    const contract = contractBy(list);
+    expect(contract.check(nested(60, 'no end', (next) => ({ next })))).toMatchObject({
+      ok: false,
+      where: Array(60).fill('next').join('.'),
+    });
   });
 
   test('names the constant of a branch, and says what does not fit in that one', () => {
@@ -66,8 +69,8 @@ describe('a contract that the host checks', () => {
   test('refuses what takes more steps than there are, and says so', () => {
     // Each of the branches has to look at every item, and none of them fits.
     const list = { type: 'array', items: { type: 'string', maxLength: 1 }, contains: { const: 'no' } };
-    const { check } = contractBy({ anyOf: Array.from({ length: 100 }, () => list) });
-    expect(check(Array(100_000).fill('a'))).toEqual({
+    const contract = contractBy({ anyOf: Array.from({ length: 100 }, () => list) });
+    expect(contract.check(Array(100_000).fill('a'))).toEqual({
       ok: false,
       where: '',
       message: `it takes more than ${MACHINE.check_steps.default} steps to check`,
@@ -75,25 +78,25 @@ describe('a contract that the host checks', () => {
   });
 
   test('takes the largest list that an agent may send, by a schema that is no trick', () => {
-    const { check } = contractBy(contractOf(z.array(z.union([z.string(), z.number()]))).schema);
-    expect(check(Array(128 * 1024).fill(1))).toMatchObject({ ok: true });
+    const contract = contractBy(contractOf(z.array(z.union([z.string(), z.number()]))).schema);
+    expect(contract.check(Array(128 * 1024).fill(1))).toMatchObject({ ok: true });
   });
 
   test('by references that lead nowhere, or through more of them than there are levels, refuses everything', () => {
     expect(contractBy({ $defs: { a: { anyOf: [{ $ref: '#/$defs/a' }] } }, $ref: '#/$defs/a' }).check(1)).toMatchObject({ ok: false });
-    const { check } = contractBy(chain(400));
-    expect(check({})).toEqual({ ok: true, value: {} });
-    expect(check({ next: { next: { next: {} } } })).toMatchObject({ ok: false, message: expect.stringContaining('levels') });
+    const contract = contractBy(chain(400));
+    expect(contract.check({})).toEqual({ ok: true, value: {} });
+    expect(contract.check({ next: { next: { next: {} } } })).toMatchObject({ ok: false, message: expect.stringContaining('levels') });
   });
 
   test('lets the process of the tool say what patterns mean', () => {
-    const { check } = contractBy({
+    const contract = contractBy({
       type: 'object',
       properties: { s: { type: 'string', pattern: '^b' } },
       patternProperties: { '^x': { type: 'string' } },
       additionalProperties: false,
     });
-    expect(check({ s: 'a', x1: 1 })).toEqual({ ok: true, value: { s: 'a', x1: 1 } });
+    expect(contract.check({ s: 'a', x1: 1 })).toEqual({ ok: true, value: { s: 'a', x1: 1 } });
   });
 
   test('counts members and items, and asks for what is required, also where nothing is said of them', () => {
@@ -133,7 +136,7 @@ describe('a contract that the host checks', () => {
         fc.record({ anyOf: fc.array(inner, { minLength: 2, maxLength: 3 }) }),
         fc.record({ oneOf: fc.array(inner, { minLength: 2, maxLength: 3 }) }),
         fc.record({ $ref: fc.constant('#/$defs/d') }),
-      ) as fc.Arbitrary<JsonSchema>,
+      ),
     };
   }).schema;
   const values = fc.letrec<{ readonly value: Json }>((tie) => ({
@@ -157,9 +160,9 @@ describe('a contract that the host checks', () => {
         for (const value of list) {
           const expected = theirs.safeParse(value);
           const checked = ours.check(value);
-          expect(checked.ok).toBe(expected.success);
           // Zod keeps members that are not named, and these are left out here.
-          if (checked.ok) expect(expected.data).toMatchObject(checked.value as object);
+          const kept = checked.ok ? checked.value : expected.data;
+          expect({ ok: expected.success, value: expected.data }).toMatchObject({ ok: checked.ok, value: kept });
         }
       }),
       { numRuns: 500 },

@@ -162,7 +162,7 @@ function sized(schema: JsonSchema, kind: 'object' | 'array'): Check {
   const kinds = leaf({}, [], kind);
   const own = Object.fromEntries(Object.entries(schema).filter(([word]) => SIZES[kind].includes(word as never)));
   // Zod counts the items of a list only where it is told what they are.
-  const words = z.fromJSONSchema({ ...own, type: kind, ...(kind === 'array' ? { items: {} } : {}) } as never);
+  const words = z.fromJSONSchema({ ...own, type: kind, ...(kind === 'array' ? { items: {} } : {}) });
   return (value, walk) => {
     const is = kinds(value, walk);
     if (is instanceof Misfit) return is;
