@@ -363,7 +363,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'retry-under-quarantine': [
     {
       file: 'broker/src/dispatch.ts',
-      piece: 'if (this.#events.isStopped(record.tenant, call.tool.name)) tell();\n      else if',
+      piece: 'if (this.#heldFor(record.tenant, call.tool.name) !== undefined) tell();\n      else if',
       becomes: 'if',
     },
   ],
