@@ -51,12 +51,12 @@ export interface ToolCall {
  * How an attempt ended. `unknown` is for a tool that was lost after it began: it may or may not have acted. `detail` is for operators
  * alone, such as the stack of an exception: the journal has it, the agent is not given it.
  */
-export type ToolResult =
+export type ToolResult<Value = unknown> =
   /**
    * `cost`: what the attempt cost in all, money that it moved included. Of an amount that is not said, all that was reserved is
    * billed; what is said beyond that is billed too, and ends the run where its purse does not have it.
    */
-  | { readonly kind: 'ok'; readonly value: unknown; readonly cost?: Cost }
+  | { readonly kind: 'ok'; readonly value: Value; readonly cost?: Cost }
   /**
    * `retryable`: it did nothing, and might do it at the next attempt; it costs nothing then, unless `cost` says otherwise.
    * `code`: what kind of failure it is, where that is not CORRAL_TOOL_FAILED.

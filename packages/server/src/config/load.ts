@@ -7,7 +7,7 @@ import type { ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool, ToolCall } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
-import type { ToolNews } from '@corral/tools/host/tool-host';
+import type { ToolNews } from '@corral/tools/host/keeper';
 import { labelTools } from '@corral/tools/labels';
 import type { TenantOptions } from '@corral/supervisor';
 import { faultsOf } from './issues.ts';

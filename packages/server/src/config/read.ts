@@ -7,7 +7,8 @@ import { dirname, extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import { readJson } from '@corral/protocol/json-text';
-import { ToolHost, type ToolNews } from '@corral/tools/host/tool-host';
+import type { ToolNews } from '@corral/tools/host/keeper';
+import { ToolHost } from '@corral/tools/host/tool-host';
 import type { CodeFiles } from '@corral/tools/host/wire';
 
 /** What a configuration was made of: its file, the code that it imports, and its policies. */

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Json } from '@corral/protocol/json';
 import type { Tool, ToolCall } from '@corral/protocol/tool';
-import { ToolHost, type ToolNews } from './tool-host.ts';
+import type { ToolNews } from './keeper.ts';
+import { ToolHost } from './tool-host.ts';
 
 const url = new URL('../fixtures/tools.ts', import.meta.url).href;
 let host: ToolHost;
@@ -23,14 +24,73 @@ beforeEach(async () => {
 afterEach(() => host.close(0));
 
 const named = (name: string) => tools.find((one) => one.name === name) as Tool;
-function ask(name: string, input: Json, signal = new AbortController().signal) {
-  const call = { input, idempotency_key: 'run_x:1', attempt: 1, run: 'run_x', tenant: 't', signal };
+function ask(name: string, input: Json, signal = new AbortController().signal, tenant = 't') {
+  const call = { input, idempotency_key: 'run_x:1', attempt: 1, run: 'run_x', tenant, signal };
   return named(name).invoke(call as unknown as ToolCall);
 }
 const told = async (kind: ToolNews['kind']) => {
   while (!news.some((one) => one.kind === kind)) await sleep(5);
   return news.filter((one) => one.kind === kind);
 };
+
+describe('processes of tenants', () => {
+  const READ = { how: 'pid' };
+  const of = (tenant: string, name: string, input: Json) => ask(name, input, undefined, tenant);
+  const bounded = async (options: { readonly processes?: number; readonly idle_ms?: number }) => {
+    await host.close(0);
+    host = await ToolHost.open({
+      url,
+      lent: {},
+      env: process.env,
+      secret: () => Promise.reject(new Error('none')),
+      tell: (one) => news.push(one),
+      ...options,
+    });
+    tools = await host.make();
+  };
+  const runs = (pid: number) => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+  const pidOf = async (tenant: string) => ((await of(tenant, 'read', READ)) as { readonly value: number }).value;
+
+  test('are as many as there may be: one that has no call makes room, and the others are waited for', { timeout: 30_000 }, async () => {
+    await bounded({ processes: 2 });
+    const first = await pidOf('a');
+    const going = of('b', 'sleeps', { ms: 2_000 });
+    expect(await pidOf('c')).not.toBe(first);
+    while (runs(first)) await sleep(5);
+    const busy = of('c', 'sleeps', { ms: 2_000 });
+    expect(await of('d', 'read', { how: 'ok' })).toEqual({ kind: 'ok', value: { n: 1 } });
+    expect(await Promise.all([going, busy])).toEqual([1, 2].map(() => ({ kind: 'ok', value: 'slept' })));
+  });
+
+  test('that all have calls let one more tenant’s call fail as one that may be made again', { timeout: 30_000 }, async () => {
+    await bounded({ processes: 1 });
+    const abort = new AbortController();
+    const going = ask('waits', {}, abort.signal, 'a');
+    expect(await of('b', 'read', READ)).toMatchObject({
+      kind: 'failed',
+      retryable: true,
+      message: expect.stringContaining('all 1 processes'),
+    });
+    abort.abort();
+    expect(await going).toMatchObject({ kind: 'ok' });
+    expect(await of('b', 'read', { how: 'ok' })).toMatchObject({ kind: 'ok' });
+  });
+
+  test('that had no call for a while are ended, all but the one that was used last', { timeout: 30_000 }, async () => {
+    await bounded({ idle_ms: 100 });
+    const [first, second] = [await pidOf('a'), await pidOf('b')];
+    while (runs(first)) await sleep(5);
+    expect(await pidOf('b')).toBe(second);
+    expect(await pidOf('a')).not.toBe(first);
+    expect(news.filter(({ kind }) => kind !== 'output')).toEqual([]);
+  });
+});
 
 describe('a configuration in a process of its own', () => {
   test('says what it has as data, with JSON Schema, and is not loaded by the host', () => {
@@ -133,6 +193,18 @@ describe('a configuration in a process of its own', () => {
     setTimeout(() => abort.abort(), 300);
     expect(await stuck).toMatchObject({ kind: 'unknown' });
     expect(await ask('read', { how: 'ok' })).toMatchObject({ kind: 'ok' });
+  });
+
+  test('in a process for each tenant: one that hangs or dies there ends no call of another tenant', { timeout: 30_000 }, async () => {
+    const other = 'another tenant';
+    const beside = ask('sleeps', { ms: 3_000 }, undefined, other);
+    expect(await ask('read', { how: 'pid' })).not.toEqual(await ask('read', { how: 'pid' }, undefined, other));
+    const abort = new AbortController();
+    const stuck = ask('slow.pattern', { s: `${'a'.repeat(40)}!` }, abort.signal);
+    setTimeout(() => abort.abort(), 300);
+    expect((await stuck).kind).not.toBe('ok');
+    expect(await ask('change', { how: 'closesPipe' })).toMatchObject({ kind: 'unknown' });
+    expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
   });
 
   test('that floods its output is heard in part, and works', async () => {

@@ -1,6 +1,6 @@
 /**
- * The tools of a configuration, as a source of tools whose code is in a process of its own. The process is replaced when it dies or when
- * code in it threw where nobody catches it; the code stays that which was loaded first, whatever becomes of the files.
+ * The tools of a configuration, as a source of tools whose code is in processes of its own: one for each tenant that calls them, so that
+ * what one tenant's agent sends ends nothing of another's. The code stays that which was loaded first, whatever becomes of the files.
  */
 import * as z from 'zod';
 import { Costs } from '@corral/protocol/cost';
@@ -10,17 +10,9 @@ import { canonical } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult, ToolSource } from '@corral/protocol/tool';
 import { contractBy } from './contracts.ts';
+import { Keeper, notStarted, type ToolNews } from './keeper.ts';
 import { ToolProcess, type Loaded } from './process.ts';
 import type { CodeFiles } from './wire.ts';
-
-/** What operators are told of the process of tools. */
-export interface ToolNews {
-  readonly kind: 'output' | 'uncaught' | 'ended' | 'restarted' | 'broken';
-  /** A line that tools wrote, an exception with its stack, or why the process ended. */
-  readonly text: string;
-  /** Whose call it came from, where that is known. */
-  readonly tool?: string;
-}
 
 export interface ToolHostOptions {
   /** The module whose default export has `tools`. */
@@ -31,14 +23,11 @@ export interface ToolHostOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly secret: (name: string) => Promise<string>;
   readonly tell: (news: ToolNews) => void;
+  /** Processes at once; left out: the limit's default. */
+  readonly processes?: number;
+  /** How long a process without calls is kept, beside others; left out: the limit's default. */
+  readonly idle_ms?: number;
 }
-
-const BACKOFF_MS = 200;
-const BACKOFF_MOST_MS = 30_000;
-/** A process that lived so long was well. */
-const WELL_MS = 60_000;
-/** What an attempt that never began has cost. */
-const FREE = { tokens: 0, money_micros: 0 };
 
 const Annotations = z.strictObject({
   readOnly: z.boolean(),
@@ -65,58 +54,59 @@ const Description = z.strictObject({
 
 export class ToolHost implements ToolSource {
   readonly #options: ToolHostOptions;
-  readonly loaded: Loaded;
+  #loaded: Loaded | undefined;
   #tools: readonly Tool[] = [];
   /** The descriptions as they were first, in canonical form. */
   #described = '';
-  #process: ToolProcess | undefined;
-  /** Settles once there is a process again. */
-  #starting: Promise<ToolProcess | undefined> | undefined;
-  #started = 0;
-  #failures = 0;
+  /** By tenant; the one that was used last is the last. */
+  readonly #keepers = new Map<string, Keeper>();
+  /** It said what tools there are, and belongs to nobody yet. */
+  #spare: Keeper | undefined;
+  /** Those who wait until another tenant's process has no call. */
+  readonly #waiting = new Set<() => void>();
+  readonly #sweep: NodeJS.Timeout;
+  /** The process of the spare keeper, until it has said what tools there are. */
+  #first: ToolProcess | undefined;
   #closed = false;
 
-  private constructor(options: ToolHostOptions, process: ToolProcess, loaded: Loaded) {
+  private constructor(options: ToolHostOptions) {
     this.#options = options;
-    this.#process = process;
-    this.loaded = loaded;
+    const idle_ms = options.idle_ms ?? MACHINE.tool_idle_ms.default;
+    this.#sweep = setInterval(() => this.#closeIdle(idle_ms), idle_ms);
+    this.#sweep.unref();
   }
 
   /** Loads the module. @throws CORRAL_CONFIG_INVALID, with the stack as its cause */
   static async open(options: ToolHostOptions): Promise<ToolHost> {
-    // Events of the process go to the host that is made of it.
-    let host: ToolHost | undefined;
-    const process = new ToolProcess({
-      env: options.env,
-      secret: options.secret,
-      output: (text) => options.tell({ kind: 'output', text }),
-      uncaught: (detail, tool) => {
-        if (host === undefined) options.tell(thrown(detail, tool));
-        else host.#uncaught(process, detail, tool);
-      },
-      ended: (why) => {
-        if (host !== undefined) host.#ended(process, why);
-      },
-    });
+    const host = new ToolHost(options);
+    host.#spare = host.#keeper();
+    const process = host.#spare.begin();
+    host.#first = process;
     try {
-      const loaded = await process.load(options.url, options.lent, options.files ?? {});
-      host = new ToolHost(options, process, loaded);
-      host.#started = performance.now();
+      host.#loaded = await process.load(options.url, options.lent, options.files ?? {});
       return host;
     } catch (error) {
       process.kill('it could not be loaded');
+      await host.close(0);
       throw error;
     }
   }
 
+  /** What the module exports, and its files. */
+  get loaded(): Loaded {
+    if (this.#loaded === undefined) throw new Error('nothing was loaded');
+    return this.#loaded;
+  }
+
   /** Makes the tools; a module that lists none needs no process from then on. @throws CORRAL_CONFIG_INVALID, naming the tool */
   async make(): Promise<readonly Tool[]> {
-    const { loaded } = this;
-    if (!loaded.makes || this.#process === undefined) {
+    const first = this.#first;
+    this.#first = undefined;
+    if (!this.loaded.makes || first === undefined) {
       await this.close(0);
       return [];
     }
-    const described = await this.#process.make();
+    const described = await first.make();
     this.#tools = described.map((one, i) => this.#toolOf(one, i));
     this.#described = canonical(described);
     return this.#tools;
@@ -129,9 +119,10 @@ export class ToolHost implements ToolSource {
   /** No call goes to it from now on; those under way have a while to end. */
   async close(within_ms: number = MACHINE.tool_drain_ms.default): Promise<void> {
     this.#closed = true;
-    const process = this.#process ?? (await this.#starting);
-    this.#process = undefined;
-    await process?.retire(within_ms);
+    clearInterval(this.#sweep);
+    for (const wake of this.#waiting) wake();
+    const keepers = [...this.#keepers.values(), ...(this.#spare === undefined ? [] : [this.#spare])];
+    await Promise.all(keepers.map((keeper) => keeper.close(within_ms)));
   }
 
   #toolOf(described: unknown, i: number): Tool {
@@ -162,85 +153,80 @@ export class ToolHost implements ToolSource {
   }
 
   async #invoke(name: string, call: ToolCall): Promise<ToolResult> {
-    const process = this.#process?.alive === true ? this.#process : await this.#another(call.signal);
-    if (process === undefined || call.signal.aborted) {
-      const message = `${name} was not started: the process of the tools is not up.`;
-      return { kind: 'failed', message, retryable: true, cost: FREE };
-    }
-    return process.invoke(name, call);
-  }
-
-  /** A process, where one comes in time. */
-  async #another(signal: AbortSignal): Promise<ToolProcess | undefined> {
-    if (this.#closed || this.#starting === undefined) return undefined;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => resolve(undefined), MACHINE.tool_wait_ms.default);
-    const give = () => resolve(undefined);
-    signal.addEventListener('abort', give, { once: true });
-    try {
-      return await Promise.race([this.#starting, promise]);
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', give);
-    }
-  }
-
-  /** The process goes on with what it has, and makes room for another as soon as that is up. */
-  #uncaught(process: ToolProcess, detail: string, tool: string | undefined): void {
-    this.#options.tell(thrown(detail, tool));
-    if (this.#process === process) this.#replace();
-  }
-
-  #ended(process: ToolProcess, why: string): void {
-    if (this.#process !== process) return;
-    this.#process = undefined;
-    this.#options.tell({ kind: 'ended', text: `The process of the tools ended: ${why}.` });
-    this.#replace();
-  }
-
-  /** Starts another process, later each time that one did not last. */
-  #replace(): void {
-    if (this.#closed || this.#starting !== undefined || this.#tools.length === 0) return;
-    if (performance.now() - this.#started > WELL_MS) this.#failures = 0;
-    const wait_ms = this.#failures === 0 ? 0 : Math.min(BACKOFF_MS * 2 ** (this.#failures - 1), BACKOFF_MOST_MS);
-    this.#failures += 1;
-    this.#starting = (async () => {
-      await new Promise<void>((resolve) => setTimeout(resolve, wait_ms).unref());
-      const next = await this.#start();
-      const before = this.#process;
-      this.#starting = undefined;
-      if (this.#closed || next === undefined) {
-        next?.kill('it is not needed');
-        if (!this.#closed) this.#replace();
-        return undefined;
+    const { tenant, signal } = call;
+    const until = performance.now() + MACHINE.tool_wait_ms.default;
+    while (!this.#closed && !signal.aborted) {
+      const keeper = this.#keeperOf(tenant);
+      if (keeper !== undefined) {
+        const result = await keeper.invoke(name, call);
+        // Its process may be wanted by another tenant.
+        if (keeper.idleSince !== undefined) for (const wake of this.#waiting) wake();
+        return result;
       }
-      this.#process = next;
-      this.#started = performance.now();
-      this.#options.tell({ kind: 'restarted', text: 'The process of the tools was started again.' });
-      void before?.retire(MACHINE.tool_drain_ms.default);
-      return next;
-    })();
+      if (performance.now() >= until) return notStarted(name, `all ${this.#most} processes of tools are at work for other tenants`);
+      await this.#room(until - performance.now(), signal);
+    }
+    return notStarted(name, 'the process of the tools is not up');
   }
 
-  async #start(): Promise<ToolProcess | undefined> {
-    const { url, lent, env, secret, tell } = this.#options;
-    const process: ToolProcess = new ToolProcess({
-      env,
-      secret,
-      output: (text) => tell({ kind: 'output', text }),
-      uncaught: (detail, tool) => this.#uncaught(process, detail, tool),
-      ended: (why) => this.#ended(process, why),
-    });
-    try {
-      await process.load(url, lent, this.loaded.files);
-      if (canonical(await process.make()) !== this.#described) throw new Error('its tools are not what they were');
-      return process;
-    } catch (error) {
-      process.kill('it could not be loaded');
-      tell({ kind: 'broken', text: `The process of the tools could not be started again: ${(error as Error).message}.` });
-      return undefined;
+  get #most(): number {
+    return this.#options.processes ?? MACHINE.tool_processes.default;
+  }
+
+  /** The tenant's own; undefined while all that there may be have calls of other tenants. */
+  #keeperOf(tenant: string): Keeper | undefined {
+    let keeper = this.#keepers.get(tenant);
+    if (keeper === undefined) {
+      if (this.#keepers.size >= this.#most && !this.#giveUp()) return undefined;
+      keeper = this.#spare ?? this.#keeper();
+      this.#spare = undefined;
+    } else this.#keepers.delete(tenant);
+    this.#keepers.set(tenant, keeper);
+    return keeper;
+  }
+
+  /** Ends the process without calls that was used longest ago. */
+  #giveUp(): boolean {
+    for (const [tenant, keeper] of this.#keepers) {
+      if (keeper.idleSince === undefined) continue;
+      this.#keepers.delete(tenant);
+      void keeper.close(0);
+      return true;
     }
+    return false;
+  }
+
+  /** A process without calls is ended after a while; the last one stays, so that a host of one tenant does not start it again and again. */
+  #closeIdle(idle_ms: number): void {
+    for (const [tenant, keeper] of this.#keepers) {
+      if (this.#keepers.size === 1) return;
+      const since = keeper.idleSince;
+      if (since === undefined || performance.now() - since < idle_ms) continue;
+      this.#keepers.delete(tenant);
+      void keeper.close(0);
+    }
+  }
+
+  async #room(within_ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, within_ms);
+    this.#waiting.add(resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    this.#waiting.delete(resolve);
+    clearTimeout(timer);
+  }
+
+  #keeper(): Keeper {
+    const { url, lent, env, secret, tell } = this.#options;
+    return new Keeper({
+      tell,
+      process: (events) => new ToolProcess({ env, secret, ...events }),
+      lasts: () => this.#tools.length > 0 && !this.#closed,
+      load: async (process) => {
+        await process.load(url, lent, this.loaded.files);
+        if (canonical(await process.make()) !== this.#described) throw new Error('its tools are not what they were');
+      },
+    });
   }
 }
-
-const thrown = (text: string, tool: string | undefined): ToolNews => ({ kind: 'uncaught', text, ...(tool === undefined ? {} : { tool }) });

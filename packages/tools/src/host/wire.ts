@@ -2,8 +2,7 @@
  * What a host and its tool process say to each other: JSON frames behind a length, over a socket pair of their own. Neither side
  * buffers a frame that is longer than may be.
  */
-import type { FailureCode } from '@corral/protocol/tool';
-import type { Cost } from '@corral/protocol/cost';
+import type { ToolResult } from '@corral/protocol/tool';
 import type { JsonSchema } from '@corral/protocol/contract';
 import type { Json } from '@corral/protocol/json';
 
@@ -22,17 +21,7 @@ export interface ToolDescription {
 }
 
 /** What becomes of a call, as far as the process can say it. */
-export type CallResult =
-  | { readonly kind: 'ok'; readonly value: Json; readonly cost?: Cost }
-  | {
-      readonly kind: 'failed';
-      readonly message: string;
-      readonly retryable?: boolean;
-      readonly cost?: Cost;
-      readonly code?: FailureCode;
-      readonly detail?: string;
-    }
-  | { readonly kind: 'unknown'; readonly message: string; readonly detail?: string };
+export type CallResult = ToolResult<Json>;
 
 /** A file of a configuration's code as it was read: so much is kept of it that the same code can be started again. */
 export interface CodeFile {

@@ -1,0 +1,163 @@
+/**
+ * The process in which the tools of one tenant run. It is started when it is needed, and replaced when it dies or when code in it threw
+ * where nobody catches it: later each time that one did not last.
+ */
+import { MACHINE } from '@corral/protocol/limits';
+import type { ToolCall, ToolResult } from '@corral/protocol/tool';
+import type { ToolProcess, ProcessEvents } from './process.ts';
+
+/** What operators are told of the processes of tools. */
+export interface ToolNews {
+  readonly kind: 'output' | 'uncaught' | 'ended' | 'restarted' | 'broken';
+  /** A line that tools wrote, an exception with its stack, or why the process ended. */
+  readonly text: string;
+  /** Whose call it came from, where that is known. */
+  readonly tool?: string;
+}
+
+export interface KeeperOptions {
+  readonly process: (events: ProcessEvents) => ToolProcess;
+  /** Loads the code into a process that was started. @throws where it is not what it was at first */
+  readonly load: (process: ToolProcess) => Promise<void>;
+  /** Whether a process that is lost is replaced. */
+  readonly lasts: () => boolean;
+  readonly tell: (news: ToolNews) => void;
+}
+
+const BACKOFF_MS = 200;
+const BACKOFF_MOST_MS = 30_000;
+/** A process that lived so long was well. */
+const WELL_MS = 60_000;
+/** What an attempt that never began has cost. */
+const FREE = { tokens: 0, money_micros: 0 };
+
+/** A call that was not begun, and may be made again. */
+export const notStarted = (name: string, why: string): ToolResult => ({
+  kind: 'failed',
+  message: `${name} was not started: ${why}.`,
+  retryable: true,
+  cost: FREE,
+});
+
+export class Keeper {
+  readonly #options: KeeperOptions;
+  #process: ToolProcess | undefined;
+  /** Settles once there is a process again. */
+  #starting: Promise<ToolProcess | undefined> | undefined;
+  #started = performance.now();
+  #failures = 0;
+  #calls = 0;
+  /** Whether it has had a process, or tried to have one. */
+  #begun = false;
+  #used = performance.now();
+  #closed = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Starts its first process, with nothing loaded. */
+  begin(): ToolProcess {
+    this.#begun = true;
+    return (this.#process = this.#made());
+  }
+
+  /** When it had a call last, in ms of the host's clock; undefined while it has one. */
+  get idleSince(): number | undefined {
+    return this.#calls > 0 ? undefined : this.#used;
+  }
+
+  async invoke(name: string, call: ToolCall): Promise<ToolResult> {
+    this.#calls += 1;
+    try {
+      if (this.#process === undefined) this.#replace();
+      const process = this.#process?.alive === true ? this.#process : await this.#another(call.signal);
+      if (process === undefined || call.signal.aborted) return notStarted(name, 'the process of the tools is not up');
+      return await process.invoke(name, call);
+    } finally {
+      this.#calls -= 1;
+      this.#used = performance.now();
+    }
+  }
+
+  /** No call goes to it from now on; those under way have a while to end. */
+  async close(within_ms: number): Promise<void> {
+    this.#closed = true;
+    const process = this.#process ?? (await this.#starting);
+    this.#process = undefined;
+    await process?.retire(within_ms);
+  }
+
+  #made(): ToolProcess {
+    const { tell } = this.#options;
+    const process: ToolProcess = this.#options.process({
+      output: (text) => tell({ kind: 'output', text }),
+      uncaught: (text, tool) => {
+        tell({ kind: 'uncaught', text, ...(tool === undefined ? {} : { tool }) });
+        // It goes on with what it has, and makes room for another as soon as that is up.
+        if (this.#process === process) this.#replace();
+      },
+      ended: (why) => {
+        if (this.#process !== process) return;
+        this.#process = undefined;
+        if (!this.#options.lasts()) return;
+        tell({ kind: 'ended', text: `The process of the tools ended: ${why}.` });
+        this.#replace();
+      },
+    });
+    return process;
+  }
+
+  /** A process, where one comes in time. */
+  async #another(signal: AbortSignal): Promise<ToolProcess | undefined> {
+    if (this.#closed || this.#starting === undefined) return undefined;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => resolve(undefined), MACHINE.tool_wait_ms.default);
+    const give = () => resolve(undefined);
+    signal.addEventListener('abort', give, { once: true });
+    try {
+      return await Promise.race([this.#starting, promise]);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', give);
+    }
+  }
+
+  /** Starts a process, later each time that one did not last. */
+  #replace(): void {
+    if (this.#closed || this.#starting !== undefined || !this.#options.lasts()) return;
+    if (performance.now() - this.#started > WELL_MS) this.#failures = 0;
+    const wait_ms = this.#failures === 0 ? 0 : Math.min(BACKOFF_MS * 2 ** (this.#failures - 1), BACKOFF_MOST_MS);
+    const again = this.#begun;
+    if (again) this.#failures += 1;
+    this.#begun = true;
+    this.#starting = (async () => {
+      await new Promise<void>((resolve) => setTimeout(resolve, wait_ms).unref());
+      const next = this.#closed ? undefined : await this.#start();
+      const before = this.#process;
+      this.#starting = undefined;
+      if (this.#closed || next === undefined) {
+        next?.kill('it is not needed');
+        if (!this.#closed) this.#replace();
+        return undefined;
+      }
+      this.#process = next;
+      this.#started = performance.now();
+      if (again) this.#options.tell({ kind: 'restarted', text: 'The process of the tools was started again.' });
+      void before?.retire(MACHINE.tool_drain_ms.default);
+      return next;
+    })();
+  }
+
+  async #start(): Promise<ToolProcess | undefined> {
+    const process = this.#made();
+    try {
+      await this.#options.load(process);
+      return process;
+    } catch (error) {
+      process.kill('it could not be loaded');
+      this.#options.tell({ kind: 'broken', text: `The process of the tools could not be started again: ${(error as Error).message}.` });
+      return undefined;
+    }
+  }
+}
