@@ -132,3 +132,18 @@ test.for([
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(2);
 });
+
+test('a tenant that was taken out is told that it is gone, not that its queue is full', async () => {
+  const { admin, as, deploy, write } = await fileHost({ tenants: { local: {}, guests: {} } });
+  await deploy(HELLO, { tenant: 'guests' });
+  const guest = await as('guests', 'developer', 'operator');
+  const job = { body: { agent: 'hello', input: { name: 'A' } } };
+  await guest.submitRun(job);
+  await write({ tenants: { local: {} } });
+  await admin.applyConfig({});
+  const gone = { code: 'CORRAL_TENANT_UNKNOWN', status: 404, message: expect.stringContaining('no tenant guests any more') as string };
+  await expect(guest.submitRun(job)).rejects.toMatchObject(gone);
+  await write({ tenants: { local: {}, guests: {} } });
+  await admin.applyConfig({});
+  await expect(guest.submitRun(job)).resolves.toMatchObject({ tenant: 'guests' });
+});

@@ -1,7 +1,9 @@
 /** A host that has work and does none says that it is not ready, and why; it is ready again as soon as something moves. */
+import { symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freezeCells } from '../frozen.ts';
-import { front, HELLO, SLEEP, until } from '../front.ts';
+import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
 
 const CONFIG = JSON.stringify({ limits: { no_progress_ms: 1_000 }, tenants: { local: {} } });
 
@@ -36,3 +38,60 @@ test.skipIf(process.platform !== 'linux')(
     expect(heard.filter((kind) => kind.startsWith('host.'))).toEqual(['host.stalled', 'host.moves']);
   },
 );
+
+/** A host with a tool that answers once its file is there, and an agent that waits for it. */
+async function withSlowTool(bounds: string) {
+  const folder = await shortFolder();
+  await symlink(new URL('../../node_modules', import.meta.url).pathname, join(folder, 'node_modules'));
+  const answer = join(folder, 'answer');
+  const config = join(folder, 'corral.config.ts');
+  await writeFile(
+    config,
+    `import { existsSync } from 'node:fs';
+import { defineConfig, tool } from '@corral/server/config';
+import * as z from 'zod';
+export default defineConfig({
+  ${bounds},
+  tools: [tool({ name: 'slow', description: 'slow', input: z.object({}), output: z.unknown(),
+    annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' },
+    run: async () => { while (!existsSync(${JSON.stringify(answer)})) await new Promise((next) => setTimeout(next, 20)); return 1; } })],
+});
+`,
+  );
+  const made = await front({ config });
+  await made.deploy(HELLO);
+  await made.deploy(`{ name: 'waits', uses: { slow: 'tool:slow' }, run: ({ caps }) => caps.slow({}) }`);
+  const { run: waiting } = await made.admin.submitRun({ body: { agent: 'waits' } });
+  await until(async () => (await made.admin.showRun({ params: { run: waiting } })).waiting === 'call');
+  const { run: queued } = await made.admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
+  const ended = async () => (await made.admin.showRun({ params: { run: queued } })).outcome !== null;
+  return { ...made, ended, answer: () => writeFile(answer, '') };
+}
+
+test('runs that wait in the store alone are work too: a host with no place for them is not ready', { timeout: 60_000 }, async () => {
+  const { admin, url, ended, answer } = await withSlowTool(
+    `tenants: { local: { tools: ['*'] } }, limits: { no_progress_ms: 1_000, runs_in_memory: 1 }`,
+  );
+  await until(async () => (await fetch(`${url}/readyz`)).status === 503);
+  const { reasons } = await admin.ready({});
+  expect(reasons).toMatchObject([{ reason: 'no_progress' }]);
+  expect((reasons[0] as { oldest_ms: number }).oldest_ms).toBeGreaterThan(0);
+  expect(await ended()).toBe(false);
+  await answer();
+  await until(ended);
+  await until(async () => (await fetch(`${url}/readyz`)).status === 200);
+});
+
+test('a tenant that has as many runs in memory as it may waits for itself, and its host is ready', { timeout: 60_000 }, async () => {
+  const { host, admin, ended, answer } = await withSlowTool(
+    `tenants: { local: { tools: ['*'], residents: 1 } }, limits: { no_progress_ms: 1_000 }`,
+  );
+  const heard: string[] = [];
+  onTestFinished(host.door.feed.listen(({ kind }) => heard.push(kind)));
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  expect(await ended()).toBe(false);
+  expect((await admin.ready({})).reasons).toEqual([]);
+  await answer();
+  await until(ended);
+  expect(heard).not.toContain('host.stalled');
+});

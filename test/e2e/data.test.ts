@@ -71,7 +71,18 @@ describe('a data folder that nobody holds', () => {
 
   test('lets go of journals after the retention it is told', async () => {
     const { data } = await folder();
-    expect(await json(['gc', '--data', data, '--retention', 'other=1s'])).toMatchObject({ said: { runs: 0 } });
+    for (const unknown of [
+      ['gc', '--retention', 't=1s', '--retention', 'other=1s'],
+      ['gc', '--dry-run', '--retention', 'other=1s'],
+      ['gc', '--tenant', 'other'],
+      ['verify', '--tenant', 'other'],
+    ])
+      expect(await json([...unknown, '--data', data])).toMatchObject({
+        code: 3,
+        said: { error: { code: 'CORRAL_TENANT_UNKNOWN', message: 'This folder has no runs of a tenant other.' } },
+      });
+    // Nothing was taken away, not even of the one that was named right.
+    expect(await json(['gc', '--data', data, '--dry-run', '--retention', 't=1d'])).toMatchObject({ said: { runs: 1 } });
     expect(await corral(['gc', '--data', data, '--retention', 't=1d'])).toMatchObject({
       code: 0,
       out: expect.stringMatching(/RUNS.*\n +1 +3/) as string,

@@ -63,7 +63,7 @@ export class Submissions {
   /**
    * @param version of an agent that is the host's own, and in no registry
    * @param principal who submits; keys of different principals are different keys
-   * @throws CORRAL_IDEMPOTENCY_MISMATCH, CORRAL_QUEUE_FULL, CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN, CORRAL_INPUT_TOO_LARGE …
+   * @throws CORRAL_IDEMPOTENCY_MISMATCH, CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN, CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN, CORRAL_INPUT_TOO_LARGE …
    */
   async submit(
     job: Submission,
@@ -114,7 +114,7 @@ export class Submissions {
 
   /**
    * Takes in a run that begins with what another one did, as a job of whoever forks.
-   * @throws CORRAL_QUEUE_FULL, CORRAL_FORK_IMPOSSIBLE, and what a job is refused with
+   * @throws CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN, CORRAL_FORK_IMPOSSIBLE, and what a job is refused with
    */
   async fork(origin: RunRow, at: number, principal: string, input: Json | undefined): Promise<Fork> {
     const { host, index, config, random, people } = this.#options;
@@ -151,10 +151,14 @@ export class Submissions {
     place.written();
   }
 
-  /** @throws CORRAL_QUEUE_FULL */
+  /** @throws CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN */
   #mustHaveRoom(tenant: TenantId): void {
     const { projection, config } = this.#options;
-    const queue = config().config.tenants[tenant]?.queue ?? 0;
+    const own = config().config.tenants[tenant];
+    // It is of no use to come again until somebody has put the tenant back.
+    if (own === undefined)
+      throw new CorralError('CORRAL_TENANT_UNKNOWN', `The configuration names no tenant ${tenant} any more; no job is taken for it.`);
+    const { queue } = own;
     if (projection.live(tenant) >= queue)
       throw new TooSoon('CORRAL_QUEUE_FULL', `${tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);
   }

@@ -8,12 +8,20 @@ import type { Run } from './runs/run.ts';
 /** A host whose clock, runs and cells are what the test says, looked at every half second. */
 function host() {
   const seen: Observation[] = [];
-  const state = { now: 0, runs: [] as Partial<Run>[], cells: [] as Partial<Cell>[], committing: false, failing: false };
+  const state = {
+    now: 0,
+    waitingSince: undefined as number | undefined,
+    runs: [] as Partial<Run>[],
+    cells: [] as Partial<Cell>[],
+    committing: false,
+    failing: false,
+  };
   const progress = new Progress({
     clock: { now: () => 1e12 + state.now, monotonic: () => state.now } as Clock,
     no_progress_ms: 15_000,
     runs: () => state.runs as Run[],
     cells: () => state.cells as Cell[],
+    waitingSince: () => state.waitingSince,
     committing: () => state.committing,
     failing: () => state.failing,
     tell: (observation) => seen.push(observation),
@@ -84,6 +92,17 @@ test('a store that takes nothing in any more holds its host up', () => {
   state.committing = true;
   pass(15_500);
   expect(progress.stalls).toMatchObject([{ reason: 'no_progress', oldest_ms: 0 }]);
+});
+
+test('runs that only the store has are waited for like those in memory', () => {
+  const { state, pass, progress } = host();
+  pass(60_000);
+  state.waitingSince = 60_000;
+  pass(15_500);
+  expect(progress.stalls).toEqual([{ reason: 'no_progress', since: 1e12 + 60_000, oldest_ms: 15_500 }]);
+  state.waitingSince = undefined;
+  pass(500);
+  expect(progress.stalls).toEqual([]);
 });
 
 test('time in which the whole host stood still is not held against its runs', () => {

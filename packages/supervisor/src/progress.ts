@@ -20,6 +20,8 @@ export interface ProgressOptions {
   readonly no_progress_ms: number;
   readonly runs: () => Iterable<Run>;
   readonly cells: () => Iterable<Cell>;
+  /** Since when runs that only the store has wait for this host, by the monotonic clock. */
+  readonly waitingSince: () => number | undefined;
   /** What is handed to the store and not durable yet: that is work too. */
   readonly committing: () => boolean;
   /** Cells die before they are ready, one after the other. */
@@ -101,13 +103,13 @@ export class Progress {
   }
 
   #hasWork(): boolean {
-    if (this.#options.committing()) return true;
+    if (this.#options.committing() || this.#options.waitingSince() !== undefined) return true;
     for (const run of this.#options.runs()) if (isWork(run)) return true;
     return false;
   }
 
   #oldest_ms(now: number): number {
-    let oldest = now;
+    let oldest = this.#options.waitingSince() ?? now;
     for (const run of this.#options.runs()) if (isWork(run)) oldest = Math.min(oldest, run.busySince ?? now);
     return Math.round(now - oldest);
   }

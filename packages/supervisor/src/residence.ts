@@ -75,8 +75,13 @@ export class Residence {
   #sweeping = false;
   #closed = false;
   readonly #places: Places;
-  /** Tenants of which runs wait in the store for a place. */
-  readonly #backlog = new Set<TenantId>();
+  /** Tenants of which runs wait in the store for a place, and since when. */
+  readonly #backlog = new Map<TenantId, number>();
+  /** Since when the store was not seen to have nothing more to do. */
+  #unseenSince: number | undefined;
+  /** Since when somebody is being brought back. */
+  #revivingSince: number | undefined;
+  #opened = false;
   #filling: Promise<void> | undefined;
   #stopFill: (() => void) | undefined;
   #making = false;
@@ -90,6 +95,7 @@ export class Residence {
 
   /** Begins to sweep. */
   open(): void {
+    this.#opened = true;
     void this.#setAlarm();
     this.#next();
   }
@@ -114,9 +120,20 @@ export class Residence {
     return this.#backlog.has(tenant);
   }
 
+  /**
+   * Since when runs that have something to do are not in memory, where the host is what they wait for: they have no place, are on their
+   * way, or the store does not say which they are. A tenant that has as many in memory as it may waits for itself.
+   */
+  get waitingSince(): number | undefined {
+    if (!this.#opened || this.#closed) return undefined;
+    const since = [this.#unseenSince, this.#revivingSince].filter((at) => at !== undefined);
+    for (const [tenant, at] of this.#backlog) if (!this.#places.hasItsOwn(tenant)) since.push(at);
+    return since.length === 0 ? undefined : Math.min(...since);
+  }
+
   /** A run of a tenant was left in the store for now, since there was no room. */
   leave(tenant: TenantId): void {
-    this.#backlog.add(tenant);
+    if (!this.#backlog.has(tenant)) this.#backlog.set(tenant, this.#options.clock.monotonic());
     this.#makeRoom();
     this.#fillSoon();
   }
@@ -215,6 +232,7 @@ export class Residence {
     const { store, clock, limits } = this.#options;
     if (this.#sweeping || this.#closed) return;
     this.#sweeping = true;
+    this.#unseenSince ??= clock.monotonic();
     try {
       await store.alive(clock.now());
       const now = clock.monotonic();
@@ -223,8 +241,10 @@ export class Residence {
       await this.#fill();
       await this.#lookBehind();
       await this.#setAlarm();
-    } catch {
-      // The store cannot answer now; the next sweep asks again.
+      this.#unseenSince = undefined;
+    } catch (error) {
+      // The store cannot answer now; the next sweep asks again. That the disk is full is said by itself.
+      if (error instanceof CorralError && error.code === 'CORRAL_DISK_FULL') this.#unseenSince = undefined;
     } finally {
       this.#sweeping = false;
     }
@@ -236,7 +256,7 @@ export class Residence {
       const { store, clock } = this.#options;
       const full = this.#places.full();
       const found = await store.wakeable(clock.now(), SWEEP_RUNS, full);
-      if (found.length < SWEEP_RUNS) for (const tenant of this.#backlog) if (!full.includes(tenant)) this.#backlog.delete(tenant);
+      if (found.length < SWEEP_RUNS) for (const tenant of this.#backlog.keys()) if (!full.includes(tenant)) this.#backlog.delete(tenant);
       await Promise.all(found.map((id) => this.#wake(id)));
     };
     return (this.#filling ??= fill().finally(() => (this.#filling = undefined)));
@@ -248,7 +268,7 @@ export class Residence {
     if (this.#backlog.size > 0) this.#makeRoom();
     const full = this.#places.full().filter((tenant) => !this.#backlog.has(tenant));
     if (full.length === 0) return;
-    const behind = await store.wakeable(clock.now(), BEHIND_RUNS, [...this.#backlog]);
+    const behind = await store.wakeable(clock.now(), BEHIND_RUNS, [...this.#backlog.keys()]);
     await Promise.all(behind.map((id) => this.#wake(id)));
   }
 
@@ -256,7 +276,7 @@ export class Residence {
   #fillSoon(): void {
     if (this.#closed || this.#stopFill !== undefined || this.#filling !== undefined) return;
     let free = 0;
-    for (const tenant of this.#backlog) free = Math.max(free, this.#places.free(tenant));
+    for (const tenant of this.#backlog.keys()) free = Math.max(free, this.#places.free(tenant));
     if (free === 0) return;
     this.#stopFill = this.#options.clock.after(free >= FILL_RUNS ? 1 : FILL_MS, () => {
       this.#stopFill = undefined;
@@ -326,7 +346,11 @@ export class Residence {
   #revive(id: RunId): Promise<Run | undefined> {
     const underway = this.#reviving.get(id);
     if (underway !== undefined) return underway;
-    const reviving = this.#bringBack(id).finally(() => this.#reviving.delete(id));
+    const reviving = this.#bringBack(id).finally(() => {
+      this.#reviving.delete(id);
+      if (this.#reviving.size === 0) this.#revivingSince = undefined;
+    });
+    this.#revivingSince ??= this.#options.clock.monotonic();
     this.#reviving.set(id, reviving);
     return reviving;
   }

@@ -226,6 +226,7 @@ export class Supervisor {
       no_progress_ms: options.no_progress_ms ?? MACHINE.no_progress_ms.default,
       runs: () => runs.values(),
       cells: () => this.#pool.cells,
+      waitingSince: () => this.#residence.waitingSince,
       committing: () => broker.isCommitting(),
       failing: () => this.#pool.failing,
       tell: (observation) => this.#tell(observation),

@@ -8,8 +8,10 @@ import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import { TenantId } from '@corral/protocol/ids';
+import { didYouMean } from '@corral/protocol/nearest';
 import type { Freed } from '@corral/protocol/store';
 import { restore } from '@corral/store/sqlite/backup';
+import type { SqliteStore } from '@corral/store/sqlite';
 import { keyFile, keySource, writeDurably } from '@corral/store/sqlite/keys';
 import { realClock } from '@corral/supervisor';
 import { dataFolder, hostFlags, hostOrFolder, type HostFlags, print as printed } from '../connect.ts';
@@ -95,7 +97,10 @@ async function verify(run: string | undefined, flags: InTenant & { readonly head
       ? await place.client.verifyJournals({
           body: { ...inTenant(flags), ...(id === undefined ? {} : { run: id }), ...(head === undefined ? {} : { head }) },
         })
-      : await withReading(place.data, (store) => store.verify(id, flags.tenant as TenantId | undefined, head));
+      : await withReading(place.data, async (store) => {
+          await mustHaveRuns(store, flags.tenant);
+          return store.verify(id, flags.tenant as TenantId | undefined, head);
+        });
   const { runs, entries, forgotten, damaged, log } = found;
   print(flags, found, () => [
     ...(damaged.length === 0
@@ -157,8 +162,12 @@ async function gc(flags: Doing & InTenant & { readonly retention: readonly strin
     const wanted = { retention_ms: given, tenant: flags.tenant as TenantId | undefined };
     const now = realClock.now();
     const done = await (dryRun
-      ? withReading(place.data, (store) => store.collectable(now, wanted))
+      ? withReading(place.data, async (store) => {
+          await mustHaveRuns(store, flags.tenant, ...Object.keys(given));
+          return store.collectable(now, wanted);
+        })
       : withStore(place.data, async (store) => {
+          await mustHaveRuns(store, flags.tenant, ...Object.keys(given));
           const gone = await store.gc(now, wanted);
           await recordHere(place.data, { operation: 'collect', target: { ...gone, retention_ms: given }, reason, tenant: flags.tenant });
           return gone;
@@ -224,6 +233,14 @@ function restoreTo(from: string, options: { readonly data: string; readonly json
 
 function print(flags: HostFlags, document: unknown, lines: () => readonly string[]): void {
   printed(flags, document, () => lines().join('\n'));
+}
+
+/** A misspelt name must not look like a tenant of which nothing is to be done. @throws CORRAL_TENANT_UNKNOWN */
+async function mustHaveRuns(store: SqliteStore, ...names: readonly (string | undefined)[]): Promise<void> {
+  const tenants = await store.tenants();
+  for (const name of names)
+    if (name !== undefined && !tenants.includes(name))
+      throw new CorralError('CORRAL_TENANT_UNKNOWN', `This folder has no runs of a tenant ${name}.${didYouMean(name, tenants)}`);
 }
 
 const collect = (one: string, before: readonly string[]) => [...before, one];

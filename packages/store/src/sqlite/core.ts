@@ -400,6 +400,8 @@ export class SqliteCore {
 
   /** Some of the garbage that there is. */
   readonly gcStep = (now: number, wanted: Wanted): Collected => collect(this.#sql, this.#evidence, now, wanted);
+  readonly tenants = (): string[] =>
+    this.#sql.all<{ tenant: string }>('SELECT DISTINCT tenant FROM runs ORDER BY tenant').map(({ tenant }) => tenant);
   readonly collectable = (now: number, wanted: Wanted): Freed => collectable(this.#sql, now, wanted);
 
   /** Verifies one run, or a number of them after the one with this short name. */

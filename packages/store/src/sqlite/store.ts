@@ -306,6 +306,10 @@ export class SqliteStore implements Store {
     }
     return freed;
   }
+  /** Whose runs there are, ended and forgotten ones included. */
+  tenants(): Promise<readonly string[]> {
+    return this.#reader.call('tenants');
+  }
   collectable(now: number, wanted: Collection = {}): Promise<Freed> {
     return this.#aside((reader) => reader.call('collectable', now, this.#wanted(wanted)));
   }

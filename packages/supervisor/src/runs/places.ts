@@ -71,6 +71,11 @@ export class Places {
     return [...this.#options.runs.tenants].filter((tenant) => this.free(tenant) === 0);
   }
 
+  /** Whether a tenant has as many as it may have itself, however much room there is. */
+  hasItsOwn(tenant: TenantId): boolean {
+    return this.#options.runs.of(tenant) >= this.#options.residents(tenant);
+  }
+
   /** Whether this tenant has more than its part, so that some of its runs should leave. */
   isOver(tenant: TenantId): boolean {
     const { runs, runs_in_memory, residents } = this.#options;
