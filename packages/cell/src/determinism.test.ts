@@ -11,6 +11,7 @@ import type { Recorded } from './fixtures/replayer.ts';
 import { CachedScript, type ImageData } from './image.ts';
 import { replay } from './replay.ts';
 import { Fault, Session } from './session.ts';
+import { warmUp } from './warm.ts';
 
 const image = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('@corral/image-base/image.json')), 'utf8')) as ImageData;
 const AT = Date.UTC(2026, 10, 22, 12, 30, 15, 123);
@@ -139,9 +140,12 @@ describe('an agent made at random', () => {
         expect(run.cranks.at(-1)?.effects).toContain('"finish"');
         kept.push(run);
         const warm = scriptsOf(source);
+        const asInACell = scriptsOf(source);
+        warmUp(image, asInACell[0] as CachedScript);
         for (const memory_mib of [24, 64, 200]) {
           expect(replayed(run, memory_mib)).toBeUndefined();
           expect(replayed(run, memory_mib, warm)).toBeUndefined();
+          expect(replayed(run, memory_mib, asInACell)).toBeUndefined();
         }
       }),
       { seed: 20_261_122, numRuns: 60 },

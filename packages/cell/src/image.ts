@@ -8,7 +8,11 @@ export interface ImageData {
   readonly parts: Readonly<Record<string, string>>;
 }
 
-/** A script with V8's code cache, so that only the first isolate of a cell pays for its compilation. */
+/**
+ * A script with V8's code cache, so that only the first isolate of a cell pays for its compilation. V8 compiles a function when it is
+ * first called. So the cache of a script that has not run holds little more than its top level, and each isolate would compile the rest
+ * again: `renew` replaces it by one of a script that has run.
+ */
 export class CachedScript {
   readonly #source: string;
   readonly #filename: string;
@@ -23,6 +27,19 @@ export class CachedScript {
     if (this.#cache !== undefined) {
       return isolate.compileScriptSync(this.#source, { filename: this.#filename, cachedData: this.#cache });
     }
+    return this.#produce(isolate);
+  }
+
+  /**
+   * Keeps what was compiled in an isolate in which the script has run. V8 still has it there, and compiles nothing again.
+   * @returns the bytes that are kept
+   */
+  renew(isolate: ivm.Isolate): number {
+    this.#produce(isolate);
+    return this.#cache?.copy().byteLength ?? 0;
+  }
+
+  #produce(isolate: ivm.Isolate): ivm.Script {
     const script = isolate.compileScriptSync(this.#source, { filename: this.#filename, produceCachedData: true });
     this.#cache = (script as unknown as { cachedData?: ivm.ExternalCopy<ArrayBuffer> }).cachedData;
     return script;

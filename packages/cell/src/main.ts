@@ -11,6 +11,7 @@ import { CachedScript, type ImageData } from './image.ts';
 import { dropPowers } from './powers.ts';
 import { replay } from './replay.ts';
 import { Fault, Session } from './session.ts';
+import { warmUp } from './warm.ts';
 
 const [imagePath = '', user = '-'] = process.argv.slice(2);
 const image = JSON.parse(readFileSync(imagePath, 'utf8')) as ImageData;
@@ -60,19 +61,7 @@ function handle(frame: Frame, used: () => number): void {
   switch (frame.kind) {
     case FrameKind.hello: {
       hello = JSON.parse(frame.payload) as HelloPayload;
-      // Warms V8 up: the first isolate of a process costs several times what the next one does.
-      new Session(
-        options({
-          bundle: '',
-          agent: '',
-          at: 0,
-          memory_mib: 16,
-          seed: '0'.repeat(64),
-          message_bytes: 1024,
-          log_bytes: 0,
-          load_cpu_us: 5_000_000,
-        }),
-      ).dispose();
+      warmUp(image, prelude);
       const { node, v8, icu = '' } = process.versions;
       channel.send({ ...frame, kind: FrameKind.ready }, JSON.stringify({ pid: process.pid, node, v8, icu }));
       return;
