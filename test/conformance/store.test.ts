@@ -152,6 +152,7 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
       checkpoint: 0,
       inbox: 0,
       parked: false,
+      still: false,
     });
     expect(await again.journal(runId(1))).toEqual([
       entry(1),

@@ -21,6 +21,8 @@ interface Held {
   stage: 'waiting' | 'kept' | 'taken';
   /** The store may have a row of it. */
   stored: boolean;
+  /** It has one. */
+  durable: boolean;
 }
 
 export class Answers {
@@ -38,7 +40,7 @@ export class Answers {
 
   /** A call of a run was answered, and the run is about to be given that. */
   hold(owner: Owner, result: Result): void {
-    this.#put(owner.id, result, { stage: 'waiting', stored: false });
+    this.#put(owner.id, result, { stage: 'waiting', stored: false, durable: false });
     this.#waiting.set(owner.id, owner);
     this.#stopTimer ??= this.#clock.after(MACHINE.answer_wait_ms.default, () => void this.flush());
   }
@@ -47,9 +49,29 @@ export class Answers {
     return this.#runs.get(run)?.has(id) === true;
   }
 
+  /** Whether the store has the answer of a call. */
+  isKept(run: RunId, id: number): boolean {
+    return this.#runs.get(run)?.get(id)?.durable === true;
+  }
+
+  /** Hands answers of a run to the store that it is to have before the run leaves memory. Resolves once it has them, or has refused. */
+  async keep(owner: Owner, results: readonly Result[]): Promise<void> {
+    for (const result of results) if (!this.has(owner.id, result.id)) this.hold(owner, result);
+    this.#waiting.set(owner.id, owner);
+    await this.flush();
+  }
+
+  /** The run has left memory: what the store has of its answers comes back from there. */
+  parked(run: RunId): void {
+    this.settled(
+      run,
+      [...(this.#runs.get(run) ?? [])].flatMap(([id, { durable }]) => (durable ? [id] : [])),
+    );
+  }
+
   /** What the store kept of a run that was brought back, and what is still known here of an earlier hold of it. */
   found(run: RunId, stored: readonly Result[]): readonly Result[] {
-    for (const result of stored) this.#put(run, result, { stage: 'kept', stored: true });
+    for (const result of stored) this.#put(run, result, { stage: 'kept', stored: true, durable: true });
     return [...(this.#runs.get(run)?.values() ?? [])].map(({ result }) => result);
   }
 
@@ -94,17 +116,25 @@ export class Answers {
         answer.stage = 'kept';
         answer.stored = true;
       }
-      return waiting.length === 0
-        ? undefined
-        : this.#store.keep(
-            id,
-            epoch,
-            waiting.map(({ result }) => result),
-          );
+      return waiting.length === 0 ? undefined : this.#write(id, epoch, waiting);
     });
     // A refusal loses nothing: each answer is still here, and its crank's commit will say whether there is room.
     this.#writing = Promise.allSettled([this.#writing, ...writes]);
     await this.#writing;
+  }
+
+  async #write(id: RunId, epoch: number, answers: readonly Held[]): Promise<void> {
+    try {
+      await this.#store.keep(
+        id,
+        epoch,
+        answers.map(({ result }) => result),
+      );
+      for (const answer of answers) answer.durable = true;
+    } catch {
+      // It is handed over again when the run wants to leave memory.
+      for (const answer of answers) if (answer.stage === 'kept') answer.stage = 'waiting';
+    }
   }
 
   #put(run: RunId, result: Result, state: Omit<Held, 'result'>): void {

@@ -107,6 +107,8 @@ export interface StoredRun {
   readonly inbox: number;
   /** Nobody holds it in memory: it lives in the store alone. */
   readonly parked: boolean;
+  /** It was parked as one that may not go on. */
+  readonly still: boolean;
   /** Hosts that died, one after the other, while they held it and before it made another entry. */
   readonly attempts?: number;
 }
@@ -256,9 +258,10 @@ export interface Store {
    * @param inbox number of the last inbox item the owner has seen
    * @param ledger what the host knows of it, to be given back with the next claim; a cache of what its journal says
    * @param deadline when it must be woken at the latest, in milliseconds since 1970
+   * @param still whether it may not go on: then nothing that comes for it makes it one of those to be woken
    * @returns whether it is parked now
    */
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): Promise<boolean>;
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean>;
   /**
    * Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due.
    * Tenants take turns.

@@ -187,11 +187,11 @@ export class Residence {
   }
 
   /**
-   * Gives a run up to the store, if it has nothing to do and nothing would be lost.
+   * Gives a run up to the store, if it has nothing to do or may not go on, and nothing would be lost.
    * @returns whether it is parked
    */
   async park(run: Run): Promise<boolean> {
-    if (!this.#isParkable(run)) return false;
+    if (!this.#isParkable(run) || !(await this.#isKept(run))) return false;
     let parked = false;
     run.parking = (async () => {
       const { store, clock } = this.#options;
@@ -202,6 +202,7 @@ export class Residence {
           run.lastInbox,
           this.#deadline(run, clock.now()),
           JSON.stringify(run.ledger.save(run.lastAt)),
+          !run.isFree,
         );
         if (!given) return;
       } catch {
@@ -209,7 +210,7 @@ export class Residence {
         return;
       }
       // A timer fired meanwhile, or a message came after all.
-      if (run.hasWork && run.control === 'none') {
+      if (run.wants) {
         // If it cannot be claimed back it is parked; the store has what came for it, and the sweep finds it.
         const claimed = await store.claim(run.id).catch(() => undefined);
         if (claimed !== undefined) {
@@ -312,8 +313,8 @@ export class Residence {
   async #wake(id: RunId): Promise<void> {
     try {
       const stored = await this.#options.store.run(id);
-      // Whoever is paused stays where it is; resuming it brings it back.
-      if (stored === undefined || stored.status.lifecycle === 'ended' || stored.status.control !== 'none') return;
+      // One that may not go on stays where it is; whoever lets it go on brings it back.
+      if (stored === undefined || stored.status.lifecycle === 'ended' || stored.status.control !== 'none' || stored.still) return;
       // Somebody else may have brought it back while the store was asked: then it is held already, and must not be claimed again.
       if (this.knows(id)) return this.hint(id);
       const { tenant } = stored.record;
@@ -414,8 +415,8 @@ export class Residence {
 
   /** A run that has nothing to do leaves memory; if this host must remember something about it, at least its isolate goes. */
   async #leave(run: Run): Promise<void> {
-    const idle = () => run.onCpu === undefined && !run.hasWork && !this.#options.stage.isBusy(run);
-    if ((run.control === 'none' && !idle()) || (await this.park(run))) return;
+    const idle = () => run.onCpu === undefined && !run.wants && !this.#options.stage.isBusy(run);
+    if (!idle() || (await this.park(run))) return;
     if (idle() && run.parking === undefined) this.#options.stage.unseat(run);
   }
 
@@ -457,7 +458,7 @@ export class Residence {
   #idle(): Run[] {
     const { runs, stage } = this.#options;
     return [...runs.values()]
-      .filter((run) => run.onCpu === undefined && !run.hasWork && !stage.isBusy(run))
+      .filter((run) => run.onCpu === undefined && !run.wants && !stage.isBusy(run))
       .sort((a, b) => a.worth - b.worth);
   }
 
@@ -467,20 +468,29 @@ export class Residence {
     // The grace of one that was asked to stop runs here, and is soon over.
     if (run.asked > 0 || run.ledger.cancelled !== undefined) return false;
     if (run.onCpu !== undefined || stage.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
-    // A paused run may leave with what waits for it, as long as the store has that too.
-    if (run.control === 'none' && run.ledger.held === undefined ? run.hasWork : !run.isDurable) return false;
-    for (const pending of run.ledger.pending.values()) if (pending.kind === 'call' && pending.state === 'going') return false;
+    if (run.wants) return false;
+    for (const pending of run.ledger.pending.values())
+      if (pending.kind === 'call' && pending.state === 'going' && !run.hasReply(pending.id)) return false;
     return true;
+  }
+
+  /** A held run leaves with what waits for it: the store has that, once it has the answers that are in memory alone. */
+  async #isKept(run: Run): Promise<boolean> {
+    const { answers } = this.#options.broker;
+    const isMissing = () => run.unjournaled.some(({ id }) => !answers.isKept(run.id, id));
+    if (!isMissing()) return true;
+    await answers.keep(run, run.unjournaled);
+    return !isMissing() && this.#isParkable(run);
   }
 
   /** When it must be looked at though nothing arrives: the end of its wall time. */
   #deadline(run: Run, now: number): number | undefined {
-    if (run.control !== 'none' || run.ledger.held !== undefined || !run.ledger.wall.runs) return undefined;
+    if (!run.isFree || !run.ledger.wall.runs) return undefined;
     return Math.ceil(now + Math.max(1, run.wallLeft_ms(this.#options.clock.monotonic())));
   }
 
   #forget(run: Run): void {
-    const { runs, stage, grants, clock } = this.#options;
+    const { runs, stage, grants, clock, broker } = this.#options;
     const deadline = this.#deadline(run, clock.now());
     const due = Math.min(
       deadline ?? Number.POSITIVE_INFINITY,
@@ -489,8 +499,9 @@ export class Residence {
     stage.unseat(run);
     runs.delete(run.id);
     for (const id of [...run.ledger.caps.values(), ...run.unreceived()]) grants.release(id);
+    broker.answers.parked(run.id);
     this.#options.onParked(run);
-    if (Number.isFinite(due)) this.#expect(due);
+    if (run.isFree && Number.isFinite(due)) this.#expect(due);
     for (const other of runs.values()) if (other.tenant === run.tenant) return;
     this.#options.onVacant(run.tenant);
   }
@@ -502,7 +513,7 @@ export class Residence {
  */
 function isAboutToGo(run: Run, now: number): boolean {
   if (run.runnable) return true;
-  if (run.control !== 'none' || run.ledger.held !== undefined) return false;
+  if (!run.isFree) return false;
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind === 'timer' && pending.due <= now + 1_000) return true;
     if (pending.kind === 'call' && pending.state === 'going') return true;

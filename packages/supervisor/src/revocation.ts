@@ -45,20 +45,29 @@ export function lost(powers: Powers, id: RunId, call: number, message: string, d
  * @returns how many calls were aborted
  */
 export function stopCalls(powers: Powers): number {
-  const { runs, grants, broker } = powers;
   let aborted = 0;
-  for (const run of runs.values()) {
-    if (run.outcome !== undefined) continue;
-    for (const queued of run.queue.splice(0)) {
-      const delivery = queued.inbox === undefined ? kept(powers, run, queued.delivery) : queued.delivery;
-      if (delivery !== undefined) run.queue.push({ ...queued, delivery });
-    }
-    powers.control().fenceRequests(run);
-    for (const pending of run.ledger.pending.values()) {
-      if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;
-      broker.abort(run.id, pending.id, 'The capability was taken back.');
-      aborted += 1;
-    }
+  for (const run of powers.runs.values()) aborted += stopCallsOf(powers, run);
+  return aborted;
+}
+
+function stopCallsOf(powers: Powers, run: Run): number {
+  const { runs, grants, broker } = powers;
+  if (run.outcome !== undefined) return 0;
+  if (run.parking !== undefined) {
+    // Nothing may be written about it now. Once it is parked, it is looked at when it is brought back; one that stays, then.
+    void run.parking.then(() => runs.get(run.id) === run && stopCallsOf(powers, run));
+    return 0;
+  }
+  let aborted = 0;
+  for (const queued of run.queue.splice(0)) {
+    const delivery = queued.inbox === undefined ? kept(powers, run, queued.delivery) : queued.delivery;
+    if (delivery !== undefined) run.queue.push({ ...queued, delivery });
+  }
+  powers.control().fenceRequests(run);
+  for (const pending of run.ledger.pending.values()) {
+    if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;
+    broker.abort(run.id, pending.id, 'The capability was taken back.');
+    aborted += 1;
   }
   return aborted;
 }

@@ -214,9 +214,9 @@ export class Stage {
     return false;
   }
 
-  /** Gives up isolates of a cell whose runs have nothing to do, such a share of them: the longest unused first, the dearest to bring back last. */
+  /** Gives up isolates of a cell whose runs have nothing to do or may not go on, such a share of them: the longest unused first, the dearest to bring back last. */
   evict(cell: Cell, share = 1): void {
-    const idle = [...this.occupants(cell)].filter((run) => run.onCpu === undefined && !run.hasWork && !this.isBusy(run));
+    const idle = [...this.occupants(cell)].filter((run) => run.onCpu === undefined && !run.wants && !this.isBusy(run));
     idle.sort((a, b) => a.worth - b.worth);
     for (const run of idle.slice(0, Math.ceil(idle.length * share))) this.unseat(run);
   }

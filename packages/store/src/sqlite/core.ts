@@ -62,6 +62,7 @@ interface RunRow {
   readonly inbox_seq: number;
   readonly checkpoint: number;
   readonly parked: number;
+  readonly still: number;
   readonly ledger: Uint8Array | null;
   readonly attempts: number;
 }
@@ -81,7 +82,7 @@ interface Head {
   hash: Uint8Array;
 }
 
-const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, ledger, attempts, last.seq, last.waiting
+const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, still, ledger, attempts, last.seq, last.waiting
   FROM runs LEFT JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const THIS_ERA = "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'era')";
 const LIST_LIMIT = 1000;
@@ -173,7 +174,7 @@ export class SqliteCore {
     // Before anything is written: a run that does not open is refused as it is.
     const found = this.run(run);
     const row = this.#get<{ n: number; epoch: number; attempts: number }>(
-      `UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0, claimed_era = ${THIS_ERA},
+      `UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0, still = 0, claimed_era = ${THIS_ERA},
          attempts = CASE WHEN parked = 1 THEN 0 ELSE attempts + (claimed_era <> ${THIS_ERA}) END
        WHERE id = ? AND lifecycle <> 'ended' RETURNING n, epoch, attempts`,
       run,
@@ -182,13 +183,21 @@ export class SqliteCore {
     this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
     // From now on its journal goes on, and what was known before is out of date.
     if (found.ledger !== undefined) this.#run('UPDATE runs SET ledger = NULL WHERE n = ?', row.n);
-    return { ...found, status: { ...found.status, lifecycle: 'active' }, epoch: row.epoch, parked: false, attempts: row.attempts };
+    return {
+      ...found,
+      status: { ...found.status, lifecycle: 'active' },
+      epoch: row.epoch,
+      parked: false,
+      still: false,
+      attempts: row.attempts,
+    };
   }
 
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): boolean {
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still = false): boolean {
     const row = this.#get<{ n: number }>(
-      "UPDATE runs SET parked = 1, ledger = ? WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
+      "UPDATE runs SET parked = 1, ledger = ?, still = ? WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
       ledger === undefined ? null : this.#evidence.sealLedger(run, ledger),
+      Number(still),
       run,
       epoch,
       inbox,
@@ -202,21 +211,13 @@ export class SqliteCore {
   readonly wakeable = (now: number, limit: number, except?: readonly string[]): RunId[] => queries.wakeable(this.#sql, now, limit, except);
   readonly resident = (after: RunId | undefined, limit: number): RunId[] => queries.resident(this.#sql, after, limit);
 
-  parkedOn(waiting: RunStatus['waiting']): RunId[] {
-    return queries.parkedOn(this.#sql, waiting);
-  }
+  readonly parkedOn = (waiting: RunStatus['waiting']): RunId[] => queries.parkedOn(this.#sql, waiting);
 
   readonly nextDue = (): number | undefined => queries.nextDue(this.#sql);
   readonly orphans = (): RunId[] => queries.orphans(this.#sql);
 
-  quarantined(after: RunId | undefined, limit: number): RunId[] {
-    return queries.quarantined(this.#sql, after, limit);
-  }
-
-  descendants(run: RunId): RunId[] {
-    return queries.descendants(this.#sql, run);
-  }
-
+  readonly quarantined = (after: RunId | undefined, limit: number): RunId[] => queries.quarantined(this.#sql, after, limit);
+  readonly descendants = (run: RunId): RunId[] => queries.descendants(this.#sql, run);
   readonly isShared = (grant: GrantId): boolean => queries.isShared(this.#sql, grant);
 
   revoke(grant: GrantId, by: string, reason: string, at: number): boolean {
@@ -513,6 +514,7 @@ export class SqliteCore {
       inbox: row.inbox_seq,
       ledger: row.ledger === null ? undefined : this.#evidence.open(key, PLACE.ledger(id), row.ledger, 1, id, 0)[0],
       parked: row.parked !== 0,
+      still: row.still !== 0,
       restored: row.restored !== 0,
     };
   }

@@ -14,8 +14,8 @@ export function wakeable(sql: Sql, now: number, limit: number, except: readonly 
   const others = JSON.stringify(except);
   const rows = sql.all<{ id: RunId }>(
     `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM (
-       SELECT DISTINCT runs.id, runs.n, tenant FROM inbox JOIN runs ON runs.n = inbox.run WHERE inbox.seq > 0 AND parked = 1 AND control = 'none'
-       UNION SELECT runs.id, runs.n, tenant FROM timers JOIN runs ON runs.n = timers.run WHERE due <= ?1 AND parked = 1 AND control = 'none'
+       SELECT DISTINCT runs.id, runs.n, tenant FROM inbox JOIN runs ON runs.n = inbox.run WHERE inbox.seq > 0 AND parked = 1 AND still = 0 AND control = 'none'
+       UNION SELECT runs.id, runs.n, tenant FROM timers JOIN runs ON runs.n = timers.run WHERE due <= ?1 AND parked = 1 AND still = 0 AND control = 'none'
      ) WHERE tenant NOT IN (SELECT value FROM json_each(?3))) ORDER BY turn, n LIMIT ?2`,
     now,
     limit,
@@ -24,7 +24,7 @@ export function wakeable(sql: Sql, now: number, limit: number, except: readonly 
   // Those that have not begun come last, and tenants take turns among them.
   const queued = sql.all<{ id: RunId }>(
     `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM
-       (SELECT id, n, tenant FROM runs WHERE parked = 1 AND lifecycle = 'queued' AND control = 'none'
+       (SELECT id, n, tenant FROM runs WHERE parked = 1 AND still = 0 AND lifecycle = 'queued' AND control = 'none'
           AND tenant NOT IN (SELECT value FROM json_each(?2)) ORDER BY n LIMIT 10000)
      ) ORDER BY turn, n LIMIT ?1`,
     Math.max(0, limit - rows.length),
@@ -54,7 +54,7 @@ export function parkedOn(sql: Sql, waiting: WaitingOn): RunId[] {
 
 export function nextDue(sql: Sql): number | undefined {
   return sql.get<{ due: number }>(
-    "SELECT due FROM timers JOIN runs ON runs.n = timers.run WHERE parked = 1 AND control = 'none' ORDER BY due LIMIT 1",
+    "SELECT due FROM timers JOIN runs ON runs.n = timers.run WHERE parked = 1 AND still = 0 AND control = 'none' ORDER BY due LIMIT 1",
   )?.due;
 }
 

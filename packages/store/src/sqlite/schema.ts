@@ -164,6 +164,10 @@ const STEPS: readonly string[] = [
     PRIMARY KEY (day, tenant, kind, name)
   ) WITHOUT ROWID;
   `,
+  `
+  -- 1: parked, and held until somebody lets it go on; what comes for it does not bring it into memory.
+  ALTER TABLE runs ADD COLUMN still INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /**

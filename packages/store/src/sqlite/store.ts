@@ -173,8 +173,8 @@ export class SqliteStore implements Store {
   claim(run: RunId): Promise<StoredRun | undefined> {
     return this.#writer.call('claim', run);
   }
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string): Promise<boolean> {
-    return this.#writer.call('park', run, epoch, inbox, deadline, ledger);
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean> {
+    return this.#writer.call('park', run, epoch, inbox, deadline, ledger, still);
   }
   quarantine(run: RunId, reason: string): Promise<void> {
     return this.#writer.call('quarantine', run, reason);

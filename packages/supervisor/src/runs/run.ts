@@ -87,7 +87,7 @@ export class Run {
 
   /** Tells its clock whether its own time passes now: not while it has something to do, and is not on a CPU. */
   tick(monotonic: number): void {
-    const free = this.control === 'none' && this.ledger.held === undefined;
+    const free = this.isFree;
     const busy = this.onCpu !== undefined || this.hasWork;
     if (free && busy) this.busySince ??= monotonic;
     else this.busySince = undefined;
@@ -134,6 +134,16 @@ export class Run {
   /** Something waits for it that it can be given now. */
   get hasWork(): boolean {
     return this.#next >= 0;
+  }
+
+  /** It may go on, as far as people and hosts are concerned. */
+  get isFree(): boolean {
+    return this.control === 'none' && this.ledger.held === undefined;
+  }
+
+  /** It has a use for its place and its isolate: something waits for it, and it may go on. What waits for one that is held is in the store. */
+  get wants(): boolean {
+    return this.isFree && this.hasWork;
   }
 
   /** Takes what it is to be given now. */
@@ -185,13 +195,13 @@ export class Run {
     return grants;
   }
 
-  /** Nothing of it would be lost if it were forgotten here and read back from the store. */
-  get isDurable(): boolean {
-    if (this.onCpu !== undefined || this.outcome !== undefined) return false;
-    return this.queue.every(({ delivery, inbox }) => {
-      if (inbox !== undefined || delivery.kind !== 'reply') return true;
-      return delivery.results.every(({ id }) => this.ledger.pending.get(id)?.kind === 'decided');
-    });
+  /** Answers of its calls that wait for it, and of which its journal does not tell. */
+  get unjournaled(): Result[] {
+    return this.queue.flatMap(({ delivery, inbox }) =>
+      inbox === undefined && delivery.kind === 'reply'
+        ? delivery.results.filter(({ id }) => this.ledger.pending.has(id) && this.ledger.pending.get(id)?.kind !== 'decided')
+        : [],
+    );
   }
 
   get agents(): LoadedBundle['agents'] {
@@ -220,8 +230,7 @@ export class Run {
   get runnable(): boolean {
     return (
       this.outcome === undefined &&
-      this.control === 'none' &&
-      this.ledger.held === undefined &&
+      this.isFree &&
       this.parking === undefined &&
       this.stopSlow === undefined &&
       this.onCpu === undefined &&
