@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { RunView } from '@corral/supervisor';
-import { gate, readingTool, tool, world, type World } from '../world.ts';
+import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 
 const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, run() { const until = Date.now() + 1; for (let i = 0; i < 1e9; i++); return 'done' } }`;
 const onCpu = (view: RunView | undefined) => view?.on_cpu === true;
@@ -174,6 +174,20 @@ describe('cancel', () => {
     await w.until(id, (view) => view?.waiting === 'timer');
     expect(await w.supervisor.control.cancel(id, 'ana', 'enough', 150)).toMatchObject({ operation: 'cancel' });
     expect(await ended).toEqual(expected);
+  });
+});
+
+describe('a cancel whose host is stopped', () => {
+  test('leaves the run the rest of the grace that it was given, and not the usual one', async () => {
+    const folder = await temporary();
+    const before = await world([], { folder });
+    const slow = `{ name: 'slow', async run({ sleep }) { await sleep(3600000).catch(() => 0); await sleep(2600); return 'tidied' } }`;
+    const { id } = await before.submit(await before.deploy(slow));
+    await before.until(id, (view) => view?.waiting === 'timer');
+    await before.supervisor.control.cancel(id, 'ana', 'enough', 60_000);
+    await before.close();
+    const after = await world([], { folder });
+    expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'tidied' });
   });
 });
 

@@ -29,3 +29,22 @@ describe('once a quarantine is lifted', () => {
     expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'done' });
   });
 });
+
+describe('a quarantine', () => {
+  test('waits for a run whose pause is under way', async () => {
+    const w = await world([], { cellsPerTenant: 1 });
+    const body = 'async run({ sleep }) { await sleep(1); for (let i = 0; i < 4e8; i++); return "done"; }';
+    const other = await w.submit(await w.deploy(`{ name: 'other', ceilings: { crank_cpu_ms: 10000 }, ${body} }`));
+    await w.until(other.id, (view) => view?.on_cpu === true && view.effects > 0);
+    // Its crank is sent to the same cell ahead of its turn.
+    const { id } = await w.submit(await w.deploy(`{ name: 'busy', ceilings: { crank_cpu_ms: 10000 }, ${body} }`));
+    await w.until(id, (view) => view?.on_cpu === true);
+    const said: string[] = [];
+    const paused = w.supervisor.control.pause(id, 'ana', 'now').then(() => said.push('paused'));
+    await w.until(id, (view) => view?.control === 'paused');
+    await w.supervisor.stops.quarantine('agent', 'crew/busy', 'ana', 'looks odd');
+    said.push('quarantined');
+    await paused;
+    expect(said).toEqual(['paused', 'quarantined']);
+  });
+});

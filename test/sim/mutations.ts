@@ -367,6 +367,30 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if',
     },
   ],
+  /** A run that has left memory is given what was on its way to it then, and cranks once more. */
+  'crank-after-parking': [
+    {
+      file: 'supervisor/src/residence.ts',
+      piece: '    if (!parked) {\n      run.parking = undefined;',
+      becomes: '    run.parking = undefined;\n    if (!parked) {',
+    },
+    { file: 'supervisor/src/residence.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
+  ],
+  /** Each host gives a run that was asked to stop its whole grace anew. */
+  'grace-anew': [{ file: 'supervisor/src/grace.ts', piece: 'Math.max(0, grace_ms - used_ms)', becomes: 'grace_ms' }],
+  /** The receipt of a quarantine does not wait for a run whose pause is under way. */
+  'quarantine-before-pause': [
+    {
+      file: 'supervisor/src/stops.ts',
+      piece: '.filter((run) => this.#concerns(run))',
+      becomes: ".filter((run) => this.#concerns(run) && run.control === 'none')",
+    },
+  ],
+  /** Once cells have failed to start in a row, the next attempt comes only after minutes. */
+  'rest-for-minutes': [
+    { file: 'supervisor/src/cells/pool.ts', piece: 'const RETRY_MS = 1_000;', becomes: 'const RETRY_MS = 120_000;' },
+    { file: 'supervisor/src/cells/pool.ts', piece: 'const RETRY_LONGEST_MS = 5_000;', becomes: 'const RETRY_LONGEST_MS = 240_000;' },
+  ],
 };
 
 /** Bugs that show in fewer than one world in five hundred: `npm run sim -- --minutes N --mutation NAME` finds them in time. */
@@ -377,6 +401,9 @@ export const RARE: ReadonlySet<string> = new Set([
   'lose-unread',
   'leave-after-end',
   'approve-by-old-policies',
+  'crank-after-parking',
+  'grace-anew',
+  'quarantine-before-pause',
 ]);
 
 /** @throws Error for a name that is none, and while loading when a piece is not in its file exactly once */

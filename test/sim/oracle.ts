@@ -15,6 +15,7 @@ import { granted, isRevoked, isWithin, keptBack, spawned, used } from './authori
 import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';
 import { bodyOf, given, wasSent } from './given.ts';
+import { Graces } from './grace.ts';
 import { decided, ruled, withdrawn } from './people.ts';
 import { ALLOWED, rulesOf, rulingOn, type RuleSet, type Ruling } from './rules.ts';
 import { Taint } from './taint.ts';
@@ -24,6 +25,7 @@ export class Oracle extends Book {
   /** Runs of which an operator has a receipt. */
   readonly killed = new Set<RunId>();
   readonly paused = new Set<RunId>();
+  readonly graces = new Graces();
   /** Admissions that were acknowledged. */
   readonly accepted = new Set<RunId>();
   /** Runs whose end somebody waits to be told. */
@@ -82,6 +84,8 @@ export class Oracle extends Book {
     known?.wall.cranking(delivery);
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
+    const outlived = this.graces.outlived(run, this.now());
+    this.must(outlived === undefined, () => `8: ${run} cranks ${outlived} ms after the grace of its cancel`);
     const stop = known && this.stopped.against(known.record);
     this.must(stop === undefined, () => `8: ${run} cranks under the quarantine of ${stop}`);
     if (delivery.kind === 'message') wasSent(this, run, bodyOf(delivery.body));
@@ -221,6 +225,8 @@ export class Oracle extends Book {
     }
     for (const grant of commit.grants) granted(this, grant);
     for (const record of commit.spawned) spawned(this, record);
+    const outlived = entry.event?.kind === 'ended' ? this.graces.outlived(run, entry.at) : undefined;
+    this.must(outlived === undefined, () => `8: ${where} ends it ${outlived} ms after the grace of its cancel`);
     if (entry.effects !== undefined && entry.delivery !== undefined) this.#cranked(known, commit, entry.delivery, entry.effects, where);
     for (const id of result.created ?? []) this.#created(id, messages.get(id) ?? '');
     const { event } = entry;
@@ -231,8 +237,10 @@ export class Oracle extends Book {
         if (known.began !== undefined) known.paused_ms += entry.at - Math.max(known.pausedAt, known.began);
         known.pausedAt = undefined;
       }
-    } else if (event?.kind === 'cancel') known.cancelled = true;
-    else if (event?.kind === 'unknown') this.#unknown(known, event.id, event.tell, where);
+    } else if (event?.kind === 'cancel') {
+      known.cancelled = true;
+      this.graces.asked(run, event.grace_ms ?? 0, this.now());
+    } else if (event?.kind === 'unknown') this.#unknown(known, event.id, event.tell, where);
     else if (event?.kind === 'resolved') {
       const call = known.calls.get(event.id);
       this.must(call?.unknown === true, () => `7: ${where} resolves call ${event.id}, which is not unknown`);

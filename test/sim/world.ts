@@ -83,6 +83,7 @@ export class World {
     const { timeline, oracle } = this;
     const clock = timeline.clock(() => true);
     oracle.now = () => clock.now();
+    oracle.graces.beat_ms = this.#temper.host.residence.sweep_ms;
     const broken = (what: string) => oracle.broken(what);
     this.disk = new Disk(
       timeline,
@@ -192,6 +193,7 @@ export class World {
     // Drawn by every host, whatever it is used for.
     const watched = this.#temper.governed && !dice.chance(0.5);
     host.configure = (next) => host.supervisor?.configure(tenantsOf(tools, next, this.#temper.governed, watched));
+    this.oracle.graces.hostStarts(this.oracle.now());
     this.#say(`host ${this.#hosts} starts`);
     Supervisor.start({
       store: this.disk.open(alive),
@@ -244,6 +246,7 @@ export class World {
     if (host?.alive !== true) return;
     this.#say('host dies');
     this.oracle.hostsLost += 1;
+    this.oracle.graces.hostStops(this.oracle.now());
     host.alive = false;
     this.cells.orphaned();
     this.disk.crash();
@@ -258,6 +261,7 @@ export class World {
     this.oracle.hostsLost += 1;
     void host.supervisor.close().then(() => {
       if (!host.alive) return undefined;
+      this.oracle.graces.hostStops(this.oracle.now());
       host.alive = false;
       this.cells.orphaned();
       this.timeline.after(this.#dice.spread(1, 2_000), () => this.start());
@@ -365,7 +369,8 @@ export class World {
   async #settle(): Promise<void> {
     this.#chaos = false;
     this.#say('the trouble is over');
-    this.oracle.calmFrom = this.oracle.now() + 500;
+    // Where cells have failed to start in a row, the host waits before it tries again.
+    this.oracle.calmFrom = this.oracle.now() + (this.#temper.stillbirths > 2 ? 5_000 : 500);
     this.disk.full = false;
     this.disk.slow = 1;
     this.cells.calm = this.powers.calm = true;
@@ -384,7 +389,9 @@ export class World {
       this.#people.liftAll();
       this.#people.decide(dice, true);
       const timers = (known: Known) => [...known.timers.values()].some(({ over }) => !over);
-      if (live.every((known) => !timers(known) && lostWake(this.oracle, known) === undefined)) break;
+      // A child whose parent has ended may have the rest of its own grace.
+      const orphaned = (known: Known) => known.record.parent && this.oracle.runs.get(known.record.parent.run)?.outcome !== undefined;
+      if (live.every((known) => !timers(known) && !orphaned(known) && lostWake(this.oracle, known) === undefined)) break;
     }
     // What ended just now is on its way to whoever waits for it.
     await this.#until(this.timeline.now + 100);

@@ -26,7 +26,7 @@ import { added } from './spending.ts';
 import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
 import { carriedOver, inherited } from './service.ts';
 import type { RunWatch } from './watch.ts';
-import type { Pending, PendingCall, PendingApproval } from './pending.ts';
+import type { Cancelled, Pending, PendingCall, PendingApproval } from './pending.ts';
 import { disown, Tally } from './tally.ts';
 import { WallClock } from './wall.ts';
 
@@ -55,7 +55,7 @@ export class Ledger {
   /** What its calls change about the accounts above it. */
   readonly tally = new Tally();
   /** Somebody asked it to stop; `told` once the agent was given that. */
-  cancelled: { readonly by: string; readonly reason: string; told: boolean } | undefined;
+  cancelled: Cancelled | undefined;
   held: HoldReason | undefined;
   /** What is known of the flow of information; undefined where no policy asks for it. */
   flow: FlowRun | undefined;
@@ -336,7 +336,13 @@ export class Ledger {
         this.loops?.step(event);
         return;
       case 'cancel':
-        this.cancelled = { by: event.by, reason: event.reason, told: false };
+        this.cancelled = {
+          by: event.by,
+          reason: event.reason,
+          at,
+          ...(event.grace_ms === undefined ? {} : { grace_ms: event.grace_ms }),
+          told: false,
+        };
         return;
       case 'held':
         this.held = event.why;

@@ -74,3 +74,14 @@ export type Pending =
     };
 
 export type PendingCall = Extract<Pending, { kind: 'call' }>;
+
+/** Somebody asked the run to stop. */
+export interface Cancelled {
+  readonly by: string;
+  readonly reason: string;
+  /** When, in milliseconds since 1970, and how long it has to tidy up; absent in snapshots from before these were kept. */
+  readonly at?: number;
+  readonly grace_ms?: number;
+  /** Its agent was given that. */
+  told: boolean;
+}

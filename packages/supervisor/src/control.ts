@@ -1,5 +1,6 @@
 /** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
 import type { Broker } from '@corral/broker/broker';
+import type { Cancelled } from '@corral/broker/pending';
 import { lowered } from '@corral/broker/relabel';
 import { unanswered } from '@corral/broker/requests';
 import type { Result } from '@corral/protocol/delivery';
@@ -20,6 +21,7 @@ import { mustBeAnother, mustOwn } from './owner.ts';
 import { samePerson } from './people.ts';
 import { mustBeApprovedHere, resolutionOf, type Resolution } from './resolution.ts';
 import type { Policing } from './policing.ts';
+import { graceLeft_ms } from './grace.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
 
@@ -145,8 +147,8 @@ export class Control {
       const { clock, stage, broker } = this.#options;
       const began = clock.monotonic();
       if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
-      const durable = broker.record(run, { kind: 'cancel', by, reason });
-      this.startGrace(run, by, reason, grace_ms);
+      const durable = broker.record(run, { kind: 'cancel', by, reason, grace_ms });
+      this.startGrace(run, { by, reason, grace_ms });
       run.queue.push({ delivery: { kind: 'cancel', reason, reaches_awaits: true }, inbox: undefined });
       stage.wake(run);
       const children = cancelChildren(run, (child) => this.cancel(child, by, reason, grace_ms));
@@ -158,9 +160,11 @@ export class Control {
     });
   }
 
-  /** A run that was asked to stop has so long to do it. */
-  startGrace(run: Run, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): void {
-    run.stopGrace = this.#options.clock.after(grace_ms, () => {
+  /** Ends a run that was asked to stop once its grace is over. */
+  startGrace(run: Run, { by, reason, ...cancelled }: Omit<Cancelled, 'told'>): void {
+    const { clock } = this.#options;
+    const left_ms = graceLeft_ms(cancelled, (from, until) => run.ledger.wall.absent(from, until), clock.now());
+    run.stopGrace = clock.after(left_ms, () => {
       if (run.outcome === undefined) this.#endSoon(run, { kind: 'cancelled', by, reason });
     });
   }

@@ -132,7 +132,7 @@ export class Life {
     const { ledger } = run;
     if (run.restored) holdRestored(this.#options, run);
     if (ledger.wall.began_at !== undefined) run.began = clock.monotonic();
-    if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled.by, ledger.cancelled.reason);
+    if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled);
     this.#clocks.set(run);
     this.#options.control().fenceRequests(run);
     giveAnswers(this.#options, run);

@@ -223,8 +223,11 @@ export class Residence {
       this.#forget(run);
     })();
     await run.parking;
-    run.parking = undefined;
-    if (!parked) this.#options.stage.wake(run);
+    // One that has left stays as it is: nothing that still knows this object may set it going again.
+    if (!parked) {
+      run.parking = undefined;
+      this.#options.stage.wake(run);
+    }
     return parked;
   }
 
@@ -399,9 +402,11 @@ export class Residence {
 
   /** Takes over what the store has for a run; false where the store cannot say. */
   async #refresh(run: Run): Promise<boolean> {
-    const { store, stage, grants } = this.#options;
+    const { store, stage, grants, runs } = this.#options;
     try {
       const inbox = await store.inbox(run.id, run.lastInbox);
+      // It has left memory meanwhile; whoever brings it back reads its inbox.
+      if (runs.get(run.id) !== run) return false;
       const carried = inbox.flatMap(({ delivery }) => grantsIn(delivery)).filter((id) => grants.get(id) === undefined);
       // What they carry was made by a run that saw this one parked.
       if (carried.length > 0) addChain(grants, await store.grants(run.id), carried);

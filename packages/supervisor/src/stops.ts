@@ -79,7 +79,8 @@ export class Stops {
     // It stands before it is durable: nobody it concerns goes on meanwhile.
     const durable = standing.put(quarantine);
     const still = [...runs.values()]
-      .filter((run) => this.#concerns(run) && run.control === 'none')
+      .filter((run) => this.#concerns(run))
+      // Paused ones as well: a pause that is under way may not have stopped the crank yet, and is waited for by this one's turn.
       .map((run) =>
         control()
           .pause(run.id, by, reason, 'quarantined')

@@ -24,7 +24,7 @@ const BESIDE_TAKEN = 2;
 const HOPELESS = 3;
 /** The first such while, which doubles each time up to the longest one. */
 const RETRY_MS = 1_000;
-const RETRY_LONGEST_MS = 30_000;
+const RETRY_LONGEST_MS = 5_000;
 
 /** By SIGKILL, which a shell or a sandbox in between reports as 128 + 9. */
 const wasKilled = ({ code, signal }: ProcessExit) => signal === 'SIGKILL' || code === 137;

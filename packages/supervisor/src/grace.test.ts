@@ -1,0 +1,24 @@
+import { describe, expect, test } from 'vitest';
+import { graceLeft_ms } from './grace.ts';
+
+const never = () => 0;
+
+describe('the grace of a cancel', () => {
+  test('counts from the request on, and a host that takes the run over gives no new one', () => {
+    expect(graceLeft_ms({ at: 1_000, grace_ms: 2_000 }, never, 1_000)).toBe(2_000);
+    expect(graceLeft_ms({ at: 1_000, grace_ms: 2_000 }, never, 2_500)).toBe(500);
+    expect(graceLeft_ms({ at: 1_000, grace_ms: 2_000 }, never, 9_000)).toBe(0);
+  });
+
+  test('stands still while no host is at work', () => {
+    expect(graceLeft_ms({ at: 1_000, grace_ms: 2_000 }, () => 7_500, 9_000)).toBe(1_500);
+  });
+
+  test('is never longer than it was given, though the clock is put back', () => {
+    expect(graceLeft_ms({ at: 1_000, grace_ms: 2_000 }, never, 0)).toBe(2_000);
+  });
+
+  test('is the usual one, and whole, where a journal does not say', () => {
+    expect(graceLeft_ms({}, never, 9_000)).toBe(2_000);
+  });
+});
