@@ -10,6 +10,8 @@ const SLACK_MS = 500;
 export class Graces {
   /** How often a host says that it lives: what comes after the last such sign counts as a time without it. */
   beat_ms = 1_000;
+  /** The disk has no space at times: then an end that was refused is written later, and the run does nothing until then. */
+  endsLate = false;
   #stops = 0;
   /** Milliseconds in which a host was at work, up to the last change, and since when one is now. */
   #up_ms = 0;

@@ -225,7 +225,7 @@ export class Oracle extends Book {
     }
     for (const grant of commit.grants) granted(this, grant);
     for (const record of commit.spawned) spawned(this, record);
-    const outlived = entry.event?.kind === 'ended' ? this.graces.outlived(run, entry.at) : undefined;
+    const outlived = entry.event?.kind === 'ended' && !this.graces.endsLate ? this.graces.outlived(run, entry.at) : undefined;
     this.must(outlived === undefined, () => `8: ${where} ends it ${outlived} ms after the grace of its cancel`);
     if (entry.effects !== undefined && entry.delivery !== undefined) this.#cranked(known, commit, entry.delivery, entry.effects, where);
     for (const id of result.created ?? []) this.#created(id, messages.get(id) ?? '');

@@ -83,6 +83,7 @@ export class World {
     const { timeline, oracle } = this;
     const clock = timeline.clock(() => true);
     oracle.now = () => clock.now();
+    oracle.graces.endsLate = Number.isFinite(this.#temper.full_every_ms) || this.#temper.disk.failing > 0;
     oracle.graces.beat_ms = this.#temper.host.residence.sweep_ms;
     const broken = (what: string) => oracle.broken(what);
     this.disk = new Disk(
