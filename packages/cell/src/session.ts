@@ -85,11 +85,11 @@ export class Session {
     // Nothing is asked of an isolate that has just used up its time.
     if (message === TIMED_OUT) return error;
     const asked = (this.#drive as Drive).applySync(undefined, [REJECTED, JSON.stringify({ name, message })], limit);
-    const { follows_cancel, what } = JSON.parse(asked as string) as Rejected;
+    const { follows_cancel, what, stack } = JSON.parse(asked as string) as Rejected;
     if (follows_cancel) return undefined;
     if (what !== undefined) return new Told({ message: unhandled(what) });
     if (message === NO_ERROR) return new Told({ message: unhandled('something that is no error') });
-    return error;
+    return stack === undefined ? error : new Told({ message: message || name, stack });
   }
 
   /** The manifests of the bundle as JSON. */

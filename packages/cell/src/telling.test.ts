@@ -155,6 +155,31 @@ describe('a rejection that nobody handles', () => {
     }
   });
 
+  test('has the causes of its error, and the errors that it stands for', () => {
+    const rejected = (code: string) => {
+      const one = isolate(`await sleep(1); void (async () => { await 0; ${code} })(); await sleep(9)`);
+      one.start();
+      return one.fault(timer(1));
+    };
+    expect(rejected(`throw new Error('outer', { cause: new TypeError('inner', { cause: { status: 503 } }) })`)).toMatchObject({
+      message: 'outer',
+      stack: expect.stringMatching(
+        /^Error: outer\n +at .*agent\.js.*\n  \[cause\]: TypeError: inner\n +at .*agent\.js.*\n +\[cause\]: \{"status":503\}$/,
+      ) as string,
+    });
+    expect(rejected(`await Promise.any([Promise.reject(new Error('one is down')), Promise.reject('two')])`)).toMatchObject({
+      stack: expect.stringMatching(/\[errors 0\]: Error: one is down[^]*\[errors 1\]: "two"/) as string,
+    });
+    // Its stack was read before, or is written by the agent.
+    expect(rejected(`const e = new Error('seen', { cause: 'why' }); log(e.stack); throw e`)).toMatchObject({ message: 'seen' });
+    expect(rejected(`Error.prepareStackTrace = () => 'mine'; throw new Error('own', { cause: 'why' })`)).toMatchObject({ message: 'own' });
+    // A cause of an earlier one is not told of the next.
+    expect(rejected(`new Error('first', { cause: 'why' }).stack; const e = new Error('second'); throw e`)).toMatchObject({
+      message: 'second',
+      stack: expect.not.stringContaining('cause') as string,
+    });
+  });
+
   test('or is thrown in a timer, keeps its cause, or what it is', () => {
     const thrown = (what: string) => {
       const one = isolate(`setTimeout(() => { throw ${what} }, 1); await sleep(9)`);

@@ -56,4 +56,6 @@ export interface Rejected {
   readonly follows_cancel: boolean;
   /** What it was made with, where that is an object and no error. */
   readonly what?: string;
+  /** The stack of an error with its causes, where it has some. */
+  readonly stack?: string;
 }

@@ -74,8 +74,7 @@ export function prelude(
         return undefined;
       case REJECTED: {
         const { name, message } = parse(text as string) as { name: string; message: string };
-        const what = rejectedWith();
-        const answer: Rejected = { follows_cancel: agent?.follows(name, message) === true, ...(what === undefined ? {} : { what }) };
+        const answer: Rejected = { follows_cancel: agent?.follows(name, message) === true, ...rejectedWith() };
         return JSON.stringify(answer);
       }
       case COLLECT:
