@@ -1,4 +1,6 @@
 /** Many calls settled at once by a filter: a dry run says what the act then does, each refusal is told by itself, and one row is kept. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { front, shortFolder, until } from '../front.ts';
 
@@ -49,4 +51,95 @@ test('calls that wait for people are denied and approved by filter', { timeout: 
   expect((await admin.showRun({ params: { run: runs[3] as never }, query: { wait_ms: 20_000 } })).outcome).toMatchObject({
     output: 'written',
   });
+});
+
+/** Four calls that wait for people: two of one agent, two of another. */
+async function waiting() {
+  const write = await shortFolder();
+  const made = await front({ configText: JSON.stringify({ policies: 'default', files: { write } }) });
+  const { admin, deploy, as } = made;
+  for (const name of ['writer', 'other']) await deploy(WRITER(name));
+  const runs: string[] = [];
+  for (const [agent, path] of [
+    ['writer', 'a'],
+    ['writer', 'b'],
+    ['other', 'c'],
+    ['other', 'd'],
+  ] as const)
+    runs.push((await admin.submitRun({ body: { agent, input: { path } } })).run);
+  await until(async () => (await admin.listApprovals({})).items.length === 4);
+  const damage = (sql: string, run: string) => {
+    const db = new DatabaseSync(join(made.data, 'corral.db'), { timeout: 5_000 });
+    db.prepare(sql).run(run);
+    db.close();
+  };
+  return { ...made, damage, runs: runs as [string, string, string, string], approver: await as('local', 'approver') };
+}
+const JOURNAL = "UPDATE journal SET body = CAST(body || x'00' AS BLOB) WHERE run = (SELECT n FROM runs WHERE id = ?)";
+const RECORD = "UPDATE records SET record = x'0102' WHERE n = (SELECT n FROM runs WHERE id = ?)";
+
+test(
+  'a damaged run is named in the list of approvals, which has the others; a filter that means others does not read it',
+  {
+    timeout: 120_000,
+  },
+  async () => {
+    const { admin, runs, approver, damage } = await waiting();
+    damage(JOURNAL, runs[2]);
+    damage(RECORD, runs[3]);
+    const { items, damaged } = await admin.listApprovals({});
+    expect(items.map(({ run }) => run)).toEqual(runs.slice(0, 2));
+    expect(damaged).toMatchObject([{ run: runs[2] }, { run: runs[3] }]);
+    const page = await admin.listApprovals({ query: { limit: 1 } });
+    expect(await admin.listApprovals({ query: { limit: 1, cursor: page.next as string } })).toMatchObject({ items: [{ run: runs[1] }] });
+    const deny = { act: 'deny', reason: 'not today' } as const;
+    const own = await approver.settleMany({ body: { ...deny, where: { agent: 'writer' } } });
+    expect([own.done.map(({ run }) => run).toSorted(), own.refused]).toEqual([runs.slice(0, 2).toSorted(), []]);
+    // What a filter means and nobody can read is told by name, also by a dry run.
+    for (const dryRun of [true, false]) {
+      const { refused } = await approver.settleMany({ body: { ...deny, where: {}, dryRun } });
+      expect(new Set(refused.map(({ run, code }) => `${run} ${code}`))).toEqual(
+        new Set(runs.slice(2).map((run) => `${run} CORRAL_JOURNAL_DAMAGED`)),
+      );
+    }
+  },
+);
+
+test(
+  'an error that nobody foresaw hits one of many acts: the others are done and on record, and the answer names both',
+  { timeout: 120_000 },
+  async () => {
+    const { admin, runs, approver, host } = await waiting();
+    const port = host.door.host as { -readonly [K in keyof typeof host.door.host]: (typeof host.door.host)[K] };
+    const { decide, operate, quarantine } = port;
+    port.decide = (run, ...more) => (run === runs[1] ? Promise.reject(new TypeError('a slip')) : decide.call(port, run, ...more));
+    const settled = await approver.settleMany({ body: { act: 'deny', where: { agent: 'writer' }, reason: 'no' } });
+    expect(settled).toMatchObject({ done: [{ run: runs[0] }], refused: [{ run: runs[1], code: 'CORRAL_INTERNAL' }] });
+    expect(JSON.stringify(settled)).not.toContain('a slip');
+    const last = async () => (await admin.listOperations({ query: {} })).items[0];
+    expect(await last()).toMatchObject({ id: settled.id, operation: 'deny', refused: [{ run: runs[1], code: 'CORRAL_INTERNAL' }] });
+
+    port.operate = (operation, run, ...more) =>
+      run === runs[2] ? Promise.reject(new TypeError('a slip')) : operate.call(port, operation, run, ...more);
+    const killed = await admin.operate({ body: { operation: 'kill', target: { agent: 'other' }, reason: 'enough' } });
+    expect(killed).toMatchObject({ receipts: [{ run: runs[3] }], refused: [{ run: runs[2], code: 'CORRAL_INTERNAL' }] });
+    expect(await last()).toMatchObject({ id: killed.id, operation: 'kill', receipts: [{ run: runs[3] }] });
+
+    // One act alone, of which nobody can say how far it came, is on record as that.
+    port.quarantine = async (...said) => {
+      await quarantine.apply(port, said);
+      throw new TypeError('a slip');
+    };
+    const body = { kind: 'agent', name: 'other', tenant: 'local', reason: 'odd' } as never;
+    await expect(admin.putQuarantine({ body })).rejects.toMatchObject({ code: 'CORRAL_INTERNAL' });
+    expect(await last()).toMatchObject({ operation: 'quarantine', reason: 'odd', refused: [{ code: 'CORRAL_INTERNAL' }] });
+  },
+);
+
+test('a run whose listing fails after it was stopped is stopped, on record, and not refused', { timeout: 60_000 }, async () => {
+  const { admin, runs, host } = await waiting();
+  const projection = host.door.projection as unknown as { settle: () => Promise<boolean> };
+  projection.settle = () => Promise.reject(new Error('a slip'));
+  const killed = await admin.operate({ body: { operation: 'kill', target: { run: runs[0] as never }, reason: 'enough' } });
+  expect(killed).toMatchObject({ receipts: [{ run: runs[0], lifecycle: 'ended' }], refused: [] });
 });

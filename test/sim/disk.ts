@@ -48,6 +48,7 @@ type Read =
   | 'inbox'
   | 'wakeable'
   | 'resident'
+  | 'ids'
   | 'parkedOn'
   | 'nextDue'
   | 'orphans'
@@ -179,6 +180,7 @@ export class Disk {
       journal: (...args) => read('journal', ...args),
       replayPage: (...args) => read('replayPage', ...args),
       resident: (...args) => read('resident', ...args),
+      ids: (...args) => read('ids', ...args),
       parkedOn: (...args) => read('parkedOn', ...args),
       inbox: (...args) => read('inbox', ...args),
       wakeable: (...args) => read('wakeable', ...args),

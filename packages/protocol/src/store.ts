@@ -157,6 +157,8 @@ export interface RunFilter {
   readonly asking?: true;
   /** Only runs that were admitted after this one, in the order of admission. */
   readonly after?: RunId;
+  /** Only of these; a list that its caller bounds. */
+  readonly among?: readonly RunId[];
   readonly limit?: number;
 }
 
@@ -270,6 +272,8 @@ export interface Store {
   wakeable(now: number, limit: number, except?: readonly TenantId[]): Promise<readonly RunId[]>;
   /** Runs that are not parked and have not ended, in the order of admission: at a start, those that the host before held. */
   resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
+  /** Runs as `runs` finds them, those that cannot be read among them, in the order of admission. */
+  ids(filter: RunFilter): Promise<readonly RunId[]>;
   /** Parked runs that have not ended and wait for this, in the order of admission. */
   parkedOn(waiting: WaitingOn): Promise<readonly RunId[]>;
   /** When the first timer of a parked run is due. */

@@ -225,10 +225,13 @@ function add(
     handler: async (request, reply) => {
       const { params, query, headers, body } = request;
       const access = accesses.get(request) as Access;
-      const { keep, done } = recorder(door.acts, route, access?.principal, { params, query, body });
+      const { keep, done, failed } = recorder(door.acts, route, access?.principal, { params, query, body });
       const again = () => authenticator.authenticate(channel, request.headers.authorization);
       const hold = (end: () => void) => sessions.open({ principal: access.principal, again }, end);
-      const answer = await handler({ params, query, headers, body }, { access, request, reply, keep, hold });
+      const answer = await handler({ params, query, headers, body }, { access, request, reply, keep, hold }).catch((error: unknown) => {
+        failed(error);
+        throw error;
+      });
       done();
       if (reply.sent || route.stream === true) return reply;
       if (reply.statusCode === 200) reply.code(name === 'submitRun' && reply.hasHeader('idempotent-replayed') ? 200 : route.status);

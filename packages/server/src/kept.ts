@@ -7,6 +7,7 @@ import { hash } from 'node:crypto';
 import { ANY_TENANT, type Principal, type Role } from '@corral/protocol/api/roles';
 import type { Route } from '@corral/protocol/api/route';
 import type { ReceiptView } from '@corral/protocol/api/schemas';
+import { CorralError } from '@corral/protocol/errors';
 import type { Identity } from '@corral/protocol/identity';
 import type { Json } from '@corral/protocol/json';
 import type { Clock, Random } from '@corral/protocol/ports';
@@ -137,8 +138,16 @@ export interface Asked {
   readonly body: unknown;
 }
 
-/** The recorder of one request, and what makes sure after its handler that a row was kept. */
-export function recorder(acts: Acts, route: Route, who: Principal, asked: Asked): { readonly keep: Recorder; readonly done: () => void } {
+export interface Recording {
+  readonly keep: Recorder;
+  /** Its handler is through: makes sure that a row was kept. */
+  readonly done: () => void;
+  /** Its handler failed in a way that nobody foresaw, so that it may have done something: a row says that much. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** The recorder of one request. */
+export function recorder(acts: Acts, route: Route, who: Principal, asked: Asked): Recording {
   let kept = false;
   const usual = (): Deed => ({
     operation: typeof route.act === 'string' ? route.act : `${route.method} ${route.path}`,
@@ -157,7 +166,16 @@ export function recorder(acts: Acts, route: Route, who: Principal, asked: Asked)
   const done = () => {
     if (typeof route.act === 'string' && !kept) keep({});
   };
-  return { keep: Object.assign(keep, { skip }), done };
+  const failed = (error: unknown) => {
+    if (typeof route.act !== 'string' || kept || (error instanceof CorralError && error.audience !== 'bug')) return;
+    const detail = 'Corral failed at this; its log says how. Whether it was done is not known.';
+    try {
+      keep({ refused: [{ run: word(asked.params, 'run') ?? '', code: 'CORRAL_INTERNAL', detail }] });
+    } catch {
+      // What is told is the failure itself.
+    }
+  };
+  return { keep: Object.assign(keep, { skip }), done, failed };
 }
 
 function word(from: unknown, name: string): string | undefined {

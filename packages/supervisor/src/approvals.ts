@@ -3,6 +3,7 @@ import { Ledger } from '@corral/broker/ledger';
 import type { PendingApproval } from '@corral/broker/pending';
 import type { Decision } from '@corral/protocol/decision';
 import type { PendingDelivery } from '@corral/protocol/delivery';
+import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
@@ -52,6 +53,12 @@ export interface ApprovalFilter {
   readonly after?: { readonly run: RunId; readonly call: number };
   /** At most so many. */
   readonly limit?: number;
+  /** Only those of these runs. */
+  readonly among?: readonly RunId[];
+  /** Only calls to this tool. */
+  readonly tool?: string;
+  /** Told of runs that cannot be read, which keep nobody from seeing the others. Not told, and thrown, of one that is asked for by name. */
+  readonly onDamaged?: (run: RunId, error: CorralError) => void;
 }
 
 export interface ApprovalReading extends Pick<ReviveOptions, 'tracked' | 'watch'> {
@@ -60,43 +67,58 @@ export interface ApprovalReading extends Pick<ReviveOptions, 'tracked' | 'watch'
 }
 
 const PAGE = 200;
+/** That of one run is that run's trouble. */
+const UNREADABLE: ReadonlySet<ErrorCode> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
 
 /** In the order in which their runs were admitted, and within one, of their calls. Parked runs are read from the store and not woken. */
 export async function approvals(reading: ApprovalReading, filter: ApprovalFilter = {}): Promise<readonly Approval[]> {
   const { store } = reading;
-  const { tenant, run, after, limit = Number.POSITIVE_INFINITY } = filter;
+  const { tenant, run, after, among, tool, onDamaged, limit = Number.POSITIVE_INFINITY } = filter;
   const found: Approval[] = [];
-  const first = run ?? after?.run;
-  if (first !== undefined) {
-    const stored = await store.run(first).catch(() => undefined);
-    if (stored !== undefined && stored.status.outcome === undefined && (tenant === undefined || stored.record.tenant === tenant))
-      found.push(...(await approvalsOf(reading, stored)).filter(({ call }) => after === undefined || call > after.call));
-    if (run !== undefined) return found.slice(0, limit);
-  }
+  const read = async (id: RunId): Promise<readonly Approval[]> => {
+    const stored = await store.run(id);
+    if (stored === undefined || stored.status.outcome !== undefined) return [];
+    return tenant === undefined || stored.record.tenant === tenant ? approvalsOf(reading, stored, tool) : [];
+  };
+  if (run !== undefined) return (await read(run)).slice(0, limit);
+  const readable = (id: RunId) =>
+    read(id).catch((error: unknown) => {
+      if (!(error instanceof CorralError) || !UNREADABLE.has(error.code)) throw error;
+      onDamaged?.(id, error);
+      return [];
+    });
+  if (after !== undefined) found.push(...(await readable(after.run)).filter(({ call }) => call > after.call));
   for (let last = after?.run; found.length < limit;) {
     // What waits for somebody to say what came of a call may have asked about another.
-    const page = await store.runs({
+    const page = await store.ids({
       ended: false,
       asking: true,
       limit: Math.min(PAGE, limit - found.length),
       ...(tenant === undefined ? {} : { tenant }),
       ...(last === undefined ? {} : { after: last }),
+      ...(among === undefined ? {} : { among }),
     });
-    for (const stored of page) found.push(...(await approvalsOf(reading, stored)));
-    last = page.at(-1)?.record.id;
+    for (const id of page) found.push(...(await readable(id)));
+    last = page.at(-1);
     if (last === undefined) break;
   }
   return found.slice(0, limit);
 }
 
-async function approvalsOf({ store, runs, tracked, watch }: ApprovalReading, { record, checkpoint }: StoredRun): Promise<Approval[]> {
+async function approvalsOf(
+  { store, runs, tracked, watch }: ApprovalReading,
+  { record, checkpoint }: StoredRun,
+  tool: string | undefined,
+): Promise<Approval[]> {
   const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
   let ledger = runs.get(record.id)?.ledger;
   if (ledger === undefined) {
     ledger = new Ledger(record, tracked(record.tenant), watch(record));
     for (const entry of entries) fold(ledger, entry, checkpoint);
   }
-  const asked = [...ledger.pending.values()].filter((pending) => pending.kind === 'approval');
+  const asked = [...ledger.pending.values()].filter(
+    (pending) => pending.kind === 'approval' && (tool === undefined || pending.call.tool === tool),
+  ) as PendingApproval[];
   if (asked.length === 0) return [];
   const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
   const order = await orderOf(store, ledger.record, entries);

@@ -35,8 +35,9 @@ async function waiting(flags: ListFlags): Promise<RouteAnswer<'listApprovals'>> 
     client.listApprovals({ query: { ...inTenant(flags), limit, ...(cursor === undefined ? {} : { cursor }) } });
   const page = await ask(flags.cursor);
   while (flags.limit === undefined && page.next !== null) {
-    const { items, next } = await ask(page.next);
+    const { items, next, damaged = [] } = await ask(page.next);
     page.items.push(...items);
+    page.damaged = [...(page.damaged ?? []), ...damaged];
     page.next = next;
   }
   return page;
@@ -50,13 +51,14 @@ export function approvalCommands(program: Command): void {
     .option('--cursor <text>', 'go on after a page')
     .addHelpText('after', `\nExamples:\n  corral approvals\n  corral approvals --limit 20`)
     .action(async (flags: ListFlags) => {
-      const { items, next } = await waiting(flags);
+      const { items, next, damaged = [] } = await waiting(flags);
       const more = next === null ? [] : [`more: --cursor ${next}`];
       print(flags, items, () =>
         items.length === 0 ? 'nothing waits' : [...items.flatMap((one) => approvalLines(one, Date.now())), ...more].join('\n'),
       );
-      // A list that is cut says so, also where a program reads it.
+      // A list that is cut or lacks something says so, also where a program reads it.
       if (flags.json === true) for (const line of more) process.stderr.write(`${line}\n`);
+      for (const { run, detail } of damaged) process.stderr.write(`${run} waits for somebody and cannot be read: ${printable(detail)}\n`);
     });
 
   for (const [verdict, about, done, example] of [

@@ -78,6 +78,10 @@ export const Approval = z
 export const ApprovalList = z.object({
   items: z.array(Approval),
   next: z.string().nullable().describe('cursor of the next page; null on the last'),
+  damaged: z
+    .array(z.object({ run: runId, detail: z.string() }))
+    .exactOptional()
+    .describe('where there are any: runs on this page that wait for people and cannot be read, so that nobody can say for what'),
 });
 export const Judgement = z
   .union([

@@ -77,16 +77,20 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     throw new CorralError('CORRAL_VERSION_UNKNOWN', `${tenant} has no version ${name}.`);
   };
 
-  /** What is listed of runs that stand still, or go on, is as it is now. */
-  const settled = async ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): Promise<string[]> => {
+  /** Runs that a quarantine is about, as they are listed. */
+  const concerned = ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): string[] => {
     if (kind === 'tool') return [];
     const rows = index.live().filter((row) => {
       if (tenant !== undefined && row.tenant !== tenant) return false;
       if (kind === 'version') return row.version === name;
       return kind === 'tenant' ? row.tenant === name : `${row.tenant}/${row.agent}` === name;
     });
-    for (const { id } of rows) await door.projection.settle(id);
     return rows.map(({ id }) => id);
+  };
+
+  /** What is listed of runs that stand still, or go on, is as it is now. What was done to them is on record by then. */
+  const settled = async (runs: readonly string[]): Promise<void> => {
+    for (const id of runs) await door.projection.settle(id);
   };
 
   return {
@@ -94,7 +98,9 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       const { cursor, limit } = query;
       const tenant = access.some('approval.read', query.tenant);
       const after = cursor === undefined ? {} : { after: approvalAt(cursor) };
-      const found = await host.approvals({ limit: limit + 1, ...(tenant === undefined ? {} : { tenant }), ...after });
+      const damaged: { run: RunId; detail: string }[] = [];
+      const onDamaged = (run: RunId, { message }: CorralError) => void damaged.push({ run, detail: message });
+      const found = await host.approvals({ limit: limit + 1, onDamaged, ...(tenant === undefined ? {} : { tenant }), ...after });
       const page = found.slice(0, limit);
       const last = page.at(-1);
       const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, order, quotes, ...one }) => ({
@@ -113,7 +119,11 @@ export function approvalRoutes(door: Door): Handlers<Names> {
         approved_by: [...approved_by],
         origins: origins.map(([path, origin]) => ({ path, origin })),
       }));
-      return { items, next: found.length > limit && last !== undefined ? cursorTo(last) : null };
+      return {
+        items,
+        next: found.length > limit && last !== undefined ? cursorTo(last) : null,
+        ...(damaged.length === 0 ? {} : { damaged }),
+      };
     },
 
     async decideApproval({ params, body }, { access, keep }) {
@@ -139,7 +149,9 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       mustKnow(access, kind, body.name, tenant);
       const own = kind === 'tenant' ? undefined : tenant;
       await host.quarantine(kind, name, by, reason, own);
-      keep({ target: targetOf(kind, name, tenant), tenant, matched: await settled({ kind, name }, tenant) });
+      const matched = concerned({ kind, name }, tenant);
+      keep({ target: targetOf(kind, name, tenant), tenant, matched });
+      await settled(matched);
       const put = host.quarantines().find((one) => one.kind === kind && one.name === name && one.tenant === own);
       return view(put ?? { kind, name, by, reason, at: clock.now(), ...(own === undefined ? {} : { tenant: own }) });
     },
@@ -149,7 +161,9 @@ export function approvalRoutes(door: Door): Handlers<Names> {
       const by = access.principal.id;
       const { concerns, ...one } = standing(access, kind, params.name, query.tenant);
       await host.lift(kind, one.name, by, query.reason, one.tenant);
-      keep({ target: targetOf(kind, one.name, concerns), tenant: concerns, matched: await settled(one, concerns) });
+      const matched = concerned(one, concerns);
+      keep({ target: targetOf(kind, one.name, concerns), tenant: concerns, matched });
+      await settled(matched);
       return view({ by, reason: query.reason, at: clock.now(), ...one });
     },
   };

@@ -31,6 +31,14 @@ export function findRun(door: Door, access: Access, operation: Operation, id: st
   return row;
 }
 
+/** Why one act of many was not done, or nobody knows whether it was. The others are done, and on record, all the same. */
+export function refusalOf({ log }: FastifyRequest, error: unknown): { readonly code: string; readonly detail: string } {
+  const { code, message, audience } = error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', 'It failed.');
+  if (audience !== 'bug') return { code, detail: message };
+  log.error({ err: error }, 'failed');
+  return { code, detail: 'Corral failed at this; its log says how. Whether it was done is not known.' };
+}
+
 /**
  * Waits for the end of a run, for as long as whoever asks may.
  * @throws CORRAL_UNAUTHENTICATED where their credential was revoked or has expired meanwhile

@@ -1,4 +1,5 @@
 /** What operators do to runs: to one, or to all of an agent, a version, a tenant, at once; each answered with a receipt. */
+import type { FastifyRequest } from 'fastify';
 import type { Operation } from '@corral/protocol/api/roles';
 import type { RunSelector } from '@corral/protocol/api/selector';
 import type { ReceiptView } from '@corral/protocol/api/schemas';
@@ -13,7 +14,7 @@ import type { OperationName } from '../ports.ts';
 import { selected } from '../selection.ts';
 import { cursorOf, rowOf } from '../store/front.ts';
 import type { RunRow } from '../store/runs.ts';
-import { findRun, type Handlers } from './handler.ts';
+import { findRun, refusalOf, type Handlers } from './handler.ts';
 
 type Target =
   | { readonly run: RunId }
@@ -57,8 +58,18 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
     );
   };
 
+  /** It is done, whatever becomes of the lists: they are put right by a sweep. */
+  const listed = async (operation: OperationName, receipt: Receipt, { log }: FastifyRequest): Promise<void> => {
+    try {
+      await settled(receipt);
+      tellOf(operation, receipt);
+    } catch (error) {
+      log.warn({ err: error, run: receipt.run }, 'what was done to a run is not listed yet');
+    }
+  };
+
   return {
-    async operate({ body }, { access, keep }) {
+    async operate({ body }, { access, keep, request }) {
       const { operation, reason, dryRun } = body;
       const target = body.target as Target;
       const by = access.principal.id;
@@ -75,11 +86,9 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
             try {
               const receipt = await host.operate(operation, id as RunId, by, reason);
               receipts.push(receipt);
-              await settled(receipt);
-              tellOf(operation, receipt);
+              await listed(operation, receipt, request);
             } catch (error) {
-              if (!(error instanceof CorralError)) throw error;
-              refused.push({ run: id, code: error.code, detail: error.message });
+              refused.push({ run: id, ...refusalOf(request, error) });
             }
           }),
         );

@@ -26,7 +26,12 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
     if (stored === undefined) return 'it cannot be read';
     if (stored.record.origin !== undefined) return 'it is a fork';
     const cleared = new Set(said.map(({ detector }) => detector));
-    const open = (await host.peaks(row.id as RunId)).find(({ finding, step }) => step !== null && !cleared.has(finding.detector));
+    const peaks = await host.peaks(row.id as RunId).catch((error: unknown) => {
+      if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') return undefined;
+      throw error;
+    });
+    if (peaks === undefined) return 'its journal is damaged';
+    const open = peaks.find(({ finding, step }) => step !== null && !cleared.has(finding.detector));
     return open && `${open.finding.detector} had something to say of it, and nobody marked that as a false alarm`;
   };
 

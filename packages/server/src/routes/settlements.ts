@@ -5,39 +5,68 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Door } from '../door.ts';
 import type { Access } from '../people/access.ts';
 import { selected } from '../selection.ts';
+import { breathe } from '../turns.ts';
 import { decideOne } from './approvals.ts';
-import type { Handlers } from './handler.ts';
+import { refusalOf, type Handlers } from './handler.ts';
 
 type Body = RouteRequest<'settleMany'>['body'];
 type One = RouteReply<'settleMany'>['matched'][number];
 
+type Refused = One & { code: string; detail: string };
+
+/** What a filter means, and runs of which nobody can tell because they cannot be read. */
+interface Meant {
+  readonly matched: One[];
+  readonly unread: Refused[];
+}
+
+const whole = (run: RunId): One => ({ run, call: null, tool: null });
+
+/** Runs of which the store is asked at once. */
+const PAGE = 200;
 /** Runs that are settled at the same time. */
 const AT_ONCE = 16;
 
 export function settlementRoutes(door: Door): Handlers<'settleMany'> {
-  const { host, acts } = door;
+  const { host, acts, turns } = door;
 
-  const meant = async (access: Access, { act, where, tool }: Body): Promise<One[]> => {
-    const decides = act === 'approve' || act === 'deny';
-    const rows = await selected(door, access, decides ? 'approval.decide' : 'run.resolve', where);
-    const ids = new Set(rows.map(({ id }) => id));
-    if (decides) {
-      const tenant = access.some('approval.decide', where.tenant);
-      const waiting = await host.approvals(tenant === undefined ? {} : { tenant });
-      return waiting.flatMap((one) =>
-        ids.has(one.run) && (tool === undefined || one.tool === tool) ? [{ run: one.run, call: one.call, tool: one.tool }] : [],
-      );
+  /** What waits for people, of some runs. Those that wait for nobody are told by the store, and none of the others is read. */
+  const asked = async (runs: readonly RunId[], tool: string | undefined): Promise<Meant> => {
+    const meant: Meant = { matched: [], unread: [] };
+    const onDamaged = (run: RunId, { code, message }: CorralError) => void meant.unread.push({ ...whole(run), code, detail: message });
+    for (let i = 0; i < runs.length; i += PAGE) {
+      const among = runs.slice(i, i + PAGE);
+      const found = await host.approvals({ among, onDamaged, ...(tool === undefined ? {} : { tool }) });
+      for (const one of found) meant.matched.push({ run: one.run, call: one.call, tool: one.tool });
+      await breathe();
     }
-    const stuck = new Set([...(await host.waitingOn('resolution')), ...(await host.waitingOn('upgrade'))]);
-    const found: One[] = [];
-    for (const { id } of rows) {
-      const run = id as RunId;
-      if (!stuck.has(run)) continue;
-      const { held, calls } = await host.stuck(run).catch(() => ({ held: false, calls: [] }));
-      if (act === 'release') found.push(...(held ? [{ run, call: null, tool: null }] : []));
-      else for (const one of calls) if (tool === undefined || one.tool === tool) found.push({ run, ...one });
+    return meant;
+  };
+
+  /** What waits for a word on what came of it, and runs that are held. */
+  const stuck = async (runs: readonly RunId[], { act, tool }: Body): Promise<Meant> => {
+    const meant: Meant = { matched: [], unread: [] };
+    const waiting = new Set([...(await host.waitingOn('resolution')), ...(await host.waitingOn('upgrade'))]);
+    for (const run of runs) {
+      if (!waiting.has(run)) continue;
+      try {
+        const { held, calls } = await host.stuck(run);
+        if (act === 'release' && held) meant.matched.push(whole(run));
+        if (act === 'release') continue;
+        for (const one of calls) if (tool === undefined || one.tool === tool) meant.matched.push({ run, ...one });
+      } catch (error) {
+        if (!(error instanceof CorralError)) throw error;
+        meant.unread.push({ ...whole(run), code: error.code, detail: error.message });
+      }
     }
-    return found;
+    return meant;
+  };
+
+  const meantBy = async (access: Access, body: Body): Promise<Meant> => {
+    const decides = body.act === 'approve' || body.act === 'deny';
+    const rows = await selected(door, access, decides ? 'approval.decide' : 'run.resolve', body.where);
+    const runs = rows.map(({ id }) => id as RunId);
+    return decides ? asked(runs, body.tool) : stuck(runs, body);
   };
 
   const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One): Promise<void> => {
@@ -49,16 +78,16 @@ export function settlementRoutes(door: Door): Handlers<'settleMany'> {
   };
 
   return {
-    async settleMany({ body }, { access, keep }) {
+    async settleMany({ body }, { access, keep, request }) {
       const { act, reason, dryRun, where, tool } = body;
       access.role(act === 'approve' || act === 'deny' ? 'approval.decide' : 'run.resolve');
       if ((act === 'result') !== (body.value !== undefined))
         throw new CorralError('CORRAL_REQUEST_INVALID', 'A value goes with `result`, and with nothing else.');
       if (act === 'release' && tool !== undefined)
         throw new CorralError('CORRAL_REQUEST_INVALID', 'Held runs are released whatever their tools; leave `tool` out.');
-      const matched = await meant(access, body);
+      const { matched, unread } = await turns.take(access.principal.tenant, () => meantBy(access, body));
       const done: One[] = [];
-      const refused: (One & { code: string; detail: string })[] = [];
+      const refused: Refused[] = [...unread];
       for (let i = 0; !dryRun && i < matched.length; i += AT_ONCE)
         await Promise.all(
           matched.slice(i, i + AT_ONCE).map(async (one) => {
@@ -66,8 +95,7 @@ export function settlementRoutes(door: Door): Handlers<'settleMany'> {
               await settle(access, body, one);
               done.push(one);
             } catch (error) {
-              if (!(error instanceof CorralError)) throw error;
-              refused.push({ ...one, code: error.code, detail: error.message });
+              refused.push({ ...one, ...refusalOf(request, error) });
             }
           }),
         );

@@ -85,7 +85,6 @@ interface Head {
 const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, still, ledger, attempts, last.seq, last.waiting
   FROM runs LEFT JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const THIS_ERA = "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'era')";
-const LIST_LIMIT = 1000;
 /** Not an agent's timer but the time at which a parked run must be looked at, such as the end of its wall time. */
 const DEADLINE = 0;
 /** Heads that are remembered at most. */
@@ -213,6 +212,7 @@ export class SqliteCore {
 
   readonly parkedOn = (waiting: RunStatus['waiting']): RunId[] => queries.parkedOn(this.#sql, waiting);
 
+  readonly ids = (filter: RunFilter): RunId[] => queries.ids(this.#sql, filter);
   readonly nextDue = (): number | undefined => queries.nextDue(this.#sql);
   readonly orphans = (): RunId[] => queries.orphans(this.#sql);
 
@@ -353,7 +353,7 @@ export class SqliteCore {
 
   runs(filter: RunFilter): StoredRun[] {
     const { where, values } = queries.matching(filter);
-    const limit = filter.limit ?? LIST_LIMIT;
+    const limit = filter.limit ?? queries.LIST_LIMIT;
     const found: StoredRun[] = [];
     for (let last = 0; found.length < limit;) {
       const wanted = limit - found.length;

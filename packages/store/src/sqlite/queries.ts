@@ -10,6 +10,8 @@ import type { Commit, Era, Quarantine, ReplayPage, RunFilter } from '@corral/pro
 import { withheld } from '@corral/protocol/withheld';
 import type { Sql } from './sql.ts';
 
+export const LIST_LIMIT = 1000;
+
 export function wakeable(sql: Sql, now: number, limit: number, except: readonly string[] = []): RunId[] {
   const others = JSON.stringify(except);
   const rows = sql.all<{ id: RunId }>(
@@ -124,6 +126,12 @@ export function grantsOf(sql: Sql, run: RunId): (Grant & GrantState)[] {
   }));
 }
 
+export function ids(sql: Sql, filter: RunFilter): RunId[] {
+  const { where, values } = matching(filter);
+  const rows = sql.all<{ id: RunId }>(`SELECT id FROM runs WHERE ${where} ORDER BY n LIMIT ?`, ...values, filter.limit ?? LIST_LIMIT);
+  return rows.map(({ id }) => id);
+}
+
 /** Who holds a grant. */
 export function holderOf(sql: Sql, grant: GrantId): RunId | undefined {
   return sql.get<{ holder: RunId }>('SELECT holder FROM grants WHERE id = ?', grant)?.holder;
@@ -165,6 +173,7 @@ export function matching(filter: RunFilter): { readonly where: string; readonly 
   equals('tenant = ?', filter.tenant);
   equals('parent = ?', filter.parent);
   equals('runs.n > (SELECT n FROM runs WHERE id = ?)', filter.after);
+  equals('id IN (SELECT value FROM json_each(?))', filter.among && JSON.stringify(filter.among));
   if (filter.asking === true) where.push('asking = 1');
   if (filter.parked !== undefined) where.push(`parked = ${Number(filter.parked)}`);
   if (filter.ended !== undefined) where.push(filter.ended ? "lifecycle = 'ended'" : "lifecycle <> 'ended'");

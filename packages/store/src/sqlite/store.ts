@@ -254,6 +254,9 @@ export class SqliteStore implements Store {
   nextDue(): Promise<number | undefined> {
     return this.#reader.call('nextDue');
   }
+  ids(filter: RunFilter): Promise<readonly RunId[]> {
+    return this.#reader.call('ids', filter);
+  }
   parkedOn(...args: Parameters<Store['parkedOn']>): ReturnType<Store['parkedOn']> {
     return this.#reader.call('parkedOn', ...args);
   }
