@@ -1,6 +1,6 @@
 /** What a quarantine kept still goes on once it is lifted, wherever it is. */
 import { describe, expect, test } from 'vitest';
-import { temporary, world } from '../world.ts';
+import { temporary, world, type World } from '../world.ts';
 
 const SLEEPER = `{ name: 'sleeper', async run({ sleep }) { await sleep(200); return 'done'; } }`;
 
@@ -27,6 +27,72 @@ describe('once a quarantine is lifted', () => {
     await before.close();
     const after = await world([], { folder });
     expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'done' });
+  });
+
+  const parkAll = async (w: World) => {
+    while (w.supervisor.runs().length > 0) {
+      await w.supervisor.park();
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+  /** Parks runs of an agent under its quarantine. */
+  const stopped = async (w: World, name: string, runs: number, ms = 1) => {
+    const version = await w.deploy(`{ name: '${name}', async run({ sleep }) { await sleep(${ms}); return 'done'; } }`);
+    const all = await Promise.all(Array.from({ length: runs }, () => w.submit(version)));
+    for (const { id } of all) await w.until(id, (view) => view?.waiting === 'timer');
+    await w.supervisor.stops.quarantine('agent', `crew/${name}`, 'ana', 'looks odd');
+    await parkAll(w);
+    return all;
+  };
+
+  test('those stay in the store that another quarantine keeps still, at a lift and at the start of a host', async () => {
+    const folder = await temporary();
+    const before = await world([], { folder });
+    const free = await stopped(before, 'free', 5, 500);
+    const kept = await stopped(before, 'kept', 5, 500);
+    const woken = (w: World) => new Set(w.seen.flatMap((seen) => (seen.kind === 'woken' ? [seen.run] : [])));
+    await before.supervisor.stops.lift('agent', 'crew/free', 'ana', 'it was nothing');
+    for (const { ended } of free) expect(await ended).toEqual({ kind: 'completed', output: 'done' });
+    for (const { id } of kept) expect(woken(before).has(id)).toBe(false);
+    await before.close();
+    // What is told while a host starts nobody has asked for yet, so the store is asked instead.
+    const claims: string[] = [];
+    const after = await world([], {
+      folder,
+      through: (store) =>
+        new Proxy(store, {
+          get: (target, name) => {
+            const value = Reflect.get(target, name, target) as unknown;
+            if (typeof value !== 'function') return value;
+            return (...args: unknown[]) => {
+              if (name === 'claim') claims.push(String(args[0]));
+              return (value as (...all: unknown[]) => unknown).apply(target, args);
+            };
+          },
+        }),
+    });
+    await after.supervisor.stops.takeUp('quarantine', 'It does not stand any more.');
+    expect(claims).toEqual([]);
+    await after.supervisor.stops.lift('agent', 'crew/kept', 'ana', 'it was nothing');
+    for (const { id } of kept) expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'done' });
+  });
+
+  test('they come into memory as it has places for them', { timeout: 60_000 }, async () => {
+    const folder = await temporary();
+    const before = await world([], { folder });
+    const all = await stopped(before, 'many', 40, 600_000);
+    await before.close();
+    const w = await world([], { folder, residence: { runs_in_memory: 8, sweep_ms: 50 } });
+    let most = 0;
+    w.supervisor.observe(() => (most = Math.max(most, w.supervisor.runs().length)));
+    await w.supervisor.stops.lift('agent', 'crew/many', 'ana', 'it was nothing');
+    for (const { id } of all) {
+      for (;;) {
+        if ((await w.store.run(id))?.status.control === 'none') break;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    expect(most).toBeLessThanOrEqual(8);
   });
 });
 

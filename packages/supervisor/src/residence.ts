@@ -115,6 +115,13 @@ export class Residence {
     return this.#backlog.has(tenant) || this.#places.free(tenant) === 0 ? undefined : this.#places.come(tenant);
   }
 
+  /** Keeps a place as above, whoever else waits for one; where there is none, some of what has nothing to do makes room. */
+  room(tenant: TenantId): (() => void) | undefined {
+    if (this.#places.free(tenant) > 0) return this.#places.come(tenant);
+    this.#makeRoom();
+    return undefined;
+  }
+
   /** Whether runs of a tenant wait in the store for a place in memory. */
   isBehind(tenant: TenantId): boolean {
     return this.#backlog.has(tenant);

@@ -1,8 +1,9 @@
 /** What people stop for good, or until they say otherwise: agents, versions, tenants and tools under quarantine, grants taken back. */
 import type { Grants } from '@corral/policy/grants';
 import type { Broker } from '@corral/broker/broker';
+import type { SavedLedger } from '@corral/broker/snapshot';
 import { CorralError } from '@corral/protocol/errors';
-import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
@@ -10,6 +11,7 @@ import type { Control } from './control.ts';
 import type { Observation } from './observe.ts';
 import type { Quarantines } from './quarantine.ts';
 import { stopCalls } from './revocation.ts';
+import type { Residence } from './residence.ts';
 import type { Run } from './runs/run.ts';
 
 export interface StopsOptions {
@@ -20,15 +22,13 @@ export interface StopsOptions {
   readonly runs: ReadonlyMap<RunId, Run>;
   readonly standing: Quarantines;
   readonly control: () => Control;
-  /** The run in memory, brought back if need be. */
-  readonly hold: (id: RunId) => Promise<Run | undefined>;
-  /** Looks at what waits in the store, which may go on now. */
-  readonly sweep: () => Promise<void>;
+  readonly residence: () => Pick<Residence, 'hold' | 'room' | 'sweep'>;
   readonly tell: (observation: Observation) => void;
 }
 
-/** Parked runs that are brought back at once when what kept them still is lifted. */
-const AT_ONCE = 64;
+/** Parked runs that are looked at together when what kept them still is lifted, and that are brought back at once. */
+const LOOK_RUNS = 64;
+const AT_ONCE = 16;
 const RETRY_MS = 1_000;
 
 /** Who let go of a quarantine, and why. */
@@ -92,32 +92,56 @@ export class Stops {
 
   /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
   async lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void> {
-    const { clock, standing, sweep, tell } = this.#options;
+    const { clock, standing, residence, tell } = this.#options;
     const quarantine = await standing.lift(kind, name, by, clock.now(), tenant);
     tell({ kind: 'lifted', quarantine, by, reason });
     await this.takeUp(by, reason);
-    await sweep();
+    await residence().sweep();
   }
 
   /**
    * Lets runs go on that a quarantine kept still which does not stand any more: parked ones, and those that a host left behind
-   * that died between the lift and their resumption, too. What the store refuses now is tried again.
+   * that died between the lift and their resumption, too. Those that another quarantine keeps still are left in the store, and those
+   * that memory has no place for come when it has. What the store refuses now is tried again.
    */
   async takeUp(by: string, reason: string): Promise<void> {
-    const { runs, store, hold } = this.#options;
+    const { runs, store } = this.#options;
     const lifted = { by, reason };
     try {
       await Promise.all([...runs.values()].map((run) => this.resumeIfFree(run, lifted)));
       for (let after: RunId | undefined; ;) {
-        const parked = await store.quarantined(after, AT_ONCE);
+        const parked = await store.quarantined(after, LOOK_RUNS);
         after = parked.at(-1);
         if (after === undefined) return;
-        const held = await Promise.all(parked.map((id) => hold(id).catch((error: unknown) => this.#missed(error, lifted))));
-        await Promise.all(held.flatMap((run) => (run === undefined ? [] : [this.resumeIfFree(run, lifted)])));
+        const looked = await Promise.all(parked.map((id) => this.#mayGoOn(id)));
+        const free = looked.filter((one) => one !== undefined);
+        for (let i = 0; i < free.length; i += AT_ONCE)
+          await Promise.all(free.slice(i, i + AT_ONCE).map((one) => this.#bringBack(one, lifted)));
       }
     } catch {
       this.#again(lifted);
     }
+  }
+
+  /** A parked run, if nothing stands against it any more, by what the store has of it; one that the store cannot say that of is looked at. */
+  async #mayGoOn(id: RunId): Promise<{ readonly id: RunId; readonly tenant?: TenantId } | undefined> {
+    const stored = await this.#options.store.run(id).catch(() => undefined);
+    if (stored === undefined) return { id };
+    const { record, ledger } = stored;
+    // The version that it runs now is in what its last host knew of it.
+    const version = ledger === undefined ? undefined : (JSON.parse(ledger) as SavedLedger).version;
+    return this.against(record, version ?? '') === undefined ? { id, tenant: record.tenant } : undefined;
+  }
+
+  async #bringBack({ id, tenant }: { readonly id: RunId; readonly tenant?: TenantId }, lifted: Lifted): Promise<void> {
+    const residence = this.#options.residence();
+    const come = tenant === undefined ? () => undefined : residence.room(tenant);
+    if (come === undefined) return this.#again(lifted);
+    const run = await residence
+      .hold(id)
+      .catch((error: unknown) => this.#missed(error, lifted))
+      .finally(come);
+    if (run !== undefined) await this.resumeIfFree(run, lifted);
   }
 
   /**

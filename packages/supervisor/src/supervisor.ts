@@ -134,12 +134,7 @@ export class Supervisor {
     const tell = (observation: Observation) => this.#tell(observation);
     const hold = (id: RunId) => this.#residence.hold(id);
     const shared = { store, clock, broker, grants, runs, tell, hold };
-    this.stops = new Stops({
-      ...shared,
-      standing: this.#quarantines,
-      control: () => this.control,
-      sweep: () => this.#residence.sweep(),
-    });
+    this.stops = new Stops({ ...shared, standing: this.#quarantines, control: () => this.control, residence: () => this.#residence });
     const family = { store, broker, residence: () => this.#residence, control: () => this.control };
     this.#life = new Life({
       ...shared,
