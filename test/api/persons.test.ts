@@ -1,5 +1,5 @@
 /** A person is who they are and not what their token is called: nobody becomes several people, or somebody else, by making tokens. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { transportTo } from '@corral/cli/transport';
@@ -39,6 +39,13 @@ async function crew(rule: string, policies: Record<string, unknown> = {}) {
     }
   };
   return { ...made, mint, submit };
+}
+/** Puts another configuration of who has which say in force. */
+async function reconfigured({ admin, data }: Front, more: Record<string, unknown>): Promise<void> {
+  const file = join(data, '..', 'corral.config.json');
+  const config = JSON.parse(await readFile(file, 'utf8')) as { policies: Record<string, unknown> };
+  await writeFile(file, JSON.stringify({ ...config, policies: { ...config.policies, ...more } }));
+  await admin.applyConfig({ query: { reason: 'a new buyer' } });
 }
 const approve = (client: Client, params: { run: string; call: number }) =>
   client.decideApproval({ params: params as never, body: { verdict: 'approve', reason: 'ok' } }).then(
@@ -109,10 +116,33 @@ describe('a quorum counts people', () => {
     host.door.db.run('UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, schedule);
     host.door.scheduler.start();
     let found: { run: string; call: number } | undefined;
-    while (found === undefined) [found] = (await admin.listApprovals({})).items;
+    while (found === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      [found] = (await admin.listApprovals({})).items;
+    }
     await ana.removeSchedule({ params: { schedule } });
     expect([...host.door.people.behind(`schedule:${schedule}`)]).toContain('token:ana');
     expect(await approve(ana, found)).toBe('CORRAL_APPROVER');
+  });
+
+  test('in whatever order tokens are made and names are given a say', async () => {
+    const made = await crew('@quorum("2")', {});
+    const { admin, mint, submit } = made;
+    const boss = await mint(admin, 'boss', ['admin', 'approver']);
+    const [early, known] = [await mint(boss, 'buyer', ['approver']), await mint(boss, 'clerk', ['approver'])];
+    const ana = await mint(admin, 'ana', ['developer']);
+    const before = await submit(ana);
+    expect(await approve(early, before)).toBe(1);
+    // By then the configuration gives the name a say, which it did not when the boss made the token.
+    await reconfigured(made, { roles: { 'token:buyer': ['buyer'] } });
+    expect(await approve(boss, before)).toBe('CORRAL_APPROVER');
+    const call = await submit(ana);
+    expect(await approve(boss, call)).toBe(1);
+    expect(await approve(early, call)).toBe('CORRAL_APPROVER');
+    expect((await early.whoAmI({})).person).toBe('token:boss');
+    // A token that is named by its id is known to whoever wrote that down, and is vouched for by them.
+    await reconfigured(made, { roles: { [`token:${known.token}`]: ['buyer'] } });
+    expect(await approve(known, call)).toBe(0);
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * Whom the names of those who act stand for. A token is a person of its own only where the machine's owner made it over the socket or
- * the configuration names it: those two say who there is. Any other token counts as whoever made it, so that nobody becomes several
- * people by making tokens.
+ * the configuration names it by its id: those two say who there is. Any other token counts as whoever made it, so that nobody becomes
+ * several people by making tokens. A name in the configuration vouches for nobody: a token may have had it before it was written there.
  */
 import type { Identity } from '@corral/protocol/identity';
 import type { People } from '@corral/supervisor';
@@ -65,9 +65,8 @@ export class Persons implements People {
     return this.#isVouchedFor(token) || depth > DEEPEST ? principal : this.#personOf(token.created_by, depth + 1);
   }
 
-  #isVouchedFor({ id, name, nameless, created_by }: TokenPerson): boolean {
-    if (created_by.startsWith('user:')) return true;
-    return this.#named().has(`token:${id}`) || (!nameless && this.#named().has(`token:${name}`));
+  #isVouchedFor({ id, created_by }: TokenPerson): boolean {
+    return created_by.startsWith('user:') || this.#named().has(`token:${id}`);
   }
 
   /** Who made a schedule, which may be gone by now; undefined for what is not one. */
