@@ -3,7 +3,7 @@
  * never throws: a schema that throws, or that cannot answer at once, refuses the value.
  */
 import type * as z from 'zod';
-import { jsonSchemaOf } from './api/json-schema.ts';
+import { jsonSchemaOf, mayHang } from './api/json-schema.ts';
 import type { Json } from './json.ts';
 
 export type JsonSchema = Readonly<Record<string, Json>>;
@@ -19,6 +19,8 @@ export interface Contract {
   check(value: unknown): Checked;
   /** The whole check where that takes more than JSON Schema, or time. Undefined: `check` is all of it. */
   readonly checkLater?: (value: unknown) => Promise<Checked>;
+  /** Whether the check may take for ever over some values. Undefined: nobody knows. */
+  readonly mayHang?: boolean;
 }
 
 const DETAIL_CHARS = 8_192;
@@ -49,6 +51,9 @@ export function contractOf(schema: z.ZodType, io: 'input' | 'output' = 'input'):
   return {
     get schema() {
       return (described ??= JSON.parse(JSON.stringify(jsonSchemaOf(schema, io))) as JsonSchema);
+    },
+    get mayHang() {
+      return mayHang(schema);
     },
     check(value) {
       try {

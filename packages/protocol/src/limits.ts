@@ -95,6 +95,11 @@ export const MACHINE = {
   tool_load_ms: limit('time the code of a configuration has to load and to say what tools it offers', 30_000, 600_000),
   tool_wait_ms: limit('time a call waits for the process of its tool, while that is started again', 5_000, 60_000, 0),
   tool_stuck_ms: limit('time the process of configured tools may not answer its host before it is killed', 10_000, 600_000),
+  tool_check_ms: limit(
+    'time a check of a call’s arguments by patterns and code of its tool may not answer before the call is refused',
+    2_000,
+    60_000,
+  ),
   tool_drain_ms: limit('time calls have to end in a process of tools that is being replaced', 30_000, 3_600_000, 0),
   tool_processes: limit('tenants for which a host has a process of configured tools at once; calls of one more wait', 16, 1_000),
   tool_idle_ms: limit('time a tenant’s process of configured tools is kept without calls, beside those of others', 300_000, 86_400_000),

@@ -64,6 +64,7 @@ function onMessage(message: ToProcess): void {
     case 'make':
       return void make().catch(broken);
     case 'call':
+    case 'check':
       calls.set(message.n, new AbortController());
       // Each in a turn of its own, so that what one answers at once is taken before the next one can change it.
       return void setImmediate(() => current.run(message.n, () => void call(message)));
@@ -169,6 +170,7 @@ function describeTool(value: unknown, i: number): ToolDescription {
     output: own.output.schema,
     annotations: JSON.parse(JSON.stringify(annotations ?? {})) as Record<string, Json>,
     ...(timeout_ms === undefined ? {} : { timeout_ms }),
+    may_hang: own.input.mayHang !== false,
   };
 }
 
@@ -193,7 +195,7 @@ function secret(name: string): Promise<string> {
   return promise;
 }
 
-async function call(message: ToProcess & { kind: 'call' }): Promise<void> {
+async function call(message: ToProcess & { kind: 'call' | 'check' }): Promise<void> {
   const abort = calls.get(message.n) ?? new AbortController();
   let result: CallResult;
   try {
@@ -215,14 +217,16 @@ async function call(message: ToProcess & { kind: 'call' }): Promise<void> {
 }
 
 /** The call with all that JSON Schema cannot say: defaults, refinements, transforms; and its answer as JSON, as it is now. */
-async function made(message: ToProcess & { kind: 'call' }, signal: AbortSignal): Promise<CallResult> {
+async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: AbortSignal): Promise<CallResult> {
   const tool = tools.get(message.tool);
   if (tool === undefined) return { kind: 'failed', message: `This host no longer offers ${message.tool}.` };
+  if (message.kind === 'check') say({ kind: 'began', n: message.n });
   const given = await (tool.input.checkLater?.(message.input) ?? tool.input.check(message.input));
   if (!given.ok) {
     const where = given.where === '' ? '' : `${given.where}: `;
     return failed(`${tool.name} does not take these arguments: ${where}${given.message}.`, 'CORRAL_ARGS_INVALID', given.detail);
   }
+  if (message.kind === 'check') return { kind: 'ok', value: null };
   if (signal.aborted) return { kind: 'failed', message: `${tool.name} was not started.`, cost: { tokens: 0, money_micros: 0 } };
   const { idempotency_key, attempt, run, tenant } = message;
   const result = await tool.invoke({ input: given.value as Json, idempotency_key, attempt, run, tenant, signal } as ToolCall);

@@ -169,3 +169,27 @@ describe('a contract that the host checks', () => {
     );
   });
 });
+
+describe('a contract by zod', () => {
+  test.each([
+    ['plain members', z.object({ a: z.string().min(1), b: z.int().optional(), c: z.array(z.enum(['x', 'y'])).default([]) }), false],
+    ['formats of zod', z.object({ id: z.uuid(), mail: z.email(), at: z.iso.datetime(), on: z.iso.date(), ip: z.ipv4() }), false],
+    ['a pattern', z.object({ s: z.string().regex(/^(a+)+$/) }), true],
+    [
+      'several patterns',
+      z
+        .string()
+        .regex(/^(a+)+$/)
+        .regex(/a/),
+      true,
+    ],
+    ['a mail address by a pattern of its own', z.email({ pattern: /^(a+)+@$/ }), true],
+    ['a refinement', z.object({ s: z.string().refine(() => true) }), true],
+    ['a check', z.array(z.string().check(() => undefined)), true],
+    ['a transform', z.union([z.null(), z.string().transform((text) => text.length)]), true],
+    ['what is done before', z.preprocess((value) => value, z.string()), true],
+    ['names by a pattern', z.record(z.string().regex(/^(a+)+$/), z.number()), true],
+  ])('with %s knows whether its check may hang', (_, schema, expected) => {
+    expect(contractOf(schema).mayHang).toBe(expected);
+  });
+});

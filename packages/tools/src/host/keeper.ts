@@ -16,14 +16,19 @@ export interface ToolNews {
 }
 
 export interface KeeperOptions {
-  readonly process: (events: ProcessEvents) => ToolProcess;
+  /** @param stuck_ms how long it may not answer */
+  readonly process: (events: ProcessEvents, stuck_ms: number) => ToolProcess;
   /** Loads the code into a process that was started. @throws where it is not what it was at first */
   readonly load: (process: ToolProcess) => Promise<void>;
   /** Whether a process that is lost is replaced. */
   readonly lasts: () => boolean;
+  /** Whether a check of the tool's arguments may take for ever. */
+  readonly mayHang: (tool: string) => boolean;
   readonly tell: (news: ToolNews) => void;
 }
 
+/** Processes in which a check is tried that was not the one under way when they were lost. */
+const CHECKS = 3;
 const BACKOFF_MS = 200;
 const BACKOFF_MOST_MS = 30_000;
 /** A process that lived so long was well. */
@@ -41,6 +46,12 @@ export const notStarted = (name: string, why: string): ToolResult => ({
 
 export class Keeper {
   readonly #options: KeeperOptions;
+  readonly #kind: 'call' | 'check';
+  /**
+   * Where arguments are checked before the call is made, if that may take for ever: what hangs there, hangs beside no call. It is a
+   * process of the same code.
+   */
+  #checks: Keeper | undefined;
   #process: ToolProcess | undefined;
   /** Settles once there is a process again. */
   #starting: Promise<ToolProcess | undefined> | undefined;
@@ -52,8 +63,9 @@ export class Keeper {
   #used = performance.now();
   #closed = false;
 
-  constructor(options: KeeperOptions) {
+  constructor(options: KeeperOptions, kind: 'call' | 'check' = 'call') {
     this.#options = options;
+    this.#kind = kind;
   }
 
   /** Starts its first process, with nothing loaded. */
@@ -70,10 +82,14 @@ export class Keeper {
   async invoke(name: string, call: ToolCall): Promise<ToolResult> {
     this.#calls += 1;
     try {
+      if (this.#kind === 'call' && this.#options.mayHang(name)) {
+        const refusal = await this.#refusalOf(name, call);
+        if (refusal !== undefined) return refusal;
+      }
       if (this.#process === undefined) this.#replace();
       const process = this.#process?.alive === true ? this.#process : await this.#another(call.signal);
       if (process === undefined || call.signal.aborted) return notStarted(name, 'the process of the tools is not up');
-      return await process.invoke(name, call);
+      return await process.invoke(name, call, this.#kind);
     } finally {
       this.#calls -= 1;
       this.#used = performance.now();
@@ -83,14 +99,28 @@ export class Keeper {
   /** No call goes to it from now on; those under way have a while to end. */
   async close(within_ms: number): Promise<void> {
     this.#closed = true;
+    const checks = this.#checks?.close(within_ms);
     const process = this.#process ?? (await this.#starting);
     this.#process = undefined;
     await process?.retire(within_ms);
+    await checks;
+  }
+
+  /** Why the call is not made; undefined: its arguments fit. */
+  async #refusalOf(name: string, call: ToolCall): Promise<ToolResult | undefined> {
+    this.#checks ??= new Keeper(this.#options, 'check');
+    for (let i = 0; i < CHECKS && !call.signal.aborted; i++) {
+      const checked = await this.#checks.invoke(name, call);
+      if (checked.kind === 'ok') return undefined;
+      if (checked.kind === 'failed') return call.signal.aborted ? notStarted(name, 'it was given up') : checked;
+    }
+    return notStarted(name, call.signal.aborted ? 'it was given up' : 'its arguments could not be checked');
   }
 
   #made(): ToolProcess {
     const { tell } = this.#options;
-    const process: ToolProcess = this.#options.process({
+    const stuck_ms = this.#kind === 'call' ? MACHINE.tool_stuck_ms.default : MACHINE.tool_check_ms.default;
+    const events: ProcessEvents = {
       output: (text) => tell({ kind: 'output', text }),
       uncaught: (text, tool) => {
         tell({ kind: 'uncaught', text, ...(tool === undefined ? {} : { tool }) });
@@ -101,11 +131,16 @@ export class Keeper {
         if (this.#process !== process) return;
         this.#process = undefined;
         if (!this.#options.lasts()) return;
-        tell({ kind: 'ended', text: `The process of the tools ended: ${why}.` });
+        tell({ kind: 'ended', text: `${this.#called} ended: ${why}.` });
         this.#replace();
       },
-    });
+    };
+    const process = this.#options.process(events, stuck_ms);
     return process;
+  }
+
+  get #called(): string {
+    return this.#kind === 'call' ? 'The process of the tools' : 'The process that checks the arguments of tools';
   }
 
   /** A process, where one comes in time. */
@@ -126,7 +161,8 @@ export class Keeper {
   /** Starts a process, later each time that one did not last. */
   #replace(): void {
     if (this.#closed || this.#starting !== undefined || !this.#options.lasts()) return;
-    if (performance.now() - this.#started > WELL_MS) this.#failures = 0;
+    // What agents send ends a process that checks; those that come after must not wait for it.
+    if (performance.now() - this.#started > WELL_MS || this.#kind === 'check') this.#failures = 0;
     const wait_ms = this.#failures === 0 ? 0 : Math.min(BACKOFF_MS * 2 ** (this.#failures - 1), BACKOFF_MOST_MS);
     const again = this.#begun;
     if (again) this.#failures += 1;
@@ -143,7 +179,7 @@ export class Keeper {
       }
       this.#process = next;
       this.#started = performance.now();
-      if (again) this.#options.tell({ kind: 'restarted', text: 'The process of the tools was started again.' });
+      if (again) this.#options.tell({ kind: 'restarted', text: `${this.#called} was started again.` });
       void before?.retire(MACHINE.tool_drain_ms.default);
       return next;
     })();
@@ -156,7 +192,7 @@ export class Keeper {
       return process;
     } catch (error) {
       process.kill('it could not be loaded');
-      this.#options.tell({ kind: 'broken', text: `The process of the tools could not be started again: ${(error as Error).message}.` });
+      this.#options.tell({ kind: 'broken', text: `${this.#called} could not be started again: ${(error as Error).message}.` });
       return undefined;
     }
   }

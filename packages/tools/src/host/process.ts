@@ -27,6 +27,8 @@ export interface ProcessEvents {
 
 export interface ProcessOptions extends ProcessEvents {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** How long it may not answer. */
+  readonly stuck_ms: number;
   /** Reads a secret for its tools. */
   readonly secret: (name: string) => Promise<string>;
 }
@@ -40,6 +42,7 @@ export interface Loaded {
 interface Call {
   readonly tool: string;
   readonly settle: (result: ToolResult) => void;
+  readonly kind: 'call' | 'check';
   /** Nobody waits any longer for its answer. */
   aborted: boolean;
 }
@@ -77,6 +80,7 @@ const From = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('broken'), message: text, detail: text }),
   z.object({ kind: z.literal('result'), n: z.int(), result: z.unknown() }),
   z.object({ kind: z.literal('secret'), n: z.int(), name: text }),
+  z.object({ kind: z.literal('began'), n: z.int() }),
   z.object({ kind: z.literal('pong'), n: z.int() }),
   z.object({ kind: z.literal('uncaught'), n: z.int().nullable(), detail: text }),
 ]);
@@ -92,6 +96,8 @@ export class ToolProcess {
   readonly #watch: NodeJS.Timeout;
   #asked: { readonly give: (said: FromProcess) => void; readonly fail: (error: Error) => void } | undefined;
   #next = 0;
+  /** The check that began last. */
+  #began: number | undefined;
   /** When a ping left that has no answer; undefined: none has. */
   #pinged: number | undefined;
   #idle: (() => void) | undefined;
@@ -146,8 +152,11 @@ export class ToolProcess {
     return this.#over === undefined;
   }
 
-  /** Settles in any case. */
-  invoke(tool: string, call: ToolCall): Promise<ToolResult> {
+  /**
+   * Settles in any case. A `check` is `ok` where the arguments fit; it is refused where it was under way as the process was lost, and
+   * `unknown` where another one was.
+   */
+  invoke(tool: string, call: ToolCall, kind: 'call' | 'check' = 'call'): Promise<ToolResult> {
     const n = (this.#next += 1);
     const { input, idempotency_key, attempt, run, tenant, signal } = call;
     const { promise, resolve } = Promise.withResolvers<ToolResult>();
@@ -161,6 +170,7 @@ export class ToolProcess {
     };
     this.#calls.set(n, {
       tool,
+      kind,
       aborted: false,
       settle: (result) => {
         this.#calls.delete(n);
@@ -176,7 +186,7 @@ export class ToolProcess {
     // A call under way keeps its host up, an idle process does not.
     this.#socket.ref();
     signal.addEventListener('abort', abort);
-    const sent = this.#send({ kind: 'call', n, tool, input, idempotency_key, attempt, run, tenant });
+    const sent = this.#send({ kind, n, tool, input, idempotency_key, attempt, run, tenant });
     if (!sent)
       this.#calls
         .get(n)
@@ -193,6 +203,7 @@ export class ToolProcess {
       await promise;
       clearTimeout(timer);
     }
+    this.#began = undefined;
     this.kill('its host has replaced it');
   }
 
@@ -238,6 +249,9 @@ export class ToolProcess {
       case 'pong':
         this.#pinged = undefined;
         return;
+      case 'began':
+        this.#began = said.n;
+        return;
       case 'result': {
         const call = this.#calls.get(said.n);
         const result = Result.safeParse(said.result);
@@ -273,7 +287,7 @@ export class ToolProcess {
     if (this.#pinged !== undefined) {
       const silent_ms = now - this.#pinged;
       const given_up = [...this.#calls.values()].some(({ aborted }) => aborted);
-      if (silent_ms > MACHINE.tool_stuck_ms.default || (given_up && silent_ms > PING_MS))
+      if (silent_ms > this.#options.stuck_ms || (given_up && silent_ms > PING_MS))
         return this.kill(`it did not answer its host for ${Math.round(silent_ms)} ms`);
     } else if (this.#calls.size > 0 || this.#asked !== undefined) {
       this.#pinged = now;
@@ -292,12 +306,11 @@ export class ToolProcess {
     this.#child.kill('SIGKILL');
     this.#socket.destroy();
     this.#asked?.fail(new CorralError('CORRAL_CONFIG_INVALID', `its process was lost: ${why}`));
-    for (const call of this.#calls.values())
-      call.settle({
-        kind: 'unknown',
-        message: `The process of ${call.tool} was lost while it ran.`,
-        detail: `The process of the tools ended: ${why}.`,
-      });
+    const detail = `The process of the tools ended: ${why}.`;
+    for (const [n, call] of this.#calls)
+      if (call.kind === 'check' && n === this.#began)
+        call.settle({ kind: 'failed', message: `${call.tool} could not check these arguments.`, code: 'CORRAL_ARGS_INVALID', detail });
+      else call.settle({ kind: 'unknown', message: `The process of ${call.tool} was lost while it ran.`, detail });
     this.#options.ended(why);
   }
 }

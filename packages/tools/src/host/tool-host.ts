@@ -50,12 +50,14 @@ const Description = z.strictObject({
   output: z.unknown(),
   annotations: Annotations,
   timeout_ms: z.int().min(1).max(MACHINE.call_timeout_ms.max).optional(),
+  may_hang: z.boolean(),
 });
 
 export class ToolHost implements ToolSource {
   readonly #options: ToolHostOptions;
   #loaded: Loaded | undefined;
   #tools: readonly Tool[] = [];
+  readonly #mayHang = new Set<string>();
   /** The descriptions as they were first, in canonical form. */
   #described = '';
   /** By tenant; the one that was used last is the last. */
@@ -133,7 +135,8 @@ export class ToolHost implements ToolSource {
       const issue = parsed.error.issues[0];
       throw new CorralError('CORRAL_CONFIG_INVALID', `${whose}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it is no tool'}`);
     }
-    const { name, description, annotations, timeout_ms, input, output } = parsed.data;
+    const { name, description, annotations, timeout_ms, input, output, may_hang } = parsed.data;
+    if (may_hang) this.#mayHang.add(name);
     const contract = (side: string, schema: unknown) => {
       try {
         return contractBy(schema);
@@ -221,7 +224,8 @@ export class ToolHost implements ToolSource {
     const { url, lent, env, secret, tell } = this.#options;
     return new Keeper({
       tell,
-      process: (events) => new ToolProcess({ env, secret, ...events }),
+      process: (events, stuck_ms) => new ToolProcess({ env, secret, stuck_ms, ...events }),
+      mayHang: (name) => this.#mayHang.has(name),
       lasts: () => this.#tools.length > 0 && !this.#closed,
       load: async (process) => {
         await process.load(url, lent, this.loaded.files);

@@ -18,6 +18,8 @@ export interface ToolDescription {
   readonly output: JsonSchema;
   readonly annotations: Readonly<Record<string, Json>>;
   readonly timeout_ms?: number;
+  /** A check of its arguments may take for ever, and is tried in a process of its own first. */
+  readonly may_hang: boolean;
 }
 
 /** What becomes of a call, as far as the process can say it. */
@@ -39,7 +41,8 @@ export type ToProcess =
   | { readonly kind: 'load'; readonly url: string; readonly lent: Readonly<Record<string, string>>; readonly files: CodeFiles }
   | { readonly kind: 'make' }
   | {
-      readonly kind: 'call';
+      /** `check`: only whether the arguments fit. */
+      readonly kind: 'call' | 'check';
       readonly n: number;
       readonly tool: string;
       readonly input: Json;
@@ -60,6 +63,8 @@ export type FromProcess =
   /** It could not be loaded, or its tools could not be made. */
   | { readonly kind: 'broken'; readonly message: string; readonly detail: string }
   | { readonly kind: 'result'; readonly n: number; readonly result: CallResult }
+  /** A check has begun: it is to blame if nothing more is heard. */
+  | { readonly kind: 'began'; readonly n: number }
   | { readonly kind: 'secret'; readonly n: number; readonly name: string }
   | { readonly kind: 'pong'; readonly n: number }
   /** An exception that nothing caught. `n`: the call that set it going, where that is known. */
