@@ -8,7 +8,9 @@ import { canonical } from '@corral/protocol/json';
 import type { LogHead } from '@corral/protocol/log';
 import { leafHash } from '@corral/store/log/merkle';
 import { SqliteStore } from '@corral/store/sqlite';
-import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
+import { restore } from '@corral/store/sqlite/backup';
+import { STEPS } from '@corral/store/sqlite/schema';
+import { asFormat, front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -275,4 +277,73 @@ test('a log that is rewritten as a whole is found by a head that was kept elsewh
   expect((await afterwards(everything)).messages).toEqual([]);
   const { messages } = await afterwards(everything, (await told()).head);
   expect(messages.join('\n')).toMatch(/were not those|are not those whose head was kept|It was cut off/);
+});
+
+/** Makes a copy of the folder as a host had left it that knew of no log. */
+async function beforeTheLog(): Promise<string> {
+  const was = await told();
+  const data = join(await shortFolder(), 'd');
+  await mkdir(data);
+  await cp(was.data, data, { recursive: true });
+  const before = STEPS.findIndex((step) => step.includes('CREATE TABLE log ('));
+  const added = STEPS.slice(before).join('\n');
+  const db = new DatabaseSync(join(data, 'corral.db'));
+  for (const [, table] of added.matchAll(/CREATE TABLE (\w+)/g)) db.exec(`DROP TABLE ${table}`);
+  for (const [, table, column] of added.matchAll(/ALTER TABLE (\w+) ADD COLUMN (\w+)/g))
+    db.exec(`ALTER TABLE ${table} DROP COLUMN ${column}`);
+  db.exec(`PRAGMA user_version = ${before}`);
+  db.close();
+  // The front door of that time had no archive.
+  asFormat(data, 6);
+  return data;
+}
+
+/** Lets a host go on with a folder, and says what verifying makes of all of it while it is up and afterwards. */
+async function goesOn(data: string) {
+  const { admin, host } = await front({ data, configText: JSON.stringify({ tenants: { local: {} }, files: { read: '.' } }) });
+  const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Eva' } } });
+  await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  await admin.putQuarantine({ body: { kind: 'agent', name: 'reader', reason: 'later' } });
+  const up = await admin.verifyJournals({ body: {} });
+  await host.close();
+  const store = await SqliteStore.open(data);
+  const { log, damaged } = await store.verify(undefined, undefined, { size: up.log.size, hash: up.log.hash });
+  const leaves = new DatabaseSync(join(data, 'corral.db'), { readOnly: true });
+  const of = (kind: string) =>
+    (leaves.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"${kind}"%'`).all() as { leaf: string }[]).map(
+      ({ leaf }) => JSON.parse(leaf) as { run?: string; name?: string; grant?: string },
+    );
+  const said = { ended: of('ended').map((one) => one.run), erased: of('erased').map((one) => one.run), begins: of('begins').length };
+  leaves.close();
+  await store.close();
+  return { up: up.log.problems, problems: log.problems, damaged, log, said, run };
+}
+
+test('a folder from before the log begins one with all that is there, and a host goes on with it', async () => {
+  const { runs } = await told();
+  const { up, problems, damaged, log, said, run } = await goesOn(await beforeTheLog());
+  expect({ up, problems, damaged }).toEqual({ up: [], problems: [], damaged: [] });
+  expect(log).toMatchObject({ since: expect.any(Number) as number, before: 4 });
+  expect(said).toMatchObject({ begins: 1, erased: [runs.erased] });
+  expect(said.ended).toEqual(expect.arrayContaining([runs.done, runs.killed, run]));
+});
+
+test.each([
+  ['a folder', async () => (await told()).data],
+  ['a folder from before the log', beforeTheLog],
+])('a backup of %s is restored into an empty one, whose log goes on', async (_, from) => {
+  const data = await from();
+  const folder = await shortFolder();
+  const store = await SqliteStore.open(data);
+  await store.backup(join(folder, 'b'), Date.now());
+  const head = await store.logHead();
+  await store.close();
+  restore(join(folder, 'b'), join(folder, 'd'), join(data, 'keys.json'));
+  const { up, problems, damaged, log, said } = await goesOn(join(folder, 'd'));
+  expect({ up, problems, damaged }).toEqual({ up: [], problems: [], damaged: [] });
+  expect(said.begins).toBe(1);
+  expect(log.size).toBeGreaterThan(head.size);
+  const again = await SqliteStore.open(join(folder, 'd'));
+  expect((await again.verify(undefined, undefined, head)).log.problems).toEqual([]);
+  await again.close();
 });

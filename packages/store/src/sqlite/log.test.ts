@@ -1,4 +1,4 @@
-/** The log across hosts that are killed between noting that a run has moved and saying where it stands. */
+/** The log across hosts that are killed at any step of it, and in folders that were written before there was one. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { SqliteCore } from './core.ts';
 import { MasterKeys } from './keys.ts';
-import { migrate } from './schema.ts';
+import { migrate, STEPS } from './schema.ts';
 
 const KEYS = new MasterKeys(new Map([[1, new Uint8Array(32).fill(7)]]));
 const RUN = 'run_000000000001' as never;
@@ -51,3 +51,91 @@ test('a host that was killed after several entries of one run leaves the next on
   expect(heads.map(({ leaf }) => JSON.parse(leaf) as unknown)).toEqual([{ kind: 'head', run: RUN, seq: 3, hash }]);
   expect(core.verifyLog({ run: undefined, tenant: undefined, head: undefined }).problems).toEqual([]);
 });
+
+const FOLDER = { run: undefined, tenant: undefined, head: undefined };
+
+/** Takes the log out of a database, as those have none that were written before it. */
+function withoutLog(db: DatabaseSync): void {
+  const before = STEPS.findIndex((step) => step.includes('CREATE TABLE log ('));
+  const added = STEPS.slice(before).join('\n');
+  for (const [, table] of added.matchAll(/CREATE TABLE (\w+)/g)) db.exec(`DROP TABLE ${table}`);
+  for (const [, table, column] of added.matchAll(/ALTER TABLE (\w+) ADD COLUMN (\w+)/g))
+    db.exec(`ALTER TABLE ${table} DROP COLUMN ${column}`);
+  db.exec(`PRAGMA user_version = ${before}`);
+}
+
+test(
+  'a folder from before the log is caught up with in steps, also by hosts that are killed between them, and goes on',
+  { timeout: 60_000 },
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'corral-test-'));
+    const path = join(folder, 'corral.db');
+    let db = new DatabaseSync(path);
+    onTestFinished(() => {
+      db.close();
+      rmSync(folder, { recursive: true });
+    });
+    migrate(db);
+    let core = new SqliteCore(db, KEYS);
+    core.nextEra();
+    // More runs and more entries than one step looks at.
+    const [RUNS, ENTRIES] = [520, 4];
+    const ids = Array.from({ length: RUNS }, (_, i) => `run_${String(i + 1).padStart(12, '0')}` as never);
+    const commit = (run: never, seq: number, ends: boolean) =>
+      core.commit({
+        run,
+        epoch: 1,
+        entry: { seq, at: seq, delivery: 'x', effects: '[]', decisions: [], event: undefined, cpu_us: 1 },
+        status: ends
+          ? { lifecycle: 'ended', control: 'none', waiting: 'nothing', outcome: { kind: 'completed', output: null }, ended_at: seq }
+          : { lifecycle: 'active', control: 'none', waiting: 'message', outcome: undefined, ended_at: undefined },
+        consumed: undefined,
+        outbox: [],
+        spawned: [],
+        grants: [],
+        grantStates: [],
+        timers: [],
+        timersDone: [],
+      });
+    db.exec('BEGIN');
+    for (const run of ids) core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], true);
+    for (let seq = 1; seq <= ENTRIES; seq++) for (const [i, run] of ids.entries()) commit(run, seq, seq === ENTRIES && i % 2 === 0);
+    db.exec('COMMIT');
+    core.erase(ids[0] as never, 9);
+    const reopened = () => {
+      db.close();
+      db = new DatabaseSync(path);
+      migrate(db);
+      core = new SqliteCore(db, KEYS);
+    };
+    withoutLog(db);
+    let steps = 0;
+    do {
+      reopened();
+      steps += 1;
+    } while (core.sequence(NOW, true) === 'more');
+    expect(steps).toBeGreaterThan(1);
+    const leaves = (kind: string) =>
+      (db.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"${kind}"%' ORDER BY n`).all() as { leaf: string }[]).map(
+        ({ leaf }) => JSON.parse(leaf) as { run: string; seq: number },
+      );
+    expect(leaves('admitted').map(({ run }) => run)).toEqual(ids);
+    const halves = [ids.filter((_, i) => i % 2 === 0), ids.filter((_, i) => i % 2 === 1)];
+    expect(
+      leaves('ended')
+        .map(({ run }) => run)
+        .sort(),
+    ).toEqual(halves[0]);
+    expect(
+      leaves('head')
+        .map(({ run }) => run)
+        .sort(),
+    ).toEqual(halves[1]);
+    expect(leaves('head').every(({ seq }) => seq === ENTRIES)).toBe(true);
+    expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, before: RUNS, problems: [] });
+    commit(ids[1] as never, ENTRIES + 1, true);
+    while (core.sequence(2 * NOW, true) !== 'done');
+    expect(leaves('ended').at(-1)).toMatchObject({ run: ids[1], seq: ENTRIES + 1 });
+    expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, problems: [] });
+  },
+);

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE bundles (digest TEXT PRIMARY KEY, source TEXT NOT NULL, source_hash BLOB NOT NULL, source_map TEXT) WITHOUT ROWID;
