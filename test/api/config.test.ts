@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
 
 async function fileHost(config: unknown) {
@@ -131,6 +132,21 @@ test.for([
     });
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(2);
+});
+
+test('a schedule is refused whose input no job may have, and one of a tenant that is taken out is spoken of', async () => {
+  const { admin, deploy, write } = await fileHost({ tenants: { local: {}, guests: {} } });
+  await deploy(HELLO, { tenant: 'guests' });
+  const schedule = (input: Json) => admin.makeSchedule({ body: { tenant: 'guests', agent: 'hello', input, cron: '0 0 1 1 *' } });
+  let deep: Json = 'A';
+  for (let level = 0; level < JSON_MAX_DEPTH + 1; level += 1) deep = { name: deep };
+  await expect(schedule(deep)).rejects.toMatchObject({ code: 'CORRAL_INPUT_INVALID' });
+  expect((await admin.listSchedules({})).items).toEqual([]);
+  await schedule({ name: 'A' });
+  await write({ tenants: { local: {} } });
+  expect((await admin.checkConfig({})).notes).toContain(
+    'tenants.guests is removed and has 1 schedule, which submits nothing from then on.',
+  );
 });
 
 test('a tenant that was taken out is told that it is gone, not that its queue is full', async () => {

@@ -158,7 +158,16 @@ export class Settings {
         const [row] = this.#db.all<{ n: number }>('SELECT count(*) AS n FROM runs WHERE tenant = ? AND ended_at IS NULL', tenant);
         const n = row?.n ?? 0;
         const runs = `${n} ${n === 1 ? 'run that has' : 'runs that have'} not ended`;
-        return n === 0 ? [] : [`tenants.${tenant} is removed and has ${runs}; they have no tools and no policies from then on.`];
+        const [timed] = this.#db.all<{ n: number }>('SELECT count(*) AS n FROM schedules WHERE tenant = ?', tenant);
+        const schedules = timed?.n ?? 0;
+        return [
+          ...(n === 0 ? [] : [`tenants.${tenant} is removed and has ${runs}; they have no tools and no policies from then on.`]),
+          ...(schedules === 0
+            ? []
+            : [
+                `tenants.${tenant} is removed and has ${schedules} ${schedules === 1 ? 'schedule, which submits' : 'schedules, which submit'} nothing from then on.`,
+              ]),
+        ];
       });
   }
 

@@ -9,7 +9,7 @@ export { contextOf } from './context.ts';
 export type { Approval, ApprovalFilter } from './approvals.ts';
 export { mustBeApprovedHere, resolutionOf, stuckOf, type Resolution, type Stuck } from './resolution.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
-export { checkBundle, digestOf, versionsOf } from './admission.ts';
+export { checkBundle, checkInput, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';
 export { WATCHED, type PolicySource, type TenantOptions, type TenantView } from './tenants.ts';
 export { isBelow } from './judged.ts';

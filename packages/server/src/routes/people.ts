@@ -1,6 +1,7 @@
 /** Tokens, schedules, the configuration, and the state of the host itself. */
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
+import { checkInput } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import type { Handlers } from './handler.ts';
 import { VERSION } from '../version.ts';
@@ -83,6 +84,8 @@ export function peopleRoutes(door: Door): Handlers<Names> {
     async makeSchedule({ body }, { access, keep }) {
       const tenant = access.one('schedule.write', body.tenant);
       registry.resolve(tenant, body.agent);
+      // What no job is taken with is refused now, and not at each of its times. Its schema is held against it in the agent's isolate alone.
+      checkInput(body.input);
       return db.durably(() => {
         const made = scheduler.make({ tenant, agent: body.agent, input: body.input, cron: body.cron }, access.principal.id);
         keep({ target: { schedule: made.schedule, agent: made.agent, cron: made.cron }, tenant });
