@@ -112,6 +112,8 @@ export class Accounts {
 
   /** The account that cannot pay; one that is overdrawn pays nothing at all. */
   lacks({ record, tally }: Ledger, amounts: Budget, now: number): AccountState | undefined {
+    // Each call is asked about, and most tenants have no bounds.
+    if (this.#bounds(record.tenant) === undefined) return undefined;
     const own = tally.committedOn(dayOf(now));
     for (const name of SPEND_NAMES) {
       const amount = amounts[name] ?? 0;

@@ -171,7 +171,8 @@ export class Dispatcher {
     const { id, tool, timeout_ms } = call;
     const key = keyOf(record.id, id);
     const began = this.#clock.monotonic();
-    const abort = new AbortController();
+    // Made where the call has to wait; most do not.
+    let abort: AbortController | undefined;
     const repeats = mayRepeat(tool.annotations);
     const notMade = (code: 'CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED', why: string) => {
       if (breaker !== undefined) this.breakers.forget(breaker);
@@ -179,8 +180,8 @@ export class Dispatcher {
       this.#heldBack(record, call, { id, error: errorData(code, `${tool.name} ${why}`, { call: id }), ...cost });
     };
     const stopWaiting = this.#gates.enter(record.tenant, tool.name, (leave) => {
-      const waited = this.#going.get(key);
-      if (waited?.abort !== abort) return this.#attempt(record, call, attempt, breaker, bill, leave);
+      const waited = abort === undefined ? undefined : this.#going.get(key);
+      if (waited === undefined || waited.abort !== abort) return this.#attempt(record, call, attempt, breaker, bill, leave);
       this.#going.delete(key);
       waited.stopTimer();
       const held = this.#heldFor(record.tenant, tool.name);
@@ -192,6 +193,7 @@ export class Dispatcher {
       return this.#attempt(record, { ...call, ...left }, attempt, breaker, bill, leave);
     });
     if (stopWaiting === undefined) return;
+    abort = new AbortController();
     const most = tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
     const giveUp = () => {
       if (this.#going.get(key)?.abort !== abort) return;

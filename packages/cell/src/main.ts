@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { BUNDLES_PER_CELL, FrameKind, type Frame, type HelloPayload, type ReplayPayload, type StartPayload } from '@corral/protocol/frame';
 import { Channel } from './channel.ts';
+import { CpuTime } from './cpu.ts';
 import { CachedScript, type ImageData } from './image.ts';
 import { dropPowers } from './powers.ts';
 import { replay } from './replay.ts';
@@ -27,37 +28,30 @@ const prelude = new CachedScript(image.prelude, 'corral:prelude');
 const bundles = new Map<string, Loaded>();
 const sessions = new Map<number, Session>();
 let hello: HelloPayload = { effects_per_crank: 0, effects_bytes: 0 };
+const time = new CpuTime();
 /** CPU time of loads that no crank has reported yet. */
 let unreported_us = 0;
 
 /** How often the heap is looked at: it costs about as much as a short crank does. */
 const HEAP_EVERY = 16;
 let untilHeap = 0;
-const TICKS_US = 10_000;
 
 for (let frame = channel.receive(); frame !== undefined; frame = channel.receive()) {
-  const before = process.threadCpuUsage();
-  const began = performance.now();
-  const used = () => {
-    const wall_us = Math.round((performance.now() - began) * 1000);
-    // The kernel counts CPU time by the tick; what is shorter than a few of them is better told by the clock.
-    if (wall_us < TICKS_US) return wall_us;
-    const { user: u, system: s } = process.threadCpuUsage(before);
-    return Math.min(u + s, wall_us);
-  };
+  time.begin();
   try {
-    handle(frame, used);
+    handle(frame);
   } catch (error) {
     sessions.delete(frame.assignment);
     const payload = error instanceof Fault ? error.payload : { fault: 'load', message: String(error) };
-    channel.send({ ...frame, kind: FrameKind.fault, cpu_us: used() + unreported_us, heap_kib: 0 }, JSON.stringify(payload));
+    channel.send({ ...frame, kind: FrameKind.fault, cpu_us: time.used() + unreported_us, heap_kib: 0 }, JSON.stringify(payload));
     unreported_us = 0;
   }
+  time.end();
 }
 // The supervisor is gone.
 process.exit(0);
 
-function handle(frame: Frame, used: () => number): void {
+function handle(frame: Frame): void {
   switch (frame.kind) {
     case FrameKind.hello: {
       hello = JSON.parse(frame.payload) as HelloPayload;
@@ -75,7 +69,7 @@ function handle(frame: Frame, used: () => number): void {
     }
     case FrameKind.start: {
       sessions.set(frame.assignment, new Session(options(JSON.parse(frame.payload) as StartPayload)));
-      unreported_us += used();
+      unreported_us += time.used();
       return;
     }
     case FrameKind.crank: {
@@ -83,7 +77,7 @@ function handle(frame: Frame, used: () => number): void {
       // Its load failed, and that was reported.
       if (session === undefined) return;
       const effects = session.crank(frame.payload, frame.cpu_us);
-      const cpu_us = used() + unreported_us;
+      const cpu_us = time.used() + unreported_us;
       unreported_us = 0;
       const look = --untilHeap < 0 || cpu_us > 2000;
       if (look) untilHeap = HEAP_EVERY;
@@ -94,7 +88,7 @@ function handle(frame: Frame, used: () => number): void {
       const session = sessions.get(frame.assignment);
       if (session === undefined) return;
       replay(session, JSON.parse(frame.payload) as ReplayPayload, frame.cpu_us);
-      channel.send({ ...frame, kind: FrameKind.replayed, cpu_us: used() + unreported_us, heap_kib: session.heapKib() }, '');
+      channel.send({ ...frame, kind: FrameKind.replayed, cpu_us: time.used() + unreported_us, heap_kib: session.heapKib() }, '');
       unreported_us = 0;
       return;
     }
@@ -106,7 +100,7 @@ function handle(frame: Frame, used: () => number): void {
     case FrameKind.describe: {
       const session = new Session(options(JSON.parse(frame.payload) as StartPayload));
       try {
-        channel.send({ ...frame, kind: FrameKind.described, cpu_us: used(), heap_kib: 0 }, session.describe(frame.cpu_us));
+        channel.send({ ...frame, kind: FrameKind.described, cpu_us: time.used(), heap_kib: 0 }, session.describe(frame.cpu_us));
       } finally {
         session.dispose();
       }
