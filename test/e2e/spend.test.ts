@@ -1,11 +1,15 @@
 /** Purses above the run: what a tenant, an agent and a person may spend by day and month, on a real host with a real store. */
-import { expect, test } from 'vitest';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
 import { dayOf, type AccountDay } from '@corral/protocol/spend';
 import type { Store } from '@corral/protocol/store';
+import { SqliteStore } from '@corral/store/sqlite';
 import { realClock } from '@corral/supervisor';
+import { folder } from '../command.ts';
 import { tool, world } from '../world.ts';
 
 const CENT = MICROS / 100;
@@ -177,4 +181,56 @@ test('a commit that the store refuses gives back what it had reserved', async ()
       spent: { money_micros: CENT, tokens: 0, calls: 1 },
       reserved: { money_micros: 0, tokens: 0, calls: 0 },
     });
+});
+
+describe('a call that a person has made again', () => {
+  /** A payment whose first answer is lost, on a host whose clock may be put forward. */
+  async function lost(hard: number) {
+    let [ahead, made] = [0, 0];
+    const { pay } = shop();
+    const invoke: typeof pay.invoke = (...call) =>
+      (made += 1) === 1 ? Promise.resolve({ kind: 'unknown', message: 'the line went dead' }) : pay.invoke(...call);
+    const losing = { ...pay, invoke };
+    const f = await folder();
+    const clock = { ...realClock, now: () => realClock.now() + ahead };
+    const spend = { day: { money_micros: { hard } } };
+    const w = await world([losing], { folder: join(f.data, '..'), clock, tenants: { crew: { tools: [losing], spend } } });
+    const { id, ended } = await w.submit(await w.deploy(BUYER), { amount: 0.05, times: 1 }, { ceilings: { wall_ms: 7 * 86_400_000 } });
+    await untilEqual(async () => (await w.store.run(id))?.status.waiting, 'resolution');
+    return { w, f, id, ended, forward: (ms: number) => void (ahead += ms) };
+  }
+  const days = async (store: Store) => {
+    const rows = (await store.spend({ from: '2000-01-01' })).filter(({ kind }) => kind === 'tenant');
+    return Object.fromEntries(rows.map(({ day, spent, reserved }) => [day, [spent.money_micros, reserved.money_micros]]));
+  };
+
+  test('counts for the day on which it leaves again, and its first attempt for its own', async () => {
+    const { w, id, ended, forward } = await lost(8 * CENT);
+    const first = dayOf(realClock.now());
+    await expect(w.supervisor.control.resolve(id, 1, 'ana', { how: 'retry' })).rejects.toMatchObject({ code: 'CORRAL_SPEND_EXCEEDED' });
+    forward(86_400_000);
+    await w.supervisor.control.resolve(id, 1, 'ana', { how: 'retry' });
+    expect(await ended).toMatchObject({ kind: 'completed', output: { bought: 1 } });
+    expect(await days(w.store)).toEqual({
+      [first]: [5 * CENT, 0],
+      [dayOf(realClock.now() + 86_400_000)]: [5 * CENT, 0],
+    });
+  });
+
+  test('is held to the same accounts on a folder without a host', { timeout: 60_000 }, async () => {
+    const { w, f, id } = await lost(8 * CENT);
+    await w.close();
+    const config = join(f.data, '..', 'c.json');
+    const bounds = (hard: number) => JSON.stringify({ tenants: { crew: { spend: { day: { money_micros: { hard } } } } } });
+    await writeFile(config, bounds(8 * CENT));
+    const retry = () => f.on('resolve', id, '1', '-m', 'the bank has nothing', '--retry', '--config', config);
+    const refused = await retry();
+    expect([refused.code === 0, refused.err]).toEqual([false, expect.stringContaining('CORRAL_SPEND_EXCEEDED')]);
+    await writeFile(config, bounds(20 * CENT));
+    expect(await retry()).toMatchObject({ code: 0 });
+    const store = await SqliteStore.open(f.data);
+    expect(await days(store)).toEqual({ [dayOf(realClock.now())]: [0, 10 * CENT] });
+    expect((await store.journal(id)).at(-1)?.event).toMatchObject({ how: 'retry', day: dayOf(realClock.now()) });
+    await store.close();
+  });
 });

@@ -307,7 +307,7 @@ export class Ledger {
       case 'resolved': {
         const pending = this.pending.get(event.id);
         if (pending?.kind !== 'call') return;
-        if (event.how === 'retry') this.#again(pending, event.again);
+        if (event.how === 'retry') this.#again(pending, event.again, event.day);
         else this.#decide(pending, event.result);
         return;
       }
@@ -481,11 +481,12 @@ export class Ledger {
   }
 
   /** A call of unknown result is made once more: what it may have cost before stays reserved, and is billed with the rest. */
-  #again(call: PendingCall, again: Budget = {}): void {
+  #again(call: PendingCall, again: Budget = {}, day?: string): void {
     this.purse.reserve(again);
-    this.tally.reserve(call.day, again);
+    this.tally.reserve(day ?? call.day, again);
+    const later = day === undefined ? {} : { later: [...(call.later ?? []), { day, reserved: again }] };
     const retried = Object.keys(again).length === 0 ? {} : { retried: (call.retried ?? 0) + 1 };
-    this.pending.set(call.id, { ...call, reserved: added(call.reserved, again), state: 'going', ...retried });
+    this.pending.set(call.id, { ...call, reserved: added(call.reserved, again), state: 'going', ...retried, ...later });
   }
 
   /** What the run waits on, the gravest first (DESIGN 2). */

@@ -9,11 +9,16 @@ import type { Handled } from '@corral/policy/flow/handled';
 import type { PendingRequest } from './requests.ts';
 import type { Relabel } from './relabel.ts';
 
+export interface Later {
+  readonly day: string;
+  readonly reserved: Budget;
+}
+
 /** A call that waits for people to say whether it may be made. */
 export interface PendingApproval {
   readonly kind: 'approval';
   readonly id: number;
-  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind' | 'given_up' | 'retried'>;
+  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind' | 'given_up' | 'retried' | 'later'>;
   readonly grant: GrantId;
   readonly digest: string;
   readonly quorum: number;
@@ -35,6 +40,8 @@ export type Pending =
       readonly reserved: Budget;
       /** The day of which the accounts above the run have reserved it too; absent: they have not. */
       day?: string;
+      /** Of `reserved`, what was reserved when a person had it made again, and the day of which that is. */
+      later?: readonly Later[];
       readonly timeout_ms: number | undefined;
       readonly attempts?: number | undefined;
       readonly grant: GrantId;

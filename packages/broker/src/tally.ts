@@ -4,14 +4,22 @@
  * gathers is in the store already.
  */
 import type { Budget } from '@corral/protocol/manifest';
-import { dayOf, NO_SPEND, SPEND_NAMES, type DaySpend, type Spend } from '@corral/protocol/spend';
+import { dayOf, NO_SPEND, SPEND_NAMES, type DaySpend, type Spend, type SpendName } from '@corral/protocol/spend';
 import type { Ledger } from './ledger.ts';
+import type { Later } from './pending.ts';
 
 /** A call with what is reserved for it, and the day of which that is; no day: of the purse alone. */
 interface Reserved {
   readonly reserved: Budget;
   readonly day?: string;
+  /** Of it, what was reserved of later days. */
+  readonly later?: readonly Later[];
 }
+
+/** Of what accounts count. */
+const amounts = (of: (name: SpendName) => number): Budget => Object.fromEntries(SPEND_NAMES.map((name) => [name, of(name)]));
+const less = (one: Budget, other: Budget) => amounts((name) => (one[name] ?? 0) - (other[name] ?? 0));
+const atMost = (one: Budget, most: Budget) => amounts((name) => Math.min(one[name] ?? 0, most[name] ?? 0));
 
 type Sums = { -readonly [K in keyof Spend]: number };
 
@@ -27,7 +35,21 @@ export class Tally {
    * @param spent what it cost, as its purse is billed
    * @param at when its answer came: what was not reserved of a day counts for that of its answer
    */
-  settle({ reserved, day }: Reserved, spent: Budget, at: number): void {
+  settle({ reserved, day, later = [] }: Reserved, spent: Budget, at: number): void {
+    let [first, rest] = [reserved, spent];
+    for (const one of later) first = less(first, one.reserved);
+    // Nobody knows that an earlier attempt cost nothing, so it cost what was reserved for it; what is left was spent by the last one.
+    const earlier = [{ reserved: first, ...(day === undefined ? {} : { day }) }, ...later];
+    const last = earlier.pop() as Reserved;
+    for (const one of earlier) {
+      const cost = atMost(rest, one.reserved);
+      this.#settle(one, cost, at);
+      rest = less(rest, cost);
+    }
+    this.#settle(last, rest, at);
+  }
+
+  #settle({ reserved, day }: Reserved, spent: Budget, at: number): void {
     if (day !== undefined) {
       this.#add(day, {}, reserved, -1);
       this.#add(day, spent, {}, 1);
@@ -93,5 +115,8 @@ export function disown({ pending }: Ledger, anew: boolean): void {
     if (one.kind === 'approval') {
       delete one.call.day;
       if (anew) pending.set(one.id, { ...one, by: [] });
-    } else if (one.kind === 'call' || one.kind === 'request') delete one.day;
+    } else if (one.kind === 'call' || one.kind === 'request') {
+      delete one.day;
+      if (one.kind === 'call') delete one.later;
+    }
 }

@@ -118,6 +118,8 @@ type HostEventBody =
           readonly how: 'retry';
           /** What its purse had to reserve once more, since the call may have been paid before. */
           readonly again?: Budget;
+          /** The day of the accounts above the run that `again` was reserved of. Absent in older journals: that of the first attempt. */
+          readonly day?: string;
         }
       | { readonly how: 'result' | 'fail'; readonly result: Result }
     ))

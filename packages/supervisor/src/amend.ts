@@ -29,6 +29,8 @@ export async function read(store: Store, id: RunId): Promise<Read> {
   const entries = await store.journal(id, Math.max(0, stored.checkpoint - 1));
   const ledger = new Ledger(stored.record);
   for (const entry of entries) fold(ledger, entry, stored.checkpoint);
+  // What reading it back has gathered is in the store.
+  ledger.tally.take();
   return { stored, ledger, entries };
 }
 
@@ -49,8 +51,6 @@ export async function amend(
   const claimed = await store.claim(id);
   if (claimed === undefined || claimed.seq !== run.stored.seq) throw new CorralError('CORRAL_RUN_STATE', `${id} has changed meanwhile.`);
   const { ledger } = run;
-  // What reading it back has gathered is in the store.
-  ledger.tally.take();
   const at = clock.now();
   for (const event of events) {
     ledger.applyEvent(event, at);

@@ -19,7 +19,7 @@ import type { Observation } from './observe.ts';
 import { becameOf } from './approvals.ts';
 import { mustBeAnother, mustOwn } from './owner.ts';
 import { samePerson } from './people.ts';
-import { mustBeApprovedHere, resolutionOf, type Resolution } from './resolution.ts';
+import { mustBeApprovedHere, reservedAgain, resolutionOf, type Resolution } from './resolution.ts';
 import type { Policing } from './policing.ts';
 import { graceLeft_ms } from './grace.ts';
 import type { Run } from './runs/run.ts';
@@ -316,9 +316,9 @@ export class Control {
       const asked = run.ledger.pending.get(call);
       const called = asked?.kind === 'call' ? tool(run.tenant, asked.tool) : undefined;
       const event = await resolutionOf(run.ledger, call, { by, reason }, resolution, called);
-      if (event.kind === 'resolved' && event.how === 'retry' && event.again !== undefined)
-        broker.accounts?.mustPay(run.ledger, event.again, this.#options.clock.now());
-      await broker.record(alive(id, run), event);
+      const { accounts } = broker;
+      const reserved = accounts === undefined ? event : reservedAgain(run.ledger, event, accounts, this.#options.clock.now());
+      await broker.record(alive(id, run), reserved);
       const pending = run.ledger.pending.get(call);
       if (resolution.how !== 'retry') this.#pass(run, call);
       else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending);

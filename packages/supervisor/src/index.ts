@@ -7,7 +7,7 @@ export { accountsOf, intakeOf } from './intake.ts';
 export { amend, read, type Read } from './amend.ts';
 export { contextOf } from './context.ts';
 export type { Approval, ApprovalFilter } from './approvals.ts';
-export { mustBeApprovedHere, resolutionOf, stuckOf, type Resolution, type Stuck } from './resolution.ts';
+export { mustBeApprovedHere, reservedAgain, resolutionOf, stuckOf, type Resolution, type Stuck } from './resolution.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, checkInput, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';

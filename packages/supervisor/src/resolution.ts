@@ -2,6 +2,7 @@
  * What settling a call of unknown result writes down, on a living host and in a folder alike: who settled it, how, and why they said
  * so.
  */
+import type { Accounts } from '@corral/broker/accounts';
 import type { Ledger } from '@corral/broker/ledger';
 import { priceOfRetry } from '@corral/broker/spending';
 import { budgetName } from '@corral/protocol/cost';
@@ -58,6 +59,18 @@ export async function resolutionOf(
       return { ...said, how: 'result', result: { id: call, value, ...(pending.as_handle === true ? { handle: viewOf(value) } : {}) } };
     }
   }
+}
+
+/**
+ * A call that is made again is reserved once more of the accounts above its run, of the day on which it leaves again. Nothing may come
+ * between this and what it returns being written down.
+ * @throws CORRAL_SPEND_EXCEEDED
+ */
+export function reservedAgain(ledger: Ledger, event: HostEvent, accounts: Accounts, now: number): HostEvent {
+  if (event.kind !== 'resolved' || event.how !== 'retry' || event.again === undefined) return event;
+  accounts.mustPay(ledger, event.again, now);
+  const day = accounts.dayFor(ledger.record, event.again, now);
+  return day === undefined ? event : { ...event, day };
 }
 
 /**

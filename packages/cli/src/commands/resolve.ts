@@ -4,7 +4,17 @@ import type { Json } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/outcome';
 import type { HostEvent } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
-import { amend, mustBeApprovedHere, read, realClock, resolutionOf, type Read, type Resolution } from '@corral/supervisor';
+import {
+  accountsOf,
+  amend,
+  mustBeApprovedHere,
+  read,
+  realClock,
+  reservedAgain,
+  resolutionOf,
+  type Read,
+  type Resolution,
+} from '@corral/supervisor';
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions, type Went } from '../folder.ts';
@@ -31,12 +41,14 @@ export async function resolve(run: string, call: string, options: ResolveOptions
   const resolution = await resolutionFrom(options);
   const offered = await offeredBy(options);
   const act = { operation: 'resolve', target: { call: id, how: resolution.how }, reason: options.reason };
-  return settle(run, options, `call ${id} resolved: ${resolution.how}`, act, async ({ ledger, entries }) => {
+  return settle(run, options, `call ${id} resolved: ${resolution.how}`, act, async ({ ledger, entries }, store) => {
     if (resolution.how === 'retry') mustBeApprovedHere(ledger.record, id, entries);
     const pending = ledger.pending.get(id);
     const { tools } = offered(ledger.record.tenant);
     const tool = pending?.kind === 'call' ? tools.find(({ name }) => name === pending.tool) : undefined;
-    return [await resolutionOf(ledger, id, { by: BY, reason: options.reason }, resolution, tool)];
+    const event = await resolutionOf(ledger, id, { by: BY, reason: options.reason }, resolution, tool);
+    const accounts = await accountsOf(store, realClock, (of) => offered(of).spend);
+    return [reservedAgain(ledger, event, accounts, realClock.now())];
   });
 }
 
