@@ -38,7 +38,7 @@ export class Graces {
     const asked = this.#asked.get(run);
     if (asked === undefined) return undefined;
     const over = this.#up(now) - asked.up_ms - asked.grace_ms;
-    const slack_ms = SLACK_MS + (this.#stops - asked.stops) * (this.beat_ms + SLACK_MS);
+    const slack_ms = SLACK_MS + (this.#stops - asked.stops) * (this.beat_ms + SLACK_MS / 2);
     return over > slack_ms ? Math.round(over) : undefined;
   }
 

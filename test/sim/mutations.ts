@@ -402,7 +402,6 @@ export const RARE: ReadonlySet<string> = new Set([
   'leave-after-end',
   'approve-by-old-policies',
   'crank-after-parking',
-  'grace-anew',
   'quarantine-before-pause',
 ]);
 

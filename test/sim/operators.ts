@@ -87,9 +87,16 @@ export class Operators {
     this.#command('resume', run, ({ control }) => control.resume(run, 'sim', 'now').finally(() => asked(-1)));
   }
 
-  #cancel(run: RunId): void {
+  #cancel(run: RunId, grace_ms?: number): void {
     this.#options.oracle.asks('cancel', run);
-    this.#command('cancel', run, ({ control }) => control.cancel(run, 'sim', 'now', this.#options.dice.pick([0, 20, 2_000])));
+    const given = () => grace_ms ?? this.#options.dice.pick([0, 20, 2_000]);
+    this.#command('cancel', run, ({ control }) => control.cancel(run, 'sim', 'now', given()));
+  }
+
+  /** Somebody asks a run to stop, and leaves it time. */
+  askToStop(dice: Dice): void {
+    const live = this.live().filter(({ cancelled }) => !cancelled);
+    if (live.length > 0) this.#cancel(dice.pick(live).record.id, 2_000);
   }
 
   /** Somebody kills a run with all that descends from it. */

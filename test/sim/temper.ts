@@ -57,6 +57,8 @@ export function temperOf(dice: Dice) {
     approval_ms: dice.chance(0.3) ? Math.round(dice.spread(5, 3_000)) : undefined,
     /** Payments get lost, and purses are small. */
     debts: dice.chance(0.1),
+    /** How often a run is asked to stop, under hosts that die before its grace is over. */
+    stubborn_every_ms: dice.chance(0.08) ? dice.spread(100, 600) : Number.POSITIVE_INFINITY,
   };
 }
 
@@ -69,6 +71,7 @@ export const PLAIN: Partial<Temper> = {
   stillbirths: 2,
   approval_ms: undefined,
   debts: false,
+  stubborn_every_ms: Number.POSITIVE_INFINITY,
 };
 
 /** Speaks and acts early, and kills nobody: what is done must be undone again. */

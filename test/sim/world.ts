@@ -323,6 +323,9 @@ export class World {
     now(operate_every_ms, () => this.#people.operate(dice));
     now(park_every_ms, () => void this.host?.supervisor?.park());
     nowBy(this.#stops, this.#temper.families_every_ms, () => this.#people.killFamily(this.#stops));
+    const { stubborn_every_ms } = this.#temper;
+    nowBy(this.#stops, stubborn_every_ms, () => this.#people.askToStop(this.#stops));
+    nowBy(this.#stops, Number.isFinite(stubborn_every_ms) ? 2_000 : Number.POSITIVE_INFINITY, () => this.crash());
     nowBy(this.#stops, this.#temper.quarantine_every_ms, () => this.#people.quarantine(this.#stops));
     nowBy(this.#setups, this.#temper.configure_every_ms, () => this.#configure(setupFrom(this.#setups)));
     now(full_every_ms, () => {
