@@ -67,6 +67,8 @@ export interface Known {
   readonly knows: Knowledge;
   /** It is on the rung of the ladder on which nothing is given to it for a while after each crank. */
   slowed: boolean;
+  /** It was denied something that stops it besides, and nobody has let it go on since. */
+  stoppedBy?: string | undefined;
   /** Notices that it is owed, given or not. */
   notices: number;
   finished: (Effect & { kind: 'finish' }) | undefined;

@@ -391,6 +391,14 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     { file: 'supervisor/src/cells/pool.ts', piece: 'const RETRY_MS = 1_000;', becomes: 'const RETRY_MS = 120_000;' },
     { file: 'supervisor/src/cells/pool.ts', piece: 'const RETRY_LONGEST_MS = 5_000;', becomes: 'const RETRY_LONGEST_MS = 240_000;' },
   ],
+  /** What a denial means for its run is known to its host alone, which may die before anybody writes it down. */
+  'stop-in-memory': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'entry = { ...entry, event: stopping };\n      ledger.applyEvent(stopping, now);',
+      becomes: '',
+    },
+  ],
 };
 
 /** Bugs that show in fewer than one world in five hundred: `npm run sim -- --minutes N --mutation NAME` finds them in time. */

@@ -16,7 +16,7 @@ import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';
 import { bodyOf, given, wasSent } from './given.ts';
 import { Graces } from './grace.ts';
-import { decided, ruled, withdrawn } from './people.ts';
+import { decided, ruled, stopsRun, withdrawn } from './people.ts';
 import { ALLOWED, rulesOf, rulingOn, type RuleSet, type Ruling } from './rules.ts';
 import { Taint } from './taint.ts';
 
@@ -232,6 +232,7 @@ export class Oracle extends Book {
     const { event } = entry;
     if (event?.kind === 'control') {
       known.control = event.control;
+      if (event.control === 'none') known.stoppedBy = undefined;
       if (event.control === 'paused') known.pausedAt ??= entry.at;
       else if (known.pausedAt !== undefined) {
         if (known.began !== undefined) known.paused_ms += entry.at - Math.max(known.pausedAt, known.began);
@@ -286,6 +287,8 @@ export class Oracle extends Book {
     const { entry } = commit;
     const { record } = known;
     this.must(known.control === 'none', () => `9: ${where} is a crank, and the run is ${known.control}`);
+    this.must(known.stoppedBy === undefined, () => `13: ${where} is a crank, and ${known.stoppedBy} had stopped the run`);
+    for (const decision of entry.decisions) stopsRun(known, decision);
     const delivery = JSON.parse(deliveryText) as Delivery;
     known.began ??= delivery.at;
     known.spent.cpu_ms += entry.cpu_us / 1000;

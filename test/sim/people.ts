@@ -23,6 +23,13 @@ export function ruled(book: Book, known: Known, decision: Decision, n: number, a
   );
 }
 
+/** What a denial means for its run besides: nothing more until somebody lets it go on, whatever befalls its host. */
+export function stopsRun(known: Known, { verdict, rules = [], code }: Decision): void {
+  if (verdict !== 'deny') return;
+  if (rules.includes('stop')) known.stoppedBy = 'its policies';
+  else if (code === 'CORRAL_SPEND_EXCEEDED') known.stoppedBy = 'an account';
+}
+
 /** People said something to a call, or did not in time. */
 export function decided(
   book: Book,

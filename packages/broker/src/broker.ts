@@ -118,7 +118,7 @@ export class Broker {
       const limit = overrun(ledger);
       if (batch.outcome === undefined && limit !== undefined) {
         this.#letGo(batch);
-        batch = ended(limit, batch.decisions);
+        batch = ended(limit, batch);
       }
       batch.outcome ??= finishOutcome(ledger);
     }
@@ -135,6 +135,13 @@ export class Broker {
       cpu_us: crank.cpu_us,
       ...this.#queued(ledger, now),
     };
+    if (batch.consequences.length > 0) batch.stop = this.#events.stop(record.id, batch.consequences, batch.outcome !== undefined);
+    const stopping = batch.stop?.event;
+    if (stopping !== undefined) {
+      // In the same entry: a host that dies after the denial leaves a run that stands still.
+      entry = { ...entry, event: stopping };
+      ledger.applyEvent(stopping, now);
+    }
     ledger.seq = seq;
     ledger.segment_entries += 1;
     ledger.segment_cpu_us += crank.cpu_us;
@@ -375,6 +382,7 @@ export class Broker {
       const reason = this.#refusals.get(run) ?? internal(error);
       this.#refusals.set(run, reason);
       this.#letGo(more[1]);
+      more[1].stop?.refused();
       this.#events.refused(run.ledger.record.id, epoch, reason);
       throw reason;
     }
@@ -431,6 +439,7 @@ export class Broker {
       timers: ending ? [] : batch.timers,
       timersDone,
       ...(spending === undefined ? {} : { spend: spending.change }),
+      ...(batch.stop?.quarantine === undefined ? {} : { quarantine: batch.stop.quarantine }),
     };
 
     let result: CommitResult;
@@ -462,6 +471,7 @@ export class Broker {
     const { ledger } = run;
     const { record } = ledger;
     const { outcome } = batch;
+    batch.stop?.kept();
     // Children first: what was sent to them in the same crank must find them.
     if (outcome === undefined) for (const child of batch.spawned) this.#events.spawned(child);
     for (const id of result.created ?? []) this.#events.created(id);
@@ -499,15 +509,8 @@ export class Broker {
     }
     for (const id of batch.aborts) this.#dispatcher.abort(record.id, id);
     if (batch.withdrawn.length > 0) this.#deliverDecided(ledger, batch.withdrawn);
-    if (batch.consequences.length === 0) this.#deliverDecided(ledger, refusedIn(batch));
-    else void this.#stopThenTell(run, batch);
-  }
-
-  /** Where a denial stops the run, it stands still before it is told, so that it does nothing with what it is told. */
-  async #stopThenTell({ ledger }: BusRun, batch: Batch): Promise<void> {
-    // A run that stands still already needs no stopping.
-    await Promise.allSettled(batch.consequences.map((one) => this.#events.consequence(ledger.record.id, one)));
-    if (!this.#closed) this.#deliverDecided(ledger, refusedIn(batch));
+    // A run that a denial stops stands still already: it does nothing with what it is told before somebody lets it go on.
+    this.#deliverDecided(ledger, refusedIn(batch));
   }
 
   /** Replies that need no tool: refusals, and the acknowledgements of sends. Those of one crank arrive together. */

@@ -8,8 +8,8 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Clock, Random } from '@corral/protocol/ports';
-import type { Control, RunRecord } from '@corral/protocol/run';
-import type { Store } from '@corral/protocol/store';
+import type { Control, HostEvent, RunRecord } from '@corral/protocol/run';
+import type { Quarantine, Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Accounts, AccountState } from './accounts.ts';
 import type { BothLimits } from './gates.ts';
@@ -59,8 +59,11 @@ export interface BusEvents {
   readonly unknown: (run: RunId, id: number, message: string, detail?: string) => void;
   /** The capability of a call was taken back; whatever came of the call is not for its agent. */
   readonly fence: (run: RunId, result: Result) => void;
-  /** A denial after which the run is to be stopped as well; settles once it stands still. */
-  readonly consequence: (run: RunId, consequence: Consequence) => Promise<unknown>;
+  /**
+   * Denials of a crank after which its run is to be stopped as well. It stands still when this returns, and the commit of the crank
+   * takes along what is returned. @param ending the crank ends the run
+   */
+  readonly stop: (run: RunId, consequences: readonly Consequence[], ending: boolean) => Stop | undefined;
   /** A soft bound of an account above the run was reached, for the first time in its period. */
   readonly warned: (run: RunId, state: AccountState) => void;
   /** A message is in the inbox of its receiver, under this number. `cause`: what its sender was at work on. */
@@ -77,6 +80,18 @@ export interface BusEvents {
   readonly logged: (run: RunId, level: string, text: string) => void;
   /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
   readonly refused: (run: RunId, epoch: number, error: CorralError) => void;
+}
+
+/** What a denial stops, besides the call: in memory at once, and durable with the crank that was denied something. */
+export interface Stop {
+  /** Of the run; undefined where it ends, or stands still already. */
+  readonly event: Extract<HostEvent, { kind: 'control' }> | undefined;
+  /** What is put up against the version of its agent; undefined where one stands already. */
+  readonly quarantine: Quarantine | undefined;
+  /** The commit is durable. */
+  readonly kept: () => void;
+  /** The commit was refused: the crank will be made again, and with it the denial. */
+  readonly refused: () => void;
 }
 
 /** A run as the bus needs it: its ledger and the lease it is held under. */

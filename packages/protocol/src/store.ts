@@ -78,6 +78,8 @@ export interface Commit {
   readonly timersDone: readonly number[];
   /** What it reserves, settles and returns of the accounts above the run. */
   readonly spend?: SpendChange;
+  /** What a denial of this crank puts up against the version of its agent. */
+  readonly quarantine?: Quarantine;
 }
 
 export interface CommitResult {

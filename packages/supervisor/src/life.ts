@@ -51,8 +51,8 @@ export interface LifeOptions {
   readonly resumeIfFree: (run: Run) => Promise<void>;
   /** Ends a child whose parent has ended, unless it was cancelled and has a grace of its own; see endChild. */
   readonly endChild: (child: RunId) => Promise<void>;
-  /** Stops the version of the agent that a run is of, everywhere, until a person lifts that. */
-  readonly quarantine: (run: RunId, reason: string) => Promise<void>;
+  /** What denials of a crank stop besides. */
+  readonly stop: BusEvents['stop'];
   readonly tell: (observation: Observation) => void;
   /** Whether anybody listens. */
   readonly observed: () => boolean;
@@ -332,12 +332,7 @@ export class Life {
     fence: (id, result) => this.#options.control().fence(this.#options.runs.get(id), result),
     warned: (run, { holder, period, which, name, committed, bound }) =>
       this.#options.tell({ kind: 'warned', run, holder, period, which, name, committed, soft: bound }),
-    consequence: async (id, { kind, rules, spent }) => {
-      const [by, reason] = spent === undefined ? ['policy', `refused by ${rules.join(', ')}`] : ['budget', spent];
-      if (kind === 'quarantine') return this.#options.quarantine(id, reason);
-      await this.#options.control().pause(id, by, reason);
-      return this.#options.tell({ kind: 'paused', run: id, by, reason });
-    },
+    stop: (...of) => this.#options.stop(...of),
     asks: (id, call) => {
       const run = this.#options.runs.get(id);
       const pending = run?.ledger.pending.get(call);

@@ -29,6 +29,23 @@ export class Quarantines {
   }
 
   /**
+   * Puts one up in memory, where a commit that is under way takes it along.
+   * @returns false where one stands already
+   */
+  stand(quarantine: Quarantine): boolean {
+    const key = keyOf(quarantine.kind, quarantine.name, quarantine.tenant);
+    if (this.#standing.has(key)) return false;
+    this.#standing.set(key, quarantine);
+    return true;
+  }
+
+  /** That commit was refused. */
+  withdraw(quarantine: Quarantine): void {
+    const key = keyOf(quarantine.kind, quarantine.name, quarantine.tenant);
+    if (this.#standing.get(key) === quarantine) this.#standing.delete(key);
+  }
+
+  /**
    * @param tenant where it stands alone; undefined for one that stands in every tenant
    * @throws CORRAL_RUN_STATE when there is none
    */

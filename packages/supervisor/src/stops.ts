@@ -1,6 +1,8 @@
 /** What people stop for good, or until they say otherwise: agents, versions, tenants and tools under quarantine, grants taken back. */
 import type { Grants } from '@corral/policy/grants';
 import type { Broker } from '@corral/broker/broker';
+import type { Stop } from '@corral/broker/bus';
+import type { Consequence } from '@corral/broker/decide/batch';
 import type { SavedLedger } from '@corral/broker/snapshot';
 import { CorralError } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
@@ -73,20 +75,12 @@ export class Stops {
     reason: string,
     where: { readonly tenant?: string | undefined; readonly cause?: RunId } = {},
   ): Promise<void> {
-    const { clock, standing, runs, control, tell } = this.#options;
+    const { clock, standing, tell } = this.#options;
     const { tenant, cause } = where;
     const quarantine = { kind, ...(tenant === undefined ? {} : { tenant }), name, by, reason, at: clock.now() };
     // It stands before it is durable: nobody it concerns goes on meanwhile.
     const durable = standing.put(quarantine);
-    const still = [...runs.values()]
-      .filter((run) => this.#concerns(run))
-      // Paused ones as well: a pause that is under way may not have stopped the crank yet, and is waited for by this one's turn.
-      .map((run) =>
-        control()
-          .pause(run.id, by, reason, 'quarantined')
-          .catch(() => undefined),
-      );
-    await Promise.all([durable, ...still]);
+    await Promise.all([durable, this.#still(by, reason)]);
     tell({ kind: 'quarantined', quarantine, by, reason, ...(cause === undefined ? {} : { run: cause }) });
   }
 
@@ -183,10 +177,46 @@ export class Stops {
     this.#closed = true;
   }
 
-  /** Quarantines the version of the agent that a run is of, in the tenant of that run: what its policies say concerns no other. */
-  async quarantineAgentOf(id: RunId, by: string, reason: string): Promise<void> {
-    const run = this.#options.runs.get(id);
-    if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason, { tenant: run.tenant, cause: id });
+  /**
+   * What denials of a crank stop, the gravest of them: the run, or in its tenant the version of its agent, since what the policies of
+   * one tenant say concerns no other. The run stands still when this returns; the commit of the crank makes that durable.
+   * @param ending the crank ends the run, which needs no stopping then
+   */
+  follow(id: RunId, consequences: readonly Consequence[], ending: boolean): Stop | undefined {
+    const { clock, standing, runs, tell } = this.#options;
+    const run = runs.get(id);
+    const gravest = consequences.find(({ kind }) => kind === 'quarantine') ?? consequences[0];
+    if (run === undefined || gravest === undefined) return undefined;
+    const { kind, rules, spent } = gravest;
+    const [by, reason] = spent === undefined ? ['policy', `refused by ${rules.join(', ')}`] : ['budget', spent];
+    const { version } = run.ledger;
+    const against = { kind: 'version' as const, tenant: run.tenant, name: version, by, reason, at: clock.now() };
+    const quarantine = kind === 'quarantine' && standing.stand(against) ? against : undefined;
+    const control = kind === 'quarantine' ? 'quarantined' : 'paused';
+    const stops = !ending && run.control === 'none';
+    if (stops) {
+      run.control = control;
+      run.tick(clock.monotonic());
+    }
+    return {
+      event: stops ? { kind: 'control', control, by, reason } : undefined,
+      quarantine,
+      kept: () => {
+        if (kind === 'pause' && stops) tell({ kind: 'paused', run: id, by, reason });
+        if (quarantine === undefined) return;
+        // Observers are told once the other runs of the version stand still too.
+        void this.#still(by, reason).then(() => tell({ kind: 'quarantined', quarantine, by, reason, run: id }));
+      },
+      refused: () => quarantine && standing.withdraw(quarantine),
+    };
+  }
+
+  /** Runs in memory that a quarantine concerns stand still when this resolves. */
+  async #still(by: string, reason: string): Promise<void> {
+    const { runs, control } = this.#options;
+    // Paused ones as well: a pause that is under way may not have stopped the crank yet, and is waited for by this one's turn.
+    const concerned = [...runs.values()].filter((run) => this.#concerns(run));
+    await Promise.allSettled(concerned.map((run) => control().pause(run.id, by, reason, 'quarantined')));
   }
 
   /**

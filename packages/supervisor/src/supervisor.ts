@@ -148,7 +148,7 @@ export class Supervisor {
       quarantined: (run) => this.#quarantines.against(run.ledger.record, run.ledger.version)?.reason,
       endChild: (child) => endChild(family, child, true),
       resumeIfFree: (run) => this.stops.resumeIfFree(run),
-      quarantine: (run, reason) => this.stops.quarantineAgentOf(run, 'policy', reason),
+      stop: (...of) => this.stops.follow(...of),
       observed: () => this.#observers.size > 0,
     });
     const life = this.#life;

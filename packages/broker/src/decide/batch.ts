@@ -13,6 +13,7 @@ import type { RunRecord } from '@corral/protocol/run';
 import type { Outgoing } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Accounts } from '../accounts.ts';
+import type { Stop } from '../bus.ts';
 import type { Policies } from '../judge.ts';
 import type { Price } from '../price.ts';
 import type { Cost } from '@corral/protocol/cost';
@@ -93,6 +94,8 @@ export interface Batch {
   readonly logs: { level: string; text: string }[];
   /** What a denial means for the run, besides the denial. */
   readonly consequences: Consequence[];
+  /** What that stops. */
+  stop: Stop | undefined;
   /** The run is over. Nothing of a crank that broke the rules of the bus leaves. */
   outcome: Outcome | undefined;
   /** The message that its sends answer, and whether the run changed something in between. */
@@ -152,13 +155,14 @@ export const emptyBatch = (): Batch => ({
   context: [],
   logs: [],
   consequences: [],
+  stop: undefined,
   outcome: undefined,
   cause: undefined,
 });
 
-/** A batch of which nothing leaves. */
-export function ended(outcome: Outcome, decisions: Decision[] = []): Batch {
-  return { ...emptyBatch(), decisions, outcome };
+/** A batch of which nothing leaves. @param of what was decided before, and is recorded all the same */
+export function ended(outcome: Outcome, { decisions, consequences }: Pick<Batch, 'decisions' | 'consequences'> = emptyBatch()): Batch {
+  return { ...emptyBatch(), decisions, consequences, outcome };
 }
 
 /** Calls of a crank that ends its run, and that do not leave. */

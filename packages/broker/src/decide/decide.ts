@@ -9,7 +9,7 @@ import { bounded } from '@corral/protocol/outcome';
 import { filled, heldBytes, slotted, type Slotted } from '../handles.ts';
 import type { Json } from '@corral/protocol/json';
 import type { Ledger } from '../ledger.ts';
-import { emptyBatch, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
+import { emptyBatch, ended, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
 import { decideCall } from './call.ts';
 import { afford, UNREAD_DEPTH, wasGiven, whole } from './common.ts';
 import { askedUnder, callOff, callOffApproval } from '../given-up.ts';
@@ -33,7 +33,7 @@ export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], 
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
     for (const { grants = [] } of batch.outbox) for (const { id } of grants) context.grants.release(id);
-    return { ...emptyBatch(), decisions: batch.decisions, outcome: error.outcome };
+    return ended(error.outcome, batch);
   }
   return batch;
 }

@@ -324,6 +324,7 @@ export class SqliteCore {
       if (state.revoked) this.#log.due({ kind: 'revoked', grant: state.id });
     }
     if (commit.spend !== undefined) postSpend(this.#sql, commit.spend);
+    if (commit.quarantine !== undefined) this.putQuarantine(commit.quarantine);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
     // A call that people have approved may have a deadline after the one that they had.
     for (const { id, due } of commit.timers) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);

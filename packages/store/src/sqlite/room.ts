@@ -57,7 +57,8 @@ export function mayUseReserve(op: string, args: readonly unknown[], bytes: numbe
     case 'fenced':
       return true;
     case 'control':
-      return event.control !== 'none';
+      // With a crank that was denied something, it is as large as that.
+      return event.control !== 'none' && (entry.effects === undefined || bytes <= STOP_BYTES);
     case 'approval':
       return event.verdict !== 'approve';
     default:
