@@ -73,7 +73,7 @@ describe('the commit with a denial', () => {
 });
 
 test('a call past a hard bound of an account pauses its run in the same commit', async () => {
-  const pay = tool('pay', () => 'paid', { costs: { money_micros: 20_000 } } as never);
+  const pay = tool('pay', () => 'paid');
   const w = await world([pay], { tenants: { crew: { tools: [pay], spend: { day: { calls: 1 } } } } });
   const { id } = await w.submit(
     await w.deploy(
@@ -82,6 +82,6 @@ test('a call past a hard bound of an account pauses its run in the same commit',
   );
   await w.until(id, (view) => view?.control === 'paused');
   await expect.poll(async () => (await w.store.run(id))?.status.control).toBe('paused');
-  const [entry] = (await w.store.journal(id)).filter(({ decisions }) => decisions.some(({ verdict }) => verdict === 'deny'));
+  const entry = (await w.store.journal(id)).find(({ decisions }) => decisions.some(({ verdict }) => verdict === 'deny'));
   expect(entry?.event).toMatchObject({ kind: 'control', control: 'paused', by: 'budget' });
 });

@@ -193,7 +193,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'supervisor/src/quarantine.ts',
-      piece: 'const stands = this.against({ tenant, agent }, version);',
+      piece: 'const stands = this.against(run, version);',
       becomes: 'const stands = undefined as Quarantine | undefined;',
     },
   ],
@@ -333,8 +333,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'sleep-for-ever': [
     {
       file: 'store/src/sqlite/queries.ts',
-      piece: "WHERE due <= ?1 AND parked = 1 AND control = 'none'",
-      becomes: "WHERE due <= ?1 AND parked = 2 AND control = 'none'",
+      piece: "WHERE due <= ?1 AND parked = 1 AND still = 0 AND control = 'none'",
+      becomes: "WHERE due <= ?1 AND parked = 2 AND still = 0 AND control = 'none'",
     },
   ],
   /** What came for a run while it was brought back is not looked for. */

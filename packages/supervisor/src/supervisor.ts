@@ -130,8 +130,7 @@ export class Supervisor {
       },
       () => this.#life.busEvents,
     );
-    const broker = this.#broker;
-    const tell = (observation: Observation) => this.#tell(observation);
+    const [broker, tell] = [this.#broker, (observation: Observation) => this.#tell(observation)];
     const hold = (id: RunId) => this.#residence.hold(id);
     const shared = { store, clock, broker, grants, runs, tell, hold };
     this.stops = new Stops({ ...shared, standing: this.#quarantines, control: () => this.control, residence: () => this.#residence });
