@@ -119,6 +119,8 @@ export const MACHINE = {
   cancel_grace_ms: limit('time an agent has to tidy up after a cancel', 2_000, 60_000, 0),
   pause_grace_ms: limit('time a run frozen in a crank keeps its cell', 5_000, 600_000, 0),
   park_after_ms: limit('time a run with nothing to do stays in memory', 10_000, 3_600_000, 0),
+  admissions: limit('jobs that are written down at once; others wait, and tenants take turns', 48, 10_000),
+  admissions_per_tenant: limit('jobs of one tenant that are written down at once', 32, 10_000),
   runs_in_memory: limit(
     'runs of all tenants in memory; beyond it, tenants have even shares, idle runs are parked and new ones wait in the store',
     4_000,

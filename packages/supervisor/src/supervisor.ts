@@ -22,6 +22,7 @@ import { CellPool } from './cells/pool.ts';
 import { Control } from './control.ts';
 import { approvals, type Approval, type ApprovalFilter } from './approvals.ts';
 import { Seen } from './history.ts';
+import { Entrance } from './entrance.ts';
 import { fork, type Forked, type ForkRequest } from './fork.ts';
 import { endChild, endDescendants } from './family.ts';
 import { Intake } from './intake.ts';
@@ -86,6 +87,7 @@ export class Supervisor {
   readonly #life: Life;
   readonly #residence: Residence;
   readonly #runtime = new Runtime();
+  readonly #entrance = new Entrance();
   readonly #reading: Pick<ReviveOptions, 'tracked' | 'watch'> = {
     tracked: (tenant) => this.policing.policies(tenant) !== undefined,
     watch: (record) => this.loops.watch(record),
@@ -357,7 +359,9 @@ export class Supervisor {
   }
 
   /** Admits a job: when this resolves it is durable, and it will be run. */
-  async submit(job: Job): Promise<Submitted> {
+  readonly submit = (job: Job): Promise<Submitted> => this.#entrance.pass(job.tenant, () => this.#admit(job));
+
+  async #admit(job: Job): Promise<Submitted> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     refuseService(job.version);
     const { version, manifest } = job.version;
