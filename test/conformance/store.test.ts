@@ -1,11 +1,11 @@
 /** What every store must do, whatever it is made of. A new one is added to the table at the end. */
 import { describe, expect, test } from 'vitest';
 import type { Grant } from '@corral/protocol/grant';
-import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
-import { DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
+import type { Digest, GrantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { Commit, Store } from '@corral/protocol/store';
+import * as plain from '@corral/store/fixtures/commits';
 import { SqliteStore } from '@corral/store/sqlite';
 import { join } from 'node:path';
 import { temporary } from '../world.ts';
@@ -28,24 +28,15 @@ const version: AgentVersion = {
     on_unknown: 'wait',
   },
 };
-const runId = (n: number) => `run_${String(n).padStart(12, '0')}` as RunId;
+const { ACTIVE, runId } = plain;
 const grantId = (n: number) => `grant_${String(n).padStart(12, '0')}` as GrantId;
-const record = (n: number, parent?: number): RunRecord => ({
-  id: runId(n),
-  tenant: 't' as never,
-  agent: 'a' as never,
-  version: VERSION,
-  bundle: BUNDLE,
-  principal: 'p' as never,
-  parent: parent === undefined ? undefined : { run: runId(parent), id: 1, agent: 'a' as never },
-  spawn_depth: 0,
-  input: { n, text: 'grüße\u0000' },
-  header: { seed: '0', image: 'i', node: '26', v8: '14', icu: '77' },
-  ceilings: DEFAULT_CEILINGS,
-  budget: DEFAULT_BUDGET,
-  caps: [],
-  created_at: 1_000 + n,
-});
+const record = (n: number, parent?: number): RunRecord =>
+  plain.record(n, {
+    version: VERSION,
+    bundle: BUNDLE,
+    parent: parent === undefined ? undefined : { run: runId(parent), id: 1, agent: 'a' as never },
+    input: { n, text: 'grüße\u0000' },
+  });
 const grant = (n: number, holder: number, parent?: number): Grant => ({
   id: grantId(n),
   parent: parent === undefined ? undefined : grantId(parent),
@@ -56,7 +47,6 @@ const grant = (n: number, holder: number, parent?: number): Grant => ({
   expires_at: undefined,
   depth: parent === undefined ? 0 : 1,
 });
-const ACTIVE: RunStatus = { lifecycle: 'active', control: 'none', waiting: 'call', outcome: undefined, ended_at: undefined };
 const ENDED: RunStatus = {
   lifecycle: 'ended',
   control: 'none',
@@ -64,29 +54,8 @@ const ENDED: RunStatus = {
   outcome: { kind: 'completed', output: [1] },
   ended_at: 99,
 };
-const entry = (seq: number): Entry => ({
-  seq,
-  at: 10 + seq,
-  delivery: `{"seq":${seq},"ü":"€"}`,
-  effects: '[]',
-  decisions: [{ id: seq, verdict: 'allow' }],
-  event: undefined,
-  cpu_us: 5,
-});
-const commit = (n: number, seq: number, more: Partial<Commit> = {}): Commit => ({
-  run: runId(n),
-  epoch: 1,
-  entry: entry(seq),
-  status: ACTIVE,
-  consumed: undefined,
-  outbox: [],
-  spawned: [],
-  grants: [],
-  grantStates: [],
-  timers: [],
-  timersDone: [],
-  ...more,
-});
+const entry = (seq: number): Entry => plain.entry(seq, { delivery: `{"seq":${seq},"ü":"€"}`, decisions: [{ id: seq, verdict: 'allow' }] });
+const commit = (n: number, seq: number, more: Partial<Commit> = {}): Commit => plain.commit(n, seq, { entry: entry(seq), ...more });
 const to = (n: number, key: string) => ({
   to: runId(n),
   key,

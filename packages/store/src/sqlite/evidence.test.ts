@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
+import { commit, entry, record, runId } from '../fixtures/commits.ts';
 import { SqliteCore } from './core.ts';
 import { MasterKeys } from './keys.ts';
 import { migrate } from './schema.ts';
 
 const KEYS = new MasterKeys(new Map([[1, new Uint8Array(32).fill(7)]]));
-const runId = (n: number) => `run_${String(n).padStart(12, '0')}` as never;
 
 /** A database file with two runs, one after the other, each on pages of its own for the most part. */
 function database(entries: number): string {
@@ -21,21 +21,9 @@ function database(entries: number): string {
   const core = new SqliteCore(db, KEYS);
   core.nextEra();
   for (const n of [1, 2]) {
-    core.admit({ id: runId(n), tenant: 't', created_at: n } as never, [], true);
+    core.admit(record(n), [], true);
     for (let seq = 1; seq <= entries; seq++) {
-      core.commit({
-        run: runId(n),
-        epoch: 1,
-        entry: { seq, at: seq, delivery: 'x'.repeat(900), effects: '[]', decisions: [], event: undefined, cpu_us: 1 },
-        status: { lifecycle: 'active', control: 'none', waiting: 'call', outcome: undefined, ended_at: undefined },
-        consumed: undefined,
-        outbox: [],
-        spawned: [],
-        grants: [],
-        grantStates: [],
-        timers: [],
-        timersDone: [],
-      });
+      core.commit(commit(n, seq, { entry: entry(seq, { delivery: 'x'.repeat(900) }) }));
     }
   }
   db.close();

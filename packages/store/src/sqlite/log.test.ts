@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
+import { commit, record, runId } from '../fixtures/commits.ts';
 import { SqliteCore } from './core.ts';
 import { MasterKeys } from './keys.ts';
 import { migrate, STEPS } from './schema.ts';
 
 const KEYS = new MasterKeys(new Map([[1, new Uint8Array(32).fill(7)]]));
-const RUN = 'run_000000000001' as never;
 const NOW = 1_000;
 
 test('a host that was killed after several entries of one run leaves the next one the last of them, with its own hash', () => {
@@ -23,22 +23,9 @@ test('a host that was killed after several entries of one run leaves the next on
   migrate(db);
   let core = new SqliteCore(db, KEYS);
   core.nextEra();
-  core.admit({ id: RUN, tenant: 't', created_at: 1 } as never, [], true);
-  const status = { lifecycle: 'active', control: 'none', waiting: 'message', outcome: undefined, ended_at: undefined } as const;
+  core.admit(record(1), [], true);
   for (let seq = 1; seq <= 3; seq++) {
-    core.commit({
-      run: RUN,
-      epoch: 1,
-      entry: { seq, at: seq, delivery: 'x', effects: '[]', decisions: [], event: undefined, cpu_us: 1 },
-      status,
-      consumed: undefined,
-      outbox: [],
-      spawned: [],
-      grants: [],
-      grantStates: [],
-      timers: [],
-      timersDone: [],
-    });
+    core.commit(commit(1, seq));
     // It is still moving, so there is no leaf about its journal yet.
     expect(core.sequence(NOW, false)).toBe('moving');
   }
@@ -48,7 +35,7 @@ test('a host that was killed after several entries of one run leaves the next on
   while (core.sequence(NOW, true) !== 'done');
   const heads = db.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"head"%'`).all() as { leaf: string }[];
   const { hash } = db.prepare('SELECT lower(hex(hash)) AS hash FROM journal WHERE seq = 3').get() as { hash: string };
-  expect(heads.map(({ leaf }) => JSON.parse(leaf) as unknown)).toEqual([{ kind: 'head', run: RUN, seq: 3, hash }]);
+  expect(heads.map(({ leaf }) => JSON.parse(leaf) as unknown)).toEqual([{ kind: 'head', run: runId(1), seq: 3, hash }]);
   expect(core.verifyLog({ run: undefined, tenant: undefined, head: undefined }).problems).toEqual([]);
 });
 
