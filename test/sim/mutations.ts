@@ -175,7 +175,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'lift-forgets-parked': [
     {
       file: 'supervisor/src/stops.ts',
-      piece: 'const parked = await store.quarantined(after, AT_ONCE);',
+      piece: 'const parked = await store.quarantined(after, LOOK_RUNS);',
       becomes: 'const parked: RunId[] = [];',
     },
     { file: 'supervisor/src/life.ts', piece: 'if (stands === undefined) void this.#options.resumeIfFree(run);', becomes: '' },

@@ -198,7 +198,12 @@ export class Residence {
    * @returns whether it is parked
    */
   async park(run: Run): Promise<boolean> {
-    if (!this.#isParkable(run) || !(await this.#isKept(run))) return false;
+    if (!this.#isParkable(run)) return false;
+    if (this.#isAnswerMissing(run)) {
+      await this.#options.broker.answers.keep(run, run.unjournaled);
+      // Between this look and the mark below nothing may be awaited: the run could begin a crank.
+      if (this.#isAnswerMissing(run) || !this.#isParkable(run)) return false;
+    }
     let parked = false;
     run.parking = (async () => {
       const { store, clock } = this.#options;
@@ -487,12 +492,9 @@ export class Residence {
   }
 
   /** A held run leaves with what waits for it: the store has that, once it has the answers that are in memory alone. */
-  async #isKept(run: Run): Promise<boolean> {
+  #isAnswerMissing(run: Run): boolean {
     const { answers } = this.#options.broker;
-    const isMissing = () => run.unjournaled.some(({ id }) => !answers.isKept(run.id, id));
-    if (!isMissing()) return true;
-    await answers.keep(run, run.unjournaled);
-    return !isMissing() && this.#isParkable(run);
+    return run.unjournaled.some(({ id }) => !answers.isKept(run.id, id));
   }
 
   /** When it must be looked at though nothing arrives: the end of its wall time. */
