@@ -67,6 +67,8 @@ export interface Known {
   readonly knows: Knowledge;
   /** It is on the rung of the ladder on which nothing is given to it for a while after each crank. */
   slowed: boolean;
+  /** Its detectors asked for a pause under this epoch, which is not written down yet. */
+  toPause: number | undefined;
   /** It was denied something that stops it besides, and nobody has let it go on since. */
   stoppedBy?: string | undefined;
   /** Notices that it is owed, given or not. */
@@ -152,6 +154,7 @@ export class Book {
       cancelledTold: false,
       knows: { begun: false, tainted: isTainted(record.label), handles: [], opening: new Map() },
       slowed: false,
+      toPause: undefined,
       notices: 0,
       finished: undefined,
     });

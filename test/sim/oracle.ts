@@ -84,6 +84,11 @@ export class Oracle extends Book {
     known?.wall.cranking(delivery);
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
+    const asked = known?.toPause;
+    this.must(
+      asked === undefined || asked === known?.epoch,
+      () => `9: ${run} goes on in a new life although its detectors asked to pause it`,
+    );
     const outlived = this.graces.outlived(run, this.now());
     this.must(outlived === undefined, () => `8: ${run} cranks ${outlived} ms after the grace of its cancel`);
     const stop = known && this.stopped.against(known.record);
@@ -232,6 +237,7 @@ export class Oracle extends Book {
     const { event } = entry;
     if (event?.kind === 'control') {
       known.control = event.control;
+      known.toPause = undefined;
       if (event.control === 'none') known.stoppedBy = undefined;
       if (event.control === 'paused') known.pausedAt ??= entry.at;
       else if (known.pausedAt !== undefined) {
@@ -259,6 +265,7 @@ export class Oracle extends Book {
     } else if (event?.kind === 'step') {
       known.notices += event.step === 'notice' ? 1 : 0;
       known.slowed ||= event.step === 'slow';
+      known.toPause = event.step === 'pause' ? epoch : undefined;
     } else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
     const odd = known.wall.entry(known, epoch, entry);
     this.must(odd === undefined, () => `9: ${where} ${odd}`);

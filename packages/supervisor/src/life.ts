@@ -130,6 +130,12 @@ export class Life {
     }
     if (stands === undefined) void this.#options.resumeIfFree(run);
     const { ledger } = run;
+    // A resumption takes the ladder down from there, so nobody has resumed it since.
+    if (run.control === 'none' && ledger.loops?.rung.step === 'pause') {
+      run.control = 'paused';
+      const reason = 'Its detectors had asked for it, and the host ended before it was written down.';
+      this.#note(run, { kind: 'control', control: 'paused', by: 'loops', reason });
+    }
     if (run.restored) holdRestored(this.#options, run);
     if (ledger.wall.began_at !== undefined) run.began = clock.monotonic();
     if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled);
