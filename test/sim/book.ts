@@ -106,6 +106,11 @@ export class Book {
   readonly owed: (() => void)[] = [];
   /** The first thing that did not hold. */
   violation: string | undefined;
+  /**
+   * Until when the runs that have calls out took all places in memory, in milliseconds since 1970: no other run could come in, and
+   * what was due for one waited.
+   */
+  crowdedUntil = 0;
   /** From when on nothing goes wrong, in milliseconds since 1970. */
   calmFrom = Number.POSITIVE_INFINITY;
   now: () => number = () => 0;

@@ -43,7 +43,7 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
       );
       if (timer === undefined) return;
       timer.over = true;
-      const late = delivery.at - timer.due;
+      const late = delivery.at - Math.max(timer.due, book.crowdedUntil);
       // Once nothing goes wrong any more, nothing keeps it either, but that a run on the ladder is given things slowly.
       const slow_ms = known.slowed ? (timer.behind + 1) * SLOW_MS : 0;
       book.must(

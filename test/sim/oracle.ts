@@ -26,6 +26,11 @@ export class Oracle extends Book {
   readonly killed = new Set<RunId>();
   readonly paused = new Set<RunId>();
   readonly graces = new Graces();
+  /** Runs that a host may have in memory. */
+  places = Number.POSITIVE_INFINITY;
+  #isCrowded = false;
+  /** When a cell died last, in milliseconds since 1970. */
+  #died = 0;
   /** Admissions that were acknowledged. */
   readonly accepted = new Set<RunId>();
   /** Runs whose end somebody waits to be told. */
@@ -55,8 +60,17 @@ export class Oracle extends Book {
     this.revoked.add(grant);
   }
 
+  /** Runs with calls on their way, which may not leave memory. */
+  #callers(): number {
+    let callers = 0;
+    for (const { outcome, parked, calls } of this.runs.values())
+      if (outcome === undefined && !parked && [...calls.values()].some(isOut)) callers += 1;
+    return callers;
+  }
+
   dying(runs: readonly string[]): void {
     this.deaths += 1;
+    this.#died = this.now();
     for (const run of runs) this.blamed.add(run as RunId);
   }
 
@@ -210,6 +224,7 @@ export class Oracle extends Book {
     const known = this.runs.get(run);
     if (known === undefined) return this.broken(`6: a commit of ${run}, which nobody admitted`);
     const where = `entry ${entry.seq} of ${run}`;
+    if (this.#isCrowded) this.crowdedUntil = this.now();
     this.must(epoch === known.epoch, () => `6: ${where} was accepted under epoch ${epoch}; the run is held under ${known.epoch}`);
     this.must(entry.seq === known.seq + 1, () => `6: ${where} follows entry ${known.seq}`);
     this.must(!known.parked, () => `6: ${where} was accepted while the run is parked`);
@@ -267,12 +282,13 @@ export class Oracle extends Book {
       known.slowed ||= event.step === 'slow';
       known.toPause = event.step === 'pause' ? epoch : undefined;
     } else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
-    const odd = known.wall.entry(known, epoch, entry);
+    const odd = known.wall.entry(known, epoch, entry, this.#died);
     this.must(odd === undefined, () => `9: ${where} ${odd}`);
     if (status.outcome !== undefined) {
       judgeEnd(this, known, status.outcome, commit);
       this.taint.ended(known);
     }
+    this.#isCrowded = this.#callers() >= this.places;
   }
 
   /** An instance of the service, made by the message that has come for it. */
@@ -404,3 +420,6 @@ export class Oracle extends Book {
     return known !== undefined && [...this.lineage(known)].some(({ record }) => this.killed.has(record.id));
   }
 }
+
+const isOut = ({ answered, unknown, approval, decision }: KnownCall) =>
+  !answered && !unknown && decision.verdict !== 'deny' && (approval === 'none' || approval === 'approved');

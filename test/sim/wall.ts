@@ -8,6 +8,8 @@ import type { Known } from './book.ts';
 
 /** Rounding, at both ends. */
 const SLACK_MS = 5;
+/** How long a host may not know that a cell is dead. */
+const UNKNOWN_MS = 50;
 
 export class Wall {
   /** Time stamp of the last entry. */
@@ -28,9 +30,10 @@ export class Wall {
 
   /**
    * @param epoch under which it is held: one that was brought back may have been without a host, or parked, and waited for neither
+   * @param died when a cell died last: until its host knows, a crank that is on its way into it counts as being made
    * @returns what is wrong with it, if something is
    */
-  entry(known: Known, epoch: number, { at, delivery, queued_ms = 0 }: Entry): string | undefined {
+  entry(known: Known, epoch: number, { at, delivery, queued_ms = 0 }: Entry, died: number): string | undefined {
     const before = this.#at;
     const held = epoch === this.#epoch;
     this.#epoch = epoch;
@@ -48,7 +51,7 @@ export class Wall {
     if (delivery === undefined || !held || stood || known.began === undefined || known.record.service !== undefined) return undefined;
     const given = JSON.parse(delivery) as Delivery;
     const due = given.kind === 'timer' && this.#begun.get(given.id) === 1 ? known.timers.get(given.id)?.due : undefined;
-    if (due === undefined) return undefined;
+    if (due === undefined || died > Math.max(due, before) - UNKNOWN_MS) return undefined;
     const waited = given.at - Math.max(due, before);
     return queued_ms >= waited - SLACK_MS
       ? undefined

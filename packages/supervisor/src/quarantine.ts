@@ -39,7 +39,7 @@ export class Quarantines {
     return true;
   }
 
-  /** That commit was refused. */
+  /** It does not stand any more: it was lifted, or the commit that was to take it along was refused. */
   withdraw(quarantine: Quarantine): void {
     const key = keyOf(quarantine.kind, quarantine.name, quarantine.tenant);
     if (this.#standing.get(key) === quarantine) this.#standing.delete(key);
@@ -53,7 +53,8 @@ export class Quarantines {
     const standing = this.#standing.get(keyOf(kind, name, tenant)) ?? this.#older(kind, name);
     if (standing === undefined) throw new CorralError('CORRAL_RUN_STATE', `There is no quarantine on ${kind} ${name}.`);
     await this.#store.liftQuarantine(kind, name, by, at, standing.tenant);
-    this.#standing.delete(keyOf(kind, name, standing.tenant));
+    // Somebody may have put up another one while this was written: that one stands.
+    this.withdraw(standing);
     return standing;
   }
 

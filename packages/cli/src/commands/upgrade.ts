@@ -35,6 +35,25 @@ interface Checked {
   readonly result: TrialResult;
 }
 
+/** A run of which nothing can be said. */
+interface Unreadable {
+  readonly run: RunId;
+  readonly code: string;
+  readonly message: string;
+}
+
+const UNREADABLE: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
+
+/** One run that cannot be read keeps nobody from hearing of the others. */
+async function readable(store: Store, run: RunId): Promise<Read | CorralError> {
+  try {
+    return await read(store, run);
+  } catch (error) {
+    if (error instanceof CorralError && UNREADABLE.has(error.code)) return error;
+    throw error;
+  }
+}
+
 export async function upgradeCheck(agent: string, file: string | undefined, options: UpgradeCheckOptions): Promise<number> {
   if ((file === undefined) === (options.runtime !== true))
     throw new CorralError('CORRAL_USAGE', 'Give the FILE of the new version, or --runtime to try the runtime that is here now.');
@@ -47,6 +66,7 @@ export async function upgradeCheck(agent: string, file: string | undefined, opti
       if (runs.length === 0) throw new CorralError('CORRAL_AGENT_UNKNOWN', `There is no run of ${agent} in ${options.data}.`);
       const { node } = await laboratory.runtime();
       const checked: Checked[] = [];
+      const unreadable: Unreadable[] = [];
       const live = options.json !== true;
       const width = screenWidth();
       if (live)
@@ -54,7 +74,12 @@ export async function upgradeCheck(agent: string, file: string | undefined, opti
           `${paint('bold', agent)} on ${bundle === undefined ? `Node ${node}, image ${short(image)}` : `${file}, Node ${node}`}\n`,
         );
       for (const stored of runs) {
-        const now = await read(store, stored.record.id);
+        const now = await readable(store, stored.record.id);
+        if (now instanceof CorralError) {
+          unreadable.push({ run: stored.record.id, code: now.code, message: now.message });
+          if (live) process.stdout.write(`${paint('red', '✗')} ${stored.record.id}  ${now.message}\n`);
+          continue;
+        }
         const result = await tried(laboratory, store, now, bundle);
         const { header } = now.ledger;
         const status =
@@ -85,12 +110,13 @@ export async function upgradeCheck(agent: string, file: string | undefined, opti
           difference: result.difference,
         }));
         process.stdout.write(
-          `${JSON.stringify({ agent, node, image, bundle: bundle?.digest, differ: differ.length, runs: list }, null, 2)}\n`,
+          `${JSON.stringify({ agent, node, image, bundle: bundle?.digest, differ: differ.length, runs: list, unreadable }, null, 2)}\n`,
         );
       } else {
         process.stdout.write(`${verdictOf(checked.length, checked.filter(({ result }) => isNothing(result)).length, differ.length)}\n`);
       }
-      return differ.length === 0 ? EXIT.ok : EXIT.outcome;
+      if (unreadable.length > 0 && live) process.stdout.write(`${paint('red', `${unreadable.length} could not be read`)}\n`);
+      return differ.length + unreadable.length === 0 ? EXIT.ok : EXIT.outcome;
     }),
   );
 }
