@@ -96,6 +96,24 @@ test('a schedule submits its job once for each time that comes', async () => {
   expect(schedule?.next_at).toBeGreaterThan(Date.now());
 });
 
+test('a schedule whose input its agent does not take is refused when it is made', async () => {
+  const { admin, deploy } = await front();
+  await deploy(`
+    import { defineAgent } from '@corral/guest';
+    import * as z from 'zod';
+    export default defineAgent({ name: 'strict', input: z.object({ name: z.string() }), run: ({ input }) => input.name });`);
+  const make = (input: Json) => admin.makeSchedule({ body: { agent: 'strict', input, cron: '0 0 1 1 *' } });
+  // Its own schema says so, in a cell that is thrown away.
+  await expect(make({ name: 7 })).rejects.toMatchObject({
+    code: 'CORRAL_SCHEDULE_INVALID',
+    message: expect.stringMatching(/strict does not take this input: .*name/) as string,
+  });
+  await make({ name: 'A' });
+  expect((await admin.listSchedules({})).items).toHaveLength(1);
+  // A trial makes no run.
+  expect((await admin.listRuns({})).items).toEqual([]);
+});
+
 test('what a tenant and a host hold in memory is bounded as the configuration says, within what nobody may exceed', async () => {
   await expect(
     fileHost({ limits: { runs_in_memory: 50, park_after_ms: 500 }, tenants: { local: { residents: 20, cells: 1 } } }),

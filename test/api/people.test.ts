@@ -74,7 +74,11 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
   'quarantine.write': (tenant) => ({ method: 'DELETE', path: `/v1/quarantines/agent/hello?tenant=${tenant}&reason=test` }),
   'operation.read': (tenant) => ({ method: 'GET', path: `/v1/operations?tenant=${tenant}` }),
   'schedule.read': (tenant) => ({ method: 'GET', path: `/v1/schedules?tenant=${tenant}` }),
-  'schedule.write': (tenant) => ({ method: 'POST', path: '/v1/schedules', body: { tenant, agent: 'hello', cron: '0 0 1 1 *' } }),
+  'schedule.write': (tenant) => ({
+    method: 'POST',
+    path: '/v1/schedules',
+    body: { tenant, agent: 'hello', input: { name: 'A' }, cron: '0 0 1 1 *' },
+  }),
   'token.read': (tenant) => ({ method: 'GET', path: `/v1/tokens?tenant=${tenant}` }),
   'token.write': (tenant) => ({ method: 'POST', path: '/v1/tokens', body: { tenant, name: 'x', roles: ['auditor'] } }),
   'webhook.read': (tenant) => ({ method: 'GET', path: `/v1/webhooks?tenant=${tenant}` }),

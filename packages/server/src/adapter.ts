@@ -37,6 +37,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     },
     sender: (tenant, service, handler) => supervisor.services.sender(tenant, service, handler),
     services: (tenant) => supervisor.services.offered(tenant),
+    inputRefusal: (job) => supervisor.inputRefusal(job),
     async submit(job) {
       await supervisor.submit(job);
     },

@@ -54,6 +54,11 @@ export interface HostPort {
   sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion>;
   /** Services that a tenant's agents and people can write to, as capabilities name them. */
   services(tenant: TenantId): readonly string[];
+  /**
+   * Why an agent does not take an input, as its own code says in a cell that is thrown away; undefined where it takes it.
+   * @throws CORRAL_CELL_START, CORRAL_RATE_LIMITED
+   */
+  inputRefusal(job: Pick<JobRequest, 'tenant' | 'version' | 'input' | 'principal'>): Promise<string | undefined>;
   /** Durable when it resolves. */
   submit(job: JobRequest): Promise<void>;
   operate(operation: OperationName, run: RunId, by: string, reason: string): Promise<Receipt>;

@@ -25,6 +25,8 @@ import { Seen } from './history.ts';
 import { Entrance } from './entrance.ts';
 import { fork, type Forked, type ForkRequest } from './fork.ts';
 import { endChild, endDescendants } from './family.ts';
+import { inputRefusal } from './first-crank.ts';
+import { submittedTo, type Submitted } from './submitted.ts';
 import { Intake } from './intake.ts';
 import { Life } from './life.ts';
 import { Runtime } from './cells/runtime.ts';
@@ -49,14 +51,7 @@ import { keepAnswers } from './taken-up.ts';
 import type { TrialOptions, TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
 
-export type { SupervisorOptions };
-
-/** A run that was admitted. */
-export interface Submitted {
-  readonly id: RunId;
-  /** Resolves with the outcome once it is durable; never rejects. */
-  readonly ended: Promise<Outcome>;
-}
+export type { Submitted, SupervisorOptions };
 
 export class Supervisor {
   readonly control: Control;
@@ -330,6 +325,17 @@ export class Supervisor {
     return this.#borrowed.trial(options);
   }
 
+  /** Why an agent does not take a job's input, as its own code says in a cell that is thrown away. See `inputRefusal`. */
+  async inputRefusal(job: Job): Promise<string | undefined> {
+    const { random, clock } = this.#options;
+    const [bundle, runtime] = await Promise.all([
+      this.#bundles.load(job.version.bundle),
+      this.#runtime.header(this.#options.image, () => this.#pool.hopeless),
+    ]);
+    const tool = (name: string) => this.tool(job.tenant, name);
+    return inputRefusal(job, { random, clock, runtime, bundle, tool, trial: (options) => this.trial(options) });
+  }
+
   /** Starts a new run from what another one did; see fork.ts. */
   async fork(request: ForkRequest): Promise<Submitted & Pick<Forked, 'unknown'>> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
@@ -337,7 +343,7 @@ export class Supervisor {
     await this.#broker.settled(request.run);
     const powers = { store, clock, random, intake: this.#intake, offers: this, whole: true };
     const { record, unknown } = await fork(powers, request);
-    const submitted = this.#submitted(record.id);
+    const submitted = submittedTo(this.#life, record.id);
     await this.#residence.hold(record.id);
     return Object.assign(submitted, { unknown });
   }
@@ -367,12 +373,12 @@ export class Supervisor {
     const { version, manifest } = job.version;
     this.#intake.mustTake({ ...job, agent: manifest.name, version });
     const bundle = await this.#bundles.load(job.version.bundle);
-    const { store, random, clock, image } = this.#options;
-    const { node, v8, icu } = await this.#runtime.known(() => this.#pool.hopeless);
+    const { store, random, clock } = this.#options;
+    const runtime = await this.#runtime.header(this.#options.image, () => this.#pool.hopeless);
     const { record, grants } = admit(job, {
       random,
       now: clock.now(),
-      runtime: { image, node, v8, icu },
+      runtime,
       profile: this.loops.profile(job.tenant, manifest.name),
       tool: (name) => this.tool(job.tenant, name),
     });
@@ -386,21 +392,11 @@ export class Supervisor {
     if (known || place === undefined) {
       if (known) this.#residence.hint(record.id);
       else this.#residence.leave(job.tenant);
-      return this.#submitted(record.id);
+      return submittedTo(this.#life, record.id);
     }
     for (const grant of grants) this.#grants.add(grant);
     this.#life.adopt(new Run(new Ledger(record, this.policing.policies(job.tenant) !== undefined, this.loops.watch(record)), bundle, 1));
-    return this.#submitted(record.id);
-  }
-
-  #submitted(id: RunId): Submitted {
-    const life = this.#life;
-    return {
-      id,
-      get ended() {
-        return life.ended(id);
-      },
-    };
+    return submittedTo(this.#life, record.id);
   }
 
   /** Everything this host holds in memory, parents before their children. */

@@ -1,6 +1,7 @@
 /** Tokens, schedules, the configuration, and the state of the host itself. */
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
+import type { PrincipalId } from '@corral/protocol/ids';
 import { checkInput } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import type { Handlers } from './handler.ts';
@@ -28,7 +29,7 @@ type Names =
 const OWNER = 'user:';
 
 export function peopleRoutes(door: Door): Handlers<Names> {
-  const { tokens, scheduler, settings, clock, registry, db, people, archive } = door;
+  const { tokens, scheduler, settings, clock, registry, db, people, archive, host } = door;
   return {
     async makeToken({ body }, { access, keep }) {
       const { principal } = access;
@@ -83,9 +84,11 @@ export function peopleRoutes(door: Door): Handlers<Names> {
     },
     async makeSchedule({ body }, { access, keep }) {
       const tenant = access.one('schedule.write', body.tenant);
-      registry.resolve(tenant, body.agent);
-      // What no job is taken with is refused now, and not at each of its times. Its schema is held against it in the agent's isolate alone.
-      checkInput(body.input);
+      const version = registry.resolve(tenant, body.agent);
+      // What no job is taken with is refused now, and not at each of its times.
+      const input = checkInput(body.input);
+      const refusal = await host.inputRefusal({ tenant, version, input, principal: access.principal.id as PrincipalId });
+      if (refusal !== undefined) throw new CorralError('CORRAL_SCHEDULE_INVALID', `${body.agent} does not take this input: ${refusal}`);
       return db.durably(() => {
         const made = scheduler.make({ tenant, agent: body.agent, input: body.input, cron: body.cron }, access.principal.id);
         keep({ target: { schedule: made.schedule, agent: made.agent, cron: made.cron }, tenant });

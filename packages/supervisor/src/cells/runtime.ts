@@ -1,6 +1,7 @@
 /** Which V8 the cells run on is theirs to say; the first that is ready tells, and whoever admits a run waits for that. */
 import { CorralError } from '@corral/protocol/errors';
 import type { ReadyPayload } from '@corral/protocol/frame';
+import type { RunHeader } from '@corral/protocol/run';
 import type { Cell } from './cell.ts';
 
 export class Runtime {
@@ -16,6 +17,12 @@ export class Runtime {
   /** Cells do not start: whoever waits is told so. */
   fail(error: CorralError): void {
     for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  /** What a run that begins now runs on. @param hopeless whether cells do not start @throws CORRAL_CELL_START */
+  async header(image: string, hopeless: () => boolean): Promise<Omit<RunHeader, 'seed'>> {
+    const { node, v8, icu } = await this.known(hopeless);
+    return { image, node, v8, icu };
   }
 
   /** @param hopeless whether cells do not start @throws CORRAL_CELL_START */
