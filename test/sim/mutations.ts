@@ -41,12 +41,12 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'supervisor/src/runs/revive.ts',
-      piece: 'fold(ledger, entry, checkpoint);\n    lastAt',
-      becomes: `fold(ledger, { ...entry, decisions: entry.decisions.map((decision) => {
+      piece: 'ledger.apply(entry, { checkpoint });\n    lastAt',
+      becomes: `ledger.apply({ ...entry, decisions: entry.decisions.map((decision) => {
       const spent = chain.some(({ id, uses, used }) => id === decision.grant && uses !== undefined && used >= uses);
       if (decision.due !== undefined) return { ...decision, due: clock.now() + decision.due - entry.at };
       return spent ? { id: decision.id, verdict: 'deny' as const, code: 'CORRAL_GRANT_SPENT' as const, message: 'spent' } : decision;
-    }) }, checkpoint);
+    }) }, { checkpoint });
     lastAt`,
     },
   ],
@@ -63,7 +63,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** What a run has read is forgotten with its checkpoint. */
   'wash-label': [
     {
-      file: 'broker/src/ledger.ts',
+      file: 'broker/src/snapshot.ts',
       piece: 'label: from.label, ...(from.placed',
       becomes: 'label: undefined, ...(from.placed',
     },
@@ -376,6 +376,12 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     { file: 'supervisor/src/residence.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
   ],
+  /** What is measured from outside moves the books of a run, and is in no journal. */
+  'write-beside-journal': [{ file: 'supervisor/src/loops.ts', piece: 'memory.readings += 1;', becomes: 'loops.position += 1;' }],
+  /** What led up to a step is taken into the books only where it is lived through. */
+  'count-lived-only': [
+    { file: 'broker/src/ledger.ts', piece: 'this.journalBytes += length;', becomes: 'this.journalBytes += this.wall.runs ? length : 0;' },
+  ],
   /** Each host gives a run that was asked to stop its whole grace anew. */
   'grace-anew': [{ file: 'supervisor/src/grace.ts', piece: 'Math.max(0, grace_ms - used_ms)', becomes: 'grace_ms' }],
   /** The receipt of a quarantine does not wait for a run whose pause is under way. */
@@ -395,8 +401,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'stop-in-memory': [
     {
       file: 'broker/src/broker.ts',
-      piece: 'entry = { ...entry, event: stopping };\n      ledger.applyEvent(stopping, now);',
-      becomes: '',
+      piece: 'ledger.checkpointing === undefined) return stop?.event;',
+      becomes: 'ledger.checkpointing === undefined) return undefined;',
     },
   ],
 };

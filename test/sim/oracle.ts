@@ -14,6 +14,7 @@ import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/prot
 import { granted, isRevoked, isWithin, keptBack, spawned, used } from './authority.ts';
 import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';
+import { differenceFromFold } from './folded.ts';
 import { bodyOf, given, wasSent } from './given.ts';
 import { Graces } from './grace.ts';
 import { decided, ruled, stopsRun, withdrawn } from './people.ts';
@@ -166,7 +167,7 @@ export class Oracle extends Book {
       case 'claim':
         return (value) => this.#claimed(value as StoredRun | undefined);
       case 'park':
-        return this.#parking(args as [RunId, number, number]);
+        return this.#parking(args as [RunId, number, number, unknown, string | undefined]);
       case 'quarantine':
         return () => this.#quarantined(args[0] as RunId, String(args[1]));
       case 'keep':
@@ -205,7 +206,7 @@ export class Oracle extends Book {
     known.parked = false;
   }
 
-  #parking([run, epoch, inbox]: [RunId, number, number]): (parked: unknown) => void {
+  #parking([run, epoch, inbox, , saved]: [RunId, number, number, unknown, string | undefined]): (parked: unknown) => void {
     const stored = this.core.run(run);
     return (parked) => {
       const known = this.runs.get(run);
@@ -215,6 +216,8 @@ export class Oracle extends Book {
         stored.inbox === inbox,
         () => `6: ${run} was parked by one who had seen inbox item ${inbox}; the last one is ${stored.inbox}`,
       );
+      const differs = saved === undefined ? undefined : differenceFromFold(this.core, known, saved);
+      this.must(differs === undefined, () => `5: ${run} is parked, and ${differs}`);
       known.parked = true;
     };
   }

@@ -24,7 +24,7 @@ import { parseEffects } from './effects.ts';
 import { isUnread } from './calls.ts';
 import { givenUp, neverLeft } from './given-up.ts';
 import { finishOutcome, handedBack, handlesBack } from './finish.ts';
-import { isTimed, messageId, timersEnded } from './requests.ts';
+import { isTimed, timersEnded } from './requests.ts';
 import { approvedRequest } from './service.ts';
 import type { Ledger } from './ledger.ts';
 import type { PendingApproval, PendingCall } from './pending.ts';
@@ -99,22 +99,19 @@ export class Broker {
     const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
     const before = ledger.caps.size;
     const changes = begin(ledger, crank.delivery);
-    ledger.applyDelivery(crank.delivery, Buffer.byteLength(crank.deliveryText));
+    ledger.beginCrank(crank.delivery, Buffer.byteLength(crank.deliveryText), crank.cpu_us, crank.inbox);
     // For capabilities beyond what it may hold there was no room.
     if (crank.delivery.kind === 'message')
       for (const { grant } of crank.delivery.caps?.slice(ledger.caps.size - before) ?? []) this.#powers.grants.release(grant);
     if (child !== undefined) this.#powers.grants.release(child);
-    ledger.purse.spend('cpu_ms', crank.cpu_us / 1000);
 
     const { loops } = ledger;
-    if (loops !== undefined && crank.delivery.kind === 'message' && crank.inbox !== undefined)
-      loops.handling = { message: messageId(record.id, crank.inbox), changes: loops.changes };
     const effects = parseEffects(crank.effectsText, record.ceilings);
     let batch: Batch;
     if ('kind' in effects) batch = ended(effects);
     else {
       batch = decide(ledger, seq, effects, this.#context(run, now));
-      ledger.journalBytes += crank.deliveryText.length + crank.effectsText.length;
+      ledger.endCrank(seq, crank.deliveryText.length + crank.effectsText.length, crank.cpu_us);
       const limit = overrun(ledger);
       if (batch.outcome === undefined && limit !== undefined) {
         this.#letGo(batch);
@@ -124,40 +121,26 @@ export class Broker {
     }
     if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
 
-    let entry: Entry = {
+    if (batch.consequences.length > 0) batch.stop = this.#events.stop(record.id, batch.consequences, batch.outcome !== undefined);
+    // In the same entry: a host that dies after the denial leaves a run that stands still.
+    const event = eventOf(ledger, batch, now);
+    const entry: Entry = {
       seq,
       at: now,
       delivery: crank.deliveryText,
       // What was refused for its size is not kept either.
       effects: crank.effectsText.length > EFFECTS_KEPT ? undefined : crank.effectsText,
       decisions: batch.decisions,
-      event: undefined,
+      event,
       cpu_us: crank.cpu_us,
       ...this.#queued(ledger, now),
+      ...(crank.delivery.kind === 'message' && crank.inbox !== undefined ? { inbox: crank.inbox } : {}),
     };
-    if (batch.consequences.length > 0) batch.stop = this.#events.stop(record.id, batch.consequences, batch.outcome !== undefined);
-    const stopping = batch.stop?.event;
-    if (stopping !== undefined) {
-      // In the same entry: a host that dies after the denial leaves a run that stands still.
-      entry = { ...entry, event: stopping };
-      ledger.applyEvent(stopping, now);
-    }
-    ledger.seq = seq;
-    ledger.segment_entries += 1;
-    ledger.segment_cpu_us += crank.cpu_us;
     if (ledger.segment_entries === MACHINE.checkpoint_hint_entries.default) {
       const text = `${ledger.segment_entries} entries since the last checkpoint: bringing this run back takes as long as replaying them. checkpoint(state) makes it short again.`;
       this.#events.logged(record.id, 'warn', text);
     }
-    if (batch.outcome === undefined && ledger.checkpointing !== undefined) {
-      const { state, unread } = ledger.checkpointing;
-      entry = {
-        ...entry,
-        event: { kind: 'checkpoint', state: state as Json, unread: (unread ?? []) as Json, ledger: ledger.snapshot() as unknown as Json },
-      };
-      ledger.applyEvent(entry.event as HostEvent, now);
-    }
-    ledger.stamp(now, entry.queued_ms ?? 0, this.#powers.clock.monotonic());
+    ledger.seal(entry, this.#powers.clock.monotonic());
     if (batch.outcome === undefined) {
       const asked_at = this.#powers.clock.monotonic();
       for (const call of batch.dispatches) {
@@ -194,22 +177,17 @@ export class Broker {
     const at = clock.now();
     const who = 'by' in event ? identity?.(event.by) : undefined;
     const asked = event.kind === 'approval' ? ledger.pending.get(event.id) : undefined;
-    const queued = this.#queued(ledger, at);
-    ledger.applyEvent(event, at);
-    ledger.stamp(at, queued.queued_ms ?? 0, clock.monotonic());
-    const cpu_us = Math.round(more.cpu_us ?? 0);
-    ledger.purse.spend('cpu_ms', cpu_us / 1000);
-    ledger.seq += 1;
     const entry: Entry = {
-      seq: ledger.seq,
+      seq: ledger.seq + 1,
       at,
       delivery: more.delivery,
       effects: undefined,
       decisions: [],
       event: who === undefined ? event : { ...event, who },
-      cpu_us,
-      ...queued,
+      cpu_us: Math.round(more.cpu_us ?? 0),
+      ...this.#queued(ledger, at),
     };
+    ledger.apply(entry, { monotonic: clock.monotonic() });
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
     if (asked?.kind === 'approval') approvedRequest(ledger, asked, batch, this.#context(run, at));
@@ -534,4 +512,13 @@ export class Broker {
       : errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
     pending.delivery = { kind: 'reply', results: [{ id, error }] };
   }
+}
+
+/** What the host does to a run in the entry of its crank: it stops it, or takes the checkpoint that was asked for. */
+function eventOf(ledger: Ledger, { outcome, stop }: Batch, at: number): HostEvent | undefined {
+  if (outcome !== undefined || ledger.checkpointing === undefined) return stop?.event;
+  // What stops it is in what the checkpoint carries over.
+  if (stop?.event !== undefined) ledger.applyEvent(stop.event, at);
+  const { state, unread = [] } = ledger.checkpointing;
+  return { kind: 'checkpoint', state: state as Json, unread: unread as Json, ledger: ledger.snapshot() as unknown as Json };
 }

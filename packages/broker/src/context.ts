@@ -27,7 +27,7 @@ const NOTHING: readonly never[] = [];
 
 /** @returns what the entry changed, once the ledger has it */
 export function begin(ledger: Ledger, delivery: Delivery | undefined): (entry: Changing) => readonly ContextChange[] {
-  const label = ledger.flow?.label;
+  const { label } = ledger;
   const { version } = ledger;
   const cause = label === undefined && delivery?.kind !== 'start' ? '' : causeOf(ledger, delivery);
   const nextCap = ledger.nextCap;
@@ -38,7 +38,7 @@ export function begin(ledger: Ledger, delivery: Delivery | undefined): (entry: C
     let changes: ContextChange[] | undefined;
     const add = (change: ContextChange) => (changes ??= []).push(change);
     const common = { entry: seq, at };
-    const after = ledger.flow?.label;
+    const after = ledger.label;
     if (after !== undefined && after !== label) {
       const [gained, lost] = [difference(label ?? CLEAN, after), difference(after, label ?? CLEAN)];
       if (isSome(gained) || isSome(lost)) add({ kind: 'label', ...common, cause, gained, lost });

@@ -169,7 +169,7 @@ export function factsOfRun(
   held?: Budget,
 ): Pick<PolicyRequest['context'], 'now' | 'labels' | 'budget' | 'run'> {
   const { purse, record } = ledger;
-  const label = ledger.flow?.label ?? CLEAN;
+  const label = ledger.label ?? CLEAN;
   const left = (name: BudgetName) => purse.left(name) + (held?.[name] ?? 0);
   return {
     now,

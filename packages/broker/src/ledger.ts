@@ -1,7 +1,7 @@
 /**
- * What the bus knows of one run: its c-list, its purse, what is under way. A ledger changes only by entries of the
- * journal, through `applyDelivery` and `applyEffect`; living through a crank and reading it back later take the same path,
- * so recovery folds what was decided and never decides again (DESIGN 1.6).
+ * What the bus knows of one run: its c-list, its purse, what is under way. A ledger changes only by entries of the journal, through
+ * `apply`. A crank that is lived through is taken in by the same steps, one after the other, since its second call is decided by what
+ * the first one left; so recovery folds what was decided and never decides again (DESIGN 1.6).
  */
 import { Purse, type Amounts } from '@corral/policy/purse';
 import type { Decision } from '@corral/protocol/decision';
@@ -9,10 +9,10 @@ import type { Delivery, Result } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import type { Control, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
+import type { Control, Entry, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/run';
 import { DEFAULT_BUDGET, MACHINE } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
-import { savedOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
+import { loadTo, restoreTo, savedOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/label';
 import type { PlacedHandle } from '@corral/protocol/handle';
@@ -23,7 +23,7 @@ import { abort, askedAgain, dispose, withdraw } from './given-up.ts';
 import { Handles, type SavedHandles } from './handles.ts';
 import { Rates } from './rates.ts';
 import { added } from './spending.ts';
-import { Asked, decided, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
+import { Asked, decided, messageId, payReply, valueOf, waitingOn, type PendingRequest } from './requests.ts';
 import { carriedOver, inherited } from './service.ts';
 import type { RunWatch } from './watch.ts';
 import type { Cancelled, Pending, PendingCall, PendingApproval } from './pending.ts';
@@ -115,6 +115,45 @@ export class Ledger {
     this.hops = record.hops ?? 0;
     if (record.service?.handles !== undefined) this.handles.load(record.service.handles as unknown as SavedHandles);
     for (const handle of record.handles ?? []) this.handles.add(handle);
+  }
+
+  /**
+   * Takes in one entry of the journal.
+   * @param how `checkpoint`: the entry from which on this journal is read; of that one, only what it left behind counts. `monotonic`:
+   * where it is lived through
+   */
+  apply(entry: Entry, how: { readonly checkpoint?: number; readonly monotonic?: number } = {}): void {
+    const { seq, delivery, effects, decisions, cpu_us } = entry;
+    if (seq !== how.checkpoint && delivery !== undefined && effects !== undefined) {
+      this.beginCrank(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery), cpu_us, entry.inbox);
+      const byId = new Map(decisions.map((decision) => [decision.id, decision]));
+      for (const effect of JSON.parse(effects) as Effect[]) this.applyEffect(effect, decisionOn(effect, byId));
+      this.endCrank(seq, delivery.length + effects.length, cpu_us);
+    } else if (seq !== how.checkpoint) this.purse.spend('cpu_ms', cpu_us / 1000);
+    this.seal(entry, how.monotonic);
+  }
+
+  /** The first step of taking in a crank. @param inbox number of its message */
+  beginCrank(delivery: Delivery, bytes: number, cpu_us: number, inbox: number | undefined): void {
+    this.applyDelivery(delivery, bytes);
+    this.purse.spend('cpu_ms', cpu_us / 1000);
+    if (inbox !== undefined && delivery.kind === 'message') this.loops?.handles(messageId(this.record.id, inbox));
+  }
+
+  /** The step after its effects. @param length of the texts of its delivery and its effects */
+  endCrank(seq: number, length: number, cpu_us: number): void {
+    this.journalBytes += length;
+    this.segment_entries += 1;
+    this.segment_cpu_us += cpu_us;
+    this.loops?.settle();
+    this.seq = seq;
+  }
+
+  /** The last step of taking in an entry: what its host did, and the time. */
+  seal({ seq, event, at, queued_ms = 0 }: Pick<Entry, 'seq' | 'event' | 'at' | 'queued_ms'>, monotonic?: number): void {
+    this.seq = seq;
+    if (event !== undefined) this.applyEvent(event, at);
+    this.wall.stamp(at, queued_ms, this.stands, monotonic);
   }
 
   /** The begin of a crank: what it is given settles what was reserved for it. */
@@ -381,36 +420,7 @@ export class Ledger {
 
   /** Begins a segment from what the last one left. */
   restore(from: LedgerSnapshot, state: Json, unread: Json): void {
-    this.checkpoint = { seq: from.seq, state, unread, label: from.label, ...(from.placed === undefined ? {} : { placed: from.placed }) };
-    this.checkpointing = undefined;
-    this.seq = from.seq;
-    this.lastId = from.lastId;
-    this.effects = from.effects;
-    this.calls = from.calls;
-    this.logBytes = from.logBytes;
-    this.journalBytes = from.journalBytes;
-    this.depth = from.depth;
-    this.hops = from.hops ?? 0;
-    this.wall.load(from);
-    this.control = from.control;
-    this.held = from.held;
-    this.cancelled = from.cancelled;
-    this.version = from.version;
-    this.bundle = from.bundle;
-    this.header = from.header;
-    this.listening = false;
-    this.segment_cpu_us = 0;
-    this.segment_entries = 0;
-    this.purse.restore(from.spent);
-    if (from.loops !== undefined) this.loops?.load(from.loops);
-    this.caps.clear();
-    for (const [cap, grant] of from.caps) this.caps.set(cap, grant);
-    this.nextCap = from.nextCap ?? this.record.caps.length;
-    if (from.handles !== undefined) this.handles.load(from.handles);
-    this.rates.load(from.rates ?? []);
-    this.asked.load(from.asked ?? [], false);
-    this.refusedFor.clear();
-    for (const limit of from.refusedFor) this.refusedFor.add(limit);
+    restoreTo(this, from, state, unread);
   }
 
   /** Everything, for as long as the run is parked. */
@@ -420,16 +430,7 @@ export class Ledger {
 
   /** The opposite of `save`, on a fresh ledger. */
   load(saved: SavedLedger): void {
-    this.restore(saved, null, []);
-    this.listening = saved.listening;
-    this.asked.turn = saved.turn === true;
-    this.checkpoint = saved.checkpoint;
-    this.segment_entries = saved.segment_entries;
-    this.segment_cpu_us = saved.segment_cpu_us;
-    this.inFlight = saved.inFlight;
-    this.purse.reserve(saved.reserved);
-    for (const pending of saved.pending) this.pending.set(pending.id, pending);
-    this.wall.loaded(this.stands, saved.stamped_at ?? saved.lastAt);
+    loadTo(this, saved);
   }
 
   /** Whether it stands still, by its journal: somebody paused or held it, or people are asked. Its wall clock does not run then. */
@@ -437,14 +438,6 @@ export class Ledger {
     if (this.control !== 'none') return true;
     const waiting = waitingOn(this);
     return waiting === 'approval' || waiting === 'resolution' || waiting === 'upgrade';
-  }
-
-  /**
-   * The last step of taking an entry in.
-   * @param monotonic where it is lived through; left out where it is read back
-   */
-  stamp(at: number, queued_ms: number, monotonic?: number): void {
-    this.wall.stamp(at, queued_ms, this.stands, monotonic);
   }
 
   /** A call leaves: to a tool, or as a request to a service. */
@@ -489,6 +482,12 @@ export class Ledger {
     this.pending.set(call.id, { ...call, reserved: added(call.reserved, again), state: 'going', ...retried, ...later });
   }
 
+  /** What could have influenced it; undefined where no policy asks for it. Before a segment has begun, what that will begin with. */
+  get label(): Label | undefined {
+    if (this.flow !== undefined) return this.flow.label;
+    return this.tracked && this.checkpoint !== undefined ? (this.checkpoint.label ?? inherited(this)) : undefined;
+  }
+
   /** What the run waits on, the gravest first (DESIGN 2). */
   waitingOn(): WaitingOn {
     return waitingOn(this);
@@ -517,3 +516,7 @@ export class Ledger {
     this.pending.set(id, { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, error }] } });
   }
 }
+
+/** What was decided about an effect; those without a reply have no decision, and an abort names the call that it gives up. */
+export const decisionOn = (effect: Effect, byId: ReadonlyMap<number, Decision>): Decision | undefined =>
+  'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined;

@@ -5,6 +5,7 @@
 import type { Amounts } from '@corral/policy/purse';
 import type { PlacedHandle } from '@corral/protocol/handle';
 import type { GrantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
 import type { RunHeader } from '@corral/protocol/run';
 import { placed, type SavedHandles } from './handles.ts';
@@ -99,7 +100,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     cancelled: ledger.cancelled,
     version: ledger.version,
     bundle: ledger.bundle,
-    label: ledger.flow?.label,
+    label: ledger.label,
     header: ledger.header,
     spent: ledger.spent(),
     caps: [...ledger.caps],
@@ -118,4 +119,54 @@ function handlesOf({ handles, checkpointing, record }: Ledger): Pick<LedgerSnaps
   const stored = checkpointing.handles ?? [];
   const kept = new Set([...(record.handles ?? []).map((_, i) => i + 1), ...stored.map(({ handle }) => handle)]);
   return { handles: handles.save(kept), ...(stored.length === 0 ? {} : { placed: placed(handles, stored) }) };
+}
+
+/** Begins a segment of a run's books from what the last one left. */
+export function restoreTo(ledger: Ledger, from: LedgerSnapshot, state: Json, unread: Json): void {
+  ledger.checkpoint = { seq: from.seq, state, unread, label: from.label, ...(from.placed === undefined ? {} : { placed: from.placed }) };
+  ledger.checkpointing = undefined;
+  ledger.seq = from.seq;
+  ledger.lastId = from.lastId;
+  ledger.effects = from.effects;
+  ledger.calls = from.calls;
+  ledger.logBytes = from.logBytes;
+  ledger.journalBytes = from.journalBytes;
+  ledger.depth = from.depth;
+  ledger.hops = from.hops ?? 0;
+  ledger.wall.load(from);
+  ledger.control = from.control;
+  ledger.held = from.held;
+  ledger.cancelled = from.cancelled;
+  ledger.version = from.version;
+  ledger.bundle = from.bundle;
+  ledger.header = from.header;
+  // Its next segment begins with what the checkpoint carries; see `label`.
+  ledger.flow = undefined;
+  ledger.listening = false;
+  ledger.segment_cpu_us = 0;
+  ledger.segment_entries = 0;
+  ledger.purse.restore(from.spent);
+  if (from.loops !== undefined) ledger.loops?.load(from.loops);
+  ledger.caps.clear();
+  for (const [cap, grant] of from.caps) ledger.caps.set(cap, grant);
+  ledger.nextCap = from.nextCap ?? ledger.record.caps.length;
+  if (from.handles !== undefined) ledger.handles.load(from.handles);
+  ledger.rates.load(from.rates ?? []);
+  ledger.asked.load(from.asked ?? [], false);
+  ledger.refusedFor.clear();
+  for (const limit of from.refusedFor) ledger.refusedFor.add(limit);
+}
+
+/** The opposite of `savedOf`, on a fresh ledger. */
+export function loadTo(ledger: Ledger, saved: SavedLedger): void {
+  restoreTo(ledger, saved, null, []);
+  ledger.listening = saved.listening;
+  ledger.asked.turn = saved.turn === true;
+  ledger.checkpoint = saved.checkpoint;
+  ledger.segment_entries = saved.segment_entries;
+  ledger.segment_cpu_us = saved.segment_cpu_us;
+  ledger.inFlight = saved.inFlight;
+  ledger.purse.reserve(saved.reserved);
+  for (const pending of saved.pending) ledger.pending.set(pending.id, pending);
+  ledger.wall.loaded(ledger.stands, saved.stamped_at ?? saved.lastAt);
 }

@@ -45,7 +45,8 @@ test('money that runs out is foreseen, and told in whole units', () => {
   for (let second = 1; second <= 28; second++) {
     purse.spend('money_micros', 1_000_000);
     watch.delivered({ kind: 'reply', at: second * 1_000, results: [{ id: second, value: second }] }, second, purse);
-    texts.push(...watch.settle().found.map(({ evidence }) => evidence.text));
+    watch.settle();
+    texts.push(...watch.settled.found.map(({ evidence }) => evidence.text));
   }
   expect(texts.at(-1)).toMatch(/^Exceeds its money in \d+ s: \d+ of 30 used, 1 a second/);
 });

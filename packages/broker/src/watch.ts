@@ -27,6 +27,12 @@ export interface Handling {
   readonly changes: number;
 }
 
+/** What a crank brought to light, and what it wrote. */
+export interface Settled {
+  readonly found: readonly Finding[];
+  readonly wrote: readonly Wrote[];
+}
+
 /** Raised when what the detectors save changes: what an older build has saved is left, and they begin anew. */
 const FORMAT = 2;
 
@@ -45,6 +51,8 @@ export interface SavedWatch {
 
 type StepEvent = Extract<HostEvent, { kind: 'step' }>;
 
+const NOTHING: Settled = { found: [], wrote: [] };
+
 /** Time between two readings of the purse, on the run's own clock. */
 const METER_MS = 1_000;
 /** Share that is left of what runs out first. */
@@ -59,6 +67,8 @@ export class RunWatch {
   /** Calls so far that change something. */
   changes = 0;
   handling: Handling | undefined;
+  /** What the last crank brought to light, and what it wrote. */
+  settled: Settled = NOTHING;
   /** Events so far, readings from outside of the journal included: the clock of the ladder. */
   position = 0;
   readonly #options: DetectorsOptions;
@@ -111,6 +121,11 @@ export class RunWatch {
     this.#take({ kind: 'meter', at, used, limits }, entry);
   }
 
+  /** It is at work on a message from here on. */
+  handles(message: string): void {
+    this.handling = { message, changes: this.changes };
+  }
+
   asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {
     if (effect.kind === 'send') {
       const peer = `mailbox ${effect.cap}`;
@@ -139,14 +154,16 @@ export class RunWatch {
     if (decision?.resource !== undefined) this.#wrote.push({ resource: decision.resource, tool, input: effect.input as Json });
   }
 
-  /** The end of a crank: what its events brought to light, and what it wrote. */
-  settle(): { readonly found: readonly Finding[]; readonly wrote: readonly Wrote[] } {
-    if (this.#found.length === 0 && this.#wrote.length === 0) return NOTHING;
-    const settled = { found: this.#found, wrote: this.#wrote };
+  /** The end of a crank. What its events brought to light is in `settled` until the next one ends. */
+  settle(): void {
+    if (this.#found.length === 0 && this.#wrote.length === 0) {
+      this.settled = NOTHING;
+      return;
+    }
+    this.settled = { found: this.#found, wrote: this.#wrote };
     if (this.#found.length > 0) this.rung = { ...this.rung, seen: this.position };
     this.#found = [];
     this.#wrote = [];
-    return settled;
   }
 
   /** Findings as a step is founded on them, by journal entries. */
@@ -161,8 +178,12 @@ export class RunWatch {
     }));
   }
 
-  step({ step, position, because }: StepEvent): void {
+  step({ step, position, because, stays }: StepEvent): void {
     this.position = Math.max(this.position, position);
+    if (stays === true) {
+      this.rung = { ...this.rung, seen: this.position };
+      return;
+    }
     this.rung = { step, at: this.position, seen: because.length === 0 ? this.rung.seen : this.position };
     const [first] = because;
     if (step === 'notice' && first !== undefined)
@@ -241,5 +262,3 @@ function isProse(body: unknown): boolean {
 
 /** Two handles are two values, though the same null stands in their place. */
 const told = (value: unknown, { handles }: { readonly handles?: unknown }) => (handles === undefined ? value : [value, handles]);
-
-const NOTHING = { found: [], wrote: [] } as const;

@@ -151,8 +151,17 @@ type HostEventBody =
    * `asks`: who had approved a call that still waits approved it for the origin, and is asked anew. Absent in older journals.
    */
   | { readonly kind: 'forked'; readonly from: RunId; readonly by: string; readonly away_ms: number; readonly asks?: 'anew' }
-  /** A step up the ladder, or down again after a calm. `position`: how many events its detectors had seen. */
-  | { readonly kind: 'step'; readonly step: LadderStep; readonly position: number; readonly because: readonly StepReason[] }
+  /**
+   * A step up the ladder, or down again after a calm. `position`: how many events its detectors had seen. `stays`: it stays where it is,
+   * since something was seen from outside of the run, and is calm only later.
+   */
+  | {
+      readonly kind: 'step';
+      readonly step: LadderStep;
+      readonly position: number;
+      readonly because: readonly StepReason[];
+      readonly stays?: true;
+    }
   /** Part of the crank that asked for it: the journal before this entry is not needed to go on. */
   | { readonly kind: 'checkpoint'; readonly state: Json; readonly unread: Json; readonly ledger: Json }
   | { readonly kind: 'ended'; readonly outcome: Outcome };
@@ -171,4 +180,6 @@ export interface Entry {
    * where the host's clock was put back. Absent: none, or it was written before this was measured.
    */
   readonly queued_ms?: number;
+  /** Of a crank that was given a message: its number in the inbox. Absent in older journals. */
+  readonly inbox?: number;
 }

@@ -9,7 +9,6 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { Entry, HostEvent, RunStatus } from '@corral/protocol/run';
 import type { Commit, Store, StoredRun } from '@corral/protocol/store';
-import { fold } from './runs/revive.ts';
 
 export interface Read {
   readonly stored: StoredRun;
@@ -28,7 +27,7 @@ export async function read(store: Store, id: RunId): Promise<Read> {
   if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} in this data folder.`);
   const entries = await store.journal(id, Math.max(0, stored.checkpoint - 1));
   const ledger = new Ledger(stored.record);
-  for (const entry of entries) fold(ledger, entry, stored.checkpoint);
+  for (const entry of entries) ledger.apply(entry, { checkpoint: stored.checkpoint });
   // What reading it back has gathered is in the store.
   ledger.tally.take();
   return { stored, ledger, entries };
@@ -53,14 +52,24 @@ export async function amend(
   const { ledger } = run;
   const at = clock.now();
   for (const event of events) {
-    ledger.applyEvent(event, at);
-    ledger.seq += 1;
-    const entry: Entry = { seq: ledger.seq, at, delivery: undefined, effects: undefined, decisions: [], event, cpu_us: 0 };
+    const entry = entryFor(ledger, event, at);
+    ledger.apply(entry);
     const days = ledger.tally.take();
     const spend = days.length === 0 ? {} : { spend: { holders: holdersOf(ledger.record), days } };
     await store.commit({ ...commitOf(id, claimed.epoch, entry, statusOf(ledger, claimed.status.control)), ...spend });
   }
 }
+
+/** The next entry of a journal, of something that was done to its run. */
+export const entryFor = ({ seq }: Ledger, event: HostEvent, at: number): Entry => ({
+  seq: seq + 1,
+  at,
+  delivery: undefined,
+  effects: undefined,
+  decisions: [],
+  event,
+  cpu_us: 0,
+});
 
 /** A commit of nothing but an entry. */
 export function commitOf(run: RunId, epoch: number, entry: Entry, status: RunStatus): Commit {

@@ -10,7 +10,7 @@ import type { Label } from '@corral/protocol/label';
 import type { Entry, RunRecord } from '@corral/protocol/run';
 import type { Store, StoredRun } from '@corral/protocol/store';
 import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
-import { fold, type ReviveOptions } from './runs/revive.ts';
+import { type ReviveOptions } from './runs/revive.ts';
 import type { Run } from './runs/run.ts';
 
 export interface Approval {
@@ -114,7 +114,7 @@ async function approvalsOf(
   let ledger = runs.get(record.id)?.ledger;
   if (ledger === undefined) {
     ledger = new Ledger(record, tracked(record.tenant), watch(record));
-    for (const entry of entries) fold(ledger, entry, checkpoint);
+    for (const entry of entries) ledger.apply(entry, { checkpoint });
   }
   const asked = [...ledger.pending.values()].filter(
     (pending) => pending.kind === 'approval' && (tool === undefined || pending.call.tool === tool),

@@ -7,7 +7,6 @@ import type { Effect } from '@corral/protocol/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/store';
-import { fold } from './runs/revive.ts';
 
 /** Folding reads what tools returned, so nobody is held up for long. */
 const PAGE = 50;
@@ -26,7 +25,7 @@ export async function contextOf(store: Store, run: RunId, most: number): Promise
     for (const entry of entries) {
       const { delivery, effects, decisions, event, seq, at } = entry;
       const then = begin(ledger, delivery === undefined ? undefined : (JSON.parse(delivery) as Delivery));
-      fold(ledger, entry);
+      ledger.apply(entry);
       // A crank that was cut short has no effects, and counts for nothing.
       changes.push(...then({ seq, at, effects: effects === undefined ? [] : (JSON.parse(effects) as Effect[]), decisions, event }));
     }

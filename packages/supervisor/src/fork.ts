@@ -25,10 +25,10 @@ import type { Store, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { Absence } from './absence.ts';
 import { checkInput } from './admission.ts';
-import { commitOf, statusOf } from './amend.ts';
+import { commitOf, entryFor, statusOf } from './amend.ts';
 import type { Intake } from './intake.ts';
 import { isBelow } from './judged.ts';
-import { fold, FOLD_AT_ONCE } from './runs/revive.ts';
+import { FOLD_AT_ONCE } from './runs/revive.ts';
 import { isCrank } from './runs/segment.ts';
 import type { TenantOptions } from './tenants.ts';
 
@@ -103,7 +103,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
   // Read once as it will be read from now on, to know what is pending where it parts.
   const copies = prefix.map((entry) => rekeyed(entry, grants));
   const ledger = new Ledger(record);
-  await folded(clock, copies, (entry) => fold(ledger, entry));
+  await folded(clock, copies, (entry) => ledger.apply(entry));
   refuseChildren(ledger, at);
   if (powers.whole) mustBeOffered(powers, record, grants.made);
 
@@ -165,14 +165,12 @@ async function writeDown(
   const { id } = record;
   const copied = new Ledger(record);
   await folded(clock, copies, async (entry) => {
-    fold(copied, entry);
+    copied.apply(entry);
     await store.commit(commitOf(id, 1, entry, statusOf(copied, 'none')));
   });
   for (const [i, event] of events.entries()) {
-    ledger.applyEvent(event, now);
-    ledger.stamp(now, 0);
-    ledger.seq += 1;
-    const entry: Entry = { seq: ledger.seq, at: now, delivery: undefined, effects: undefined, decisions: [], event, cpu_us: 0 };
+    const entry = entryFor(ledger, event, now);
+    ledger.apply(entry);
     const timers = i > 0 ? [] : [...ledger.pending.values()].flatMap((one) => (one.kind === 'timer' ? [{ id: one.id, due: one.due }] : []));
     await store.commit({ ...commitOf(id, 1, entry, statusOf(ledger, 'none')), timers });
   }

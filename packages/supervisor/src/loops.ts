@@ -84,6 +84,8 @@ interface Memory {
   readonly burn: Burn;
   heap_kib: number;
   said: number;
+  /** Readings since its last step. */
+  readings: number;
 }
 
 export class Loops implements Standing {
@@ -118,7 +120,7 @@ export class Loops implements Standing {
   cranked(run: Run): void {
     const { loops } = run.ledger;
     if (loops === undefined) return;
-    const { found, wrote } = loops.settle();
+    const { found, wrote } = loops.settled;
     for (const { resource, tool, input } of wrote) {
       const together = this.#interference.get(run.tenant) ?? new Interference();
       this.#interference.set(run.tenant, together);
@@ -187,12 +189,12 @@ export class Loops implements Standing {
       const { loops, record } = run.ledger;
       if (loops === undefined || run.seat === undefined || run.outcome !== undefined || run.control !== 'none' || run.parking !== undefined)
         continue;
-      const memory = this.#memory.get(run.id) ?? { burn: new Burn(), heap_kib: 0, said: 0 };
+      const memory = this.#memory.get(run.id) ?? { burn: new Burn(), heap_kib: 0, said: 0, readings: 0 };
       if (memory.heap_kib === run.heap_kib) continue;
       this.#memory.set(run.id, memory);
       memory.heap_kib = run.heap_kib;
       const forecast = memory.burn.take('memory', at, run.heap_kib / 1024, record.ceilings.memory_mib);
-      loops.position += 1;
+      memory.readings += 1;
       const finding = forecast && foreseen(forecast);
       if (finding === undefined) memory.said = 0;
       else if (finding.confidence > memory.said) {
@@ -216,10 +218,13 @@ export class Loops implements Standing {
   #climb(run: Run, found: readonly Finding[]): void {
     const { loops } = run.ledger;
     if (loops === undefined || run.outcome !== undefined) return;
-    const { rung, take, because } = climb(loops.rung, found, loops.position, this.#ladder(run, found));
+    const settings = this.#ladder(run, found);
+    const position = this.#positionOf(run);
+    const { rung, take, because } = climb(loops.rung, found, position, settings);
     if (take !== undefined) this.#take(run, take, because);
-    else if (rung.step === loops.rung.step) loops.rung = rung;
-    else this.#record(run, rung.step, []);
+    else if (rung.step !== loops.rung.step) this.#record(run, rung.step, []);
+    // Its own findings move it as the crank is taken in. Those from outside are in no journal, so one entry stands for many of them.
+    else if (rung.step !== 'observe' && rung.seen - loops.rung.seen > settings.calm_events / 2) this.#record(run, rung.step, [], true);
   }
 
   #take(run: Run, step: Exclude<Step, 'observe'>, because: readonly Finding[]): void {
@@ -247,9 +252,17 @@ export class Loops implements Standing {
   }
 
   /** A refusal is told by the broker's event. */
-  #record(run: Run, step: Step, because: readonly StepReason[]): void {
-    const position = run.ledger.loops?.position ?? 0;
-    this.#options.broker.record(run, { kind: 'step', step, position, because }).catch(() => undefined);
+  #record(run: Run, step: Step, because: readonly StepReason[], stays = false): void {
+    const position = this.#positionOf(run);
+    const event = { kind: 'step', step, position, because, ...(stays ? { stays: true as const } : {}) } as const;
+    this.#options.broker.record(run, event).catch(() => undefined);
+    const memory = this.#memory.get(run.id);
+    if (memory !== undefined) memory.readings = 0;
+  }
+
+  /** The clock of its ladder: its events, and the readings of its memory since the last step, which are in no journal. */
+  #positionOf(run: Run): number {
+    return (run.ledger.loops?.position ?? 0) + (this.#memory.get(run.id)?.readings ?? 0);
   }
 
   /** Nothing is given to it for a while. */

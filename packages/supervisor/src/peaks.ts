@@ -9,7 +9,6 @@ import { STEPS, type Step } from '@corral/policy/detect/ladder';
 import type { Entry, RunRecord } from '@corral/protocol/run';
 import { tempered } from './loops.ts';
 import type { Profiles } from './profiles.ts';
-import { fold } from './runs/revive.ts';
 
 /** A detector at its surest, and the highest step that was founded on it. */
 export interface Peak {
@@ -19,10 +18,9 @@ export interface Peak {
 
 class Listening extends RunWatch {
   readonly heard: Finding[] = [];
-  override settle(): ReturnType<RunWatch['settle']> {
-    const settled = super.settle();
-    this.heard.push(...settled.found);
-    return settled;
+  override settle(): void {
+    super.settle();
+    this.heard.push(...this.settled.found);
   }
 }
 
@@ -41,7 +39,7 @@ export class Peaks {
 
   take(entry: Entry): void {
     const begins = this.#ledger.seq === 0 && entry.seq > 1;
-    fold(this.#ledger, entry, begins ? this.#checkpoint : 0);
+    this.#ledger.apply(entry, begins ? { checkpoint: this.#checkpoint } : {});
     for (const finding of this.#watch.heard.splice(0)) this.#surest(tempered(finding), null);
     if (entry.event?.kind !== 'step' || entry.event.step === 'observe') return;
     // What was seen across runs, or measured, is in no journal but by its steps.

@@ -2,7 +2,7 @@
  * Decides recorded calls again, as they would be decided by policies of today: each run's journal is folded once more, and
  * each call is put to the policies with what was known of it then. Nothing is called, and nothing is written.
  */
-import { Ledger } from '@corral/broker/ledger';
+import { decisionOn, Ledger } from '@corral/broker/ledger';
 import { filled, handledOf, slotted } from '@corral/broker/handles';
 import { factsOf, judge, type History, type Policies } from '@corral/broker/judge';
 import { deedName, judgeHanded, type Handed } from '@corral/broker/judge-agents';
@@ -127,14 +127,16 @@ async function* again(options: RehearsalOptions, record: RunRecord, history: Rem
 }
 
 /** The first half of folding an entry: what its crank was given. @returns its effects, each to be applied in turn */
-function begin(ledger: Ledger, { delivery, effects, decisions, cpu_us }: Entry): { effect: Effect; decision: Decision | undefined }[] {
+function begin(
+  ledger: Ledger,
+  { delivery, effects, decisions, cpu_us, inbox }: Entry,
+): { effect: Effect; decision: Decision | undefined }[] {
   if (delivery === undefined || effects === undefined) return [];
-  ledger.applyDelivery(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery));
-  ledger.purse.spend('cpu_ms', cpu_us / 1000);
+  ledger.beginCrank(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery), cpu_us, inbox);
   const byId = new Map(decisions.map((decision) => [decision.id, decision]));
   return (JSON.parse(effects) as Effect[]).map((effect) => ({
     effect,
-    decision: 'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined,
+    decision: decisionOn(effect, byId),
   }));
 }
 
@@ -145,9 +147,11 @@ function withFacts(decision: Decision | undefined, tool: RehearsalOptions['tool'
   return offered === undefined ? decision : { ...decision, tool_facts: factsOf(offered) };
 }
 
-function finish(ledger: Ledger, { seq, at, event }: Entry): void {
-  ledger.seq = seq;
-  if (event !== undefined) ledger.applyEvent(event, at);
+/** The second half. */
+function finish(ledger: Ledger, entry: Entry): void {
+  const { seq, delivery, effects, cpu_us } = entry;
+  if (delivery !== undefined && effects !== undefined) ledger.endCrank(seq, delivery.length + effects.length, cpu_us);
+  ledger.seal(entry);
 }
 
 /** What was asked about, as far as a policy may know it. */

@@ -13,8 +13,8 @@ import type { Slot } from '../slots.ts';
 import { Refused, Violation, type DecideContext } from './batch.ts';
 
 /** What goes out of a run carries what could have influenced it. */
-export function labelOf({ flow }: Ledger): { readonly label?: Label } {
-  return flow === undefined || canonical(flow.label) === canonical(CLEAN) ? {} : { label: flow.label };
+export function labelOf({ label }: Ledger): { readonly label?: Label } {
+  return label === undefined || canonical(label) === canonical(CLEAN) ? {} : { label };
 }
 
 /** The grant behind an index, or the end of the run: an index that was never given is a forgery. */

@@ -52,11 +52,12 @@ export function decodeTexts(bytes: Buffer, count: number): { texts: (string | un
 
 export const ENTRY_TEXTS = 3;
 
-export function entryTexts({ delivery, effects, decisions, event, queued_ms }: Entry): Texts {
+export function entryTexts({ delivery, effects, decisions, event, queued_ms, inbox }: Entry): Texts {
   const rest = JSON.stringify({
     ...(decisions.length === 0 ? {} : { decisions }),
     ...(event === undefined ? {} : { event }),
     ...(queued_ms === undefined ? {} : { queued_ms }),
+    ...(inbox === undefined ? {} : { inbox }),
   });
   return [delivery, effects, rest];
 }
@@ -65,7 +66,10 @@ export function entryOf(
   row: { readonly seq: number; readonly at: number; readonly cpu_us: number },
   [delivery, effects, rest]: Texts,
 ): Entry {
-  const { decisions = [], event, queued_ms } = JSON.parse(rest ?? '{}') as Partial<Pick<Entry, 'decisions' | 'event' | 'queued_ms'>>;
-  const entry = { seq: row.seq, at: row.at, delivery, effects, decisions, event, cpu_us: row.cpu_us };
-  return queued_ms === undefined ? entry : { ...entry, queued_ms };
+  const {
+    decisions = [],
+    event,
+    ...more
+  } = JSON.parse(rest ?? '{}') as Partial<Pick<Entry, 'decisions' | 'event' | 'queued_ms' | 'inbox'>>;
+  return { seq: row.seq, at: row.at, delivery, effects, decisions, event, cpu_us: row.cpu_us, ...more };
 }

@@ -8,12 +8,10 @@ import type { SavedLedger } from '@corral/broker/snapshot';
 import type { RunWatch } from '@corral/broker/watch';
 import type { Grants } from '@corral/policy/grants';
 import type { Grant, GrantState } from '@corral/protocol/grant';
-import type { Delivery } from '@corral/protocol/delivery';
-import type { Effect } from '@corral/protocol/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest, GrantId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
-import type { Entry, RunRecord } from '@corral/protocol/run';
+import type { RunRecord } from '@corral/protocol/run';
 import { ALL_OF_INBOX, type InboxItem, type Store, type StoredRun } from '@corral/protocol/store';
 import type { LoadedBundle } from '../bundles.ts';
 import { startOf } from '../start.ts';
@@ -62,7 +60,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   }
   for (const [i, entry] of entries.entries()) {
     if (i % FOLD_AT_ONCE === FOLD_AT_ONCE - 1) await new Promise<void>((resolve) => clock.after(0, resolve));
-    fold(ledger, entry, checkpoint);
+    ledger.apply(entry, { checkpoint });
     lastAt = Math.max(lastAt, entry.at);
   }
   // What reading it back has gathered is in the store.
@@ -132,26 +130,4 @@ const savedFor = ({ ledger, record }: StoredRun, tracked: ReviveOptions['tracked
 /** A host that died while it wrote a fork down leaves one that must not go on: its calls would be taken for its own. */
 function isTorn({ record, seq }: StoredRun): boolean {
   return record.origin !== undefined && record.origin.at > 1 && seq < record.origin.at;
-}
-
-/**
- * One entry of a journal, as the ledger lived through it.
- * @param checkpoint the entry from which on this journal is read; of that one, only what it left behind counts
- */
-export function fold(ledger: Ledger, entry: Entry, checkpoint = 0): void {
-  const { delivery, effects, decisions, event, cpu_us, seq, at } = entry;
-  if (seq !== checkpoint && delivery !== undefined && effects !== undefined) {
-    ledger.applyDelivery(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery));
-    ledger.purse.spend('cpu_ms', cpu_us / 1000);
-    const byId = new Map(decisions.map((decision) => [decision.id, decision]));
-    for (const effect of JSON.parse(effects) as Effect[])
-      ledger.applyEffect(effect, 'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined);
-    ledger.journalBytes += delivery.length + effects.length;
-    ledger.segment_entries += 1;
-    ledger.segment_cpu_us += cpu_us;
-    ledger.loops?.settle();
-  }
-  ledger.seq = seq;
-  if (event !== undefined) ledger.applyEvent(event, at);
-  ledger.stamp(at, entry.queued_ms ?? 0);
 }

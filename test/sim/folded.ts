@@ -1,0 +1,35 @@
+/**
+ * One fold (DESIGN 1.6): what a host knows of a run as it parks it is what the run's journal says, entry by entry. Whatever the host
+ * had written into those books beside the journal would be lost with it, and show here.
+ */
+import { Ledger } from '@corral/broker/ledger';
+import type { SavedLedger } from '@corral/broker/snapshot';
+import { RunWatch } from '@corral/broker/watch';
+import type { SqliteCore } from '@corral/store/sqlite/core';
+import { Absence } from '@corral/supervisor/absence';
+import type { Known } from './book.ts';
+
+/** @returns what differs, if something does */
+export function differenceFromFold(core: SqliteCore, known: Known, text: string): string | undefined {
+  const { record } = known;
+  const saved = JSON.parse(text) as SavedLedger;
+  const stored = core.run(record.id);
+  if (stored === undefined) return undefined;
+  // What its profile makes of its calls is the host's to know.
+  const watch = saved.loops === undefined || record.profile !== undefined ? undefined : new RunWatch();
+  const ledger = new Ledger(record, saved.label !== undefined, watch);
+  const absence = new Absence();
+  absence.learn(core.eras());
+  ledger.wall.absent = (from, until) => absence.since(from, until);
+  const { checkpoint } = stored;
+  for (const entry of core.journal(record.id, Math.max(0, checkpoint - 1))) ledger.apply(entry, { checkpoint });
+  const folded = JSON.parse(JSON.stringify(ledger.save(saved.lastAt))) as SavedLedger;
+  for (const name of new Set([...Object.keys(saved), ...Object.keys(folded)]) as Set<keyof SavedLedger>) {
+    if (name === 'loops' && watch === undefined) continue;
+    const [here, there] = [saved[name], folded[name]].map((value) =>
+      JSON.stringify(value, (key, one: unknown) => (key === 'asked_at' ? 0 : one)),
+    );
+    if (here !== there) return `${name} is ${here}; its journal says ${there}`;
+  }
+  return undefined;
+}
