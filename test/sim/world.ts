@@ -400,10 +400,13 @@ export class World {
       const orphaned = (known: Known) => known.record.parent && this.oracle.runs.get(known.record.parent.run)?.outcome !== undefined;
       if (live.every((known) => !timers(known) && !orphaned(known) && lostWake(this.oracle, known) === undefined)) break;
     }
+    const resumed = this.oracle.now();
     // What ended just now is on its way to whoever waits for it.
     await this.#until(this.timeline.now + 100);
     if (this.oracle.violation !== undefined) return;
     for (const known of this.#people.live()) {
+      // Its detectors have paused it since people last looked.
+      if (known.pausedAt !== undefined && known.pausedAt >= resumed) continue;
       const parent = known.record.parent && this.oracle.runs.get(known.record.parent.run);
       if (parent?.outcome !== undefined && !this.oracle.quarantined.has(known.record.id))
         this.oracle.broken(`8: ${known.record.id} lives on, and its parent has ended`);

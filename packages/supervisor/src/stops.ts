@@ -204,6 +204,7 @@ export class Stops {
       kept: () => {
         if (kind === 'pause' && stops) tell({ kind: 'paused', run: id, by, reason });
         if (quarantine === undefined) return;
+        standing.settled(quarantine);
         // Observers are told once the other runs of the version stand still too.
         void this.#still(by, reason).then(() => tell({ kind: 'quarantined', quarantine, by, reason, run: id }));
       },
