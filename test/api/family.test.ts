@@ -46,3 +46,32 @@ test('a paused run is found as paused after the host was started again', async (
   await admin.operate({ body: { operation: 'resume', target: { agent: 'sleeper' }, reason: 'seen' } });
   expect((await admin.listRuns({ query: { control: 'paused' } })).items).toEqual([]);
 });
+
+test('a run is paused with all that descends from it, which is listed, told and kept, and goes on with it', async () => {
+  const { admin, as, deploy } = await front();
+  await deploy(FAMILY);
+  const { run } = await admin.submitRun({ body: { agent: 'root' } });
+  await until(async () => count(await admin.runTree({ params: { run } })) === 7);
+  const operate = (operation: 'pause' | 'resume' | 'kill') =>
+    admin.operate({ body: { operation, target: { run }, reason: 'look', family: true } });
+  const all = (list: RouteAnswer<'operate'>['receipts']): number => list.reduce((sum, one) => sum + 1 + all(one.children), 0);
+  const auditor = await as('local', 'auditor');
+  await expect(auditor.operate({ body: { operation: 'pause', target: { run }, reason: 'x', family: true } })).rejects.toMatchObject({
+    status: 403,
+  });
+  expect(all((await operate('pause')).receipts)).toBe(7);
+  const paused = (await admin.listRuns({ query: { control: 'paused' } })).items;
+  expect(paused).toHaveLength(7);
+  const leaf = paused.find(({ agent }) => agent === 'leaf');
+  const why = await admin.whyRun({ params: { run: leaf?.run as never } });
+  expect(why.because.join()).toContain(`with all that descends from ${run}: look`);
+  expect(why.next.join()).toContain(`corral resume ${run} --family`);
+  expect(all((await operate('resume')).receipts)).toBe(7);
+  expect((await admin.listRuns({ query: { control: 'paused' } })).items).toEqual([]);
+  const kept = (await admin.listOperations({ query: {} })).items.filter(({ target }) => JSON.stringify(target).includes(run));
+  expect(kept.map(({ operation, family }) => [operation, family])).toEqual([
+    ['resume', true],
+    ['pause', true],
+  ]);
+  await expect(operate('kill')).rejects.toMatchObject({ code: 'CORRAL_REQUEST_INVALID' });
+});

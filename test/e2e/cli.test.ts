@@ -330,6 +330,11 @@ test('help has an example for every command', async () => {
   expect(await corral('--help')).toMatchObject({ code: 0, out: expect.stringContaining('Exit codes:') as string });
 });
 
+test('pause and resume offer to reach descendants; cancel and kill, which always do, do not', async () => {
+  const offers = async (verb: string) => (await corral(verb, '--help')).out.includes('--family');
+  expect(await Promise.all(['pause', 'resume', 'cancel', 'kill'].map(offers))).toEqual([true, true, false, false]);
+});
+
 test('doctor says which walls stand', async () => {
   const { code, out } = await corral('doctor', '--json');
   expect([code, JSON.parse(out)]).toMatchObject([0, { ok: true, wall: osWall(walls) ?? null }]);

@@ -43,6 +43,10 @@ export interface Known {
   seq: number;
   parked: boolean;
   control: Control;
+  /** The run with whose descendants it was paused. */
+  family: RunId | undefined;
+  /** When its journal last said that it goes on, in milliseconds since 1970. */
+  resumedAt: number;
   outcome: Outcome | undefined;
   began: number | undefined;
   paused_ms: number;
@@ -141,6 +145,8 @@ export class Book {
       seq: 0,
       parked: !claim,
       control: 'none',
+      family: undefined,
+      resumedAt: 0,
       outcome: undefined,
       began: undefined,
       paused_ms: 0,

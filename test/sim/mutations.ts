@@ -171,6 +171,25 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'const ended: (Receipt | undefined)[] = [];',
     },
   ],
+  /** A pause of a family stops the children of the run that was asked, and nothing below them. */
+  'pause-children-only': [
+    {
+      file: 'supervisor/src/families.ts',
+      piece: '.filter((child) => !still.has(child));',
+      becomes: `.filter((child) => !still.has(child));
+      for (const child of [...left]) {
+        if ((await store.run(child))?.record.parent?.run !== id) left.splice(left.indexOf(child), 1);
+      }`,
+    },
+  ],
+  /** The resumption of a family lets go on whatever stands still in it, whoever paused that. */
+  'resume-everything': [
+    {
+      file: 'supervisor/src/control.ts',
+      piece: 'if (family !== undefined && run.ledger.family !== family)',
+      becomes: 'if (Date.now() < 0)',
+    },
+  ],
   /** Runs that were parked under a quarantine stay so when it is lifted. */
   'lift-forgets-parked': [
     {

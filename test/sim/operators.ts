@@ -1,5 +1,6 @@
 /** People who meddle with what runs in a simulated world: they pause, resume, cancel, kill, resolve, decide, revoke and quarantine. */
 import type { RunId } from '@corral/protocol/ids';
+import type { Receipt } from '@corral/protocol/receipt';
 import type { QuarantineKind } from '@corral/protocol/store';
 import type { Supervisor } from '@corral/supervisor/supervisor';
 import type { Known } from './book.ts';
@@ -20,6 +21,9 @@ export interface OperatorsOptions {
   /** A command was refused. Anything that no operator may be told is a fault of the host. */
   readonly refused: (error: unknown, what: string) => void;
 }
+
+/** Those that stand still because somebody paused them. */
+const runsIn = ({ run, control, children }: Receipt): RunId[] => [...(control === 'paused' ? [run] : []), ...children.flatMap(runsIn)];
 
 /** What may be put under quarantine, by tenants of this world. */
 const STOPPABLE: readonly (readonly [QuarantineKind, readonly string[]])[] = [
@@ -85,6 +89,48 @@ export class Operators {
     const asked = (by: number) => this.#resuming.set(run, (this.#resuming.get(run) ?? 0) + by);
     asked(1);
     this.#command('resume', run, ({ control }) => control.resume(run, 'sim', 'now').finally(() => asked(-1)));
+  }
+
+  /** Somebody pauses a run with all that descends from it, or lets it go on likewise. */
+  pauseFamily(dice: Dice): void {
+    const { oracle } = this.#options;
+    const live = this.live();
+    const parents = new Set(live.flatMap(({ record }) => (record.parent === undefined ? [] : [record.parent.run])));
+    const living = [...parents].flatMap((run) => oracle.runs.get(run) ?? []).filter(({ outcome }) => outcome === undefined);
+    if (living.length === 0) return;
+    const known = dice.pick(living);
+    const { id } = known.record;
+    const paused = living.filter(({ family, record }) => family === record.id);
+    if (paused.length > 0 && dice.chance(0.5)) return this.#resumeFamily(dice.pick(paused).record.id);
+    if (dice.chance(0.3)) void this.#options.host()?.supervisor?.park();
+    const since = oracle.now();
+    const resumed = new Map(this.#resumed);
+    this.#command(
+      'pause family',
+      id,
+      ({ families }) => families.pause(id, 'sim', 'now'),
+      (receipt) => {
+        // A run above may have been let go on, and one of these with it.
+        oracle.hasPausedFamily(id, since);
+        for (const run of runsIn(receipt as Receipt))
+          if (this.#resumed.get(run) === resumed.get(run) && (this.#resuming.get(run) ?? 0) === 0) oracle.paused.add(run);
+      },
+    );
+  }
+
+  #resumeFamily(id: RunId): void {
+    const { oracle } = this.#options;
+    const host = this.#options.host();
+    if (host?.alive !== true || host.supervisor === undefined) return;
+    const below = [...oracle.runs.values()].filter((one) => [...oracle.lineage(one)].some(({ record }) => record.id === id));
+    const asked = (by: number) => below.forEach(({ record }) => this.#resuming.set(record.id, (this.#resuming.get(record.id) ?? 0) + by));
+    for (const { record, family } of below) {
+      this.#resumed.set(record.id, (this.#resumed.get(record.id) ?? 0) + 1);
+      // Those that somebody else paused stand still all the same.
+      if (record.id === id || family === id) oracle.paused.delete(record.id);
+    }
+    asked(1);
+    this.#command('resume family', id, ({ families }) => families.resume(id, 'sim', 'now').finally(() => asked(-1)));
   }
 
   #cancel(run: RunId, grace_ms?: number): void {
@@ -194,7 +240,7 @@ export class Operators {
     this.#command(`resolve ${how.how} ${call}`, run, ({ control }) => control.resolve(run, call, 'sim', how));
   }
 
-  #command(what: string, whom: string, work: (supervisor: Supervisor) => Promise<unknown>, then?: () => void): void {
+  #command(what: string, whom: string, work: (supervisor: Supervisor) => Promise<unknown>, then?: (receipt: unknown) => void): void {
     const host = this.#options.host();
     if (host?.alive !== true || host.supervisor === undefined) return;
     const { say } = this.#options;
@@ -203,7 +249,7 @@ export class Operators {
       (receipt) => {
         if (!host.alive) return undefined;
         say(`receipt of ${what} ${whom} ${JSON.stringify(receipt)?.slice(0, 900) ?? 'nothing'}`);
-        then?.();
+        then?.(receipt);
         return undefined;
       },
       (error: unknown) => this.#options.refused(error, `${what} ${whom}`),

@@ -56,6 +56,15 @@ export class Oracle extends Book {
     }
   }
 
+  /** A receipt says that all that descends from the run stands still; what somebody has let go on since it was asked for may not. */
+  hasPausedFamily(run: RunId, since: number): void {
+    for (const one of this.runs.values()) {
+      const goesOn = one.outcome === undefined && one.control === 'none' && !this.quarantined.has(one.record.id);
+      const isBelow = goesOn && one.resumedAt < since && [...this.lineage(one)].some(({ record }) => record.id === run);
+      this.must(!isBelow, () => `9: there is a receipt for the pause of ${run} with its family, and ${one.record.id} below it goes on`);
+    }
+  }
+
   /** Somebody was told that a grant is taken back. */
   hasRevoked(grant: GrantId): void {
     this.revoked.add(grant);
@@ -255,6 +264,8 @@ export class Oracle extends Book {
     const { event } = entry;
     if (event?.kind === 'control') {
       known.control = event.control;
+      known.family = event.family;
+      if (event.control === 'none') known.resumedAt = this.now();
       known.toPause = undefined;
       if (event.control === 'none') known.stoppedBy = undefined;
       if (event.control === 'paused') known.pausedAt ??= entry.at;

@@ -59,6 +59,8 @@ export function temperOf(dice: Dice) {
     debts: dice.chance(0.1),
     /** How often a run is asked to stop, under hosts that die before its grace is over. */
     stubborn_every_ms: dice.chance(0.08) ? dice.spread(100, 600) : Number.POSITIVE_INFINITY,
+    /** How often a run is paused, or let go on, with all that descends from it. */
+    family_pauses_every_ms: dice.chance(0.3) ? dice.spread(40, 800) : Number.POSITIVE_INFINITY,
   };
 }
 
@@ -72,6 +74,7 @@ export const PLAIN: Partial<Temper> = {
   approval_ms: undefined,
   debts: false,
   stubborn_every_ms: Number.POSITIVE_INFINITY,
+  family_pauses_every_ms: Number.POSITIVE_INFINITY,
 };
 
 /** Speaks and acts early, and kills nobody: what is done must be undone again. */

@@ -71,6 +71,7 @@ export class World {
   readonly #people: Operators;
   readonly #setups: Dice;
   readonly #stops: Dice;
+  readonly #kin: Dice;
   #hosts = 0;
   #chaos = true;
 
@@ -149,6 +150,7 @@ export class World {
     // Last of all, so that what came before stays the same for a seed.
     this.#setups = dice.fork();
     this.#stops = dice.fork();
+    this.#kin = dice.fork();
   }
 
   /** Lives through the whole of it. */
@@ -327,6 +329,7 @@ export class World {
     const { stubborn_every_ms } = this.#temper;
     nowBy(this.#stops, stubborn_every_ms, () => this.#people.askToStop(this.#stops));
     nowBy(this.#stops, Number.isFinite(stubborn_every_ms) ? 2_000 : Number.POSITIVE_INFINITY, () => this.crash());
+    nowBy(this.#kin, this.#temper.family_pauses_every_ms, () => this.#people.pauseFamily(this.#kin));
     nowBy(this.#stops, this.#temper.quarantine_every_ms, () => this.#people.quarantine(this.#stops));
     nowBy(this.#setups, this.#temper.configure_every_ms, () => this.#configure(setupFrom(this.#setups)));
     now(full_every_ms, () => {

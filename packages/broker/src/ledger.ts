@@ -51,6 +51,8 @@ export class Ledger {
   journalBytes = 0;
   listening = false;
   control: Control = 'none';
+  /** The run with whose descendants it was paused; undefined where it was paused alone, or is not. */
+  family: RunId | undefined;
   readonly wall = new WallClock();
   /** What its calls change about the accounts above it. */
   readonly tally = new Tally();
@@ -369,6 +371,7 @@ export class Ledger {
         return;
       case 'control':
         this.control = event.control;
+        this.family = event.family;
         if (event.control === 'none') this.loops?.resumed();
         return;
       case 'step':
@@ -395,6 +398,7 @@ export class Ledger {
       case 'forked':
         // Whatever held its origin up is the origin's. Its own clock starts where the copy ends.
         this.control = 'none';
+        this.family = undefined;
         this.held = undefined;
         this.wall.paused_ms += event.away_ms;
         this.wall.paused_at = undefined;

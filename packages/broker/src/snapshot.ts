@@ -4,7 +4,7 @@
  */
 import type { Amounts } from '@corral/policy/purse';
 import type { PlacedHandle } from '@corral/protocol/handle';
-import type { GrantId } from '@corral/protocol/ids';
+import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/label';
 import type { RunHeader } from '@corral/protocol/run';
@@ -26,6 +26,8 @@ export interface LedgerSnapshot extends SavedWall {
   /** Absent: none, or it was taken before they were counted. */
   readonly hops?: number;
   readonly control: Ledger['control'];
+  /** The run with whose descendants it was paused. */
+  readonly family?: RunId;
   readonly held: Ledger['held'];
   readonly cancelled: Ledger['cancelled'];
   readonly version: Ledger['version'];
@@ -96,6 +98,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     hops: ledger.hops,
     ...ledger.wall.save(),
     control: ledger.control,
+    ...(ledger.family === undefined ? {} : { family: ledger.family }),
     held: ledger.held,
     cancelled: ledger.cancelled,
     version: ledger.version,
@@ -135,6 +138,7 @@ export function restoreTo(ledger: Ledger, from: LedgerSnapshot, state: Json, unr
   ledger.hops = from.hops ?? 0;
   ledger.wall.load(from);
   ledger.control = from.control;
+  ledger.family = from.family;
   ledger.held = from.held;
   ledger.cancelled = from.cancelled;
   ledger.version = from.version;

@@ -127,7 +127,8 @@ type HostEventBody =
   | { readonly kind: 'fenced'; readonly id: number; readonly result: Result }
   /** A request that gets no reply any more: it took too long, or its capability was taken back. This is what its agent is told. */
   | { readonly kind: 'unanswered'; readonly id: number; readonly result: Result }
-  | { readonly kind: 'control'; readonly control: Control; readonly by: string; readonly reason: string }
+  /** `family`: it was paused with this run, whose pause was to reach all that descends from it; absent where it was paused alone. */
+  | { readonly kind: 'control'; readonly control: Control; readonly by: string; readonly reason: string; readonly family?: RunId }
   /** `grace_ms`: what it has to tidy up, counted from this entry on; absent in journals from before that was kept. */
   | { readonly kind: 'cancel'; readonly by: string; readonly reason: string; readonly grace_ms?: number }
   /** What a person said to a call that waits for approval, or that nobody said anything in time. */

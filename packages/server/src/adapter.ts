@@ -41,8 +41,9 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     async submit(job) {
       await supervisor.submit(job);
     },
-    async operate(operation, run, by, reason) {
-      const { control } = supervisor;
+    async operate(operation, run, by, reason, family = false) {
+      const { control, families } = supervisor;
+      if (family && (operation === 'pause' || operation === 'resume')) return families[operation](run, by, reason);
       return control[operation](run, by, reason);
     },
     resolve: (...said) => supervisor.control.resolve(...said),

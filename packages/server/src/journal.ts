@@ -172,6 +172,12 @@ function settledLines({ call, tool, settled }: CallView): string[] {
   );
 }
 
+/** Of a pause that reached more than the run itself. */
+function withFamily(run: RunId, family: RunId | undefined): string {
+  if (family === undefined) return '';
+  return family === run ? ', with all that descends from it' : `, with all that descends from ${family}`;
+}
+
 type Step = Extract<Entry['event'], { kind: 'step' }> & { readonly seq: number };
 
 async function tell(
@@ -210,7 +216,10 @@ async function tell(
   const control = view?.control ?? status.control;
   const waiting = view?.waiting ?? status.waiting;
   if (control !== 'none') {
-    if (controlled?.kind === 'control') because.push(`${controlled.by} ${control} it: ${controlled.reason}`);
+    if (controlled?.kind === 'control')
+      because.push(`${controlled.by} ${control} it${withFamily(run, controlled.family)}: ${controlled.reason}`);
+    if (controlled?.kind === 'control' && controlled.family !== undefined)
+      next.push(`\`corral resume ${controlled.family} --family -m WHY\` lets go on what was paused with it.`);
     next.push(`\`corral resume ${run} -m WHY\` lets it go on; \`corral kill ${run} -m WHY\` ends it.`);
     return { verdict: control, because, next };
   }

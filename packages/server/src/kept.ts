@@ -25,6 +25,8 @@ export interface Deed {
   readonly operation: string;
   readonly target: Json;
   readonly reason?: string | undefined;
+  /** It was to reach all that descends from the runs. */
+  readonly family?: boolean;
   /** Undefined: of the host. */
   readonly tenant?: string | undefined;
   /** Runs that it was meant for. */
@@ -44,6 +46,7 @@ export interface Kept {
   readonly target: Json;
   readonly reason: string;
   readonly dryRun: boolean;
+  readonly family?: true;
   readonly config: string;
   readonly matched: string[];
   readonly receipts: ReceiptView[];
@@ -74,7 +77,7 @@ export class Acts {
 
   /** A row that is not kept yet: the answer to a dry run, too. */
   draft(who: Actor, deed: Deed, dryRun = false): Kept {
-    const { operation, target, reason = '', matched = [], receipts = [], refused = [] } = deed;
+    const { operation, target, reason = '', family = false, matched = [], receipts = [], refused = [] } = deed;
     const identity = this.#identity(who.id);
     return {
       id: `op_${Buffer.from(this.#random(6)).toString('hex')}`,
@@ -86,6 +89,7 @@ export class Acts {
       target,
       reason,
       dryRun,
+      ...(family ? { family } : {}),
       config: this.#config(),
       matched: [...matched],
       receipts: [...receipts],

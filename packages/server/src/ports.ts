@@ -61,7 +61,8 @@ export interface HostPort {
   inputRefusal(job: Pick<JobRequest, 'tenant' | 'version' | 'input' | 'principal'>): Promise<string | undefined>;
   /** Durable when it resolves. */
   submit(job: JobRequest): Promise<void>;
-  operate(operation: OperationName, run: RunId, by: string, reason: string): Promise<Receipt>;
+  /** @param family a pause or a resumption reaches all that descends from the run; cancel and kill always do */
+  operate(operation: OperationName, run: RunId, by: string, reason: string, family?: boolean): Promise<Receipt>;
   resolve(run: RunId, call: number, by: string, resolution: Resolution, reason: string): Promise<void>;
   /** What of a run waits for a person to find out. */
   stuck(run: RunId): Promise<Stuck>;

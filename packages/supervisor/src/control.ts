@@ -89,8 +89,11 @@ export class Control {
     this.#options = options;
   }
 
-  /** Stops a run where it stands and keeps it so, whatever arrives for it. Its wall clock stands still too. */
-  pause(id: RunId, by: string, reason: string, control: 'paused' | 'quarantined' = 'paused'): Promise<Receipt> {
+  /**
+   * Stops a run where it stands and keeps it so, whatever arrives for it. Its wall clock stands still too.
+   * @param family the run that was asked to stop with its descendants, of which this is one
+   */
+  pause(id: RunId, by: string, reason: string, control: 'paused' | 'quarantined' = 'paused', family?: RunId): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
       const { clock, stage, broker } = this.#options;
       const began = clock.monotonic();
@@ -111,17 +114,22 @@ export class Control {
       // While it came to a stand, it may have ended.
       alive(id, run);
       const latency_ms = clock.monotonic() - began;
-      await broker.record(run, { kind: 'control', control, by, reason });
+      await broker.record(run, { kind: 'control', control, by, reason, ...(family === undefined ? {} : { family }) });
       return this.#receipt(run, 'pause', by, reason, latency_ms);
     });
   }
 
-  /** Lets a paused run go on: from where it stood if its cell was kept, else by replay. */
-  resume(id: RunId, by: string, reason: string): Promise<Receipt> {
+  /**
+   * Lets a paused run go on: from where it stood if its cell was kept, else by replay.
+   * @param family only if it was paused with the descendants of this run
+   */
+  resume(id: RunId, by: string, reason: string, family?: RunId): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
       const { clock, stage, broker } = this.#options;
       const began = clock.monotonic();
       if (run.control === 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
+      if (family !== undefined && run.ledger.family !== family)
+        throw new CorralError('CORRAL_RUN_STATE', `${id} was not paused with ${family}.`);
       const stands = this.#options.quarantined(run);
       if (stands !== undefined) throw new CorralError('CORRAL_QUARANTINED', `${id} is under quarantine: ${stands}.`);
       run.control = 'none';

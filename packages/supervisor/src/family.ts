@@ -16,7 +16,7 @@ export interface FamilyOptions {
 }
 
 /** Why a run cannot be brought into memory; it is ended without that. */
-const UNREADABLE: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_INTERNAL']);
+export const UNREADABLE: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_INTERNAL']);
 
 /**
  * Children are asked to stop as their parent was, so that they may tidy up as well.

@@ -25,6 +25,7 @@ import { Seen } from './history.ts';
 import { Entrance } from './entrance.ts';
 import { fork, type Forked, type ForkRequest } from './fork.ts';
 import { endChild, endDescendants } from './family.ts';
+import { Families } from './families.ts';
 import { inputRefusal } from './first-crank.ts';
 import { submittedTo, type Submitted } from './submitted.ts';
 import { Intake } from './intake.ts';
@@ -55,6 +56,8 @@ export type { Submitted, SupervisorOptions };
 
 export class Supervisor {
   readonly control: Control;
+  /** Pauses and resumptions that reach all that descends from a run. */
+  readonly families: Families;
   /** The policies in force, and what runs beside them. */
   readonly policing: Policing;
   readonly loops: Loops;
@@ -132,6 +135,7 @@ export class Supervisor {
     const shared = { store, clock, broker, grants, runs, tell, hold };
     this.stops = new Stops({ ...shared, standing: this.#quarantines, control: () => this.control, residence: () => this.#residence });
     const family = { store, broker, residence: () => this.#residence, control: () => this.control };
+    this.families = new Families(family);
     this.#life = new Life({
       ...shared,
       image,

@@ -13,6 +13,11 @@ const VERBS = {
   kill: 'end runs now, with their children; what they were granted is taken back',
 } as const;
 type Verb = keyof typeof VERBS;
+/** Cancel and kill reach descendants by themselves. */
+const FAMILY: Partial<Record<Verb, string>> = {
+  pause: 'also all that descends from the runs',
+  resume: 'also those below that a pause with --family of the same run had paused',
+};
 type Result = RouteAnswer<'operate'>;
 
 interface Flags extends HostFlags {
@@ -22,11 +27,12 @@ interface Flags extends HostFlags {
   readonly all?: boolean;
   readonly reason: string;
   readonly dryRun?: boolean;
+  readonly family?: boolean;
 }
 
 export function operateCommands(program: Command): void {
   for (const [verb, about] of Object.entries(VERBS) as [Verb, string][]) {
-    hostFlags(program.command(verb))
+    const command = hostFlags(program.command(verb))
       .description(about)
       .argument('[run]', 'one run')
       .option('--agent <name>', 'all runs of an agent')
@@ -38,11 +44,19 @@ export function operateCommands(program: Command): void {
       .addHelpText('after', `\nExample:\n  corral ${verb} --agent crawler -m 'it hammers the shop'`)
       .action(async (run: string | undefined, flags: Flags) => {
         const result = await connect(flags).operate({
-          body: { operation: verb, target: targetOf(run, flags), reason: flags.reason, dryRun: flags.dryRun === true },
+          body: {
+            operation: verb,
+            target: targetOf(run, flags),
+            reason: flags.reason,
+            dryRun: flags.dryRun === true,
+            ...(flags.family === true ? { family: true } : {}),
+          },
         });
         print(flags, result, () => receipts(result));
         if (result.refused.length > 0) process.exitCode = EXIT.outcome;
       });
+    const reach = FAMILY[verb];
+    if (reach !== undefined) command.option('--family', reach);
   }
 
   hostFlags(program.command('operations'))

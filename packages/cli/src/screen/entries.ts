@@ -122,7 +122,9 @@ function eventText(event: HostEvent): string {
     case 'resolved':
       return `call ${event.id} resolved by ${event.by}: ${event.how}${event.how === 'result' ? ` ${json('value' in event.result ? event.result.value : event.result)}` : ''}${event.reason === undefined ? '' : ` (${event.reason})`}`;
     case 'control':
-      return event.control === 'none' ? `resumed by ${event.by}: ${event.reason}` : `${event.control} by ${event.by}: ${event.reason}`;
+      return event.control === 'none'
+        ? `resumed by ${event.by}: ${event.reason}`
+        : `${event.control} by ${event.by}${event.family === undefined ? '' : ` with the family of ${event.family}`}: ${event.reason}`;
     case 'cancel':
       return `cancel asked for by ${event.by}: ${event.reason}`;
     case 'approval':

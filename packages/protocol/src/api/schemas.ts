@@ -287,7 +287,18 @@ export const OperationTarget = z
     description: 'Which runs: one, those of an agent, of a version, of a tenant, or all that you may touch.',
   });
 export const OperationRequest = z
-  .strictObject({ operation: OperationName, target: OperationTarget, reason: Reason, dryRun: z.boolean().default(false) })
+  .strictObject({
+    operation: OperationName,
+    target: OperationTarget,
+    reason: Reason,
+    dryRun: z.boolean().default(false),
+    family: z
+      .boolean()
+      .default(false)
+      .describe(
+        'of `pause`: all that descends from the runs is paused as well; of `resume`: those below that such a pause of theirs had paused go on too. `cancel` and `kill` reach descendants by themselves, and take no `family`',
+      ),
+  })
   .meta({ id: 'OperationRequest' });
 
 export interface ReceiptView {
@@ -333,6 +344,7 @@ export const OperationResult = z
     target: json,
     reason: z.string(),
     dryRun: z.boolean(),
+    family: z.literal(true).exactOptional().describe('a pause or a resumption that was to reach all that descends from the runs'),
     config: z.string(),
     matched: z.array(z.string()).describe('runs it was meant for'),
     receipts: z.array(ReceiptView).describe('one a run it was done to; children are within their parent’s'),

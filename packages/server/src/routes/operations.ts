@@ -40,6 +40,12 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
     return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
   };
 
+  /** Whether it descends from one of those. */
+  const isBelow = ({ parent }: RunRow, runs: ReadonlySet<string>): boolean => {
+    for (let above = parent; above !== null; above = index.get(above)?.parent ?? null) if (runs.has(above)) return true;
+    return false;
+  };
+
   /** What is listed of the run, and of children it took with it, is as it is now; some end without ever coming into memory. */
   const settled = async (receipt: Receipt): Promise<void> => {
     if (host.view(receipt.run) === undefined) await door.projection.settle(receipt.run);
@@ -47,8 +53,9 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
     for (const child of receipt.children) await settled(child);
   };
 
-  const tellOf = (operation: OperationName, receipt: Receipt) => {
+  const tellOf = (operation: OperationName, receipt: Receipt): void => {
     if (operation !== 'pause' && operation !== 'resume') return;
+    for (const child of receipt.children) tellOf(operation, child);
     const row = index.get(receipt.run);
     if (row === undefined) return;
     door.projection.tell(
@@ -70,7 +77,13 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
 
   return {
     async operate({ body }, { access, keep, request }) {
-      const { operation, reason, dryRun } = body;
+      const { operation, reason, dryRun, family } = body;
+      const reaches = operation === 'cancel' || operation === 'kill';
+      if (family && reaches)
+        throw new CorralError(
+          'CORRAL_REQUEST_INVALID',
+          `${operation} reaches all that descends from a run by itself, and takes no family.`,
+        );
       const target = body.target as Target;
       const by = access.principal.id;
       access.role(`run.${operation}`);
@@ -78,13 +91,13 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
       const matched = new Set(rows.map(({ id }) => id));
       const receipts: Receipt[] = [];
       const refused: { run: string; code: string; detail: string }[] = [];
-      // A killed parent takes its children with it; their receipts are within its own.
-      const own = operation === 'kill' ? rows.filter(({ parent }) => parent === null || !matched.has(parent)) : rows;
+      // A run above them takes those below it with it; their receipts are within its own.
+      const own = operation === 'kill' || family ? rows.filter((row) => !isBelow(row, matched)) : rows;
       if (!dryRun) {
         await Promise.all(
           own.map(async ({ id }) => {
             try {
-              const receipt = await host.operate(operation, id as RunId, by, reason);
+              const receipt = await host.operate(operation, id as RunId, by, reason, family);
               receipts.push(receipt);
               await listed(operation, receipt, request);
             } catch (error) {
@@ -97,6 +110,7 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
         operation,
         target: body.target satisfies Json,
         reason,
+        family,
         tenant,
         matched: [...matched],
         receipts: receipts as unknown as ReceiptView[],
