@@ -401,6 +401,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'count-lived-only': [
     { file: 'broker/src/ledger.ts', piece: 'this.journalBytes += length;', becomes: 'this.journalBytes += this.wall.runs ? length : 0;' },
   ],
+  /** A run leaves memory while somebody's pause of it is not in its journal yet. */
+  'park-while-asked': [
+    { file: 'supervisor/src/control.ts', piece: 'run.asked += 1;', becomes: '' },
+    { file: 'supervisor/src/control.ts', piece: 'run.asked -= 1;', becomes: '' },
+  ],
   /** Each host gives a run that was asked to stop its whole grace anew. */
   'grace-anew': [{ file: 'supervisor/src/grace.ts', piece: 'Math.max(0, grace_ms - used_ms)', becomes: 'grace_ms' }],
   /** The receipt of a quarantine does not wait for a run whose pause is under way. */
@@ -435,6 +440,7 @@ export const RARE: ReadonlySet<string> = new Set([
   'leave-after-end',
   'approve-by-old-policies',
   'crank-after-parking',
+  'park-while-asked',
   'quarantine-before-pause',
 ]);
 

@@ -476,7 +476,16 @@ export class Control {
     const before = this.#turns.get(id);
     const turn = (async () => {
       await before?.catch(() => undefined);
-      const attempt = async () => work(alive(id, await this.#options.hold(id)));
+      const attempt = async () => {
+        const run = alive(id, await this.#options.hold(id));
+        // Until this is in its journal it stays in memory: the store would keep it as it was before.
+        run.asked += 1;
+        try {
+          return await work(run);
+        } finally {
+          run.asked -= 1;
+        }
+      };
       try {
         return await attempt();
       } catch (error) {
