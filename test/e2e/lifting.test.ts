@@ -1,6 +1,7 @@
 /** What a quarantine kept still goes on once it is lifted, wherever it is. */
 import { describe, expect, test } from 'vitest';
-import { temporary, world, type World } from '../world.ts';
+import type { RunId } from '@corral/protocol/ids';
+import { gate, readingTool, temporary, world, type World } from '../world.ts';
 
 const SLEEPER = `{ name: 'sleeper', async run({ sleep }) { await sleep(200); return 'done'; } }`;
 
@@ -71,7 +72,7 @@ describe('once a quarantine is lifted', () => {
           },
         }),
     });
-    await after.supervisor.stops.takeUp('quarantine', 'It does not stand any more.');
+    await after.supervisor.stops.takeUp();
     expect(claims).toEqual([]);
     await after.supervisor.stops.lift('agent', 'crew/kept', 'ana', 'it was nothing');
     for (const { id } of kept) expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'done' });
@@ -93,6 +94,53 @@ describe('once a quarantine is lifted', () => {
       }
     }
     expect(most).toBeLessThanOrEqual(8);
+  });
+
+  test('each is resumed under the name of whoever lifted what kept it still, though memory had no place for any of them at first', async () => {
+    const folder = await temporary();
+    const before = await world([], { folder });
+    const [one] = await stopped(before, 'one', 6, 600_000);
+    const [two] = await stopped(before, 'two', 6, 600_000);
+    await before.close();
+    const doors = gate();
+    let looks = 0;
+    let most = 0;
+    const w = await world([readingTool('wait', () => doors.opened.then(() => 'ok'))], {
+      folder,
+      residence: { runs_in_memory: 2, sweep_ms: 50 },
+      through: (store) =>
+        new Proxy(store, {
+          get: (target, name) => {
+            const value = Reflect.get(target, name, target) as unknown;
+            if (name !== 'quarantined') return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+            return async (...args: Parameters<typeof store.quarantined>) => {
+              looks += 1;
+              most = Math.max(most, looks);
+              return target.quarantined(...args).finally(() => (looks -= 1));
+            };
+          },
+        }),
+    });
+    const busy = await w.deploy(
+      `{ name: 'busy', uses: { wait: 'tool:wait' }, async run({ caps }) { await caps.wait({}); return 'done'; } }`,
+    );
+    const taken = await Promise.all([w.submit(busy), w.submit(busy)]);
+    for (const { id } of taken) await w.until(id, (view) => view?.waiting === 'call');
+    const { stops } = w.supervisor;
+    await Promise.all([stops.lift('agent', 'crew/one', 'ana', 'one is fine'), stops.lift('agent', 'crew/two', 'bob', 'two is fine')]);
+    doors.open();
+    const resumedBy = async (id: RunId) => {
+      for (;;) {
+        const entries = await w.store.journal(id, 0, 100);
+        const event = entries.map((entry) => entry.event).findLast((found) => found?.kind === 'control');
+        if (event?.kind === 'control' && event.control === 'none') return [event.by, event.reason];
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    expect(await resumedBy((one as { id: RunId }).id)).toEqual(['ana', 'one is fine']);
+    expect(await resumedBy((two as { id: RunId }).id)).toEqual(['bob', 'two is fine']);
+    // One look at a time, however often somebody asks.
+    expect(most).toBe(1);
   });
 });
 

@@ -402,6 +402,8 @@ export class Ledger {
         this.held = undefined;
         this.wall.paused_ms += event.away_ms;
         this.wall.paused_at = undefined;
+        // It was asked to stop as its origin was, and has as long for it from here on.
+        if (this.cancelled !== undefined) this.cancelled = { ...this.cancelled, at };
         this.loops?.forked();
         disown(this, event.asks === 'anew');
         return;

@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { Ledger } from '@corral/broker/ledger';
+import type { RunId } from '@corral/protocol/ids';
+import type { HostEvent, RunRecord } from '@corral/protocol/run';
 import { graceLeft_ms } from './grace.ts';
 
 const never = () => 0;
@@ -20,5 +23,14 @@ describe('the grace of a cancel', () => {
 
   test('is the usual one, and whole, where a journal does not say', () => {
     expect(graceLeft_ms({}, never, 9_000)).toBe(2_000);
+  });
+
+  test('begins anew in a fork, whose clock did not run before', () => {
+    const ledger = new Ledger({ caps: [], budget: {}, header: {} } as unknown as RunRecord);
+    const entry = (seq: number, at: number, event: HostEvent) =>
+      ledger.apply({ seq, at, delivery: undefined, effects: undefined, decisions: [], event, cpu_us: 0 });
+    entry(1, 1_000, { kind: 'cancel', by: 'ana', reason: 'enough', grace_ms: 2_000 });
+    entry(2, 9_000, { kind: 'forked', from: 'run_1' as RunId, by: 'bob', away_ms: 8_000 });
+    expect(graceLeft_ms(ledger.cancelled ?? {}, never, 9_500)).toBe(1_500);
   });
 });

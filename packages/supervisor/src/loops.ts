@@ -241,10 +241,14 @@ export class Loops implements Standing {
       case 'slow':
         return;
       case 'pause':
-        for (const one of first?.detector === 'spawn_tree' ? this.#descendants(run) : [run])
+        for (const one of first?.detector === 'spawn_tree' ? this.#descendants(run) : [run]) {
+          // In the journal of each, so that a host that dies in between leaves none of them going.
+          if (one !== run && one.ledger.loops !== undefined && one.outcome === undefined && one.parking === undefined)
+            this.#record(one, step, loops.reasons(because));
           control()
             .pause(one.id, 'loops', reason)
             .catch(() => undefined);
+        }
         return;
       case 'kill':
         return end(run, { kind: 'looped', evidence: reason });

@@ -35,6 +35,7 @@ const RETRY_MS = 1_000;
 
 /** Who let go of a quarantine, and why. */
 interface Lifted {
+  readonly quarantine: Quarantine;
   readonly by: string;
   readonly reason: string;
 }
@@ -42,6 +43,12 @@ interface Lifted {
 export class Stops {
   readonly #options: StopsOptions;
   #closed = false;
+  /** Lifts of which some runs may not have gone on yet. */
+  readonly #lifted: Lifted[] = [];
+  /** The look at what may go on that is under way, whether one more was asked for, and whether it left something for later. */
+  #looking: Promise<void> | undefined;
+  #wanted = false;
+  #missing = false;
   #retrying = false;
   readonly #resuming = new Map<RunId, Promise<void>>();
 
@@ -89,31 +96,46 @@ export class Stops {
     const { clock, standing, residence, tell } = this.#options;
     const quarantine = await standing.lift(kind, name, by, clock.now(), tenant);
     tell({ kind: 'lifted', quarantine, by, reason });
-    await this.takeUp(by, reason);
+    await this.takeUp({ quarantine, by, reason });
     await residence().sweep();
   }
 
   /**
    * Lets runs go on that a quarantine kept still which does not stand any more: parked ones, and those that a host left behind
    * that died between the lift and their resumption, too. Those that another quarantine keeps still are left in the store, and those
-   * that memory has no place for come when it has. What the store refuses now is tried again.
+   * that memory has no place for come when it has. What the store refuses now is tried again. Whoever asks while this is under way
+   * waits for one more look, and never for two at a time.
    */
-  async takeUp(by: string, reason: string): Promise<void> {
+  takeUp(lifted?: Lifted): Promise<void> {
+    if (lifted !== undefined) this.#lifted.push(lifted);
+    this.#wanted = true;
+    this.#looking ??= this.#lookAgain();
+    return this.#looking;
+  }
+
+  async #lookAgain(): Promise<void> {
+    while (this.#wanted && !this.#closed) {
+      this.#wanted = false;
+      this.#missing = false;
+      await this.#look().catch(() => (this.#missing = true));
+    }
+    // In the same breath as the look at whether one more is wanted.
+    this.#looking = undefined;
+    if (this.#missing) this.#again();
+    else this.#lifted.length = 0;
+  }
+
+  async #look(): Promise<void> {
     const { runs, store } = this.#options;
-    const lifted = { by, reason };
-    try {
-      await Promise.all([...runs.values()].map((run) => this.resumeIfFree(run, lifted)));
-      for (let after: RunId | undefined; ;) {
-        const parked = await store.quarantined(after, LOOK_RUNS);
-        after = parked.at(-1);
-        if (after === undefined) return;
-        const looked = await Promise.all(parked.map((id) => this.#mayGoOn(id)));
-        const free = looked.filter((one) => one !== undefined);
-        for (let i = 0; i < free.length; i += AT_ONCE)
-          await Promise.all(free.slice(i, i + AT_ONCE).map((one) => this.#bringBack(one, lifted)));
-      }
-    } catch {
-      this.#again(lifted);
+    const full = new Set<TenantId>();
+    await Promise.all([...runs.values()].map((run) => this.resumeIfFree(run)));
+    for (let after: RunId | undefined; !this.#closed;) {
+      const parked = await store.quarantined(after, LOOK_RUNS);
+      after = parked.at(-1);
+      if (after === undefined) return;
+      const looked = await Promise.all(parked.map((id) => this.#mayGoOn(id)));
+      const free = looked.filter((one) => one !== undefined);
+      for (let i = 0; i < free.length; i += AT_ONCE) await Promise.all(free.slice(i, i + AT_ONCE).map((one) => this.#bringBack(one, full)));
     }
   }
 
@@ -127,49 +149,73 @@ export class Stops {
     return this.against(record, version ?? '') === undefined ? { id, tenant: record.tenant } : undefined;
   }
 
-  async #bringBack({ id, tenant }: { readonly id: RunId; readonly tenant?: TenantId }, lifted: Lifted): Promise<void> {
+  /** @param full tenants that memory has no place for now */
+  async #bringBack({ id, tenant }: { readonly id: RunId; readonly tenant?: TenantId }, full: Set<TenantId>): Promise<void> {
+    if (tenant !== undefined && full.has(tenant)) return;
     const residence = this.#options.residence();
     const come = tenant === undefined ? () => undefined : residence.room(tenant);
-    if (come === undefined) return this.#again(lifted);
+    if (come === undefined) {
+      full.add(tenant as TenantId);
+      this.#missing = true;
+      return;
+    }
     const run = await residence
       .hold(id)
-      .catch((error: unknown) => this.#missed(error, lifted))
+      .catch((error: unknown) => this.#missed(error))
       .finally(come);
-    if (run !== undefined) await this.resumeIfFree(run, lifted);
+    if (run !== undefined) await this.resumeIfFree(run);
   }
 
   /**
    * A run under quarantine goes on if nothing stands against it any more. It may have been on its way into memory at the lift.
    * One that was set aside because it cannot be read, or because hosts died under it, stays so: its journal knows of no quarantine.
    */
-  resumeIfFree(run: Run, lifted: Lifted = { by: 'quarantine', reason: 'It does not stand any more.' }): Promise<void> {
+  resumeIfFree(run: Run): Promise<void> {
     if (run.control !== 'quarantined' || run.ledger.control !== 'quarantined') return Promise.resolve();
     if (run.outcome !== undefined || this.#concerns(run)) return Promise.resolve();
     const underway = this.#resuming.get(run.id);
     if (underway !== undefined) return underway;
+    const { by, reason } = this.#lifterOf(run);
     const resuming = this.#options
       .control()
-      .resume(run.id, lifted.by, lifted.reason)
+      .resume(run.id, by, reason)
       .then(
         () => undefined,
-        (error: unknown) => this.#missed(error, lifted),
+        (error: unknown) => this.#missed(error),
       )
       .finally(() => this.#resuming.delete(run.id));
     this.#resuming.set(run.id, resuming);
     return resuming;
   }
 
-  /** What cannot be read is kept still for a person, and what somebody else has resumed or ended needs nothing. */
-  #missed(error: unknown, lifted: Lifted): undefined {
-    if (error instanceof CorralError && error.retryable) this.#again(lifted);
+  /** Who let go of what kept a run still: the last one whose quarantine concerned it. */
+  #lifterOf({ ledger: { record, version } }: Run): { readonly by: string; readonly reason: string } {
+    const named: Readonly<Record<QuarantineKind, readonly string[]>> = {
+      tenant: [record.tenant],
+      agent: [record.agent, `${record.tenant}/${record.agent}`],
+      version: [version],
+      tool: [],
+    };
+    const concerned = this.#lifted.findLast(
+      ({ quarantine: { kind, name, tenant } }) => named[kind].includes(name) && (tenant === undefined || tenant === record.tenant),
+    );
+    return concerned ?? { by: 'quarantine', reason: 'It does not stand any more.' };
   }
 
-  #again({ by, reason }: Lifted): void {
+  /** What cannot be read is kept still for a person, and what somebody else has resumed or ended needs nothing. */
+  #missed(error: unknown): undefined {
+    if (!(error instanceof CorralError) || !error.retryable) return;
+    this.#missing = true;
+    // Outside of a look, nobody else asks for the next one.
+    if (this.#looking === undefined) this.#again();
+  }
+
+  #again(): void {
     if (this.#retrying) return;
     this.#retrying = true;
     this.#options.clock.after(RETRY_MS, () => {
       this.#retrying = false;
-      if (!this.#closed) void this.takeUp(by, reason);
+      if (!this.#closed) void this.takeUp();
     });
   }
 

@@ -491,7 +491,7 @@ export class Supervisor {
     await recover(store, this.#residence);
     for (const orphan of await store.orphans()) void this.#life.killChild(orphan);
     this.#residence.open();
-    void this.stops.takeUp('quarantine', 'It does not stand any more.');
+    void this.stops.takeUp();
     await this.#residence.sweep();
   }
 
