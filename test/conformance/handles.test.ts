@@ -414,6 +414,7 @@ describe('over time', () => {
     await w.supervisor.control.decide(origin.id, (await asked(w, origin.id)).call, 'owner', 'deny', 'no');
     await origin.ended;
     const fork = await w.supervisor.fork({ run: origin.id, at: 2, by: 'ann' as never });
+    for (const { call } of fork.unknown) await w.supervisor.control.resolve(fork.id, call, 'ann', { how: 'retry' });
     expect(await asked(w, fork.id)).toMatchObject({ rules: ['strange-destination'] });
   });
 

@@ -5,7 +5,7 @@ import type { Grant } from '@corral/protocol/grant';
 import type { PrincipalId, RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
 import type { Store } from '@corral/protocol/store';
-import { asked, bus, forbidding, outputOf, paid, PAYER, payments } from '../conformance/payments.ts';
+import { asked, bus, forbidding, FREE, outputOf, paid, PAYER, payments, policies } from '../conformance/payments.ts';
 import { corral, folder } from '../command.ts';
 import { front, SLEEP } from '../front.ts';
 import { readingTool, tool, world, type World } from '../world.ts';
@@ -19,6 +19,7 @@ const LOOKER = `{ name: 'looker', uses: { look: 'tool:look' }, async run({ caps,
 const look = () => readingTool('look', () => 1);
 const SELLER = `{ name: 'seller', uses: { pay: 'tool:pay' }, async run({ caps, sleep }) { await sleep(1); await caps.pay({ amount: 0.01 }); return 'paid' } }`;
 const pay = () => tool('pay', () => 'paid', { money: 'amount' });
+type Submitted = Awaited<ReturnType<World['supervisor']['fork']>>;
 const ofTool = (grants: readonly Grant[]) => grants.find(({ target }) => target.kind === 'tool');
 const looks = async (w: World, grants: Parameters<World['submit']>[2]) => {
   const { id, ended } = await w.submit(await w.deploy(LOOKER), {}, grants);
@@ -94,8 +95,10 @@ describe('a fork gets what was left of its origin’s grants where it parts', ()
     const id = await looks(w, { grants: { look: { uses: 2 } } });
     const [first, last] = [await w.supervisor.fork(by(id, 1)), await w.supervisor.fork(by(id, 4))];
     expect(outputOf(await first.ended)).toEqual(['seen', 'seen', 'CORRAL_GRANT_SPENT']);
-    // Before crank 4 it has looked once and asked a second time, which is made again: it only reads.
+    // Before crank 4 it has looked once and asked a second time: that use is the fork's to have, where it is told to.
+    expect(last.unknown).toMatchObject([{ call: 3 }]);
     expect(ofTool(await w.store.grants(last.id))).toMatchObject({ uses: 0 });
+    await w.supervisor.control.resolve(last.id, 3, 'ann', { how: 'retry' });
     expect(outputOf(await last.ended)).toEqual(['seen', 'seen', 'CORRAL_GRANT_SPENT']);
   });
 
@@ -253,5 +256,103 @@ describe('what people approved was approved for the origin', () => {
     });
     await w.supervisor.control.resolve(fork.id, call, 'ann', { how: 'fail' });
     expect([outputOf(await fork.ended), paid.length]).toEqual([['CORRAL_UNKNOWN_RESULT'], 1]);
+  });
+});
+
+describe('a call that the origin had under way is nobody else’s to make again', () => {
+  const ONCE = `{ name: 'once', uses: { look: 'tool:look' }, run: ({ caps }) => caps.look({}).then((seen) => seen, (error) => error.code) }`;
+  const counting = (annotations: Parameters<typeof tool>[2]) => {
+    const looked: number[] = [];
+    return { looked, tools: [tool('look', () => looked.push(1), annotations)] };
+  };
+  const retry = (w: World, run: RunId) => w.supervisor.control.resolve(run, 1, 'ann', { how: 'retry' });
+
+  test('though its tool only reads, where people have approved it for the origin', async () => {
+    const { looked, tools } = counting({ readOnly: true, idempotent: true });
+    const w = await bus(
+      tools,
+      `${FREE}\n@id("looked-at") @consequence("approval") forbid (principal, action == Action::"tool:look", resource);`,
+    );
+    const { id, ended } = await w.submit(await w.deploy(ONCE));
+    const { call } = await asked(w);
+    await w.supervisor.control.decide(id, call, 'ben', 'approve', '');
+    await ended;
+    const at = ((await w.store.journal(id)).find(({ event }) => event?.kind === 'approval')?.seq ?? 0) + 1;
+    for (let i = 0; i < 3; i += 1) {
+      const fork = await w.supervisor.fork(by(id, at));
+      expect(fork.unknown).toEqual([{ call, tool: 'look' }]);
+      await expect(retry(w, fork.id)).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
+    }
+    expect(looked).toHaveLength(1);
+  });
+
+  test('where the policies do not permit it to whoever forks, or have come to ask people about it', async () => {
+    const { looked, tools } = counting({ readOnly: true, idempotent: true });
+    const permit = (who: string, more = '') =>
+      `@id("hers") permit (principal, action, resource) when { context.person == Person::"${who}" };${more}`;
+    const w = await bus(tools, permit('alice'));
+    const version = await w.deploy(ONCE);
+    const { id, ended } = await w.supervisor.submit({ tenant: 'crew' as never, version, input: {}, principal: 'alice' as PrincipalId });
+    expect([outputOf(await ended), looked.length]).toEqual([1, 1]);
+    const [strange, own] = [await w.supervisor.fork(by(id, 2)), await w.supervisor.fork({ ...by(id, 2), by: 'alice' as PrincipalId })];
+    await expect(retry(w, strange.id)).rejects.toMatchObject({
+      code: 'CORRAL_RUN_STATE',
+      message: expect.stringContaining(`was allowed to ${id}`) as string,
+    });
+    await retry(w, own.id);
+    expect([outputOf(await own.ended), looked.length]).toEqual([2, 2]);
+    const late = await w.supervisor.fork({ ...by(id, 2), by: 'alice' as PrincipalId });
+    const text = permit('alice', '@id("asks") @consequence("approval") forbid (principal, action, resource);');
+    w.supervisor.configure({ crew: { tools, policies: { current: policies(tools, text) } } });
+    await expect(retry(w, late.id)).rejects.toMatchObject({ message: expect.stringContaining('asks') as string });
+    expect(looked).toHaveLength(2);
+  });
+
+  test('nor on a folder, where the host that takes the fork up asks its policies', { timeout: 60_000 }, async () => {
+    const { looked, tools } = counting({ readOnly: true, idempotent: true });
+    const f = await folder();
+    const at = join(f.data, '..');
+    const text = '@id("hers") permit (principal, action, resource) when { context.person == Person::"alice" };';
+    const w = await bus(tools, text, at);
+    const version = await w.deploy(ONCE);
+    const { id, ended } = await w.supervisor.submit({ tenant: 'crew' as never, version, input: {}, principal: 'alice' as PrincipalId });
+    await ended;
+    await w.close();
+    const made = await corral(['fork', id, '--at', '2', '--no-go', '--json', '--data', f.data]);
+    const { run } = JSON.parse(made.out) as { run: RunId };
+    expect((await corral(['resolve', run, '1', '--retry', '-m', 'again', '--data', f.data])).code).toBe(0);
+    const next = await bus(tools, text, at);
+    const told = async () => (await next.store.journal(run)).flatMap(({ event }) => (event?.kind === 'unknown' ? [event.message] : []));
+    while ((await told()).length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect([(await told())[1], looked.length]).toEqual([expect.stringContaining('no policy permits it'), 1]);
+  });
+
+  test('and costs a fork what the fork does, within the bounds of whoever forked', async () => {
+    const { looked, tools } = counting({ readOnly: false, repeatable: true, costs: { money_micros: 1_000 } });
+    const spend = { people: { ann: { day: { calls: 2, money_micros: 6_000 } } } };
+    const w = await world(tools, { tenants: { crew: { tools, spend } } });
+    const { id, ended } = await w.submit(await w.deploy(ONCE));
+    await ended;
+    const each = (await w.store.journal(id))[0]?.decisions[0]?.reserved?.money_micros ?? 0;
+    expect(each).toBe(3_000);
+    const ofAnn = async () => (await w.store.spend({ from: '2000-01-01' })).find(({ kind, name }) => kind === 'person' && name === 'ann');
+    const forks = [];
+    for (let i = 0; i < 5; i += 1) forks.push(await w.supervisor.fork(by(id, 2)));
+    for (const fork of forks) expect(fork.unknown).toEqual([{ call: 1, tool: 'look' }]);
+    expect([looked.length, await ofAnn()]).toEqual([1, undefined]);
+    const [told, first, second, third] = forks as [Submitted, Submitted, Submitted, Submitted];
+    await w.supervisor.control.resolve(told.id, 1, 'ann', { how: 'result', value: 7 });
+    expect(outputOf(await told.ended)).toBe(7);
+    expect((await ofAnn())?.spent.money_micros ?? 0).toBe(0);
+    for (const one of [first, second]) {
+      await retry(w, one.id);
+      await one.ended;
+    }
+    expect([looked.length, await ofAnn()]).toMatchObject([
+      3,
+      { spent: { calls: 2, money_micros: 2_000 }, reserved: { calls: 0, money_micros: 0 } },
+    ]);
+    await expect(retry(w, third.id)).rejects.toMatchObject({ code: 'CORRAL_SPEND_EXCEEDED' });
+    expect(looked).toHaveLength(3);
   });
 });

@@ -146,7 +146,8 @@ describe('corral fork and corral diff', () => {
     const fork = await w.supervisor.fork({ run: id, at: 2, by: 'ann' as never });
     while ((await w.store.run(fork.id))?.status.waiting !== 'resolution') await new Promise((resolve) => setTimeout(resolve, 2));
     expect(keys).toEqual([`${id}:2`]);
-    await w.supervisor.control.resolve(fork.id, 2, 'ann', { how: 'retry' });
+    expect(fork.unknown.map(({ call }) => call)).toEqual([1, 2]);
+    for (const call of [1, 2]) await w.supervisor.control.resolve(fork.id, call, 'ann', { how: 'retry' });
     expect(await fork.ended).toEqual({ kind: 'completed', output: [`${fork.id}:1`, { sent: 2 }] });
     expect(keys).toEqual([`${id}:2`, `${fork.id}:2`]);
   });

@@ -11,7 +11,7 @@ import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Entry, HostEvent } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing } from '@corral/protocol/store';
 import { answerOf } from './answer.ts';
-import { mayStillCall, neverMade } from './approved.ts';
+import { mayCallHere, mayStillCall, neverMade } from './approved.ts';
 import type { BrokerPowers, BusEvents, BusRun, CommitRest, Crank } from './bus.ts';
 import { Answers } from './answers.ts';
 import { begin } from './context.ts';
@@ -216,6 +216,11 @@ export class Broker {
     return mayStillCall(run.ledger, asked, this.#context(run, this.#powers.clock.now()));
   }
 
+  /** Why a fork may not make a call that its origin had made; see approved.ts. */
+  mayCallHere(run: BusRun, call: PendingCall): string | undefined {
+    return mayCallHere(run.ledger, call, this.#context(run, this.#powers.clock.now()));
+  }
+
   /** A call that a lost host had made is made again, unless its agent has given it up: then it costs what it may have cost. */
   again(ledger: Ledger, call: PendingCall): void {
     const { given_up, id } = call;
@@ -226,8 +231,9 @@ export class Broker {
   /**
    * Calls of the ledger that have no reply go out again: after a restart, or when a person says so.
    * @param first it was never made before: people have approved it only now
+   * @param unpaid its run has paid nothing for it yet, though another may have made it
    */
-  reissue(ledger: Ledger, call: PendingCall, first = false): void {
+  reissue(ledger: Ledger, call: PendingCall, first = false, unpaid = first): void {
     // It was approved, or is made again, while this host was closed; the next one finds it in the journal.
     if (this.#closed) return;
     if (first && this.#isGivenUp(ledger, call.id)) return;
@@ -249,7 +255,7 @@ export class Broker {
         attempts: call.attempts,
         as_handle: call.as_handle,
         unread: isUnread(call),
-        ...billedAgain(tool, parsed.value as Json, call.reserved, first),
+        ...billedAgain(tool, parsed.value as Json, call.reserved, unpaid),
         early: true,
         leftBefore: !first,
       },

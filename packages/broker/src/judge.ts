@@ -58,6 +58,8 @@ export interface Policies {
 
 export interface Judgement {
   readonly verdict: Verdict;
+  /** The policies want people to approve it. */
+  readonly asks: boolean;
   readonly flow: Flow | undefined;
   readonly facts: ToolFacts;
 }
@@ -156,7 +158,8 @@ export function judge(
   const verdict = policies.current.decide(request);
   // An approved call is decided about once more, and has been told of.
   if (held === undefined) policies.shadow?.({ run: record.id, entry: ledger.seq + 1, id: ledger.lastId + 1, request, verdict });
-  return { verdict: held === undefined ? verdict : approved(verdict), flow, facts };
+  const asks = verdict.consequence === 'approval';
+  return { verdict: held === undefined ? verdict : approved(verdict), asks, flow, facts };
 }
 
 /**

@@ -405,7 +405,7 @@ export class Ledger {
         // It was asked to stop as its origin was, and has as long for it from here on.
         if (this.cancelled !== undefined) this.cancelled = { ...this.cancelled, at };
         this.loops?.forked();
-        disown(this, event.asks === 'anew');
+        disown(this, event.asks === 'anew', event.pays === 'own');
         return;
       case 'checkpoint':
         this.restore(event.ledger as unknown as LedgerSnapshot, event.state, event.unread);
@@ -484,8 +484,11 @@ export class Ledger {
     this.purse.reserve(again);
     this.tally.reserve(day ?? call.day, again);
     const later = day === undefined ? {} : { later: [...(call.later ?? []), { day, reserved: again }] };
-    const retried = Object.keys(again).length === 0 ? {} : { retried: (call.retried ?? 0) + 1 };
-    this.pending.set(call.id, { ...call, reserved: added(call.reserved, again), state: 'going', ...retried, ...later });
+    const { inherited, ...one } = call;
+    // The first time that a fork makes a call of its origin is no second time.
+    const times = inherited?.price !== undefined || Object.keys(again).length === 0 ? {} : { retried: (call.retried ?? 0) + 1 };
+    const from = inherited === undefined ? {} : { inherited: {} };
+    this.pending.set(call.id, { ...one, reserved: added(call.reserved, again), state: 'going', ...times, ...later, ...from });
   }
 
   /** What could have influenced it; undefined where no policy asks for it. Before a segment has begun, what that will begin with. */

@@ -18,7 +18,7 @@ export interface Later {
 export interface PendingApproval {
   readonly kind: 'approval';
   readonly id: number;
-  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind' | 'given_up' | 'retried' | 'later'>;
+  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind' | 'given_up' | 'retried' | 'later' | 'inherited'>;
   readonly grant: GrantId;
   readonly digest: string;
   readonly quorum: number;
@@ -59,6 +59,11 @@ export type Pending =
       state: 'going' | 'unknown';
       /** How often a person had it made again, each time with its price reserved once more. */
       readonly retried?: number;
+      /**
+       * In a fork: its origin made it, and nothing but that was ever decided about it. `price`: what the fork has to reserve to make it;
+       * absent once it has, and in journals of older hosts, where what the origin had reserved was the fork's.
+       */
+      readonly inherited?: { readonly price?: Budget };
       /** The run awaits it no longer. */
       given_up?: true;
       /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */

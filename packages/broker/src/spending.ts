@@ -1,5 +1,5 @@
 /** Where a purse and its run's end meet: what goes back to a parent, what is overspent, and what is billed for a call made again. */
-import { amountText, budgetName, CHARGED } from '@corral/protocol/cost';
+import { amountText, budgetName, CHARGED, isCharged } from '@corral/protocol/cost';
 import type { Json } from '@corral/protocol/json';
 import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
@@ -26,8 +26,6 @@ export function wholeAmounts({ purse }: Ledger): Budget {
   );
 }
 
-const isCharged = (name: string) => CHARGED.some((one) => one === name);
-
 /** A tool charged more than it had said it would, and more than there was: it was spent all the same, and is the last thing that is. */
 export function overcharged({ purse }: Ledger): Outcome | undefined {
   for (const name of CHARGED) {
@@ -40,7 +38,7 @@ export function overcharged({ purse }: Ledger): Outcome | undefined {
 
 /**
  * The price of a call that goes out once more.
- * @param first it was never made before; of any other, nobody knows what it has cost so far, so all that was reserved is billed
+ * @param first it was never made before by its run; of any other, nobody knows what it has cost so far, so all that was reserved is billed
  */
 export function billedAgain(tool: Tool, input: Json, reserved: Budget, first: boolean): Pick<Dispatch, 'price' | 'atLeast'> {
   const charged = chargedOf(reserved);
@@ -55,9 +53,10 @@ export function billedAgain(tool: Tool, input: Json, reserved: Budget, first: bo
 
 /**
  * What a call of unknown result costs when a person has it made again: nobody knows that it was not paid the first time, so its price is
- * reserved once more, beside what is reserved for it already.
+ * reserved once more, beside what is reserved for it already. A fork that makes a call of its origin pays for it as for any call.
  */
-export function priceOfRetry({ reserved, retried = 0 }: PendingCall): Budget {
+export function priceOfRetry({ reserved, retried = 0, inherited }: PendingCall): Budget {
+  if (inherited?.price !== undefined) return inherited.price;
   return Object.fromEntries(
     Object.entries(chargedOf(reserved)).flatMap(([name, amount]) => (amount > 0 ? [[name, Math.ceil(amount / (retried + 1))]] : [])),
   );

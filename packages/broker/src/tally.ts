@@ -3,6 +3,7 @@
  * along. What it moves to children is no spending: they spend it, each for its own accounts. Where a journal is read back, what this
  * gathers is in the store already.
  */
+import { isCharged } from '@corral/protocol/cost';
 import type { Budget } from '@corral/protocol/manifest';
 import { dayOf, NO_SPEND, SPEND_NAMES, type DaySpend, type Spend, type SpendName } from '@corral/protocol/spend';
 import type { Ledger } from './ledger.ts';
@@ -107,16 +108,28 @@ export function closeTally({ pending, tally, lastAt }: Ledger, unsent: ReadonlyS
 }
 
 /**
- * Of a fork: what its origin reserved of the accounts is its origin's, and what people said so far they said of its origin's calls.
+ * Of a fork: what its origin reserved of the accounts is its origin's, and what people said so far they said of its origin's calls. So
+ * is what was reserved in its purse for a call under way: the fork reserves the same where it makes that call itself.
  * @param anew false for a fork of an older host, which counted what people had said
+ * @param own false for one of an older host, which paid for calls of its origin
  */
-export function disown({ pending }: Ledger, anew: boolean): void {
+export function disown({ pending, purse }: Ledger, anew: boolean, own: boolean): void {
   for (const one of pending.values())
     if (one.kind === 'approval') {
       delete one.call.day;
       if (anew) pending.set(one.id, { ...one, by: [] });
-    } else if (one.kind === 'call' || one.kind === 'request') {
-      delete one.day;
-      if (one.kind === 'call') delete one.later;
+    } else if (one.kind === 'request') delete one.day;
+    else if (one.kind === 'call') {
+      const { day: _, later: __, retried, reserved, inherited, ...call } = one;
+      if (own) {
+        purse.settle(reserved, {});
+        pending.set(one.id, { ...call, reserved: {}, inherited: { price: inherited?.price ?? ofOneTry(reserved, retried) } });
+      } else pending.set(one.id, { ...call, reserved, ...(retried === undefined ? {} : { retried }), inherited: {} });
     }
 }
+
+/** What was reserved for a call each time that it was to be made. */
+const ofOneTry = (reserved: Budget, retried = 0): Budget =>
+  Object.fromEntries(
+    Object.entries(reserved).map(([name, amount]) => [name, isCharged(name) ? Math.ceil(amount / (retried + 1)) : amount]),
+  );

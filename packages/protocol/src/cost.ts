@@ -9,6 +9,8 @@ import { BUDGETS, MICROS, type BudgetName } from './limits.ts';
 export const CHARGED = ['tokens', 'money_micros'] as const satisfies readonly BudgetName[];
 export type ChargedName = (typeof CHARGED)[number];
 
+export const isCharged = (name: string): name is ChargedName => CHARGED.some((one) => one === name);
+
 /** What an attempt at a call has cost, in tokens and in millionths of the tenant's currency; what is left out is not known. */
 export type Cost = { readonly [K in ChargedName]?: number };
 

@@ -149,9 +149,17 @@ type HostEventBody =
   | { readonly kind: 'upgraded'; readonly version: Digest; readonly bundle: Digest; readonly by: string }
   /**
    * Ends the entries that a fork shares with its origin. The time since then counts towards nothing.
-   * `asks`: who had approved a call that still waits approved it for the origin, and is asked anew. Absent in older journals.
+   * `asks`: who had approved a call that still waits approved it for the origin, and is asked anew. `pays`: what is reserved for a
+   * call that was under way is the origin's to pay, and the fork pays when it makes the call itself. Both are absent in older journals.
    */
-  | { readonly kind: 'forked'; readonly from: RunId; readonly by: string; readonly away_ms: number; readonly asks?: 'anew' }
+  | {
+      readonly kind: 'forked';
+      readonly from: RunId;
+      readonly by: string;
+      readonly away_ms: number;
+      readonly asks?: 'anew';
+      readonly pays?: 'own';
+    }
   /**
    * A step up the ladder, or down again after a calm. `position`: how many events its detectors had seen. `stays`: it stays where it is,
    * since something was seen from outside of the run, and is calm only later.

@@ -19,7 +19,7 @@ import type { Observation } from './observe.ts';
 import { becameOf } from './approvals.ts';
 import { mustBeAnother, mustOwn } from './owner.ts';
 import { samePerson } from './people.ts';
-import { mustBeApprovedHere, reservedAgain, resolutionOf, type Resolution } from './resolution.ts';
+import { mustBeAllowedHere, mustBeApprovedHere, reservedAgain, resolutionOf, type Resolution } from './resolution.ts';
 import type { Policing } from './policing.ts';
 import { graceLeft_ms } from './grace.ts';
 import type { Run } from './runs/run.ts';
@@ -323,13 +323,16 @@ export class Control {
         mustBeApprovedHere(run.ledger.record, call, await this.#options.journal(id));
       const asked = run.ledger.pending.get(call);
       const called = asked?.kind === 'call' ? tool(run.tenant, asked.tool) : undefined;
+      const unpaid = asked?.kind === 'call' && asked.inherited?.price !== undefined;
       const event = await resolutionOf(run.ledger, call, { by, reason }, resolution, called);
+      if (resolution.how === 'retry' && asked?.kind === 'call' && asked.inherited !== undefined)
+        mustBeAllowedHere(run.ledger, asked, broker.mayCallHere(run, asked));
       const { accounts } = broker;
       const reserved = accounts === undefined ? event : reservedAgain(run.ledger, event, accounts, this.#options.clock.now());
       await broker.record(alive(id, run), reserved);
       const pending = run.ledger.pending.get(call);
       if (resolution.how !== 'retry') this.#pass(run, call);
-      else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending);
+      else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending, false, unpaid);
     });
   }
 

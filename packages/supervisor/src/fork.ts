@@ -6,7 +6,8 @@
  * that the fork replays like its origin; what the agent was told of its own id stays what it was. What stands behind them is new:
  * another run id, and with it other idempotency keys; grants of its own, with what was left at that point of the origin's root grants,
  * without those that people have taken back since; a clock that did not run since. What people approved was approved for the origin.
- * What its origin was waiting for when it parts is not done again by itself unless it only reads: whoever forks says what became of it.
+ * What its origin was waiting for when it parts is not done again by itself, whatever its tool says of itself: whoever forks says what
+ * became of it, and a call that they have made again is decided about and paid for as theirs.
  */
 import { Ledger } from '@corral/broker/ledger';
 import { unanswered } from '@corral/broker/requests';
@@ -22,7 +23,7 @@ import type { AgentManifest } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Entry, HostEvent, RunRecord } from '@corral/protocol/run';
 import type { Store, StoredRun } from '@corral/protocol/store';
-import type { Tool } from '@corral/protocol/tool';
+import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import { Absence } from './absence.ts';
 import { checkInput } from './admission.ts';
 import { commitOf, entryFor, statusOf } from './amend.ts';
@@ -85,7 +86,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
 
   const now = clock.now();
   const { who: _, ...from } = stored.record;
-  const grants = new GrantCopies(id, random, await store.grants(origin), prefix);
+  const grants = new GrantCopies(id, random, now, await store.grants(origin), prefix);
   const record: RunRecord = {
     ...from,
     ...boundedBy(powers.offers.most(from.tenant), from),
@@ -136,7 +137,8 @@ async function partingOf(
   absence.learn(await store.eras());
   const waited = wall.paused_at === undefined ? last : Math.min(last, wall.paused_at);
   const away_ms = Math.max(0, now - waited - absence.since(waited, now));
-  const events: HostEvent[] = [{ kind: 'forked', from: origin, by, away_ms, asks: 'anew', ...(who === undefined ? {} : { who }) }];
+  const person = who === undefined ? {} : { who };
+  const events: HostEvent[] = [{ kind: 'forked', from: origin, by, away_ms, asks: 'anew', pays: 'own', ...person }];
   const tell = (await manifestOf(store, ledger))?.on_unknown === 'tell';
   for (const pending of ledger.pending.values()) {
     if (pending.kind === 'request') {
@@ -144,9 +146,10 @@ async function partingOf(
       events.push({ kind: 'unanswered', id: pending.id, result: unanswered(pending.id, 'CORRAL_UNKNOWN_RESULT', message) });
     }
     if (pending.kind !== 'call' || pending.state === 'unknown') continue;
-    // An idempotency key covers the origin's call and not this one's, so only what changes nothing goes out by itself.
+    // One that nobody awaits, and that may be repeated, is answered without being made.
     const annotations = offers.tool(record.tenant, pending.tool)?.annotations;
-    if (annotations?.readOnly === true || annotations?.repeatable === true) continue;
+    if (pending.given_up === true && annotations !== undefined && mayRepeat(annotations)) continue;
+    // It was allowed, approved and paid for as the origin's call, and nobody has decided about this one: not one goes out by itself.
     const message = `${origin} was waiting for ${pending.tool} when this run was forked from it at crank ${at}.`;
     events.push({ kind: 'unknown', id: pending.id, message, tell });
   }
@@ -260,12 +263,14 @@ class GrantCopies {
   readonly takenBack: { readonly copy: GrantId; readonly by: string; readonly why: string }[] = [];
   readonly #holder: RunId;
   readonly #random: Random;
+  readonly #now: number;
   readonly #originals: ReadonlyMap<GrantId, Grant & GrantState>;
   readonly #copies = new Map<GrantId, GrantId>();
   readonly #used: Used;
 
-  constructor(holder: RunId, random: Random, originals: readonly (Grant & GrantState)[], prefix: readonly Entry[]) {
+  constructor(holder: RunId, random: Random, now: number, originals: readonly (Grant & GrantState)[], prefix: readonly Entry[]) {
     this.#holder = holder;
+    this.#now = now;
     this.#random = random;
     this.#originals = new Map(originals.map((grant) => [grant.id, grant]));
     this.#used = usedIn(prefix);
@@ -292,8 +297,10 @@ class GrantCopies {
       parent: undefined,
       holder: this.#holder,
       target: target.kind === 'mailbox' && target.run === holder && root ? { ...target, run: this.#holder } : target,
-      // What hangs on another run's grant, such as the mailbox of a child that has ended, is worth nothing in a fork.
+      // What hangs on another run's grant, such as the mailbox of a child that has ended, is worth nothing in a fork; a use that the
+      // origin has had of it already cannot be had again either.
       ...(root && !isTaken ? {} : { uses: 0 }),
+      ...(root ? {} : { expires_at: this.#now }),
       depth: 0,
     });
     return copy;

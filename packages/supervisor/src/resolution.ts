@@ -4,6 +4,7 @@
  */
 import type { Accounts } from '@corral/broker/accounts';
 import type { Ledger } from '@corral/broker/ledger';
+import type { PendingCall } from '@corral/broker/pending';
 import { priceOfRetry } from '@corral/broker/spending';
 import { budgetName } from '@corral/protocol/cost';
 import { CorralError, errorData } from '@corral/protocol/errors';
@@ -45,7 +46,9 @@ export async function resolutionOf(
       const again = priceOfRetry(pending);
       const lacks = ledger.purse.lacks(again);
       if (lacks !== undefined) {
-        const message = `Call ${call} may have been paid already, and the purse of ${ledger.record.id} does not have its ${budgetName(lacks)} once more. Look what came of it, and settle it with its result or as failed.`;
+        const own = pending.inherited?.price === undefined;
+        const why = own ? `Call ${call} may have been paid already, and` : `Call ${call} was not paid for by this run yet, and`;
+        const message = `${why} the purse of ${ledger.record.id} does not have its ${budgetName(lacks)}${own ? ' once more' : ''}. Look what came of it, and settle it with its result or as failed.`;
         throw new CorralError('CORRAL_BUDGET_EXCEEDED', message, { limit: LIMIT_OF_BUDGET[lacks] });
       }
       return { ...said, how: 'retry', ...(Object.keys(again).length === 0 ? {} : { again }) };
@@ -86,6 +89,17 @@ export function mustBeApprovedHere({ id, origin }: RunRecord, call: number, entr
   const approvals = before.filter(({ event }) => event?.kind === 'approval' && event.id === call && event.verdict === 'approve');
   if (approvals.length < (asked.quorum ?? 1)) return;
   const message = `Call ${call} of ${id} was approved for ${origin.run}, and once. Settle it with its result or as failed, or fork ${origin.run} before it was approved.`;
+  throw new CorralError('CORRAL_RUN_STATE', message);
+}
+
+/**
+ * A fork makes a call of its origin as a call of its own: its capabilities and the policies are asked about that, for whoever forked.
+ * @param why they are against it
+ * @throws CORRAL_RUN_STATE
+ */
+export function mustBeAllowedHere({ record: { id, origin } }: Ledger, call: PendingCall, why: string | undefined): void {
+  if (why === undefined) return;
+  const message = `Call ${call.id} of ${id} was allowed to ${origin?.run ?? 'its origin'}, and cannot be made by this run: ${why}. Settle it with its result or as failed.`;
   throw new CorralError('CORRAL_RUN_STATE', message);
 }
 

@@ -44,7 +44,12 @@ export function askAgain({ broker, control, tool }: Powers, run: Run): void {
     if (pending.kind !== 'call' || pending.state === 'unknown' || broker.isUnderway(run.id, pending.id)) continue;
     if (run.hasReply(pending.id)) continue;
     const called = tool(run.tenant, pending.tool);
-    if (called !== undefined && mayRepeat(called.annotations)) broker.again(run.ledger, pending);
+    // A fork of an older host, or one whose call was to be made again where nobody could ask the policies of a host.
+    const leaves = pending.given_up !== true && !broker.isRevoked(pending.grant);
+    const against = pending.inherited === undefined || !leaves ? undefined : broker.mayCallHere(run, pending);
+    if (against !== undefined)
+      control().unknown(run, pending.id, `The call was allowed to the run that this one was forked from: ${against}.`);
+    else if (called !== undefined && mayRepeat(called.annotations)) broker.again(run.ledger, pending);
     else control().unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
   }
 }
