@@ -114,6 +114,25 @@ test('a schedule whose input its agent does not take is refused when it is made'
   expect((await admin.listRuns({})).items).toEqual([]);
 });
 
+test('the trial of a schedule’s input is held to what a job of its tenant is, and not made where none would be taken', async () => {
+  const { admin, deploy } = await fileHost({ tenants: { local: { ceilings: { memory_mib: 16 } } } });
+  // It says that it does not take the input once it has more memory than its tenant may have.
+  await deploy(`
+    import { defineAgent } from '@corral/guest';
+    import * as z from 'zod';
+    const filled = () => { const all = []; for (let i = 0; i < 8e6; i += 1) all.push({ i }); return all.length === 0; };
+    export default defineAgent({
+      name: 'greedy', ceilings: { memory_mib: 1024, crank_cpu_ms: 10000 }, input: z.object({ name: z.string().refine(filled) }), run: () => 1,
+    });`);
+  const make = (cron = '0 0 1 1 *') => admin.makeSchedule({ body: { agent: 'greedy', cron, input: { name: 'A' } } });
+  await make();
+  await admin.putQuarantine({ body: { kind: 'agent', name: 'greedy', reason: 'odd' } });
+  await expect(make()).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
+  // Nothing is asked of the agent for a time that never comes.
+  await expect(make('0 0 30 2 *')).rejects.toMatchObject({ code: 'CORRAL_SCHEDULE_INVALID' });
+  expect((await admin.listSchedules({})).items).toHaveLength(1);
+});
+
 test('what a tenant and a host hold in memory is bounded as the configuration says, within what nobody may exceed', async () => {
   await expect(
     fileHost({ limits: { runs_in_memory: 50, park_after_ms: 500 }, tenants: { local: { residents: 20, cells: 1 } } }),

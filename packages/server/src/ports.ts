@@ -56,9 +56,9 @@ export interface HostPort {
   services(tenant: TenantId): readonly string[];
   /**
    * Why an agent does not take an input, as its own code says in a cell that is thrown away; undefined where it takes it.
-   * @throws CORRAL_CELL_START, CORRAL_RATE_LIMITED
+   * @throws CORRAL_CELL_START, CORRAL_RATE_LIMITED, CORRAL_QUARANTINED, CORRAL_DISK_FULL, CORRAL_SPEND_EXCEEDED
    */
-  inputRefusal(job: Pick<JobRequest, 'tenant' | 'version' | 'input' | 'principal'>): Promise<string | undefined>;
+  inputRefusal(job: Omit<JobRequest, 'id' | 'grants'>): Promise<string | undefined>;
   /** Durable when it resolves. */
   submit(job: JobRequest): Promise<void>;
   /** @param family a pause or a resumption reaches all that descends from the run; cancel and kill always do */

@@ -52,11 +52,16 @@ export class Scheduler {
     this.#stop?.();
   }
 
+  /** When such a schedule comes next. @throws CORRAL_SCHEDULE_INVALID */
+  nextOf(cron: string): number {
+    const next = nextOf(cron, this.#clock.now());
+    if (next === null) throw new CorralError('CORRAL_SCHEDULE_INVALID', `\`${cron}\` never comes: no month that it names has such a day.`);
+    return next;
+  }
+
   /** @throws CORRAL_SCHEDULE_INVALID */
   make(wanted: { readonly tenant: TenantId; readonly agent: string; readonly input: Json; readonly cron: string }, by: string) {
-    const next = nextOf(wanted.cron, this.#clock.now());
-    if (next === null)
-      throw new CorralError('CORRAL_SCHEDULE_INVALID', `\`${wanted.cron}\` never comes: no month that it names has such a day.`);
+    const next = this.nextOf(wanted.cron);
     const id = `schedule_${Buffer.from(this.#random(6)).toString('hex')}`;
     this.#db.durably(() =>
       this.#db.run(

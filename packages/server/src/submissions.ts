@@ -10,7 +10,7 @@ import type { Attenuation } from '@corral/protocol/grant';
 import { BUDGET_NAMES, CEILINGS, DEFAULT_BUDGET, DEFAULT_CEILINGS, type CeilingName } from '@corral/protocol/limits';
 import type { AgentVersion, AgentManifest, Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
-import { isBelow, type People } from '@corral/supervisor';
+import { checkInput, isBelow, type People } from '@corral/supervisor';
 import { allowed } from './allowance.ts';
 import type { InForce } from './door.ts';
 import { TooSoon } from './people/rate.ts';
@@ -149,6 +149,19 @@ export class Submissions {
       config().version,
     );
     place.written();
+  }
+
+  /**
+   * Why an agent does not take a job's input; it is asked within what such a job would be held to, and not where none would be taken.
+   * @throws CORRAL_INPUT_INVALID, CORRAL_INPUT_TOO_LARGE, CORRAL_QUARANTINED, CORRAL_DISK_FULL, CORRAL_SPEND_EXCEEDED
+   */
+  async inputRefusal({ tenant, agent, input }: Submission, principal: string): Promise<string | undefined> {
+    const { host, registry, people } = this.#options;
+    this.#mustTakeWork();
+    const version = registry.resolve(tenant, agent);
+    const most = this.#allowed(tenant, version.manifest, { tenant, agent, input });
+    const who = people.identity(principal);
+    return host.inputRefusal({ tenant, version, input: checkInput(input), principal: principal as PrincipalId, who, ...most });
   }
 
   /** @throws CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN */

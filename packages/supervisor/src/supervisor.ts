@@ -331,11 +331,12 @@ export class Supervisor {
 
   /** Why an agent does not take a job's input, as its own code says in a cell that is thrown away. See `inputRefusal`. */
   async inputRefusal(job: Job): Promise<string | undefined> {
-    const { random, clock } = this.#options;
-    const [bundle, runtime] = await Promise.all([
-      this.#bundles.load(job.version.bundle),
-      this.#runtime.header(this.#options.image, () => this.#pool.hopeless),
-    ]);
+    const { random, clock, image } = this.#options;
+    const { version, bundle: digest, manifest } = job.version;
+    // What may not run is not run to find out whether it would take an input.
+    this.#intake.mustTake({ ...job, agent: manifest.name, version });
+    const header = this.#runtime.header(image, () => this.#pool.hopeless);
+    const [bundle, runtime] = await Promise.all([this.#bundles.load(digest), header]);
     const tool = (name: string) => this.tool(job.tenant, name);
     return inputRefusal(job, { random, clock, runtime, bundle, tool, trial: (options) => this.trial(options) });
   }

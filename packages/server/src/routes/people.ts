@@ -1,8 +1,6 @@
 /** Tokens, schedules, the configuration, and the state of the host itself. */
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
-import type { PrincipalId } from '@corral/protocol/ids';
-import { checkInput } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import type { Handlers } from './handler.ts';
 import { VERSION } from '../version.ts';
@@ -29,7 +27,7 @@ type Names =
 const OWNER = 'user:';
 
 export function peopleRoutes(door: Door): Handlers<Names> {
-  const { tokens, scheduler, settings, clock, registry, db, people, archive, host } = door;
+  const { tokens, scheduler, settings, clock, submissions, db, people, archive } = door;
   return {
     async makeToken({ body }, { access, keep }) {
       const { principal } = access;
@@ -84,10 +82,9 @@ export function peopleRoutes(door: Door): Handlers<Names> {
     },
     async makeSchedule({ body }, { access, keep }) {
       const tenant = access.one('schedule.write', body.tenant);
-      const version = registry.resolve(tenant, body.agent);
+      scheduler.nextOf(body.cron);
       // What no job is taken with is refused now, and not at each of its times.
-      const input = checkInput(body.input);
-      const refusal = await host.inputRefusal({ tenant, version, input, principal: access.principal.id as PrincipalId });
+      const refusal = await submissions.inputRefusal({ tenant, agent: body.agent, input: body.input }, access.principal.id);
       if (refusal !== undefined) throw new CorralError('CORRAL_SCHEDULE_INVALID', `${body.agent} does not take this input: ${refusal}`);
       return db.durably(() => {
         const made = scheduler.make({ tenant, agent: body.agent, input: body.input, cron: body.cron }, access.principal.id);
