@@ -3,7 +3,8 @@
  * never throws: a schema that throws, or that cannot answer at once, refuses the value.
  */
 import type * as z from 'zod';
-import { jsonSchemaOf, mayHang } from './api/json-schema.ts';
+import { jsonSchemaOf } from './api/json-schema.ts';
+import { mayHang } from './api/may-hang.ts';
 import type { Json } from './json.ts';
 
 export type JsonSchema = Readonly<Record<string, Json>>;

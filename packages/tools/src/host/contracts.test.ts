@@ -171,6 +171,12 @@ describe('a contract that the host checks', () => {
 });
 
 describe('a contract by zod', () => {
+  const twice: z.ZodType = z.object({
+    get next() {
+      return z.union([twice, z.null(), twice]);
+    },
+  });
+
   test.each([
     ['plain members', z.object({ a: z.string().min(1), b: z.int().optional(), c: z.array(z.enum(['x', 'y'])).default([]) }), false],
     ['formats of zod', z.object({ id: z.uuid(), mail: z.email(), at: z.iso.datetime(), on: z.iso.date(), ip: z.ipv4() }), false],
@@ -189,6 +195,38 @@ describe('a contract by zod', () => {
     ['a transform', z.union([z.null(), z.string().transform((text) => text.length)]), true],
     ['what is done before', z.preprocess((value) => value, z.string()), true],
     ['names by a pattern', z.record(z.string().regex(/^(a+)+$/), z.number()), true],
+    [
+      'what zod can do',
+      z.strictObject({
+        trimmed: z.string({ error: 'no text' }).trim().toLowerCase().min(1, 'too short').startsWith('a').describe('a text').optional(),
+        url: z.httpUrl().or(z.url()),
+        choice: z.discriminatedUnion('kind', [z.object({ kind: z.literal('a') }), z.looseObject({ kind: z.literal('b') })]).nullable(),
+        pair: z.tuple([z.uuid({ version: 'v7' }), z.int().min(1).multipleOf(2)], z.iso.date()).readonly(),
+        more: z.record(z.string(), z.unknown()).and(z.object({ at: z.coerce.date() })),
+      }),
+      false,
+    ],
+    ['a host by a pattern', z.url({ hostname: /^(a+)+$/ }), true],
+    ['a protocol by a pattern', z.url({ protocol: /^(a+)+$/ }), true],
+    ['a format of the author', z.stringFormat('mine', () => true), true],
+    ['a format of the author by a name of zod', z.stringFormat('email', () => true), true],
+    ['a text that a function overwrites', z.object({ s: z.string().overwrite((text) => text) }), true],
+    ['a message by a function', z.string({ error: (issue) => String(issue.input) }), true],
+    ['a bound that applies when a function says so', z.string().check(z.minLength(1, { when: () => true } as object)), true],
+    [
+      'a check of one member',
+      z.array(z.string()).check(
+        z.property(
+          'length',
+          z.number().refine(() => true),
+        ),
+      ),
+      true,
+    ],
+    ['a text made of parts', z.templateLiteral([z.string(), z.string(), z.string(), '!']), true],
+    ['members that are checked by code of the author', z.object({}).catchall(z.string().refine(() => true)), true],
+    ['a set', z.set(z.string().refine(() => true)), true],
+    ['alternatives that lead back to themselves', twice, true],
   ])('with %s knows whether its check may hang', (_, schema, expected) => {
     expect(contractOf(schema).mayHang).toBe(expected);
   });
