@@ -35,6 +35,8 @@ const current = new AsyncLocalStorage<number>();
 const tools = new Map<string, Tool>();
 const calls = new Map<number, AbortController>();
 const asked = new Map<number, { readonly given: (value: string) => void; readonly refused: (error: Error) => void }>();
+/** Calls that have not begun. */
+const waiting: (ToProcess & { kind: 'call' | 'check' })[] = [];
 let asks = 0;
 let option: ToolsOption = [];
 
@@ -66,8 +68,9 @@ function onMessage(message: ToProcess): void {
     case 'call':
     case 'check':
       calls.set(message.n, new AbortController());
-      // Each in a turn of its own, so that what one answers at once is taken before the next one can change it.
-      return void setImmediate(() => current.run(message.n, () => void call(message)));
+      waiting.push(message);
+      if (waiting.length === 1) setImmediate(begin);
+      return;
     case 'abort':
       return calls.get(message.n)?.abort(new DOMException(message.message, message.name));
     case 'secret':
@@ -79,6 +82,18 @@ function onMessage(message: ToProcess): void {
     case 'ping':
       return say({ kind: 'pong', n: message.n });
   }
+}
+
+/**
+ * Each in a turn of its own, so that what one answers at once is taken before the next one can change it, and that the host hears between
+ * two that take their time: node runs all that were set for one turn without a look at the socket.
+ */
+function begin(): void {
+  const [message] = waiting;
+  if (message === undefined) return;
+  current.run(message.n, () => void call(message));
+  waiting.shift();
+  if (waiting.length > 0) setImmediate(begin);
 }
 
 /** Errors of syntax say where only in their stack, whose first line is the place. */

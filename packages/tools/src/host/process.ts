@@ -49,6 +49,11 @@ interface Call {
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
 const PING_MS = 1_000;
+/**
+ * How long it may not answer with a call in it that was given up. What passed its trial is checked again where the call is made, since what a
+ * transform makes can be what no message carries; that check must end nothing, also where it takes longer than the trial did.
+ */
+const GIVEN_UP_MS = 2 * MACHINE.tool_check_ms.default + PING_MS;
 /** Calls by whose number an exception still finds its tool. */
 const REMEMBERED = 1_000;
 const MIB = 1024 * 1024;
@@ -251,6 +256,8 @@ export class ToolProcess {
         return;
       case 'began':
         this.#began = said.n;
+        // It is measured from here, and not from the next look.
+        this.#ping();
         return;
       case 'result': {
         const call = this.#calls.get(said.n);
@@ -287,15 +294,18 @@ export class ToolProcess {
     if (this.#pinged !== undefined) {
       const silent_ms = now - this.#pinged;
       const given_up = [...this.#calls.values()].some(({ aborted }) => aborted);
-      if (silent_ms > this.#options.stuck_ms || (given_up && silent_ms > PING_MS))
+      if (silent_ms > this.#options.stuck_ms || (given_up && silent_ms > GIVEN_UP_MS))
         return this.kill(`it did not answer its host for ${Math.round(silent_ms)} ms`);
-    } else if (this.#calls.size > 0 || this.#asked !== undefined) {
-      this.#pinged = now;
-      this.#send({ kind: 'ping', n: 0 });
-    }
+    } else if (this.#calls.size > 0 || this.#asked !== undefined) this.#ping();
     const resident = residentOf(this.#child.pid);
     const most = MACHINE.tool_memory_mib.default * 2 * MIB;
     if (resident > most) this.kill(`it took ${Math.round(resident / MIB)} MiB of memory`);
+  }
+
+  #ping(): void {
+    if (this.#pinged !== undefined) return;
+    this.#pinged = performance.now();
+    this.#send({ kind: 'ping', n: 0 });
   }
 
   /** Nobody knows what the calls that were under way have done. */

@@ -206,6 +206,25 @@ describe('a configuration in a process of its own', () => {
     expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
   });
 
+  test('ends no other call by one that is given up while what passed its trial is checked again', { timeout: 30_000 }, async () => {
+    const [first, second] = [new AbortController(), new AbortController()];
+    const [beside, waits] = [ask('sleeps', { ms: 8_000 }), ask('waits', {}, second.signal)];
+    const held = ask('slow.check', { ms: 1_800 }, first.signal);
+    while (news.filter(({ text }) => text === 'holds').length < 2) await sleep(5);
+    first.abort();
+    await sleep(1_400);
+    second.abort();
+    expect(await held).toEqual({ kind: 'ok', value: 1 });
+    expect(await waits).toMatchObject({ kind: 'ok' });
+    expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
+  });
+
+  test('ends nothing by several checks that only together take too long', { timeout: 60_000 }, async () => {
+    const held = [1, 2, 3].map(() => ask('slow.check', { ms: 1_500 }));
+    expect(await Promise.all(held)).toEqual([1, 2, 3].map(() => ({ kind: 'ok', value: 1 })));
+    expect(news.filter(({ kind }) => kind === 'ended')).toEqual([]);
+  });
+
   test('has not begun a call that is given up while its arguments are checked', { timeout: 30_000 }, async () => {
     const abort = new AbortController();
     const stuck = ask('slow.pattern', { s: `${'a'.repeat(40)}!` }, abort.signal);
