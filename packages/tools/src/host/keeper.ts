@@ -27,7 +27,7 @@ export interface KeeperOptions {
   readonly tell: (news: ToolNews) => void;
 }
 
-/** Processes in which a check is tried that was not the one under way when they were lost. */
+/** Processes in which a check is tried while none says what comes of it. */
 const CHECKS = 3;
 const BACKOFF_MS = 200;
 const BACKOFF_MOST_MS = 30_000;
@@ -52,6 +52,14 @@ export class Keeper {
    * process of the same code.
    */
   #checks: Keeper | undefined;
+  /**
+   * Where checks are tried again, one at a time, that were not alone under way when their process was lost: what is lost there is to blame.
+   * Beside `#checks`, so that the next arguments do not wait for them; it ends with the last of them.
+   */
+  #alone: Keeper | undefined;
+  #suspects = 0;
+  /** Settles once the last of them has had its turn. */
+  #turns: Promise<unknown> = Promise.resolve();
   #process: ToolProcess | undefined;
   /** Settles once there is a process again. */
   #starting: Promise<ToolProcess | undefined> | undefined;
@@ -99,7 +107,7 @@ export class Keeper {
   /** No call goes to it from now on; those under way have a while to end. */
   async close(within_ms: number): Promise<void> {
     this.#closed = true;
-    const checks = this.#checks?.close(within_ms);
+    const checks = Promise.all([this.#checks?.close(within_ms), this.#alone?.close(within_ms)]);
     const process = this.#process ?? (await this.#starting);
     this.#process = undefined;
     await process?.retire(within_ms);
@@ -110,11 +118,30 @@ export class Keeper {
   async #refusalOf(name: string, call: ToolCall): Promise<ToolResult | undefined> {
     this.#checks ??= new Keeper(this.#options, 'check');
     for (let i = 0; i < CHECKS && !call.signal.aborted; i++) {
-      const checked = await this.#checks.invoke(name, call);
+      const checked = await (i === 0 ? this.#checks.invoke(name, call) : this.#checkedAlone(name, call));
       if (checked.kind === 'ok') return undefined;
       if (checked.kind === 'failed') return call.signal.aborted ? notStarted(name, 'it was given up') : checked;
     }
     return notStarted(name, call.signal.aborted ? 'it was given up' : 'its arguments could not be checked');
+  }
+
+  #checkedAlone(name: string, call: ToolCall): Promise<ToolResult> {
+    this.#suspects += 1;
+    const turn = this.#turns.then(async () => {
+      try {
+        if (call.signal.aborted || this.#closed) return notStarted(name, 'it was given up');
+        return await (this.#alone ??= new Keeper(this.#options, 'check')).invoke(name, call);
+      } finally {
+        this.#suspects -= 1;
+        // One that is given up may still be at it, and the next one would not be alone.
+        if (this.#suspects === 0 || call.signal.aborted) {
+          void this.#alone?.close(0);
+          this.#alone = undefined;
+        }
+      }
+    });
+    this.#turns = turn.catch(() => undefined);
+    return turn;
   }
 
   #made(): ToolProcess {

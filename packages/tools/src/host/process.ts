@@ -101,8 +101,8 @@ export class ToolProcess {
   readonly #watch: NodeJS.Timeout;
   #asked: { readonly give: (said: FromProcess) => void; readonly fail: (error: Error) => void } | undefined;
   #next = 0;
-  /** The check that began last. */
-  #began: number | undefined;
+  /** Checks that have begun and have no answer, also those for which nobody waits any longer. */
+  readonly #begun = new Set<number>();
   /** When a ping left that has no answer; undefined: none has. */
   #pinged: number | undefined;
   #idle: (() => void) | undefined;
@@ -158,8 +158,8 @@ export class ToolProcess {
   }
 
   /**
-   * Settles in any case. A `check` is `ok` where the arguments fit; it is refused where it was under way as the process was lost, and
-   * `unknown` where another one was.
+   * Settles in any case. A `check` is `ok` where the arguments fit; it is refused where it alone was under way as the process was lost,
+   * and `unknown` where it had not begun, where others were under way too, and once it is given up.
    */
   invoke(tool: string, call: ToolCall, kind: 'call' | 'check' = 'call'): Promise<ToolResult> {
     const n = (this.#next += 1);
@@ -171,6 +171,8 @@ export class ToolProcess {
       going.aborted = true;
       const { name, message } = signal.reason instanceof Error ? signal.reason : new DOMException('The call was given up.', 'AbortError');
       this.#send({ kind: 'abort', n, name, message });
+      // Nothing was done for it, and a check hears of no abort.
+      if (kind === 'check') going.settle({ kind: 'unknown', message: `The check of ${tool}'s arguments was given up.` });
       this.#look();
     };
     this.#calls.set(n, {
@@ -208,7 +210,7 @@ export class ToolProcess {
       await promise;
       clearTimeout(timer);
     }
-    this.#began = undefined;
+    this.#begun.clear();
     this.kill('its host has replaced it');
   }
 
@@ -255,11 +257,12 @@ export class ToolProcess {
         this.#pinged = undefined;
         return;
       case 'began':
-        this.#began = said.n;
+        this.#begun.add(said.n);
         // It is measured from here, and not from the next look.
         this.#ping();
         return;
       case 'result': {
+        this.#begun.delete(said.n);
         const call = this.#calls.get(said.n);
         const result = Result.safeParse(said.result);
         if (result.success) call?.settle(result.data as ToolResult);
@@ -318,7 +321,7 @@ export class ToolProcess {
     this.#asked?.fail(new CorralError('CORRAL_CONFIG_INVALID', `its process was lost: ${why}`));
     const detail = `The process of the tools ended: ${why}.`;
     for (const [n, call] of this.#calls)
-      if (call.kind === 'check' && n === this.#began)
+      if (this.#begun.size === 1 && this.#begun.has(n))
         call.settle({ kind: 'failed', message: `${call.tool} could not check these arguments.`, code: 'CORRAL_ARGS_INVALID', detail });
       else call.settle({ kind: 'unknown', message: `The process of ${call.tool} was lost while it ran.`, detail });
     this.#options.ended(why);

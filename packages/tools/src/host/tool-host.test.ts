@@ -219,6 +219,17 @@ describe('a configuration in a process of its own', () => {
     expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
   });
 
+  test('blames the call whose check hangs, and none whose check was under way beside it', { timeout: 60_000 }, async () => {
+    // The processes are up, and the checks begin at once.
+    expect(await ask('slow.later', { next: 'fits' })).toEqual({ kind: 'ok', value: 1 });
+    const hangs = ask('slow.later', { next: 'hangs' });
+    while (!news.some(({ text }) => text === 'waits and hangs')) await sleep(5);
+    const beside = [1, 2].map(() => ask('slow.later', { next: 'fits' }));
+    expect(await Promise.all(beside)).toEqual([1, 2].map(() => ({ kind: 'ok', value: 1 })));
+    expect(await hangs).toMatchObject({ kind: 'failed', code: 'CORRAL_ARGS_INVALID' });
+    expect(await ask('slow.later', { next: 'fits' })).toEqual({ kind: 'ok', value: 1 });
+  });
+
   test('ends nothing by several checks that only together take too long', { timeout: 60_000 }, async () => {
     const held = [1, 2, 3].map(() => ask('slow.check', { ms: 1_500 }));
     expect(await Promise.all(held)).toEqual([1, 2, 3].map(() => ({ kind: 'ok', value: 1 })));
