@@ -8,7 +8,7 @@ import type { Store } from '@corral/protocol/store';
 import { asked, bus, forbidding, FREE, outputOf, paid, PAYER, payments, policies } from '../conformance/payments.ts';
 import { corral, folder } from '../command.ts';
 import { front, SLEEP } from '../front.ts';
-import { readingTool, tool, world, type World } from '../world.ts';
+import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 
 const ANN = 'ann' as PrincipalId;
 const by = (run: RunId, at: number) => ({ run, at, by: ANN });
@@ -257,6 +257,47 @@ describe('what people approved was approved for the origin', () => {
     await w.supervisor.control.resolve(fork.id, call, 'ann', { how: 'fail' });
     expect([outputOf(await fork.ended), paid.length]).toEqual([['CORRAL_UNKNOWN_RESULT'], 1]);
   });
+});
+
+test('a fork that its host did not write down to its end does not go on', async () => {
+  const folder = await temporary();
+  const called: string[] = [];
+  const doors = gate();
+  const charge = tool(
+    'charge',
+    (_, { run }) => {
+      called.push(run);
+      return doors.opened.then(() => 'charged');
+    },
+    { idempotent: true },
+  );
+  const before = await world([charge], {
+    folder,
+    through: (store) =>
+      new Proxy(store, {
+        get: (target, name) => {
+          const value = Reflect.get(target, name, target) as unknown;
+          if (name !== 'commit') return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+          // The host ends between the first entry of its parting and the next one.
+          return (commit: Parameters<Store['commit']>[0]) =>
+            commit.entry.event?.kind === 'unknown' ? Promise.reject(new Error('the host is gone')) : target.commit(commit);
+        },
+      }),
+  });
+  const { id } = await before.submit(
+    await before.deploy(`{ name: 'buyer', uses: { charge: 'tool:charge' }, run: ({ caps }) => caps.charge({}) }`),
+  );
+  await before.until(id, (view) => view?.waiting === 'call');
+  await expect(before.supervisor.fork({ ...by(id, 2), id: 'run_forked000000' as RunId })).rejects.toThrow('the host is gone');
+  await before.close();
+  doors.open();
+  const after = await world([charge], { folder });
+  await after.supervisor.ended(id);
+  await expect(after.supervisor.control.resume('run_forked000000' as RunId, 'ana', 'go')).rejects.toMatchObject({
+    code: 'CORRAL_JOURNAL_DAMAGED',
+    message: expect.stringContaining('fork it again') as string,
+  });
+  expect(new Set(called)).toEqual(new Set([id]));
 });
 
 describe('a call that the origin had under way is nobody else’s to make again', () => {

@@ -40,7 +40,13 @@ export interface RunRecord {
   readonly who?: Identity;
   readonly parent: { readonly run: RunId; readonly id: number; readonly agent: AgentName } | undefined;
   /** Of a fork: the run whose journal it begins with, the entry at which it parts from it, and when it was made. */
-  readonly origin?: { readonly run: RunId; readonly at: number; readonly forked_at: number };
+  readonly origin?: {
+    readonly run: RunId;
+    readonly at: number;
+    readonly forked_at: number;
+    /** Entries that it has when it is written down completely; absent in records of older hosts, where the last of them is `at`. */
+    readonly entries?: number;
+  };
   readonly spawn_depth: number;
   readonly input: Json;
   /** Handles in `input`, numbered from 1. */

@@ -87,7 +87,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
   const now = clock.now();
   const { who: _, ...from } = stored.record;
   const grants = new GrantCopies(id, random, now, await store.grants(origin), prefix);
-  const record: RunRecord = {
+  const draft: RunRecord = {
     ...from,
     ...boundedBy(powers.offers.most(from.tenant), from),
     id,
@@ -103,12 +103,14 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
 
   // Read once as it will be read from now on, to know what is pending where it parts.
   const copies = prefix.map((entry) => rekeyed(entry, grants));
-  const ledger = new Ledger(record);
+  const ledger = new Ledger(draft);
   await folded(clock, copies, (entry) => ledger.apply(entry));
   refuseChildren(ledger, at);
-  if (powers.whole) mustBeOffered(powers, record, grants.made);
+  if (powers.whole) mustBeOffered(powers, draft, grants.made);
 
   const events = copies.length === 0 ? [] : await partingOf(powers, ledger, request, copies, now);
+  // A host that dies before the last of them leaves a fork that must not go on.
+  const record: RunRecord = { ...draft, origin: { run: origin, at, forked_at: now, entries: copies.length + events.length } };
   const { tenant, agent } = record;
   const newcomer = { tenant, agent, version: ledger.version, principal: by, who };
   intake.mustTake(newcomer);

@@ -26,6 +26,8 @@ export interface IntakeParts {
   readonly clock: Pick<Clock, 'now'>;
   readonly quarantines: Pick<Quarantines, 'mustNotStand'>;
   readonly accounts: Pick<Accounts, 'mustHaveLeft'>;
+  /** Whether the host shuts down, and takes nothing new any more. */
+  readonly stopping?: () => boolean;
   /** Which versions rest. Left out: that is kept in the memory of a host, and there is none. */
   readonly breakers?: () => Pick<AgentBreakers, 'refusal' | 'began'>;
 }
@@ -37,9 +39,10 @@ export class Intake {
     this.#parts = parts;
   }
 
-  /** @throws CORRAL_DISK_FULL, CORRAL_QUARANTINED, CORRAL_SPEND_EXCEEDED */
+  /** @throws CORRAL_STOPPING, CORRAL_DISK_FULL, CORRAL_QUARANTINED, CORRAL_SPEND_EXCEEDED */
   mustTake(newcomer: Newcomer): void {
-    const { store, clock, quarantines, accounts } = this.#parts;
+    const { store, clock, quarantines, accounts, stopping } = this.#parts;
+    if (stopping?.() === true) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     // Early, while what was accepted still has room to go on.
     if (store.full === true)
       throw new CorralError('CORRAL_DISK_FULL', 'The disk of this host is full: no new work is taken until there is space.');

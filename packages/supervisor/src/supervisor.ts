@@ -102,7 +102,14 @@ export class Supervisor {
     this.policing = new Policing({ clock, people, seen: this.#seen, tell: (observation) => this.#tell(observation) });
     this.#quarantines = new Quarantines(store);
     const breakers = () => this.loops.breakers;
-    this.#intake = new Intake({ store, clock, quarantines: this.#quarantines, accounts: this.#accounts, breakers });
+    this.#intake = new Intake({
+      store,
+      clock,
+      quarantines: this.#quarantines,
+      accounts: this.#accounts,
+      breakers,
+      stopping: () => this.#stopping,
+    });
 
     this.services = new Services({ store, clock, random, quarantines: this.#quarantines }, this);
     const [grants, runs] = [this.#grants, this.#runs];
@@ -373,7 +380,6 @@ export class Supervisor {
   readonly submit = (job: Job): Promise<Submitted> => this.#entrance.pass(job.tenant, () => this.#admit(job));
 
   async #admit(job: Job): Promise<Submitted> {
-    if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     refuseService(job.version);
     const { version, manifest } = job.version;
     this.#intake.mustTake({ ...job, agent: manifest.name, version });

@@ -1,5 +1,6 @@
 /** Runs: submitted, listed, shown from every side, and their lost calls settled. */
 import { hash } from 'node:crypto';
+import type { RunRecord } from '@corral/protocol/run';
 import type { RunTree } from '@corral/protocol/api/schemas';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -148,7 +149,7 @@ export function runRoutes(door: Door): Handlers<Names> {
         journal_entries: seq,
         ...(record.who === undefined ? {} : { who: { ...record.who } }),
         header: payloads ? { ...record.header, seed: hash('sha256', record.header.seed).slice(0, 16) } : null,
-        origin: record.origin === undefined ? null : { ...record.origin },
+        origin: originOf(record),
       };
     },
 
@@ -225,4 +226,9 @@ export function runRoutes(door: Door): Handlers<Names> {
       return { run: params.run, call: params.call, how: body.how };
     },
   };
+}
+
+/** As people are told of it. */
+function originOf({ origin }: RunRecord) {
+  return origin === undefined ? null : { run: origin.run, at: origin.at, forked_at: origin.forked_at };
 }

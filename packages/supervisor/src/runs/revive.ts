@@ -129,5 +129,6 @@ export function addChain(grants: Grants, chain: readonly (Grant & GrantState)[],
 const savedFor = ({ ledger, record }: StoredRun, tracked: ReviveOptions['tracked']) => (tracked(record.tenant) ? undefined : ledger);
 /** A host that died while it wrote a fork down leaves one that must not go on: its calls would be taken for its own. */
 function isTorn({ record, seq }: StoredRun): boolean {
-  return record.origin !== undefined && record.origin.at > 1 && seq < record.origin.at;
+  const { origin } = record;
+  return origin !== undefined && origin.at > 1 && seq < (origin.entries ?? origin.at);
 }
