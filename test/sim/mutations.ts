@@ -26,8 +26,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A delivery that was on its way into a cell is forgotten when its run has to leave the cell. */
   'drop-delivery': [
     {
-      file: 'supervisor/src/stage.ts',
-      piece: 'run.queue.unshift(run.onCpu);\n',
+      file: 'supervisor/src/runs/run.ts',
+      piece: 'if (crank !== undefined) this.queue.putBack(crank);\n',
       becomes: '',
     },
   ],
@@ -88,7 +88,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'queue-is-wall': [
     {
       file: 'supervisor/src/runs/run.ts',
-      piece: 'free && (this.onCpu !== undefined || !busy)',
+      piece: 'free && (this.#onCpu !== undefined || !busy)',
       becomes: 'free',
     },
     {
@@ -122,17 +122,17 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'supervisor/src/taken-up.ts',
-      piece: "pending?.kind !== 'call' || pending.state === 'unknown' || run.hasReply(result.id)",
-      becomes: 'run.hasReply(result.id)',
+      piece: "pending?.kind !== 'call' || pending.state === 'unknown' || run.queue.hasReply(result.id)",
+      becomes: 'run.queue.hasReply(result.id)',
     },
     {
-      file: 'supervisor/src/runs/run.ts',
+      file: 'supervisor/src/runs/queue.ts',
       piece: '(inbox === undefined ? pending.has(id) :',
       becomes: '(inbox === undefined ? pending.has(id) || this.kept.some((one) => one.id === id) :',
     },
   ],
   /** A call whose answer was kept is looked after as if it had none. */
-  'doubt-answer': [{ file: 'supervisor/src/taken-up.ts', piece: '    if (run.hasReply(pending.id)) continue;\n', becomes: '' }],
+  'doubt-answer': [{ file: 'supervisor/src/taken-up.ts', piece: '    if (run.queue.hasReply(pending.id)) continue;\n', becomes: '' }],
   /** What a run had reserved of the accounts above it stays reserved when it ends. */
   'keep-reserved': [
     { file: 'broker/src/broker.ts', piece: 'if (ending) closeTally(', becomes: 'if (ending && Date.now() < 0) closeTally(' },

@@ -497,6 +497,11 @@ export class Ledger {
     return this.tracked && this.checkpoint !== undefined ? (this.checkpoint.label ?? inherited(this)) : undefined;
   }
 
+  /** Of an instance of a service: it has kept something, be it what it begins with. */
+  get hasState(): boolean {
+    return this.checkpoint !== undefined || this.record.service?.state !== undefined;
+  }
+
   /** What the run waits on, the gravest first (DESIGN 2). */
   waitingOn(): WaitingOn {
     return waitingOn(this);

@@ -157,7 +157,7 @@ export class Control {
       if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
       const durable = broker.record(run, { kind: 'cancel', by, reason, grace_ms });
       this.startGrace(run, { by, reason, grace_ms });
-      run.queue.push({ delivery: { kind: 'cancel', reason, reaches_awaits: true }, inbox: undefined });
+      run.queue.add({ kind: 'cancel', reason, reaches_awaits: true });
       stage.wake(run);
       const children = cancelChildren(run, (child) => this.cancel(child, by, reason, grace_ms));
       // It is awaited below; until then, a refusal is nobody's surprise.
@@ -309,7 +309,7 @@ export class Control {
     for (const pending of run.ledger.pending.values()) {
       if (pending.kind === 'approval' && broker.isRevoked(pending.grant))
         this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back before anybody had decided about the call.');
-      if (pending.kind === 'request' && held.has(pending.grant) && broker.isRevoked(pending.grant) && !run.hasReply(pending.id))
+      if (pending.kind === 'request' && held.has(pending.grant) && broker.isRevoked(pending.grant) && !run.queue.hasReply(pending.id))
         this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back while the request was under way.');
     }
   }
@@ -449,7 +449,7 @@ export class Control {
   #pass(run: Run, call: number): void {
     const pending = run.ledger.pending.get(call);
     if (pending?.kind !== 'decided' || run.outcome !== undefined) return;
-    run.queue.push({ delivery: pending.delivery, inbox: undefined });
+    run.queue.add(pending.delivery);
     this.#options.stage.wake(run);
   }
 
@@ -460,10 +460,9 @@ export class Control {
     cell.freeze();
     const stopGrace = clock.after(this.#options.pause_grace_ms, () => {
       this.#frozen.delete(run.id);
-      const crank = run.onCpu;
       stage.condemn(cell, run);
-      run.onCpu = undefined;
-      if (crank !== undefined && run.outcome === undefined) run.queue.unshift(crank);
+      if (run.outcome === undefined) run.putBack();
+      else run.leaveCpu();
       stage.wake(run);
     });
     this.#frozen.set(run.id, { cell, stopGrace });

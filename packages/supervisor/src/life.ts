@@ -26,7 +26,8 @@ import { startOf } from './start.ts';
 import type { Residence } from './residence.ts';
 import { kept, lost } from './revocation.ts';
 import { askAgain, giveAnswers, holdRestored } from './taken-up.ts';
-import { grantsIn, Run, type OnCpu } from './runs/run.ts';
+import { grantsIn } from './runs/queue.ts';
+import { Run, type OnCpu } from './runs/run.ts';
 import { Clocks } from './runs/clocks.ts';
 import { billed } from './cells/usage.ts';
 import type { Stage } from './stage.ts';
@@ -103,7 +104,7 @@ export class Life {
 
   /** A run that has just been admitted comes into memory. */
   adopt(run: Run): void {
-    run.lastUsed = this.#options.clock.monotonic();
+    run.used(this.#options.clock.monotonic());
     this.#options.runs.set(run.id, run);
     this.#options.tell({ kind: 'admitted', run: run.id });
     const stands = this.#options.quarantined(run);
@@ -111,7 +112,7 @@ export class Life {
       run.control = 'quarantined';
       this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
-    run.queue.push({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
+    run.queue.add(startOf(run.ledger, this.#options.grants));
     this.#options.stage().wake(run);
   }
 
@@ -177,8 +178,8 @@ export class Life {
     }
     const left = inbox === undefined ? kept(this.#options, run, delivery) : delivery;
     if (left === undefined) return;
-    if (inbox === undefined) run.queue.push({ delivery: left, inbox });
-    else if (inbox <= run.lastInbox + 1) run.receive(delivery, inbox);
+    if (inbox === undefined) run.queue.add(left);
+    else if (inbox <= run.queue.lastInbox + 1) run.queue.receive(delivery, inbox);
     else return this.#options.residence().hint(id);
     this.#options.stage().wake(run);
   }
@@ -209,7 +210,7 @@ export class Life {
 
   #take(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (this.#options.observed()) for (const answered of answersOf(run, crank.delivery)) this.#options.tell(answered);
-    run.losses = 0;
+    run.cranked();
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;
     const outcome = this.#options.broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us } satisfies Crank);
@@ -231,8 +232,8 @@ export class Life {
     if (stopped && crank !== undefined && run.losses < MACHINE.cell_losses.default) {
       // The cell counted time in which it was stopped. The crank is given up and made again; not for ever, or two that compute
       // without end and stop each other would never meet their limit.
-      run.losses += 1;
-      run.queue.unshift(crank);
+      run.lose();
+      run.queue.putBack(crank);
       this.#options.stage().wake(run);
       return;
     }
@@ -249,12 +250,12 @@ export class Life {
    */
   lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
-    run.losses += 1;
+    run.lose();
     if (error !== undefined || saysOutOfMemory(exit) || run.losses > MACHINE.cell_losses.default) {
       this.endSoon(run, outcomeOfLoss(exit, error), false, crank, used_ms);
       return;
     }
-    if (crank !== undefined) run.queue.unshift(crank);
+    if (crank !== undefined) run.queue.putBack(crank);
     this.#options.stage().wake(run);
   }
 
@@ -272,11 +273,11 @@ export class Life {
     run?.stopCrank(used_ms, this.#options.clock.monotonic());
     this.#options.stage().condemn(cell, run);
     if (run === undefined) return;
-    run.onCpu = undefined;
+    run.leaveCpu();
     if (run.outcome !== undefined) return;
     if (task?.kind === 'replay' && limit === 'crank_wall' && run.losses < MACHINE.cell_losses.default) {
       // It stood in the way of others for long, or they in its: that says nothing about the run.
-      run.losses += 1;
+      run.lose();
       this.#options.stage().wake(run);
     } else if (task?.kind === 'replay' && limit === 'cpu')
       this.#diverged(run, cell, {
@@ -318,7 +319,7 @@ export class Life {
     answered: (id, result, once) => {
       this.deliver(id, { kind: 'reply', results: [result] }, undefined);
       const run = this.#options.runs.get(id);
-      if (once && run?.hasReply(result.id) === true) this.#options.broker.answers.hold(run, result);
+      if (once && run?.queue.hasReply(result.id) === true) this.#options.broker.answers.hold(run, result);
     },
     timer: (id, timer, due) => {
       const run = this.#options.runs.get(id);
@@ -381,7 +382,7 @@ export class Life {
       !run.hasWork &&
       run.onCpu === undefined &&
       // An instance that nobody writes to waits for as long as it takes.
-      (run.ledger.record.service === undefined || run.ledger.asked.turn || !run.hasState);
+      (run.ledger.record.service === undefined || run.ledger.asked.turn || !run.ledger.hasState);
     if (!idle()) return;
     const own = run.ledger.caps.get(0);
     if (run.ledger.listening && own !== undefined) {
@@ -407,7 +408,7 @@ export class Life {
   /** What follows at once from the end of a run, before it is durable: it gets no CPU and no timers. */
   #close(run: Run, outcome: Outcome): void {
     run.outcome = outcome;
-    for (const grant of run.dropQueue()) this.#options.grants.release(grant);
+    for (const grant of run.queue.drop()) this.#options.grants.release(grant);
     this.#clocks.stop(run);
     this.#options.stage().leave(run);
   }
@@ -456,7 +457,7 @@ export class Life {
   #beginSegment(run: Run): void {
     this.#options.stage().unseat(run);
     if (run.ledger.record.service !== undefined) this.#clocks.resetWall(run);
-    run.queue.unshift({ delivery: startOf(run.ledger, this.#options.grants), inbox: undefined });
+    run.queue.begin(startOf(run.ledger, this.#options.grants));
   }
 
   #ended(id: RunId, outcome: Outcome): void {
@@ -496,7 +497,7 @@ export class Life {
     this.#clocks.stop(run);
     broker.dropCalls(run.ledger);
     run.outcome ??= { kind: 'failed', code: error.code, message: error.message };
-    for (const grant of run.dropQueue()) grants.release(grant);
+    for (const grant of run.queue.drop()) grants.release(grant);
     this.#options.stage().leave(run);
     runs.delete(id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);

@@ -236,7 +236,7 @@ export class Loops implements Standing {
     tell({ kind: 'step', run: run.id, step, detector: first?.detector as DetectorName, reason });
     switch (step) {
       case 'notice':
-        if (loops.notice !== undefined) run.queue.push({ delivery: loops.notice, inbox: undefined });
+        if (loops.notice !== undefined) run.queue.add(loops.notice);
         return wake(run);
       case 'slow':
         return;

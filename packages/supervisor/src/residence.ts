@@ -12,7 +12,8 @@ import type { Clock } from '@corral/protocol/ports';
 import type { Store, StoredRun } from '@corral/protocol/store';
 import { Places, type RunTable } from './runs/places.ts';
 import { addChain } from './runs/revive.ts';
-import { grantsIn, type Run } from './runs/run.ts';
+import { grantsIn } from './runs/queue.ts';
+import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
 
 export interface ResidenceLimits {
@@ -200,7 +201,7 @@ export class Residence {
   async park(run: Run): Promise<boolean> {
     if (!this.#isParkable(run)) return false;
     if (this.#isAnswerMissing(run)) {
-      await this.#options.broker.answers.keep(run, run.unjournaled);
+      await this.#options.broker.answers.keep(run, run.queue.unjournaled);
       // Between this look and the mark below nothing may be awaited: the run could begin a crank.
       if (this.#isAnswerMissing(run) || !this.#isParkable(run)) return false;
     }
@@ -211,7 +212,7 @@ export class Residence {
         const given = await store.park(
           run.id,
           run.epoch,
-          run.lastInbox,
+          run.queue.lastInbox,
           this.#deadline(run, clock.now()),
           JSON.stringify(run.ledger.save(run.lastAt)),
           !run.isFree,
@@ -393,7 +394,7 @@ export class Residence {
       } else if (!(await this.#giveBack(id))) this.retry(id, reason);
       throw reason;
     }
-    run.lastUsed = clock.monotonic();
+    run.used(clock.monotonic());
     runs.set(id, run);
     // Before anybody gets hold of it, and before it cranks: what is under way from now on was not left behind by anyone.
     this.#options.onWoken(run);
@@ -416,13 +417,13 @@ export class Residence {
   async #refresh(run: Run): Promise<boolean> {
     const { store, stage, grants, runs } = this.#options;
     try {
-      const inbox = await store.inbox(run.id, run.lastInbox);
+      const inbox = await store.inbox(run.id, run.queue.lastInbox);
       // It has left memory meanwhile; whoever brings it back reads its inbox.
       if (runs.get(run.id) !== run) return false;
       const carried = inbox.flatMap(({ delivery }) => grantsIn(delivery)).filter((id) => grants.get(id) === undefined);
       // What they carry was made by a run that saw this one parked.
       if (carried.length > 0) addChain(grants, await store.grants(run.id), carried);
-      for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.receive(delivery, seq);
+      for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.queue.receive(delivery, seq);
     } catch {
       return false;
     }
@@ -487,14 +488,14 @@ export class Residence {
     if (run.onCpu !== undefined || stage.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
     if (run.wants) return false;
     for (const pending of run.ledger.pending.values())
-      if (pending.kind === 'call' && pending.state === 'going' && !run.hasReply(pending.id)) return false;
+      if (pending.kind === 'call' && pending.state === 'going' && !run.queue.hasReply(pending.id)) return false;
     return true;
   }
 
   /** A held run leaves with what waits for it: the store has that, once it has the answers that are in memory alone. */
   #isAnswerMissing(run: Run): boolean {
     const { answers } = this.#options.broker;
-    return run.unjournaled.some(({ id }) => !answers.isKept(run.id, id));
+    return run.queue.unjournaled.some(({ id }) => !answers.isKept(run.id, id));
   }
 
   /** When it must be looked at though nothing arrives: the end of its wall time. */
@@ -512,7 +513,7 @@ export class Residence {
     );
     stage.unseat(run);
     runs.delete(run.id);
-    for (const id of [...run.ledger.caps.values(), ...run.unreceived()]) grants.release(id);
+    for (const id of [...run.ledger.caps.values(), ...run.queue.unreceived]) grants.release(id);
     broker.answers.parked(run.id);
     this.#options.onParked(run);
     if (run.isFree && Number.isFinite(due)) this.#expect(due);

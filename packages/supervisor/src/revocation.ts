@@ -59,10 +59,7 @@ function stopCallsOf(powers: Powers, run: Run): number {
     return 0;
   }
   let aborted = 0;
-  for (const queued of run.queue.splice(0)) {
-    const delivery = queued.inbox === undefined ? kept(powers, run, queued.delivery) : queued.delivery;
-    if (delivery !== undefined) run.queue.push({ ...queued, delivery });
-  }
+  run.queue.sift((delivery) => kept(powers, run, delivery));
   powers.control().fenceRequests(run);
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;

@@ -194,10 +194,9 @@ export class Stage {
 
   /** Gives up a run's isolate; whatever it knew is in its journal. The run must not be on the CPU. */
   unseat(run: Run): void {
-    const { seat } = run;
     this.#boarding.delete(run);
+    const seat = run.leaveSeat();
     if (seat === undefined) return;
-    run.seat = undefined;
     this.#cells.get(seat.cell)?.byAssignment.delete(seat.assignment);
     seat.cell.drop(seat.assignment);
   }
@@ -207,7 +206,7 @@ export class Stage {
     const { seat } = run;
     if (seat !== undefined && seat.cell.worksFor(seat.assignment) && !seat.cell.doomed) {
       this.condemn(seat.cell, run);
-      run.onCpu = undefined;
+      run.leaveCpu();
       return true;
     }
     this.unseat(run);
@@ -238,9 +237,7 @@ export class Stage {
 
   /** The crank of a run counts for nothing, by no fault of its own, and is made again; nor does the time that it took. */
   #putBack(run: Run): void {
-    if (run.onCpu === undefined) return;
-    run.queue.unshift(run.onCpu);
-    run.onCpu = undefined;
+    if (!run.putBack()) return;
     const now = this.#options.clock.monotonic();
     run.ledger.wall.forgive(now, now - run.crankBegan);
   }
@@ -354,14 +351,8 @@ export class Stage {
 
   #crank(run: Run, cell: Cell): void {
     const { clock } = this.#options;
-    const queued = run.take();
-    if (queued === undefined || run.seat === undefined) return;
-    const at = Math.max(clock.now(), run.lastAt);
-    const crank: OnCpu = { ...queued, at, crank: run.ledger.seq + 1, text: JSON.stringify({ ...queued.delivery, at }) };
-    run.lastAt = at;
-    run.onCpu = crank;
-    run.crankBegan = run.lastUsed = clock.monotonic();
-    run.tick(run.crankBegan);
+    const crank = run.seat && run.beginCrank(clock.now(), clock.monotonic());
+    if (crank === undefined || run.seat === undefined) return;
     cell.crank(run.seat.assignment, crank.crank, crank.text, run.ledger.record.ceilings.crank_cpu_ms);
     this.#options.events.onCpu();
   }
@@ -381,7 +372,7 @@ export class Stage {
       },
       ceilings.crank_cpu_ms,
     );
-    run.seat = { cell, assignment };
+    run.sit({ cell, assignment });
     const occupancy = this.#occupancy(cell);
     occupancy.byAssignment.set(assignment, run);
     occupancy.room.made();
@@ -464,15 +455,14 @@ export class Stage {
     const measured_ms = took_ms < TICK_MS ? 0 : Math.min(usedBy(cell, task) ?? 0, took_ms);
     // The next run's crank goes out before this one's effects are looked at: the cell need not wait for us.
     this.#pump(cell);
-    const crank = run?.onCpu;
-    if (run === undefined || crank === undefined) return;
-    run.onCpu = undefined;
+    if (run?.onCpu === undefined) return;
     if (run.control !== 'none' || this.#draining) {
       // It was paused while its answer was on the way, or its host stops: the crank counts for nothing, and is made again.
-      run.queue.unshift(crank);
+      run.putBack();
       this.unseat(run);
       return;
     }
+    const crank = run.leaveCpu() as OnCpu;
     // It waited behind another's crank, or its cell stood still while others computed.
     const now = this.#options.clock.monotonic();
     run.ledger.wall.forgive(now, now - run.crankBegan - took_ms);
@@ -497,9 +487,8 @@ export class Stage {
     this.replayCpu.charge(cell, task, head);
     if (run !== undefined) {
       this.#disembark(run);
-      run.seat = undefined;
-      const crank = run.onCpu;
-      run.onCpu = undefined;
+      run.leaveSeat();
+      const crank = run.leaveCpu();
       const took_ms = task === undefined ? 0 : this.#took_ms(task);
       const used_ms = task === undefined ? 0 : Math.min(Math.max(usedBy(cell, task) ?? 0, head.cpu_us / 1000), took_ms);
       if (task !== undefined) run.stopCrank(used_ms, this.#options.clock.monotonic());
@@ -511,7 +500,6 @@ export class Stage {
   #exited(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
     this.pool.remove(cell, exit);
     const run = this.onCpu(cell);
-    const crank = run?.onCpu;
     const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     this.replayCpu.charge(cell, cell.task, undefined);
     const condemned = this.#condemned.delete(cell);
@@ -522,8 +510,7 @@ export class Stage {
     cell.task = undefined;
     cell.behind = [];
     if (run !== undefined && !condemned && !this.#closed) {
-      run.onCpu = undefined;
-      this.#options.events.onLost(run, crank, exit, error, used_ms);
+      this.#options.events.onLost(run, run.leaveCpu(), exit, error, used_ms);
     }
     this.#options.events.onCellGone(cell, exit);
     this.#settle();
@@ -540,7 +527,7 @@ export class Stage {
     if (stuck !== undefined && cell.task !== undefined) occupancy.byAssignment.set(cell.task.assignment, stuck);
     for (const run of runs) {
       this.#disembark(run);
-      if (run.seat?.cell === cell) run.seat = undefined;
+      if (run.seat?.cell === cell) run.leaveSeat();
       if (run !== stuck) this.wake(run);
     }
   }

@@ -27,13 +27,13 @@ export function giveAnswers(powers: Powers, run: Run): void {
   const { answers } = powers.broker;
   for (const result of answers.found(run.id, run.kept)) {
     const pending = run.ledger.pending.get(result.id);
-    if (pending?.kind !== 'call' || pending.state === 'unknown' || run.hasReply(result.id)) {
+    if (pending?.kind !== 'call' || pending.state === 'unknown' || run.queue.hasReply(result.id)) {
       answers.settled(run.id, [result.id]);
       continue;
     }
     const delivery = kept(powers, run, { kind: 'reply', results: [result] });
     if (delivery === undefined) continue;
-    run.queue.push({ delivery, inbox: undefined });
+    run.queue.add(delivery);
     if (!run.kept.includes(result)) answers.hold(run, result);
   }
 }
@@ -42,7 +42,7 @@ export function giveAnswers(powers: Powers, run: Run): void {
 export function askAgain({ broker, control, tool }: Powers, run: Run): void {
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind !== 'call' || pending.state === 'unknown' || broker.isUnderway(run.id, pending.id)) continue;
-    if (run.hasReply(pending.id)) continue;
+    if (run.queue.hasReply(pending.id)) continue;
     const called = tool(run.tenant, pending.tool);
     // A fork of an older host, or one whose call was to be made again where nobody could ask the policies of a host.
     const leaves = pending.given_up !== true && !broker.isRevoked(pending.grant);

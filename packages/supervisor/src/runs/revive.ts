@@ -15,7 +15,8 @@ import type { RunRecord } from '@corral/protocol/run';
 import { ALL_OF_INBOX, type InboxItem, type Store, type StoredRun } from '@corral/protocol/store';
 import type { LoadedBundle } from '../bundles.ts';
 import { startOf } from '../start.ts';
-import { grantsIn, Run } from './run.ts';
+import { grantsIn } from './queue.ts';
+import { Run } from './run.ts';
 
 export interface ReviveOptions {
   readonly store: Store;
@@ -67,25 +68,24 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   ledger.tally.take();
   const bundle = await load(ledger.bundle);
   bundle.agent(record.agent);
-  const run = new Run(ledger, bundle, epoch);
-  run.lastAt = lastAt;
+  const run = new Run(ledger, bundle, epoch, lastAt);
   addChain(grants, chain, [...ledger.caps.values(), ...inbox.flatMap(({ delivery }) => grantsIn(delivery))]);
   run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
 
-  if (ledger.segment_entries === 0) run.queue.push({ delivery: startOf(ledger, grants), inbox: undefined });
+  if (ledger.segment_entries === 0) run.queue.add(startOf(ledger, grants));
   for (const pending of ledger.pending.values()) {
-    if (pending.kind === 'decided') run.queue.push({ delivery: pending.delivery, inbox: undefined });
+    if (pending.kind === 'decided') run.queue.add(pending.delivery);
   }
   if (ledger.cancelled !== undefined && !ledger.cancelled.told)
-    run.queue.push({ delivery: { kind: 'cancel', reason: ledger.cancelled.reason, reaches_awaits: true }, inbox: undefined });
+    run.queue.add({ kind: 'cancel', reason: ledger.cancelled.reason, reaches_awaits: true });
   const notice = ledger.loops?.notice;
-  if (notice !== undefined) run.queue.push({ delivery: notice, inbox: undefined });
+  if (notice !== undefined) run.queue.add(notice);
   const { wall } = ledger;
   if (wall.began_at !== undefined) wall.start(clock.monotonic(), wall.used(idleUntil(run, inbox, clock.now())));
-  for (const { seq, delivery } of inbox) if (seq > 0) run.receive(delivery, seq);
+  for (const { seq, delivery } of inbox) if (seq > 0) run.queue.receive(delivery, seq);
   run.kept = inbox.flatMap(({ seq, delivery }) => (seq < 0 && delivery.kind === 'reply' ? delivery.results : []));
   run.restored = stored.restored;
-  run.lastInbox = Math.max(run.lastInbox, stored.inbox);
+  run.queue.seen(stored.inbox);
   return run;
 }
 
