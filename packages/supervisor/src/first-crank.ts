@@ -5,10 +5,12 @@
 import { parseEffects } from '@corral/broker/effects';
 import { Ledger } from '@corral/broker/ledger';
 import { Grants } from '@corral/policy/grants';
+import type { Digest, TenantId } from '@corral/protocol/ids';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { RunHeader } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import { admit, type Job } from './admission.ts';
+import type { Intake } from './intake.ts';
 import type { BundleText } from './cells/cell.ts';
 import { REPLAY_FACTOR } from './runs/segment.ts';
 import { startOf } from './start.ts';
@@ -17,21 +19,28 @@ import type { TrialOptions, TrialResult } from './trial.ts';
 export interface FirstCrankParts {
   readonly random: Random;
   readonly clock: Pick<Clock, 'now'>;
-  readonly runtime: Omit<RunHeader, 'seed'>;
-  readonly bundle: BundleText;
-  readonly tool: (name: string) => Tool | undefined;
-  readonly trial: (options: TrialOptions) => Promise<TrialResult>;
+  readonly intake: Pick<Intake, 'mustTake'>;
+  readonly bundles: { load(digest: Digest): Promise<BundleText> };
+  readonly header: () => Promise<Omit<RunHeader, 'seed'>>;
+  readonly offers: {
+    tool(tenant: TenantId, name: string): Tool | undefined;
+    trial(options: TrialOptions): Promise<TrialResult>;
+  };
 }
 
 /**
  * @returns why the agent does not take the input; undefined where it takes it, or its first crank does not come to say so
- * @throws what `admit` does; CORRAL_CELL_START, CORRAL_RATE_LIMITED
+ * @throws what `Intake.mustTake` and `admit` do; CORRAL_CELL_START, CORRAL_RATE_LIMITED
  */
 export async function inputRefusal(job: Job, parts: FirstCrankParts): Promise<string | undefined> {
-  if (job.version.manifest.input === null) return undefined;
-  const { random, clock, runtime, bundle, tool, trial } = parts;
+  const { version, manifest, bundle: digest } = job.version;
+  const { random, clock, intake, bundles, header, offers } = parts;
+  // What may not run is not run to find out whether it would take an input.
+  intake.mustTake({ ...job, agent: manifest.name, version });
+  if (manifest.input === null) return undefined;
+  const [bundle, runtime] = await Promise.all([bundles.load(digest), header()]);
   const at = clock.now();
-  const { record, grants } = admit(job, { random, now: at, runtime, tool });
+  const { record, grants } = admit(job, { random, now: at, runtime, tool: (name) => offers.tool(job.tenant, name) });
   const held = new Grants();
   for (const grant of grants) held.add(grant);
   const delivery = JSON.stringify({ ...startOf(new Ledger(record, false), held), at });
@@ -39,7 +48,7 @@ export async function inputRefusal(job: Job, parts: FirstCrankParts): Promise<st
   const cpu_us = (record.ceilings.crank_cpu_ms * 1000) / REPLAY_FACTOR;
   let effects: string | undefined;
   const entry = { seq: 1, at, delivery, effects: '[]', decisions: [], event: undefined, cpu_us };
-  await trial({ record, bundle, entries: [entry], onStep: (step) => (effects = step.effects) });
+  await offers.trial({ record, bundle, entries: [entry], onStep: (step) => (effects = step.effects) });
   const parsed = effects === undefined ? undefined : parseEffects(effects, record.ceilings);
   if (parsed === undefined || !('find' in parsed)) return undefined;
   const finish = parsed.find((effect) => effect.kind === 'finish');

@@ -337,15 +337,8 @@ export class Supervisor {
   }
 
   /** Why an agent does not take a job's input, as its own code says in a cell that is thrown away. See `inputRefusal`. */
-  async inputRefusal(job: Job): Promise<string | undefined> {
-    const { random, clock, image } = this.#options;
-    const { version, bundle: digest, manifest } = job.version;
-    // What may not run is not run to find out whether it would take an input.
-    this.#intake.mustTake({ ...job, agent: manifest.name, version });
-    const header = this.#runtime.header(image, () => this.#pool.hopeless);
-    const [bundle, runtime] = await Promise.all([this.#bundles.load(digest), header]);
-    const tool = (name: string) => this.tool(job.tenant, name);
-    return inputRefusal(job, { random, clock, runtime, bundle, tool, trial: (options) => this.trial(options) });
+  inputRefusal(job: Job): Promise<string | undefined> {
+    return inputRefusal(job, { ...this.#options, intake: this.#intake, bundles: this.#bundles, header: this.#header, offers: this });
   }
 
   /** Starts a new run from what another one did; see fork.ts. */
@@ -376,6 +369,9 @@ export class Supervisor {
     return versions;
   }
 
+  /** What a run that begins now runs on. */
+  readonly #header = () => this.#runtime.header(this.#options.image, () => this.#pool.hopeless);
+
   /** Admits a job: when this resolves it is durable, and it will be run. */
   readonly submit = (job: Job): Promise<Submitted> => this.#entrance.pass(job.tenant, () => this.#admit(job));
 
@@ -385,7 +381,7 @@ export class Supervisor {
     this.#intake.mustTake({ ...job, agent: manifest.name, version });
     const bundle = await this.#bundles.load(job.version.bundle);
     const { store, random, clock } = this.#options;
-    const runtime = await this.#runtime.header(this.#options.image, () => this.#pool.hopeless);
+    const runtime = await this.#header();
     const { record, grants } = admit(job, {
       random,
       now: clock.now(),
