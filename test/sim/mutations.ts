@@ -337,7 +337,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A call is made once it is approved, whatever the policies have come to say. */
   'approve-by-old-policies': [
-    { file: 'broker/src/approved.ts', piece: "if (verdict.decision === 'deny') return", becomes: 'if (Date.now() < 0) return' },
+    {
+      file: 'broker/src/approved.ts',
+      piece: "if (verdict.decision === 'deny') return `the policies refuse it now",
+      becomes: 'if (Date.now() < 0) return `',
+    },
     { file: 'broker/src/approved.ts', piece: 'if ((verdict.quorum ?? 1) > quorum || ', becomes: 'if (' },
   ],
   /** A run that waits for a reply counts as one that nothing can wake. */
