@@ -115,7 +115,7 @@ describe('what is changed with plain SQLite and no key is found:', () => {
       'a run that is put between others',
       (db) =>
         db('corral').exec(
-          "UPDATE runs SET n = 1000 WHERE n = 1; INSERT INTO runs SELECT 1, 'run_forged000000', tenant, parent, lifecycle, control, outcome_kind, outcome, ended_at, end_hash, restored, erased_at, pruned_at, pruned_seq, epoch, inbox_seq, checkpoint, ledger, parked, damage, created_at, attempts, claimed_era, asking FROM runs WHERE n = 2",
+          "UPDATE runs SET n = 1000 WHERE n = 1; CREATE TEMP TABLE forged AS SELECT * FROM runs WHERE n = 2; UPDATE forged SET n = 1, id = 'run_forged000000'; INSERT INTO runs SELECT * FROM forged",
         ),
       /run_forged000000 was never admitted/,
     ],
