@@ -410,6 +410,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     { file: 'supervisor/src/control.ts', piece: 'run.asked += 1;', becomes: '' },
     { file: 'supervisor/src/control.ts', piece: 'run.asked -= 1;', becomes: '' },
   ],
+  /** What lets go of a quarantine resumes a run that somebody has paused in the meantime. */
+  'lift-resumes-paused': [{ file: 'supervisor/src/stops.ts', piece: ', { quarantined: true })', becomes: ')' }],
   /** Each host gives a run that was asked to stop its whole grace anew. */
   'grace-anew': [{ file: 'supervisor/src/grace.ts', piece: 'Math.max(0, grace_ms - used_ms)', becomes: 'grace_ms' }],
   /** The receipt of a quarantine does not wait for a run whose pause is under way. */
@@ -445,6 +447,7 @@ export const RARE: ReadonlySet<string> = new Set([
   'approve-by-old-policies',
   'crank-after-parking',
   'park-while-asked',
+  'lift-resumes-paused',
   'quarantine-before-pause',
 ]);
 

@@ -121,15 +121,22 @@ export class Control {
 
   /**
    * Lets a paused run go on: from where it stood if its cell was kept, else by replay.
-   * @param family only if it was paused with the descendants of this run
+   * @param only `family`: if it was paused with the descendants of this run; `quarantined`: if it is kept still by a quarantine, and not by
+   * somebody who has paused it since this was asked for
    */
-  resume(id: RunId, by: string, reason: string, family?: RunId): Promise<Receipt> {
+  resume(
+    id: RunId,
+    by: string,
+    reason: string,
+    { family, quarantined = false }: { readonly family?: RunId; readonly quarantined?: boolean } = {},
+  ): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
       const { clock, stage, broker } = this.#options;
       const began = clock.monotonic();
       if (run.control === 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
       if (family !== undefined && run.ledger.family !== family)
         throw new CorralError('CORRAL_RUN_STATE', `${id} was not paused with ${family}.`);
+      if (quarantined && run.control !== 'quarantined') throw new CorralError('CORRAL_RUN_STATE', `${id} is not under quarantine.`);
       const stands = this.#options.quarantined(run);
       if (stands !== undefined) throw new CorralError('CORRAL_QUARANTINED', `${id} is under quarantine: ${stands}.`);
       run.control = 'none';

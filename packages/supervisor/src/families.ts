@@ -52,7 +52,7 @@ export class Families {
           // Only those are brought into memory that the store has as paused.
           if ((await store.run(child))?.status.control !== 'paused') return undefined;
           const receipt = await control()
-            .resume(child, by, reason, id)
+            .resume(child, by, reason, { family: id })
             .catch((error: unknown) => refusalIf(error, NOT_TO_RESUME));
           return 'refused' in receipt ? undefined : receipt;
         }),

@@ -178,7 +178,7 @@ export class Stops {
     const { by, reason } = this.#lifterOf(run);
     const resuming = this.#options
       .control()
-      .resume(run.id, by, reason)
+      .resume(run.id, by, reason, { quarantined: true })
       .then(
         () => undefined,
         (error: unknown) => this.#missed(error),
