@@ -37,6 +37,8 @@ export class Operators {
   /** How often somebody has asked to resume a run. */
   readonly #resumed = new Map<RunId, number>();
   /** Of them, those that have not been answered. */
+  /** Families that are being let go on. */
+  readonly #lettingGo = new Map<RunId, readonly symbol[]>();
   readonly #resuming = new Map<RunId, number>();
 
   constructor(options: OperatorsOptions) {
@@ -46,6 +48,7 @@ export class Operators {
   /** A host is gone, and answers nobody any more. */
   forget(): void {
     this.#resuming.clear();
+    this.#lettingGo.clear();
   }
 
   live(): Known[] {
@@ -112,8 +115,13 @@ export class Operators {
       (receipt) => {
         // A run above may have been let go on, and one of these with it.
         oracle.hasPausedFamily(id, since);
+        // One that is born while a family is let go on belongs to it, though nobody knew of it as that was asked for.
+        const isLetGo = (run: RunId) =>
+          [...oracle.lineage(oracle.runs.get(run) as Known)].some(
+            ({ record: one }) => this.#lettingGo.has(one.id) || this.#resumed.get(one.id) !== resumed.get(one.id),
+          );
         for (const run of runsIn(receipt as Receipt))
-          if (this.#resumed.get(run) === resumed.get(run) && (this.#resuming.get(run) ?? 0) === 0) oracle.paused.add(run);
+          if (!isLetGo(run) && this.#resumed.get(run) === resumed.get(run) && (this.#resuming.get(run) ?? 0) === 0) oracle.paused.add(run);
       },
     );
   }
@@ -130,7 +138,15 @@ export class Operators {
       if (record.id === id || family === id) oracle.paused.delete(record.id);
     }
     asked(1);
-    this.#command('resume family', id, ({ families }) => families.resume(id, 'sim', 'now').finally(() => asked(-1)));
+    const turn = Symbol(id);
+    this.#lettingGo.set(id, [...(this.#lettingGo.get(id) ?? []), turn]);
+    const done = () => {
+      asked(-1);
+      const left = (this.#lettingGo.get(id) ?? []).filter((one) => one !== turn);
+      if (left.length > 0) this.#lettingGo.set(id, left);
+      else this.#lettingGo.delete(id);
+    };
+    this.#command('resume family', id, ({ families }) => families.resume(id, 'sim', 'now').finally(done));
   }
 
   #cancel(run: RunId, grace_ms?: number): void {
