@@ -468,7 +468,7 @@ export class Broker {
         continue;
       }
       for (const { id } of outgoing.grants ?? []) this.#powers.grants.release(id);
-      if (outcome === undefined) this.#bounce(ledger, batch.sentBy[i] as number, number < 0);
+      if (outcome === undefined) this.#bounce(run, batch.sentBy[i] as number, number < 0);
     }
     for (const id of result.answered ?? []) this.#events.arrived(id);
     for (const id of batch.disposed) this.#powers.grants.release(id);
@@ -510,13 +510,14 @@ export class Broker {
     if (results.length > 0) this.#events.deliver(ledger.record.id, { kind: 'reply', results }, undefined);
   }
 
-  #bounce(ledger: Ledger, id: number, full: boolean): void {
-    const pending = ledger.pending.get(id);
-    if (pending?.kind !== 'decided') return;
+  /** A message did not reach anybody, as the store finds when it takes the commit: its sender is told that, and its journal has it. */
+  #bounce(run: BusRun, id: number, full: boolean): void {
+    if (run.outcome !== undefined || run.ledger.pending.get(id)?.kind !== 'decided') return;
     const error = full
       ? errorData('CORRAL_MAILBOX_FULL', `${MACHINE.mailbox_messages.default} messages wait for that run already.`, { call: id })
       : errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
-    pending.delivery = { kind: 'reply', results: [{ id, error }] };
+    // A refusal is told by the event.
+    this.record(run, { kind: 'unanswered', id, result: { id, error } }).catch(() => undefined);
   }
 }
 

@@ -364,6 +364,8 @@ export class Ledger {
         const pending = this.pending.get(event.id);
         if (pending?.kind === 'request') this.#decide(pending, event.result);
         else if (pending?.kind === 'approval') withdraw(this, pending, event.result);
+        // A message that reached nobody: its sender is not told that it did.
+        else if (pending?.kind === 'decided') this.pending.set(event.id, decided(event.id, event.result));
         return;
       }
       case 'approval':

@@ -131,7 +131,10 @@ type HostEventBody =
     ))
   /** The capability of a call was taken back while the call was under way: this came of it, and its agent is not given it. */
   | { readonly kind: 'fenced'; readonly id: number; readonly result: Result }
-  /** A request that gets no reply any more: it took too long, or its capability was taken back. This is what its agent is told. */
+  /**
+   * A request that gets no reply any more, since it took too long or its capability was taken back; or a message that reached nobody.
+   * This is what its agent is told.
+   */
   | { readonly kind: 'unanswered'; readonly id: number; readonly result: Result }
   /** `family`: it was paused with this run, whose pause was to reach all that descends from it; absent where it was paused alone. */
   | { readonly kind: 'control'; readonly control: Control; readonly by: string; readonly reason: string; readonly family?: RunId }
