@@ -1,4 +1,5 @@
 /** The account of a soak: everything that was accepted is looked up again, and everything that was measured is put in figures. */
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { judge, type Ended } from './judge.ts';
 import { pause } from './host.ts';
@@ -61,6 +62,18 @@ interface Memory {
   readonly idle_slope_an_hour: number | null;
 }
 
+/** On a machine with nothing else to do, the account asks faster than a host answers anybody. */
+async function patient<T>(ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof CorralError) || error.code !== 'CORRAL_RATE_LIMITED') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+}
+
 /** How everything that was accepted has ended, as the host tells it. */
 export async function endsOf({ host, work }: Soak): Promise<Ended[]> {
   const ends: Ended[] = [];
@@ -70,7 +83,7 @@ export async function endsOf({ host, work }: Soak): Promise<Ended[]> {
   };
   const endOf = async (job: Job): Promise<Ended> => {
     const run = job.run as RunId;
-    const outcome = await host.admin.showRun({ params: { run }, query: {} }).then(
+    const outcome = await patient(() => host.admin.showRun({ params: { run }, query: {} })).then(
       (shown) => shown.outcome ?? undefined,
       () => undefined,
     );
@@ -79,9 +92,9 @@ export async function endsOf({ host, work }: Soak): Promise<Ended[]> {
   };
   /** Calls of a run and of its children that people said have failed. */
   const settledAs = async (job: Job): Promise<number> => {
-    const { children } = await host.admin.runTree({ params: { run: job.run as RunId } });
+    const { children } = await patient(() => host.admin.runTree({ params: { run: job.run as RunId } }));
     const runs = [job.run, ...children.map(({ run }) => run)] as RunId[];
-    const lists = await Promise.all(runs.map((run) => host.admin.runCalls({ params: { run } })));
+    const lists = await Promise.all(runs.map((run) => patient(() => host.admin.runCalls({ params: { run } }))));
     return lists.flatMap(({ items }) => items).filter((call) => call.settled.some(({ how }) => how === 'fail')).length;
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
