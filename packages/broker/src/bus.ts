@@ -84,7 +84,7 @@ export interface BusEvents {
 
 /** What a denial stops, besides the call: in memory at once, and durable with the crank that was denied something. */
 export interface Stop {
-  /** Of the run; undefined where it ends, or stands still already. */
+  /** The control event for the run; undefined if the crank ends the run, or if the run is stopped already. */
   readonly event: Extract<HostEvent, { kind: 'control' }> | undefined;
   /** What is put up against the version of its agent; undefined where one stands already. */
   readonly quarantine: Quarantine | undefined;

@@ -28,7 +28,7 @@ interface Count {
 interface Line {
   readonly all: Count;
   readonly tenants: Map<TenantId, Count>;
-  /** Who waits, by tenant; the tenant whose turn is next stands first. */
+  /** Waiting calls by tenant, in the order of turns: the next tenant comes first. */
   readonly waiting: Map<TenantId, (() => void)[]>;
   stopTimer: (() => void) | undefined;
 }

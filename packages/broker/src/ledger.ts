@@ -499,7 +499,7 @@ export class Ledger {
     return this.tracked && this.checkpoint !== undefined ? (this.checkpoint.label ?? inherited(this)) : undefined;
   }
 
-  /** Of an instance of a service: it has kept something, be it what it begins with. */
+  /** Whether an instance of a service has a state: that of a checkpoint, or the one that it begins with. */
   get hasState(): boolean {
     return this.checkpoint !== undefined || this.record.service?.state !== undefined;
   }

@@ -40,7 +40,7 @@ export type Pending =
       readonly reserved: Budget;
       /** The day of which the accounts above the run have reserved it too; absent: they have not. */
       day?: string;
-      /** Of `reserved`, what was reserved when a person had it made again, and the day of which that is. */
+      /** The part of `reserved` that a person's retry added, with the day for which each retry reserved it. */
       later?: readonly Later[];
       readonly timeout_ms: number | undefined;
       readonly attempts?: number | undefined;

@@ -13,11 +13,11 @@ import type { Later } from './pending.ts';
 interface Reserved {
   readonly reserved: Budget;
   readonly day?: string;
-  /** Of it, what was reserved of later days. */
+  /** The part of `reserved` that counts for later days, since a person had the call made again. */
   readonly later?: readonly Later[];
 }
 
-/** Of what accounts count. */
+/** Makes a budget of the amounts that accounts count. */
 const amounts = (of: (name: SpendName) => number): Budget => Object.fromEntries(SPEND_NAMES.map((name) => [name, of(name)]));
 const less = (one: Budget, other: Budget) => amounts((name) => (one[name] ?? 0) - (other[name] ?? 0));
 const atMost = (one: Budget, most: Budget) => amounts((name) => Math.min(one[name] ?? 0, most[name] ?? 0));
@@ -108,8 +108,8 @@ export function closeTally({ pending, tally, lastAt }: Ledger, unsent: ReadonlyS
 }
 
 /**
- * Of a fork: what its origin reserved of the accounts is its origin's, and what people said so far they said of its origin's calls. So
- * is what was reserved in its purse for a call under way: the fork reserves the same where it makes that call itself.
+ * Takes out of a fork's books what belongs to its origin: the reservations in the accounts, what people said about the origin's calls, and
+ * what the purse reserved for a call under way. The fork reserves that amount again if it makes the call itself.
  * @param anew false for a fork of an older host, which counted what people had said
  * @param own false for one of an older host, which paid for calls of its origin
  */

@@ -168,7 +168,7 @@ function summary(
       ? paint('green', `Every one of ${reports.length} runs ended as its example says.`)
       : paint(
           'red',
-          `${wrong} runs ended otherwise than their examples say; ${late} were ended late${purchasing.as_expected ? '' : '; the shop did what it should not'}.`,
+          `${wrong} runs ended otherwise than their examples say; ended late: ${late}${purchasing.as_expected ? '' : '; the shop did what it should not'}.`,
         ),
   ];
   return `${lines.join('\n')}\n`;

@@ -1,4 +1,4 @@
-/** Who spent what: the accounts above the run, as people read them. */
+/** The API of accounts above the run: what each tenant, agent and person has spent, and its bounds. */
 import * as z from 'zod';
 import { HOLDER_KINDS, SPEND_PERIODS } from '../spend.ts';
 import { inTenant, tenant } from './parts.ts';

@@ -11,6 +11,7 @@ import { migrate, STEPS } from './schema.ts';
 
 const KEYS = new MasterKeys(new Map([[1, new Uint8Array(32).fill(7)]]));
 const NOW = 1_000;
+const DONE = { kind: 'completed', output: null } as const;
 
 test('a host that was killed after several entries of one run leaves the next one the last of them, with its own hash', () => {
   const folder = mkdtempSync(join(tmpdir(), 'corral-test-'));
@@ -67,28 +68,16 @@ test(
     core.nextEra();
     // More runs and more entries than one step looks at.
     const [RUNS, ENTRIES] = [520, 4];
-    const ids = Array.from({ length: RUNS }, (_, i) => `run_${String(i + 1).padStart(12, '0')}` as never);
-    const commit = (run: never, seq: number, ends: boolean) =>
-      core.commit({
-        run,
-        epoch: 1,
-        entry: { seq, at: seq, delivery: 'x', effects: '[]', decisions: [], event: undefined, cpu_us: 1 },
-        status: ends
-          ? { lifecycle: 'ended', control: 'none', waiting: 'nothing', outcome: { kind: 'completed', output: null }, ended_at: seq }
-          : { lifecycle: 'active', control: 'none', waiting: 'message', outcome: undefined, ended_at: undefined },
-        consumed: undefined,
-        outbox: [],
-        spawned: [],
-        grants: [],
-        grantStates: [],
-        timers: [],
-        timersDone: [],
-      });
+    const ids = Array.from({ length: RUNS }, (_, i) => runId(i + 1));
+    const write = (n: number, seq: number, ends: boolean) =>
+      core.commit(
+        commit(n, seq, ends ? { status: { lifecycle: 'ended', control: 'none', waiting: 'nothing', outcome: DONE, ended_at: seq } } : {}),
+      );
     db.exec('BEGIN');
     for (const run of ids) core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], true);
-    for (let seq = 1; seq <= ENTRIES; seq++) for (const [i, run] of ids.entries()) commit(run, seq, seq === ENTRIES && i % 2 === 0);
+    for (let seq = 1; seq <= ENTRIES; seq++) for (let n = 1; n <= RUNS; n++) write(n, seq, seq === ENTRIES && n % 2 === 1);
     db.exec('COMMIT');
-    core.erase(ids[0] as never, 9);
+    core.erase(runId(1), 9);
     const reopened = () => {
       db.close();
       db = new DatabaseSync(path);
@@ -120,7 +109,7 @@ test(
     ).toEqual(halves[1]);
     expect(leaves('head').every(({ seq }) => seq === ENTRIES)).toBe(true);
     expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, before: RUNS, problems: [] });
-    commit(ids[1] as never, ENTRIES + 1, true);
+    write(2, ENTRIES + 1, true);
     while (core.sequence(2 * NOW, true) !== 'done');
     expect(leaves('ended').at(-1)).toMatchObject({ run: ids[1], seq: ENTRIES + 1 });
     expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, problems: [] });
