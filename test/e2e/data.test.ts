@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
-import { live, runId } from '../conformance/evidence.ts';
+import { live, runId } from '../integration/evidence.ts';
 import { temporary } from '../world.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));

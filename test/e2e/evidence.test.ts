@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
 import { corral } from '../command.ts';
-import { live, runId } from '../conformance/evidence.ts';
+import { live, runId } from '../integration/evidence.ts';
 import { front, shortFolder } from '../front.ts';
 import { temporary } from '../world.ts';
 

@@ -5,7 +5,7 @@ import type { Grant } from '@corral/protocol/grant';
 import type { PrincipalId, RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
 import type { Store } from '@corral/protocol/store';
-import { asked, bus, forbidding, FREE, outputOf, paid, PAYER, payments, policies } from '../conformance/payments.ts';
+import { asked, bus, forbidding, FREE, outputOf, paid, PAYER, payments, policies } from '../integration/payments.ts';
 import { corral, folder } from '../command.ts';
 import { front, SLEEP } from '../front.ts';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';

@@ -1,6 +1,6 @@
 /**
  * Every limit of Corral, in one table: what holds when nobody says otherwise, and what nobody may exceed.
- * Units are the last part of each name. A bound at the edge of each is tested in limits.test.ts and test/conformance.
+ * Units are the last part of each name. A bound at the edge of each is tested in limits.test.ts and test/integration.
  */
 export interface Limit {
   readonly default: number;

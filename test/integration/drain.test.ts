@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import type { Commit, Store } from '@corral/protocol/store';
 import { gate, keepingBack, temporary, tool, world, type World } from '../world.ts';
-import { asked, forbidding, paid, PAYER, payments, policies } from '../conformance/payments.ts';
+import { asked, forbidding, paid, PAYER, payments, policies } from './payments.ts';
 
 /** A host of which some commits are kept back, and what lets them be written. */
 async function slow(isKept: (commit: Commit) => boolean, tools = [payments()], text = '') {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { movableClock } from '../clock.ts';
-import { forbidding, paid, PAYER, payments, policies } from '../conformance/payments.ts';
+import { forbidding, paid, PAYER, payments, policies } from './payments.ts';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 
 const HOUR_MS = 3_600_000;
