@@ -32,6 +32,8 @@ export interface KnownCall {
   approval: 'none' | 'waiting' | 'approved' | 'denied' | 'expired' | 'withdrawn';
   /** Its run awaits it no longer. */
   givenUp?: true;
+  /** Every time it left, it did so before a crank that was lost: as its journal goes, it has not left yet. */
+  onlyEarly?: boolean;
   /** The store has its answer, which must not be lost from then on. */
   kept?: true;
 }
@@ -89,6 +91,8 @@ export class Book {
   readonly revoking = new Set<GrantId>();
   /** Grants that were taken back by people who have their receipt. */
   readonly revoked = new Set<GrantId>();
+  /** Calls that left before they were durable, by key, with the epoch under which that was. */
+  readonly early = new Map<string, number>();
   /** Every message that ever became durable, and whom it is for. */
   readonly sent = new Map<string, RunId>();
   readonly killAsked = new Set<RunId>();

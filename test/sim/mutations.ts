@@ -131,6 +131,10 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '(inbox === undefined ? pending.has(id) || this.kept.some((one) => one.id === id) :',
     },
   ],
+  /** A call that is kept back by a breaker is said not to have left, also where a host before this one may have made it. */
+  'deny-having-left': [
+    { file: 'broker/src/dispatch.ts', piece: 'if (call.leftBefore !== true) return', becomes: 'if (Date.now() > 0) return' },
+  ],
   /** A call whose answer was kept is looked after as if it had none. */
   'doubt-answer': [{ file: 'supervisor/src/taken-up.ts', piece: '    if (run.queue.hasReply(pending.id)) continue;\n', becomes: '' }],
   /** What a run had reserved of the accounts above it stays reserved when it ends. */

@@ -157,6 +157,9 @@ export class Oracle extends Book {
       if (!mayStartEarly(tool.annotations))
         this.must(left.input === input, () => `7: ${key} left twice, once with ${left.input} and once with ${input}`);
     }
+    // What a crank asks for that never becomes durable is no call of the run, whatever was read for it.
+    if (recorded === undefined) this.early.set(key, known?.epoch ?? 0);
+    else recorded.onlyEarly = false;
     if (mayRepeat(tool.annotations) || recorded === undefined) return;
     const times = this.#left.get(key)?.times ?? 0;
     this.must(times <= recorded.mayLeave, () => `7: ${key} left ${times} times for ${tool.name}, which must not be repeated`);
@@ -390,6 +393,9 @@ export class Oracle extends Book {
   #call(known: Known, decision: Decision, input: unknown): KnownCall {
     const asked = decision.verdict === 'ask';
     const { n } = input as { n: number };
+    const key = `${known.record.id}:${decision.id}`;
+    const left = this.early.get(key);
+    this.early.delete(key);
     return {
       decision,
       n,
@@ -399,6 +405,7 @@ export class Oracle extends Book {
       toldUnknown: false,
       settled: false,
       mayLeave: asked ? 0 : 1,
+      onlyEarly: left !== undefined && left !== known.epoch,
       approvedBy: new Set(),
       approval: asked ? 'waiting' : 'none',
     };
