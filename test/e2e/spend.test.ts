@@ -217,6 +217,25 @@ describe('a call that a person has made again', () => {
     });
   });
 
+  test('is not made where an account is overdrawn, though it says nothing of its price beforehand', async () => {
+    let made = 0;
+    const note = tool('note', () => undefined);
+    const invoke: typeof note.invoke = () =>
+      Promise.resolve((made += 1) === 1 ? { kind: 'unknown', message: 'the line went dead' } : { kind: 'ok', value: 'noted' });
+    const { pay } = shop();
+    const tools = [pay, { ...note, invoke }];
+    const tenants = (hard: number) => ({ crew: { tools, spend: { day: { money_micros: { hard } } } } });
+    const w = await world(tools, { tenants: tenants(5 * CENT) });
+    const both = `{ name: 'both', uses: { pay: 'tool:pay', note: 'tool:note' }, async run({ caps }) { await caps.pay({ amount: 0.05 }); return caps.note({}); } }`;
+    const { id, ended } = await w.submit(await w.deploy(both));
+    await untilEqual(async () => (await w.store.run(id))?.status.waiting, 'resolution');
+    w.supervisor.configure(tenants(4 * CENT));
+    await expect(w.supervisor.control.resolve(id, 2, 'ana', { how: 'retry' })).rejects.toMatchObject({ code: 'CORRAL_SPEND_EXCEEDED' });
+    w.supervisor.configure(tenants(5 * CENT));
+    await w.supervisor.control.resolve(id, 2, 'ana', { how: 'retry' });
+    expect([await ended, made]).toMatchObject([{ kind: 'completed', output: 'noted' }, 2]);
+  });
+
   test('is held to the same accounts on a folder without a host', { timeout: 60_000 }, async () => {
     const { w, f, id } = await lost(8 * CENT);
     await w.close();

@@ -1,4 +1,5 @@
 /** The accounts above the run, when a world has come to rest: held against what the outside world was really paid. */
+import type { RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
 import { SPEND_NAMES, type Spend } from '@corral/protocol/spend';
 import type { Oracle } from './oracle.ts';
@@ -17,6 +18,7 @@ export function accountsHold(oracle: Oracle): void {
     let moved = 0;
     for (const { record } of runs) moved += (oracle.powers.moved.get(record.id) ?? 0) * MICROS;
     const committed = sum('tenant', ({ spent, reserved }) => spent.money_micros + reserved.money_micros);
+    dayByDay(oracle, tenant);
     if (committed < moved) oracle.broken(`10: the account of ${tenant} has ${committed}, and ${moved} were paid`);
     const over = runs.every(({ outcome }) => outcome !== undefined);
     for (const amount of SPEND_NAMES) {
@@ -27,4 +29,21 @@ export function accountsHold(oracle: Oracle): void {
           oracle.broken(`10: the accounts of each ${kind} of ${tenant} have not spent the ${amount} of the tenant’s`);
     }
   }
+}
+
+/** Each day has what was paid of it, and never more than its bound: a call is paid for on the day on which it was let go. */
+function dayByDay(oracle: Oracle, tenant: string): void {
+  const { core, powers, runs, mostADay } = oracle;
+  const paid = new Map<string, number>();
+  for (const [key, amount] of powers.movedOn) {
+    const [run, day] = key.split(' ') as [RunId, string];
+    if (runs.get(run)?.record.tenant === tenant) paid.set(day, (paid.get(day) ?? 0) + amount * MICROS);
+  }
+  const rows = core.spend({ from: '0' }).filter((row) => row.tenant === tenant && row.kind === 'tenant');
+  const committed = new Map(rows.map(({ day, spent, reserved }) => [day, spent.money_micros + reserved.money_micros]));
+  for (const [day, amount] of paid)
+    if ((committed.get(day) ?? 0) < amount)
+      oracle.broken(`10: the account of ${tenant} has ${committed.get(day) ?? 0} for ${day}, and ${amount} were paid of that day`);
+  for (const [day, amount] of committed)
+    if (amount > mostADay) oracle.broken(`10: the account of ${tenant} has ${amount} for ${day}, and ${mostADay} may be spent a day`);
 }

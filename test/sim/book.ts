@@ -34,6 +34,8 @@ export interface KnownCall {
   givenUp?: true;
   /** Every time it left, it did so before a crank that was lost: as its journal goes, it has not left yet. */
   onlyEarly?: boolean;
+  /** The day on which it was let go, or made again by a person: the accounts above its run pay of that. */
+  paysOn: string;
   /** The store has its answer, which must not be lost from then on. */
   kept?: true;
 }
@@ -101,6 +103,8 @@ export class Book {
   readonly blamed = new Set<RunId>();
   /** Whether there are policies. */
   governed = true;
+  /** What a tenant may pay in a day, in millionths. */
+  mostADay = Number.POSITIVE_INFINITY;
   /** What hosts were configured with. */
   readonly setups = new Setups();
   /** What stands under quarantine. */

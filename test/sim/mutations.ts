@@ -143,6 +143,18 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** Accounts are told what was reserved, and not what came of it. */
   'spend-nothing': [{ file: 'broker/src/tally.ts', piece: 'this.#add(day, spent, {}, 1);', becomes: 'this.#add(day, {}, {}, 1);' }],
+  /** A call that people approve on a later day is paid for by the day on which they were asked. */
+  'approve-on-old-day': [
+    {
+      file: 'supervisor/src/resolution.ts',
+      piece: 'return day === undefined || day === call.day ? {} : { day };',
+      becomes: 'return Date.now() < 0 && day !== undefined ? { day } : {};',
+    },
+  ],
+  /** Nobody looks whether the day on which people approve a call can pay for it. */
+  'approve-unpaid': [
+    { file: 'supervisor/src/resolution.ts', piece: 'accounts.mustPay(ledger, call.reserved, now, call.day);', becomes: '' },
+  ],
   /** A payment of unknown result that a person has made again takes nothing more out of the purse. */
   'retry-for-nothing': [{ file: 'broker/src/spending.ts', piece: '(amount > 0 ? [[name', becomes: '(amount < 0 ? [[name' }],
   /** A call that its run has given up is made all the same once people approve it. */

@@ -9,6 +9,7 @@ import type { Grant } from '@corral/protocol/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
+import { dayOf } from '@corral/protocol/spend';
 import type { Commit, CommitResult, StoredRun } from '@corral/protocol/store';
 import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/tool';
 import { granted, isRevoked, isWithin, keptBack, spawned, used } from './authority.ts';
@@ -165,6 +166,11 @@ export class Oracle extends Book {
     this.must(times <= recorded.mayLeave, () => `7: ${key} left ${times} times for ${tool.name}, which must not be repeated`);
   }
 
+  /** The day of which the accounts above a run pay for a call of it. */
+  paysOn({ idempotency_key: key, run }: ToolCall): string {
+    return this.runs.get(run)?.calls.get(Number(key.slice(key.lastIndexOf(':') + 1)))?.paysOn ?? dayOf(this.now());
+  }
+
   // What takes effect in the store
 
   before(op: string, args: readonly unknown[]): (value: unknown) => void {
@@ -285,8 +291,11 @@ export class Oracle extends Book {
       this.must(call?.unknown === true, () => `7: ${where} resolves call ${event.id}, which is not unknown`);
       if (call !== undefined) {
         call.unknown = false;
-        if (event.how === 'retry') call.mayLeave += 1;
-        else call.settled = true;
+        if (event.how !== 'retry') call.settled = true;
+        else {
+          call.mayLeave += 1;
+          call.paysOn = dayOf(entry.at);
+        }
       }
     } else if (event?.kind === 'approval') decided(this, known, event, commit, where);
     else if (event?.kind === 'unanswered') withdrawn(this, known, event, commit, where);
@@ -357,7 +366,8 @@ export class Oracle extends Book {
         ruled(this, known, decision, (effect.input as { n: number }).n, entry.at, where);
       if (decision === undefined || decision.verdict === 'deny') {
         // A denied call has its answer in its decision.
-        if (effect.kind === 'call' && decision !== undefined) known.calls.set(effect.id, this.#call(known, decision, effect.input));
+        if (effect.kind === 'call' && decision !== undefined)
+          known.calls.set(effect.id, this.#call(known, decision, effect.input, entry.at));
         continue;
       }
       if (effect.kind === 'call' && decision.tool === 'service:keeper') {
@@ -365,7 +375,7 @@ export class Oracle extends Book {
         known.spent.calls += 1;
         known.spent.messages += 1;
       } else if (effect.kind === 'call') {
-        known.calls.set(effect.id, this.#call(known, decision, effect.input));
+        known.calls.set(effect.id, this.#call(known, decision, effect.input, entry.at));
         known.spent.calls += 1;
         used(this, decision, record.id, (effect.input as { n: number }).n, where);
       } else if (effect.kind === 'send') {
@@ -390,7 +400,7 @@ export class Oracle extends Book {
     return this.governed && rules !== undefined ? rulingOn(rules, tool, n, known?.knows.tainted ?? false) : ALLOWED;
   }
 
-  #call(known: Known, decision: Decision, input: unknown): KnownCall {
+  #call(known: Known, decision: Decision, input: unknown, at: number): KnownCall {
     const asked = decision.verdict === 'ask';
     const { n } = input as { n: number };
     const key = `${known.record.id}:${decision.id}`;
@@ -408,6 +418,7 @@ export class Oracle extends Book {
       onlyEarly: left !== undefined && left !== known.epoch,
       approvedBy: new Set(),
       approval: asked ? 'waiting' : 'none',
+      paysOn: dayOf(at),
     };
   }
 

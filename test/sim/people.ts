@@ -1,6 +1,7 @@
 /** Policies and people: what they say of a call holds, and nothing leaves without their word (DESIGN 3.13, 5). */
 import type { Decision } from '@corral/protocol/decision';
 import type { HostEvent } from '@corral/protocol/run';
+import { dayOf } from '@corral/protocol/spend';
 import type { Commit } from '@corral/protocol/store';
 import { keptBack } from './authority.ts';
 import type { Book, Known, KnownCall } from './book.ts';
@@ -60,6 +61,7 @@ export function decided(
   });
   book.must(stands, () => `13: ${where}: call ${event.id} to ${tool} with ${call.n} is approved, and the policies refuse it by now`);
   call.approval = 'approved';
+  call.paysOn = dayOf(entry.at);
   call.mayLeave = 1;
 }
 

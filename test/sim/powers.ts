@@ -9,7 +9,8 @@ import type { Dice } from './dice.ts';
 import type { Timeline } from './timeline.ts';
 
 export interface PowersObserver {
-  readonly invoked: (tool: Tool, call: ToolCall) => void;
+  /** @returns the day of which the accounts have it */
+  readonly invoked: (tool: Tool, call: ToolCall) => string;
 }
 
 const TOOLS = {
@@ -42,6 +43,8 @@ export class Powers {
   readonly #temper: PowersTemper;
   /** Money that really went, by the run that moved it. */
   readonly moved = new Map<string, number>();
+  /** The same by that run and the day that pays. */
+  readonly movedOn = new Map<string, number>();
   /** Nothing goes wrong any more. */
   calm = false;
   /** Calls that may still be answered. */
@@ -79,7 +82,7 @@ export class Powers {
   }
 
   #invoke(tool: Tool, call: ToolCall, alive: () => boolean): Promise<ToolResult> {
-    this.#observer.invoked(tool, call);
+    const day = this.#observer.invoked(tool, call);
     const dice = this.#dice;
     const { failing, losing, hanging, slow } = this.#temper;
     const fate = this.calm ? 1 : dice.next();
@@ -108,13 +111,13 @@ export class Powers {
       if (fate < failing + losing) {
         const acts = fate < failing + losing / 2;
         this.lost.add(key);
-        if (acts) at(actsAt, () => this.#act(tool, call));
+        if (acts) at(actsAt, () => this.#act(tool, call, day));
         at(took, () => answer({ kind: 'unknown', message: 'the tool was lost' }));
         return;
       }
       if (fate < failing + losing + hanging) {
         this.lost.add(key);
-        if (dice.chance(0.5)) at(actsAt, () => this.#act(tool, call));
+        if (dice.chance(0.5)) at(actsAt, () => this.#act(tool, call, day));
         at(10_000, () => answer({ kind: 'unknown', message: 'nobody waits any more' }));
         return;
       }
@@ -124,7 +127,7 @@ export class Powers {
           answer({ kind: 'failed', message: 'it was called off' });
           return;
         }
-        const receipt = this.#act(tool, call);
+        const receipt = this.#act(tool, call, day);
         // What is only read is the same each time.
         const value = tool.annotations.readOnly && !tool.annotations.openWorld ? call.input : { receipt };
         at(took - actsAt, () => answer({ kind: 'ok', value }));
@@ -132,9 +135,12 @@ export class Powers {
     });
   }
 
-  #act(tool: Tool, { idempotency_key: key, input, run }: ToolCall): string {
+  #act(tool: Tool, { idempotency_key: key, input, run }: ToolCall, day: string): string {
     const { n } = input as { n: number };
-    if (tool.annotations.money !== undefined) this.moved.set(run, (this.moved.get(run) ?? 0) + n);
+    if (tool.annotations.money !== undefined) {
+      this.moved.set(run, (this.moved.get(run) ?? 0) + n);
+      this.movedOn.set(`${run} ${day}`, (this.movedOn.get(`${run} ${day}`) ?? 0) + n);
+    }
     const act = this.acts.get(key);
     if (act === undefined) this.acts.set(key, { tool: tool.name, n, times: 1 });
     else if (!tool.annotations.idempotent) act.times += 1;

@@ -23,14 +23,19 @@ export function setupFrom(dice: Dice): Setup {
   return { rules: dice.chance(0.5) ? 'strict' : 'usual', missing };
 }
 
-/** @param watched whether loops of tenant blue are looked for */
+/**
+ * @param watched whether loops of tenant blue are looked for
+ * @param money what a tenant may pay in a day, in millionths; undefined: anything
+ */
 export function tenantsOf(
   tools: readonly Tool[],
   { rules, missing }: Setup,
   governed: boolean,
   watched: boolean,
+  money?: number,
 ): SupervisorOptions['tenants'] {
-  const policies = governed ? { policies: { current: policiesFor(tools, rules) } } : {};
+  const spend = money === undefined ? {} : { spend: { day: { money_micros: { hard: money } } } };
+  const policies = { ...spend, ...(governed ? { policies: { current: policiesFor(tools, rules) } } : {}) };
   const offered = (tenant: string) => tools.filter(({ name }) => missing[tenant]?.has(name) !== true);
   return {
     red: { tools: offered('red'), ...policies, ...(governed ? { loops: { ladder: EAGER, slow_ms: 50 } } : {}) },

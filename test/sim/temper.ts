@@ -61,6 +61,8 @@ export function temperOf(dice: Dice) {
     stubborn_every_ms: dice.chance(0.08) ? dice.spread(100, 600) : Number.POSITIVE_INFINITY,
     /** How often a run is paused, or let go on, with all that descends from it. */
     family_pauses_every_ms: dice.chance(0.3) ? dice.spread(40, 800) : Number.POSITIVE_INFINITY,
+    /** When a day ends while people are asked about payments, and what a tenant may pay in a day; undefined: none ends, and nothing is bounded. */
+    midnight: dice.chance(0.12) ? { in_ms: Math.round(dice.spread(100, 4_000)), money: dice.pick([20, 40, 80, 1_000]) } : undefined,
   };
 }
 
@@ -75,6 +77,7 @@ export const PLAIN: Partial<Temper> = {
   debts: false,
   stubborn_every_ms: Number.POSITIVE_INFINITY,
   family_pauses_every_ms: Number.POSITIVE_INFINITY,
+  midnight: undefined,
 };
 
 /** Speaks and acts early, and kills nobody: what is done must be undone again. */

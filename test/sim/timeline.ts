@@ -7,13 +7,16 @@ interface Event {
   happen: (() => void) | undefined;
 }
 
-/** When the world begins, in milliseconds since 1970. */
+/** When most worlds begin, in milliseconds since 1970: at eight in the morning. */
 const EPOCH = 1_800_000_000_000;
+export const MIDNIGHT = 1_800_057_600_000;
 
 export class Timeline {
   /** Milliseconds since the world began. */
   now = 0;
   events = 0;
+  /** When it began, in milliseconds since 1970. */
+  epoch = EPOCH;
   #order = 0;
   readonly #heap: Event[] = [];
 
@@ -48,7 +51,7 @@ export class Timeline {
   /** The clock of one host; once `alive` is over it never calls anybody again. */
   clock(alive: () => boolean): Clock {
     return {
-      now: () => EPOCH + Math.floor(this.now),
+      now: () => this.epoch + Math.floor(this.now),
       monotonic: () => this.now,
       // No timer is exact.
       after: (ms, then) => this.after(Math.max(ms, 0.01), () => alive() && then()),

@@ -158,6 +158,13 @@ export function inDebt(job: Job): Job {
   return { ...job, agent: 'root', program, budget: { ...job.budget, calls: 20, ...money(15 + (job.program.steps.length % 6)) } };
 }
 
+/** A job that pays what people have to approve. */
+export function dear(job: Job): Job {
+  const pays = [8, 3, 9].map((n): Step => ({ do: 'call', cap: 'pay', n }));
+  const program = { ...job.program, steps: [{ do: 'all' as const, steps: pays }, ...job.program.steps] };
+  return { ...job, program, budget: { ...job.budget, calls: 20, ...money(40) } };
+}
+
 /** A job with a child that asks its parent something, which is not answered for long. */
 export function withFamily(job: Job): Job {
   const child: Program = {

@@ -2,6 +2,7 @@
 import { emptyProfile, learn } from '@corral/policy/detect/profile';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import { MICROS } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/manifest';
 import type { Commit } from '@corral/protocol/store';
 import { Supervisor } from '@corral/supervisor/supervisor';
@@ -17,8 +18,8 @@ import { replayAll } from './replays.ts';
 import { Operators } from './operators.ts';
 import { setupFrom, TENANTS, tenantsOf, WHOLE, type Setup } from './setup.ts';
 import { temperOf, type Temper } from './temper.ts';
-import { Timeline } from './timeline.ts';
-import { inDebt, jobs, MANIFESTS, SOURCE, type Job, withFamily } from './workload.ts';
+import { MIDNIGHT, Timeline } from './timeline.ts';
+import { dear, inDebt, jobs, MANIFESTS, SOURCE, type Job, withFamily } from './workload.ts';
 
 export interface Result {
   readonly seed: number;
@@ -72,6 +73,8 @@ export class World {
   readonly #setups: Dice;
   readonly #stops: Dice;
   readonly #kin: Dice;
+  /** What a tenant may pay in a day. */
+  readonly #spend: number | undefined;
   #hosts = 0;
   #chaos = true;
 
@@ -82,6 +85,11 @@ export class World {
     const dice = new Dice(seed);
     this.#temper = { ...temperOf(dice.fork()), ...temper };
     const { timeline, oracle } = this;
+    const { midnight } = this.#temper;
+    if (midnight !== undefined) {
+      timeline.epoch = MIDNIGHT - midnight.in_ms;
+      this.#spend = oracle.mostADay = midnight.money * MICROS;
+    }
     const clock = timeline.clock(() => true);
     oracle.now = () => clock.now();
     oracle.graces.endsLate = Number.isFinite(this.#temper.full_every_ms) || this.#temper.disk.failing > 0;
@@ -111,6 +119,7 @@ export class World {
         invoked: (tool, call) => {
           this.#say(`tool ${tool.name} ${call.idempotency_key} attempt ${call.attempt}`);
           oracle.invoked(tool, call);
+          return oracle.paysOn(call);
         },
       },
       // Whatever is lost is lost of payments too, and people have them made again.
@@ -163,8 +172,10 @@ export class World {
       this.#temper.jobs,
       chaos_ms * 0.7,
     );
-    const { debts, families_every_ms } = this.#temper;
-    const work = drawn.map((job) => (debts ? inDebt(job) : Number.isFinite(families_every_ms) ? withFamily(job) : job));
+    const { debts, families_every_ms, midnight } = this.#temper;
+    const work = drawn.map((job) =>
+      midnight ? dear(job) : debts ? inDebt(job) : Number.isFinite(families_every_ms) ? withFamily(job) : job,
+    );
     this.start();
     for (const job of work) this.timeline.after(job.at, () => this.submit(job));
     this.#trouble();
@@ -196,7 +207,7 @@ export class World {
     this.oracle.setups.put(this.oracle.now(), setup);
     // Drawn by every host, whatever it is used for.
     const watched = this.#temper.governed && !dice.chance(0.5);
-    host.configure = (next) => host.supervisor?.configure(tenantsOf(tools, next, this.#temper.governed, watched));
+    host.configure = (next) => host.supervisor?.configure(tenantsOf(tools, next, this.#temper.governed, watched, this.#spend));
     this.oracle.graces.hostStarts(this.oracle.now());
     this.#say(`host ${this.#hosts} starts`);
     Supervisor.start({
@@ -205,7 +216,7 @@ export class World {
       clock: this.timeline.clock(alive),
       random: (n) => dice.bytes(n),
       image: 'sha256:simulated',
-      tenants: tenantsOf(tools, setup, this.#temper.governed, watched),
+      tenants: tenantsOf(tools, setup, this.#temper.governed, watched, this.#spend),
       // One of the tenants has its agents judged by what they never do, so that every fold goes through drift as well.
       profiles: { current: (tenant) => (tenant === 'red' ? 'strange' : undefined), get: () => STRANGE },
       ...this.#temper.host,
@@ -365,7 +376,9 @@ export class World {
     if (isSetAside) return;
     if (
       error instanceof CorralError &&
-      (REFUSALS.has(error.code) || (what.startsWith('resolve retry') && error.code === 'CORRAL_BUDGET_EXCEEDED'))
+      (REFUSALS.has(error.code) ||
+        (error.code === 'CORRAL_SPEND_EXCEEDED' && this.#spend !== undefined) ||
+        (what.startsWith('resolve retry') && error.code === 'CORRAL_BUDGET_EXCEEDED'))
     )
       return;
     this.oracle.broken(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

@@ -110,14 +110,20 @@ export class Accounts {
     return left;
   }
 
-  /** The account that cannot pay; one that is overdrawn pays nothing at all. */
-  lacks({ record, tally }: Ledger, amounts: Budget, now: number): AccountState | undefined {
+  /**
+   * The account that cannot pay; one that is overdrawn pays nothing at all.
+   * @param held the day of which the amounts are reserved already: a period with that day has them
+   */
+  lacks({ record, tally }: Ledger, amounts: Budget, now: number, held?: string): AccountState | undefined {
     // Each call is asked about, and most tenants have no bounds.
     if (this.#bounds(record.tenant) === undefined) return undefined;
     const own = tally.committedOn(dayOf(now));
     for (const name of SPEND_NAMES) {
       const amount = amounts[name] ?? 0;
-      for (const state of this.#bound(record, name, 'hard', now, own)) if (state.committed + amount > state.bound) return state;
+      for (const state of this.#bound(record, name, 'hard', now, own)) {
+        const more = held?.startsWith(state.which) === true ? 0 : amount;
+        if (state.committed + more > state.bound) return state;
+      }
     }
     return undefined;
   }
@@ -132,9 +138,12 @@ export class Accounts {
           });
   }
 
-  /** @throws CORRAL_SPEND_EXCEEDED where amounts are not there that a person has reserved */
-  mustPay(ledger: Ledger, amounts: Budget, now: number): void {
-    const lacks = this.lacks(ledger, amounts, now);
+  /**
+   * @param held the day of which they are reserved already
+   * @throws CORRAL_SPEND_EXCEEDED where amounts are not there that a person has reserved
+   */
+  mustPay(ledger: Ledger, amounts: Budget, now: number, held?: string): void {
+    const lacks = this.lacks(ledger, amounts, now, held);
     if (lacks !== undefined) throw new CorralError('CORRAL_SPEND_EXCEEDED', spentText(lacks), { limit: limitOf(lacks) });
   }
 

@@ -458,7 +458,7 @@ export class Ledger {
   }
 
   /** One person's word on a call, or that there was none in time. */
-  #approval({ id, by, verdict, reason, relabel: change }: Extract<HostEvent, { kind: 'approval' }>, at: number): void {
+  #approval({ id, by, verdict, reason, relabel: change, day }: Extract<HostEvent, { kind: 'approval' }>, at: number): void {
     const found = this.pending.get(id);
     // Journals of older hosts let people approve what had been given up: then it was made.
     const pending = found?.kind === 'decided' && verdict === 'approve' ? askedAgain(this, found.asked) : found;
@@ -470,7 +470,8 @@ export class Ledger {
       else {
         if (change !== undefined && call.relabel?.run === true) this.flow?.relabel(change);
         const due = call.timeout_ms === undefined ? undefined : at + call.timeout_ms;
-        this.#begin({ ...call, ...(change === undefined ? {} : { change }) }, due);
+        if (day !== undefined) this.tally.move(call.day, day, call.reserved);
+        this.#begin({ ...call, ...(change === undefined ? {} : { change }), ...(day === undefined ? {} : { day }) }, due);
       }
       return;
     }

@@ -31,6 +31,12 @@ export class Tally {
     if (day !== undefined) this.#add(day, {}, amounts, 1);
   }
 
+  /** A call that is made on another day than it was asked for: that day has it reserved, and the one before does not. */
+  move(from: string | undefined, to: string, amounts: Budget): void {
+    if (from !== undefined) this.#add(from, {}, amounts, -1);
+    this.#add(to, {}, amounts, 1);
+  }
+
   /**
    * A call is over.
    * @param spent what it cost, as its purse is billed

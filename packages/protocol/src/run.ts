@@ -149,6 +149,11 @@ type HostEventBody =
       readonly reason: string;
       /** The owner of a label lowered it. */
       readonly relabel?: LabelChange;
+      /**
+       * The day of the accounts above the run that pays, where that is another one than the day on which the call was asked for. Of the
+       * approval by which the call is made; absent in older journals, where that day paid, and for a call of a fork none did.
+       */
+      readonly day?: string;
     }
   | { readonly kind: 'held'; readonly why: HoldReason; readonly detail: string }
   | { readonly kind: 'released'; readonly by: string; readonly reason: string }

@@ -19,7 +19,7 @@ import type { Observation } from './observe.ts';
 import { becameOf } from './approvals.ts';
 import { mustBeAnother, mustOwn } from './owner.ts';
 import { samePerson } from './people.ts';
-import { mustBeAllowedHere, mustBeApprovedHere, reservedAgain, resolutionOf, type Resolution } from './resolution.ts';
+import { mustBeAllowedHere, mustBeApprovedHere, paidOn, reservedAgain, resolutionOf, type Resolution } from './resolution.ts';
 import type { Policing } from './policing.ts';
 import { graceLeft_ms } from './grace.ts';
 import type { Run } from './runs/run.ts';
@@ -332,10 +332,11 @@ export class Control {
       const called = asked?.kind === 'call' ? tool(run.tenant, asked.tool) : undefined;
       const unpaid = asked?.kind === 'call' && asked.inherited?.price !== undefined;
       const event = await resolutionOf(run.ledger, call, { by, reason }, resolution, called);
+      const { accounts } = broker;
+      // Before the use of its grant is counted: what is not paid for is not made.
+      const reserved = accounts === undefined ? event : reservedAgain(run.ledger, event, accounts, this.#options.clock.now());
       if (resolution.how === 'retry' && asked?.kind === 'call' && asked.inherited !== undefined)
         mustBeAllowedHere(run.ledger, asked, broker.mayCallHere(run, asked));
-      const { accounts } = broker;
-      const reserved = accounts === undefined ? event : reservedAgain(run.ledger, event, accounts, this.#options.clock.now());
       await broker.record(alive(id, run), reserved);
       const pending = run.ledger.pending.get(call);
       if (resolution.how !== 'retry') this.#pass(run, call);
@@ -347,7 +348,7 @@ export class Control {
    * What a person says to a call that waits for approval. Whoever submitted the run does not decide about it, nobody counts twice,
    * and nobody decides more in an hour than a person can look at. Where a rule names an approver, only they do.
    * @param roles of the person, besides those that policies know of
-   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER
+   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_SPEND_EXCEEDED where the accounts above the run cannot pay now: the call waits on
    */
   decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
     const { policing } = this.#options;
@@ -368,16 +369,21 @@ export class Control {
         );
       policing.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
       if (verdict === 'approve') this.#mustTakeWork();
-      if (verdict === 'approve') this.#tire(people.identity(by)?.person ?? by);
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
-      const why = last ? this.#options.broker.mayStillCall(run, pending) : undefined;
-      await this.#settle(run, call, by, why === undefined ? verdict : 'deny', why === undefined ? reason : `approved, but ${why}`, {
-        ...(last && why === undefined ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
-      });
+      const { broker, clock } = this.#options;
+      const paid = last && broker.accounts !== undefined ? paidOn(run.ledger, pending, broker.accounts, clock.now()) : {};
+      if (verdict === 'approve') this.#tire(people.identity(by)?.person ?? by);
+      const why = last ? broker.mayStillCall(run, pending) : undefined;
+      if (why === undefined)
+        await this.#settle(run, call, by, verdict, reason, {
+          ...paid,
+          ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
+        });
+      else await this.#settle(run, call, by, 'deny', `approved, but ${why}`);
       if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
       if (!last || run.outcome !== undefined) return;
       const going = run.ledger.pending.get(call);
-      if (going?.kind === 'call') this.#options.broker.reissue(run.ledger, going, true);
+      if (going?.kind === 'call') broker.reissue(run.ledger, going, true);
     });
   }
 
@@ -410,7 +416,7 @@ export class Control {
     by: string,
     verdict: 'approve' | 'deny' | 'expired',
     reason: string,
-    more: { readonly relabel?: LabelChange } = {},
+    more: { readonly relabel?: LabelChange; readonly day?: string } = {},
   ): Promise<void> {
     await this.#options.broker.record(run, { kind: 'approval', id: call, by, verdict, reason, ...more });
     this.#options.tell({ kind: 'decided', run: run.id, call, by, verdict });

@@ -4,7 +4,7 @@
  */
 import type { Accounts } from '@corral/broker/accounts';
 import type { Ledger } from '@corral/broker/ledger';
-import type { PendingCall } from '@corral/broker/pending';
+import type { PendingApproval, PendingCall } from '@corral/broker/pending';
 import { priceOfRetry } from '@corral/broker/spending';
 import { budgetName } from '@corral/protocol/cost';
 import { CorralError, errorData } from '@corral/protocol/errors';
@@ -70,10 +70,24 @@ export async function resolutionOf(
  * @throws CORRAL_SPEND_EXCEEDED
  */
 export function reservedAgain(ledger: Ledger, event: HostEvent, accounts: Accounts, now: number): HostEvent {
-  if (event.kind !== 'resolved' || event.how !== 'retry' || event.again === undefined) return event;
-  accounts.mustPay(ledger, event.again, now);
+  if (event.kind !== 'resolved' || event.how !== 'retry') return event;
+  // One that says nothing of its price beforehand has none, and is not made either where an account is overdrawn.
+  accounts.mustPay(ledger, event.again ?? {}, now);
+  if (event.again === undefined) return event;
   const day = accounts.dayFor(ledger.record, event.again, now);
   return day === undefined ? event : { ...event, day };
+}
+
+/**
+ * A call that people approve is paid for on the day on which it is made: by the accounts above its run as they are then, whatever they
+ * were when people were asked. Nothing may come between this and the approval being written down.
+ * @returns the day that pays, where that is another one than the day which has reserved it
+ * @throws CORRAL_SPEND_EXCEEDED; the call waits on then
+ */
+export function paidOn(ledger: Ledger, { call }: PendingApproval, accounts: Accounts, now: number): { readonly day?: string } {
+  accounts.mustPay(ledger, call.reserved, now, call.day);
+  const day = accounts.dayFor(ledger.record, call.reserved, now);
+  return day === undefined || day === call.day ? {} : { day };
 }
 
 /**
