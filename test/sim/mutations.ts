@@ -376,6 +376,12 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: "WHERE due <= ?1 AND parked = 2 AND still = 0 AND control = 'none'",
     },
   ],
+  /** The sweep is switched off: what a lost hint missed is never found. */
+  'no-sweep': [{ file: 'supervisor/src/residence.ts', piece: 'await this.#fill();\n      await this.#lookBehind();', becomes: '' }],
+  /** The sweep finds what is due and what is queued, and leaves what came by mail to the hints. */
+  'sweep-trusts-hints': [
+    { file: 'store/src/sqlite/queries.ts', piece: 'WHERE inbox.seq > 0 AND parked = 1', becomes: 'WHERE inbox.seq > 0 AND parked = 2' },
+  ],
   /** What came for a run while it was brought back is not looked for. */
   'no-second-look': [
     {

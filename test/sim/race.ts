@@ -7,6 +7,7 @@ import type { Commit } from '@corral/protocol/store';
 import { Dice } from './dice.ts';
 import { lostWake } from './endings.ts';
 import type { Step } from './guest.ts';
+import { FAITHFUL } from './rumours.ts';
 import type { Job } from './workload.ts';
 import type { Temper } from './temper.ts';
 import { World } from './world.ts';
@@ -29,6 +30,7 @@ const ROUNDS = 16;
 
 const CALM: Partial<Temper> = {
   governed: false,
+  hints: FAITHFUL,
   disk: { sync_ms: [0.05, 1], failing: 0 },
   powers: { failing: 0, losing: 0, hanging: 0, slow: 0 },
   cells: { crashing: 0, stalling: 0, slow: 0, garbling: 0, stillborn: 0, metered: true },

@@ -2,6 +2,7 @@
 import { DETECTORS } from '@corral/policy/detect/events';
 import type { LadderLayer } from '@corral/policy/detect/ladder';
 import type { Dice } from './dice.ts';
+import { FAITHFUL, type RumourTemper } from './rumours.ts';
 
 /** How rough a world is; drawn from its seed. Many worlds are spared some kinds of trouble, so that each is also seen alone. */
 export type Temper = ReturnType<typeof temperOf>;
@@ -63,7 +64,16 @@ export function temperOf(dice: Dice) {
     family_pauses_every_ms: dice.chance(0.3) ? dice.spread(40, 800) : Number.POSITIVE_INFINITY,
     /** When a day ends while people are asked about payments, and what a tenant may pay in a day; undefined: none ends, and nothing is bounded. */
     midnight: dice.chance(0.12) ? { in_ms: Math.round(dice.spread(100, 4_000)), money: dice.pick([20, 40, 80, 1_000]) } : undefined,
+    /** What happens to hints that a run may have something to do. */
+    hints: hintsFrom(dice),
   };
+}
+
+function hintsFrom(dice: Dice): RumourTemper {
+  if (!dice.chance(0.3)) return FAITHFUL;
+  if (dice.chance(0.25)) return { ...FAITHFUL, dropped: 1 };
+  const odds = () => (dice.chance(0.5) ? 0 : dice.spread(0.02, 0.8));
+  return { dropped: odds(), doubled: odds(), late: odds() };
 }
 
 /** A world as the first seeds were recorded in: without what was added since. */
@@ -78,6 +88,7 @@ export const PLAIN: Partial<Temper> = {
   stubborn_every_ms: Number.POSITIVE_INFINITY,
   family_pauses_every_ms: Number.POSITIVE_INFINITY,
   midnight: undefined,
+  hints: FAITHFUL,
 };
 
 /** Speaks and acts early, and kills nobody: what is done must be undone again. */

@@ -16,6 +16,7 @@ import { Oracle } from './oracle.ts';
 import { Powers } from './powers.ts';
 import { replayAll } from './replays.ts';
 import { Operators } from './operators.ts';
+import { Rumours } from './rumours.ts';
 import { setupFrom, TENANTS, tenantsOf, WHOLE, type Setup } from './setup.ts';
 import { temperOf, type Temper } from './temper.ts';
 import { MIDNIGHT, Timeline } from './timeline.ts';
@@ -75,6 +76,7 @@ export class World {
   readonly #kin: Dice;
   /** What a tenant may pay in a day. */
   readonly #spend: number | undefined;
+  readonly #hints: Dice;
   #hosts = 0;
   #chaos = true;
 
@@ -160,6 +162,7 @@ export class World {
     this.#setups = dice.fork();
     this.#stops = dice.fork();
     this.#kin = dice.fork();
+    this.#hints = dice.fork();
   }
 
   /** Lives through the whole of it. */
@@ -215,6 +218,7 @@ export class World {
       launcher: this.cells.launcher(alive),
       clock: this.timeline.clock(alive),
       random: (n) => dice.bytes(n),
+      wakeUps: new Rumours(this.timeline.clock(alive), this.#hints, () => this.#temper.hints),
       image: 'sha256:simulated',
       tenants: tenantsOf(tools, setup, this.#temper.governed, watched, this.#spend),
       // One of the tenants has its agents judged by what they never do, so that every fold goes through drift as well.

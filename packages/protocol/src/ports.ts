@@ -1,4 +1,6 @@
 /** What Corral asks of the machine. Composition roots hand in the real ones; a simulated world hands in its own. */
+import type { CorralError } from './errors.ts';
+import type { RunId } from './ids.ts';
 
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -73,4 +75,31 @@ export interface KeyRing {
   derive(tenant: string, purpose: string): Uint8Array;
   /** A number for each version on the ring that tells another key apart and gives nothing away. */
   fingerprints(): ReadonlyMap<number, string>;
+}
+
+/** Why hints are lost, and since when (milliseconds since 1970). */
+export interface WakeUpTrouble {
+  readonly error: CorralError;
+  readonly since: number;
+}
+
+/**
+ * Carries hints that a run may have something to do. The inbox, the timers and the states in the store are the truth, and a sweep finds
+ * by them every run that a hint should have woken. So a hint may be lost, come twice, or come late, and nothing but time is lost by it.
+ */
+export interface WakeUps {
+  /**
+   * A run may have something to do: now, or from a time on. Never waits and never fails; what cannot be carried is dropped.
+   * @param at milliseconds since 1970. An adapter need not keep a hint for later, and never hands one over early.
+   */
+  wake(run: RunId, at?: number): void;
+  /**
+   * Hands hints to a handler from now on. As long as what the handler returned for a run is pending, further hints for that run become
+   * one, which follows. What the handler throws is dropped with the hint.
+   */
+  subscribe(handler: (run: RunId) => void | Promise<unknown>): void;
+  /** What keeps hints from arriving at present. */
+  readonly trouble: WakeUpTrouble | undefined;
+  /** No hint is handed over any more. */
+  close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /** What a host is made of: its powers, its tenants and its ceilings. */
-import type { CellLauncher, Clock, Random } from '@corral/protocol/ports';
+import type { CellLauncher, Clock, Random, WakeUps } from '@corral/protocol/ports';
 import type { Store } from '@corral/protocol/store';
 import type { People } from './people.ts';
 import type { Profiles } from './profiles.ts';
@@ -11,6 +11,8 @@ export interface SupervisorOptions {
   readonly launcher: CellLauncher;
   readonly clock: Clock;
   readonly random: Random;
+  /** Carries hints that a run may have something to do; without it, they stay in this process. Closed with the host. */
+  readonly wakeUps?: WakeUps;
   readonly tenants: Readonly<Record<string, TenantOptions>>;
   /** Digest of the sandbox image. */
   readonly image: string;

@@ -7,6 +7,7 @@ import type { Residence } from './residence.ts';
 const AT_ONCE = 16;
 
 export async function recover(store: Store, residence: Residence): Promise<void> {
+  residence.listen();
   for (let after: RunId | undefined; ;) {
     const found = await store.resident(after, AT_ONCE);
     after = found.at(-1);

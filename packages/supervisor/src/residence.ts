@@ -8,13 +8,14 @@ import { dueOf } from '@corral/broker/requests';
 import type { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import type { Clock } from '@corral/protocol/ports';
+import type { Clock, WakeUps } from '@corral/protocol/ports';
 import type { Store, StoredRun } from '@corral/protocol/store';
 import { Places, type RunTable } from './runs/places.ts';
 import { addChain } from './runs/revive.ts';
 import { grantsIn } from './runs/queue.ts';
 import type { Run } from './runs/run.ts';
 import type { Stage } from './stage.ts';
+import { InProcessWakeUps } from './wake-ups.ts';
 
 export interface ResidenceLimits {
   readonly park_after_ms: number;
@@ -26,6 +27,8 @@ export interface ResidenceLimits {
 export interface ResidenceOptions {
   readonly store: Store;
   readonly clock: Clock;
+  /** Carries hints to the host that takes them; undefined: they stay in this process. */
+  readonly wakeUps: WakeUps | undefined;
   readonly broker: Broker;
   readonly grants: Grants;
   readonly stage: Stage;
@@ -76,6 +79,7 @@ export class Residence {
   #sweeping = false;
   #closed = false;
   readonly #places: Places;
+  readonly #wakeUps: WakeUps;
   /** Tenants of which runs wait in the store for a place, and since when. */
   readonly #backlog = new Map<TenantId, number>();
   /** Since when the store was not seen to have nothing more to do. */
@@ -89,9 +93,15 @@ export class Residence {
 
   constructor(options: ResidenceOptions) {
     this.#options = options;
+    this.#wakeUps = options.wakeUps ?? new InProcessWakeUps();
     const { runs, limits, residents } = options;
     this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents });
     runs.onLeft = () => this.#fillSoon();
+  }
+
+  /** Takes hints from now on; to be called once all is known that decides whether a run may go on. */
+  listen(): void {
+    this.#wakeUps.subscribe((id) => this.#hinted(id));
   }
 
   /** Begins to sweep. */
@@ -101,11 +111,12 @@ export class Residence {
     this.#next();
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#closed = true;
     this.#stopSweep?.();
     this.#alarm?.stop();
     this.#stopFill?.();
+    return this.#wakeUps.close();
   }
 
   /**
@@ -181,12 +192,15 @@ export class Residence {
   /** Something may have arrived for a run. Calling this once too often does no harm. */
   hint(id: RunId): void {
     const run = this.#options.runs.get(id);
-    if (run !== undefined) {
-      void this.#refresh(run);
-      return;
-    }
-    if (this.#closed || this.#reviving.has(id)) return;
-    void this.#wake(id);
+    if (run !== undefined) void this.#refresh(run);
+    else if (!this.#closed && !this.#reviving.has(id)) this.#wakeUps.wake(id);
+  }
+
+  /** A hint has come, from this host or another one: the run may be in memory by now, or not be any more. */
+  #hinted(id: RunId): void {
+    const run = this.#options.runs.get(id);
+    if (run !== undefined) void this.#refresh(run);
+    else if (!this.#closed && !this.#reviving.has(id)) void this.#wake(id);
   }
 
   /** Parks everything that has nothing to do, now. */
@@ -332,7 +346,7 @@ export class Residence {
       // One that may not go on stays where it is; whoever lets it go on brings it back.
       if (stored === undefined || stored.status.lifecycle === 'ended' || stored.status.control !== 'none' || stored.still) return;
       // Somebody else may have brought it back while the store was asked: then it is held already, and must not be claimed again.
-      if (this.knows(id)) return this.hint(id);
+      if (this.knows(id)) return this.#hinted(id);
       const { tenant } = stored.record;
       // No room: the store keeps it, and what came for it.
       if (this.#places.free(tenant) === 0) return this.leave(tenant);
@@ -516,7 +530,10 @@ export class Residence {
     for (const id of [...run.ledger.caps.values(), ...run.queue.unreceived]) grants.release(id);
     broker.answers.parked(run.id);
     this.#options.onParked(run);
-    if (run.isFree && Number.isFinite(due)) this.#expect(due);
+    if (run.isFree && Number.isFinite(due)) {
+      this.#expect(due);
+      this.#wakeUps.wake(run.id, due);
+    }
     for (const other of runs.values()) if (other.tenant === run.tenant) return;
     this.#options.onVacant(run.tenant);
   }

@@ -95,7 +95,7 @@ export class Supervisor {
 
   /** A host that has not touched a run yet: `recover` makes it take them up, once whatever else it needs is there. */
   constructor(options: SupervisorOptions) {
-    const { store, clock, random, launcher, cores, image, people = BY_NAME } = options;
+    const { store, clock, random, launcher, cores, image, people = BY_NAME, wakeUps } = options;
     this.#options = options;
     this.#bundles = new Bundles(store);
     this.#seen = new Seen(store);
@@ -139,7 +139,7 @@ export class Supervisor {
     );
     const [broker, tell] = [this.#broker, (observation: Observation) => this.#tell(observation)];
     const hold = (id: RunId) => this.#residence.hold(id);
-    const shared = { store, clock, broker, grants, runs, tell, hold };
+    const shared = { store, clock, broker, grants, runs, tell, hold, wakeUps };
     this.stops = new Stops({ ...shared, standing: this.#quarantines, control: () => this.control, residence: () => this.#residence });
     const family = { store, broker, residence: () => this.#residence, control: () => this.control };
     this.families = new Families(family);
@@ -472,11 +472,11 @@ export class Supervisor {
     this.#borrowed.close();
     this.#watch.close();
     this.stops.close();
-    this.#residence.close();
+    const hints = this.#residence.close();
     this.#stage.close();
     this.#life.close();
     this.#pool.close();
-    await this.#broker.close();
+    await Promise.all([hints, this.#broker.close()]);
     const { store, clock } = this.#options;
     await store.alive(clock.now()).catch(() => undefined);
     await store.close();
