@@ -55,10 +55,10 @@ test('a decision’s policies are read by the version it names, whatever the fil
 
   // The file here says something else by now, so what decided is taken from the archive.
   const why = await corral(['policy', 'why', run, String(decision?.crank), '--config', config, '--data', data]);
-  expect(why.out).toContain('which decided then, as they were kept');
+  expect(why.out).toContain('which made the decision; their texts were kept');
   expect(why.out).toContain('no-writes');
   const given = await corral(['policy', 'why', run, String(decision?.crank), policies, '--config', config, '--data', data]);
-  expect(given.out).toContain('These are not the policies that decided then');
+  expect(given.out).toContain('These are other policies than those that decided');
 });
 
 test('an auditor elsewhere can anchor a journal: each entry has its hash, and the log its head', async () => {

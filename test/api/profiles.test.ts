@@ -120,7 +120,7 @@ describe('a run that does something else than its agent usually does', () => {
     const run = await one({ id: '14', hijacked: true });
     const text = await because(made, run);
     expect(text).toMatch(
-      /It was given notice \(entry \d+\):\n {2}drift, \d+ % sure: Unlike this agent’s approved runs: call \d+ \(.*call 2 \(tool: mail\.send\)/u,
+      /Its agent was notified \(entry \d+\):\n {2}drift, \d+ % sure: Unlike this agent’s approved runs: call \d+ \(.*call 2 \(tool: mail\.send\)/u,
     );
     expect(text).toMatch(/Entries \d+/u);
     expect(text).toContain('Its declared purpose: pay open orders');

@@ -4,8 +4,8 @@ import { freezeCells } from '../frozen.ts';
 import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
 
 const LINUX = process.platform === 'linux';
-const NO_PLACE = 'It waits in the store for a place in memory, which its tenant or the host has taken up.';
-const ITS_TURN = 'Something has come for it, and it waits for its turn in a cell.';
+const NO_PLACE = 'It waits in the store for a place in memory; its tenant or the host has none free.';
+const ITS_TURN = 'It has something to process, and waits for its turn in a cell.';
 
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>
   caps.write({ path: 'a.txt', text: 'x' }).then(() => 'written', (error) => error.code) }`;

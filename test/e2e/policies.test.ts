@@ -89,7 +89,7 @@ test(
     expect(waiting.out).toMatch(/comes from .*to: untrusted/);
     const call = /call (\d+)/.exec(waiting.out)?.[1] ?? '';
     const own = await corral('deny', run, call, '-m', 'not ours');
-    expect([own.code, own.err]).toEqual([2, expect.stringContaining('does not decide')]);
+    expect([own.code, own.err]).toEqual([2, expect.stringContaining('may not decide')]);
     const token = (await corral('token', 'create', 'bea', '--role', 'approver')).out.trim();
     expect((await corral('deny', run, call, '--token', token, '-m', 'not ours')).out).toContain('denied by token:bea');
     expect((await corral('show', run, '--json')).out).toContain('CORRAL_APPROVAL_DENIED');

@@ -1,4 +1,7 @@
-/** The host behind the front door: the supervisor and its store, in the words of the port. Nothing else here knows either. */
+/**
+ * The host behind the front door: implements the port by the supervisor and its store. No other module of this package knows
+ * either.
+ */
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
@@ -9,17 +12,17 @@ import { upkeepOf, type UpkeepOptions } from './upkeep.ts';
 
 type Tenants = Readonly<Record<string, TenantOptions>>;
 
-/** Calls of one run that a profile learns from. */
+/** Calls of one run that a profile learns from, at most. */
 const CALLS_LEARNED = 5000;
-/** Entries of a journal that are read at once. */
+/** Entries of a journal that are read at a time. */
 const PAGE = 50;
 
-/** What work on evidence needs besides. */
+/** Collaborators of work on evidence, besides the supervisor and the store. */
 type Beside = Pick<UpkeepOptions, 'clock' | 'image' | 'laboratory'>;
 
 export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, profiles: Profiles, beside: Beside): HostPort {
   let offered = tenants;
-  /** Page after page, so that a long journal never holds the host up. */
+  /** Reads page by page, so that a long journal does not block the host. */
   const each = async (run: RunId, take: (entry: Entry) => boolean) => {
     for (let after = 0; ;) {
       const page = await store.journal(run, after, PAGE);
@@ -54,7 +57,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     tenant: (tenant) => supervisor.tenant(tenant),
     async waitingOn(waiting) {
       const here = () => supervisor.runs().filter((view) => view.outcome === undefined && view.waiting === waiting);
-      // Both sides of the read: a run may leave memory, or come back to it, while the store is asked.
+      // Taken before and after the read: a run may leave memory, or come back to it, while the store is asked.
       const before = here().map(({ id }) => id);
       const parked = await store.parkedOn(waiting);
       const resident = new Set(supervisor.runs().map(({ id }) => id));

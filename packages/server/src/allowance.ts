@@ -1,4 +1,4 @@
-/** What a host and a tenant allow a run, over what its agent says of itself and what its submitter asks for. */
+/** Combines what a host and a tenant allow a run with what its agent declares and what its submitter asks for. */
 import { amountText } from '@corral/protocol/cost';
 import { CorralError } from '@corral/protocol/errors';
 import type { BudgetName } from '@corral/protocol/limits';
@@ -6,9 +6,10 @@ import type { BudgetName } from '@corral/protocol/limits';
 type Amounts<K extends string> = { readonly [N in K]?: number };
 
 /**
- * Asking for more than is allowed is refused rather than cut; what nobody asked for is cut.
- * @param most what the host allows, and what the tenant does
- * @param own what the agent says of itself, over the defaults
+ * An amount that the submitter asks for and that exceeds the limit is refused, never lowered; an amount that nobody asked for is
+ * lowered to the limit.
+ * @param most limits of the host and of the tenant
+ * @param own what the agent declares, over the defaults
  * @throws CORRAL_REQUEST_INVALID
  */
 export function allowed<K extends string>(

@@ -1,6 +1,6 @@
 /**
- * The HTTP application of one channel: every route of the table, with what all have in common. In this order: the address it
- * was called by, who calls, how often, whether they may; only then is a body read.
+ * The HTTP application of one channel: every route of the table, with the checks that all have in common. Address,
+ * authentication, rate and permission are checked in this order; only then is a body read.
  */
 import swagger from '@fastify/swagger';
 import fastify, {
@@ -67,13 +67,13 @@ export interface AppOptions {
 }
 
 /**
- * A bundle, what describes it, and its source map, each of which JSON may make twice as long: it escapes quotes, backslashes and
- * line ends. What is within the limit on bundles must not fail by how it is sent.
+ * A bundle, its description and its source map. JSON may double the length of each, since quotes, backslashes and line ends are
+ * escaped; a bundle within its limit must not be refused because of that.
  */
 const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 3 * 2;
-/** Around an input are a few more levels. */
+/** An input is wrapped in a few more levels. */
 const DEEPEST = JSON_MAX_DEPTH + 8;
-/** Who guesses tokens is slowed, by address. */
+/** Slows down callers that guess tokens, by address. */
 const GUESSES = { rate_per_s: 1, burst: 20 };
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 60_000;
@@ -240,10 +240,10 @@ function add(
   });
 }
 
-/** Who makes a request; known from the moment it was let in. */
+/** The caller of each request, set when the request was let in. */
 const accesses = new WeakMap<FastifyRequest, Access>();
 
-/** Statuses with which somebody who is known was refused what they asked for. */
+/** Statuses of refusals to an authenticated caller. */
 const REFUSED: ReadonlySet<number> = new Set([403, 409]);
 
 function countRefusal({ refusals }: Door, request: FastifyRequest, error: unknown): void {
@@ -275,7 +275,7 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): F
   if (failure instanceof TooSoon) reply.header('retry-after', String(failure.retry_after_s));
   else if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_S));
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="corral"');
-  // Serialised here: the answer's own schema is not for this.
+  // Serialised here, because the route's own schema describes only its successful answer.
   return reply
     .code(status)
     .type(PROBLEM_TYPE)
@@ -304,18 +304,18 @@ function explained(
   return { failure: new CorralError('CORRAL_INTERNAL', 'The request failed.', { cause: error }), status: 500 };
 }
 
-/** Says which limit it was, and of what. */
+/** Says which limit was exceeded, and for what. */
 function tooLarge({ routeOptions: { bodyLimit, schema } }: FastifyRequest): CorralError {
   const { operationId } = (schema ?? {}) as { readonly operationId?: string };
   if (operationId === ('deployAgent' satisfies RouteName))
     return new CorralError(
       'CORRAL_BUNDLE_TOO_LARGE',
-      `The bundle comes in a request of more than ${bodyLimit} bytes; at most ${ADMISSION.bundle_bytes.default} are accepted of a bundle.`,
+      `The bundle comes in a request of more than ${bodyLimit} bytes; a bundle may have at most ${ADMISSION.bundle_bytes.default}.`,
     );
-  return new CorralError('CORRAL_REQUEST_TOO_LARGE', `The body has more than the ${bodyLimit} bytes that are accepted here.`);
+  return new CorralError('CORRAL_REQUEST_TOO_LARGE', `The body has more than ${bodyLimit} bytes, which is the limit here.`);
 }
 
-/** No bytes are no body, whatever type they were announced to have: that is how many clients send a DELETE. */
+/** An empty body counts as none, whatever its content type: many clients send a DELETE with a content type and no body. */
 function bodyOf(bytes: Buffer): Json | undefined {
   if (bytes.length === 0) return undefined;
   try {
@@ -328,7 +328,7 @@ function bodyOf(bytes: Buffer): Json | undefined {
 
 const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`).slice(0, 300);
 
-/** What is not even HTTP, or too slow, or too much of it, gets a problem all the same, and is let go. */
+/** Answers a connection that sends no HTTP, or sends too slowly or too much, with a problem document, and closes it. */
 function refuseRaw(this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const [status, title] = {
@@ -336,11 +336,7 @@ function refuseRaw(this: FastifyInstance, error: Error & { code?: string }, sock
     ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'] as const,
   }[error.code ?? ''] ?? [400, 'Bad Request'];
   const said =
-    status === 431
-      ? 'The headers are larger than 16 KiB.'
-      : status === 408
-        ? 'The request took too long.'
-        : 'This is not HTTP that can be read.';
+    status === 431 ? 'The headers are larger than 16 KiB.' : status === 408 ? 'The request took too long.' : 'This cannot be read as HTTP.';
   const body = JSON.stringify(problemOf(new CorralError('CORRAL_REQUEST_INVALID', said), status));
   if (socket.writable)
     socket.write(

@@ -1,9 +1,12 @@
-/** What stands beside a run's own story when somebody asks why: the purpose it declared, the profile it is judged by, people's marks. */
+/**
+ * The lines that `why` adds to a run's own journal: the agent's declared purpose, the profile the run is judged by, people's
+ * marks.
+ */
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Door } from './door.ts';
 
-/** @param drifted whether a step was founded on drift */
+/** @param drifted whether a step was taken because of drift */
 export function beside({ registry, profiles, marks, host }: Door, record: RunRecord, version: string, drifted: boolean): string[] {
   const { tenant, agent, id } = record;
   const lines: string[] = [];
@@ -14,7 +17,7 @@ export function beside({ registry, profiles, marks, host }: Door, record: RunRec
     if (row !== undefined) {
       const others = row.runs.some((run) => run.version === version)
         ? ''
-        : ', all of other versions than this one: learn it anew if that is how it is meant now';
+        : ', all of other versions than this one: learn it again if the new behaviour is intended';
       const on = new Date(row.learned_at).toISOString().slice(0, 10);
       lines.push(
         `It is judged by what ${row.learned_by} had learned on ${on} from ${row.runs.length} approved ${row.runs.length === 1 ? 'run' : 'runs'}${others}.`,
@@ -31,7 +34,10 @@ export function beside({ registry, profiles, marks, host }: Door, record: RunRec
   return lines;
 }
 
-/** Capabilities of a run that a person took back, or whose source was: a run that goes on without them may be as it is for that. */
+/**
+ * Grants of a run that a person revoked, directly or at their source: a run that goes on without them may behave differently for
+ * that reason.
+ */
 export function takenBack(grants: readonly (Grant & GrantState)[]): string[] {
   return grants.flatMap(({ id, target, revoked_by, revoked_why }) =>
     revoked_by === undefined

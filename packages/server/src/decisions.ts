@@ -1,4 +1,6 @@
-/** What policies and people decided about a run's calls, read from its journal: which rules, what was unusual, who said what. */
+/**
+ * Decisions of policies and people about a run's calls, read from its journal: rules, unusual facts, approvals and who gave them.
+ */
 import type { Decision } from '@corral/protocol/decision';
 import type { Identity } from '@corral/protocol/identity';
 import type { LabelChange } from '@corral/protocol/label';
@@ -27,7 +29,7 @@ export interface DecisionView {
   }[];
 }
 
-/** Kept of a long journal: all that were not simply allowed matter more than those that were. */
+/** Decisions that are kept of a long journal. Those that did not simply allow are kept first. */
 const KEPT = 50;
 
 export class Decisions {
@@ -41,7 +43,7 @@ export class Decisions {
     return [...noted, ...allowed].sort((a, b) => a.call - b.call);
   }
 
-  /** Takes note of what goes by. */
+  /** Collects decisions from the pages that pass through. */
   async *through(pages: Pages): AsyncGenerator<readonly Entry[]> {
     for await (const page of pages) {
       for (const entry of page) this.#take(entry);

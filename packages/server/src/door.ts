@@ -1,4 +1,4 @@
-/** Everything the routes work with, put together once. */
+/** Everything the routes work with, built once. */
 import type { Unready } from '@corral/protocol/api/schemas';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { LoadedConfig } from './config/load.ts';
@@ -24,7 +24,7 @@ import type { Outbox } from './webhooks/outbox.ts';
 export interface Door {
   readonly host: HostPort;
   readonly db: FrontStore;
-  /** Administrative acts are kept through this alone. */
+  /** The only writer of administrative records. */
   readonly acts: Acts;
   readonly refusals: Refusals;
   readonly archive: Archive;
@@ -40,18 +40,18 @@ export interface Door {
   readonly scheduler: Scheduler;
   readonly settings: Settings;
   readonly outbox: Outbox;
-  /** For requests that read a lot. */
+  /** Queue for requests that read whole journals. */
   readonly turns: Turns;
-  /** For work on evidence that takes long: verifying, replaying, backing up. */
+  /** Queue for long work on evidence: verifying, replaying, backing up. */
   readonly errands: Turns;
   readonly clock: Clock;
   readonly random: Random;
   readonly recovered: () => number;
-  /** Everything that speaks against taking work; nothing while it is taken. */
+  /** Reasons why no work is taken; empty while work is taken. */
   readonly unready: () => Unready[];
-  /** It is shutting down: nothing new is taken. */
+  /** The host is shutting down and takes no new work. */
   readonly draining: () => boolean;
-  /** The address is taken; runs are being taken up, and nobody is served yet. */
+  /** The address is bound, and requests are refused until runs are recovered. */
   readonly recovering: () => boolean;
 }
 

@@ -1,31 +1,31 @@
-/** What happens, in order, for those who follow it: a window of the latest events in memory, and whoever listens. */
+/** The stream of events for those who follow it: a window of the latest events in memory, and its listeners. */
 import type { EventKind } from '@corral/protocol/api/event-kinds';
 import type { Event } from '@corral/protocol/api/schemas';
 import type { Operation } from '@corral/protocol/api/roles';
 import type { Json } from '@corral/protocol/json';
 
-/** Events that are kept for whoever comes back, and how much text they may have together. */
+/** How many events are kept for followers that reconnect, and how much text they may have together. */
 const WINDOW = 20_000;
 const WINDOW_CHARS = 64 * 1024 * 1024;
-/** Both may be passed by so much, since shifting a long array is not free. */
+/** The window may exceed both by this factor, because shifting a long array is expensive. */
 const SLACK = 1.25;
-/** Text of an event besides its data, about. */
+/** Approximate characters of an event besides its data. */
 const ENVELOPE = 300;
 
 export interface EventFilter {
-  /** Undefined: of all tenants, and of the host. */
+  /** Undefined: events of all tenants and of the host. */
   readonly tenant?: string | undefined;
   readonly run?: string | undefined;
   readonly agent?: string | undefined;
   readonly kinds?: ReadonlySet<string> | undefined;
-  /** Whether whoever follows may see what this operation lets people see; null: of the host. */
+  /** Whether the follower may see what this operation lets people see; null: of the host. */
   readonly may: (operation: Operation, tenant: string | null) => boolean;
 }
 
 export type EventBody = Omit<Event, 'id' | 'at'>;
 
 export class Feed {
-  /** Of this start of the host; an id from another one is before the window. */
+  /** Identifies this start of the host; an id of another start counts as older than the window. */
   readonly #era: string;
   readonly #now: () => number;
   readonly #window: Event[] = [];
@@ -64,13 +64,13 @@ export class Feed {
     return `${this.#era}-${this.#last}`;
   }
 
-  /** What came after an event; undefined when that is no longer known. */
+  /** Events after the given one; undefined if the window no longer has them all. */
   since(id: string): readonly Event[] | undefined {
     const n = this.numberOf(id);
     return n === undefined ? undefined : this.#window.slice(n + 1 - this.#first);
   }
 
-  /** The number of an event after which everything is still known; undefined where it is not. */
+  /** The number of an event if the window still has all events after it, else undefined. */
   numberOf(id: string): number | undefined {
     const [era, text] = id.split('-');
     const n = Number(text);
@@ -78,17 +78,19 @@ export class Feed {
     return n + 1 < this.#first ? undefined : n;
   }
 
-  /** How many events there were. */
+  /** Number of events since the start. */
   get count(): number {
     return this.#last;
   }
 
-  /** An event by its number; undefined where it is no longer known. */
+  /** An event by its number; undefined if the window no longer has it. */
   at(n: number): Event | undefined {
     return this.#window[n - this.#first];
   }
 
-  /** An event as a stream of server-sent events has it; many who follow share the text of the latest. */
+  /**
+   * An event in the format of server-sent events. The text of the latest is cached, because all followers are sent the same one.
+   */
   frame(event: Event): string {
     if (this.#framed?.event !== event)
       this.#framed = { event, text: `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n` };
@@ -115,7 +117,7 @@ export class Feed {
   }
 }
 
-/** How much text data is as JSON, about. */
+/** Approximate length of data as JSON. Characters. */
 function sizeOf(data: Json): number {
   if (typeof data === 'string') return data.length + 2;
   if (typeof data !== 'object' || data === null) return 8;
@@ -125,8 +127,8 @@ function sizeOf(data: Json): number {
 }
 
 /**
- * What somebody must be let do to be told of events of a kind: the same as for asking about them. Kinds that are not here need
- * what following needs. Webhooks are not held to it: who names them in the configuration is an admin of the host.
+ * The permission needed to follow events of a kind: the same as for reading the same facts by request. Kinds that are not listed
+ * need only the permission to follow. Webhooks are not checked, because only an admin of the host can configure one.
  */
 const NEEDS: { readonly [K in EventKind]?: Operation } = {
   'run.emitted': 'run.payload',
@@ -139,7 +141,7 @@ const NEEDS: { readonly [K in EventKind]?: Operation } = {
   'config.applied': 'config.read',
   'quarantine.put': 'quarantine.read',
   'quarantine.lifted': 'quarantine.read',
-  // By whom, and why, as in the list of what was done to runs.
+  // These events say by whom and why, as the list of operations does.
   'grant.revoked': 'operation.read',
   'spend.warned': 'spend.read',
   'policy.switched': 'policy.read',

@@ -45,13 +45,13 @@ import { Outbox } from './webhooks/outbox.ts';
 export interface HostOptions {
   readonly data: string;
   readonly config?: string | undefined;
-  /** Said on the command line, over what the configuration says. */
+  /** Given on the command line; overrides the configuration. */
   readonly files?: Config['files'];
-  /** 0: any that is free; undefined: only the socket. */
+  /** 0: any free port; undefined: only the socket. */
   readonly port?: number | undefined;
   readonly address?: string | undefined;
   readonly tls?: TlsOptions | undefined;
-  /** Something in front of this does TLS. */
+  /** A proxy in front of this host does TLS. */
   readonly plaintext?: boolean | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger?: FastifyServerOptions['loggerInstance'];
@@ -64,24 +64,24 @@ export interface RunningHost {
   /** `http://127.0.0.1:7070`; undefined without a port. */
   readonly url: string | undefined;
   readonly recovered: number;
-  /** Takes nothing new, lets calls under way come to their end within the bound, stops. What they answered is durable then. */
+  /** Takes no new work, lets calls under way finish within the bound, then stops. Their answers are durable when it resolves. */
   close(within_ms?: number): Promise<void>;
 }
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
-/** A path of a socket has room for so many bytes on every platform. */
+/** Longest path of a socket that every platform allows. */
 const SOCKET_BYTES = 103;
 const DRAIN_MS = 10_000;
-/** How long requests have to end once the runs are at rest. */
+/** How long requests may take to finish after all runs have stopped. */
 const CLOSE_MS = 2_000;
-/** How often runs are looked after whose end or whose spending nobody tells of. */
+/** How often runs are checked whose end or spending comes with no event. */
 const LOOK_MS = 5_000;
 
 /** @throws CORRAL_ADDRESS_UNSAFE, CORRAL_ADDRESS_TAKEN, CORRAL_CONFIG_INVALID, and what opening a data folder throws */
 export async function startHost(options: HostOptions): Promise<RunningHost> {
   const address = options.address ?? '127.0.0.1';
   if (options.port !== undefined && !LOOPBACK.has(address) && options.tls === undefined && options.plaintext !== true)
-    throw new CorralError('CORRAL_ADDRESS_UNSAFE', `Others can read what is said to ${address} without TLS.`);
+    throw new CorralError('CORRAL_ADDRESS_UNSAFE', `Without TLS, others can read the traffic with ${address}.`);
   const data = resolve(options.data);
   const socket = join(data, 'corral.sock');
   if (Buffer.byteLength(socket) > SOCKET_BYTES)
@@ -101,7 +101,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     loadConfig(options.config, options.env, { alarm, tell, ...(options.files === undefined ? {} : { files: options.files }), ...more });
   const again = () => load({ secrets: 'refused' });
   const found = await load({ secrets: 'noted' }).catch((error: unknown) => {
-    // What was accepted last may be in the data folder.
+    // The configuration that was last accepted may be in the data folder.
     if (!isRefusal(error) || options.config === undefined || !existsSync(join(data, 'front.db'))) throw error;
     return error;
   });
@@ -190,8 +190,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, people, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
     let recovered: number | undefined;
-    // The list of runs is right only if the host that kept it was the last one that had this store open: an embedded one keeps
-    // none, and a backup may have been restored.
+    // The index of runs is complete only if the host that kept it was the last to open this store: an embedded host keeps no
+    // index, and a backup may have been restored.
     const inOrder = db.meta('stopped') === 'in order' && db.meta('era') === String(store.era - 1);
     const door: Door = {
       host,
@@ -232,7 +232,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     undo.push(() => Promise.all(apps.map((app) => app.close())));
     const local = await createApp({ ...shared, channel: { kind: 'socket', owner: userInfo().username } });
     apps.push(local);
-    // The store holds the lock of the folder, so a socket that lies here is nobody's.
+    // This process holds the lock of the folder, so a socket file here is left from a dead host.
     await rm(socket, { force: true });
     await listenPrivately(local, socket);
     let url: string | undefined;
@@ -241,7 +241,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       apps.push(network);
       url = await listen(network, address, options.port, options.tls !== undefined);
     }
-    // Only with the address: a host that nobody can reach makes no call, and goes away.
+    // Recovery starts only once the address is bound: if it is taken, this host must end without having made a call.
     await supervisor.recover();
     recovered = await projection.catchUp(inOrder);
     db.setMeta('era', String(store.era));
@@ -277,7 +277,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         scheduler.close();
         retention.close();
         projection.release();
-        // The address answers until the runs are at rest, so that whoever asks hears that this host stops.
+        // The address answers until the runs have stopped, so that requests are told that this host is stopping.
         await host.drain(within_ms);
         followers.close();
         await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, CLOSE_MS).unref())]);
@@ -297,7 +297,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   }
 }
 
-/** The configuration to begin with: what the file says, or else what it said when it was accepted last. @throws the refusal */
+/** The configuration to start with: that of the file, or else the one that was accepted last. @throws the refusal */
 async function accepted(
   found: LoadedConfig | CorralError,
   db: FrontStore,
@@ -315,7 +315,7 @@ async function accepted(
   return loaded;
 }
 
-/** A new folder is the owner's alone; that nobody else can reach the socket is what makes its user an admin. */
+/** Makes a new folder private to its owner. Access to the socket makes its user an admin, so nobody else may reach it. */
 async function privateFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -345,7 +345,7 @@ async function listen(app: FastifyInstance, address: string, port: number, tls: 
     await app.listen({ host: address, port });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
-      throw new CorralError('CORRAL_ADDRESS_TAKEN', `Something listens on ${address}:${port} already.`, { cause: error });
+      throw new CorralError('CORRAL_ADDRESS_TAKEN', `Another program listens on ${address}:${port}.`, { cause: error });
     throw error;
   }
   const { port: taken } = app.server.address() as AddressInfo;

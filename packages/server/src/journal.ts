@@ -1,4 +1,4 @@
-/** Reads a journal for people: the calls of a run, its messages, and why it is as it is. Pure. */
+/** Reads a journal for people: the calls of a run, its messages, and why the run is in its state. Pure. */
 import type { Cost } from '@corral/protocol/cost';
 import type { Delivery } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
@@ -18,12 +18,12 @@ export interface CallView {
   reason: string | null;
   input: Json;
   result: Json;
-  /** `detail`: what a tool threw, which its agent was not told. */
+  /** `detail`: what a tool threw; it is not sent to the agent. */
   error: { code: string; message: string; detail: string | null } | null;
   grant: string | null;
-  /** What people said came of it, where nobody knew. */
+  /** How people settled the call while its result was unknown. */
   settled: { by: string; how: 'retry' | 'result' | 'fail'; reason: string | null; at: number }[];
-  /** What was billed for it; until it is answered, what was reserved. */
+  /** Amounts billed for the call; until it is answered, the amounts reserved. */
   cost: Required<Cost>;
 }
 export interface MessageView {
@@ -47,7 +47,7 @@ const STATE_BY_CODE: Readonly<Partial<Record<string, CallView['state']>>> = {
   CORRAL_CALL_GIVEN_UP: 'abandoned',
 };
 
-/** What a journal comes in: page after page, so that a long one never holds the host up. */
+/** A journal, page by page, so that a long one does not block the host. */
 export type Pages = AsyncIterable<readonly Entry[]>;
 
 export async function callsOf(pages: Pages): Promise<CallView[]> {
@@ -95,7 +95,7 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
         error: denied ? { code: decision.code ?? 'CORRAL_DENIED', message: decision.message ?? '', detail: null } : null,
         grant: decision?.grant ?? null,
         settled: [],
-        // A refused call costs its attempt, not its price.
+        // A denied call is billed as an attempt; its price is not charged.
         cost: { tokens: (!denied && decision?.reserved?.tokens) || 0, money_micros: (!denied && decision?.reserved?.money_micros) || 0 },
       });
     }
@@ -132,7 +132,7 @@ function messagesIn(entries: readonly Entry[]): MessageView[] {
   });
 }
 
-/** An entry as it is shown. */
+/** An entry as the API shows it. */
 export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event }: Entry, hash: string) {
   return {
     seq,
@@ -147,8 +147,9 @@ export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event
 }
 
 /**
- * Says in sentences why a run is as it is, and what can be done about it. Of payloads it tells what an error's message told.
- * @param details whether it also tells what tools threw
+ * Says in sentences why a run is in its state, and what can be done about it. Payloads are not shown, except the messages of
+ * errors.
+ * @param details whether what tools threw is shown
  */
 export async function explain(
   run: RunId,
@@ -164,15 +165,15 @@ export async function explain(
 
 const SETTLED = { retry: 'had it made again', result: 'said what it gave back', fail: 'settled it as failed' } as const;
 
-/** Who settled a call of unknown result, how, and why; also long after it was answered. */
+/** How a call of unknown result was settled, by whom and why. Shown for as long as the journal is kept. */
 function settledLines({ call, tool, settled }: CallView): string[] {
   return settled.map(
     ({ by, how, reason, at }) =>
-      `Nobody knew what came of call ${call} to ${tool}: ${by} ${SETTLED[how]}, ${new Date(at).toISOString()}${reason === null ? '' : `: ${reason}`}.`,
+      `Call ${call} to ${tool} had an unknown result: ${by} ${SETTLED[how]}, ${new Date(at).toISOString()}${reason === null ? '' : `: ${reason}`}.`,
   );
 }
 
-/** Of a pause that reached more than the run itself. */
+/** Extends the sentence about a pause that covers the run's descendants. */
 function withFamily(run: RunId, family: RunId | undefined): string {
   if (family === undefined) return '';
   return family === run ? ', with all that descends from it' : `, with all that descends from ${family}`;
@@ -219,13 +220,13 @@ async function tell(
     if (controlled?.kind === 'control')
       because.push(`${controlled.by} ${control} it${withFamily(run, controlled.family)}: ${controlled.reason}`);
     if (controlled?.kind === 'control' && controlled.family !== undefined)
-      next.push(`\`corral resume ${controlled.family} --family -m WHY\` lets go on what was paused with it.`);
-    next.push(`\`corral resume ${run} -m WHY\` lets it go on; \`corral kill ${run} -m WHY\` ends it.`);
+      next.push(`\`corral resume ${controlled.family} --family -m WHY\` resumes the run and all that was paused with it.`);
+    next.push(`\`corral resume ${run} -m WHY\` resumes it; \`corral kill ${run} -m WHY\` ends it.`);
     return { verdict: control, because, next };
   }
   if (view?.on_cpu === true) {
-    because.push(`Its crank has been on the CPU for ${Math.round(view.crank_age_ms)} ms.`);
-    next.push('`corral pause` stops it where it stands; its ceiling on CPU time ends it by itself.');
+    because.push(`Its crank has used the CPU for ${Math.round(view.crank_age_ms)} ms.`);
+    next.push('`corral pause` stops it at once; its ceiling on CPU time ends it without any command.');
     return { verdict: 'running', because, next };
   }
   for (const { call, tool, state, asked_at, error } of calls) {
@@ -239,9 +240,9 @@ async function tell(
       );
   }
   if (view?.runnable === true && view.lifecycle === 'active')
-    because.push('Something has come for it, and it waits for its turn in a cell.');
+    because.push('It has something to process, and waits for its turn in a cell.');
   if (waiting === 'resolution')
-    next.push('Look whether the call acted, then `corral resolve RUN CALL --result JSON`, `--retry` or `--fail`.');
+    next.push('Find out whether the call acted, then `corral resolve RUN CALL --result JSON`, `--retry` or `--fail`.');
   if (waiting === 'approval')
     next.push('`corral approvals` shows what exactly is asked; `corral approve RUN CALL -m WHY` or `corral deny RUN CALL -m WHY`.');
   if (waiting === 'message') because.push('It listens for messages from other runs.');
@@ -251,29 +252,29 @@ async function tell(
   if (status.lifecycle === 'queued' && view?.lifecycle !== 'active')
     because.push(
       view === undefined
-        ? 'It waits in the store for a place in memory, which its tenant or the host has taken up.'
-        : 'It has not begun: no cell has come to it yet.',
+        ? 'It waits in the store for a place in memory; its tenant or the host has none free.'
+        : 'It has not begun: no cell has been assigned to it yet.',
     );
   if (view !== undefined && view.left < 0.1) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
   return { verdict: waiting === 'nothing' ? (view?.lifecycle ?? status.lifecycle) : `waits for ${waiting}`, because, next };
 }
 
-/** Steps and reasons of each that are told. */
+/** Steps, and settlements, that are shown. */
 const STEPS_SHOWN = 8;
 const SETTLED_SHOWN = 10;
-/** Failed calls that are told, and lines of what each tool threw. */
+/** Failed calls that are shown, and lines of what each tool threw. */
 const FAILED_SHOWN = 3;
 const DETAIL_LINES = 4;
 const REASONS_SHOWN = 3;
 const STEP_WORDS = {
-  observe: 'Calm again: it goes on as before',
-  notice: 'It was given notice',
+  observe: 'It was calm for long enough, and goes on as before',
+  notice: 'Its agent was notified',
   slow: 'It was slowed down',
   pause: 'It was paused for a person',
   kill: 'It was stopped for good',
 } as const;
 
-/** A step of what is done about loops, with the evidence it is founded on. */
+/** A step of the ladder against loops, with its evidence. */
 function stepLines({ seq, step, because }: Step): string[] {
   return [
     `${STEP_WORDS[step]} (entry ${seq})${because.length === 0 ? '.' : ':'}`,
@@ -284,7 +285,7 @@ function stepLines({ seq, step, because }: Step): string[] {
   ];
 }
 
-/** Where the agent was: its innermost frames, as positions in its bundle, which its source map leads to lines of its author. */
+/** Where the agent was: its innermost frames as positions in its bundle. Its author's source map resolves them to lines. */
 const FRAMES_SHOWN = 5;
 const framesOf = (stack = ''): string[] =>
   stack
@@ -308,10 +309,10 @@ function endOf(outcome: Outcome): string[] {
     case 'cancelled':
       return [`${outcome.by} ${outcome.kind} it: ${outcome.reason}`];
     case 'looped':
-      return [`It went in circles: ${outcome.evidence}`];
+      return [`It looped: ${outcome.evidence}`];
     case 'diverged':
       return [
-        `In crank ${outcome.crank} replay did something else than the journal says.`,
+        `Crank ${outcome.crank} did something else in replay than the journal says.`,
         `Expected: ${outcome.expected}`,
         `Seen: ${outcome.seen}`,
       ];
@@ -320,6 +321,6 @@ function endOf(outcome: Outcome): string[] {
 
 function advice(outcome: Outcome): string[] {
   if ('code' in outcome && isErrorCode(outcome.code)) return [ERRORS[outcome.code].hint];
-  if (outcome.kind === 'exceeded') return [`If it is meant to use that much, submit it with a higher ${outcome.limit} limit.`];
+  if (outcome.kind === 'exceeded') return [`If it needs that much, submit it with a higher ${outcome.limit} limit.`];
   return [];
 }

@@ -1,7 +1,7 @@
 /**
- * The record of administrative acts: who did what, when and why, as rows of `operations`. This is the only place that writes
- * them. Each route that changes something is given a recorder; a handler which says nothing leaves a row all the same, so that
- * a new route cannot forget.
+ * The record of administrative acts: who did what, when and why, as rows of `operations`. No other module writes them. Each route
+ * that changes something is given a recorder; if its handler records nothing, a default row is written, so that a new route
+ * cannot leave a gap.
  */
 import { hash } from 'node:crypto';
 import { ANY_TENANT, type Principal, type Role } from '@corral/protocol/api/roles';
@@ -14,28 +14,28 @@ import type { Clock, Random } from '@corral/protocol/ports';
 import type { Quarantine } from '@corral/protocol/store';
 import type { FrontStore } from './store/front.ts';
 
-/** Somebody who acts: over HTTP, at the machine, or the host itself. */
+/** The author of an act: a caller over HTTP, the owner of the machine, or the host itself. */
 export interface Actor {
   readonly id: string;
   readonly roles: readonly Role[];
 }
 
-/** What was done, as whoever did it describes it. */
+/** An act, in the terms of the handler that did it. */
 export interface Deed {
   readonly operation: string;
   readonly target: Json;
   readonly reason?: string | undefined;
-  /** It was to reach all that descends from the runs. */
+  /** The act was meant to reach all descendants of the runs. */
   readonly family?: boolean;
-  /** Undefined: of the host. */
+  /** Undefined: an act on the host. */
   readonly tenant?: string | undefined;
-  /** Runs that it was meant for. */
+  /** Runs that the act was meant for. */
   readonly matched?: readonly string[];
   readonly receipts?: readonly ReceiptView[];
   readonly refused?: readonly { readonly run: string; readonly code: string; readonly detail: string }[];
 }
 
-/** A row of the record, as it is kept and listed. */
+/** A row of the record, as it is stored and listed. */
 export interface Kept {
   readonly id: string;
   readonly at: number;
@@ -60,7 +60,10 @@ export class Acts {
   readonly #config: () => string;
   readonly #identity: (principal: string) => Identity | undefined;
 
-  /** @param config version of the configuration in force; `identity`: who stands behind a name */
+  /**
+   * @param config gives the version of the configuration in force
+   * @param identity gives the person behind a name
+   */
   constructor(
     db: FrontStore,
     clock: Pick<Clock, 'now'>,
@@ -75,7 +78,7 @@ export class Acts {
     this.#config = config;
   }
 
-  /** A row that is not kept yet: the answer to a dry run, too. */
+  /** A row that is not stored: also the answer to a dry run. */
   draft(who: Actor, deed: Deed, dryRun = false): Kept {
     const { operation, target, reason = '', family = false, matched = [], receipts = [], refused = [] } = deed;
     const identity = this.#identity(who.id);
@@ -97,21 +100,22 @@ export class Acts {
     };
   }
 
-  /** Durable when it returns; within `FrontStore.durably`, with whatever else is written there. */
+  /** Stores a row; it is durable on return, or, within `FrontStore.durably`, together with the other writes there. */
   keep(who: Actor, deed: Deed): Kept {
     const row = this.draft(who, deed);
     this.#write(row, deed.tenant);
     return row;
   }
 
-  /** Several rows with one wait for the disk. */
+  /** Stores several rows with one sync of the disk. */
   together(work: () => void): void {
     this.#db.durably(work);
   }
 
   /**
-   * Keeps a quarantine that policies put up. Its id is made from it, so that it is kept once however often a host that died is told.
-   * @param matched the run that led to it, where that is known
+   * Stores a quarantine that policies put up. Its id is computed from it, so that a host which crashes and repeats this stores it
+   * once.
+   * @param matched the run that led to it, if known
    */
   keepQuarantine({ kind, name, tenant, by, reason, at }: Quarantine, matched: readonly string[]): void {
     const id = `op_${hash('sha256', JSON.stringify([kind, name, tenant ?? null, at])).slice(0, 12)}`;
@@ -127,15 +131,15 @@ export class Acts {
   }
 }
 
-/** What a handler is given to describe its act with. */
+/** Describes the act of a handler. */
 export interface Recorder {
-  /** Keeps a row; what is left out is taken from the route and the request. */
+  /** Stores a row; fields that are left out are filled in from the route and the request. */
   (deed: Partial<Deed>): Kept;
-  /** Nothing was changed, as by a dry run, so there is nothing to keep. */
+  /** Nothing was changed, as in a dry run, so no row is stored. */
   skip(): void;
 }
 
-/** What of a request a row says where its handler says nothing. Bodies may hold secrets and code, so only their reason is read. */
+/** The parts of a request from which a default row is filled in. A body may hold secrets and code, so only its reason is read. */
 export interface Asked {
   readonly params: unknown;
   readonly query: unknown;
@@ -144,9 +148,9 @@ export interface Asked {
 
 export interface Recording {
   readonly keep: Recorder;
-  /** Its handler is through: makes sure that a row was kept. */
+  /** The handler has finished: writes the default row if it recorded nothing. */
   readonly done: () => void;
-  /** Its handler failed in a way that nobody foresaw, so that it may have done something: a row says that much. */
+  /** The handler failed with an unexpected error and may have changed something: a row says so. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -176,7 +180,7 @@ export function recorder(acts: Acts, route: Route, who: Principal, asked: Asked)
     try {
       keep({ refused: [{ run: word(asked.params, 'run') ?? '', code: 'CORRAL_INTERNAL', detail }] });
     } catch {
-      // What is told is the failure itself.
+      // The caller is sent the original failure, not this one.
     }
   };
   return { keep: Object.assign(keep, { skip }), done, failed };

@@ -1,4 +1,4 @@
-/** `corral up`: a host of its own process, from its start to its orderly end. */
+/** `corral up`: a host in its own process, from its start to its orderly end. */
 import { readFile } from 'node:fs/promises';
 import { pino, type Logger } from 'pino';
 import { CorralError } from '@corral/protocol/errors';
@@ -20,15 +20,15 @@ export interface UpOptions {
 }
 
 const TERMINATED = 143;
-/** The host stopped, and not in order. */
+/** Exit code: the host stopped, but not in order. */
 const NOT_IN_ORDER = 3;
-/** How long a process that could not start may live on, whatever its configuration's code has set going. */
+/** How long a process whose start failed may live on if code of its configuration keeps it busy. */
 const LINGER_MS = 500;
 /** Software error, after sysexits.h. */
 const EXIT_BUG = 70;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Runs until a signal. Whatever a tool still has going then, the process ends with the host. */
+/** Runs until a signal. The process ends with the host, also when a tool is still busy. */
 export async function up(options: UpOptions): Promise<never> {
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))
     throw new CorralError('CORRAL_USAGE', '--tls-cert and --tls-key go together.');
@@ -67,7 +67,7 @@ export async function up(options: UpOptions): Promise<never> {
     let stopping = false;
     for (const signal of SIGNALS) {
       process.on(signal, () => {
-        // A second one means it.
+        // A second signal ends the process at once.
         if (stopping) process.exit(TERMINATED);
         stopping = true;
         process.stderr.write(`${signal}: no new work; stopping.\n`);
@@ -79,14 +79,16 @@ export async function up(options: UpOptions): Promise<never> {
 }
 
 /**
- * Something of our own threw where nothing catches it. A promise that nobody awaits has left nothing half done, so the host goes on. After
- * an exception nobody knows that, so the host ends at once: nothing durable is lost, its runs go on at the next start, and a run under which
- * hosts keep dying is set aside, as it would not be after an end in good order.
+ * Handles errors that no code caught. A rejected promise that nobody awaits leaves nothing half done, so the host goes on. After
+ * an uncaught exception the state is unknown, so the host exits at once: nothing durable is lost and its runs go on at the next
+ * start. An orderly end is avoided, because after one a run under which hosts keep dying would not be quarantined.
  */
 function lastResort(logger: Logger): void {
-  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'a promise failed and nothing awaited it; the host goes on'));
+  process.on('unhandledRejection', (error) =>
+    logger.error({ err: error }, 'a promise was rejected and nothing awaited it; the host goes on'),
+  );
   process.on('uncaughtException', (error) => {
-    logger.fatal({ err: error }, 'nothing caught this; the host ends');
+    logger.fatal({ err: error }, 'no code caught this exception; the host exits');
     process.exit(EXIT_BUG);
   });
 }
@@ -107,7 +109,7 @@ function announce({ socket, url, recovered, walls, door }: RunningHost, json: bo
       ? 'No run was under way.'
       : `${recovered} ${recovered === 1 ? 'run was' : 'runs were'} under way and ${recovered === 1 ? 'goes' : 'go'} on.`,
     `Configuration ${version.slice(0, 19)} ${config === undefined ? '(none: what holds when nothing is said)' : `from ${config}`}`,
-    ...(refused === null ? [] : [`ITS FILE IS REFUSED, so what was accepted last is in force: ${refused}`]),
+    ...(refused === null ? [] : [`ITS FILE IS REFUSED, so the configuration that was accepted last is in force: ${refused}`]),
     wall === null
       ? 'One wall: only the isolate stands between an agent and this machine (see corral doctor).'
       : `Two walls: the isolate, then ${wall}.`,

@@ -1,4 +1,4 @@
-/** The OpenAPI document, without the schemas that the generator makes and nothing refers to. */
+/** The OpenAPI document, without the schemas that the generator adds and that nothing refers to. */
 
 interface Document {
   readonly paths?: unknown;

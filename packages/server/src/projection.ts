@@ -1,6 +1,6 @@
 /**
- * Follows the host and keeps what the front door answers from: the index of runs, how many each tenant has under way, who
- * waits for an end, what is to be told to whom.
+ * Follows the host and maintains what the front door answers from: the index of runs, the number of live runs of each tenant,
+ * waits for ends, and notifications.
  */
 import { outcomeText, type Outcome } from '@corral/protocol/outcome';
 import { CorralError } from '@corral/protocol/errors';
@@ -21,22 +21,22 @@ export interface ProjectionOptions {
   readonly db: FrontStore;
   readonly index: RunIndex;
   readonly feed: Feed;
-  /** What policies do by themselves is recorded here, as what people do is by the routes. */
+  /** Records what policies do by themselves; what people do is recorded by the routes. */
   readonly acts: Acts;
   readonly now: () => number;
-  /** Names of the tenants there are. */
+  /** Names of the configured tenants. */
   readonly tenants: () => readonly string[];
   /** Version of the configuration in force. */
   readonly config: () => string;
-  /** Puts an event into the outbox of whoever is to be told; within the transaction of what it tells. */
+  /** Puts an event into the outboxes of its receivers, in the same transaction as the change it reports. */
   readonly notify: (event: Event) => void;
 }
 
-/** In whose name policies put up quarantines; no person is called so. */
+/** The author of quarantines that policies put up; no person has this name. */
 const POLICY = 'policy';
-/** A run whose budget is this near its end is told of, once. */
+/** Share of a budget below which the run is reported, once. */
 const LOW = 0.1;
-/** Runs that are looked after at once. */
+/** Runs that one sweep checks at most. */
 const SWEEP = 100;
 
 export class Projection {
@@ -47,24 +47,24 @@ export class Projection {
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #low = new Set<string>();
   #swept = 0;
-  /** Runs whose submitter writes them down itself. */
+  /** Runs that their submitter will add to the index itself. */
   readonly #expected = new Set<string>();
-  /** Of such runs, those that were not told of. */
+  /** Those of them whose admission has not been reported. */
   readonly #untold = new Set<string>();
-  /** Of such runs, those that began before they were written down. */
+  /** Those of them that began before they were added to the index. */
   readonly #begun = new Set<string>();
-  /** Ends of such runs that came before they were written down. */
+  /** Outcomes of those that ended before they were added to the index. */
   readonly #early = new Map<string, Outcome>();
 
   constructor(options: ProjectionOptions) {
     this.#options = options;
   }
 
-  /** Brings the index up to what the store says, and keeps it so from then on. @returns how many runs go on */
+  /** Brings the index up to date with the store, and keeps it so from then on. @returns how many runs go on */
   async catchUp(inOrder: boolean): Promise<number> {
     const { host, index, config } = this.#options;
     host.observe((observation) => this.#heard(observation));
-    // A host that died may have put one up and not kept it.
+    // A host may have crashed after putting up a quarantine and before recording it.
     for (const one of host.quarantines()) if (one.by === POLICY) this.#keep(one);
     if (!inOrder) for (const { record } of await host.everyRun()) index.add(record, config());
     let live = 0;
@@ -76,7 +76,7 @@ export class Projection {
     return live;
   }
 
-  /** Asks the store about a run that is listed as live. @returns whether it is */
+  /** Asks the store about a run that is listed as live. @returns whether it is live */
   async settle(run: string): Promise<boolean> {
     const { host, index } = this.#options;
     const row = index.get(run);
@@ -92,7 +92,7 @@ export class Projection {
     return true;
   }
 
-  /** Looks after some runs that are listed as live and are not in memory: one may have ended without coming back into it. */
+  /** Checks some runs that are listed as live and are not in memory: one may have ended without coming back into memory. */
   async sweep(): Promise<void> {
     const away = this.#options.index.live().filter(({ id }) => this.#options.host.view(id as RunId) === undefined);
     const from = away.length <= SWEEP ? 0 : this.#swept % away.length;
@@ -100,7 +100,7 @@ export class Projection {
     for (const { id } of away.slice(from, from + SWEEP)) await this.settle(id);
   }
 
-  /** Lists the children of a run that never came into memory. */
+  /** Adds the children of a run that never came into memory. */
   async family(run: string): Promise<void> {
     const { host, index, config } = this.#options;
     for (const { record, status } of await host.children(run as RunId)) {
@@ -110,8 +110,8 @@ export class Projection {
   }
 
   /**
-   * A run that is about to be submitted, and will be written down by whoever does; it counts from now on.
-   * @param told that it was admitted; else that is told once it is in memory
+   * Announces a run that its submitter is about to submit and will add to the index; the run counts from now on.
+   * @param told whether to report its admission now; else it is reported once the run is in memory
    */
   expect(run: RunId, tenant: string, agent: string, told = true): void {
     this.#expected.add(run);
@@ -140,7 +140,7 @@ export class Projection {
     return this.#live.get(tenant)?.size ?? 0;
   }
 
-  /** Resolves when the run has ended, or after so long. */
+  /** Resolves when the run has ended, or after `ms`. */
   waitForEnd(run: string, ms: number): Promise<void> {
     return new Promise((resolve) => {
       const waiters = this.#waiting.get(run) ?? new Set();
@@ -156,12 +156,12 @@ export class Projection {
     });
   }
 
-  /** Lets everybody go who waits; the host stops. */
+  /** Ends all waits: the host stops. */
   release(): void {
     for (const waiters of this.#waiting.values()) for (const done of waiters) done();
   }
 
-  /** Tells of runs whose budget is nearly spent. Called now and then. */
+  /** Reports runs whose budget is nearly spent. Called periodically. */
   checkBudgets(): void {
     for (const view of this.#options.host.views()) {
       if (view.left >= LOW || view.outcome !== undefined || this.#low.has(view.id)) continue;
@@ -170,19 +170,19 @@ export class Projection {
     }
   }
 
-  /** An event that webhooks may want, written down as it is told. */
+  /** An event that webhooks may want, queued for them as it is sent. */
   tell(kind: Event['kind'], about: Pick<RunView, 'id' | 'tenant' | 'agent'>, data: Json): void {
     this.#options.notify(this.#options.feed.tell(kind, { tenant: about.tenant, run: about.id, agent: about.agent, data }));
   }
 
-  /** As `tell`, of a run that may not be in memory. */
+  /** As `tell`, for a run that may not be in memory. */
   #tellOf(kind: Event['kind'], run: string, data: Json): void {
     const row = this.#agents.get(run) ?? this.#options.index.get(run);
     const about = row === undefined ? {} : { tenant: row.tenant, agent: row.agent };
     this.#options.notify(this.#options.feed.tell(kind, { ...about, run, data }));
   }
 
-  /** Where the lists cannot be written for want of space, the run goes on: the sweep puts them right once there is some. */
+  /** If the disk is full and the index cannot be written, the run goes on: the sweep repairs the index once there is space. */
   #heard(observation: Observation): void {
     try {
       this.#observe(observation);
@@ -300,7 +300,7 @@ export class Projection {
     }
   }
 
-  /** Keeps what policies put up by themselves; what people do is kept where they do it. */
+  /** Records a quarantine that policies put up; what people do is recorded by the routes. */
   #keep(quarantine: Quarantine, run?: RunId): void {
     this.#options.acts.keepQuarantine(quarantine, run === undefined ? [] : [run]);
   }
@@ -316,19 +316,19 @@ export class Projection {
     const view = host.view(run);
     if (view === undefined) return;
     if (this.#expected.has(run)) return;
-    // An instance never ends; it is in nobody's way.
+    // A service instance never ends, so it does not count towards its tenant's queue.
     this.#count(run, view.tenant, view.agent, view.key === undefined);
     feed.tell('run.admitted', { tenant: view.tenant, run, agent: view.agent, data: { parent: view.parent ?? null } });
     void this.#writeDown(run);
   }
 
-  /** A child run, which its parent's commit made. */
+  /** Adds a child run, which its parent's commit created. */
   async #writeDown(run: RunId): Promise<void> {
     const { host, index, config } = this.#options;
     const stored = await host.stored(run);
     if (stored === undefined) return;
     index.add(stored.record, config());
-    // It may have ended before it was written down here.
+    // The run may have ended before it was added here.
     if (stored.status.outcome !== undefined) index.end(run, stored.status.outcome, stored.status.ended_at ?? 0);
   }
 
@@ -353,7 +353,7 @@ export class Projection {
     this.#gone(run);
   }
 
-  /** @param queued whether it takes one of its tenant's places */
+  /** @param queued whether the run counts towards its tenant's queue */
   #count(run: string, tenant: string, agent: string, queued = true): void {
     if (queued) this.#runsOf(tenant).add(run);
     this.#agents.set(run, { tenant, agent });

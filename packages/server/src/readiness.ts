@@ -1,4 +1,4 @@
-/** What speaks against giving this host work, and how those who follow it, and its log, hear of it when that changes. */
+/** Why this host should be given no work, and the events and log lines that report changes of that. */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Event, Unready } from '@corral/protocol/api/schemas';
 import type { Stall } from '@corral/supervisor';
@@ -14,7 +14,7 @@ export interface Condition {
   readonly stalls: readonly Stall[];
 }
 
-/** Everything that speaks against taking work; nothing while it is taken. */
+/** Reasons why no work is taken; empty while work is taken. */
 export function unready({ draining, recovering, full, stalls }: Condition): Unready[] {
   return [
     ...(draining ? [{ reason: 'draining' as const, detail: 'This host is shutting down and takes no new work.' }] : []),
@@ -36,7 +36,7 @@ export interface Listeners {
   readonly log: FastifyBaseLogger | undefined;
 }
 
-/** Says so when the disk has filled up, and when there is space again. */
+/** Reports that the disk has filled up, or has space again. */
 export function tellFull(full: boolean, { feed, notify, log }: Listeners): void {
   if (full) log?.error(DISK_FULL);
   told(log, () =>
@@ -44,7 +44,7 @@ export function tellFull(full: boolean, { feed, notify, log }: Listeners): void 
   );
 }
 
-/** Says so, from now on, when nothing moves any more, and when something does again. */
+/** Reports from now on when the host stops making progress, and when it makes progress again. */
 export function tellStalls(host: HostPort, { feed, notify, log }: Listeners): () => void {
   return host.observe((seen) => {
     if (seen.kind === 'hopeless') log?.error({ err: seen.error }, 'cells do not start');
@@ -55,18 +55,21 @@ export function tellStalls(host: HostPort, { feed, notify, log }: Listeners): ()
       told(log, () => notify(feed.tell('host.stalled', { data: { ...stall, detail } })));
     } else if (seen.kind === 'moves') {
       const { reason, since } = seen;
-      const detail = reason === 'no_progress' ? 'Cranks are completed again, or nothing is left to do.' : 'A cell has started.';
+      const detail = reason === 'no_progress' ? 'Cranks are completed again, or no run has anything to do.' : 'A cell has started.';
       log?.warn({ reason, since }, detail);
       told(log, () => notify(feed.tell('host.moves', { data: { reason, since, detail } })));
     }
   });
 }
 
-/** Those who follow hear of it; what is told by webhook must be written down, and there may be no room for that. */
+/**
+ * Reports to followers and webhooks. A notification must be written to disk first, which fails if the disk is full; that is
+ * logged only.
+ */
 function told(log: FastifyBaseLogger | undefined, tell: () => void): void {
   try {
     tell();
   } catch (error) {
-    log?.error({ err: error }, 'what the host is in could not be told by webhook');
+    log?.error({ err: error }, 'the state of the host could not be reported by webhook');
   }
 }

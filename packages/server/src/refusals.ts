@@ -1,14 +1,15 @@
 /**
- * Requests that were refused and log-ins that failed, in the record of acts. Whoever is refused decides how often, so rows are
- * bounded: the first few of a minute have a row each, and the rest are counted and kept when the minute is over. The principals of a
- * tenant have room of their own, and so have all addresses together: however many strangers knock, no refusal of a principal is hidden.
+ * Records of refused requests and failed log-ins. The caller decides how often a refusal happens, so rows are bounded: the first
+ * few of a minute have a row each, and the rest are counted and recorded when the minute is over. The principals of each tenant
+ * have a bound of their own, and all addresses together have one: strangers, however many, cannot hide the refusal of a
+ * principal.
  */
 import type { Role } from '@corral/protocol/api/roles';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Acts } from './kept.ts';
 
 export interface Refusal {
-  /** `refuse-request`: it is known who asked. `fail-login`: it is known only from where. */
+  /** `refuse-request`: the caller is known. `fail-login`: only the address is known. */
   readonly operation: 'refuse-request' | 'fail-login';
   readonly by: string;
   readonly roles: readonly Role[];
@@ -22,17 +23,17 @@ interface Counted {
   count: number;
 }
 
-/** What was refused in a minute to the principals of one tenant, to those of the host, or to addresses. */
+/** The refusals of one minute to the principals of one tenant, to those of the host, or to addresses. */
 class Room {
-  /** By who and what. */
+  /** By caller and reason. */
   readonly seen = new Map<string, Counted>();
-  /** Of those that there is no place for. */
+  /** Refusals beyond the bound, counted together. */
   others: Counted | undefined;
-  /** By who: how many places they have. */
+  /** Entries of `seen` by caller. */
   readonly #places = new Map<string, number>();
   #rows = 0;
 
-  /** @returns what is kept at once as a row, and so is not counted */
+  /** @returns the refusal if it is to have a row at once, and therefore is not counted */
   count(refusal: Refusal): Refusal | undefined {
     const rest = { ...refusal, ...REST };
     const known = this.seen.get(keyOf(refusal)) ?? this.seen.get(keyOf(rest));
@@ -46,7 +47,7 @@ class Room {
     }
     const places = (this.#places.get(refusal.by) ?? 0) + 1;
     this.#places.set(refusal.by, places);
-    // Somebody who is refused for many reasons takes no place from others for that.
+    // A caller who is refused for many different reasons must not take the entries of others.
     const first = places < MACHINE.refusals_counted_per_principal.default ? refusal : rest;
     const at_once = this.#rows < MACHINE.refusal_rows_per_minute.default;
     this.seen.set(keyOf(first), { first, count: at_once ? 0 : 1 });
@@ -57,7 +58,7 @@ class Room {
 }
 
 const MINUTE_MS = 60_000;
-/** Stands for what a principal was refused for besides. */
+/** Marks the entry that counts a principal's further reasons. */
 const REST = { route: 'others', code: 'others' } as const;
 const keyOf = ({ by, code }: Refusal) => `${by} ${code}`;
 
@@ -82,7 +83,7 @@ export class Refusals {
     if (kept !== undefined) this.#keep(kept, 1);
   }
 
-  /** Keeps what was counted in a minute that is over. @param now_over the host stops: the minute counts as over */
+  /** Records the counts of a minute that is over. @param now_over the host stops: the current minute counts as over */
   settle(now_over = false): void {
     const minute = Math.floor(this.#now() / MINUTE_MS);
     if (minute === this.#minute && !now_over) return;

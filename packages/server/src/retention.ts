@@ -1,4 +1,4 @@
-/** How long what is stored is kept, by configuration; and what takes the rest away while the host is up. */
+/** How long stored data is kept, by configuration, and the sweep that deletes older data while the host runs. */
 import { durationMs, type Config } from './config/schema.ts';
 import { dayOf, monthsBefore } from '@corral/protocol/spend';
 import type { Freed } from '@corral/protocol/store';
@@ -8,10 +8,10 @@ import type { FrontStore } from './store/front.ts';
 import type { Upkeep } from './upkeep.ts';
 
 const DAY_MS = 86_400_000;
-/** How often a host looks for what has passed. */
+/** How often the sweep runs. */
 const LOOK_MS = 600_000;
 
-/** How long the journals of ended runs are kept, by tenant, in milliseconds. A tenant that is not in it keeps them. */
+/** How long the journals of ended runs are kept, by tenant. Milliseconds. A tenant without an entry keeps them for ever. */
 export function retentionOf({ tenants, retention }: Config): Readonly<Record<string, number>> {
   return Object.fromEntries(
     Object.entries(tenants).flatMap(([tenant, own]) => {
@@ -27,12 +27,15 @@ export interface RetentionOptions {
   readonly acts: Acts;
   readonly config: InForce;
   readonly now: () => number;
-  /** Something was taken away. */
+  /** Called after data was deleted. */
   readonly collected: (freed: Freed, retention_ms: Readonly<Record<string, number>>) => void;
   readonly failed: (error: unknown) => void;
 }
 
-/** Takes away what has passed, once at the start and then every ten minutes; the store does it in slices between other writes. */
+/**
+ * Deletes what has passed its retention, once at the start and then every ten minutes; the store does it in slices between other
+ * writes.
+ */
 export class RetentionSweep {
   readonly #options: RetentionOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -48,7 +51,7 @@ export class RetentionSweep {
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
   }
 
-  /** What is under way goes on until the store is closed; what it left is found after the next start. */
+  /** A sweep under way goes on until the store is closed; the next start does the rest. */
   close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
@@ -64,7 +67,10 @@ export class RetentionSweep {
       .finally(() => (this.#busy = false));
   }
 
-  /** Once a day at most, since forgetting is an act itself. The log keeps the digest of each row, and says when it was forgotten. */
+  /**
+   * Deletes old records of acts, at most once a day, because that is recorded as an act itself. The log keeps the digest of each
+   * row, and says when the row was deleted.
+   */
   #forget(before: number): void {
     const { db, acts } = this.#options;
     if (db.get('SELECT 1 FROM operations WHERE at < ? LIMIT 1', before - DAY_MS) === undefined) return;

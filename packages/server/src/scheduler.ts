@@ -1,6 +1,6 @@
 /**
- * Submits jobs by cron expressions (UTC). Each time is submitted under a key of its own, so that a crash between the
- * submission and the note of it never makes two. Times that passed while the host was down are made up for once.
+ * Submits jobs by cron expressions (UTC). Each time has an idempotency key of its own, so that a crash between submitting and
+ * recording never makes two runs. All times that passed while the host was down are made up for with one run.
  */
 import { Cron } from 'croner';
 import { CorralError } from '@corral/protocol/errors';
@@ -22,7 +22,7 @@ interface Row {
   readonly last_run: string | null;
   readonly last_error: string | null;
 }
-/** Looked again at least so often, in case the machine's clock was set. */
+/** The scheduler looks at least this often, in case the machine's clock was set. */
 const LOOK_MS = 30_000;
 const BUSY_RETRY_MS = 5_000;
 
@@ -33,7 +33,10 @@ export class Scheduler {
   readonly #random: Random;
   #stop: (() => void) | undefined;
   #closed = false;
-  /** Schedules whose job could not be taken yet, and when it is tried again. Their time stays what it was, since it names the job. */
+  /**
+   * Schedules whose job could not be submitted yet, and when that is tried again. Their time stays the original one, because the
+   * idempotency key is made from it.
+   */
   readonly #later = new Map<string, number>();
 
   constructor(db: FrontStore, submissions: Submissions, clock: Clock, random: Random) {
@@ -52,10 +55,10 @@ export class Scheduler {
     this.#stop?.();
   }
 
-  /** When such a schedule comes next. @throws CORRAL_SCHEDULE_INVALID */
+  /** The next time of a schedule. @throws CORRAL_SCHEDULE_INVALID */
   nextOf(cron: string): number {
     const next = nextOf(cron, this.#clock.now());
-    if (next === null) throw new CorralError('CORRAL_SCHEDULE_INVALID', `\`${cron}\` never comes: no month that it names has such a day.`);
+    if (next === null) throw new CorralError('CORRAL_SCHEDULE_INVALID', `\`${cron}\` never comes: none of its months has such a day.`);
     return next;
   }
 
@@ -133,7 +136,7 @@ export class Scheduler {
       failure = error instanceof CorralError ? `${error.code}: ${error.message}` : 'CORRAL_INTERNAL';
       if (error instanceof CorralError && error.retryable && !this.#closed) {
         this.#db.run('UPDATE schedules SET last_error = ? WHERE id = ?', failure, id);
-        // Others have their turn meanwhile.
+        // Other schedules run meanwhile.
         this.#later.set(id, this.#clock.now() + BUSY_RETRY_MS);
         return;
       }
@@ -150,7 +153,7 @@ export class Scheduler {
   }
 }
 
-/** Under which the maker of a schedule that is gone is kept: they still are behind its runs, and behind what these wrote to services. */
+/** Where the maker of a deleted schedule is kept: that person still answers for its runs and for what these wrote to services. */
 export const makerOf = (schedule: string): string => `maker of ${schedule}`;
 
 const FIELDS = [
@@ -161,7 +164,7 @@ const FIELDS = [
   'day of the week (0 to 7, or SUN to SAT)',
 ];
 
-/** The first time after `now`; null where there is none. @throws CORRAL_SCHEDULE_INVALID */
+/** The first time after `now`; null if there is none. @throws CORRAL_SCHEDULE_INVALID */
 function nextOf(expression: string, now: number): number | null {
   const fields = expression.trim().split(/\s+/);
   if (fields.length !== FIELDS.length)
@@ -172,7 +175,7 @@ function nextOf(expression: string, now: number): number | null {
   try {
     return cron(fields).nextRun(new Date(now))?.getTime() ?? null;
   } catch (error) {
-    // Each field by itself, since the library counts months and days from zero and does not say which field it means.
+    // Tests each field by itself: the library counts months and days from zero and does not say which field is wrong.
     const wrong = fields.findIndex((field, i) => !isCron(FIELDS.map((_, at) => (at === i ? field : '*'))));
     const why =
       wrong === -1 ? (error instanceof Error ? error.message : '') : `\`${fields[wrong]}\` does not fit the field ${FIELDS[wrong]}`;

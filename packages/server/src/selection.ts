@@ -1,4 +1,4 @@
-/** Which runs a request means: the filters of lists and of what is done to many runs at once, worked out in one way. */
+/** Selects the runs that a request means: one implementation of the filters of lists and of operations on many runs. */
 import type { Operation } from '@corral/protocol/api/roles';
 import type { RunSelector } from '@corral/protocol/api/selector';
 import { CorralError } from '@corral/protocol/errors';
@@ -9,12 +9,12 @@ import type { Access } from './people/access.ts';
 import type { RunRow, RunSearch } from './store/runs.ts';
 
 type Conditions = Omit<RunSearch, 'limit' | 'cursor' | 'parent' | 'ended_as' | 'q'>;
-/** Rows that are read from the index at once. */
+/** Rows that are read from the index at a time. */
 const PAGE = 500;
 
 /**
- * What the index is to be asked. A name that nothing has is an error and not an empty answer: who types it wrongly and reads
- * "no run" believes that nothing of it goes on.
+ * The conditions for the index. A name that nothing has is an error instead of an empty result: a caller who misspells a name and
+ * reads "no run" would believe that none is running.
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN, CORRAL_TENANT_UNKNOWN, CORRAL_FORBIDDEN
  */
 export async function conditionsOf(door: Door, access: Access, operation: Operation, selector: RunSelector): Promise<Conditions> {
@@ -35,7 +35,7 @@ export async function conditionsOf(door: Door, access: Access, operation: Operat
   };
 }
 
-/** All runs that a selector names and that have not ended, newest first. */
+/** All runs that match a selector and have not ended, newest first. */
 export async function selected(door: Door, access: Access, operation: Operation, selector: RunSelector): Promise<RunRow[]> {
   const conditions = await conditionsOf(door, access, operation, selector);
   const rows: RunRow[] = [];
@@ -54,7 +54,7 @@ interface Names {
 }
 
 /**
- * An agent or a version is known if it was deployed, or has runs.
+ * An agent or a version is known if it was deployed or has runs.
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN
  */
 function refuseUnknown({ index, registry }: Door, { tenant, agent, version }: Names): void {

@@ -1,4 +1,4 @@
-/** The configuration in force: where it came from, and how the next one takes its place, all of it or not at all. */
+/** The configuration in force: where it came from, and how the next one replaces it, completely or not at all. */
 import { nearest } from '@corral/policy/cedar/problem';
 import { CorralError } from '@corral/protocol/errors';
 import { keepConfig } from './config/last-good.ts';
@@ -10,10 +10,10 @@ import type { Archive } from './store/archive.ts';
 import type { FrontStore } from './store/front.ts';
 
 const AT_START = 'the host starts with it';
-/** Of what a refused configuration was refused for, so much is recorded. */
+/** Characters of a refusal's message that are recorded. */
 const REFUSAL_CHARS = 2_000;
 
-/** What of a refusal is recorded. */
+/** The recorded part of a refusal. */
 const refusalOf = (error: unknown) =>
   error instanceof CorralError
     ? { code: error.code, message: error.message.slice(0, REFUSAL_CHARS) }
@@ -46,11 +46,11 @@ export class Settings {
     readonly db: FrontStore;
     readonly feed: Feed;
     readonly now: number;
-    /** Who starts the host, and where that is kept. */
+    /** The principal that starts the host, and the record of that. */
     readonly acts: Acts;
     readonly archive: Archive;
     readonly starter: Actor;
-    /** Why the file was refused at the start, where what was accepted last is in force instead. */
+    /** Why the file was refused at the start; set if the configuration that was accepted last is in force instead. */
     readonly refused?: CorralError | undefined;
   }) {
     this.#loaded = options.loaded;
@@ -72,14 +72,14 @@ export class Settings {
     return this.#refused;
   }
 
-  /** Its tools take no more calls. */
+  /** Stops calls to its tools. */
   close(within_ms: number): Promise<void> {
     return this.#loaded.close(within_ms);
   }
 
   readonly inForce = (): LoadedConfig => this.#loaded;
 
-  /** Calls back each time the file was read again and is in force, whether or not it says something else. */
+  /** Calls back each time the file was read and applied, also if nothing changed. */
   onApplied(listener: () => void): void {
     this.#onApplied.push(listener);
   }
@@ -104,7 +104,7 @@ export class Settings {
   }
 
   /**
-   * Each try is recorded, also one that is refused or changes nothing.
+   * Each attempt is recorded, also one that is refused or changes nothing.
    * @throws CORRAL_CONFIG_INVALID, and then nothing has changed
    */
   async apply(by: string, now: number, keep: Recorder, reason?: string): Promise<Compared> {
@@ -124,12 +124,12 @@ export class Settings {
     const before = last.tenants;
     this.#host.configure(next.tenants);
     this.#loaded = next;
-    // Calls under way keep the tool that they went to.
+    // Calls under way keep the tool they were sent to.
     void last.close();
     this.#at = now;
     this.#by = by;
     this.#record(reason ?? '', (target) => keep({ target, reason }));
-    // Before anybody is told anything: who may hear it may have changed.
+    // Before any event is sent: the new configuration may change who may see it.
     this.#applied();
     this.#feed.tell('config.applied', { data: { version: next.version, by } });
     for (const tenant of new Set([...Object.keys(before), ...Object.keys(next.tenants)])) {
@@ -146,11 +146,11 @@ export class Settings {
   #compare(next: LoadedConfig) {
     const same = next.version === this.#loaded.version;
     const changes = differences(this.#loaded.summary, next.summary);
-    const code = !same && changes.length === 0 ? ['Nothing that it declares is different; its code is.'] : [];
+    const code = !same && changes.length === 0 ? ['Its declarations are the same; its code is different.'] : [];
     return { version: next.version, same, changes, notes: [...next.notes, ...code, ...this.#removed(next), ...this.#notes(next)] };
   }
 
-  /** Tenants that go while they have work: their runs stay, and nothing new is taken for them. */
+  /** Tenants that are removed and have work: their runs stay, and no new work is taken for them. */
   #removed({ tenants }: LoadedConfig): string[] {
     return Object.keys(this.#loaded.tenants)
       .filter((tenant) => !Object.hasOwn(tenants, tenant))
@@ -171,7 +171,10 @@ export class Settings {
       });
   }
 
-  /** Agents come and go by themselves, so one that is not there is no fault; it may be a slip of the pen. */
+  /**
+   * Agents are deployed and removed independently of the configuration, so a name without an agent is a note rather than a fault;
+   * it may be misspelt.
+   */
   #notes({ config }: LoadedConfig): string[] {
     return Object.entries(config.tenants).flatMap(([tenant, { loops }]) => {
       const named = Object.keys((loops === undefined || loops === false ? undefined : loops.agents) ?? {});
@@ -189,7 +192,7 @@ export class Settings {
     });
   }
 
-  /** Keeps the configuration that is in force now, with the act that put it there, unless it was the last one already. */
+  /** Records the configuration in force with the act that applied it, unless it was the last one recorded. */
   #record(reason: string, keep: (target: { readonly version: string; readonly before: string | null }) => unknown): void {
     if (this.#refused === undefined) keepConfig(this.#db, this.#loaded, this.#at);
     this.#db.durably(() => {

@@ -1,6 +1,6 @@
 /**
- * Takes jobs in. A job with an idempotency key gets an id made from the key, so the store itself refuses to take it twice:
- * whatever this process has forgotten, and whenever it died, the same key never makes a second run.
+ * Takes jobs in. The run id of a job with an idempotency key is computed from the key, so the store itself refuses a second run
+ * for it, whenever this process crashed.
  */
 import { createHmac, hash } from 'node:crypto';
 import { CorralError } from '@corral/protocol/errors';
@@ -49,7 +49,7 @@ export interface SubmissionsOptions {
 export class Submissions {
   readonly #options: SubmissionsOptions;
   readonly #secret: string;
-  /** Keyed jobs on their way in: who comes with the same key waits for the first. */
+  /** Keyed jobs that are being submitted: a second request with the same key waits for the first. */
   readonly #underway = new Map<string, Promise<unknown>>();
 
   constructor(options: SubmissionsOptions) {
@@ -61,9 +61,10 @@ export class Submissions {
   }
 
   /**
-   * @param version of an agent that is the host's own, and in no registry
-   * @param principal who submits; keys of different principals are different keys
-   * @throws CORRAL_IDEMPOTENCY_MISMATCH, CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN, CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN, CORRAL_INPUT_TOO_LARGE …
+   * @param version of an agent that belongs to the host and is in no registry
+   * @param principal the submitter; keys of different principals are different keys
+   * @throws CORRAL_IDEMPOTENCY_MISMATCH, CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN, CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN,
+   * CORRAL_INPUT_TOO_LARGE …
    */
   async submit(
     job: Submission,
@@ -106,15 +107,15 @@ export class Submissions {
       await this.#admit(run, job, principal, version);
       return false;
     } catch (error) {
-      // Refused as a whole: the key is free again.
+      // The job was refused as a whole, so its key may be used again.
       if ((await host.stored(run)) === undefined) db.run('DELETE FROM submissions WHERE run = ?', run);
       throw error;
     }
   }
 
   /**
-   * Takes in a run that begins with what another one did, as a job of whoever forks.
-   * @throws CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN, CORRAL_FORK_IMPOSSIBLE, and what a job is refused with
+   * Submits a fork of a run, as a job of the principal who forks.
+   * @throws CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN, CORRAL_FORK_IMPOSSIBLE, and the errors of submitting a job
    */
   async fork(origin: RunRow, at: number, principal: string, input: Json | undefined): Promise<Fork> {
     const { host, index, config, random, people } = this.#options;
@@ -123,7 +124,7 @@ export class Submissions {
     const id = newId('run', random);
     const by = principal as PrincipalId;
     const more = { who: people.identity(principal), ...(input === undefined ? {} : { input }) };
-    // Whether there is such a fork at all is found out late, so it is told of once it is there.
+    // Whether the fork is possible is found out late, so its admission is reported only once it exists.
     const place = this.#place(id, origin.tenant as TenantId, origin.agent, false);
     const made = await place.held(host.upkeep.fork({ id, run: origin.id as RunId, at, by, ...more }));
     const stored = await host.stored(id);
@@ -152,7 +153,8 @@ export class Submissions {
   }
 
   /**
-   * Why an agent does not take a job's input; it is asked within what such a job would be held to, and not where none would be taken.
+   * Why an agent refuses a job's input. The check is subject to the same limits as such a job, and is refused when the job would
+   * be.
    * @throws CORRAL_INPUT_INVALID, CORRAL_INPUT_TOO_LARGE, CORRAL_QUARANTINED, CORRAL_DISK_FULL, CORRAL_SPEND_EXCEEDED
    */
   async inputRefusal({ tenant, agent, input }: Submission, principal: string): Promise<string | undefined> {
@@ -168,17 +170,17 @@ export class Submissions {
   #mustHaveRoom(tenant: TenantId): void {
     const { projection, config } = this.#options;
     const own = config().config.tenants[tenant];
-    // It is of no use to come again until somebody has put the tenant back.
+    // Not CORRAL_QUEUE_FULL: a retry cannot succeed until the tenant is configured again.
     if (own === undefined)
-      throw new CorralError('CORRAL_TENANT_UNKNOWN', `The configuration names no tenant ${tenant} any more; no job is taken for it.`);
+      throw new CorralError('CORRAL_TENANT_UNKNOWN', `The configuration does not name tenant ${tenant} any more; no job is taken for it.`);
     const { queue } = own;
     if (projection.live(tenant) >= queue)
-      throw new TooSoon('CORRAL_QUEUE_FULL', `${tenant} has ${queue} runs that have not ended, which is as many as it may.`, QUEUE_RETRY_S);
+      throw new TooSoon('CORRAL_QUEUE_FULL', `${tenant} has ${queue} runs that have not ended, which is its limit.`, QUEUE_RETRY_S);
   }
 
   /**
-   * One of a tenant's places, for a run that is on its way in: it is given up where the run is refused.
-   * @param told that it was admitted, before it is
+   * Reserves one of a tenant's places for a run that is being submitted; a refusal releases it.
+   * @param told whether the admission is reported now
    */
   #place(id: RunId, tenant: TenantId, agent: string, told: boolean) {
     const { projection } = this.#options;
@@ -201,7 +203,7 @@ export class Submissions {
     if (this.#options.draining()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
   }
 
-  /** The host's and the tenant's limits over the agent's own; `narrowed`: the submitter asks for less than these leave. */
+  /** The host's and the tenant's limits over the agent's own. `narrowed`: the submitter asks for less than these allow. */
   #allowed(tenant: TenantId, { ceilings, budget }: AgentManifest, job: Submission) {
     const { config } = this.#options.config();
     const own = config.tenants[tenant];

@@ -1,13 +1,13 @@
 /**
- * Requests that read whole journals, or much else, take turns: one at a time on a host, and between two pages of what they read
- * the host does whatever else is to be done. Tenants take turns too, and whoever comes when too many of a tenant wait already is told
- * to come again.
+ * Requests that read whole journals, or otherwise take long, are queued: one runs at a time on a host, and the host does other
+ * work between two pages. Tenants take turns; if a tenant has too many requests waiting, the next is refused with a time to
+ * retry.
  */
 import { setImmediate } from 'node:timers/promises';
 import { Rota } from '@corral/protocol/rota';
 import { TooSoon } from './people/rate.ts';
 
-/** Requests of one tenant that wait for their turn. */
+/** Requests of one tenant that may wait. */
 const WAITING = 16;
 const ERRAND_S = 5;
 
@@ -16,12 +16,12 @@ export class Turns {
   #busy = false;
 
   /**
-   * @param who whose principal asks
-   * @throws CORRAL_RATE_LIMITED, and whatever `work` does
+   * @param who tenant of the principal
+   * @throws CORRAL_RATE_LIMITED, and any error of `work`
    */
   async take<T>(who: string, work: () => Promise<T>): Promise<T> {
     if (this.#rota.waiting(who) >= WAITING)
-      throw new TooSoon('CORRAL_RATE_LIMITED', `${WAITING} requests wait already to read journals.`, ERRAND_S);
+      throw new TooSoon('CORRAL_RATE_LIMITED', `${WAITING} requests that read journals are waiting already.`, ERRAND_S);
     const done = Promise.withResolvers<T>();
     this.#rota.push(who, () => Promise.try(work).then(done.resolve, done.reject));
     if (!this.#busy) void this.#go();
@@ -30,12 +30,12 @@ export class Turns {
 
   async #go(): Promise<void> {
     this.#busy = true;
-    // Not before all that asked at once stand in line.
+    // Starts only after all requests of this turn of the event loop are queued, so that tenants take turns from the first one on.
     await Promise.resolve();
     for (let next = this.#rota.next(); next !== undefined; next = this.#rota.next()) await next.item();
     this.#busy = false;
   }
 }
 
-/** Lets the host do what else is to be done. */
+/** Lets the host do other work. */
 export const breathe = (): Promise<unknown> => setImmediate();

@@ -1,6 +1,6 @@
 /**
- * What a host does with the evidence of its runs while they go on: verifying, erasing, collecting, replaying, forking, copying.
- * Reading is done on threads of the store's own and replaying in cells of a laboratory, so that nothing here holds up a run.
+ * Work on the evidence of runs while they go on: verifying, erasing, collecting, replaying, forking, copying. Reading runs on
+ * threads of the store and replaying in cells of a laboratory, so that no run is delayed.
  */
 import type { Digest, RunId, TenantId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
@@ -24,17 +24,17 @@ export interface Fork extends Pick<Forked, 'unknown'> {
 }
 
 export interface Upkeep {
-  /** @param head of the log, as it was kept elsewhere */
+  /** @param head of the log, as it was kept outside of this host */
   verify(run: RunId | undefined, tenant: TenantId | undefined, head: LogHead | undefined): Promise<Verification>;
   logHead(): Promise<LogHead>;
   /** @throws CORRAL_RUN_STATE, CORRAL_RUN_UNKNOWN */
   erase(run: RunId, dryRun: boolean): Promise<Erased & { readonly erased_at: number | null }>;
   collect(wanted: Collection, dryRun: boolean): Promise<Freed>;
-  /** Forgets what accounts spent before a day. @returns how many rows */
+  /** Deletes what accounts spent before a day. @returns how many rows */
   forgetSpend(before: string): Promise<number>;
   /** @param to the last crank */
   replay(run: RunId, to: number | undefined): Promise<Replay>;
-  /** Durable, and on its way, when it resolves. */
+  /** The fork is durable, and will run, when it resolves. */
   fork(request: ForkRequest): Promise<Fork>;
   backup(to: string): Promise<BackupManifest>;
 }
@@ -47,7 +47,7 @@ export interface UpkeepOptions {
   readonly fork: (request: ForkRequest) => Promise<Fork>;
 }
 
-/** Entries of a journal that are read at once. */
+/** Entries of a journal that are read at a time. */
 const PAGE = 100;
 
 export function upkeepOf({ store, clock, image, laboratory, fork }: UpkeepOptions): Upkeep {
@@ -86,7 +86,7 @@ export function upkeepOf({ store, clock, image, laboratory, fork }: UpkeepOption
   };
 }
 
-/** Page after page, so that a long journal never holds the host up. */
+/** Reads page by page, so that a long journal does not block the host. */
 async function journalOf(store: Store, run: RunId, to = Number.POSITIVE_INFINITY): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (let after = 0; ;) {

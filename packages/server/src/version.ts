@@ -1,4 +1,4 @@
-/** Which Corral this is. */
+/** The version of Corral. */
 import manifest from '../package.json' with { type: 'json' };
 
 export const VERSION: string = manifest.version;

@@ -1,16 +1,16 @@
-/** What a `corral.config.ts` imports. */
+/** The module that `corral.config.ts` imports. */
 import type * as z from 'zod';
 import type { Config } from './schema.ts';
 
 export { inlineTool as tool, ToolError } from '@corral/tools/define';
 export type { ToolPowers } from './schema.ts';
 
-/** Says what kind of thing a configuration file exports; it is checked when it is loaded. */
+/** Gives a configuration file its type. The configuration is checked when the host loads it, not here. */
 export function defineConfig(config: Unbranded<z.input<typeof Config>>): typeof config {
   return config;
 }
 
-/** A name is written as plain text. */
+/** A branded name is written as plain text. */
 type Unbranded<T> = T extends string
   ? string
   : T extends (...args: never[]) => unknown

@@ -1,6 +1,6 @@
 /**
- * Issuers of JSON web tokens, told apart by host and path: an identity provider has many realms on one host, and a subject of one
- * is not that of another.
+ * Issuers of JSON web tokens. An issuer is identified by host and path, because an identity provider has many realms on one host
+ * and the same subject in two realms means two persons.
  */
 import { CorralError } from '@corral/protocol/errors';
 import { PRINCIPAL_CHARS } from '@corral/protocol/ids';
@@ -8,18 +8,21 @@ import type { Config } from './schema.ts';
 
 export type Issuer = Config['people']['issuers'][number];
 
-/** `idp.example/realms/shop`. */
+/** Gives `idp.example/realms/shop`. */
 function realmOf(issuer: string): string {
   const { host, pathname } = new URL(issuer);
   return `${host}${pathname.replace(/\/+$/, '')}`;
 }
 
-/** What stands for itself in a principal's name; a subject never holds the `/` that ends the realm. */
+/**
+ * Characters that are escaped in a principal's name. `/` is among them, so a subject never contains the `/` that ends the realm.
+ */
 const ESCAPED = /[^\x21-\x7e]|[/%]/gu;
 
 /**
- * Names a subject of an issuer: `oidc:REALM/SUBJECT`. Two subjects never have one name, so nothing is cut.
- * @throws CORRAL_UNAUTHENTICATED for what is not a subject, or has no room in a name
+ * Names a subject of an issuer: `oidc:REALM/SUBJECT`. A long name is refused rather than cut, so that two subjects never share
+ * one.
+ * @throws CORRAL_UNAUTHENTICATED for a value that is not a subject, or one that is too long for a name
  */
 export function principalOf(issuer: string, subject: unknown): string {
   if (typeof subject !== 'string' || subject === '' || !subject.isWellFormed())
@@ -28,12 +31,12 @@ export function principalOf(issuer: string, subject: unknown): string {
   if (id.length > PRINCIPAL_CHARS)
     throw new CorralError(
       'CORRAL_UNAUTHENTICATED',
-      `The subject of the token is too long: with its issuer it may have ${PRINCIPAL_CHARS} characters.`,
+      `The subject of the token is too long: issuer and subject together may have ${PRINCIPAL_CHARS} characters.`,
     );
   return id;
 }
 
-/** What is wrong with the issuers of a configuration as a whole. */
+/** Faults of a configuration's issuers taken together. */
 export function faultsOfIssuers({ people: { issuers }, tenants }: Config): string[] {
   return issuers.flatMap(({ issuer, tenants: bound }, i) => {
     const at = `people.issuers.${i}`;
@@ -41,7 +44,7 @@ export function faultsOfIssuers({ people: { issuers }, tenants }: Config): strin
     const same = issuers.findIndex((one) => realmOf(one.issuer) === realmOf(issuer));
     return [
       ...(search + hash + username + password === '' ? [] : [`${at}.issuer: an issuer has no query, fragment or credentials`]),
-      ...(same === i ? [] : [`${at}.issuer: its subjects would have the names of those of people.issuers.${same}`]),
+      ...(same === i ? [] : [`${at}.issuer: its subjects would have the same names as those of people.issuers.${same}`]),
       ...(bound === undefined && issuers.length > 1
         ? [`${at}.tenants: with several issuers, each says which tenants its tokens may name`]
         : []),

@@ -1,10 +1,10 @@
-/** What is wrong with a configuration, in words that name the place. */
+/** Describes the faults of a configuration, each with its place. */
 import type { z } from 'zod';
 import type { Fault } from './whole.ts';
 
 /**
- * Every fault of a value. Where it could be one of several things, it is judged as the one that it comes nearest to: the one whose
- * faults lie deepest, so that a wrong word in an object is not reported as "not a list".
+ * Every fault of a value. For a union, the faults are those of the branch that the value comes nearest to, which is the one whose
+ * faults lie deepest; so a wrong member of an object is not reported as "not a list".
  */
 export function faultsOf(issues: readonly z.core.$ZodIssue[], path: readonly PropertyKey[] = []): Fault[] {
   return issues.flatMap((issue) => {
@@ -16,5 +16,5 @@ export function faultsOf(issues: readonly z.core.$ZodIssue[], path: readonly Pro
   });
 }
 
-/** An object it was, and one with a name too many. */
+/** Whether the value was an object of the right kind with an unknown key. */
 const isKeyed = (issue: z.core.$ZodIssue) => issue.code === 'unrecognized_keys';

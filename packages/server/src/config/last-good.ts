@@ -1,13 +1,13 @@
 /**
- * The configuration that a host last accepted, with all that it was made of. A host whose file is broken when it starts goes on with that,
- * and says so, since a slip of the pen in a file must not keep everybody's runs from going on.
+ * Keeps the configuration that a host last accepted, with all files it was made of. A host whose file is broken at the start uses
+ * the kept one and reports that, so that a mistake in the file does not stop all runs.
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { FrontStore } from '../store/front.ts';
 import type { LoadedConfig } from './load.ts';
 import type { KeptFiles } from './read.ts';
 
-/** Versions that are kept. */
+/** Accepted versions that are kept. */
 const KEPT = 20;
 
 export function keepConfig(db: FrontStore, { version, file, kept }: LoadedConfig, at: number): void {
@@ -19,12 +19,12 @@ export function keepConfig(db: FrontStore, { version, file, kept }: LoadedConfig
   });
 }
 
-/** What a file was when this host accepted it last. */
+/** The texts of a file and its imports as the host last accepted them. */
 export function keptConfig(db: FrontStore, file: string): KeptFiles | undefined {
   const row = db.get<{ kept: string }>('SELECT kept FROM config_files WHERE file = ? ORDER BY n DESC LIMIT 1', file);
   return row === undefined ? undefined : (JSON.parse(row.kept) as KeptFiles);
 }
 
-/** Whether a configuration was refused, as opposed to a host that does not work. */
+/** Whether a configuration was refused; any other error is a fault of the host. */
 export const isRefusal = (error: unknown): error is CorralError =>
   error instanceof CorralError && (error.code === 'CORRAL_CONFIG_INVALID' || error.code === 'CORRAL_POLICY_INVALID');

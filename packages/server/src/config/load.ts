@@ -1,4 +1,4 @@
-/** Reads a configuration, checks it as a whole, and gives it a version: the digest of what it says. */
+/** Reads a configuration, checks it as a whole, and gives it a version: the digest of its contents. */
 import { hash } from 'node:crypto';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,25 +19,25 @@ import { Vault } from './secrets.ts';
 import { faultsOfNames, type Fault } from './whole.ts';
 
 export interface LoadedConfig {
-  /** `sha256:…` of the file and of all it says. */
+  /** `sha256:…` of the file and of everything it imports or names. */
   readonly version: string;
   readonly file: string | undefined;
   readonly config: Config;
-  /** The configuration as data: tools as what they declare, secrets as references. */
+  /** The configuration as data: tools by their declarations, secrets as references. */
   readonly summary: Json;
   readonly tenants: Readonly<Record<string, TenantOptions>>;
-  /** Principals that it names, in policies or as an owner: whoever is called so has a say. */
+  /** Principals that the configuration names, in policies or as owners: a token of such a name has authority. */
   readonly named: ReadonlySet<string>;
   readonly vault: Vault;
-  /** What it was made of, so that it can be made again. */
+  /** The texts it was made of, from which it can be made again. */
   readonly kept: KeptFiles;
-  /** What is wrong with it and does not keep it from being used, in sentences. */
+  /** Faults that do not prevent its use, as sentences. */
   readonly notes: readonly string[];
-  /** No call goes to its tools from now on; those under way have so long to end. */
+  /** No call goes to its tools after this; calls under way may take this long to finish. */
   close(within_ms?: number): Promise<void>;
 }
 
-/** What operators are told of tools: a line that they wrote, an exception, a call that failed. Secrets are taken out. */
+/** A report about tools for operators: a line they wrote, an exception, or a call that failed. Secrets are removed. */
 export type ToolReport =
   | ToolNews
   | {
@@ -50,21 +50,21 @@ export type ToolReport =
     };
 
 export interface LoadOptions {
-  /** Said on the command line, over what the file says. */
+  /** Given on the command line; overrides the file. */
   readonly files?: Config['files'];
   readonly alarm?: PolicyAlarm;
-  /** The file's own policies stay unread. */
+  /** Leaves the file's own policies unread. */
   readonly withoutPolicies?: true;
-  /** Whether what a secret refers to must be there: refused, noted, or not looked at. */
+  /** Whether a secret that refers to nothing is refused, noted, or not looked for. */
   readonly secrets?: 'refused' | 'noted';
   readonly tell?: (report: ToolReport) => void;
-  /** Made of this, and not of what is on disk. */
+  /** Uses these texts instead of the files on disk. */
   readonly kept?: KeptFiles | undefined;
 }
 
 /**
- * @param file `corral.config.ts` or JSON; undefined: what holds when nothing is said
- * @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID, naming everything that is wrong
+ * @param file `corral.config.ts` or JSON; undefined: the defaults
+ * @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID, naming every fault
  */
 export async function loadConfig(
   file: string | undefined,
@@ -91,7 +91,7 @@ export async function loadConfig(
   }
 }
 
-/** A configuration with its tools and policies, all of it checked against each other. */
+/** A configuration with its tools and policies, all checked against each other. */
 async function assembled(
   path: string | undefined,
   config: Config,
@@ -160,7 +160,7 @@ async function assembled(
   };
 }
 
-/** Digests of the files that a configuration imports, so that a change in one of them is a change of the configuration. */
+/** Digests of the files that a configuration imports, so that a change in one of them changes the configuration's version. */
 function importedBy(path: string | undefined, { code }: ReadFile): Record<string, string> {
   if (path === undefined) return {};
   return Object.fromEntries(
@@ -181,7 +181,7 @@ function refusal(file: string | undefined, text: string, faults: readonly Fault[
   return new CorralError('CORRAL_CONFIG_INVALID', `${file ?? 'The configuration'} was refused: ${each.join('; ')}.`);
 }
 
-/** The tool; what its failures are, operators are told. */
+/** The tool, with its failures reported to operators. */
 function watched(tool: Tool, tell: (report: ToolReport) => void): Tool {
   return {
     ...tool,
@@ -196,7 +196,7 @@ function watched(tool: Tool, tell: (report: ToolReport) => void): Tool {
 
 async function toolsOf(config: Config, base: string, read: ReadFile, from: string): Promise<readonly Tool[]> {
   if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
-    throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
+    throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools are code, so \`tools\` needs a .ts file.`);
   let own: readonly Tool[];
   try {
     const { read: reads, write: writes } = config.files;
@@ -220,7 +220,7 @@ async function toolsOf(config: Config, base: string, read: ReadFile, from: strin
   return own;
 }
 
-/** A tool with what the configuration says of it. */
+/** A tool with the annotations that the configuration gives it. */
 function noted(tool: Tool, notes: Config['annotations'][keyof Config['annotations']] | undefined): Tool {
   if (notes === undefined) return tool;
   return {
@@ -231,7 +231,7 @@ function noted(tool: Tool, notes: Config['annotations'][keyof Config['annotation
   };
 }
 
-/** What a tool says of itself, as data. */
+/** The declarations of a tool, as data. */
 export function declared(tool: Tool) {
   return {
     tool: tool.name,
@@ -248,7 +248,7 @@ export interface Change {
   readonly next: Json;
 }
 
-/** What is different between two configurations as data, leaf by leaf; of tools, name by name. */
+/** The differences between two configurations as data, leaf by leaf; tools are compared by name. */
 export function differences(now: Json, next: Json, path = ''): Change[] {
   if (canonical(now) === canonical(next)) return [];
   if (path === 'tools' && Array.isArray(now) && Array.isArray(next)) return differences(byName(now), byName(next), path);
@@ -261,7 +261,7 @@ export function differences(now: Json, next: Json, path = ''): Change[] {
 
 const byName = (tools: readonly Json[]): Json => Object.fromEntries(tools.map((one) => [(one as { readonly tool: string }).tool, one]));
 
-/** The limits of a tool in a tenant; left out where there are none at all. */
+/** The limits of a tool in a tenant; left out if there are none. */
 function limitsOf(host: Config['tool_limits'], own: Config['tool_limits'] = {}): Pick<TenantOptions, 'limits'> {
   if (Object.keys(host).length === 0 && Object.keys(own).length === 0) return {};
   return {
@@ -272,7 +272,7 @@ function limitsOf(host: Config['tool_limits'], own: Config['tool_limits'] = {}):
   };
 }
 
-/** The lower of each amount, where either side says one. */
+/** The lower of each amount; where only one side has an amount, that one. */
 function lower<T extends Readonly<Record<string, number | undefined>>>(host: T, own: T = {} as T): T {
   const lowest = { ...host, ...own };
   for (const name of Object.keys(host) as (keyof T)[]) {

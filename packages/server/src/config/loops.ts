@@ -1,4 +1,4 @@
-/** What a tenant's part of the configuration says about loops, runaways and drift (docs/loops.md). */
+/** A tenant's configuration of loops, runaways and drift (docs/loops.md). */
 import * as z from 'zod';
 import { DETECTORS } from '@corral/policy/detect/events';
 import { STEPS } from '@corral/policy/detect/ladder';
@@ -7,7 +7,7 @@ import { AgentName, ToolName } from '@corral/protocol/ids';
 
 const TAKEN = STEPS.filter((step) => step !== 'observe');
 
-/** Says what there is, instead of only that this is not it. */
+/** Lists the known names, instead of only refusing an unknown one. */
 const only =
   (what: string, known: readonly string[]) =>
   (issue: { readonly code?: string | undefined; readonly keys?: readonly string[] | undefined }): string | undefined => {
@@ -44,37 +44,42 @@ export const Layer = z.strictObject({
     .min(0)
     .max(10_000)
     .exactOptional()
-    .describe('events a run has after a step before a higher one; 4 where nothing is said'),
+    .describe('events a run has after a step before a higher one can follow; default 4'),
   calm_events: z
     .int()
     .min(1)
     .max(100_000)
     .exactOptional()
-    .describe('events without a finding after which it is a step lower; 40 where nothing is said'),
+    .describe('events without a finding after which the run goes down one step; default 40'),
 });
 
 const share = z.number().gt(0).max(1);
 const AgentBreaker = z.strictObject({
-  window: z.int().min(1).max(32).exactOptional().describe('runs looked at, the latest so many; 20 where nothing is said'),
-  least: z.int().min(1).max(32).exactOptional().describe('fewer ends say nothing; 8'),
-  failed: share.exactOptional().describe('share of them that failed, looped or diverged; 0.8'),
-  rest_ms: z.int().min(1).max(86_400_000).exactOptional().describe('how long no run is taken; twice as long each time; 30,000'),
-  rest_most_ms: z.int().min(1).max(604_800_000).exactOptional().describe('but no longer than so; 1,800,000'),
-  tries: z.int().min(1).max(32).exactOptional().describe('runs that are let through then to try, all of which must go well; 1'),
+  window: z.int().min(1).max(32).exactOptional().describe('how many of the latest runs are counted; default 20'),
+  least: z.int().min(1).max(32).exactOptional().describe('fewest ended runs that the breaker decides on; default 8'),
+  failed: share.exactOptional().describe('share of them that failed, looped or diverged, from which the agent rests; default 0.8'),
+  rest_ms: z
+    .int()
+    .min(1)
+    .max(86_400_000)
+    .exactOptional()
+    .describe('milliseconds for which no run is admitted; doubles each time; default 30,000'),
+  rest_most_ms: z.int().min(1).max(604_800_000).exactOptional().describe('longest such rest, in milliseconds; default 1,800,000'),
+  tries: z
+    .int()
+    .min(1)
+    .max(32)
+    .exactOptional()
+    .describe('trial runs that are admitted after the rest, all of which must succeed; default 1'),
 });
 
 export const Loops = z.union([
   z.literal(false),
   z.strictObject({
     ladder: Layer.exactOptional().describe('for all its runs'),
-    agents: z.record(AgentName, Layer).exactOptional().describe('by name of the agent; goes before `ladder`'),
-    tools: z.record(ToolName, Layer).exactOptional().describe('by tool, where a finding is about one; goes before both'),
-    slow_ms: z
-      .int()
-      .min(1)
-      .max(3_600_000)
-      .exactOptional()
-      .describe('how long a slowed run waits between two cranks; 500 where nothing is said'),
-    breaker: AgentBreaker.exactOptional().describe('rest agents whose runs keep failing; without it, none rests'),
+    agents: z.record(AgentName, Layer).exactOptional().describe('by name of the agent; overrides `ladder`'),
+    tools: z.record(ToolName, Layer).exactOptional().describe('by tool, for findings about one tool; overrides both'),
+    slow_ms: z.int().min(1).max(3_600_000).exactOptional().describe('milliseconds that a slowed run waits between two cranks; default 500'),
+    breaker: AgentBreaker.exactOptional().describe('a breaker for agents whose runs keep failing; without it, no agent rests'),
   }),
 ]);

@@ -1,4 +1,6 @@
-/** Policies of a configuration: their files read, checked against the tools they are about, and loaded with Cedar's engine. */
+/**
+ * Policies of a configuration: reads their files, checks them against the tools they name, and loads them with Cedar's engine.
+ */
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -14,13 +16,13 @@ import type { PolicySource } from '@corral/supervisor';
 import type { Policies } from './schema.ts';
 
 export const engine: CedarEngine = cedar;
-/** Told, in a sentence, when Cedar's engine and what is compiled from the policies disagree. */
+/** Called with a sentence when Cedar's engine and the compiled policies disagree. */
 export type PolicyAlarm = (message: string) => void;
 
 const PACK = '@corral/policy/pack/default.cedar';
 const digest = (text: string) => `sha256:${hash('sha256', text)}`;
 
-/** What policies can be about, where these tools are offered. */
+/** The names that policies can use where these tools are offered. */
 export function catalogOf(tools: readonly Tool[]): Catalog {
   return catalog({
     targets: tools.map(({ name, annotations, input }) => ({ kind: 'tool', name, annotations, input: input.schema })),
@@ -29,7 +31,7 @@ export function catalogOf(tools: readonly Tool[]): Catalog {
 
 /**
  * @param names relative to `base`; `default` is the pack that comes with Corral
- * @param kept texts by path, taken instead of what is on disk
+ * @param kept texts by path, used instead of the files on disk
  * @throws CORRAL_CONFIG_INVALID for a file that cannot be read
  */
 export async function readPolicies(
@@ -43,7 +45,7 @@ export async function readPolicies(
       try {
         return { file: name === 'default' ? 'default.cedar' : name, text: kept[path] ?? (await readFile(path, 'utf8')) };
       } catch {
-        throw new CorralError('CORRAL_CONFIG_INVALID', `policies: there is no file ${name} that can be read.`);
+        throw new CorralError('CORRAL_CONFIG_INVALID', `policies: the file ${name} does not exist or cannot be read.`);
       }
     }),
   );
@@ -76,7 +78,7 @@ function whole(said: Exclude<Policies, 'none'>): Whole | (Omit<Whole, 'shadow'> 
   return Array.isArray(said) ? { ...PLAIN, files: said } : said;
 }
 
-/** Who holds which role and who answers for which agent, as a configuration says it. */
+/** Roles of people and owners of agents, as a configuration states them. */
 export function peopleOf(said: Policies): Required<Pick<PolicySource, 'roles' | 'isNamed'>> & Pick<PolicySource, 'owner'> {
   const { roles, owners } = said === 'none' ? PLAIN : whole(said);
   const byPerson = new Map<string, readonly string[]>(Object.entries(roles));
@@ -88,7 +90,9 @@ export function peopleOf(said: Policies): Required<Pick<PolicySource, 'roles' | 
   };
 }
 
-/** `purchasing/reader` is who `purchasing` is, unless it is named itself. */
+/**
+ * An agent below a named one has the same owner, unless it is named itself: `purchasing/reader` has the owner of `purchasing`.
+ */
 function ownerIn(owners: ReadonlyMap<string, string>) {
   return (agent: string): string | undefined => {
     for (let name = agent; ; name = name.slice(0, name.lastIndexOf('/'))) {
@@ -98,10 +102,10 @@ function ownerIn(owners: ReadonlyMap<string, string>) {
   };
 }
 
-/** As they stand in the quotes of a policy. */
+/** Principals as the text of a policy quotes them. */
 const PRINCIPALS = /(?<=")(?:token|user|oidc):[^"\\]+(?=")/g;
 
-/** Loads what several tenants have in common once. */
+/** Loads policies that several tenants share once. */
 export class PolicyLoader {
   readonly #base: string;
   readonly #alarm: PolicyAlarm | undefined;
@@ -109,7 +113,7 @@ export class PolicyLoader {
   readonly named = new Set<string>();
   readonly #loaded: { readonly key: string; readonly tools: readonly Tool[]; readonly current: PolicyInForce }[] = [];
 
-  /** What it has read, by path; the pack that comes with Corral is left out. */
+  /** Texts it has read, by path, without the pack that comes with Corral. */
   readonly texts: Record<string, string> = {};
   readonly #kept: Readonly<Record<string, string>>;
 

@@ -1,6 +1,6 @@
 /**
- * Reads a configuration's file. JSON is read here; the code of a `.ts` file runs in a process of its own, and what comes from there is
- * data. What was read is kept as well, so that the same configuration can be started again whatever becomes of its files.
+ * Reads a configuration's file. JSON is read here; the code of a `.ts` file runs in a process of its own, and only data comes
+ * back from there. The texts are kept too, so that the same configuration can be loaded again after its files have changed.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
@@ -11,7 +11,7 @@ import type { ToolNews } from '@corral/tools/host/keeper';
 import { ToolHost } from '@corral/tools/host/tool-host';
 import type { CodeFiles } from '@corral/tools/host/wire';
 
-/** What a configuration was made of: its file, the code that it imports, and its policies. */
+/** The texts a configuration was made of: its file, the code that it imports, and its policies. */
 export interface KeptFiles {
   readonly text: string;
   readonly code: CodeFiles;
@@ -23,20 +23,20 @@ export interface ReadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly secret: (name: string) => Promise<string>;
   readonly tell: (news: ToolNews) => void;
-  /** Taken instead of what is on disk. */
+  /** Used instead of the files on disk. */
   readonly kept?: KeptFiles | undefined;
 }
 
 export interface ReadFile {
-  /** What it exports, tools left out. */
+  /** The file's exports, without its tools. */
   readonly value: unknown;
   readonly text: string;
   readonly code: CodeFiles;
-  /** Where its tools come from; undefined for JSON. */
+  /** The process its tools run in; undefined for JSON. */
   readonly source: ToolHost | undefined;
 }
 
-/** Modules that a configuration finds here where its own folder has no packages. */
+/** Modules that are resolved from here if the configuration's own folder has no packages. */
 const LENT = ['@corral/server/config', 'zod'] as const;
 
 /** @throws CORRAL_CONFIG_INVALID, with file and line where these are known */
@@ -46,7 +46,7 @@ export async function readConfig(file: string, options: ReadOptions): Promise<Re
   try {
     text = kept?.text ?? (await readFile(file, 'utf8'));
   } catch {
-    throw new CorralError('CORRAL_CONFIG_INVALID', `There is no configuration file ${file} that can be read.`);
+    throw new CorralError('CORRAL_CONFIG_INVALID', `The configuration file ${file} does not exist or cannot be read.`);
   }
   if (extname(file) === '.json') {
     try {
@@ -70,7 +70,7 @@ function unloadable(file: string, error: unknown): CorralError {
   return new CorralError('CORRAL_CONFIG_INVALID', `${file} could not be loaded: ${message}${placeIn(file, error)}`, { cause: error });
 }
 
-/** ` (corral.config.ts:3)`: where a stack says that something in the configuration's own folder went wrong; empty where it does not. */
+/** Gives ` (corral.config.ts:3)` if the stack has a line in the configuration's own folder, else nothing. */
 export function placeIn(file: string, error: unknown): string {
   const stack = error instanceof Error && typeof error.cause === 'string' ? error.cause : '';
   const folder = dirname(file);
@@ -82,8 +82,8 @@ export function placeIn(file: string, error: unknown): string {
 }
 
 /**
- * The line of a configuration's text on which a member stands, found by the names on its path one after the other; undefined where its
- * names are not in the text, since code made them.
+ * The line of a configuration's text on which a member stands, found by searching for the names of its path in order; undefined
+ * if a name is not in the text, as when code computed it.
  */
 export function lineOf(text: string, path: readonly PropertyKey[]): number | undefined {
   let at = 0;

@@ -1,4 +1,4 @@
-/** `corral policy`: policies checked, tried on cases, and put to what was recorded, before they decide anything. */
+/** `corral policy`: checks policies, tries them on cases, and compares them with recorded decisions, before they are in force. */
 import { readFile } from 'node:fs/promises';
 import { checkPolicies } from '@corral/policy/cedar/check';
 import { formatCases, PolicyCases, testPolicies, type CaseResult } from '@corral/policy/cedar/cases';
@@ -19,7 +19,7 @@ import { catalogOf, engine, loadPolicies, peopleOf, readPolicies } from './polic
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Whose tools and policies are meant. @throws CORRAL_USAGE */
+/** The tenant whose tools and policies are used. @throws CORRAL_USAGE */
 function tenantOf({ tenants }: LoadedConfig, tenant: string | undefined) {
   const names = Object.keys(tenants);
   const name = tenant ?? (names.length === 1 ? names[0] : names.find((one) => one === 'local'));
@@ -28,10 +28,10 @@ function tenantOf({ tenants }: LoadedConfig, tenant: string | undefined) {
   return found;
 }
 
-/** People as the configuration names them, whether or not its policies are those that are asked. */
+/** People as the configuration names them, also where other policies than its own are evaluated. */
 const peopleIn = ({ config }: LoadedConfig, tenant: string) => peopleOf(config.tenants[tenant as TenantId]?.policies ?? config.policies);
 
-/** Every fault of some files, by the tools of a configuration. */
+/** Every fault of the given files, checked against the tools of a configuration. */
 export async function checkFiles(
   files: readonly string[],
   config: string | undefined,
@@ -46,12 +46,15 @@ export async function checkFiles(
   return { problems: checked.problems, policies: length, text };
 }
 
-/** Policies of files, or else those that a configuration names for a tenant. @throws CORRAL_POLICY_INVALID, CORRAL_USAGE */
+/**
+ * Policies of the given files, or else those that a configuration names for a tenant. @throws CORRAL_POLICY_INVALID, CORRAL_USAGE
+ */
 async function policiesOf(files: readonly string[], config: string | undefined, env: Env, tenant?: string): Promise<PolicyInForce> {
   const own = files.length === 0;
   const { tools, policies } = tenantOf(await loadConfig(config, env, own ? {} : { withoutPolicies: true }), tenant);
   if (!own) return loadPolicies(await readPolicies(files, process.cwd()), tools);
-  if (policies === undefined) throw new CorralError('CORRAL_USAGE', 'The configuration names no policies; name files.');
+  if (policies === undefined)
+    throw new CorralError('CORRAL_USAGE', 'The configuration names no policies; name policy files on the command line.');
   return policies.current;
 }
 
@@ -83,8 +86,9 @@ export interface Beside extends Comparison {
 }
 
 /**
- * Puts recorded calls to a candidate.
- * @param against `recorded`: what was decided then; `in force`: what the configuration's own policies decide about the same
+ * Evaluates recorded calls with a candidate.
+ * @param against `recorded`: compares with the recorded decision; `in force`: with what the configuration's own policies decide
+ * about the same call
  * @param files of the candidate
  */
 export async function compareRecorded(
@@ -123,7 +127,7 @@ export async function compareRecorded(
   return { comparison, text: `${formatComparison(comparison)}${missed}` };
 }
 
-/** What was written down does not say whether a denial had consequences, so any denial is like it. */
+/** A record does not say whether a denial had consequences, so any recorded denial equals any denial of the candidate. */
 function recordedVerdict({ verdict, rules, quorum, policy }: Decision, candidate: Verdict): Verdict {
   if (verdict === 'deny' && candidate.decision === 'deny' && candidate.consequence !== 'approval') return candidate;
   const reasons = (rules ?? []).map((id) => ({ policy: id, effect: verdict === 'allow' ? 'permit' : 'forbid', annotations: {} }) as const);
@@ -154,12 +158,12 @@ export interface CrankExplained {
   readonly explained: Explained;
 }
 
-/** The texts of policies that were in force, where a host of the folder kept them. */
+/** Gives the texts of a version of policies, if a host of this folder kept them. */
 export type Archived = (version: string) => readonly PolicySource[] | undefined;
 
 /**
- * Takes the decisions of one crank apart: by files, or by the policies that a configuration names, or else by those of the very
- * version that decided, as they were kept. It says which of these it was.
+ * Explains the decisions of one crank: by the given files, or else by the policies that a configuration names, or else by the
+ * kept texts of the version that decided. The output says which.
  */
 export async function explainCrank(
   store: Store,
@@ -194,15 +198,15 @@ export async function explainCrank(
       return `${then}; these policies say ${formatExplained(explained)}`;
     })
     .join('\n');
-  if (text === '') return { calls, text: `No call was decided about in crank ${crank} of ${run}.`, recorded: false };
+  if (text === '') return { calls, text: `Crank ${crank} of ${run} has no decision about a call.`, recorded: false };
   const recorded = current.version === version;
   const which = recorded
-    ? `By policies ${current.version.slice(0, 19)}, which decided then${kept === undefined ? '' : ', as they were kept'}.`
-    : `These are not the policies that decided then: they are ${current.version.slice(0, 19)}, and it was ${version?.slice(0, 19) ?? 'none'}.`;
+    ? `By policies ${current.version.slice(0, 19)}, which made the decision${kept === undefined ? '' : '; their texts were kept'}.`
+    : `These are other policies than those that decided: these are ${current.version.slice(0, 19)}; the decision was by ${version?.slice(0, 19) ?? 'none'}.`;
   return { calls, text: `${which}\n${text}`, recorded };
 }
 
-/** The version of the policies that a crank was decided by. */
+/** The version of the policies that decided in a crank. */
 async function versionIn(store: Store, run: RunId, crank: number): Promise<string | undefined> {
   const [entry] = await store.journal(run, crank - 1, 1);
   return entry?.decisions.find(({ policy }) => policy !== undefined)?.policy;

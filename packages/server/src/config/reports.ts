@@ -1,9 +1,9 @@
-/** What operators are told of the tools of a configuration: lines in the host's log, and events. */
+/** Reports about a configuration's tools, to operators: lines in the host's log, and events. */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Feed } from '../feed.ts';
 import type { ToolReport } from './load.ts';
 
-/** @param feed undefined while the host is being made */
+/** @param feed gives undefined while the host is being built */
 export function reporter(log: FastifyBaseLogger | undefined, feed: () => Feed | undefined): (report: ToolReport) => void {
   return (report) => {
     const { kind, text } = report;
@@ -21,7 +21,7 @@ export function reporter(log: FastifyBaseLogger | undefined, feed: () => Feed | 
         return;
       case 'ended':
       case 'broken':
-        log?.error({ error: text }, 'the process of the tools is gone');
+        log?.error({ error: text }, 'the process of the tools has ended');
         feed()?.tell('tools.failed', { data: { why: kind, tool: null, message: text } });
         return;
       case 'restarted':

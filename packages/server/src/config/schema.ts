@@ -1,4 +1,4 @@
-/** What a host's configuration may say. The reference of the configuration is generated from this. */
+/** Everything that a host's configuration may contain. The configuration's reference is generated from this schema. */
 import * as z from 'zod';
 import { Costs } from '@corral/protocol/cost';
 import { PERSON, PERSON_HINT, PRINCIPAL_CHARS, TenantId, ToolName } from '@corral/protocol/ids';
@@ -9,9 +9,8 @@ import { AccountBounds } from '@corral/protocol/spend';
 import { EventKind } from '@corral/protocol/api/event-kinds';
 import { Loops } from './loops.ts';
 
-/** A bound that a host may set, within what nobody may exceed. */
-const bound = ({ min, max, about, default: fallback }: Limit) =>
-  z.int().min(min).max(max).describe(`${about}; ${fallback} where nothing is said`);
+/** A limit that a host may set, between the hard minimum and maximum. */
+const bound = ({ min, max, about, default: fallback }: Limit) => z.int().min(min).max(max).describe(`${about}; default ${fallback}`);
 
 export const SecretName = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'a short name in lower case');
 export const SecretRef = z.union([
@@ -22,23 +21,23 @@ export type SecretRef = z.infer<typeof SecretRef>;
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const Duration = z.string().regex(/^[1-9]\d{0,5}[smhd]$/, 'a time such as 12h or 30d (s, m, h or d)');
-/** A time of the configuration, in milliseconds. */
+/** Reads a duration of the configuration. Milliseconds. */
 export const durationMs = (text: string): number => Number(text.slice(0, -1)) * (UNITS_MS[text.slice(-1)] ?? 0);
 
-/** What a configuration's `tools` function is handed. */
+/** The argument of a configuration's `tools` function. */
 export interface ToolPowers {
   /**
-   * Reads a secret, at this moment. For use inside of a tool's `run`.
+   * Reads a secret when it is called. For use inside a tool's `run`.
    * @throws CORRAL_SECRET_MISSING
    */
   readonly secret: (name: string) => Promise<string>;
 }
 export type ToolsOption = readonly Tool[] | ((powers: ToolPowers) => readonly Tool[] | Promise<readonly Tool[]>);
 
-/** A name of another form is nobody's, and a rule about it would never hold. */
+/** A name of another form belongs to nobody, so a rule about it would never apply. */
 const Person = z.string().max(PRINCIPAL_CHARS).regex(PERSON, PERSON_HINT);
 const PolicyFiles = z.array(z.string().min(1).max(4096)).max(200);
-/** Policies: a word, a list of files, or files with the roles that they ask for. */
+/** Policies: a word, a list of files, or files with the roles that they refer to. */
 export const Policies = z.union([
   z.literal('default').describe('the pack that comes with Corral'),
   z.literal('none').describe('grants alone decide'),
@@ -48,35 +47,35 @@ export const Policies = z.union([
     roles: z
       .record(Person, z.array(z.string().min(1).max(100)).max(100))
       .default({})
-      .describe('roles that policies ask for, by principal: `{ "token:ana": ["buyer"] }`'),
+      .describe('roles that policies refer to, by principal: `{ "token:ana": ["buyer"] }`'),
     owners: z
       .record(z.string().min(1).max(200), Person)
       .default({})
-      .describe('who answers for an agent and those below it: `{ "purchasing": "token:ana" }`; `@approver("owner")` asks for them'),
+      .describe('the owner of an agent and of those below it: `{ "purchasing": "token:ana" }`; `@approver("owner")` asks the owner'),
     shadow: PolicyFiles.min(1)
       .exactOptional()
-      .describe('a candidate, as in `files`: asked about living calls as well, and decides nothing'),
+      .describe('a candidate, as in `files`: evaluated for live calls as well, without effect on them'),
   }),
 ]);
 export type Policies = z.infer<typeof Policies>;
 
-/** What a configuration may say of a tool that the tool does not say itself, or says differently. */
+/** Annotations that a configuration gives a tool, in addition to or instead of the tool's own. */
 export const ToolNotes = z.strictObject({
   destinations: z.array(z.string().min(1).max(200)).max(32).exactOptional().describe('arguments that say where data or money goes'),
   money: z.string().min(1).max(200).exactOptional().describe('the argument that says how much money it moves'),
   costs: Costs.exactOptional().describe('what one attempt costs at most: a number, or the argument that says it'),
   private_to: z.string().min(1).max(200).exactOptional().describe('its results may hold private data, and whose'),
-  returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether a stranger may have written what it returns'),
+  returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether its results may contain text from strangers'),
 });
 
-/** What a tenant, each of its agents and each of its people may spend. */
+/** Limits on what a tenant, each of its agents and each of its people may spend. */
 const Spend = z.strictObject({
   ...AccountBounds.shape,
-  agents: z.record(z.string().min(1).max(200), AccountBounds).exactOptional().describe('by name; `*`: each that is not named'),
+  agents: z.record(z.string().min(1).max(200), AccountBounds).exactOptional().describe('by name; `*`: each agent that is not named'),
   people: z
     .record(z.union([z.literal('*'), Person]), AccountBounds)
     .exactOptional()
-    .describe('by who submits, such as `token:ana`; `*`: each that is not named'),
+    .describe('by submitter, such as `token:ana`; `*`: each person that is not named'),
 });
 
 /** How often tools may be called, by name. */
@@ -99,23 +98,23 @@ export const Config = z.strictObject({
           .array(z.union([ToolName, z.literal('*')]))
           .default(['*'])
           .describe('names of the tools its agents may be granted; `*`: all'),
-        queue: z.int().min(1).max(1_000_000).default(10_000).describe('runs that have not ended; one more is refused with 429'),
+        queue: z.int().min(1).max(1_000_000).default(10_000).describe('runs that have not ended; a further one is refused with 429'),
         residents: bound(MACHINE.residents).exactOptional(),
         cells: bound(MACHINE.cells_per_tenant).exactOptional(),
-        ceilings: CeilingsRequest.default({}).describe('no run of this tenant may ask for more'),
-        budget: Budget.default({}).describe('the most that the purse of a run of this tenant may hold; its children live on that'),
+        ceilings: CeilingsRequest.default({}).describe('upper bounds of what a run of this tenant may ask for'),
+        budget: Budget.default({}).describe('the most that the purse of a run of this tenant may hold; its children are paid from it'),
         spend: Spend.exactOptional().describe('what all of its runs together may spend, by day and month of UTC, on this host'),
         tool_limits: ToolLimits.exactOptional().describe('how often its agents may call tools, by name, besides the limits of the host'),
         policies: Policies.exactOptional().describe('instead of those of the host'),
         retention: z
           .strictObject({ journals: Duration.exactOptional().describe('instead of that of the host') })
           .exactOptional()
-          .describe('how long what its runs leave behind is kept'),
-        loops: Loops.exactOptional().describe('what is done about loops, runaways and drift; `false`: its runs are not watched'),
+          .describe('how long records of its runs are kept'),
+        loops: Loops.exactOptional().describe('how its runs are watched for loops, runaways and drift; `false`: they are not watched'),
       }),
     )
     .default({ ['local' as TenantId]: { tools: ['*'], queue: 10_000, ceilings: {}, budget: {} } })
-    .describe('who shares this host'),
+    .describe('the tenants of this host'),
   limits: z
     .strictObject({
       runs_in_memory: bound(MACHINE.runs_in_memory).exactOptional(),
@@ -125,7 +124,7 @@ export const Config = z.strictObject({
       no_progress_ms: bound(MACHINE.no_progress_ms).exactOptional(),
     })
     .default({})
-    .describe('bounds of the host’s machinery; they hold from its next start'),
+    .describe('bounds of the host’s machinery; a change takes effect at its next start'),
   files: z
     .strictObject({
       read: z.string().exactOptional().describe('offer fs.read and fs.list below this folder'),
@@ -143,39 +142,39 @@ export const Config = z.strictObject({
   annotations: z
     .record(ToolName, ToolNotes)
     .default({})
-    .describe('what policies need to know of tools, by name; over what a tool says itself'),
+    .describe('annotations of tools for policies, by name; they override the tool’s own'),
   tool_limits: ToolLimits.default({}).describe('how often all tenants together may call tools, by name'),
   label_owner: z
     .string()
     .min(1)
     .max(PRINCIPAL_CHARS)
     .exactOptional()
-    .describe('offer label.endorse and label.declassify; this principal alone decides about each use, such as `token:ana`'),
+    .describe('offer label.endorse and label.declassify; this principal, such as `token:ana`, decides about each use'),
   policies: Policies.default('none').describe('what decides about calls, besides grants'),
   secrets: z.record(SecretName, SecretRef).default({}).describe('by reference; the value is read at the moment a tool asks for it'),
-  ceilings: CeilingsRequest.default({}).describe('no run of this host may ask for more'),
+  ceilings: CeilingsRequest.default({}).describe('upper bounds of what a run of this host may ask for'),
   budget: Budget.default({}).describe('the most that the purse of a run may hold: `{ money_micros: 50_000_000 }` is 50.00'),
   people: z
     .strictObject({
       issuers: z
         .array(
           z.strictObject({
-            issuer: https.describe('as it stands in `iss`'),
+            issuer: https.describe('exactly the value of `iss`'),
             tenants: z
               .array(TenantId)
               .min(1)
               .exactOptional()
-              .describe('the tenants that its tokens may name; all, where it is the only issuer. `host_wide` is apart from this'),
-            audience: z.string().min(1).describe('must stand in `aud`'),
-            jwks_uri: https.exactOptional().describe('where its keys are; else found by OpenID discovery'),
+              .describe('the tenants that its tokens may name; all, if it is the only issuer. `host_wide` is independent of this'),
+            audience: z.string().min(1).describe('the value that `aud` must contain'),
+            jwks_uri: https.exactOptional().describe('URL of its keys; left out: found by OpenID discovery'),
             tenant_claim: z.string().default('corral_tenant').describe('claim that names the tenant'),
             roles_claim: z.string().default('corral_roles').describe('claim that lists roles'),
-            host_wide: z.boolean().default(false).describe('whether `*` is believed as a tenant'),
+            host_wide: z.boolean().default(false).describe('whether a token may name the tenant `*`'),
             revoked: z.array(z.string().min(1).max(255)).max(10_000).default([]).describe('subjects whose tokens are refused'),
             issued_after: z.iso
               .datetime()
               .exactOptional()
-              .describe('tokens that were issued before, or do not say when, are refused: for after a key was stolen'),
+              .describe('tokens that were issued before this, or have no issue time, are refused: for use after a key was stolen'),
           }),
         )
         .max(16)
@@ -190,7 +189,7 @@ export const Config = z.strictObject({
           .string()
           .regex(/^[a-z][a-z0-9-]{0,63}$/, 'a short name in lower case')
           .exactOptional()
-          .describe('what this receiver is called in lists; it keeps its queue when its address or secret changes'),
+          .describe('name of this receiver in lists; it keeps its queue when its address or secret changes'),
         url: https,
         secret: SecretName.describe('name of the secret that signs (HMAC-SHA256, Standard Webhooks)'),
         tenant: TenantId.exactOptional().describe('only events of this tenant'),
@@ -214,15 +213,15 @@ export const Config = z.strictObject({
     )
     .max(32)
     .default([])
-    .describe('who is told of what, at least once'),
+    .describe('receivers of events; each event is delivered at least once'),
   retention: z
     .strictObject({
       journals: Duration.exactOptional().describe(
-        'how long the journals of ended runs are kept; then their contents are taken away, and their hashes stay. Left out: for good',
+        'how long the journals of ended runs are kept; then their contents are deleted and their hashes stay. Left out: for ever',
       ),
-      operations_days: z.int().min(1).max(36_500).default(365).describe('records of what operators did'),
-      spend_months: z.int().min(1).max(1_200).default(13).describe('what was spent by day, before the month that goes on'),
-      notifications_days: z.int().min(1).max(365).default(3).describe('how long a webhook that does not answer is tried'),
+      operations_days: z.int().min(1).max(36_500).default(365).describe('how long records of what operators did are kept'),
+      spend_months: z.int().min(1).max(1_200).default(13).describe('how long spending by day is kept, before the current month'),
+      notifications_days: z.int().min(1).max(365).default(3).describe('how long delivery to a webhook that does not answer is retried'),
     })
     .default({ operations_days: 365, spend_months: 13, notifications_days: 3 }),
   backups: z
@@ -230,18 +229,18 @@ export const Config = z.strictObject({
     .min(1)
     .max(4096)
     .exactOptional()
-    .describe('folder below which backups are made that are given a name and no path, such as those asked for over the network'),
+    .describe('folder for backups that are given by name instead of path, such as those requested over the network'),
   door: z
     .strictObject({
-      hosts: z.array(z.string().max(253)).default([]).describe('names by which this host is called besides localhost'),
+      hosts: z.array(z.string().max(253)).default([]).describe('host names of this host besides localhost'),
       body_bytes: z
         .int()
         .min(1024)
         .max(64 * 1024 * 1024)
         .default(2 * 1024 * 1024)
         .describe('size of a request; deploys have their own limit'),
-      rate_per_s: z.number().min(0.1).max(1_000_000).default(500).describe('requests a principal may make, sustained'),
-      burst: z.int().min(1).max(1_000_000).default(1000).describe('requests a principal may make at once'),
+      rate_per_s: z.number().min(0.1).max(1_000_000).default(500).describe('requests a second that a principal may make, sustained'),
+      burst: z.int().min(1).max(1_000_000).default(1000).describe('requests that a principal may make at once'),
     })
     .default({ hosts: [], body_bytes: 2 * 1024 * 1024, rate_per_s: 500, burst: 1000 }),
 });

@@ -1,6 +1,6 @@
 /**
- * Secrets: read where they are kept, at the moment a tool asks, and handed to nobody else. What a tool answers is searched
- * for every value it was given, so that a careless tool does not put one into a journal.
+ * Secrets: read at the moment a tool asks for one, and given to that tool alone. A tool's answers are searched for every value
+ * that was given out, so that a careless tool does not write one into a journal.
  */
 import { readFile } from 'node:fs/promises';
 import { CorralError } from '@corral/protocol/errors';
@@ -8,13 +8,13 @@ import type { Tool, ToolResult } from '@corral/protocol/tool';
 import type { SecretRef } from './schema.ts';
 import type { Fault } from './whole.ts';
 
-/** Shorter values stand in too many places by chance. */
+/** Shorter values are not searched for: they occur in too many places by chance. */
 const SHORTEST = 4;
 
 export class Vault {
   readonly #refs: Readonly<Record<string, SecretRef>>;
   readonly #env: Readonly<Record<string, string | undefined>>;
-  /** Values that were given out, with what stands for each. */
+  /** Values that were given out, with the name that replaces each. */
   readonly #given = new Map<string, string>();
 
   constructor(refs: Readonly<Record<string, SecretRef>>, env: Readonly<Record<string, string | undefined>>) {
@@ -52,7 +52,7 @@ export class Vault {
     return value;
   }
 
-  /** Secrets that refer to nothing that is there now. */
+  /** Secrets whose variable or file is missing now. */
   async missing(): Promise<Fault[]> {
     const faults = await Promise.all(
       Object.keys(this.#refs).map((name) =>
@@ -65,14 +65,14 @@ export class Vault {
     return faults.flat();
   }
 
-  /** The text without any secret that was given out. */
+  /** The text with every secret that was given out replaced by its name. */
   redact(text: string): string {
     let clean = text;
     for (const [value, name] of this.#given) if (clean.includes(value)) clean = clean.replaceAll(value, `[secret:${name}]`);
     return clean;
   }
 
-  /** The tool, with what it answers searched for secrets. */
+  /** The tool, with its answers searched for secrets. */
   guard(tool: Tool): Tool {
     return {
       ...tool,
@@ -93,7 +93,7 @@ export class Vault {
     try {
       text = JSON.stringify(result.value);
     } catch {
-      // No JSON: the broker refuses it, and says why.
+      // The result cannot be serialised as JSON. The broker refuses it with a reason.
       return result;
     }
     if (text === undefined) return result;

@@ -1,6 +1,6 @@
 /**
- * What a configuration says must hold together: each name that it mentions exists. A name that does not is a rule that would never hold,
- * which nobody notices before it was needed.
+ * Checks that each name a configuration mentions exists. A misspelt name would make a rule that never applies, and nobody would
+ * notice before the rule was needed.
  */
 import { nearest } from '@corral/policy/cedar/problem';
 import type { Json } from '@corral/protocol/json';
@@ -9,13 +9,13 @@ import type { Tool } from '@corral/protocol/tool';
 import { referredIn } from '@corral/tools/host/evaluate';
 import type { Config } from './schema.ts';
 
-/** One fault, and where in the file it stands. */
+/** One fault, and its place in the file. */
 export interface Fault {
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }
 
-/** @returns every fault of names, tools included */
+/** @returns every fault of a name, those of tools included */
 export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
   const names = tools.map((tool) => tool.name);
   const known = new Set(names);
@@ -39,7 +39,7 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
     ]),
     ...config.webhooks.flatMap(({ id }, i, all): Fault[] =>
       id !== undefined && all.findIndex((one) => one.id === id) < i
-        ? [{ path: ['webhooks', i, 'id'], message: `another one is called ${id}` }]
+        ? [{ path: ['webhooks', i, 'id'], message: `another receiver has the id ${id}` }]
         : [],
     ),
     ...Object.keys(config.tool_limits).flatMap((name) => unknownTool(['tool_limits'], name)),
@@ -53,7 +53,9 @@ const meant = (name: string, known: readonly string[]) => {
   return one === undefined ? '' : `; did you mean ${one}?`;
 };
 
-/** Annotations name arguments: a misspelt one would switch off what it is about, such as the budget of a payment. */
+/**
+ * Annotations name arguments. A misspelt argument would switch off the check that depends on it, such as the budget of a payment.
+ */
 function faultsOfArguments({ name, annotations, input }: Tool): Fault[] {
   const { destinations = [], money, costs = {} } = annotations;
   const said: (readonly [string, string, boolean])[] = [
@@ -71,14 +73,14 @@ function faultsOfArguments({ name, annotations, input }: Tool): Fault[] {
       return [{ path, message: `${name} has no argument ${argument}, which its annotation ${annotation} names${hint}` }];
     }
     if (isAmount && found.length > 0 && !found.some((one) => mayBeAmount(input.schema, one)))
-      return [{ path, message: `the argument ${argument} of ${name}, which its annotation ${annotation} names, is no number` }];
+      return [{ path, message: `the argument ${argument} of ${name}, which its annotation ${annotation} names, is not a number` }];
     return [];
   });
 }
 
 const isObject = (value: unknown): value is JsonSchema => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The schemas that a schema may stand for: what it refers to, and each branch of a union. */
+/** The schemas that a schema may stand for: the targets of its references and the branches of its unions. */
 function branches(root: JsonSchema, schema: unknown, seen = new Set<unknown>()): JsonSchema[] {
   if (!isObject(schema) || seen.has(schema)) return [];
   seen.add(schema);
@@ -90,7 +92,10 @@ function branches(root: JsonSchema, schema: unknown, seen = new Set<unknown>()):
   return [schema, ...more];
 }
 
-/** The schemas of an argument by its path; undefined: the tool has none of that name. Empty: it takes what it is given. */
+/**
+ * The schemas of an argument by its path; undefined: the tool has no argument of that name. Empty: the tool accepts any members
+ * there.
+ */
 function argumentsAt(root: JsonSchema, path: string): JsonSchema[] | undefined {
   let here = branches(root, root);
   for (const name of path.split('.')) {
@@ -106,14 +111,14 @@ function argumentsAt(root: JsonSchema, path: string): JsonSchema[] | undefined {
   return here;
 }
 
-/** Whether a schema says nothing of members, so that any may be there. */
+/** Whether a schema says nothing about members, so that any are allowed. */
 const isOpen = (schema: JsonSchema): boolean =>
   schema['properties'] === undefined && schema['type'] === undefined && schema['anyOf'] === undefined && schema['oneOf'] === undefined;
 
 const namesIn = (root: JsonSchema, schema: JsonSchema): string[] =>
   branches(root, schema).flatMap((one) => (isObject(one['properties']) ? Object.keys(one['properties']) : []));
 
-/** A number, or text that may be one, as amounts are read. */
+/** A number, or text that may hold one: amounts are read from both. */
 function mayBeAmount(root: JsonSchema, schema: JsonSchema): boolean {
   return branches(root, schema).some(({ type, const: fixed, enum: words }) => {
     if (fixed !== undefined) return typeof fixed === 'number' || typeof fixed === 'string';

@@ -1,4 +1,4 @@
-/** What a principal may do here, put to the table of roles; and whose tenant a request is about. */
+/** Permissions of a principal, by the table of roles, and the tenant that a request concerns. */
 import { ANY_TENANT, may, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
@@ -10,8 +10,8 @@ export class Access {
   readonly #hasRuns: (tenant: string) => boolean;
 
   /**
-   * @param tenants those of the configuration
-   * @param hasRuns whether a tenant has runs, which stay when it is taken out of the configuration
+   * @param tenants names of the tenants in the configuration
+   * @param hasRuns whether a tenant has runs; they stay when the tenant is removed from the configuration
    */
   constructor(principal: Principal, tenants: () => readonly string[], hasRuns: (tenant: string) => boolean) {
     this.principal = principal;
@@ -19,15 +19,15 @@ export class Access {
     this.#hasRuns = hasRuns;
   }
 
-  /** Refuses who could do this nowhere, before anything of the request is read. @throws CORRAL_FORBIDDEN */
+  /** Refuses a principal who may do this in no tenant, before anything of the request is read. @throws CORRAL_FORBIDDEN */
   role(operation: Operation): void {
     const { tenant } = this.principal;
     if (!may(this.principal, operation, tenant === ANY_TENANT ? undefined : ownTenant(operation, tenant))) throw this.#refusal(operation);
   }
 
   /**
-   * The tenant something is to be made or changed in.
-   * @throws CORRAL_FORBIDDEN, in the same words whether or not there is such a tenant; CORRAL_TENANT_UNKNOWN
+   * The tenant in which something is to be made or changed.
+   * @throws CORRAL_FORBIDDEN, with the same text whether or not there is such a tenant; CORRAL_TENANT_UNKNOWN
    */
   one(operation: Operation, asked: string | undefined): TenantId {
     const { tenant: own } = this.principal;
@@ -44,8 +44,8 @@ export class Access {
   }
 
   /**
-   * The tenants a list covers: one, or undefined for all.
-   * @throws CORRAL_FORBIDDEN; CORRAL_TENANT_UNKNOWN, since a misspelt name must not look like a tenant without anything
+   * The tenants that a list covers: one, or undefined for all.
+   * @throws CORRAL_FORBIDDEN; CORRAL_TENANT_UNKNOWN, because a misspelt name must not look like a tenant without anything in it
    */
   some(operation: Operation, asked: string | undefined): TenantId | undefined {
     if (this.principal.tenant === ANY_TENANT && asked === undefined) {
@@ -60,7 +60,7 @@ export class Access {
     return this.one(operation, asked);
   }
 
-  /** Whether something of a tenant may be touched at all; undefined: of the host. */
+  /** Whether the principal may do this to something of a tenant; undefined: of the host. */
   may(operation: Operation, tenant: string | undefined): boolean {
     return may(this.principal, operation, tenant);
   }
@@ -78,5 +78,5 @@ export class Access {
   }
 }
 
-/** What touches the host as a whole is in no tenant. */
+/** An operation on the host as a whole belongs to no tenant. */
 const ownTenant = (operation: Operation, tenant: string) => ('host' in OPERATIONS[operation] ? undefined : tenant);

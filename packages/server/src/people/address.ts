@@ -1,14 +1,14 @@
 /**
- * Whom a request believes to be talking to. A page in a browser can make its visitor's machine call a port on loopback, or
- * have its own name point there (DNS rebinding); the names in Host and Origin give both away.
+ * Checks the address that a request was sent to. A page in a browser can make its visitor's machine call a port on loopback, or
+ * have its own name resolve to it (DNS rebinding); the names in Host and Origin show both.
  */
 import { CorralError } from '@corral/protocol/errors';
 
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
- * @param hosts further names this host is called by, from its configuration
- * @returns why it is refused; undefined when it is not
+ * @param hosts further names of this host, from its configuration
+ * @returns why the request is refused, or undefined
  */
 export function hostRefusal(
   headers: { readonly host?: string | undefined; readonly origin?: string | undefined },

@@ -1,7 +1,7 @@
 /**
- * Who is at the door. Over the socket, whoever can open it: the data folder is 0700 and the socket 0600, so the operating
- * system lets in its owner (and root) alone, and that owner is the host's admin. Elsewhere a token, or a JSON web token of a
- * configured issuer. Nothing in a payload ever says who somebody is.
+ * Authentication. On the socket the caller is the host's admin: the data folder is 0700 and the socket 0600, so the operating
+ * system lets in only their owner (and root). Elsewhere a token is needed, or a JSON web token of a configured issuer. Identity
+ * never comes from a payload.
  */
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import { ANY_TENANT, Role, type Principal } from '@corral/protocol/api/roles';
@@ -14,7 +14,7 @@ import type { Tokens } from '../store/tokens.ts';
 export type Channel = { readonly kind: 'socket'; readonly owner: string } | { readonly kind: 'network' };
 type KeySet = ReturnType<typeof createRemoteJWKSet>;
 
-/** Signed with a key of the issuer's own; a shared secret would let us make tokens too. */
+/** Only signatures with the issuer's own key: with a shared secret this host could make tokens itself. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 const DISCOVERY_MS = 5_000;
 
@@ -24,7 +24,7 @@ export class Authenticator {
   readonly #tokens: Tokens;
   readonly #config: () => Config;
   readonly #now: () => number;
-  /** By all that a configuration says of where the keys are. */
+  /** Keys by everything that a configuration says about where they are. */
   readonly #keys = new Map<string, Promise<KeySet>>();
 
   constructor(tokens: Tokens, config: () => Config, now: () => number) {
@@ -34,13 +34,13 @@ export class Authenticator {
   }
 
   /**
-   * @param authorization the header, as it came
+   * @param authorization the header as received
    * @throws CORRAL_UNAUTHENTICATED; the message does not say what exactly was wrong with a secret
    */
   async authenticate(channel: Channel, authorization: string | undefined): Promise<Principal> {
     if (authorization === undefined) {
       if (channel.kind === 'socket') return { id: `user:${channel.owner}`, tenant: ANY_TENANT, roles: ['admin'] };
-      throw unknown('This needs a token: `Authorization: Bearer …`.');
+      throw unknown('A token is required: `Authorization: Bearer …`.');
     }
     const secret = /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(authorization)?.[1];
     if (secret === undefined) throw unknown('The Authorization header is not `Bearer` and a token.');
@@ -50,14 +50,14 @@ export class Authenticator {
     throw unknown('The token is not known here, has expired or was revoked.');
   }
 
-  /** Keys are fetched again: the configuration was applied. */
+  /** Fetches keys again from now on: a configuration was applied. */
   readonly forget = (): void => this.#keys.clear();
 
   async #fromIssuer(jwt: string): Promise<Principal> {
     for (;;) {
       const config = this.#config();
       const principal = await this.#verified(jwt, config);
-      // Keys may have come late; another configuration that is in force by now decides.
+      // If the configuration changed while keys were fetched, the new one decides.
       if (config === this.#config()) return principal;
     }
   }
@@ -83,7 +83,7 @@ export class Authenticator {
       throw unknown(`Tokens of this issuer from before ${issuer.issued_after} were revoked.`);
     const tenant = payload[issuer.tenant_claim];
     if (typeof tenant !== 'string' || !isOf(issuer, tenant, config))
-      throw unknown('The token names no tenant of this host that its issuer speaks for.');
+      throw unknown('The token names no tenant of this host that its issuer may name.');
     const listed = payload[issuer.roles_claim];
     const roles = (Array.isArray(listed) ? listed : []).filter((role): role is Role => Role.safeParse(role).success);
     return { id: principalOf(issuer.issuer, sub), tenant, roles, expires_at: (exp as number) * 1000 };
@@ -98,7 +98,7 @@ export class Authenticator {
       return createRemoteJWKSet(new URL(uri), { timeoutDuration: DISCOVERY_MS });
     })();
     this.#keys.set(key, found);
-    // Asked again next time.
+    // A failed request is not cached.
     found.catch(() => this.#keys.delete(key));
     return found;
   }
@@ -110,14 +110,14 @@ function issuerOf(jwt: string, { people }: Config): Issuer {
   try {
     claimed = (JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8')) as { iss?: unknown }).iss;
   } catch {
-    throw unknown('The token is not one that can be read.');
+    throw unknown('The token cannot be read.');
   }
   const issuer = people.issuers.find((one) => one.issuer === claimed);
-  if (issuer === undefined) throw unknown('The token is of an issuer that is not accepted here.');
+  if (issuer === undefined) throw unknown('The issuer of the token is not accepted here.');
   return issuer;
 }
 
-/** Whether an issuer speaks for a tenant, or for the whole host. */
+/** Whether an issuer's tokens may name a tenant, or the whole host. */
 function isOf({ tenants, host_wide }: Issuer, tenant: string, config: Config): boolean {
   if (tenant === ANY_TENANT) return host_wide;
   return Object.hasOwn(config.tenants, tenant) && (tenants === undefined || tenants.includes(tenant as TenantId));

@@ -1,7 +1,7 @@
 /**
- * Whom the names of those who act stand for. A token is a person of its own only where the machine's owner made it over the socket or
- * the configuration names it by its id: those two say who there is. Any other token counts as whoever made it, so that nobody becomes
- * several people by making tokens. A name in the configuration vouches for nobody: a token may have had it before it was written there.
+ * Resolves principals to persons. A token is a person of its own only if the machine's owner made it over the socket or the
+ * configuration names it by its id. Any other token counts as its maker, so that nobody becomes several people by making tokens.
+ * A name in the configuration is not enough: a token may have had that name before it was written there.
  */
 import type { Identity } from '@corral/protocol/identity';
 import type { People } from '@corral/supervisor';
@@ -35,7 +35,7 @@ export class Persons implements People {
       found.add(one);
       const maker = this.#makerOf(one);
       if (maker !== undefined) visit(maker);
-      // Every token that ever had the name: an older one may be whom a journal means.
+      // All tokens that ever had the name: a journal may refer to an older one.
       for (const token of this.#tokens.called(one)) {
         found.add(`token:${token.id}`);
         if (token.person !== null) visit(token.person);
@@ -52,7 +52,7 @@ export class Persons implements People {
     return [principal, `token:${token.id}`, ...(token.person === null ? [] : [token.person])];
   };
 
-  /** Whether only the machine's owner may make a token of this name: the configuration gives it a say. */
+  /** Whether only the machine's owner may make a token of this name, because the configuration gives that name authority. */
   isReserved(name: string): boolean {
     return this.#named().has(`token:${name}`);
   }
@@ -61,7 +61,8 @@ export class Persons implements People {
     const token = this.#tokens.called(principal)[0];
     if (token === undefined) return principal;
     if (token.person !== null) return token.person;
-    // Makers of makers end: each token is older than what was made with it. A name that was given twice could still go round.
+    // A chain of makers ends, since each token is older than those made with it; but names can be reused, which could form a
+    // circle.
     return this.#isVouchedFor(token) || depth > DEEPEST ? principal : this.#personOf(token.created_by, depth + 1);
   }
 
@@ -69,7 +70,7 @@ export class Persons implements People {
     return created_by.startsWith('user:') || this.#named().has(`token:${id}`);
   }
 
-  /** Who made a schedule, which may be gone by now; undefined for what is not one. */
+  /** The maker of a schedule, also of one that was deleted; undefined if the principal is not a schedule. */
   #makerOf(principal: string): string | undefined {
     if (!principal.startsWith(SCHEDULE)) return undefined;
     const id = principal.slice(SCHEDULE.length);

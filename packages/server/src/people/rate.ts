@@ -1,4 +1,4 @@
-/** How often somebody may knock: a token bucket each, forgotten once it is full again. */
+/** Rate limits: a token bucket for each caller, forgotten once it is full again. */
 import { CorralError } from '@corral/protocol/errors';
 
 interface Bucket {
@@ -6,10 +6,10 @@ interface Bucket {
   at: number;
 }
 
-/** Buckets that are kept at most; the oldest goes, which can only be generous. */
+/** Most buckets that are kept. Beyond that the oldest is dropped, which can only let through more. */
 const MOST = 10_000;
 
-/** A refusal that says when to come back. */
+/** A refusal that says when to retry. */
 export class TooSoon extends CorralError {
   readonly retry_after_s: number;
   constructor(code: 'CORRAL_RATE_LIMITED' | 'CORRAL_QUEUE_FULL', message: string, retry_after_s: number) {

@@ -1,26 +1,26 @@
 /**
- * What somebody holds open longer than a request takes: streams of events, waits for an end. Each stands for as long as the
- * credential does that opened it. It is looked at again when a token is revoked or a configuration is applied, and ends when the
- * credential expires or means something else than it did.
+ * Sessions: connections that a caller holds open for longer than one request, such as streams of events and waits for an end. Each lives as long as the
+ * credential that opened it. The credential is checked again when a token is revoked or a configuration is applied; the session
+ * ends when the credential expires or gives other rights than before.
  */
 import type { Principal } from '@corral/protocol/api/roles';
 
 export interface Session {
   readonly principal: Principal;
-  /** Asks again who comes with this credential. @throws where it is nobody any more */
+  /** Authenticates the credential again. @throws if it is not valid any more */
   readonly again: () => Promise<Principal>;
 }
 
-/** A session that is open. */
+/** An open session. */
 export interface Held {
-  /** Set while the credential is looked at; nothing may be told meanwhile. Never rejects. */
+  /** Set while the credential is checked; nothing may be sent meanwhile. Never rejects. */
   readonly checking: Promise<void> | undefined;
   readonly ended: boolean;
-  /** Its holder is done with it. */
+  /** Its holder has finished with it. */
   close(): void;
 }
 
-/** A timer cannot be set further ahead. */
+/** Longest delay that a timer can have. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Sessions {
@@ -31,14 +31,14 @@ export class Sessions {
     this.#now = now;
   }
 
-  /** @param end called once, when the credential is worth nothing any more */
+  /** @param end called once, when the credential is not valid any more */
   open(session: Session, end: () => void): Held {
     const held = new OpenSession(session, this.#now, () => this.#open.delete(held), end);
     this.#open.add(held);
     return held;
   }
 
-  /** Looks again at who holds what. @param concerns whose; left out: everybody's */
+  /** Checks credentials again. @param concerns whose; left out: everybody's */
   readonly recheck = (concerns: (principal: Principal) => boolean = () => true): void => {
     for (const held of this.#open) if (concerns(held.session.principal)) held.check();
   };
@@ -76,7 +76,7 @@ class OpenSession implements Held {
     this.checking = checking;
   }
 
-  /** Never rejects: who cannot be told is nobody. */
+  /** Never rejects: a credential that cannot be checked counts as invalid. */
   async #look(): Promise<void> {
     const now = await this.session.again().catch(() => undefined);
     if (now === undefined || !isSame(now, this.session.principal)) this.end();

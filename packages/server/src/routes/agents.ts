@@ -1,4 +1,4 @@
-/** Agents: deployed, listed, and pointed at by aliases. */
+/** Agents: deploying, listing, and aliases. */
 import { CorralError } from '@corral/protocol/errors';
 import { declared } from '../config/load.ts';
 import type { Door } from '../door.ts';

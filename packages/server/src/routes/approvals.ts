@@ -1,4 +1,4 @@
-/** What people decide about calls, and the durable stops they put up and lift. Each is kept with who, why and when. */
+/** People's decisions about calls, and the quarantines they put up and lift. Each is recorded with person, reason and time. */
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -29,9 +29,9 @@ export function approvalRoutes(door: Door): Handlers<Names> {
   };
 
   /**
-   * The name a quarantine stands under, and the tenant it stands in. A version stands still in every tenant only where an admin of the
-   * whole host says `*`. A stop on a tenant is the host's to put up and lift, and a name that could be read as another tenant's is
-   * refused to who is of one tenant.
+   * The name and tenant of a quarantine. Only an admin of the whole host may stop a version in every tenant, by naming the tenant
+   * `*`. Only the host may put up or lift a quarantine of a tenant. A principal of one tenant may not use a name that could be
+   * read as another tenant's.
    */
   const named = (access: Access, kind: QuarantineKind, name: string, asked: string | undefined): { name: string; tenant?: string } => {
     if (kind === 'tenant' || (kind === 'version' && asked === ANY_TENANT)) {
@@ -48,7 +48,9 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     return { name: full, tenant };
   };
 
-  /** The one that stands under a name; of a version, for who is of the whole host and names no tenant, the only one that stands. */
+  /**
+   * The quarantine of a name. A caller of the whole host may leave out the tenant if only one quarantine of that version exists.
+   */
   const standing = (access: Access, kind: QuarantineKind, name: string, asked: string | undefined) => {
     const all = host.quarantines();
     const ofVersion = kind === 'version' ? all.filter((one) => one.kind === 'version' && one.name === name) : [];
@@ -62,7 +64,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     return { kind, name: full, ...(own === undefined ? {} : { tenant: own }), ...found, concerns: tenant };
   };
 
-  /** A stop on what is not there would stop nothing, and nobody would notice. */
+  /** Refuses to quarantine something that does not exist: it would stop nothing, and nobody would notice. */
   const mustKnow = (access: Access, kind: QuarantineKind, name: string, tenant: string | undefined) => {
     if (kind === 'tenant' && !tenants().includes(name)) throw new CorralError('CORRAL_TENANT_UNKNOWN', `There is no tenant ${name}.`);
     if (kind === 'agent' && tenant !== undefined) registry.show(tenant, name);
@@ -72,12 +74,12 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     if (!/^sha256:[0-9a-f]{64}$/.test(name))
       throw new CorralError('CORRAL_VERSION_UNKNOWN', `${name.slice(0, 100)} is not the digest of a version.`);
     if (tenant === undefined || registry.hasVersion(name, tenant)) return;
-    // The same words whether another tenant has it or nobody does.
+    // The same text whether another tenant has the version or nobody has it.
     mustBeOfHost(access);
     throw new CorralError('CORRAL_VERSION_UNKNOWN', `${tenant} has no version ${name}.`);
   };
 
-  /** Runs that a quarantine is about, as they are listed. */
+  /** Live runs that a quarantine stops, as they are listed. */
   const concerned = ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): string[] => {
     if (kind === 'tool') return [];
     const rows = index.live().filter((row) => {
@@ -88,7 +90,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     return rows.map(({ id }) => id);
   };
 
-  /** What is listed of runs that stand still, or go on, is as it is now. What was done to them is on record by then. */
+  /** Updates the index for runs that were stopped or go on. The act itself is already recorded. */
   const settled = async (runs: readonly string[]): Promise<void> => {
     for (const id of runs) await door.projection.settle(id);
   };
@@ -138,7 +140,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     async listQuarantines({ query }, { access }) {
       const tenant = access.some('quarantine.read', query.tenant);
       const items = host.quarantines().map((one) => view(one));
-      // One that stands in every tenant may be about a version of this one.
+      // A quarantine for every tenant may be about a version of this one.
       return { items: tenant === undefined ? items : items.filter((one) => one.tenant === tenant || one.tenant === null) };
     },
 
@@ -168,7 +170,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
     },
   };
 
-  /** Who decides sees what is public, and what is private to them; who may read payloads sees all. */
+  /** An approver sees payloads that are public or private to them; a caller who may read payloads sees all. */
   function mayRead(access: Access, tenant: string, private_to: readonly string[]): boolean {
     if (private_to.length === 0 || access.may('run.payload', tenant)) return true;
     const { principal } = access;
@@ -184,7 +186,7 @@ export function approvalRoutes(door: Door): Handlers<Names> {
   }
 }
 
-/** Where the next page begins: after a call of a run. */
+/** Cursor of the next page: after a call of a run. */
 const cursorTo = ({ run, call }: Pick<Approval, 'run' | 'call'>): string => Buffer.from(`${run} ${call}`).toString('base64url');
 
 /** @throws CORRAL_REQUEST_INVALID */
@@ -195,7 +197,7 @@ function approvalAt(cursor: string): { readonly run: RunId; readonly call: numbe
 }
 
 /**
- * One person's word on one call.
+ * One person's decision about one call.
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER
  */
 export async function decideOne(
@@ -211,12 +213,12 @@ export async function decideOne(
   const row = findRun(door, access, 'approval.decide', run);
   if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
   if (!people.behind(by).isDisjointFrom(people.behind(row.principal)))
-    throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so does not decide about what it may do.`);
+    throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so may not decide about its calls.`);
   await host.decide(run, call, by, verdict, reason, access.principal.roles);
   return row;
 }
 
-/** What a quarantine is on, as the record of operations names it. */
+/** The target of a quarantine, as the record of operations names it. */
 const targetOf = (kind: QuarantineKind, name: string, tenant: string | undefined) =>
   kind === 'version' ? { kind, name, tenant: tenant ?? ANY_TENANT } : { kind, name };
 

@@ -1,4 +1,4 @@
-/** Everything a run could ever reach, and why: its grants, each with the chain it was derived from. */
+/** Everything a run can reach, and why: its grants, each with the chain it was derived from. */
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Json } from '@corral/protocol/json';
 import { CorralError } from '@corral/protocol/errors';
@@ -35,7 +35,7 @@ export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
         !one.revoked && (one.expires_at === undefined || one.expires_at > now) && (one.uses === undefined || one.used < one.uses);
       const reaches = all
         .filter(({ holder }) => holder === params.run)
-        // As its agent names them; what it was handed later comes last.
+        // In the order of the agent's manifest; grants that were handed to the run later come last.
         .sort((a, b) => order(a) - order(b))
         .map((own) => {
           const { target } = own;
@@ -77,7 +77,7 @@ export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
     },
   };
 
-  /** Of the version it was admitted with, where that was deployed at this door. */
+  /** Agents that the run may spawn, by the version it was admitted with, if that version was deployed here. */
   function spawnsOf(tenant: string, agent: string, version: string): string[] {
     try {
       return [...registry.resolve(tenant, `${agent}@${version}`).manifest.spawns];

@@ -1,4 +1,4 @@
-/** Server-sent events (WHATWG HTML, 9.2): what happens, from after `Last-Event-ID` where that is still known. */
+/** Server-sent events (WHATWG HTML, 9.2), resumed after `Last-Event-ID` if the window still has that event. */
 import { ANY_TENANT, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { FOLLOWERS } from '@corral/protocol/limits';
 import type { RouteRequest } from '@corral/protocol/api/routes';
@@ -10,9 +10,9 @@ import type { Held } from '../people/sessions.ts';
 import { findRun, type Context } from './handler.ts';
 
 const HEARTBEAT_MS = 15_000;
-/** Who takes nothing for so long is let go, and comes back with the last id it has. */
+/** A follower that takes nothing for this long is disconnected; it can reconnect with its last id. */
 const STALLED_MS = 30_000;
-/** Events that are looked at, and text that is written, in one turn of the loop. */
+/** Events that are examined, and characters that are written, in one turn of the event loop. */
 const SLICE_EVENTS = 500;
 const SLICE_CHARS = 64 * 1024;
 const ERRAND_S = 5;
@@ -25,7 +25,7 @@ export class Followers {
     this.#door = door;
   }
 
-  /** Takes the connection over; it lasts until either side ends it. @throws CORRAL_RUN_UNKNOWN, CORRAL_FORBIDDEN, CORRAL_RATE_LIMITED */
+  /** Takes the connection over until either side closes it. @throws CORRAL_RUN_UNKNOWN, CORRAL_FORBIDDEN, CORRAL_RATE_LIMITED */
   follow({ query, headers }: RouteRequest<'events'>, { access, reply, hold }: Context): void {
     const { feed } = this.#door;
     const { principal } = access;
@@ -54,7 +54,10 @@ export class Followers {
     for (const follower of this.#open.keys()) follower.end();
   }
 
-  /** Bounds for each principal and tenant keep one from locking out the others; some places are only for admins of the host. */
+  /**
+   * Bounds for each principal and each tenant keep one from locking out the others; some places are reserved for admins of the
+   * host.
+   */
   #mustHaveRoom({ id, tenant, roles }: Principal): void {
     const others = [...this.#open.values()];
     const ofTenant = others.filter((one) => one.tenant === tenant);
@@ -63,7 +66,7 @@ export class Followers {
     const refuse = (count: number, whose: string) => {
       throw new TooSoon(
         'CORRAL_RATE_LIMITED',
-        `${whose} follow${whose === 'Others' ? '' : 's'} ${count} times already, which is the most.`,
+        `${whose} follow${whose === 'Others' ? '' : 's'} ${count} times already, which is the limit.`,
         ERRAND_S,
       );
     };
@@ -75,8 +78,8 @@ export class Followers {
 }
 
 /**
- * One who follows: a place in the feed, from which it reads as fast as its connection takes it. Nothing is queued for it but what
- * the connection holds, however far behind it is.
+ * A follower: a position in the feed, from which it reads as fast as its connection accepts data. A slow follower has no queue
+ * besides the connection's own buffer.
  */
 class Follower {
   readonly #feed: Feed;
@@ -86,7 +89,7 @@ class Follower {
   readonly #heartbeat: NodeJS.Timeout;
   #held: Held | undefined;
   #stop: () => void = () => undefined;
-  /** Number of the event that it is told next. */
+  /** Number of the event that it is sent next. */
   #next: number;
   #telling = false;
   #ended = false;
@@ -101,14 +104,14 @@ class Follower {
     raw.on('close', () => this.end());
   }
 
-  /** @param last the event after which it goes on */
+  /** @param last the event after which it resumes */
   begin(last: string | undefined, held: Held): void {
     this.#held = held;
     const after = last === undefined ? undefined : this.#feed.numberOf(last);
     if (last !== undefined && after === undefined) this.#reset();
     else {
       if (after !== undefined) this.#next = after + 1;
-      // So that whoever follows has a place to come back to from the start.
+      // Gives the follower an id to resume from before the first event.
       this.#raw.write(`id: ${last ?? this.#feed.last}\n: following\n\n`);
     }
     this.#stop = this.#feed.listen(() => this.#wake());
@@ -146,7 +149,7 @@ class Follower {
       if (this.#held?.ended === true) return this.end();
       const event = this.#feed.at(this.#next);
       if (event === undefined) {
-        // It was so slow that what it would be told next is forgotten.
+        // The follower is so slow that the window no longer has its next event.
         this.#reset();
         continue;
       }
@@ -163,13 +166,16 @@ class Follower {
     }
   }
 
-  /** Whether there is more to tell. If not, the next event begins again: no turn passes between looking and saying so. */
+  /**
+   * Whether there is more to send. If not, the next event starts the loop again; no await lies between the check and clearing the
+   * flag, so no event is missed.
+   */
   #goesOn(): boolean {
     this.#telling = !this.#ended && this.#next <= this.#feed.count;
     return this.#telling;
   }
 
-  /** Resolves when the connection takes more, or is closed. */
+  /** Resolves when the connection accepts more data or is closed. */
   async #drained(): Promise<void> {
     const raw = this.#raw;
     await new Promise<void>((resolve) => {

@@ -1,4 +1,7 @@
-/** Verifying, erasing, collecting, replaying, forking and backing up on a living host: who may, of which tenant, one after the other. */
+/**
+ * Verifying, erasing, collecting, replaying, forking and backing up on a running host: permissions, tenants, and one after the
+ * other.
+ */
 import { isAbsolute, join } from 'node:path';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
@@ -10,7 +13,7 @@ import { findRun, type Handlers } from './handler.ts';
 
 type Names = 'logHead' | 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'replayRun' | 'forkRun' | 'makeBackup';
 
-/** A name below the folder for backups: no path, and nothing that is hidden. */
+/** Name of a backup below the backup folder: no separators, and no leading dot. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
 export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
@@ -21,7 +24,7 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
   const folderOf = (to: string): string => {
     const { backups } = settings.inForce().config;
     if (isAbsolute(to)) {
-      // The owner of the socket could write there anyway; somebody with a token could not.
+      // The owner of the socket could write there without Corral; the holder of a token could not.
       if (channel.kind === 'socket') return to;
       throw new CorralError('CORRAL_FORBIDDEN', 'Over the network a backup is given a name, not a path; it is made below `backups`.');
     }
@@ -73,7 +76,7 @@ export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
 
     async forkRun({ params, body }, { access, keep }) {
       const row = findRun(door, access, 'run.fork', params.run);
-      // A fork goes through what its origin was given, so it is for those who may read that.
+      // A fork repeats its origin's payloads, so it needs permission to read them.
       if (!access.may('run.payload', row.tenant))
         throw new CorralError('CORRAL_FORBIDDEN', `${access.principal.id} may not read ${row.id}.`);
       const made = await errands.take(row.tenant, () => submissions.fork(row, body.at, access.principal.id, body.input));
@@ -100,7 +103,7 @@ function replayView(run: string, { difference, steps, ...rest }: Replay) {
       crank: step.crank,
       cpu_us: step.cpu_us,
       matched: step.difference === undefined,
-      // What it asked for instead; the others are as the journal says.
+      // Effects of a step that differs; the effects of the others are in the journal.
       ...(step.difference === undefined || step.effects === undefined ? {} : { effects: parsed(step.effects) }),
     })),
   };

@@ -1,4 +1,4 @@
-/** Grants taken back at a person's word, and what candidates beside the policies in force would have decided otherwise. */
+/** Grants that a person revokes, and where candidate policies would have decided differently from those in force. */
 import { CorralError } from '@corral/protocol/errors';
 import { actionName } from '@corral/policy/cedar/catalog';
 import { verdictText } from '@corral/policy/cedar/explain';
@@ -6,7 +6,7 @@ import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Door } from '../door.ts';
 import { findRun, type Handlers } from './handler.ts';
 
-/** Of a long journal, so many changes are shown. */
+/** Changes that are shown of a long journal. */
 const CHANGES = 1_000;
 
 export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policyShadow' | 'runContext'> {
@@ -15,7 +15,7 @@ export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policySh
     async revokeGrant({ params: { grant }, body: { reason } }, { access, keep }) {
       const run = await host.holder(grant);
       const row = run === undefined ? undefined : index.get(run);
-      // The same words whether there is none or it is another tenant's.
+      // The same text whether there is no such grant or it is another tenant's.
       if (run === undefined || row === undefined || !access.may('grant.revoke', row.tenant))
         throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant} here.`);
       const by = access.principal.id;

@@ -1,4 +1,4 @@
-/** What a route's handler is given, and how it answers. */
+/** Types of a route's handler: its arguments and its answer. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteName, RouteReply, RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
@@ -13,17 +13,17 @@ export interface Context {
   readonly access: Access;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  /** Says what was done, for the record. A route that changes something and says nothing is recorded by its name. */
+  /** Records what was done. A route that changes something and records nothing gets a default row. */
   readonly keep: Recorder;
-  /** Says that the request is held open: `end` is called once what it came with is worth nothing any more. */
+  /** Holds the request open: `end` is called once its credential is not valid any more. */
   readonly hold: (end: () => void) => Held;
 }
 export type Handler<K extends RouteName> = (request: RouteRequest<K>, context: Context) => Promise<RouteReply<K>>;
 export type Handlers<K extends RouteName> = { readonly [Name in K]: Handler<Name> };
 
 /**
- * A run the principal may know of.
- * @throws CORRAL_RUN_UNKNOWN, the same whether there is none or it is another tenant's
+ * A run that the principal may see.
+ * @throws CORRAL_RUN_UNKNOWN, the same whether there is no such run or it is another tenant's
  */
 export function findRun(door: Door, access: Access, operation: Operation, id: string): RunRow {
   const row = door.index.get(id);
@@ -31,7 +31,7 @@ export function findRun(door: Door, access: Access, operation: Operation, id: st
   return row;
 }
 
-/** Why one act of many was not done, or nobody knows whether it was. The others are done, and on record, all the same. */
+/** Why one act of several was not done, or may not have been. The others are done and recorded. */
 export function refusalOf({ log }: FastifyRequest, error: unknown): { readonly code: string; readonly detail: string } {
   const { code, message, audience } = error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', 'It failed.');
   if (audience !== 'bug') return { code, detail: message };
@@ -40,8 +40,8 @@ export function refusalOf({ log }: FastifyRequest, error: unknown): { readonly c
 }
 
 /**
- * Waits for the end of a run, for as long as whoever asks may.
- * @throws CORRAL_UNAUTHENTICATED where their credential was revoked or has expired meanwhile
+ * Waits for the end of a run, for as long as the caller's credential is valid.
+ * @throws CORRAL_UNAUTHENTICATED if it was revoked or has expired meanwhile
  */
 export async function waitForEnd({ projection }: Door, { hold }: Context, run: string, ms: number): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
@@ -54,8 +54,8 @@ export async function waitForEnd({ projection }: Door, { hold }: Context, run: s
   }
 }
 
-/** @throws CORRAL_UNAUTHENTICATED where the credential of what is held open was revoked or has expired */
+/** @throws CORRAL_UNAUTHENTICATED if the credential of the held request was revoked or has expired */
 export async function mustStand(held: Held): Promise<void> {
   await held.checking;
-  if (held.ended) throw new CorralError('CORRAL_UNAUTHENTICATED', 'What this request came with was revoked or has expired.');
+  if (held.ended) throw new CorralError('CORRAL_UNAUTHENTICATED', 'The credential of this request was revoked or has expired.');
 }

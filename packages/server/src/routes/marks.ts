@@ -1,4 +1,4 @@
-/** People's word on what detectors said, and the thresholds that it speaks for: a proposal that somebody reviews, never a change. */
+/** People's marks on what detectors found, and the thresholds that the marks support: a proposal for review, never a change. */
 import { DETECTORS, type DetectorName } from '@corral/policy/detect/events';
 import { tune, type Mark, type Proposal } from '@corral/policy/detect/tuning';
 import { CorralError } from '@corral/protocol/errors';
@@ -25,7 +25,8 @@ export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuni
       const peaks = (await turns.take(access.principal.tenant, () => host.peaks(params.run))).filter(
         ({ finding }) => detector === undefined || finding.detector === detector,
       );
-      // Of the run as a whole: also what was said and crossed no threshold, since it may cross the next one.
+      // A mark on the run as a whole also counts findings below every threshold, because such a finding may cross a changed
+      // threshold.
       if (peaks.every(({ step }) => step === null) && (verdict === 'false_alarm' || detector !== undefined))
         throw new CorralError(
           'CORRAL_RUN_STATE',
@@ -93,8 +94,8 @@ function changesOf({ changes, still }: Proposal) {
 }
 
 /**
- * The whole of `loops` with the changes in it: where a tenant says nothing it is only told, and a patch must not turn on what
- * nobody asked for.
+ * The whole of `loops` with the proposed changes. A tenant without `loops` gets only notices, so a patch must not switch on
+ * anything else.
  */
 function patchOf(of: LoopOptions, { changes, layers }: Proposal): Json {
   if (changes.length === 0) return null;

@@ -1,4 +1,4 @@
-/** What operators do to runs: to one, or to all of an agent, a version, a tenant, at once; each answered with a receipt. */
+/** Operations on runs: on one, or on all of an agent, a version or a tenant at once; each is answered with a receipt. */
 import type { FastifyRequest } from 'fastify';
 import type { Operation } from '@corral/protocol/api/roles';
 import type { RunSelector } from '@corral/protocol/api/selector';
@@ -40,13 +40,13 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
     return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
   };
 
-  /** Whether it descends from one of those. */
+  /** Whether it descends from one of those runs. */
   const isBelow = ({ parent }: RunRow, runs: ReadonlySet<string>): boolean => {
     for (let above = parent; above !== null; above = index.get(above)?.parent ?? null) if (runs.has(above)) return true;
     return false;
   };
 
-  /** What is listed of the run, and of children it took with it, is as it is now; some end without ever coming into memory. */
+  /** Updates the index for the run, and for children that were ended with it; some end without coming into memory. */
   const settled = async (receipt: Receipt): Promise<void> => {
     if (host.view(receipt.run) === undefined) await door.projection.settle(receipt.run);
     else index.control(receipt.run, receipt.control);
@@ -65,13 +65,13 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
     );
   };
 
-  /** It is done, whatever becomes of the lists: they are put right by a sweep. */
+  /** The operation is done even if the index cannot be written: the sweep repairs the index. */
   const listed = async (operation: OperationName, receipt: Receipt, { log }: FastifyRequest): Promise<void> => {
     try {
       await settled(receipt);
       tellOf(operation, receipt);
     } catch (error) {
-      log.warn({ err: error, run: receipt.run }, 'what was done to a run is not listed yet');
+      log.warn({ err: error, run: receipt.run }, 'the index of runs could not be updated after an operation');
     }
   };
 
@@ -80,10 +80,7 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
       const { operation, reason, dryRun, family } = body;
       const reaches = operation === 'cancel' || operation === 'kill';
       if (family && reaches)
-        throw new CorralError(
-          'CORRAL_REQUEST_INVALID',
-          `${operation} reaches all that descends from a run by itself, and takes no family.`,
-        );
+        throw new CorralError('CORRAL_REQUEST_INVALID', `${operation} always reaches all descendants of a run, and takes no \`family\`.`);
       const target = body.target as Target;
       const by = access.principal.id;
       access.role(`run.${operation}`);
@@ -91,7 +88,7 @@ export function operationRoutes(door: Door): Handlers<'operate' | 'listOperation
       const matched = new Set(rows.map(({ id }) => id));
       const receipts: Receipt[] = [];
       const refused: { run: string; code: string; detail: string }[] = [];
-      // A run above them takes those below it with it; their receipts are within its own.
+      // An operation on a run covers its descendants; their receipts are part of its receipt.
       const own = operation === 'kill' || family ? rows.filter((row) => !isBelow(row, matched)) : rows;
       if (!dryRun) {
         await Promise.all(

@@ -23,7 +23,7 @@ type Names =
   | 'health'
   | 'ready';
 
-/** Whoever comes over the socket: the machine's owner, who may read and write whatever this host has. */
+/** Prefix of a caller on the socket: the machine's owner, who may read and write all files of this host anyway. */
 const OWNER = 'user:';
 
 export function peopleRoutes(door: Door): Handlers<Names> {
@@ -33,7 +33,7 @@ export function peopleRoutes(door: Door): Handlers<Names> {
       const { principal } = access;
       let tenant: string;
       if (body.tenant === ANY_TENANT) {
-        // Only somebody of the whole host hands out the whole host.
+        // Only a principal of the whole host may make tokens for the whole host.
         if (principal.tenant !== ANY_TENANT) access.one('token.write', ANY_TENANT);
         tenant = ANY_TENANT;
       } else tenant = access.one('token.write', body.tenant);
@@ -41,10 +41,10 @@ export function peopleRoutes(door: Door): Handlers<Names> {
         if (people.isReserved(body.name))
           throw new CorralError(
             'CORRAL_FORBIDDEN',
-            `The configuration gives token:${body.name} a say, so its token is made on the machine of the host, over the socket.`,
+            `The configuration gives token:${body.name} authority, so its token is made on the host's machine, over the socket.`,
           );
         if (body.person !== undefined)
-          throw new CorralError('CORRAL_FORBIDDEN', 'Whom a token stands for is said on the machine of the host, over the socket.');
+          throw new CorralError('CORRAL_FORBIDDEN', '`person` can be set only on the host’s machine, over the socket.');
       }
       const now = clock.now();
       const expires_at = body.expires_in_ms === undefined ? null : now + body.expires_in_ms;
@@ -83,9 +83,9 @@ export function peopleRoutes(door: Door): Handlers<Names> {
     async makeSchedule({ body }, { access, keep }) {
       const tenant = access.one('schedule.write', body.tenant);
       scheduler.nextOf(body.cron);
-      // What no job is taken with is refused now, and not at each of its times.
+      // An input that no job would be taken with is refused now, and not at each scheduled time.
       const refusal = await submissions.inputRefusal({ tenant, agent: body.agent, input: body.input }, access.principal.id);
-      if (refusal !== undefined) throw new CorralError('CORRAL_SCHEDULE_INVALID', `${body.agent} does not take this input: ${refusal}`);
+      if (refusal !== undefined) throw new CorralError('CORRAL_SCHEDULE_INVALID', `${body.agent} refuses this input: ${refusal}`);
       return db.durably(() => {
         const made = scheduler.make({ tenant, agent: body.agent, input: body.input, cron: body.cron }, access.principal.id);
         keep({ target: { schedule: made.schedule, agent: made.agent, cron: made.cron }, tenant });

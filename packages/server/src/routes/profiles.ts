@@ -1,6 +1,6 @@
 /**
- * What agents usually do: learned from runs that somebody approved, shown, deleted. Which runs are approved is said by name, or
- * else they are those that completed and that nothing speaks against; either way somebody asks for it, and is written down.
+ * Profiles of agents: learned from approved runs, shown, deleted. A person starts each learning and is recorded. Approved are the
+ * runs that this person names, or else the completed runs against which nothing was found.
  */
 import { emptyProfile, learn, type Profile } from '@corral/policy/detect/profile';
 import { viewOf } from '@corral/policy/detect/profile-view';
@@ -12,13 +12,13 @@ import type { RunRow } from '../store/runs.ts';
 import { breathe } from '../turns.ts';
 import type { Handlers } from './handler.ts';
 
-/** Runs looked at, newest first, to find those that are approved. */
+/** Runs that are examined, newest first, to find approved ones. */
 const LOOKED_AT = 2000;
 
 export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfile' | 'deleteProfile'> {
   const { host, index, profiles, marks, registry, feed, turns, clock, random } = door;
 
-  /** Why a run is not approved unless somebody names it. */
+  /** Why a run is not approved unless a person names it. */
   const against = async (row: RunRow): Promise<string | undefined> => {
     const said = marks.of(row.id);
     if (said.some(({ verdict }) => verdict === 'confirmed')) return 'it was marked as bad';
@@ -32,7 +32,7 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
     });
     if (peaks === undefined) return 'its journal is damaged';
     const open = peaks.find(({ finding, step }) => step !== null && !cleared.has(finding.detector));
-    return open && `${open.finding.detector} had something to say of it, and nobody marked that as a false alarm`;
+    return open && `${open.finding.detector} found something in it, and nobody marked that as a false alarm`;
   };
 
   const latest = async (tenant: string, agent: string, last: number) => {
@@ -43,7 +43,7 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
       const { rows, next } = index.search({ tenant, agent, ended_as: 'completed', cursor, limit: 100 });
       for (const row of rows) {
         if (approved.length === last) break;
-        // A name may be part of another one; the index compares it whole, an outcome only by how it begins.
+        // The index matches names exactly, and outcomes only by prefix.
         if (row.ended_as !== 'completed') continue;
         const why = await against(row);
         if (why === undefined) approved.push(row);
@@ -73,9 +73,9 @@ export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfil
 
   const learned = async (agent: string, approved: RunRow[]): Promise<Profile> => {
     if (approved.length === 0)
-      throw new CorralError('CORRAL_RUN_STATE', `No run of ${agent} is approved: none completed that nothing speaks against.`);
+      throw new CorralError('CORRAL_RUN_STATE', `No run of ${agent} is approved: each that completed has something against it.`);
     const profile = emptyProfile();
-    // Oldest first, as they were.
+    // Oldest first, in the order in which they ran.
     for (const row of approved.sort((a, b) => a.n - b.n)) {
       const calls = await host.lesson(row.id as RunId);
       if (calls === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${row.id} here.`);

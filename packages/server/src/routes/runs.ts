@@ -1,4 +1,4 @@
-/** Runs: submitted, listed, shown from every side, and their lost calls settled. */
+/** Runs: submitting, listing, showing, and settling their lost calls. */
 import { hash } from 'node:crypto';
 import type { RunRecord } from '@corral/protocol/run';
 import type { RunTree } from '@corral/protocol/api/schemas';
@@ -26,16 +26,16 @@ type Names =
   | 'releaseRun'
   | 'resolveCall';
 
-/** How often somebody who waits for more of a journal is served. */
+/** How often the journal is read again for a caller who waits for more of it. */
 const LOOK_MS = 100;
-/** Entries of a journal that are read at once. */
+/** Entries of a journal that are read at a time. */
 const PAGE = 200;
 
 export function runRoutes(door: Door): Handlers<Names> {
   const { host, index, projection, submissions, clock } = door;
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 
-  /** What a row of a list says: from memory while it lives, from the index afterwards. */
+  /** The row of a run in a list: from memory while it is there, else from the index. */
   const summary = (row: RunRow, view: RunView | undefined, status: RunStatus | undefined, key: string | undefined, parked?: Parked) => ({
     key: view?.key ?? key ?? null,
     run: row.id as RunId,
@@ -66,11 +66,11 @@ export function runRoutes(door: Door): Handlers<Names> {
   });
   const summaryOf = async (row: RunRow) => {
     const view = row.ended_as === null ? host.view(row.id as RunId) : undefined;
-    // A parked run is in the store alone.
+    // A parked run is only in the store.
     const stored = row.ended_as === null && view === undefined ? await host.stored(row.id as RunId).catch(() => undefined) : undefined;
     const { status, record } = stored ?? {};
     const left = status === undefined || row.parked === null ? undefined : (JSON.parse(row.parked) as Parked);
-    // It may wait for something else by now; what is left of its budget is the same until it comes back.
+    // The run may wait for something else by now; what is left of its budget cannot change before it comes back.
     const waitingFor = status === undefined || status.waiting === 'nothing' ? '' : status.waiting;
     const parked = left === undefined || left.waiting === status?.waiting ? left : { ...left, waitingFor };
     return summary(row, view, status, record?.service?.key, parked);
@@ -88,7 +88,7 @@ export function runRoutes(door: Door): Handlers<Names> {
   const treeOf = async (row: RunRow, depth: number): Promise<RunTree> => {
     const { run, agent, lifecycle, control, ended_as } = await summaryOf(row);
     await projection.family(row.id);
-    // A generation more than any run may have.
+    // One more than the deepest generation.
     const children = depth > 65 ? [] : await Promise.all(index.children(row.id).map((child) => treeOf(child, depth + 1)));
     return { run, agent, lifecycle, control, ended_as, children };
   };
@@ -110,7 +110,7 @@ export function runRoutes(door: Door): Handlers<Names> {
         headers['idempotency-key'],
       );
       if (replayed) {
-        // The same answer, and a header that says so; the store may know a run that was not listed yet.
+        // The same answer as the first time, with a header that says so. A run that the store has and the index lacks is added.
         reply.header('idempotent-replayed', 'true');
         const stored = await host.stored(run);
         if (stored !== undefined) index.add(stored.record, door.settings.inForce().version);
@@ -185,7 +185,7 @@ export function runRoutes(door: Door): Handlers<Names> {
       const held = hold(() => undefined);
       try {
         for (;;) {
-          // Asked first: an end that comes in between is seen at the next look.
+          // Read before the journal: an end that comes in between is seen at the next look.
           const over = index.get(params.run)?.ended_as !== null;
           const entries = await host.journal(params.run, query.after, query.limit + 1);
           await mustStand(held);
@@ -228,7 +228,7 @@ export function runRoutes(door: Door): Handlers<Names> {
   };
 }
 
-/** As people are told of it. */
+/** The origin of a fork, as the API shows it. */
 function originOf({ origin }: RunRecord) {
   return origin === undefined ? null : { run: origin.run, at: origin.at, forked_at: origin.forked_at };
 }

@@ -1,9 +1,9 @@
-/** Services: people write to an instance of one, as themselves, and are given its reply. */
+/** Services: people write to an instance, as themselves, and receive its reply. */
 import type { RunId } from '@corral/protocol/ids';
 import type { Door } from '../door.ts';
 import { waitForEnd, type Handlers } from './handler.ts';
 
-/** How long somebody waits who does not say. */
+/** Default wait for a reply. */
 const WAIT_MS = 30_000;
 
 export function serviceRoutes(door: Door): Handlers<'sendToService'> {

@@ -1,4 +1,4 @@
-/** Calls of unknown result, calls that wait for people, and held runs: all that a filter means, settled at once. */
+/** Calls of unknown result, calls that wait for approval, and held runs: all that match a filter, settled at once. */
 import type { RouteReply, RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -14,7 +14,7 @@ type One = RouteReply<'settleMany'>['matched'][number];
 
 type Refused = One & { code: string; detail: string };
 
-/** What a filter means, and runs of which nobody can tell because they cannot be read. */
+/** Matches of a filter, and runs that could not be checked because they cannot be read. */
 interface Meant {
   readonly matched: One[];
   readonly unread: Refused[];
@@ -22,7 +22,7 @@ interface Meant {
 
 const whole = (run: RunId): One => ({ run, call: null, tool: null });
 
-/** Runs of which the store is asked at once. */
+/** Runs that one question to the store covers. */
 const PAGE = 200;
 /** Runs that are settled at the same time. */
 const AT_ONCE = 16;
@@ -30,7 +30,7 @@ const AT_ONCE = 16;
 export function settlementRoutes(door: Door): Handlers<'settleMany'> {
   const { host, acts, turns } = door;
 
-  /** What waits for people, of some runs. Those that wait for nobody are told by the store, and none of the others is read. */
+  /** Approvals that runs wait for. The store says which runs wait; only their journals are read. */
   const asked = async (runs: readonly RunId[], tool: string | undefined): Promise<Meant> => {
     const meant: Meant = { matched: [], unread: [] };
     const onDamaged = (run: RunId, { code, message }: CorralError) => void meant.unread.push({ ...whole(run), code, detail: message });
@@ -43,7 +43,7 @@ export function settlementRoutes(door: Door): Handlers<'settleMany'> {
     return meant;
   };
 
-  /** What waits for a word on what came of it, and runs that are held. */
+  /** Calls of unknown result, and held runs. */
   const stuck = async (runs: readonly RunId[], { act, tool }: Body): Promise<Meant> => {
     const meant: Meant = { matched: [], unread: [] };
     const waiting = new Set([...(await host.waitingOn('resolution')), ...(await host.waitingOn('upgrade'))]);
@@ -82,9 +82,9 @@ export function settlementRoutes(door: Door): Handlers<'settleMany'> {
       const { act, reason, dryRun, where, tool } = body;
       access.role(act === 'approve' || act === 'deny' ? 'approval.decide' : 'run.resolve');
       if ((act === 'result') !== (body.value !== undefined))
-        throw new CorralError('CORRAL_REQUEST_INVALID', 'A value goes with `result`, and with nothing else.');
+        throw new CorralError('CORRAL_REQUEST_INVALID', '`value` goes only with `result`.');
       if (act === 'release' && tool !== undefined)
-        throw new CorralError('CORRAL_REQUEST_INVALID', 'Held runs are released whatever their tools; leave `tool` out.');
+        throw new CorralError('CORRAL_REQUEST_INVALID', 'Held runs have no tool; leave `tool` out.');
       const { matched, unread } = await turns.take(access.principal.tenant, () => meantBy(access, body));
       const done: One[] = [];
       const refused: Refused[] = [...unread];

@@ -1,4 +1,4 @@
-/** Who spent what, by day or month, beside what the configuration in force lets them spend. */
+/** Spending by day or month, with the limits of the configuration in force. */
 import { boundsOf, type SpendBounds } from '@corral/supervisor';
 import { CorralError } from '@corral/protocol/errors';
 import { boundOf, dayOf, monthOf, NO_SPEND, SPEND_NAMES, type AccountDay, type Spend, type SpendPeriod } from '@corral/protocol/spend';
@@ -10,7 +10,7 @@ export function spendingRoutes({ host, clock }: Door): Handlers<'listSpend'> {
     async listSpend({ query }, { access }) {
       const { agent, person, by } = query;
       if (agent !== undefined && person !== undefined)
-        throw new CorralError('CORRAL_USAGE', 'Ask for the account of an agent or of a person; no account is of both.');
+        throw new CorralError('CORRAL_USAGE', 'Ask for the account of an agent or of a person, not of both.');
       const tenant = access.some('spend.read', query.tenant);
       const today = dayOf(clock.now());
       const name = agent ?? person;
@@ -36,7 +36,7 @@ const sum = (a: Spend, b: Spend): Spend => ({
   calls: a.calls + b.calls,
 });
 
-/** Days, or the months that they are of, in the order in which the store has them. */
+/** Sums days, or the months they belong to, in the store's order. */
 function summed(rows: readonly AccountDay[], by: SpendPeriod) {
   const all = new Map<string, Omit<AccountDay, 'day'> & { readonly period: string }>();
   for (const { day, spent, reserved, ...holder } of rows) {

@@ -1,4 +1,4 @@
-/** What goes on at a host as a whole, and in each of its tenants: how many runs, in which state, and what they hold of it. */
+/** Totals of a host and of each tenant: how many runs, in which state, and what resources they hold. */
 import type { TenantTotals } from '@corral/protocol/api/totals';
 import type { TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
@@ -14,7 +14,7 @@ export function totalsRoutes(door: Door): Handlers<'totals'> {
       const found = new Map<string, { queued: number; active: number; paused: number; quarantined: number }>();
       for (const tenant of Object.keys(config.tenants))
         if (only === undefined || only === tenant) found.set(tenant, { queued: 0, active: 0, paused: 0, quarantined: 0 });
-      // One that the configuration no longer has may have runs still.
+      // A tenant that was removed from the configuration may still have runs.
       for (const { tenant, control, began, runs } of index.counts(only)) {
         const row = found.get(tenant) ?? { queued: 0, active: 0, paused: 0, quarantined: 0 };
         found.set(tenant, row);

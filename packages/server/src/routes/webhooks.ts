@@ -1,4 +1,4 @@
-/** What webhooks were sent and what came of it. A tenant sees its own receivers; those of the host are the host's. */
+/** Deliveries to webhooks and their results. A tenant sees its own receivers; only the host sees the host's. */
 import { CorralError } from '@corral/protocol/errors';
 import type { Door } from '../door.ts';
 import type { Access } from '../people/access.ts';
@@ -13,10 +13,13 @@ export function webhookRoutes(door: Door): Handlers<Names> {
   const { outbox, settings, clock } = door;
   const { deliveries } = outbox;
 
-  /** Receivers of one tenant; of all where that is undefined. */
+  /** Receivers of one tenant; undefined: of all. */
   const hooksOf = (tenant: string | undefined) =>
     settings.inForce().config.webhooks.filter((one) => tenant === undefined || one.tenant === tenant);
-  /** Queues of the receivers that a principal of one tenant may see; undefined: all, those that the configuration names no more included. */
+  /**
+   * Queues of the receivers that a principal of one tenant may see; undefined: all, also those of receivers that were removed
+   * from the configuration.
+   */
   const visible = (tenant: string | undefined) => (tenant === undefined ? undefined : hooksOf(tenant).map((one) => keyOf(one)));
 
   const view = ({ n, id, hook, url, tenant, kind, state, at, attempts, due, ended_at, error }: DeliveryRow) => ({
@@ -34,7 +37,7 @@ export function webhookRoutes(door: Door): Handlers<Names> {
     error,
   });
 
-  /** @throws CORRAL_WEBHOOK_UNKNOWN, the same whether there is none or it is another tenant's */
+  /** @throws CORRAL_WEBHOOK_UNKNOWN, the same whether there is no such receiver or it is another tenant's */
   const mustSee = (access: Access, hook: string | undefined, what: string): string => {
     const tenant = access.some('webhook.retry', undefined);
     if (hook === undefined || (tenant !== undefined && visible(tenant)?.includes(hook) !== true))

@@ -1,6 +1,6 @@
 /**
- * What was in force, and since when: texts of policies by their digest, and each configuration and set of policies with who put it
- * there and why. A decision names the version of its policies; here is what that said.
+ * History of what was in force: texts of policies by digest, and each configuration and set of policies with person and
+ * reason. A decision names the version of its policies; the texts of that version are here.
  */
 import { hash } from 'node:crypto';
 import type { PolicySource } from '@corral/policy/cedar/source';
@@ -20,7 +20,7 @@ interface ConfigRow {
 interface MoveRow {
   readonly n: number;
   readonly tenant: string;
-  /** Null: from then on the tenant had none. */
+  /** Null: the tenant had no policies from then on. */
   readonly version: string | null;
   readonly files: string;
   readonly config: string;
@@ -33,7 +33,7 @@ interface File {
   readonly digest: string;
 }
 
-/** Who put something in force, when and why. */
+/** By whom something was put in force, when and why. */
 export interface Put {
   readonly at: number;
   readonly by: string;
@@ -49,7 +49,7 @@ export class Archive {
     this.#db = db;
   }
 
-  /** Keeps a configuration and the policies of its tenants, as far as they are others than before. @returns the version before */
+  /** Records a configuration and the policies of its tenants, as far as they changed. @returns the version before */
   put(
     { version, summary, tenants }: LoadedConfig,
     { at, by, reason }: Put,
@@ -88,7 +88,7 @@ export class Archive {
       .map(({ version, at, by, reason }) => ({ version, at, by, reason: reason ?? '' }));
   }
 
-  /** @param version or the beginning of it. @throws CORRAL_VERSION_UNKNOWN */
+  /** @param version or its first characters. @throws CORRAL_VERSION_UNKNOWN */
   config(version: string) {
     const row = this.#one<ConfigRow>('configs', version, undefined);
     if (row === undefined) throw new CorralError('CORRAL_VERSION_UNKNOWN', `No configuration ${version} was in force here.`);
@@ -104,7 +104,7 @@ export class Archive {
 
   /**
    * The texts of policies that were in force.
-   * @param tenant that they were in force in; undefined: any
+   * @param tenant in which they were in force; undefined: any
    * @throws CORRAL_VERSION_UNKNOWN
    */
   policies(version: string, tenant: string | undefined) {
@@ -120,7 +120,7 @@ export class Archive {
     return { version: row.version, files, moves };
   }
 
-  /** Two versions that begin alike are told apart by more digits, not by chance. */
+  /** A prefix that several versions share is refused rather than resolved to one of them. */
   #one<Row extends { readonly version: string | null }>(table: 'configs' | 'policy_moves', version: string, tenant: string | undefined) {
     const rows = this.#db.all<Row>(
       `SELECT * FROM ${table} WHERE version LIKE ? ESCAPE '\\' ${tenant === undefined ? '' : 'AND tenant = ?'} ORDER BY n DESC`,

@@ -1,17 +1,17 @@
 /**
- * The front door's own tables, in `front.db` beside the runs: who deployed what, aliases, tokens, schedules, what operators
- * did, what must still be told. Runs live in the store; the table of runs here is only an index for lists, made again from
- * the store whenever Corral did not stop in order.
+ * The front door's own tables, in `front.db` in the data folder: deployed agents, aliases, tokens, schedules, records of acts,
+ * queued notifications. Runs live in the store; the table of runs here is only an index for lists, built again from the store if
+ * Corral did not stop in order.
  *
- * Written on the host's own loop: in WAL mode with synchronous=NORMAL a commit waits for no disk. What must survive a power
- * failure on its own (a revoked token, a moved alias) is written by `durably`, which does wait, and is rare.
+ * Written on the host's event loop: in WAL mode with synchronous=NORMAL a commit does not wait for the disk. Rare writes that
+ * must survive a power failure (a revoked token, a moved alias) go through `durably`, which waits.
  */
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 
-/** The tables as the first hosts made them. */
+/** The tables of the first release. */
 const FIRST = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE versions (
@@ -48,7 +48,7 @@ CREATE TABLE configs (
   n INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL, config TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL) STRICT;
 `;
 
-/** The steps that led to the tables of today. A step, once released, is never changed; a new one is added at the end. */
+/** The migrations from the first tables to the current ones. A released step is never changed; a new one is added at the end. */
 export const STEPS: readonly string[] = [
   FIRST,
   `
@@ -109,7 +109,7 @@ UPDATE deliveries SET error = NULL WHERE error NOT LIKE 'it answered %' AND erro
 
 export type Value = SQLInputValue;
 
-/** SQLite's own word that the disk is full (sqlite.org/rescode.html). */
+/** SQLite's error code for a full disk (sqlite.org/rescode.html). */
 const FULL = 13;
 
 export class FrontStore {
@@ -120,8 +120,8 @@ export class FrontStore {
   readonly #makeRoom: () => boolean;
 
   /**
-   * @param folder the data folder, which the run store has opened and locked before
-   * @param makeRoom gives up what is kept back on the disk, so that what people do to stop its filling can be written down
+   * @param folder the data folder, which the run store has already opened and locked
+   * @param makeRoom releases reserved disk space, so that operations which stop runs can still be recorded on a full disk
    * @throws CORRAL_DATA_UNUSABLE, CORRAL_DATA_VERSION
    */
   constructor(folder: string, makeRoom: () => boolean = () => false) {
@@ -155,7 +155,7 @@ export class FrontStore {
 
   run(sql: string, ...values: Value[]): { readonly changes: number; readonly last: number } {
     const write = () => this.#statement(sql).run(...values);
-    // Within a transaction that is tried again as a whole.
+    // Within a transaction: the transaction is retried as a whole.
     const { changes, lastInsertRowid } = this.#db.isTransaction ? write() : this.#withRoom(write);
     return { changes: Number(changes), last: Number(lastInsertRowid) };
   }
@@ -168,7 +168,7 @@ export class FrontStore {
     return this.#statement(sql).all(...values) as T[];
   }
 
-  /** All of it or nothing. */
+  /** Runs `work` in a transaction. */
   together<T>(work: () => T): T {
     return this.#withRoom(() => {
       this.#db.exec('BEGIN IMMEDIATE');
@@ -177,14 +177,14 @@ export class FrontStore {
         this.#db.exec('COMMIT');
         return value;
       } catch (error) {
-        // A full disk ends the transaction by itself.
+        // SQLite has already rolled back if the disk was full.
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
         throw error;
       }
     });
   }
 
-  /** @throws CORRAL_DISK_FULL where there is no room, not even what was kept back */
+  /** @throws CORRAL_DISK_FULL if there is no space even after the reserve was released */
   #withRoom<T>(work: () => T): T {
     try {
       return work();
@@ -195,7 +195,7 @@ export class FrontStore {
     }
   }
 
-  /** All of it or nothing, and on the disk when the outermost of these returns. */
+  /** Runs `work` in a transaction that is on the disk when the outermost call returns. */
   durably<T>(work: () => T): T {
     if (this.#durable) return work();
     this.#db.exec('PRAGMA synchronous = FULL');
@@ -230,7 +230,7 @@ export class FrontStore {
   }
 }
 
-/** A list's cursor: the number of its last row, opaque to whoever carries it. */
+/** A list's cursor: the number of its last row, encoded so that clients do not depend on it. */
 export const cursorOf = (n: number): string => Buffer.from(`n${n}`).toString('base64url');
 
 /** @throws CORRAL_REQUEST_INVALID */
@@ -242,5 +242,5 @@ export function rowOf(cursor: string | undefined): number | undefined {
   return Number(n);
 }
 
-/** For LIKE … ESCAPE '\': text that stands for itself. */
+/** Escapes text for LIKE … ESCAPE '\'. */
 export const literal = (text: string): string => text.replaceAll(/[\\%_]/g, (c) => `\\${c}`);

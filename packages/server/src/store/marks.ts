@@ -1,11 +1,11 @@
-/** What people said of what detectors said: one word for each run and detector. Thresholds are proposed from these. */
+/** People's marks on what detectors found: one verdict for each run and detector. Thresholds are proposed from these. */
 import type { FrontStore, Value } from './front.ts';
 
 export interface MarkRow {
   readonly run: string;
   readonly tenant: string;
   readonly agent: string;
-  /** Empty: of the run as a whole. */
+  /** Empty: the run as a whole. */
   readonly detector: string;
   readonly verdict: 'false_alarm' | 'confirmed';
   readonly by: string;

@@ -1,6 +1,6 @@
 /**
- * Profiles of agents: what each usually does, as somebody had it learned from approved runs. The latest is the one in force; runs
- * keep the one they began with, so a few earlier ones are kept for them.
+ * Profiles of agents: what each usually does, learned from approved runs. The latest is in force; a run keeps the one it began
+ * with, so a few earlier ones are kept.
  */
 import type { Profile } from '@corral/policy/detect/profile';
 import type { FrontStore } from './front.ts';
@@ -30,7 +30,7 @@ interface Row {
   readonly profile: string;
 }
 
-/** Of one agent, the latest so many. A run that began with an older one is judged by none once it was parked. */
+/** Profiles that are kept of one agent. A run that began with an older one has no profile after it was parked. */
 const KEPT = 16;
 
 export class ProfileStore {
@@ -46,14 +46,14 @@ export class ProfileStore {
     db.run('CREATE INDEX IF NOT EXISTS profiles_of ON profiles (tenant, agent, n)');
   }
 
-  /** Asked at every admission and spawn, so it is remembered. */
+  /** Cached: it is needed at every admission and spawn. */
   readonly current = (tenant: string, agent: string): string | undefined => {
     const key = `${tenant} ${agent}`;
     if (!this.#current.has(key)) this.#current.set(key, this.show(tenant, agent)?.id);
     return this.#current.get(key);
   };
 
-  /** The same object for all runs that are judged by it. */
+  /** Gives the same object to all runs that are judged by the profile. */
   readonly get = (id: string): Profile | undefined => {
     const known = this.#profiles.get(id);
     if (known !== undefined) return known;
@@ -97,7 +97,7 @@ export class ProfileStore {
     this.#forget();
   }
 
-  /** @returns how many there were */
+  /** @returns how many were deleted */
   delete(tenant: string, agent: string): number {
     const { changes } = this.#db.durably(() => this.#db.run('DELETE FROM profiles WHERE tenant = ? AND agent = ?', tenant, agent));
     this.#forget();

@@ -1,4 +1,4 @@
-/** Which agents a tenant has: versions by content, and aliases that move between them and can be moved back. */
+/** The agents of a tenant: versions by content, and aliases that move between them and can be moved back. */
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest } from '@corral/protocol/ids';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/manifest';
@@ -40,7 +40,7 @@ export interface AliasView {
   readonly before: Digest | null;
 }
 
-/** Follows every deploy; it can be rolled back like any other. */
+/** The alias that follows every deploy; it can be rolled back like any other. */
 export const LATEST = 'latest';
 
 export class Registry {
@@ -88,14 +88,17 @@ export class Registry {
     });
   }
 
-  /** Points an alias at what it pointed at before; again, and it goes back further. @throws CORRAL_VERSION_UNKNOWN */
+  /**
+   * Moves an alias back to what it pointed at before; each further call goes one step further back. @throws
+   * CORRAL_VERSION_UNKNOWN
+   */
   rollBack(tenant: string, agent: string, alias: string, by: string, at: number, reason: string): AliasView {
     this.#mustKnow(tenant, agent);
     const current = this.#head(tenant, agent, alias);
     if (current === undefined) throw new CorralError('CORRAL_VERSION_UNKNOWN', `${agent} has no alias ${alias}.`);
     const before = current.before === null ? undefined : this.#db.get<MoveRow>('SELECT * FROM alias_moves WHERE n = ?', current.before);
     if (before === undefined)
-      throw new CorralError('CORRAL_VERSION_UNKNOWN', `${agent}@${alias} points at its first version; there is none before.`);
+      throw new CorralError('CORRAL_VERSION_UNKNOWN', `${agent}@${alias} points at its first version; none came before.`);
     return this.#db.durably(() => {
       this.#db.run(
         'INSERT INTO alias_moves (tenant, agent, alias, version, before, at, by, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
@@ -135,7 +138,7 @@ export class Registry {
   }
 
   /**
-   * The version that `name`, `name@alias` or `name@sha256:…` stands for now.
+   * The version that `name`, `name@alias` or `name@sha256:…` refers to now.
    * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN
    */
   resolve(tenant: string, ref: string): AgentVersion {
@@ -159,7 +162,7 @@ export class Registry {
     return { version: row.version, bundle: row.bundle, manifest: JSON.parse(row.manifest) as AgentManifest };
   }
 
-  /** Names of agents that were deployed; of one tenant, or of all. */
+  /** Names of deployed agents; of one tenant, or of all. */
   names(tenant: string | undefined): string[] {
     return this.#db
       .all<{ agent: string }>('SELECT DISTINCT agent FROM versions WHERE ?1 IS NULL OR tenant = ?1', tenant ?? null)

@@ -1,6 +1,6 @@
 /**
- * An index of all runs, for lists and searches. The run store is the truth; this holds what lists are made from, and is
- * brought up to date from the store after a stop that was not in order.
+ * An index of all runs, for lists and searches. The store is authoritative; this index is brought up to date from it after a stop
+ * that was not in order.
  */
 import { outcomeText, type Outcome } from '@corral/protocol/outcome';
 import type { RunRecord } from '@corral/protocol/run';
@@ -29,10 +29,10 @@ export interface RunRow {
   readonly parked: string | null;
 }
 
-/** What a run has used in all, as lists show it. */
+/** Total use of a run, as lists show it. */
 export type Spent = Pick<RunRow, 'cpu_ms' | 'calls' | 'tokens' | 'money_micros'>;
 
-/** What a run was waiting for, and the part of its budget that was left, when it left memory. */
+/** State of a run when it was parked: its wait, and the share of its budget that was left. */
 export type Parked = Pick<RunView, 'waiting' | 'waitingFor' | 'left'>;
 
 export interface RunSearch {
@@ -79,7 +79,7 @@ export class RunIndex {
     );
   }
 
-  /** @param spent left out: as when it was last parked. @returns whether this is news */
+  /** @param spent left out: unchanged since it was last parked. @returns whether the run had not been listed as ended */
   end(id: string, outcome: Outcome, ended_at: number, spent?: Spent): boolean {
     const { changes } = this.#db.run(
       `UPDATE runs SET ended_as = ?, ended_at = ?, cpu_ms = coalesce(?, cpu_ms), calls = coalesce(?, calls), tokens = coalesce(?, tokens),
@@ -95,7 +95,7 @@ export class RunIndex {
     return changes > 0;
   }
 
-  /** It leaves memory; lists go by this until it comes back. */
+  /** Records what a run had used and waited for when it left memory; lists show this until it comes back. */
   parked(id: string, { cpu_ms, calls, tokens, money_micros, waiting, waitingFor, left }: Spent & Parked): void {
     const parked: Parked = { waiting, waitingFor, left };
     this.#db.run(
@@ -121,12 +121,12 @@ export class RunIndex {
     return this.#db.get<RunRow>('SELECT * FROM runs WHERE id = ?', id);
   }
 
-  /** Runs that had not ended when this was last written. */
+  /** Runs that had not ended when the index was last written. */
   live(): RunRow[] {
     return this.#db.all<RunRow>('SELECT * FROM runs WHERE ended_as IS NULL ORDER BY n');
   }
 
-  /** How many runs have not ended, by tenant and state. */
+  /** Number of runs that have not ended, by tenant and state. */
   counts(
     tenant: string | undefined,
   ): { readonly tenant: string; readonly control: string; readonly began: number; readonly runs: number }[] {
@@ -136,7 +136,7 @@ export class RunIndex {
     );
   }
 
-  /** Names of agents and tenants, and versions, that runs have; within one tenant, or all. */
+  /** Whether any run has this agent, tenant or version; within one tenant, or all. */
   has(column: 'agent' | 'tenant' | 'version', value: string, tenant: string | undefined): boolean {
     const where = tenant === undefined ? '' : ' AND tenant = ?';
     return (

@@ -1,4 +1,4 @@
-/** Tokens: 256 random bits each, of which only the SHA-256 is kept. A guess has nothing to be compared with but a hash. */
+/** Tokens: 256 random bits each, stored only as SHA-256. Lookup compares digests, so its timing reveals nothing about a token. */
 import { hash } from 'node:crypto';
 import { ANY_TENANT, type Principal, type Role } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
@@ -18,12 +18,12 @@ interface TokenRow {
   readonly person: string | null;
   readonly nameless: number;
 }
-/** What is known of a token's holder. */
+/** Facts about a token's holder. */
 export type TokenPerson = Pick<TokenRow, 'id' | 'name' | 'created_by' | 'person'> & { readonly nameless: boolean };
 export type TokenView = Omit<TokenRow, 'id' | 'roles' | 'nameless'> & { readonly token: string; readonly roles: Role[] };
 
 const PREFIX = 'corral_';
-/** A use is written down at most so often. */
+/** The last use of a token is written at most this often. */
 const USED_EVERY_MS = 60_000;
 
 export class Tokens {
@@ -37,7 +37,7 @@ export class Tokens {
   }
 
   /**
-   * @param wanted `person`: whom it is for, where that is not its name
+   * @param wanted `person`: who it is for, if other than its name says
    * @throws CORRAL_TOKEN_TAKEN while another token of the host has the name
    */
   make(
@@ -91,7 +91,7 @@ export class Tokens {
     return this.show(id);
   }
 
-  /** Tokens that go, or went, by a principal's name; the one that has it now first, then the latest. */
+  /** Tokens that have, or had, a principal's name; the one that has it now first, then the latest. */
   called(principal: string): readonly TokenPerson[] {
     if (!principal.startsWith('token:')) return [];
     const name = principal.slice('token:'.length);
@@ -117,7 +117,7 @@ export class Tokens {
     this.#onRevoked.push(listener);
   }
 
-  /** Who carries this secret; undefined where it is none, or none any more. */
+  /** The principal of a secret; undefined if the secret is unknown, revoked or expired. */
   principal(secret: string, now: number): Principal | undefined {
     if (!secret.startsWith(PREFIX) || secret.length > 100) return undefined;
     const row = this.#db.get<TokenRow>(`${SELECT} WHERE hash = ?`, digest(secret));
@@ -129,7 +129,7 @@ export class Tokens {
   }
 }
 
-/** Names that look like an id would be taken for one. */
+/** Form of ids; a token may not have a name of this form, because the name would be read as an id. */
 const ID = /^token_[0-9a-f]{12}$/;
 const SELECT = `SELECT id, name, tenant, roles, created_at, created_by, expires_at, revoked_at, used_at, person, coalesce(nameless, 0) AS nameless
   FROM tokens LEFT JOIN token_people ON token = id`;

@@ -1,4 +1,4 @@
-/** The queues of notifications in `front.db`, one for each receiver, and what came of those that are done. */
+/** The queues of notifications in `front.db`, one for each receiver, and the records of finished deliveries. */
 import type { EventKind } from '@corral/protocol/api/event-kinds';
 import type { Event } from '@corral/protocol/api/schemas';
 import type { FrontStore } from '../store/front.ts';
@@ -36,7 +36,7 @@ export interface DeliveryFilter {
   /** Receivers whose deliveries may be seen; undefined: all. */
   readonly hooks: readonly string[] | undefined;
   readonly tenant: string | undefined;
-  /** The name of a receiver, as people call it. */
+  /** The name of a receiver, as lists show it. */
   readonly hook: string | undefined;
   readonly state: DeliveryRow['state'] | undefined;
 }
@@ -44,9 +44,12 @@ export interface DeliveryFilter {
 const ALL = `
 SELECT n, id, hook, url, tenant, kind, at, attempts, 'pending' AS state, due, NULL AS ended_at, error FROM outbox WHERE hook IS NOT NULL
 UNION ALL SELECT n, id, hook, url, tenant, kind, at, attempts, state, NULL, ended_at, error FROM deliveries`;
-/** Of a receiver, by the name that its key begins with: `nameOf` in SQL. */
+/** The name of a receiver, which is the beginning of its key: `nameOf` in SQL. */
 const NAME = "substr(hook, 1, instr(hook || '@', '@') - 1)";
-/** Whose notifications wait for a receiver: one seek for each tenant, however many wait. The host itself, null, is always the last. */
+/**
+ * Tenants that have notifications waiting for a receiver, with one index seek for each tenant, however many wait. Null stands for
+ * the host and is always last.
+ */
 const TENANTS = `
 WITH RECURSIVE waiting (tenant) AS (
   SELECT (SELECT min(tenant) FROM outbox WHERE hook = ?1)
@@ -75,7 +78,7 @@ export class DeliveryStore {
     );
   }
 
-  /** Says whom notifications are for that were queued before receivers had queues of their own. */
+  /** Assigns receivers to notifications that were queued before each receiver had its own queue. */
   address(receivers: (event: Event) => readonly { readonly hook: string; readonly url: string }[]): void {
     const rows = this.#db.all<Omit<Queued, 'hook'>>('SELECT * FROM outbox WHERE hook IS NULL');
     if (rows.length === 0) return;
@@ -89,15 +92,19 @@ export class DeliveryStore {
     });
   }
 
-  /** Gives what was queued, and recorded, under an id alone to the receiver of the same tenant: older hosts did not tell tenants apart. */
+  /**
+   * Moves what was queued and recorded under an id alone to the receiver of the same tenant: older hosts had one queue for all
+   * tenants of an id.
+   */
   adopt(id: string, tenant: string, key: string): void {
     this.#db.run('UPDATE OR REPLACE outbox SET hook = ? WHERE hook = ? AND tenant = ?', key, id, tenant);
     this.#db.run('UPDATE deliveries SET hook = ? WHERE hook = ? AND tenant = ?', key, id, tenant);
   }
 
   /**
-   * The next notification of a receiver. Tenants take turns, so how many of one wait delays no other by more than one each.
-   * @param last whose was taken before; undefined: nobody's
+   * The next notification of a receiver. Tenants take turns, so that a tenant with many notifications delays each other tenant by
+   * at most one.
+   * @param last tenant of the previous one; undefined: none yet
    */
   next(hook: string, now: number, underway: ReadonlySet<number>, last: string | null | undefined): Queued | undefined {
     const tenants = this.#db.all<{ tenant: string | null }>(TENANTS, hook).map(({ tenant }) => tenant);
@@ -128,12 +135,12 @@ export class DeliveryStore {
     this.#db.run('UPDATE outbox SET attempts = attempts + 1, due = ?, tried_at = ?, error = ? WHERE n = ?', due, at, error, n);
   }
 
-  /** What waits, by receiver and by what decides about the receiver. */
+  /** Waiting notifications, by receiver and by the fields that decide about the receiver. */
   queues(): Queue[] {
     return this.#db.all<Queue>('SELECT DISTINCT hook, url, kind, tenant FROM outbox WHERE hook IS NOT NULL');
   }
 
-  /** Moves what waits to the receiver that took the place of another. */
+  /** Moves what waits to the receiver that replaced another. */
   hand({ hook, kind, tenant }: Queue, to: string): void {
     this.#db.run('UPDATE OR REPLACE outbox SET hook = ? WHERE hook = ? AND kind = ? AND tenant IS ?', to, hook, kind, tenant);
   }
@@ -147,7 +154,7 @@ export class DeliveryStore {
     return this.#giveUp('hook = ? AND kind = ? AND tenant IS ?', [hook, kind, tenant], at);
   }
 
-  /** Takes away records that are older, and of what was delivered all but the latest of each receiver. */
+  /** Deletes older records, and of the delivered ones all but the latest of each receiver. */
   forget(before: number, kept: number): void {
     this.#db.run('DELETE FROM deliveries WHERE ended_at < ?', before);
     for (const { hook } of this.#db.all<{ hook: string }>(
@@ -180,7 +187,7 @@ export class DeliveryStore {
     return this.#db.get<DeliveryRow>(`SELECT * FROM (${ALL}) WHERE n = ?`, n);
   }
 
-  /** Has a receiver's notifications tried now: those that wait, and again those that were given up. @returns how many */
+  /** Makes a receiver's notifications due now: those that wait, and those that were given up. @returns how many */
   retry(where: { readonly hook: string } | { readonly n: number }, at: number): number {
     const [column, value] = 'hook' in where ? (['hook', where.hook] as const) : (['n', where.n] as const);
     return this.#db.together(() => {
@@ -196,7 +203,7 @@ export class DeliveryStore {
     });
   }
 
-  /** How many of a receiver's wait and were given up, when it last took one, and what was wrong last. */
+  /** How many notifications of a receiver wait and were given up, when one was last delivered, and the last error. */
   summary(hook: string) {
     const count = (sql: string) => this.#db.get<{ count: number }>(sql, hook)?.count ?? 0;
     return {
@@ -229,7 +236,7 @@ export class DeliveryStore {
     });
   }
 
-  /** What was given up keeps its text, so that it can be tried again. */
+  /** A notification that was given up keeps its text, so that it can be tried again. */
   #done(rows: readonly (Queued & { readonly error?: string | null })[], state: 'delivered' | 'given_up', at: number, error?: null): void {
     for (const { n, id, hook, url, tenant, kind, body, at: queued_at, attempts, error: last = null } of rows) {
       this.#db.run('DELETE FROM outbox WHERE n = ?', n);

@@ -1,17 +1,17 @@
 /**
- * Why a notification was not delivered: in words for those who read lists, and for the log of the host. An error of the network or of a
- * file names addresses and paths of the machine, which operators of a tenant are not shown.
+ * Why a notification was not delivered: a text for lists, and one for the host's log. Errors of the network or of files contain
+ * addresses and paths of the machine, which a tenant's operators must not see.
  */
 import { CorralError } from '@corral/protocol/errors';
 
 export interface Failure {
-  /** Kept with the notification, and shown. */
+  /** Stored with the notification, and shown. */
   readonly told: string;
-  /** For the log of the host alone; left out: the same. */
+  /** For the host's log only; left out: the same as `told`. */
   readonly why?: string;
 }
 
-/** What errors of Node and of undici mean, by the beginning of their code. */
+/** Meanings of error codes of Node and undici, by prefix. */
 const WORDS: readonly (readonly [string, string])[] = [
   ['ECONNREFUSED', 'the address refuses connections'],
   ['ENOTFOUND', 'the name of the address is not known'],
@@ -44,7 +44,7 @@ export function failureOf(error: unknown, answer_ms: number): Failure {
   return { told, why: code === '' || why.includes(code) ? why : `${code} ${why}` };
 }
 
-/** A name with several addresses fails with one error for each of them. */
+/** A name with several addresses fails with one error for each; the first decides. */
 function codeOf(error: unknown): string {
   if (error instanceof AggregateError && !('code' in error)) return codeOf(error.errors[0]);
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;

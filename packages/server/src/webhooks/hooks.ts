@@ -1,6 +1,6 @@
 /**
- * Which webhook is meant. A receiver is known by its whole key: the tenant whose events it is sent, its address and the secret
- * that signs, or the id that the configuration gives it. Two tenants behind one address are two receivers.
+ * Identifies webhooks. A receiver is identified by its whole key: the tenant whose events it is sent, with its address and
+ * secret, or with the id that the configuration gives it. Two tenants with the same address are two receivers.
  */
 import { hash } from 'node:crypto';
 import type { Event } from '@corral/protocol/api/schemas';
@@ -10,19 +10,19 @@ export type Webhook = Config['webhooks'][number];
 
 const DIGITS = 12;
 
-/** Stands in no id and no name of a tenant. */
+/** Separates id and tenant; neither can contain it. */
 const OF = '@';
 
 /**
- * Names the queue of a receiver; stays the same when only its events change. The tenant is a part of it, so that an id which goes over
- * to another tenant leaves what is queued, the records and the errors behind.
+ * The key of a receiver's queue; it stays the same when only its events change. The tenant is part of it, so that an id which
+ * moves to another tenant does not take the queue, the records and the errors along.
  */
 export function keyOf({ id, tenant, url, secret }: Webhook): string {
   if (id === undefined) return `hook_${hash('sha256', JSON.stringify([tenant ?? null, url, secret])).slice(0, DIGITS)}`;
   return tenant === undefined ? id : `${id}${OF}${tenant}`;
 }
 
-/** What people call the receiver of a queue: its id, if it has one. */
+/** The name of the receiver of a queue: its id, if it has one. */
 export const nameOf = (key: string): string => key.split(OF, 1)[0] as string;
 
 /** The receivers of an event. */
@@ -30,7 +30,7 @@ export function receiversOf(webhooks: readonly Webhook[], { kind, tenant }: Pick
   return webhooks.filter((one) => one.events.includes(kind) && (one.tenant === undefined || one.tenant === tenant));
 }
 
-/** What is known of a queued notification: whom it is for, and what it is about. */
+/** The receiver and the subject of a queued notification. */
 export interface Addressed {
   readonly hook: string;
   readonly url: string;
@@ -39,8 +39,8 @@ export interface Addressed {
 }
 
 /**
- * The receiver that a queued notification is for, or the one that took its place: where a receiver has left the configuration, and
- * one that is sent the same events of that tenant has its id, or is the only such one at its address.
+ * The receiver that a queued notification is for, or its replacement: if the receiver was removed from the configuration, one
+ * that is sent the same events of that tenant and has its id, or is the only such one at its address.
  */
 export function receiverOf(webhooks: readonly Webhook[], queued: Addressed): Webhook | undefined {
   const same = webhooks.find((one) => keyOf(one) === queued.hook);
@@ -50,7 +50,7 @@ export function receiverOf(webhooks: readonly Webhook[], queued: Addressed): Web
   return told.find(({ id }) => id === nameOf(queued.hook)) ?? (heirs.length === 1 ? heirs[0] : undefined);
 }
 
-/** An address as people are shown it: credentials and what follows the path may be secrets. */
+/** An address without credentials and query, both of which may be secrets. */
 export function shownUrl(url: string): string {
   const { origin, pathname } = new URL(url);
   return `${origin}${pathname}`;

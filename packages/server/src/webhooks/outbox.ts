@@ -1,7 +1,7 @@
 /**
- * Tells webhooks what happened, at least once: written down with the event, tried until a 2xx or until the time is up, with
- * growing pauses. Each receiver has a queue and pauses of its own, so one that hangs or fails delays no other; within one, tenants take
- * turns. Signed as Standard Webhooks says (standardwebhooks.com, 1.0.0): HMAC-SHA256 over `id.timestamp.body`.
+ * Delivers events to webhooks, at least once: queued with the event, retried until a 2xx or until the time is up, with growing
+ * pauses. Each receiver has its own queue and pauses, so one that hangs or fails delays no other; within one, tenants take turns.
+ * Signed as Standard Webhooks says (standardwebhooks.com, 1.0.0): HMAC-SHA256 over `id.timestamp.body`.
  */
 import { createHmac } from 'node:crypto';
 import type { EventKind } from '@corral/protocol/api/event-kinds';
@@ -18,7 +18,7 @@ const FIRST_PAUSE_MS = 1_000;
 const SWEEP_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** Told when notifications are given up: to followers, and to the receivers that ask for it. */
+/** Sends an event about deliveries that were given up, to followers and to the receivers that ask for it. */
 export type TellWebhookEvent = (kind: EventKind, about: { readonly tenant?: string; readonly data: Json }) => Event;
 
 export interface OutboxOptions {
@@ -29,15 +29,15 @@ export interface OutboxOptions {
   readonly tell: TellWebhookEvent;
 }
 
-/** What is known of a receiver since the start. */
+/** State of a receiver since the start. */
 interface Receiver {
-  /** Notifications on their way. */
+  /** Notifications being delivered. */
   readonly underway: Set<number>;
-  /** Attempts in a row that failed. */
+  /** Consecutive failed attempts. */
   failures: number;
-  /** Nothing is tried before. */
+  /** No attempt is made before this time. */
   rests_until: number;
-  /** Whose notification was taken last. */
+  /** Tenant of the notification that was taken last. */
   last: string | null | undefined;
   timer: NodeJS.Timeout | undefined;
 }
@@ -54,7 +54,7 @@ export class Outbox {
     this.deliveries = new DeliveryStore(options.db);
   }
 
-  /** Takes up what was left in the queue. */
+  /** Resumes the queues of the previous start. */
   start(): void {
     for (const one of this.#webhooks)
       if (one.id !== undefined && one.tenant !== undefined) this.deliveries.adopt(one.id, one.tenant, keyOf(one));
@@ -65,7 +65,7 @@ export class Outbox {
   readonly add = (event: Event): void => {
     const hooks = receiversOf(this.#webhooks, event);
     if (hooks.length === 0) return;
-    // The same event told again after a crash keeps its name, so that the receiver can tell.
+    // An event that is sent again after a crash has the same id, so that the receiver can recognise it.
     const id = `msg_${event.kind}_${event.run ?? event.id}${event.kind === 'run.ended' ? '' : `_${event.id}`}`;
     const body = JSON.stringify({ type: event.kind, timestamp: new Date(event.at).toISOString(), data: event });
     for (const hook of hooks) {
@@ -74,17 +74,17 @@ export class Outbox {
     }
   };
 
-  /** Another configuration is in force: receivers may have come, gone, or have other secrets. */
+  /** A configuration was applied: receivers may have been added or removed, or have other secrets. */
   readonly reconfigured = (): void => this.#sweep();
 
-  /** Failures in a row of a receiver, and until when it is left alone. */
+  /** Consecutive failures of a receiver, and until when it is left alone. */
   stateOf(hook: string): { readonly failures: number; readonly rests_until: number | undefined } {
     const known = this.#receivers.get(hook);
     if (known === undefined || known.failures === 0) return { failures: 0, rests_until: undefined };
     return { failures: known.failures, rests_until: known.rests_until };
   }
 
-  /** Tries a receiver at once, whatever it rested for. */
+  /** Tries a receiver now, even within its pause. */
   tryNow(hook: string): void {
     this.#receiver(hook).rests_until = 0;
     this.#wake(hook, 0);
@@ -114,7 +114,7 @@ export class Outbox {
     receiver.timer = setTimeout(() => this.#work(hook, receiver), ms).unref();
   }
 
-  /** Starts as many deliveries as a receiver is given at once: several while it answers, one at a time while it does not. */
+  /** Starts deliveries to a receiver: several at a time while it answers, one at a time while it fails. */
   #work(hook: string, receiver: Receiver): void {
     const { now, config } = this.#options;
     const at = now();
@@ -127,7 +127,7 @@ export class Outbox {
       receiver.underway.add(row.n);
       void this.#deliver(row, receiver, config());
     }
-    // Each delivery that ends comes back here.
+    // Each delivery that ends calls this again.
     if (receiver.underway.size > 0) return;
     const next = this.deliveries.nextDue(hook);
     if (next !== undefined) this.#wake(hook, Math.max(0, Math.min(next - at, SWEEP_MS)));
@@ -146,7 +146,7 @@ export class Outbox {
       this.deliveries.delivered(row, at);
     } else {
       const { told, why = told } = failure;
-      if (receiver.failures === 0) log(`Webhook ${nameOf(row.hook)} does not take what it is sent: ${why}`);
+      if (receiver.failures === 0) log(`Webhook ${nameOf(row.hook)} fails: ${why}`);
       receiver.failures += 1;
       receiver.rests_until = at + pause(receiver.failures - 1, WEBHOOKS.receiver_rest_ms.default);
       this.deliveries.failed(row, at, at + pause(row.attempts, WEBHOOKS.retry_pause_ms.default), told);
@@ -154,7 +154,7 @@ export class Outbox {
     this.#work(row.hook, receiver);
   }
 
-  /** @returns why it was not delivered */
+  /** @returns why it was not delivered; undefined if it was */
   async #post({ id, body }: Queued, { url, secret }: Webhook, { vault }: LoadedConfig): Promise<Failure | undefined> {
     const answer_ms = WEBHOOKS.answer_ms.default;
     try {
@@ -173,7 +173,7 @@ export class Outbox {
     }
   }
 
-  /** Gives up what was tried for too long or has no receiver any more, forgets old records, and wakes every queue. */
+  /** Gives up what was tried for too long or has no receiver any more, deletes old records, and wakes every queue. */
   #sweep(): void {
     if (this.#closed) return;
     clearTimeout(this.#sweeping);
