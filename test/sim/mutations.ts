@@ -56,8 +56,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'notice-first': [
     {
       file: 'supervisor/src/life.ts',
-      piece: 'if (checkpointed) this.#beginSegment(run);\n      this.#options.loops().cranked(run);',
-      becomes: 'this.#options.loops().cranked(run);\n      if (checkpointed) this.#beginSegment(run);',
+      piece: 'if (checkpointed) this.#beginSegment(run);\n      this.#options.loops.cranked(run);',
+      becomes: 'this.#options.loops.cranked(run);\n      if (checkpointed) this.#beginSegment(run);',
     },
   ],
   /** What a run has read is forgotten with its checkpoint. */
@@ -180,7 +180,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** The receipt of a kill comes before every descendant has ended. */
   'early-receipt': [
-    { file: 'supervisor/src/control.ts', piece: 'await endDescendants(id, (child) => this.kill(child, by, reason));', becomes: '' },
+    {
+      file: 'supervisor/src/control.ts',
+      piece: 'await endDescendants({ ...this.#options, control: this }, id, (child) => this.kill(child, by, reason));',
+      becomes: '',
+    },
     {
       file: 'supervisor/src/control.ts',
       piece: 'const ended = await Promise.all(receipts);',
@@ -213,7 +217,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       piece: 'const parked = await store.quarantined(after, LOOK_RUNS);',
       becomes: 'const parked: RunId[] = [];',
     },
-    { file: 'supervisor/src/life.ts', piece: 'if (stands === undefined) void this.#options.resumeIfFree(run);', becomes: '' },
+    { file: 'supervisor/src/life.ts', piece: 'if (stands === undefined) this.#options.transitions.life.onClear.emit(run);', becomes: '' },
   ],
   /** A run comes back into memory, and nobody looks whether it is under quarantine. */
   'wake-under-quarantine': [
@@ -235,9 +239,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A tool under quarantine is offered all the same. */
   'tool-under-quarantine': [
     {
-      file: 'supervisor/src/supervisor.ts',
-      piece: '(quarantined(tenant, name) ? undefined : this.tool(tenant, name))',
-      becomes: '(this.tool(tenant, name))',
+      file: 'supervisor/src/wiring.ts',
+      piece: '(quarantined(tenant, name) ? undefined : offers.tool(tenant, name))',
+      becomes: '(offers.tool(tenant, name))',
     },
     {
       file: 'broker/src/broker.ts',
@@ -249,11 +253,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'end-unstarted': [
     {
       file: 'supervisor/src/supervisor.ts',
-      piece: 'this.#runtime.fail(error);',
-      becomes: `this.#runtime.fail(error);
-      for (const run of this.#runs.values())
+      piece: 'runtime.fail(error);',
+      becomes: `runtime.fail(error);
+      for (const run of this.#host.runs.values())
         if (run.outcome === undefined && run.began === undefined)
-          this.#life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);`,
+          this.#host.life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);`,
     },
   ],
   /** Opening a handle raises no label. */
@@ -302,8 +306,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'children-live-on': [
     {
       file: 'supervisor/src/life.ts',
-      piece: "for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') void this.killChild(pending.run);",
-      becomes: '',
+      piece: "if (pending.kind === 'child') this.#options.transitions.life.onOrphaned.emit(pending.run);",
+      becomes: ';',
     },
   ],
   /** A run is paused, and the crank that it is in goes on. */
@@ -386,8 +390,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'no-second-look': [
     {
       file: 'supervisor/src/residence.ts',
-      piece: 'if (await this.#refresh(run)) this.#options.onCaughtUp(run);',
-      becomes: 'this.#options.onCaughtUp(run);',
+      piece: 'if (await this.#refresh(run)) this.#events.onCaughtUp(run);',
+      becomes: 'this.#events.onCaughtUp(run);',
     },
   ],
   /** The expiry of the first of two approvals is the end of asking. */

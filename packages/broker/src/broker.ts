@@ -40,7 +40,7 @@ const EFFECTS_KEPT = MACHINE.effects_bytes.default + CEILINGS.message_bytes.max;
 
 export class Broker {
   readonly #powers: BrokerPowers;
-  readonly #listener: () => BusEvents;
+  readonly #events: BusEvents;
   readonly #dispatcher: Dispatcher;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
@@ -52,10 +52,9 @@ export class Broker {
   #closed = false;
   #draining = false;
 
-  /** @param events asked for when something happens, so that whoever listens may be made later */
-  constructor(powers: BrokerPowers, events: () => BusEvents) {
+  constructor(powers: BrokerPowers, events: BusEvents) {
     this.#powers = powers;
-    this.#listener = events;
+    this.#events = events;
     this.accounts = powers.accounts;
     this.answers = new Answers(powers.store, powers.clock);
     this.#dispatcher = new Dispatcher(powers, {
@@ -63,10 +62,6 @@ export class Broker {
       onResult: (run, result, once) => this.#events.answered(run, result, once || this.#draining),
       onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),
     });
-  }
-
-  get #events(): BusEvents {
-    return this.#listener();
   }
 
   /** Calls that have left and not come back. */

@@ -8,7 +8,7 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import { outcomeText, type Outcome } from '@corral/protocol/outcome';
 import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord } from '@corral/protocol/run';
-import type { Observation } from './observe.ts';
+import type { Observation, Resting } from './observation.ts';
 
 /** What a tenant says about them; what is left out is as in AGENT_BREAKER. */
 export type AgentBreaker = { readonly [K in 'window' | 'least' | 'failed' | 'rest_ms' | 'rest_most_ms' | 'tries']?: number };
@@ -23,17 +23,6 @@ const AGENT_BREAKER: BreakerSettings = {
   rest_most_ms: 1_800_000,
   tries: 1,
 };
-
-/** A version of which no run is taken, or only a few to try. */
-export interface Resting {
-  readonly tenant: TenantId;
-  readonly agent: string;
-  readonly version: string;
-  readonly why: string;
-  readonly state: 'open' | 'half_open';
-  /** When it is tried again, in milliseconds since 1970; in the past while it is being tried. */
-  readonly until: number;
-}
 
 interface Known {
   readonly tenant: TenantId;

@@ -4,9 +4,12 @@ import type { Cell, CellEvents } from './cells/cell.ts';
 import { Loans, type LoansOptions } from './cells/loans.ts';
 import { Describer } from './describe.ts';
 import { lastWords } from './outcomes.ts';
+import type { Signals } from './signal.ts';
 import { Trials, type TrialOptions, type TrialResult } from './trial.ts';
 
 export interface BorrowedOptions extends LoansOptions {
+  /** What cells say; most of them are not borrowed. */
+  readonly cells: Signals<CellEvents>;
   /** A cell begins to compute: whoever watches cells should look. */
   readonly onCpu: () => void;
 }
@@ -17,9 +20,20 @@ export class Borrowed {
   readonly #trials: Trials;
 
   constructor(options: BorrowedOptions) {
+    const { cells, onCpu } = options;
     this.#loans = new Loans(options);
+    this.#trials = new Trials((tenant) => this.#loans.borrow(tenant), cells, onCpu);
     this.#describer = new Describer((tenant) => this.#loans.borrow(tenant));
-    this.#trials = new Trials((tenant) => this.#loans.borrow(tenant), options.onCpu);
+    const describer = this.#describer;
+    cells.onReady.listen((cell) => describer.next(cell));
+    cells.onDescribed.listen((cell, _, manifests) => describer.onDescribed(cell, { manifests }));
+    cells.onFault.listen((cell, task, _, fault) => {
+      if (task?.kind === 'describe') describer.onDescribed(cell, { fault });
+    });
+    cells.onExit.listen((cell, exit) => {
+      describer.onGone(cell, `The cell that looked at it ended. ${lastWords(exit)}`.trim());
+      this.#loans.gone(cell);
+    });
   }
 
   /** @see Describer.describe */
@@ -30,27 +44,6 @@ export class Borrowed {
   /** @see Trials.run */
   trial(options: TrialOptions): Promise<TrialResult> {
     return this.#trials.run(options);
-  }
-
-  /** Hears what borrowed cells say; what others say, and whatever concerns all cells, goes on to `events`. */
-  hear(events: CellEvents): CellEvents {
-    return this.#trials.hear({
-      ...events,
-      onReady: (cell) => {
-        events.onReady(cell);
-        this.#describer.next(cell);
-      },
-      onDescribed: (cell, _, manifests) => this.#describer.onDescribed(cell, { manifests }),
-      onFault: (cell, task, assignment, fault, head) => {
-        if (task?.kind === 'describe') this.#describer.onDescribed(cell, { fault });
-        else events.onFault(cell, task, assignment, fault, head);
-      },
-      onExit: (cell, exit, error) => {
-        events.onExit(cell, exit, error);
-        this.#describer.onGone(cell, `The cell that looked at it ended. ${lastWords(exit)}`.trim());
-        this.#loans.gone(cell);
-      },
-    });
   }
 
   /** Memory that what is in this cell may use; undefined where it was not borrowed for a replay. */

@@ -1,59 +1,45 @@
 /** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
 import type { Broker } from '@corral/broker/broker';
-import type { Cancelled } from '@corral/broker/pending';
 import { lowered } from '@corral/broker/relabel';
-import { unanswered } from '@corral/broker/requests';
-import type { Result } from '@corral/protocol/delivery';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { LabelChange } from '@corral/protocol/label';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Clock } from '@corral/protocol/ports';
-import type { Entry } from '@corral/protocol/run';
 import type { Receipt } from '@corral/protocol/receipt';
+import type { Store } from '@corral/protocol/store';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
 import type { Cell } from './cells/cell.ts';
-import { cancelChildren } from './family.ts';
-import type { Observation } from './observe.ts';
+import { cancelChildren, endDescendants } from './family.ts';
+import type { Life } from './life.ts';
 import { becameOf } from './approvals.ts';
 import { mustBeAnother, mustOwn } from './owner.ts';
 import { samePerson } from './people.ts';
 import { mustBeAllowedHere, mustBeApprovedHere, paidOn, reservedAgain, resolutionOf, type Resolution } from './resolution.ts';
 import type { Policing } from './policing.ts';
-import { graceLeft_ms } from './grace.ts';
+import type { Residence } from './residence.ts';
 import type { Run } from './runs/run.ts';
+import type { Settlements } from './settlements.ts';
 import type { Stage } from './stage.ts';
+import type { Transitions } from './transitions.ts';
 
 export interface ControlOptions {
   readonly clock: Clock;
+  readonly store: Store;
   readonly broker: Broker;
   readonly stage: Stage;
-  /** The run in memory, brought back if need be. */
-  readonly hold: (id: RunId) => Promise<Run | undefined>;
-  /** Ends what is left below a run that has ended; resolves once that is durable. @param kill for one that cannot be read */
-  readonly endDescendants: (id: RunId, kill: (child: RunId) => Promise<Receipt>) => Promise<void>;
+  readonly residence: Residence;
+  readonly settlements: Settlements;
+  readonly life: Life;
+  readonly transitions: Transitions;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
   readonly pause_grace_ms: number;
-  /** Ends a run and resolves once that is durable. */
-  readonly end: (run: Run, outcome: Outcome, revoke: boolean) => Promise<unknown>;
   /** Why a run must not go on, if a quarantine stands against it. */
   readonly quarantined: (run: Run) => string | undefined;
-  readonly tell: (observation: Observation) => void;
-  /** Sets going again what a run asked for before it was held. */
-  readonly askAgain: (run: Run) => void;
-  /** It goes on; whether it still can was not looked at while it stood still. */
-  readonly goesOn: (run: Run) => void;
   /** This host stops: nothing is set going any more. */
   readonly stopping: () => boolean;
-  /** What a run's journal has of it. */
-  readonly journal: (id: RunId) => Promise<readonly Entry[]>;
   /** Refuses who is none of those a call waits for. @throws CORRAL_APPROVER */
   readonly policing: Pick<Policing, 'mayDecide' | 'people'>;
-  /** Ends a run that cannot be brought into memory. */
-  readonly bury: (id: RunId, outcome: Outcome) => Promise<void>;
-  /** Resolves once the process of a cell is gone. */
-  readonly gone: (cell: Cell) => Promise<void>;
 }
 
 const HOUR_MS = 3_600_000;
@@ -84,9 +70,17 @@ export class Control {
   readonly #decisions = new Map<string, number[]>();
   readonly #turns = new Map<RunId, Promise<unknown>>();
   readonly #killing = new Map<RunId, Promise<Receipt>>();
+  /** Cells that were killed with a run on their CPU, and who waits until their process is gone. */
+  readonly #dying = new Map<Cell, (() => void)[]>();
 
   constructor(options: ControlOptions) {
     this.#options = options;
+    const { stage, detection } = options.transitions;
+    stage.onCellGone.listen((cell) => {
+      for (const then of this.#dying.get(cell) ?? []) then();
+      this.#dying.delete(cell);
+    });
+    detection.onPause.listen((id, reason) => void this.pause(id, 'loops', reason).catch(() => undefined));
   }
 
   /**
@@ -151,7 +145,7 @@ export class Control {
       stage.wake(run);
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control: 'none', by, reason });
-      this.#options.goesOn(run);
+      void this.#options.life.endIfStalled(run);
       return this.#receipt(run, 'resume', by, reason, latency_ms);
     });
   }
@@ -163,7 +157,7 @@ export class Control {
       const began = clock.monotonic();
       if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
       const durable = broker.record(run, { kind: 'cancel', by, reason, grace_ms });
-      this.startGrace(run, { by, reason, grace_ms });
+      this.#options.life.startGrace(run, { by, reason, grace_ms });
       run.queue.add({ kind: 'cancel', reason, reaches_awaits: true });
       stage.wake(run);
       const children = cancelChildren(run, (child) => this.cancel(child, by, reason, grace_ms));
@@ -172,15 +166,6 @@ export class Control {
       await durable;
       const latency_ms = clock.monotonic() - began;
       return this.#receipt(run, 'cancel', by, reason, latency_ms, { children: await children });
-    });
-  }
-
-  /** Ends a run that was asked to stop once its grace is over. */
-  startGrace(run: Run, { by, reason, ...cancelled }: Omit<Cancelled, 'told'>): void {
-    const { clock } = this.#options;
-    const left_ms = graceLeft_ms(cancelled, (from, until) => run.ledger.wall.absent(from, until), clock.now());
-    run.stopGrace = clock.after(left_ms, () => {
-      if (run.outcome === undefined) this.#endSoon(run, { kind: 'cancelled', by, reason });
     });
   }
 
@@ -206,8 +191,8 @@ export class Control {
    */
   async #endedByFence(id: RunId, error: unknown): Promise<void> {
     if (!isFull(error)) throw error;
-    if ((await this.#options.hold(id)) !== undefined) await this.#options.broker.settled(id).catch(() => undefined);
-    if ((await this.#options.hold(id)) !== undefined) throw error;
+    if ((await this.#options.residence.hold(id)) !== undefined) await this.#options.broker.settled(id).catch(() => undefined);
+    if ((await this.#options.residence.hold(id)) !== undefined) throw error;
   }
 
   /** The kill of a run that is under way, if there is one. */
@@ -216,15 +201,15 @@ export class Control {
   }
 
   async #kill(id: RunId, by: string, reason: string): Promise<Receipt> {
-    const { clock, end, gone, endDescendants } = this.#options;
+    const { clock, life } = this.#options;
     const began = clock.monotonic();
     let run: Run;
     try {
-      run = alive(id, await this.#options.hold(id));
+      run = alive(id, await this.#options.residence.hold(id));
     } catch (error) {
       // Nothing of it can run, since it cannot be read; so it is enough to say that it has ended.
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
-      await this.#options.bury(id, { kind: 'killed', by, reason });
+      await this.#bury(id, { kind: 'killed', by, reason });
       return {
         run: id,
         operation: 'kill',
@@ -253,14 +238,14 @@ export class Control {
         throw error;
       }),
     );
-    const durable = end(run, { kind: 'killed', by, reason }, true);
+    const durable = life.end(run, { kind: 'killed', by, reason }, true);
     // They are awaited below; until then, a refusal is nobody's surprise.
     for (const written of [durable, ...receipts]) written.catch(() => undefined);
-    if (onCpu) await gone(cell);
+    if (onCpu) await this.#gone(cell);
     const latency_ms = clock.monotonic() - began;
     await durable.catch((error: unknown) => this.#endedByFence(id, error));
     const ended = await Promise.all(receipts);
-    await endDescendants(id, (child) => this.kill(child, by, reason));
+    await endDescendants({ ...this.#options, control: this }, id, (child) => this.kill(child, by, reason));
     return this.#receipt(run, 'kill', by, reason, latency_ms, {
       cell_killed: onCpu,
       grants_revoked: run.ledger.caps.size,
@@ -270,55 +255,16 @@ export class Control {
     });
   }
 
-  /** A call's reply is lost and may not be asked for again: the run waits for somebody, or its agent is told. */
-  unknown(run: Run, call: number, message: string, detail?: string): void {
-    const { broker, stage } = this.#options;
-    if (run.outcome !== undefined) return;
-    const tell = run.manifest.on_unknown === 'tell';
-    // A refusal is told by the broker's event.
-    broker.record(run, { kind: 'unknown', id: call, message, tell, ...(detail === undefined ? {} : { detail }) }).catch(() => undefined);
-    if (tell) this.#pass(run, call);
-    stage.wake(run);
+  /** Ends a run that cannot be brought into memory. */
+  async #bury(id: RunId, outcome: Outcome): Promise<void> {
+    const { store, clock, residence } = this.#options;
+    for (const told of await store.bury(id, outcome, clock.now())) residence.hint(told);
   }
 
-  /** The capability of a call was taken back while it was under way: what came of it is written down, and its agent is told. */
-  fence(run: Run | undefined, result: Result): void {
-    if (run === undefined || run.outcome !== undefined || run.ledger.pending.get(result.id)?.kind !== 'call') return;
-    // A refusal is told by the broker's event.
-    this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
-    this.#pass(run, result.id);
-  }
-
-  /** A request, or people's word on a call, is not waited for any longer. A reply that is on its way is not given to its agent then. */
-  unanswered(run: Run, id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED', message: string): void {
-    const kind = run.ledger.pending.get(id)?.kind;
-    if (run.outcome !== undefined || (kind !== 'request' && kind !== 'approval')) return;
-    // A refusal is told by the broker's event.
-    this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).catch(() => undefined);
-    run.timers.get(id)?.();
-    run.timers.delete(id);
-    this.#pass(run, id);
-  }
-
-  /** What waits for other runs or for people under a capability that was taken back is not waited for. */
-  fenceRequests(run: Run): void {
-    const { broker, hold } = this.#options;
-    if (run.parking !== undefined) {
-      // Nothing may be written about it now; once it is parked, it is looked at when it is brought back.
-      hold(run.id).then(
-        (held) => held === run && run.outcome === undefined && this.fenceRequests(run),
-        () => undefined,
-      );
-      return;
-    }
-    // What it has let go of was not taken back.
-    const held = new Set(run.ledger.caps.values());
-    for (const pending of run.ledger.pending.values()) {
-      if (pending.kind === 'approval' && broker.isRevoked(pending.grant))
-        this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back before anybody had decided about the call.');
-      if (pending.kind === 'request' && held.has(pending.grant) && broker.isRevoked(pending.grant) && !run.queue.hasReply(pending.id))
-        this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back while the request was under way.');
-    }
+  /** Resolves once the process of a cell is gone. */
+  #gone(cell: Cell): Promise<void> {
+    if (cell.dead) return Promise.resolve();
+    return new Promise((resolve) => this.#dying.set(cell, [...(this.#dying.get(cell) ?? []), resolve]));
   }
 
   /** Settles a call whose result is unknown. @throws as `resolutionOf` does */
@@ -327,7 +273,7 @@ export class Control {
       const { broker, tool } = this.#options;
       if (resolution.how === 'retry') this.#mustTakeWork();
       if (resolution.how === 'retry' && run.ledger.record.origin !== undefined)
-        mustBeApprovedHere(run.ledger.record, call, await this.#options.journal(id));
+        mustBeApprovedHere(run.ledger.record, call, await this.#options.store.journal(id));
       const asked = run.ledger.pending.get(call);
       const called = asked?.kind === 'call' ? tool(run.tenant, asked.tool) : undefined;
       const unpaid = asked?.kind === 'call' && asked.inherited?.price !== undefined;
@@ -339,7 +285,7 @@ export class Control {
         mustBeAllowedHere(run.ledger, asked, broker.mayCallHere(run, asked));
       await broker.record(alive(id, run), reserved);
       const pending = run.ledger.pending.get(call);
-      if (resolution.how !== 'retry') this.#pass(run, call);
+      if (resolution.how !== 'retry') this.#options.settlements.pass(run, call);
       else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending, false, unpaid);
     });
   }
@@ -370,16 +316,16 @@ export class Control {
       policing.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
       if (verdict === 'approve') this.#mustTakeWork();
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
-      const { broker, clock } = this.#options;
+      const { broker, clock, settlements } = this.#options;
       const paid = last && broker.accounts !== undefined ? paidOn(run.ledger, pending, broker.accounts, clock.now()) : {};
       if (verdict === 'approve') this.#tire(people.identity(by)?.person ?? by);
       const why = last ? broker.mayStillCall(run, pending) : undefined;
       if (why === undefined)
-        await this.#settle(run, call, by, verdict, reason, {
+        await settlements.settle(run, call, by, verdict, reason, {
           ...paid,
           ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
         });
-      else await this.#settle(run, call, by, 'deny', `approved, but ${why}`);
+      else await settlements.settle(run, call, by, 'deny', `approved, but ${why}`);
       if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
       if (!last || run.outcome !== undefined) return;
       const going = run.ledger.pending.get(call);
@@ -394,37 +340,10 @@ export class Control {
     let why = reply !== undefined && 'error' in reply ? reply.error.message : undefined;
     if (why === undefined) {
       await this.#options.broker.settled(id);
-      why = becameOf(await this.#options.journal(id), call);
+      why = becameOf(await this.#options.store.journal(id), call);
     }
     const text = `Call ${call} of ${id} does not wait for approval`;
     return new CorralError('CORRAL_RUN_STATE', why === undefined ? `${text}.` : `${text}: ${why.replace(/\.$/, '')}.`);
-  }
-
-  /** Nobody decided in time, which is a refusal; or not within the time that the agent gave the call. */
-  expire(run: Run, call: number): void {
-    const pending = run.ledger.pending.get(call);
-    const timeout_ms = pending?.kind === 'approval' ? pending.call.timeout_ms : undefined;
-    // The earlier of two ends is the one that has come.
-    if (pending?.kind === 'approval' && timeout_ms !== undefined && pending.since + timeout_ms <= pending.expires_at)
-      return this.unanswered(run, call, 'CORRAL_TIMED_OUT', `Nobody decided about the call within its ${timeout_ms} ms.`);
-    this.#settle(run, call, 'nobody', 'expired', '').catch(() => undefined);
-  }
-
-  async #settle(
-    run: Run,
-    call: number,
-    by: string,
-    verdict: 'approve' | 'deny' | 'expired',
-    reason: string,
-    more: { readonly relabel?: LabelChange; readonly day?: string } = {},
-  ): Promise<void> {
-    await this.#options.broker.record(run, { kind: 'approval', id: call, by, verdict, reason, ...more });
-    this.#options.tell({ kind: 'decided', run: run.id, call, by, verdict });
-    if (run.ledger.pending.get(call)?.kind !== 'approval') {
-      run.timers.get(call)?.();
-      run.timers.delete(call);
-    }
-    this.#pass(run, call);
   }
 
   /** What is set going now would be cut off at once. @throws CORRAL_STOPPING */
@@ -452,18 +371,10 @@ export class Control {
       if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
       await broker.record(run, { kind: 'released', by, reason });
       run.tick(this.#options.clock.monotonic());
-      this.#options.askAgain(run);
+      this.#options.life.askAgain(run);
       stage.wake(run);
-      this.#options.goesOn(run);
+      void this.#options.life.endIfStalled(run);
     });
-  }
-
-  /** What a call is answered with has been decided and written down; the agent is given it. */
-  #pass(run: Run, call: number): void {
-    const pending = run.ledger.pending.get(call);
-    if (pending?.kind !== 'decided' || run.outcome !== undefined) return;
-    run.queue.add(pending.delivery);
-    this.#options.stage.wake(run);
   }
 
   /** Stops the cell under a crank. If nobody resumes it within a grace, the crank is given up; replay will make it again. */
@@ -481,18 +392,13 @@ export class Control {
     this.#frozen.set(run.id, { cell, stopGrace });
   }
 
-  #endSoon(run: Run, outcome: Outcome): void {
-    // If the store refuses it now, the run is ended as soon as the store can.
-    this.#options.end(run, outcome, true).catch(() => undefined);
-  }
-
   /** Operations on one run come one after the other; a kill waits for none. */
   async #inTurn<T>(id: RunId, work: (run: Run) => Promise<T>): Promise<T> {
     const before = this.#turns.get(id);
     const turn = (async () => {
       await before?.catch(() => undefined);
       const attempt = async () => {
-        const run = alive(id, await this.#options.hold(id));
+        const run = alive(id, await this.#options.residence.hold(id));
         // Until this is in its journal it stays in memory: the store would keep it as it was before.
         run.asked += 1;
         try {

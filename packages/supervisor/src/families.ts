@@ -2,7 +2,17 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Receipt } from '@corral/protocol/receipt';
-import { UNREADABLE, type FamilyOptions } from './family.ts';
+import type { Clock } from '@corral/protocol/ports';
+import type { Control } from './control.ts';
+import { endChild, UNREADABLE, type FamilyOptions } from './family.ts';
+import { retry } from './retry.ts';
+import type { Transitions } from './transitions.ts';
+
+export interface FamiliesOptions extends FamilyOptions {
+  readonly clock: Clock;
+  readonly control: Control;
+  readonly transitions: Transitions;
+}
 
 /** A receipt's children, as they are gathered. */
 type Gathered = Omit<Receipt, 'children'> & { readonly children: Receipt[] };
@@ -14,11 +24,30 @@ const GONE: ReadonlySet<string> = new Set(['CORRAL_RUN_UNKNOWN']);
 const NOT_TO_RESUME: ReadonlySet<string> = new Set([...STANDS, ...GONE, ...UNREADABLE, 'CORRAL_QUARANTINED']);
 
 export class Families {
-  readonly #options: FamilyOptions;
+  readonly #options: FamiliesOptions;
   readonly #turns = new Map<RunId, Promise<unknown>>();
+  #closed = false;
 
-  constructor(options: FamilyOptions) {
+  constructor(options: FamiliesOptions) {
     this.#options = options;
+    options.transitions.life.onOrphaned.listen((child) => void this.endOrphan(child));
+  }
+
+  /** Nothing is begun any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** A child goes with its parent, wherever it is; one that was cancelled has the rest of its grace. Resolves once its end is durable, or will be tried again. */
+  async endOrphan(child: RunId): Promise<void> {
+    const end = () => endChild(this.#options, child, true);
+    try {
+      await end();
+    } catch (error) {
+      // A run that cannot be read is quarantined, and does nothing any more.
+      if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') return;
+      retry(this.#options.clock, () => this.#closed, end);
+    }
   }
 
   /**
@@ -28,7 +57,7 @@ export class Families {
    */
   pause(id: RunId, by: string, reason: string): Promise<Receipt> {
     return this.#inTurn(id, async () => {
-      const pause = (run: RunId) => this.#options.control().pause(run, by, reason, 'paused', id);
+      const pause = (run: RunId) => this.#options.control.pause(run, by, reason, 'paused', id);
       // The run comes first: once it stands still it spawns nothing that the search below could miss.
       const own = await pause(id).catch((error: unknown) => refusalIf(error, STANDS));
       const children = await this.#stop(id, pause);
@@ -43,15 +72,13 @@ export class Families {
   resume(id: RunId, by: string, reason: string): Promise<Receipt> {
     return this.#inTurn(id, async () => {
       const { store, control } = this.#options;
-      const own = await control()
-        .resume(id, by, reason)
-        .catch((error: unknown) => refusalIf(error, STANDS));
+      const own = await control.resume(id, by, reason).catch((error: unknown) => refusalIf(error, STANDS));
       const below = await store.descendants(id);
       const resumed = await Promise.all(
         below.map(async (child) => {
           // Only those are brought into memory that the store has as paused.
           if ((await store.run(child))?.status.control !== 'paused') return undefined;
-          const receipt = await control()
+          const receipt = await control
             .resume(child, by, reason, { family: id })
             .catch((error: unknown) => refusalIf(error, NOT_TO_RESUME));
           return 'refused' in receipt ? undefined : receipt;
@@ -91,14 +118,14 @@ export class Families {
       if (hasCode(error, STANDS) || hasCode(error, UNREADABLE)) still.add(child);
       else if (!hasCode(error, GONE)) throw error;
       // One that is being born is asked for again; one that ends does nothing any more, though that may not be written yet.
-      else if ((await residence().hold(child))?.outcome !== undefined) still.add(child);
+      else if ((await residence.hold(child))?.outcome !== undefined) still.add(child);
       await broker.settled(child);
       return undefined;
     }
   }
 
   async #mustStand(id: RunId): Promise<void> {
-    const run = await this.#options.residence().hold(id);
+    const run = await this.#options.residence.hold(id);
     if (run === undefined || run.outcome !== undefined)
       throw new CorralError('CORRAL_RUN_UNKNOWN', `${id} ended before all that descends from it stood still.`);
     if (run.control === 'none')
@@ -130,7 +157,7 @@ export class Families {
   ): Promise<Receipt> {
     if (!('refused' in own)) return { ...own, children };
     // It was so before; something below it was not.
-    const run = children.length === 0 ? undefined : await this.#options.residence().hold(id);
+    const run = children.length === 0 ? undefined : await this.#options.residence.hold(id);
     if (run === undefined) throw own.refused;
     const { lifecycle, control } = run;
     const nothing = { latency_ms: 0, cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [] };

@@ -4,15 +4,14 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Store } from '@corral/protocol/store';
-import type { Control } from './control.ts';
 import type { Residence } from './residence.ts';
 import type { Run } from './runs/run.ts';
 
 export interface FamilyOptions {
   readonly store: Store;
   readonly broker: Broker;
-  readonly residence: () => Residence;
-  readonly control: () => Control;
+  readonly residence: Residence;
+  readonly control: { kill(id: RunId, by: string, reason: string): Promise<Receipt>; killing(id: RunId): Promise<Receipt> | undefined };
 }
 
 /** Why a run cannot be brought into memory; it is ended without that. */
@@ -45,15 +44,15 @@ const NOT_TO_CANCEL: ReadonlySet<string> = new Set(['CORRAL_RUN_UNKNOWN', 'CORRA
  */
 export async function endChild({ store, broker, residence, control }: FamilyOptions, child: RunId, spares = false): Promise<void> {
   for (;;) {
-    const underway = control().killing(child);
+    const underway = control.killing(child);
     if (underway !== undefined) return void (await underway);
     // Somebody may have asked for it while it was being born, and be told that it is not there; so it is asked for once more.
-    const run = (await residence().hold(child)) ?? (await residence().hold(child));
+    const run = (await residence.hold(child)) ?? (await residence.hold(child));
     if (run === undefined) return;
     if (run.outcome !== undefined) break;
     if (spares && run.ledger.cancelled !== undefined) return;
     try {
-      await control().kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
+      await control.kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
       return;
     } catch (error) {
       // Another end of it has begun in the meantime.

@@ -29,7 +29,7 @@ export interface IntakeParts {
   /** Whether the host shuts down, and takes nothing new any more. */
   readonly stopping?: () => boolean;
   /** Which versions rest. Left out: that is kept in the memory of a host, and there is none. */
-  readonly breakers?: () => Pick<AgentBreakers, 'refusal' | 'began'>;
+  readonly breakers?: Pick<AgentBreakers, 'refusal' | 'began'>;
 }
 
 export class Intake {
@@ -55,13 +55,13 @@ export class Intake {
    * @throws CORRAL_AGENT_RESTS
    */
   mustNotRest({ tenant, version }: Pick<Newcomer, 'tenant' | 'version'>): void {
-    const rests = this.#parts.breakers?.().refusal(tenant, version);
+    const rests = this.#parts.breakers?.refusal(tenant, version);
     if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
   }
 
   /** It is durable. */
   took(run: Pick<RunRecord, 'id' | 'tenant' | 'version'>): void {
-    this.#parts.breakers?.().began(run);
+    this.#parts.breakers?.began(run);
   }
 }
 

@@ -9,6 +9,8 @@ import type { CellLauncher, Clock, Random } from '@corral/protocol/ports';
 import { Borrowed } from './borrowed.ts';
 import { CellPool } from './cells/pool.ts';
 import { lastWords } from './outcomes.ts';
+import { emitters } from './signal.ts';
+import { Transitions } from './transitions.ts';
 import type { TrialOptions, TrialResult } from './trial.ts';
 import { Watch } from './watch.ts';
 
@@ -29,39 +31,23 @@ export class Laboratory {
   constructor({ launcher, clock, random, cores }: LaboratoryOptions) {
     const nothing = () => undefined;
     const maxCells = Math.max(2, cores);
-    // Nobody has runs here whom this could keep waiting.
-    this.#borrowed = new Borrowed({ borrow: () => this.#pool.borrow(), most: maxCells, each: maxCells, onCpu: () => this.#watch.poke() });
     this.#runtime.promise.catch(nothing);
-    this.#pool = new CellPool({
-      launcher,
-      clock,
-      random,
-      spares: 1,
-      cellsPerTenant: () => 0,
-      maxCells,
-      events: this.#borrowed.hear({
-        onReady: (cell) => {
-          this.#pool.started();
-          if (cell.runtime !== undefined) this.#runtime.resolve(cell.runtime);
-        },
-        onFree: nothing,
-        onCranked: nothing,
-        onReplayed: nothing,
-        onDescribed: nothing,
-        onFault: nothing,
-        onExit: (cell, exit) => {
-          this.#pool.remove(cell, exit);
-          const words = lastWords(exit);
-          if (this.#pool.hopeless)
-            this.#runtime.reject(
-              new CorralError('CORRAL_CELL_START', `Cells do not start on this machine: ${words || `exit code ${exit.code}`}.`),
-            );
-        },
-      }),
+    const { cells, stage } = new Transitions();
+    this.#pool = new CellPool({ launcher, clock, random, spares: 1, cellsPerTenant: () => 0, maxCells, events: emitters(cells) });
+    const pool = this.#pool;
+    cells.onReady.listen(({ runtime }) => runtime && this.#runtime.resolve(runtime));
+    cells.onExit.listen((_, exit) => {
+      const words = lastWords(exit);
+      if (pool.hopeless)
+        this.#runtime.reject(
+          new CorralError('CORRAL_CELL_START', `Cells do not start on this machine: ${words || `exit code ${exit.code}`}.`),
+        );
     });
+    // Nobody has runs here whom this could keep waiting.
+    this.#borrowed = new Borrowed({ borrow: () => pool.borrow(), most: maxCells, each: maxCells, cells, onCpu: stage.onCpu.emit });
     this.#watch = new Watch({
       clock,
-      cells: () => this.#pool.cells,
+      cells: () => pool.cells,
       slots: Math.max(1, cores - 1),
       memory_mib: (cell) => this.#borrowed.memory_mib(cell) ?? MACHINE.cell_rss_slack_mib.default,
       cell_memory_mib: MACHINE.cell_memory_mib.default,
@@ -73,6 +59,7 @@ export class Laboratory {
       onStuck: nothing,
       onFull: nothing,
     });
+    stage.onCpu.listen(() => this.#watch.poke());
   }
 
   /** The manifests of each of some bundles of one author, as their own code gives them. */

@@ -3,14 +3,15 @@
  * stage's business, whether it is in memory the residence's, what it may do the broker's.
  */
 import type { Broker } from '@corral/broker/broker';
-import type { BusEvents, Crank } from '@corral/broker/bus';
+import type { Crank } from '@corral/broker/bus';
 import { Ledger } from '@corral/broker/ledger';
 import type { Grants } from '@corral/policy/grants';
 import type { Delivery, PendingDelivery } from '@corral/protocol/delivery';
-import { CorralError } from '@corral/protocol/errors';
+import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
+import type { Cancelled } from '@corral/broker/pending';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { HostEvent, RunRecord } from '@corral/protocol/run';
@@ -18,8 +19,9 @@ import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Bundles } from './bundles.ts';
 import type { Cell, Task } from './cells/cell.ts';
-import type { Control } from './control.ts';
-import { answersOf, viewOf, type Observation } from './observe.ts';
+import { graceLeft_ms } from './grace.ts';
+import type { Tell } from './observation.ts';
+import { answersOf, viewOf } from './observe.ts';
 import { differenceOf, outcomeOfFault, outcomeOfLoss, runtimeOf, saysOutOfMemory } from './outcomes.ts';
 import type { Loops } from './loops.ts';
 import { startOf } from './start.ts';
@@ -27,10 +29,15 @@ import type { Residence } from './residence.ts';
 import { kept, lost } from './revocation.ts';
 import { askAgain, giveAnswers, holdRestored } from './taken-up.ts';
 import { grantsIn } from './runs/queue.ts';
+import type { RunTable } from './runs/places.ts';
 import { Run, type OnCpu } from './runs/run.ts';
 import { Clocks } from './runs/clocks.ts';
 import { billed } from './cells/usage.ts';
+import { retry } from './retry.ts';
+import type { Settlements } from './settlements.ts';
 import type { Stage } from './stage.ts';
+import type { Transitions } from './transitions.ts';
+import type { Watching } from './watching.ts';
 
 export interface LifeOptions {
   readonly store: Store;
@@ -38,29 +45,19 @@ export interface LifeOptions {
   readonly broker: Broker;
   readonly grants: Grants;
   readonly bundles: Bundles;
-  readonly runs: Map<RunId, Run>;
-  readonly stage: () => Stage;
-  readonly control: () => Control;
-  readonly residence: () => Residence;
-  readonly loops: () => Loops;
+  readonly runs: RunTable;
+  readonly watching: Watching;
+  readonly stage: Stage;
+  readonly residence: Residence;
+  readonly settlements: Settlements;
+  readonly loops: Loops;
+  readonly transitions: Transitions;
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   /** The image this host gives to isolates. */
   readonly image: string;
   /** Why a run must not go on, if a quarantine stands against it. */
   readonly quarantined: (run: Run) => string | undefined;
-  /** Lets a run go on that a quarantine kept still which does not stand any more. */
-  readonly resumeIfFree: (run: Run) => Promise<void>;
-  /** Ends a child whose parent has ended, unless it was cancelled and has a grace of its own; see endChild. */
-  readonly endChild: (child: RunId) => Promise<void>;
-  /** What denials of a crank stop besides. */
-  readonly stop: BusEvents['stop'];
-  readonly tell: (observation: Observation) => void;
-  /** Whether anybody listens. */
-  readonly observed: () => boolean;
 }
-
-/** How long a run that the store refused for want of space stays away before it is tried again. */
-const RETRY_MS = 1_000;
 
 export class Life {
   readonly #options: LifeOptions;
@@ -72,25 +69,78 @@ export class Life {
   readonly #waiters = new Map<RunId, ((outcome: Outcome) => void)[]>();
 
   readonly #clocks: Clocks;
+  readonly #tell: Tell;
 
   constructor(options: LifeOptions) {
     this.#options = options;
+    this.#tell = options.transitions.observers.tell;
     this.#clocks = new Clocks({
       clock: options.clock,
-      hold: (id) => options.residence().hold(id),
+      hold: (id) => options.residence.hold(id),
       onDue: (run, id) => this.#due(run, id),
       onOver: (run) => {
         const message = `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`;
         this.endSoon(run, { kind: 'exceeded', limit: 'wall', message }, true);
       },
     });
+    this.#hear(options.transitions);
+  }
+
+  #hear({ stage, residence, detection, bus }: Transitions): void {
+    stage.onBegin.listen((run) => this.#begin(run));
+    stage.onCranked.listen((run, crank, effects, cpu_us) => this.#cranked(run, crank, effects, cpu_us));
+    stage.onFault.listen((run, cell, crank, fault, task, used_ms) => this.#faulted(run, cell, crank, fault, task, used_ms));
+    stage.onLost.listen((run, crank, exit, error, used_ms) => this.#lost(run, crank, exit, error, used_ms));
+    stage.onReplayed.listen((run, cell) => this.#replayed(run, cell));
+    residence.onWoken.listen((run) => this.#woken(run));
+    residence.onCaughtUp.listen((run) => void this.endIfStalled(run));
+    residence.onParked.listen((run) => this.#parked(run));
+    residence.onDamaged.listen((run, error) => this.#tell({ kind: 'damaged', run, error }));
+    detection.onKill.listen((run, outcome) => this.endSoon(run, outcome, true));
+    this.#hearBus(bus);
+  }
+
+  #hearBus(bus: Transitions['bus']): void {
+    const { runs, residence, broker, settlements } = this.#options;
+    const tell = this.#tell;
+    bus.deliver.listen((run, delivery, inbox) => this.deliver(run, delivery, inbox));
+    bus.answered.listen((id, result, once) => {
+      this.deliver(id, { kind: 'reply', results: [result] }, undefined);
+      const run = runs.get(id);
+      if (once && run?.queue.hasReply(result.id) === true) broker.answers.hold(run, result);
+    });
+    bus.timer.listen((id, timer, due) => {
+      const run = runs.get(id);
+      if (run !== undefined && run.outcome === undefined) this.#clocks.setTimer(run, timer, due);
+    });
+    bus.timerDone.listen((id, timer) => runs.get(id)?.alarms.callOff(timer));
+    bus.spawned.listen((record) => void this.#spawned(record));
+    bus.created.listen((run) => tell({ kind: 'admitted', run }));
+    bus.arrived.listen((run) => residence.hint(run));
+    bus.ended.listen((id, outcome) => this.#ended(id, outcome));
+    bus.unknown.listen((id, call, message, detail) => lost(this.#options, id, call, message, detail));
+    bus.fence.listen((id, result) => settlements.fence(runs.get(id), result));
+    bus.warned.listen((run, { holder, period, which, name, committed, bound }) =>
+      tell({ kind: 'warned', run, holder, period, which, name, committed, soft: bound }),
+    );
+    bus.asks.listen((id, call) => {
+      const run = runs.get(id);
+      const pending = run?.ledger.pending.get(call);
+      if (run === undefined || pending?.kind !== 'approval') return;
+      this.#clocks.setTimer(run, call, pending.expires_at);
+      tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
+    });
+    bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
+    bus.emitted.listen((run, event, data) => tell({ kind: 'emitted', run, event, data }));
+    bus.logged.listen((run, level, text) => tell({ kind: 'logged', run, level, text }));
+    bus.refused.listen((id, epoch, error) => this.#refused(id, epoch, error));
   }
 
   /** The time of something that it waits for has come. */
   #due(run: Run, id: number): void {
     const { kind } = run.ledger.pending.get(id) ?? {};
-    if (kind === 'approval') return this.#options.control().expire(run, id);
-    if (kind === 'request') return this.#options.control().unanswered(run, id, 'CORRAL_TIMED_OUT', 'Nobody replied in time.');
+    if (kind === 'approval') return this.#options.settlements.expire(run, id);
+    if (kind === 'request') return this.#options.settlements.unanswered(run, id, 'CORRAL_TIMED_OUT', 'Nobody replied in time.');
     if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
   }
 
@@ -106,30 +156,30 @@ export class Life {
   adopt(run: Run): void {
     run.used(this.#options.clock.monotonic());
     this.#options.runs.set(run.id, run);
-    this.#options.tell({ kind: 'admitted', run: run.id });
+    this.#tell({ kind: 'admitted', run: run.id });
     const stands = this.#options.quarantined(run);
     if (stands !== undefined) {
       run.control = 'quarantined';
       this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
     run.queue.add(startOf(run.ledger, this.#options.grants));
-    this.#options.stage().wake(run);
+    this.#options.stage.wake(run);
   }
 
   /** A run is back from the store: what it had asked for is asked for again where that does no harm. */
-  woken(run: Run): void {
-    const { clock, tell } = this.#options;
+  #woken(run: Run): void {
+    const { clock } = this.#options;
     const fence = this.#fences.get(run.id);
     if (fence !== undefined && !this.#isUndone(run, fence.outcome)) return this.endSoon(run, fence.outcome, fence.revoke);
     this.#fences.delete(run.id);
-    tell({ kind: 'woken', run: run.id });
-    this.#options.loops().woken(run);
+    this.#tell({ kind: 'woken', run: run.id });
+    this.#options.loops.woken(run);
     const stands = this.#options.quarantined(run);
     if (stands !== undefined && run.control === 'none') {
       run.control = 'quarantined';
       this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
-    if (stands === undefined) void this.#options.resumeIfFree(run);
+    if (stands === undefined) this.#options.transitions.life.onClear.emit(run);
     const { ledger } = run;
     // A resumption takes the ladder down from there, so nobody has resumed it since.
     if (run.control === 'none' && ledger.loops?.rung.step === 'pause') {
@@ -139,13 +189,13 @@ export class Life {
     }
     if (run.restored) holdRestored(this.#options, run);
     if (ledger.wall.began_at !== undefined) run.began = clock.monotonic();
-    if (ledger.cancelled !== undefined) this.#options.control().startGrace(run, ledger.cancelled);
+    if (ledger.cancelled !== undefined) this.startGrace(run, ledger.cancelled);
     this.#clocks.set(run);
-    this.#options.control().fenceRequests(run);
+    this.#options.settlements.fenceRequests(run);
     giveAnswers(this.#options, run);
     // What a held run asked for may have been done already; releasing it is what asks again.
     if (ledger.held === undefined) askAgain(this.#options, run);
-    this.#options.stage().wake(run);
+    this.#options.stage.wake(run);
   }
 
   /** An end of wall time that the store refused was of what this host had measured; by its journal there is time left. */
@@ -154,46 +204,56 @@ export class Life {
     return isWall && run.wallLeft_ms(this.#options.clock.monotonic()) > 0;
   }
 
+  /** Ends a run that was asked to stop once its grace is over. */
+  startGrace(run: Run, { by, reason, ...cancelled }: Omit<Cancelled, 'told'>): void {
+    const { clock } = this.#options;
+    const left_ms = graceLeft_ms(cancelled, (from, until) => run.ledger.wall.absent(from, until), clock.now());
+    const stop = clock.after(left_ms, () => {
+      if (run.outcome === undefined) this.endSoon(run, { kind: 'cancelled', by, reason }, true);
+    });
+    run.alarms.set('grace', stop);
+  }
+
   /** It may go on after it was held: what it asked for before is asked for again. */
   askAgain(run: Run): void {
     askAgain(this.#options, run);
   }
 
   /** It leaves memory: its clocks stop, the store's go on. */
-  parked(run: Run): void {
-    this.#options.loops().parked(run.id);
-    this.#clocks.stop(run);
-    this.#options.tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
+  #parked(run: Run): void {
+    this.#options.loops.parked(run.id);
+    run.alarms.callOffAll();
+    this.#tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
   }
 
   /** Something is there for a run: an item of its inbox, or what only this host knows of, such as a tool's reply. */
   deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
-    this.#options.loops().delivered(id);
+    this.#options.loops.delivered(id);
     const run = this.#options.runs.get(id);
     if (run === undefined || run.outcome !== undefined) {
       // What it carries is in the store, and comes from there with it.
       for (const grant of grantsIn(delivery)) this.#options.grants.release(grant);
-      if (run === undefined && inbox !== undefined) this.#options.residence().hint(id);
+      if (run === undefined && inbox !== undefined) this.#options.residence.hint(id);
       return;
     }
     const left = inbox === undefined ? kept(this.#options, run, delivery) : delivery;
     if (left === undefined) return;
     if (inbox === undefined) run.queue.add(left);
     else if (inbox <= run.queue.lastInbox + 1) run.queue.receive(delivery, inbox);
-    else return this.#options.residence().hint(id);
-    this.#options.stage().wake(run);
+    else return this.#options.residence.hint(id);
+    this.#options.stage.wake(run);
   }
 
-  begin(run: Run): void {
+  #begin(run: Run): void {
     // A first crank that was taken back, or lost with its cell, begins again; the run's time does not.
     if (run.began !== undefined) return;
     run.began = this.#options.clock.monotonic();
     run.ledger.wall.start(run.began, 0);
     this.#clocks.startWall(run);
-    this.#options.tell({ kind: 'began', run: run.id });
+    this.#tell({ kind: 'began', run: run.id });
   }
 
-  cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
+  #cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
     try {
       this.#take(run, crank, effects, cpu_us);
@@ -209,7 +269,7 @@ export class Life {
   }
 
   #take(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
-    if (this.#options.observed()) for (const answered of answersOf(run, crank.delivery)) this.#options.tell(answered);
+    if (this.#options.transitions.observers.any) for (const answered of answersOf(run, crank.delivery)) this.#tell(answered);
     run.cranked();
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;
@@ -219,14 +279,14 @@ export class Life {
       const checkpointed = run.ledger.segment_entries === 0;
       // First, or a notice would be given to the isolate that the checkpoint left behind.
       if (checkpointed) this.#beginSegment(run);
-      this.#options.loops().cranked(run);
-      if (checkpointed) this.#options.stage().wake(run);
+      this.#options.loops.cranked(run);
+      if (checkpointed) this.#options.stage.wake(run);
       else void this.endIfStalled(run);
     }
   }
 
   /** The run's isolate is gone, its cell lives on. */
-  faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
+  #faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
     const stopped = fault.fault === 'timeout' && task !== undefined && task.frozen_ms > 0;
     if (stopped && crank !== undefined && run.losses < MACHINE.cell_losses.default) {
@@ -234,7 +294,7 @@ export class Life {
       // without end and stop each other would never meet their limit.
       run.lose();
       run.queue.putBack(crank);
-      this.#options.stage().wake(run);
+      this.#options.stage.wake(run);
       return;
     }
     if (task?.kind === 'replay') {
@@ -248,7 +308,7 @@ export class Life {
    * The cell died under a crank, and nobody here had killed it. Nothing of that crank has left, so it is made again elsewhere,
    * unless the guest itself did it: by what the process said last, or because it happens time and again.
    */
-  lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
+  #lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
     run.lose();
     if (error !== undefined || saysOutOfMemory(exit) || run.losses > MACHINE.cell_losses.default) {
@@ -256,7 +316,7 @@ export class Life {
       return;
     }
     if (crank !== undefined) run.queue.putBack(crank);
-    this.#options.stage().wake(run);
+    this.#options.stage.wake(run);
   }
 
   /** A crank, or a replay, went past what is allowed; its cell is killed for it. */
@@ -265,20 +325,20 @@ export class Life {
     if (run !== undefined && task?.assignment !== run.seat?.assignment) {
       // It is blamed for what it did before, while another is at work or nobody is.
       if (run.outcome === undefined) this.endSoon(run, { kind: 'exceeded', limit, message }, false);
-      this.#options.stage().condemn(cell, undefined);
+      this.#options.stage.condemn(cell, undefined);
       return;
     }
     const crank = run?.onCpu;
     const used_ms = task === undefined ? 0 : billed(cell, task);
     run?.stopCrank(used_ms, this.#options.clock.monotonic());
-    this.#options.stage().condemn(cell, run);
+    this.#options.stage.condemn(cell, run);
     if (run === undefined) return;
     run.leaveCpu();
     if (run.outcome !== undefined) return;
     if (task?.kind === 'replay' && limit === 'crank_wall' && run.losses < MACHINE.cell_losses.default) {
       // It stood in the way of others for long, or they in its: that says nothing about the run.
       run.lose();
-      this.#options.stage().wake(run);
+      this.#options.stage.wake(run);
     } else if (task?.kind === 'replay' && limit === 'cpu')
       this.#diverged(run, cell, {
         crank: task.crank,
@@ -289,7 +349,7 @@ export class Life {
   }
 
   /** It was replayed and did what its journal says: on another runtime than before, that is worth a note. */
-  replayed(run: Run, cell: Cell): void {
+  #replayed(run: Run, cell: Cell): void {
     const runtime = runtimeOf(run, cell, this.#options.image);
     if (runtime !== undefined && run.outcome === undefined) this.#note(run, { kind: 'restamped', header: runtime });
   }
@@ -313,46 +373,6 @@ export class Life {
     this.end(run, outcome, revoke, crank, used_ms).catch(() => undefined);
   }
 
-  /** What the bus tells. */
-  readonly busEvents: BusEvents = {
-    deliver: (run, delivery, inbox) => this.deliver(run, delivery, inbox),
-    answered: (id, result, once) => {
-      this.deliver(id, { kind: 'reply', results: [result] }, undefined);
-      const run = this.#options.runs.get(id);
-      if (once && run?.queue.hasReply(result.id) === true) this.#options.broker.answers.hold(run, result);
-    },
-    timer: (id, timer, due) => {
-      const run = this.#options.runs.get(id);
-      if (run !== undefined && run.outcome === undefined) this.#clocks.setTimer(run, timer, due);
-    },
-    timerDone: (id, timer) => {
-      const run = this.#options.runs.get(id);
-      run?.timers.get(timer)?.();
-      run?.timers.delete(timer);
-    },
-    spawned: (record) => void this.#spawned(record),
-    created: (run) => this.#options.tell({ kind: 'admitted', run }),
-    arrived: (run) => this.#options.residence().hint(run),
-    sent: (from, to, inbox, cause) => this.#options.loops().sent(from, to, inbox, cause),
-    ended: (id, outcome) => this.#ended(id, outcome),
-    unknown: (id, call, message, detail) => lost(this.#options, id, call, message, detail),
-    fence: (id, result) => this.#options.control().fence(this.#options.runs.get(id), result),
-    warned: (run, { holder, period, which, name, committed, bound }) =>
-      this.#options.tell({ kind: 'warned', run, holder, period, which, name, committed, soft: bound }),
-    stop: (...of) => this.#options.stop(...of),
-    asks: (id, call) => {
-      const run = this.#options.runs.get(id);
-      const pending = run?.ledger.pending.get(call);
-      if (run === undefined || pending?.kind !== 'approval') return;
-      this.#clocks.setTimer(run, call, pending.expires_at);
-      this.#options.tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
-    },
-    context: (run, changes) => this.#options.tell({ kind: 'context', run, changes }),
-    emitted: (run, event, data) => this.#options.tell({ kind: 'emitted', run, event, data }),
-    logged: (run, level, text) => this.#options.tell({ kind: 'logged', run, level, text }),
-    refused: (id, epoch, error) => this.#refused(id, epoch, error),
-  };
-
   /** It replays differently. On the runtime it was recorded on, that is the end; on another, somebody must look. */
   #diverged(run: Run, cell: Cell, where: Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind'>): void {
     const runtime = runtimeOf(run, cell, this.#options.image);
@@ -363,7 +383,7 @@ export class Life {
     const was = run.ledger.header;
     const detail = `Crank ${where.crank} differs on Node ${runtime.node} (image ${runtime.image}); it ran on Node ${was.node} (image ${was.image}): expected ${where.expected}, saw ${where.seen}.`;
     this.#note(run, { kind: 'held', why: 'upgrade', detail });
-    this.#options.tell({ kind: 'held', run: run.id, why: 'upgrade', detail });
+    this.#tell({ kind: 'held', run: run.id, why: 'upgrade', detail });
   }
 
   /** Writes something down that nobody waits for; a refusal is told by the event. */
@@ -409,27 +429,8 @@ export class Life {
   #close(run: Run, outcome: Outcome): void {
     run.outcome = outcome;
     for (const grant of run.queue.drop()) this.#options.grants.release(grant);
-    this.#clocks.stop(run);
-    this.#options.stage().leave(run);
-  }
-
-  /** A child goes with its parent, wherever it is; one that was cancelled has the rest of its grace. Resolves once its end is durable, or will be tried again. */
-  async killChild(child: RunId): Promise<void> {
-    try {
-      await this.#options.endChild(child);
-    } catch (error) {
-      // A run that cannot be read is quarantined, and does nothing any more.
-      if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') return;
-      this.#later(() => this.#options.endChild(child));
-    }
-  }
-
-  /** Tries something that the store refused until it no longer does. */
-  #later(work: () => Promise<unknown>): void {
-    const again = () => {
-      if (!this.#closed) work().catch(() => this.#options.clock.after(RETRY_MS, again));
-    };
-    this.#options.clock.after(RETRY_MS, again);
+    run.alarms.callOffAll();
+    this.#options.stage.leave(run);
   }
 
   /** Nothing is begun any more. */
@@ -437,25 +438,25 @@ export class Life {
     this.#closed = true;
     this.#options.broker.halt();
     for (const run of this.#options.runs.values()) {
-      this.#clocks.stop(run);
+      run.alarms.callOffAll();
       this.#options.broker.dropCalls(run.ledger);
     }
   }
 
   async #spawned(record: RunRecord): Promise<void> {
-    this.#options.loops().spawned(record);
+    this.#options.loops.spawned(record);
     const parent = record.parent && this.#options.runs.get(record.parent.run);
     // Its parent was given up meanwhile, or somebody has asked for the child: it is in the store, and comes from there.
-    if (parent === undefined || parent.outcome !== undefined || this.#options.residence().knows(record.id))
-      return this.#options.residence().hint(record.id);
+    if (parent === undefined || parent.outcome !== undefined || this.#options.residence.knows(record.id))
+      return this.#options.residence.hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
-    const run = new Run(new Ledger(record, parent.ledger.tracked, this.#options.loops().watch(record)), bundle, 1);
+    const run = new Run(new Ledger(record, parent.ledger.tracked, this.#options.watching.watch(record)), bundle, 1);
     this.adopt(run);
   }
 
   /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
   #beginSegment(run: Run): void {
-    this.#options.stage().unseat(run);
+    this.#options.stage.unseat(run);
     if (run.ledger.record.service !== undefined) this.#clocks.resetWall(run);
     run.queue.begin(startOf(run.ledger, this.#options.grants));
   }
@@ -463,14 +464,15 @@ export class Life {
   #ended(id: RunId, outcome: Outcome): void {
     this.#fences.delete(id);
     this.#buried.delete(id);
-    this.#options.loops().ended(id, outcome);
+    this.#options.loops.ended(id, outcome);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
       run.outcome = outcome;
-      this.#options.tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
+      this.#tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
       this.#options.runs.delete(id);
       // Only now: had the store refused the end, they would have died of nothing.
-      for (const pending of run.ledger.pending.values()) if (pending.kind === 'child') void this.killChild(pending.run);
+      for (const pending of run.ledger.pending.values())
+        if (pending.kind === 'child') this.#options.transitions.life.onOrphaned.emit(pending.run);
     }
     this.#resolve(id, outcome);
   }
@@ -491,21 +493,26 @@ export class Life {
    * stands, so if it was for want of space, the run is taken up from there once there is some.
    */
   #refused(id: RunId, epoch: number, error: CorralError): void {
-    const { runs, broker, grants, tell } = this.#options;
+    const { runs, broker, grants, clock, residence } = this.#options;
     const run = runs.get(id);
     if (run === undefined || run.epoch !== epoch) return;
-    this.#clocks.stop(run);
+    run.alarms.callOffAll();
     broker.dropCalls(run.ledger);
     run.outcome ??= { kind: 'failed', code: error.code, message: error.message };
     for (const grant of run.queue.drop()) grants.release(grant);
-    this.#options.stage().leave(run);
+    this.#options.stage.leave(run);
     runs.delete(id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);
-    tell({ kind: 'refused', run: id, error });
+    this.#tell({ kind: 'refused', run: id, error });
     if (this.#closed || error.code === 'CORRAL_STOPPING') return;
     if (error.code === 'CORRAL_EPOCH_STALE') broker.answers.forget(id);
     if (error.code === 'CORRAL_EPOCH_STALE') this.#resolve(id, { kind: 'failed', code: error.code, message: error.message });
-    else if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE') this.#later(() => this.#options.residence().hold(id));
+    else if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE')
+      retry(
+        clock,
+        () => this.#closed,
+        () => residence.hold(id),
+      );
     else void this.#bury(run, error);
   }
 
@@ -520,11 +527,7 @@ export class Life {
     this.#buried.add(id);
     this.#fences.set(id, { outcome, revoke: true });
     // Bringing it back ends it at once, by its fence.
-    const run = again
-      ? undefined
-      : await residence()
-          .hold(id)
-          .catch(() => undefined);
+    const run = again ? undefined : await residence.hold(id).catch(() => undefined);
     if (run !== undefined) return;
     const stored = await store.run(id).catch(() => undefined);
     if (stored?.status.outcome !== undefined) return this.#resolve(id, stored.status.outcome);

@@ -3,27 +3,14 @@
  * (conversations that go round, trees, deadlocks, interference, growing memory), and takes the runs concerned up the ladder.
  */
 import type { Broker } from '@corral/broker/broker';
-import type { BusEvents } from '@corral/broker/bus';
-import type { Standing } from '@corral/broker/decide/batch';
-import { RunWatch } from '@corral/broker/watch';
 import { messageId } from '@corral/broker/requests';
-import { AgentBreakers, type AgentBreaker } from './agent-breakers.ts';
+import type { AgentBreakers } from './agent-breakers.ts';
 import { Burn } from '@corral/policy/detect/burn';
 import { Causes } from '@corral/policy/detect/causes';
 import { foreseen } from '@corral/policy/detect/detectors';
 import type { DetectorName, Finding } from '@corral/policy/detect/events';
 import { Interference } from '@corral/policy/detect/interference';
-import {
-  climb,
-  LADDER,
-  ladderFor,
-  layered,
-  reasonOf,
-  type LadderLayer,
-  type LadderLayers,
-  type LadderSettings,
-  type Step,
-} from '@corral/policy/detect/ladder';
+import { climb, ladderFor, reasonOf, type LadderSettings, type Step } from '@corral/policy/detect/ladder';
 import { Spawns } from '@corral/policy/detect/spawns';
 import { Waits } from '@corral/policy/detect/waits';
 import type { Grants } from '@corral/policy/grants';
@@ -32,19 +19,12 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord, StepReason } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
-import type { Control } from './control.ts';
 import { holdsLess, isNarrowed } from './judged.ts';
-import type { Profiles } from './profiles.ts';
-import type { Observation } from './observe.ts';
 import type { Run } from './runs/run.ts';
-
-/** What a tenant says about its agents; what is left out is as everywhere. */
-export interface LoopOptions extends LadderLayers {
-  /** How long a run that is slowed waits between two cranks. */
-  readonly slow_ms?: number;
-  /** Agents whose runs keep failing rest for a while; without it, none does. */
-  readonly breaker?: AgentBreaker;
-}
+import type { Residence } from './residence.ts';
+import type { Stage } from './stage.ts';
+import type { Transitions } from './transitions.ts';
+import { HOST_LADDER, tempered, type LoopOptions, type Watching } from './watching.ts';
 
 export interface LoopsOptions {
   readonly clock: Clock;
@@ -52,29 +32,12 @@ export interface LoopsOptions {
   readonly broker: Broker;
   readonly grants: Grants;
   readonly runs: ReadonlyMap<RunId, Run>;
-  readonly control: () => Control;
-  /** What a tenant wants; undefined: its runs are not watched. */
-  readonly settings: (tenant: TenantId) => LoopOptions | undefined;
-  /** What agents usually do, by which it is judged whether their runs drift. */
-  readonly profiles: Profiles | undefined;
-  /** The run in memory, brought back if need be. */
-  readonly hold: (id: RunId) => Promise<Run | undefined>;
-  readonly end: (run: Run, outcome: Outcome) => void;
-  readonly wake: (run: Run) => void;
-  readonly tell: (observation: Observation) => void;
+  readonly watching: Watching;
+  readonly residence: Pick<Residence, 'hold'>;
+  readonly stage: Pick<Stage, 'wake'>;
+  readonly transitions: Transitions;
 }
 
-/**
- * What holds on a host where nobody says otherwise, besides LADDER: programs work through lists with calls that look alike and
- * answers that do, so likeness alone brings an agent a notice and no more. So does drift: odd is not wrong.
- */
-const HOST: LadderLayer = {
-  detectors: { near_repeat: { slow: null, pause: null }, no_progress: { slow: null, pause: null }, drift: { pause: null } },
-};
-export const HOST_LADDER = layered(LADDER, HOST);
-/** Share of what speaks for being stuck that must be real repeats, and how sure the rest makes one. */
-const REPEATED = 0.5;
-const ALIKE_SURE = 0.44;
 const SLOW_MS = 500;
 /** Parked runs of a tenant that are asked whether they could write to somebody who seems to wait in vain. */
 const PARKED_ASKED = 256;
@@ -88,32 +51,27 @@ interface Memory {
   readings: number;
 }
 
-export class Loops implements Standing {
+export class Loops {
   readonly #options: LoopsOptions;
   readonly #causes = new Causes();
   readonly #spawns = new Spawns();
   readonly #waits = new Waits();
   readonly #interference = new Map<TenantId, Interference>();
   readonly #memory = new Map<RunId, Memory>();
-  /** Agents whose runs keep failing. */
-  readonly breakers: AgentBreakers;
   /** Runs in memory whose capabilities were narrowed before they got them. */
   readonly #holdLess = new Set<RunId>();
   readonly #ladders = new Map<string, { readonly of: LoopOptions; readonly settings: LadderSettings }>();
 
   constructor(options: LoopsOptions) {
     this.#options = options;
-    this.breakers = new AgentBreakers(options.clock, (tenant) => options.settings(tenant)?.breaker, options.tell);
+    options.transitions.bus.sent.listen((from, to, inbox, cause) =>
+      this.#concern(this.#causes.sent(messageId(to, inbox), from, to, cause?.message, cause?.progress)),
+    );
   }
 
-  readonly rests = (tenant: TenantId, version: string): string | undefined => this.breakers.refusal(tenant, version);
-  readonly profile = (tenant: TenantId, agent: string): string | undefined => this.#options.profiles?.current(tenant, agent);
-
-  /** What a run is watched by; undefined where nobody watches it. A profile that was deleted judges nobody. */
-  watch({ tenant, profile }: RunRecord): RunWatch | undefined {
-    const { settings, profiles } = this.#options;
-    if (settings(tenant) === undefined) return undefined;
-    return new RunWatch(profile === undefined ? undefined : profiles?.get(profile));
+  /** Agents whose runs keep failing. */
+  get breakers(): AgentBreakers {
+    return this.#options.watching.breakers;
   }
 
   /** A crank of the run was taken in. */
@@ -146,15 +104,11 @@ export class Loops implements Standing {
     this.#waits.goes(id);
   }
 
-  readonly sent: BusEvents['sent'] = (from, to, inbox, cause) => {
-    this.#concern(this.#causes.sent(messageId(to, inbox), from, to, cause?.message, cause?.progress));
-  };
-
   spawned(record: RunRecord): void {
     this.#note(record);
     this.breakers.began(record);
     const { parent } = record;
-    if (parent === undefined || this.#options.settings(record.tenant) === undefined) return;
+    if (parent === undefined || this.#options.watching.settings(record.tenant) === undefined) return;
     const [finding] = this.#spawns.spawned(record.id, parent.run, this.#options.clock.now());
     // A tree is its root's doing: what befalls that befalls all of it.
     if (finding !== undefined) this.#concern([finding], finding.evidence.subjects.slice(0, 1));
@@ -209,7 +163,7 @@ export class Loops implements Standing {
     if (found.length === 0) return;
     const concern = async (id: RunId) => {
       // Also where it is in memory: it may be on its way out, and nothing may be written about it then.
-      const run = await this.#options.hold(id);
+      const run = await this.#options.residence.hold(id);
       if (run !== undefined) this.#climb(run, found);
     };
     for (const id of new Set(subjects)) concern(id as RunId).catch(() => undefined);
@@ -228,16 +182,16 @@ export class Loops implements Standing {
   }
 
   #take(run: Run, step: Exclude<Step, 'observe'>, because: readonly Finding[]): void {
-    const { control, end, wake, tell } = this.#options;
+    const { stage, transitions } = this.#options;
     const loops = run.ledger.loops as NonNullable<Run['ledger']['loops']>;
     this.#record(run, step, loops.reasons(because));
     const reason = reasonOf(because);
     const [first] = because;
-    tell({ kind: 'step', run: run.id, step, detector: first?.detector as DetectorName, reason });
+    transitions.observers.tell({ kind: 'step', run: run.id, step, detector: first?.detector as DetectorName, reason });
     switch (step) {
       case 'notice':
         if (loops.notice !== undefined) run.queue.add(loops.notice);
-        return wake(run);
+        return stage.wake(run);
       case 'slow':
         return;
       case 'pause':
@@ -245,13 +199,11 @@ export class Loops implements Standing {
           // In the journal of each, so that a host that dies in between leaves none of them going.
           if (one !== run && one.ledger.loops !== undefined && one.outcome === undefined && one.parking === undefined)
             this.#record(one, step, loops.reasons(because));
-          control()
-            .pause(one.id, 'loops', reason)
-            .catch(() => undefined);
+          transitions.detection.onPause.emit(one.id, reason);
         }
         return;
       case 'kill':
-        return end(run, { kind: 'looped', evidence: reason });
+        return transitions.detection.onKill.emit(run, { kind: 'looped', evidence: reason });
     }
   }
 
@@ -271,12 +223,12 @@ export class Loops implements Standing {
 
   /** Nothing is given to it for a while. */
   #slow(run: Run): void {
-    const { clock, settings, wake } = this.#options;
-    run.stopSlow?.();
-    run.stopSlow = clock.after(settings(run.tenant)?.slow_ms ?? SLOW_MS, () => {
-      run.stopSlow = undefined;
-      wake(run);
+    const { clock, watching, stage } = this.#options;
+    const stop = clock.after(watching.settings(run.tenant)?.slow_ms ?? SLOW_MS, () => {
+      run.alarms.rang('slow');
+      stage.wake(run);
     });
+    run.alarms.set('slow', stop);
   }
 
   #descendants(root: Run): Run[] {
@@ -290,7 +242,7 @@ export class Loops implements Standing {
   }
 
   #ladder(run: Run, found: readonly Finding[]): LadderSettings {
-    const of = this.#options.settings(run.tenant) ?? {};
+    const of = this.#options.watching.settings(run.tenant) ?? {};
     const { agent } = run.ledger.record;
     const tools = [...new Set(found.flatMap(({ evidence }) => evidence.subjects))].filter((name) => of.tools?.[name] !== undefined);
     const key = [run.tenant, agent, ...tools].join(' ');
@@ -356,9 +308,4 @@ export class Loops implements Standing {
     }
     return true;
   }
-}
-
-export function tempered(finding: Finding): Finding {
-  if (finding.detector !== 'stuck' || (finding.evidence.figures['repeated'] ?? 1) >= REPEATED) return finding;
-  return { ...finding, confidence: Math.min(finding.confidence, ALIKE_SURE) };
 }

@@ -7,7 +7,7 @@ import { RunWatch } from '@corral/broker/watch';
 import type { DetectorName, Finding } from '@corral/policy/detect/events';
 import { STEPS, type Step } from '@corral/policy/detect/ladder';
 import type { Entry, RunRecord } from '@corral/protocol/run';
-import { tempered } from './loops.ts';
+import { tempered } from './watching.ts';
 import type { Profiles } from './profiles.ts';
 
 /** A detector at its surest, and the highest step that was founded on it. */

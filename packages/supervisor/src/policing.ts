@@ -9,7 +9,7 @@ import type { TenantId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Clock } from '@corral/protocol/ports';
 import type { Seen } from './history.ts';
-import type { Observation } from './observe.ts';
+import type { Observation } from './observation.ts';
 import type { People } from './people.ts';
 import { LiveShadow, type ShadowReport } from './shadow.ts';
 import type { PolicySource, TenantOptions } from './tenants.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Clock } from '@corral/protocol/ports';
 import type { Cell } from './cells/cell.ts';
-import type { Observation } from './observe.ts';
+import type { Observation } from './observation.ts';
 import { Progress } from './progress.ts';
 import type { Run } from './runs/run.ts';
 

@@ -4,15 +4,8 @@
  */
 import type { Clock } from '@corral/protocol/ports';
 import type { Cell } from './cells/cell.ts';
-import type { Observation } from './observe.ts';
+import type { Observation, Stall } from './observation.ts';
 import type { Run } from './runs/run.ts';
-
-/** Why a host does no work, though it has some or could be given some. */
-export type Stall =
-  /** Runs have something to do, and no crank has been completed since. `oldest_ms`: how long the first of them has waited. */
-  | { readonly reason: 'no_progress'; readonly since: number; readonly oldest_ms: number }
-  /** Not one cell is there, and those that were started since died before they were ready. */
-  | { readonly reason: 'cells_do_not_start'; readonly since: number };
 
 export interface ProgressOptions {
   readonly clock: Clock;

@@ -14,7 +14,9 @@ import { Places, type RunTable } from './runs/places.ts';
 import { addChain } from './runs/revive.ts';
 import { grantsIn } from './runs/queue.ts';
 import type { Run } from './runs/run.ts';
+import { emitters } from './signal.ts';
 import type { Stage } from './stage.ts';
+import type { ResidenceEvents, Transitions } from './transitions.ts';
 import { InProcessWakeUps } from './wake-ups.ts';
 
 export interface ResidenceLimits {
@@ -39,16 +41,7 @@ export interface ResidenceOptions {
   readonly residents: (tenant: TenantId) => number;
   /** Makes a run of what the store has. */
   readonly revive: (stored: StoredRun) => Promise<Run>;
-  /** It is in memory again: sets going what it waits for. */
-  readonly onWoken: (run: Run) => void;
-  /** It has been given all that waited for it. */
-  readonly onCaughtUp: (run: Run) => void;
-  /** It is about to be forgotten. */
-  readonly onParked: (run: Run) => void;
-  /** It cannot be brought back, for this reason; it has been quarantined. */
-  readonly onDamaged: (run: RunId, error: CorralError) => void;
-  /** A tenant has no run in memory any more. */
-  readonly onVacant: (tenant: TenantId) => void;
+  readonly transitions: Transitions;
 }
 
 /** Hosts that may die under a run that gets no further, before it is suspected of having killed them. */
@@ -73,6 +66,7 @@ const GIVE_BACK = 5;
 
 export class Residence {
   readonly #options: ResidenceOptions;
+  readonly #events: ResidenceEvents;
   readonly #reviving = new Map<RunId, Promise<Run | undefined>>();
   #stopSweep: (() => void) | undefined;
   #alarm: { readonly due: number; readonly stop: () => void } | undefined;
@@ -94,9 +88,10 @@ export class Residence {
   constructor(options: ResidenceOptions) {
     this.#options = options;
     this.#wakeUps = options.wakeUps ?? new InProcessWakeUps();
-    const { runs, limits, residents } = options;
+    const { runs, limits, residents, transitions } = options;
+    this.#events = emitters(transitions.residence);
     this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents });
-    runs.onLeft = () => this.#fillSoon();
+    runs.left.listen(() => this.#fillSoon());
   }
 
   /** Takes hints from now on; to be called once all is known that decides whether a run may go on. */
@@ -368,7 +363,7 @@ export class Residence {
     } catch (error) {
       if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') {
         await this.#options.store.quarantine(id, error.message);
-        this.#options.onDamaged(id, error);
+        this.#events.onDamaged(id, error);
       }
       throw error;
     }
@@ -404,16 +399,16 @@ export class Residence {
           : new CorralError('CORRAL_JOURNAL_DAMAGED', `The journal of ${id} cannot be read: ${String(error)}.`);
       if (QUARANTINED.has(reason.code)) {
         await store.quarantine(id, reason.message);
-        this.#options.onDamaged(id, reason);
+        this.#events.onDamaged(id, reason);
       } else if (!(await this.#giveBack(id))) this.retry(id, reason);
       throw reason;
     }
     run.used(clock.monotonic());
     runs.set(id, run);
     // Before anybody gets hold of it, and before it cranks: what is under way from now on was not left behind by anyone.
-    this.#options.onWoken(run);
+    this.#events.onWoken(run);
     // What was delivered while the inbox was being read.
-    if (await this.#refresh(run)) this.#options.onCaughtUp(run);
+    if (await this.#refresh(run)) this.#events.onCaughtUp(run);
     return run;
   }
 
@@ -529,13 +524,13 @@ export class Residence {
     runs.delete(run.id);
     for (const id of [...run.ledger.caps.values(), ...run.queue.unreceived]) grants.release(id);
     broker.answers.parked(run.id);
-    this.#options.onParked(run);
+    this.#events.onParked(run);
     if (run.isFree && Number.isFinite(due)) {
       this.#expect(due);
       this.#wakeUps.wake(run.id, due);
     }
     for (const other of runs.values()) if (other.tenant === run.tenant) return;
-    this.#options.onVacant(run.tenant);
+    this.#events.onVacant(run.tenant);
   }
 }
 

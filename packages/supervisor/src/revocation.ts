@@ -4,14 +4,14 @@ import type { Grants } from '@corral/policy/grants';
 import type { PendingDelivery, Result } from '@corral/protocol/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Control } from './control.ts';
 import type { Run } from './runs/run.ts';
+import type { Settlements } from './settlements.ts';
 
 interface Powers {
   readonly grants: Grants;
   readonly broker: Broker;
   readonly runs: ReadonlyMap<RunId, Run>;
-  readonly control: () => Control;
+  readonly settlements: Settlements;
 }
 
 /** Whether the capability behind a call under way was taken back. */
@@ -25,7 +25,7 @@ export function kept(powers: Powers, run: Run, delivery: PendingDelivery): Pendi
   if (delivery.kind !== 'reply') return delivery;
   const fenced = delivery.results.filter(({ id }) => isTaken(powers, run, id));
   if (fenced.length === 0) return delivery;
-  for (const result of fenced) powers.control().fence(run, result);
+  for (const result of fenced) powers.settlements.fence(run, result);
   const results = delivery.results.filter((result: Result) => !fenced.includes(result));
   return results.length === 0 ? undefined : { ...delivery, results };
 }
@@ -35,8 +35,8 @@ export function lost(powers: Powers, id: RunId, call: number, message: string, d
   const run = powers.runs.get(id);
   if (run === undefined) return;
   const error = errorData('CORRAL_UNKNOWN_RESULT', message, { call });
-  if (isTaken(powers, run, call)) powers.control().fence(run, { id: call, error, ...(detail === undefined ? {} : { detail }) });
-  else powers.control().unknown(run, call, message, detail);
+  if (isTaken(powers, run, call)) powers.settlements.fence(run, { id: call, error, ...(detail === undefined ? {} : { detail }) });
+  else powers.settlements.unknown(run, call, message, detail);
 }
 
 /**
@@ -60,7 +60,7 @@ function stopCallsOf(powers: Powers, run: Run): number {
   }
   let aborted = 0;
   run.queue.sift((delivery) => kept(powers, run, delivery));
-  powers.control().fenceRequests(run);
+  powers.settlements.fenceRequests(run);
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;
     broker.abort(run.id, pending.id, 'The capability was taken back.');

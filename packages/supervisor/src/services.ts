@@ -4,7 +4,7 @@
  */
 import { serviceIn, serviceTool, type Reached } from '@corral/broker/service';
 import { CorralError } from '@corral/protocol/errors';
-import type { AgentName, PrincipalId, TenantId } from '@corral/protocol/ids';
+import type { PrincipalId, TenantId } from '@corral/protocol/ids';
 import { atMost, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/manifest';
 import type { Clock, Random } from '@corral/protocol/ports';
@@ -13,8 +13,7 @@ import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import { admit, digestOf, type Job } from './admission.ts';
 import type { Quarantines } from './quarantine.ts';
-import { senderOf } from './sender.ts';
-import type { TenantOptions } from './tenants.ts';
+import type { TenantOptions, Tenants } from './tenants.ts';
 
 interface Offered {
   /** Main agent of the bundle that it came with first; undefined where nobody noted that. */
@@ -28,23 +27,15 @@ export interface ServicesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly quarantines: Quarantines;
-}
-
-/** What services need of their host. */
-interface Host {
-  tool(tenant: string, name: string): Tool | undefined;
-  most(tenant: string): TenantOptions['most'];
-  deploy(tenant: TenantId, source: string, manifests: unknown): Promise<readonly AgentVersion[]>;
+  readonly tenants: Tenants;
 }
 
 export class Services {
   readonly #options: ServicesOptions;
-  readonly #host: Host;
   readonly #offered = new Map<string, Offered>();
 
-  constructor(options: ServicesOptions, host: Host) {
+  constructor(options: ServicesOptions) {
     this.#options = options;
-    this.#host = host;
   }
 
   /** Reads what this host's store knows of them. */
@@ -83,17 +74,6 @@ export class Services {
     }
   }
 
-  /**
-   * The agent that writes to a service for a person; deployed like any other, so that its runs are as well accounted for.
-   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID
-   */
-  async sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion> {
-    this.#mustHave(tenant, service, handler);
-    const { source, manifest } = senderOf(service);
-    const [version] = await this.#host.deploy(tenant, source, [manifest]);
-    return version as AgentVersion;
-  }
-
   /** Services of a tenant, as capabilities name them. */
   offered(tenant: string): string[] {
     return this.#names(tenant).map((name) => `service:${name}`);
@@ -107,7 +87,7 @@ export class Services {
    * Before anything is made for a message that can go nowhere.
    * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID, naming what there is
    */
-  #mustHave(tenant: string, name: string, handler: string): void {
+  mustHave(tenant: string, name: string, handler: string): void {
     const on = Object.keys(this.#offered.get(keyOf(tenant, name))?.version.manifest.service?.on ?? {});
     if (on.length === 0) {
       const names = this.#names(tenant);
@@ -126,19 +106,19 @@ export class Services {
 
   /** @param header of the run that writes to it: the instance begins on the same runtime */
   reach(tenant: TenantId, name: string, key: string, header: RunHeader): Reached | undefined {
-    const { random, clock, quarantines } = this.#options;
+    const { random, clock, quarantines, tenants } = this.#options;
     const offered = this.#offered.get(keyOf(tenant, name));
     if (offered === undefined) return undefined;
     const { version } = offered;
     const stands = quarantines.against({ tenant, agent: version.manifest.name }, version.version)?.reason;
     const { image, node, v8, icu } = header;
-    const bounds = within(this.#host.most(tenant), version.manifest);
+    const bounds = within(tenants.of(tenant)?.most, version.manifest);
     const job = { tenant, version, input: key, principal: `service:${name}` as PrincipalId, ...bounds };
     const { record, grants } = admit(job, {
       random,
       now: clock.now(),
       runtime: { image, node, v8, icu },
-      tool: (wanted) => this.#host.tool(tenant, wanted),
+      tool: (wanted) => this.tool(tenant, wanted) ?? tenants.tool(tenant, wanted),
     });
     return {
       stands,

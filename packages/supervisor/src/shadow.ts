@@ -9,7 +9,7 @@ import { verdictText } from '@corral/policy/cedar/explain';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
-import type { Observation } from './observe.ts';
+import type { Observation } from './observation.ts';
 import { weightOf } from './weight.ts';
 
 /** Decisions that wait to be looked at. */

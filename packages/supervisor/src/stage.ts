@@ -7,20 +7,23 @@ import type { FaultPayload, FrameHead } from '@corral/protocol/frame';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
 import type { ReplayPage } from '@corral/protocol/store';
-import type { Cell, CellEvents, Task } from './cells/cell.ts';
+import type { Cell, Task } from './cells/cell.ts';
 import type { CellPool } from './cells/pool.ts';
 import { BOARDING, leastNeeded, mustYield, Occupancy, type Boarding } from './cells/occupancy.ts';
 import { Arrivals } from './cells/turns.ts';
 import { billed, ReplayCpu, usedBy } from './cells/usage.ts';
 import type { OnCpu, Run } from './runs/run.ts';
+import { emitters } from './signal.ts';
 import { segmentSeed } from './runs/segment.ts';
 import type { StageEvents } from './stage-events.ts';
+import type { Transitions } from './transitions.ts';
 
 export interface StageOptions {
   readonly clock: Clock;
   /** The next part of a run's journal to be replayed, once everything handed over for it is durable. */
   readonly replayPage: (run: Run, after: number) => Promise<ReplayPage>;
-  readonly events: StageEvents;
+  readonly pool: CellPool;
+  readonly transitions: Transitions;
   /** How long an empty cell is kept for its tenant. */
   readonly cell_idle_ms: number;
   /** Resident memory a cell may hold. */
@@ -50,26 +53,26 @@ export class Stage {
   readonly replayCpu = new ReplayCpu();
   #closed = false;
   #draining = false;
-  pool!: CellPool;
+  readonly #pool: CellPool;
+  readonly #events: StageEvents;
 
   constructor(options: StageOptions) {
     this.#options = options;
-  }
-
-  /** What the pool's cells report to. */
-  readonly cellEvents: CellEvents = {
-    onReady: (cell) => {
-      this.pool.started();
-      this.#options.events.onCellReady(cell);
+    const { pool, transitions } = options;
+    this.#pool = pool;
+    this.#events = emitters(transitions.stage);
+    const { cells, residence } = transitions;
+    cells.onReady.listen((cell) => {
+      this.#events.onCellReady(cell);
       this.#pump(cell);
-    },
-    onFree: (cell) => this.#pump(cell),
-    onCranked: (cell, task, effects, head) => this.#cranked(cell, task, effects, head),
-    onReplayed: (cell, task, head) => this.#replayed(cell, task, head),
-    onFault: (cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head),
-    onDescribed: () => undefined,
-    onExit: (cell, exit, error) => this.#exited(cell, exit, error),
-  };
+    });
+    cells.onFree.listen((cell) => this.#pump(cell));
+    cells.onCranked.listen((cell, task, effects, head) => this.#cranked(cell, task, effects, head));
+    cells.onReplayed.listen((cell, task, head) => this.#replayed(cell, task, head));
+    cells.onFault.listen((cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head));
+    cells.onExit.listen((cell, exit, error) => this.#exited(cell, exit, error));
+    residence.onVacant.listen((tenant) => this.#retire(tenant));
+  }
 
   /** No crank begins any more, and one that is on a CPU counts for nothing: nothing of it has left, and the next host makes it again. */
   drain(): void {
@@ -89,9 +92,9 @@ export class Stage {
     return this.#queued.has(run) || this.#boarding.has(run);
   }
 
-  /** Ends a cell that nobody sits in. */
-  retire(cell: Cell): void {
-    if (this.load(cell) === 0 && cell.idling) this.condemn(cell, undefined);
+  /** A tenant has nothing in memory: its cells are not kept for it. */
+  #retire(tenant: TenantId): void {
+    for (const cell of this.#pool.cells) if (cell.tenant === tenant && this.load(cell) === 0 && cell.idling) this.condemn(cell, undefined);
   }
 
   occupants(cell: Cell): Iterable<Run> {
@@ -131,14 +134,14 @@ export class Stage {
 
   /** Somebody of a tenant waits for a cell: one is found, or asked for. */
   #serve(tenant: TenantId): void {
-    if (!this.#yields(tenant) && this.pool.seat(tenant, this.load) === undefined) this.#reclaim(tenant);
+    if (!this.#yields(tenant) && this.#pool.seat(tenant, this.load) === undefined) this.#reclaim(tenant);
     else this.#pumpAll(tenant);
   }
 
-  readonly #yields = (tenant: TenantId): boolean => mustYield(tenant, this.pool.count(), this.#waiting);
+  readonly #yields = (tenant: TenantId): boolean => mustYield(tenant, this.#pool.count(), this.#waiting);
 
   #pumpAll(tenant: TenantId): void {
-    for (const cell of this.pool.cells) {
+    for (const cell of this.#pool.cells) {
       if ((this.#waiting.get(tenant)?.length ?? 0) === 0) return;
       if (cell.tenant === tenant && !cell.doomed && !cell.taken) this.#pump(cell);
     }
@@ -150,7 +153,7 @@ export class Stage {
    */
   keepHouse(): void {
     const now = this.#options.clock.monotonic();
-    for (const cell of this.pool.cells) {
+    for (const cell of this.#pool.cells) {
       const { tenant } = cell;
       if (tenant === undefined || !cell.idling || this.#isWanted(cell)) {
         this.#unused.delete(cell);
@@ -158,11 +161,11 @@ export class Stage {
       }
       const since = this.#unused.get(cell) ?? now;
       this.#unused.set(cell, since);
-      const spare = this.pool.surplus(tenant) > 0 && now - since >= SURPLUS_MS;
+      const spare = this.#pool.surplus(tenant) > 0 && now - since >= SURPLUS_MS;
       if (spare || (this.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.condemn(cell, undefined);
     }
     // Who waits behind a crank that computes for long moves as soon as there is a better place.
-    for (const cell of this.pool.cells) if (cell.taken && (this.#cells.get(cell)?.ready.length ?? 0) > 0) this.rehome(cell);
+    for (const cell of this.#pool.cells) if (cell.taken && (this.#cells.get(cell)?.ready.length ?? 0) > 0) this.rehome(cell);
     for (const [tenant, arrivals] of this.#waiting) {
       if (arrivals.length > 0) this.#serve(tenant);
       else this.#waiting.delete(tenant);
@@ -181,15 +184,15 @@ export class Stage {
 
   /** A tenant has no cell, and there is none left: another gives one up. What ran there goes on elsewhere. */
   #reclaim(tenant: TenantId): void {
-    if (this.#condemned.size > 0 || this.pool.seat(tenant, this.load) !== undefined) return this.#settle();
-    const cell = leastNeeded(this.pool.cells, this.pool.count(), tenant, (one) => this.#isWanted(one), this.load);
+    if (this.#condemned.size > 0 || this.#pool.seat(tenant, this.load) !== undefined) return this.#settle();
+    const cell = leastNeeded(this.#pool.cells, this.#pool.count(), tenant, (one) => this.#isWanted(one), this.load);
     if (cell !== undefined) this.condemn(cell, undefined);
   }
 
   /** Runs without a cell ask again. */
   #settle(): void {
     for (const [tenant, arrivals] of this.#waiting)
-      if (arrivals.length > 0 && !this.#yields(tenant) && this.pool.seat(tenant, this.load) !== undefined) this.#pumpAll(tenant);
+      if (arrivals.length > 0 && !this.#yields(tenant) && this.#pool.seat(tenant, this.load) !== undefined) this.#pumpAll(tenant);
   }
 
   /** Gives up a run's isolate; whatever it knew is in its journal. The run must not be on the CPU. */
@@ -328,7 +331,7 @@ export class Stage {
     this.#queued.delete(run);
     if (!run.runnable) return;
     if (run.ledger.segment_entries > 0) return void this.#board(run, cell);
-    this.#options.events.onBegin(run);
+    this.#events.onBegin(run);
     this.#sit(run, cell);
     this.#crank(run, cell);
   }
@@ -354,7 +357,7 @@ export class Stage {
     const crank = run.seat && run.beginCrank(clock.now(), clock.monotonic());
     if (crank === undefined || run.seat === undefined) return;
     cell.crank(run.seat.assignment, crank.crank, crank.text, run.ledger.record.ceilings.crank_cpu_ms);
-    this.#options.events.onCpu();
+    this.#events.onCpu();
   }
 
   #sit(run: Run, cell: Cell): number {
@@ -434,14 +437,14 @@ export class Stage {
     boarding.assignment ??= this.#sit(run, cell);
     if (page.cranks > 0) {
       cell.replay(boarding.assignment, page);
-      this.#options.events.onCpu();
+      this.#events.onCpu();
     } else this.#boarded(run, boarding);
   }
 
   #boarded(run: Run, boarding: Boarding): void {
     if (boarding.next !== undefined) return void this.#turnPage(run, boarding);
     this.#disembark(run);
-    this.#options.events.onReplayed(run, boarding.cell);
+    this.#events.onReplayed(run, boarding.cell);
     run.tick(this.#options.clock.monotonic());
     if (!run.runnable || run.seat?.cell !== boarding.cell || this.#queued.has(run)) return this.wake(run);
     // What it was brought in for comes before anybody else is.
@@ -451,6 +454,7 @@ export class Stage {
 
   #cranked(cell: Cell, task: Task, effects: string, head: FrameHead): void {
     const run = this.#cells.get(cell)?.byAssignment.get(task.assignment);
+    if (cell.tenant === undefined) return;
     const took_ms = this.#took_ms(task);
     const measured_ms = took_ms < TICK_MS ? 0 : Math.min(usedBy(cell, task) ?? 0, took_ms);
     // The next run's crank goes out before this one's effects are looked at: the cell need not wait for us.
@@ -469,7 +473,7 @@ export class Stage {
     if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
     // What the cell says it used cannot be more than the time it had, nor, of what is long enough to measure, less than was seen.
     const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took_ms * 1000)), Math.round(measured_ms * 1000));
-    this.#options.events.onCranked(run, crank, effects, cpu_us);
+    this.#events.onCranked(run, crank, effects, cpu_us);
     this.wake(run);
   }
 
@@ -492,13 +496,12 @@ export class Stage {
       const took_ms = task === undefined ? 0 : this.#took_ms(task);
       const used_ms = task === undefined ? 0 : Math.min(Math.max(usedBy(cell, task) ?? 0, head.cpu_us / 1000), took_ms);
       if (task !== undefined) run.stopCrank(used_ms, this.#options.clock.monotonic());
-      this.#options.events.onFault(run, cell, crank, fault, task, used_ms);
+      this.#events.onFault(run, cell, crank, fault, task, used_ms);
     }
     this.#pump(cell);
   }
 
   #exited(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
-    this.pool.remove(cell, exit);
     const run = this.onCpu(cell);
     const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     this.replayCpu.charge(cell, cell.task, undefined);
@@ -510,9 +513,9 @@ export class Stage {
     cell.task = undefined;
     cell.behind = [];
     if (run !== undefined && !condemned && !this.#closed) {
-      this.#options.events.onLost(run, run.leaveCpu(), exit, error, used_ms);
+      this.#events.onLost(run, run.leaveCpu(), exit, error, used_ms);
     }
-    this.#options.events.onCellGone(cell, exit);
+    this.#events.onCellGone(cell, exit);
     this.#settle();
   }
 

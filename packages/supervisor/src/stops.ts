@@ -1,8 +1,6 @@
 /** What people stop for good, or until they say otherwise: agents, versions, tenants and tools under quarantine, grants taken back. */
 import type { Grants } from '@corral/policy/grants';
 import type { Broker } from '@corral/broker/broker';
-import type { Stop } from '@corral/broker/bus';
-import type { Consequence } from '@corral/broker/decide/batch';
 import type { SavedLedger } from '@corral/broker/snapshot';
 import { CorralError } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
@@ -10,11 +8,12 @@ import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
 import type { Control } from './control.ts';
-import type { Observation } from './observe.ts';
 import type { Quarantines } from './quarantine.ts';
 import { stopCalls } from './revocation.ts';
 import type { Residence } from './residence.ts';
 import type { Run } from './runs/run.ts';
+import type { Settlements } from './settlements.ts';
+import type { Transitions } from './transitions.ts';
 
 export interface StopsOptions {
   readonly store: Store;
@@ -22,10 +21,11 @@ export interface StopsOptions {
   readonly grants: Grants;
   readonly broker: Broker;
   readonly runs: ReadonlyMap<RunId, Run>;
-  readonly standing: Quarantines;
-  readonly control: () => Control;
-  readonly residence: () => Pick<Residence, 'hold' | 'room' | 'sweep'>;
-  readonly tell: (observation: Observation) => void;
+  readonly quarantines: Quarantines;
+  readonly settlements: Settlements;
+  readonly control: Control;
+  readonly residence: Pick<Residence, 'hold' | 'room' | 'sweep'>;
+  readonly transitions: Transitions;
 }
 
 /** Parked runs that are looked at together when what kept them still is lifted, and that are brought back at once. */
@@ -54,21 +54,28 @@ export class Stops {
 
   constructor(options: StopsOptions) {
     this.#options = options;
+    const { transitions } = options;
+    transitions.life.onClear.listen((run) => void this.resumeIfFree(run));
+    transitions.consequences.onQuarantine.listen((quarantine, run) => {
+      const { by, reason } = quarantine;
+      // Observers are told once the other runs of the version stand still too.
+      void this.#still(by, reason).then(() => transitions.observers.tell({ kind: 'quarantined', quarantine, by, reason, run }));
+    });
   }
 
   /** Durable stops that stand. */
   quarantines(): readonly Quarantine[] {
-    return this.#options.standing.list();
+    return this.#options.quarantines.list();
   }
 
   /** What stands against a run of this agent and version. */
   against(run: Pick<RunRecord, 'tenant' | 'agent'>, version: string): Quarantine | undefined {
-    return this.#options.standing.against(run, version);
+    return this.#options.quarantines.against(run, version);
   }
 
   /** What stands against a tool of a tenant. */
   againstTool(tenant: string, name: string): Quarantine | undefined {
-    return this.#options.standing.tool(tenant, name);
+    return this.#options.quarantines.tool(tenant, name);
   }
 
   /**
@@ -82,22 +89,22 @@ export class Stops {
     reason: string,
     where: { readonly tenant?: string | undefined; readonly cause?: RunId } = {},
   ): Promise<void> {
-    const { clock, standing, tell } = this.#options;
+    const { clock, quarantines, transitions } = this.#options;
     const { tenant, cause } = where;
     const quarantine = { kind, ...(tenant === undefined ? {} : { tenant }), name, by, reason, at: clock.now() };
     // It stands before it is durable: nobody it concerns goes on meanwhile.
-    const durable = standing.put(quarantine);
+    const durable = quarantines.put(quarantine);
     await Promise.all([durable, this.#still(by, reason)]);
-    tell({ kind: 'quarantined', quarantine, by, reason, ...(cause === undefined ? {} : { run: cause }) });
+    transitions.observers.tell({ kind: 'quarantined', quarantine, by, reason, ...(cause === undefined ? {} : { run: cause }) });
   }
 
   /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
   async lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void> {
-    const { clock, standing, residence, tell } = this.#options;
-    const quarantine = await standing.lift(kind, name, by, clock.now(), tenant);
-    tell({ kind: 'lifted', quarantine, by, reason });
+    const { clock, quarantines, residence, transitions } = this.#options;
+    const quarantine = await quarantines.lift(kind, name, by, clock.now(), tenant);
+    transitions.observers.tell({ kind: 'lifted', quarantine, by, reason });
     await this.takeUp({ quarantine, by, reason });
-    await residence().sweep();
+    await residence.sweep();
   }
 
   /**
@@ -152,7 +159,7 @@ export class Stops {
   /** @param full tenants that memory has no place for now */
   async #bringBack({ id, tenant }: { readonly id: RunId; readonly tenant?: TenantId }, full: Set<TenantId>): Promise<void> {
     if (tenant !== undefined && full.has(tenant)) return;
-    const residence = this.#options.residence();
+    const { residence } = this.#options;
     const come = tenant === undefined ? () => undefined : residence.room(tenant);
     if (come === undefined) {
       full.add(tenant as TenantId);
@@ -176,8 +183,7 @@ export class Stops {
     const underway = this.#resuming.get(run.id);
     if (underway !== undefined) return underway;
     const { by, reason } = this.#lifterOf(run);
-    const resuming = this.#options
-      .control()
+    const resuming = this.#options.control
       .resume(run.id, by, reason, { quarantined: true })
       .then(
         () => undefined,
@@ -223,47 +229,12 @@ export class Stops {
     this.#closed = true;
   }
 
-  /**
-   * What denials of a crank stop, the gravest of them: the run, or in its tenant the version of its agent, since what the policies of
-   * one tenant say concerns no other. The run stands still when this returns; the commit of the crank makes that durable.
-   * @param ending the crank ends the run, which needs no stopping then
-   */
-  follow(id: RunId, consequences: readonly Consequence[], ending: boolean): Stop | undefined {
-    const { clock, standing, runs, tell } = this.#options;
-    const run = runs.get(id);
-    const gravest = consequences.find(({ kind }) => kind === 'quarantine') ?? consequences[0];
-    if (run === undefined || gravest === undefined) return undefined;
-    const { kind, rules, spent } = gravest;
-    const [by, reason] = spent === undefined ? ['policy', `refused by ${rules.join(', ')}`] : ['budget', spent];
-    const { version } = run.ledger;
-    const against = { kind: 'version' as const, tenant: run.tenant, name: version, by, reason, at: clock.now() };
-    const quarantine = kind === 'quarantine' && standing.stand(against) ? against : undefined;
-    const control = kind === 'quarantine' ? 'quarantined' : 'paused';
-    const stops = !ending && run.control === 'none';
-    if (stops) {
-      run.control = control;
-      run.tick(clock.monotonic());
-    }
-    return {
-      event: stops ? { kind: 'control', control, by, reason } : undefined,
-      quarantine,
-      kept: () => {
-        if (kind === 'pause' && stops) tell({ kind: 'paused', run: id, by, reason });
-        if (quarantine === undefined) return;
-        standing.settled(quarantine);
-        // Observers are told once the other runs of the version stand still too.
-        void this.#still(by, reason).then(() => tell({ kind: 'quarantined', quarantine, by, reason, run: id }));
-      },
-      refused: () => quarantine && standing.withdraw(quarantine),
-    };
-  }
-
   /** Runs in memory that a quarantine concerns stand still when this resolves. */
   async #still(by: string, reason: string): Promise<void> {
     const { runs, control } = this.#options;
     // Paused ones as well: a pause that is under way may not have stopped the crank yet, and is waited for by this one's turn.
     const concerned = [...runs.values()].filter((run) => this.#concerns(run));
-    await Promise.allSettled(concerned.map((run) => control().pause(run.id, by, reason, 'quarantined')));
+    await Promise.allSettled(concerned.map((run) => control.pause(run.id, by, reason, 'quarantined')));
   }
 
   /**
@@ -273,16 +244,16 @@ export class Stops {
    * @throws CORRAL_GRANT_UNKNOWN
    */
   async revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }> {
-    const { grants, store, clock, tell } = this.#options;
+    const { grants, store, clock, transitions } = this.#options;
     grants.takeBack(grant);
     const calls_aborted = stopCalls(this.#options);
     const known = await store.revoke(grant, by, reason, clock.now());
     if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
-    tell({ kind: 'revoked', grant, run: await store.holder(grant), by, reason, calls_aborted });
+    transitions.observers.tell({ kind: 'revoked', grant, run: await store.holder(grant), by, reason, calls_aborted });
     return { calls_aborted };
   }
 
   #concerns({ ledger }: Run): boolean {
-    return this.#options.standing.against(ledger.record, ledger.version) !== undefined;
+    return this.#options.quarantines.against(ledger.record, ledger.version) !== undefined;
   }
 }

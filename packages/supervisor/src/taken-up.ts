@@ -7,19 +7,19 @@ import type { Grants } from '@corral/policy/grants';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/store';
 import { mayRepeat, type Tool } from '@corral/protocol/tool';
-import type { Control } from './control.ts';
-import type { Observation } from './observe.ts';
 import { kept } from './revocation.ts';
 import type { Run } from './runs/run.ts';
+import type { Settlements } from './settlements.ts';
+import type { Transitions } from './transitions.ts';
 
 interface Powers {
   readonly store: Store;
   readonly broker: Broker;
   readonly grants: Grants;
   readonly runs: ReadonlyMap<RunId, Run>;
-  readonly control: () => Control;
+  readonly settlements: Settlements;
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
-  readonly tell: (observation: Observation) => void;
+  readonly transitions: Transitions;
 }
 
 /** Calls whose answers no crank was given are given them now: what the store kept of them, or this host still knows. */
@@ -39,7 +39,7 @@ export function giveAnswers(powers: Powers, run: Run): void {
 }
 
 /** Calls that no tool is at work on are made again where that does no harm; of the others nobody knows whether they were done. */
-export function askAgain({ broker, control, tool }: Powers, run: Run): void {
+export function askAgain({ broker, settlements, tool }: Powers, run: Run): void {
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind !== 'call' || pending.state === 'unknown' || broker.isUnderway(run.id, pending.id)) continue;
     if (run.queue.hasReply(pending.id)) continue;
@@ -48,14 +48,14 @@ export function askAgain({ broker, control, tool }: Powers, run: Run): void {
     const leaves = pending.given_up !== true && !broker.isRevoked(pending.grant);
     const against = pending.inherited === undefined || !leaves ? undefined : broker.mayCallHere(run, pending);
     if (against !== undefined)
-      control().unknown(run, pending.id, `The call was allowed to the run that this one was forked from: ${against}.`);
+      settlements.unknown(run, pending.id, `The call was allowed to the run that this one was forked from: ${against}.`);
     else if (called !== undefined && mayRepeat(called.annotations)) broker.again(run.ledger, pending);
-    else control().unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
+    else settlements.unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
   }
 }
 
 /** A run from a backup may do again what it did after that was made, unless all it can do may be repeated. */
-export function holdRestored({ grants, store, broker, tool, tell }: Powers, run: Run): void {
+export function holdRestored({ grants, store, broker, tool, transitions }: Powers, run: Run): void {
   run.restored = false;
   const harmless = [...run.ledger.caps.values()].every((id) => {
     const target = grants.get(id)?.target;
@@ -66,7 +66,7 @@ export function holdRestored({ grants, store, broker, tool, tell }: Powers, run:
   const settled = async () => {
     if (!harmless && run.ledger.held === undefined) {
       const detail = 'It comes from a backup: what it did after that was made is not known, and it might do it again.';
-      tell({ kind: 'held', run: run.id, why: 'restored', detail });
+      transitions.observers.tell({ kind: 'held', run: run.id, why: 'restored', detail });
       await broker.record(run, { kind: 'held', why: 'restored', detail });
     }
     await store.release(run.id);

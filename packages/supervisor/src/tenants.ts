@@ -6,9 +6,9 @@ import type { Tool } from '@corral/protocol/tool';
 import type { SpendBounds } from '@corral/broker/accounts';
 import type { BothLimits } from '@corral/broker/gates';
 import type { TenantId } from '@corral/protocol/ids';
-import type { LoopOptions } from './loops.ts';
 import type { RunTable } from './runs/places.ts';
-import type { Stage } from './stage.ts';
+import type { ReplayCpu } from './cells/usage.ts';
+import type { LoopOptions } from './watching.ts';
 
 /** Policies that can be swapped while calls are decided: asked for anew at each decision. */
 export interface PolicySource {
@@ -48,6 +48,32 @@ export interface TenantOptions {
 const TOLD = { slow: null, pause: null, kill: null };
 export const WATCHED: LoopOptions = { ladder: { detectors: Object.fromEntries(DETECTORS.map((name) => [name, TOLD])) } };
 
+/** What each tenant may have of this host, by its configuration of now. A new one is swapped in as a whole. */
+export class Tenants {
+  #all: Readonly<Record<string, TenantOptions>> = {};
+  readonly #tools = new Map<string, Map<string, Tool>>();
+
+  configure(tenants: Readonly<Record<string, TenantOptions>>): void {
+    this.#all = tenants;
+    this.#tools.clear();
+    for (const [tenant, { tools }] of Object.entries(tenants)) this.#tools.set(tenant, new Map(tools.map((tool) => [tool.name, tool])));
+  }
+
+  of(tenant: string): TenantOptions | undefined {
+    return this.#all[tenant];
+  }
+
+  tool(tenant: string, name: string): Tool | undefined {
+    return this.#tools.get(tenant)?.get(name);
+  }
+
+  /** What is done about its loops; undefined where nothing is. */
+  loops(tenant: string): LoopOptions | undefined {
+    const loops = this.of(tenant)?.loops;
+    return loops === false ? undefined : (loops ?? WATCHED);
+  }
+}
+
 /** What a tenant has of a host now. */
 export interface TenantView {
   /** Runs in memory. */
@@ -61,12 +87,12 @@ export interface TenantView {
 
 export interface TenantSources {
   readonly runs: RunTable;
-  readonly stage: Stage;
+  readonly replayCpu: ReplayCpu;
   readonly cells: ReadonlyMap<TenantId, number>;
 }
 
-export function tenantView({ runs, stage, cells }: TenantSources, tenant: TenantId): TenantView {
+export function tenantView({ runs, replayCpu, cells }: TenantSources, tenant: TenantId): TenantView {
   let busy = 0;
   for (const run of runs.values()) if (run.tenant === tenant && (run.runnable || run.onCpu !== undefined)) busy += 1;
-  return { residents: runs.of(tenant), busy, cells: cells.get(tenant) ?? 0, replay_cpu_ms: Math.round(stage.replayCpu.of_ms(tenant)) };
+  return { residents: runs.of(tenant), busy, cells: cells.get(tenant) ?? 0, replay_cpu_ms: Math.round(replayCpu.of_ms(tenant)) };
 }

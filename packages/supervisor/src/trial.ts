@@ -4,11 +4,13 @@
  */
 import { firstDifferenceOf, type Difference } from '@corral/protocol/difference';
 import { CorralError } from '@corral/protocol/errors';
-import type { FaultKind, FrameHead } from '@corral/protocol/frame';
+import type { FaultKind } from '@corral/protocol/frame';
 import type { Digest, TenantId } from '@corral/protocol/ids';
+import type { ProcessExit } from '@corral/protocol/ports';
 import type { Entry, RunRecord } from '@corral/protocol/run';
 import { lastWords } from './outcomes.ts';
 import type { BundleText, Cell, CellEvents } from './cells/cell.ts';
+import type { Signals } from './signal.ts';
 import { REPLAY_FACTOR, REPLAY_SLACK_US, segmentSeed, segmentsOf } from './runs/segment.ts';
 
 /** One crank, done again. */
@@ -71,10 +73,17 @@ export class Trials {
   readonly #onCpu: () => void;
   readonly #underway = new Map<Cell, Underway>();
 
-  /** @param onCpu a cell begins to compute: whoever watches cells should look */
-  constructor(borrow: (tenant: TenantId) => Promise<Cell>, onCpu: () => void) {
+  /**
+   * @param cells what cells say; most of them are not borrowed
+   * @param onCpu a cell begins to compute: whoever watches cells should look
+   */
+  constructor(borrow: (tenant: TenantId) => Promise<Cell>, cells: Signals<CellEvents>, onCpu: () => void) {
     this.#borrow = borrow;
     this.#onCpu = onCpu;
+    cells.onReady.listen((cell) => this.#underway.get(cell)?.ready.resolve(undefined));
+    cells.onCranked.listen((cell, _, effects, { cpu_us }) => this.#answer(cell, { effects, cpu_us }));
+    cells.onFault.listen((cell, _, _assignment, { fault, message }, { cpu_us }) => this.#answer(cell, { fault, message, cpu_us }));
+    cells.onExit.listen((cell, exit, error) => this.#gone(cell, exit, error));
   }
 
   /**
@@ -123,35 +132,6 @@ export class Trials {
     }
   }
 
-  /** Hears what borrowed cells say; what is said by others, and whatever concerns all cells, goes on to `events`. */
-  hear(events: CellEvents): CellEvents {
-    const answer = (cell: Cell, said: Answer) => this.#answer(cell, said);
-    return {
-      ...events,
-      onReady: (cell) => {
-        this.#underway.get(cell)?.ready.resolve(undefined);
-        events.onReady(cell);
-      },
-      onCranked: (cell, task, effects, head) => {
-        if (!answer(cell, { effects, cpu_us: head.cpu_us })) events.onCranked(cell, task, effects, head);
-      },
-      onFault: (cell, task, assignment, fault, head: FrameHead) => {
-        if (!answer(cell, { fault: fault.fault, message: fault.message, cpu_us: head.cpu_us }))
-          events.onFault(cell, task, assignment, fault, head);
-      },
-      onExit: (cell, exit, error) => {
-        const underway = this.#underway.get(cell);
-        if (underway !== undefined) {
-          const message = underway.exceeded ?? error?.message ?? `The cell ended. ${lastWords(exit)}`.trim();
-          underway.ready.reject(new CorralError('CORRAL_CELL_START', message));
-          underway.gone = message;
-          answer(cell, { fault: 'crashed', message, cpu_us: 0 });
-        }
-        events.onExit(cell, exit, error);
-      },
-    };
-  }
-
   /** Memory that the run replayed in this cell may use; undefined where none is. */
   memory_mib(cell: Cell): number | undefined {
     return this.#underway.get(cell)?.memory_mib;
@@ -175,12 +155,19 @@ export class Trials {
     });
   }
 
-  #answer(cell: Cell, answer: Answer): boolean {
+  #answer(cell: Cell, answer: Answer): void {
     const underway = this.#underway.get(cell);
-    if (underway === undefined) return false;
-    underway.answer?.(answer);
-    underway.answer = undefined;
-    return true;
+    underway?.answer?.(answer);
+    if (underway !== undefined) underway.answer = undefined;
+  }
+
+  #gone(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
+    const underway = this.#underway.get(cell);
+    if (underway === undefined) return;
+    const message = underway.exceeded ?? error?.message ?? `The cell ended. ${lastWords(exit)}`.trim();
+    underway.ready.reject(new CorralError('CORRAL_CELL_START', message));
+    underway.gone = message;
+    this.#answer(cell, { fault: 'crashed', message, cpu_us: 0 });
   }
 }
 

@@ -41,8 +41,22 @@ export class CellPool {
   #retrying = false;
   #closed = false;
 
+  readonly #events: CellEvents;
+
   constructor(options: PoolOptions) {
     this.#options = options;
+    const { events } = options;
+    this.#events = {
+      ...events,
+      onReady: (cell) => {
+        this.#started();
+        events.onReady(cell);
+      },
+      onExit: (cell, exit, error) => {
+        this.#remove(cell, exit);
+        events.onExit(cell, exit, error);
+      },
+    };
     this.#refill();
   }
 
@@ -112,7 +126,7 @@ export class CellPool {
   }
 
   /** A cell has started. */
-  started(): void {
+  #started(): void {
     this.#everStarted = true;
     this.#failing = false;
     this.#failures = 0;
@@ -121,7 +135,7 @@ export class CellPool {
   }
 
   /** A cell's process is gone. One that somebody killed says nothing about the machine. */
-  remove(cell: Cell, exit: ProcessExit): void {
+  #remove(cell: Cell, exit: ProcessExit): void {
     if (cell.runtime === undefined && !this.#closed && !wasKilled(exit)) this.#failures += 1;
     if (this.#failures >= HOPELESS) this.#failing = true;
     this.#cells.delete(cell);
@@ -179,9 +193,9 @@ export class CellPool {
   }
 
   #launch(): Cell {
-    const { launcher, clock, random, events } = this.#options;
+    const { launcher, clock, random } = this.#options;
     this.#incarnations += 1;
-    const cell = new Cell(newId('cell', random), this.#incarnations, launcher, () => clock.monotonic(), events);
+    const cell = new Cell(newId('cell', random), this.#incarnations, launcher, () => clock.monotonic(), this.#events);
     this.#cells.add(cell);
     return cell;
   }

@@ -26,10 +26,12 @@ export class Clocks {
 
   setTimer(run: Run, id: number, due: number): void {
     const { clock } = this.#options;
-    // An approval has one for its expiry already: nothing may be left that nobody can call off.
-    run.timers.get(id)?.();
-    const stop = clock.after(Math.max(0, due - clock.now()), () => this.#isDue(run, id, due));
-    run.timers.set(id, stop);
+    // An approval has one for its expiry already, which this one replaces.
+    run.alarms.callOff(id);
+    run.alarms.set(
+      id,
+      clock.after(Math.max(0, due - clock.now()), () => this.#isDue(run, id, due)),
+    );
   }
 
   /** Sets all timers of a run that is brought back, and its wall clock. What was due while it was away comes before that is over. */
@@ -45,34 +47,23 @@ export class Clocks {
   /** Looks again and again whether the wall time of a run is over. While its clock stands still it is not. */
   startWall(run: Run, least_ms = 0): void {
     const { clock } = this.#options;
-    this.#stopWall(run);
-    run.stopWall = clock.after(Math.max(least_ms, run.wallLeft_ms(clock.monotonic())), () => this.#expire(run));
+    run.alarms.callOff('wall');
+    run.alarms.set(
+      'wall',
+      clock.after(Math.max(least_ms, run.wallLeft_ms(clock.monotonic())), () => this.#expire(run)),
+    );
   }
 
   /** A turn of an instance is over: the next one has all of the time again. */
   resetWall(run: Run): void {
-    this.#stopWall(run);
+    run.alarms.callOff('wall');
     run.ledger.wall.stop();
     run.began = undefined;
   }
 
-  stop(run: Run): void {
-    this.#stopWall(run);
-    run.stopGrace?.();
-    run.stopSlow?.();
-    run.stopSlow = undefined;
-    for (const stop of run.timers.values()) stop();
-    run.timers.clear();
-  }
-
-  #stopWall(run: Run): void {
-    run.stopWall?.();
-    run.stopWall = undefined;
-  }
-
   #expire(run: Run): void {
     const { clock, hold, onOver } = this.#options;
-    run.stopWall = undefined;
+    run.alarms.rang('wall');
     if (run.outcome !== undefined) return;
     if (run.parking !== undefined) {
       // Once it is parked it is another's to end, and its time is looked at when it is brought back.
@@ -98,8 +89,8 @@ export class Clocks {
       if (due === undefined || due > at) continue;
       found = true;
       // One that is not set yet waits for its commit.
-      if (!run.timers.has(pending.id)) continue;
-      run.timers.get(pending.id)?.();
+      if (!run.alarms.has(pending.id)) continue;
+      run.alarms.callOff(pending.id);
       this.#isDue(run, pending.id, due);
     }
     return found;
@@ -107,7 +98,7 @@ export class Clocks {
 
   #isDue(run: Run, id: number, due: number): void {
     const { clock, hold, onDue } = this.#options;
-    run.timers.delete(id);
+    run.alarms.rang(id);
     // What people or other runs were asked may have been answered, or given up, in a crank that is not durable yet.
     if (!isTimed(run.ledger.pending.get(id))) return;
     if (run.parking !== undefined) {

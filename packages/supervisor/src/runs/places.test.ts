@@ -40,7 +40,7 @@ describe('places in memory', () => {
   test('are counted as runs come and leave, each once', () => {
     const runs = new RunTable();
     const left: TenantId[] = [];
-    runs.onLeft = (tenant) => left.push(tenant);
+    runs.left.listen((tenant) => void left.push(tenant));
     put(runs, crew, 2);
     const [id] = runs.keys() as unknown as [RunId];
     const [first] = [...runs.entries()];

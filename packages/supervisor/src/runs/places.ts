@@ -3,13 +3,14 @@
  * a tenant that has less than its even share comes in all the same, and whoever has more makes room. So no tenant fills another's.
  */
 import type { RunId, TenantId } from '@corral/protocol/ids';
+import { Signal } from '../signal.ts';
 import type { Run } from './run.ts';
 
 /** The runs in memory, counted by tenant. */
 export class RunTable extends Map<RunId, Run> {
   readonly #of = new Map<TenantId, number>();
   /** Somebody has left. */
-  onLeft: (tenant: TenantId) => void = () => undefined;
+  readonly left = new Signal<[tenant: TenantId]>();
 
   override set(id: RunId, run: Run): this {
     if (!this.has(id)) this.#of.set(run.tenant, this.of(run.tenant) + 1);
@@ -23,7 +24,7 @@ export class RunTable extends Map<RunId, Run> {
     if (left > 0) this.#of.set(run.tenant, left);
     else this.#of.delete(run.tenant);
     super.delete(id);
-    this.onLeft(run.tenant);
+    this.left.emit(run.tenant);
     return true;
   }
 

@@ -7,6 +7,7 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
 import type { LoadedBundle } from '../bundles.ts';
 import type { Cell } from '../cells/cell.ts';
+import { Alarms } from './alarms.ts';
 import { RunQueue, type Queued } from './queue.ts';
 
 /** A delivery on the CPU, as it was sent. */
@@ -56,13 +57,7 @@ export class Run {
   #crankBegan = 0;
   /** What that crank had used of the CPU when it was stopped, and when that was. */
   #stopped: { readonly used_ms: number; readonly at: number } | undefined;
-  /** Calls off the look at whether its wall time is over. */
-  stopWall: (() => void) | undefined;
-  readonly timers = new Map<number, () => void>();
-  /** It is slowed: nothing is given to it before this is over. */
-  stopSlow: (() => void) | undefined;
-  /** Calls off the end that a cancelled run meets when its grace is over. */
-  stopGrace: (() => void) | undefined;
+  readonly alarms = new Alarms();
 
   /** @param lastAt time stamp of its last delivery, in milliseconds since 1970 */
   constructor(ledger: Ledger, bundle: LoadedBundle, epoch: number, lastAt = 0) {
@@ -230,7 +225,7 @@ export class Run {
       this.outcome === undefined &&
       this.isFree &&
       this.parking === undefined &&
-      this.stopSlow === undefined &&
+      !this.alarms.has('slow') &&
       this.#onCpu === undefined &&
       this.hasWork
     );

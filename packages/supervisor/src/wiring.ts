@@ -1,0 +1,267 @@
+/**
+ * How a host is put together. Each part is given those that were built before it; what it tells those after it goes through
+ * `Transitions`, which is made first. So the order below is the order of knowledge, and nothing refers to what is not there yet.
+ */
+import { Accounts } from '@corral/broker/accounts';
+import { Broker } from '@corral/broker/broker';
+import { Grants } from '@corral/policy/grants';
+import { MACHINE } from '@corral/protocol/limits';
+import type { TenantId } from '@corral/protocol/ids';
+import { Absence } from './absence.ts';
+import { digestOf } from './admission.ts';
+import { Borrowed } from './borrowed.ts';
+import { Bundles } from './bundles.ts';
+import { sharesOf } from './cells/loans.ts';
+import { CellPool } from './cells/pool.ts';
+import { Runtime } from './cells/runtime.ts';
+import { Consequences } from './consequences.ts';
+import { Control } from './control.ts';
+import { Families } from './families.ts';
+import { Seen } from './history.ts';
+import { Intake } from './intake.ts';
+import { Life } from './life.ts';
+import { Loops } from './loops.ts';
+import { Offers } from './offers.ts';
+import type { SupervisorOptions } from './options.ts';
+import { BY_NAME } from './people.ts';
+import { Policing } from './policing.ts';
+import { Progress } from './progress.ts';
+import { Quarantines } from './quarantine.ts';
+import { Residence } from './residence.ts';
+import { RunTable } from './runs/places.ts';
+import { revive } from './runs/revive.ts';
+import type { Run } from './runs/run.ts';
+import { Services } from './services.ts';
+import { Settlements } from './settlements.ts';
+import { emitters } from './signal.ts';
+import { Stage } from './stage.ts';
+import { Stops } from './stops.ts';
+import { Tenants } from './tenants.ts';
+import { Transitions } from './transitions.ts';
+import { Watch } from './watch.ts';
+import { Watching } from './watching.ts';
+
+/** What is allowed, and to whom: it outlives every run. */
+function buildAuthority(options: SupervisorOptions, transitions: Transitions, stopping: () => boolean) {
+  const { store, clock, random, people = BY_NAME } = options;
+  const { tell } = transitions.observers;
+  const tenants = new Tenants();
+  const bundles = new Bundles(store);
+  const seen = new Seen(store);
+  const policing = new Policing({ clock, people, seen, tell });
+  const quarantines = new Quarantines(store);
+  const accounts = new Accounts((tenant) => tenants.of(tenant)?.spend);
+  const watching = new Watching({ clock, settings: (tenant) => tenants.loops(tenant), profiles: options.profiles, tell });
+  const intake = new Intake({ store, clock, quarantines, accounts, breakers: watching.breakers, stopping });
+  const services = new Services({ store, clock, random, quarantines, tenants });
+  const offers = new Offers({ store, tenants, services, bundles });
+  const quarantined = (tenant: string, name: string) => quarantines.tool(tenant, name) !== undefined;
+  return {
+    tenants,
+    bundles,
+    seen,
+    policing,
+    quarantines,
+    accounts,
+    watching,
+    intake,
+    services,
+    offers,
+    quarantined,
+    /** A tool that a tenant may use now. */
+    tool: (tenant: string, name: string) => (quarantined(tenant, name) ? undefined : offers.tool(tenant, name)),
+    /** Why a run must not go on, if a quarantine stands against it. */
+    against: (run: Run) => quarantines.against(run.ledger.record, run.ledger.version)?.reason,
+  };
+}
+
+type Authority = ReturnType<typeof buildAuthority>;
+
+/** The bus, between what runs ask for and what is allowed to them. */
+function buildBus(options: SupervisorOptions, authority: Authority, transitions: Transitions) {
+  const { store, clock, random, approval_ms, people = BY_NAME } = options;
+  const { accounts, policing, quarantines, quarantined, services, tenants, tool, watching } = authority;
+  const [grants, runs] = [new Grants(), new RunTable()];
+  const consequences = new Consequences({ clock, quarantines, runs, transitions });
+  const broker = new Broker(
+    {
+      store,
+      clock,
+      random,
+      grants,
+      tool,
+      quarantined,
+      approval_ms,
+      accounts,
+      policies: (tenant) => policing.policies(tenant),
+      reach: (...of) => services.reach(...of),
+      digest: digestOf,
+      standing: () => watching,
+      identity: people.identity,
+      limits: (tenant, name) => tenants.of(tenant)?.limits?.(name),
+    },
+    { ...emitters(transitions.bus), stop: (...of) => consequences.follow(...of) },
+  );
+  return { grants, runs, broker };
+}
+
+/** Processes, and which run is in which of them. */
+function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: Broker, transitions: Transitions) {
+  const { store, clock, random, launcher, cores } = options;
+  const maxCells = options.maxCells ?? Math.max(4, cores * 4);
+  const pool = new CellPool({
+    launcher,
+    clock,
+    random,
+    maxCells,
+    spares: options.spares ?? 1,
+    cellsPerTenant: (tenant) => tenants.of(tenant)?.cells ?? options.cellsPerTenant ?? MACHINE.cells_per_tenant.default,
+    events: emitters(transitions.cells),
+  });
+  const stage = new Stage({
+    clock,
+    pool,
+    transitions,
+    cell_idle_ms: options.cell_idle_ms ?? MACHINE.cell_idle_ms.default,
+    cell_memory_mib: options.cell_memory_mib ?? MACHINE.cell_memory_mib.default,
+    replayPage: async (run, after) => {
+      await broker.settled(run.id);
+      return store.replayPage(run.id, after);
+    },
+  });
+  const borrowed = new Borrowed({
+    borrow: () => pool.borrow(),
+    ...sharesOf(maxCells),
+    cells: transitions.cells,
+    onCpu: transitions.stage.onCpu.emit,
+  });
+  return { pool, stage, borrowed };
+}
+
+type Cells = ReturnType<typeof buildCells>;
+type Bus = ReturnType<typeof buildBus>;
+
+/** Which runs are in memory. */
+function buildResidence(options: SupervisorOptions, authority: Authority, bus: Bus, { stage }: Cells, transitions: Transitions) {
+  const { store, clock } = options;
+  const { bundles, policing, tenants, watching } = authority;
+  const absence = new Absence();
+  /** How a run is read back. */
+  const reading = {
+    tracked: (tenant: TenantId) => policing.policies(tenant) !== undefined,
+    watch: (record: Parameters<Watching['watch']>[0]) => watching.watch(record),
+  };
+  const reviving = {
+    store,
+    clock,
+    grants: bus.grants,
+    ...reading,
+    load: (bundle: Parameters<Bundles['load']>[0]) => bundles.load(bundle),
+    absent: (from: number, until: number) => absence.since(from, until),
+  };
+  const residence = new Residence({
+    wakeUps: options.wakeUps,
+    store,
+    clock,
+    stage,
+    transitions,
+    ...bus,
+    limits: {
+      park_after_ms: MACHINE.park_after_ms.default,
+      runs_in_memory: MACHINE.runs_in_memory.default,
+      resident_mib: MACHINE.resident_mib.default,
+      sweep_ms: MACHINE.sweep_ms.default,
+      ...options.residence,
+    },
+    residents: (tenant) => tenants.of(tenant)?.residents ?? MACHINE.residents.default,
+    revive: (stored) => revive(reviving, stored),
+  });
+  return { absence, reading, residence };
+}
+
+/** Whether anything moves. A crank that is over counts before what becomes of it. */
+function buildProgress(options: SupervisorOptions, { runs, broker }: Bus, { pool }: Cells, residence: Residence, transitions: Transitions) {
+  const { stage, observers } = transitions;
+  const progress = new Progress({
+    clock: options.clock,
+    no_progress_ms: options.no_progress_ms ?? MACHINE.no_progress_ms.default,
+    runs: () => runs.values(),
+    cells: () => pool.cells,
+    waitingSince: () => residence.waitingSince,
+    committing: () => broker.isCommitting(),
+    failing: () => pool.failing,
+    tell: observers.tell,
+  });
+  const runtime = new Runtime();
+  stage.onCranked.listen((run) => progress.moved(run));
+  stage.onFault.listen((run, _, crank) => {
+    if (crank !== undefined) progress.moved(run);
+  });
+  stage.onCellReady.listen((cell) => {
+    progress.started();
+    runtime.learn(cell);
+  });
+  return { progress, runtime };
+}
+
+/** Sees to it that no cell takes more than it may. It knows all the others, and none knows it. */
+function buildWatch(options: SupervisorOptions, { pool, stage, borrowed }: Cells, life: Life, rest: { progress: Progress; loops: Loops }) {
+  const { clock, cores } = options;
+  const { progress, loops } = rest;
+  return new Watch({
+    clock,
+    cells: () => pool.cells,
+    slots: Math.max(1, cores - 1),
+    cell_memory_mib: options.cell_memory_mib ?? MACHINE.cell_memory_mib.default,
+    memory_mib: (cell, assignment) =>
+      borrowed.memory_mib(cell) ?? stage.seated(cell, assignment)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
+    onRogue: (cell) => stage.condemn(cell, undefined),
+    onExceeded: (cell, assignment, limit, message) => {
+      if (borrowed.exceeded(cell, message)) return;
+      if (cell.task?.kind === 'crank') progress.moved();
+      life.exceeded(cell, stage.seated(cell, assignment), limit, message);
+    },
+    onStuck: (cell) => stage.rehome(cell),
+    onFull: (cell) => stage.evict(cell),
+    onCalm: () => {
+      stage.keepHouse();
+      loops.measure();
+      progress.look();
+    },
+  });
+}
+
+/** @param stopping whether the host takes no new work any more */
+export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
+  const { store, clock, image } = options;
+  const transitions = new Transitions();
+  const authority = buildAuthority(options, transitions, stopping);
+  const { bundles, policing, quarantines, tool, against, watching } = authority;
+  const bus = buildBus(options, authority, transitions);
+  const cells = buildCells(options, authority, bus.broker, transitions);
+  const { stage } = cells;
+  const { residence, ...memory } = buildResidence(options, authority, bus, cells, transitions);
+  const moving = buildProgress(options, bus, cells, residence, transitions);
+  const shared = { ...bus, store, clock, stage, residence, transitions };
+  const settlements = new Settlements(shared);
+  const loops = new Loops({ ...shared, watching });
+  const life = new Life({ ...shared, image, tool, bundles, watching, settlements, loops, quarantined: against });
+  const control = new Control({
+    ...shared,
+    settlements,
+    life,
+    tool,
+    policing,
+    stopping,
+    pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
+    quarantined: against,
+  });
+  const families = new Families({ ...shared, control });
+  const stops = new Stops({ ...shared, quarantines, settlements, control });
+  const watch = buildWatch(options, cells, life, { progress: moving.progress, loops });
+  transitions.stage.onCpu.listen(() => watch.poke());
+  return { ...authority, ...bus, ...cells, ...memory, ...moving, residence, loops, life, control, families, stops, watch, transitions };
+}
+
+/** The parts of a host. */
+export type Host = ReturnType<typeof buildHost>;
