@@ -58,6 +58,8 @@ export interface Known {
   readonly wall: Wall;
   readonly calls: Map<number, KnownCall>;
   readonly sends: Map<number, RunId>;
+  /** Messages of it that reached nobody, by the effect that sent them. */
+  readonly unreached: Set<number>;
   /** Of them, those that want a reply. */
   readonly asks: Map<number, { readonly peer: RunId; readonly grant: GrantId | undefined }>;
   /** What it replied, by the request. */
@@ -162,6 +164,7 @@ export class Book {
       wall: new Wall(),
       calls: new Map(),
       sends: new Map(),
+      unreached: new Set(),
       asks: new Map(),
       replied: new Set(),
       children: new Map(),

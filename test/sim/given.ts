@@ -80,6 +80,10 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
 function answered(book: Book, known: Known, result: Result, where: string): void {
   const run = known.record.id;
   if (known.sends.has(result.id)) {
+    book.must(
+      !known.unreached.has(result.id) || 'error' in result,
+      () => `7: ${where} says that message ${result.id} was sent, and it reached nobody`,
+    );
     known.sends.delete(result.id);
     return;
   }

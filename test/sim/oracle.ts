@@ -261,6 +261,7 @@ export class Oracle extends Book {
       if (delivery.kind !== 'message') continue;
       const { from, id } = bodyOf(delivery.body);
       const receiver = result.receivers?.[i] ?? to;
+      if ((result.delivered[i] ?? 0) <= 0) known.unreached.add(id);
       this.sent.set(`${from}#${id}`, receiver);
       if (!messages.has(receiver)) messages.set(receiver, `${from}#${id}`);
     }

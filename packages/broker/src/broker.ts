@@ -398,7 +398,7 @@ export class Broker {
         },
       });
     }
-    const settled = crank?.delivery.kind === 'reply' ? crank.delivery.results.map(({ id }) => id) : [];
+    const settled = settledBy(crank, entry.event);
     const kept = this.answers.taken(record.id, settled);
     if (ending) closeTally(ledger, unsentIn(batch));
     const spending = this.accounts?.postOf(ledger, this.#powers.clock.now());
@@ -463,8 +463,10 @@ export class Broker {
         continue;
       }
       for (const { id } of outgoing.grants ?? []) this.#powers.grants.release(id);
-      if (outcome === undefined) this.#bounce(run, batch.sentBy[i] as number, number < 0);
     }
+    const unreached = outcome === undefined ? (result.unreached ?? []) : [];
+    if (unreached.length > 0) this.answers.found(record.id, unreached);
+    for (const one of unreached) this.bounce(run, one);
     for (const id of result.answered ?? []) this.#events.arrived(id);
     for (const id of batch.disposed) this.#powers.grants.release(id);
     if (batch.context.length > 0) this.#events.context(record.id, batch.context);
@@ -505,14 +507,15 @@ export class Broker {
     if (results.length > 0) this.#events.deliver(ledger.record.id, { kind: 'reply', results }, undefined);
   }
 
-  /** A message did not reach anybody, as the store finds when it takes the commit: its sender is told that, and its journal has it. */
-  #bounce(run: BusRun, id: number, full: boolean): void {
-    if (run.outcome !== undefined || run.ledger.pending.get(id)?.kind !== 'decided') return;
-    const error = full
-      ? errorData('CORRAL_MAILBOX_FULL', `${MACHINE.mailbox_messages.default} messages wait for that run already.`, { call: id })
-      : errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id });
+  /**
+   * A message reached nobody, as the store found when it took the commit: its sender is told that instead of its acknowledgement, and its
+   * journal has it.
+   */
+  bounce(run: BusRun, result: Result): void {
+    const pending = run.ledger.pending.get(result.id);
+    if (run.outcome !== undefined || pending?.kind !== 'decided' || pending.sent !== true) return;
     // A refusal is told by the event.
-    this.record(run, { kind: 'unanswered', id, result: { id, error } }).catch(() => undefined);
+    this.record(run, { kind: 'unanswered', id: result.id, result }).catch(() => undefined);
   }
 }
 
@@ -523,4 +526,10 @@ function eventOf(ledger: Ledger, { outcome, stop }: Batch, at: number): HostEven
   if (stop?.event !== undefined) ledger.applyEvent(stop.event, at);
   const { state, unread = [] } = ledger.checkpointing;
   return { kind: 'checkpoint', state: state as Json, unread: unread as Json, ledger: ledger.snapshot() as unknown as Json };
+}
+
+/** Effects of a run that an entry answers for good; the store has no answer of theirs any more. */
+function settledBy(crank: Pick<Crank, 'delivery'> | undefined, event: HostEvent | undefined): readonly number[] {
+  if (event?.kind === 'unanswered') return [event.id];
+  return crank?.delivery.kind === 'reply' ? crank.delivery.results.map(({ id }) => id) : [];
 }

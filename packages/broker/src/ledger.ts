@@ -265,11 +265,7 @@ export class Ledger {
           this.purse.reserve(decision.reserved ?? {});
           this.purse.settle(decision.reserved ?? {}, decision.reserved ?? {});
           if (decision.agent !== undefined) this.rates.called(`send:${decision.agent}`, this.lastAt);
-          this.pending.set(effect.id, {
-            kind: 'decided',
-            id: effect.id,
-            delivery: { kind: 'reply', results: [{ id: effect.id, value: null }] },
-          });
+          this.pending.set(effect.id, { ...decided(effect.id, { id: effect.id, value: null }), sent: true });
         } else this.#refuse(effect.id, decision);
         return;
       case 'reply':

@@ -77,6 +77,8 @@ export type Pending =
       readonly kind: 'decided';
       readonly id: number;
       delivery: PendingDelivery;
+      /** A message was sent, and nobody has found that it reached nobody. */
+      readonly sent?: true;
       /** It gives the run what was behind a handle. */
       readonly opened?: { readonly source: string; readonly label: Label };
       /** A person said what this call is answered with. */

@@ -90,8 +90,6 @@ export function decideReply(ledger: Ledger, seq: number, effect: ReplyEffect, ba
     key: `${seq}.${batch.outbox.length}`,
     delivery: { kind: 'reply', results: [result], depth: ledger.depth + 1, ...labelOf(ledger) },
   } satisfies Outgoing);
-  // Nothing waits here for what becomes of it.
-  batch.sentBy.push(0);
 }
 
 /** Bytes that a reply takes from whoever gives it, as far as there are any. */

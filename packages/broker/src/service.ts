@@ -91,7 +91,6 @@ export function approvedRequest(ledger: Ledger, { call }: PendingApproval, batch
   const reached = asked && reachable(asked.service, asked.input.key, context);
   if (pending?.kind !== 'request' || asked === undefined || reached === undefined || typeof reached === 'string') return;
   batch.outbox.push(toInstance(ledger, call.id, asked.input as Json, `${ledger.seq}.0`, reached));
-  batch.sentBy.push(call.id);
   if (pending.due !== undefined) batch.timers.push({ id: call.id, due: pending.due });
 }
 

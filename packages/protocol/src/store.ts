@@ -18,6 +18,8 @@ export interface Outgoing {
   /** Unique a sender: `<seq>.<index>`. */
   readonly key: string;
   readonly delivery: PendingDelivery;
+  /** Of a message that wants no reply: the effect that sent it. See `unreached`. */
+  readonly sent?: number;
   /** Made for the receiver with it, and only if it gets there. */
   readonly grants?: readonly Grant[];
   /** It is for an instance of a service: for the run that is that now, or else for this one (`to`), which becomes it. */
@@ -91,6 +93,8 @@ export interface CommitResult {
   readonly created?: readonly RunId[];
   /** Runs whose requests got an error for a reply by this: their receiver has ended, or takes no more. */
   readonly answered?: readonly RunId[];
+  /** What the run is told of its messages that reached nobody. The store keeps it as an answer of theirs until a commit takes it out. */
+  readonly unreached?: readonly Result[];
 }
 
 export interface StoredRun {

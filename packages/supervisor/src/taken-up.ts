@@ -22,10 +22,19 @@ interface Powers {
   readonly transitions: Transitions;
 }
 
-/** Calls whose answers no crank was given are given them now: what the store kept of them, or this host still knows. */
+/**
+ * Calls whose answers no crank was given are given them now: what the store kept of them, or this host still knows. So are messages that
+ * reached nobody, where the last host ended before their sender's journal had that.
+ */
 export function giveAnswers(powers: Powers, run: Run): void {
   const { answers } = powers.broker;
   for (const result of answers.found(run.id, run.kept)) {
+    if (isSent(run, result.id)) {
+      powers.broker.bounce(run, result);
+      const told = run.ledger.pending.get(result.id);
+      if (told?.kind === 'decided') run.queue.add(told.delivery);
+      continue;
+    }
     const pending = run.ledger.pending.get(result.id);
     if (pending?.kind !== 'call' || pending.state === 'unknown' || run.queue.hasReply(result.id)) {
       answers.settled(run.id, [result.id]);
@@ -37,6 +46,11 @@ export function giveAnswers(powers: Powers, run: Run): void {
     if (!run.kept.includes(result)) answers.hold(run, result);
   }
 }
+
+const isSent = ({ ledger }: Run, id: number): boolean => {
+  const pending = ledger.pending.get(id);
+  return pending?.kind === 'decided' && pending.sent === true;
+};
 
 /** Calls that no tool is at work on are made again where that does no harm; of the others nobody knows whether they were done. */
 export function askAgain({ broker, settlements, tool }: Powers, run: Run): void {

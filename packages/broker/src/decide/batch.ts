@@ -74,8 +74,6 @@ export interface Batch {
   readonly decisions: Decision[];
   readonly dispatches: Dispatch[];
   readonly outbox: Outgoing[];
-  /** For each outgoing message, the effect it came from. */
-  readonly sentBy: number[];
   readonly spawned: RunRecord[];
   readonly grants: Grant[];
   readonly counted: Set<GrantId>;
@@ -141,7 +139,6 @@ export const emptyBatch = (): Batch => ({
   decisions: [],
   dispatches: [],
   outbox: [],
-  sentBy: [],
   spawned: [],
   grants: [],
   counted: new Set(),

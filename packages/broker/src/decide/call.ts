@@ -112,7 +112,6 @@ function decideOf(
   if (decision.verdict === 'ask') batch.timers.push({ id, due: decision.expires_at as number });
   else if (reached !== undefined) {
     batch.outbox.push(toInstance(ledger, id, input, `${seq}.${batch.outbox.length}`, reached));
-    batch.sentBy.push(id);
     if (decision.request?.due !== undefined) batch.timers.push({ id, due: decision.request.due });
   } else {
     batch.dispatches.push({

@@ -51,9 +51,9 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
       ...(ledger.hops === 0 ? {} : { hops: ledger.hops + 1 }),
       ...labelOf(ledger),
     },
+    ...(effect.request === undefined ? { sent: effect.id } : {}),
     ...(made.length === 0 ? {} : { grants: made }),
   });
-  batch.sentBy.push(effect.id);
   const decision: Decision = { id: effect.id, verdict: 'allow', grant: grant.id, reserved, ...judged };
   if (effect.request === undefined) return decision;
   const { timeout_ms } = effect.request;

@@ -329,7 +329,7 @@ export class SqliteCore {
     // A call that people have approved may have a deadline after the one that they had.
     for (const { id, due } of commit.timers) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     const told = new Told(at);
-    const delivered = commit.outbox.map((outgoing) => this.#post.send(run, outgoing, told));
+    const delivered = this.#post.sendAll(run, epoch, head, commit.outbox, told);
     if (status.lifecycle === 'ended') this.#forget(run, head.n, { outcome: status.outcome, label: commit.label }, told);
     return told.result(delivered);
   }

@@ -69,8 +69,15 @@ export class Post {
       this.#answer(open.requester, open.id, { code: 'CORRAL_RECIPIENT_ENDED', message: endOf(open, outcome), label }, told);
   }
 
+  /** Hands over what a commit sends. A host that dies before its sender knows what reached nobody leaves that to the next one. */
+  sendAll(run: RunId, epoch: number, head: Holder, outbox: readonly Outgoing[], told: Told): readonly number[] {
+    const delivered = outbox.map((outgoing) => this.#send(run, outgoing, told));
+    this.keep(run, epoch, head, told.unreached);
+    return delivered;
+  }
+
   /** Hands something over; a request that does not arrive is answered by that. */
-  send(from: RunId, outgoing: Outgoing, told: Told): number {
+  #send(from: RunId, outgoing: Outgoing, told: Told): number {
     const { delivery, instance } = outgoing;
     // A second reply, or one that nobody asked for, goes nowhere.
     const isDue = delivery.kind !== 'reply' || delivery.results.every(({ id }) => this.#requests.answer(outgoing.to, id, from));
@@ -82,6 +89,7 @@ export class Post {
     }
     if (!isDue) return 0;
     const number = this.#deliver(from, to === outgoing.to ? outgoing : { ...outgoing, to }, told.at);
+    if (number <= 0 && outgoing.sent !== undefined) told.unreached.push(unreached(outgoing.sent, number < 0));
     if (delivery.kind !== 'message' || delivery.request === undefined) return number;
     if (number > 0) this.#requests.open(from, delivery.request, to, number);
     else this.#answer(from, delivery.request, REFUSED[number < 0 ? 'full' : 'ended'], told);
@@ -160,7 +168,7 @@ export class Post {
   }
 
   /**
-   * Answers of a run's own calls: each has the place of its call below 0, so that there is one of it and that the inbox goes on counting
+   * Answers of a run's own calls, and of its messages that reached nobody: each has the place of its call below 0, so that there is one of it and that the inbox goes on counting
    * what others send.
    */
   keep(run: RunId, epoch: number, head: Holder, results: readonly Result[]): void {
@@ -226,6 +234,7 @@ export class Told {
   readonly receivers: RunId[] = [];
   readonly created: RunId[] = [];
   readonly answered: RunId[] = [];
+  readonly unreached: Result[] = [];
   instances = false;
 
   constructor(at: number) {
@@ -238,6 +247,7 @@ export class Told {
       ...(this.instances ? { receivers: this.receivers } : {}),
       ...(this.created.length === 0 ? {} : { created: this.created }),
       ...(this.answered.length === 0 ? {} : { answered: this.answered }),
+      ...(this.unreached.length === 0 ? {} : { unreached: this.unreached }),
     };
   }
 }
@@ -246,6 +256,14 @@ const REFUSED = {
   ended: { code: 'CORRAL_RECIPIENT_ENDED', message: 'The run this request was for has ended.' },
   full: { code: 'CORRAL_MAILBOX_FULL', message: `${MACHINE.mailbox_messages.default} messages wait for that run already.` },
 } as const satisfies Readonly<Record<string, Refusal>>;
+
+/** What the sender of a message is told that reached nobody. */
+const unreached = (id: number, full: boolean): Result => ({
+  id,
+  error: full
+    ? errorData('CORRAL_MAILBOX_FULL', REFUSED.full.message, { call: id })
+    : errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id }),
+});
 
 const CROWDED: Refusal = {
   code: 'CORRAL_BUDGET_EXCEEDED',

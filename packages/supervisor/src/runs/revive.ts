@@ -73,8 +73,11 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
 
   if (ledger.segment_entries === 0) run.queue.add(startOf(ledger, grants));
+  run.kept = inbox.flatMap(({ seq, delivery }) => (seq < 0 && delivery.kind === 'reply' ? delivery.results : []));
+  const isUnreached = (id: number) => run.kept.some((result) => result.id === id);
   for (const pending of ledger.pending.values()) {
-    if (pending.kind === 'decided') run.queue.add(pending.delivery);
+    // Of a message that reached nobody, its sender is told that, once it is written down.
+    if (pending.kind === 'decided' && !(pending.sent === true && isUnreached(pending.id))) run.queue.add(pending.delivery);
   }
   if (ledger.cancelled !== undefined && !ledger.cancelled.told)
     run.queue.add({ kind: 'cancel', reason: ledger.cancelled.reason, reaches_awaits: true });
@@ -83,7 +86,6 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   const { wall } = ledger;
   if (wall.began_at !== undefined) wall.start(clock.monotonic(), wall.used(idleUntil(run, inbox, clock.now())));
   for (const { seq, delivery } of inbox) if (seq > 0) run.queue.receive(delivery, seq);
-  run.kept = inbox.flatMap(({ seq, delivery }) => (seq < 0 && delivery.kind === 'reply' ? delivery.results : []));
   run.restored = stored.restored;
   run.queue.seen(stored.inbox);
   return run;
