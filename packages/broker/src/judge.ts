@@ -2,7 +2,8 @@
  * Asks the policies about one call: gathers what is known of it (flow of information, purse, history) and turns the verdict
  * into what happens. Synchronous and in memory, as all deciding is (DESIGN 1.4).
  */
-import type { PolicyInForce, PolicyRequest } from '@corral/policy/cedar/in-force';
+import type { PolicyRequest } from '@corral/policy/cedar/request';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
 import { approved, type Verdict } from '@corral/policy/cedar/verdict';
 import { effectOf, type Flow, type InHandles } from '@corral/policy/flow/facts';

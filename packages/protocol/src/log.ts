@@ -3,7 +3,7 @@
  * was so when it was appended, in few words and digests; the tables say the rest, and `verify` holds the two against each other.
  */
 import type { GrantId, RunId } from './ids.ts';
-import type { QuarantineKind } from './store.ts';
+import type { QuarantineKind } from './quarantine.ts';
 
 /** Lower-case hex of a SHA-256. */
 type Hex = string;

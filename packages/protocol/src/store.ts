@@ -7,6 +7,7 @@ import type { Digest, GrantId, RunId, TenantId } from './ids.ts';
 import type { PendingDelivery, Result } from './delivery.ts';
 import type { AgentVersion } from './manifest.ts';
 import type { LogHead, LogVerification } from './log.ts';
+import type { Quarantine, QuarantineKind } from './quarantine.ts';
 import type { Label } from './label.ts';
 import type { Outcome } from './outcome.ts';
 import type { Entry, RunRecord, RunStatus, WaitingOn } from './run.ts';
@@ -129,21 +130,6 @@ export interface ReplayPage {
   /** CPU time that its cranks took when they were recorded. */
   readonly cpu_us: number;
   readonly more: boolean;
-}
-
-export type QuarantineKind = 'agent' | 'version' | 'tenant' | 'tool';
-
-/**
- * A durable stop. `name` is a version's digest, a tenant's name, or `tenant/name` of an agent or a tool. `tenant`: it stands there
- * alone; absent, it stops a version in every tenant.
- */
-export interface Quarantine {
-  readonly kind: QuarantineKind;
-  readonly tenant?: string;
-  readonly name: string;
-  readonly by: string;
-  readonly reason: string;
-  readonly at: number;
 }
 
 /** From when until when a host was at work on this store, in milliseconds since 1970. */

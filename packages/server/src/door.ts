@@ -1,7 +1,6 @@
 /** Everything the routes work with, built once. */
 import type { Unready } from '@corral/protocol/api/schemas';
 import type { Clock, Random } from '@corral/protocol/ports';
-import type { LoadedConfig } from './config/load.ts';
 import type { Feed } from './feed.ts';
 import type { Acts } from './kept.ts';
 import type { Persons } from './people/persons.ts';
@@ -54,6 +53,3 @@ export interface Door {
   /** The address is bound, and requests are refused until runs are recovered. */
   readonly recovering: () => boolean;
 }
-
-/** The configuration in force. */
-export type InForce = () => LoadedConfig;

@@ -11,7 +11,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Identity } from '@corral/protocol/identity';
 import type { Json } from '@corral/protocol/json';
 import type { Clock, Random } from '@corral/protocol/ports';
-import type { Quarantine } from '@corral/protocol/store';
+import type { Quarantine } from '@corral/protocol/quarantine';
 import type { FrontStore } from './store/front.ts';
 
 /** The author of an act: a caller over HTTP, the owner of the machine, or the host itself. */

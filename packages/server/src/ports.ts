@@ -8,7 +8,8 @@ import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/man
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/run';
 import type { AccountDay, SpendFilter } from '@corral/protocol/spend';
-import type { EntryHash, Quarantine, QuarantineKind, StoredRun } from '@corral/protocol/store';
+import type { Quarantine, QuarantineKind } from '@corral/protocol/quarantine';
+import type { EntryHash, StoredRun } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Json } from '@corral/protocol/json';
 import type {

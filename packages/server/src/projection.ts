@@ -8,7 +8,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Observation, RunView } from '@corral/supervisor';
 import type { Event } from '@corral/protocol/api/schemas';
 import type { Json } from '@corral/protocol/json';
-import type { Quarantine } from '@corral/protocol/store';
+import type { Quarantine } from '@corral/protocol/quarantine';
 import type { Feed } from './feed.ts';
 import type { Acts } from './kept.ts';
 import type { HostPort } from './ports.ts';

@@ -1,5 +1,5 @@
 /** The tenant of a quarantine: stated in it, or, in records of older hosts, the first part of the name of an agent or tool. */
-import type { Quarantine } from '@corral/protocol/store';
+import type { Quarantine } from '@corral/protocol/quarantine';
 
 /** @returns undefined for a quarantine of no tenant, or of one that is not configured any more */
 export function tenantOf(

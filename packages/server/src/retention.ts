@@ -2,7 +2,7 @@
 import { durationMs, type Config } from './config/schema.ts';
 import { dayOf, monthsBefore } from '@corral/protocol/spend';
 import type { Freed } from '@corral/protocol/store';
-import type { InForce } from './door.ts';
+import type { InForce } from './config/in-force.ts';
 import type { Acts } from './kept.ts';
 import type { FrontStore } from './store/front.ts';
 import type { Upkeep } from './upkeep.ts';

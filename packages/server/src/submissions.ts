@@ -12,7 +12,7 @@ import type { AgentVersion, AgentManifest, Budget, CeilingsRequest } from '@corr
 import type { Clock, Random } from '@corral/protocol/ports';
 import { checkInput, isBelow, type People } from '@corral/supervisor';
 import { allowed } from './allowance.ts';
-import type { InForce } from './door.ts';
+import type { InForce } from './config/in-force.ts';
 import { TooSoon } from './people/rate.ts';
 import type { HostPort } from './ports.ts';
 import type { Projection } from './projection.ts';

@@ -145,18 +145,7 @@ export function admit(
   };
   const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id, agent: manifest.name }).id }];
   for (const [alias, request] of Object.entries(manifest.uses)) {
-    const name = targetOf(request);
-    if (name === undefined)
-      throw new CorralError(
-        'CORRAL_CAP_NOT_GRANTED',
-        `${manifest.name} uses ${alias} as a mailbox, which only an agent that spawns it can give.`,
-      );
-    const tool = powers.tool(name);
-    if (tool === undefined)
-      throw new CorralError(
-        'CORRAL_CAP_UNKNOWN',
-        `${manifest.name} uses ${alias} as ${request}, which this host does not offer to ${job.tenant}.`,
-      );
+    const tool = toolFor(alias, request, job, powers.tool);
     caps.push({ alias, cap: caps.length, grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias]).id });
   }
   const record: RunRecord = {
@@ -179,6 +168,18 @@ export function admit(
     ...(powers.profile === undefined ? {} : { profile: powers.profile }),
   };
   return { record, grants };
+}
+
+/** The tool that an agent asks for under an alias. @throws CORRAL_CAP_NOT_GRANTED, CORRAL_CAP_UNKNOWN */
+function toolFor(alias: string, request: AgentManifest['uses'][string], job: Job, offered: (name: string) => Tool | undefined): Tool {
+  const agent = job.version.manifest.name;
+  const name = targetOf(request);
+  if (name === undefined)
+    throw new CorralError('CORRAL_CAP_NOT_GRANTED', `${agent} uses ${alias} as a mailbox, which only an agent that spawns it can give.`);
+  const tool = offered(name);
+  if (tool === undefined)
+    throw new CorralError('CORRAL_CAP_UNKNOWN', `${agent} uses ${alias} as ${request}, which this host does not offer to ${job.tenant}.`);
+  return tool;
 }
 
 /** @throws CORRAL_INPUT_INVALID, CORRAL_INPUT_TOO_LARGE */

@@ -5,7 +5,7 @@ import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
 import type { Holder, SpendName, SpendPeriod } from '@corral/protocol/spend';
-import type { Quarantine } from '@corral/protocol/store';
+import type { Quarantine } from '@corral/protocol/quarantine';
 
 /** A version of which no run is taken, or only a few to try. */
 export interface Resting {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { AgentName, TenantId } from '@corral/protocol/ids';
-import type { Quarantine, Store } from '@corral/protocol/store';
+import type { Quarantine } from '@corral/protocol/quarantine';
+import type { Store } from '@corral/protocol/store';
 import { Quarantines } from './quarantine.ts';
 
 const run = { tenant: 'crew' as TenantId, agent: 'a' as AgentName };

@@ -4,7 +4,8 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunRecord } from '@corral/protocol/run';
-import type { Quarantine, QuarantineKind, Store } from '@corral/protocol/store';
+import type { Quarantine, QuarantineKind } from '@corral/protocol/quarantine';
+import type { Store } from '@corral/protocol/store';
 
 /** One word for a quarantine. Several may stand for the same one: of cranks that are being written, and while one is lifted. */
 interface Claim {

@@ -6,7 +6,7 @@ import type { BusEvents } from '@corral/broker/bus';
 import type { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { Quarantine } from '@corral/protocol/store';
+import type { Quarantine } from '@corral/protocol/quarantine';
 import type { CellEvents } from './cells/cell.ts';
 import { Observers } from './observation.ts';
 import type { Run } from './runs/run.ts';

@@ -6,7 +6,6 @@ import type { HandlePath, HandleView, PlacedHandle } from '@corral/protocol/hand
 import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 import type { Handle } from '../sdk/types.ts';
 import { BOUNDS } from './bounds.ts';
-import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
 import { partOf } from './options.ts';
 import { oddityOf, pathText } from './values.ts';
@@ -77,11 +76,17 @@ export function effectText(effect: Readonly<Record<string, unknown>>): string {
 
 let made = false;
 
+/** What handles ask of the effects of a run. */
+interface Asks {
+  push(effect: Readonly<Record<string, unknown>>): void;
+  request(effect: Readonly<Record<string, unknown>>): { readonly reply: Promise<unknown> };
+}
+
 export class Handles {
-  readonly #effects: Effects;
+  readonly #effects: Asks;
   #next = 1;
 
-  constructor(effects: Effects) {
+  constructor(effects: Asks) {
     this.#effects = effects;
   }
 

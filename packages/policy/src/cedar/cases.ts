@@ -4,7 +4,8 @@ import { CONSEQUENCES } from './consequence.ts';
 import { subjectOf, type Given } from './catalog.ts';
 import { explain, formatExplained, verdictText, type Explained } from './explain.ts';
 import { FACTS, type DecisionContext } from './facts.ts';
-import type { PolicyInForce, PolicyRequest } from './in-force.ts';
+import type { PolicyRequest } from './request.ts';
+import type { PolicyInForce } from './in-force.ts';
 import { nearest } from './problem.ts';
 import type { Field } from './shape.ts';
 

@@ -3,7 +3,8 @@
  * candidate decides nothing; what it would have decided differently is kept, up to a bound, and counted beyond.
  */
 import { verdictText } from './explain.ts';
-import type { PolicyInForce, PolicyRequest } from './in-force.ts';
+import type { PolicyRequest } from './request.ts';
+import type { PolicyInForce } from './in-force.ts';
 import type { Verdict } from './verdict.ts';
 import { actionName, type Action, type Subject } from './catalog.ts';
 

@@ -1,5 +1,6 @@
 /** `policy why`: one decision taken apart, policy by policy. */
-import type { PolicyInForce, PolicyRequest } from './in-force.ts';
+import type { PolicyRequest } from './request.ts';
+import type { PolicyInForce } from './in-force.ts';
 import type { Verdict } from './verdict.ts';
 
 export interface Explained {

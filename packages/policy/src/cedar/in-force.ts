@@ -4,30 +4,20 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import { canonical } from '@corral/protocol/json';
-import { actionName, type Action, type Catalog, type Given, type Question, type Subject } from './catalog.ts';
+import { actionName, type Action, type Catalog, type Question, type Subject } from './catalog.ts';
 import { checkPolicies } from './check.ts';
 import { entityFrom } from './compile.ts';
 import type { CedarEngine } from './engine.ts';
 import { Entities } from './entities.ts';
-import type { DecisionContext } from './facts.ts';
 import { Oracle } from './oracle.ts';
 import type { LoadedPolicy } from './policy-set.ts';
 import { formatProblems, type Problem } from './problem.ts';
+import type { PolicyRequest } from './request.ts';
 import { specialise, type Answer, type Residual } from './residual.ts';
 import { isMismatch, sampler, type Alarm, type SampleEvery } from './shadow.ts';
 import type { PolicySource } from './source.ts';
 import { UnsupportedConstruct, type CedarRecord, type Entity } from './value.ts';
 import { refusal, verdictOf, type Verdict } from './verdict.ts';
-
-export interface PolicyRequest {
-  readonly subject: Subject;
-  readonly action: Action;
-  /** Of a call, as the tool will get them. */
-  readonly args?: unknown;
-  /** Of a send or spawn: what goes along. */
-  readonly given?: Given;
-  readonly context: DecisionContext;
-}
 
 export interface PolicyOptions {
   readonly engine: CedarEngine;

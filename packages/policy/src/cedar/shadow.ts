@@ -1,5 +1,5 @@
 /** A sampled shadow: now and then the engine is asked the same, so that a fault in the closures does not stay unseen. */
-import type { PolicyRequest } from './in-force.ts';
+import type { PolicyRequest } from './request.ts';
 import type { LoadedPolicy } from './policy-set.ts';
 import type { Answer } from './residual.ts';
 

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent-encoded, since names may hold a /' }) });
 const runPath = z.strictObject({ run: runId });

@@ -2,7 +2,7 @@
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Quarantine, QuarantineKind } from '@corral/protocol/store';
+import type { Quarantine, QuarantineKind } from '@corral/protocol/quarantine';
 import type { Approval } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import type { Access } from '../people/access.ts';

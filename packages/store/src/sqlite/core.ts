@@ -14,6 +14,7 @@ import type { Result } from '@corral/protocol/delivery';
 import type { KeyRing } from '@corral/protocol/ports';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
 import type { AccountDay, SpendFilter } from '@corral/protocol/spend';
+import type { Quarantine, QuarantineKind } from '@corral/protocol/quarantine';
 import type {
   Commit,
   CommitResult,
@@ -22,8 +23,6 @@ import type {
   Erased,
   Freed,
   InboxItem,
-  Quarantine,
-  QuarantineKind,
   ReplayPage,
   RunFilter,
   Serving,

@@ -8,7 +8,7 @@ import type { GrantId, RunId } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Leaf, LogHead } from '@corral/protocol/log';
-import type { Quarantine } from '@corral/protocol/store';
+import type { Quarantine } from '@corral/protocol/quarantine';
 import { Frontier, leafHash } from '../log/merkle.ts';
 import { digestOf, hex } from './digests.ts';
 import { FRONT_TABLES, FrontTables } from './log-front.ts';

@@ -6,7 +6,8 @@ import type { AgentVersion } from '@corral/protocol/manifest';
 import type { ReplayPayload } from '@corral/protocol/frame';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Entry, WaitingOn } from '@corral/protocol/run';
-import type { Commit, Era, Quarantine, ReplayPage, RunFilter } from '@corral/protocol/store';
+import type { Quarantine } from '@corral/protocol/quarantine';
+import type { Commit, Era, ReplayPage, RunFilter } from '@corral/protocol/store';
 import { withheld } from '@corral/protocol/withheld';
 import type { Sql } from './sql.ts';
 

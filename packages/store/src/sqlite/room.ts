@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Commit } from '@corral/protocol/store';
-import type { StoreOptions } from './open.ts';
 
 /** The file that is deleted to make room. */
 const RESERVE = 'corral.reserve';
@@ -66,6 +65,11 @@ export function mayUseReserve(op: string, args: readonly unknown[], bytes: numbe
   }
 }
 
+/** How large the database may become; left out, as large as the disk allows. */
+export interface RoomOptions {
+  readonly max_bytes?: number;
+}
+
 export class Room {
   readonly #db: DatabaseSync;
   readonly #folder: string;
@@ -83,7 +87,7 @@ export class Room {
   #doubted = false;
 
   /** @param tell when ordinary work is refused for want of space, or no longer is */
-  constructor(db: DatabaseSync, folder: string, { max_bytes }: StoreOptions, tell: (full: boolean) => void) {
+  constructor(db: DatabaseSync, folder: string, { max_bytes }: RoomOptions, tell: (full: boolean) => void) {
     this.#db = db;
     this.#folder = folder;
     this.#tell = tell;

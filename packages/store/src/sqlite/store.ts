@@ -9,6 +9,7 @@ import type { Outcome } from '@corral/protocol/outcome';
 import type { LogHead, LogVerification } from '@corral/protocol/log';
 import type { RunRecord } from '@corral/protocol/run';
 import type { SpendFilter } from '@corral/protocol/spend';
+import type { Quarantine, QuarantineKind } from '@corral/protocol/quarantine';
 import type {
   BackupManifest,
   Collection,
@@ -16,8 +17,6 @@ import type {
   CommitResult,
   Erased,
   Freed,
-  Quarantine,
-  QuarantineKind,
   RunFilter,
   Serving,
   Store,
