@@ -1,6 +1,5 @@
 /**
- * The globals of an isolate, for code that runs in one: `"types": ["@corral/guest/globals"]`. What JavaScript itself
- * defines is not listed; WeakRef, FinalizationRegistry, Atomics, SharedArrayBuffer and WebAssembly are absent.
+ * The globals of an isolate, for code that runs in one: `"types": ["@corral/guest/globals"]`. JavaScript's own globals are not listed; WeakRef, FinalizationRegistry, Atomics, SharedArrayBuffer and WebAssembly are absent.
  */
 declare const console: Record<
   'debug' | 'log' | 'info' | 'warn' | 'error' | 'trace' | 'dirxml' | 'group' | 'groupCollapsed',

@@ -128,7 +128,7 @@ describe('a grant', () => {
       code: 'CORRAL_FORBIDDEN',
     });
     const said = await corral(['revoke', grant, '-m', 'it waits too long', '--data', data]);
-    expect(said.out).toMatch(new RegExp(`${grant} +taken back from ${run}; 1 call aborted`));
+    expect(said.out).toMatch(new RegExp(`${grant} +revoked from ${run}; 1 call aborted`));
     expect(await outcome(admin, run)).toEqual({ kind: 'completed', output: 'CORRAL_REVOKED' });
     expect((await admin.listOperations({ query: {} })).items[0]).toMatchObject({
       operation: 'revoke',

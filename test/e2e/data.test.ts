@@ -99,7 +99,7 @@ describe('a data folder that nobody holds', () => {
     expect(await corral(backup)).toMatchObject({ code: 0, out: expect.stringContaining('keep them apart') as string });
     expect(readdirSync(beside('b')).sort()).toEqual(['backup.json', 'corral.db']);
     expect(statSync(beside('keys.json')).mode & 0o777).toBe(0o600);
-    expect(await corral(backup)).toMatchObject({ code: 2, err: expect.stringContaining('there already') as string });
+    expect(await corral(backup)).toMatchObject({ code: 2, err: expect.stringContaining('exists already') as string });
     expect(await json(['restore', beside('b'), '--data', data])).toMatchObject({
       code: 3,
       said: { error: { code: 'CORRAL_FOLDER_NOT_EMPTY' } },

@@ -122,12 +122,12 @@ describe('what is changed with plain SQLite and no key is found:', () => {
     [
       'a run that is moved to another tenant',
       (db, { runs }) => db('corral').exec(`UPDATE runs SET tenant = 'other' WHERE id = '${runs.done}'`),
-      /not as it was admitted/,
+      /differs from its admission/,
     ],
     [
       'another kind of outcome',
       (db, { runs }) => db('corral').exec(`UPDATE runs SET outcome_kind = 'killed' WHERE id = '${runs.done}'`),
-      /ended as completed at .*; it stands as killed/,
+      /ended as completed at .*; it is stored as killed/,
     ],
     [
       'another outcome',
@@ -137,13 +137,13 @@ describe('what is changed with plain SQLite and no key is found:', () => {
     [
       'an end that is taken back',
       (db, { runs }) => db('corral').exec(`UPDATE runs SET lifecycle = 'active', outcome_kind = NULL WHERE id = '${runs.killed}'`),
-      /ended as killed at .*; it stands as active/,
+      /ended as killed at .*; it is stored as active/,
     ],
     [
       'an end that never was',
       (db, { runs }) =>
         db('corral').exec(`UPDATE runs SET lifecycle = 'ended', outcome_kind = 'killed', ended_at = 1 WHERE id = '${runs.open}'`),
-      /stands as ended \(killed\), and never ended/,
+      /stored as ended \(killed\), and never ended/,
     ],
     [
       'the tail of the journal of an ended run',
@@ -161,18 +161,18 @@ describe('what is changed with plain SQLite and no key is found:', () => {
     [
       'a revocation that is undone',
       (db, { grant }) => db('corral').exec(`UPDATE grants SET revoked = 0 WHERE id = '${grant}'`),
-      /grant_\w+ was revoked, and stands as if it never was/,
+      /grant_\w+ was revoked, and is stored as if it had not been/,
     ],
     [
       'every revocation that is undone, those of a kill too',
       (db, { runs }) => db('corral').exec(`UPDATE grants SET revoked = 0 WHERE holder = '${runs.killed}'`),
-      /grant_\w+ was revoked, and stands as if it never was/,
+      /grant_\w+ was revoked, and is stored as if it had not been/,
     ],
     [
       'a quarantine that nobody put up',
       (db) =>
         db('corral').exec("INSERT INTO quarantines (kind, name, by, reason, at) VALUES ('tenant', 'local', 'token:boss', 'because', 5)"),
-      /was put up by nobody/,
+      /was never put up/,
     ],
     [
       'a quarantine that is removed',
@@ -187,12 +187,12 @@ describe('what is changed with plain SQLite and no key is found:', () => {
     [
       'a quarantine that is lifted by nobody',
       (db) => db('corral').exec("UPDATE quarantines SET lifted_by = 'token:x', lifted_at = 5 WHERE name = 'local/sleeper'"),
-      /was lifted by nobody/,
+      /was never lifted/,
     ],
     [
       'a lifted quarantine that stands again',
       (db) => db('corral').exec("UPDATE quarantines SET lifted_by = NULL, lifted_at = NULL WHERE name = 'local/hello'"),
-      /lifted the quarantine on agent local\/hello at .*; it stands as if not/,
+      /lifted the quarantine on agent local\/hello at .*; it is stored as if it had not been lifted/,
     ],
     [
       'an erasure that nobody asked for',
@@ -215,7 +215,7 @@ describe('what is changed with plain SQLite and no key is found:', () => {
         db('front').exec(
           "DELETE FROM operations WHERE n = 2; INSERT INTO operations (n, id, tenant, at, result) SELECT 2, 'op_forged', tenant, at, result FROM operations WHERE n = 3",
         ),
-      /op_forged of operations was put there afterwards/,
+      /op_forged of operations was inserted later/,
     ],
     [
       'a token that is removed',
@@ -230,7 +230,7 @@ describe('what is changed with plain SQLite and no key is found:', () => {
     [
       'a revoked token that works again',
       (db) => db('front').exec('UPDATE tokens SET revoked_at = NULL'),
-      /revoked token_\w+ at .*; it stands as if not/,
+      /revoked token_\w+ at .*; it is stored as if it had not been revoked/,
     ],
     ['history of the configuration that is removed', (db) => db('front').exec('DELETE FROM configs'), /Row 1 of configs is missing/],
     [
@@ -248,7 +248,7 @@ describe('what is changed with plain SQLite and no key is found:', () => {
     [
       'a log that is cut off',
       (db) => db('corral').exec('DELETE FROM log WHERE n > 5'),
-      /The log has \d+ leaves with the root .*; it was left with/,
+      /The log has \d+ leaves with the root .*; when it was last written it had/,
     ],
     [
       'an act that forgets what was just done',
@@ -276,7 +276,7 @@ test('a log that is rewritten as a whole is found by a head that was kept elsewh
     db('corral').exec("DELETE FROM log; DELETE FROM log_state; UPDATE quarantines SET reason = 'x'");
   expect((await afterwards(everything)).messages).toEqual([]);
   const { messages } = await afterwards(everything, (await told()).head);
-  expect(messages.join('\n')).toMatch(/were not those|are not those whose head was kept|It was cut off/);
+  expect(messages.join('\n')).toMatch(/were not those|are not those whose head was kept|It was truncated/);
 });
 
 /** Makes a copy of the folder as a host had left it that knew of no log. */

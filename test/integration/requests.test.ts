@@ -47,7 +47,7 @@ describe('a request through a mailbox', () => {
        return [...both, await kid.mailbox.request(3).catch(tell)];`,
     );
     expect(output(await w.run(source))).toEqual([
-      'CORRAL_RECIPIENT_ENDED: The run ended before it replied (failed); what it did about the request is not undone.',
+      'CORRAL_RECIPIENT_ENDED: The run ended before it replied (failed); its effects for the request are not undone.',
       expect.stringMatching(/^CORRAL_RECIPIENT_ENDED: The run ended before it (replied|did anything about the request) \(failed\)/),
       expect.stringMatching(/^CORRAL_RECIPIENT_ENDED: /),
     ]);

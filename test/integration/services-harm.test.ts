@@ -42,7 +42,7 @@ test('how an instance ended says nothing that it chose, and brings what it knew'
     main(`const said = await caps.svc({ key: 'a', on: 'go' }).catch((e) => e.code + ': ' + e.message); await checkpoint({ said });`);
   const { id, ended } = await w.submit(await w.deploy(source));
   expect(await ended).toMatchObject({
-    output: { said: 'CORRAL_RECIPIENT_ENDED: The run ended before it replied (failed); what it did about the request is not undone.' },
+    output: { said: 'CORRAL_RECIPIENT_ENDED: The run ended before it replied (failed); its effects for the request are not undone.' },
   });
   expect(await labels(w, id)).toEqual([['hr.read']]);
 });
@@ -124,7 +124,7 @@ test('an instance whose kept state was changed on disk is not begun anew behind 
   ).run(last);
   db.close();
   expect(await asks(w, version, 'add', 'add')).toEqual([
-    expect.stringContaining(`CORRAL_JOURNAL_DAMAGED: What the instance had kept is damaged; a person must look at ${last}.`),
+    expect.stringContaining(`CORRAL_JOURNAL_DAMAGED: The state that the instance kept is damaged; a person must look at ${last}.`),
     expect.stringContaining('CORRAL_JOURNAL_DAMAGED'),
   ]);
   expect((await w.store.run(last))?.status.control).toBe('quarantined');
@@ -178,7 +178,7 @@ test('a service has so many instances alive and not one more; one that has ended
      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT 'made up ' || i, (SELECT service FROM instances), 'none', 1 FROM n`,
   ).run(MACHINE.instances_per_service.default - 2);
   db.close();
-  const full = `instances: The service has ${MACHINE.instances_per_service.default} instances alive, and no room for one more. End some that nobody needs.`;
+  const full = `instances: The service has ${MACHINE.instances_per_service.default} live instances, which is the limit. End some that are not needed.`;
   expect(await run('a', 'b')).toEqual([2, 1]);
   expect(await run('a', 'c')).toEqual([3, full]);
   await w.supervisor.control.kill(await instance(w, 'b'), 'ana', 'room');

@@ -161,7 +161,7 @@ describe('an instance of a service', () => {
       { sum: 7 },
       'CORRAL_RECIPIENT_ENDED: The run ended before it did anything about the request (exceeded(cpu)).',
       expect.objectContaining({ sum: 7, said: [7] }),
-      'CORRAL_RECIPIENT_ENDED: The run ended before it replied (failed); what it did about the request is not undone.',
+      'CORRAL_RECIPIENT_ENDED: The run ended before it replied (failed); its effects for the request are not undone.',
       { sum: 8 },
     ]);
   });

@@ -1,6 +1,6 @@
 /**
- * The cell's only way to the world: one socket, inherited as file descriptor 3, read and written synchronously.
- * A cell does one thing at a time, and waiting in read(2) wakes up sooner than an event loop does.
+ * The cell's only connection: one socket, inherited as file descriptor 3, read and written synchronously. A cell does one thing
+ * at a time, and a blocking read(2) wakes up sooner than an event loop.
  */
 import { readSync, writeSync } from 'node:fs';
 import { FrameKind, FrameReader, encodeFrame, type Frame, type FrameHead } from '@corral/protocol/frame';
@@ -8,7 +8,10 @@ import { FrameKind, FrameReader, encodeFrame, type Frame, type FrameHead } from 
 const SOCKET = 3;
 const CHUNK = 64 * 1024;
 
-/** The longest frame a supervisor sends: a replay batch or a bundle. It is trusted; the bound catches a stream out of step. */
+/**
+ * Longest frame that a supervisor sends: a replay batch or a bundle. The supervisor is trusted; this limit detects a stream that
+ * is out of step.
+ */
 const LONGEST = 256 * 1024 * 1024;
 
 export class Channel {
@@ -26,7 +29,7 @@ export class Channel {
     },
   });
 
-  /** Waits for the next frame; undefined when the supervisor is gone. */
+  /** Waits for the next frame; undefined if the supervisor has closed the connection. */
   receive(): Frame | undefined {
     for (;;) {
       const frame = this.#queue.shift();

@@ -1,16 +1,16 @@
 /**
- * The CPU time that each frame takes. To ask the kernel for it costs about as much as a quarter of a short crank, so it is asked once in
- * a while, and about frames that took long. What is told here is advisory: the supervisor measures from outside.
+ * The CPU time of each frame. Asking the kernel costs about a quarter of a short crank, so this asks only once in a while, and
+ * after frames that took long. The result is advisory: the supervisor measures from outside.
  */
 
-/** The kernel counts CPU time by the tick; what is shorter than a few of them is better told by the clock. */
+/** The kernel counts CPU time in ticks; for shorter times the wall clock is more accurate. */
 const TICKS_US = 10_000;
-/** Frames between two questions to the kernel: their CPU time is taken to be their time on the clock. */
+/** Frames between two questions to the kernel; in between, the wall clock's time counts as CPU time. */
 const EVERY = 16;
 
 export class CpuTime {
   #asked = process.threadCpuUsage();
-  /** The frames since then, by the clock. */
+  /** Time of the frames since then, by the wall clock. Microseconds. */
   #since_us = 0;
   #frames = 0;
   #began = 0;
@@ -21,7 +21,7 @@ export class CpuTime {
     this.#began = performance.now();
   }
 
-  /** Microseconds that the present frame has used. */
+  /** CPU time of the present frame. Microseconds. */
   used(): number {
     const wall_us = this.#wall_us();
     if (wall_us < TICKS_US) return wall_us;

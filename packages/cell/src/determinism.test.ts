@@ -1,4 +1,4 @@
-/** Same journal, same effects (DESIGN 3.5, 4): agents made at random, recorded once and replayed under other conditions. */
+/** The same journal gives the same effects (DESIGN 3.5, 4): random agents, recorded once and replayed under other conditions. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ const REPLAYER = fileURLToPath(new URL('../dist/replayer.test.mjs', import.meta.
 
 type Asked = { readonly kind: string; readonly id?: number };
 
-/** Under the names that a cell gives them: they are in every stack trace. */
+/** The same script names as in a cell: they appear in every stack trace. */
 const scriptsOf = (source: string) => [new CachedScript(image.prelude, 'corral:prelude'), new CachedScript(source, 'agent.js')];
 
 function open({ source, config, memory_mib }: Omit<Recorded, 'cranks'>, scripts = scriptsOf(source)) {
@@ -28,7 +28,7 @@ function open({ source, config, memory_mib }: Omit<Recorded, 'cranks'>, scripts 
   return new Session({ image, prelude, bundle, config, memory_mib, load_cpu_us: CPU_US });
 }
 
-/** Lives through an agent once, with a host that answers in an order and with values drawn from `seed`. */
+/** Runs an agent once, with a simulated host whose order of answers and values come from `seed`. */
 function record(source: string, seed: number, memory_mib = 64): Recorded {
   const config = {
     agent: 'a',
@@ -104,7 +104,7 @@ function replayed(run: Recorded, memory_mib = run.memory_mib, scripts?: CachedSc
   }
 }
 
-/** In another process, under other flags of V8. */
+/** Replays in another process, with other flags of V8. */
 function elsewhere(runs: readonly Recorded[], flags: readonly string[]): (FaultPayload | null)[] {
   const input = JSON.stringify({ image, runs });
   const out = execFileSync(process.execPath, ['--no-node-snapshot', ...flags, REPLAYER], {
@@ -114,7 +114,7 @@ function elsewhere(runs: readonly Recorded[], flags: readonly string[]): (FaultP
   return JSON.parse(out.toString()) as (FaultPayload | null)[];
 }
 
-// Without a JIT there is no WebAssembly, and without that Node cannot strip types.
+// Bundled first: without a JIT there is no WebAssembly, and Node needs it to strip types.
 beforeAll(() => {
   const entryPoints = [fileURLToPath(new URL('fixtures/replayer.ts', import.meta.url))];
   buildSync({
@@ -161,7 +161,7 @@ describe('an agent made at random', () => {
   }, 120_000);
 });
 
-/** Whether something that an agent can look at is the same with and without a JIT. */
+/** Whether the value of an expression is the same with and without a JIT. */
 function sameEverywhere(expression: string): FaultPayload | null | undefined {
   const run = record(bundleOf(`log(JSON.stringify(${expression})); return 0;`), 1);
   return replayed(run, 200) ?? elsewhere([run], ['--jitless'])[0];

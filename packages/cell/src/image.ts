@@ -9,9 +9,9 @@ export interface ImageData {
 }
 
 /**
- * A script with V8's code cache, so that only the first isolate of a cell pays for its compilation. V8 compiles a function when it is
- * first called. So the cache of a script that has not run holds little more than its top level, and each isolate would compile the rest
- * again: `renew` replaces it by one of a script that has run.
+ * A script with V8's code cache, so that only the first isolate of a cell pays for compilation. V8 compiles a function when it is
+ * first called: the cache of a script that has not run holds little more than its top level, and each isolate would compile the
+ * rest again. `renew` therefore replaces the cache by that of a script that has run.
  */
 export class CachedScript {
   readonly #source: string;
@@ -31,8 +31,8 @@ export class CachedScript {
   }
 
   /**
-   * Keeps what was compiled in an isolate in which the script has run. V8 still has it there, and compiles nothing again.
-   * @returns the bytes that are kept
+   * Stores the compiled code of an isolate in which the script has run. V8 still has that code, so nothing is compiled again.
+   * @returns size of the cache in bytes
    */
   renew(isolate: ivm.Isolate): number {
     this.#produce(isolate);

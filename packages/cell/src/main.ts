@@ -1,6 +1,6 @@
 /**
- * The cell: a process with no authority that hosts the isolates of one tenant and runs one crank at a time.
- * It takes frames, does what they say, answers, and never starts anything by itself.
+ * The cell: a process without authority that hosts the isolates of one tenant and runs one crank at a time. It reads frames,
+ * executes and answers them, and never acts without one.
  *
  * argv: path of the image, user id to become (or -)
  */
@@ -32,7 +32,7 @@ const time = new CpuTime();
 /** CPU time of loads that no crank has reported yet. */
 let unreported_us = 0;
 
-/** How often the heap is looked at: it costs about as much as a short crank does. */
+/** Frames between two measurements of the heap: one costs about as much as a short crank. */
 const HEAP_EVERY = 16;
 let untilHeap = 0;
 
@@ -48,7 +48,7 @@ for (let frame = channel.receive(); frame !== undefined; frame = channel.receive
   }
   time.end();
 }
-// The supervisor is gone.
+// The supervisor has closed the connection.
 process.exit(0);
 
 function handle(frame: Frame): void {
@@ -74,7 +74,7 @@ function handle(frame: Frame): void {
     }
     case FrameKind.crank: {
       const session = sessions.get(frame.assignment);
-      // Its load failed, and that was reported.
+      // The load of this run failed, which was already reported.
       if (session === undefined) return;
       const effects = session.crank(frame.payload, frame.cpu_us);
       const cpu_us = time.used() + unreported_us;

@@ -1,10 +1,13 @@
-/** Whatever an agent puts into the options of the SDK, the SDK itself refuses what the bus would: in that call, where it can be caught. */
+/**
+ * For any options that an agent passes to the SDK, the SDK itself rejects what the bus would: in the call itself, where the agent
+ * can catch the error.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Effects } from '@corral/protocol/effect';
 import { isolate, outcomeOf, timer, type Seen } from './fixtures/isolate.ts';
 
-/** Values as source text: what arithmetic, configuration, models and typing errors come to. */
+/** Values as source text, such as arithmetic, configuration, models and typing errors produce. */
 const ODD = [
   'undefined',
   'null',
@@ -150,7 +153,7 @@ test('random options never make an effect that the bus does not know', () => {
       const seen = isolate(`${attempts}\n${end}`).start();
       const parsed = Effects.safeParse(seen);
       expect([seen, parsed.error?.issues[0]]).toEqual([seen, undefined]);
-      // What could not be returned is a failure that says so, and nothing that was lost.
+      // A result that cannot be returned fails the run with an error that says so, exactly once.
       expect(seen.filter(({ kind }) => kind === 'finish' || kind === 'checkpoint').length).toBeLessThanOrEqual(1);
     }),
     { numRuns: 400 },

@@ -1,9 +1,9 @@
 /**
- * Gives up what the process could do. Node's permission model is defence in depth and not a wall: the operating system's
- * walls, chosen by the supervisor before this process began, are what counts (DESIGN 3.2).
+ * Gives up the powers of the process. Node's permission model is only defence in depth: the walls of the operating system, which
+ * the supervisor set up before this process started, are what confines it (DESIGN 3.2).
  */
 
-/** Drops everything the permission model knows. Called once the addon is loaded and before any guest is. */
+/** Drops every permission that Node's model knows. Called after the addon is loaded and before any guest code is. */
 export function dropPowers(user: number | undefined): void {
   if (user !== undefined && process.getuid?.() === 0) {
     process.setgroups?.([]);
@@ -15,7 +15,7 @@ export function dropPowers(user: number | undefined): void {
     try {
       permission?.drop?.(scope);
     } catch {
-      // A scope that this Node does not know is one that it cannot grant either.
+      // A scope that this Node does not know cannot be granted by it either.
     }
   }
 }

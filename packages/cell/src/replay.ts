@@ -1,16 +1,17 @@
-/** Feeds a journal to a fresh isolate and holds what comes out against what is recorded (DESIGN 3.5). */
+/** Feeds a journal to a fresh isolate and compares its effects with the recorded ones (DESIGN 3.5). */
 import { differenceText, firstDifferenceOf } from '@corral/protocol/difference';
 import { REPLAY_FACTOR, type ReplayPayload } from '@corral/protocol/frame';
 import { Fault, type Session } from './session.ts';
 
 /**
- * @param slack_us CPU time a crank may take beyond some times what it took; 0: whoever watches this process ends it
- * @throws Fault `diverged`, naming the first effect that differs, or what a crank itself can throw
+ * @param slack_us added to a multiple of a crank's recorded CPU time to give its limit, in microseconds; 0: no limit here, the
+ * supervisor ends the process
+ * @throws Fault `diverged`, naming the first effect that differs, or a fault of the crank itself
  */
 export function replay(session: Session, payload: ReplayPayload, slack_us: number): void {
   for (const { crank, delivery, effects: expected, cpu_us } of payload.cranks) {
     const seen = session.crank(delivery, slack_us === 0 ? 0 : cpu_us * REPLAY_FACTOR + slack_us);
-    // Nearly always the same text; only a difference is worth the parsing.
+    // The texts are nearly always equal; they are parsed only if they differ.
     const difference = firstDifferenceOf(expected, seen);
     if (difference === undefined) continue;
     session.dispose();

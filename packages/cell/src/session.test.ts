@@ -10,7 +10,7 @@ const prelude = new CachedScript(image.prelude, 'corral:prelude');
 const AT = Date.UTC(2026, 10, 22, 12, 30, 15, 123);
 const CPU_US = 1_000_000;
 
-/** An agent from the body of its run function, as a bundler would leave it. */
+/** An agent, given the body of its run function, in the form that a bundler writes. */
 function session(body: string, { seed = '5eed'.repeat(16), memory_mib = 32, log_bytes = 100_000, message_bytes = 100_000 } = {}): Session {
   const source = `var corralBundle = (() => {
     const options = { name: 'a', run: async ({ input, log, sleep, messages, mailbox, budget, signal, emit, caps }) => { ${body} } };
@@ -33,7 +33,7 @@ const start = (input: unknown = {}, caps: object = {}) =>
   JSON.stringify({ kind: 'start', at: AT, run: 'run_000000000000', input, caps, budget: {} });
 type Effect = Record<string, unknown> & { readonly kind: string };
 const crank = (one: Session, delivery: string) => JSON.parse(one.crank(delivery, CPU_US)) as Effect[];
-/** What an agent that only computes comes to. */
+/** The output of an agent that only computes. */
 function output(expression: string, options?: Parameters<typeof session>[1]): unknown {
   const one = session(`return (${expression})`, options);
   try {
@@ -120,7 +120,7 @@ describe('what would let two executions differ is absent', () => {
 
   test('and nothing else is there that this test has not heard of', () => {
     const names = output('Object.getOwnPropertyNames(globalThis).sort().join(" ")') as string;
-    // A new global of a new V8 is looked at before it is let in: it may be a way to the machine's clock.
+    // A new global of a new V8 must be reviewed before it is allowed: it may give access to the machine's clock.
     expect(names.split(' ')).toMatchSnapshot();
   });
 

@@ -1,6 +1,6 @@
 /**
- * One run in one isolate. Cranks are synchronous: deliver, drain the microtasks, collect. Only strings and numbers cross;
- * the guest never holds an object of isolated-vm.
+ * One run in one isolate. Cranks are synchronous: deliver, drain the microtasks, collect. Only strings and numbers cross; the
+ * guest never holds an object of isolated-vm.
  */
 import ivm from 'isolated-vm';
 import type { PreludeConfig } from '@corral/guest/abi';
@@ -8,7 +8,7 @@ import { COLLECT, DELIVER, DESCRIBE, REJECTED, type Rejected, type Thrown } from
 import type { FaultKind, FaultPayload } from '@corral/protocol/frame';
 import type { CachedScript, ImageData } from './image.ts';
 
-/** The isolate of this run is gone, and why. */
+/** The isolate of this run has ended, and why. */
 export class Fault extends Error {
   readonly payload: FaultPayload;
   constructor(payload: FaultPayload) {
@@ -23,7 +23,7 @@ export interface SessionOptions {
   readonly bundle: CachedScript;
   readonly config: PreludeConfig;
   readonly memory_mib: number;
-  /** CPU time that loading the bundle may take. */
+  /** CPU time that loading the bundle may take. Microseconds. */
   readonly load_cpu_us: number;
 }
 
@@ -34,7 +34,7 @@ export class Session {
   #drive: Drive | undefined;
   #faulted: FaultPayload | undefined;
 
-  /** @throws Fault when the bundle cannot be loaded */
+  /** @throws Fault if the bundle cannot be loaded */
   constructor(options: SessionOptions) {
     const isolate = new ivm.Isolate({ memoryLimit: options.memory_mib });
     this.#isolate = isolate;
@@ -44,7 +44,7 @@ export class Session {
       const part = new ivm.Callback((name: unknown) => options.image.parts[String(name)] ?? '');
       const fault = new ivm.Callback((kind: unknown, message: unknown) => {
         this.#faulted ??= { fault: String(kind) as FaultKind, message: String(message).slice(0, 500) };
-        // Ends the guest's execution there and then; nothing of it runs any more.
+        // Ends the guest's execution at once; none of its code runs any more.
         isolate.dispose();
       });
       this.#drive = factory.applySync(undefined, [part, fault, JSON.stringify(options.config)], { result: { reference: true } }) as Drive;
@@ -53,10 +53,10 @@ export class Session {
   }
 
   /**
-   * One crank.
-   * @param cpu_us what it may use; 0: whoever watches this process from outside will end it
+   * Runs one crank.
+   * @param cpu_us its limit in microseconds; 0: no limit here, the supervisor ends the process
    * @returns the effects as a JSON array
-   * @throws Fault when the isolate did not survive it
+   * @throws Fault if the isolate did not survive it
    */
   crank(delivery: string, cpu_us: number): string {
     return this.#guard('rejected', cpu_us, (limit) => {
@@ -73,8 +73,8 @@ export class Session {
   }
 
   /**
-   * What an exception is about, as the isolate tells it while it is still there.
-   * @returns undefined where work beside the agent's own was ended by a cancel: that is no reason to end the agent before it has tidied up
+   * Describes an exception with the isolate's help, while it still exists.
+   * @returns undefined if the rejection is the consequence of a cancel: the agent must be able to clean up before it ends
    */
   #told(error: unknown, limit: { timeout?: number }): Error | undefined {
     if (error instanceof Told) return error;
@@ -82,13 +82,13 @@ export class Session {
       return new Told({ message: unhandled(typeof error === 'string' ? JSON.stringify(error.slice(0, TEXT)) : String(error)) });
     if (this.#isolate.isDisposed || this.#faulted !== undefined) return error;
     const { name, message } = error;
-    // Nothing is asked of an isolate that has just used up its time.
+    // An isolate that has used up its time is asked nothing.
     if (message === TIMED_OUT) return error;
     const asked = (this.#drive as Drive).applySync(undefined, [REJECTED, JSON.stringify({ name, message })], limit);
     const { follows_cancel, what, stack } = JSON.parse(asked as string) as Rejected;
     if (follows_cancel) return undefined;
     if (what !== undefined) return new Told({ message: unhandled(what) });
-    if (message === NO_ERROR) return new Told({ message: unhandled('something that is no error') });
+    if (message === NO_ERROR) return new Told({ message: unhandled('something that is not an error') });
     return stack === undefined ? error : new Told({ message: message || name, stack });
   }
 
@@ -97,12 +97,12 @@ export class Session {
     return this.#guard('load', cpu_us, (limit) => (this.#drive as Drive).applySync(undefined, [DESCRIBE], limit) as string);
   }
 
-  /** Keeps what V8 has compiled of a script here for the isolates to come. @returns the bytes that are kept */
+  /** Stores V8's compiled code of a script for later isolates. @returns its size in bytes */
   renew(script: CachedScript): number {
     return script.renew(this.#isolate);
   }
 
-  /** Heap in use, buffers included. */
+  /** Heap in use, buffers included. KiB. */
   heapKib(): number {
     const heap = this.#isolate.getHeapStatisticsSync();
     return Math.round((heap.used_heap_size + heap.externally_allocated_size) / 1024);
@@ -112,12 +112,12 @@ export class Session {
     if (!this.#isolate.isDisposed) this.#isolate.dispose();
   }
 
-  /** Runs guest code and names what went wrong by what can be seen from outside of it, not by what it says of itself. */
+  /** Runs guest code. Classifies failures by what can be observed from outside, never by the guest's own description. */
   #guard<T>(otherwise: FaultKind, cpu_us: number, work: (limit: { timeout?: number }) => T): T {
     const timeout = Math.ceil(cpu_us / 1000);
     const began = performance.now();
     try {
-      // Arming the timer wakes a thread, which a short crank would feel.
+      // No timer without a limit: arming one wakes a thread, which costs a short crank a noticeable time.
       return work(timeout === 0 ? {} : { timeout });
     } catch (error) {
       const message = error instanceof Error ? error.message || error.name : String(error);
@@ -143,12 +143,12 @@ const TEXT = 2000;
 
 const TIMED_OUT = 'Script execution timed out.';
 
-/** What isolated-vm says of what has neither a message nor a stack, such as a symbol; nothing of it comes across. */
+/** isolated-vm's message for a thrown value with neither message nor stack, such as a symbol; the value itself cannot be read. */
 const NO_ERROR = 'An object was thrown from supplied code within isolated-vm, but that object was not an instance of `Error`.';
 
 const unhandled = (what: string) => `A promise was rejected with ${what}, and nothing handled that.`;
 
-/** What was thrown, in the isolate's own words. */
+/** A thrown value as the isolate described it. */
 class Told extends Error {
   readonly thrown: Thrown;
   constructor(thrown: Thrown) {
@@ -159,11 +159,11 @@ class Told extends Error {
 
 const NOT_THE_AUTHORS = /^\s+at .*(?:corral:prelude:|file:|node:)/;
 
-/** The author's own frames: without the cell's, which name places of the host, and without those of the image. */
+/** The author's own frames: without those of the cell, which name paths of the host, and those of the image. */
 function guestStack(stack: string | undefined): string | undefined {
   const lines = stack?.split('\n') ?? [];
   const boundary = lines.findIndex((line) => line.includes('(<isolated-vm boundary>)'));
-  // Without a boundary the whole of it is the cell's: what was thrown had no stack.
+  // Without a boundary all frames are the cell's: the thrown value had no stack.
   if (boundary === -1) return undefined;
   const own = lines.slice(0, boundary).filter((line) => !NOT_THE_AUTHORS.test(line));
   return own.join('\n').slice(0, TEXT);

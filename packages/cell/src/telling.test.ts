@@ -1,4 +1,4 @@
-/** What an isolate tells of values and errors: to the bus, in outcomes, in log lines. Nothing of it is lost, or dropped in silence. */
+/** How values and errors leave an isolate: on the bus, in outcomes, in log lines. Nothing is lost silently. */
 import { describe, expect, test } from 'vitest';
 import { isolate, outcomeOf, timer } from './fixtures/isolate.ts';
 
@@ -130,8 +130,8 @@ describe('a rejection that nobody handles', () => {
     [`Promise.reject('text')`, 'A promise was rejected with "text", and nothing handled that.'],
     ['Promise.reject()', 'A promise was rejected with undefined, and nothing handled that.'],
     ['Promise.reject(42)', 'A promise was rejected with 42, and nothing handled that.'],
-    [`Promise.reject(Symbol('s'))`, 'A promise was rejected with something that is no error, and nothing handled that.'],
-    ['Promise.reject(Object.create(null))', 'A promise was rejected with something that is no error, and nothing handled that.'],
+    [`Promise.reject(Symbol('s'))`, 'A promise was rejected with something that is not an error, and nothing handled that.'],
+    ['Promise.reject(Object.create(null))', 'A promise was rejected with something that is not an error, and nothing handled that.'],
     ['Promise.reject(new RangeError())', 'RangeError'],
     [`(() => { const e = new Error('no stack'); delete e.stack; return Promise.reject(e) })()`, 'no stack'],
   ])('says with what: %s', (code, said) => {
@@ -170,10 +170,10 @@ describe('a rejection that nobody handles', () => {
     expect(rejected(`await Promise.any([Promise.reject(new Error('one is down')), Promise.reject('two')])`)).toMatchObject({
       stack: expect.stringMatching(/\[errors 0\]: Error: one is down[^]*\[errors 1\]: "two"/) as string,
     });
-    // Its stack was read before, or is written by the agent.
+    // The stack was read before, or the agent formats it itself.
     expect(rejected(`const e = new Error('seen', { cause: 'why' }); log(e.stack); throw e`)).toMatchObject({ message: 'seen' });
     expect(rejected(`Error.prepareStackTrace = () => 'mine'; throw new Error('own', { cause: 'why' })`)).toMatchObject({ message: 'own' });
-    // A cause of an earlier one is not told of the next.
+    // The cause of an earlier error must not appear with the next.
     expect(rejected(`new Error('first', { cause: 'why' }).stack; const e = new Error('second'); throw e`)).toMatchObject({
       message: 'second',
       stack: expect.not.stringContaining('cause') as string,

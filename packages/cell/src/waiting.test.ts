@@ -1,4 +1,4 @@
-/** What an agent waits for: messages with a deadline, sleep, the end of children, and what a cancel or a checkpoint does to that. */
+/** Waiting of an agent: messages with a deadline, sleep, ends of children, and the effect of a cancel or a checkpoint on each. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CANCEL, isolate, message, outcomeOf, reply, timer, type Isolate, type Seen } from './fixtures/isolate.ts';
@@ -7,7 +7,7 @@ const kinds = (effects: readonly Seen[]) => effects.map(({ kind }) => kind);
 const logs = (effects: readonly Seen[]) => effects.filter(({ kind }) => kind === 'log').map(({ text }) => text);
 const timersOf = (effects: readonly Seen[]) => effects.filter(({ kind }) => kind === 'timer').map(({ id }) => id as number);
 
-/** Ways to wait for a message with a deadline, as they are written. */
+/** Usual ways to wait for a message with a deadline. */
 const DEADLINES: Readonly<Record<string, string>> = {
   'a race': `await Promise.race([messages.next(), sleep(20).then(() => undefined)])`,
   'a race with the deadline first': `await Promise.race([sleep(20), messages.next()])`,
@@ -41,7 +41,7 @@ describe('no message is lost to a deadline that has passed', () => {
       );
       const [deadline] = timersOf(one.start());
       const call = one.crank(timer(deadline as number)).find(({ kind }) => kind === 'call');
-      // Nobody waits for it now.
+      // Nobody waits for this message.
       one.crank(message('in between'));
       expect(logs(one.crank(reply(call?.['id'] as number, 1)))).toEqual(['none', 'in between']);
     },

@@ -47,6 +47,6 @@ test('a cell that has warmed up has compiled what an agent uses of the prelude, 
   const { session, live } = open(prelude, new CachedScript(SOURCE, 'agent.js'));
   const before = session.renew(prelude);
   expect(live()).toContain('"output":7');
-  // V8 notes a few bytes more of a function that has run; a function is more than that.
+  // V8 adds a few bytes for each function that has run; a compiled function would be larger.
   expect(session.renew(prelude)).toBeLessThan(before * 1.01);
 });

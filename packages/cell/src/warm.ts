@@ -1,6 +1,6 @@
 /**
- * Has small agents live before a cell takes real ones. The first isolate of a process costs several times what the next one does, and
- * what these agents use of the prelude is compiled here, once, for all isolates of the cell.
+ * Runs small agents before a cell takes real ones. The first isolate of a process costs several times as much as the next, and
+ * the parts of the prelude that these agents use are compiled here once for all isolates of the cell.
  */
 import { CachedScript, type ImageData } from './image.ts';
 import { Session } from './session.ts';
@@ -9,7 +9,10 @@ const AT = 1;
 const CAPS = { ask: { cap: 1, kind: 'tool', name: 'ask' } };
 const START = { kind: 'start', run: 'run_000000000000', input: {}, caps: CAPS, budget: { calls: 1 } };
 
-/** What most agents do, each with the deliveries it lives through. What is seldom used stays out: every isolate would carry it. */
+/**
+ * Typical behaviour of agents, each with the deliveries it handles. Rarely used parts are left out, because every isolate would
+ * carry them.
+ */
 const LIVES: readonly { readonly definition: string; readonly deliveries: readonly object[] }[] = [
   {
     definition: `uses: { ask: 'tool:ask' }, async run({ caps, log }) { log('a', {}); await caps.ask({ b: [1] }); return {}; }`,

@@ -1,4 +1,4 @@
-/** The web's own parts of an isolate, asked what libraries ask of them; the answers are those of the standards and of Node. */
+/** The web APIs of an isolate, used as libraries use them; expected results are those of the standards and of Node. */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { isolate, outcomeOf, timer } from './fixtures/isolate.ts';

@@ -1,9 +1,9 @@
-/** Approvals where there is no server: whoever sits at the terminal is asked, and where nobody does, the answer is no. */
+/** Approvals without a server: asks the person at the terminal. If there is no terminal, the answer is no. */
 import { createInterface } from 'node:readline/promises';
 import type { Approval, Supervisor } from '@corral/supervisor';
 import { printable } from './screen/table.ts';
 
-/** Decides about every call that waits, one after the other. @returns what ends that */
+/** Asks about every call that waits for approval, one after the other. @returns a function that stops this */
 export function askHere(supervisor: Supervisor): () => void {
   const closing = new AbortController();
   let turn = Promise.resolve();
@@ -11,13 +11,13 @@ export function askHere(supervisor: Supervisor): () => void {
     const [approval] = await supervisor.approvals();
     if (approval === undefined || closing.signal.aborted) return;
     const said = process.stdin.isTTY && process.stderr.isTTY ? await ask(approval, closing.signal) : undefined;
-    const reason = said === undefined ? 'nobody sits at a terminal' : 'said at the terminal';
-    // There is one person here, who is whomever a rule asks for.
+    const reason = said === undefined ? 'no terminal to ask at' : 'answered at the terminal';
+    // The person at the terminal may decide as any approver that a rule names.
     const { run, call, approvers } = approval;
     await supervisor.control.decide(run, call, 'terminal', said === true ? 'approve' : 'deny', reason, approvers);
   };
   const stop = supervisor.observe((observation) => {
-    // A run that ended meanwhile has nothing left to decide about.
+    // Fails if the run has ended meanwhile; then there is nothing to decide.
     if (observation.kind === 'asked') turn = turn.then(askNext).catch(() => undefined);
   });
   return () => {

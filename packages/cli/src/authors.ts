@@ -1,11 +1,14 @@
-/** The author's lines of a run on a host: its source map, asked for where a text names a position in its bundle. */
+/**
+ * Maps positions in a run's bundle to the author's lines, with the source map of the host. The map is requested only when a text
+ * contains such a position.
+ */
 import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { printable } from './screen/table.ts';
 import { linesBy, namesBundle } from './stack.ts';
 
-/** Leads positions in the bundle of a run back to its author's lines. Without a source map, they are still worth showing. */
+/** Maps positions in the bundle of a run to its author's lines. Without a source map, positions stay as they are. */
 export async function linesOf(
   client: Client,
   { agent, tenant, version }: Pick<RouteAnswer<'showRun'>, 'agent' | 'tenant' | 'version'>,
@@ -19,7 +22,7 @@ export async function linesOf(
   }
 }
 
-/** The same, asked for when the first text needs it. */
+/** The same; the map is requested when the first text needs it. */
 export function linesWhereNamed(client: Client, run: RunId): (text: string) => Promise<string> {
   let lines: Promise<(text: string) => string> | undefined;
   return async (text) => {
@@ -29,7 +32,7 @@ export function linesWhereNamed(client: Client, run: RunId): (text: string) => P
   };
 }
 
-/** How a run ended, with the author's own lines where they are known. */
+/** The end of a run, with the author's lines if they are known. */
 export async function endText(client: Client, run: RouteAnswer<'showRun'>): Promise<string> {
   const { outcome } = run;
   if (outcome === null) return '';

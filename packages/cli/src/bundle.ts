@@ -1,5 +1,5 @@
 /**
- * Bundles an agent, on the developer's side: one script without imports. The host takes the result and never installs or
+ * Bundles an agent, on the developer's machine: one script without imports. The host stores the result and never installs or
  * bundles anything itself.
  */
 import { builtinModules } from 'node:module';
@@ -11,15 +11,15 @@ import { CorralError } from '@corral/protocol/errors';
 import { linesBy, namesBundle } from './stack.ts';
 
 export interface BundledAgent {
-  /** What runs. */
+  /** The script that runs. */
   readonly source: string;
-  /** The same with what is needed to write its schemas as JSON Schema; it is only ever asked to describe itself. */
+  /** The same with the code that writes its schemas as JSON Schema; it is run only to describe the agent. */
   readonly describing: string;
-  /** From what runs back to what its author wrote (Source Map 3). */
+  /** Source map from `source` to the author's files (Source Map 3). */
   readonly map: string;
-  /** The same of what describes it. */
+  /** The same from `describing`. */
   readonly describing_map: string;
-  /** The files it was made of. */
+  /** The files that were bundled. */
   readonly inputs: readonly string[];
 }
 
@@ -34,7 +34,10 @@ export async function bundleAgent(file: string): Promise<BundledAgent> {
   return bundled(source, describing);
 }
 
-/** Bundles one agent again and again, for trying it: what has not changed is not read again, and what describes it also runs. */
+/**
+ * Bundles one agent repeatedly, for development: unchanged files are not read again, and one bundle serves for running and
+ * describing.
+ */
 export class Bundler {
   readonly #context: Promise<BuildContext>;
 
@@ -62,12 +65,12 @@ interface Output {
 
 function bundled(source: Output | undefined, describing: Output | undefined): BundledAgent {
   const { text = '', map = '', inputs = [] } = source ?? {};
-  // Before it is sent anywhere: what is refused then is refused with the size of a request, which says nothing to its author.
+  // Checked before anything is sent: the host would refuse the size of the request, which tells the author nothing.
   refuseLargeBundle(Buffer.byteLength(text));
   return { source: text, describing: describing?.text ?? '', map: lean(map), describing_map: describing?.map ?? '', inputs };
 }
 
-/** A source map with what the author wrote, and without what came with packages, and data: no stack leads there. */
+/** Removes the texts of packages from a source map; the author's files stay. Stacks are only mapped to files of the author. */
 function lean(text: string): string {
   if (text === '') return text;
   const map = JSON.parse(text) as { sources: string[]; sourcesContent?: (string | null)[] };
@@ -77,7 +80,7 @@ function lean(text: string): string {
   return JSON.stringify({ ...map, ...(contents === undefined ? {} : { sourcesContent: contents }) });
 }
 
-/** What runs, and what describes it. */
+/** The entry points of the bundle that runs and of the one that describes. */
 function entriesOf(file: string): readonly [BuildOptions, BuildOptions] {
   const path = resolve(file);
   return [
@@ -94,9 +97,9 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
     format: 'iife',
     globalName: 'corralBundle',
     platform: 'neutral',
-    // Modules are strict, and a script is not unless it says so. It is one scope: CommonJS packages become strict with it.
+    // Modules are strict, and a script must say so. All modules become one scope, so CommonJS packages become strict too.
     banner: { js: '"use strict";' },
-    // What packages ask of Node at every turn; an agent has neither.
+    // Names that packages expect from Node; an agent has neither.
     define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
     mainFields: ['module', 'main'],
     conditions: ['import', 'default'],
@@ -109,7 +112,7 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
     plugins: [...plugins, lent],
     outfile: 'agent.js',
     sourcemap: 'external',
-    // What describes itself is loaded once; its map only names lines.
+    // The describing bundle runs once, and its map is used only for line numbers.
     sourcesContent: plugins.length === 0,
     metafile: true,
   };
@@ -130,19 +133,19 @@ async function output(building: Promise<BuildResult>): Promise<Output> {
 
 const BUILTIN: ReadonlySet<string> = new Set(builtinModules);
 
-/** What the bundler says of its own options means nothing to an author, who never chose them. */
+/** Rephrases errors about options of the bundler, which the author of an agent has not chosen. */
 function inWords(text: string): string {
   if (text.startsWith('Top-level await')) return 'An agent is one script, which cannot await at its top level; await within `run`.';
   const [, module] = /^Could not resolve "([^"]+)"/.exec(text) ?? [];
   if (module === undefined) return text;
   if (module.startsWith('node:') || BUILTIN.has(module.split('/')[0] as string))
-    return `${module} is a part of Node, which an agent does not have: what it may reach are the capabilities in its \`uses\`.`;
+    return `${module} is part of Node, which an agent does not have: an agent reaches only the capabilities in its \`uses\`.`;
   return /^\.{0,2}\//.test(module) ? `There is no file ${module}.` : `There is no package ${module}; install it beside the agent.`;
 }
 
 /**
- * Errors about a bundle, with the author's lines in the place of its own.
- * @throws what it is given rejects with
+ * Replaces positions in the bundle by the author's lines in an error.
+ * @throws what `work` rejects with
  */
 export async function inAuthorsWords<T>({ describing_map }: Pick<BundledAgent, 'describing_map'>, work: Promise<T>): Promise<T> {
   try {
@@ -153,7 +156,7 @@ export async function inAuthorsWords<T>({ describing_map }: Pick<BundledAgent, '
   }
 }
 
-/** An agent in a folder without packages of its own uses the schemas that came with Corral. */
+/** Resolves schemas from Corral's own packages if the agent's folder has no packages. */
 const lent: Plugin = {
   name: 'lent',
   setup(esbuild) {
@@ -167,7 +170,7 @@ const lent: Plugin = {
   },
 };
 
-/** zod/mini leaves writing JSON Schema out of its schemas; where the agent has zod, its own copy does it. */
+/** zod/mini does not include the writer of JSON Schema; if the agent has its own zod, that copy's writer is used. */
 function jsonSchemaOf(agent: string): Plugin {
   return {
     name: 'json-schema',

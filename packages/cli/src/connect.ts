@@ -1,4 +1,4 @@
-/** Which host a command talks to, and as whom. */
+/** Which host a command talks to, and with which credential. */
 import { createConnection } from 'node:net';
 import { join, resolve } from 'node:path';
 import { existsSync } from 'node:fs';
@@ -20,18 +20,18 @@ export interface HostFlags {
 }
 export const DATA = '.corral';
 
-/** Flags of a command that lets people say why. */
+/** Flags of a command that takes a reason. */
 export interface Reasoned {
   readonly reason?: string;
 }
 export const withReason = ({ reason }: Reasoned): { readonly reason?: string } => (reason === undefined ? {} : { reason });
 
-/** The flags every command that talks to a host has. */
+/** The flags of every command that talks to a host. */
 export function hostFlags(command: Command): Command {
   return command
-    .option('--data <folder>', `the host’s data folder (else $CORRAL_DATA, else ${DATA})`)
-    .option('--url <url>', 'a host elsewhere (else $CORRAL_URL)')
-    .option('--token <secret>', 'who you are there (better in $CORRAL_TOKEN)')
+    .option('--data <folder>', `the host’s data folder (by default $CORRAL_DATA, else ${DATA})`)
+    .option('--url <url>', 'a host elsewhere (by default $CORRAL_URL)')
+    .option('--token <secret>', 'token for that host (better given in $CORRAL_TOKEN)')
     .option('--json', 'print JSON');
 }
 
@@ -40,16 +40,22 @@ export const dataOption = (about: string): Option => new Option('--data <folder>
 
 export const dataFolder = (flags: HostFlags): string => flags.data ?? process.env['CORRAL_DATA'] ?? DATA;
 
-/** The folder that was named, if no host answers there: then it can be worked on directly. A host that was killed leaves its socket. */
+/**
+ * The named folder, if no host answers there; then this process can work on it. A host that was killed leaves its socket file
+ * behind, so the socket is tried.
+ */
 export async function folderAlone(flags: HostFlags): Promise<string | undefined> {
   if (flags.data === undefined || flags.url !== undefined) return undefined;
   return (await answers(join(resolve(flags.data), 'corral.sock'))) ? undefined : flags.data;
 }
 
-/** Where a command does its work: at a host, or in a data folder that no host answers for. */
+/** Where a command works: at a host, or in a data folder on which no host runs. */
 export type Place = { readonly client: Client } | { readonly data: string };
 
-/** The host that is named or that answers on the data folder; else the folder itself. Without either, nobody will answer. */
+/**
+ * The named host, or the one that answers on the data folder; else the folder itself. If there is neither, the client's first
+ * request fails.
+ */
 export async function hostOrFolder(flags: HostFlags): Promise<Place> {
   const named = flags.data ?? process.env['CORRAL_DATA'];
   if (flags.url !== undefined || (named === undefined && process.env['CORRAL_URL'] !== undefined)) return { client: connect(flags) };
@@ -92,7 +98,7 @@ export function parsedArgument(flag: string, text: string | Uint8Array): Json {
     return readJson(text);
   } catch (error) {
     if (!(error instanceof JsonTextError)) throw error;
-    throw new CorralError('CORRAL_USAGE', `${flag} ${error.message.replace(/^is not JSON/, 'is no JSON')}.`);
+    throw new CorralError('CORRAL_USAGE', `${flag} ${error.message}.`);
   }
 }
 
@@ -111,11 +117,11 @@ async function fileArgument(flag: string, path: string, most_bytes: number): Pro
   }
 }
 
-/** What a command prints: JSON where it was asked for, else what people read. */
+/** Prints JSON if it was requested, else text. */
 export function print(flags: HostFlags, value: unknown, text: () => string): void {
   process.stdout.write(flags.json === true ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
 }
 
-/** The configuration that is meant: the one that is named, or else the one that lies here. */
+/** The named configuration, or else the one in the current folder. */
 export const configHere = (named: string | undefined): string | undefined =>
   named ?? (existsSync('corral.config.ts') ? 'corral.config.ts' : undefined);

@@ -1,4 +1,4 @@
-/** Runs and their journals, read from a host that is up, or from a data folder where none is. */
+/** Runs and their journals, read from a running host, or from a data folder. */
 import type { Client } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -8,7 +8,7 @@ import type { Place } from './connect.ts';
 import { linesOf } from './authors.ts';
 import { authorsLines, withReading } from './folder.ts';
 
-/** What is shown of a run beside its journal. */
+/** Facts about a run that are shown besides its journal. */
 export interface Shown {
   readonly record: Pick<RunRecord, 'id' | 'agent' | 'version' | 'input' | 'origin'> & { readonly header: RunHeader };
   readonly status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>;
@@ -17,12 +17,12 @@ export interface Shown {
 export interface Evidence {
   readonly stored: Shown;
   readonly entries: readonly Entry[];
-  /** Leads positions in the run's bundle back to its author's lines. */
+  /** Maps positions in the run's bundle to its author's lines. */
   readonly authors: (text: string) => string;
 }
 
 /**
- * @param after only entries that come after this one
+ * @param after only entries after this one
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_JOURNAL_DAMAGED, CORRAL_RUN_ERASED, CORRAL_JOURNAL_PRUNED, CORRAL_FORBIDDEN
  */
 export async function evidenceOf(place: Place, run: RunId, after = 0): Promise<Evidence> {
@@ -52,7 +52,7 @@ async function shownBy(client: Client, run: RunId): Promise<Omit<Evidence, 'entr
 
 type Listed = Awaited<ReturnType<Client['runJournal']>>['items'][number];
 
-/** A journal as a host lists it, page after page. */
+/** A journal from a host, page by page. */
 export async function* pagesBy(client: Client, run: RunId, after: number): AsyncGenerator<Listed> {
   for (let from: number | null = after; from !== null;) {
     const { items, next }: Awaited<ReturnType<Client['runJournal']>> = await client.runJournal({ params: { run }, query: { after: from } });
@@ -61,7 +61,7 @@ export async function* pagesBy(client: Client, run: RunId, after: number): Async
   }
 }
 
-/** The same as a store would give it. */
+/** The same in the form of the store's entries. */
 async function* journalBy(client: Client, run: RunId, after: number): AsyncGenerator<Entry> {
   for await (const { seq, at, cpu_us, delivery, effects, decisions, event } of pagesBy(client, run, after))
     yield {

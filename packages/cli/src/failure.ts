@@ -1,4 +1,4 @@
-/** How the CLI fails: one clear sentence, its code, what to do next, and an exit code that a script can go by. */
+/** How the CLI fails: one sentence, its code, what to do next, and an exit code for scripts. */
 import { styleText } from 'node:util';
 import { ApiError } from '@corral/protocol/api/client';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
@@ -8,9 +8,9 @@ export const EXIT = {
   ok: 0,
   /** A run ended otherwise than it should. */
   outcome: 1,
-  /** What was handed in is wrong: the command line, a file, an agent, an input. */
+  /** Wrong input: the command line, a file, an agent, an agent's input. */
   input: 2,
-  /** The host cannot: its data folder, its disk, its walls. */
+  /** The host cannot do it: its data folder, its disk, its walls. */
   host: 3,
   /** A bug in Corral. */
   bug: 4,
@@ -18,7 +18,7 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
-/** Whoever typed the command asked for something that is not there, or cannot be done as it stands. */
+/** Codes for a request that names something that does not exist, or that is not possible in the present state. */
 const ASKED: ReadonlySet<ErrorCode> = new Set([
   'CORRAL_USAGE',
   'CORRAL_RUN_UNKNOWN',

@@ -1,4 +1,4 @@
-/** Runs the example fleet on a host and keeps account: what ended how, what was expected, how long answers took. */
+/** Runs the example fleet on a host and keeps account: outcomes, expected outcomes, latencies. */
 import { join } from 'node:path';
 import type { FleetMember } from '@corral/examples/fleet';
 import { CorralError } from '@corral/protocol/errors';
@@ -18,7 +18,7 @@ export interface RunReport {
   readonly expected: string;
   readonly ok: boolean;
   readonly limit_ms: number | null;
-  /** By the limit's own clock (CPU time for a limit on CPU), plus the time from there to the durable end of the run. */
+  /** Measured by the limit's own clock (CPU time for a limit on CPU), plus the time from there to the durable end of the run. */
   readonly ended_after_ms: number;
   readonly cpu_ms: number;
   readonly calls: number;
@@ -29,18 +29,18 @@ export interface Pass {
   readonly packages: number;
   /** Calls that were made and never answered. */
   readonly lost: number;
-  /** From a call leaving its agent to the agent being given the answer. */
+  /** From the call leaving its agent to the agent receiving the answer. */
   readonly p50_ms: number;
   readonly p99_ms: number;
   readonly took_ms: number;
 }
 
-/** How long the person takes. */
+/** How long the person takes to decide. */
 const LOOK_MS = 100;
 
 export class Fleet {
   readonly reports: RunReport[] = [];
-  /** What the crew last said of its progress. */
+  /** The crew's last report of its progress. */
   progress = { done: 0, total: 0 };
   readonly #supervisor: Supervisor;
   readonly #examples: string;
@@ -54,7 +54,7 @@ export class Fleet {
   /** Runs that wait for a person, and what for. */
   readonly #paused = new Map<RunId, string>();
 
-  /** Whether its agents are at work, and no longer being bundled. */
+  /** Whether agents are running; false while they are bundled. */
   get begun(): boolean {
     return this.#pass !== '';
   }
@@ -126,9 +126,9 @@ export class Fleet {
     }
   }
 
-  /** What a person would do who looks at it, sees what the detectors saw, and ends it. */
+  /** Acts for a person: looks at a paused run, sees the finding, and kills it. */
   async #look(run: RunId): Promise<void> {
-    // All that are concerned are stopped before the first of them is ended.
+    // Waits, so that all runs of a finding are paused before the first of them is killed.
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     await this.#supervisor.control.kill(run, 'fleet', 'it was paused for a person').catch(() => undefined);
   }

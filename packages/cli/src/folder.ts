@@ -1,4 +1,4 @@
-/** Work on a data folder while no server runs on it: the store under its lock, a laboratory where something is replayed. */
+/** Work on a data folder on which no host runs: the store under its lock, and a laboratory where something is replayed. */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -27,14 +27,14 @@ import { startHost } from './host.ts';
 import { toStderr } from './tool-reports.ts';
 
 /**
- * Opens the store of a folder for `work`, with the keys of this process, and closes it whatever happens.
- * @throws CORRAL_DATA_UNUSABLE where there is no data: opening would make a new store
+ * Opens the store of a folder for `work`, with the keys of this process, and closes it in any case.
+ * @throws CORRAL_DATA_UNUSABLE if the folder has no data: opening would make a new store
  */
 export function withStore<T>(data: string, work: (store: SqliteStore) => Promise<T>, options: Omit<StoreOptions, 'keys'> = {}): Promise<T> {
   return using(data, (keys) => SqliteStore.open(data, { ...options, keys }), work);
 }
 
-/** The same for `work` that only reads: it takes no lock, so the folder may be in use, or may be one that cannot be written to. */
+/** The same for `work` that only reads: it takes no lock, so the folder may be in use or read-only. */
 export function withReading<T>(data: string, work: (store: SqliteStore) => Promise<T>): Promise<T> {
   return using(data, (keys) => SqliteStore.read(data, { keys }), work);
 }
@@ -53,7 +53,7 @@ async function using<T>(
   }
 }
 
-/** A laboratory for `work`; its cells are gone afterwards. */
+/** A laboratory for `work`; its cells are ended afterwards. */
 export async function withLaboratory<T>(work: (laboratory: Laboratory, image: string) => Promise<T>): Promise<T> {
   const image = readImage();
   const laboratory = new Laboratory({
@@ -69,7 +69,7 @@ export async function withLaboratory<T>(work: (laboratory: Laboratory, image: st
   }
 }
 
-/** The source of a bundle by its digest, as the store has it. */
+/** Gives the source of a bundle by its digest, from the store. */
 export function bundlesOf(store: Store): (digest: Digest) => Promise<{ digest: Digest; source: string }> {
   return async (digest) => {
     const source = await store.bundle(digest);
@@ -78,7 +78,7 @@ export function bundlesOf(store: Store): (digest: Digest) => Promise<{ digest: D
   };
 }
 
-/** Leads positions in the bundle of a run back to its author's lines, where a source map was handed in with it. */
+/** Maps positions in the bundle of a run to its author's lines, if a source map was deployed with it. */
 export async function authorsLines(store: Store, run: StoredRun | undefined): Promise<(text: string) => string> {
   return linesBy(run === undefined ? undefined : await store.sourceMap(run.record.bundle));
 }
@@ -93,7 +93,7 @@ export function wholeNumber(text: string, option: string): number {
   return value;
 }
 
-/** Where a run goes on, and what it may use there. */
+/** Where a run goes on, and with which tools. */
 export interface GoOptions {
   readonly data: string;
   readonly read?: string;
@@ -102,13 +102,13 @@ export interface GoOptions {
   readonly config?: string;
 }
 
-/** What a tenant is offered here: what a configuration says, as a host would do it, or the tools for files that were named. */
+/** Tools and policies of a tenant: from the configuration, as a host would read it, or the tools for the named folders. */
 export async function offeredBy({ config, read, write }: GoOptions): Promise<(tenant: string) => TenantOptions> {
   if (config === undefined) {
     const tools = await toolsOf({ read, write });
     return () => ({ tools });
   }
-  // It brings Cedar's engine along, so it is loaded for whoever asks for it.
+  // Loaded on demand, because this module loads Cedar's engine.
   const { loadConfig } = await import('@corral/server/config/load');
   const files = { ...(read === undefined ? {} : { read: resolve(read) }), ...(write === undefined ? {} : { write: resolve(write) }) };
   const { tenants } = await loadConfig(config, process.env, { files, tell: toStderr });
@@ -123,7 +123,7 @@ async function toolsOf({ read, write }: { readonly read: string | undefined; rea
 }
 
 /**
- * Refuses to go on with a run whose tools are not there: its calls would fail for no fault of its own.
+ * Refuses to go on with a run whose tools are not offered: its calls would fail through no fault of the agent.
  * @throws CORRAL_USAGE
  */
 export async function mustBeOffered(store: SqliteStore, record: RunRecord, { tools }: TenantOptions): Promise<void> {
@@ -132,18 +132,18 @@ export async function mustBeOffered(store: SqliteStore, record: RunRecord, { too
     if (target.kind !== 'tool' || target.tool.startsWith('service:') || tools.some((tool) => tool.name === target.tool)) continue;
     throw new CorralError(
       'CORRAL_USAGE',
-      `${record.id} holds ${target.tool}, which is not offered here: --config FILE offers what a host does, --read FOLDER fs.read and fs.list, --write FOLDER fs.write; or say --no-go, or leave --go out, and start that host.`,
+      `${record.id} holds ${target.tool}, which is not offered here: --config FILE offers the tools of a host, --read FOLDER fs.read and fs.list, --write FOLDER fs.write; or use --no-go, or leave --go out, and start that host.`,
     );
   }
 }
 
-/** How far a run got: its outcome, or what it waits for that only a person can give. */
+/** How far a run got: its outcome, or what it waits for a person to do. */
 export type Went = { readonly outcome: Outcome } | { readonly waiting: string };
 
 const WAITS_FOR_SOMEBODY = new Set<RunView['waiting']>(['resolution', 'upgrade', 'approval']);
 const LOOK_MS = 25;
 
-/** Starts a host on a folder and lets one run go on, until it ends or waits for a person. Other runs go on meanwhile. */
+/** Starts a host on a folder and runs one run until it ends or waits for a person. Other runs in the folder go on meanwhile. */
 export async function go(run: RunId, tenant: string, { data }: GoOptions, offered: TenantOptions): Promise<Went> {
   const host = await startHost({ data, tenants: { [tenant]: offered } });
   let looking = true;

@@ -28,10 +28,10 @@ export interface Host {
 }
 
 export interface HostOptions {
-  /** Where runs live; undefined: a folder that goes with the process. */
+  /** The data folder; undefined: a temporary one, deleted at the end. */
   readonly data: string | undefined;
   readonly tenants: Readonly<Record<string, TenantOptions>>;
-  /** Cells kept warm. */
+  /** Spare cells that are kept ready. */
   readonly spares?: number;
 }
 
@@ -61,7 +61,7 @@ export async function startHost({ data, tenants, spares }: HostOptions): Promise
         await supervisor.close();
         await forget();
       })());
-    // Interrupted: nothing is left running, and nothing lying about that was not asked for.
+    // On an interrupt all cells are ended, and the temporary folder is deleted.
     const interrupted = (signal: NodeJS.Signals) => {
       void close().finally(() => process.exit(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated));
     };
@@ -73,7 +73,7 @@ export async function startHost({ data, tenants, spares }: HostOptions): Promise
   }
 }
 
-/** One line about what stands around an agent. */
+/** One line about the walls around an agent. */
 export function wallsLine(walls: Walls): string {
   const wall = osWall(walls);
   if (wall === 'bubblewrap') return 'walls: isolate ✓  bubblewrap ✓';

@@ -1,4 +1,4 @@
-/** Ids that are none are refused here, in words for whoever typed them, and not by the schema of a request. */
+/** Checks ids before a request is sent, so that the message is about what was typed and not about a schema. */
 import type { Client } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import { GrantId, RunId } from '@corral/protocol/ids';
@@ -25,7 +25,7 @@ function grantId(text: string): GrantId {
 
 const CHECKS: Readonly<Record<string, (text: string) => unknown>> = { run: runId, parent: runId, grant: grantId };
 
-/** A client that looks at the ids it is given before it asks anybody. */
+/** A client that checks the ids in its arguments before it sends a request. */
 export function withIds(client: Client): Client {
   return Object.fromEntries(
     Object.entries(client).map(([name, method]) => [

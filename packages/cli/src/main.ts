@@ -5,10 +5,10 @@ import { createProgram } from './program.ts';
 
 const program = createProgram();
 
-// Whoever reads us may stop reading: `corral demo --json | head`.
+// The reader of stdout may close it early: `corral demo --json | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug));
 
-// Progress that nobody reads is not worth ending for: a run that was asked for is done all the same.
+// A closed stderr must not end a run that was asked for.
 process.stderr.on('error', () => undefined);
 
 const json = process.argv.includes('--json');
@@ -16,7 +16,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   const { code, exitCode } = error as { code?: string; exitCode?: number };
-  // commander has said it already
+  // commander has printed it already
   if (code?.startsWith('commander.') === true) process.exitCode = exitCode === 0 ? EXIT.ok : EXIT.input;
   else process.exitCode = report(error, json);
 }

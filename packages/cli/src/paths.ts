@@ -1,4 +1,4 @@
-/** Files and folders that a command line names: looked at before anything is done with them, and refused in words. */
+/** Files and folders of a command line: checked before anything is done with them. */
 import { stat } from 'node:fs/promises';
 import { CorralError } from '@corral/protocol/errors';
 

@@ -11,7 +11,7 @@ const PACK = fileURLToPath(import.meta.resolve('@corral/policy/pack/default.ceda
 
 /**
  * The default pack.
- * @param leaving ids of rules to leave out. @throws CORRAL_POLICY_INVALID when there is none of that id
+ * @param leaving ids of rules to leave out. @throws CORRAL_POLICY_INVALID if a rule of that id does not exist
  */
 export async function defaultPack(leaving: readonly string[] = []): Promise<PolicySource> {
   const whole = { file: basename(PACK), text: await readFile(PACK, 'utf8') };
@@ -29,7 +29,7 @@ export async function defaultPack(leaving: readonly string[] = []): Promise<Poli
   };
 }
 
-/** `default`, or the path of a file. @throws CORRAL_USAGE when there is no such file */
+/** `default`, or the path of a file. @throws CORRAL_USAGE if the file cannot be read */
 export async function policySource(named: string): Promise<PolicySource> {
   if (named === 'default') return defaultPack();
   try {
@@ -39,7 +39,7 @@ export async function policySource(named: string): Promise<PolicySource> {
   }
 }
 
-/** The engine is loaded here and not before: whoever has no policies does not wait for it. @throws CORRAL_POLICY_INVALID */
+/** Loads the engine on demand, so that commands without policies do not wait for it. @throws CORRAL_POLICY_INVALID */
 export async function loadPolicies(tools: readonly Tool[], sources: readonly PolicySource[]): Promise<PolicyInForce> {
   const server = await import('@corral/server/config/policies');
   return server.loadPolicies(sources, tools);

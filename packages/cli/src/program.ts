@@ -1,4 +1,4 @@
-/** Every command of `corral`; the reference and the completions are made from this. */
+/** Every command of `corral`; the reference and the completions are generated from this. */
 import { Command } from 'commander';
 import { agentCommands } from './commands/agents.ts';
 import { approvalCommands } from './commands/approvals.ts';
@@ -26,9 +26,9 @@ import { webhookCommands } from './commands/webhooks.ts';
 export const EXIT_CODES = `
 Exit codes:
   0  everything ended as it should
-  1  a run ended otherwise, or something asked for was not done
-  2  what was handed in is wrong: command line, file, agent, input, token
-  3  the host cannot: not there, data folder, disk, walls, too much at once
+  1  a run ended otherwise, or something requested was not done
+  2  wrong input: command line, file, agent, input, token
+  3  the host cannot do it: unreachable, data folder, disk, walls, overloaded
   4  a bug in Corral
   130, 143  interrupted by Ctrl-C or a signal; nothing is left running`;
 
@@ -41,12 +41,12 @@ export function createProgram(): Command {
 
   program
     .command('run')
-    .description('run one agent, here and now, with no server')
+    .description('run one agent in this process, without a server')
     .argument('<file>', 'the module whose default export is the agent')
     .option('--input <json>', 'the agent’s input, or @FILE to read it from a file', '{}')
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder')
-    .option('--data <folder>', 'where the run is kept; without it, it is forgotten at the end')
+    .option('--data <folder>', 'data folder; without it, the run is deleted at the end')
     .option('--policy <file>', 'policies in Cedar, or “default” for the default pack; approvals are asked for on the terminal')
     .option('--json', 'print one JSON document')
     .addHelpText('after', `\nExample:\n  corral run examples/hello.ts --input '{"name":"Ada"}'`)
@@ -57,7 +57,7 @@ export function createProgram(): Command {
   program
     .command('demo')
     .description('run the example fleet: a crew at work beside agents that misbehave')
-    .option('--once', 'do not wait for anything at the end (there is nothing to wait for yet)')
+    .option('--once', 'do not wait at the end (there is nothing to wait for yet)')
     .option('--json', 'print one JSON document')
     .option('--out <folder>', 'where the crew writes its report', 'corral-report')
     .addHelpText('after', `\nExample:\n  corral demo --json | jq '.runs[] | select(.ok | not)'`)
@@ -67,7 +67,7 @@ export function createProgram(): Command {
 
   program
     .command('doctor')
-    .description('say which walls stand on this machine, and what is missing')
+    .description('say which walls this machine has, and what is missing')
     .option('--json', 'print one JSON document')
     .addHelpText('after', '\nExample:\n  corral doctor')
     .action(async (options: Parameters<typeof doctor>[0]) => {

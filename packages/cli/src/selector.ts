@@ -1,4 +1,4 @@
-/** What people type to say which runs they mean: `--waiting resolution --older-than 15m --since 2h`. */
+/** Filters of runs on a command line: `--waiting resolution --older-than 15m --since 2h`. */
 import { Waiting, type RunSelector } from '@corral/protocol/api/selector';
 import { CorralError } from '@corral/protocol/errors';
 import { didYouMean } from '@corral/protocol/nearest';
@@ -34,7 +34,7 @@ function waitingArgument(text: string): NonNullable<RunSelector['waiting']> {
   );
 }
 
-/** `90s`, `1.5h`: a number and its unit, so that nobody takes minutes for seconds. */
+/** Parses `90s`, `1.5h`; the unit is required, so that nobody takes minutes for seconds. */
 function spanOf(text: string): number | undefined {
   const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
   const ms = UNITS_MS[unit];
@@ -47,17 +47,17 @@ function spanArgument(flag: string, text: string): number {
   if (ms !== undefined && Number.isSafeInteger(ms)) return ms;
   throw new CorralError(
     'CORRAL_USAGE',
-    `${flag} ${text.slice(0, 60)} says no time; write a number and its unit, such as 90s, 15m, 2h or 1d.`,
+    `${flag} ${text.slice(0, 60)} is not a duration; write a number and its unit, such as 90s, 15m, 2h or 1d.`,
   );
 }
 
-/** A time of ISO 8601, or how long ago it was. @throws CORRAL_USAGE */
+/** A time of ISO 8601, or an age. @throws CORRAL_USAGE */
 function timeArgument(flag: string, text: string, now: number): number {
   const ago = spanOf(text);
   const at = ago === undefined ? (/^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN) : now - ago;
   if (Number.isSafeInteger(at) && at >= 0) return at;
   throw new CorralError(
     'CORRAL_USAGE',
-    `${flag} ${text.slice(0, 60)} says no time; write one such as 2026-03-01T02:00Z, or how long ago it was, such as 2h.`,
+    `${flag} ${text.slice(0, 60)} is not a time; write one such as 2026-03-01T02:00Z, or an age such as 2h.`,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The host's side of the purchasing example: tools made of plain functions, each saying of itself what the policies go by; the
- * tenant's policies; and an owner who decides by a script, so that the example runs unattended.
+ * The host's side of the purchasing example: tools made of plain functions with the annotations that policies need; the tenant's
+ * policies; and an owner who decides by a script, so that the example runs unattended.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
@@ -17,7 +17,7 @@ export interface Payment {
   readonly run: string;
 }
 
-/** What left the shop: nothing else of it is seen by anybody outside. */
+/** The effects of the shop that can be seen from outside. */
 export interface ShopLedger {
   readonly payments: Payment[];
   readonly mails: { readonly to: string; readonly text: string }[];
@@ -91,7 +91,7 @@ export async function shopTools(folder: string): Promise<{ readonly tools: reado
   return { tools, ledger };
 }
 
-/** What was asked, and what became of it. */
+/** A call that the owner was asked about, and the decision. */
 export interface Asked {
   readonly run: string;
   readonly agent: string;
@@ -107,14 +107,14 @@ export interface Asked {
 
 export interface ScriptedOwner {
   readonly asked: readonly Asked[];
-  /** What the owner does at the moment, for the screen; empty: nothing. */
+  /** The current activity of the owner, for the screen; empty: none. */
   readonly busy: () => string;
   stop(): void;
 }
 
 /**
- * Decides about the calls of a tenant as its owner would, some time after they were asked about, by what the bus shows of each: a
- * destination that comes from a stranger's text is refused, anything else is approved.
+ * Decides about a tenant's calls as its owner would, some time after each was asked about, by the facts of the approval: refuses
+ * a destination that comes from a stranger's text, and approves anything else.
  */
 export function scriptedOwner(supervisor: Supervisor, tenant: string, after_ms: number, by = 'owner'): ScriptedOwner {
   const asked: Asked[] = [];
@@ -127,7 +127,7 @@ export function scriptedOwner(supervisor: Supervisor, tenant: string, after_ms: 
     const verdict = strange ? 'deny' : 'approve';
     const reason = strange ? 'only a stranger knows this account' : 'a supplier of ours, at the price agreed on';
     const after = Math.round(performance.now() - since);
-    // Noted first: the run goes on, and may end, before this hears that it was decided.
+    // Noted first: the run goes on, and may end, before the call below returns.
     asked.push({ run, agent, tool, input, rules, unusual, verdict, by, reason, after_ms: after });
     await supervisor.control.decide(approval.run, call, by, verdict, reason);
   };
@@ -136,7 +136,7 @@ export function scriptedOwner(supervisor: Supervisor, tenant: string, after_ms: 
     const since = performance.now();
     const timer = setTimeout(() => {
       waiting.delete(timer);
-      // A run that ended in the meantime has nothing left to decide about.
+      // Fails if the run has ended meanwhile; then there is nothing to decide.
       decide(observation.run, observation.call, since).catch(() => undefined);
     }, after_ms);
     waiting.set(timer, observation.tool);

@@ -1,15 +1,15 @@
-/** Positions in bundles, led back to the lines that their author wrote. */
+/** Maps positions in bundles to the author's lines. */
 import { relative, resolve } from 'node:path';
 import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
 
 const POSITION = /\bagent\.js:(\d+):(\d+)/g;
 
-/** Whether a text names a position that a source map can lead further. */
+/** Whether a text contains a position in a bundle. */
 export const namesBundle = (text: string): boolean => text.includes('agent.js:');
 
 /**
- * @param map of the bundle, made in `from`; none, or one that cannot be read: texts stay as they are
- * @returns a text with the author's files in the place of positions in the bundle
+ * @param map of the bundle, made in `from`; without a readable one, texts stay as they are
+ * @returns maps a text: positions in the bundle become positions in the author's files
  */
 export function linesBy(map: string | null | undefined, from: string = process.cwd()): (text: string) => string {
   let trace: TraceMap | undefined;

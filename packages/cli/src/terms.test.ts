@@ -17,13 +17,13 @@ describe('--budget', () => {
   });
 
   test.each([
-    ['cash=3', /knows no cash; it knows .*money/],
+    ['cash=3', /has no amount cash; its amounts are .*money/],
     ['money=lots', /money=lots is not an amount/],
     ['money=', /is not an amount/],
     ['money=-1', /is not an amount/],
     ['money', /money is not of the form NAME=VALUE/],
     ['', /says nothing/],
-    ['{', /is no JSON/],
+    ['{', /is not JSON/],
   ])('refuses %j with what is wrong', async (text, message) => {
     await expect(budgetArgument(text)).rejects.toThrow(message);
   });
@@ -53,10 +53,10 @@ describe('--grant', () => {
   test.each([
     ['pay', /ALIAS:TERMS/],
     ['pay:', /says nothing/],
-    ['pay:use=3', /pay knows no term use; terms are uses/],
+    ['pay:use=3', /pay has no term use; terms are uses/],
     ['pay:where.amount=3', /where\.ARGUMENT\.PREDICATE; predicates are equals/],
     ['pay:where.amount.most=3', /predicates are equals/],
-    ['pay:{"uses":', /is no JSON/],
+    ['pay:{"uses":', /is not JSON/],
   ])('refuses %j with what is wrong', (text, message) => {
     expect(() => grantArguments([text])).toThrow(message);
   });

@@ -1,4 +1,4 @@
-/** What people type for budgets and narrowings: `money=12.50,calls=20` and `pay:uses=3,where.amount.max=100`, or JSON. */
+/** Budgets and narrowings on a command line: `money=12.50,calls=20` and `pay:uses=3,where.amount.max=100`, or JSON. */
 import { budgetName, microsOf } from '@corral/protocol/cost';
 import { CorralError } from '@corral/protocol/errors';
 import type { Attenuation } from '@corral/protocol/grant';
@@ -7,7 +7,7 @@ import { BUDGET_NAMES } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
 import { jsonArgument, parsedArgument } from './connect.ts';
 
-/** Predicates whose argument is text, whatever it looks like. */
+/** Predicates whose argument is always text, also if it looks like a number. */
 const TEXTS: ReadonlySet<string> = new Set(['under', 'prefix']);
 const TERMS = 'uses, expires_in_ms, bytes, only_clean, rate.per_minute, rights, passes and where.ARGUMENT.PREDICATE';
 const PREDICATES = ['equals', 'in', 'under', 'prefix', 'max', 'min', 'max_length'];
@@ -21,11 +21,11 @@ export async function budgetArgument(text: string): Promise<Budget> {
     if (known === undefined)
       throw new CorralError(
         'CORRAL_USAGE',
-        `--budget knows no ${name}; it knows ${BUDGET_NAMES.map((one) => budgetName(one)).join(', ')}.`,
+        `--budget has no amount ${name}; its amounts are ${BUDGET_NAMES.map((one) => budgetName(one)).join(', ')}.`,
       );
     const amount = value === '' ? Number.NaN : Number(value);
     if (!(amount >= 0)) throw new CorralError('CORRAL_USAGE', `--budget ${name}=${value} is not an amount.`);
-    // In its own name it is what it says; as money it is in whole units of the currency.
+    // `money` is in whole units of the currency; the other names are in their own units.
     budget[known] = name === 'money' ? (microsOf(amount) ?? 0) : amount;
   }
   return budget;
@@ -37,7 +37,7 @@ export function grantArguments(texts: readonly string[]): Record<string, Attenua
   for (const text of texts) {
     const [, alias, rest] = /^([a-zA-Z]\w*):(.*)$/s.exec(text) ?? [];
     if (alias === undefined || rest === undefined)
-      throw new CorralError('CORRAL_USAGE', `--grant takes ALIAS:TERMS, such as pay:uses=3,where.amount.max=100; it was given ${text}.`);
+      throw new CorralError('CORRAL_USAGE', `--grant takes ALIAS:TERMS, such as pay:uses=3,where.amount.max=100, not ${text}.`);
     if (Object.hasOwn(grants, alias)) throw new CorralError('CORRAL_USAGE', `--grant names ${alias} twice.`);
     grants[alias] = (/^\s*\{/.test(rest) ? parsedArgument(`--grant ${alias}`, rest) : termsIn(alias, rest)) as Attenuation;
   }
@@ -59,12 +59,12 @@ function termsIn(alias: string, text: string): Json {
       (where[path.join('.')] ??= {})[predicate] = TEXTS.has(predicate) ? value : valueOf(value);
     } else if (name === 'rate.per_minute') terms['rate'] = { per_minute: valueOf(value) };
     else if (['uses', 'expires_in_ms', 'bytes', 'only_clean', 'rights', 'passes'].includes(name)) terms[name] = valueOf(value);
-    else throw new CorralError('CORRAL_USAGE', `--grant ${alias} knows no term ${name}; terms are ${TERMS}.`);
+    else throw new CorralError('CORRAL_USAGE', `--grant ${alias} has no term ${name}; terms are ${TERMS}.`);
   }
   return Object.keys(where).length === 0 ? terms : { ...terms, where };
 }
 
-/** `a=1,b=["x","y"]`, cut at the commas that are in no brackets or quotes. */
+/** Splits `a=1,b=["x","y"]` at the commas outside of brackets and quotes. */
 function pairs(flag: string, text: string): [string, string][] {
   const parts = text.match(/(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^}]*\}|[^,])+/g) ?? [];
   if (parts.length === 0) throw new CorralError('CORRAL_USAGE', `${flag} says nothing.`);
@@ -75,7 +75,7 @@ function pairs(flag: string, text: string): [string, string][] {
   });
 }
 
-/** JSON where it is that, and else the text itself. */
+/** Parses JSON; text that is not JSON is taken as it is. */
 function valueOf(text: string): Json {
   try {
     return JSON.parse(text) as Json;

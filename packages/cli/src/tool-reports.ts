@@ -1,4 +1,4 @@
-/** What tools of a configuration write and throw, for whoever runs them from a command. */
+/** Output and exceptions of a configuration's tools, printed by a command. */
 import type { ToolReport } from '@corral/server/config/load';
 import { printable } from './screen/table.ts';
 

@@ -1,4 +1,4 @@
-/** How the CLI reaches a host: HTTP over the socket in its data folder, or to an address. */
+/** The connection of the CLI to a host: HTTP over the socket in its data folder, or to an address. */
 import { request as plain, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as secure } from 'node:https';
 import type { Transport, WireResponse } from '@corral/protocol/api/client';
@@ -54,7 +54,7 @@ export function transportTo(address: Address): Transport {
     });
 }
 
-/** The lines of an answer as they come; it ends when either side hangs up. */
+/** The lines of an answer as they arrive, until either side closes it. */
 async function* linesOf(message: IncomingMessage): AsyncGenerator<string> {
   let rest = '';
   message.setEncoding('utf8');

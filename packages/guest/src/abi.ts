@@ -1,6 +1,6 @@
 /**
- * The contract between the prelude, which an isolate is born with, and the SDK, which is bundled into agents.
- * It is the frozen global `corral`. Nothing that passes through it is trusted by the host.
+ * The contract between the prelude, which every isolate starts with, and the SDK, which is bundled into agents. It is the frozen
+ * global `corral`. The host trusts nothing that passes through it.
  */
 import type { CorralErrorConstructor } from './prelude/errors.ts';
 
@@ -8,22 +8,22 @@ export interface Abi {
   /** The class of errors of that name. */
   errorClass(name: string): CorralErrorConstructor;
   /**
-   * The lowest layer: puts one effect, as DESIGN's words define them, into the crank's batch. With `id: 'next'` the
-   * effect is numbered and the promise settles with its reply; otherwise it settles at once. The SDK needs nothing else.
-   * Other languages' SDKs, and tests that misbehave on purpose, may use it directly.
+   * The lowest layer: puts one effect into the crank's batch. With `id: 'next'` the effect is numbered and the promise settles
+   * with its reply; otherwise it settles at once. The SDK needs nothing else. SDKs of other languages, and tests that misbehave
+   * on purpose, may use it directly.
    */
   effect(effect: Readonly<Record<string, unknown>>): Promise<unknown>;
 }
 
-/** What the cell hands to the prelude. Only strings and numbers cross. */
+/** Arguments that the cell passes to the prelude. Only strings and numbers cross. */
 export interface HostFunctions {
-  /** Source of a part of the image that is too heavy to be born with. */
+  /** Source of a part of the image that is too large to be loaded into every isolate. */
   readonly part: (name: string) => string;
-  /** Ends the isolate at once, uncatchably: for limits that a guest must not be able to talk its way out of. */
+  /** Ends the isolate at once; the guest cannot catch this. For limits that a guest must not be able to avoid. */
   readonly fault: (kind: string, message: string) => void;
 }
 
-/** What the cell tells the prelude about the run; handed over as JSON. */
+/** Facts about the run that the cell passes to the prelude, as JSON. */
 export interface PreludeConfig {
   readonly agent: string;
   readonly at: number;
@@ -32,30 +32,33 @@ export interface PreludeConfig {
   readonly message_bytes: number;
   readonly log_bytes: number;
   readonly effects_per_crank: number;
-  /** Longest batch of effects, besides one of `message_bytes`. */
+  /** Longest batch of effects. Characters, not counting one effect of `message_bytes`. */
   readonly effects_bytes: number;
-  /** Whether the bundle names Temporal. V8 makes it on first touch, at a quarter of what an isolate costs; others go without. */
+  /**
+   * Whether the bundle uses Temporal. V8 creates it on first use, at a quarter of the cost of an isolate; bundles without it skip
+   * that.
+   */
   readonly temporal: boolean;
 }
 
-/** What the cell asks of the prelude. */
+/** Operations that the cell asks of the prelude. */
 export const DELIVER = 0;
 export const COLLECT = 1;
 export const DESCRIBE = 2;
-/** Asked about a rejection that nobody handled, by its name and message as JSON. Answered with a Rejected as JSON. */
+/** Asks about an unhandled rejection, by its name and message as JSON. The answer is a Rejected as JSON. */
 export const REJECTED = 3;
 
-/** What was thrown out of a delivery; the answer to DELIVER, as JSON. */
+/** An exception that left a delivery; the answer to DELIVER, as JSON. */
 export interface Thrown {
   readonly message: string;
   readonly stack?: string;
 }
 
 export interface Rejected {
-  /** It follows from a cancel: the agent is tidying up, and goes on. */
+  /** The rejection is the consequence of a cancel: the agent is cleaning up, and goes on. */
   readonly follows_cancel: boolean;
-  /** What it was made with, where that is an object and no error. */
+  /** The rejected value, if it is an object and not an error. */
   readonly what?: string;
-  /** The stack of an error with its causes, where it has some. */
+  /** The stack of an error with its causes, if it has any. */
   readonly stack?: string;
 }

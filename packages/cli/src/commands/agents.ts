@@ -16,8 +16,8 @@ export function agentCommands(program: Command): void {
     .description('bundle an agent and deploy it')
     .argument('<file>', 'the module whose default export is the agent')
     .option('--alias <name>', 'also point this alias at it')
-    .option('--tenant <name>', 'for hosts with several')
-    .option('-m, --reason <text>', 'why; it is kept')
+    .option('--tenant <name>', 'for hosts with several tenants')
+    .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral deploy agent.ts --alias prod`)
     .action(async (file: string, flags: Tenant & Reasoned & { readonly alias?: string }) => {
       const bundled = await bundleAgent(await namedFile(file));
@@ -43,7 +43,7 @@ export function agentCommands(program: Command): void {
   hostFlags(program.command('agents'))
     .description('list agents, with their aliases')
     .option('--tenant <name>', 'only of this tenant')
-    .option('-q, --search <text>', 'only those with this in their name')
+    .option('-q, --search <text>', 'only agents with this in their name')
     .addHelpText('after', `\nExample:\n  corral agents --search audit`)
     .action(async (flags: Tenant & { readonly search?: string }) => {
       const { items } = await connect(flags).listAgents({
@@ -76,8 +76,8 @@ export function agentCommands(program: Command): void {
     .argument('<agent>')
     .argument('<alias>')
     .argument('<version>', 'sha256:…')
-    .option('--tenant <name>', 'for hosts with several')
-    .option('-m, --reason <text>', 'why; it is kept')
+    .option('--tenant <name>', 'for hosts with several tenants')
+    .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral alias hello prod sha256:3cf4…`)
     .action(async (agent: string, alias: string, version: string, flags: Tenant & Reasoned) => {
       const moved = await connect(flags).moveAlias({
@@ -88,11 +88,11 @@ export function agentCommands(program: Command): void {
     });
 
   hostFlags(program.command('rollback'))
-    .description('point an alias at the version it had before; again, and it goes back further')
+    .description('point an alias at the version it had before; each further rollback goes one step further back')
     .argument('<agent>')
     .option('--alias <name>', 'which alias', 'prod')
     .requiredOption('-m, --reason <text>', 'why')
-    .option('--tenant <name>', 'for hosts with several')
+    .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText('after', `\nExample:\n  corral rollback hello -m 'it greets the wrong people'`)
     .action(async (agent: string, flags: Tenant & { readonly alias: string; readonly reason: string }) => {
       const moved = await connect(flags).rollBack({

@@ -1,4 +1,6 @@
-/** What waits for people and what they say to it, the durable stops they put up, and how decisions are shown. */
+/**
+ * Approvals and quarantines: what waits for people, their decisions, the quarantines they put up, and how decisions are shown.
+ */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
@@ -24,10 +26,10 @@ interface ListFlags extends Flags {
   readonly cursor?: string;
 }
 
-/** Calls in one answer, where all are asked for. */
+/** Calls that one request lists when all are listed. */
 const PAGE = 200;
 
-/** A page where somebody says how long it may be, and otherwise everything from there on. */
+/** One page if a limit is given, else all pages from the cursor on. */
 async function waiting(flags: ListFlags): Promise<RouteAnswer<'listApprovals'>> {
   const client = connect(flags);
   const limit = flags.limit === undefined ? PAGE : wholeNumber(flags.limit, '--limit');
@@ -47,8 +49,8 @@ export function approvalCommands(program: Command): void {
   hostFlags(program.command('approvals'))
     .description('list calls that wait for people: who asks, what exactly, and what is unusual')
     .option('--tenant <name>', 'only of this tenant')
-    .option('-n, --limit <number>', 'at most so many; all, page by page, where nothing is said')
-    .option('--cursor <text>', 'go on after a page')
+    .option('-n, --limit <number>', 'length of a page; without it, all calls are listed')
+    .option('--cursor <text>', 'continue after a page')
     .addHelpText('after', `\nExamples:\n  corral approvals\n  corral approvals --limit 20`)
     .action(async (flags: ListFlags) => {
       const { items, next, damaged = [] } = await waiting(flags);
@@ -56,20 +58,20 @@ export function approvalCommands(program: Command): void {
       print(flags, items, () =>
         items.length === 0 ? 'nothing waits' : [...items.flatMap((one) => approvalLines(one, Date.now())), ...more].join('\n'),
       );
-      // A list that is cut or lacks something says so, also where a program reads it.
+      // A list that is incomplete says so on stderr, also if a program reads it.
       if (flags.json === true) for (const line of more) process.stderr.write(`${line}\n`);
-      for (const { run, detail } of damaged) process.stderr.write(`${run} waits for somebody and cannot be read: ${printable(detail)}\n`);
+      for (const { run, detail } of damaged) process.stderr.write(`${run} waits for a person and cannot be read: ${printable(detail)}\n`);
     });
 
   for (const [verdict, about, done, example] of [
-    ['approve', 'approve a call that waits, as yourself; whoever submitted its run may not', 'approved', 'a known supplier'],
+    ['approve', 'approve a call that waits, as yourself; the submitter of its run may not', 'approved', 'a known supplier'],
     ['deny', 'refuse a call that waits; its agent is told so', 'denied', 'nobody here knows this account'],
   ] as const) {
     manyFlags(hostFlags(program.command(verdict)))
       .description(about)
       .argument('[run]')
-      .argument('[call]', 'its number, as `corral approvals` says')
-      .option('-m, --reason <text>', 'why; it is kept')
+      .argument('[call]', 'number of the call, from `corral approvals`')
+      .option('-m, --reason <text>', 'reason; it is recorded')
       .addHelpText('after', `\nExample:\n  corral ${verdict} run_3k9x7m2p4q5r 7 -m '${example}'`)
       .action(async (run: RunId, call: string | undefined, flags: ManyFlags & Flags) => {
         if (isMany(run, flags)) return settleMany(flags, verdict, reasonOf(flags));
@@ -82,25 +84,25 @@ export function approvalCommands(program: Command): void {
   }
 
   const quarantine = hostFlags(program.command('quarantine'))
-    .description('stop an agent, version, tenant or tool, durably: nothing of it is submitted, woken or called')
+    .description('stop an agent, version, tenant or tool, durably: its runs are neither submitted nor woken, and the tool is not called')
     .argument('<kind>', 'agent, version, tenant or tool')
     .argument('<name>', 'its name; the digest of a version')
-    .option('--tenant <name>', 'whose agent or tool, on hosts with several')
-    .option('-m, --reason <text>', 'why; it is kept')
+    .option('--tenant <name>', 'tenant of the agent or tool, on hosts with several')
+    .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral quarantine agent crawler -m 'it sends our prices away'`)
     .action(async (kind: Quarantine['kind'], name: string, flags: Flags) => {
       const put = await connect(flags).putQuarantine({ body: { kind, name, reason: reasonOf(flags), ...inTenant(flags) } });
       print(flags, put, () => `${put.kind} ${put.name}  under quarantine`);
     });
   hostFlags(quarantine.command('lift'))
-    .description('lift a quarantine; runs that it kept still go on')
+    .description('lift a quarantine; runs that it stopped go on')
     .argument('<kind>', 'agent, version, tenant or tool')
     .argument('<name>')
-    .option('--tenant <name>', 'whose agent or tool, on hosts with several')
-    .option('-m, --reason <text>', 'why; it is kept')
+    .option('--tenant <name>', 'tenant of the agent or tool, on hosts with several')
+    .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral quarantine lift agent crawler -m 'fixed and reviewed'`)
     .action(async (kind: Quarantine['kind'], name: string, _: Flags, command: Command) => {
-      // `quarantine` has the same options and reads them first.
+      // `quarantine` has the same options and parses them first.
       const flags = command.optsWithGlobals<Flags>();
       const lifted = await connect(flags).liftQuarantine({
         params: { kind, name },
@@ -109,7 +111,7 @@ export function approvalCommands(program: Command): void {
       print(flags, lifted, () => `${lifted.kind} ${lifted.name}  lifted`);
     });
   hostFlags(program.command('quarantines'))
-    .description('list quarantines that stand')
+    .description('list quarantines in force')
     .option('--tenant <name>', 'only of this tenant')
     .addHelpText('after', `\nExample:\n  corral quarantines`)
     .action(async (flags: Flags) => {
@@ -139,7 +141,7 @@ export function approvalCommands(program: Command): void {
 
 /** @throws CORRAL_USAGE */
 function reasonOf({ reason }: Flags): string {
-  if (reason === undefined || reason === '') throw new CorralError('CORRAL_USAGE', 'Say why, with -m; it is kept.');
+  if (reason === undefined || reason === '') throw new CorralError('CORRAL_USAGE', 'Give a reason with -m; it is recorded.');
   return reason;
 }
 
@@ -184,13 +186,13 @@ const ACTIONS = { call: 'call', send: 'message', spawn: 'spawn' } as const;
 const VERDICTS = { allow: 'allowed', deny: 'denied', ask: 'sent to people' } as const;
 const PEOPLE = { approve: 'approved', deny: 'denied', expired: 'let it expire' } as const;
 
-/** Which token it was: a name can be another's later. */
+/** The id of the token: its name may belong to another token later. */
 const whoText = (who: Decisions[number]['people'][number]['who']): string =>
   who?.token === undefined
     ? ''
     : ` (${who.token}, made by ${who.made_by ?? 'nobody'}${who.person === who.made_by ? ', and counted as them' : ''})`;
 
-/** What decided about the calls of a run: rules, what was unusual, where arguments came from, and who said what. */
+/** Decisions about the calls of a run: rules, unusual facts, origins of arguments, and what people said. */
 export function decisionLines(decisions: Decisions): string[] {
   return decisions.flatMap((one) => [
     `${ACTIONS[one.action]} ${one.call} to ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,

@@ -1,4 +1,4 @@
-/** For who writes agents: `corral init`, `corral types`, `corral test`. */
+/** Commands for developers of agents: `corral init`, `corral types`, `corral test`. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export function authorCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral init my-agent`)
     .action(async (folder: string) => {
       const made = await init(resolve(folder));
-      // As it was called: from a clone of the repository, npm runs this.
+      // Prints the command as it was called: in a clone of the repository, npm runs it.
       const corral = process.env['npm_lifecycle_event'] === 'corral' ? 'npm run corral --' : 'corral';
       const [agent, config, test] = ['agent.ts', 'corral.config.ts', 'agent.test.ts'].map((file) => join(folder, file));
       process.stdout.write(
@@ -32,7 +32,7 @@ export function authorCommands(program: Command): void {
     .description('write TypeScript types for the tools and services a host offers')
     .option('--out <file>', 'where to', 'corral-env.d.ts')
     .option('--config <file>', 'from this configuration, without a host')
-    .option('--tenant <name>', 'for hosts with several')
+    .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText('after', `\nExample:\n  corral types --config corral.config.ts`)
     .action(async (flags: HostFlags & { readonly out: string; readonly config?: string; readonly tenant?: string }) => {
       const tools = flags.config === undefined ? await ofHost(flags) : await ofFile(flags.config, flags.tenant);
@@ -45,8 +45,8 @@ export function authorCommands(program: Command): void {
   program
     .command('test')
     .description('run the tests of agents (node:test, with @corral/testing)')
-    .argument('[files...]', 'test files; else every *.test.ts below here')
-    .option('-w, --watch', 'again at every save')
+    .argument('[files...]', 'test files; by default every *.test.ts below this folder')
+    .option('-w, --watch', 'run them again at every save')
     .addHelpText('after', `\nExample:\n  corral test agent.test.ts`)
     .action(async (files: string[], flags: { readonly watch?: boolean }) => {
       const args = ['--test', ...(flags.watch === true ? ['--watch'] : []), ...(files.length === 0 ? ['**/*.test.ts'] : files)];
@@ -74,7 +74,7 @@ interface ServiceTypes {
   readonly on: NonNullable<AgentManifest['service']>['on'];
 }
 
-/** Services are deployed, so only a host knows of them: those of the latest version of each agent. */
+/** Services are deployed, so only a host knows them: those of the latest version of each agent. */
 async function servicesOf(flags: HostFlags & { readonly tenant?: string }): Promise<readonly ServiceTypes[]> {
   const client = connect(flags);
   const of = flags.tenant === undefined ? {} : { tenant: flags.tenant };
@@ -88,7 +88,7 @@ async function servicesOf(flags: HostFlags & { readonly tenant?: string }): Prom
     }
     cursor = page.next;
   }
-  // As for tools, where nobody says which of several tenants is meant.
+  // The same default as for tools if several tenants exist and none is named.
   const tenants = new Set(found.map(({ tenant }) => tenant));
   return tenants.size < 2 ? found : found.filter(({ tenant }) => tenant === 'local');
 }
@@ -105,7 +105,7 @@ async function ofFile(file: string, tenant: string | undefined): Promise<readonl
 /** Declarations that give an agent's `uses` their types. */
 function typesOf(tools: readonly ToolTypes[], services: readonly ServiceTypes[] = []): string {
   const rows = tools
-    // These are in the SDK itself.
+    // The SDK declares these itself.
     .filter(({ tool }) => !['fs.read', 'fs.list', 'fs.write'].includes(tool))
     .map(
       ({ tool, description, input, output }) =>
@@ -121,7 +121,7 @@ function typesOf(tools: readonly ToolTypes[], services: readonly ServiceTypes[] 
   return `// Written by \`corral types\`; write it again when the host's tools change.\nimport '@corral/guest';\n\ndeclare module '@corral/guest' {\n  interface Tools {\n${rows.join('\n')}\n  }\n${also}}\n`;
 }
 
-/** A JSON Schema, as far as tools use it, as a type; what it cannot say is `unknown`. */
+/** Converts a JSON Schema to a type, as far as tools use it; a schema that no type expresses becomes `unknown`. */
 function typeOf(schema: Json, depth = 0): string {
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema) || depth > 20) return 'unknown';
   const {
@@ -241,13 +241,12 @@ export default defineConfig({
   '.gitignore': () => 'node_modules/\n.corral/\n',
 };
 
-/** Packages a new folder is lent, by links, where it has none of its own. */
+/** Packages that are linked into a new folder which has none of its own. */
 const LENT = ['@corral/guest', '@corral/testing', '@corral/server', 'zod', '@types/node'];
 
-/** @returns the files that were written @throws CORRAL_USAGE when there is something already */
+/** @returns the files that were written @throws CORRAL_USAGE if the folder is not empty */
 async function init(folder: string): Promise<string[]> {
-  if (existsSync(folder) && (await readdir(folder)).length > 0)
-    throw new CorralError('CORRAL_USAGE', `${folder} is there already, and not empty.`);
+  if (existsSync(folder) && (await readdir(folder)).length > 0) throw new CorralError('CORRAL_USAGE', `${folder} exists and is not empty.`);
   await mkdir(folder, { recursive: true });
   const name = basename(folder)
     .toLowerCase()
@@ -270,7 +269,7 @@ async function init(folder: string): Promise<string[]> {
   return files;
 }
 
-/** Where a package that came with Corral lies. */
+/** The folder of a package that came with Corral. */
 function packageFolder(name: string): string | undefined {
   const paths = createRequire(fileURLToPath(import.meta.url)).resolve.paths(name) ?? [];
   return paths.map((path) => join(path, name)).find((path) => existsSync(path));

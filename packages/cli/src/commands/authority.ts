@@ -1,4 +1,4 @@
-/** `corral authority`: everything a run or an agent could ever reach, and why. */
+/** `corral authority`: everything a run or an agent can reach, and why. */
 import type { Command } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
@@ -18,7 +18,7 @@ interface Flags extends HostFlags {
   readonly diff?: readonly string[];
 }
 
-/** What a version may ask for, and by whom: itself, or an agent that it may start. */
+/** A target that a version may use: by its own manifest, or through an agent that it may start. */
 interface Reach {
   readonly target: string;
   readonly by: string;
@@ -28,10 +28,10 @@ interface Reach {
 
 export function authorityCommand(program: Command): void {
   hostFlags(program.command('authority'))
-    .description('say everything a run or an agent could ever reach, and why')
+    .description('say everything a run or an agent can reach, and why')
     .argument('<of>', 'a run, or NAME, NAME@ALIAS, NAME@sha256:…')
-    .option('--diff <versions...>', 'of an agent: what the second of two aliases or versions could reach that the first could not')
-    .option('--tenant <name>', 'whose agent, on hosts with several')
+    .option('--diff <versions...>', 'of an agent: what the second of two aliases or versions can reach and the first cannot')
+    .option('--tenant <name>', 'tenant of the agent, on hosts with several')
     .addHelpText('after', '\nExample:\n  corral authority buyer --diff prod latest')
     .action(async (of: string, flags: Flags) => {
       const client = connect(flags);
@@ -61,7 +61,7 @@ export function authorityCommand(program: Command): void {
     });
 }
 
-/** By its manifest and those of all it may start, however far down. */
+/** Targets by its manifest and those of all agents it may start, at any depth. */
 async function reachOf(client: Client, agent: string, at: string, flags: Flags): Promise<Reach[]> {
   const tools = new Map((await client.listTools({ query: inTenant(flags) })).items.map((tool) => [tool.tool, tool]));
   const main = await versionOf(client, agent, at, flags);
@@ -74,7 +74,7 @@ async function reachOf(client: Client, agent: string, at: string, flags: Flags):
       const child = history.find(({ bundle }) => bundle === one.bundle);
       if (child !== undefined) await visit(child);
     }
-    // What a service may, it may on the word of whoever writes to it.
+    // A service acts on behalf of callers, so a caller reaches what the service may use.
     for (const wanted of Object.values(one.manifest.uses)) {
       if (!wanted.startsWith('service:')) continue;
       const service = await versionOf(client, wanted.slice('service:'.length), 'latest', flags).catch(() => undefined);
@@ -121,7 +121,7 @@ function runLines(authority: Authority): string[] {
   const { run, agent, tenant, principal, ended, quarantined, reaches, spawns, budget } = authority;
   return [
     `${run}  ${agent} of ${tenant}, submitted by ${principal}`,
-    ...(ended ? ['  it has ended, and reaches nothing any more'] : []),
+    ...(ended ? ['  it has ended and can reach nothing'] : []),
     ...(quarantined === null ? [] : [`  under quarantine: ${printable(quarantined)}`]),
     ...reaches.flatMap(({ alias, kind, name, offered, works, chain }) => [
       `${works ? '  ' : '✗ '}${name.startsWith('service:') ? name : `${kind} ${name}`}${alias === null ? ', handed to it while it ran' : alias === '' ? ' (its own)' : `, as \`${alias}\``}${offered ? '' : ', which the host does not offer now'}`,

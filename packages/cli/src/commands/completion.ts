@@ -1,4 +1,4 @@
-/** `corral completion SHELL`: made from the commands themselves, so that it never lags behind them. */
+/** `corral completion SHELL`: generated from the commands themselves, so that it is never out of date. */
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 

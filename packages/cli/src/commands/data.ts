@@ -1,6 +1,6 @@
 /**
- * `corral verify`, `erase`, `gc`, `backup`, `restore`: what is done with stored evidence. A host that is up does it, by its API and
- * under its roles; where none answers on the data folder, it is done here.
+ * `corral verify`, `erase`, `gc`, `backup`, `restore`: work on stored evidence. A running host does it, through its API and with
+ * its roles; if no host answers on the data folder, this process does it.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
@@ -31,47 +31,47 @@ interface Doing extends HostFlags {
   readonly reason?: string;
 }
 
-/** Puts the commands onto the program. */
+/** Adds the commands to the program. */
 export function addDataCommands(program: Command): void {
   const command = (name: string, description: string, example: string) =>
     hostFlags(program.command(name)).description(description).addHelpText('after', `\nExample:\n  ${example}`);
 
   command(
     'verify',
-    'check journals, payloads, bundles and the record; exit code 1 if anything is not as it was',
+    'check journals, payloads, bundles and the record; exit code 1 if anything was changed or lost',
     'corral verify --data ./data',
   )
     .argument('[run]', 'one run; without it, all of them')
     .option('--tenant <name>', 'only of this tenant')
-    .option('--head <size:hash>', 'a head of the log that was kept elsewhere: the log must begin with what it stands for')
+    .option('--head <size:hash>', 'a head of the log that was kept outside of this host: the log must begin with the entries it covers')
     .addHelpText('after', '\nThe data folder may be one that cannot be written to, such as a snapshot.')
     .action(async (run: string | undefined, flags: InTenant & { readonly head?: string }) => {
       process.exitCode = await verify(run, flags);
     });
-  command('erase', 'forget what a run was about, for good: its key is destroyed', 'corral erase run_4k2m9x7p3q5w -m "ticket 5512"')
+  command('erase', 'delete the contents of a run for ever: its key is destroyed', 'corral erase run_4k2m9x7p3q5w -m "ticket 5512"')
     .argument('<run>', 'a run that has ended')
-    .option('-m, --reason <text>', 'why; it is kept with the operation, and a host wants it')
-    .option('--dry-run', 'only say what would be forgotten')
+    .option('-m, --reason <text>', 'reason; it is recorded with the operation, and a host requires it')
+    .option('--dry-run', 'only say what would be deleted')
     .action(async (run: string, flags: Doing) => {
       process.exitCode = await erase(run, flags);
     });
-  command('gc', 'take away what was erased, and journals whose retention has passed', 'corral gc --data ./data --retention acme=30d')
-    .option('--retention <tenant=time>', 'how long journals of ended runs are kept, as 12h or 30d; may be given again', collect, [])
+  command('gc', 'delete the data of erased runs, and journals whose retention has passed', 'corral gc --data ./data --retention acme=30d')
+    .option('--retention <tenant=time>', 'how long journals of ended runs are kept, such as 12h or 30d; may be repeated', collect, [])
     .option('--tenant <name>', 'only of this tenant')
-    .option('-m, --reason <text>', 'why; it is kept with the operation')
-    .option('--dry-run', 'only say what would be taken away')
-    .addHelpText('after', '\nA host that is up goes by the retention of its configuration, and does this by itself every ten minutes.')
+    .option('-m, --reason <text>', 'reason; it is recorded with the operation')
+    .option('--dry-run', 'only say what would be deleted')
+    .addHelpText('after', '\nA running host uses the retention of its configuration, and does this by itself every ten minutes.')
     .action(async (flags: Doing & InTenant & { readonly retention: readonly string[] }) => {
       process.exitCode = await gc(flags);
     });
   command(
     'backup',
-    'copy all databases of a data folder as of one moment, without its keys, while a host is up or not',
+    'copy all databases of a data folder as of one moment, without its keys; a host may be running',
     'corral backup ./backups/monday --data ./data --keys /safe/monday-keys.json',
   )
-    .argument('<to>', 'a folder that is empty or not there; at a host elsewhere, a name below its folder for backups')
-    .option('--keys <file>', 'copy the key file there too; keep it away from the backup')
-    .option('-m, --reason <text>', 'why; it is kept with the operation')
+    .argument('<to>', 'a folder that is empty or does not exist; at a host elsewhere, a name below its folder for backups')
+    .option('--keys <file>', 'copy the key file to this path; keep it apart from the backup')
+    .option('-m, --reason <text>', 'reason; it is recorded with the operation')
     .action(async (to: string, flags: Doing & { readonly keys?: string }) => {
       process.exitCode = await backup(to, flags);
     });
@@ -79,7 +79,7 @@ export function addDataCommands(program: Command): void {
     .command('restore')
     .description('make a data folder of a backup')
     .argument('<from>', 'the folder of the backup')
-    .requiredOption('--data <folder>', 'a folder that is empty or not there')
+    .requiredOption('--data <folder>', 'a folder that is empty or does not exist')
     .option('--keys <file>', 'the key file that belongs to it')
     .option('--json', 'print one JSON document')
     .addHelpText('after', '\nExample:\n  corral restore ./backups/monday --data ./data --keys /safe/monday-keys.json')
@@ -126,14 +126,15 @@ async function erase(run: string, flags: Doing): Promise<number> {
   const place = await hostOrFolder(flags);
   let erased: { readonly erased_at: number | null; readonly entries: number; readonly blobs: number; readonly bytes: number };
   if ('client' in place) {
-    if (reason === undefined) throw new CorralError('CORRAL_USAGE', 'A host is up: say why with -m; it keeps that with the operation.');
+    if (reason === undefined)
+      throw new CorralError('CORRAL_USAGE', 'A host is running: give a reason with -m; it is recorded with the operation.');
     erased = await place.client.eraseRun({ params: { run: id }, body: { reason, dryRun } });
   } else {
     const at = realClock.now();
     const done = await (dryRun
       ? withReading(place.data, (store) => store.erasable(id))
       : withStore(place.data, async (store) => {
-          // One that is erased already stays so, and does not open.
+          // An erased run cannot be opened any more; erasing it again changes nothing.
           const tenant = (await store.run(id).catch(() => undefined))?.record.tenant;
           const gone = await store.erase(id, at);
           await recordHere(place.data, { operation: 'erase', target: { run: id }, reason, tenant, matched: [id] });
@@ -144,7 +145,7 @@ async function erase(run: string, flags: Doing): Promise<number> {
   const { erased_at, entries, blobs } = erased;
   print(flags, { run: id, dryRun, erased_at, entries, blobs, bytes: erased.bytes }, () => [
     `${id} ${dryRun ? 'would be' : 'is'} erased: ${count(entries, 'entry', 'entries')}, ${count(blobs, 'large payload')}.`,
-    ...(dryRun ? [] : ['Backups made before still hold its key: they forget it when they are deleted.']),
+    ...(dryRun ? [] : ['Backups made earlier still have its key until they are deleted.']),
   ]);
   return EXIT.ok;
 }
@@ -156,7 +157,7 @@ async function gc(flags: Doing & InTenant & { readonly retention: readonly strin
   let freed: Freed & { readonly retention_ms: Readonly<Record<string, number>> };
   if ('client' in place) {
     if (flags.retention.length > 0)
-      throw new CorralError('CORRAL_USAGE', 'A host is up: `retention` of its configuration holds; leave --retention out.');
+      throw new CorralError('CORRAL_USAGE', 'A host is running, and uses the `retention` of its configuration; leave --retention out.');
     freed = await place.client.collectGarbage({ body: { ...inTenant(flags), dryRun, ...(reason === undefined ? {} : { reason }) } });
   } else {
     const wanted = { retention_ms: given, tenant: flags.tenant as TenantId | undefined };
@@ -180,7 +181,7 @@ async function gc(flags: Doing & InTenant & { readonly retention: readonly strin
       ['RUNS', 'ENTRIES', 'BLOBS', 'FREED'].map((title) => ({ title, align: 'right' })),
       [[String(runs), String(entries), String(blobs), bytes(freed.bytes)]],
     ),
-    ...(dryRun ? ['Nothing was taken away.'] : []),
+    ...(dryRun ? ['Nothing was deleted.'] : []),
   ]);
   return EXIT.ok;
 }
@@ -188,14 +189,15 @@ async function gc(flags: Doing & InTenant & { readonly retention: readonly strin
 async function backup(to: string, flags: Doing & { readonly keys?: string }): Promise<number> {
   const keys = keySource(process.env);
   if (flags.keys !== undefined) {
-    if (flags.url !== undefined) throw new CorralError('CORRAL_USAGE', '--keys copies a file of this machine, and the host is elsewhere.');
+    if (flags.url !== undefined)
+      throw new CorralError('CORRAL_USAGE', '--keys copies a file of this machine, and the host is on another one.');
     if (keys.kind !== 'file')
       throw new CorralError('CORRAL_USAGE', 'There is no key file to copy: the master key came from the environment.');
-    if (existsSync(flags.keys)) throw new CorralError('CORRAL_USAGE', `--keys names a file that is there already: ${flags.keys}`);
+    if (existsSync(flags.keys)) throw new CorralError('CORRAL_USAGE', `--keys names a file that exists already: ${flags.keys}`);
   }
   const place = await hostOrFolder(flags);
   const reason = flags.reason === undefined ? {} : { reason: flags.reason };
-  // A host elsewhere has folders of its own.
+  // A relative path is resolved here only if the host is on this machine.
   const here = flags.url === undefined || isAbsolute(to) ? resolve(to) : to;
   const manifest =
     'client' in place
@@ -204,7 +206,7 @@ async function backup(to: string, flags: Doing & { readonly keys?: string }): Pr
   if ('data' in place)
     await recordHere(place.data, { operation: 'backup', target: { to: here, digest: manifest.digest }, reason: flags.reason }).catch(
       (error: unknown) => {
-        // A snapshot that cannot be written to can be copied all the same.
+        // A snapshot on a read-only disk can be copied too.
         if (!(error instanceof CorralError) || error.code !== 'CORRAL_DATA_UNUSABLE') throw error;
       },
     );
@@ -212,8 +214,8 @@ async function backup(to: string, flags: Doing & { readonly keys?: string }): Pr
   print(flags, { ...manifest, to, keys: flags.keys ?? null }, () => [
     `${to}: ${bytes(manifest.bytes)}, era ${manifest.era}, ${manifest.digest.slice(0, 19)}: ${manifest.files.map(({ name }) => name).join(' and ')} as of ${new Date(manifest.at).toISOString()}`,
     flags.keys === undefined
-      ? 'The keys are not in it; without them it cannot be read.'
-      : `Its keys are in ${flags.keys}; keep them apart.`,
+      ? 'The keys are not in the backup; it cannot be read without them.'
+      : `Its keys are in ${flags.keys}; keep them apart from it.`,
   ]);
   return EXIT.ok;
 }
@@ -235,7 +237,7 @@ function print(flags: HostFlags, document: unknown, lines: () => readonly string
   printed(flags, document, () => lines().join('\n'));
 }
 
-/** A misspelt name must not look like a tenant of which nothing is to be done. @throws CORRAL_TENANT_UNKNOWN */
+/** Refuses a misspelt name of a tenant, which would look like a tenant without runs. @throws CORRAL_TENANT_UNKNOWN */
 async function mustHaveRuns(store: SqliteStore, ...names: readonly (string | undefined)[]): Promise<void> {
   const tenants = await store.tenants();
   for (const name of names)

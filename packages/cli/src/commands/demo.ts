@@ -1,6 +1,6 @@
 /**
- * `corral demo`, what `npm start` runs: the example fleet on real input. First the crew alone, then the crew beside agents
- * that misbehave; at the end, what each did, and whether it was what its example says.
+ * `corral demo`, which `npm start` runs: the example fleet on real input. First the crew alone, then the crew beside agents that
+ * misbehave; at the end, what each did and whether that is what its example says.
  */
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,13 +24,13 @@ export interface DemoOptions {
 }
 
 const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json')));
-/** Real input: what is installed in this repository. */
+/** Real input: the packages that are installed in this repository. */
 const PACKAGES = resolve(EXAMPLES, '..', 'node_modules');
-/** How late a run may be ended after its limit, as the summary judges it. */
+/** Longest time between a limit and the end of the run that the summary accepts. */
 const LATE_MS = 150;
-/** How long the shop's owner, who is a script, looks at a call before deciding. */
+/** How long the shop's owner, a script, waits before deciding. */
 const OWNER_MS = 3_000;
-/** The shop has tried its agents out; what else the default pack says holds. */
+/** The rule for first uses is left out, since the shop has used its agents before; the rest of the default pack holds. */
 const SEASONED = ['first-use'];
 
 export async function demo(options: DemoOptions): Promise<number> {
@@ -92,7 +92,7 @@ export async function demo(options: DemoOptions): Promise<number> {
   }
 }
 
-/** Readers come by the hundred and are counted in the footer; everything else gets a row when it ends. */
+/** Readers come by the hundred and are only counted in the footer; every other run gets a row when it ends. */
 function markOf(view: RunView, fleet: Fleet): { mark: string; note: string } | undefined {
   const report = fleet.reports.findLast((one) => one.run === view.id);
   if (report === undefined || (view.agent === 'license-audit/reader' && report.ok)) return undefined;
@@ -110,7 +110,7 @@ interface Purchasing {
   readonly as_expected: boolean;
 }
 
-/** Whether the shop paid, mailed and asked what its example says, and nothing else. */
+/** Whether the shop paid, mailed and asked exactly what its example says. */
 function isAsExpected({ payments, mails }: ShopLedger, asked: readonly Asked[]): boolean {
   const seen = {
     payments: payments.map(({ to, amount, reference }) => ({ to, amount, reference })),
@@ -168,7 +168,7 @@ function summary(
       ? paint('green', `Every one of ${reports.length} runs ended as its example says.`)
       : paint(
           'red',
-          `${wrong} runs ended otherwise than their examples say; ended late: ${late}${purchasing.as_expected ? '' : '; the shop did what it should not'}.`,
+          `${wrong} runs ended otherwise than their examples say; ended late: ${late}${purchasing.as_expected ? '' : '; the shop did something that its example does not say'}.`,
         ),
   ];
   return `${lines.join('\n')}\n`;

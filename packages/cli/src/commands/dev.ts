@@ -1,4 +1,4 @@
-/** `corral dev FILE`: runs an agent again at every save, and shows what it does while it does it. */
+/** `corral dev FILE`: runs an agent again at every save, and shows its effects as they happen. */
 import { watch, type FSWatcher } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { styleText } from 'node:util';
@@ -31,9 +31,9 @@ interface Flags {
 }
 
 const TENANT = 'dev' as TenantId;
-/** Editors save in several steps. */
+/** Editors save in several steps; a run starts once there was no change for this long. */
 const SETTLE_MS = 15;
-/** How often the journal is looked at while a run goes on. */
+/** How often the journal is read while a run goes on. */
 const LOOK_MS = 20;
 
 export function devCommand(program: Command): void {
@@ -42,7 +42,7 @@ export function devCommand(program: Command): void {
     .description('run an agent and show its effects as they happen; with --watch, again at every save')
     .argument('<file>', 'the module whose default export is the agent')
     .option('--input <json>', 'the agent’s input, or @FILE', '{}')
-    .option('-w, --watch', 'run it again whenever it, or what it imports, is saved')
+    .option('-w, --watch', 'run it again whenever it, or a file it imports, is saved')
     .option('--config <file>', 'offer the tools of this configuration')
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder')
@@ -98,9 +98,9 @@ class Dev {
     return this.#bundler.close();
   }
 
-  /** Runs it again at every save, until the process is told to stop. */
+  /** Runs the agent again at every save, until the process is stopped. */
   async watch(): Promise<never> {
-    // The watchers alone keep nothing alive, so that a single run ends by itself.
+    // Watchers alone do not keep the process alive, so that a single run ends by itself; watching needs this timer.
     setInterval(() => undefined, 2 ** 30);
     for (;;) {
       this.#line('dim', 'waiting for a save');
@@ -112,7 +112,7 @@ class Dev {
     }
   }
 
-  /** @param since when it was saved @returns the exit code */
+  /** @param since time of the save @returns the exit code */
   async once(since: number): Promise<number> {
     const { supervisor, store } = this.#host;
     try {
@@ -141,7 +141,7 @@ class Dev {
           await look();
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
         }
-        // Interrupted, the store is closed under it.
+        // On an interrupt the store is closed while this reads.
       })().catch(() => undefined);
       const outcome = await ended;
       over = true;
@@ -161,7 +161,7 @@ class Dev {
     }
   }
 
-  /** Watches what was bundled: by folder, since editors save by putting a new file in place of the old. */
+  /** Watches the bundled files by their folders, because editors save by replacing a file. */
   #follow(inputs: readonly string[]): void {
     this.#inputs = new Set([resolve(this.#file), ...inputs.filter((path) => !path.includes('node_modules'))]);
     for (const folder of new Set([...this.#inputs].map((path) => dirname(path)))) {
@@ -177,7 +177,7 @@ class Dev {
   #changed(): void {
     this.#dirty = true;
     this.#saved?.();
-    // A run that still goes on is of no interest any more.
+    // The result of a run that still goes on is not needed any more.
     const run = this.#current;
     this.#current = undefined;
     if (run !== undefined) void this.#host.supervisor.control.kill(run, 'dev', 'the agent was saved').catch(() => undefined);
@@ -234,9 +234,9 @@ function effectText(effect: Effect, { decisions }: Entry): string {
     case 'open':
       return `→ ${effect.id}  open handle ${effect.handle}${denied}`;
     case 'drop':
-      return `let go of handle ${effect.handle}`;
+      return `drop handle ${effect.handle}`;
     case 'dispose':
-      return `let go of capability ${effect.cap}`;
+      return `drop capability ${effect.cap}`;
     case 'checkpoint':
       return 'checkpoint';
     case 'listen':

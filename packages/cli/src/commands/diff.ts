@@ -1,4 +1,4 @@
-/** `corral diff RUN RUN`: the first crank at which two runs part, both sides beside each other. */
+/** `corral diff RUN RUN`: the first crank at which two runs differ, both sides next to each other. */
 import { firstDifferenceOf, type Difference } from '@corral/protocol/difference';
 import type { RunId } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
@@ -19,7 +19,7 @@ interface Parting {
   readonly common: number;
   readonly left: Crank | undefined;
   readonly right: Crank | undefined;
-  /** What differs first: what they were given, or what they asked for. */
+  /** Where they first differ: in the delivery, or in the effects. */
   readonly where: 'delivery' | 'effects' | 'end';
   readonly difference: Difference | undefined;
 }
@@ -74,7 +74,7 @@ function partingOf(left: readonly Crank[], right: readonly Crank[]): Parting | u
   return undefined;
 }
 
-/** What a crank was given, without what differs between any two runs: its time, and ids of runs. */
+/** A delivery without what differs between any two runs: its time, and ids of runs. */
 function givenOf(text: string): string {
   const delivery = JSON.parse(text) as Delivery;
   const given = { ...delivery, at: undefined, run: undefined, spent: undefined };
@@ -83,7 +83,7 @@ function givenOf(text: string): string {
 
 const ends_ = ({ status }: Shown): string => (status.outcome === undefined ? status.lifecycle : outcomeText(status.outcome));
 
-/** What they did not begin alike with. */
+/** Differences between the starting points of two runs. */
 function headDifferences({ record: a }: Shown, { record: b }: Shown): string[] {
   const lines: string[] = [];
   const note = (what: string, left: string, right: string) => {
@@ -93,7 +93,7 @@ function headDifferences({ record: a }: Shown, { record: b }: Shown): string[] {
   note('version', a.version, b.version);
   note('input', canonical(a.input), canonical(b.input));
   note('node', a.header.node, b.header.node);
-  if (a.header.seed !== b.header.seed) lines.push(paint('dim', '  their randomness differs'));
+  if (a.header.seed !== b.header.seed) lines.push(paint('dim', '  their random seeds differ'));
   return lines;
 }
 
@@ -104,7 +104,10 @@ function sideBySide({ common, left, right, where, difference }: Parting): string
     effects: `they asked for different things, first in effect ${(difference?.index ?? 0) + 1}`,
     end: 'one of them goes on',
   }[where];
-  const same = common === 0 ? 'they part at once: ' : `the first ${common === 1 ? 'crank is' : `${common} cranks are`} the same; then `;
+  const same =
+    common === 0
+      ? 'they differ from the first crank on: '
+      : `the first ${common === 1 ? 'crank is' : `${common} cranks are`} the same; then `;
   const lines = [same + what];
   const sides = [sideOf(left), sideOf(right)] as const;
   for (let i = 0; i < Math.max(sides[0].length, sides[1].length); i++) {

@@ -1,4 +1,4 @@
-/** `corral doctor`: which walls stand on this machine, and what is missing for the rest. */
+/** `corral doctor`: which walls this machine has, and what is missing for the others. */
 import { availableParallelism } from 'node:os';
 import { styleText } from 'node:util';
 import { encodeFrame, FrameKind } from '@corral/protocol/frame';
@@ -24,7 +24,7 @@ export async function doctor({ json = false }: { readonly json?: boolean }): Pro
       ok: 'path' in walls.bubblewrap,
       says:
         'path' in walls.bubblewrap
-          ? 'cells see no network, no processes and no files but the runtime’s'
+          ? 'cells see no network, no processes and only the runtime’s files'
           : `${walls.bubblewrap.missing}; install bubblewrap for the stronger wall`,
     },
     {
@@ -50,7 +50,7 @@ export async function doctor({ json = false }: { readonly json?: boolean }): Pro
   return works ? EXIT.ok : EXIT.host;
 }
 
-/** Another user, and what that user may still reach. */
+/** The wall of another user, with what that user may still reach. */
 function weaker({ user }: Walls): string {
   return 'id' in user && user.unshare === undefined ? 'another user, which is weak: cells can reach the network' : 'another user';
 }
@@ -72,7 +72,7 @@ function cell(): Promise<Check> {
       resolve({ name: 'a cell starts', ok, says });
     };
     let stop: (() => void) | undefined;
-    // Any byte at all is the greeting: a cell says nothing else before it is asked.
+    // The first byte is the greeting: a cell sends nothing else before it is asked.
     const started = new ProcessLauncher(findWalls()).launch({
       onBytes: () => {
         say(true, `in ${Math.round(performance.now() - began)} ms`);

@@ -1,4 +1,4 @@
-/** `corral fork RUN --at CRANK`: a new run that begins with what another one did, and goes its own way from there. */
+/** `corral fork RUN --at CRANK`: a new run with the beginning of another one, that goes on differently from there. */
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -14,9 +14,9 @@ import { parseInput } from './run.ts';
 export interface ForkOptions extends Omit<GoOptions, 'data'>, HostFlags {
   readonly at: string;
   readonly input?: string;
-  /** Why; kept with the operation on a host. */
+  /** Reason; a host records it with the operation. */
   readonly reason?: string;
-  /** False: it is only written down. */
+  /** False: the fork is only stored. */
   readonly go: boolean;
 }
 
@@ -27,8 +27,9 @@ export async function forkRun(run: string, options: ForkOptions): Promise<number
   const place = await hostOrFolder(options);
   if ('data' in place) return forkHere(origin, at, input, { ...options, data: place.data });
   for (const name of ['config', 'read', 'write'] as const)
-    if (options[name] !== undefined) throw new CorralError('CORRAL_USAGE', `A host is up, and offers what it does: leave --${name} out.`);
-  if (!options.go) throw new CorralError('CORRAL_USAGE', 'A host is up, and the fork goes on there: leave --no-go out.');
+    if (options[name] !== undefined)
+      throw new CorralError('CORRAL_USAGE', `A host is running, and its own tools are offered: leave --${name} out.`);
+  if (!options.go) throw new CorralError('CORRAL_USAGE', 'A host is running, and the fork goes on there: leave --no-go out.');
   const made = await place.client.forkRun({
     params: { run: origin },
     body: {
@@ -86,7 +87,7 @@ function forkedLines(
     `${paint('bold', id)}  forked from ${origin} at crank ${at}`,
     ...unknown.map((call) => {
       const how = `corral resolve ${id} ${call.id} --retry|--result JSON|--fail${where}`;
-      return `  call ${call.id} (${call.tool}) was under way there, and is not made again by itself: ${paint('yellow', how)}`;
+      return `  call ${call.id} (${call.tool}) was under way at that crank, and is not repeated automatically: ${paint('yellow', how)}`;
     }),
   ];
 }

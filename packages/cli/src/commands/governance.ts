@@ -1,4 +1,4 @@
-/** `corral revoke` and `corral context`: capabilities taken back, and what changed about a run while it went on. */
+/** `corral revoke` and `corral context`: revoking grants, and what changed about a run while it went on. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
@@ -10,23 +10,24 @@ type Change = RouteAnswer<'runContext'>['items'][number];
 
 export function governanceCommands(program: Command): void {
   hostFlags(program.command('revoke'))
-    .description('take back a grant, with all that was derived from it; calls under way are aborted')
-    .argument('<grant>', 'as `corral authority RUN` names it')
-    .option('-m, --reason <text>', 'why; it is kept')
+    .description('revoke a grant, with all that was derived from it; calls under way are aborted')
+    .argument('<grant>', 'its id, from `corral authority RUN`')
+    .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText(
       'after',
       `\nExample:\n  corral authority run_3k9x7m2p4q5r\n  corral revoke grant_7m2p4q5r3k9x -m 'it reads more than it needs'`,
     )
     .action(async (grant: GrantId, flags: HostFlags & { readonly reason?: string }) => {
-      if (flags.reason === undefined || flags.reason === '') throw new CorralError('CORRAL_USAGE', 'Say why, with -m; it is kept.');
+      if (flags.reason === undefined || flags.reason === '')
+        throw new CorralError('CORRAL_USAGE', 'Give a reason with -m; it is recorded.');
       const revoked = await connect(flags).revokeGrant({ params: { grant }, body: { reason: flags.reason } });
       const { calls_aborted: calls } = revoked;
       const aborted = calls === 0 ? 'no call was under way' : `${calls} ${calls === 1 ? 'call' : 'calls'} aborted`;
-      print(flags, revoked, () => `${revoked.grant}  taken back from ${revoked.run}; ${aborted}`);
+      print(flags, revoked, () => `${revoked.grant}  revoked from ${revoked.run}; ${aborted}`);
     });
 
   hostFlags(program.command('context'))
-    .description('list what changed about a run while it went on: its label, what it holds, its purse, its version, its policies')
+    .description('list what changed about a run while it went on: its label, its grants, its purse, its version, its policies')
     .argument('<run>')
     .addHelpText('after', '\nExample:\n  corral context run_3k9x7m2p4q5r')
     .action(async (run: RunId, flags: HostFlags) => {
@@ -35,7 +36,7 @@ export function governanceCommands(program: Command): void {
     });
 }
 
-/** `entry 7  label raised: influenced by mail.read (what mail.read returned)`. */
+/** Gives `entry 7  label raised: influenced by mail.read (what mail.read returned)`. */
 function changeLine(change: Change): string {
   return `entry ${change.entry}  ${whatOf(change)} (${change.cause})`;
 }
@@ -50,7 +51,7 @@ function whatOf(change: Change): string {
           ...marks.map((mark) => mark.replaceAll('_', ' ')),
         ].join('; ');
       const [gained, lost] = [part(change.gained), part(change.lost)];
-      return [...(gained === '' ? [] : [`label raised: ${gained}`]), ...(lost === '' ? [] : [`label lowered: no more ${lost}`])].join('; ');
+      return [...(gained === '' ? [] : [`label raised: ${gained}`]), ...(lost === '' ? [] : [`label lowered: without ${lost}`])].join('; ');
     }
     case 'grant': {
       const what = change.target ?? `capability ${change.cap}`;

@@ -1,4 +1,4 @@
-/** What a run did, entry by entry: its journal, and what it logged. */
+/** Commands about what a run did, entry by entry: its journal and its log. */
 import type { Command } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
 import type { RunId } from '@corral/protocol/ids';
@@ -8,14 +8,14 @@ import { printable } from '../screen/table.ts';
 import { runId } from '../ids.ts';
 import { journal, type JournalFlags } from './journal.ts';
 
-/** How long a request for more of a journal waits. */
+/** How long a request waits for more of a journal. */
 const WAIT_MS = 30_000;
 
-/** @param one makes a verb about one run */
+/** @param one makes a command about one run */
 export function historyCommands(one: (name: string, about: string, example: string) => Command): void {
   one('journal', 'print the journal of a run, an entry a line', 'corral journal run_3k9x7m2p4q5r --json')
-    .option('--after <seq>', 'only what comes after this entry', '0')
-    .addHelpText('after', '\nWhere no host runs on --data, it is read from the folder itself.')
+    .option('--after <seq>', 'only entries after this one', '0')
+    .addHelpText('after', '\nIf no host runs on --data, it is read from the folder itself.')
     .action(async (id: string, flags: JournalFlags) => {
       process.exitCode = await journal(runId(id), flags);
     });
@@ -37,7 +37,7 @@ export function historyCommands(one: (name: string, about: string, example: stri
           );
         }
       }
-      // What it died of is what one looks for in a log; machines read it from `corral show --json`.
+      // A person who reads a log looks for the error at its end; programs read that from `corral show --json`.
       const shown = await client.showRun({ params: { run: id } });
       const { outcome, ended_at, ended_as } = shown;
       if (flags.json !== true && outcome !== null && outcome.kind !== 'completed' && ended_at !== null)
@@ -62,7 +62,7 @@ async function* entries(client: Client, run: RunId, after: number, follow: boole
     if (next !== null) continue;
     if (!follow || (await client.showRun({ params: { run } })).ended_as !== null) {
       if (!follow) return;
-      // What was written between the last page and the end.
+      // Entries that were written between the last page and the end.
       const rest = await client.runJournal({ params: { run }, query: { after: from } });
       yield* rest.items;
       return;

@@ -1,6 +1,6 @@
 /**
- * `corral replay RUN --inspect`: the agent in plain Node under a debugger, fed from its journal. Its code leaves the isolate
- * for that, so this is for agents whose author one trusts; Node's permissions are the only wall around it.
+ * `corral replay RUN --inspect`: runs the agent in plain Node under a debugger, with the deliveries of its journal. The code
+ * leaves its isolate for that and only Node's permissions confine it, so this is for agents whose author you trust.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -43,7 +43,7 @@ async function jobOf(store: Store, { record }: StoredRun, entries: readonly Entr
   const load = bundlesOf(store);
   const { ceilings, header, agent, created_at } = record;
   const segments: InspectSegment[] = [];
-  // A crank that never came back is worth a debugger's look most of all.
+  // A crank that did not return is included: it is the one that most needs a debugger.
   const withLost = entries.map((entry) =>
     entry.delivery !== undefined && entry.effects === undefined ? { ...entry, effects: LOST } : entry,
   );
@@ -62,7 +62,7 @@ async function jobOf(store: Store, { record }: StoredRun, entries: readonly Entr
     segments.push({
       config: JSON.stringify(config),
       source: mapped(source, await store.sourceMap(segment.bundle)),
-      // Names are in every stack trace, and an agent may have looked at one.
+      // The same file name as in an isolate: it appears in stack traces, which the agent may have read.
       filename: 'agent.js',
       cranks: segment.cranks.map(({ seq, delivery, effects }) => ({
         crank: seq,
@@ -81,7 +81,7 @@ interface SourceMap {
   sources: string[];
 }
 
-/** The bundle with its map, the author's files by where they are if they still are there. */
+/** The bundle with its map, which refers to the author's files if they still exist. */
 function mapped(source: string, text: string | undefined): string {
   if (text === undefined) return source;
   const map = JSON.parse(text) as SourceMap;

@@ -1,4 +1,4 @@
-/** `corral journal RUN`: what a run was given, what it asked for, what was decided. */
+/** `corral journal RUN`: deliveries, effects and decisions of a run. */
 import { CorralError } from '@corral/protocol/errors';
 import { outcomeText } from '@corral/protocol/outcome';
 import type { RunId } from '@corral/protocol/ids';
@@ -10,7 +10,7 @@ import { EXIT } from '../failure.ts';
 import { entryLines, entryTitle, paint } from '../screen/entries.ts';
 
 export interface JournalFlags extends HostFlags {
-  /** Only what comes after this entry. */
+  /** Only entries after this one. */
   readonly after: string;
 }
 
@@ -20,7 +20,7 @@ export async function journal(id: RunId, flags: JournalFlags): Promise<number> {
     throw new CorralError('CORRAL_USAGE', `--after takes the number of an entry, not ${flags.after}.`);
   const place = await hostOrFolder(flags);
   if (flags.json === true && 'client' in place) {
-    // An entry a line, as they come: a journal may be long.
+    // Printed one by one as they arrive, because a journal may be long.
     for await (const entry of pagesBy(place.client, id, after)) process.stdout.write(`${JSON.stringify(entry)}\n`);
     return EXIT.ok;
   }
@@ -37,7 +37,7 @@ export async function journal(id: RunId, flags: JournalFlags): Promise<number> {
   return EXIT.ok;
 }
 
-/** `run_…  hello  completed`, and where it comes from. */
+/** Gives `run_…  hello  completed`, and the origin of a fork. */
 export function titleOf({ record, status }: Shown): string {
   const state =
     status.outcome !== undefined
@@ -47,7 +47,7 @@ export function titleOf({ record, status }: Shown): string {
   return `${paint('bold', record.id)}  ${record.agent}  ${state}${origin}`;
 }
 
-/** An entry for machines: delivery and effects as the values they are. */
+/** An entry for programs: delivery and effects as parsed JSON. */
 export function entryJson({ seq, at, delivery, effects, decisions, event, cpu_us }: Entry): Record<string, unknown> {
   return { crank: seq, at, delivery: parsed(delivery), effects: parsed(effects), decisions, event, cpu_us };
 }

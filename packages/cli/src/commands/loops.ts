@@ -1,4 +1,4 @@
-/** What people see and say about loops and drift: profiles of agents, marks on what detectors said, proposed thresholds. */
+/** People's work on loops and drift: profiles of agents, marks on findings, proposed thresholds. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
@@ -16,15 +16,15 @@ interface Flags extends HostFlags {
 }
 
 export function loopCommands(program: Command): void {
-  const profile = program.command('profile').description('what agents usually do, by which it is judged whether their runs drift');
+  const profile = program.command('profile').description('what agents usually do; runs that differ from it are found to drift');
   hostFlags(profile.command('learn'))
     .description('learn it from approved runs; runs submitted from now on are judged by it')
     .argument('<agent>')
-    .option('--runs <list>', 'the approved runs, with commas; else the latest that completed and that nothing speaks against')
-    .option('--last <number>', 'how many of those', '100')
-    .requiredOption('-m, --reason <text>', 'why these runs are as they should be; it is kept')
+    .option('--runs <list>', 'the approved runs, with commas; by default the latest that completed and have nothing against them')
+    .option('--last <number>', 'how many of the latest', '100')
+    .requiredOption('-m, --reason <text>', 'why these runs are right; it is recorded')
     .option('--dry-run', 'only say what would be learned, and from which runs')
-    .option('--tenant <name>', 'for hosts with several')
+    .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText('after', `\nExample:\n  corral profile learn buyer --last 50 -m 'looked at all of them'`)
     .action(async (agent: string, flags: Flags & { readonly runs?: string; readonly last: string; readonly dryRun?: boolean }) => {
       const learned = await connect(flags).learnProfile({
@@ -48,7 +48,7 @@ export function loopCommands(program: Command): void {
   hostFlags(profile.command('show'))
     .description('show it, and who had it learned from which runs')
     .argument('<agent>')
-    .option('--tenant <name>', 'for hosts with several')
+    .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText('after', `\nExample:\n  corral profile show buyer`)
     .action(async (agent: string, flags: Flags) => {
       const shown = await connect(flags).showProfile({ params: { agent }, query: inTenant(flags) });
@@ -57,8 +57,8 @@ export function loopCommands(program: Command): void {
   hostFlags(profile.command('delete'))
     .description('delete it: no run is judged by it any more')
     .argument('<agent>')
-    .requiredOption('-m, --reason <text>', 'why; it is kept')
-    .option('--tenant <name>', 'for hosts with several')
+    .requiredOption('-m, --reason <text>', 'reason; it is recorded')
+    .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText('after', `\nExample:\n  corral profile delete buyer -m 'it does something else now'`)
     .action(async (agent: string, flags: Flags) => {
       const gone = await connect(flags).deleteProfile({ params: { agent }, query: { reason: flags.reason, ...inTenant(flags) } });
@@ -66,16 +66,16 @@ export function loopCommands(program: Command): void {
     });
 
   hostFlags(program.command('mark'))
-    .description('say of what the detectors said of a run whether it was a false alarm')
+    .description('mark what the detectors found in a run as right or as a false alarm')
     .argument('<run>')
-    .option('--detector <name>', 'only of this one: repeat, stuck, drift …')
-    .option('--false-alarm', 'nothing should have been done')
-    .option('--confirmed', 'it was right; without --detector also: the run was bad, and no profile learns from it')
-    .requiredOption('-m, --reason <text>', 'why; it is kept')
+    .option('--detector <name>', 'only the finding of this detector: repeat, stuck, drift …')
+    .option('--false-alarm', 'the finding was wrong: no step was needed')
+    .option('--confirmed', 'the finding was right; without --detector also: the run was bad, and no profile learns from it')
+    .requiredOption('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral mark run_3k9x7m2p4q5r --false-alarm -m 'it lists the same shop for each order'`)
     .action(async (run: RunId, flags: Flags & MarkFlags) => {
       if ((flags.falseAlarm === true) === (flags.confirmed === true))
-        throw new CorralError('CORRAL_USAGE', 'Say one of --false-alarm and --confirmed.');
+        throw new CorralError('CORRAL_USAGE', 'Give either --false-alarm or --confirmed.');
       const { items } = await connect(flags).markRun({
         params: { run },
         body: {
@@ -100,8 +100,8 @@ export function loopCommands(program: Command): void {
     });
 
   hostFlags(program.command('tune'))
-    .description('propose thresholds that the marks speak for, to be put into the configuration by hand')
-    .option('--tenant <name>', 'for hosts with several')
+    .description('propose thresholds that the marks support, for a person to put into the configuration')
+    .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText('after', `\nExample:\n  corral tune`)
     .action(async (flags: Flags) => {
       const tuning = await connect(flags).tuning({ query: inTenant(flags) });
@@ -180,7 +180,7 @@ function markTable(items: RouteAnswer<'listMarks'>['items']): string[] {
 }
 
 function tuningLines({ tenant, changes, still, patch }: Tuning): string[] {
-  if (changes.length === 0) return ['no change is proposed: no mark speaks for one'];
+  if (changes.length === 0) return ['no change is proposed: no mark supports one'];
   const count = ({ length }: readonly string[], one: string, rest: string) =>
     length === 0 ? [] : [`${length} ${length === 1 ? one : `${one}s`} ${rest}`];
   return [
@@ -192,9 +192,9 @@ function tuningLines({ tenant, changes, still, patch }: Tuning): string[] {
       ];
       return `${detector}.${step} of ${agent ?? 'all agents'}: ${from} → ${to ?? 'never'}; ${about.join(', ')}`;
     }),
-    ...(still.length === 0 ? [] : [`still a false alarm, since the layer of a tool goes before: ${still.join(', ')}`]),
+    ...(still.length === 0 ? [] : [`still a false alarm, because the layer of a tool overrides this one: ${still.join(', ')}`]),
     '',
-    `Nothing has changed. If this is right, put it into the configuration as tenants.${tenant}.loops:`,
+    `Nothing was changed. To apply this, put it into the configuration as tenants.${tenant}.loops:`,
     JSON.stringify(patch, null, 2),
   ];
 }

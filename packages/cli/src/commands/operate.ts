@@ -1,4 +1,4 @@
-/** What operators do: pause, resume, cancel, kill, by run, agent, version, tenant or all. */
+/** Operations on runs: pause, resume, cancel, kill, by run, agent, version, tenant or all. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
@@ -7,16 +7,16 @@ import { EXIT } from '../failure.ts';
 import { duration, printable, table } from '../screen/table.ts';
 
 const VERBS = {
-  pause: 'stop runs where they stand; their time stands still too',
-  resume: 'let paused runs go on',
-  cancel: 'ask runs to stop; they have a grace to tidy up',
-  kill: 'end runs now, with their children; what they were granted is taken back',
+  pause: 'stop runs at once, in the middle of a crank; paused time does not count',
+  resume: 'resume paused runs',
+  cancel: 'ask runs to stop; they have a grace period to clean up',
+  kill: 'end runs now, with their children; their grants are revoked',
 } as const;
 type Verb = keyof typeof VERBS;
-/** Cancel and kill reach descendants by themselves. */
+/** Cancel and kill always reach descendants. */
 const FAMILY: Partial<Record<Verb, string>> = {
-  pause: 'also all that descends from the runs',
-  resume: 'also those below that a pause with --family of the same run had paused',
+  pause: 'also all descendants of the runs',
+  resume: 'also descendants that were paused by pausing the same run with --family',
 };
 type Result = RouteAnswer<'operate'>;
 
@@ -38,8 +38,8 @@ export function operateCommands(program: Command): void {
       .option('--agent <name>', 'all runs of an agent')
       .option('--agent-version <digest>', 'all runs of a version')
       .option('--tenant <name>', 'all runs of a tenant; with --agent or --agent-version, those in it')
-      .option('--all', 'all runs you may touch')
-      .requiredOption('-m, --reason <text>', 'why; it is kept')
+      .option('--all', 'all runs you may operate')
+      .requiredOption('-m, --reason <text>', 'reason; it is recorded')
       .option('--dry-run', 'only say which runs')
       .addHelpText('after', `\nExample:\n  corral ${verb} --agent crawler -m 'it hammers the shop'`)
       .action(async (run: string | undefined, flags: Flags) => {
@@ -60,8 +60,8 @@ export function operateCommands(program: Command): void {
   }
 
   hostFlags(program.command('operations'))
-    .description('list what was done to runs, by whom and why, newest first')
-    .option('-n, --limit <number>', 'at most so many', '20')
+    .description('list operations on runs, by whom and why, newest first')
+    .option('-n, --limit <number>', 'how many at most', '20')
     .addHelpText('after', `\nExample:\n  corral operations -n 5`)
     .action(async (flags: HostFlags & { readonly limit: string }) => {
       const { items } = await connect(flags).listOperations({ query: { limit: Number(flags.limit) } });
@@ -88,7 +88,7 @@ export function operateCommands(program: Command): void {
     });
 }
 
-/** `run_… call 2`, `agent crawler`: what a target names, in its own words. */
+/** Gives `run_… call 2`, `agent crawler`: the names in a target. */
 function targetText(target: unknown): string {
   if (typeof target !== 'object' || target === null) return JSON.stringify(target);
   const named = new Map<string, unknown>(Object.entries(target));
@@ -100,13 +100,13 @@ function targetText(target: unknown): string {
   return [...first, ...rest].join(' ');
 }
 
-/** `corral events`: taken up again where it was left, whenever the host hangs up. */
+/** `corral events`: reconnects and resumes after the last event whenever the connection ends. */
 export function eventsCommand(program: Command): void {
   hostFlags(program.command('events'))
     .description('follow what happens on a host')
     .option('--run <run>', 'only of this run')
     .option('--agent <name>', 'only of this agent')
-    .option('--kinds <list>', 'only these, with commas: run.ended,run.paused')
+    .option('--kinds <list>', 'only these kinds, with commas: run.ended,run.paused')
     .addHelpText('after', `\nExample:\n  corral events --kinds run.ended --json`)
     .action(async (flags: HostFlags & { readonly run?: string; readonly agent?: string; readonly kinds?: string }) => {
       const client = connect(flags);
@@ -135,7 +135,7 @@ export function eventsCommand(program: Command): void {
 
 const AGAIN_MS = 500;
 
-/** @throws CORRAL_USAGE when it is none or more than one */
+/** @throws CORRAL_USAGE if none or more than one is named */
 function targetOf(run: string | undefined, flags: Flags) {
   const tenant = flags.tenant === undefined ? {} : { tenant: flags.tenant as never };
   const named = [run, flags.agent, flags.agentVersion, flags.all === true ? 'all' : undefined].filter((one) => one !== undefined);

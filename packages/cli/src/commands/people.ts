@@ -1,4 +1,4 @@
-/** Who may come in, what runs by the clock, how the host is configured. */
+/** Commands about tokens, schedules and the configuration. */
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import type { Role } from '@corral/protocol/api/roles';
@@ -8,7 +8,7 @@ import { inTenant } from './agents.ts';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `90d`, `12h`. @throws CORRAL_USAGE */
+/** Parses `90d`, `12h`. @throws CORRAL_USAGE */
 function span(flag: string, text: string): number {
   const [, amount, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   if (amount === undefined || unit === undefined)
@@ -42,10 +42,10 @@ export function peopleCommands(program: Command): void {
     .description('make a token; its secret is printed once')
     .argument('<name>', 'whose it is')
     .requiredOption('--role <role...>', 'developer, operator, approver, auditor, admin')
-    .option('--tenant <name>', 'in which tenant; * for the whole host')
-    .option('--person <principal>', 'whom it is for, where that is not its name: their tokens count as one person')
-    .option('--expires <span>', 'after how long: 90d, 12h', '90d')
-    .option('-m, --reason <text>', 'why; it is kept')
+    .option('--tenant <name>', 'its tenant; * for the whole host')
+    .option('--person <principal>', 'the person it is for, if its name does not say that: all tokens of a person count as one')
+    .option('--expires <span>', 'lifetime: 90d, 12h', '90d')
+    .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  export CORRAL_TOKEN=$(corral token create ana --role developer)`)
     .action(async (name: string, flags: TokenFlags) => {
       const made = await connect(flags).makeToken({
@@ -94,8 +94,8 @@ export function peopleCommands(program: Command): void {
     });
   hostFlags(token.command('revoke'))
     .description('revoke a token, at once')
-    .argument('<token>', 'its id, as `corral token list` says')
-    .option('-m, --reason <text>', 'why; it is kept')
+    .argument('<token>', 'its id, from `corral token list`')
+    .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral token revoke token_1f2e3d4c5b6a`)
     .action(async (id: string, flags: HostFlags & Reasoned) => {
       const revoked = await connect(flags).revokeToken({ params: { token: id }, query: withReason(flags) });
@@ -112,14 +112,14 @@ export function peopleCommands(program: Command): void {
       });
     });
 
-  const schedule = program.command('schedule').description('submit jobs by the clock');
+  const schedule = program.command('schedule').description('submit jobs at times');
   hostFlags(schedule.command('create'))
-    .description('submit a job again and again')
+    .description('submit a job at every time of a cron expression')
     .argument('<agent>', 'NAME, NAME@ALIAS or NAME@sha256:…')
     .requiredOption('--cron <expression>', 'five fields, UTC')
     .option('--input <json>', 'the agent’s input, or @FILE', '{}')
-    .option('--tenant <name>', 'for hosts with several')
-    .option('-m, --reason <text>', 'why; it is kept')
+    .option('--tenant <name>', 'for hosts with several tenants')
+    .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral schedule create report@prod --cron '0 6 * * 1-5'`)
     .action(
       async (agent: string, flags: HostFlags & Reasoned & { readonly cron: string; readonly input: string; readonly tenant?: string }) => {
@@ -149,7 +149,7 @@ export function peopleCommands(program: Command): void {
   hostFlags(schedule.command('remove'))
     .description('remove a schedule; its runs stay')
     .argument('<schedule>')
-    .option('-m, --reason <text>', 'why; it is kept')
+    .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral schedule remove schedule_1f2e3d4c5b6a`)
     .action(async (id: string, flags: HostFlags & Reasoned) => {
       const removed = await connect(flags).removeSchedule({ params: { schedule: id }, query: withReason(flags) });
@@ -158,8 +158,8 @@ export function peopleCommands(program: Command): void {
 
   const config = program.command('config').description('the configuration of a host');
   hostFlags(config.command('show'))
-    .description('print the configuration in force, or one that was')
-    .argument('[version]', 'sha256:…, as `corral config history` names it; its beginning will do')
+    .description('print the configuration in force, or an earlier one')
+    .argument('[version]', 'sha256:…, from `corral config history`; the first characters are enough')
     .addHelpText('after', `\nExample:\n  corral config show`)
     .action(async (version: string | undefined, flags: HostFlags) => {
       const client = connect(flags);
@@ -184,7 +184,7 @@ export function peopleCommands(program: Command): void {
     });
   config
     .command('check')
-    .description('check a configuration file, here, without a host')
+    .description('check a configuration file on this machine, without a host')
     .argument('[file]', 'corral.config.ts or JSON', 'corral.config.ts')
     .option('--json', 'print JSON')
     .addHelpText('after', `\nExample:\n  corral config check corral.config.ts`)
@@ -211,10 +211,10 @@ export function peopleCommands(program: Command): void {
     });
   for (const [verb, about] of [
     ['diff', 'say what a host would change if it read its file again'],
-    ['apply', 'have a host read its file again and go by it, all of it or nothing'],
+    ['apply', 'make a host read its file again and apply it, completely or not at all'],
   ] as const) {
     const command = hostFlags(config.command(verb)).description(about);
-    if (verb === 'apply') command.option('-m, --reason <text>', 'why; it is kept');
+    if (verb === 'apply') command.option('-m, --reason <text>', 'reason; it is recorded');
     command.addHelpText('after', `\nExample:\n  corral config ${verb}`).action(async (flags: HostFlags & Reasoned) => {
       const client = connect(flags);
       const result = verb === 'diff' ? await client.checkConfig({}) : await client.applyConfig({ query: withReason(flags) });

@@ -1,4 +1,4 @@
-/** `corral policy`: policies are checked, tried and compared here, before they decide anything. */
+/** `corral policy`: checks, tries and compares policies before they are in force. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -27,7 +27,7 @@ interface Flags {
 const FILES = 'Cedar files; the word `default` is the pack that comes with Corral';
 const ours = (command: Command): Command =>
   command
-    .option('--config <file>', 'whose tools the policies are about (else corral.config.ts here, if there is one)')
+    .option('--config <file>', 'the configuration whose tools the policies are about (by default corral.config.ts here, if there is one)')
     .option('--json', 'print JSON');
 
 export function policyCommands(program: Command): void {
@@ -36,7 +36,7 @@ export function policyCommands(program: Command): void {
   ours(policy.command('check'))
     .description('check policies against the tools of a configuration: each fault with its file and line')
     .argument('<files...>', FILES)
-    .option('--tenant <name>', 'whose tools, where there are several')
+    .option('--tenant <name>', 'tenant whose tools are used, if there are several')
     .addHelpText('after', '\nExample:\n  corral policy check policies/*.cedar')
     .action(async (files: string[], flags: Flags) => {
       const { checkFiles } = await import('@corral/server/config/rehearsal');
@@ -49,7 +49,7 @@ export function policyCommands(program: Command): void {
     .description('run cases against policies: those of the configuration, or of files')
     .argument('<cases>', 'a JSON list of cases')
     .argument('[files...]', FILES)
-    .option('--tenant <name>', 'whose tools and policies, where there are several')
+    .option('--tenant <name>', 'tenant whose tools and policies are used, if there are several')
     .addHelpText('after', '\nExample:\n  corral policy test cases.json')
     .action(async (cases: string, files: string[], flags: Flags) => {
       const { tryCases } = await import('@corral/server/config/rehearsal');
@@ -61,11 +61,11 @@ export function policyCommands(program: Command): void {
   hostFlags(policy.command('why'))
     .description('explain the decisions of one crank')
     .argument('<run>')
-    .argument('<crank>', 'entry of the journal, as `corral why` says')
+    .argument('<crank>', 'entry of the journal, from `corral why`')
     .argument('[files...]', `${FILES}; instead of those that decided`)
     .option(
       '--config <file>',
-      'on a folder without a host: whose tools and people; and whose policies, where those that decided were not kept',
+      'on a folder without a host: the configuration for tools and people, and for policies if those that decided were not kept',
     )
     .addHelpText('after', '\nExample:\n  corral policy why run_3k9x7m2p4q5r 4')
     .action(async (run: string, text: string, files: string[], flags: HostFlags & Flags) => {
@@ -86,9 +86,9 @@ export function policyCommands(program: Command): void {
     });
 
   hostFlags(policy.command('show'))
-    .description('print the texts of policies that are or were in force, with who put them there')
-    .argument('<version>', 'sha256:…, as decisions and `corral why` name it; its beginning will do')
-    .option('--tenant <name>', 'only where this tenant had them')
+    .description('print the texts of policies that are or were in force, with who applied them')
+    .argument('<version>', 'sha256:…, from decisions and `corral why`; the first characters are enough')
+    .option('--tenant <name>', 'only if this tenant had them')
     .addHelpText('after', '\nExample:\n  corral policy show sha256:9270ab31')
     .action(async (version: string, flags: HostFlags & Flags) => {
       const shown = await connect(flags).showPolicies({ params: { version }, query: inTenant(flags) });
@@ -102,7 +102,7 @@ export function policyCommands(program: Command): void {
     });
 
   hostFlags(policy.command('history'))
-    .description('list which policies tenants had, newest first, with who put them in force and why')
+    .description('list which policies tenants had, newest first, with who applied them and why')
     .option('--tenant <name>', 'only of this tenant')
     .addHelpText('after', '\nExample:\n  corral policy history')
     .action(async (flags: HostFlags & Flags) => {
@@ -112,11 +112,11 @@ export function policyCommands(program: Command): void {
 
   hostFlags(policy.command('shadow'))
     .description(
-      'without files, what a host’s candidate policies would have decided otherwise so far; with files, the same over recorded journals',
+      'without files: where a host’s candidate policies have decided differently so far; with files: the same over recorded journals',
     )
-    .argument('[files...]', `${FILES}: put to what was recorded, in a data folder on which no host runs`)
+    .argument('[files...]', `${FILES}: evaluated for recorded calls, in a data folder on which no host runs`)
     .option('--tenant <name>', 'only of this tenant')
-    .option('--config <file>', 'of files: whose tools they are about')
+    .option('--config <file>', 'with files: tenant whose tools they are about')
     .addHelpText(
       'after',
       '\nExample:\n  corral policy shadow\n  corral policy shadow policies/next.cedar --config corral.config.ts --data backup/',
@@ -128,7 +128,7 @@ export function policyCommands(program: Command): void {
     });
 
   ours(policy.command('backtest'))
-    .description('what a candidate would decide differently from the policies of the configuration, over recorded journals')
+    .description('where a candidate would decide differently from the policies of the configuration, over recorded journals')
     .argument('<files...>', FILES)
     .option('--data <folder>', 'the journals: a data folder on which no host runs')
     .addHelpText('after', '\nExample:\n  corral policy backtest policies/next.cedar --config corral.config.ts --data backup/')
@@ -137,7 +137,7 @@ export function policyCommands(program: Command): void {
 
 const NOT_KEPT: ReadonlySet<string> = new Set(['CORRAL_VERSION_UNKNOWN', 'CORRAL_DATA_UNUSABLE']);
 
-/** What a host of a folder kept of policies; nothing where none was ever there. */
+/** Texts of policies that a host of the folder kept; none if no host ever ran there. */
 async function archivedIn(data: string): Promise<Archived | undefined> {
   if (!existsSync(join(data, 'front.db'))) return undefined;
   const [{ Archive }, { FrontStore }] = await Promise.all([import('@corral/server/store/archive'), import('@corral/server/store/front')]);
@@ -147,7 +147,7 @@ async function archivedIn(data: string): Promise<Archived | undefined> {
       db = new FrontStore(data);
       return new Archive(db).policies(version, undefined).files;
     } catch (error) {
-      // Not kept, or in a snapshot that cannot be opened for writing: then the configuration's own are asked.
+      // Not kept, or in a snapshot that cannot be opened for writing: the configuration's own policies are used.
       if (error instanceof CorralError && NOT_KEPT.has(error.code)) return undefined;
       throw error;
     } finally {
@@ -170,7 +170,7 @@ async function compare(against: 'recorded' | 'in force', files: string[], flags:
 }
 
 function shadowLines({ tenant, candidate, since, decisions, differing, dropped, changes, examples }: Shadow): string[] {
-  const missed = dropped === 0 ? '' : `; ${dropped} were left out, since the host was busy`;
+  const missed = dropped === 0 ? '' : `; ${dropped} were left out because the host was busy`;
   return [
     `${tenant}: ${candidate.slice(0, 19)} beside the policies in force since ${new Date(since).toISOString().slice(0, 19)}`,
     `${differing} of ${decisions} decisions would differ${missed}`,

@@ -1,4 +1,4 @@
-/** `corral replay RUN`: does a run again from its journal, crank by crank, with no effect leaving. */
+/** `corral replay RUN`: repeats a run from its journal, crank by crank, without any effect leaving. */
 import type { Client } from '@corral/protocol/api/client';
 import { differenceText } from '@corral/protocol/difference';
 import { CorralError } from '@corral/protocol/errors';
@@ -18,7 +18,7 @@ export interface ReplayOptions extends HostFlags {
   readonly inspect?: boolean | string;
 }
 
-/** What a replay came to, wherever it was done. */
+/** The result of a replay, by a host or in this process. */
 interface Done {
   readonly cranks: number;
   readonly cpu_us: number;
@@ -31,7 +31,7 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
   const place = await hostOrFolder(options);
   const inspecting = options.inspect !== undefined && options.inspect !== false;
   if ('client' in place) {
-    if (inspecting) throw new CorralError('CORRAL_USAGE', '--inspect reads a data folder: name one with --data on which no host answers.');
+    if (inspecting) throw new CorralError('CORRAL_USAGE', '--inspect needs a data folder: name one with --data on which no host runs.');
     return replayedBy(place.client, id, to, options);
   }
   return withReading(place.data, async (store) => {
@@ -53,7 +53,7 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
   });
 }
 
-/** A host does it, in a cell of its own. */
+/** Replays on a host, in a cell of its own. */
 async function replayedBy(client: Client, id: RunId, to: number | undefined, options: ReplayOptions): Promise<number> {
   const { stored, entries, authors } = await evidenceOf({ client }, id);
   const { replayed, steps, difference, ...done } = await client.replayRun({ params: { run: id }, body: to === undefined ? {} : { to } });
@@ -65,7 +65,7 @@ async function replayedBy(client: Client, id: RunId, to: number | undefined, opt
   return shown.end({ ...done, difference: where });
 }
 
-/** Prints a replay, crank by crank; entries of the host stand between the cranks where they stood. */
+/** Prints a replay crank by crank, with the host's entries between the cranks as in the journal. */
 class Showing {
   readonly #stored: Shown;
   readonly #entries: readonly Entry[];
@@ -130,17 +130,17 @@ class Showing {
 export const count = (cranks: number): string => `${cranks} ${cranks === 1 ? 'crank' : 'cranks'}`;
 export const short = (digest: string): string => `${digest.slice(0, 15)}…`;
 
-/** Where a replay parted from its journal, and a likely reason where there is one. */
+/** Where a replay differed from its journal, with a likely cause if one is known. */
 function differenceLines(difference: TrialDifference): string[] {
   const width = screenWidth();
   const { crank, kind, expected, seen } = difference;
   const what =
     kind === 'fault'
-      ? 'did not come back'
+      ? 'did not return'
       : `effect ${difference.index + 1} is ${{ different: 'another', missing: 'missing', extra: 'one too many' }[kind]}`;
   const lines = [`${paint('red', '✗')} crank ${paint('bold', String(crank))}: ${what}`];
   lines.push(`  ${paint('green', 'recorded')}  ${fit(expected, width - 12)}`, `  ${paint('red', 'replayed')}  ${fit(seen, width - 12)}`);
-  lines.push(paint('dim', '  why that can be: “When a replay differs” in docs/time-travel.md'));
+  lines.push(paint('dim', '  possible causes: “When a replay differs” in docs/time-travel.md'));
   return lines;
 }
 
@@ -148,7 +148,7 @@ function differenceLines(difference: TrialDifference): string[] {
 export function differenceLine({ crank, kind, seen, ...rest }: TrialDifference): string {
   const change = kind === 'different' ? changeOf(parsed(rest.expected), parsed(seen), '') : undefined;
   if (change !== undefined) return `crank ${crank}, effect ${rest.index + 1}: ${change}`;
-  return kind === 'fault' ? `crank ${crank} did not come back: ${seen}` : `crank ${crank}: ${differenceText({ ...rest, kind, seen })}`;
+  return kind === 'fault' ? `crank ${crank} did not return: ${seen}` : `crank ${crank}: ${differenceText({ ...rest, kind, seen })}`;
 }
 
 /** The first member in which two effects differ: `timer.ms: 50 became 60`. */

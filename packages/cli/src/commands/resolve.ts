@@ -1,4 +1,4 @@
-/** `corral resolve`, `corral release`: what only a person can decide about a run, on a folder without a server. */
+/** `corral resolve`, `corral release`: decisions of a person about a run, on a folder without a host. */
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/outcome';
@@ -22,7 +22,7 @@ import { recordHere } from '../record.ts';
 import { paint } from '../screen/entries.ts';
 
 export interface SettleOptions extends GoOptions {
-  /** Lets the run go on here, to its end. */
+  /** Lets the run go on in this process, to its end. */
   readonly go?: boolean;
   readonly json?: boolean;
 }
@@ -60,7 +60,7 @@ export async function release(run: string, options: SettleOptions & { readonly r
   });
 }
 
-/** Writes a decision down, says so, and lets the run go on if that was asked for. */
+/** Records a decision, reports it, and lets the run go on if that was requested. */
 export async function settle(
   run: string,
   options: SettleOptions,
@@ -84,7 +84,7 @@ export async function settle(
   const went = options.go === true ? await go(id, tenant, options, offered(tenant)) : undefined;
   if (options.json === true) process.stdout.write(`${JSON.stringify({ run: id, done, waiting, ...went }, null, 2)}\n`);
   else {
-    const next = went === undefined ? paint('dim', `  it goes on when a host next opens ${options.data}; --go does that here`) : '';
+    const next = went === undefined ? paint('dim', `  it goes on when a host next opens ${options.data}; --go runs it now`) : '';
     process.stdout.write(`${paint('bold', id)}  ${done}${next}\n`);
     if (went !== undefined) process.stdout.write(`${wentText(id, went, options)}\n`);
   }

@@ -1,4 +1,4 @@
-/** `corral run FILE`: one agent, here and now, with no server. */
+/** `corral run FILE`: one agent in this process, without a server. */
 import { styleText } from 'node:util';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
@@ -98,7 +98,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
   }
 }
 
-/** The file tools are the only ones here, and they are offered by a flag each. */
+/** Names the flags that offer the file tools, which are the only tools here. */
 function explainMissingTools(error: unknown): never {
   if (!(error instanceof CorralError) || error.code !== 'CORRAL_CAP_UNKNOWN') throw error;
   throw new CorralError(

@@ -1,4 +1,4 @@
-/** Runs of a host: submit, list, and look at one from every side. */
+/** Runs of a host: submitting, listing, showing. */
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
@@ -23,7 +23,7 @@ import { isMany, manyFlags, settleMany, type ManyFlags } from './settle.ts';
 type Run = RouteAnswer<'showRun'>;
 type Summary = RouteAnswer<'listRuns'>['items'][number];
 const WAIT_MS = 30_000;
-/** The first look at a run that is waited for: soon enough to say that it stands still. */
+/** The first look at a run that is waited for comes early, so that a run which cannot go on is reported soon. */
 const FIRST_MS = 1_000;
 const err = { stream: process.stderr };
 
@@ -32,15 +32,15 @@ export function runCommands(program: Command): void {
     .description('submit a job')
     .argument('<agent>', 'NAME, NAME@ALIAS or NAME@sha256:…')
     .option('--input <json>', 'the agent’s input, or @FILE', '{}')
-    .option('--key <text>', 'an idempotency key: the same job is taken once, however often it is sent')
+    .option('--key <text>', 'an idempotency key: the same job runs once, however often it is sent')
     .option('--ceilings <json>', 'limits of this run')
     .option('--budget <amounts>', 'its purse: money=12.50,tokens=20000,calls=100, or JSON')
     .option(
       '--grant <alias:terms>',
-      'narrow a capability that the agent uses: pay:uses=3,where.amount.max=100,expires_in_ms=60000; may be said several times',
+      'narrow a capability that the agent uses: pay:uses=3,where.amount.max=100,expires_in_ms=60000; may be repeated',
       (text: string, before: readonly string[] = []) => [...before, text],
     )
-    .option('--tenant <name>', 'for hosts with several')
+    .option('--tenant <name>', 'for hosts with several tenants')
     .option('--wait', 'wait for its end; exit code 1 if it did not complete')
     .addHelpText(
       'after',
@@ -70,16 +70,16 @@ export function runCommands(program: Command): void {
     .description('list runs that have not ended, newest first')
     .option('-a, --all', 'also those that have ended')
     .option('--agent <name>', 'only of this agent')
-    .option('--ended <how>', 'only those that ended so: completed, killed, exceeded …')
+    .option('--ended <how>', 'only those with this outcome: completed, killed, exceeded …')
     .option('--paused', 'only those that are paused')
     .option('--waiting <for>', `only those that wait for this: ${Waiting.options.join(', ')}`)
     .option('--older-than <time>', 'only those that were submitted at least this long ago: 90s, 15m, 2h, 1d')
-    .option('--since <when>', 'only those that had not ended by then: a time such as 2026-03-01T02:00Z, or so long ago: 2h')
+    .option('--since <when>', 'only those that had not ended by then: a time such as 2026-03-01T02:00Z, or an age such as 2h')
     .option('--until <when>', 'only those that were submitted before; with --since: under way at some moment between the two')
     .option('-q, --search <text>', 'part of an id, agent, principal or outcome')
     .option('--tenant <name>', 'only of this tenant')
-    .option('-n, --limit <number>', 'at most so many', '50')
-    .option('--cursor <text>', 'go on after a page')
+    .option('-n, --limit <number>', 'how many at most', '50')
+    .option('--cursor <text>', 'continue after a page')
     .addHelpText(
       'after',
       `\nExamples:\n  corral ps --all --ended exceeded\n  corral ps --waiting resolution --older-than 15m\n  corral ps --all --since 2026-03-01T02:00Z --until 2026-03-01T02:20Z`,
@@ -136,7 +136,7 @@ export function runCommands(program: Command): void {
     print(flags, tree, () => lines(tree, '', '').join('\n'));
   });
 
-  one('why', 'say why a run is as it is, and what can be done', 'corral why run_3k9x7m2p4q5r').action(
+  one('why', 'say why a run is in its state, and what can be done', 'corral why run_3k9x7m2p4q5r').action(
     async (id: RunId, flags: HostFlags) => {
       const client = connect(flags);
       const why = await client.whyRun({ params: { run: id } });
@@ -198,11 +198,11 @@ export function runCommands(program: Command): void {
   historyCommands(one);
 
   manyFlags(hostFlags(program.command('release')))
-    .description('let runs go on that are held: they came from a backup, or replay differently on this runtime')
+    .description('let held runs go on: they came from a backup, or replay differently on this runtime')
     .argument('[run]')
-    .requiredOption('-m, --reason <text>', 'why; it is kept')
-    .option('--go', 'where no host runs on --data: let it go on here, to its end')
-    .option('--config <file>', 'with --go: offer what a host with this configuration does')
+    .requiredOption('-m, --reason <text>', 'reason; it is recorded')
+    .option('--go', 'if no host runs on --data: run it in this process, to its end')
+    .option('--config <file>', 'with --go: offer the tools of this configuration, under its policies')
     .addHelpText('after', `\nExample:\n  corral release run_3k9x7m2p4q5r -m 'the bank shows nothing was sent'`)
     .action(async (run: RunId, flags: ManyFlags & { readonly reason: string; readonly go?: boolean; readonly config?: string }) => {
       if (isMany(run, flags)) return settleMany(flags, 'release', flags.reason);
@@ -216,15 +216,15 @@ export function runCommands(program: Command): void {
     });
 
   manyFlags(hostFlags(program.command('resolve')))
-    .description('settle calls of which nobody knows whether they acted')
+    .description('settle calls whose result is unknown: they may or may not have acted')
     .argument('[run]')
-    .argument('[call]', 'its number, as `corral calls` says')
+    .argument('[call]', 'number of the call, from `corral calls`')
     .option('--retry', 'make the call again')
     .option('--fail', 'tell the agent that it failed')
     .option('--result <json>', 'give the agent this result')
     .requiredOption('-m, --reason <text>', 'why')
-    .option('--go', 'where no host runs on --data: let the run go on here, to its end')
-    .option('--config <file>', 'with --go: offer what a host with this configuration does')
+    .option('--go', 'if no host runs on --data: run it in this process, to its end')
+    .option('--config <file>', 'with --go: offer the tools of this configuration, under its policies')
     .addHelpText(
       'after',
       `\nExample:\n  corral resolve run_3k9x7m2p4q5r 7 --result '{"sent":true}' -m 'the bank says so'\n  corral resolve --tool bank.pay --older-than 1h --fail --dry-run -m 'the bank was down'`,
@@ -239,7 +239,7 @@ export function runCommands(program: Command): void {
       }
       const { reason } = flags;
       const chosen = [flags.retry === true, flags.fail === true, flags.result !== undefined].filter(Boolean).length;
-      if (chosen !== 1) throw new CorralError('CORRAL_USAGE', 'Say one of --retry, --fail and --result.');
+      if (chosen !== 1) throw new CorralError('CORRAL_USAGE', 'Give one of --retry, --fail and --result.');
       const body =
         flags.result === undefined
           ? { how: flags.retry === true ? ('retry' as const) : ('fail' as const), reason }
@@ -250,7 +250,7 @@ export function runCommands(program: Command): void {
     });
 }
 
-/** What is passed on to a verb that works on the folder itself. */
+/** The options of a command that works on the folder itself. */
 const asked = ({ json, go, config }: { readonly json?: boolean; readonly go?: boolean; readonly config?: string }) => ({
   ...(config === undefined ? {} : { config }),
   ...(json === undefined ? {} : { json }),
@@ -284,7 +284,7 @@ interface ResolveFlags extends ManyFlags {
 }
 /** Waits for the end of a run, however long it takes. @returns the exit code */
 async function waited(client: Client, run: RunId, flags: HostFlags): Promise<number> {
-  // At once: whoever gives up waiting needs the id to find the run again.
+  // Printed at once: a person who stops waiting needs the id to find the run again.
   process.stderr.write(`${run}\n`);
   let shown: Run;
   let told = '';
@@ -305,17 +305,17 @@ async function waited(client: Client, run: RunId, flags: HostFlags): Promise<num
   return good ? EXIT.ok : EXIT.outcome;
 }
 
-/** What keeps a run that only people can let go on; empty while it goes on by itself. */
+/** Why a run cannot go on without a person; empty if it can. */
 function standstill({ run, control, waiting, waiting_for }: Pick<Run, 'run' | 'control' | 'waiting' | 'waiting_for'>): string {
-  if (control !== 'none') return `${control}; \`corral why ${run}\` says by whom, \`corral resume ${run} -m WHY\` lets it go on`;
+  if (control !== 'none') return `${control}; \`corral why ${run}\` says by whom, \`corral resume ${run} -m WHY\` resumes it`;
   if (waiting === 'approval') return `waits for people: ${waiting_for}; see \`corral approvals\``;
-  if (waiting === 'resolution') return `waits for somebody to look at it (${waiting_for}); see \`corral why ${run}\``;
-  if (waiting === 'upgrade') return `held until somebody upgrades it; see \`corral why ${run}\``;
+  if (waiting === 'resolution') return `waits for a person to look at it (${waiting_for}); see \`corral why ${run}\``;
+  if (waiting === 'upgrade') return `held until a person upgrades it; see \`corral why ${run}\``;
   return '';
 }
 
 export function runTable(items: readonly Summary[]): string[] {
-  // A column that most hosts never need.
+  // Shown only if a run was charged: most hosts never need the column.
   const spends = items.some((run) => chargedText(run) !== '');
   return table(
     [
@@ -384,7 +384,7 @@ async function described(client: Client, run: Run): Promise<string> {
 
 const time = (at: number) => new Date(at).toISOString().slice(11, 23);
 
-/** Lines of an exception below the call that they are about. */
+/** Indents the lines of an exception below its call. */
 const indented = (text: string): string =>
   text === ''
     ? ''

@@ -1,4 +1,4 @@
-/** `corral send`: a message to an instance of a service, as oneself; prints its reply. */
+/** `corral send`: sends a message to an instance of a service, as the caller, and prints its reply. */
 import type { Command } from 'commander';
 import { connect, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
@@ -16,16 +16,16 @@ export function sendCommand(program: Command): void {
   hostFlags(program.command('send'))
     .description('send a message to a service and print its reply')
     .argument('<service>', 'its name')
-    .argument('<key>', 'which of its instances; one is made where there is none')
-    .argument('<handler>', 'which of its handlers')
+    .argument('<key>', 'key of the instance; it is created if it does not exist')
+    .argument('<handler>', 'name of the handler')
     .argument('[message]', 'the message as JSON, or @FILE', 'null')
     .option('--key <text>', 'an idempotency key: the same message is sent once, however often the command is given')
     .option('--wait <ms>', 'how long to wait for the reply', '30000')
-    .option('--tenant <name>', 'for hosts with several')
+    .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText(
       'after',
       `
-You send as yourself: policies, budgets and approvals hold for it as for an agent, and a run of its own keeps the evidence.
+You send as yourself: policies, budgets and approvals apply as they do to an agent, and a run of its own keeps the evidence.
 
 Examples:
   corral send claims customer-12 claim '{"id":"a","amount":12}'
@@ -40,7 +40,7 @@ Examples:
       });
       const { run, outcome } = sent;
       print(flags, sent, () => {
-        if (outcome === null) return `${run} waits for the reply still; \`corral show ${run}\` says on what.`;
+        if (outcome === null) return `${run} still waits for the reply; \`corral show ${run}\` says what for.`;
         if (outcome.kind === 'completed') return JSON.stringify(outcome.output, null, 2);
         return `${outcomeText(outcome)} ${'message' in outcome ? printable(outcome.message) : ''}`.trim();
       });

@@ -1,4 +1,4 @@
-/** `resolve`, `release`, `approve` and `deny` by filter: which calls or runs are meant, what was done to each, and a dry run that only says so. */
+/** `resolve`, `release`, `approve` and `deny` by filter: selects calls or runs, reports the result of each, and has a dry run. */
 import type { Command } from 'commander';
 import type { RouteAnswer, RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
@@ -21,7 +21,7 @@ type Result = RouteAnswer<'settleMany'>;
 
 export function manyFlags(command: Command): Command {
   return command
-    .option('--all', 'instead of one: all that you may touch, or all that the filters below leave')
+    .option('--all', 'instead of one: all that you may settle, or all that match the filters below')
     .option('--agent <name>', 'of this agent')
     .option('--agent-version <digest>', 'of this version')
     .option('--tenant <name>', 'of this tenant')
@@ -31,14 +31,14 @@ export function manyFlags(command: Command): Command {
     .option('--dry-run', 'only say which');
 }
 
-/** Whether a filter was given instead of one run. @throws CORRAL_USAGE where both were, or nothing */
+/** Whether a filter was given instead of one run. @throws CORRAL_USAGE if both were given, or neither */
 export function isMany(run: string | undefined, flags: ManyFlags): boolean {
   const filters = [flags.all, flags.agent, flags.agentVersion, flags.tenant, flags.tool, flags.waiting, flags.olderThan];
   const many = filters.some((one) => one !== undefined);
   if (many === (run !== undefined) || (!many && flags.dryRun === true))
     throw new CorralError(
       'CORRAL_USAGE',
-      'Name one run, or say which by --all, --agent, --agent-version, --tenant, --tool, --waiting or --older-than.',
+      'Name one run, or select with --all, --agent, --agent-version, --tenant, --tool, --waiting or --older-than.',
     );
   return many;
 }

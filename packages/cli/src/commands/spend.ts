@@ -1,4 +1,4 @@
-/** `corral spend`: what tenants, their agents and their people spent, and what they may. */
+/** `corral spend`: what tenants, their agents and their people spent, and their limits. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { amountText, budgetName } from '@corral/protocol/cost';
@@ -18,12 +18,12 @@ interface Flags extends HostFlags {
 
 export function spendCommand(program: Command): void {
   hostFlags(program.command('spend'))
-    .description('say what tenants, their agents and their people spent, by day or month of UTC, and what they may')
+    .description('say what tenants, their agents and their people spent, by day or month of UTC, and their limits')
     .option('--tenant <name>', 'of one tenant')
     .option('--agent <name>', 'the account of one agent')
     .option('--person <name>', 'the account of one person, such as token:ana')
     .option('--by <period>', 'day or month', 'month')
-    .option('--since <day>', 'the first day, such as 2026-11-01; left out: the period that goes on')
+    .option('--since <day>', 'the first day, such as 2026-11-01; left out: the current period')
     .addHelpText('after', `\nExample:\n  corral spend --by day --since 2026-11-01 --agent buyer`)
     .action(async (flags: Flags) => {
       const { agent, person, by, since } = flags;
@@ -40,7 +40,7 @@ export function spendCommand(program: Command): void {
     });
 }
 
-/** A row an account, period and amount: amounts that nobody spent and nothing bounds are left out. */
+/** One row for each account, period and amount; amounts that are neither spent nor limited are left out. */
 function spendTable(items: readonly Account[]): string[] {
   const right = (title: string) => ({ title, align: 'right' as const });
   return table(

@@ -1,4 +1,4 @@
-/** `corral top`: the live screen of a host, with keys to act on the run under the cursor. */
+/** `corral top`: the live screen of a host, with keys that act on the run under the cursor. */
 import { emitKeypressEvents } from 'node:readline';
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
@@ -41,11 +41,11 @@ export function topCommand(program: Command): void {
 
 interface Look {
   readonly items: Summary[];
-  /** What is said of all runs, above those that are shown. */
+  /** Totals of all runs, above the list. */
   readonly head: readonly string[];
 }
 
-/** All runs by state, a line for each tenant, and how many of them are shown. */
+/** All runs by state, a line for each tenant, and how many of them are listed. */
 export function totalsLines({ items, cells }: Totals, shown: number): string[] {
   const sum = (name: 'live' | 'queued' | 'active' | 'paused' | 'quarantined' | 'busy' | 'residents') =>
     items.reduce((all, one) => all + one[name], 0);

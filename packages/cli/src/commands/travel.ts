@@ -1,4 +1,4 @@
-/** The verbs that work on journals: looking back, branching off, moving on; at a host that is up, or on a data folder. */
+/** Commands on journals: showing, replaying, forking, upgrading; at a running host, or on a data folder. */
 import type { Command } from 'commander';
 import { dataOption, hostFlags } from '../connect.ts';
 import { diff } from './diff.ts';
@@ -8,7 +8,7 @@ import { upgrade, upgradeCheck } from './upgrade.ts';
 
 const EXIT_0_1 = (zero: string, one: string) => `\nExit codes:\n  0  ${zero}\n  1  ${one}\n  others as in corral --help`;
 
-/** A verb on a data folder. */
+/** A command on a data folder. */
 function verb(program: Command, usage: string, description: string): Command {
   const [name = usage, ...args] = usage.split(' ');
   const command = program.command(name).description(description);
@@ -16,7 +16,7 @@ function verb(program: Command, usage: string, description: string): Command {
   return command.addOption(dataOption('where the runs are kept')).option('--json', 'print one JSON document');
 }
 
-/** A verb at a host, or on a data folder that no host answers for. */
+/** A command at a host, or on a data folder on which no host runs. */
 function atHost(program: Command, usage: string, description: string): Command {
   const [name = usage, ...args] = usage.split(' ');
   const command = program.command(name).description(description);
@@ -24,50 +24,50 @@ function atHost(program: Command, usage: string, description: string): Command {
   return hostFlags(command);
 }
 
-/** What a run may use when it goes on here. */
+/** Options for tools, for commands that let a run go on in this process. */
 function going(command: Command): Command {
   return command
-    .option('--config <file>', 'offer what a host with this configuration does, under its policies')
+    .option('--config <file>', 'offer the tools of this configuration, under its policies')
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder');
 }
 
 export function addTravel(program: Command): void {
-  atHost(program, 'replay <run>', 'do a run again from its journal, with no effect leaving')
+  atHost(program, 'replay <run>', 'repeat a run from its journal, without any effect leaving')
     .option('--to <crank>', 'stop after this crank')
     .option('--inspect [address]', 'run the agent in plain Node for a debugger to attach to (127.0.0.1:9229)')
     .addHelpText(
       'after',
-      `\nExample:\n  corral replay run_0123456789ab --to 12 --data ./runs\n${EXIT_0_1('every crank did the same again', 'one did something else')}`,
+      `\nExample:\n  corral replay run_0123456789ab --to 12 --data ./runs\n${EXIT_0_1('every crank did the same', 'a crank did something else')}`,
     )
     .action(async (run: string, options: Parameters<typeof replay>[1]) => {
       process.exitCode = await replay(run, options);
     });
 
-  going(atHost(program, 'fork <run>', 'start a new run that begins with what another one did'))
-    .requiredOption('--at <crank>', 'the crank at which it goes its own way; everything before it is kept')
+  going(atHost(program, 'fork <run>', 'start a new run with the beginning of another one'))
+    .requiredOption('--at <crank>', 'the first crank that may differ; everything before it is kept')
     .option('--input <json>', 'another input, or @FILE to read it from a file; only with --at 1')
-    .option('-m, --reason <text>', 'why; a host keeps it with the operation')
-    .option('--no-go', 'only write it down; it goes on when a host next opens the folder')
+    .option('-m, --reason <text>', 'reason; a host records it with the operation')
+    .option('--no-go', 'only store it; it goes on when a host next opens the folder')
     .addHelpText(
       'after',
-      `\nExample:\n  corral fork run_0123456789ab --at 1 --input '{"name":"Ada"}' --data ./runs\n${EXIT_0_1('the fork completed, or was written down', 'it ended otherwise, or waits for somebody')}`,
+      `\nExample:\n  corral fork run_0123456789ab --at 1 --input '{"name":"Ada"}' --data ./runs\n${EXIT_0_1('the fork completed, or was stored', 'it ended otherwise, or waits for a person')}`,
     )
     .action(async (run: string, options: Parameters<typeof forkRun>[1]) => {
       process.exitCode = await forkRun(run, options);
     });
 
-  atHost(program, 'diff <run> <other>', 'show the first crank at which two runs part')
+  atHost(program, 'diff <run> <other>', 'show the first crank at which two runs differ')
     .addHelpText(
       'after',
-      `\nExample:\n  corral diff run_0123456789ab run_ba9876543210 --data ./runs\n${EXIT_0_1('they are the same', 'they part')}`,
+      `\nExample:\n  corral diff run_0123456789ab run_ba9876543210 --data ./runs\n${EXIT_0_1('they are the same', 'they differ')}`,
     )
     .action(async (left: string, right: string, options: Parameters<typeof diff>[2]) => {
       process.exitCode = await diff(left, right, options);
     });
 
   verb(program, 'upgrade-check <agent> [file]', 'replay the waiting and recent runs of an agent on another version of it')
-    .option('--runtime', 'on the same version, but the Node and the image that are here now')
+    .option('--runtime', 'on the same version, but with the current Node and image')
     .option('--recent <runs>', 'how many ended runs to try', '20')
     .addHelpText(
       'after',
@@ -78,7 +78,7 @@ export function addTravel(program: Command): void {
     });
 
   going(verb(program, 'upgrade <run> <file>', 'move a run to another version of its agent, if it replays the same on it'))
-    .option('--go', 'let it go on here, to its end')
+    .option('--go', 'run it in this process, to its end')
     .addHelpText('after', '\nExample:\n  corral upgrade run_0123456789ab hello-2.ts --data ./runs')
     .action(async (run: string, file: string, options: Parameters<typeof upgrade>[2]) => {
       process.exitCode = await upgrade(run, file, options);

@@ -1,4 +1,4 @@
-/** `corral up`: starts a host with a front door, and stays with it. */
+/** `corral up`: starts a host with a front door and runs until a signal. */
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import { configHere, dataFolder, DATA } from '../connect.ts';
@@ -23,16 +23,16 @@ export function upCommand(program: Command): void {
   program
     .command('up')
     .description('start a host: HTTP on a socket in its data folder, and on a port of this machine')
-    .option('--data <folder>', `where runs live (else $CORRAL_DATA, else ${DATA})`)
-    .option('--config <file>', 'corral.config.ts or JSON (else corral.config.ts here, if there is one)')
-    .option('--port <number>', 'the port; 0 takes any that is free', String(DEFAULT_PORT))
-    .option('--host <address>', 'listen elsewhere than on 127.0.0.1; needs TLS, or --plaintext')
+    .option('--data <folder>', `data folder (by default $CORRAL_DATA, else ${DATA})`)
+    .option('--config <file>', 'corral.config.ts or JSON (by default corral.config.ts here, if there is one)')
+    .option('--port <number>', 'the port; 0: any free one', String(DEFAULT_PORT))
+    .option('--host <address>', 'listen on another address than 127.0.0.1; needs TLS, or --plaintext')
     .option('--tls-cert <file>', 'certificate, PEM')
     .option('--tls-key <file>', 'its key, PEM')
-    .option('--plaintext', 'no TLS although others can reach it; for what is behind a proxy that does TLS')
+    .option('--plaintext', 'listen without TLS on an address that others can reach; for use behind a proxy that does TLS')
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder')
-    .option('--drain <ms>', 'how long calls under way may take to end after SIGTERM; a second signal ends at once', '10000')
+    .option('--drain <ms>', 'how long calls under way may take to finish after SIGTERM; a second signal ends at once', '10000')
     .option('--json', 'print one line of JSON once it is up')
     .addHelpText('after', `\nExample:\n  corral up --data /var/lib/corral --port ${DEFAULT_PORT}`)
     .action(async (flags: Flags) => {

@@ -1,6 +1,6 @@
 /**
- * `corral upgrade-check` and `corral upgrade`: whether runs would do the same on another version of their agent, or on the
- * runtime that is here now, found out by replaying them; and moving one that would.
+ * `corral upgrade-check` and `corral upgrade`: replays runs on another version of their agent, or on the current runtime, to find
+ * whether they would do the same; and moves a run that would.
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest, RunId } from '@corral/protocol/ids';
@@ -35,7 +35,7 @@ interface Checked {
   readonly result: TrialResult;
 }
 
-/** A run of which nothing can be said. */
+/** A run that cannot be checked. */
 interface Unreadable {
   readonly run: RunId;
   readonly code: string;
@@ -44,7 +44,7 @@ interface Unreadable {
 
 const UNREADABLE: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
 
-/** One run that cannot be read keeps nobody from hearing of the others. */
+/** Reads a run; an unreadable run becomes an error in the list, so that the others are still reported. */
 async function readable(store: Store, run: RunId): Promise<Read | CorralError> {
   try {
     return await read(store, run);
@@ -56,7 +56,7 @@ async function readable(store: Store, run: RunId): Promise<Read | CorralError> {
 
 export async function upgradeCheck(agent: string, file: string | undefined, options: UpgradeCheckOptions): Promise<number> {
   if ((file === undefined) === (options.runtime !== true))
-    throw new CorralError('CORRAL_USAGE', 'Give the FILE of the new version, or --runtime to try the runtime that is here now.');
+    throw new CorralError('CORRAL_USAGE', 'Give the FILE of the new version, or --runtime to try the current runtime.');
   const recent = options.recent === undefined ? RECENT : wholeNumber(options.recent, '--recent');
   return withReading(options.data, (store) =>
     withLaboratory(async (laboratory, image) => {
@@ -121,7 +121,7 @@ export async function upgradeCheck(agent: string, file: string | undefined, opti
   );
 }
 
-/** Such a run did nothing yet, or nothing since its checkpoint. */
+/** Whether the run had nothing to replay: nothing happened yet, or nothing since its checkpoint. */
 const isNothing = ({ cranks, difference }: TrialResult): boolean => cranks === 0 && difference === undefined;
 
 function verdictOf(all: number, nothing: number, differ: number): string {
@@ -140,7 +140,7 @@ export async function upgrade(run: string, file: string, options: SettleOptions)
       const { record } = now.stored;
       const version = agentIn(bundle, record.agent);
       if (version.version === now.ledger.version && now.ledger.held === undefined)
-        throw new CorralError('CORRAL_RUN_STATE', `${record.id} is on this version already.`);
+        throw new CorralError('CORRAL_RUN_STATE', `${record.id} is already on this version.`);
       const { difference } = await tried(laboratory, store, now, bundle);
       if (difference !== undefined)
         throw new CorralError('CORRAL_UPGRADE_DIFFERS', `${record.id} would do something else on ${file}: ${differenceLine(difference)}.`);
@@ -161,7 +161,7 @@ interface Bundled {
   readonly file: string;
 }
 
-/** Deploying gives no authority, so any tool may be named here; a run keeps the capabilities that it has. */
+/** Deploying gives no authority, so any tool may be named here; the run keeps the capabilities that it has. */
 async function bundled(laboratory: Laboratory, file: string): Promise<Bundled> {
   await namedFile(file);
   const { source, map: source_map, describing } = await bundleAgent(file);
@@ -179,7 +179,7 @@ function agentIn({ versions, file }: Bundled, name: string): AgentVersion {
   return version;
 }
 
-/** All runs of an agent that have not ended, and the last ones that have. */
+/** All runs of an agent that have not ended, and the latest that have. */
 async function runsOf(store: Store, agent: string, recent: number): Promise<StoredRun[]> {
   const waiting: StoredRun[] = [];
   const ended: StoredRun[] = [];
@@ -193,7 +193,7 @@ async function runsOf(store: Store, agent: string, recent: number): Promise<Stor
   return [...waiting, ...ended];
 }
 
-/** Replays what it would take to go on: everything since the last checkpoint. */
+/** Replays what is needed to go on: everything since the last checkpoint. */
 function tried(laboratory: Laboratory, store: Store, { stored, ledger, entries }: Read, bundle: Bundled | undefined): Promise<TrialResult> {
   const checkpoint = ledger.checkpoint?.seq ?? 0;
   const since = entries.filter(({ seq }) => seq > checkpoint);

@@ -1,4 +1,4 @@
-/** What webhooks were sent, what waits for them, and having it tried again. */
+/** Commands about webhooks: what was sent, what waits, and retrying. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
@@ -17,7 +17,7 @@ interface Flags extends HostFlags {
 const clock = (at: number | null) => (at === null ? '' : new Date(at).toISOString().slice(0, 19).replace('T', ' '));
 
 export function webhookCommands(program: Command): void {
-  const webhooks = program.command('webhooks').description('who is told of what happens, and what they were sent');
+  const webhooks = program.command('webhooks').description('receivers of events, and what was sent to them');
   hostFlags(webhooks.command('list'))
     .description('list receivers with the state of their queues')
     .option('--tenant <name>', 'of one tenant')
@@ -42,7 +42,7 @@ export function webhookCommands(program: Command): void {
   hostFlags(webhooks.command('deliveries'))
     .description('list notifications, newest first')
     .option('--tenant <name>', 'of one tenant')
-    .option('--hook <webhook>', 'for one receiver, as `corral webhooks list` says')
+    .option('--hook <webhook>', 'for one receiver, from `corral webhooks list`')
     .option('--state <state>', 'pending, delivered or given_up')
     .option('--limit <number>', 'how many', '50')
     .addHelpText('after', `\nExample:\n  corral webhooks deliveries --state given_up`)
@@ -73,7 +73,7 @@ export function webhookCommands(program: Command): void {
       );
     });
   hostFlags(webhooks.command('retry'))
-    .description('try at once what waits for a receiver, and again what was given up')
+    .description('send what waits for a receiver now, and send again what was given up')
     .argument('<what>', 'a webhook, or one delivery')
     .requiredOption('-m, --reason <text>', 'why')
     .addHelpText('after', `\nExample:\n  corral webhooks retry pager -m 'the receiver is back'`)
@@ -81,6 +81,6 @@ export function webhookCommands(program: Command): void {
       const { reason } = flags;
       const body = /^delivery_\d+$/.test(what) ? { delivery: what, reason } : { hook: what, reason };
       const done = await connect(flags).retryDeliveries({ body });
-      print(flags, done, () => `${done.retried} notifications are tried`);
+      print(flags, done, () => `${done.retried} notifications are sent again`);
     });
 }

@@ -1,6 +1,6 @@
 /**
- * The process that a debugger attaches to: an agent in plain Node, in a context of its own, fed from a journal. Its effects
- * are compared with what is recorded, and dropped.
+ * The process that a debugger attaches to: an agent in plain Node, in a context of its own, with the deliveries of a journal. Its
+ * effects are compared with the recorded ones and dropped.
  *
  * argv: a file with an InspectJob
  */
@@ -12,7 +12,7 @@ type Drive = (operation: number, text?: string) => string | undefined;
 
 const job = JSON.parse(readFileSync(process.argv[2] as string, 'utf8')) as InspectJob;
 
-/** Where the agent stands: look at it from the debugger's console as `journal`. */
+/** The agent's position in the journal, for the debugger's console. */
 const journal = { crank: 0, delivery: undefined as unknown, expected: undefined as unknown, seen: undefined as unknown };
 (globalThis as Record<string, unknown>)['journal'] = journal;
 
@@ -28,13 +28,13 @@ process.on('unhandledRejection', (error) => {
 });
 for (const [i, segment] of job.segments.entries()) {
   const drive = born(segment);
-  // The agent's files are known to the debugger from here on: set breakpoints, then resume.
+  // The debugger knows the agent's files from here on: set breakpoints, then resume.
   // oxlint-disable-next-line no-debugger -- this is where a debugger begins
   if (i === 0) debugger;
   for (const { crank, delivery, effects, title } of segment.cranks) {
     Object.assign(journal, { crank, delivery: value(delivery), expected: value(effects), seen: undefined });
     drive(job.deliver, delivery);
-    // The microtasks of the agent run before the next turn of the loop.
+    // The agent's microtasks run before the next turn of the event loop.
     await new Promise(setImmediate);
     const seen = drive(job.collect);
     journal.seen = value(seen);
@@ -50,7 +50,7 @@ for (const [i, segment] of job.segments.entries()) {
 debugger;
 process.exit(differences === 0 ? 0 : 1);
 
-/** An agent as a cell makes it: prelude first, then the bundle. Nothing but strings goes in. */
+/** Makes an agent as a cell does: prelude first, then the bundle. Only strings go in. */
 function born({ config, source, filename }: InspectSegment): Drive {
   const context = createContext(constants.DONT_CONTEXTIFY);
   const prelude: unknown = runInContext(job.prelude, context, { filename: 'corral:prelude' });

@@ -1,8 +1,11 @@
-/** What the process that is debugged is told; it imports nothing of ours, so that it may be allowed to read next to nothing. */
+/**
+ * The input of the debugged process. This module imports no other of Corral, so that Node's permissions can allow the process
+ * almost no files.
+ */
 export interface InspectJob {
   readonly prelude: string;
   readonly parts: Readonly<Record<string, string>>;
-  /** How the prelude's function is asked to deliver and to collect. */
+  /** Numbers by which the prelude's function is told to deliver and to collect. */
   readonly deliver: number;
   readonly collect: number;
   readonly segments: readonly InspectSegment[];
@@ -11,16 +14,16 @@ export interface InspectJob {
 export interface InspectSegment {
   /** PreludeConfig as JSON. */
   readonly config: string;
-  /** The bundle, its source map with it. */
+  /** The bundle, with its source map. */
   readonly source: string;
-  /** What a debugger calls it. */
+  /** Its file name in the debugger. */
   readonly filename: string;
   readonly cranks: readonly {
     readonly crank: number;
     readonly delivery: string;
-    /** Undefined: the crank never came back. */
+    /** Undefined: the crank did not return. */
     readonly effects: string | undefined;
-    /** The delivery as people read it. */
+    /** The delivery in readable form. */
     readonly title: string;
   }[];
 }

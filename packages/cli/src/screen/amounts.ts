@@ -1,9 +1,9 @@
-/** Amounts of a purse, for people. */
+/** Amounts of a purse, as text. */
 import { amountText, budgetName } from '@corral/protocol/cost';
 import { BUDGET_NAMES } from '@corral/protocol/limits';
 import { duration } from './table.ts';
 
-/** `1m of CPU, 10000 calls, …, 25.00 money`: every amount that a purse was filled with. */
+/** Gives `1m of CPU, 10000 calls, …, 25.00 money`: every amount that a purse was given. */
 export function budgetText(budget: Readonly<Record<string, number>>): string {
   return BUDGET_NAMES.flatMap((name) => {
     const amount = budget[name];
@@ -12,7 +12,7 @@ export function budgetText(budget: Readonly<Record<string, number>>): string {
   }).join(', ');
 }
 
-/** What tools charged; empty where nothing was. */
+/** The charges of tools; empty if none. */
 export function chargedText({ tokens, money_micros }: { readonly tokens: number; readonly money_micros: number }): string {
   return [
     ...(money_micros === 0 ? [] : [`${amountText('money_micros', money_micros)} money`]),

@@ -1,4 +1,4 @@
-/** Journals as people read them: one line for what a crank was given, one for each effect, cut to the width of the terminal. */
+/** Journals as text: one line for the delivery of a crank and one for each effect, cut to the width of the terminal. */
 import { styleText } from 'node:util';
 import stringWidth from 'string-width';
 import type { Decision } from '@corral/protocol/decision';
@@ -11,7 +11,7 @@ import { printable } from './table.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Where nobody tells how wide the screen is. */
+/** Width if the terminal's is unknown. */
 const WIDTH = 140;
 
 export const screenWidth = (): number => process.stdout.columns ?? (Number(process.env['COLUMNS']) || WIDTH);
@@ -19,7 +19,7 @@ export const paint = (style: Style, text: string): string => styleText(style, te
 
 const segmenter = new Intl.Segmenter();
 
-/** Text without what would steer a terminal, at most so many columns wide. */
+/** Text without control characters, cut to a number of columns. */
 export function fit(text: string, width: number): string {
   const clean = printable(text);
   if (stringWidth(clean) <= width) return clean;
@@ -33,7 +33,7 @@ export function fit(text: string, width: number): string {
   return `${kept}…`;
 }
 
-/** As above, and filled up to that width. */
+/** The same, padded to that width. */
 export function column(text: string, width: number, align: 'left' | 'right' = 'left'): string {
   const fitted = fit(text, width);
   const gap = ' '.repeat(Math.max(0, width - stringWidth(fitted)));
@@ -42,7 +42,7 @@ export function column(text: string, width: number, align: 'left' | 'right' = 'l
 
 const json = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
 
-/** What a crank was given. */
+/** A delivery as text. */
 export function deliveryText(text: string): string {
   const delivery = JSON.parse(text) as Delivery;
   switch (delivery.kind) {
@@ -69,14 +69,14 @@ function resultText(result: Result): string {
     : `${result.id} ${result.handle === undefined ? '' : 'unread '}${json(result.value)}`;
 }
 
-/** What a person made of a label; nothing where they made nothing of it. */
+/** How a person lowered a label; empty if not at all. */
 export function loweredText(change: { readonly kind: 'endorse' | 'declassify'; readonly names: readonly string[] } | undefined): string {
   if (change === undefined) return '';
   const names = change.names.length === 0 ? 'nobody' : change.names.join(', ');
   return change.kind === 'endorse' ? `; vouched in spite of ${names}` : `; no longer private to ${names}`;
 }
 
-/** One effect, with what was decided about it. */
+/** One effect, with its decision. */
 function effectText(effect: Effect, decision: Decision | undefined): string {
   const verdict =
     decision?.verdict === 'deny' ? `  ✗ ${decision.code ?? 'denied'}${decision.message === undefined ? '' : ` ${decision.message}`}` : '';
@@ -96,9 +96,9 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
     case 'open':
       return `open ${effect.id} handle ${effect.handle}${verdict}`;
     case 'drop':
-      return `let go of handle ${effect.handle}`;
+      return `drop handle ${effect.handle}`;
     case 'dispose':
-      return `let go of capability ${effect.cap}`;
+      return `drop capability ${effect.cap}`;
     case 'listen':
       return effect.on ? 'listen for messages' : 'listen no more';
     case 'emit':
@@ -114,7 +114,7 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
   }
 }
 
-/** What the host did outside of a crank. */
+/** An entry of the host outside of a crank. */
 function eventText(event: HostEvent): string {
   switch (event.kind) {
     case 'unknown':
@@ -130,9 +130,9 @@ function eventText(event: HostEvent): string {
     case 'approval':
       return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}${loweredText(event.relabel)}`;
     case 'fenced':
-      return `the capability of call ${event.id} was taken back; kept from the agent: ${resultText(event.result)}`;
+      return `the capability of call ${event.id} was revoked; withheld from the agent: ${resultText(event.result)}`;
     case 'unanswered':
-      return `request ${event.id} is not waited for any longer: ${resultText(event.result)}`;
+      return `request ${event.id} has expired: ${resultText(event.result)}`;
     case 'held':
       return `held (${event.why}): ${event.detail}`;
     case 'released':
@@ -169,10 +169,10 @@ export function effectLines(effects: string, decisions: readonly Decision[]): { 
   });
 }
 
-/** `1.2 ms`, in at most eight columns. */
+/** Gives `1.2 ms`, in at most eight columns. */
 export const cpuText = (cpu_us: number): string => (cpu_us < 1e5 ? `${(cpu_us / 1000).toFixed(1)} ms` : `${(cpu_us / 1e6).toFixed(1)} s`);
 
-/** What was made of a crank when it was done again. */
+/** The result of replaying a crank. */
 export interface Again {
   readonly cpu_us: number;
   readonly matched: boolean;
@@ -190,8 +190,8 @@ export function entryTitle(replayed: boolean): string {
 /**
  * The lines of one entry.
  * @param began time stamp of the first entry
- * @param again undefined: it was not replayed; null: replays are shown, and this one has none
- * @param lines leads positions in the bundle back to the author's
+ * @param again undefined: it was not replayed; null: replays are shown, and this entry has none
+ * @param lines maps positions in the bundle to the author's lines
  */
 export function entryLines(entry: Entry, began: number, again: Again | null | undefined, lines: (text: string) => string): string[] {
   const width = screenWidth();

@@ -1,6 +1,6 @@
 /**
- * The live screen: a table that redraws itself where there is a terminal, and a line a change where there is none.
- * Shows what the supervisor says of its runs; it keeps nothing of its own but the rows of runs that have ended.
+ * The live screen: a table that is redrawn if there is a terminal, else a line for each change. It shows the supervisor's state;
+ * of its own it keeps only the rows of ended runs.
  */
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
@@ -21,11 +21,11 @@ const COLUMNS: readonly Column[] = [
 ];
 const REDRAW_MS = 100;
 const NOTES = 3;
-const SAID = { approve: 'approved', deny: 'refused', expired: 'refused since nobody decided in time,' } as const;
+const SAID = { approve: 'approved', deny: 'refused', expired: 'refused because nobody decided in time,' } as const;
 
 export interface EndedRow {
   readonly view: RunView;
-  /** What the last column says: a tick, or what was expected instead. */
+  /** Text of the last column: a tick, or the outcome that was expected. */
   readonly mark: string;
   /** Follows the outcome: how long after its limit. */
   readonly note: string;
@@ -50,7 +50,7 @@ export class Live {
   readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
   /** Runs that left memory, as they were last seen. */
   readonly #parked = new Map<string, RunView>();
-  /** What was last asked of people and said by them. */
+  /** The latest questions to people and their answers. */
   readonly #notes: string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -70,7 +70,7 @@ export class Live {
     this.#stop = supervisor.observe((observation) => this.#observe(observation));
   }
 
-  /** Leaves the last picture standing. */
+  /** Leaves the last picture on the screen. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -104,7 +104,7 @@ export class Live {
     }
   }
 
-  /** Something that people should see though the table has no room for it: a line, or the last few of them under the table. */
+  /** Shows something that has no row in the table: as a line, or among the last few lines under the table. */
   #note(text: string): void {
     this.#line(text);
     this.#notes.push(text);

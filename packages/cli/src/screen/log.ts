@@ -1,4 +1,4 @@
-/** What verifying the record of a host found, for people; and heads of its log, as they are written down: `SIZE:HASH`. */
+/** Results of verifying a host's record, as text; and heads of its log in the form `SIZE:HASH`. */
 import { styleText } from 'node:util';
 import { CorralError } from '@corral/protocol/errors';
 import type { LogHead, LogVerification } from '@corral/protocol/log';

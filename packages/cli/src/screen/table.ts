@@ -1,4 +1,4 @@
-/** Rows in columns that align, whatever the width of the characters in them. */
+/** Rows in aligned columns, for characters of any width. */
 import stringWidth from 'string-width';
 
 export interface Column {
@@ -26,7 +26,7 @@ function cut(text: string, max = Number.POSITIVE_INFINITY): string {
   return stringWidth(text) <= max ? text : `${text.slice(0, max - 1)}…`;
 }
 
-/** `1.4 s`, `11 ms`: as people say it. */
+/** Gives `1.4 s`, `11 ms`. */
 export function duration(ms: number): string {
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
@@ -39,13 +39,13 @@ export function clockTime(ms: number): string {
   return `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
-/** Text that a stranger wrote, without what would steer the terminal. */
+/** Text of a stranger with control characters removed, so that it cannot steer the terminal. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what this is about
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ');
 }
 
-/** `812 B`, `1.4 MiB`: as people say it. */
+/** Gives `812 B`, `1.4 MiB`. */
 export function bytes(n: number): string {
   let value = n;
   let unit = 'B';

@@ -32,7 +32,7 @@ export class Agent {
   #isCancelled = false;
   #abort: AbortController | undefined;
 
-  /** @param log writes a line; an agent may have put something else in the place of console.log */
+  /** @param log writes a line; needed because an agent may have replaced console.log */
   constructor(definition: AgentDefinition, effects: Effects, timers: Timers, log: (...parts: unknown[]) => void) {
     this.#definition = definition;
     this.#effects = effects;
@@ -101,13 +101,13 @@ export class Agent {
     this.#effects.push({ kind: 'listen', on: this.#listening });
   }
 
-  /** Whether a rejection that nobody handled follows from a cancel: then the agent is tidying up, and goes on. */
+  /** Whether an unhandled rejection is the consequence of a cancel: then the agent is cleaning up, and goes on. */
   follows(name: string, message: string): boolean {
     const { reason } = this.#abort?.signal ?? {};
     return this.#isCancelled && reason instanceof Error && name === reason.name && message === reason.message;
   }
 
-  /** Whatever waits when the cancel comes is told so; what is begun after that, such as tidying up, is not touched. */
+  /** Rejects everything that waits when the cancel comes; what the agent starts later, such as cleaning up, is not affected. */
   #cancel({ reason, reaches_awaits }: CancelDelivery): void {
     this.#abort ??= new AbortController();
     const error = new DOMException(reason, 'AbortError');
@@ -162,8 +162,8 @@ export class Agent {
   }
 
   /**
-   * The agent goes on in a new isolate; whoever awaits this never hears of it. Timers end with the isolate, since all they could do is
-   * run code in it. Calls that were given up are waited for: to the host they are under way.
+   * Never settles: the agent goes on in a new isolate. Timers end with the isolate, because all they could do is run code in it.
+   * Abandoned calls are waited for, because for the host they are still under way.
    */
   async #checkpoint(state: unknown): Promise<never> {
     const effects = this.#effects;

@@ -1,6 +1,6 @@
 /**
- * What the bus accepts in options, repeated here so that the SDK refuses the rest at the call itself. The protocol's schemas and limits
- * say the same with texts and libraries that need not be in every isolate; bounds.test.ts holds the two together.
+ * The limits of options on the bus, repeated here so that the SDK rejects an option at the call itself. The protocol's own
+ * schemas and texts are too large to load into every isolate; bounds.test.ts checks that both agree.
  */
 const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
@@ -21,7 +21,7 @@ export const BOUNDS = {
   timer_ms: 365 * DAY_MS,
 } as const;
 
-/** The least and the most of each amount of a purse that a spawn may move. */
+/** Smallest and largest value of each amount that a spawn may move. */
 export const BUDGET_BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> = {
   cpu_ms: [1, 30 * DAY_MS],
   calls: [0, 100_000_000],

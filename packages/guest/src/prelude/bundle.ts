@@ -1,4 +1,4 @@
-/** What a bundle defines: its main agent and all that can be reached from it through `spawns` and `services`. */
+/** Finds the agents that a bundle defines: the main one and all that can be reached from it through `spawns` and `services`. */
 import type { AgentDefinition, AgentOptions, Schema } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
@@ -6,7 +6,7 @@ import { raise } from './errors.ts';
 
 interface BundleExports {
   readonly default?: AgentDefinition | undefined;
-  /** Put there by the bundler where a schema library needs help to write JSON Schema. */
+  /** Added by the bundler for schema libraries that cannot write JSON Schema without it. */
   readonly toJSONSchema?: (schema: unknown, options: object) => object;
 }
 
@@ -43,7 +43,7 @@ export function findAgent(bundle: BundleExports | undefined, name: string): Agen
   return { ...options, [AGENT]: options } as unknown as AgentDefinition;
 }
 
-/** The manifests of all agents, the main one first. The host validates them; this only writes them down. */
+/** The manifests of all agents, the main one first. The host validates them. */
 export function describeBundle(bundle: BundleExports | undefined): object[] {
   return [...agentsOf(bundle).values()].map((options) => ({
     ...(isService(options) ? { service: describeService(bundle, options) } : {}),

@@ -1,6 +1,7 @@
 /**
- * Capabilities as an agent holds them: functions for tools, objects with `send` for mailboxes. What an object stands for
- * is in a WeakMap here, not on the object; the index means nothing outside this run, and the host checks it at each use.
+ * Capabilities as an agent holds them: functions for tools, objects with `send` for mailboxes. A WeakMap here says what an object
+ * refers to, so an agent cannot forge one by copying properties; the index is valid in this run only, and the host checks it at
+ * each use.
  */
 import type { CapabilityView } from '@corral/protocol/delivery';
 import type { Attenuation, CallOptions, Mailbox, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
@@ -14,21 +15,21 @@ interface Held {
 }
 const held = new WeakMap<object, Held>();
 
-/** What the slots of a message or a spawn say, by alias. */
+/** Slots of a message or a spawn, by alias. */
 export function slots(caps: Readonly<Record<string, unknown>>, what: string): Record<string, unknown> {
   const said: Record<string, unknown> = {};
   for (const [alias, value] of Object.entries(caps)) said[alias] = slot(alias, value, what);
   return said;
 }
 
-/** What a slot says of a capability: its index and how it is narrowed. */
+/** The slot of a capability: its index and how it is narrowed. */
 function slot(alias: string, value: unknown, what: string): Record<string, unknown> {
   const found = (typeof value === 'object' && value !== null) || typeof value === 'function' ? held.get(value) : undefined;
   if (found === undefined) throw raise('CORRAL_ARGS_INVALID', `caps.${alias} of this ${what} is not a capability.`);
   return { ...found.terms, cap: found.cap };
 }
 
-/** Narrowed further: every predicate of both holds, the smaller number of uses counts. */
+/** Narrows further: the predicates of both apply, and the smaller number of uses. */
 function narrow(a: Attenuation | undefined, b: Attenuation): Attenuation {
   if (a === undefined) return b;
   const where: Record<string, unknown> = { ...a.where };
@@ -67,7 +68,7 @@ function withAttenuate<T extends object>(made: T, cap: number, terms: Attenuatio
   return Object.freeze(made);
 }
 
-/** Its holder can let go of it. */
+/** Adds `dispose`. */
 function withDispose<T extends object>(effects: Effects, made: T, cap: number): T {
   let held = true;
   const dispose = () => {
@@ -95,7 +96,7 @@ export function makeMailbox(effects: Effects, cap: number): Mailbox {
   return withDispose(effects, { send, request }, cap) as unknown as Mailbox;
 }
 
-/** A call with its options. */
+/** Makes a call with its options. */
 function call(effects: Effects, cap: number, input: unknown, options: CallOptions | undefined, as_handle?: true): Promise<unknown> {
   try {
     const { wanted, signal, expired } = callOptions(options);
@@ -106,7 +107,7 @@ function call(effects: Effects, cap: number, input: unknown, options: CallOption
   }
 }
 
-/** The promise settles with what comes back, or when the agent's own signal gives it up. */
+/** The promise settles with the reply, or rejects when the agent's own signal aborts. */
 async function ask(
   effects: Effects,
   effect: Readonly<Record<string, unknown>>,
@@ -137,7 +138,10 @@ function makeTool(effects: Effects, view: CapabilityView): object {
   return withDispose(effects, tool, view.cap);
 }
 
-/** The `caps` of an agent. Asking for one that was not granted is an error that says so, instead of `undefined is not a function`. */
+/**
+ * The `caps` of an agent. Reading one that was not granted throws an error that names it, instead of a later `undefined is not a
+ * function`.
+ */
 export function makeCaps(effects: Effects, views: Readonly<Record<string, CapabilityView>>, whose = 'This run'): object {
   const caps: Record<string, object> = {};
   for (const [alias, view] of Object.entries(views)) {

@@ -1,4 +1,4 @@
-/** Child runs as their parent holds them: a mailbox, and how each ends. */
+/** Child runs as their parent sees them: a mailbox, and a promise of the end. */
 import type { ChildEndedDelivery } from '@corral/protocol/delivery';
 import type { AgentDefinition, Child, ChildEnd } from '../sdk/types.ts';
 import { AGENT } from '../sdk/types.ts';
@@ -8,7 +8,7 @@ import { raise } from './errors.ts';
 import type { Handles } from './handles.ts';
 import { agentNameOf, budgetOf, spawnOptions } from './options.ts';
 
-/** Those who wait for the end of one child: all of them have one promise. */
+/** The waiters for the end of one child; they share one promise. */
 interface Waiting {
   readonly promise: Promise<ChildEnd>;
   readonly resolve: (end: ChildEnd) => void;
@@ -18,7 +18,7 @@ interface Waiting {
 export class Children {
   readonly #effects: Effects;
   readonly #handles: Handles;
-  /** Children that have not ended; `undefined` where nobody waits after a cancel. */
+  /** Children that have not ended; `undefined` if nobody waits since a cancel. */
   readonly #alive = new Map<number, Waiting | undefined>();
 
   constructor(effects: Effects, handles: Handles) {
@@ -26,7 +26,7 @@ export class Children {
     this.#handles = handles;
   }
 
-  /** How many have not ended. */
+  /** Number of children that have not ended. */
   get waiting(): number {
     return this.#alive.size;
   }
@@ -71,7 +71,7 @@ export class Children {
     waiting?.resolve({ ...outcome, run, spent });
   }
 
-  /** Those who wait are told why not to. Whoever asks again waits again. */
+  /** Rejects all who wait. Asking for `ended` again waits again. */
   stop(reason: unknown): void {
     for (const [id, waiting] of this.#alive) {
       waiting?.reject(reason);

@@ -1,6 +1,6 @@
 /**
- * Time as an isolate knows it: the stamp of the current delivery, constant within a crank. Every way that V8 offers to
- * ask the machine for the time is led here (DESIGN 4). A new one in a new V8 shows up in determinism.test.ts.
+ * Time in an isolate: the stamp of the current delivery, constant within a crank. Every function of V8 that reads the machine's
+ * time is replaced here (DESIGN 4). If a new V8 adds one, determinism.test.ts fails.
  */
 import { makePerformance } from './performance.ts';
 
@@ -20,7 +20,7 @@ export function installClock(global: typeof globalThis, withTemporal: boolean): 
   const define = (on: object, name: PropertyKey, value: unknown) =>
     Object.defineProperty(on, name, { value, writable: true, enumerable: false, configurable: true });
 
-  // A proxy looks native to those who ask for its source, and hands on everything else.
+  // A proxy looks native when asked for its source, and passes everything else on.
   const GuestDate: typeof HostDate = new Proxy(HostDate, {
     apply: () => new HostDate(clock.now).toString(),
     construct: (target, args, newTarget) =>
@@ -29,11 +29,11 @@ export function installClock(global: typeof globalThis, withTemporal: boolean): 
   define(HostDate, 'now', function now() {
     return clock.now;
   });
-  // The prototype leads back to the constructor: without this line, `new Date(0).constructor.now()` is the machine's clock.
+  // The prototype refers to the constructor: without this line, `new Date(0).constructor.now()` would read the machine's clock.
   define(HostDate.prototype, 'constructor', GuestDate);
   define(global, 'Date', GuestDate);
 
-  // Intl formats "now" when it is given no date.
+  // Intl formats the present time when it is given no date.
   const formatter = Intl.DateTimeFormat.prototype;
   const format = Object.getOwnPropertyDescriptor(formatter, 'format')?.get as (this: unknown) => (date?: unknown) => string;
   const bound = new WeakMap<object, (date?: unknown) => string>();

@@ -1,11 +1,11 @@
-/** The console of an isolate: lines of the run's log, with the methods that programs expect of one. */
+/** The console of an isolate: lines of the run's log, with the methods that programs expect. */
 import type { Effects } from './effects.ts';
 import { ownFrames } from './errors.ts';
 import { short, show } from './inspect.ts';
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 
-/** @param now the time of the crank: what took no crank took no time */
+/** @param now the time of the crank; within one crank, timers measure 0 */
 export function makeConsole(
   effects: Effects,
   now: () => number,
@@ -80,7 +80,10 @@ const GROUPS = 40;
 
 const labelOf = (label: unknown): string => (label === undefined ? 'default' : typeof label === 'string' ? label : show(label));
 
-/** A first text with %s, %d, %i, %f, %j, %o, %O or %c takes what follows into it; the rest is put behind, separated by spaces. */
+/**
+ * Formats as Node does: %s, %d, %i, %f, %j, %o, %O or %c in a first text take the values that follow; the rest is appended,
+ * separated by spaces.
+ */
 function format(parts: readonly unknown[]): string {
   const [first, ...rest] = parts;
   if (typeof first !== 'string' || rest.length === 0 || !first.includes('%')) return parts.map(show).join(' ');
@@ -113,7 +116,7 @@ function numberText(value: unknown, read: (value: unknown) => number): string {
 const ROWS = 100;
 const CELL = 60;
 
-/** Rows and columns as text, as far as there are any. */
+/** Rows and columns as text, if the value has any. */
 function tableOf(rows: unknown, wanted: unknown): unknown {
   if (typeof rows !== 'object' || rows === null) return rows;
   try {

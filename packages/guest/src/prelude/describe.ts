@@ -1,12 +1,12 @@
-/** Whatever was thrown, as it leaves an isolate: as texts, bounded, with its causes. */
+/** Describes a thrown value for use outside of the isolate: as texts of bounded length, with its causes. */
 import { CorralError } from './errors.ts';
 import { causesOf, headOf, isError, short, stackOf } from './inspect.ts';
 
 const TEXT = 2000;
-/** The schema of a finish has no more for a code or a limit. */
+/** Longest code or limit that the schema of a finish accepts. */
 const NAME = 64;
 
-/** One sentence for whoever hears of it. @param who threw it */
+/** One sentence about a thrown value. @param who threw it */
 export function errorMessage(error: unknown, who = 'agent'): string {
   if (!isError(error)) return cut(`The ${who} threw ${short(error, TEXT / 2)}.`);
   let message: unknown;
@@ -18,13 +18,13 @@ export function errorMessage(error: unknown, who = 'agent'): string {
   return cut(typeof message === 'string' && message !== '' ? message : headOf(error));
 }
 
-/** The stack without our own frames, then the causes. */
+/** The stack without frames of the prelude, then the causes. */
 export function errorStack(error: Error): string | undefined {
   try {
     const stack = typeof error.stack === 'string' ? stackOf(error) : '';
     const causes = causesOf(error);
     if (causes.length === 0) return stack === '' ? undefined : cut(stack);
-    // What an operator asks first is why: a long stack gives way to its causes.
+    // The causes matter most to an operator, so a long stack is cut in their favour.
     const told = cut(causes.join('\n'));
     return `${stack.slice(0, Math.max(TEXT / 4, TEXT - told.length - 1))}\n${told}`.trimStart();
   } catch {
@@ -32,7 +32,7 @@ export function errorStack(error: Error): string | undefined {
   }
 }
 
-/** An error as it leaves in a finish effect. */
+/** An error as a finish effect carries it. */
 export function describeError(error: unknown): Record<string, unknown> {
   if (!isError(error)) return { message: errorMessage(error) };
   const { code, limit } = error instanceof CorralError ? error : {};
@@ -47,7 +47,7 @@ export function describeError(error: unknown): Record<string, unknown> {
 
 const isName = (value: unknown): value is string => typeof value === 'string' && value.length <= NAME;
 
-/** Not in the middle of a character. */
+/** Does not cut within a surrogate pair. */
 function cut(text: string): string {
   if (text.length <= TEXT) return text;
   const end = text.charCodeAt(TEXT - 1);

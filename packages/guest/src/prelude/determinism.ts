@@ -1,6 +1,6 @@
 /**
- * Takes away, or makes repeatable, what could let two executions of one journal differ (DESIGN 4): what depends on
- * garbage collection, on threads, on the machine's randomness, on the memory limit.
+ * Removes, or makes repeatable, everything by which two executions of one journal could differ (DESIGN 4): garbage collection,
+ * threads, the machine's randomness, the memory limit.
  */
 import type { HostFunctions } from '../abi.ts';
 
@@ -26,11 +26,14 @@ function seededRandom(seed: string): () => number {
     d = rotl(d, 11);
     return result;
   };
-  // 53 bits, as V8's own
+  // 53 bits, as V8's own Math.random
   return () => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
 }
 
-/** Absent from every isolate: garbage collection and threads would show through them, and WebAssembly's memory escapes the heap limit. */
+/**
+ * Removed from every isolate: the first four make garbage collection and threads observable, and WebAssembly's memory is not
+ * counted by the heap limit.
+ */
 const REMOVED = ['WeakRef', 'FinalizationRegistry', 'Atomics', 'SharedArrayBuffer', 'WebAssembly'];
 
 const BUFFERS = [
@@ -53,8 +56,8 @@ export function installDeterminism(global: typeof globalThis, seed: string, host
   for (const name of REMOVED) delete (global as unknown as Record<string, unknown>)[name];
   Object.defineProperty(Math, 'random', { value: seededRandom(seed), writable: true, enumerable: false, configurable: true });
 
-  // Whether a buffer can still be allocated depends on the memory limit, which may differ on replay. So a refusal ends
-  // the run instead of becoming an exception that the agent could act on.
+  // Whether a buffer can still be allocated depends on the memory limit, which may differ on replay. A failed allocation
+  // therefore ends the run instead of throwing an exception that the agent could react to.
   const guard =
     (inner: (...args: never[]) => unknown) =>
     (...args: never[]): unknown => {
@@ -73,7 +76,7 @@ export function installDeterminism(global: typeof globalThis, seed: string, host
     const Guarded = new Proxy(Host as unknown as new () => object, {
       construct: (target, args, newTarget) => construct(target as never, args as never, newTarget as never) as object,
     });
-    // `constructor` leads slice, map and the like, which look up their species there.
+    // slice, map and the like find their species through `constructor`, so it must be the guarded class.
     Object.defineProperty(Host.prototype, 'constructor', { value: Guarded, writable: true, enumerable: false, configurable: true });
     Object.defineProperty(global, name, { value: Guarded, writable: true, enumerable: false, configurable: true });
   }

@@ -1,6 +1,6 @@
 /**
- * The way out: effects gather here during a crank, each already as JSON, and leave together when it is over.
- * Sizes are checked as they come in, so that an author is told at the call that went too far; the host checks again.
+ * Outgoing effects: they are collected during a crank, each already as JSON, and leave together at its end. Sizes are checked
+ * when an effect is added, so that the error is thrown at the call that exceeds a limit; the host checks again.
  */
 import type { HostFunctions, PreludeConfig } from '../abi.ts';
 import type { ErrorData } from '@corral/protocol/errors';
@@ -10,9 +10,9 @@ import { effectText } from './handles.ts';
 interface Waiter {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** The agent may stop waiting for it: it is a call or a request. */
+  /** Whether the agent may stop waiting: true for calls and requests. */
   readonly canBeGivenUp: boolean;
-  /** Where the agent asked. */
+  /** Where the agent made the effect. */
   readonly origin?: Origin;
 }
 
@@ -20,9 +20,9 @@ export class Effects {
   readonly #config: PreludeConfig;
   readonly #host: HostFunctions;
   readonly #waiting = new Map<number, Waiter>();
-  /** Given up here, but not answered: to the host they are under way. */
+  /** Effects the agent gave up and the host has not answered: for the host they are under way. */
   readonly #abandoned = new Set<number>();
-  /** Wait until everything given up has been answered. */
+  /** Waiters for the answers to everything that was given up. */
   readonly #untilAnswered = new Set<Waiter>();
   #batch: string[] = [];
   #bytes = 0;
@@ -48,12 +48,12 @@ export class Effects {
     this.#batch.push(text);
   }
 
-  /** Throws where an effect cannot be sent; nothing is queued. */
+  /** Throws if an effect cannot be sent; queues nothing. */
   check(effect: Readonly<Record<string, unknown>>): void {
     this.#text(effect);
   }
 
-  /** Queues an effect under the next number. Throws before anything is queued when it cannot be sent. */
+  /** Queues an effect under the next number. If it cannot be sent, throws without queueing anything. */
   pushNumbered(effect: Readonly<Record<string, unknown>>): number {
     this.push({ ...effect, id: this.#lastId + 1 });
     this.#lastId += 1;
@@ -67,12 +67,12 @@ export class Effects {
       waiter = { resolve, reject, canBeGivenUp };
     });
     const id = this.pushNumbered(effect);
-    // What the reply says is known later, when none of the agent's own frames is on the stack any more.
+    // Taken now: when the reply arrives, the agent's frames are not on the stack any more.
     this.#waiting.set(id, { ...(waiter as unknown as Waiter), origin: originHere() });
     return { id, reply };
   }
 
-  /** Settles the promise of an effect; a reply that nobody waits for any more is dropped. */
+  /** Settles the promise of an effect; a reply that nobody waits for is dropped. */
   settle(id: number, how: { readonly value: unknown } | { readonly error: unknown }): void {
     if (this.#abandoned.delete(id) && this.#abandoned.size === 0) for (const { resolve } of this.#untilAnswered) resolve(undefined);
     const waiter = this.#waiting.get(id);
@@ -82,13 +82,13 @@ export class Effects {
     else waiter.resolve(how.value);
   }
 
-  /** Rejects the promise of an effect with what the host said, as an error whose stack leads to where the agent asked. */
+  /** Rejects the promise of an effect with the host's error; its stack shows where the agent made the effect. */
   fail(id: number, data: ErrorData): void {
     const origin = this.#waiting.get(id)?.origin;
     this.settle(id, { error: origin === undefined ? fromData(data) : raisedAt(origin, fromData(data)) });
   }
 
-  /** Stops waiting for an effect and tells the host so. */
+  /** Stops waiting for an effect, and tells the host. */
   abandon(id: number, error: unknown): void {
     if (!this.#waiting.has(id)) return;
     this.push({ kind: 'abort', id });
@@ -96,14 +96,14 @@ export class Effects {
     this.#abandoned.add(id);
   }
 
-  /** Stops waiting for all calls and requests that are under way. */
+  /** Stops waiting for all calls and requests under way. */
   abandonAll(error: unknown): void {
     for (const [id, { canBeGivenUp }] of this.#waiting) if (canBeGivenUp) this.abandon(id, error);
     for (const { reject } of this.#untilAnswered) reject(error);
     this.#untilAnswered.clear();
   }
 
-  /** Resolves once the host has answered everything that was given up; until then it is under way. */
+  /** Resolves once the host has answered everything that was given up. */
   async answered(): Promise<void> {
     while (this.#abandoned.size > 0) {
       let waiter: Waiter | undefined;
@@ -125,34 +125,34 @@ export class Effects {
     this.push({ kind: 'log', level, text: line });
   }
 
-  /** The last effect of a run; nothing after it leaves. */
+  /** The last effect of a run; later ones are dropped. */
   finish(effect: Readonly<Record<string, unknown>>): void {
     this.push({ kind: 'finish', ...effect });
     this.#finished = true;
   }
 
-  /** Effects whose reply has not come. */
+  /** Number of effects without a reply. */
   get waiting(): number {
     return this.#waiting.size + this.#abandoned.size;
   }
 
-  /** Those among them that were given up. */
+  /** Number of those that were given up. */
   get givenUp(): number {
     return this.#abandoned.size;
   }
 
-  /** The number the next effect gets; a run that goes on from a checkpoint does not begin at 1. */
+  /** Sets the number of the next effect; after a checkpoint, numbering goes on. */
   continueFrom(next: number): void {
     this.#lastId = next - 1;
   }
 
-  /** The last effect of a segment; nothing after it leaves. */
+  /** The last effect of a segment; later ones are dropped. */
   checkpoint(effect: Readonly<Record<string, unknown>>): void {
     this.push({ kind: 'checkpoint', ...effect });
     this.#finished = true;
   }
 
-  /** Everything since the last call, as a JSON array. */
+  /** All effects since the last call, as a JSON array. */
   collect(): string {
     if (this.#batch.length === 0) return '[]';
     const text = `[${this.#batch.join(',')}]`;

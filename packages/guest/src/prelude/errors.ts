@@ -1,6 +1,6 @@
 /**
- * Error classes as agents see them. An error that came from the host says its class; hints of errors that the prelude
- * itself raises stand here, so that the host's table need not be in every isolate. errors.test.ts holds the two together.
+ * Error classes as agents see them. An error from the host names its class. Hints of errors that the prelude itself raises are
+ * repeated here, so that the host's table need not be in every isolate; errors.test.ts checks that both agree.
  */
 import type { ErrorData } from '@corral/protocol/errors';
 
@@ -8,7 +8,7 @@ export class CorralError extends Error {
   readonly code: string;
   readonly hint: string;
   readonly retryable: boolean;
-  /** The effect that failed, as the run numbers its effects. */
+  /** Number of the effect that failed. */
   readonly callId: number | undefined;
   /** For BudgetExceeded: which limit. */
   readonly limit: string | undefined;
@@ -26,7 +26,7 @@ export type CorralErrorConstructor = new (data: ErrorData) => CorralError;
 
 const classes = new Map<string, CorralErrorConstructor>();
 
-/** The class of that name; the same one each time, so that `instanceof` works between the prelude and the bundle. */
+/** The class of that name; always the same one, so that `instanceof` works between the prelude and the bundle. */
 export function errorClass(name: string): CorralErrorConstructor {
   let made = classes.get(name);
   if (made === undefined) {
@@ -37,16 +37,16 @@ export function errorClass(name: string): CorralErrorConstructor {
   return made;
 }
 
-/** The object for an error that came from the host as data. */
+/** The object for an error that the host sent as data. */
 export function fromData(data: ErrorData): CorralError {
   return new (errorClass(data.class ?? 'CorralError'))(data);
 }
 
-/** Frames as V8 keeps them: they cost about a microsecond, and become text only when somebody reads it. */
+/** A captured stack: this takes about a microsecond, and becomes text only when it is read. */
 export interface Origin {
   readonly stack?: unknown;
 }
-/** V8's own, kept from what an agent may put in its place. */
+/** V8's own function, taken before an agent can replace it. */
 const { captureStackTrace } = Error as unknown as { captureStackTrace(this: void, target: object): void };
 
 export function originHere(): Origin {
@@ -55,11 +55,11 @@ export function originHere(): Origin {
   return origin;
 }
 
-/** Gives an error that came from the host the frames of the call that it answers. */
+/** Gives an error from the host the frames of the call that it answers. */
 export function raisedAt(origin: Origin, error: CorralError): CorralError {
   let frames: string[] = [];
   try {
-    // An agent can say how stacks are written, and then this is its code.
+    // An agent may define how stacks are formatted; then this line runs its code, which may throw.
     frames = ownFrames(String(origin.stack))
       .split('\n')
       .filter((line) => /^\s+at /.test(line));
@@ -86,7 +86,7 @@ export const GUEST_HINTS = {
   CORRAL_SCHEMA_INVALID: 'Use a schema that can be written as JSON Schema, within the limits on size and depth.',
 } as const;
 
-/** Their classes, where they have one. */
+/** Classes of these errors, where they have one. */
 export const GUEST_CLASSES: { readonly [Code in keyof typeof GUEST_HINTS]?: ErrorData['class'] } = {
   CORRAL_ARGS_INVALID: 'InvalidArguments',
   CORRAL_JSON_UNSUPPORTED: 'InvalidArguments',
@@ -108,7 +108,10 @@ export function raise(code: keyof typeof GUEST_HINTS, message: string, limit?: s
 
 const OURS = /^\s+at .*corral:prelude:/;
 
-/** A stack without our own frames: those move with every image, and a run that tells its stack must replay on the next one. */
+/**
+ * A stack without frames of the prelude: those change with every image, and a run that outputs its stack must replay on the next
+ * image.
+ */
 export function ownFrames(stack: string): string {
   return String(stack)
     .split('\n')

@@ -1,8 +1,8 @@
-/** The globals an agent expects from a JavaScript host, and that V8 alone does not have. Heavy ones arrive on first use. */
+/** Globals that agents expect from a JavaScript host and that V8 alone does not have. Large ones are loaded on first use. */
 import type { HostFunctions } from '../abi.ts';
 import type { Timers } from './timers.ts';
 
-/** Which part of the image brings which globals. */
+/** Which part of the image defines which globals. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   web: [
     'structuredClone',
@@ -28,13 +28,13 @@ export function installGlobals(
     Object.defineProperty(global, name, { value, writable: true, enumerable: false, configurable: true });
 
   const evaluate = global.eval;
-  /** A part that another one asks for when it is needed. */
+  /** Loads a part on behalf of another part. */
   const more = (part: string): unknown => evaluate(host.part(part));
   for (const [part, names] of Object.entries(PARTS)) {
     const load = () => {
-      // Libraries look around before they define anything; without this line they would come back here for ever.
+      // Libraries read globals before they define any; without this line that would load the part again, without end.
       for (const name of names) define(name, undefined);
-      // Each part is a script whose value is a function from what it needs to the globals it brings.
+      // Each part is a script whose value is a function from its dependencies to the globals it defines.
       const made = (evaluate(host.part(part)) as (needs: object) => Record<string, unknown>)({ seed, timers, more });
       for (const name of names) define(name, made[name]);
     };
@@ -73,14 +73,14 @@ export function installGlobals(
 
 type Callback = (...args: unknown[]) => void;
 
-/** Text is not taken for code. */
+/** A string is not evaluated as code. */
 function callback(name: string, then: unknown): Callback {
   if (typeof then !== 'function')
     throw new TypeError(`${name}: the callback must be a function, not ${then === null ? 'null' : typeof then}.`);
   return then as Callback;
 }
 
-/** As the HTML standard says: what is no number is made one, and what is none even then, or is negative or infinite, is 0. */
+/** Converts as the HTML standard does: to a number; NaN, negative and infinite values become 0. */
 function delay(ms: unknown): number {
   const number = ms === undefined ? 0 : +(ms as number);
   return Number.isFinite(number) && number > 0 ? number : 0;

@@ -1,6 +1,6 @@
 /**
- * Handles as an agent holds them: what they stand for is in a WeakMap here, not on the object, so that text that looks like a
- * handle is never one. In an effect null stands in the place of each, and beside it is said where; the host puts the value in.
+ * Handles as an agent holds them. A WeakMap here says what an object refers to, so that text which looks like a handle is never
+ * one. In an effect, null replaces each handle, and a list gives the positions; the host inserts the values.
  */
 import type { HandlePath, HandleView, PlacedHandle } from '@corral/protocol/handle';
 import { JSON_MAX_DEPTH } from '@corral/protocol/json';
@@ -11,7 +11,7 @@ import { partOf } from './options.ts';
 import { oddityOf, pathText } from './values.ts';
 
 type Path = (string | number)[];
-/** What an object stands for: an index of this run, and perhaps a part of what is behind it. */
+/** The referent of an object: an index in this run, and optionally a part of the value. */
 interface Means {
   readonly handle: number;
   readonly at?: Path;
@@ -19,7 +19,7 @@ interface Means {
 const meanings = new WeakMap<object, Means>();
 const stringify = JSON.stringify;
 
-/** Members of effects in which handles may stand. */
+/** Members of effects in which handles are allowed. */
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   call: ['input'],
   send: ['body'],
@@ -28,7 +28,7 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   finish: ['output'],
 };
 
-/** The member of an effect that is an agent's own value. */
+/** The member of an effect that holds a value of the agent. */
 const VALUES: Readonly<Record<string, string>> = {
   call: 'input',
   send: 'body',
@@ -41,13 +41,13 @@ const VALUES: Readonly<Record<string, string>> = {
 const isHandle = (value: object): boolean => meanings.has(value);
 const isNothing = () => false;
 
-/** @throws CORRAL_JSON_UNSUPPORTED where JSON would drop or change a part of the value, naming it */
+/** @throws CORRAL_JSON_UNSUPPORTED if JSON would drop or change a part of the value, naming that part */
 function assertSayable(kind: string, member: string, value: unknown): void {
   const odd = oddityOf(value, made && MEMBERS[kind] !== undefined ? isHandle : isNothing);
   if (odd !== undefined) throw raise('CORRAL_JSON_UNSUPPORTED', `${pathText(member, odd.path)} is ${odd.why}.`);
 }
 
-/** An effect as JSON, its handles taken out of it. */
+/** An effect as JSON, with its handles taken out. */
 export function effectText(effect: Readonly<Record<string, unknown>>): string {
   const kind = effect['kind'] as string;
   const value = VALUES[kind];
@@ -59,7 +59,7 @@ export function effectText(effect: Readonly<Record<string, unknown>>): string {
   const text = stringify(effect, function (this: Record<string, unknown>, key, given: unknown) {
     while (above.length > 0 && above.at(-1)?.value !== this) above.pop();
     const parent = above.at(-1)?.path;
-    // The first is the effect itself.
+    // The first call of a replacer is for the effect itself.
     const path = parent === undefined ? [] : [...parent, Array.isArray(this) ? Number(key) : key];
     const means = meanings.get(this[key] as object);
     if (means !== undefined && members.includes(path[0] as string)) {
@@ -94,13 +94,13 @@ export class Handles {
     this.#next = next;
   }
 
-  /** The one that has just come. The host counts their indexes in the same way. */
+  /** The handle that has just arrived. The host counts indexes in the same way. */
   take(view: HandleView): Handle {
     this.#next += 1;
     return this.#make({ handle: this.#next - 1 }, view);
   }
 
-  /** Puts handles where they stand in what was delivered. */
+  /** Puts handles in their positions in a delivery. */
   place(
     delivery: object,
     handles: readonly (HandleView & Pick<PlacedHandle, 'path'> & { readonly handle?: number; readonly at?: HandlePath })[] = [],
@@ -114,7 +114,7 @@ export class Handles {
     }
   }
 
-  /** Reads what is behind one. */
+  /** Reads the value of a handle. */
   open(handle: unknown): Promise<unknown> {
     const means = typeof handle === 'object' && handle !== null ? meanings.get(handle) : undefined;
     if (means === undefined) return Promise.reject(raise('CORRAL_ARGS_INVALID', 'open() takes a handle that this run was given.'));

@@ -10,7 +10,7 @@ import type { Timers } from './timers.ts';
 
 type Views = Readonly<Record<string, CapabilityView>>;
 
-/** How the host names a request. */
+/** The host's name for a request. */
 export const replyTo = (run: string, request: number): string => `${run}:${request}`;
 
 const WHOSE = 'This message';
@@ -21,13 +21,13 @@ export class Inbox {
   readonly #handles: Handles;
   readonly #queue: Queue<Message>;
   readonly #views = new WeakMap<Message, Views>();
-  /** Messages that want a reply, by the number that their senders gave them. */
+  /** Messages that expect a reply, with the number that their sender gave the request. */
   readonly #asked = new WeakMap<Message, number>();
   readonly #answered = new WeakSet<Message>();
   #nextCap = 0;
   #none: object | undefined;
 
-  /** Whether somebody waits and nothing is there. */
+  /** Whether a reader waits and no message is there. */
   get listening(): boolean {
     return this.#queue.listening;
   }
@@ -43,7 +43,7 @@ export class Inbox {
     this.#nextCap = next;
   }
 
-  /** A message that has just come. The host counts the indexes of what it carries in the same way. */
+  /** A message that has just arrived. The host counts the indexes of its capabilities in the same way. */
   receive(delivery: Pick<MessageDelivery, 'from' | 'body' | 'caps' | 'handles' | 'request'>): void {
     this.#handles.place(delivery, delivery.handles);
     const { from, body, caps = [], request } = delivery;
@@ -57,7 +57,7 @@ export class Inbox {
 
   put(from: Message['from'], body: unknown, views: Views = NONE, request?: number): void {
     const caps = views === NONE ? (this.#none ??= makeCaps(this.#effects, NONE, WHOSE)) : makeCaps(this.#effects, views, WHOSE);
-    // A message that is logged or stored is what was said, not what came with it.
+    // Not enumerable: a logged or stored message has its body, without the capabilities.
     const message = Object.defineProperty({ from, body } as Message, 'caps', { value: caps, enumerable: false });
     const reply = (value: unknown) => this.#reply(message, value);
     Object.defineProperty(message, 'reply', { value: reply, enumerable: false });
@@ -66,7 +66,7 @@ export class Inbox {
     this.#queue.put(message);
   }
 
-  /** Messages that came and that nobody has read. */
+  /** Messages that arrived and were not read. */
   unread(): readonly object[] {
     return this.#queue.unread.map((message) => {
       const { from, body } = message;
@@ -91,12 +91,12 @@ export class Inbox {
     this.#queue.beginCrank();
   }
 
-  /** Those who wait for a message are told why not to. */
+  /** Rejects all who wait for a message. */
   stop(reason: unknown): void {
     this.#queue.stop(reason);
   }
 
-  /** For the agent to read from. */
+  /** The object that the agent reads from. */
   reader(): Messages {
     return this.#queue.reader();
   }

@@ -1,6 +1,6 @@
 /**
- * Values as people read them: in log lines, and in the messages of errors. What JSON can say is shown as JSON; the rest as close to
- * that as can be. Never throws, whatever the value does when it is looked at.
+ * Values as text, for log lines and messages of errors. Values that JSON can express are shown as JSON, others similarly. Never
+ * throws, whatever a value's getters and proxies do.
  */
 import { ownFrames } from './errors.ts';
 import { className, oddityOf, tagOf } from './values.ts';
@@ -10,14 +10,14 @@ const { getPrototypeOf, keys } = Object;
 const { isArray } = Array;
 const isView = (value: unknown) => ArrayBuffer.isView(value);
 
-/** Levels, items and characters of what JSON cannot say; the rest is only counted. */
+/** Most levels, items and characters of values that JSON cannot express; the rest is only counted. */
 const LEVELS = 8;
 const ITEMS = 100;
 const TEXT = 16_384;
-/** Causes of causes, and errors of an AggregateError. */
+/** Most causes of causes, and errors of an AggregateError. */
 const CAUSES = 5;
 
-/** An error, also one whose prototype is gone. */
+/** Whether a value is an error, also one whose prototype was changed. */
 export function isError(value: unknown): value is Error {
   try {
     return value instanceof Error || (typeof value === 'object' && value !== null && tagOf(value) === 'Error');
@@ -46,7 +46,7 @@ function asJson(value: object): string | undefined {
   }
 }
 
-/** An error with its stack, its causes and, where it stands for several, those. */
+/** An error with its stack, its causes and, for an AggregateError, its errors. */
 function errorText(error: Error): string {
   return [stackOf(error), ...causesOf(error)].join('\n');
 }
@@ -57,7 +57,7 @@ export function stackOf(error: Error): string {
   return typeof stack === 'string' && stack !== '' ? ownFrames(stack) : headOf(error);
 }
 
-/** What brought an error about, and the errors that it stands for, one indented text for each; bounded in depth and number. */
+/** The causes of an error, and the errors of an AggregateError, one indented text for each; bounded in depth and number. */
 export function causesOf(error: Error, levels = CAUSES, above: readonly unknown[] = []): string[] {
   const seen = [...above, error];
   const texts: string[] = [];
@@ -80,13 +80,13 @@ export function causesOf(error: Error, levels = CAUSES, above: readonly unknown[
   return texts;
 }
 
-/** A value in the message of an error: on one line, and not long. */
+/** A value in the message of an error: on one line, and short. */
 export function short(value: unknown, most = 500): string {
   const text = typeof value === 'string' ? stringify(value) : isError(value) ? headOf(value) : show(value);
   return text.length > most ? `${text.slice(0, most)}… (${text.length} characters)` : text;
 }
 
-/** `TypeError: x is not a function`; what an error hides is left out. */
+/** Gives `TypeError: x is not a function`; parts that throw when read are left out. */
 export function headOf(error: Error): string {
   const part = (name: 'name' | 'message') => {
     try {
@@ -104,7 +104,7 @@ export function headOf(error: Error): string {
 const primitive = (value: unknown): string =>
   typeof value === 'bigint' ? `${value}n` : Object.is(value, -0) ? '-0' : typeof value === 'function' ? functionText(value) : String(value);
 
-/** As Node says it: the source of a function is seldom what a log is about. */
+/** As in Node: the name without the source, which is rarely what a log is about. */
 function functionText(value: object): string {
   const { name } = value as { name?: unknown };
   return typeof name === 'string' && name !== '' ? `[Function: ${name}]` : '[Function]';
@@ -118,14 +118,14 @@ function unreadable(value: unknown): string {
   }
 }
 
-/** An array or an object of no class: shown as JSON shows it. */
+/** An array, or an object without a class: shown as JSON. */
 function isPlain(value: object): boolean {
   if (isArray(value)) return true;
   const prototype: unknown = getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null || typeof (value as { toJSON?: unknown }).toJSON === 'function';
 }
 
-/** Writes a value part by part, and stops where it has written enough. */
+/** Writes a value part by part, and stops at the limit. */
 class Writer {
   #left = TEXT;
   readonly #above: object[] = [];

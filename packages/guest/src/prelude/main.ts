@@ -1,6 +1,6 @@
 /**
- * The prelude: what every isolate is born with. Evaluated once, before any code of an agent, with the host's two
- * functions and the run's configuration; answers with the one function through which the cell drives the isolate.
+ * The prelude: the code that every isolate starts with. Evaluated once, before any code of an agent, with the host's two
+ * functions and the run's configuration; returns the one function through which the cell drives the isolate.
  */
 import type { Delivery } from '@corral/protocol/delivery';
 import { COLLECT, DELIVER, REJECTED, type Abi, type HostFunctions, type PreludeConfig, type Rejected, type Thrown } from '../abi.ts';
@@ -23,10 +23,10 @@ import { Timers } from './timers.ts';
  * @param part see HostFunctions
  * @param fault see HostFunctions
  * @param configText PreludeConfig as JSON
- * @returns the one function by which the cell drives the isolate: DELIVER takes one delivery as JSON, whose consequences
- * run when the caller drains the microtasks, and answers with what was thrown at once, if anything was; COLLECT answers with the effects since the last time as a JSON array;
- * DESCRIBE with the manifests of the bundle's agents; REJECTED with what is known of a
- * rejection that nobody handled
+ * @returns the one function through which the cell drives the isolate. DELIVER takes one delivery as JSON, whose consequences run
+ * when the caller drains the microtasks, and returns what was thrown synchronously, if anything. COLLECT returns the effects
+ * since the last time as a JSON array. DESCRIBE returns the manifests of the bundle's agents. REJECTED returns what is known
+ * about an unhandled rejection
  */
 export function prelude(
   part: HostFunctions['part'],
@@ -59,7 +59,7 @@ export function prelude(
   });
   Object.defineProperty(global, 'corral', { value: abi, writable: false, enumerable: false, configurable: false });
 
-  // The bundle is a script that leaves its exports here.
+  // The bundle is a script that assigns its exports to this global.
   const bundle = () => (global as unknown as { corralBundle?: { default?: AgentDefinition } }).corralBundle;
   let agent: Agent | undefined;
   return (operation, text) => {
@@ -91,7 +91,10 @@ export function prelude(
   };
 }
 
-/** What was thrown may be no error, and may have causes: neither would come out of the isolate as an exception. */
+/**
+ * Describes a thrown value here, because isolated-vm would report neither a value that is not an error nor the causes of an
+ * error.
+ */
 function thrown(error: unknown): Thrown {
   const stack = isError(error) ? errorStack(error) : undefined;
   return { message: errorMessage(error), ...(stack === undefined ? {} : { stack }) };

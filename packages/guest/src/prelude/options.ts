@@ -1,6 +1,7 @@
 /**
- * Options as agents give them: out of arithmetic, configuration, a model. What the bus would refuse is refused here, by the call it was
- * given to, so that an agent can catch it and its author sees the option, its value and what is allowed.
+ * Checks options as agents give them: computed, from configuration, or from a model. An option that the bus would reject is
+ * rejected here, at the call itself, so that an agent can catch the error and its author sees the option, its value and what is
+ * allowed.
  */
 import type { Attenuation, CallOptions, RequestOptions, SleepOptions } from '../sdk/types.ts';
 import { BOUNDS, BUDGET_BOUNDS } from './bounds.ts';
@@ -17,14 +18,14 @@ const { MAX_SAFE_INTEGER, isSafeInteger } = Number;
 const parse = JSON.parse;
 const stringify = JSON.stringify;
 
-/** An option that cannot be taken, with what could be. */
+/** The error for an invalid option, with what is allowed. */
 export function invalid(name: string, value: unknown, allowed: string): CorralError {
   const text = typeof value === 'string' ? stringify(value) : show(value);
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}… (${text.length} characters)` : text;
   return raise('CORRAL_ARGS_INVALID', `${name} must be ${allowed}; it is ${shown}.`);
 }
 
-/** An object of options; left out, there are none. */
+/** An options object; left out, it is empty. */
 function fieldsOf(name: string, options: unknown): Fields {
   if (options === undefined) return {};
   if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid(name, options, 'an object');
@@ -43,8 +44,9 @@ function textOf(name: string, value: unknown, most: number): string {
 }
 
 /**
- * Milliseconds to wait at most. Fractions are rounded up. An amount that is used up, as `deadline - Date.now()` may be, is 0.
- * @throws InvalidArguments for what is no number of milliseconds, such as Infinity: leave the option out to wait without a limit
+ * Milliseconds to wait at most. Fractions are rounded up. A negative amount, as `deadline - Date.now()` may be, is 0.
+ * @throws InvalidArguments for a value that is not a number of milliseconds, such as Infinity: leave the option out to wait
+ * without a limit
  */
 function timeoutOf(name: string, value: unknown): number {
   if (typeof value !== 'number' || !(Math.abs(value) <= MAX_SAFE_INTEGER))
@@ -64,7 +66,7 @@ function signalOf(value: unknown): AbortSignal | undefined {
   return value as AbortSignal;
 }
 
-/** What a call says besides its input. `expired`: its time was over before it was made. */
+/** The options of a call. `expired`: its time was over before it was made. */
 export interface CheckedCall {
   readonly wanted: Pick<CallOptions, 'timeout_ms' | 'retry' | 'reason'>;
   readonly signal: AbortSignal | undefined;
@@ -117,7 +119,7 @@ export function spawnOptions(options: unknown): { readonly caps: Fields | undefi
   return { caps: caps === undefined ? undefined : capsOf(caps), budget };
 }
 
-/** Capabilities by the names under which they go along. What they are is looked at where they become slots. */
+/** Capabilities by name. Their values are checked when they become slots. */
 function capsOf(caps: unknown): Fields {
   const fields = fieldsOf('caps', caps);
   const names = Object.keys(fields);
@@ -134,8 +136,8 @@ export function eventOf(event: unknown): string {
 }
 
 /**
- * How long to sleep. A text that is a number, as configuration has it, is that number; what is over already is 0; Infinity is for as long
- * as a run may last. What is no number is refused: to return at once is what nobody meant.
+ * How long to sleep. A text that is a number counts as that number; a negative number counts as 0; Infinity lasts as long as a
+ * run may. Anything else is refused, because returning at once would hide the mistake.
  */
 export function sleepTime(ms: unknown): number {
   const number = typeof ms === 'string' && ms.trim() !== '' ? Number(ms) : ms;
@@ -147,7 +149,7 @@ export function sleepTime(ms: unknown): number {
 export const sleepSignal = (options: unknown): AbortSignal | undefined =>
   options === undefined ? undefined : signalOf((fieldsOf('The options of sleep', options) as SleepOptions).signal);
 
-/** Amounts of a purse that a spawn moves. */
+/** Amounts that a spawn moves to the child's purse. */
 export function budgetOf(budget: unknown): Record<string, number> {
   const amounts: Record<string, number> = {};
   for (const [name, amount] of Object.entries(fieldsOf('budget', budget))) {
@@ -164,7 +166,7 @@ export function agentNameOf(name: unknown): string {
   throw invalid('The name of the agent to spawn', name, 'of lower-case letters, digits and . _ / -');
 }
 
-/** A copy of what narrows a capability, so that nothing of it changes between here and its use. */
+/** A copy of the terms of a capability, so that later changes to the agent's object have no effect. */
 export function attenuationOf(given: unknown): Attenuation {
   if (given === undefined) throw invalid('The terms of attenuate', given, 'an object');
   const terms: Record<string, unknown> = {};
@@ -212,7 +214,7 @@ function where(value: unknown, name: string): Fields {
   if (names.length > BOUNDS.predicates) throw invalid(name, `${names.length} arguments`, `at most ${BOUNDS.predicates} arguments`);
   const checked: Record<string, unknown> = {};
   for (const argument of names) {
-    // As a member it would become the prototype of what leaves, and with it the condition would be gone.
+    // As a member, this name would set the prototype of the effect, and the condition would be lost.
     if (argument === '' || argument === '__proto__' || argument.length > BOUNDS.argument_characters)
       throw invalid('An argument in where', argument, `a name of 1 to ${BOUNDS.argument_characters} characters, and not __proto__`);
     checked[argument] = predicate(conditions[argument], pathText('where', [argument]));
@@ -260,7 +262,7 @@ function json(value: unknown, name: string): unknown {
   return parse(text);
 }
 
-/** A part of what is behind a handle. */
+/** The name of a part of a handle's value. */
 export function partOf(name: unknown): string | number {
   if (typeof name === 'string' || (typeof name === 'number' && isSafeInteger(name) && name >= 0)) return name;
   throw invalid('A part of a handle', name, 'the name of a member or the position of an item');

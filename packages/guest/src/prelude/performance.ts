@@ -1,4 +1,4 @@
-/** `performance` by the clock of the run: marks and measures, which libraries make, and the time since the run began. */
+/** `performance` by the run's clock: marks and measures, which libraries make, and the time since the run began. */
 
 interface Entry {
   readonly name: string;
@@ -14,7 +14,7 @@ interface MeasureOptions {
   readonly detail?: unknown;
 }
 
-/** The latest that are kept; whoever measures for ever reads them seldom. */
+/** Most entries that are kept; older ones are dropped, because programs that measure for ever rarely read them. */
 const ENTRIES = 1_000;
 
 export function makePerformance(now: () => number, timeOrigin: number): object {

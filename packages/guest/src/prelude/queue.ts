@@ -1,4 +1,4 @@
-/** What arrives for an agent, as it reads it: in order, one at a time, as an async iterable. */
+/** A queue of arrivals as an agent reads it: in order, one at a time, as an async iterable. */
 import type { Stream, WaitOptions } from '../sdk/types.ts';
 import { timedOut, waitOptions } from './options.ts';
 import { raise } from './errors.ts';
@@ -9,13 +9,13 @@ interface Reader<T> {
   readonly promise: Reading<T>;
   readonly resolve: (item: T) => void;
   readonly reject: (reason: unknown) => void;
-  /** When it last began to wait. */
+  /** The crank in which it last began to wait. */
   crank: number;
-  /** Its deadline and its signal are not needed any more. */
+  /** Removes its deadline and its signal. */
   over: () => void;
 }
 
-/** What the readers of an iterator that was left are given. */
+/** Given to readers of an iterator after the iterator was left. */
 const ENDED = Symbol('ended');
 
 export class Queue<T> {
@@ -25,18 +25,18 @@ export class Queue<T> {
   #readers: Reader<T>[] = [];
   #crank = 0;
 
-  /** @param what names it in errors */
+  /** @param what names the queue in errors */
   constructor(timers: Timers, what: string) {
     this.#timers = timers;
     this.#what = what;
   }
 
-  /** Whether somebody waits and nothing is there. */
+  /** Whether a reader waits and no item is there. */
   get listening(): boolean {
     return this.#readers.length > 0;
   }
 
-  /** What came and nobody has read. */
+  /** Items that arrived and were not read. */
   get unread(): readonly T[] {
     return this.#items;
   }
@@ -54,7 +54,7 @@ export class Queue<T> {
     try {
       const { signal, expired, wanted } = waitOptions(`The options of ${this.#what}.next`, options);
       if (signal?.aborted === true) throw signal.reason;
-      // What was put away because nobody waited is there at once.
+      // An item that arrived while nobody waited is returned at once.
       const item = this.#items.shift();
       if (item !== undefined) return Promise.resolve(item);
       if (expired) throw timedOut('wait');
@@ -64,7 +64,7 @@ export class Queue<T> {
     }
   }
 
-  /** Those who wait are told why not to. */
+  /** Rejects all who wait. */
   stop(reason: unknown): void {
     for (const reader of this.#readers.splice(0)) {
       reader.over();
@@ -72,7 +72,7 @@ export class Queue<T> {
     }
   }
 
-  /** The same, for the agent to read from. */
+  /** The object that the agent reads from. */
   reader(): Stream<T> {
     return {
       next: (options?: WaitOptions) => this.next(options),
@@ -80,7 +80,7 @@ export class Queue<T> {
     };
   }
 
-  /** Leaving its loop takes nothing along: what had been asked for stays for the next reader. */
+  /** Leaving its loop loses nothing: an item that it had asked for goes to the next reader. */
   #iterator(): AsyncIterableIterator<T> {
     const mine = new Set<Reader<T | typeof ENDED>>();
     const end: IteratorResult<T> = { done: true, value: undefined };
@@ -134,7 +134,7 @@ export class Queue<T> {
     return reader;
   }
 
-  /** To whoever began to wait last and still does; among those of one crank, to the first. */
+  /** Gives an item to the reader that began to wait last and still waits; among those of one crank, to the first. */
   #handOut(): void {
     while (this.#items.length > 0) {
       let next: Reader<T> | undefined;

@@ -1,7 +1,7 @@
 /**
- * Promises of an item that has not come yet, which know whether somebody still waits for them. The usual way to wait for a message with
- * a deadline is `Promise.race([messages.next(), sleep(20)])`: where the deadline wins, nobody will ever see what the promise settles with,
- * and a message given to it would be lost. Such a promise is skipped until somebody waits for it again.
+ * Promises of an item that has not arrived, which know whether anybody still waits for them. The usual way to wait for a message
+ * with a deadline is `Promise.race([messages.next(), sleep(20)])`: when the deadline wins, nobody will see what the other promise
+ * settles with, and a message given to it would be lost. Such a promise is skipped until it is awaited again.
  */
 
 /** A race that a promise takes part in. */
@@ -10,19 +10,19 @@ interface Race {
 }
 type Use = Race | Reading<unknown>;
 
-/** What a promise is used for, and whom to tell when it is used again. */
+/** The uses of a promise, and the callback for a new use. */
 interface State {
   uses: Use[];
   readonly root: { again?: () => void };
 }
 const states = new WeakMap<Reading<unknown>, State>();
-// oxlint-disable-next-line typescript/unbound-method -- applied to promises, past what the class below makes of it
+// oxlint-disable-next-line typescript/unbound-method -- applied to promises directly, so that the class below does not count it
 const { then } = Promise.prototype;
-/** Races are native until there is something to wait for. */
+/** Promise.race and Promise.any stay native until the first Reading exists. */
 let isNeeded = false;
 
 export class Reading<T> extends Promise<T> {
-  /** @param again called each time somebody begins to wait for it, or for what was made of it */
+  /** @param again called each time something begins to wait for this promise, or for one derived from it */
   static of<T>(executor: ConstructorParameters<typeof Promise<T>>[0], again: () => void): Reading<T> {
     isNeeded = true;
     const made = new Reading<T>(executor);
@@ -30,7 +30,7 @@ export class Reading<T> extends Promise<T> {
     return made;
   }
 
-  /** `await`, `catch` and `finally` come this way too: for them this is not a plain promise. */
+  /** `await`, `catch` and `finally` call this too, because this is not a plain promise for them. */
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise
   override then<A = T, B = never>(
     fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
@@ -53,13 +53,13 @@ function use(state: State, by: Use): void {
 
 const isAlive = (by: Use): boolean => (by instanceof Reading ? isAwaited(by) : !by.over);
 
-/** Whether somebody may still see what it settles with. Nobody has looked at it yet: then somebody will. */
+/** Whether anything may still see what the promise settles with. A promise that was not used yet counts as awaited. */
 export function isAwaited(reading: Reading<unknown>): boolean {
   const { uses } = states.get(reading) as State;
   return uses.length === 0 || uses.some(isAlive);
 }
 
-/** Makes Promise.race and Promise.any say when they are over. For everything else they stay as they are. */
+/** Makes Promise.race and Promise.any record when they are over. Otherwise they work as before. */
 export function installRaces(): void {
   const define = (name: 'race' | 'any', ends: (race: Race) => [fulfilled: () => void, rejected: () => void]) => {
     const native = Promise[name] as (this: unknown, items: Iterable<unknown>) => Promise<unknown>;
@@ -78,7 +78,7 @@ export function installRaces(): void {
           const state = item instanceof Reading ? states.get(item) : undefined;
           if (state !== undefined) use(state, race);
           const promise = item instanceof Reading ? item : Promise.resolve(item);
-          // Not by the method of the class, which would count it as a use that lasts.
+          // The native method, because the class's own would count this as a lasting use.
           void then.call(promise, fulfilled, rejected);
           return then === promise.then ? promise : then.call(promise, undefined, undefined);
         });

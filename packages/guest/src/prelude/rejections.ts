@@ -1,36 +1,36 @@
 /**
- * Lets the cell know more of a rejection that nobody handled than comes out of the isolate by itself. Of what it was made with
- * isolated-vm reads `message` and `stack`, and no code of the isolate runs any more then but what V8 calls for these:
- * - Of an object that has neither it says nothing. So objects inherit a `stack`. It is undefined for all, and the object of which it
- *   was read from outside is remembered.
- * - Of an error it says nothing about causes. V8 writes a stack when it is first read, and asks `Error.prepareStackTrace` how. So there
- *   is one for readers from outside alone: it writes what V8 would, and remembers the error. An error whose stack was read before, and
- *   one whose stack the agent writes itself, is told without its causes.
+ * Gives the cell more information about an unhandled rejection than isolated-vm reports. isolated-vm reads `message` and `stack`
+ * of the rejected value; after that no code of the isolate runs except what V8 calls for these two:
+ * - For an object with neither, it reports nothing. So objects inherit a getter `stack` here: it returns undefined, and remembers
+ * the object if it was read from outside.
+ * - For an error, it does not report causes. V8 formats a stack when it is first read, and calls `Error.prepareStackTrace` for
+ * that. So that function is defined here for readers from outside only: it formats as V8 does, and remembers the error. An error
+ * whose stack was read before, or whose agent formats stacks itself, is reported without its causes.
  */
 import { errorStack } from './describe.ts';
 import { causesOf, isError, short } from './inspect.ts';
 
 const LENGTH = 1000;
 
-/** What tells of the last rejection; without either, what isolated-vm says is all there is. */
+/** Facts about the last rejection; if both are absent, isolated-vm's own report is all there is. */
 export interface RejectedWith {
-  /** It was an object, and no error. */
+  /** The rejected value was an object and not an error. */
   readonly what?: string;
-  /** It was an error, and had causes. */
+  /** The rejected value was an error with causes. */
   readonly stack?: string;
 }
 
-// V8's own, which the types of the language do not have.
+// V8's own functions, which TypeScript's types lack.
 const V8Error = Error as unknown as { captureStackTrace: (on: object, above: () => unknown) => void; prepareStackTrace?: unknown };
 const { captureStackTrace } = V8Error;
 const { defineProperty } = Object;
 
-/** @returns what tells with what the last rejection was made, and forgets it */
+/** @returns a function that describes the value of the last rejection, and forgets it */
 export function installRejections(): () => RejectedWith {
   let last: object | undefined;
-  /** A look at the stack has one written, which asks how, which would look again. */
+  /** Set while this reads a stack: reading formats it, which would come back here. */
   let looking = false;
-  /** Code of the isolate that reads something stands above its getter in the stack; the cell does not. */
+  /** If code of the isolate reads the property, its frame is above the getter's in the stack; if the cell does, there is none. */
   const isReadFromOutside = (getter: () => unknown) => {
     if (looking) return false;
     looking = true;
@@ -39,7 +39,7 @@ export function installRejections(): () => RejectedWith {
       captureStackTrace(at, getter);
       return typeof at.stack === 'string' && !at.stack.includes('\n');
     } catch {
-      // An agent may format stacks itself, and fail at it.
+      // An agent's own formatter of stacks may throw.
       return false;
     } finally {
       looking = false;
@@ -65,7 +65,7 @@ export function installRejections(): () => RejectedWith {
   };
 }
 
-/** A property that is there for who reads it, and becomes an ordinary one of its own where somebody writes it. */
+/** A property with a getter, which becomes an ordinary own property when it is assigned. */
 function defineReading(on: object, name: string, read: (of: object, get: () => unknown) => unknown): void {
   function get(this: object): unknown {
     return read(this, get);
@@ -84,7 +84,7 @@ function hasCauses(error: Error): boolean {
   }
 }
 
-/** As V8 begins a stack. */
+/** The first line of V8's stack. */
 function headOf(error: object): string {
   try {
     return Error.prototype.toString.call(error);

@@ -2,7 +2,7 @@
 import type { Schema } from '../sdk/types.ts';
 import { raise } from './errors.ts';
 
-/** @returns the value as the schema gives it back @throws with that code, saying where the value does not fit */
+/** @returns the value as the schema returns it @throws with that code, naming where the value does not fit */
 export async function validate(
   schema: Schema | undefined,
   value: unknown,

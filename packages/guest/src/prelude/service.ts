@@ -1,6 +1,6 @@
 /**
- * Runs an instance of a service: one message, one turn. The isolate is new for each turn; what the turn leaves in `state` is what
- * the next one begins with, and reply and state leave together, so that there is never one without the other.
+ * Runs an instance of a service: one message is one turn. Each turn has a new isolate and starts with the `state` that the last
+ * one left. Reply and state leave in one crank, so that neither is kept without the other.
  */
 import type { MessageDelivery, StartDelivery } from '@corral/protocol/delivery';
 import type { ServiceOptions } from '../sdk/service.ts';
@@ -10,7 +10,7 @@ import { CorralError, raise } from './errors.ts';
 import { replyTo } from './inbox.ts';
 import { validate } from './schema.ts';
 
-/** How a turn ended, to be told once nothing of it is under way. */
+/** The result of a turn, sent once nothing of the turn is under way. */
 interface Turn {
   readonly to: string | undefined;
   answer: Readonly<Record<string, unknown>> | undefined;
@@ -19,11 +19,11 @@ interface Turn {
 
 export interface ServicePowers {
   readonly effects: Effects;
-  /** What handlers are given besides the message. */
+  /** Members of a handler's argument besides the message. */
   readonly context: (start: StartDelivery) => object;
-  /** Calls, timers and children of the turn that have not ended. */
+  /** Number of the turn's calls, timers and children that have not ended. */
   readonly underway: () => number;
-  /** Calls off the timers of a turn that is over. */
+  /** Cancels the timers of a turn that is over. */
   readonly stopTimers: () => void;
 }
 
@@ -40,7 +40,7 @@ export class Service {
 
   start(start: StartDelivery): void {
     this.#start = start;
-    // Kept before anybody has said anything, so that the host knows what an instance begins with.
+    // Done before the first message, so that the host has the initial state of the instance.
     if (start.state === undefined) this.#powers.effects.checkpoint({ state: this.#options.initial ?? null });
   }
 
@@ -51,12 +51,12 @@ export class Service {
     void this.#take(turn, start, from, body);
   }
 
-  /** Somebody asks it to stop, and it is not at work. */
+  /** A cancel while no turn is running ends the instance. */
   cancel(reason: string): void {
     if (this.#turn === undefined) this.#powers.effects.finish({ error: { message: reason } });
   }
 
-  /** Called once a crank is over: the turn ends when nothing of it is under way any more. */
+  /** Called after each crank: the turn ends when nothing of it is under way. */
   quiesce(): void {
     const { effects, underway, stopTimers } = this.#powers;
     const turn = this.#turn;
@@ -86,7 +86,7 @@ export class Service {
       const answer = await handler.run(Object.assign(context, { message: input, key, state, from: Object.freeze(from) }) as never);
       const value = await validate(handler.reply, answer, 'CORRAL_OUTPUT_INVALID', 'reply', `${String(which)}’s`);
       const kept = await validate(this.#options.state, state, 'CORRAL_OUTPUT_INVALID', 'state', `${name}’s`);
-      // Whatever cannot be written down is refused here, and not when both leave.
+      // Checked here, so that a value that cannot be written fails this turn and not the crank that sends reply and state.
       this.#powers.effects.check({ ...reply, value });
       this.#powers.effects.check({ kind: 'checkpoint', state: kept });
       turn.state = kept;

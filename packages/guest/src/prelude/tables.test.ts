@@ -1,4 +1,7 @@
-/** What the prelude repeats of the protocol, so that neither texts nor schemas are in every isolate, is what the protocol says. */
+/**
+ * The prelude repeats some tables of the protocol, so that texts and schemas need not be in every isolate; these tests check that
+ * both agree.
+ */
 import { describe, expect, test } from 'vitest';
 import { Effect } from '@corral/protocol/effect';
 import { ERRORS } from '@corral/protocol/errors';

@@ -1,16 +1,16 @@
-/** Timers are effects: the host keeps them, so they survive a restart and cost nothing while they run. */
+/** Timers are effects: the host keeps them, so they survive a restart and need no process while they run. */
 import type { Effects } from './effects.ts';
 import { sleepSignal, sleepTime } from './options.ts';
 
-/** The shortest series: each of its timers is an entry of the journal. */
+/** Shortest interval. Milliseconds. Each tick is an entry of the journal. */
 const INTERVAL_MS = 1;
 
 export class Timers {
   readonly #effects: Effects;
   readonly #due = new Map<number, () => void>();
-  /** setInterval hands out one number for a series of timers. */
+  /** The number that setInterval returned, to the current timer of the series. */
   readonly #current = new Map<number, number>();
-  /** What calls off those who sleep. */
+  /** Functions that reject those who sleep. */
   readonly #sleepers = new Set<(reason: unknown) => void>();
 
   constructor(effects: Effects) {
@@ -40,14 +40,14 @@ export class Timers {
     if (this.#due.delete(id)) this.#effects.push({ kind: 'abort', id });
   }
 
-  /** Stops all of them. */
+  /** Stops all timers. */
   stopAll(): void {
     for (const id of this.#due.keys()) this.#effects.push({ kind: 'abort', id });
     this.#due.clear();
     this.#current.clear();
   }
 
-  /** Resolves after a time; a signal, or a cancel of the run, calls it off. */
+  /** Resolves after a time; rejects on a signal, or when the run is cancelled. */
   sleep(ms: unknown, options: unknown): Promise<void> {
     return new Promise((resolve, reject) => {
       const wait = sleepTime(ms);
@@ -72,7 +72,7 @@ export class Timers {
     });
   }
 
-  /** Whoever sleeps is told why not to. */
+  /** Rejects all who sleep. */
   wake(reason: unknown): void {
     for (const off of this.#sleepers) off(reason);
   }

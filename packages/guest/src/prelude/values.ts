@@ -1,17 +1,18 @@
 /**
- * What JSON cannot say. JSON.stringify drops functions and symbols, writes NaN as null and a Map as {}; what an agent sends, keeps or
- * returns would then be another value than the one it had. So each value is walked before it leaves, and refused where that would happen.
+ * Finds values that JSON cannot express. JSON.stringify drops functions and symbols, writes NaN as null and a Map as {}; a value
+ * that an agent sends, keeps or returns would then change silently. So each value is checked before it leaves, and rejected if
+ * that would happen.
  */
 import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 
 type Path = (string | number)[];
-/** A part of a value, and why JSON cannot say it. */
+/** A part of a value, and why JSON cannot express it. */
 export interface Oddity {
   readonly path: Path;
   readonly why: string;
 }
 
-// oxlint-disable typescript/unbound-method -- kept as they are born, to be applied to their own objects
+// oxlint-disable typescript/unbound-method -- taken before an agent can replace them, and applied to their own objects
 const { getPrototypeOf, keys } = Object;
 const { isArray } = Array;
 const { isFinite: isFiniteNumber } = Number;
@@ -20,7 +21,7 @@ const objectPrototype = Object.prototype;
 const tagText = Function.prototype.call.bind(Object.prototype.toString) as (value: unknown) => string;
 const timeOf = Function.prototype.call.bind(Date.prototype.getTime) as (date: unknown) => number;
 // oxlint-enable typescript/unbound-method
-// Newer than the types of the language that this is written in.
+// JSON.isRawJSON is newer than TypeScript's types.
 const isRaw = (JSON as { isRawJSON?: (value: unknown) => boolean }).isRawJSON ?? (() => false);
 
 /** Built-in objects whose content is not in enumerable members, and what to send instead. */
@@ -50,9 +51,9 @@ const ODD_TYPES: Readonly<Record<string, string>> = {
 export const tagOf = (value: object): string => tagText(value).slice(8, -1);
 
 /**
- * @param stands tells whether an object may stand for a value, as handles do
- * @returns the first part of the value that JSON would drop or change. Members that are undefined are left out by JSON, and undefined in
- * an array is null; both are allowed.
+ * @param stands tells whether an object stands for a value, as handles do
+ * @returns the first part of the value that JSON would drop or change. JSON leaves out members that are undefined, and writes
+ * undefined in an array as null; both are allowed.
  */
 export function oddityOf(value: unknown, stands: (value: object) => boolean): Oddity | undefined {
   const found = find(value, stands, JSON_MAX_DEPTH);
@@ -96,7 +97,9 @@ function within(part: string | number, found: Oddity): Oddity {
   return found;
 }
 
-/** Why an object that is not a plain one cannot be said. Instances of an author's classes can, by their enumerable members. */
+/**
+ * Why an object that is not a plain one cannot be sent. Instances of an author's own classes can, by their enumerable members.
+ */
 function oddObject(object: object, prototype: unknown): string | undefined {
   if (prototype === null) return isRaw(object) ? 'raw JSON; send the value itself' : undefined;
   const tag = tagOf(object);
@@ -107,13 +110,13 @@ function oddObject(object: object, prototype: unknown): string | undefined {
   if (tag === 'String' || tag === 'Boolean') return undefined;
   if (tag in INSTEAD) return `${article(tag)}; ${INSTEAD[tag] as string}`;
   if (tag.endsWith('Iterator') || tag.endsWith('Iterator Helper')) return `an iterator; send [...iterator]`;
-  // An object of which nothing would be left was not meant to be {}.
+  // An object without enumerable members would arrive as {}, which the author cannot have meant.
   if (typeof (object as { toJSON?: unknown }).toJSON !== 'function' && keys(object).length === 0)
     return `${article(className(object) ?? tag)} without enumerable members, which would arrive as {}`;
   return undefined;
 }
 
-/** The class an object was made by, where it says one. */
+/** The name of the class of an object, if it has one. */
 export function className(object: object): string | undefined {
   const { constructor } = object as { constructor?: { name?: unknown } };
   const name = typeof constructor === 'function' ? constructor.name : undefined;
@@ -122,7 +125,7 @@ export function className(object: object): string | undefined {
 
 const article = (name: string) => `${/^[AEIOU]/i.test(name) ? 'an' : 'a'} ${name}`;
 
-/** Parts of a path that a message names. */
+/** Parts of a path that a message shows. */
 const PARTS = 8;
 
 /** A path as an author would write it: `input.items[0].when`. */

@@ -1,11 +1,11 @@
-/** The SDK that agents import. Everything else an agent needs is in the context its `run` is given. */
+/** The SDK that agents import. Everything else that an agent needs is in the context that its `run` receives. */
 import type { Abi } from '../abi.ts';
 import { AGENT, type AgentDefinition, type AgentOptions, type Schema, type Uses } from './types.ts';
 
 export type * from './types.ts';
 export * from './service.ts';
 
-/** Defines an agent. Nothing runs until a host starts it. */
+/** Defines an agent. Its code runs only when a host starts a run of it. The host checks the definition when it is deployed. */
 export function defineAgent<const U extends Uses, In extends Schema = Schema, Out extends Schema = Schema>(
   options: AgentOptions<In, Out, U>,
 ): AgentDefinition {
@@ -30,7 +30,7 @@ type GuestErrorClass = abstract new () => GuestError;
 const abi = /* @__PURE__ */ (() => (globalThis as { corral?: Abi }).corral)();
 const errorClass = (name: string): GuestErrorClass => abi?.errorClass(name) as unknown as GuestErrorClass;
 
-/** The classes of errors that calls reject with; each carries a `code` of the table in the documentation. */
+/** Classes of the errors that calls reject with. Each error has a `code` from the table of errors (docs/reference/api.md). */
 export const CorralError: GuestErrorClass = /* @__PURE__ */ errorClass('CorralError');
 export const Denied: GuestErrorClass = /* @__PURE__ */ errorClass('Denied');
 export const ApprovalExpired: GuestErrorClass = /* @__PURE__ */ errorClass('ApprovalExpired');

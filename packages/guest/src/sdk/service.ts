@@ -1,30 +1,30 @@
 /** Services: agents with keyed, long-lived instances, which are written to and reply (DESIGN 2, 4). */
 import { AGENT, type AgentContext, type AgentDefinition, type AgentOptions, type InputOf, type Schema, type Uses } from './types.ts';
 
-/** What a handler is given: one message, and the instance that it is for. */
+/** The argument of a handler: one message, and the instance it is for. */
 export interface Turn<Message, Key, State, U extends Uses> extends Pick<
   AgentContext<unknown, U>,
   'run' | 'purpose' | 'caps' | 'budget' | 'signal' | 'spawn' | 'emit' | 'log' | 'sleep'
 > {
   readonly message: Message;
   readonly key: Key;
-  /** The turn's own copy. What the handler leaves in it is kept if it returns; if it throws, nothing is. */
+  /** The turn's own copy of the instance's state. Changes are kept if the handler returns, and discarded if it throws. */
   readonly state: State;
-  /** Stamped by the host. */
+  /** The sender, stamped by the host: an agent cannot set this. */
   readonly from: { readonly run: string; readonly agent: string; readonly principal: string };
 }
 
-/** A handler as it is kept. */
+/** A handler as a definition stores it. */
 export interface HandlerOptions {
   readonly message?: Schema | undefined;
   readonly reply?: Schema | undefined;
   run(turn: never): unknown;
 }
 
-// oxlint-disable typescript/no-explicit-any -- what the service around it says of keys, state and capabilities comes after
+// oxlint-disable typescript/no-explicit-any -- key, state and capabilities are typed by the service that the handler is in
 /**
- * Answers one kind of message. Both ends are checked in the service's own isolate: a message that does not fit is answered with
- * CORRAL_ARGS_INVALID, a reply that does not fit is the handler's failure.
+ * Answers one kind of message. Message and reply are checked in the service's own isolate: a message that does not fit is
+ * answered with CORRAL_ARGS_INVALID; a reply that does not fit counts as a failure of the handler.
  */
 export function handler<M extends Schema, R extends Schema, State = any, Key = string, U extends Uses = any>(
   schemas: { readonly message: M; readonly reply: R },
@@ -34,21 +34,24 @@ export function handler<M extends Schema, R extends Schema, State = any, Key = s
 }
 // oxlint-enable typescript/no-explicit-any
 
+/** The definition of a service. */
 export interface ServiceOptions<U extends Uses = Uses> extends Pick<
   AgentOptions<Schema, Schema, U>,
   'name' | 'purpose' | 'image' | 'uses' | 'spawns' | 'services' | 'ceilings' | 'budget' | 'onUnknown'
 > {
-  /** Keys are texts; what kind of texts, this says. */
+  /** Schema of the keys, which are strings. */
   readonly key?: Schema;
+  /** Schema of the state. A handler that leaves a state which does not fit fails, and the old state is kept. */
   readonly state?: Schema;
-  /** What the state of an instance is before its first message. */
+  /** State of an instance before its first message. JSON. */
   readonly initial?: unknown;
+  /** Handlers by name. */
   readonly on: Readonly<Record<string, HandlerOptions>>;
 }
 
 /**
- * Defines a service. An instance of it is made for a key when the first message for that key comes. It takes one message at a
- * time, each in a fresh isolate with the state that the turn before has left; `budget`, `ceilings` and wall time hold for each turn.
+ * Defines a service. An instance is created for a key with the first message to that key. It handles one message at a time, each
+ * in a new isolate with the state that the last turn left; `budget`, `ceilings` and wall time apply to each turn.
  */
 export function defineService<const U extends Uses>(options: ServiceOptions<U>): AgentDefinition {
   return {

@@ -1,4 +1,4 @@
-/** The SDK's types: what an agent author writes and is given (DESIGN 6). */
+/** The SDK's types: what an agent's author writes and receives (DESIGN 6). */
 import type { Outcome } from '@corral/protocol/outcome';
 import type { Attenuation, Predicate, Right } from '@corral/protocol/grant';
 import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
@@ -6,10 +6,10 @@ import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 export type { Attenuation, Budget, Outcome, Predicate, Right };
 export type Ceilings = CeilingsRequest;
 
-/** Where a definition keeps what it was made from. */
+/** The member of a definition that holds its options. */
 export const AGENT: unique symbol = Symbol.for('corral.agent') as never;
 
-/** Any Standard Schema (standardschema.dev, version 1), with the part that writes JSON Schema where a library has it. */
+/** Any Standard Schema (standardschema.dev, version 1), with the function that writes JSON Schema if the library has one. */
 export interface Schema<Input = unknown, Output = Input> {
   readonly '~standard': {
     readonly version: 1;
@@ -33,22 +33,23 @@ type ValidationResult<Output> =
 export type InputOf<S> = S extends Schema<unknown, infer Output> ? Output : unknown;
 
 /**
- * The tools an agent can name, with their argument and result types. A host's own tools are added by declaration
- * merging: `declare module '@corral/guest' { interface Tools { 'crm.find': { input: …; output: … } } }`.
+ * The tools an agent can name, with the types of their arguments and results. Add a host's own tools by declaration merging:
+ * `declare module '@corral/guest' { interface Tools { 'crm.find': { input: …; output: … } } }`. `corral types` writes such a
+ * declaration.
  */
 export interface Tools {
   'fs.read': { input: { path: string; encoding?: 'utf8' | 'base64' }; output: { text: string; bytes: number; truncated: boolean } };
   'fs.list': { input: { path?: string }; output: { entries: { name: string; kind: 'file' | 'folder' | 'other' }[]; truncated: boolean } };
-  /** Waits for its owner, who vouches for the value: it comes back as if nobody else had written it. */
+  /** Waits for the owner of the labels to vouch for the value: the result counts as uninfluenced by anybody else. */
   'label.endorse': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
-  /** Waits for its owner, who lets everybody read the value. */
+  /** Waits for the owner of the labels to make the value public. */
   'label.declassify': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
   'fs.write': { input: { path: string; text: string; encoding?: 'utf8' | 'base64' }; output: { bytes: number } };
 }
 
 /**
- * The services an agent can name, by handler. Added by declaration merging, like tools:
- * `declare module '@corral/guest' { interface Services { claims: { claim: { message: …; reply: … } } } }`.
+ * The services an agent can name, by handler. Add them by declaration merging, like tools: `declare module '@corral/guest' {
+ * interface Services { claims: { claim: { message: …; reply: … } } } }`.
  */
 // oxlint-disable-next-line typescript/no-empty-object-type -- filled by those who have services
 export interface Services {}
@@ -56,7 +57,10 @@ interface Handled {
   readonly message: unknown;
   readonly reply: unknown;
 }
-/** `await claims({ key: 'order-7', on: 'claim', message })`: one message to the instance of that key, answered by its handler. */
+/**
+ * `await claims({ key: 'order-7', on: 'claim', message })` sends one message to the instance of that key and resolves with the
+ * handler's reply.
+ */
 interface ServiceCapability<S> extends Held {
   <On extends keyof S & string>(
     input: { key: string; on: On; message: S[On] extends Handled ? S[On]['message'] : unknown },
@@ -65,109 +69,130 @@ interface ServiceCapability<S> extends Held {
 }
 
 export interface SleepOptions {
-  /** Calls it off: the promise rejects with the signal's reason. */
+  /** Cancels the wait: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+/** Options of a call to a tool or a service. */
 export interface CallOptions {
-  /** For one attempt; the host's own limit holds besides. Fractions are rounded up; 0 or less rejects with TimedOut, and nothing is sent. */
+  /**
+   * Limit for one attempt, in milliseconds; the host's own limit also applies. Fractions are rounded up. With 0 or less, nothing
+   * is sent and the call rejects with TimedOut.
+   */
   readonly timeout_ms?: number;
+  /** Gives the call up: the promise rejects with the signal's reason. The call may still have its effect. */
   readonly signal?: AbortSignal;
   /**
-   * How often the host tries, with a growing wait in between and one idempotency key. Left out: 3 times where doing it twice does no
-   * harm, else once. A call that may have happened is never tried again where that could do harm.
+   * How many attempts the host makes, with growing waits in between and one idempotency key. Default: 3 if repeating the call is
+   * harmless (a tool that is read-only or idempotent), else 1. A call that may already have had its effect is never repeated if
+   * that could do harm.
    */
   readonly retry?: { readonly attempts: number };
-  /** Why, for the people who read the journal. */
+  /** Why the agent makes this call, for people who read the journal. */
   readonly reason?: string;
 }
 
 /**
- * A value that the agent moves and does not read: what could have influenced it does not influence the agent. It may stand anywhere in the
- * input of a call or a spawn, in a message, in a state, in an output. `open` reads it.
+ * A value that the agent passes on without reading it, so that the value cannot influence the agent. A handle may be used
+ * anywhere in the input of a call or a spawn, in a message, in a state, or in an output. `open` reads it.
  */
 export interface Handle<T = unknown> {
-  /** `unknown` of a part, which nobody has looked at. */
+  /** `unknown` for a part, whose type the host has not determined. */
   readonly type: 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null' | 'unknown';
-  /** Length of its JSON text; of a part, that of the whole. */
+  /** Length of the value's JSON text, in bytes; for a part, that of the whole value. */
   readonly bytes: number;
-  /** A handle to a member, or an item, of what is behind it. Where there is none, using it is refused. */
+  /** A handle to a member or an item of the value. If there is no such part, the call that uses the handle is refused. */
   part<K extends keyof T & (string | number)>(name: K): Handle<T[K]>;
   part(name: string | number): Handle;
-  /** Lets go of it for good. What was passed on of it stays with those who have it. */
+  /** Drops the handle for good. Runs to which it was passed on keep theirs. */
   dispose(): void;
-  /** Of what is behind it; never there. */
+  /** Carries the type of the value; never present at run time. */
   readonly '~value'?: T;
 }
-/** A value in which handles may stand for parts. */
+/** A value in which handles may replace parts. */
 export type WithHandles<T> = T | Handle | (T extends object ? { readonly [K in keyof T]: WithHandles<T[K]> } : never);
 
-/** Something that can be handed on, in `caps` of a spawn or of a message. */
+/** A capability that can be passed on in `caps` of a spawn or a message. */
 export interface Grantable {
   /**
-   * The same authority, narrowed. It can only take away. What is counted (`uses`, `rate`, `bytes`) is counted for each receiver it is
-   * handed to, and together for all to whom that one hands it on.
+   * The same capability with less authority. `uses`, `rate` and `bytes` are counted separately for each receiver that this run
+   * hands it to; all to whom a receiver hands it on share that receiver's count.
    */
   attenuate(terms: Attenuation): Grantable;
 }
-/** Something that the run holds. */
+/** A capability that the run holds. */
 interface Held extends Grantable {
-  /** Lets go of it for good. What was passed on of it stays with those who have it. */
+  /** Drops the capability for good. Runs to which it was passed on keep theirs. */
   dispose(): void;
 }
+/** Options of `send`. */
 export interface SendOptions {
-  /** Goes along with the message; the receiver finds each under its name in `message.caps`. */
+  /** Capabilities to send with the message; the receiver finds them under these names in `message.caps`. */
   readonly caps?: Readonly<Record<string, Grantable>>;
 }
+/** A tool that the run may call. */
 export interface Capability<Input, Output> extends Held {
-  /** Rejects with Denied, BudgetExceeded, InvalidArguments, ToolFailed, TimedOut, Unknown or Revoked. */
+  /** Calls the tool. Rejects with Denied, BudgetExceeded, InvalidArguments, ToolFailed, TimedOut, Unknown or Revoked. */
   (input: WithHandles<Input>, options?: CallOptions): Promise<Output>;
-  /** The same call, whose result stays with the host: the agent is given a handle to it. */
+  /** Makes the same call and resolves with a handle: the result stays on the host. */
   handle(input: WithHandles<Input>, options?: CallOptions): Promise<Handle<Output>>;
 }
+/** The address of a run: anyone who holds it can send messages to that run. */
 export interface Mailbox extends Held {
-  /** Resolves once the message is durably on its way: it will be delivered at least once, and seen once. */
+  /** Resolves once the message is durable: it will be delivered, and the receiver sees it exactly once. */
   readonly send: (body: unknown, options?: SendOptions) => Promise<void>;
   /**
-   * Sends and waits for the reply. Rejects with CORRAL_RECIPIENT_ENDED where the receiver ends, or has ended, without one;
-   * CORRAL_MAILBOX_FULL; TimedOut; Revoked; Denied; BudgetExceeded.
+   * Sends a message and resolves with its reply. Rejects with CORRAL_RECIPIENT_ENDED if the receiver ends, or has ended, without
+   * a reply; with CORRAL_MAILBOX_FULL, TimedOut, Revoked, Denied or BudgetExceeded.
    */
   readonly request: (body: unknown, options?: RequestOptions) => Promise<unknown>;
 }
 export interface RequestOptions extends SendOptions {
-  /** How long to wait; left out: for as long as the run lasts. */
+  /** How long to wait, in milliseconds; left out: as long as the run lasts. */
   readonly timeout_ms?: number;
   readonly signal?: AbortSignal;
 }
+/** A message from another run. */
 export interface Message {
-  /** Stamped by the host. */
+  /** The sender, stamped by the host: an agent cannot set this. */
   readonly from: { readonly run: string; readonly agent: string };
-  /** Answers whoever asked by `request`, once. Throws where the message was only sent, or has been replied to. */
+  /** Replies to a `request`. Throws if the message was sent by `send`, or already has a reply. */
   readonly reply: (value?: unknown) => void;
+  /** Written by the sender. Not checked by the host, except that it is JSON. */
   readonly body: unknown;
-  /** Capabilities that the sender gave along, by its names for them. They are this run's until it disposes of them, checkpoints or ends. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- what it is, only sender and receiver know
+  /**
+   * Capabilities that the sender passed along, by the sender's names. The run holds them until it disposes of them, checkpoints
+   * or ends.
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any -- only sender and receiver know their types
   readonly caps: Readonly<Record<string, any>>;
 }
-/** How long to wait, and what calls it off. */
+/** Limits of a wait. */
 export interface WaitOptions {
-  /** Rejects with TimedOut once it is over. 0 or less: takes what is there, and waits for nothing. */
+  /**
+   * How long to wait, in milliseconds; then the promise rejects with TimedOut. 0 or less: returns an item that is already there,
+   * without waiting.
+   */
   readonly timeout_ms?: number;
   readonly signal?: AbortSignal;
 }
-/** Read in order, one at a time. */
+/** Items that arrive over time, read in order, one at a time. */
 export interface Stream<T> extends AsyncIterable<T> {
   /**
-   * The next one. Where several wait, it goes to whoever began to wait last. A promise that has lost a `Promise.race` takes none until
-   * somebody waits for it again, so that nothing is lost to a deadline. A cancel of the run rejects it with an AbortError.
+   * The next item. If several callers wait, it goes to the one that began to wait last. A promise that has lost a `Promise.race`
+   * receives no item until it is awaited again, so that a deadline loses nothing. Rejects with an AbortError if the run is
+   * cancelled.
    */
   readonly next: (options?: WaitOptions) => Promise<T>;
 }
 export type Messages = Stream<Message>;
-/** The host has seen the run go in circles, or burn what it has, and will slow or stop it if that goes on. */
+/**
+ * A finding of the host's detectors: the run is looping, or spends its budget too fast. The host slows or stops the run if this
+ * goes on.
+ */
 export interface Notice {
-  /** What saw it: `repeat`, `cycle`, `stuck`, `runaway` and others. */
+  /** Name of the detector: `repeat`, `cycle`, `stuck`, `runaway` and others. */
   readonly detector: string;
-  /** One sentence about what was seen. */
+  /** One sentence about the finding. */
   readonly text: string;
 }
 
@@ -176,82 +201,126 @@ type CapabilityFor<Request> = Request extends 'mailbox'
   : Request extends `tool:${infer Name}`
     ? Name extends keyof Tools
       ? Capability<Tools[Name]['input'], Tools[Name]['output']>
-      : // oxlint-disable-next-line typescript/no-explicit-any -- a tool nobody has described yet
+      : // oxlint-disable-next-line typescript/no-explicit-any -- a tool without a declaration
         Capability<any, any>
     : Request extends `service:${infer Name}`
       ? Name extends keyof Services
         ? ServiceCapability<Services[Name]>
-        : // oxlint-disable-next-line typescript/no-explicit-any -- a service nobody has described yet
+        : // oxlint-disable-next-line typescript/no-explicit-any -- a service without a declaration
           Capability<{ key: string; on: string; message?: any }, any>
       : never;
 export type Uses = Readonly<Record<string, `tool:${string}` | `service:${string}` | 'mailbox'>>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
 
+/** The outcome of a child, its run id (undefined if the spawn was refused), and what it spent. */
 export type ChildEnd = Outcome & { readonly run: string | undefined; readonly spent: Budget };
+/** A child run, as its parent sees it. */
 export interface Child {
+  /** Number of the spawn among this run's effects. */
   readonly id: number;
-  /** How it ended, as a union by `kind`. Rejects only where this run is cancelled while it waits; asked for again, it waits again. */
+  /**
+   * How the child ended, as a union by `kind`. Rejects only if this run is cancelled while it waits; reading `ended` after that
+   * waits again.
+   */
   readonly ended: Promise<ChildEnd>;
+  /** The child's mailbox, for requests and for passing on. */
   readonly mailbox: Mailbox;
+  /** Sends the child a message: the same as `mailbox.send`. */
   readonly send: Mailbox['send'];
 }
+/** Options of `spawn`. */
 export interface SpawnOptions {
+  /** Capabilities for the child, by the aliases in its `uses`. */
   readonly caps?: Readonly<Record<string, Grantable>>;
   /**
-   * Moved from the parent’s purse; what the child leaves comes back. Of an amount that is not
-   * named a default is moved, as far as the parent has it, and of CPU time at most half of what is left.
+   * Amounts to move from the parent's purse; what the child does not use comes back. For an amount that is left out, a default is
+   * moved, as far as the parent has it; for CPU time at most half of what the parent has left.
    */
   readonly budget?: Budget;
 }
 
+/** The argument of an agent's `run`: everything that the agent can see and do. */
 export interface AgentContext<Input, U extends Uses> {
+  /** The id of this run. */
   readonly run: string;
+  /** The purpose from the agent's definition. */
   readonly purpose: string;
+  /** The input of the job, or of the spawn, as the agent's input schema returns it. */
   readonly input: Input;
+  /** Capabilities by the aliases in `uses`. Reading one that was not granted throws CORRAL_CAP_NOT_GRANTED. */
   readonly caps: Caps<U>;
-  /** The run’s own mailbox, to hand to others. */
+  /** The run's own mailbox, for passing on to others. */
   readonly mailbox: Mailbox;
+  /** Messages from other runs. */
   readonly messages: Messages;
-  /** Notices of the host about loops and runaways. An agent that reads them can change course; waiting for one keeps no run alive. */
+  /**
+   * Findings of the host about loops and runaways. An agent that reads them can change its behaviour. A run that waits only for a
+   * notice counts as having nothing to wait for.
+   */
   readonly notices: Stream<Notice>;
+  /** The run's purse at its start. `slice` checks a part of it for `spawn`; the amounts move when the spawn is decided. */
   readonly budget: Budget & { readonly slice: (part: Budget) => Budget };
-  /** Aborted when somebody cancels the run; it then has a grace to tidy up. Whatever it waits for then rejects; what it begins later does not. */
+  /**
+   * Aborted when the run is cancelled; the run then has a grace period for cleaning up. Promises that wait at that moment reject;
+   * those made later do not.
+   */
   readonly signal: AbortSignal;
-  /** Starts a child run of an agent named in `spawns`. A refusal shows in `ended`. */
+  /** Starts a child run of an agent that is named in `spawns`. If the spawn is refused, `ended` says so. */
   readonly spawn: (agent: AgentDefinition, input: unknown, options?: SpawnOptions) => Child;
+  /** Adds an event to the run's journal and to the host's stream of events. `event`: a short name; `data`: JSON. */
   readonly emit: (event: string, data?: unknown) => void;
+  /** Writes a line to the run's log; the same as `console.log`. */
   readonly log: (...parts: unknown[]) => void;
-  /** Waits; 0 or less for no time, Infinity for as long as the run may last. A cancel of the run rejects it with an AbortError. */
+  /**
+   * Resolves after this many milliseconds; 0 or less: at once; Infinity: after the longest time that a run may last. Rejects with
+   * an AbortError if the run is cancelled.
+   */
   readonly sleep: (ms: number, options?: SleepOptions) => Promise<void>;
-  /** Reads what is behind a handle. From then on the run knows it, and counts as influenced by whatever could have influenced it. */
+  /**
+   * Reads the value of a handle. From then on the run counts as influenced by everything that could have influenced the value.
+   */
   readonly open: <T>(handle: Handle<T>) => Promise<T>;
-  /** What the last checkpoint was given; undefined when the run begins. */
+  /** The argument of the last `checkpoint`; undefined before the first one. */
   readonly state: unknown;
   /**
-   * Goes on as new: `run` is called again, in a fresh isolate, with this as its `state`, and nothing of what came before needs
-   * to be replayed ever again. Needs no call and no child under way; calls that were given up are waited for, timers are called off.
-   * Never returns.
+   * Starts over with this state: `run` is called again in a new isolate with it as `state`, and what came before is never
+   * replayed again. No call, request or child may be under way. Calls that were given up are waited for, and timers are
+   * cancelled. Never returns.
+   *
+   * @throws CORRAL_CHECKPOINT_BUSY if something is under way
    */
   readonly checkpoint: (state: unknown) => Promise<never>;
 }
 
+/** The definition of an agent. */
 export interface AgentOptions<In extends Schema = Schema, Out extends Schema = Schema, U extends Uses = Uses> {
+  /** Lower-case letters, digits and `. _ / -`, such as `count/reader`; unique within a bundle. */
   readonly name: string;
   /** One sentence for the people who answer for this agent. */
   readonly purpose?: string;
   readonly image?: 'base';
+  /** Schema of the input. An input that does not fit fails the run with CORRAL_INPUT_INVALID. */
   readonly input?: In;
+  /** Schema of the result of `run`. A result that does not fit fails the run with CORRAL_OUTPUT_INVALID. */
   readonly output?: Out;
+  /** Capabilities that the agent asks for, by alias: `{ read: 'tool:fs.read', claims: 'service:claims', boss: 'mailbox' }`. */
   readonly uses?: U;
+  /** Agents that this one may start as child runs. */
   readonly spawns?: Readonly<Record<string, AgentDefinition>>;
-  /** Services that are deployed with it. Naming one here gives no right to write to it; `uses` asks for that. */
+  /** Services that are deployed with the agent. This does not give the right to write to them; name them in `uses` for that. */
   readonly services?: Readonly<Record<string, AgentDefinition>>;
+  /** Limits of a run that replace the host's defaults, within what the host allows. */
   readonly ceilings?: Ceilings;
+  /** Amounts of a run's purse that replace the host's defaults, within what the host allows. */
   readonly budget?: Budget;
-  /** When the result of a call cannot be known: wait for a person (the default), or reject the call with Unknown. */
+  /**
+   * Behaviour when the result of a call is unknown: wait for a person to settle it (default), or reject the call with Unknown.
+   */
   readonly onUnknown?: 'wait' | 'tell';
+  /** Runs the agent. Its result, or the promise's, is the run's output; an exception fails the run. */
   run(context: AgentContext<InputOf<In>, U>): unknown;
 }
+/** The result of `defineAgent` and `defineService`, which a module exports. */
 export interface AgentDefinition {
   readonly [AGENT]: AgentOptions;
   readonly name: string;

@@ -1,7 +1,7 @@
 /**
- * The Merkle tree of RFC 6962, section 2.1: SHA-256, with leaves and nodes hashed apart (0x00 and 0x01 before them), so that neither
- * can stand for the other. A head (size and root) commits to every leaf and their order; proofs show that a leaf is under a head,
- * or that a later head only added to an earlier one, without the leaves. Pure.
+ * The Merkle tree of RFC 6962, section 2.1: SHA-256. Leaves and nodes are hashed with different prefixes (0x00 and 0x01), so that
+ * neither can be presented as the other. A head (size and root) commits to every leaf and their order. Proofs show, without the
+ * leaves, that a leaf is under a head, or that a later head only appends to an earlier one. Pure.
  */
 import { createHash, hash } from 'node:crypto';
 
@@ -49,7 +49,7 @@ export class Frontier {
     return rest.reduce<Uint8Array>((right, { root }) => nodeHash(root, right), last.root);
   }
 
-  /** `5:HEX,HEX`: the size, and the roots of its subtrees, whose sizes follow from it. */
+  /** Gives `5:HEX,HEX`: the size and the roots of the subtrees, whose sizes follow from it. */
   toString(): string {
     return `${this.#size}:${this.#subtrees.map(({ root }) => Buffer.from(root).toString('hex')).join(',')}`;
   }
@@ -133,7 +133,7 @@ export interface Head {
   readonly root: Uint8Array;
 }
 
-/** Whether a head follows from an earlier one by appending alone. */
+/** Whether a head follows from an earlier one by appending only. */
 export function verifyConsistency(first: Head, second: Head, proof: readonly Uint8Array[]): boolean {
   if (first.size > second.size || first.size < 0) return false;
   if (first.size === second.size) return proof.length === 0 && same(first.root, second.root);

@@ -1,4 +1,7 @@
-/** The accounts above the run, a row an account and day: changed by the commits that reserve and settle, read for people and at a start. */
+/**
+ * The accounts above runs, one row for each account and day: changed by the commits that reserve and settle, read at a start and
+ * by people.
+ */
 import type { AccountDay, HolderKind, SpendChange, SpendFilter } from '@corral/protocol/spend';
 import type { Sql } from './sql.ts';
 

@@ -1,7 +1,7 @@
 /**
- * Copies of a whole data folder. A backup is a folder with every database as of one moment and, written last, a manifest: without
- * one, or with a digest that does not fit, it is not a backup. Keys are not in it, so that a backup alone reads nothing. What a
- * database holds is not looked at: a table that is added later is copied like any other.
+ * Copies of a whole data folder. A backup is a folder with every database as of one moment and a manifest, which is written last:
+ * without one, or with a digest that does not match, a folder is not a backup. Keys are not in it, so a backup alone cannot be
+ * read. Databases are copied without looking at their tables, so a table that is added later is copied too.
  */
 import { createHash, hash } from 'node:crypto';
 import {
@@ -29,22 +29,22 @@ import { explain } from './open.ts';
 
 /** The store of runs. */
 const RUNS = 'corral.db';
-/** The front door's tables; a folder that only embedded hosts have used has none. */
+/** The front door's tables; a folder that only embedded hosts have used has no such file. */
 const FRONT = 'front.db';
 const MANIFEST = 'backup.json';
-/** Ending of a file that is not whole yet. */
+/** Suffix of a file that is not complete yet. */
 const PART = '.part';
-/** Names of files that a backup or a restore had not finished. */
+/** Names of files that an unfinished backup or restore leaves behind. */
 const HALF = /^(?:(?:corral|front)\.db(?:\.raw)?\.part(?:-wal|-shm|-journal)?|backup\.json\.new)$/;
 const CHUNK_BYTES = 1024 * 1024;
-/** Pages that are copied at once. */
+/** Pages that are copied at a time. */
 const PAGES = 4096;
-/** How long the front door may be at one write before its moment is given up. */
+/** How long a write of the front door may delay the backup's moment before it fails. */
 const GATE_MS = 10_000;
 
 /**
- * Copies the databases of a folder, while everything goes on. All copies are of the same moment: the front door's tables are kept
- * from changing for as long as it takes to begin reading both (a few milliseconds), and what is copied is what was read then.
+ * Copies the databases of a folder while hosts go on. All copies are of the same moment: the front door's tables are locked until
+ * reading has begun on both databases (a few milliseconds), and each copy is made within its read transaction.
  * @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_DISK_FULL, CORRAL_DATA_UNUSABLE
  */
 export async function backupTo(folder: string, to: string, at: number): Promise<BackupManifest> {
@@ -73,11 +73,11 @@ export async function backupTo(folder: string, to: string, at: number): Promise<
 
 interface Source {
   readonly name: string;
-  /** In a read transaction: whatever is written from now on, this connection sees the database as it was. */
+  /** In a read transaction: this connection does not see later writes. */
   readonly db: DatabaseSync;
 }
 
-/** A connection to each database of a folder, all of which see it as it was at the same moment. */
+/** A connection to each database of a folder, all in read transactions of the same moment. */
 function momentOf(folder: string): Source[] {
   const names = [RUNS, FRONT].filter((name) => existsSync(join(folder, name)));
   const gate = names.includes(FRONT) ? new DatabaseSync(join(folder, FRONT), { timeout: GATE_MS }) : undefined;
@@ -100,7 +100,7 @@ function momentOf(folder: string): Source[] {
   }
 }
 
-/** Writes the database that a connection sees to `path` with PART behind it, without the pages that hold nothing. */
+/** Writes the database that a connection sees to `path` with suffix PART, without free pages. */
 async function copied(db: DatabaseSync, path: string): Promise<{ digest: Digest; bytes: number }> {
   const raw = `${path}.raw${PART}`;
   await backup(db, raw, { rate: PAGES });
@@ -115,17 +115,17 @@ async function copied(db: DatabaseSync, path: string): Promise<{ digest: Digest;
 }
 
 /**
- * Makes a data folder of a backup. The new store is another era, and every run that had not ended is marked as restored: since
- * the backup it may have gone on elsewhere. The front door sees by the era that its list of runs is not of this store's last host,
- * and puts it right when it opens the folder.
- * @param keys a key file to put beside it; undefined: the keys are elsewhere, or come later
+ * Makes a data folder from a backup. The new store has a new era, and every run that had not ended is marked as restored, because
+ * it may have gone on elsewhere since the backup. The front door compares the era, and therefore builds its index of runs again
+ * when it opens the folder.
+ * @param keys a key file to copy into the folder; undefined: the keys are elsewhere, or come later
  * @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_BACKUP_INVALID, CORRAL_DISK_FULL, CORRAL_DATA_UNUSABLE
  */
 export function restore(from: string, folder: string, keys?: string): Restored {
   try {
     const manifest = readManifest(from);
     emptyFolder(folder);
-    // Under other names until all are whole, so that nothing opens half of it.
+    // Files have other names until all are complete, so that no host opens an incomplete folder.
     for (const { name, digest } of manifest.files) {
       copyFileSync(join(from, name), join(folder, name + PART));
       if (settle(join(folder, name + PART)).digest !== digest)
@@ -143,7 +143,7 @@ export function restore(from: string, folder: string, keys?: string): Restored {
       db.close();
     }
     if (keys !== undefined) writeDurably(join(folder, 'keys.json'), readFileSync(keys));
-    // The store of runs last: without it there is no data to open.
+    // The store of runs last: without that file there is nothing to open.
     for (const { name } of manifest.files.toReversed()) renameSync(join(folder, name + PART), join(folder, name));
     syncFolder(folder);
     return { manifest, era, held };
@@ -166,10 +166,11 @@ export function readManifest(from: string): BackupManifest {
   try {
     manifest = parsed(JSON.parse(readFileSync(join(from, MANIFEST), 'utf8')) as Written);
   } catch (error) {
-    throw invalid(`There is no whole backup in ${from}: its manifest cannot be read.`, error);
+    throw invalid(`${from} has no complete backup: its manifest cannot be read.`, error);
   }
   const { digest, ...body } = manifest;
-  if (!Number.isSafeInteger(body.era) || digest !== digestOf(body)) throw invalid(`The manifest in ${from} is not as it was written.`);
+  if (!Number.isSafeInteger(body.era) || digest !== digestOf(body))
+    throw invalid(`The manifest in ${from} was changed after it was written.`);
   for (const { name, bytes } of body.files) {
     const path = join(from, name);
     if (!existsSync(path) || statSync(path).size !== bytes)
@@ -178,12 +179,12 @@ export function readManifest(from: string): BackupManifest {
   return manifest;
 }
 
-/** A manifest as it stands in a file. Format 1 had the store of runs alone, and its digest was that of the database. */
+/** A manifest as stored. Format 1 had only the store of runs, and its digest was that of the database. */
 type Written =
   | BackupManifest
   | { readonly format: 1; readonly era: number; readonly at: number; readonly bytes: number; readonly digest: Digest };
 
-/** @throws Error where it is no manifest that this Corral knows */
+/** @throws Error if it is not a manifest of a known format */
 function parsed(written: Written): BackupManifest {
   if (written.format === 2 && written.files.some(({ name }) => name === RUNS) && written.files.every(({ name }) => isDatabase(name)))
     return written;
@@ -196,7 +197,7 @@ function parsed(written: Written): BackupManifest {
 const isDatabase = (name: string): boolean => name === RUNS || name === FRONT;
 const digestOf = (body: Omit<BackupManifest, 'digest'>): Digest => `sha256:${hash('sha256', canonical(body))}` as Digest;
 
-/** Makes a folder that holds nothing; what a backup or a restore left there that was stopped half way is taken away. */
+/** Makes an empty folder, or uses one; files of an unfinished backup or restore in it are deleted. */
 function emptyFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const names = readdirSync(folder);
@@ -204,7 +205,7 @@ function emptyFolder(folder: string): void {
   for (const name of names) rmSync(join(folder, name), { force: true });
 }
 
-/** Waits until a file is on the disk, and says what is in it. */
+/** Syncs a file to the disk, and gives its digest and size. */
 function settle(path: string): { digest: Digest; bytes: number } {
   const file = openSync(path, 'r+');
   try {

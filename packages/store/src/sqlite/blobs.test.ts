@@ -21,7 +21,7 @@ function blobs(): { blobs: Blobs; count: () => number } {
 const OWNER = { tenant: 't', n: 1, seq: 1 };
 const large = (fill: string) => fill.repeat(BLOB_BYTES);
 
-/** JSON with payloads under and above the limit, in every place where they occur and in some where they do not. */
+/** JSON with payloads below and above the limit, in every place where they are cut out and in some where they are not. */
 const json = fc.letrec((tie) => ({
   payload: fc.oneof(
     fc.jsonValue(),

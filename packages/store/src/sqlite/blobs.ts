@@ -1,8 +1,8 @@
 /**
- * Large payloads, each once a tenant. A blob is found by a keyed hash of its content (so the id tells nobody what it is) and
- * sealed under a key that only its content gives (convergent, with a secret of the tenant): whoever writes the same payload
- * again arrives at the same key, and it stands nowhere but inside the sealed texts that refer to it. When the last run that
- * refers to a blob is erased, nothing is left that opens it, not even the tenant's key.
+ * Large payloads, stored once for each tenant. The id of a blob is a keyed hash of its content, so that the id reveals nothing.
+ * The blob is sealed under a key derived from its content and a secret of the tenant (convergent encryption), so that writing the
+ * same payload again gives the same key; the key itself is stored only inside the sealed texts that refer to the blob. After the
+ * last run that refers to a blob is erased, nothing can open it, not even the tenant's key.
  */
 import { createHmac, hash } from 'node:crypto';
 import type { KeyRing } from '@corral/protocol/ports';
@@ -11,10 +11,10 @@ import { seal, unseal } from './seal.ts';
 import { isLarge, payloads } from './split.ts';
 import type { Sql } from './sql.ts';
 
-/** Whose texts these are. Entry 0 stands for the record and the outcome, which outlive the journal. */
+/** The entry that texts belong to. Entry 0 stands for the record and the outcome, which outlive the journal. */
 export interface Owner {
   readonly tenant: string;
-  /** The run's short name in this database. */
+  /** The run's number in this database. */
   readonly n: number;
   readonly seq: number;
 }
@@ -30,7 +30,7 @@ export class Blobs {
     this.#ring = ring;
   }
 
-  /** Moves the large payloads out of texts. */
+  /** Moves the large payloads out of texts into blobs. */
   split(texts: Texts, owner: Owner): { texts: Texts; cuts: readonly Cut[] } {
     if (!texts.some((text) => text !== undefined && isLarge(text))) return { texts, cuts: [] };
     const cuts: Cut[] = [];
@@ -49,7 +49,7 @@ export class Blobs {
     return { texts: left, cuts };
   }
 
-  /** @throws Error where a payload is missing or changed */
+  /** @throws Error if a payload is missing or changed */
   join(texts: readonly (string | undefined)[], cuts: readonly Cut[]): Texts {
     if (cuts.length === 0) return texts;
     const parts = texts.map(() => ({ text: '', from: 0 }));
@@ -63,7 +63,7 @@ export class Blobs {
     return parts.map(({ text, from }, index) => (texts[index] === undefined ? undefined : text + texts[index].slice(from)));
   }
 
-  /** Lets go of what a run refers to from one entry on, up to another; what nobody refers to any more is deleted. */
+  /** Releases a run's references from one entry on, up to another; blobs without references are deleted. */
   release(n: number, fromSeq: number, beforeSeq: number = Number.MAX_SAFE_INTEGER): { blobs: number; bytes: number } {
     const released = this.#sql.all<{ blob: number }>(
       'DELETE FROM refs WHERE run = ? AND seq >= ? AND seq < ? RETURNING blob',

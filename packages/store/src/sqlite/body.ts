@@ -1,10 +1,13 @@
 /**
- * Texts as bytes: their lengths, the texts as they crossed, then where pieces were cut out of them. Kept apart rather than
- * nested in one JSON, so that none is escaped and replay can pass them on unread.
+ * Texts as bytes: their lengths, the texts as they were received, then the positions of the pieces that were cut out. Texts are
+ * not nested in one JSON, so that none is escaped and replay can pass them on without parsing.
  */
 import type { Entry } from '@corral/protocol/run';
 
-/** A piece that lives elsewhere: in which text, before which character of what was left, and where and how it is found. */
+/**
+ * A piece that is stored as a blob: the text it belongs to, its position in what is left of that text, and the id and key of the
+ * blob.
+ */
 export interface Cut {
   readonly text: number;
   readonly at: number;

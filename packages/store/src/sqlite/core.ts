@@ -1,6 +1,6 @@
 /**
- * What each operation of the port does to the tables, synchronously, one statement after the other. The writer thread
- * runs these in batches; a simulated world runs them directly.
+ * The operations of the store port on the tables, synchronous, one statement after the other. The writer thread runs them in
+ * batches; the simulator runs them directly.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
@@ -66,7 +66,7 @@ interface RunRow {
   readonly attempts: number;
 }
 
-/** What a commit must know of its run. The writer alone changes it, so it may remember. */
+/** State of a run that a commit needs. Only the writer changes it, so it can be cached. */
 interface Head {
   readonly n: number;
   readonly tenant: string;
@@ -84,9 +84,9 @@ interface Head {
 const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, still, ledger, attempts, last.seq, last.waiting
   FROM runs LEFT JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
 const THIS_ERA = "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'era')";
-/** Not an agent's timer but the time at which a parked run must be looked at, such as the end of its wall time. */
+/** Not a timer of the agent: the time at which a parked run must be examined, such as the end of its wall time. */
 const DEADLINE = 0;
-/** Heads that are remembered at most. */
+/** Most heads that are cached. */
 const HEADS = 10_000;
 const NO_HASH = new Uint8Array(0);
 
@@ -99,7 +99,7 @@ export class SqliteCore {
   readonly #requests: Requests;
   readonly #post: Post;
 
-  /** @param folder where a front door may have tables of its own, which the log follows */
+  /** @param folder which may have tables of a front door that the log follows */
   constructor(db: DatabaseSync, keys: KeyRing, folder?: string) {
     this.#sql = new Sql(db);
     this.#front = folder === undefined ? undefined : new FrontTables(folder);
@@ -137,7 +137,7 @@ export class SqliteCore {
     this.#get<{ source_map: string | null }>('SELECT source_map FROM bundles WHERE digest = ?', digest)?.source_map ?? undefined;
 
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
-    // A run that nobody claims yet waits in the store, as a parked one does.
+    // A run without an owner waits in the store, as a parked one does.
     const lifecycle = claim ? 'active' : 'queued';
     const epoch = claim ? 1 : 0;
     const parked = !claim;
@@ -169,7 +169,7 @@ export class SqliteCore {
 
   claim(run: RunId): StoredRun | undefined {
     this.#heads.delete(run);
-    // Before anything is written: a run that does not open is refused as it is.
+    // Opened before anything is written: a run that cannot be opened is refused unchanged.
     const found = this.run(run);
     const row = this.#get<{ n: number; epoch: number; attempts: number }>(
       `UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0, still = 0, claimed_era = ${THIS_ERA},
@@ -179,7 +179,7 @@ export class SqliteCore {
     );
     if (found === undefined || row === undefined) return found;
     this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
-    // From now on its journal goes on, and what was known before is out of date.
+    // The saved ledger is out of date once the journal goes on.
     if (found.ledger !== undefined) this.#run('UPDATE runs SET ledger = NULL WHERE n = ?', row.n);
     return {
       ...found,
@@ -239,7 +239,7 @@ export class SqliteCore {
     return told.answered;
   }
 
-  /** This host ends in good order: what it holds was not its death. */
+  /** This host stops in order, so the runs it holds did not make it crash: their attempts are cleared. */
   readonly retire = (): void => this.#run('UPDATE runs SET attempts = 0 WHERE attempts > 0');
 
   readonly seen = (limit: number): { fact: string; value: number }[] => queries.seen(this.#sql, limit);
@@ -325,7 +325,7 @@ export class SqliteCore {
     if (commit.spend !== undefined) postSpend(this.#sql, commit.spend);
     if (commit.quarantine !== undefined) this.putQuarantine(commit.quarantine);
     for (const id of commit.timersDone) this.#run('DELETE FROM timers WHERE run = ? AND id = ?', head.n, id);
-    // A call that people have approved may have a deadline after the one that they had.
+    // INSERT OR REPLACE: after an approval a call may have a later deadline than before.
     for (const { id, due } of commit.timers) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     const told = new Told(at);
     const delivered = this.#post.sendAll(run, epoch, head, commit.outbox, told);
@@ -340,7 +340,7 @@ export class SqliteCore {
   readonly spend = (filter: SpendFilter): AccountDay[] => spendOf(this.#sql, filter);
   readonly forgetSpend = (before: string): number => forgetSpend(this.#sql, before);
 
-  /** What was remembered may not have happened: a transaction was rolled back. */
+  /** A transaction was rolled back, so cached state may be wrong: drops it. */
   doubt(): void {
     this.#heads.clear();
     this.#log.doubt();
@@ -360,7 +360,7 @@ export class SqliteCore {
       const rows = this.#sql
         .prepared(`${SELECT_RUN} WHERE runs.n > ? AND ${where} ORDER BY runs.n LIMIT ?`)
         .all(last, ...values, wanted) as unknown as RunRow[];
-      // One that does not open must not take the others with it; asking for it, or verifying, says what is wrong.
+      // A run that cannot be opened is left out, so that the others are listed; reading it, or verifying, reports what is wrong.
       for (const row of rows) {
         try {
           found.push(this.#stored(row));
@@ -399,30 +399,33 @@ export class SqliteCore {
 
   readonly erasable = (run: RunId): Erased => erasable(this.#sql, run);
 
-  /** Some of the garbage that there is. */
+  /** Collects some of the garbage. */
   readonly gcStep = (now: number, wanted: Wanted): Collected => collect(this.#sql, this.#evidence, now, wanted);
   readonly tenants = (): string[] =>
     this.#sql.all<{ tenant: string }>('SELECT DISTINCT tenant FROM runs ORDER BY tenant').map(({ tenant }) => tenant);
   readonly collectable = (now: number, wanted: Wanted): Freed => collectable(this.#sql, now, wanted);
 
-  /** Verifies one run, or a number of them after the one with this short name. */
+  /** Verifies one run, or some runs after the one with this number. */
   readonly verifyStep = (what: Asked): Verified => verifyStep(this.#sql, this.#evidence, what);
 
-  /** Appends to the log what was committed; the writer's own errand, now and then. */
+  /** Appends to the log what was committed. The writer calls this periodically. */
   readonly sequence = (now: number, all: boolean): ReturnType<Log['step']> => this.#log.step(now, all);
   readonly logHead = (): LogHead => this.#log.head();
   readonly verifyLog = (wanted: CheckWanted): LogVerification => checkLog(this.#sql, this.#log, this.#front, wanted);
-  /** The hashes of a run's entries after one: what the API gives beside them. */
+  /** The hashes of a run's entries after one, as the API lists them. */
   readonly hashes = (run: RunId, after: number, limit: number): EntryHash[] => this.#evidence.hashes(run, after, limit);
 
-  /** Lets go of what it opened itself. */
+  /** Closes what it opened itself. */
   close(): void {
     this.#front?.close();
   }
 
   readonly release = (run: RunId): void => this.#run('UPDATE runs SET restored = 0 WHERE id = ?', run);
 
-  /** An ended run waits for nothing; its grants stay for the record, dead with their holder. */
+  /**
+   * An ended run waits for nothing: its inbox and timers are deleted. Its grants stay as a record; they are void because their
+   * holder has ended.
+   */
   #forget(run: RunId, n: number, end: End, told: Told): void {
     this.#post.close(run, n, end, told);
     this.#run('DELETE FROM inbox WHERE run = ?', n);
@@ -430,12 +433,12 @@ export class SqliteCore {
     this.#heads.delete(run);
   }
 
-  /** The key that a delivery is sealed under; undefined where nobody is there to open it, or nobody can. */
+  /** The key that a delivery is sealed under; undefined if the receiver has ended or its key cannot be opened. */
   #keyOf(run: RunId): Uint8Array | undefined {
     try {
       return this.#head(run).key;
     } catch (error) {
-      // The sender has done nothing wrong and must not be refused half way.
+      // The sender is not at fault, and its commit must not be refused for this.
       if (error instanceof CorralError) return undefined;
       throw error;
     }

@@ -1,4 +1,4 @@
-/** How digests are written in the log: lower-case hex of SHA-256. */
+/** The form of digests in the log: lower-case hex of SHA-256. */
 import { hash } from 'node:crypto';
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

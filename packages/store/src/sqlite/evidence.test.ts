@@ -11,7 +11,7 @@ import { migrate } from './schema.ts';
 
 const KEYS = new MasterKeys(new Map([[1, new Uint8Array(32).fill(7)]]));
 
-/** A database file with two runs, one after the other, each on pages of its own for the most part. */
+/** A database file with two runs, mostly on pages of their own. */
 function database(entries: number): string {
   const folder = mkdtempSync(join(tmpdir(), 'corral-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

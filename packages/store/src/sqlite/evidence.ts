@@ -1,4 +1,4 @@
-/** What a run leaves behind, sealed: its key, its texts, and the walk along its hash chain that every reading of them takes. */
+/** The sealed evidence of a run: its key, its texts, and the walk along its hash chain that every read takes. */
 import type { PendingDelivery } from '@corral/protocol/delivery';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -12,16 +12,16 @@ import { hex } from './digests.ts';
 import { chain, isForgotten, newKey, seal, unseal } from './seal.ts';
 import type { Sql } from './sql.ts';
 
-/** A run as its evidence is found. */
+/** The columns of a run that its evidence needs. */
 export interface Custody {
   readonly n: number;
   readonly id: RunId;
   readonly tenant: string;
   readonly version: number | null;
-  /** Null once it was erased. */
+  /** Null after it was erased. */
   readonly key: Uint8Array | null;
   readonly erased_at: number | null;
-  /** The hash of its last entry, once it has ended. */
+  /** The hash of its last entry, set when it has ended. */
   readonly end_hash: Uint8Array | null;
 }
 
@@ -34,7 +34,7 @@ export interface Row {
   readonly body: Uint8Array;
 }
 
-/** Where a text stands, so that it opens nowhere else. */
+/** The place of each sealed text, as associated data, so that it opens nowhere else. */
 export const PLACE = {
   entry: (run: string, seq: number) => `${run}:entry:${seq}`,
   inbox: (run: string, seq: number) => `${run}:inbox:${seq}`,
@@ -46,10 +46,10 @@ export const PLACE = {
 const CUSTODY = 'SELECT n, id, tenant, version, key, erased_at, end_hash FROM runs LEFT JOIN records USING (n)';
 const PAGE = 256;
 const NO_HASH = new Uint8Array(0);
-/** SQLite's own word that it cannot read its pages (sqlite.org/rescode.html). */
+/** SQLite's error code for pages that cannot be read (sqlite.org/rescode.html). */
 const SQLITE_CORRUPT = 11;
 
-/** A run's evidence is broken, and from which entry on. Never crosses the store's edge as it is. */
+/** A run's evidence is broken from an entry on. The store's boundary turns this into CORRAL_JOURNAL_DAMAGED. */
 export class Broken extends Error {
   readonly damage: Damage;
 
@@ -89,7 +89,7 @@ export class Evidence {
       return this.#ring.unwrap(tenant, { version, wrapped: key }, id);
     } catch (error) {
       if (error instanceof CorralError) throw error;
-      throw new Broken(id, 0, 'record', 'has a key that does not open any more', { cause: error });
+      throw new Broken(id, 0, 'record', 'has a key that cannot be opened any more', { cause: error });
     }
   }
 
@@ -98,7 +98,7 @@ export class Evidence {
     return seal(key, place, encodeTexts(left, cuts));
   }
 
-  /** What a host knows of a run it parks: a cache, so it shares no payload with the journal. */
+  /** A host's state of a run that it parks. This is a cache, so it shares no payload with the journal. */
   sealLedger(run: RunId, text: string): Buffer | null {
     const custody = this.custody(run);
     return custody === undefined ? null : seal(this.keyOf(custody), PLACE.ledger(run), encodeTexts([text], []));
@@ -111,13 +111,13 @@ export class Evidence {
       return this.blobs.join(texts, cuts);
     } catch (error) {
       if (error instanceof MissingPayload) throw new Broken(run, seq, 'payload', error.message, { cause: error });
-      throw new Broken(run, seq, seq === 0 ? 'record' : 'sealed', 'does not open with its key: its bytes or its place were changed', {
+      throw new Broken(run, seq, seq === 0 ? 'record' : 'sealed', 'cannot be opened with its key: its bytes or its place were changed', {
         cause: error,
       });
     }
   }
 
-  /** One text that stands alone. */
+  /** A single text. */
   openOne<T>(key: Uint8Array, place: string, sealed: Uint8Array, run: RunId, seq = 0): T {
     const [text] = this.open(key, place, sealed, 1, run, seq);
     return JSON.parse(text ?? 'null') as T;
@@ -132,8 +132,8 @@ export class Evidence {
   }
 
   /**
-   * Ends a run without an entry, whatever can still be read of it; of one whose key is gone, only the kind of its outcome is kept.
-   * @returns its short name, if it had not ended
+   * Ends a run without an entry, even if its journal cannot be read; if its key is gone, only the kind of its outcome is kept.
+   * @returns its number, if it had not ended
    */
   bury(run: RunId, outcome: Outcome, at: number): number | undefined {
     const custody = this.custody(run);
@@ -154,7 +154,7 @@ export class Evidence {
     return changed === 0 ? undefined : custody.n;
   }
 
-  /** Runs after the one with this short name, in order. */
+  /** Runs after the one with this number, in order. */
   custodies(afterN: number, limit: number, tenant?: string): Custody[] {
     return this.#sql.all<Custody>(
       `${CUSTODY} WHERE n > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY n LIMIT ?3`,
@@ -165,7 +165,7 @@ export class Evidence {
   }
 
   /**
-   * The rows of a journal, each proved to follow from the one before it.
+   * The rows of a journal, each checked to follow from the one before.
    * @throws Broken at the first that does not
    */
   *walk({ n, id, end_hash }: Custody, after = 0): Generator<Row> {
@@ -197,10 +197,10 @@ export class Evidence {
       }
     } catch (error) {
       if (((error as { errcode?: number }).errcode ?? 0) % 256 !== SQLITE_CORRUPT) throw error;
-      throw new Broken(id, seq + 1, 'pages', 'stands on pages of the database that cannot be read', { cause: error });
+      throw new Broken(id, seq + 1, 'pages', 'is on pages of the database that cannot be read', { cause: error });
     }
     if (end_hash !== null && !Buffer.from(end_hash).equals(before))
-      throw new Broken(id, seq + 1, 'gap', 'is missing, and so is all that followed');
+      throw new Broken(id, seq + 1, 'gap', 'is missing, and so are all that followed');
   }
 
   /** @throws Broken */
@@ -208,7 +208,7 @@ export class Evidence {
     return entryOf(row, this.open(key, PLACE.entry(custody.id, row.seq), row.body, ENTRY_TEXTS, custody.id, row.seq));
   }
 
-  /** What waits for a run, in order. */
+  /** Deliveries that wait for a run, in order. */
   inbox(run: RunId, after: number): InboxItem[] {
     const custody = this.custody(run);
     if (custody === undefined || custody.erased_at !== null) return [];
@@ -227,7 +227,7 @@ export class Evidence {
     });
   }
 
-  /** As they are written, also of a run that was erased. */
+  /** Hashes as stored, also of a run that was erased. */
   hashes(run: RunId, after: number, limit: number): EntryHash[] {
     const custody = this.custody(run);
     if (custody === undefined) return [];
@@ -254,7 +254,7 @@ export class Evidence {
   }
 }
 
-/** Damage as it leaves the store. */
+/** Turns Broken into the error of the port. */
 export function refused<T>(work: () => T): T {
   try {
     return work();

@@ -1,6 +1,6 @@
 /**
- * Forgetting: erasing a run on request, and taking away journals whose time is over. Both leave the hashes, so that the chain
- * still shows how many entries there were, when, and that none was changed.
+ * Erasing a run on request, and pruning journals whose retention has passed. Both keep the hashes, so that the chain still shows
+ * how many entries there were, when, and that none was changed.
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/grant';
@@ -10,17 +10,17 @@ import type { Evidence } from './evidence.ts';
 import { forgotten, FORGOTTEN_BYTES } from './seal.ts';
 import type { Sql } from './sql.ts';
 
-/** How long the journals of ended runs are kept, by tenant, in milliseconds. A tenant that is not named keeps them for ever. */
+/** How long the journals of ended runs are kept, by tenant. Milliseconds. A tenant that is not named keeps them for ever. */
 type Retention = Readonly<Record<string, number>>;
 
 export interface Collected extends Freed {
   readonly more: boolean;
 }
 
-/** Entries that one transaction forgets at most. */
+/** Entries that one transaction deletes at most. */
 const STEP = 1000;
 
-/** Which garbage is meant. */
+/** Which garbage to collect. */
 export interface Wanted {
   readonly retention_ms: Retention;
   /** Only of this tenant. */
@@ -28,7 +28,7 @@ export interface Wanted {
 }
 
 /**
- * What erasing a run would do, without doing it.
+ * Counts the data that erasing a run would delete.
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE
  */
 export function erasable(sql: Sql, run: RunId): Erased {
@@ -64,14 +64,14 @@ function mayErase(sql: Sql, run: RunId): { readonly n: number; readonly erased_a
   if (heir !== undefined && row.erased_at === null)
     throw new CorralError(
       'CORRAL_RUN_STATE',
-      `The run ${run} gave capabilities on that ${heir.holder} holds; it can be erased once that has ended.`,
+      `The run ${run} passed on capabilities that ${heir.holder} holds; it can be erased once that run has ended.`,
     );
   return row;
 }
 
 /**
- * Destroys a run's key and what was written about it in the clear. Its sealed entries stay until garbage is collected; nothing
- * opens them any more. A run that was erased before stays as it is.
+ * Destroys a run's key and the plain data about it. Its sealed entries stay until garbage is collected; nothing can open them any
+ * more. Erasing an erased run changes nothing.
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE
  */
 export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): Erased {
@@ -83,7 +83,8 @@ export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): 
   sql.run('DELETE FROM inbox WHERE run = ?', n);
   sql.run('DELETE FROM timers WHERE run = ?', n);
   evidence.blobs.release(n, 0);
-  // What a grant was attenuated to can be data about people. Without its predicates it would allow more, so it allows nothing.
+  // The predicates of a grant can be data about people, so they are deleted. Without them the grant would allow more, so it is
+  // revoked.
   for (const { id, data } of sql.all<{ id: string; data: string }>('SELECT id, data FROM grants WHERE holder = ?', run)) {
     const bare: Grant = { ...(JSON.parse(data) as Grant), where: {} };
     sql.run('UPDATE grants SET data = ?, revoked = 1 WHERE id = ?', JSON.stringify(bare), id);
@@ -91,15 +92,15 @@ export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): 
   return erased;
 }
 
-/** Runs that were erased and whose entries still take up space; the parameter is a tenant, or null for all. */
+/** Erased runs whose entries still take up space; the parameter is a tenant, or null for all. */
 const ERASED = 'SELECT n FROM runs WHERE erased_at IS NOT NULL AND pruned_at IS NULL AND (?1 IS NULL OR tenant = ?1)';
 /**
- * Runs of a tenant that ended before a time, and whose journals nothing goes on from. What an instance of a service had kept when
- * it ended, the next one goes on from, however late.
+ * Runs of a tenant that ended before a time, and whose journals are not needed any more. The journal of the last run of a service
+ * instance is needed unless that run was killed: the next run of the instance starts from its checkpoint, however late.
  */
 const EXPIRED = `SELECT n FROM runs WHERE lifecycle = 'ended' AND pruned_at IS NULL AND tenant = ? AND ended_at <= ?
   AND (outcome_kind = 'killed' OR NOT EXISTS (SELECT 1 FROM instances WHERE run = runs.id))`;
-/** Runs that go on, and those that were instances of services last and would be gone on from. */
+/** Runs that go on, and the last runs of service instances, whose checkpoint the next run of the instance starts from. */
 const SEGMENTS = [
   `SELECT n, checkpoint FROM runs JOIN journal ON journal.run = n AND journal.seq = checkpoint
    WHERE lifecycle <> 'ended' AND checkpoint > pruned_seq AND tenant = ? AND journal.at <= ?`,
@@ -110,7 +111,7 @@ const SEGMENTS = [
 const retained = ({ retention_ms, tenant }: Wanted): readonly (readonly [string, number])[] =>
   Object.entries(retention_ms).filter(([name]) => tenant === undefined || name === tenant);
 
-/** Takes away the contents of up to STEP entries: of erased runs first, then of runs whose retention has passed. */
+/** Deletes the contents of up to STEP entries: of erased runs first, then of runs whose retention has passed. */
 export function collect(sql: Sql, evidence: Evidence, now: number, wanted: Wanted): Collected {
   const n =
     sql.get<{ n: number }>(`${ERASED} LIMIT 1`, wanted.tenant ?? null)?.n ??
@@ -123,7 +124,7 @@ export function collect(sql: Sql, evidence: Evidence, now: number, wanted: Wante
   return { runs: 1, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
 }
 
-/** Of a run that goes on, what came before its last checkpoint is not needed any more; after the retention it is forgotten too. */
+/** Deletes what a running run does not need any more: entries before its last checkpoint whose retention has passed. */
 function collectSegment(sql: Sql, evidence: Evidence, now: number, wanted: Wanted): Collected {
   const row = first(wanted, (tenant, kept_ms) =>
     firstOf(SEGMENTS, (segments) => sql.get<{ n: number; checkpoint: number }>(`${segments} LIMIT 1`, tenant, now - kept_ms)),
@@ -151,7 +152,7 @@ function firstOf<A, T>(all: readonly A[], find: (one: A) => T | undefined): T | 
 
 const WHOLE = Number.MAX_SAFE_INTEGER;
 
-/** What `collect` would take away in all, without doing it. Only reads: its list is a temporary table of its connection. */
+/** Counts the data that `collect` would delete in total. Only reads: its list is a temporary table of its connection. */
 export function collectable(sql: Sql, now: number, wanted: Wanted): Freed {
   sql.db.exec('CREATE TEMP TABLE IF NOT EXISTS garbage (n INTEGER PRIMARY KEY, below INTEGER NOT NULL); DELETE FROM garbage');
   const note = (select: string, ...values: (string | number | null)[]) =>
@@ -183,7 +184,7 @@ export function collectable(sql: Sql, now: number, wanted: Wanted): Freed {
   };
 }
 
-/** Takes the bodies of a run's entries before one of them, up to STEP at once. Their hashes stay. */
+/** Deletes the bodies of a run's entries before one of them, up to STEP at a time. Their hashes stay. */
 function forget(sql: Sql, n: number, before: number): { readonly entries: number; readonly bytes: number } {
   const rows = sql.all<{ rowid: number; body: Uint8Array }>(
     'SELECT rowid, body FROM journal WHERE run = ? AND seq < ? AND length(body) > ? ORDER BY seq LIMIT ?',

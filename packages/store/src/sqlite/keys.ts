@@ -1,10 +1,9 @@
 /**
- * Key rings: where the keys that wrap run keys come from. Both of these hold master keys by version and derive a key for each
- * tenant and purpose (HKDF, RFC 5869), so there is nothing to write down when a new tenant comes.
+ * Key rings: the source of the keys that wrap run keys. Both kinds hold master keys by version and derive a key for each tenant
+ * and purpose (HKDF, RFC 5869), so a new tenant needs no stored key.
  *
- * A key service fits behind the same port: before the store opens, ask the service to decrypt a master key that was stored
- * encrypted under it, and hand that over as `{ kind: 'master' }`. The writer asks the ring within a transaction, where it
- * cannot wait for a network.
+ * A key service can be used in the same way: before the store opens, ask the service to decrypt a stored master key, and pass
+ * that as `{ kind: 'master' }`. The writer uses the ring within a transaction, where it cannot wait for a network.
  */
 import { hkdfSync } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
@@ -13,20 +12,20 @@ import { CorralError } from '@corral/protocol/errors';
 import type { KeyRing, WrappedKey } from '@corral/protocol/ports';
 import { newKey, seal, unseal } from './seal.ts';
 
-/** Which ring a store uses; plain data, because it crosses into the store's threads. */
+/** Which ring a store uses; plain data, because it is sent to the store's threads. */
 export type KeySource =
-  /** Made on first use, readable by its owner alone. Undefined: `keys.json` in the data folder. */
+  /** Created on first use, readable by its owner only. Undefined: `keys.json` in the data folder. */
   | { readonly kind: 'file'; readonly path?: string }
-  /** `BASE64` or `VERSION:BASE64`, more than one separated by commas; each 32 bytes. The first wraps, the others still open. */
+  /** `BASE64` or `VERSION:BASE64`, several separated by commas; each 32 bytes. The first one wraps, the others only open. */
   | { readonly kind: 'master'; readonly keys: string };
 
-/** The variable that holds master keys, in the form that KeySource says. */
+/** The environment variable with master keys, in the form of KeySource. */
 const KEY_VARIABLE = 'CORRAL_MASTER_KEY';
 const KEY_BYTES = 32;
-/** Derived keys that are remembered at most. */
+/** Most derived keys that are cached. */
 const DERIVED = 4096;
 
-/** Where a process takes the keys of data folders from: without the variable, they are a file in the data folder. */
+/** The key source of a process: the environment variable, or else a file in the data folder. */
 export function keySource(env: Readonly<Record<string, string | undefined>>): KeySource {
   const keys = env[KEY_VARIABLE];
   return keys === undefined || keys === '' ? { kind: 'file' } : { kind: 'master', keys };
@@ -76,7 +75,7 @@ export class MasterKeys implements KeyRing {
   }
 }
 
-/** @throws CORRAL_KEYS_WRONG where the text is not what KeySource says */
+/** @throws CORRAL_KEYS_WRONG if the text does not have the form of KeySource */
 export function parseMasterKeys(text: string): MasterKeys {
   const keys = new Map<number, Uint8Array>();
   for (const part of text.split(',')) {
@@ -94,7 +93,7 @@ export const keyFile = (folder: string, path?: string): string => path ?? join(f
 
 /**
  * Reads the ring of a data folder.
- * @param make whether a key file is made where there is none: only where nothing was sealed yet
+ * @param make whether a missing key file is created; only allowed if nothing was sealed yet
  * @throws CORRAL_KEYS_MISSING, CORRAL_KEYS_WRONG
  */
 export function openKeyRing(folder: string, source: KeySource, make: boolean): MasterKeys {
@@ -105,7 +104,7 @@ export function openKeyRing(folder: string, source: KeySource, make: boolean): M
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    if (!make) throw new CorralError('CORRAL_KEYS_MISSING', `The key file ${path} is gone.`, { cause: error });
+    if (!make) throw new CorralError('CORRAL_KEYS_MISSING', `The key file ${path} does not exist.`, { cause: error });
     text = JSON.stringify({ keys: [`1:${newKey().toString('base64')}`] });
     writeDurably(path, `${text}\n`, 0o600);
   }
@@ -114,11 +113,11 @@ export function openKeyRing(folder: string, source: KeySource, make: boolean): M
     return parseMasterKeys(keys.join(','));
   } catch (error) {
     if (error instanceof CorralError) throw error;
-    throw new CorralError('CORRAL_KEYS_WRONG', `The key file ${path} cannot be read as one.`, { cause: error });
+    throw new CorralError('CORRAL_KEYS_WRONG', `${path} cannot be read as a key file.`, { cause: error });
   }
 }
 
-/** Writes a file that is whole and on the disk once this returns, or not there at all. */
+/** Writes a file so that it is complete and on the disk on return; after a crash the file is complete or absent. */
 export function writeDurably(path: string, content: string | Uint8Array, mode = 0o600): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const half = `${path}.new`;
@@ -133,7 +132,7 @@ export function writeDurably(path: string, content: string | Uint8Array, mode = 
   syncFolder(dirname(path));
 }
 
-/** A name is on the disk once its folder is. */
+/** Syncs a folder: a name is on the disk only once its folder is. */
 export function syncFolder(folder: string): void {
   const handle = openSync(folder, 'r');
   try {

@@ -1,7 +1,7 @@
 /**
- * Holds the log against itself and against the tables: what it says must still be so, and what must be in it must not be missing.
- * Needs no key. Whoever can write to the database can rewrite the whole log with it, so only a head that is kept elsewhere tells
- * whether it was.
+ * Checks the log against itself and against the tables: the log's facts must still hold, and everything that belongs in the log
+ * must be there. Needs no key. Anyone who can write to the database can rewrite the whole log as well; only a head that is kept
+ * elsewhere shows that.
  */
 import type { Leaf, LogHead, LogProblem, LogVerification } from '@corral/protocol/log';
 import { Frontier, leafHash } from '../log/merkle.ts';
@@ -12,7 +12,7 @@ import type { Sql } from './sql.ts';
 
 const PAGE = 1_000;
 const DAY_MS = 86_400_000;
-/** Problems that are listed. */
+/** Most problems that are listed. */
 const LISTED = 1_000;
 
 interface RunRow {
@@ -50,16 +50,16 @@ class Bits {
 export interface CheckWanted {
   /** A head that was kept elsewhere. */
   readonly head?: LogHead | undefined;
-  /** Besides the log itself, only what is about this run, or about runs of this tenant. */
+  /** Besides the log itself, only what concerns this run, or runs of this tenant. */
   readonly run?: string | undefined;
   readonly tenant?: string | undefined;
 }
 
-/** As of one moment, while others go on writing. */
+/** Checks as of one moment, while others go on writing. */
 export function checkLog(sql: Sql, log: Log, front: FrontTables | undefined, wanted: CheckWanted): LogVerification {
   sql.db.exec('BEGIN');
   try {
-    // The log is read first: of what it speaks, nothing is written later.
+    // The log is read first, so that everything in it is visible in the tables read after it.
     log.head();
     front?.begin();
     return new Check(sql, log, front, wanted).all();
@@ -74,21 +74,21 @@ class Check {
   readonly #log: Log;
   readonly #front: FrontTables | undefined;
   readonly #wanted: CheckWanted;
-  /** Everything, and not a part of it. */
+  /** Whether everything is checked, and not only one run or tenant. */
   readonly #whole: boolean;
   readonly #problems: LogProblem[] = [];
   #count = 0;
   #since: number | null = null;
   #before = 0;
-  /** Short name of the last run that was admitted by the leaves. */
+  /** Number of the run that was admitted last according to the leaves. */
   #admitted = 0;
   readonly #ended: Bits;
   readonly #erased = new Set<string>();
   readonly #quarantines = new Set<string>();
   readonly #lifted = new Set<string>();
-  /** Rows of the front door's tables that the leaves speak of. */
+  /** Rows of the front door's tables that leaves refer to. */
   readonly #rows = new Map<FrontTable, Map<number, string>>(FRONT_TABLES.map((table) => [table, new Map()]));
-  /** Acts from before this time were forgotten when their retention had passed. */
+  /** Acts before this time were deleted when their retention had passed. */
   #forgotten = 0;
 
   constructor(sql: Sql, log: Log, front: FrontTables | undefined, wanted: CheckWanted) {
@@ -112,21 +112,21 @@ class Check {
         0,
         'log',
         'log',
-        `The log has ${head.size} leaves with the root ${head.hash.slice(0, 16)}…; it was left with ${written.size} and ${written.hash.slice(0, 16)}….`,
+        `The log has ${head.size} leaves with the root ${head.hash.slice(0, 16)}…; when it was last written it had ${written.size} with ${written.hash.slice(0, 16)}….`,
       );
     if (known !== undefined && known.size > head.size)
-      this.#say(0, 'log', 'log', `The log has ${head.size} leaves; it had ${known.size} when its head was kept. It was cut off.`);
+      this.#say(0, 'log', 'log', `The log has ${head.size} leaves; it had ${known.size} when its head was kept. It was truncated.`);
     if (this.#whole) this.#unspoken();
     return { ...head, since: this.#since, before: this.#before, problems: this.#problems, count: this.#count };
   }
 
-  /** What was forgotten in good order shows later in the log than what it was. */
+  /** Reads deletions first: a deletion in good order is later in the log than what was deleted. */
   #forgetting(): void {
     const like = `leaf LIKE '%"kind":"erased"%' OR leaf LIKE '%"operation":"forget-operations"%'`;
     for (const { leaf: text } of this.#sql.all<{ leaf: string }>(`SELECT leaf FROM log WHERE ${like}`)) {
       const leaf = parsed(text);
       if (leaf?.kind === 'erased') this.#erased.add(leaf.run);
-      // No retention is shorter than a day, so an act that would forget what was just done is not one.
+      // No retention is shorter than a day, so an act that claims to delete newer acts is ignored.
       if (leaf?.kind === 'act' && leaf.before !== undefined && leaf.before <= leaf.at - DAY_MS)
         this.#forgotten = Math.max(this.#forgotten, leaf.before);
     }
@@ -182,7 +182,7 @@ class Check {
         if (!this.#whole) return;
         const grant = this.#sql.get<{ revoked: number }>('SELECT revoked FROM grants WHERE id = ?', leaf.grant);
         if (grant === undefined) this.#say(n, 'grant', leaf.grant, `${leaf.grant} was revoked, and is missing.`);
-        else if (grant.revoked === 0) this.#say(n, 'grant', leaf.grant, `${leaf.grant} was revoked, and stands as if it never was.`);
+        else if (grant.revoked === 0) this.#say(n, 'grant', leaf.grant, `${leaf.grant} was revoked, and is stored as if it had not been.`);
         return;
       }
       case 'quarantined':
@@ -203,7 +203,7 @@ class Check {
   }
 
   #admission(n: number, leaf: Extract<Leaf, { kind: 'admitted' }>): void {
-    // In the order of admission, so a run that stands between two was put there afterwards.
+    // Runs are numbered in the order of admission, so a run with a number in between was inserted later.
     const between = this.#sql.all<{ id: string }>('SELECT id FROM runs WHERE n > ? AND n < ?', this.#admitted, leaf.n);
     for (const { id } of this.#whole ? between : []) this.#say(0, 'run', id, `${id} was never admitted: no leaf says so.`);
     this.#admitted = Math.max(this.#admitted, leaf.n);
@@ -213,7 +213,7 @@ class Check {
     if (row?.n !== leaf.n) this.#stranger(leaf.n);
     if (row === undefined) return this.#say(n, 'run', leaf.run, `${leaf.run} was admitted at ${iso(leaf.at)}, and is missing.`);
     if (row.n !== leaf.n || row.tenant !== leaf.tenant || row.parent !== leaf.parent || row.created_at !== leaf.at)
-      this.#say(n, 'run', leaf.run, `${leaf.run} is not as it was admitted: its tenant, its parent or its time was changed.`);
+      this.#say(n, 'run', leaf.run, `${leaf.run} differs from its admission: its tenant, its parent or its time was changed.`);
     if (row.erased_at !== null && !this.#erased.has(leaf.run) && !this.#isDue('erased', leaf.run))
       this.#say(n, 'run', leaf.run, `${leaf.run} is erased, and nobody erased it.`);
     if (row.erased_at !== null || leaf.record === null) return;
@@ -221,7 +221,7 @@ class Check {
       this.#say(n, 'run', leaf.run, `The record that ${leaf.run} was admitted with was changed.`);
   }
 
-  /** Names the run that stands where another one was admitted. */
+  /** Names the run that has the number of another run's admission. */
   #stranger(n: number): void {
     const other = this.#sql.get<{ id: string }>('SELECT id FROM runs WHERE n = ?', n);
     if (other !== undefined) this.#say(0, 'run', other.id, `${other.id} was never admitted: no leaf says so.`);
@@ -230,11 +230,11 @@ class Check {
   /** @returns whether the journal of a run still has an entry with this hash */
   #journal(n: number, run: string, seq: number, hash: string): boolean {
     const row = this.#row(run);
-    // Said at its admission.
+    // Already reported at its admission.
     if (row === undefined) return false;
     const entry = this.#sql.get<{ hash: Uint8Array }>('SELECT hash FROM journal WHERE run = ? AND seq = ?', row.n, seq);
     if (entry !== undefined && hex(entry.hash) === hash) return true;
-    const now = entry === undefined ? 'is missing, and what followed it is cut off or changed' : 'is another one now';
+    const now = entry === undefined ? 'is missing, and what followed it is cut off or changed' : 'is another entry now';
     this.#say(n, 'journal', run, `Entry ${seq} of ${run} ${now}.`);
     return false;
   }
@@ -249,13 +249,13 @@ class Check {
         this.#say(n, 'journal', run, `${run} had ended at entry ${seq}; its journal goes on to ${after.seq}.`);
     }
     const was = `${as} at ${at === null ? 'a time that is not known' : iso(at)}`;
-    if (row.lifecycle !== 'ended') return this.#say(n, 'outcome', run, `${run} ended as ${was}; it stands as ${row.lifecycle} now.`);
+    if (row.lifecycle !== 'ended') return this.#say(n, 'outcome', run, `${run} ended as ${was}; it is stored as ${row.lifecycle} now.`);
     if (row.outcome_kind !== as || row.ended_at !== at)
       this.#say(
         n,
         'outcome',
         run,
-        `${run} ended as ${was}; it stands as ${row.outcome_kind ?? 'nothing'} at ${row.ended_at === null ? 'no time' : iso(row.ended_at)} now.`,
+        `${run} ended as ${was}; it is stored as ${row.outcome_kind ?? 'nothing'} at ${row.ended_at === null ? 'no time' : iso(row.ended_at)} now.`,
       );
     else if (row.erased_at === null && outcome !== (row.outcome === null ? null : digestOf(row.outcome)))
       this.#say(n, 'outcome', run, `The outcome that ${run} ended with was changed.`);
@@ -288,10 +288,15 @@ class Check {
     const where = 'kind = ? AND tenant IS ? AND name = ? AND lifted_at = ? AND lifted_by = ?';
     const row = this.#sql.get(`SELECT 1 FROM quarantines WHERE ${where}`, of, tenant, name, at, by);
     if (row === undefined)
-      this.#say(n, 'quarantine', `${of} ${name}`, `${by} lifted the quarantine on ${of} ${name} at ${iso(at)}; it stands as if not.`);
+      this.#say(
+        n,
+        'quarantine',
+        `${of} ${name}`,
+        `${by} lifted the quarantine on ${of} ${name} at ${iso(at)}; it is stored as if it had not been lifted.`,
+      );
   }
 
-  /** What the tables have and no leaf speaks of, though it would. */
+  /** Rows of the tables that should have a leaf and have none. */
   #unspoken(): void {
     const [runs, journal] = [this.#log.cursor('runs'), this.#log.cursor('journal')];
     for (const { id } of this.#sql.all<{ id: string }>('SELECT id FROM runs WHERE n > ? AND n <= ?', this.#admitted, runs))
@@ -306,7 +311,7 @@ class Check {
       for (const { n, id, last, outcome_kind } of rows) {
         after = n;
         if (this.#ended.has(n) || n > runs || (last !== null && last > journal) || this.#isDue('ended', id)) continue;
-        this.#say(0, 'outcome', id, `${id} stands as ended (${outcome_kind ?? 'nothing'}), and never ended: no leaf says so.`);
+        this.#say(0, 'outcome', id, `${id} is stored as ended (${outcome_kind ?? 'nothing'}), and never ended: no leaf says so.`);
       }
       if (rows.length < PAGE) break;
     }
@@ -319,14 +324,14 @@ class Check {
           0,
           'quarantine',
           `${kind} ${name}`,
-          `The quarantine on ${kind} ${name}, which stands as put up by ${by}, was put up by nobody: no leaf says so.`,
+          `The quarantine on ${kind} ${name}, stored as put up by ${by}, was never put up: no leaf says so.`,
         );
       if (lifted_at !== null && !this.#lifted.has(keyOf(kind, tenant, name, lifted_at)) && !this.#isDue('lifted', name))
-        this.#say(0, 'quarantine', `${kind} ${name}`, `The quarantine on ${kind} ${name} was lifted by nobody: no leaf says so.`);
+        this.#say(0, 'quarantine', `${kind} ${name}`, `The quarantine on ${kind} ${name} was never lifted: no leaf says so.`);
     }
   }
 
-  /** Whether the writes of something are committed and their leaf only waits for its turn. */
+  /** Whether the leaf for something is committed to `log_due` and will be appended. */
   #isDue(kind: Leaf['kind'], subject: string): boolean {
     const pattern = `%${JSON.stringify(subject).replaceAll(/[\\%_]/g, (c) => `\\${c}`)}%`;
     return this.#sql
@@ -346,7 +351,7 @@ class Check {
     else if (now !== undefined && now !== digest)
       this.#say(n, 'operation', id, `The row of what ${by} did at ${iso(at)} (${operation}, ${id}) was changed.`);
     if (revokes !== undefined && this.#front?.isRevoked(revokes) !== true)
-      this.#say(n, 'row', revokes, `${by} revoked ${revokes} at ${iso(at)}; it stands as if not.`);
+      this.#say(n, 'row', revokes, `${by} revoked ${revokes} at ${iso(at)}; it is stored as if it had not been revoked.`);
   }
 
   #frontRow(n: number, { table, n: row, key, digest }: Extract<Leaf, { kind: 'row' }>): void {
@@ -362,12 +367,7 @@ class Check {
     for (const [table, spoken] of this.#rows)
       for (const { row, key } of this.#front?.upTo(table, this.#log.cursor(FrontTables.cursor(table))) ?? [])
         if (spoken.get(row) !== key)
-          this.#say(
-            0,
-            table === 'operations' ? 'operation' : 'row',
-            key,
-            `Row ${key} of ${table} was put there afterwards: no leaf says so.`,
-          );
+          this.#say(0, table === 'operations' ? 'operation' : 'row', key, `Row ${key} of ${table} was inserted later: no leaf says so.`);
   }
 
   #concerns(run: string): boolean {

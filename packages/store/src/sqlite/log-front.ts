@@ -1,6 +1,7 @@
 /**
- * The front door's tables, as the log follows them: who did what (`operations`), and what is in force by it. They are a database of
- * their own in the same folder, written by the host; here they are only read. A row is hashed over the columns that never change.
+ * The front door's tables as the log follows them: who did what (`operations`), and what is in force through it. They are in a
+ * database of their own in the same folder, which the host writes and this only reads. The hash of a row covers the columns that
+ * never change.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { Sql } from './sql.ts';
 
 type Row = Readonly<Record<string, string | number | null | Uint8Array>>;
 
-/** By table: the columns that a row is found by, and those that never change. */
+/** By table: the columns that identify a row, and those that never change. */
 const TABLES = {
   operations: { key: ['id'], columns: ['id', 'tenant', 'at', 'result'] },
   configs: { key: ['n'], columns: ['version', 'config', 'at', 'by'] },
@@ -25,7 +26,7 @@ const TABLES = {
 export type FrontTable = keyof typeof TABLES;
 export const FRONT_TABLES = Object.keys(TABLES) as FrontTable[];
 
-/** What an act says of itself, as far as the log needs it. */
+/** The fields of an act that the log needs. */
 interface Act {
   readonly by: string;
   readonly operation: string;
@@ -41,10 +42,10 @@ export class FrontTables {
     this.#path = join(folder, 'front.db');
   }
 
-  /** Where the rows of a table are followed from, as `log_state` names it. */
+  /** The cursor of a table in `log_state`. */
   static cursor = (table: FrontTable): string => `front:${table}`;
 
-  /** Rows that came after one, as leaves, oldest first. A folder that only embedded hosts have used has none. */
+  /** Rows after one, as leaves, oldest first. A folder that only embedded hosts have used has none. */
   after(table: FrontTable, after: number, limit: number): { readonly to: number; readonly leaves: Leaf[] } {
     const sql = this.#open(table);
     if (sql === undefined) return { to: after, leaves: [] };
@@ -57,7 +58,7 @@ export class FrontTables {
     return { to: rows.at(-1)?.row ?? after, leaves: rows.map((row) => leafOf(table, row)) };
   }
 
-  /** The digest of the row that a leaf is about, as it is now; undefined where it is gone. */
+  /** The present digest of the row that a leaf is about; undefined if the row is gone. */
   digest(table: FrontTable, key: string | number): string | undefined {
     const { columns, key: names } = TABLES[table];
     const row = this.#open(table)?.get<Row>(
@@ -67,7 +68,7 @@ export class FrontTables {
     return row && digestOf(plain(row));
   }
 
-  /** Rows of a table up to one, each by its number and what it is called. */
+  /** Rows of a table up to one, each with its number and key. */
   *upTo(table: FrontTable, last: number): Generator<{ readonly row: number; readonly key: string }> {
     const sql = this.#open(table);
     if (sql === undefined) return;
@@ -89,7 +90,7 @@ export class FrontTables {
     return row !== undefined && row.revoked_at !== null;
   }
 
-  /** As of one moment, where reading takes a while. */
+  /** Starts a read transaction, for reads that take long. */
   begin(): void {
     this.#open('operations')?.db.exec('BEGIN');
   }
@@ -114,7 +115,7 @@ export class FrontTables {
   }
 }
 
-/** How long a read waits for a writer that switches the file's mode, as the first one does. */
+/** How long a read waits for a writer that switches the file's mode, as the first writer does. */
 const BUSY_MS = 2_000;
 
 function leafOf(table: FrontTable, { row: n, ...row }: Row & { readonly row: number }): Leaf {

@@ -1,4 +1,4 @@
-/** The log across hosts that are killed at any step of it, and in folders that were written before there was one. */
+/** The log with hosts that are killed at any of its steps, and in folders that were written before the log existed. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ test('a host that was killed after several entries of one run leaves the next on
   core.admit(record(1), [], true);
   for (let seq = 1; seq <= 3; seq++) {
     core.commit(commit(1, seq));
-    // It is still moving, so there is no leaf about its journal yet.
+    // The run is still moving, so its journal has no leaf yet.
     expect(core.sequence(NOW, false)).toBe('moving');
   }
   db.close();
@@ -42,7 +42,7 @@ test('a host that was killed after several entries of one run leaves the next on
 
 const FOLDER = { run: undefined, tenant: undefined, head: undefined };
 
-/** Takes the log out of a database, as those have none that were written before it. */
+/** Removes the log from a database, as in a folder that was written before the log existed. */
 function withoutLog(db: DatabaseSync): void {
   const before = STEPS.findIndex((step) => step.includes('CREATE TABLE log ('));
   const added = STEPS.slice(before).join('\n');
@@ -66,7 +66,7 @@ test(
     migrate(db);
     let core = new SqliteCore(db, KEYS);
     core.nextEra();
-    // More runs and more entries than one step looks at.
+    // More runs and more entries than one step processes.
     const [RUNS, ENTRIES] = [520, 4];
     const ids = Array.from({ length: RUNS }, (_, i) => runId(i + 1));
     const write = (n: number, seq: number, ends: boolean) =>

@@ -1,8 +1,8 @@
 /**
- * The record of the host as a Merkle log. What runs do is not written into it with their commits, which would cost each crank its
- * hashing: a sequencer on the writer's thread follows the tables by cursors and appends what was committed since, in transactions
- * of its own. The cursors move in the same transaction as the leaves, so whatever a crash leaves unlogged is appended later, and
- * nothing twice. What stands in no table that can be followed is put into `log_due` by the write that it belongs to.
+ * The record of the host as a Merkle log. Commits of runs do not write to it, because hashing would slow down each crank: a
+ * sequencer on the writer's thread follows the tables by cursors and appends what was committed since, in transactions of its
+ * own. The cursors move in the same transaction as the leaves, so after a crash the rest is appended later, and nothing twice.
+ * Facts that are in no table which can be followed are put into `log_due` by the write they belong to.
  */
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
@@ -14,14 +14,14 @@ import { digestOf, hex } from './digests.ts';
 import { FRONT_TABLES, FrontTables } from './log-front.ts';
 import type { Sql } from './sql.ts';
 
-/** Admissions, and entries of journals, that one step looks at. */
+/** Admissions, and entries of journals, that one step processes. */
 const STEP = 500;
 const ENTRIES = 4 * STEP;
 
 interface Moved {
-  /** First of its entries that no leaf speaks for. */
+  /** First of its entries that no leaf covers. */
   readonly from: number;
-  /** When that was seen. */
+  /** When that was noticed. */
   readonly since: number;
   seq: number;
   hash: Uint8Array;
@@ -41,7 +41,7 @@ export class Log {
   readonly #sql: Sql;
   readonly #front: FrontTables | undefined;
   #frontier: Frontier | undefined;
-  /** Runs whose journals went on since their last leaf; undefined until that was found out. */
+  /** Runs whose journals went on since their last leaf; undefined until it is read. */
   #moved: Map<number, Moved> | undefined;
   #sweep = 0;
 
@@ -51,7 +51,7 @@ export class Log {
     this.#front = front;
   }
 
-  /** What was remembered may not have happened: a transaction was rolled back. */
+  /** A transaction was rolled back, so cached state may be wrong: drops it. */
   doubt(): void {
     this.#frontier = undefined;
     this.#moved = undefined;
@@ -66,20 +66,20 @@ export class Log {
     return this.#sql.all<{ n: number; leaf: string }>('SELECT n, leaf FROM log WHERE n > ? ORDER BY n LIMIT ?', after, limit);
   }
 
-  /** Puts a leaf in line, within the write of what it says. */
+  /** Queues a leaf, within the write of the fact it records. */
   due(leaf: Leaf): void {
     this.#sql.run('INSERT INTO log_due (leaf) VALUES (?)', canonical(leaf));
   }
 
-  /** How far a follower of tables elsewhere has got. */
+  /** The position up to which a table was followed. */
   cursor(source: string): number {
     return Number(this.#state(source) ?? '0');
   }
 
   /**
-   * Appends some of what was committed since the last time.
-   * @param all also where runs that are moving have got to, which otherwise waits until they stand still or a while has passed
-   * @returns `more`: there is more at once; `moving`: runs are moving, of which a later step says where they stood still
+   * Appends some of what was committed since the last step.
+   * @param all whether the heads of moving runs are appended too; else they wait until the run pauses or some time has passed
+   * @returns `more`: call again at once; `moving`: some runs are moving, and a later step appends their heads
    */
   step(now: number, all: boolean): 'more' | 'moving' | 'done' {
     this.#begin(now);
@@ -90,7 +90,7 @@ export class Log {
     return more ? 'more' : this.#known(now).size > 0 ? 'moving' : 'done';
   }
 
-  /** A folder from before the log begins one with what is there, and says when that was. */
+  /** Starts the log; in an older folder it starts with what exists, and its first leaf says when that was. */
   #begin(now: number): void {
     if (this.#load().size > 0) return;
     const { runs } = this.#sql.get<{ runs: number }>('SELECT coalesce(max(n), 0) AS runs FROM runs') ?? { runs: 0 };
@@ -124,7 +124,7 @@ export class Log {
     return more;
   }
 
-  /** A run that was ended without an entry. */
+  /** Logs the end of a run that was ended without an entry. */
   buried(n: number): void {
     const run = this.#run(n);
     const last = this.#sql.get<{ seq: number; hash: Uint8Array }>(
@@ -166,7 +166,7 @@ export class Log {
     return rows.length === STEP;
   }
 
-  /** Follows all journals: ends are logged at once, and of other runs it is noted that they moved. */
+  /** Follows all journals: logs ends at once, and notes which other runs moved. */
   #entries(now: number): boolean {
     const moved = this.#known(now);
     const rows = this.#sql.all<{ rowid: number; run: number; seq: number; hash: Uint8Array }>(
@@ -182,7 +182,7 @@ export class Log {
       if (run === undefined) continue;
       if (run.lifecycle === 'ended') {
         moved.delete(n);
-        // Not yet its last entry, where a whole folder is caught up with.
+        // While a whole folder is caught up with, this may not be the last entry.
         if (run.end_hash !== null && Buffer.from(run.end_hash).equals(at)) this.#append(canonical(endedLeaf(run, seq, at)));
         continue;
       }
@@ -193,7 +193,7 @@ export class Log {
     return rows.length === ENTRIES;
   }
 
-  /** Logs where runs have got to that stand still since the last sweep, or moved for a while. */
+  /** Logs the heads of runs that did not move since the last sweep, or have been moving for some time. */
   #heads(now: number, all: boolean): void {
     const moved = this.#known(now);
     for (const [n, { seq, hash: at, sweep, since }] of moved) {
@@ -207,11 +207,11 @@ export class Log {
     this.#set('heads', String(first));
   }
 
-  /** Runs that moved and had no leaf yet when a host before this one ended. */
+  /** Runs that moved and had no leaf yet when the previous host ended. */
   #known(now: number): Map<number, Moved> {
     if (this.#moved !== undefined) return this.#moved;
     const rows = this.#sql.all<{ run: number; seq: number; hash: Uint8Array; first: number }>(
-      // Bare columns beside two aggregates come from any row of a group, so the last entry is looked up by its number.
+      // SQLite takes bare columns next to two aggregates from any row of the group, so the last entry is looked up by its number.
       `SELECT last.run, last.seq, last.hash, moved.first FROM (
          SELECT run, max(seq) AS seq, min(journal.rowid) AS first FROM journal JOIN runs ON runs.n = journal.run
          WHERE journal.rowid > ? AND journal.rowid <= ? AND lifecycle <> 'ended' GROUP BY run
@@ -255,7 +255,7 @@ export class Log {
   }
 }
 
-/** A quarantine as its row has it. */
+/** A quarantine as stored. */
 export interface Quarantined extends Omit<Quarantine, 'tenant'> {
   readonly tenant: string | null;
   readonly lifted_by: string | null;

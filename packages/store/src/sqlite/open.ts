@@ -1,4 +1,4 @@
-/** Opens the database of a data folder, and says plainly what is wrong where that fails. */
+/** Opens the database of a data folder, with an explanation if that fails. */
 import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -8,17 +8,20 @@ import { type KeySource, type MasterKeys, openKeyRing } from './keys.ts';
 import { freeReserve } from './room.ts';
 import { migrate, mustBeCurrent } from './schema.ts';
 
-/** SQLite needs about so much beside the database to open it. */
+/** Disk space that SQLite needs to open the database. */
 const OPENING_BYTES = 256 * 1024;
-/** Larger databases are not read through at every start; damage then shows when it is met. */
+/** Larger databases are not checked completely at every start; damage then shows when it is read. */
 const CHECK_BYTES = 64 * 1024 * 1024;
 
 export interface StoreOptions {
-  /** Where keys come from; undefined: a file in the data folder, made on first use. */
+  /** Source of the keys; undefined: a file in the data folder, created on first use. */
   readonly keys?: KeySource;
-  /** How long journals of ended runs are kept before `gc` takes them, by tenant; a tenant not named here keeps them. */
+  /**
+   * How long journals of ended runs are kept before `gc` deletes them, by tenant. Milliseconds. A tenant without an entry keeps
+   * them.
+   */
   readonly retention_ms?: Readonly<Record<string, number>>;
-  /** The database grows no larger than this: beyond it, work is refused as on a full disk. Undefined: as the disk allows. */
+  /** Largest size of the database. Beyond it, work is refused as on a full disk. Undefined: only the disk limits it. */
   readonly max_bytes?: number;
 }
 
@@ -29,15 +32,15 @@ export interface OpenDatabase {
 }
 
 /**
- * Opens for writing. The lock is a second, empty database in an exclusive transaction: the operating system drops it with
- * the process, however that ends.
+ * Opens for writing. The lock is a second, empty database in an exclusive transaction: the operating system releases it when the
+ * process ends, in whatever way.
  * @throws CORRAL_DATA_LOCKED, CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_DISK_FULL,
  * CORRAL_KEYS_MISSING, CORRAL_KEYS_WRONG
  */
 export function openForWriting(folder: string, options: StoreOptions): OpenDatabase {
   return explained(folder, () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    // A host must come up on a full disk too, so that what filled it can be stopped.
+    // A host must be able to start on a full disk, so that the runs that filled it can be stopped.
     const { bavail, bsize } = statfsSync(folder);
     if (bavail * bsize < OPENING_BYTES) freeReserve(folder);
     const lock = new DatabaseSync(join(folder, 'lock.db'));
@@ -69,7 +72,7 @@ export function openForWriting(folder: string, options: StoreOptions): OpenDatab
 }
 
 /**
- * Opens a connection that only reads. It needs no lock, so it works beside a host and on a copy that cannot be written to.
+ * Opens a connection for reading. It takes no lock, so it works while a host runs and on a read-only copy.
  * @throws CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_KEYS_MISSING, CORRAL_KEYS_WRONG
  */
 export function openForReading(folder: string, options: StoreOptions): { db: DatabaseSync; keys: MasterKeys } {
@@ -85,7 +88,10 @@ export function openForReading(folder: string, options: StoreOptions): { db: Dat
   });
 }
 
-/** SQLite keeps an index of the write-ahead log beside the database. Where that cannot be made, only a database that has no log is whole. */
+/**
+ * Opens a database that may be read-only. SQLite needs an index of the write-ahead log in the same folder; if that cannot be
+ * created, only a database without a write-ahead log can be read completely.
+ */
 export function readingConnection(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
@@ -98,7 +104,7 @@ export function readingConnection(path: string): DatabaseSync {
     if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0)
       throw new CorralError(
         'CORRAL_DATA_UNUSABLE',
-        `${path} has a write-ahead log beside it, which cannot be read where nothing can be written; copy the folder to where it can.`,
+        `${path} has a write-ahead log, which cannot be read in a read-only folder; copy the folder to a writable place.`,
         { cause: error },
       );
     const url = pathToFileURL(path);
@@ -114,8 +120,9 @@ function limit(db: DatabaseSync, { max_bytes }: StoreOptions): void {
 }
 
 /**
- * Opens the key ring, and makes sure that it is the one this folder was written with: better refused now than unreadable later.
- * @param note whether versions that are new to it are written down
+ * Opens the key ring and checks that this folder was written with it: a wrong key is refused now rather than found unreadable
+ * later.
+ * @param note whether new versions of the key are recorded
  */
 function provedKeys(db: DatabaseSync, folder: string, { keys = { kind: 'file' } }: StoreOptions, note: boolean): MasterKeys {
   const known = db.prepare("SELECT name, value FROM meta WHERE name LIKE 'key.%'").all() as unknown as { name: string; value: string }[];
@@ -127,7 +134,7 @@ function provedKeys(db: DatabaseSync, folder: string, { keys = { kind: 'file' } 
     if (fingerprint === undefined)
       throw new CorralError(
         'CORRAL_KEYS_MISSING',
-        `The data in ${folder} needs version ${version} of the master key, which was not handed in.`,
+        `The data in ${folder} needs version ${version} of the master key, which was not given.`,
       );
     if (fingerprint !== value)
       throw new CorralError(
@@ -142,7 +149,7 @@ function provedKeys(db: DatabaseSync, folder: string, { keys = { kind: 'file' } 
   return ring;
 }
 
-/** Result codes of SQLite (sqlite.org/rescode.html), their primary part. */
+/** Primary result codes of SQLite (sqlite.org/rescode.html). */
 const BUSY = 5;
 const LOCKED = 6;
 const READONLY = 8;
@@ -152,7 +159,7 @@ const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
 
-/** Turns what SQLite and the file system say into our errors. */
+/** Turns errors of SQLite and the file system into errors of Corral. */
 export function explain(folder: string, error: unknown): CorralError {
   if (error instanceof CorralError) return error;
   const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string };

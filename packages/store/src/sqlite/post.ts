@@ -1,6 +1,6 @@
 /**
- * What goes from run to run: deliveries into inboxes, requests with the one reply that each of them gets, and the instances of
- * services that messages make. Part of the commit that it is in.
+ * Traffic between runs: deliveries into inboxes, requests with exactly one reply each, and the service instances that messages
+ * create. Part of the commit that contains it.
  */
 import { CorralError, errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { PendingDelivery, Result } from '@corral/protocol/delivery';
@@ -17,13 +17,13 @@ import type { Open, Requests } from './requests.ts';
 import { seal } from './seal.ts';
 import type { Sql } from './sql.ts';
 
-/** How a run has ended, and what it knew by then; undefined where nobody can say. */
+/** How a run has ended, and its label then; undefined if that cannot be read. */
 export interface End {
   readonly outcome: Outcome | undefined;
   readonly label: Label | undefined;
 }
 
-/** Who holds a run, and what is sealed for it. */
+/** The number, key and epoch of a run. */
 interface Holder {
   readonly n: number;
   readonly key: Uint8Array;
@@ -32,7 +32,7 @@ interface Holder {
   readonly parked: boolean;
 }
 
-/** What a request is answered with that gets no reply. */
+/** The error that answers a request which gets no reply. */
 interface Refusal {
   readonly code: ErrorCode;
   readonly message: string;
@@ -40,11 +40,11 @@ interface Refusal {
   readonly label?: Label | undefined;
 }
 
-/** What this needs of the rest of the store. */
+/** Functions of the rest of the store that this needs. */
 interface Core {
-  /** The key that a delivery is sealed under; undefined where nobody is there to open it, or nobody can. */
+  /** The key that a delivery is sealed under; undefined if the receiver has ended or its key cannot be opened. */
   readonly keyOf: (run: RunId) => Uint8Array | undefined;
-  /** Takes in a run that nobody holds yet. */
+  /** Admits a run without an owner. */
   readonly admit: (record: RunRecord, grants: readonly Grant[]) => void;
   readonly putGrant: (grant: Grant) => void;
   readonly run: (run: RunId) => StoredRun | undefined;
@@ -63,23 +63,26 @@ export class Post {
     this.#core = core;
   }
 
-  /** A run has ended: whoever waits for its reply is told. */
+  /** A run has ended: each run that waits for its reply gets an error. */
   close(run: RunId, n: number, { outcome, label }: End, told: Told): void {
     for (const open of this.#requests.close(run, n))
       this.#answer(open.requester, open.id, { code: 'CORRAL_RECIPIENT_ENDED', message: endOf(open, outcome), label }, told);
   }
 
-  /** Hands over what a commit sends. A host that dies before its sender knows what reached nobody leaves that to the next one. */
+  /**
+   * Delivers the messages of a commit, and stores an error for each that reached nobody: if this host crashes before the sender
+   * has read the error, the next host finds it.
+   */
   sendAll(run: RunId, epoch: number, head: Holder, outbox: readonly Outgoing[], told: Told): readonly number[] {
     const delivered = outbox.map((outgoing) => this.#send(run, outgoing, told));
     this.keep(run, epoch, head, told.unreached);
     return delivered;
   }
 
-  /** Hands something over; a request that does not arrive is answered by that. */
+  /** Delivers a message; an undeliverable request is answered with an error. */
   #send(from: RunId, outgoing: Outgoing, told: Told): number {
     const { delivery, instance } = outgoing;
-    // A second reply, or one that nobody asked for, goes nowhere.
+    // A second reply, or one to a request that was never made, is dropped.
     const isDue = delivery.kind !== 'reply' || delivery.results.every(({ id }) => this.#requests.answer(outgoing.to, id, from));
     const to = instance === undefined ? outgoing.to : this.#instance(instance, delivery.kind === 'message' ? delivery : {}, told);
     told.receivers.push(typeof to === 'string' ? to : outgoing.to);
@@ -97,8 +100,8 @@ export class Post {
   }
 
   /**
-   * The run that is an instance: the one that was it last goes on, or a new one takes over what that had kept.
-   * @param first what the message that is for it brings along, besides its words
+   * The run of an instance: its present run, or a new one that starts from the last one's checkpoint.
+   * @param first what the message brings along besides its body
    * @returns instead, why there is none
    */
   #instance({ id, of, record, grants }: Instance, first: Pick<RunRecord, 'label' | 'depth' | 'hops'>, told: Told): RunId | Refusal {
@@ -113,12 +116,13 @@ export class Post {
           );
     if (row !== undefined && row.lifecycle !== 'ended') return row.id;
     if (this.#requests.alive(of) >= MACHINE.instances_per_service.default) return CROWDED;
-    // A person who kills an instance means what it knows, too.
+    // Killing an instance also discards its state.
     const kept = row === undefined || row.outcome_kind === 'killed' ? {} : this.#kept(row.id);
     if ('code' in kept) return kept;
     const service = { key: record.service?.key ?? '', ...kept };
     const { label, depth, hops } = first;
-    // Whoever writes to it first has chosen the key that it is given, and it may do something before it is given the message.
+    // The first sender chose the key that the instance is given, and the instance may act before it reads the message; so the
+    // message's label applies from the start.
     const led = {
       ...(label === undefined ? {} : { label }),
       ...(depth === undefined ? {} : { depth }),
@@ -130,7 +134,7 @@ export class Post {
     return record.id;
   }
 
-  /** What an instance had kept when it ended: as of its last turn that was completed. */
+  /** The state an instance had kept when it ended: that after its last completed turn. */
   #kept(run: RunId): Kept | Refusal {
     try {
       const stored = this.#core.run(run);
@@ -148,14 +152,14 @@ export class Post {
         ...(placed === undefined ? {} : { placed }),
       };
     } catch (error) {
-      // Erased or forgotten, as people wanted it: there is nothing to go on from.
+      // Erased or pruned on purpose: the instance starts without state.
       if (error instanceof CorralError && GONE.has(error.code)) return {};
       if (!(error instanceof CorralError || error instanceof Broken)) throw error;
-      // To begin anew would be to forget what it has done, and say nothing.
+      // Starting without state would silently lose what the instance has done.
       this.#core.quarantine(run, error.message);
       return {
         code: 'CORRAL_JOURNAL_DAMAGED',
-        message: `What the instance had kept is damaged; a person must look at ${run}. Once that is erased, a message makes a new instance.`,
+        message: `The state that the instance kept is damaged; a person must look at ${run}. Once that run is erased, a message makes a new instance.`,
       };
     }
   }
@@ -168,12 +172,12 @@ export class Post {
   }
 
   /**
-   * Answers of a run's own calls, and of its messages that reached nobody: each has the place of its call below 0, so that there is one of it and that the inbox goes on counting
-   * what others send.
+   * Stores the answers to a run's own calls, and to its messages that reached nobody. Each has the negative number of its effect as
+   * its position: so there is one answer for each, and the numbering of other deliveries is not affected.
    */
   keep(run: RunId, epoch: number, head: Holder, results: readonly Result[]): void {
     const { n, key } = head;
-    // Nothing is kept for whoever owns the run no longer.
+    // Nothing is stored for a host that does not own the run any more.
     if (head.epoch !== epoch || head.lifecycle === 'ended' || head.parked) return;
     for (const result of results) {
       const delivery: PendingDelivery = { kind: 'reply', results: [result] };
@@ -187,7 +191,7 @@ export class Post {
     }
   }
 
-  /** Puts a delivery into an inbox; 0 where the receiver has ended, -1 where too many messages wait for it. */
+  /** Puts a delivery into an inbox; 0: the receiver has ended; -1: too many messages wait for it. */
   #deliver(from: RunId, { to, key: name, delivery, grants = [] }: Outgoing, at: number): number {
     if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
     const key = this.#core.keyOf(to);
@@ -210,7 +214,7 @@ export class Post {
     return row.inbox_seq;
   }
 
-  /** How many deliveries wait for a run; they are mostly taken in order, so its first and last tell. */
+  /** How many deliveries wait for a run. They are usually taken in order, so the first and last numbers give the count. */
   #waiting(run: RunId): number {
     const row = this.#sql.get<{ inbox_seq: number; first: number | null }>(
       'SELECT inbox_seq, (SELECT min(seq) FROM inbox WHERE run = n AND seq > 0) AS first FROM runs WHERE id = ?',
@@ -219,7 +223,7 @@ export class Post {
     if (row === undefined || row.first === null) return 0;
     const most = row.inbox_seq - row.first + 1;
     if (most < MACHINE.mailbox_messages.default) return most;
-    // An instance of a service takes replies past the messages that wait their turn, so what is there is counted.
+    // An instance of a service takes replies ahead of waiting messages, so its deliveries are counted.
     return (
       this.#sql.get<{ there: number }>('SELECT count(*) AS there FROM inbox JOIN runs ON runs.n = inbox.run WHERE id = ? AND seq > 0', run)
         ?.there ?? 0
@@ -227,9 +231,9 @@ export class Post {
   }
 }
 
-/** What else a commit did, for its host to know. */
+/** Other effects of a commit that its host must know. */
 export class Told {
-  /** When it happens, in milliseconds since 1970. */
+  /** Time of the commit. Milliseconds since 1970. */
   readonly at: number;
   readonly receivers: RunId[] = [];
   readonly created: RunId[] = [];
@@ -257,7 +261,7 @@ const REFUSED = {
   full: { code: 'CORRAL_MAILBOX_FULL', message: `${MACHINE.mailbox_messages.default} messages wait for that run already.` },
 } as const satisfies Readonly<Record<string, Refusal>>;
 
-/** What the sender of a message is told that reached nobody. */
+/** The error for the sender of a message that reached nobody. */
 const unreached = (id: number, full: boolean): Result => ({
   id,
   error: full
@@ -267,19 +271,19 @@ const unreached = (id: number, full: boolean): Result => ({
 
 const CROWDED: Refusal = {
   code: 'CORRAL_BUDGET_EXCEEDED',
-  message: `The service has ${MACHINE.instances_per_service.default} instances alive, and no room for one more. End some that nobody needs.`,
+  message: `The service has ${MACHINE.instances_per_service.default} live instances, which is the limit. End some that are not needed.`,
   limit: 'instances',
 };
 
 const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
 
 /**
- * What a requester is told of the end of whom it asked: the kind of it, and the limit that the host had set. What that one says of its
- * own failure, be it one word of sixty, could be anything that it has read.
+ * Why a request got no reply, from the end of its receiver: the kind of end, and the limit if a limit of the host was exceeded.
+ * The receiver's own error message is left out: even a single word could carry data it has read.
  */
 function endOf({ begun }: Open, outcome: Outcome | undefined): string {
   const how = outcome === undefined ? '' : ` (${outcome.kind === 'exceeded' ? outcomeText(outcome) : outcome.kind})`;
   return begun
-    ? `The run ended before it replied${how}; what it did about the request is not undone.`
+    ? `The run ended before it replied${how}; its effects for the request are not undone.`
     : `The run ended before it did anything about the request${how}.`;
 }

@@ -1,4 +1,4 @@
-/** What is kept of agents and hosts, and questions that go beyond one run. Only what is in the clear is touched here. */
+/** Tables of agents and hosts, and queries over all runs. Only plain data is touched here. */
 import { hash } from 'node:crypto';
 import type { Grant, GrantState } from '@corral/protocol/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
@@ -24,7 +24,7 @@ export function wakeable(sql: Sql, now: number, limit: number, except: readonly 
     limit,
     others,
   );
-  // Those that have not begun come last, and tenants take turns among them.
+  // Runs that have not begun come last, and tenants take turns among them.
   const queued = sql.all<{ id: RunId }>(
     `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM
        (SELECT id, n, tenant FROM runs WHERE parked = 1 AND still = 0 AND lifecycle = 'queued' AND control = 'none'
@@ -45,7 +45,7 @@ export function resident(sql: Sql, after: RunId | undefined, limit: number): Run
   return rows.map(({ id }) => id);
 }
 
-/** What a parked run waits for stands in its last entry; one that has none yet waits for nothing. */
+/** The last entry of a parked run says what it waits for; a run without entries waits for nothing. */
 export function parkedOn(sql: Sql, waiting: WaitingOn): RunId[] {
   const rows = sql.all<{ id: RunId }>(
     `SELECT id FROM runs WHERE parked = 1 AND lifecycle <> 'ended' AND erased_at IS NULL
@@ -133,7 +133,7 @@ export function ids(sql: Sql, filter: RunFilter): RunId[] {
   return rows.map(({ id }) => id);
 }
 
-/** Who holds a grant. */
+/** The run that holds a grant. */
 export function holderOf(sql: Sql, grant: GrantId): RunId | undefined {
   return sql.get<{ holder: RunId }>('SELECT holder FROM grants WHERE id = ?', grant)?.holder;
 }
@@ -143,13 +143,13 @@ export function putGrant(sql: Sql, grant: Grant): void {
   sql.run(text, grant.id, grant.parent ?? null, grant.holder, JSON.stringify(grant));
 }
 
-/** What is counted of a grant. What was taken back stays so. */
+/** Updates the counters of a grant. A revoked grant stays revoked. */
 export function putGrantState(sql: Sql, { id, used, revoked, sent_bytes, rested_at }: Commit['grantStates'][number]): void {
   const text = 'UPDATE grants SET used = max(used, ?), revoked = max(revoked, ?), sent_bytes = ?, rested_at = ? WHERE id = ?';
   sql.run(text, used, Number(revoked), sent_bytes ?? null, rested_at ?? null, id);
 }
 
-/** Takes back a grant at a person's word; the first who did is remembered. Answers whether there is such a grant. */
+/** Revokes a grant for a person; the first person is kept. Returns whether the grant exists. */
 export function revoke(sql: Sql, grant: GrantId, by: string, reason: string, at: number): boolean {
   const row = sql.get(
     `UPDATE grants SET revoked = 1, revoked_by = coalesce(revoked_by, ?), revoked_why = coalesce(revoked_why, ?),
@@ -162,7 +162,7 @@ export function revoke(sql: Sql, grant: GrantId, by: string, reason: string, at:
   return row !== undefined;
 }
 
-/** The condition that a list asks for, and its values. Erased runs are on no list. */
+/** The condition of a filter, and its values. Erased runs are in no list. */
 export function matching(filter: RunFilter): { readonly where: string; readonly values: readonly string[] } {
   const where = ['erased_at IS NULL'];
   const values: string[] = [];
@@ -236,7 +236,10 @@ export function nextEra(sql: Sql): number {
   return era;
 }
 
-/** As much of a journal as a cell replays at once. Entries without a crank are the host's and mean nothing to the isolate. */
+/**
+ * As much of a journal as a cell replays at a time. Entries without a crank were written by the host and are skipped: the isolate
+ * does not see them.
+ */
 export function replayPage(entries: readonly Entry[], after: number): ReplayPage {
   const cranks: ReplayPayload['cranks'][number][] = [];
   let last = after;

@@ -1,17 +1,17 @@
 /**
- * Requests between runs and the instances of services. Each request has one row until it is answered, so that there is one reply
- * and never a second one, and so that whoever waits for a run that ends hears of it in the same transaction.
+ * Requests between runs, and the instances of services. Each request has one row until it is answered, so it gets exactly one
+ * reply; and when a run ends, those that wait for it are answered in the same transaction.
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Serving } from '@corral/protocol/store';
 import type { Sql } from './sql.ts';
 
-/** A request that nobody has answered. */
+/** A request without an answer. */
 export interface Open {
   readonly requester: RunId;
   readonly id: number;
-  /** Its receiver had taken it out of its inbox. */
+  /** Its receiver had already taken it out of its inbox. */
   readonly begun: boolean;
 }
 
@@ -22,7 +22,7 @@ export class Requests {
     this.#sql = sql;
   }
 
-  /** A request is in the inbox of its receiver. @param item its number there */
+  /** Records that a request is in the inbox of its receiver. @param item its number there */
   open(requester: RunId, id: number, receiver: RunId, item: number): void {
     this.#sql.run(
       'INSERT INTO requests (requester, id, receiver, item) SELECT ?, ?, n, ? FROM runs WHERE id = ?',
@@ -33,7 +33,7 @@ export class Requests {
     );
   }
 
-  /** Whether this run was asked that, and nobody has answered yet; it is answered now. */
+  /** Whether this run has an unanswered request of that id; it counts as answered from now on. */
   answer(requester: RunId, id: number, receiver: RunId): boolean {
     const changed = this.#sql.run(
       'DELETE FROM requests WHERE requester = ? AND id = ? AND receiver = (SELECT n FROM runs WHERE id = ?)',
@@ -44,7 +44,7 @@ export class Requests {
     return changed > 0;
   }
 
-  /** A run ends: what it was asked and has not answered, which is nobody's any more. What it asked itself is forgotten. */
+  /** A run ends: returns the requests it has not answered, which are deleted. Its own requests are deleted too. */
   close(run: RunId, n: number): Open[] {
     const rows = this.#sql.all<{ requester: RunId; id: number; waiting: number | null }>(
       `SELECT requester, id, inbox.seq AS waiting FROM requests LEFT JOIN inbox ON inbox.run = receiver AND inbox.seq = item
@@ -56,12 +56,12 @@ export class Requests {
     return rows.flatMap(({ requester, id, waiting }) => (requester === run ? [] : [{ requester, id, begun: waiting === null }]));
   }
 
-  /** The run that is an instance now, or was it last. */
+  /** The run of an instance, or the last one it had. */
   instance(id: string): RunId | undefined {
     return this.#sql.get<{ run: RunId }>('SELECT run FROM instances WHERE id = ?', id)?.run;
   }
 
-  /** @param of its service */
+  /** @param of name of its service */
   putInstance(id: string, of: string, run: RunId): void {
     this.#sql.run(
       `INSERT INTO instances (id, service, run, live) VALUES (?, ?, ?, 1)
@@ -72,7 +72,7 @@ export class Requests {
     );
   }
 
-  /** How many instances of a service are alive. */
+  /** Number of live instances of a service. */
   alive(of: string): number {
     return this.#sql.get<{ there: number }>('SELECT count(*) AS there FROM instances WHERE service = ? AND live = 1', of)?.there ?? 0;
   }

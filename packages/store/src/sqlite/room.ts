@@ -1,7 +1,8 @@
 /**
- * Room to stop what fills the disk. A part of the space is kept back from ordinary work: a file that lies beside the database, and
- * with `max_bytes` some of its pages. When the rest is used up, what stops runs (kill, pause, cancel, revoke, quarantine, deny, an
- * end) and what makes space (erase, collect) may use it, and ordinary work is refused until there is space again and it is restored.
+ * Reserved disk space for stopping what fills the disk. A part of the space is withheld from ordinary work: a file in the data
+ * folder, and with `max_bytes` some pages of the database. When the rest is used up, operations that stop runs (kill, pause,
+ * cancel, revoke, quarantine, deny, an end) or free space (erase, collect) may use the reserve, and ordinary work is refused
+ * until the reserve can be restored.
  */
 import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs';
@@ -10,17 +11,20 @@ import type { DatabaseSync } from 'node:sqlite';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Commit } from '@corral/protocol/store';
 
-/** The file that is deleted to make room. */
+/** The file that is deleted to free space. */
 const RESERVE = 'corral.reserve';
-/** Of what is free, at most this share is kept back. */
+/** The reserve is at most this fraction of the free space (1/8). */
 const SHARE = 8;
-/** Says how large that is: a host that starts on a full disk finds neither the file nor the space to tell it by. */
+/**
+ * The file that records the reserve's size: a host that starts on a full disk finds neither the reserve nor the free space to
+ * compute it from.
+ */
 const NOTED = 'corral.reserve.bytes';
-/** A commit that stops a run is small; a larger one is ordinary work however it ends. */
+/** A commit that stops a run is small; a larger commit counts as ordinary work, however it ends. */
 const STOP_BYTES = 64 * 1024;
 const CHUNK_BYTES = 64 * 1024;
 
-/** Removes the reserve of a folder, so that there is room; false where there is none. */
+/** Deletes the reserve of a folder, which frees space; false if there is none. */
 export function freeReserve(folder: string): boolean {
   try {
     unlinkSync(join(folder, RESERVE));
@@ -30,7 +34,7 @@ export function freeReserve(folder: string): boolean {
   }
 }
 
-/** Operations that stop runs, make space, or take a run's lease so that it can be stopped. */
+/** Operations that stop runs, free space, or take a run's lease so that it can be stopped. */
 const STOPS: ReadonlySet<string> = new Set([
   'revoke',
   'quarantine',
@@ -45,7 +49,7 @@ const STOPS: ReadonlySet<string> = new Set([
   'nextEra',
 ]);
 
-/** Whether an operation may use what is kept back. */
+/** Whether an operation may use the reserve. */
 export function mayUseReserve(op: string, args: readonly unknown[], bytes: number): boolean {
   if (op !== 'commit') return STOPS.has(op);
   const { entry, status } = args[0] as Commit;
@@ -56,7 +60,7 @@ export function mayUseReserve(op: string, args: readonly unknown[], bytes: numbe
     case 'fenced':
       return true;
     case 'control':
-      // With a crank that was denied something, it is as large as that.
+      // With a crank in the same entry, the commit can be large.
       return event.control !== 'none' && (entry.effects === undefined || bytes <= STOP_BYTES);
     case 'approval':
       return event.verdict !== 'approve';
@@ -75,18 +79,21 @@ export class Room {
   readonly #folder: string;
   readonly #most: number | undefined;
   readonly #page_bytes: number;
-  /** No more than this is kept back, however much is free. */
+  /** Largest reserve, however much space is free. */
   readonly #cap: number;
   #size: number;
-  /** How much is kept back by what was noted; 0 where nothing was yet. */
+  /** Size of the reserve as recorded; 0: not recorded yet. */
   #noted: number;
   readonly #tell: (full: boolean) => void;
   #released = false;
   #full = false;
-  /** Something small was refused although the file system says that there is space, as under a quota: a write must prove it. */
+  /**
+   * A small write was refused although the file system reports free space, as with a quota: only a successful write shows that
+   * there is space.
+   */
   #doubted = false;
 
-  /** @param tell when ordinary work is refused for want of space, or no longer is */
+  /** @param tell called when ordinary work starts to be refused for lack of space, and when it is accepted again */
   constructor(db: DatabaseSync, folder: string, { max_bytes }: RoomOptions, tell: (full: boolean) => void) {
     this.#db = db;
     this.#folder = folder;
@@ -96,7 +103,7 @@ export class Room {
     this.#cap = Math.min(MACHINE.reserve_bytes.default, this.#disk() / SHARE, (max_bytes ?? Infinity) / SHARE);
     this.#noted = notedIn(folder);
     this.#size = Math.floor(Math.min(this.#cap, Math.max(this.#noted, this.#kept) || this.#free() / SHARE));
-    // The host before used it up, and there is no space to keep back as much.
+    // The previous host used the reserve up, and there is no space to restore it.
     if (this.#isMissed()) this.#use();
     this.#bound(!this.#released);
   }
@@ -106,23 +113,23 @@ export class Room {
     return this.#full;
   }
 
-  /** What is kept back is in use. */
+  /** The reserve is in use. */
   get released(): boolean {
     return this.#released;
   }
 
-  /** Makes the file where it is not there yet, or is smaller than it may be by now, and there is space for it. */
+  /** Creates the reserve, or enlarges it, if there is space for that. */
   prepare(): void {
     if (this.#released) return this.look();
     this.#grow();
-    // Somebody else needed what was kept back, and there is no space to do it again.
+    // Another process used up the space, and the reserve cannot be restored.
     if (this.#isMissed()) this.#use();
     else if (this.#isWhole) this.#note();
     else if (this.#free() >= this.#size * 2) this.#make();
     this.look();
   }
 
-  /** More space is free than when it was laid down how much is kept back; a little more is not worth the writing. */
+  /** Enlarges the reserve if much more space is free than when its size was set; small changes are not worth a write. */
   #grow(): void {
     const wanted = Math.floor(Math.min(this.#cap, (this.#free() + this.#kept) / SHARE));
     if (wanted < this.#size * 2 && (wanted <= this.#size || wanted < Math.floor(this.#cap))) return;
@@ -130,13 +137,15 @@ export class Room {
     this.#bound(true);
   }
 
-  /** Whether ordinary work is to be tried: not while the reserve is in use. Whoever asks then makes it look again. */
+  /**
+   * Whether ordinary work should be tried: not while the reserve is in use. Each call checks whether the reserve can be restored.
+   */
   admits(): boolean {
     if (this.#released) this.look();
     return !this.#released;
   }
 
-  /** The disk had no space for something. @param bytes how large that was */
+  /** The disk had no space for a write. @param bytes size of the write */
   refused(bytes: number): void {
     if (this.#left() < this.#size) return this.#say(true);
     if (bytes > STOP_BYTES) return;
@@ -144,7 +153,7 @@ export class Room {
     this.#say(true);
   }
 
-  /** Makes what is kept back usable. @returns whether that made any room */
+  /** Frees the reserve. @returns whether that gave any space */
   release(): boolean {
     const first = !this.#released;
     this.#use();
@@ -152,7 +161,7 @@ export class Room {
     return freed || (first && this.#most !== undefined);
   }
 
-  /** Looks how much there is, and restores what was kept back once there is space for it. */
+  /** Measures the space, and restores the reserve once there is enough. */
   look(): void {
     if (this.#released) {
       const restored = this.#most === undefined ? this.#free() >= this.#size * 2 && this.#make() : this.#left() >= this.#size;
@@ -171,7 +180,7 @@ export class Room {
     else if (left >= this.#size * 2) this.#say(false);
   }
 
-  /** What was kept back is for stopping runs from now on, and for nothing else. */
+  /** From now on the reserve is used, and only for stopping runs. */
   #use(): void {
     if (!this.#released) this.#bound(false);
     this.#released = true;
@@ -182,7 +191,7 @@ export class Room {
     return this.#most !== undefined || this.#kept >= this.#size;
   }
 
-  /** As much was kept back once, and cannot be now. */
+  /** Whether a reserve was recorded and cannot be restored now. */
   #isMissed(): boolean {
     return this.#noted > 0 && !this.#isWhole && this.#free() < this.#size * 2;
   }
@@ -193,7 +202,7 @@ export class Room {
     this.#tell(full);
   }
 
-  /** Bytes that ordinary work may still take. */
+  /** Bytes that ordinary work may still use. */
   #left(): number {
     const spare = (this.#db.prepare('PRAGMA freelist_count').get() as { freelist_count: number }).freelist_count * this.#page_bytes;
     const disk = this.#free() + spare;
@@ -206,7 +215,7 @@ export class Room {
     return this.#space('bavail');
   }
 
-  /** How large the disk is as a whole: a folder may have been moved to a smaller one. */
+  /** Size of the disk: a folder may have been moved to a smaller one. */
   #disk(): number {
     return this.#space('blocks');
   }
@@ -220,12 +229,12 @@ export class Room {
     }
   }
 
-  /** How much is kept back in the file now. */
+  /** Present size of the reserve file. */
   get #kept(): number {
     return statSync(join(this.#folder, RESERVE), { throwIfNoEntry: false })?.size ?? 0;
   }
 
-  /** @returns whether it is noted how much is kept back: not where there is no space for that */
+  /** @returns whether the size of the reserve is recorded; false if there is no space for that */
   #note(): boolean {
     if (this.#noted === this.#size) return true;
     if (!this.#written(join(this.#folder, NOTED), [Buffer.from(String(this.#size))])) return false;
@@ -252,7 +261,7 @@ export class Room {
     return written;
   }
 
-  /** Blocks that hold something: those of a file of zeros need not exist. */
+  /** Random blocks: a file system may store a file of zeros without allocating blocks. */
   *#filled(bytes: number): Generator<Buffer> {
     const chunk = randomFillSync(Buffer.allocUnsafe(CHUNK_BYTES));
     for (let done = 0; done < bytes; done += chunk.length) yield chunk.subarray(0, bytes - done);
@@ -263,7 +272,7 @@ export class Room {
     try {
       const file = openSync(half, 'w', 0o600);
       try {
-        // A disk that fills up takes a part of what it is given, and says so only by how much.
+        // On a disk that fills up, a write stores only a part and reports that by its length alone.
         for (const chunk of chunks) if (writeSync(file, chunk) < chunk.length) throw new Error('no space');
       } finally {
         closeSync(file);

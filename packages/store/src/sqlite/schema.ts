@@ -1,4 +1,4 @@
-/** The tables, and the steps that led to them. A step, once released, is never changed. */
+/** The tables, and the migrations that lead to them. A released step is never changed. */
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 
@@ -171,8 +171,8 @@ export const STEPS: readonly string[] = [
 ];
 
 /**
- * Refuses a database that this Corral cannot read as it is.
- * @throws CORRAL_DATA_VERSION when a newer Corral wrote it, or an older one and nothing has brought it up to date
+ * Refuses a database whose schema is not the current one.
+ * @throws CORRAL_DATA_VERSION if a newer Corral wrote it, or an older one and it has not been migrated
  */
 export function mustBeCurrent(db: DatabaseSync): void {
   const { user_version: have } = db.prepare('PRAGMA user_version').get() as { user_version: number };
@@ -182,8 +182,8 @@ export function mustBeCurrent(db: DatabaseSync): void {
 }
 
 /**
- * Brings a database up to date, in one transaction.
- * @throws CORRAL_DATA_VERSION when a newer Corral wrote it
+ * Migrates a database, in one transaction.
+ * @throws CORRAL_DATA_VERSION if a newer Corral wrote it
  */
 export function migrate(db: DatabaseSync): void {
   const { user_version: have } = db.prepare('PRAGMA user_version').get() as { user_version: number };

@@ -1,7 +1,7 @@
 /**
- * Sealing: AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce. What a text belongs to goes in as associated data, so that
- * a sealed row put in another's place does not open. A run's key seals a few thousand rows in a long life, far below the
- * 2^32 at which random nonces become a worry.
+ * Sealing: AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce. The place of a text is its associated data, so that a sealed
+ * row that is moved to another place cannot be opened. The key of a run seals a few thousand rows in its life, far below the 2^32
+ * above which random nonces may collide.
  */
 import { createCipheriv, createDecipheriv, hash, randomBytes, randomFillSync } from 'node:crypto';
 
@@ -14,13 +14,13 @@ export const SEAL_BYTES = 1 + NONCE_BYTES + TAG_BYTES;
 const SEALED = 1;
 const FORGOTTEN = 0;
 
-/** Nonces drawn together, because asking for each costs more than sealing a small row. */
+/** Nonces are drawn in blocks: drawing one by one costs more than sealing a small row. */
 const nonces = Buffer.alloc(NONCE_BYTES * 256);
 let nextNonce = nonces.length;
 
 export const newKey = (): Buffer => randomBytes(KEY_BYTES);
 
-/** @param belongsTo what this is and where it stands, in Latin letters; opening asks for the same */
+/** @param belongsTo kind and place of the text, in Latin letters; opening needs the same */
 export function seal(key: Uint8Array, belongsTo: string, bytes: Uint8Array): Buffer {
   if (nextNonce === nonces.length) {
     randomFillSync(nonces);
@@ -40,7 +40,7 @@ export function seal(key: Uint8Array, belongsTo: string, bytes: Uint8Array): Buf
   return whole;
 }
 
-/** @throws Error where the key is another, the place is another, or a byte is */
+/** @throws Error if the key, the place or a byte differs */
 export function unseal(key: Uint8Array, belongsTo: string, whole: Uint8Array): Buffer {
   if (whole[0] !== SEALED || whole.length < SEAL_BYTES) throw new Error('is not in the form of sealed data');
   const opener = createDecipheriv(ALGORITHM, key, whole.subarray(1, 1 + NONCE_BYTES), { authTagLength: TAG_BYTES });
@@ -51,7 +51,7 @@ export function unseal(key: Uint8Array, belongsTo: string, whole: Uint8Array): B
   return bytes;
 }
 
-/** What stays of sealed bytes when their content is taken away: enough to go on with the hash chain. */
+/** The remainder of sealed bytes whose content is deleted: their digest, which the hash chain needs. */
 export function forgotten(whole: Uint8Array): Buffer {
   return isForgotten(whole) ? Buffer.from(whole) : Buffer.concat([Buffer.of(FORGOTTEN), hash('sha256', whole, 'buffer')]);
 }
@@ -68,8 +68,9 @@ interface Link {
 }
 
 /**
- * The hash of an entry: over the one before, so that none can be changed, left out or moved without all that follow (hash
- * chain), and over the digest of the sealed body, so that the chain can be walked when the body is gone.
+ * The hash of an entry. It covers the hash of the entry before, so that no entry can be changed, left out or moved without
+ * changing all that follow (hash chain); and the digest of the sealed body, so that the chain can still be checked after the body
+ * is deleted.
  */
 export function chain(before: Uint8Array, run: string, { seq, at, cpu_us, waiting, body }: Link): Buffer {
   link.set(before);
@@ -79,5 +80,5 @@ export function chain(before: Uint8Array, run: string, { seq, at, cpu_us, waitin
 }
 
 const HASH_BYTES = 32;
-/** Room for two hashes and a line about the entry, used again and again. */
+/** Space for two hashes and a line about the entry, reused. */
 const link = Buffer.alloc(512);

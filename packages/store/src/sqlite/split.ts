@@ -1,14 +1,16 @@
 /**
- * Finds the payloads in a JSON text without parsing it: the values of the members under which deliveries and effects carry
- * what agents say to tools and to each other. They are cut at exact positions of the text, so that putting them back gives the
- * same text whatever its spelling.
+ * Finds the payloads in a JSON text without parsing it: the values of the members in which deliveries and effects carry what
+ * agents say to tools and to each other. They are cut at exact positions of the text, so that putting them back gives the same
+ * text whatever its spelling.
  */
 import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 
-/** Payloads above this live as blobs. */
+/** Larger payloads are stored as blobs. */
 export const BLOB_BYTES = 4096;
-/** `start.input`, `call.input`, `reply.results[].value`, `send.body`, `finish.output`, `emit.data`, `log.text`,
- * and what a checkpoint carries. */
+/**
+ * `start.input`, `call.input`, `reply.results[].value`, `send.body`, `finish.output`, `emit.data`, `log.text`, and the state of a
+ * checkpoint.
+ */
 const PAYLOADS: ReadonlySet<string> = new Set(['input', 'value', 'body', 'output', 'data', 'text', 'state', 'unread', 'ledger']);
 
 export interface Span {
@@ -21,7 +23,7 @@ export function isLarge(text: string): boolean {
   return text.length > BLOB_BYTES || (text.length * 3 > BLOB_BYTES && Buffer.byteLength(text) > BLOB_BYTES);
 }
 
-/** The large payloads of a text in order; the whole text where it is large and none was found in it. */
+/** The large payloads of a text in order; the whole text if it is large and none was found in it. */
 export function payloads(text: string): readonly Span[] {
   if (!isLarge(text)) return [];
   const spans = new Scanner(text).scan();
@@ -93,7 +95,7 @@ class Scanner {
     return name;
   }
 
-  /** Goes past the value that begins here. */
+  /** Skips the value that begins here. */
   #skip(): void {
     let depth = 0;
     for (;;) {

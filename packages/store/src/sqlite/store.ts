@@ -33,12 +33,12 @@ import type { Verified } from './verify.ts';
 export type { KeySource } from './keys.ts';
 export type { StoreOptions } from './open.ts';
 
-/** One of the store's threads, as a function call that takes a while. */
+/** One of the store's threads, as an asynchronous function call. */
 class Thread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: CorralError) => void }>();
   #lastId = 0;
-  /** The disk is full, or no longer is. */
+  /** Called when the disk is full, or has space again. */
   onFull: (full: boolean) => unknown = () => undefined;
   #gone: CorralError | undefined;
 
@@ -63,7 +63,7 @@ class Thread {
     this.#worker.on('exit', () => this.#fail(new CorralError('CORRAL_STOPPING', 'The store is closed.')));
   }
 
-  /** Resolves with the thread's first message: it is ready, or could not be. */
+  /** Resolves with the thread's first message; rejects if it could not start. */
   ready<T>(): Promise<T> {
     return new Promise((resolve, reject) => this.#waiting.set(0, { resolve, reject }));
   }
@@ -75,7 +75,7 @@ class Thread {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       const request: Request = { id, op, args };
-      // A commit is JSON throughout, and as text it is there in a sixth of the time that a structured clone takes.
+      // A commit consists of JSON, and sending it as text takes a sixth of the time of a structured clone.
       this.#worker.postMessage(op === 'commit' ? JSON.stringify(request) : request);
     });
   }
@@ -112,18 +112,18 @@ export class SqliteStore implements Store {
     this.#reader = reader;
   }
 
-  /** Ordinary work is refused for want of space, or soon will be; what stops runs still goes through. */
+  /** Ordinary work is refused for lack of space, or soon will be; operations that stop runs still work. */
   get full(): boolean {
     return this.#full;
   }
 
-  /** Hears when that changes. */
+  /** Calls back when that changes. */
   onFull(listener: (full: boolean) => void): void {
     this.#listeners.push(listener);
     if (this.#full) listener(true);
   }
 
-  /** Gives up what is kept back on the disk, for somebody else who must write beside this store. @returns whether there was any */
+  /** Frees the reserve on the disk for another writer in the same folder. @returns whether there was any */
   makeRoom(): boolean {
     const freed = freeReserve(this.#folder);
     if (freed) this.#writer.call('makeRoom').catch(() => undefined);
@@ -131,13 +131,13 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Opens the data folder, making it where there is none.
+   * Opens the data folder, creating it if it does not exist.
    * @throws CORRAL_DATA_LOCKED, CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_DISK_FULL,
    * CORRAL_KEYS_MISSING, CORRAL_KEYS_WRONG
    */
   static async open(folder: string, options: StoreOptions = {}): Promise<SqliteStore> {
     const writer = new Thread({ folder, mode: 'write', options });
-    // It may say so before it is ready.
+    // The writer may report a full disk before it is ready.
     let found = false;
     writer.onFull = (full) => (found = full);
     const era = await writer.ready<number>();
@@ -153,8 +153,8 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Opens a data folder for reading only. It takes no lock: it works while a host is up on the folder, and where nothing can be
-   * written. What would write is refused.
+   * Opens a data folder for reading only. It takes no lock: it works while a host runs on the folder, and on a read-only disk.
+   * Writes are refused.
    * @throws CORRAL_DATA_UNUSABLE, CORRAL_DATA_CORRUPT, CORRAL_DATA_VERSION, CORRAL_KEYS_MISSING, CORRAL_KEYS_WRONG
    */
   static async read(folder: string, options: StoreOptions = {}): Promise<SqliteStore> {
@@ -308,7 +308,7 @@ export class SqliteStore implements Store {
     }
     return freed;
   }
-  /** Whose runs there are, ended and forgotten ones included. */
+  /** Tenants that have runs, ended and erased ones included. */
   tenants(): Promise<readonly string[]> {
     return this.#reader.call('tenants');
   }
@@ -336,27 +336,27 @@ export class SqliteStore implements Store {
   hashes(run: RunId, after: number, limit: number): ReturnType<Store['hashes']> {
     return this.#reader.call('hashes', run, after, limit);
   }
-  /** Whatever was committed until now is in the log. */
+  /** Resolves when everything that was committed until now is in the log. */
   async #sequenced(): Promise<void> {
-    // What only reads appends nothing; what the log has not got yet is taken for pending.
+    // A store for reading cannot append; what the log does not have yet counts as pending.
     if (this.#writer === READ_ONLY) return;
     const step = (): Promise<ReturnType<SqliteCore['sequence']>> => this.#writer.call('sequence', Date.now(), true);
     try {
       while ((await step()) === 'more');
     } catch (error) {
-      // The log waits for room as everything does; what there is can be read and verified.
+      // On a full disk the log cannot grow; what it has can still be read and verified.
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_DISK_FULL') throw error;
     }
   }
   async backup(to: string, at: number): Promise<BackupManifest> {
-    // What a restored folder finds unlogged it logs as it stands, so a change made to the copy would go unnoticed there.
+    // A host logs unlogged data of a restored folder as it finds it, so a change to the copy would go unnoticed there.
     await this.#sequenced();
     return this.#aside((reader) => reader.call('backup', to, at));
   }
   #wanted({ retention_ms = this.#options.retention_ms ?? {}, tenant }: Collection): Wanted {
     return { retention_ms, tenant };
   }
-  /** Does long work on a thread of its own, so that readers of journals do not wait for it. */
+  /** Does long work on a thread of its own, so that reads of journals do not wait for it. */
   async #aside<T>(work: (reader: Thread) => Promise<T>): Promise<T> {
     const reader = new Thread({ folder: this.#folder, mode: 'read', options: this.#options });
     await reader.ready();

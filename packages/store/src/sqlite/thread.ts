@@ -1,7 +1,7 @@
 /**
- * The two threads of an embedded store. The writer takes what has gathered since the last fsync and commits it as one
- * transaction (group commit): each operation is all or nothing by itself, and durable when it is answered. The reader has
- * its own connection, so that reading a journal never waits for the disk to sync.
+ * The two threads of an embedded store. The writer takes what has gathered since the last fsync and commits it as one transaction
+ * (group commit): each operation is atomic by itself, and durable when it is answered. The reader has its own connection, so that
+ * reading a journal never waits for a sync.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
@@ -25,7 +25,7 @@ export interface Request {
   readonly args: readonly unknown[];
 }
 export type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: ErrorData };
-/** What the writer says unasked: whether the disk is full. */
+/** Unrequested messages of the writer: whether the disk is full. */
 export interface Told {
   readonly full: boolean;
 }
@@ -33,7 +33,7 @@ export interface Told {
 const port = parentPort as MessagePort;
 const { folder, mode, options } = workerData as ThreadData;
 
-/** A request, and how large it was where that is known: a commit crosses as text. */
+/** A request, with its size if known: a commit is sent as text. */
 interface Sized extends Request {
   readonly bytes?: number;
 }
@@ -51,9 +51,10 @@ function refusal({ id }: Request, error: unknown): Answer {
 }
 
 /**
- * One transaction for the whole batch. What an operation refuses by itself it refuses before it writes, so that is answered and
- * the batch goes on. If the database refuses something half way, the batch is done again with a savepoint around each;
- * if it refuses the transaction as a whole, as a full disk does, with a transaction for each, so that what still fits goes in.
+ * Commits the whole batch as one transaction. An operation that refuses its input does so before it writes; it is answered with
+ * the error, and the batch goes on. If the database refuses a statement half way, the batch is repeated with a savepoint around
+ * each operation; if it refuses the transaction as a whole, as a full disk does, with one transaction for each, so that those
+ * that still fit are committed.
  */
 function write(db: DatabaseSync, core: SqliteCore, batch: readonly Request[]): Answer[] {
   const work = (request: Request) => {
@@ -75,7 +76,7 @@ function writeOneByOne(db: DatabaseSync, core: SqliteCore, batch: readonly Reque
       db.exec('RELEASE op');
       return { id: request.id, value };
     } catch (error) {
-      // A full disk can end the whole transaction; then there is nothing left to go back to.
+      // A full disk can end the whole transaction; then there is no savepoint to roll back to.
       if (!db.isTransaction) throw new Halfway('', { cause: error });
       db.exec('ROLLBACK TO op; RELEASE op');
       core.doubt();
@@ -85,7 +86,7 @@ function writeOneByOne(db: DatabaseSync, core: SqliteCore, batch: readonly Reque
   return transaction(db, core, batch, work, () => batch.flatMap((request) => writeOneByOne(db, core, [request])));
 }
 
-/** Something was written and then refused. */
+/** An operation was refused after it had written something. */
 class Halfway extends Error {}
 
 function transaction(
@@ -108,7 +109,7 @@ function transaction(
       // SQLite has rolled back by itself.
     }
     const cause = error instanceof Halfway ? error.cause : error;
-    // None of it happened.
+    // The whole batch was rolled back.
     if (batch.length > 1 && (error instanceof Halfway || explain(folder, cause).code === 'CORRAL_DISK_FULL')) return otherwise();
     return batch.map((request) => refusal(request, cause));
   }
@@ -116,7 +117,7 @@ function transaction(
 
 async function read(core: SqliteCore, request: Request): Promise<Answer> {
   try {
-    // The only one that is about the folder, and not about one database.
+    // The only operation on the folder instead of on one database.
     if (request.op === 'backup') return { id: request.id, value: await backupTo(folder, ...(request.args as [string, number])) };
     return { id: request.id, value: perform(core, request) };
   } catch (error) {
@@ -128,8 +129,9 @@ const isFull = (answer: Answer | undefined): boolean =>
   answer !== undefined && 'error' in answer && answer.error.code === 'CORRAL_DISK_FULL';
 
 /**
- * Writes a batch with what room there is. What stops runs, or makes space, may use what is kept back: if the disk has no more for it,
- * that is released, and until it is restored ordinary work is refused unseen, so that it does not take that room as well.
+ * Writes a batch within the space there is. Operations that stop runs or free space may use the reserve: if the disk has no space
+ * for them, the reserve is freed; until it is restored, ordinary work is refused without being tried, so that it cannot use up
+ * that space.
  */
 function writeWithin(room: Room, db: DatabaseSync, core: SqliteCore, batch: readonly Sized[]): Answer[] {
   const ordinary = room.admits();
@@ -141,24 +143,24 @@ function writeWithin(room: Room, db: DatabaseSync, core: SqliteCore, batch: read
   for (const request of refused) room.refused(bytesOf(request));
   const again = refused.filter((request) => stops(request));
   if (again.length > 0 && room.release()) for (const answer of writeOneByOne(db, core, again)) answers.set(answer.id, answer);
-  // What the log takes must not grow while space is short.
+  // The write-ahead log must not grow while space is short.
   if (room.released) emptyLog(db);
-  const none = new CorralError('CORRAL_DISK_FULL', `There is no space left for ${folder}; what is kept back is for stopping runs.`);
+  const none = new CorralError('CORRAL_DISK_FULL', `There is no space left for ${folder}; the reserve is only for stopping runs.`);
   return batch.map(({ id }) => answers.get(id) ?? { id, error: none.toJSON() });
 }
 
 const bytesOf = ({ bytes, args }: Sized): number => bytes ?? JSON.stringify(args).length;
 const stops = (request: Sized): boolean => mayUseReserve(request.op, request.args, bytesOf(request));
 
-/** How often the writer looks how much room there is. */
+/** How often the writer measures the free space. */
 const LOOK_MS = 1_000;
 
-/** How long the writer waits for company at most, and how much of that for each operation it has lately had together. */
+/** How long the writer waits for further operations at most, and how much of that for each operation that recent batches had. */
 const LINGER_MS = 0.5;
 const LINGER_EACH_MS = 0.12;
 const ALONE = 1.5;
 
-/** Moves the write-ahead log into the database and cuts it off; false while somebody still reads from it, to be tried again. */
+/** Moves the write-ahead log into the database and truncates it; false if a reader still uses it: then it must be tried again. */
 function emptyLog(db: DatabaseSync): boolean {
   try {
     return (db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }).busy === 0;
@@ -167,7 +169,7 @@ function emptyLog(db: DatabaseSync): boolean {
   }
 }
 
-/** Between two steps of the log when it has a lot to catch up with, so that commits have their turn. */
+/** Pause between two steps of the log when it is far behind, so that commits are not delayed. */
 const LOG_PAUSE_MS = 5;
 const LOG_STEPS_AT_CLOSE = 50;
 
@@ -177,12 +179,12 @@ function serveWriter(): void {
   const room = new Room(db, folder, options, (full) => port.postMessage({ full } satisfies Told));
   let sweeping: NodeJS.Timeout | undefined;
   const sweep = (all: boolean): ReturnType<SqliteCore['sequence']> => {
-    // What is kept back on a full disk is for stopping runs; what the log has not got is appended once there is room.
+    // The reserve on a full disk is only for stopping runs; the log catches up once there is space.
     if (!room.admits()) return 'done';
     const [answer] = write(db, core, [{ id: -1, op: 'sequence', args: [Date.now(), all] }]);
     return answer !== undefined && 'value' in answer ? (answer.value as ReturnType<SqliteCore['sequence']>) : 'done';
   };
-  /** What was committed goes into the log a moment later, when nobody waits for it. */
+  /** Commits are appended to the log a moment later, off the path of their answer. */
   const arm = (ms: number) => {
     sweeping ??= setTimeout(() => {
       sweeping = undefined;
@@ -190,14 +192,14 @@ function serveWriter(): void {
       if (after !== 'done') arm(after === 'more' ? LOG_PAUSE_MS : MACHINE.log_sweep_ms.default);
     }, ms);
   };
-  /** Something was forgotten, and an old page of it may still be in the write-ahead log. */
+  /** Something was deleted, and an old page of it may still be in the write-ahead log. */
   let traces = false;
   const never = new Int32Array(new SharedArrayBuffer(4));
-  /** Operations a batch, lately. */
+  /** Moving average of operations in a batch. */
   let company = 1;
   let gathered: Sized[] = [];
   const flush = () => {
-    // Where many write at once, a moment of patience makes one sync do for more of them. Whoever writes alone never waits.
+    // With many writers, a short wait lets one sync serve more of them. A single writer never waits.
     if (company > ALONE) Atomics.wait(never, 0, 0, Math.min(LINGER_MS, company * LINGER_EACH_MS));
     for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
       gathered.push(requestOf(more.message));
@@ -217,7 +219,7 @@ function serveWriter(): void {
     writeWithin(room, db, core, [{ id: closing.id, op: 'retire', args: [] }]);
     clearInterval(looking);
     clearTimeout(sweeping);
-    // What a large folder from before the log still has to catch up with is left to the next start.
+    // A large folder from before the log existed may not be caught up with at close; the next start goes on.
     for (let steps = 0; steps < LOG_STEPS_AT_CLOSE && sweep(true) !== 'done';) steps += 1;
     core.close();
     db.close();
@@ -228,7 +230,7 @@ function serveWriter(): void {
   port.on('message', (message: unknown) => {
     if (gathered.push(requestOf(message)) === 1) setImmediate(flush);
   });
-  // Short-lived commands are gone before that, and need none.
+  // Started late: short-lived commands end before this and need no reserve.
   const looking = setInterval(() => room.prepare(), LOOK_MS).unref();
   port.postMessage(writeWithin(room, db, core, [{ id: 0, op: 'nextEra', args: [] }]));
   arm(0);

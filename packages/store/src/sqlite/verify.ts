@@ -1,4 +1,4 @@
-/** Checks evidence against itself, and says where it first fails. */
+/** Checks evidence against itself, and reports where it first fails. */
 import { hash } from 'node:crypto';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -9,15 +9,15 @@ import { isForgotten } from './seal.ts';
 import type { Sql } from './sql.ts';
 
 export interface Verified extends Omit<Verification, 'log'> {
-  /** Short name of the last run that was looked at; undefined where there are no more. */
+  /** Number of the run that was checked last; undefined: there are no more. */
   readonly next: number | undefined;
 }
 
-/** Runs that one step looks at. */
+/** Runs that one step checks. */
 const STEP = 50;
 
 /**
- * As of one moment, so that what a living host writes meanwhile is not taken for damage.
+ * Checks as of one moment, so that what a running host writes meanwhile is not reported as damage.
  * @throws CORRAL_RUN_UNKNOWN
  */
 export function verifyStep(sql: Sql, evidence: Evidence, what: Asked): Verified {
@@ -29,7 +29,7 @@ export function verifyStep(sql: Sql, evidence: Evidence, what: Asked): Verified 
   }
 }
 
-/** One run, or those after the one with this short name. */
+/** One run, or those after the one with this number. */
 export type Asked = { readonly run: RunId } | { readonly after: number; readonly tenant?: string | undefined };
 
 function verifyRuns(sql: Sql, evidence: Evidence, what: Asked): Verified {
