@@ -96,7 +96,7 @@ export const MACHINE = {
   tool_wait_ms: limit('time a call waits for the process of its tool, while that is started again', 5_000, 60_000, 0),
   tool_stuck_ms: limit('time the process of configured tools may not answer its host before it is killed', 10_000, 600_000),
   tool_check_ms: limit(
-    'time a check of a call’s arguments by patterns and code of its tool may not answer before the call is refused',
+    'time a check of a call’s arguments or answer by patterns and code of its tool may take before the call is refused, or its answer',
     2_000,
     60_000,
   ),

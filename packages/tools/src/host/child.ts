@@ -8,7 +8,7 @@ import { registerHooks } from 'node:module';
 import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import type * as z from 'zod';
-import { contractOf, detailOf, type Contract } from '@corral/protocol/contract';
+import { contractOf, detailOf, type Checked, type Contract } from '@corral/protocol/contract';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Tool, ToolCall } from '@corral/protocol/tool';
@@ -34,6 +34,8 @@ const reader = new FrameReader(MOST);
 const current = new AsyncLocalStorage<number>();
 const tools = new Map<string, Tool>();
 const calls = new Map<number, AbortController>();
+/** Answers that are tried in another process, by their call. */
+const trials = new Map<number, (refusal: CallResult | null) => void>();
 const asked = new Map<number, { readonly given: (value: string) => void; readonly refused: (error: Error) => void }>();
 /** Calls that have not begun. */
 const waiting: (ToProcess & { kind: 'call' | 'check' })[] = [];
@@ -71,6 +73,9 @@ function onMessage(message: ToProcess): void {
       waiting.push(message);
       if (waiting.length === 1) setImmediate(begin);
       return;
+    case 'tried':
+      trials.get(message.n)?.(message.refusal);
+      return void trials.delete(message.n);
     case 'abort':
       return calls.get(message.n)?.abort(new DOMException(message.message, message.name));
     case 'secret':
@@ -236,6 +241,10 @@ async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: Abo
   const tool = tools.get(message.tool);
   if (tool === undefined) return { kind: 'failed', message: `This host no longer offers ${message.tool}.` };
   if (message.kind === 'check') say({ kind: 'began', n: message.n });
+  if (message.of === 'output') {
+    const answer = await (tool.output.checkLater?.(message.input) ?? tool.output.check(message.input));
+    return answer.ok ? { kind: 'ok', value: null } : broke(tool, answer);
+  }
   const given = await (tool.input.checkLater?.(message.input) ?? tool.input.check(message.input));
   if (!given.ok) {
     const where = given.where === '' ? '' : `${given.where}: `;
@@ -247,11 +256,10 @@ async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: Abo
   const result = await tool.invoke({ input: given.value as Json, idempotency_key, attempt, run, tenant, signal } as ToolCall);
   if (result.kind !== 'ok') return result;
   const cost = result.cost === undefined ? {} : { cost: result.cost };
+  const refusal = tool.output.mayHang === false ? null : await tried(message.n, result.value);
+  if (refusal !== null) return { ...refusal, ...cost };
   const answer = await (tool.output.checkLater?.(result.value) ?? tool.output.check(result.value));
-  if (!answer.ok) {
-    const detail = answer.detail ?? `${answer.where}: ${answer.message}`;
-    return { ...failed(`${tool.name} broke its own output schema.`, 'CORRAL_RESULT_INVALID', detail), ...cost };
-  }
+  if (!answer.ok) return { ...broke(tool, answer), ...cost };
   try {
     const text = JSON.stringify(answer.value ?? null) as string | undefined;
     if (text !== undefined) return { kind: 'ok', value: JSON.parse(text) as Json, ...cost };
@@ -259,6 +267,28 @@ async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: Abo
   } catch (error) {
     return { ...failed(`${tool.name} returned what is no JSON.`, 'CORRAL_RESULT_INVALID', detailOf(error)), ...cost };
   }
+}
+
+const broke = (tool: Tool, { detail, where, message }: Extract<Checked, { readonly ok: false }>): CallResult =>
+  failed(`${tool.name} broke its own output schema.`, 'CORRAL_RESULT_INVALID', detail ?? `${where}: ${message}`);
+
+/**
+ * What another process says of an answer whose check may take for ever. Here, that would hang beside every other call.
+ * @returns null where it fits, or where only this process can check it since no message carries it
+ */
+function tried(n: number, value: unknown): Promise<CallResult | null> | null {
+  const message = { kind: 'answer', n, value: value as Json } as const;
+  try {
+    if (JSON.stringify(value) === undefined) return null;
+    if (framed(message, MOST) === undefined)
+      return Promise.resolve(failed('its answer is larger than any may be.', 'CORRAL_RESULT_TOO_LARGE'));
+  } catch {
+    return null;
+  }
+  const { promise, resolve } = Promise.withResolvers<CallResult | null>();
+  trials.set(n, resolve);
+  say(message);
+  return promise;
 }
 
 /** Exceptions that are reported before the host has replaced this process; more of them say nothing new. */

@@ -3,8 +3,9 @@
  * where nobody catches it: later each time that one did not last.
  */
 import { MACHINE } from '@corral/protocol/limits';
+import type { Json } from '@corral/protocol/json';
 import type { ToolCall, ToolResult } from '@corral/protocol/tool';
-import type { ToolProcess, ProcessEvents } from './process.ts';
+import type { ToolProcess, ProcessEvents, Trial } from './process.ts';
 
 /** What operators are told of the processes of tools. */
 export interface ToolNews {
@@ -87,7 +88,7 @@ export class Keeper {
     return this.#calls > 0 ? undefined : this.#used;
   }
 
-  async invoke(name: string, call: ToolCall): Promise<ToolResult> {
+  async invoke(name: string, call: Trial): Promise<ToolResult> {
     this.#calls += 1;
     try {
       if (this.#kind === 'call' && this.#options.mayHang(name)) {
@@ -114,8 +115,18 @@ export class Keeper {
     await checks;
   }
 
+  /**
+   * Why what a call answered is no result of its tool; undefined: it fits. The tool has done its work by then, so no refusal says that the
+   * call was not begun.
+   */
+  async #refusalOfAnswer(name: string, call: ToolCall, value: Json): Promise<ToolResult | undefined> {
+    const refusal = await this.#refusalOf(name, { ...call, input: value, of: 'output' });
+    if (refusal === undefined || (refusal.kind === 'failed' && refusal.code === 'CORRAL_RESULT_INVALID')) return refusal;
+    return { kind: 'failed', message: `What ${name} answered could not be checked.`, code: 'CORRAL_RESULT_INVALID' };
+  }
+
   /** Why the call is not made; undefined: its arguments fit. */
-  async #refusalOf(name: string, call: ToolCall): Promise<ToolResult | undefined> {
+  async #refusalOf(name: string, call: Trial): Promise<ToolResult | undefined> {
     this.#checks ??= new Keeper(this.#options, 'check');
     for (let i = 0; i < CHECKS && !call.signal.aborted; i++) {
       const checked = await (i === 0 ? this.#checks.invoke(name, call) : this.#checkedAlone(name, call));
@@ -125,7 +136,7 @@ export class Keeper {
     return notStarted(name, call.signal.aborted ? 'it was given up' : 'its arguments could not be checked');
   }
 
-  #checkedAlone(name: string, call: ToolCall): Promise<ToolResult> {
+  #checkedAlone(name: string, call: Trial): Promise<ToolResult> {
     this.#suspects += 1;
     const turn = this.#turns.then(async () => {
       try {
@@ -154,6 +165,7 @@ export class Keeper {
         // It goes on with what it has, and makes room for another as soon as that is up.
         if (this.#process === process) this.#replace();
       },
+      tryAnswer: (tool, call, value) => this.#refusalOfAnswer(tool, call, value),
       ended: (why) => {
         if (this.#process !== process) return;
         this.#process = undefined;

@@ -13,7 +13,7 @@ import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { ToolCall, ToolResult } from '@corral/protocol/tool';
 import { Lines } from './lines.ts';
-import { FrameReader, framed, type CodeFiles, type ToolDescription, type ToProcess } from './wire.ts';
+import { FrameReader, framed, type CallResult, type CodeFiles, type ToolDescription, type ToProcess } from './wire.ts';
 
 /** What the host hears of the process besides answers. */
 export interface ProcessEvents {
@@ -21,6 +21,8 @@ export interface ProcessEvents {
   readonly output: (line: string) => void;
   /** Nothing caught this exception. The process goes on, and should be replaced. @param tool whose call set it going, where known */
   readonly uncaught: (detail: string, tool: string | undefined) => void;
+  /** Tries what a call answered in another process. @returns why it is no result; undefined: it fits */
+  readonly tryAnswer: (tool: string, call: ToolCall, value: Json) => Promise<ToolResult | undefined>;
   /** It has ended, whyever; calls under way are settled already. */
   readonly ended: (why: string) => void;
 }
@@ -39,8 +41,12 @@ export interface Loaded {
   readonly files: CodeFiles;
 }
 
+/** What is checked: the arguments of a call, or with `of` what it answered. */
+export type Trial = ToolCall & { readonly of?: 'output' };
+
 interface Call {
   readonly tool: string;
+  readonly call: Trial;
   readonly settle: (result: ToolResult) => void;
   readonly kind: 'call' | 'check';
   /** Nobody waits any longer for its answer. */
@@ -85,6 +91,7 @@ const From = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('broken'), message: text, detail: text }),
   z.object({ kind: z.literal('result'), n: z.int(), result: z.unknown() }),
   z.object({ kind: z.literal('secret'), n: z.int(), name: text }),
+  z.object({ kind: z.literal('answer'), n: z.int(), value: z.unknown() }),
   z.object({ kind: z.literal('began'), n: z.int() }),
   z.object({ kind: z.literal('pong'), n: z.int() }),
   z.object({ kind: z.literal('uncaught'), n: z.int().nullable(), detail: text }),
@@ -161,9 +168,9 @@ export class ToolProcess {
    * Settles in any case. A `check` is `ok` where the arguments fit; it is refused where it alone was under way as the process was lost,
    * and `unknown` where it had not begun, where others were under way too, and once it is given up.
    */
-  invoke(tool: string, call: ToolCall, kind: 'call' | 'check' = 'call'): Promise<ToolResult> {
+  invoke(tool: string, call: Trial, kind: 'call' | 'check' = 'call'): Promise<ToolResult> {
     const n = (this.#next += 1);
-    const { input, idempotency_key, attempt, run, tenant, signal } = call;
+    const { input, idempotency_key, attempt, run, tenant, signal, of } = call;
     const { promise, resolve } = Promise.withResolvers<ToolResult>();
     const abort = () => {
       const going = this.#calls.get(n);
@@ -172,11 +179,12 @@ export class ToolProcess {
       const { name, message } = signal.reason instanceof Error ? signal.reason : new DOMException('The call was given up.', 'AbortError');
       this.#send({ kind: 'abort', n, name, message });
       // Nothing was done for it, and a check hears of no abort.
-      if (kind === 'check') going.settle({ kind: 'unknown', message: `The check of ${tool}'s arguments was given up.` });
+      if (kind === 'check') going.settle({ kind: 'unknown', message: `The check of ${checkedIn(tool, of)} was given up.` });
       this.#look();
     };
     this.#calls.set(n, {
       tool,
+      call,
       kind,
       aborted: false,
       settle: (result) => {
@@ -193,7 +201,7 @@ export class ToolProcess {
     // A call under way keeps its host up, an idle process does not.
     this.#socket.ref();
     signal.addEventListener('abort', abort);
-    const sent = this.#send({ kind, n, tool, input, idempotency_key, attempt, run, tenant });
+    const sent = this.#send({ kind, n, tool, input, idempotency_key, attempt, run, tenant, ...(of === undefined ? {} : { of }) });
     if (!sent)
       this.#calls
         .get(n)
@@ -261,6 +269,15 @@ export class ToolProcess {
         // It is measured from here, and not from the next look.
         this.#ping();
         return;
+      case 'answer': {
+        const going = this.#calls.get(said.n);
+        if (going === undefined) return;
+        void this.#options.tryAnswer(going.tool, going.call, said.value as Json).then(
+          (refusal) => this.#send({ kind: 'tried', n: said.n, refusal: (refusal ?? null) as CallResult | null }),
+          () => undefined,
+        );
+        return;
+      }
       case 'result': {
         this.#begun.delete(said.n);
         const call = this.#calls.get(said.n);
@@ -321,11 +338,18 @@ export class ToolProcess {
     this.#asked?.fail(new CorralError('CORRAL_CONFIG_INVALID', `its process was lost: ${why}`));
     const detail = `The process of the tools ended: ${why}.`;
     for (const [n, call] of this.#calls)
-      if (this.#begun.size === 1 && this.#begun.has(n))
-        call.settle({ kind: 'failed', message: `${call.tool} could not check these arguments.`, code: 'CORRAL_ARGS_INVALID', detail });
+      if (this.#begun.size === 1 && this.#begun.has(n)) call.settle({ ...notCheckable(call.tool, call.call.of), detail });
       else call.settle({ kind: 'unknown', message: `The process of ${call.tool} was lost while it ran.`, detail });
     this.#options.ended(why);
   }
+}
+
+const checkedIn = (tool: string, of: 'output' | undefined) => (of === undefined ? `${tool}'s arguments` : `what ${tool} answered`);
+
+function notCheckable(tool: string, of: 'output' | undefined): ToolResult & { readonly kind: 'failed' } {
+  return of === undefined
+    ? { kind: 'failed', message: `${tool} could not check these arguments.`, code: 'CORRAL_ARGS_INVALID' }
+    : { kind: 'failed', message: `${tool} could not check its own answer.`, code: 'CORRAL_RESULT_INVALID' };
 }
 
 function sacrifice(pid: number | undefined): void {

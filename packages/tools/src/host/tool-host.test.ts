@@ -206,6 +206,20 @@ describe('a configuration in a process of its own', () => {
     expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
   });
 
+  test('refuses an answer whose check by its own output takes for ever, and ends no other call', { timeout: 60_000 }, async () => {
+    const [beside, pid] = [ask('sleeps', { ms: 14_000 }), await ask('read', { how: 'pid' })];
+    const abort = new AbortController();
+    const stuck = ask('slow.answer', { s: `${'a'.repeat(40)}!` });
+    const given_up = ask('slow.answer', { s: `${'a'.repeat(40)}!` }, abort.signal);
+    setTimeout(() => abort.abort(), 500);
+    expect(await ask('slow.answer', { s: 'aaa' })).toEqual({ kind: 'ok', value: 'aaa' });
+    expect(await stuck).toMatchObject({ kind: 'failed', code: 'CORRAL_RESULT_INVALID' });
+    expect(await given_up).toMatchObject({ kind: 'failed', code: 'CORRAL_RESULT_INVALID' });
+    expect(await ask('slow.answer', { s: 'b' })).toMatchObject({ kind: 'failed', code: 'CORRAL_RESULT_INVALID' });
+    expect(await ask('read', { how: 'pid' })).toEqual(pid);
+    expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
+  });
+
   test('ends no other call by one that is given up while what passed its trial is checked again', { timeout: 30_000 }, async () => {
     const [first, second] = [new AbortController(), new AbortController()];
     const [beside, waits] = [ask('sleeps', { ms: 8_000 }), ask('waits', {}, second.signal)];

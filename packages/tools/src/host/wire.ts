@@ -41,8 +41,9 @@ export type ToProcess =
   | { readonly kind: 'load'; readonly url: string; readonly lent: Readonly<Record<string, string>>; readonly files: CodeFiles }
   | { readonly kind: 'make' }
   | {
-      /** `check`: only whether the arguments fit. */
+      /** `check`: only whether the arguments fit; or, with `of`, whether `input` is a result that fits. */
       readonly kind: 'call' | 'check';
+      readonly of?: 'output';
       readonly n: number;
       readonly tool: string;
       readonly input: Json;
@@ -51,6 +52,8 @@ export type ToProcess =
       readonly run: string;
       readonly tenant: string;
     }
+  /** What the trial of an answer came to; null: it fits. */
+  | { readonly kind: 'tried'; readonly n: number; readonly refusal: CallResult | null }
   | { readonly kind: 'abort'; readonly n: number; readonly name: string; readonly message: string }
   | { readonly kind: 'secret'; readonly n: number; readonly value: string }
   | { readonly kind: 'no_secret'; readonly n: number; readonly message: string }
@@ -63,6 +66,8 @@ export type FromProcess =
   /** It could not be loaded, or its tools could not be made. */
   | { readonly kind: 'broken'; readonly message: string; readonly detail: string }
   | { readonly kind: 'result'; readonly n: number; readonly result: CallResult }
+  /** What a tool answered, whose check may take for ever: it is to be tried in another process before it is checked here. */
+  | { readonly kind: 'answer'; readonly n: number; readonly value: Json }
   /** A check has begun: it is to blame if nothing more is heard. */
   | { readonly kind: 'began'; readonly n: number }
   | { readonly kind: 'secret'; readonly n: number; readonly name: string }
