@@ -6,6 +6,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createProgram } from '@corral/cli/program';
+import type { DetectorAbout } from '@corral/policy/detect/detector';
+import { HOST_LADDER, LADDER } from '@corral/policy/detect/ladder';
+import { DETECTORS_ABOUT } from '@corral/policy/detect/list';
+import { STEPS } from '@corral/policy/detect/steps';
 import { jsonSchemaOf } from '@corral/protocol/api/json-schema';
 import { statusOf } from '@corral/protocol/api/problem';
 import { OPERATIONS, Role } from '@corral/protocol/api/roles';
@@ -172,10 +176,31 @@ function config(): string {
     .concat('\n');
 }
 
+function detectors(): string {
+  const steps = STEPS.filter((step) => step !== 'observe');
+  const thresholds = ({ detectors: of }: typeof LADDER) =>
+    table(
+      ['detector', ...steps],
+      DETECTORS_ABOUT.map(({ name }) => [`\`${name}\``, ...steps.map((step) => String(of[name]?.[step] ?? ''))]),
+    );
+  const about: readonly DetectorAbout[] = DETECTORS_ABOUT;
+  return [
+    `# Detectors\n\n${NOTE}\n\n${wrap('What each detector sees. What a host does with a finding, and what was measured, is in [loops, runaways and drift](../loops.md).')}`,
+    table(
+      ['detector', 'sees', 'does not take for it'],
+      about.map(({ name, sees, spares }) => [`\`${name}\``, sees, spares]),
+    ),
+    `## The ladder\n\n${wrap('The confidence from which each step is taken where a tenant asks for the ladder (`loops: {}`). A step without a figure is never taken.')}\n\n${thresholds(HOST_LADDER)}`,
+    `## Without what programs need\n\n${wrap('The same without what a host leaves out because programs work through lists with calls and answers that look alike, and because odd is not wrong.')}\n\n${thresholds(LADDER)}`,
+  ]
+    .join('\n\n')
+    .concat('\n');
+}
+
 const check = process.argv.includes('--check');
 let stale = 0;
 mkdirSync(FOLDER, { recursive: true });
-for (const [name, text] of Object.entries({ 'cli.md': cli(), 'api.md': api(), 'config.md': config() })) {
+for (const [name, text] of Object.entries({ 'cli.md': cli(), 'api.md': api(), 'config.md': config(), 'detectors.md': detectors() })) {
   const file = join(FOLDER, name);
   if (!check) {
     writeFileSync(file, text);

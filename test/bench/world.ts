@@ -1,5 +1,5 @@
 /** A host to measure: the real one, in a folder of its own, with the tools a benchmark brings. */
-import { DETECTORS } from '@corral/policy/detect/events';
+import { DETECTORS } from '@corral/policy/detect/list';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';

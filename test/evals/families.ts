@@ -1,7 +1,8 @@
 /** Made-up behaviour of which it is known whether and where it goes wrong. */
 import { Causes } from '@corral/policy/detect/causes';
 import { Detectors } from '@corral/policy/detect/detectors';
-import type { DetectorName, Finding, Seen } from '@corral/policy/detect/events';
+import type { Seen } from '@corral/policy/detect/events';
+import type { DetectorName, Finding } from '@corral/policy/detect/list';
 import { Spawns } from '@corral/policy/detect/spawns';
 import { Waits } from '@corral/policy/detect/waits';
 

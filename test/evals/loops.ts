@@ -1,8 +1,9 @@
 /** Loops, no progress and drift on recorded runs, beside the rules that agent frameworks use. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DRIFT_HALF } from '@corral/policy/detect/detectors';
-import { climb, GROUND, LADDER, STEPS, type Step } from '@corral/policy/detect/ladder';
+import { DRIFT_HALF } from '@corral/policy/detect/run/drift';
+import { climb, GROUND, LADDER } from '@corral/policy/detect/ladder';
+import { STEPS, type Step } from '@corral/policy/detect/steps';
 import { STUCK_WEIGHTS } from '@corral/policy/detect/weights';
 import { rows, type Call, type Row } from './data.ts';
 import { driftScores, type DriftScores } from './drift.ts';

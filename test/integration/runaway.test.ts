@@ -1,6 +1,6 @@
 /** Amounts that will run out: foretold while there is time, in what people read. */
 import { expect, test } from 'vitest';
-import { DETECTORS } from '@corral/policy/detect/events';
+import { DETECTORS } from '@corral/policy/detect/list';
 import type { RunId } from '@corral/protocol/ids';
 import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Entry } from '@corral/protocol/run';

@@ -2,10 +2,12 @@
  * What the detectors of one run have seen, and how far it has come on the ladder. Part of its ledger: fed by the entries of the
  * journal and by nothing else, so that it is the same after a replay; saved with the ledger where that is saved.
  */
-import { Detectors, type DetectorsOptions, type Odd } from '@corral/policy/detect/detectors';
-import type { Finding, Seen } from '@corral/policy/detect/events';
+import { canLoad, Detectors, FORMAT, type DetectorsOptions } from '@corral/policy/detect/detectors';
+import type { Seen } from '@corral/policy/detect/events';
+import type { Finding } from '@corral/policy/detect/list';
 import { GROUND, type Rung } from '@corral/policy/detect/ladder';
 import type { Profile, ProfiledCall } from '@corral/policy/detect/profile';
+import type { Odd } from '@corral/policy/detect/run/drift';
 import type { Amounts, Purse } from '@corral/policy/purse';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, NoticeDelivery } from '@corral/protocol/delivery';
@@ -33,10 +35,8 @@ export interface Settled {
   readonly wrote: readonly Wrote[];
 }
 
-/** Raised when what the detectors save changes: what an older build has saved is left, and they begin anew. */
-const FORMAT = 2;
-
 export interface SavedWatch {
+  /** Of what the detectors save. A state of a format that this build does not know is left, and they begin anew. */
   readonly format: number;
   readonly position: number;
   readonly rung: Rung;
@@ -226,7 +226,7 @@ export class RunWatch {
     const entries = [...saved.entries];
     this.#entries.length = 0;
     this.#entries.push(...entries);
-    this.#detectors = saved.detectors === undefined || saved.format !== FORMAT ? undefined : Detectors.load(saved.detectors, this.#options);
+    this.#detectors = saved.detectors === undefined || !canLoad(saved.format) ? undefined : Detectors.load(saved.detectors, this.#options);
     this.#seen = this.#detectors?.position ?? 0;
   }
 

@@ -13,7 +13,7 @@ export { checkBundle, checkInput, digestOf, versionsOf } from './admission.ts';
 export type { Job } from './admission.ts';
 export { WATCHED, type PolicySource, type TenantOptions, type TenantView } from './tenants.ts';
 export { isBelow } from './judged.ts';
-export { HOST_LADDER, type LoopOptions } from './watching.ts';
+export type { LoopOptions } from './watching.ts';
 export { Peaks, type Peak } from './peaks.ts';
 export type { People } from './people.ts';
 export { Lesson, type Profiles } from './profiles.ts';

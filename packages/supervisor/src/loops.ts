@@ -5,12 +5,13 @@
 import type { Broker } from '@corral/broker/broker';
 import { messageId } from '@corral/broker/requests';
 import type { AgentBreakers } from './agent-breakers.ts';
-import { Burn } from '@corral/policy/detect/burn';
+import { measured, type Line } from '@corral/policy/detect/burn';
 import { Causes } from '@corral/policy/detect/causes';
-import { foreseen } from '@corral/policy/detect/detectors';
-import type { DetectorName, Finding } from '@corral/policy/detect/events';
+import type { DetectorName, Finding } from '@corral/policy/detect/list';
 import { Interference } from '@corral/policy/detect/interference';
-import { climb, ladderFor, reasonOf, type LadderSettings, type Step } from '@corral/policy/detect/ladder';
+import { climb, HOST_LADDER, ladderFor, reasonOf, type LadderSettings } from '@corral/policy/detect/ladder';
+import { foreseen } from '@corral/policy/detect/run/runaway';
+import type { Step } from '@corral/policy/detect/steps';
 import { Spawns } from '@corral/policy/detect/spawns';
 import { Waits } from '@corral/policy/detect/waits';
 import type { Grants } from '@corral/policy/grants';
@@ -24,7 +25,7 @@ import type { Run } from './runs/run.ts';
 import type { Residence } from './residence.ts';
 import type { Stage } from './stage.ts';
 import type { Transitions } from './transitions.ts';
-import { HOST_LADDER, tempered, type LoopOptions, type Watching } from './watching.ts';
+import { tempered, type LoopOptions, type Watching } from './watching.ts';
 
 export interface LoopsOptions {
   readonly clock: Clock;
@@ -44,7 +45,7 @@ const PARKED_ASKED = 256;
 
 /** What one run holds of its memory. Measured, not journaled: after it was parked, its line begins anew. */
 interface Memory {
-  readonly burn: Burn;
+  readonly lines: Line[];
   heap_kib: number;
   said: number;
   /** Readings since its last step. */
@@ -143,11 +144,11 @@ export class Loops {
       const { loops, record } = run.ledger;
       if (loops === undefined || run.seat === undefined || run.outcome !== undefined || run.control !== 'none' || run.parking !== undefined)
         continue;
-      const memory = this.#memory.get(run.id) ?? { burn: new Burn(), heap_kib: 0, said: 0, readings: 0 };
+      const memory = this.#memory.get(run.id) ?? { lines: [], heap_kib: 0, said: 0, readings: 0 };
       if (memory.heap_kib === run.heap_kib) continue;
       this.#memory.set(run.id, memory);
       memory.heap_kib = run.heap_kib;
-      const forecast = memory.burn.take('memory', at, run.heap_kib / 1024, record.ceilings.memory_mib);
+      const forecast = measured(memory.lines, 'memory', at, run.heap_kib / 1024, record.ceilings.memory_mib);
       memory.readings += 1;
       const finding = forecast && foreseen(forecast);
       if (finding === undefined) memory.said = 0;

@@ -4,8 +4,8 @@
  */
 import { Ledger } from '@corral/broker/ledger';
 import { RunWatch } from '@corral/broker/watch';
-import type { DetectorName, Finding } from '@corral/policy/detect/events';
-import { STEPS, type Step } from '@corral/policy/detect/ladder';
+import type { DetectorName, Finding } from '@corral/policy/detect/list';
+import { STEPS, type Step } from '@corral/policy/detect/steps';
 import type { Entry, RunRecord } from '@corral/protocol/run';
 import { tempered } from './watching.ts';
 import type { Profiles } from './profiles.ts';

@@ -1,6 +1,6 @@
 /** What a host is told about each of its tenants. */
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
-import { DETECTORS } from '@corral/policy/detect/events';
+import { DETECTORS } from '@corral/policy/detect/list';
 import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
 import type { SpendBounds } from '@corral/broker/accounts';

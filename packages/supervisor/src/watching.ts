@@ -4,8 +4,8 @@
  */
 import type { Standing } from '@corral/broker/decide/batch';
 import { RunWatch } from '@corral/broker/watch';
-import type { Finding } from '@corral/policy/detect/events';
-import { LADDER, layered, type LadderLayer, type LadderLayers } from '@corral/policy/detect/ladder';
+import type { LadderLayers } from '@corral/policy/detect/ladder';
+import type { Finding } from '@corral/policy/detect/list';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord } from '@corral/protocol/run';
@@ -21,14 +21,6 @@ export interface LoopOptions extends LadderLayers {
   readonly breaker?: AgentBreaker;
 }
 
-/**
- * What holds on a host where nobody says otherwise, besides LADDER: programs work through lists with calls that look alike and
- * answers that do, so likeness alone brings an agent a notice and no more. So does drift: odd is not wrong.
- */
-const HOST: LadderLayer = {
-  detectors: { near_repeat: { slow: null, pause: null }, no_progress: { slow: null, pause: null }, drift: { pause: null } },
-};
-export const HOST_LADDER = layered(LADDER, HOST);
 /** Share of what speaks for being stuck that must be real repeats, and how sure the rest makes one. */
 const REPEATED = 0.5;
 const ALIKE_SURE = 0.44;

@@ -25,7 +25,8 @@ export interface Forecast {
 const HALF_LIFE_MS = 20_000;
 const NAMES_MAX = 16;
 
-interface Line {
+/** What is remembered of one amount. Plain JSON. */
+export type Line = {
   name: string;
   points: number;
   first_at: number;
@@ -40,53 +41,44 @@ interface Line {
   tt: number;
   tu: number;
   uu: number;
-}
+};
 
-export class Burn {
-  #lines: Line[] = [];
-
-  /** A reading of one amount. Readings of one instant count once. Names beyond the sixteenth are not watched. */
-  take(name: string, at: number, used: number, limit: number): Forecast | undefined {
-    let line = this.#lines.find((one) => one.name === name);
-    if (line === undefined) {
-      if (this.#lines.length >= NAMES_MAX) return undefined;
-      line = { name, points: 0, first_at: at, first_used: used, at, used, limit, w: 0, t: 0, u: 0, tt: 0, tu: 0, uu: 0 };
-      this.#lines.push(line);
-    }
-    line.limit = limit;
-    const dt = (at - line.at) / 1000;
-    if (line.points > 0 && dt <= 0) {
-      line.used = used;
-      return undefined;
-    }
-    // The origin moves to the new point: t becomes t - dt, u becomes u - du; then all weigh less.
-    const du = used - line.used;
-    const { w, t, u } = line;
-    line.tt += dt * (dt * w - 2 * t);
-    line.tu += dt * du * w - dt * u - du * t;
-    line.uu += du * (du * w - 2 * u);
-    line.t -= dt * w;
-    line.u -= du * w;
-    const keep = 2 ** ((-dt * 1000) / HALF_LIFE_MS);
-    line.w = line.w * keep + 1;
-    line.t *= keep;
-    line.u *= keep;
-    line.tt *= keep;
-    line.tu *= keep;
-    line.uu *= keep;
-    line.at = at;
+/**
+ * Adds a reading of one amount to its line, which is made where there is none. Readings of one instant count once. Names beyond the
+ * sixteenth are not watched.
+ */
+export function measured(lines: Line[], name: string, at: number, used: number, limit: number): Forecast | undefined {
+  let line = lines.find((one) => one.name === name);
+  if (line === undefined) {
+    if (lines.length >= NAMES_MAX) return undefined;
+    line = { name, points: 0, first_at: at, first_used: used, at, used, limit, w: 0, t: 0, u: 0, tt: 0, tu: 0, uu: 0 };
+    lines.push(line);
+  }
+  line.limit = limit;
+  const dt = (at - line.at) / 1000;
+  if (line.points > 0 && dt <= 0) {
     line.used = used;
-    line.points++;
-    return forecast(line);
+    return undefined;
   }
-
-  save(): unknown {
-    return this.#lines;
-  }
-
-  load(saved: unknown): void {
-    this.#lines = (saved as Line[]).map((line) => ({ ...line }));
-  }
+  // The origin moves to the new point: t becomes t - dt, u becomes u - du; then all weigh less.
+  const du = used - line.used;
+  const { w, t, u } = line;
+  line.tt += dt * (dt * w - 2 * t);
+  line.tu += dt * du * w - dt * u - du * t;
+  line.uu += du * (du * w - 2 * u);
+  line.t -= dt * w;
+  line.u -= du * w;
+  const keep = 2 ** ((-dt * 1000) / HALF_LIFE_MS);
+  line.w = line.w * keep + 1;
+  line.t *= keep;
+  line.u *= keep;
+  line.tt *= keep;
+  line.tu *= keep;
+  line.uu *= keep;
+  line.at = at;
+  line.used = used;
+  line.points++;
+  return forecast(line);
 }
 
 function forecast(line: Line): Forecast | undefined {

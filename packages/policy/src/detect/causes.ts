@@ -4,7 +4,8 @@
  * latest messages, and of each chain its last hops.
  */
 import { Cycle } from './cycle.ts';
-import type { Finding } from './events.ts';
+import { acrossRuns } from './detector.ts';
+import type { FindingOf } from './events.ts';
 import { hashText, mix } from './reading.ts';
 
 /** Messages remembered as possible causes. */
@@ -38,6 +39,22 @@ interface Origin {
   reported: number;
 }
 
+type Found = FindingOf<'ping_pong' | 'cascade'>;
+
+const spares = 'pipelines, a coordinator with workers, rounds in which something is changed';
+export const pingPong = acrossRuns({
+  name: 'ping_pong',
+  sees: 'messages that cause each other in a round of any number of agents',
+  spares,
+  ladder: { notice: 0.4, slow: 0.6, pause: 0.7, kill: 0.85 },
+});
+export const cascade = acrossRuns({
+  name: 'cascade',
+  sees: 'messages that beget ever more messages',
+  spares,
+  ladder: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
+});
+
 export class Causes {
   readonly #messages = new Map<string, Message>();
   readonly #bounds: CauseBounds;
@@ -50,7 +67,7 @@ export class Causes {
    * A message `id` from one agent to another, sent while handling `cause` (none, or long forgotten: a new origin).
    * `progress`: since the cause was received the sender did something else that counts, such as a call that changed the world.
    */
-  sent(id: string, from: string, to: string, cause?: string, progress = false): Finding[] {
+  sent(id: string, from: string, to: string, cause?: string, progress = false): Found[] {
     const before = cause === undefined ? undefined : this.#messages.get(cause);
     let chain: Chain;
     if (before === undefined) chain = { cycle: new Cycle(), depth: 0, reported: 0, hops: [] };
@@ -67,7 +84,7 @@ export class Causes {
     if (chain.hops.length > HOPS_MAX) chain.hops.shift();
     // What changed the world is a symbol of its own, so the round is broken.
     chain.cycle.take(progress ? mix(hashText(id), 1) : mix(hashText(from), hashText(to)));
-    const found: Finding[] = [];
+    const found: Found[] = [];
     const period = chain.cycle.period;
     if (period !== undefined && period.period > 1) {
       const rounds = period.matched / period.period;

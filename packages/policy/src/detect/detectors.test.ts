@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Detectors } from './detectors.ts';
-import type { Finding, Seen } from './events.ts';
+import type { Seen } from './events.ts';
+import type { Finding } from './list.ts';
 import { emptyProfile, learn } from './profile.ts';
 
 interface Step {

@@ -56,25 +56,9 @@ export interface MeterSeen {
 
 export type Seen = CallSeen | AttemptSeen | ResultSeen | MessageSeen | MeterSeen;
 
-export const DETECTORS = [
-  'repeat',
-  'repeat_error',
-  'cycle',
-  'near_repeat',
-  'no_progress',
-  'stuck',
-  'runaway',
-  'drift',
-  'ping_pong',
-  'cascade',
-  'spawn_tree',
-  'deadlock',
-  'interference',
-] as const;
-export type DetectorName = (typeof DETECTORS)[number];
-
-export interface Finding {
-  readonly detector: DetectorName;
+/** What one detector says; `Finding` of list.ts is that of any of them. */
+export interface FindingOf<Name extends string> {
+  readonly detector: Name;
   /** From 0 to 1: how sure, not how bad. What follows from it is the ladder's to say. */
   readonly confidence: number;
   readonly evidence: {

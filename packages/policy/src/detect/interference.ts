@@ -2,7 +2,8 @@
  * Two runs that undo each other's work on one resource: they write in turn, and each writes what it wrote before. Fed by
  * the supervisor with calls that have an effect and name a resource.
  */
-import type { Finding } from './events.ts';
+import { acrossRuns } from './detector.ts';
+import type { FindingOf } from './events.ts';
 import { mix, Reader } from './reading.ts';
 
 /** Resources and writes remembered. */
@@ -21,11 +22,18 @@ interface Resource {
 
 const reader = new Reader();
 
+export const interference = acrossRuns({
+  name: 'interference',
+  sees: 'two runs that put back on one `resource` what the other changed',
+  spares: 'different writes to it',
+  ladder: { notice: 0.5, pause: 0.7 },
+});
+
 export class Interference {
   readonly #resources = new Map<string, Resource>();
   #position = 0;
 
-  wrote(run: string, resource: string, tool: string, input: unknown): Finding[] {
+  wrote(run: string, resource: string, tool: string, input: unknown): FindingOf<'interference'>[] {
     const position = this.#position++;
     const known = this.#resources.get(resource) ?? { writes: [], reported: 0 };
     // The least recently written is forgotten first.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { DetectorName, Finding } from './events.ts';
+import type { DetectorName, Finding } from './list.ts';
 import { climb, GROUND, LADDER, layered, reasonOf, type Rung } from './ladder.ts';
 
 const finding = (detector: DetectorName, confidence: number): Finding => ({

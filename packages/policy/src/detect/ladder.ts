@@ -2,41 +2,23 @@
  * What follows from findings: observe → notice → slow → pause → kill. A pure function of findings, settings and how far
  * the run has come; the thresholds are data, by detector, layered by tenant, agent and tool.
  */
-import type { DetectorName, Finding } from './events.ts';
+import type { DetectorAbout } from './detector.ts';
+import { DETECTORS_ABOUT, type DetectorName, type Finding } from './list.ts';
+import { STEPS, type Step, type Taken, type ThresholdLayer, type Thresholds } from './steps.ts';
 
-export const STEPS = ['observe', 'notice', 'slow', 'pause', 'kill'] as const;
-export type Step = (typeof STEPS)[number];
-
-/** Confidence from which each step may be taken; a step left out is never taken for this detector. */
-export type Thresholds = { readonly [S in Exclude<Step, 'observe'>]?: number };
 export interface LadderSettings {
-  readonly detectors: { readonly [D in DetectorName]?: Thresholds };
+  readonly detectors: OfAll<Thresholds>;
   /** Events a run has after a step before a higher one: an agent that was given notice may change course. */
   readonly grace_events: number;
   /** Events without a finding after which it is a step lower again. */
   readonly calm_events: number;
 }
 
-export const LADDER: LadderSettings = {
-  detectors: {
-    repeat: { notice: 0.5, slow: 0.66, pause: 0.8 },
-    repeat_error: { notice: 0.5, slow: 0.66, pause: 0.8 },
-    cycle: { notice: 0.5, slow: 0.66, pause: 0.8 },
-    near_repeat: { notice: 0.5, slow: 0.7, pause: 0.85 },
-    no_progress: { notice: 0.5, slow: 0.7, pause: 0.85 },
-    stuck: { notice: 0.35, slow: 0.45, pause: 0.55, kill: 0.75 },
-    runaway: { notice: 0.5, slow: 0.7, pause: 0.85 },
-    // Odd is not wrong: a person looks at it.
-    drift: { notice: 0.4, pause: 0.5 },
-    ping_pong: { notice: 0.4, slow: 0.6, pause: 0.7, kill: 0.85 },
-    cascade: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
-    spawn_tree: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
-    deadlock: { pause: 1 },
-    interference: { notice: 0.5, pause: 0.7 },
-  },
-  grace_events: 4,
-  calm_events: 40,
-};
+type OfAll<T> = { readonly [D in DetectorName]?: T };
+const about = <T>(of: (one: DetectorAbout) => T | undefined): OfAll<T> =>
+  Object.fromEntries(DETECTORS_ABOUT.flatMap((one) => (of(one) === undefined ? [] : [[one.name, of(one)]])));
+
+export const LADDER: LadderSettings = { detectors: about(({ ladder }) => ladder), grace_events: 4, calm_events: 40 };
 
 /** How far a run has come. Part of the run's saved state. */
 export interface Rung {
@@ -50,7 +32,7 @@ export const GROUND: Rung = { step: 'observe', at: 0, seen: 0 };
 export interface Climb {
   readonly rung: Rung;
   /** The step to take now; undefined if it is where it was. */
-  readonly take?: Exclude<Step, 'observe'>;
+  readonly take?: Taken;
   /** Why: the findings that ask for it, the surest first. */
   readonly because: readonly Finding[];
 }
@@ -77,7 +59,7 @@ export function climb(rung: Rung, findings: readonly Finding[], position: number
   const urgent = isUrgent(most.finding, settings);
   if (!urgent && rung.step !== 'observe' && position - rung.at < settings.grace_events) return { rung: seen, because: [] };
   const reach = urgent ? most.step : firstFrom(here + 1, asked, settings);
-  const step = STEPS[reach] as Exclude<Step, 'observe'>;
+  const step = STEPS[reach] as Taken;
   return {
     rung: { step, at: position, seen: position },
     take: step,
@@ -97,7 +79,7 @@ export function reasonOf(because: readonly Finding[]): string {
 function asks(finding: Finding, settings: LadderSettings): number {
   const thresholds = settings.detectors[finding.detector] ?? {};
   for (let i = STEPS.length - 1; i > 0; i--) {
-    const at = thresholds[STEPS[i] as Exclude<Step, 'observe'>];
+    const at = thresholds[STEPS[i] as Taken];
     if (at !== undefined && finding.confidence >= at) return i;
   }
   return 0;
@@ -108,7 +90,7 @@ function firstFrom(from: number, asked: readonly { finding: Finding; step: numbe
   let first = STEPS.length - 1;
   for (const { finding, step } of asked)
     for (let i = from; i <= step; i++)
-      if (settings.detectors[finding.detector]?.[STEPS[i] as Exclude<Step, 'observe'>] !== undefined) {
+      if (settings.detectors[finding.detector]?.[STEPS[i] as Taken] !== undefined) {
         first = Math.min(first, i);
         break;
       }
@@ -123,7 +105,7 @@ function isUrgent(finding: Finding, settings: LadderSettings): boolean {
 
 /** Later layers win, detector by detector and step by step: host, tenant, agent, tool. A threshold of `null` takes the step away. */
 export interface LadderLayer {
-  readonly detectors?: { readonly [D in DetectorName]?: { readonly [S in Exclude<Step, 'observe'>]?: number | null } };
+  readonly detectors?: OfAll<ThresholdLayer>;
   readonly grace_events?: number;
   readonly calm_events?: number;
 }
@@ -144,6 +126,9 @@ export function layered(base: LadderSettings, ...layers: readonly LadderLayer[])
   }
   return { detectors, grace_events, calm_events };
 }
+
+/** What holds on a host where nobody says otherwise. */
+export const HOST_LADDER: LadderSettings = layered(LADDER, { detectors: about(({ host }) => host) });
 
 /** What is said about the ladder in layers: for all, for agents by name, for tools where a finding is about one. */
 export interface LadderLayers {

@@ -152,7 +152,7 @@ function count(tally: Tally, what: string): void {
 /**
  * How unlike the profile one call is, coming after a call of `previous`, with the tools that the run has used so far. A profile of no runs finds nothing odd.
  */
-export function surprise(profile: Profile, used: ReadonlySet<string>, previous: string | undefined, call: ProfiledCall): Surprise {
+export function surprise(profile: Profile, used: Iterable<string>, previous: string | undefined, call: ProfiledCall): Surprise {
   if (profile.runs === 0) return { score: 0, parts: [] };
   const parts: { aspect: Aspect; about: string; score: number }[] = [];
   const add = (aspect: Aspect, about: string, tally: Tally | undefined, what: string) => {

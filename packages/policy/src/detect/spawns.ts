@@ -2,7 +2,8 @@
  * The trees of spawned runs, fed by the supervisor: how deep, how broad, and whether they grow ever faster. One for a
  * supervisor; it holds the living runs of the trees it was told of and, of each tree, a few numbers.
  */
-import type { Finding } from './events.ts';
+import { acrossRuns } from './detector.ts';
+import type { FindingOf } from './events.ts';
 
 export interface SpawnBounds {
   /** Sizes from which a tree is worth a word, and at which it surely is. */
@@ -34,6 +35,13 @@ interface Tree {
 const between = (value: number, [low, high]: readonly [number, number]) =>
   value < low ? 0 : Math.min(1, 0.3 + (0.7 * Math.log(value / low)) / Math.log(high / low));
 
+export const spawnTree = acrossRuns({
+  name: 'spawn_tree',
+  sees: 'depth, breadth, size, and doublings that do not slow down',
+  spares: 'a crew of children one after another',
+  ladder: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
+});
+
 export class Spawns {
   readonly #runs = new Map<string, Run>();
   readonly #trees = new Map<string, Tree>();
@@ -44,7 +52,7 @@ export class Spawns {
   }
 
   /** `parent` spawned `run`. A parent nobody spawned is the root of its tree. `at` in milliseconds. */
-  spawned(run: string, parent: string, at: number): Finding[] {
+  spawned(run: string, parent: string, at: number): FindingOf<'spawn_tree'>[] {
     const above = this.#runs.get(parent) ?? this.#add(parent, undefined, parent, 0, at);
     const one = this.#add(run, parent, above.tree, above.depth + 1, at);
     above.children++;

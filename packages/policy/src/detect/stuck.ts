@@ -79,10 +79,10 @@ export class StuckScore {
 
   take(act: Act): number {
     evidenceOf(act, scratch);
-    if (this.#score === 0) {
+    const begins = this.#score === 0;
+    if (begins) {
       this.#since = act.position;
       this.#acts = 0;
-      this.#by.fill(0);
     }
     let sum = act.message ? -this.#forgivenMessage : -this.#forgiven;
     // Something was changed that was not changed before: as far as the bus can see, that is work.
@@ -90,7 +90,7 @@ export class StuckScore {
     for (let i = 0; i < SIZE; i++) {
       const part = (scratch[i] as number) * (this.#weights[i] as number);
       sum += part;
-      this.#by[i] = (this.#by[i] as number) + part;
+      this.#by[i] = begins ? part : (this.#by[i] as number) + part;
     }
     this.#score = Math.max(0, this.#score + sum);
     this.#moment.take(act, sum);

@@ -2,8 +2,9 @@
  * What people's marks speak for: thresholds at which no false alarm would have been raised, and where possible every right one
  * still would. It is a proposal for review and changes nothing. Pure.
  */
-import { DETECTORS, type DetectorName } from './events.ts';
-import { ladderFor, STEPS, type LadderLayer, type LadderLayers, type LadderSettings, type Step } from './ladder.ts';
+import { ladderFor, type LadderLayer, type LadderLayers, type LadderSettings } from './ladder.ts';
+import { DETECTORS, type DetectorName } from './list.ts';
+import { STEPS, type Taken } from './steps.ts';
 
 /** A person's word on what a detector said of a run. */
 export interface Mark {
@@ -18,7 +19,6 @@ export interface Mark {
   readonly verdict: 'false_alarm' | 'confirmed';
 }
 
-type Taken = Exclude<Step, 'observe'>;
 const TAKEN = STEPS.filter((step): step is Taken => step !== 'observe');
 
 export interface Change {

@@ -2,7 +2,8 @@
  * Who waits for whom, fed by the supervisor: when no one in a group can ever go on, it is a deadlock, and the cycle is
  * named. Only waits that nothing else ends belong here: one with a timeout ends by itself.
  */
-import type { Finding } from './events.ts';
+import { acrossRuns } from './detector.ts';
+import type { FindingOf } from './events.ts';
 
 interface Wait {
   readonly on: readonly string[];
@@ -10,11 +11,18 @@ interface Wait {
   readonly need: 'all' | 'any';
 }
 
+export const deadlock = acrossRuns({
+  name: 'deadlock',
+  sees: 'a group in which everyone waits for another of it, named as a cycle',
+  spares: 'waits with a timeout, or for any of several of whom one can go on',
+  ladder: { pause: 1 },
+});
+
 export class Waits {
   readonly #waits = new Map<string, Wait>();
 
   /** `run` now waits. Returns a finding if that makes a deadlock. */
-  waits(run: string, on: readonly string[], need: 'all' | 'any' = 'all'): Finding[] {
+  waits(run: string, on: readonly string[], need: 'all' | 'any' = 'all'): FindingOf<'deadlock'>[] {
     this.#waits.set(run, { on, need });
     const stuck = this.#stuck(run);
     if (!stuck.has(run)) return [];

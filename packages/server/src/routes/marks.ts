@@ -1,9 +1,10 @@
 /** People's marks on what detectors found, and the thresholds that the marks support: a proposal for review, never a change. */
-import { DETECTORS, type DetectorName } from '@corral/policy/detect/events';
+import { DETECTORS, type DetectorName } from '@corral/policy/detect/list';
+import { HOST_LADDER } from '@corral/policy/detect/ladder';
 import { tune, type Mark, type Proposal } from '@corral/policy/detect/tuning';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
-import { HOST_LADDER, WATCHED, type LoopOptions } from '@corral/supervisor';
+import { WATCHED, type LoopOptions } from '@corral/supervisor';
 import type { Door } from '../door.ts';
 import type { MarkRow } from '../store/marks.ts';
 import { findRun, type Handlers } from './handler.ts';

@@ -1,0 +1,25 @@
+/** All detectors: a new one is a file beside the others and a line here. */
+import { cascade, pingPong } from './causes.ts';
+import type { FindingOf } from './events.ts';
+import { interference } from './interference.ts';
+import { cycle } from './run/cycle.ts';
+import { drift } from './run/drift.ts';
+import { nearRepeat } from './run/near-repeat.ts';
+import { noProgress } from './run/no-progress.ts';
+import { repeatError } from './run/repeat-error.ts';
+import { repeat } from './run/repeat.ts';
+import { runaway } from './run/runaway.ts';
+import { stuck } from './run/stuck.ts';
+import { spawnTree } from './spawns.ts';
+import { deadlock } from './waits.ts';
+
+/** Of one run, in the order in which they look at an event; fed by detectors.ts. */
+export const RUN_DETECTORS = [repeat, repeatError, cycle, nearRepeat, noProgress, stuck, runaway, drift] as const;
+/** Of several runs together; fed by the supervisor. */
+const ACROSS_RUNS = [pingPong, cascade, spawnTree, deadlock, interference] as const;
+
+export const DETECTORS_ABOUT = [...RUN_DETECTORS, ...ACROSS_RUNS] as const;
+export type DetectorName = (typeof DETECTORS_ABOUT)[number]['name'];
+export const DETECTORS: readonly DetectorName[] = DETECTORS_ABOUT.map(({ name }) => name);
+
+export type Finding = FindingOf<DetectorName>;

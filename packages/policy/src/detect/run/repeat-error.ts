@@ -1,0 +1,25 @@
+/** The same call that fails in the same way. */
+import { detector, sure } from '../detector.ts';
+
+/** A failure says more than another repeat: nothing can have come of it. */
+const HALF = 1.5;
+
+export const repeatError = detector({
+  name: 'repeat_error',
+  sees: 'the same call with the same error; what does not count is as for `repeat`',
+  spares: 'another error; retries by the broker; asking again after ever longer waits',
+  ladder: { notice: 0.5, slow: 0.66, pause: 0.8 },
+  on: 'act',
+  initial: () => undefined,
+  observe(state, act, run) {
+    if (act.same === 0 || act.waited || !act.failed) return state;
+    const times = act.same + 1;
+    run.say(sure(act.same, HALF), act.subject, {
+      text: `${act.subject} failed ${times} times in the same way with the same arguments.`,
+      events: [act.firstSame, act.lastSame, act.position, run.position],
+      subjects: [act.subject],
+      figures: { times, failures: act.failures },
+    });
+    return state;
+  },
+});
