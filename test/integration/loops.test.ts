@@ -40,7 +40,7 @@ describe('an agent that makes one call over and over', () => {
       yield entries as Entry[];
     })();
     const why = await explain(id, stored?.status as never, w.supervisor.view(id), pages);
-    expect(why.because.join('\n')).toMatch(/given notice \(entry \d+\)[\s\S]*slowed down[\s\S]*paused for a person[\s\S]*Entries \d+/u);
+    expect(why.because.join('\n')).toMatch(/was notified \(entry \d+\)[\s\S]*slowed down[\s\S]*paused for a person[\s\S]*Entries \d+/u);
     expect(why.because.at(-1)).toContain('loops paused it');
   });
 

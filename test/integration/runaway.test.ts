@@ -40,7 +40,7 @@ test('a run that will use up its calls, bytes, messages, CPU time or memory is s
       expect(first).toMatch(
         new RegExp(`^runaway \\(\\d+ % sure\\): Exceeds its ${name} in \\d+ s: [\\d.]+ of [\\d.]+ used, [\\d.]+ a second`, 'u'),
       );
-      expect(await why(id)).toMatch(new RegExp(`given notice[\\s\\S]*Exceeds its ${name} in \\d+ s`, 'u'));
+      expect(await why(id)).toMatch(new RegExp(`was notified[\\s\\S]*Exceeds its ${name} in \\d+ s`, 'u'));
       await w.supervisor.control.kill(id, 'test', 'seen');
     }),
   );
