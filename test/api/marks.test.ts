@@ -24,7 +24,8 @@ async function lister() {
     await made.admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
     return run;
   };
-  const steps = async (run: RunId) => (await made.admin.whyRun({ params: { run } })).because.filter((line) => /^Its? (agent )?was /u.test(line));
+  const steps = async (run: RunId) =>
+    (await made.admin.whyRun({ params: { run } })).because.filter((line) => /^Its? (agent )?was /u.test(line));
   return { ...made, one, steps, write };
 }
 
