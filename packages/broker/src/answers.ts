@@ -1,6 +1,6 @@
 /**
- * Answers of calls that may not be repeated. Each goes to the store by itself unless the crank that is given it is handed over
- * first, so that it survives its host; nobody waits for that write. An answer stays here until a commit that has it is durable:
+ * Answers of calls that may not be repeated. Each goes to the store by itself unless the crank that is given it is handed over within
+ * a moment, so that it survives its host; nobody waits for that write. An answer stays here until a commit that has it is durable:
  * where the store refuses that commit, and this host takes the run up again, the answer is given to the run once more.
  */
 import type { Result } from '@corral/protocol/delivery';
@@ -16,7 +16,10 @@ interface Owner {
 }
 
 interface Held {
+  readonly owner: Owner;
   readonly result: Result;
+  /** On the clock that never goes back. */
+  readonly since: number;
   /** `waiting`: in memory alone. `kept`: handed to the store. `taken`: in a commit that was handed over. */
   stage: 'waiting' | 'kept' | 'taken';
   /** The store may have a row of it. */
@@ -29,7 +32,8 @@ export class Answers {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #runs = new Map<RunId, Map<number, Held>>();
-  readonly #waiting = new Map<RunId, Owner>();
+  /** What may have to be kept by itself, in the order in which it came, and what has been taken since. */
+  #queue: Held[] = [];
   #stopTimer: (() => void) | undefined;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -40,9 +44,10 @@ export class Answers {
 
   /** A call of a run was answered, and the run is about to be given that. */
   hold(owner: Owner, result: Result): void {
-    this.#put(owner.id, result, { stage: 'waiting', stored: false, durable: false });
-    this.#waiting.set(owner.id, owner);
-    this.#stopTimer ??= this.#clock.after(MACHINE.answer_wait_ms.default, () => void this.flush());
+    const held: Held = { owner, result, since: this.#clock.monotonic(), stage: 'waiting', stored: false, durable: false };
+    this.#put(held);
+    this.#queue.push(held);
+    if (this.#stopTimer === undefined) this.#arm(MACHINE.answer_wait_ms.default);
   }
 
   has(run: RunId, id: number): boolean {
@@ -57,8 +62,7 @@ export class Answers {
   /** Hands answers of a run to the store that it is to have before the run leaves memory. Resolves once it has them, or has refused. */
   async keep(owner: Owner, results: readonly Result[]): Promise<void> {
     for (const result of results) if (!this.has(owner.id, result.id)) this.hold(owner, result);
-    this.#waiting.set(owner.id, owner);
-    await this.flush();
+    await this.#write([...(this.#runs.get(owner.id)?.values() ?? [])]);
   }
 
   /** The run has left memory: what the store has of its answers comes back from there. */
@@ -70,9 +74,10 @@ export class Answers {
   }
 
   /** What the store kept of a run that was brought back, and what is still known here of an earlier hold of it. */
-  found(run: RunId, stored: readonly Result[]): readonly Result[] {
-    for (const result of stored) this.#put(run, result, { stage: 'kept', stored: true, durable: true });
-    return [...(this.#runs.get(run)?.values() ?? [])].map(({ result }) => result);
+  found(owner: Owner, stored: readonly Result[]): readonly Result[] {
+    const since = this.#clock.monotonic();
+    for (const result of stored) this.#put({ owner, result, since, stage: 'kept', stored: true, durable: true });
+    return [...(this.#runs.get(owner.id)?.values() ?? [])].map(({ result }) => result);
   }
 
   /**
@@ -101,45 +106,67 @@ export class Answers {
   /** The run has ended, or another owner holds it: its answers are nobody's. */
   forget(run: RunId): void {
     this.#runs.delete(run);
-    this.#waiting.delete(run);
   }
 
-  /** Hands what waits to the store. Resolves once that is durable, or was refused. */
+  /** Hands all that waits to the store. Resolves once that is durable, or was refused. */
   async flush(): Promise<void> {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    const owners = [...this.#waiting.values()];
-    this.#waiting.clear();
-    const writes = owners.map(({ id, epoch }) => {
-      const waiting = [...(this.#runs.get(id)?.values() ?? [])].filter(({ stage }) => stage === 'waiting');
-      for (const answer of waiting) {
-        answer.stage = 'kept';
-        answer.stored = true;
-      }
-      return waiting.length === 0 ? undefined : this.#write(id, epoch, waiting);
-    });
+    this.#queue = [];
+    await this.#write([...this.#runs.values()].flatMap((held) => [...held.values()]));
+  }
+
+  #arm(ms: number): void {
+    this.#stopTimer = this.#clock.after(ms, () => this.#keepDue());
+  }
+
+  /** An answer whose crank comes in time costs no write of its own, however many other runs are answered meanwhile. */
+  #keepDue(): void {
+    const due = this.#clock.monotonic() - MACHINE.answer_wait_ms.default;
+    const next = this.#queue.findIndex((held) => held.since > due && this.#isWaiting(held));
+    const waited = this.#queue.splice(0, next < 0 ? this.#queue.length : next);
+    this.#stopTimer = undefined;
+    if (this.#queue[0] !== undefined) this.#arm(this.#queue[0].since - due);
+    void this.#write(waited);
+  }
+
+  /** In memory alone, and of use still. */
+  #isWaiting(held: Held): boolean {
+    return held.stage === 'waiting' && this.#runs.get(held.owner.id)?.get(held.result.id) === held;
+  }
+
+  /** Hands over those of them that wait. Resolves once they and all that went before are durable, or were refused. */
+  async #write(answers: readonly Held[]): Promise<void> {
+    const waiting = answers.filter((held) => this.#isWaiting(held));
+    const writes = [...Map.groupBy(waiting, ({ owner }) => owner).values()].map((those) => this.#writeOne(those));
     // A refusal loses nothing: each answer is still here, and its crank's commit will say whether there is room.
     this.#writing = Promise.allSettled([this.#writing, ...writes]);
     await this.#writing;
   }
 
-  async #write(id: RunId, epoch: number, answers: readonly Held[]): Promise<void> {
+  async #writeOne(answers: readonly Held[]): Promise<void> {
+    const [{ owner }] = answers as readonly [Held];
+    for (const answer of answers) {
+      answer.stage = 'kept';
+      answer.stored = true;
+    }
     try {
       await this.#store.keep(
-        id,
-        epoch,
+        owner.id,
+        owner.epoch,
         answers.map(({ result }) => result),
       );
       for (const answer of answers) answer.durable = true;
     } catch {
-      // It is handed over again when the run wants to leave memory.
+      // It is handed over again when the run wants to leave memory, or the host stops.
       for (const answer of answers) if (answer.stage === 'kept') answer.stage = 'waiting';
     }
   }
 
-  #put(run: RunId, result: Result, state: Omit<Held, 'result'>): void {
-    let held = this.#runs.get(run);
-    if (held === undefined) this.#runs.set(run, (held = new Map()));
-    held.set(result.id, { result, ...state });
+  #put(held: Held): void {
+    const { owner, result } = held;
+    let those = this.#runs.get(owner.id);
+    if (those === undefined) this.#runs.set(owner.id, (those = new Map()));
+    those.set(result.id, held);
   }
 }

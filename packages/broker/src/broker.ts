@@ -465,7 +465,7 @@ export class Broker {
       for (const { id } of outgoing.grants ?? []) this.#powers.grants.release(id);
     }
     const unreached = outcome === undefined ? (result.unreached ?? []) : [];
-    if (unreached.length > 0) this.answers.found(record.id, unreached);
+    if (unreached.length > 0) this.answers.found({ id: record.id, epoch: run.epoch }, unreached);
     for (const one of unreached) this.bounce(run, one);
     for (const id of result.answered ?? []) this.#events.arrived(id);
     for (const id of batch.disposed) this.#powers.grants.release(id);

@@ -28,7 +28,7 @@ interface Powers {
  */
 export function giveAnswers(powers: Powers, run: Run): void {
   const { answers } = powers.broker;
-  for (const result of answers.found(run.id, run.kept)) {
+  for (const result of answers.found(run, run.kept)) {
     if (isSent(run, result.id)) {
       powers.broker.bounce(run, result);
       const told = run.ledger.pending.get(result.id);

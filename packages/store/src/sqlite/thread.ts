@@ -33,13 +33,15 @@ export interface Told {
 const port = parentPort as MessagePort;
 const { folder, mode, options } = workerData as ThreadData;
 
-/** A request, with its size if known: a commit is sent as text. */
+/** A request, with its size if known: a commit is sent as text, kept answers as a list of texts. */
 interface Sized extends Request {
   readonly bytes?: number;
 }
 
-const requestOf = (message: unknown): Sized =>
-  typeof message === 'string' ? { ...(JSON.parse(message) as Request), bytes: message.length } : (message as Request);
+const requestsOf = (message: unknown): readonly Sized[] => {
+  if (Array.isArray(message)) return message.flatMap((text) => requestsOf(text));
+  return [typeof message === 'string' ? { ...(JSON.parse(message) as Request), bytes: message.length } : (message as Request)];
+};
 
 function perform(core: SqliteCore, { op, args }: Request): unknown {
   const method = core[op as keyof SqliteCore] as (...args: unknown[]) => unknown;
@@ -202,7 +204,7 @@ function serveWriter(): void {
     // With many writers, a short wait lets one sync serve more of them. A single writer never waits.
     if (company > ALONE) Atomics.wait(never, 0, 0, Math.min(LINGER_MS, company * LINGER_EACH_MS));
     for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
-      gathered.push(requestOf(more.message));
+      gathered.push(...requestsOf(more.message));
     const closing = gathered.find(({ op }) => op === 'close');
     if (gathered.some(({ op }) => op === 'makeRoom')) room.release();
     const batch = gathered.filter(({ op }) => op !== 'close' && op !== 'makeRoom');
@@ -228,7 +230,8 @@ function serveWriter(): void {
     port.close();
   };
   port.on('message', (message: unknown) => {
-    if (gathered.push(requestOf(message)) === 1) setImmediate(flush);
+    if (gathered.length === 0) setImmediate(flush);
+    gathered.push(...requestsOf(message));
   });
   // Started late: short-lived commands end before this and need no reserve.
   const looking = setInterval(() => room.prepare(), LOOK_MS).unref();
