@@ -389,8 +389,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** What came for a run while it was brought back is not looked for. */
   'no-second-look': [
     {
-      file: 'supervisor/src/residence.ts',
-      piece: 'if (await this.#refresh(run)) this.#events.onCaughtUp(run);',
+      file: 'supervisor/src/revival.ts',
+      piece: 'if (await this.refresh(run)) this.#events.onCaughtUp(run);',
       becomes: 'this.#events.onCaughtUp(run);',
     },
   ],
@@ -423,7 +423,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       piece: '    if (!parked) {\n      run.parking = undefined;',
       becomes: '    run.parking = undefined;\n    if (!parked) {',
     },
-    { file: 'supervisor/src/residence.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
+    { file: 'supervisor/src/revival.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
   ],
   /** What is measured from outside moves the books of a run, and is in no journal. */
   'write-beside-journal': [{ file: 'supervisor/src/loops.ts', piece: 'memory.readings += 1;', becomes: 'loops.position += 1;' }],

@@ -8,21 +8,17 @@ import { Ledger } from '@corral/broker/ledger';
 import type { Grants } from '@corral/policy/grants';
 import type { Delivery, PendingDelivery } from '@corral/protocol/delivery';
 import type { CorralError } from '@corral/protocol/errors';
-import type { FaultPayload } from '@corral/protocol/frame';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Cancelled } from '@corral/broker/pending';
 import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
-import type { Clock, ProcessExit } from '@corral/protocol/ports';
+import type { Clock } from '@corral/protocol/ports';
 import type { HostEvent, RunRecord } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import type { Tool } from '@corral/protocol/tool';
 import type { Bundles } from './bundles.ts';
-import type { Cell, Task } from './cells/cell.ts';
 import { graceLeft_ms } from './grace.ts';
 import type { Tell } from './observation.ts';
 import { answersOf, viewOf } from './observe.ts';
-import { differenceOf, outcomeOfFault, outcomeOfLoss, runtimeOf, saysOutOfMemory } from './outcomes.ts';
 import type { Loops } from './loops.ts';
 import { startOf } from './start.ts';
 import type { Residence } from './residence.ts';
@@ -33,6 +29,7 @@ import type { RunTable } from './runs/places.ts';
 import { Run, type OnCpu } from './runs/run.ts';
 import { Clocks } from './runs/clocks.ts';
 import { billed } from './cells/usage.ts';
+import type { Ends } from './ends.ts';
 import { retry } from './retry.ts';
 import type { Settlements } from './settlements.ts';
 import type { Stage } from './stage.ts';
@@ -50,11 +47,10 @@ export interface LifeOptions {
   readonly stage: Stage;
   readonly residence: Residence;
   readonly settlements: Settlements;
+  readonly ends: Ends;
   readonly loops: Loops;
   readonly transitions: Transitions;
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
-  /** The image this host gives to isolates. */
-  readonly image: string;
   /** Why a run must not go on, if a quarantine stands against it. */
   readonly quarantined: (run: Run) => string | undefined;
 }
@@ -66,7 +62,6 @@ export class Life {
   /** Runs whose end the store did not take at first. */
   readonly #buried = new Set<RunId>();
   #closed = false;
-  readonly #waiters = new Map<RunId, ((outcome: Outcome) => void)[]>();
 
   readonly #clocks: Clocks;
   readonly #tell: Tell;
@@ -89,9 +84,6 @@ export class Life {
   #hear({ stage, residence, detection, bus }: Transitions): void {
     stage.onBegin.listen((run) => this.#begin(run));
     stage.onCranked.listen((run, crank, effects, cpu_us) => this.#cranked(run, crank, effects, cpu_us));
-    stage.onFault.listen((run, cell, crank, fault, task, used_ms) => this.#faulted(run, cell, crank, fault, task, used_ms));
-    stage.onLost.listen((run, crank, exit, error, used_ms) => this.#lost(run, crank, exit, error, used_ms));
-    stage.onReplayed.listen((run, cell) => this.#replayed(run, cell));
     residence.onWoken.listen((run) => this.#woken(run));
     residence.onCaughtUp.listen((run) => void this.endIfStalled(run));
     residence.onParked.listen((run) => this.#parked(run));
@@ -144,14 +136,6 @@ export class Life {
     if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
   }
 
-  /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
-  ended(id: RunId): Promise<Outcome> {
-    const { runs } = this.#options;
-    const ended = new Promise<Outcome>((resolve) => this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), resolve]));
-    if (!runs.has(id)) void this.#lookUp(id);
-    return ended;
-  }
-
   /** A run that has just been admitted comes into memory. */
   adopt(run: Run): void {
     run.used(this.#options.clock.monotonic());
@@ -160,7 +144,7 @@ export class Life {
     const stands = this.#options.quarantined(run);
     if (stands !== undefined) {
       run.control = 'quarantined';
-      this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
+      this.note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
     run.queue.add(startOf(run.ledger, this.#options.grants));
     this.#options.stage.wake(run);
@@ -177,7 +161,7 @@ export class Life {
     const stands = this.#options.quarantined(run);
     if (stands !== undefined && run.control === 'none') {
       run.control = 'quarantined';
-      this.#note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
+      this.note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
     if (stands === undefined) this.#options.transitions.life.onClear.emit(run);
     const { ledger } = run;
@@ -185,7 +169,7 @@ export class Life {
     if (run.control === 'none' && ledger.loops?.rung.step === 'pause') {
       run.control = 'paused';
       const reason = 'Its detectors had asked for it, and the host ended before it was written down.';
-      this.#note(run, { kind: 'control', control: 'paused', by: 'loops', reason });
+      this.note(run, { kind: 'control', control: 'paused', by: 'loops', reason });
     }
     if (run.restored) holdRestored(this.#options, run);
     if (ledger.wall.began_at !== undefined) run.began = clock.monotonic();
@@ -285,75 +269,6 @@ export class Life {
     }
   }
 
-  /** The run's isolate is gone, its cell lives on. */
-  #faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
-    if (run.outcome !== undefined) return;
-    const stopped = fault.fault === 'timeout' && task !== undefined && task.frozen_ms > 0;
-    if (stopped && crank !== undefined && run.losses < MACHINE.cell_losses.default) {
-      // The cell counted time in which it was stopped. The crank is given up and made again; not for ever, or two that compute
-      // without end and stop each other would never meet their limit.
-      run.lose();
-      run.queue.putBack(crank);
-      this.#options.stage.wake(run);
-      return;
-    }
-    if (task?.kind === 'replay') {
-      this.#diverged(run, cell, { crank: fault.crank ?? task.crank, ...differenceOf(fault, 'a replay like the first time') });
-      return;
-    }
-    this.endSoon(run, outcomeOfFault(fault, crank, run), false, crank, used_ms);
-  }
-
-  /**
-   * The cell died under a crank, and nobody here had killed it. Nothing of that crank has left, so it is made again elsewhere,
-   * unless the guest itself did it: by what the process said last, or because it happens time and again.
-   */
-  #lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
-    if (run.outcome !== undefined) return;
-    run.lose();
-    if (error !== undefined || saysOutOfMemory(exit) || run.losses > MACHINE.cell_losses.default) {
-      this.endSoon(run, outcomeOfLoss(exit, error), false, crank, used_ms);
-      return;
-    }
-    if (crank !== undefined) run.queue.putBack(crank);
-    this.#options.stage.wake(run);
-  }
-
-  /** A crank, or a replay, went past what is allowed; its cell is killed for it. */
-  exceeded(cell: Cell, run: Run | undefined, limit: LimitName, message: string): void {
-    const { task } = cell;
-    if (run !== undefined && task?.assignment !== run.seat?.assignment) {
-      // It is blamed for what it did before, while another is at work or nobody is.
-      if (run.outcome === undefined) this.endSoon(run, { kind: 'exceeded', limit, message }, false);
-      this.#options.stage.condemn(cell, undefined);
-      return;
-    }
-    const crank = run?.onCpu;
-    const used_ms = task === undefined ? 0 : billed(cell, task);
-    run?.stopCrank(used_ms, this.#options.clock.monotonic());
-    this.#options.stage.condemn(cell, run);
-    if (run === undefined) return;
-    run.leaveCpu();
-    if (run.outcome !== undefined) return;
-    if (task?.kind === 'replay' && limit === 'crank_wall' && run.losses < MACHINE.cell_losses.default) {
-      // It stood in the way of others for long, or they in its: that says nothing about the run.
-      run.lose();
-      this.#options.stage.wake(run);
-    } else if (task?.kind === 'replay' && limit === 'cpu')
-      this.#diverged(run, cell, {
-        crank: task.crank,
-        expected: `a replay within ${Math.round(task.limit_ms)} ms of CPU time`,
-        seen: 'more',
-      });
-    else this.endSoon(run, { kind: 'exceeded', limit, message }, false, crank, used_ms);
-  }
-
-  /** It was replayed and did what its journal says: on another runtime than before, that is worth a note. */
-  #replayed(run: Run, cell: Cell): void {
-    const runtime = runtimeOf(run, cell, this.#options.image);
-    if (runtime !== undefined && run.outcome === undefined) this.#note(run, { kind: 'restamped', header: runtime });
-  }
-
   /**
    * Ends a run from outside of its cranks. Resolves once that is durable.
    * @param used_ms CPU time of its last crank, which is paid for like any other; left out where it may be on the CPU still
@@ -373,21 +288,8 @@ export class Life {
     this.end(run, outcome, revoke, crank, used_ms).catch(() => undefined);
   }
 
-  /** It replays differently. On the runtime it was recorded on, that is the end; on another, somebody must look. */
-  #diverged(run: Run, cell: Cell, where: Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind'>): void {
-    const runtime = runtimeOf(run, cell, this.#options.image);
-    if (runtime === undefined) {
-      this.endSoon(run, { kind: 'diverged', ...where }, false);
-      return;
-    }
-    const was = run.ledger.header;
-    const detail = `Crank ${where.crank} differs on Node ${runtime.node} (image ${runtime.image}); it ran on Node ${was.node} (image ${was.image}): expected ${where.expected}, saw ${where.seen}.`;
-    this.#note(run, { kind: 'held', why: 'upgrade', detail });
-    this.#tell({ kind: 'held', run: run.id, why: 'upgrade', detail });
-  }
-
   /** Writes something down that nobody waits for; a refusal is told by the event. */
-  #note(run: Run, event: HostEvent): void {
+  note(run: Run, event: HostEvent): void {
     this.#options.broker.record(run, event).catch(() => undefined);
   }
 
@@ -474,18 +376,7 @@ export class Life {
       for (const pending of run.ledger.pending.values())
         if (pending.kind === 'child') this.#options.transitions.life.onOrphaned.emit(pending.run);
     }
-    this.#resolve(id, outcome);
-  }
-
-  async #lookUp(id: RunId): Promise<void> {
-    const stored = await this.#options.store.run(id).catch(() => undefined);
-    if (stored?.status.outcome !== undefined) this.#resolve(id, stored.status.outcome);
-  }
-
-  #resolve(id: RunId, outcome: Outcome): void {
-    const waiters = this.#waiters.get(id) ?? [];
-    this.#waiters.delete(id);
-    for (const then of waiters) then(outcome);
+    this.#options.ends.resolve(id, outcome);
   }
 
   /**
@@ -506,7 +397,7 @@ export class Life {
     this.#tell({ kind: 'refused', run: id, error });
     if (this.#closed || error.code === 'CORRAL_STOPPING') return;
     if (error.code === 'CORRAL_EPOCH_STALE') broker.answers.forget(id);
-    if (error.code === 'CORRAL_EPOCH_STALE') this.#resolve(id, { kind: 'failed', code: error.code, message: error.message });
+    if (error.code === 'CORRAL_EPOCH_STALE') this.#options.ends.resolve(id, { kind: 'failed', code: error.code, message: error.message });
     else if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE')
       retry(
         clock,
@@ -530,10 +421,10 @@ export class Life {
     const run = again ? undefined : await residence.hold(id).catch(() => undefined);
     if (run !== undefined) return;
     const stored = await store.run(id).catch(() => undefined);
-    if (stored?.status.outcome !== undefined) return this.#resolve(id, stored.status.outcome);
+    if (stored?.status.outcome !== undefined) return this.#options.ends.resolve(id, stored.status.outcome);
     await store.quarantine(id, error.message).catch(() => undefined);
     const { parent, budget } = ledger.record;
     if (parent !== undefined) this.deliver(parent.run, { kind: 'child_ended', id: parent.id, run: id, outcome, spent: budget }, undefined);
-    this.#resolve(id, outcome);
+    this.#options.ends.resolve(id, outcome);
   }
 }

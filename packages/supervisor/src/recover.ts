@@ -2,17 +2,18 @@
 import type { RunId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/store';
 import type { Residence } from './residence.ts';
+import type { Revival } from './revival.ts';
 
 /** Runs that are brought back at once. */
 const AT_ONCE = 16;
 
-export async function recover(store: Store, residence: Residence): Promise<void> {
+export async function recover(store: Store, residence: Residence, revival: Revival): Promise<void> {
   residence.listen();
   for (let after: RunId | undefined; ;) {
     const found = await store.resident(after, AT_ONCE);
     after = found.at(-1);
     if (after === undefined) return;
     // What cannot be brought back is quarantined, by itself; the others go on.
-    await Promise.all(found.map((id) => residence.hold(id).catch((error) => residence.retry(id, error))));
+    await Promise.all(found.map((id) => residence.hold(id).catch((error) => revival.retry(id, error))));
   }
 }

@@ -9,10 +9,9 @@ import type { Grants } from '@corral/policy/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock, WakeUps } from '@corral/protocol/ports';
-import type { Store, StoredRun } from '@corral/protocol/store';
+import type { Store } from '@corral/protocol/store';
 import { Places, type RunTable } from './runs/places.ts';
-import { addChain } from './runs/revive.ts';
-import { grantsIn } from './runs/queue.ts';
+import type { Revival } from './revival.ts';
 import type { Run } from './runs/run.ts';
 import { emitters } from './signal.ts';
 import type { Stage } from './stage.ts';
@@ -39,14 +38,11 @@ export interface ResidenceOptions {
   readonly limits: ResidenceLimits;
   /** Runs that a tenant may have in memory. */
   readonly residents: (tenant: TenantId) => number;
-  /** Makes a run of what the store has. */
-  readonly revive: (stored: StoredRun) => Promise<Run>;
+  /** How runs come back. */
+  readonly revival: Revival;
   readonly transitions: Transitions;
 }
 
-/** Hosts that may die under a run that gets no further, before it is suspected of having killed them. */
-const ATTEMPTS = 3;
-const RETRY_MS = 1_000;
 /** Wake-ups that one sweep follows. */
 const SWEEP_RUNS = 256;
 /** Places that are worth a look at once; fewer are filled after a while. */
@@ -57,17 +53,12 @@ const DUE_MS = 50;
 /** How soon room is made, and for how many at least. */
 const MAKE_MS = 5;
 const ROOM_RUNS = 16;
-/** What no trying again would change. */
-const QUARANTINED: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_AGENT_UNKNOWN', 'CORRAL_INTERNAL']);
 /** Wake-ups of full tenants that one sweep looks for. */
 const BEHIND_RUNS = 64;
-/** Attempts at parking a run that messages keep arriving for. */
-const GIVE_BACK = 5;
 
 export class Residence {
   readonly #options: ResidenceOptions;
   readonly #events: ResidenceEvents;
-  readonly #reviving = new Map<RunId, Promise<Run | undefined>>();
   #stopSweep: (() => void) | undefined;
   #alarm: { readonly due: number; readonly stop: () => void } | undefined;
   #sweeping = false;
@@ -78,8 +69,6 @@ export class Residence {
   readonly #backlog = new Map<TenantId, number>();
   /** Since when the store was not seen to have nothing more to do. */
   #unseenSince: number | undefined;
-  /** Since when somebody is being brought back. */
-  #revivingSince: number | undefined;
   #opened = false;
   #filling: Promise<void> | undefined;
   #stopFill: (() => void) | undefined;
@@ -108,6 +97,7 @@ export class Residence {
 
   close(): Promise<void> {
     this.#closed = true;
+    this.#options.revival.close();
     this.#stopSweep?.();
     this.#alarm?.stop();
     this.#stopFill?.();
@@ -140,7 +130,7 @@ export class Residence {
    */
   get waitingSince(): number | undefined {
     if (!this.#opened || this.#closed) return undefined;
-    const since = [this.#unseenSince, this.#revivingSince].filter((at) => at !== undefined);
+    const since = [this.#unseenSince, this.#options.revival.since].filter((at) => at !== undefined);
     for (const [tenant, at] of this.#backlog) if (!this.#places.hasItsOwn(tenant)) since.push(at);
     return since.length === 0 ? undefined : Math.min(...since);
   }
@@ -152,50 +142,28 @@ export class Residence {
     this.#fillSoon();
   }
 
-  /**
-   * The run, in memory and not about to leave it; undefined when there is no such run, or it has ended.
-   * @throws CORRAL_JOURNAL_DAMAGED and others, when it cannot be brought back
-   */
-  async hold(id: RunId): Promise<Run | undefined> {
-    for (;;) {
-      const run = this.#options.runs.get(id);
-      if (run === undefined) {
-        const revived = await this.#revive(id);
-        // Ended as it came back, by a fence: it will not be in memory however often it is brought there.
-        if (revived === undefined || revived.outcome !== undefined) return revived;
-      } else if (run.parking !== undefined) await run.parking;
-      else {
-        // It stays until whoever asked has had their turn.
-        run.asked += 1;
-        this.#options.clock.after(0, () => (run.asked -= 1));
-        return run;
-      }
-    }
-  }
-
-  /** A run is nobody's and could not be brought back, for want of space perhaps: it is tried again, for no sweep looks for it. */
-  retry(id: RunId, error: unknown): void {
-    if (this.#closed || !(error instanceof CorralError) || QUARANTINED.has(error.code)) return;
-    this.#options.clock.after(RETRY_MS, () => void this.hold(id).catch((again) => this.retry(id, again)));
+  /** @see Revival.hold */
+  hold(id: RunId): Promise<Run | undefined> {
+    return this.#options.revival.hold(id);
   }
 
   /** Whether a run is in memory, or on its way there. */
   knows(id: RunId): boolean {
-    return this.#options.runs.has(id) || this.#reviving.has(id);
+    return this.#options.runs.has(id) || this.#options.revival.isUnderway(id);
   }
 
   /** Something may have arrived for a run. Calling this once too often does no harm. */
   hint(id: RunId): void {
     const run = this.#options.runs.get(id);
-    if (run !== undefined) void this.#refresh(run);
-    else if (!this.#closed && !this.#reviving.has(id)) this.#wakeUps.wake(id);
+    if (run !== undefined) void this.#options.revival.refresh(run);
+    else if (!this.#closed && !this.#options.revival.isUnderway(id)) this.#wakeUps.wake(id);
   }
 
   /** A hint has come, from this host or another one: the run may be in memory by now, or not be any more. */
   #hinted(id: RunId): void {
     const run = this.#options.runs.get(id);
-    if (run !== undefined) void this.#refresh(run);
-    else if (!this.#closed && !this.#reviving.has(id)) void this.#wake(id);
+    if (run !== undefined) void this.#options.revival.refresh(run);
+    else if (!this.#closed && !this.#options.revival.isUnderway(id)) void this.#wake(id);
   }
 
   /** Parks everything that has nothing to do, now. */
@@ -347,97 +315,13 @@ export class Residence {
       if (this.#places.free(tenant) === 0) return this.leave(tenant);
       const come = this.#places.come(tenant);
       try {
-        await this.#revive(id);
+        await this.#options.revival.revive(id);
       } finally {
         come();
       }
     } catch {
       // Said where it was found; the sweep asks again where that can help.
     }
-  }
-
-  /** A run whose record does not open any more is set aside at once, or every sweep would meet it again. */
-  async #readable<T>(id: RunId, reading: Promise<T>): Promise<T> {
-    try {
-      return await reading;
-    } catch (error) {
-      if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') {
-        await this.#options.store.quarantine(id, error.message);
-        this.#events.onDamaged(id, error);
-      }
-      throw error;
-    }
-  }
-
-  #revive(id: RunId): Promise<Run | undefined> {
-    const underway = this.#reviving.get(id);
-    if (underway !== undefined) return underway;
-    const reviving = this.#bringBack(id).finally(() => {
-      this.#reviving.delete(id);
-      if (this.#reviving.size === 0) this.#revivingSince = undefined;
-    });
-    this.#revivingSince ??= this.#options.clock.monotonic();
-    this.#reviving.set(id, reviving);
-    return reviving;
-  }
-
-  async #bringBack(id: RunId): Promise<Run | undefined> {
-    const { store, runs, clock } = this.#options;
-    const claimed = await this.#readable(id, store.claim(id));
-    if (claimed === undefined || claimed.status.lifecycle === 'ended') return undefined;
-    let run: Run;
-    try {
-      run = await this.#options.revive(claimed);
-      if ((claimed.attempts ?? 0) >= ATTEMPTS && isAboutToGo(run, clock.now())) {
-        const message = `${claimed.attempts} hosts in a row died while ${id} was at work, and it has got no further. It is kept still until somebody has looked.`;
-        throw new CorralError('CORRAL_INTERNAL', message);
-      }
-    } catch (error) {
-      const reason =
-        error instanceof CorralError
-          ? error
-          : new CorralError('CORRAL_JOURNAL_DAMAGED', `The journal of ${id} cannot be read: ${String(error)}.`);
-      if (QUARANTINED.has(reason.code)) {
-        await store.quarantine(id, reason.message);
-        this.#events.onDamaged(id, reason);
-      } else if (!(await this.#giveBack(id))) this.retry(id, reason);
-      throw reason;
-    }
-    run.used(clock.monotonic());
-    runs.set(id, run);
-    // Before anybody gets hold of it, and before it cranks: what is under way from now on was not left behind by anyone.
-    this.#events.onWoken(run);
-    // What was delivered while the inbox was being read.
-    if (await this.#refresh(run)) this.#events.onCaughtUp(run);
-    return run;
-  }
-
-  /** It could not be read now: back into the store it goes, where the sweep finds it. */
-  async #giveBack(id: RunId): Promise<boolean> {
-    const { store } = this.#options;
-    for (let tries = 0; tries < GIVE_BACK; tries++) {
-      const stored = await store.run(id).catch(() => undefined);
-      if (stored === undefined || (await store.park(id, stored.epoch, stored.inbox, undefined).catch(() => false))) return true;
-    }
-    return false;
-  }
-
-  /** Takes over what the store has for a run; false where the store cannot say. */
-  async #refresh(run: Run): Promise<boolean> {
-    const { store, stage, grants, runs } = this.#options;
-    try {
-      const inbox = await store.inbox(run.id, run.queue.lastInbox);
-      // It has left memory meanwhile; whoever brings it back reads its inbox.
-      if (runs.get(run.id) !== run) return false;
-      const carried = inbox.flatMap(({ delivery }) => grantsIn(delivery)).filter((id) => grants.get(id) === undefined);
-      // What they carry was made by a run that saw this one parked.
-      if (carried.length > 0) addChain(grants, await store.grants(run.id), carried);
-      for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.queue.receive(delivery, seq);
-    } catch {
-      return false;
-    }
-    stage.wake(run);
-    return true;
   }
 
   /** A run that has nothing to do leaves memory; if this host must remember something about it, at least its isolate goes. */
@@ -532,18 +416,4 @@ export class Residence {
     for (const other of runs.values()) if (other.tenant === run.tenant) return;
     this.#events.onVacant(run.tenant);
   }
-}
-
-/**
- * Whether reviving the run sets something going within moments: a crank, a timer, or a call that has no answer yet and is made
- * again. What killed the hosts before may be any of these.
- */
-function isAboutToGo(run: Run, now: number): boolean {
-  if (run.runnable) return true;
-  if (!run.isFree) return false;
-  for (const pending of run.ledger.pending.values()) {
-    if (pending.kind === 'timer' && pending.due <= now + 1_000) return true;
-    if (pending.kind === 'call' && pending.state === 'going') return true;
-  }
-  return false;
 }

@@ -1,6 +1,6 @@
 import type { RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/outcome';
-import type { Life } from './life.ts';
+import type { Ends } from './ends.ts';
 
 /** A run that was admitted. */
 export interface Submitted {
@@ -10,9 +10,9 @@ export interface Submitted {
 }
 
 /** Its end is waited for only once somebody asks. */
-export const submittedTo = (life: Life, id: RunId): Submitted => ({
+export const submittedTo = (ends: Ends, id: RunId): Submitted => ({
   id,
   get ended() {
-    return life.ended(id);
+    return ends.ended(id);
   },
 });

@@ -83,7 +83,7 @@ export class Supervisor {
 
   /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
   ended(id: RunId): Promise<Outcome> {
-    return this.#host.life.ended(id);
+    return this.#host.ends.ended(id);
   }
 
   /** Says anew what each tenant may be granted, and what decides about it. Calls that are under way keep the tool they went to. */
@@ -132,11 +132,11 @@ export class Supervisor {
   async fork(request: ForkRequest): Promise<Submitted & Pick<Forked, 'unknown'>> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     const { store, clock, random } = this.#options;
-    const { broker, intake, offers, life, residence } = this.#host;
+    const { broker, intake, offers, ends, residence } = this.#host;
     await broker.settled(request.run);
     const powers = { store, clock, random, intake, offers, whole: true };
     const { record, unknown } = await fork(powers, request);
-    const submitted = submittedTo(life, record.id);
+    const submitted = submittedTo(ends, record.id);
     await residence.hold(record.id);
     return Object.assign(submitted, { unknown });
   }
@@ -148,7 +148,7 @@ export class Supervisor {
   readonly submit = (job: Job): Promise<Submitted> => this.#entrance.pass(job.tenant, () => this.#admit(job));
 
   async #admit(job: Job): Promise<Submitted> {
-    const { intake, bundles, watching, offers, residence, life, policing, grants: held } = this.#host;
+    const { intake, bundles, watching, offers, residence, life, ends, policing, grants: held } = this.#host;
     refuseService(job.version);
     const { version, manifest } = job.version;
     intake.mustTake({ ...job, agent: manifest.name, version });
@@ -172,12 +172,12 @@ export class Supervisor {
     if (known || place === undefined) {
       if (known) residence.hint(record.id);
       else residence.leave(job.tenant);
-      return submittedTo(life, record.id);
+      return submittedTo(ends, record.id);
     }
     for (const grant of grants) held.add(grant);
     const ledger = new Ledger(record, policing.policies(job.tenant) !== undefined, watching.watch(record));
     life.adopt(new Run(ledger, bundle, 1));
-    return submittedTo(life, record.id);
+    return submittedTo(ends, record.id);
   }
 
   /** Everything this host holds in memory, parents before their children. */
@@ -261,14 +261,14 @@ export class Supervisor {
   /** Takes up what was in memory when the last host on this store ended, however it ended. Parked runs stay where they are. */
   async recover(): Promise<void> {
     const { store, clock } = this.#options;
-    const { absence, accounts, seen, quarantines, services, residence, families, stops } = this.#host;
+    const { absence, accounts, seen, quarantines, services, residence, revival, families, stops } = this.#host;
     await store.alive(clock.now());
     absence.learn(await store.eras());
     await accounts.load(store, clock.now());
     await seen.load();
     await quarantines.load();
     await services.load();
-    await recover(store, residence);
+    await recover(store, residence, revival);
     for (const orphan of await store.orphans()) void families.endOrphan(orphan);
     residence.open();
     void stops.takeUp();

@@ -14,13 +14,16 @@ import { Bundles } from './bundles.ts';
 import { sharesOf } from './cells/loans.ts';
 import { CellPool } from './cells/pool.ts';
 import { Runtime } from './cells/runtime.ts';
+import { Seats } from './cells/seats.ts';
 import { Consequences } from './consequences.ts';
 import { Control } from './control.ts';
+import { Ends } from './ends.ts';
 import { Families } from './families.ts';
 import { Seen } from './history.ts';
 import { Intake } from './intake.ts';
 import { Life } from './life.ts';
 import { Loops } from './loops.ts';
+import { Mishaps } from './mishaps.ts';
 import { Offers } from './offers.ts';
 import type { SupervisorOptions } from './options.ts';
 import { BY_NAME } from './people.ts';
@@ -28,6 +31,7 @@ import { Policing } from './policing.ts';
 import { Progress } from './progress.ts';
 import { Quarantines } from './quarantine.ts';
 import { Residence } from './residence.ts';
+import { Revival } from './revival.ts';
 import { RunTable } from './runs/places.ts';
 import { revive } from './runs/revive.ts';
 import type { Run } from './runs/run.ts';
@@ -109,6 +113,7 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
 function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: Broker, transitions: Transitions) {
   const { store, clock, random, launcher, cores } = options;
   const maxCells = options.maxCells ?? Math.max(4, cores * 4);
+  const cell_memory_mib = options.cell_memory_mib ?? MACHINE.cell_memory_mib.default;
   const pool = new CellPool({
     launcher,
     clock,
@@ -118,12 +123,13 @@ function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: 
     cellsPerTenant: (tenant) => tenants.of(tenant)?.cells ?? options.cellsPerTenant ?? MACHINE.cells_per_tenant.default,
     events: emitters(transitions.cells),
   });
+  const seats = new Seats(cell_memory_mib);
   const stage = new Stage({
+    seats,
     clock,
     pool,
     transitions,
     cell_idle_ms: options.cell_idle_ms ?? MACHINE.cell_idle_ms.default,
-    cell_memory_mib: options.cell_memory_mib ?? MACHINE.cell_memory_mib.default,
     replayPage: async (run, after) => {
       await broker.settled(run.id);
       return store.replayPage(run.id, after);
@@ -135,7 +141,7 @@ function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: 
     cells: transitions.cells,
     onCpu: transitions.stage.onCpu.emit,
   });
-  return { pool, stage, borrowed };
+  return { pool, seats, stage, borrowed, cell_memory_mib };
 }
 
 type Cells = ReturnType<typeof buildCells>;
@@ -159,6 +165,14 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
     load: (bundle: Parameters<Bundles['load']>[0]) => bundles.load(bundle),
     absent: (from: number, until: number) => absence.since(from, until),
   };
+  const revival = new Revival({
+    store,
+    clock,
+    stage,
+    transitions,
+    ...bus,
+    revive: (stored) => revive(reviving, stored),
+  });
   const residence = new Residence({
     wakeUps: options.wakeUps,
     store,
@@ -174,9 +188,9 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
       ...options.residence,
     },
     residents: (tenant) => tenants.of(tenant)?.residents ?? MACHINE.residents.default,
-    revive: (stored) => revive(reviving, stored),
+    revival,
   });
-  return { absence, reading, residence };
+  return { absence, reading, revival, residence };
 }
 
 /** Whether anything moves. A crank that is over counts before what becomes of it. */
@@ -205,21 +219,21 @@ function buildProgress(options: SupervisorOptions, { runs, broker }: Bus, { pool
 }
 
 /** Sees to it that no cell takes more than it may. It knows all the others, and none knows it. */
-function buildWatch(options: SupervisorOptions, { pool, stage, borrowed }: Cells, life: Life, rest: { progress: Progress; loops: Loops }) {
+function buildWatch(options: SupervisorOptions, cells: Cells, mishaps: Mishaps, { progress, loops }: { progress: Progress; loops: Loops }) {
   const { clock, cores } = options;
-  const { progress, loops } = rest;
+  const { pool, seats, stage, borrowed, cell_memory_mib } = cells;
   return new Watch({
     clock,
     cells: () => pool.cells,
     slots: Math.max(1, cores - 1),
-    cell_memory_mib: options.cell_memory_mib ?? MACHINE.cell_memory_mib.default,
+    cell_memory_mib,
     memory_mib: (cell, assignment) =>
-      borrowed.memory_mib(cell) ?? stage.seated(cell, assignment)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
+      borrowed.memory_mib(cell) ?? seats.run(cell, assignment)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
     onRogue: (cell) => stage.condemn(cell, undefined),
     onExceeded: (cell, assignment, limit, message) => {
       if (borrowed.exceeded(cell, message)) return;
       if (cell.task?.kind === 'crank') progress.moved();
-      life.exceeded(cell, stage.seated(cell, assignment), limit, message);
+      mishaps.exceeded(cell, seats.run(cell, assignment), limit, message);
     },
     onStuck: (cell) => stage.rehome(cell),
     onFull: (cell) => stage.evict(cell),
@@ -245,7 +259,9 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const shared = { ...bus, store, clock, stage, residence, transitions };
   const settlements = new Settlements(shared);
   const loops = new Loops({ ...shared, watching });
-  const life = new Life({ ...shared, image, tool, bundles, watching, settlements, loops, quarantined: against });
+  const ends = new Ends(shared);
+  const life = new Life({ ...shared, tool, bundles, watching, settlements, ends, loops, quarantined: against });
+  const mishaps = new Mishaps({ ...shared, image, life });
   const control = new Control({
     ...shared,
     settlements,
@@ -258,9 +274,24 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   });
   const families = new Families({ ...shared, control });
   const stops = new Stops({ ...shared, quarantines, settlements, control });
-  const watch = buildWatch(options, cells, life, { progress: moving.progress, loops });
+  const watch = buildWatch(options, cells, mishaps, { progress: moving.progress, loops });
   transitions.stage.onCpu.listen(() => watch.poke());
-  return { ...authority, ...bus, ...cells, ...memory, ...moving, residence, loops, life, control, families, stops, watch, transitions };
+  return {
+    ...authority,
+    ...bus,
+    ...cells,
+    ...memory,
+    ...moving,
+    residence,
+    loops,
+    life,
+    ends,
+    control,
+    families,
+    stops,
+    watch,
+    transitions,
+  };
 }
 
 /** The parts of a host. */

@@ -1,10 +1,9 @@
 /** Who sits in a cell, who of them has something to do, and who is on the way in; and which cell is needed the least. */
 import type { TenantId } from '@corral/protocol/ids';
-import type { ReplayPage } from '@corral/protocol/store';
 import type { Run } from '../runs/run.ts';
 import type { Cell } from './cell.ts';
 import { Room } from './room.ts';
-import { Line, Turns } from './turns.ts';
+import { Line, Turns, type Arrivals } from './turns.ts';
 
 /**
  * Runs that one cell brings in at once, the next one's journal being read while one is replayed; and how long a process takes to give
@@ -12,14 +11,10 @@ import { Line, Turns } from './turns.ts';
  */
 export const BOARDING = { at_once: 2, relief_ms: 30 } as const;
 
-/** A run on its way into a cell. */
-export interface Boarding {
-  readonly cell: Cell;
-  /** The page that is being read. */
-  next: Promise<ReplayPage> | undefined;
-  /** The page whose turn it is. */
-  page: ReplayPage | undefined;
-  assignment: number | undefined;
+/** What a cell is to do, and for which run. */
+export interface Next {
+  readonly what: 'crank' | 'replay' | 'admit';
+  readonly run: Run;
 }
 
 export class Occupancy {
@@ -44,6 +39,40 @@ export class Occupancy {
       for (const run of this.byAssignment.values()) heap_kib += run.heap_kib;
       return heap_kib / 1024;
     });
+  }
+
+  /**
+   * The next thing to do here: those who sit here and those who come in take turns.
+   * @param idling whether the cell is at nothing; else only cranks can be sent behind the one it is at
+   * @param arrivals runs of its tenant that want to come in
+   * @param mayBoard whether one more may be brought in by replay
+   * @param onFull somebody wants to come in, and has no room
+   * @returns undefined where there is nothing that can be done now
+   */
+  next(idling: boolean, arrivals: Arrivals<Run> | undefined, mayBoard: () => boolean, onFull: () => void): Next | undefined {
+    const { ready, pages, turns } = this;
+    const crank = (): Next => ({ what: 'crank', run: ready.shift() as Run });
+    const wanted = (arrivals?.length ?? 0) > 0;
+    const others = pages.length > 0 || (wanted && this.hasRoom);
+    if (ready.length > 0 && !(others && turns.isSeconds)) {
+      turns.first(others);
+      return crank();
+    }
+    if (pages.length > 0) {
+      // Replays are not sent ahead of their turn.
+      if (!idling) return undefined;
+      turns.second();
+      return { what: 'replay', run: pages.shift() as Run };
+    }
+    const run = others ? arrivals?.next(mayBoard()) : undefined;
+    if (run !== undefined) {
+      turns.second();
+      return { what: 'admit', run };
+    }
+    if (wanted && !others) onFull();
+    if (ready.length === 0) return undefined;
+    turns.second();
+    return crank();
   }
 }
 
@@ -73,15 +102,4 @@ export function leastNeeded(
     least = need;
   }
   return best;
-}
-
-/** Whether a tenant with cells must leave a free place to one that waits and has none: else it would take back what it just gave up. */
-export function mustYield(
-  tenant: TenantId,
-  held: ReadonlyMap<TenantId, number>,
-  waiting: Iterable<readonly [TenantId, { readonly length: number }]>,
-): boolean {
-  if (!held.has(tenant)) return false;
-  for (const [other, arrivals] of waiting) if (arrivals.length > 0 && !held.has(other)) return true;
-  return false;
 }

@@ -2,6 +2,7 @@
  * Whose turn it is. What sits in a cell already goes before what would have to be brought in, and of that, what has begun goes before
  * what has not: work that was taken in drains before more is taken in. Now and then it is the other way round, so that nobody starves.
  */
+import type { TenantId } from '@corral/protocol/ids';
 
 /** First in, first out; taking the first costs the same however many wait. */
 export class Line<T> {
@@ -92,5 +93,39 @@ export class Arrivals<T> {
     }
     this.#turns.second();
     return this.fresh.shift();
+  }
+}
+
+/** Who waits for a place in a cell, by tenant. */
+export class Waiting<T> {
+  readonly #of = new Map<TenantId, Arrivals<T>>();
+
+  /** @param isFresh whether it has nothing to be brought back from */
+  arrive(tenant: TenantId, one: T, isFresh: boolean): void {
+    const arrivals = this.#of.get(tenant) ?? new Arrivals<T>();
+    this.#of.set(tenant, arrivals);
+    (isFresh ? arrivals.fresh : arrivals.returning).push(one);
+  }
+
+  get(tenant: TenantId): Arrivals<T> | undefined {
+    return this.#of.get(tenant);
+  }
+
+  has(tenant: TenantId): boolean {
+    return (this.#of.get(tenant)?.length ?? 0) > 0;
+  }
+
+  /** Tenants of which somebody waits. @param tidy forgets the others on the way */
+  *tenants(tidy = false): Generator<TenantId> {
+    for (const [tenant, { length }] of this.#of)
+      if (length > 0) yield tenant;
+      else if (tidy) this.#of.delete(tenant);
+  }
+
+  /** Whether a tenant with cells must leave a free place to one that waits and has none: else it would take back what it just gave up. */
+  mustYield(tenant: TenantId, held: ReadonlyMap<TenantId, number>): boolean {
+    if (!held.has(tenant)) return false;
+    for (const other of this.tenants()) if (!held.has(other)) return true;
+    return false;
   }
 }

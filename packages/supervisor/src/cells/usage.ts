@@ -9,6 +9,15 @@ export function usedBy(cell: Cell, task: Task): number | undefined {
   return meter === undefined || task.cpuBefore_ms === undefined ? undefined : meter.cpu_ms - task.cpuBefore_ms;
 }
 
+/** The kernel may count CPU time by the tick; what is shorter is left to the cell, which measures by the clock. */
+const TICK_MS = 10;
+
+/** How long a task has had its cell, without the time in which the process was stopped. */
+export const took_ms = ({ began, frozen_ms }: Task, now: number): number => now - began - frozen_ms;
+
+/** CPU time of a task that has just come back, as far as it is long enough to be measured from outside. @param took how long it had the cell */
+export const measured_ms = (cell: Cell, task: Task, took: number): number => (took < TICK_MS ? 0 : Math.min(usedBy(cell, task) ?? 0, took));
+
 /** CPU time of a task that did not come back: as it was last measured, and where nobody could, all the time it had the cell. */
 export function billed(cell: Cell, task: Task): number {
   const held_ms = cell.held_ms();
