@@ -67,7 +67,8 @@ export function createProgram(): Command {
 
   program
     .command('doctor')
-    .description('say which walls this machine has, and what is missing')
+    .description('say which walls this machine has, what is missing, and whether its Redis takes hints')
+    .option('--config <file>', 'the configuration that names a Redis (else corral.config.ts here, if there is one)')
     .option('--json', 'print one JSON document')
     .addHelpText('after', '\nExample:\n  corral doctor')
     .action(async (options: Parameters<typeof doctor>[0]) => {

@@ -207,6 +207,19 @@ export const ERRORS = {
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },
   CORRAL_STARTING: { audience: 'operator', retryable: true, hint: 'Wait a moment; `GET /readyz` answers 200 once work is taken.' },
   CORRAL_STOPPING: { audience: 'operator', retryable: true, hint: 'Corral is shutting down; try again once it is back.' },
+  CORRAL_REDIS_UNREACHABLE: {
+    audience: 'operator',
+    retryable: true,
+    hint: 'Start Redis, or correct its address (`wakeups.redis`, $CORRAL_REDIS_URL). Until then every run is found by the sweep, up to a second later.',
+  },
+  CORRAL_REDIS_REFUSED: {
+    audience: 'operator',
+    hint: 'Correct the user, the password or what Redis names. Until then every run is found by the sweep, up to a second later.',
+  },
+  CORRAL_REDIS_EVICTS: {
+    audience: 'operator',
+    hint: 'Set `maxmemory-policy noeviction` on this Redis. With another policy hints may be lost; their runs are found by the sweep.',
+  },
   CORRAL_FRAME_INVALID: { audience: 'bug', hint: 'Report this with the log around it.' },
   CORRAL_INTERNAL: { audience: 'bug', hint: 'Report this with the log around it.' },
 } as const satisfies Record<string, ErrorRow>;

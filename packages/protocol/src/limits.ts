@@ -34,6 +34,18 @@ export const WEBHOOKS = {
   delivered_kept: limit('records of what a receiver took', 1_000, 100_000, 0),
 } as const satisfies Record<string, Limit>;
 
+/** Hints that a run may have something to do, where they go through Redis. */
+export const WAKE_UPS = {
+  ahead_ms: limit('how far ahead a hint for later is given; the store knows of everything that is due', 3_600_000, DAY_MS),
+  underway: limit('hints that are on their way to Redis at once; more are dropped, and the sweep finds their runs', 1_000, 100_000),
+  at_once: limit('hints that a host takes at once', 64, 1_000),
+  look_ms: limit('how often a host looks whether Redis takes hints', 5_000, 60_000),
+  answer_ms: limit('time Redis has to answer before hints count as lost', 5_000, 60_000),
+  silence_ms: limit('time without an answer after which a connection to Redis is made anew', 15_000, 600_000, 10_000),
+  reconnect_ms: limit('longest pause before Redis is tried again', 2_000, 60_000),
+  close_ms: limit('time that the connections to Redis have to end with their host', 1_000, 60_000),
+} as const satisfies Record<string, Limit>;
+
 /** Ceilings of one run. Reaching one ends the run as `exceeded(<name without unit>)`, unless the text says that a call is refused. */
 export const CEILINGS = {
   crank_cpu_ms: limit('CPU time of one crank', 250, 10_000),

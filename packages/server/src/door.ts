@@ -1,5 +1,5 @@
 /** Everything the routes work with, built once. */
-import type { Unready } from '@corral/protocol/api/schemas';
+import type { Degraded, Unready } from '@corral/protocol/api/schemas';
 import type { Clock, Random } from '@corral/protocol/ports';
 import type { Feed } from './feed.ts';
 import type { Acts } from './kept.ts';
@@ -48,6 +48,8 @@ export interface Door {
   readonly recovered: () => number;
   /** Reasons why no work is taken; empty while work is taken. */
   readonly unready: () => Unready[];
+  /** What works less well than it should, though work is taken. */
+  readonly degraded: () => Degraded[];
   /** The host is shutting down and takes no new work. */
   readonly draining: () => boolean;
   /** The address is bound, and requests are refused until runs are recovered. */

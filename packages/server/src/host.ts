@@ -12,6 +12,7 @@ import { keySource } from '@corral/store/sqlite/keys';
 import { findWalls, Laboratory, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
 import { hostOf } from './adapter.ts';
 import { createApp } from './app.ts';
+import { degraded, hintsOf, type Hints } from './hints.ts';
 import { isRefusal, keptConfig } from './config/last-good.ts';
 import { loadConfig, type LoadedConfig, type LoadOptions } from './config/load.ts';
 import { reporter } from './config/reports.ts';
@@ -111,9 +112,11 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const store = await SqliteStore.open(data, { keys: keySource(options.env) });
   let db: FrontStore | undefined;
   let loaded: LoadedConfig;
+  let hints: Hints;
   try {
     db = new FrontStore(data, () => store.makeRoom());
     loaded = await accepted(found, db, options, load);
+    hints = await hintsOf(loaded, options.env, { clock: realClock, log: options.logger });
   } catch (error) {
     db?.close();
     if (!(found instanceof CorralError)) await found.close(0);
@@ -133,6 +136,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     launcher: new ProcessLauncher(walls),
     clock: realClock,
     random: realRandom,
+    ...(hints.wakeUps === undefined ? {} : { wakeUps: hints.wakeUps }),
     tenants,
     image,
     cores: availableParallelism(),
@@ -218,6 +222,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       recovered: () => recovered ?? 0,
       recovering: () => recovered === undefined,
       draining: () => draining,
+      degraded: () => degraded(hints),
       unready: () => unready({ draining, recovering: recovered === undefined, full: store.full, stalls: host.stalls() }),
     };
     const authenticator = new Authenticator(tokens, () => config().config, now);

@@ -25,7 +25,12 @@ export class InProcessWakeUps implements WakeUps {
   }
 
   #hand(run: RunId, handler: Parameters<WakeUps['subscribe']>[0]): void {
-    const handled = handler(run);
+    let handled: Promise<unknown> | void;
+    try {
+      handled = handler(run);
+    } catch {
+      return;
+    }
     if (handled === undefined) return;
     this.#active.set(run, false);
     void handled

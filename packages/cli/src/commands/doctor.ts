@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { styleText } from 'node:util';
 import { encodeFrame, FrameKind } from '@corral/protocol/frame';
 import { findWalls, osWall, ProcessLauncher, readImage, realClock, type Walls } from '@corral/supervisor';
+import { configHere } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { table } from '../screen/table.ts';
 
@@ -12,7 +13,7 @@ interface Check {
   readonly says: string;
 }
 
-export async function doctor({ json = false }: { readonly json?: boolean }): Promise<number> {
+export async function doctor({ json = false, config }: { readonly json?: boolean; readonly config?: string }): Promise<number> {
   const walls = findWalls();
   const wall = osWall(walls);
   const checks: Check[] = [
@@ -35,6 +36,7 @@ export async function doctor({ json = false }: { readonly json?: boolean }): Pro
           ? `cells can run as user ${walls.user.id}${walls.user.each ? ', each as another one,' : ''}${walls.user.unshare === undefined ? ', but with this machine’s network and processes in sight' : ' without a network'}; files that everybody may read stay readable`
           : walls.user.missing,
     },
+    ...(await redis(configHere(config))),
   ];
   const verdict =
     wall === undefined
@@ -53,6 +55,24 @@ export async function doctor({ json = false }: { readonly json?: boolean }): Pro
 /** The wall of another user, with what that user may still reach. */
 function weaker({ user }: Walls): string {
   return 'id' in user && user.unshare === undefined ? 'another user, which is weak: cells can reach the network' : 'another user';
+}
+
+/** The Redis for wake-ups, where one is named. A host goes on without it, so it decides nothing about whether this machine works. */
+async function redis(config: string | undefined): Promise<Check[]> {
+  const name = 'Redis for wake-ups';
+  if (config === undefined && process.env['CORRAL_REDIS_URL'] === undefined) return [];
+  const { loadConfig } = await import('@corral/server/config/load');
+  const { lookAtRedis } = await import('@corral/server/hints');
+  try {
+    const loaded = await loadConfig(config, process.env, { withoutPolicies: true });
+    const found = await lookAtRedis(loaded, process.env);
+    await loaded.close(0);
+    if (found === undefined) return [];
+    const { at, error } = found;
+    return [{ name, ok: error === undefined, says: error === undefined ? `${at} takes hints` : `${error.message} ${error.hint}` }];
+  } catch (error) {
+    return [{ name, ok: false, says: error instanceof Error ? error.message : String(error) }];
+  }
 }
 
 function image(): Check {

@@ -446,9 +446,20 @@ export const Ready = z
         }),
       )
       .describe('all that speaks against taking work; empty while it is taken'),
+    degraded: z
+      .array(
+        z.object({
+          what: z.enum(['wakeups']),
+          code: z.string(),
+          detail: z.string().describe('what is wrong, and what to do'),
+          since: time_ms,
+        }),
+      )
+      .describe('what works less well than it should, though work is taken'),
   })
   .meta({ id: 'Ready' });
 export type Unready = z.infer<typeof Ready>['reasons'][number];
+export type Degraded = z.infer<typeof Ready>['degraded'][number];
 export const Event = z
   .object({
     id: z.string(),

@@ -224,6 +224,23 @@ export const Config = z.strictObject({
       notifications_days: z.int().min(1).max(365).default(3).describe('how long delivery to a webhook that does not answer is retried'),
     })
     .default({ operations_days: 365, spend_months: 13, notifications_days: 3 }),
+  wakeups: z
+    .strictObject({
+      redis: z
+        .url({ protocol: /^rediss?$/, error: 'must be an address such as redis://host:6379 or rediss://user@host:6379/0' })
+        .refine((url) => (URL.parse(url)?.password ?? '') === '', 'holds a password: name a secret as `wakeups.password` instead')
+        .describe('address of a Redis or Valkey, `rediss://` for TLS, without its password'),
+      password: SecretName.exactOptional().describe('name of the secret that is its password'),
+      prefix: z
+        .string()
+        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'up to 64 letters, digits, dots, hyphens and underscores')
+        .default('corral')
+        .describe('what its keys begin with; hosts of other data have another one'),
+    })
+    .exactOptional()
+    .describe(
+      'carry hints that a run may have something to do through Redis, which may lose all of them at any time; it holds from the next start. Left out: `$CORRAL_REDIS_URL`, or hints stay in the host’s process',
+    ),
   backups: z
     .string()
     .min(1)

@@ -29,10 +29,9 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
         unknownTool(['tenants', tenant, 'loops', 'tools'], name),
       ),
     ]),
+    ...unknownSecret(config, ['wakeups', 'password'], config.wakeups?.password),
     ...config.webhooks.flatMap(({ secret, tenant }, i): Fault[] => [
-      ...(Object.hasOwn(config.secrets, secret)
-        ? []
-        : [{ path: ['webhooks', i, 'secret'], message: `there is no secret ${secret}${meant(secret, Object.keys(config.secrets))}` }]),
+      ...unknownSecret(config, ['webhooks', i, 'secret'], secret),
       ...(tenant === undefined || Object.hasOwn(config.tenants, tenant)
         ? []
         : [{ path: ['webhooks', i, 'tenant'], message: `there is no tenant ${tenant}${meant(tenant, Object.keys(config.tenants))}` }]),
@@ -47,6 +46,11 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
     ...tools.flatMap((tool) => faultsOfArguments(tool)),
   ];
 }
+
+const unknownSecret = ({ secrets }: Config, path: readonly PropertyKey[], name: string | undefined): Fault[] =>
+  name === undefined || Object.hasOwn(secrets, name)
+    ? []
+    : [{ path, message: `there is no secret ${name}${meant(name, Object.keys(secrets))}` }];
 
 const meant = (name: string, known: readonly string[]) => {
   const one = nearest(name, [...known]);

@@ -141,6 +141,7 @@ export function peopleRoutes(door: Door): Handlers<Names> {
         recovered: door.recovered(),
         config_refused: door.settings.refused !== undefined,
         reasons,
+        degraded: door.degraded(),
       };
     },
   };

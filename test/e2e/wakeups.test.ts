@@ -1,0 +1,80 @@
+/** Hosts whose hints go through Redis are killed: the next one has every wake-up, from the store. Real processes. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { bundleAgent } from '@corral/cli/bundle';
+import { transportTo } from '@corral/cli/transport';
+import { createClient } from '@corral/protocol/api/client';
+import { corral } from '../command.ts';
+import { shortFolder, until } from '../front.ts';
+import { freePort, HAS_REDIS, redisServer } from '../redis.ts';
+import { spawnHost } from './chaos/process.ts';
+
+const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
+const AGENT = `import { defineAgent } from '@corral/guest';
+const reader = defineAgent({ name: 'reader', async run({ messages }) {
+  let sum = 0;
+  for (let i = 0; i < 4; i++) sum += (await messages.next()).body;
+  return sum;
+} });
+export default defineAgent({ name: 'pair', spawns: { reader }, async run({ input, spawn, sleep }) {
+  const kid = spawn(reader, {});
+  for (let i = 1; i <= 4; i++) { await sleep(1100 + 50 * input.n); await kid.send(i) }
+  return (await kid.ended).output;
+} });`;
+
+test.skipIf(!HAS_REDIS)('a host that is killed over and over loses no wake-up of a parked run, whatever Redis still knows', async () => {
+  const redis = await redisServer();
+  const folder = await shortFolder();
+  const data = join(folder, 'd');
+  const config = join(folder, 'corral.config.json');
+  await writeFile(config, JSON.stringify({ limits: { park_after_ms: 0 }, tenants: { local: {} }, wakeups: { redis: redis.url } }));
+  await writeFile(join(folder, 'agent.ts'), AGENT);
+  const client = createClient(transportTo({ socket: join(data, 'corral.sock') }));
+  const start = async () => {
+    const process = spawnHost([MAIN, 'up', '--data', data, '--config', config, '--port', '0', '--json']);
+    onTestFinished(() => process.kill('SIGKILL'));
+    for await (const line of process.lines) {
+      expect(JSON.parse(line)).toMatchObject({ up: true });
+      break;
+    }
+    return process;
+  };
+  let host = await start();
+  const { source, describing } = await bundleAgent(join(folder, 'agent.ts'));
+  await client.deployAgent({ body: { source, describing } });
+  const runs: string[] = [];
+  for (let n = 0; n < 6; n++) runs.push((await client.submitRun({ body: { agent: 'pair', input: { n } } })).run);
+  for (let kills = 0; kills < 3; kills++) {
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    host.kill('SIGKILL');
+    await host.gone;
+    // What the dead host had put there is lost now and then.
+    if (kills === 1) redis.ask('flushall');
+    host = await start();
+  }
+  const outcomes: unknown[] = [];
+  for (const run of runs) {
+    await until(async () => (await client.showRun({ params: { run: run as never }, query: { wait_ms: 10_000 } })).outcome !== null);
+    outcomes.push((await client.showRun({ params: { run: run as never } })).outcome);
+  }
+  expect(outcomes).toEqual(runs.map(() => expect.objectContaining({ kind: 'completed', output: 10 }) as unknown));
+  host.kill('SIGTERM');
+  expect(await host.gone).toBe(0);
+});
+
+test.skipIf(!HAS_REDIS)('corral doctor says whether the Redis that is named takes hints, and works without it', async () => {
+  const look = async (url: string) => {
+    const { code, out } = await corral(['doctor', '--json'], undefined, { CORRAL_REDIS_URL: url });
+    const { checks } = JSON.parse(out) as { checks: { name: string; ok: boolean; says: string }[] };
+    return { code, ...checks.find(({ name }) => name === 'Redis for wake-ups') };
+  };
+  const redis = await redisServer('--requirepass', 's3cret');
+  expect(await look(redis.url.replace('://', '://:s3cret@'))).toMatchObject({ code: 0, ok: true, says: `${redis.url} takes hints` });
+  const wrong = await look(redis.url.replace('://', '://:0ther@'));
+  expect(wrong).toMatchObject({ code: 0, ok: false, says: expect.stringContaining('WRONGPASS') as string });
+  expect(wrong.says).not.toContain('0ther');
+  expect(await look(`redis://127.0.0.1:${await freePort()}`)).toMatchObject({ code: 0, ok: false });
+  expect(await look('nonsense')).toMatchObject({ code: 0, ok: false, says: expect.stringContaining('must look like') as string });
+});
