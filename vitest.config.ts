@@ -1,16 +1,25 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Our packages run as they do in production, by Node's own type stripping; only the tests themselves go through Vite. */
-const server = { deps: { external: [/\/packages\/[^/]+\/src\/(?!.*\.test\.ts)/, /\/examples\//] } };
+export const server = { deps: { external: [/\/packages\/[^/]+\/src\/(?!.*\.test\.ts)/, /\/examples\//] } };
+
+/** A test of a host waits more than it works, so there is one more file at a time than there are cores. */
+const maxWorkers = Number(process.env['CORRAL_TEST_WORKERS']) || availableParallelism() + 1;
+
+/** What is long by nature: `npm run test:long` has them, by vitest.long.config.ts. */
+const LONG = ['**/node_modules/**', '**/*.long.test.ts'];
 
 export default defineConfig({
   test: {
+    maxWorkers,
     projects: [
       // isolated-vm needs the flag.
       {
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts'],
+          exclude: LONG,
           server,
           globalSetup: 'test/setup.ts',
           pool: 'forks',
@@ -21,12 +30,12 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
+          exclude: LONG,
           server,
           globalSetup: 'test/setup.ts',
-          // Real processes on real cores: a test that measures nothing must not fail because the machine is busy.
+          // Real processes on a busy machine: a test measures no time, and must not fail for the want of it.
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
         },
       },
     ],

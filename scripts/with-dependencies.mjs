@@ -17,6 +17,7 @@ const TASKS = {
   demo: () => [inRoot('packages/cli/src/main.ts'), 'demo', ...args],
   corral: () => [inRoot('packages/cli/src/main.ts'), ...args],
   test: () => [inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args],
+  long: () => [inRoot('scripts/long.ts'), ...args],
   bench: () => ['--no-node-snapshot', inRoot('test/bench/main.ts'), ...args],
   chaos: () => ['--no-node-snapshot', inRoot('test/e2e/chaos/main.ts'), ...args],
   eval: () => ['--no-node-snapshot', inRoot('test/evals/main.ts'), ...args],
@@ -119,7 +120,13 @@ function newestIn(folder) {
 /** Hands over: same terminal, same signals, same exit code. */
 function run(node, command) {
   const path = `${inRoot('node_modules/.bin')}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`;
-  const child = spawn(node, command, { stdio: 'inherit', env: { ...process.env, PATH: path }, shell: process.platform === 'win32' });
+  // A test or a simulation starts hundreds of processes from the same sources: each is compiled once.
+  const cache = process.env.NODE_COMPILE_CACHE ?? inRoot('node_modules/.cache/node');
+  const child = spawn(node, command, {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: path, NODE_COMPILE_CACHE: cache },
+    shell: process.platform === 'win32',
+  });
   // The terminal sends its signals to the whole group; this process only waits for its child to have dealt with them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + 15));

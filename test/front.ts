@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { bundleAgent } from '@corral/cli/bundle';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
@@ -25,15 +25,35 @@ export interface Front {
   readonly bundle: (definition: string) => Promise<{ source: string; describing: string }>;
 }
 
+/** Takes what is to be done when a host is no longer needed. */
+type Finished = (end: () => void | Promise<void>) => void;
+
 /** A folder whose path leaves room for a socket. */
-export async function shortFolder(): Promise<string> {
+export async function shortFolder(finished: Finished = onTestFinished): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'crl-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  finished(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;
 }
 
-export async function front(options: Partial<HostOptions> & { configText?: string } = {}): Promise<Front> {
-  const folder = await shortFolder();
+export interface FrontOptions extends Partial<HostOptions> {
+  readonly configText?: string;
+}
+
+/** One host for all tests of a file, where none of them changes what the others meet. Called at the top of the file. */
+export function sharedFront(options: FrontOptions = {}): () => Front {
+  let made: Front | undefined;
+  const ends: (() => void | Promise<void>)[] = [];
+  beforeAll(async () => {
+    made = await front(options, (end) => ends.push(end));
+  });
+  afterAll(async () => {
+    for (const end of ends.toReversed()) await end();
+  });
+  return () => made as Front;
+}
+
+export async function front(options: FrontOptions = {}, finished: Finished = onTestFinished): Promise<Front> {
+  const folder = await shortFolder(finished);
   const data = options.data ?? join(folder, 'd');
   const { configText, ...rest } = options;
   if (configText !== undefined) await writeFile(join(folder, 'corral.config.json'), configText);
@@ -44,7 +64,7 @@ export async function front(options: Partial<HostOptions> & { configText?: strin
     ...(configText === undefined ? {} : { config: join(folder, 'corral.config.json') }),
     ...rest,
   });
-  onTestFinished(() => host.close(2_000));
+  finished(() => host.close(2_000));
   const url = host.url ?? '';
   const admin = createClient(transportTo({ socket: host.socket }));
   let made = 0;
@@ -100,8 +120,3 @@ export function asFormat(data: string, format: number, change = ''): void {
 export const HELLO = `{ name: 'hello', run: ({ input, log }) => { log('hi', input.name); return { greeting: 'Hello, ' + input.name + '!' }; } }`;
 export const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, run: () => { for (;;); } }`;
 export const SLEEP = `{ name: 'sleeper', run: async ({ sleep }) => { await sleep(3600000); return 1; } }`;
-
-/** Asks again until it holds. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
-}

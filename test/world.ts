@@ -23,6 +23,7 @@ import {
   type SupervisorOptions,
 } from '@corral/supervisor';
 import { inlineTool } from '@corral/tools/define';
+import { until } from './until.ts';
 
 export interface World {
   readonly supervisor: Supervisor;
@@ -113,7 +114,7 @@ export async function world(tools: readonly Tool[] = [], { through = (store) => 
       return ended;
     },
     async until(run, holds) {
-      while (!holds(supervisor.view(run))) await new Promise((resolve) => setTimeout(resolve, 2));
+      await until(() => holds(supervisor.view(run)), `of ${run}: ${holds.toString()}`);
     },
     close,
   };

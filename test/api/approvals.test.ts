@@ -8,7 +8,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Event } from '@corral/protocol/api/schemas';
-import { front, SLEEP, shortFolder, until, type Front } from '../front.ts';
+import { front, SLEEP, shortFolder, type Front } from '../front.ts';
+import { until } from '../until.ts';
 
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
   caps.write({ path: 'a.txt', text: input.text ?? 'x' }).then(() => 'written', (error) => error.code) }`;

@@ -1,7 +1,8 @@
 /** What a run could ever reach, and why, through the front door and at the command line. */
 import { expect, test } from 'vitest';
 import { corral } from '../command.ts';
-import { front, shortFolder, until } from '../front.ts';
+import { front, shortFolder } from '../front.ts';
+import { until } from '../until.ts';
 
 const CREW = (more = '') => `
 import { defineAgent } from '@corral/guest';

@@ -1,24 +1,23 @@
 /** What nobody should send: each is answered with a problem document, and the host goes on. */
 import { connect } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Problem } from '@corral/protocol/api/problem';
-import { front, HELLO, type Front } from '../front.ts';
+import { HELLO, sharedFront } from '../front.ts';
 
-let made: Front;
+const made = sharedFront({ configText: JSON.stringify({ door: { rate_per_s: 100_000, burst: 100_000 } }) });
 let secret: string;
-beforeEach(async () => {
-  made = await front();
-  await made.deploy(HELLO);
-  ({ secret } = await made.as('local', 'developer', 'operator', 'auditor'));
+beforeAll(async () => {
+  await made().deploy(HELLO);
+  ({ secret } = await made().as('local', 'developer', 'operator', 'auditor'));
 });
 afterEach(async () => {
   // Whatever it was, the host lives, and nothing was left behind.
-  const { items } = await made.admin.listRuns({});
+  const { items } = await made().admin.listRuns({});
   if (items.length > 0) throw new Error(`It made ${items.length} runs.`);
 });
 
 const call = (path: string, init: RequestInit = {}) =>
-  fetch(`${made.url}${path}`, {
+  fetch(`${made().url}${path}`, {
     ...init,
     headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json', ...(init.headers as object) },
   });
@@ -34,7 +33,7 @@ async function problem(asked: Promise<Response>): Promise<number> {
 /** Writes bytes to the port, gives back what came. */
 const raw = (...parts: (string | number)[]) =>
   new Promise<string>((resolve, reject) => {
-    const socket = connect(Number(new URL(made.url).port), '127.0.0.1');
+    const socket = connect(Number(new URL(made().url).port), '127.0.0.1');
     let text = '';
     socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
     socket.on('close', () => resolve(text));

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { corral } from '../command.ts';
-import { asFormat, front, shortFolder, until } from '../front.ts';
+import { asFormat, front, shortFolder } from '../front.ts';
+import { until } from '../until.ts';
 import { startHost } from '@corral/server/host';
 
 const ANSWER = `{ name: 'a', uses: { write: 'tool:fs.write' }, async run({ caps, budget, sleep, input }) {

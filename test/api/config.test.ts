@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
-import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
+import { front, HELLO, shortFolder, SLEEP } from '../front.ts';
+import { until } from '../until.ts';
 
 async function fileHost(config: unknown) {
   const folder = await shortFolder();

@@ -4,7 +4,8 @@ import { mkdirSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
+import { front, HELLO, shortFolder, SLEEP } from '../front.ts';
+import { until } from '../until.ts';
 
 /** Writes as much as it can, for ever. */
 const FILLER = `{ name: 'filler', budget: { cpu_ms: 600000 }, ceilings: { journal_bytes: 536870912, log_bytes: 1048576 }, run: async ({ sleep, emit }) => {

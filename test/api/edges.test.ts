@@ -1,7 +1,8 @@
 /** What people type and programs send at the edges of what is meant: answered in words that say what is wrong. */
 import { expect, test } from 'vitest';
 import { MACHINE } from '@corral/protocol/limits';
-import { front, HELLO, shortFolder, SPIN, until } from '../front.ts';
+import { front, HELLO, shortFolder, SPIN } from '../front.ts';
+import { until } from '../until.ts';
 
 test.each(['0 0 30 2 *', '0 0 31 2,4,6,9,11 *'])('a schedule that never comes is refused: %s', async (cron) => {
   const { admin, deploy } = await front();

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { restore } from '@corral/store/sqlite/backup';
-import { front, HELLO, shortFolder, SLEEP, until, type Front } from '../front.ts';
+import { front, HELLO, shortFolder, SLEEP, type Front } from '../front.ts';
+import { until } from '../until.ts';
 
 const TWO = (more: object = {}) => JSON.stringify({ tenants: { own: {}, other: {} }, ...more });
 const COUNT = `{ name: 'count', run: async ({ input, sleep }) => { for (let i = 0; i < input.to; i++) await sleep(1); return input.to; } }`;

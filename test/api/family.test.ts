@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { front, until } from '../front.ts';
+import { front } from '../front.ts';
+import { until } from '../until.ts';
 
 const FAMILY = `import { defineAgent } from '@corral/guest';
 const leaf = defineAgent({ name: 'leaf', run: async ({ sleep }) => { await sleep(3600000); } });

@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
 import type { Event } from '@corral/protocol/api/schemas';
 import { corral } from '../command.ts';
-import { front, shortFolder, until, type Front } from '../front.ts';
+import { front, shortFolder, type Front } from '../front.ts';
+import { until } from '../until.ts';
 
 const TOOLS = `
   tool({ name: 'mail.read', description: 'reads mail', input: z.object({}), output: z.string(),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { front, shortFolder, type Front } from '../front.ts';
+import { until } from '../until.ts';
 
 const CONFIG = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
@@ -142,7 +143,7 @@ describe('a run that does something else than its agent usually does', () => {
     for (let id = 1; id <= 12; id++) await made.one({ id: String(id) });
     await made.admin.learnProfile({ params, body: { reason: 'fine' } });
     const { run } = await made.admin.submitRun({ body: { agent: 'buyer', input: { id: '13', hijacked: true, sleep: true } } });
-    while ((await made.admin.runCalls({ params: { run } })).items.length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(async () => (await made.admin.runCalls({ params: { run } })).items.length >= 3);
     await made.host.close(2_000);
     const again = await host(local, join(folder, 'd'));
     let text = '';

@@ -3,7 +3,8 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freezeCells } from '../frozen.ts';
-import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
+import { front, HELLO, shortFolder, SLEEP } from '../front.ts';
+import { until } from '../until.ts';
 
 const CONFIG = JSON.stringify({ limits: { no_progress_ms: 1_000 }, tenants: { local: {} } });
 

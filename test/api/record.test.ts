@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
 import type { Route } from '@corral/protocol/api/route';
 import { ROUTES, type RouteAnswer, type RouteName } from '@corral/protocol/api/routes';
-import { front, HELLO, shortFolder, until, type Front } from '../front.ts';
+import { front, HELLO, shortFolder, type Front } from '../front.ts';
+import { until } from '../until.ts';
 
 type Row = RouteAnswer<'listOperations'>['items'][number];
 const rowsOf = async (admin: Client): Promise<Row[]> => (await admin.listOperations({ query: { limit: 500 } })).items;

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createClient } from '@corral/protocol/api/client';
-import { front, HELLO, SLEEP, SPIN, until } from '../front.ts';
+import { front, HELLO, SLEEP, SPIN } from '../front.ts';
+import { until } from '../until.ts';
 
 test('an agent is deployed, a job submitted, waited for, and seen from every side', async () => {
   const { admin, deploy } = await front();

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { front, HELLO, SLEEP, until } from '../front.ts';
+import { front, HELLO, SLEEP } from '../front.ts';
+import { until } from '../until.ts';
 
 const PARENT = `import { defineAgent } from '@corral/guest';
 const child = defineAgent({ name: 'child', run: async ({ sleep }) => { await sleep(3600000); } });

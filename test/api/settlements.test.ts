@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { front, shortFolder, until } from '../front.ts';
+import { front, shortFolder } from '../front.ts';
+import { until } from '../until.ts';
 
 const WRITER = (name: string) => `{ name: '${name}', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
   caps.write({ path: input.path, text: 'x' }).then(() => 'written', (error) => error.code) }`;

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { corral } from '../command.ts';
-import { front, shortFolder, until } from '../front.ts';
+import { front, shortFolder } from '../front.ts';
+import { until } from '../until.ts';
 
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, async run({ caps, input }) {
   const ends = [];

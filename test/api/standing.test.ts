@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FOLLOWERS } from '@corral/protocol/limits';
-import { front, HELLO, shortFolder, SLEEP, until, type Front } from '../front.ts';
+import { front, HELLO, shortFolder, SLEEP, type Front } from '../front.ts';
+import { until } from '../until.ts';
 
 interface Stream {
   readonly status: number;

@@ -3,7 +3,8 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '@corral/server/config/load';
-import { front, shortFolder, until } from '../front.ts';
+import { front, shortFolder } from '../front.ts';
+import { until } from '../until.ts';
 
 const packages = new URL('../../node_modules', import.meta.url).pathname;
 

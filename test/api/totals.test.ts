@@ -1,6 +1,7 @@
 /** What is said of a host as a whole: runs by state and tenant, what they hold, and the CPU time that brought runs back. */
 import { expect, test } from 'vitest';
-import { front, SLEEP, until } from '../front.ts';
+import { front, SLEEP } from '../front.ts';
+import { until } from '../until.ts';
 
 const CONFIG = {
   tenants: { crew: { queue: 20, residents: 3, cells: 1 }, zoo: {} },

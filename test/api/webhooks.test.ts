@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { rm, writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { asFormat, front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
+import { asFormat, front, HELLO, shortFolder, SLEEP } from '../front.ts';
+import { until } from '../until.ts';
 
 const KEY = Buffer.from('a key of some length').toString('base64');
 

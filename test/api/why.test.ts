@@ -1,7 +1,8 @@
 /** What `why` says of runs that wait is what they wait for, however many others there are. */
 import { expect, test } from 'vitest';
 import { freezeCells } from '../frozen.ts';
-import { front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
+import { front, HELLO, shortFolder, SLEEP } from '../front.ts';
+import { until } from '../until.ts';
 
 const LINUX = process.platform === 'linux';
 const NO_PLACE = 'It waits in the store for a place in memory; its tenant or the host has none free.';

@@ -9,6 +9,7 @@ import { ADMISSION } from '@corral/protocol/limits';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, osWall } from '@corral/supervisor';
 import { temporary } from '../world.ts';
+import { until } from '../until.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const HELLO = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'hello.ts');
@@ -294,14 +295,11 @@ describe('an interrupted command', () => {
     const scratch = await temporary();
     const file = await using(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
     const { child, said } = start(['run', file], [], { TMPDIR: scratch });
-    while ((await readdir(scratch)).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    const cells = await childrenOf(child.pid as number);
+    await until(async () => (await readdir(scratch)).length !== 0);
+    const cells = await cellsOf(child);
     child.kill(signal);
     expect((await said).code).toBe(expected);
     expect(await readdir(scratch)).toEqual([]);
-    // Elsewhere there is no /proc to find them by.
-    expect(cells.length > 0).toBe(process.platform === 'linux');
     for (const pid of cells) expect(await isAlive(pid)).toBe(false);
   });
 
@@ -311,13 +309,11 @@ describe('an interrupted command', () => {
       const file = await using(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
       const scratch = await temporary();
       const { child, said } = start(['run', file], [], { TMPDIR: scratch });
-      await new Promise((resolve) => setTimeout(resolve, 2000));
-      const cells = await childrenOf(child.pid as number);
-      expect(cells.length).toBeGreaterThan(0);
+      const cells = await cellsOf(child);
+      expect(cells).not.toEqual([]);
       child.kill('SIGKILL');
       await said;
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      for (const pid of cells) expect(await isAlive(pid)).toBe(false);
+      for (const pid of cells) await until(async () => !(await isAlive(pid)), `cell ${pid} is gone`);
     },
   );
 });
@@ -348,6 +344,29 @@ async function childrenOf(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
   const direct = text.split(' ').filter(Boolean).map(Number);
   return [...direct, ...(await Promise.all(direct.map((one) => childrenOf(one)))).flat()];
+}
+
+/** The processes below a command, once one of them has computed longer than any takes to start: it has a guest on the CPU. */
+async function cellsOf({ pid }: ChildProcess): Promise<number[]> {
+  let found: number[] = [];
+  // Elsewhere there is no /proc to find them by.
+  if (process.platform !== 'linux') await new Promise((resolve) => setTimeout(resolve, 1500));
+  else {
+    await until(async () => {
+      found = await childrenOf(pid as number);
+      const computed = await Promise.all(found.map(computedTicks));
+      return computed.some((ticks) => ticks > BUSY_TICKS);
+    }, 'a cell computes');
+  }
+  return found;
+}
+
+/** A second of CPU time. */
+const BUSY_TICKS = 100;
+
+async function computedTicks(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  return Number(stat.slice(stat.lastIndexOf(')')).split(' ')[12] ?? 0);
 }
 
 /** Whether a process still runs; one that only waits to be reaped does not. */

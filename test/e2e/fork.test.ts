@@ -9,6 +9,7 @@ import { asked, bus, forbidding, FREE, outputOf, paid, PAYER, payments, policies
 import { corral, folder } from '../command.ts';
 import { front, SLEEP } from '../front.ts';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { until } from '../until.ts';
 
 const ANN = 'ann' as PrincipalId;
 const by = (run: RunId, at: number) => ({ run, at, by: ANN });
@@ -85,7 +86,7 @@ describe('a fork gets what was left of its origin’s grants where it parts', ()
     const w = await world([look()]);
     const id = await looks(w, { grants: { look: { expires_in_ms: 2_000 } } });
     const expires = ofTool(await w.store.grants(id))?.expires_at ?? 0;
-    while (Date.now() <= expires) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => Date.now() > expires);
     const fork = await w.supervisor.fork(by(id, 1));
     expect(outputOf(await fork.ended)).toEqual(Array(3).fill('CORRAL_GRANT_EXPIRED'));
   });
@@ -364,7 +365,7 @@ describe('a call that the origin had under way is nobody else’s to make again'
     expect((await corral(['resolve', run, '1', '--retry', '-m', 'again', '--data', f.data])).code).toBe(0);
     const next = await bus(tools, text, at);
     const told = async () => (await next.store.journal(run)).flatMap(({ event }) => (event?.kind === 'unknown' ? [event.message] : []));
-    while ((await told()).length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(async () => (await told()).length >= 2);
     expect([(await told())[1], looked.length]).toEqual([expect.stringContaining('no policy permits it'), 1]);
   });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { shortFolder } from '../front.ts';
+import { until } from '../until.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const AGENT = `import { defineAgent } from '@corral/guest';
@@ -140,7 +141,7 @@ describe('a developer’s first hour', () => {
     let err = '';
     child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
     const says = async (text: string) => {
-      while (!err.includes(text)) await new Promise((resolve) => setTimeout(resolve, 20));
+      await until(() => err.includes(text));
     };
     await says('waiting for a save');
     expect(err).toContain('completed');

@@ -9,7 +9,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { bundleAgent } from '@corral/cli/bundle';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
-import { shortFolder, until } from '../front.ts';
+import { shortFolder } from '../front.ts';
+import { until } from '../until.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const CONFIG = fileURLToPath(new URL('fixtures/stops.config.ts', import.meta.url));

@@ -7,6 +7,7 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { amend, realClock } from '@corral/supervisor';
 import { corral, counted, folder } from '../command.ts';
 import { gate, readingTool, tool, world } from '../world.ts';
+import { until } from '../until.ts';
 
 describe('corral journal', () => {
   test('shows what a run was given and what it asked for, within the width of the terminal', async () => {
@@ -144,7 +145,7 @@ describe('corral fork and corral diff', () => {
     expect(await ended).toMatchObject({ kind: 'completed', output: [`${id}:1`, { sent: 1 }] });
     // After the first crank, both calls are under way.
     const fork = await w.supervisor.fork({ run: id, at: 2, by: 'ann' as never });
-    while ((await w.store.run(fork.id))?.status.waiting !== 'resolution') await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(async () => (await w.store.run(fork.id))?.status.waiting === 'resolution');
     expect(keys).toEqual([`${id}:2`]);
     expect(fork.unknown.map(({ call }) => call)).toEqual([1, 2]);
     for (const call of [1, 2]) await w.supervisor.control.resolve(fork.id, call, 'ann', { how: 'retry' });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { CellLauncher, CellProcess, CellProcessEvents, ProcessMeter } from '@corral/protocol/ports';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { gate, readingTool, world } from '../world.ts';
+import { until } from '../until.ts';
 
 // Formatters and segmenters live outside of the heap that an isolate's limit counts. A little in each crank, and the look between
 // cranks took what was there for granted: a run of 64 MiB took 3 GB.
@@ -63,7 +64,7 @@ test.each([
   await w.until(id, (view) => view?.waiting === 'call');
   launcher.pid = w.supervisor.cellOf(id)?.pid;
   expect(launcher.pid).toBeGreaterThan(0);
-  while (w.supervisor.cells().some(({ pid }) => pid === launcher.pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => !w.supervisor.cells().some(({ pid }) => pid === launcher.pid));
   open();
   expect(await ended).toEqual({ kind: 'completed', output: 'open' });
 });
@@ -89,7 +90,7 @@ test('a host that was held up for seconds ends nobody for what others did meanwh
   door.open();
   // Long enough for the host to look at the first once, and not so long that the others are moved away from it.
   await new Promise((resolve) => setTimeout(resolve, 10));
-  const until = performance.now() + needs_ms * 8;
-  while (performance.now() < until);
+  const end = performance.now() + needs_ms * 8;
+  while (performance.now() < end);
   for (const { ended } of runs) expect(await ended).toEqual({ kind: 'completed', output: 'done' });
 });

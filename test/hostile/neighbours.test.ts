@@ -1,6 +1,7 @@
 /** One tenant against another, over the cells of one machine (invariant 16). */
 import { describe, expect, test } from 'vitest';
 import { world, type World } from '../world.ts';
+import { until } from '../until.ts';
 
 const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, budget: { cpu_ms: 1e9 },
   async run({ sleep }) { for (;;) { let x = 0; for (let i = 0; i < 2e9; i++) x += i; await sleep(0) } } }`;
@@ -52,7 +53,7 @@ test('a tenant keeps no more cells than its share once it has no use for them', 
     async run({ sleep, input }) { let x = 0; for (let i = 0; i < 2e8; i++) x += i; await sleep(input.ms); return 'done' } }`);
   const runs = await Promise.all([0, 0, 4000].map((ms) => w.submit(version, { ms })));
   await Promise.all(runs.slice(0, 2).map((run) => run.ended));
-  while (cellsOf(w, 'crew') > 1) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => cellsOf(w, 'crew') <= 1);
   // What sat in a cell that was given back has lost nothing.
   expect(await runs[2]?.ended).toEqual({ kind: 'completed', output: 'done' });
 });

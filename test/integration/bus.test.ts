@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { inlineTool } from '@corral/tools/define';
 import { temporary, tool, world } from '../world.ts';
 import { paid, payments, mail, SEASONED, bus, asked, BUYER, outputOf, forbidding, PAYER } from './payments.ts';
+import { until } from '../until.ts';
 
 describe('a payment', () => {
   test('to whom the principal named is made at once, whatever was read before', async () => {
@@ -75,7 +76,7 @@ describe('a payment', () => {
     const again = await bus(tools, SEASONED, folder);
     expect(await asked(again)).toMatchObject({ run: id, call });
     await again.supervisor.control.decide(id, call, 'owner', 'approve', '');
-    while ((await again.store.run(id))?.status.lifecycle !== 'ended') await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(async () => (await again.store.run(id))?.status.lifecycle === 'ended');
     expect(paid).toHaveLength(1);
   });
 });

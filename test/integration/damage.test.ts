@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { temporary, world } from '../world.ts';
+import { until } from '../until.ts';
 
 const AGENT = `{ name: 'a', async run({ sleep }) { await sleep(1); await sleep(4000); return 'whole' } }`;
 
@@ -28,9 +29,9 @@ test('damaged runs are quarantined by name at the next start, whatever is damage
   db.close();
 
   const second = await world([], { folder });
-  while ((await second.store.run(whole))?.status.lifecycle !== 'ended') await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(async () => (await second.store.run(whole))?.status.lifecycle === 'ended');
   expect(await second.store.run(whole)).toMatchObject({ status: { outcome: { kind: 'completed', output: 'whole' } } });
-  while ((await second.store.wakeable(Date.now() + 10_000, 10)).length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(async () => (await second.store.wakeable(Date.now() + 10_000, 10)).length === 0);
 
   const { damaged } = await second.store.verify();
   expect(new Set(damaged.map(({ run, entry }) => `${run} ${entry}`))).toEqual(new Set([`${flipped} 1`, `${cut} 1`, `${nameless} 0`]));

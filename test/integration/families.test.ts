@@ -4,6 +4,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Receipt } from '@corral/protocol/receipt';
 import type { Commit } from '@corral/protocol/store';
 import { gate, keepingBack, readingTool, world, type WorldOptions } from '../world.ts';
+import { until } from '../until.ts';
 
 const FAMILY = `
 import { defineAgent } from '@corral/guest';
@@ -35,11 +36,11 @@ describe('the kill of a family', () => {
     const w = await world([wait], { through: (store) => keepingBack(store, isGrandchildsEnd, mayEnd.opened) });
     const { store } = w;
     const { id } = await w.submit(await w.deploy(FAMILY));
-    while ((await store.descendants(id)).length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(async () => (await store.descendants(id)).length >= 2);
     for (const one of await store.descendants(id)) if ((await store.run(one))?.record.agent === 'grandchild') grandchild = one;
     // The child completes, and leaves its own child behind, whose end is not durable yet.
     child.open();
-    while (!isWritten) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(() => isWritten);
     let proved = false;
     const killed = w.supervisor.control.kill(id, 'ana', 'enough').finally(() => (proved = true));
     await w.supervisor.ended(id);

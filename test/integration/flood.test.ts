@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { TenantId } from '@corral/protocol/ids';
 import { gate, readingTool, world, type World } from '../world.ts';
+import { until } from '../until.ts';
 
 const CALLER = `{ name: 'caller', uses: { now: 'tool:now' }, run: ({ caps }) => caps.now({}) }`;
 
@@ -19,7 +20,7 @@ describe('a flood of runs', () => {
     const w = await world([readingTool('now', () => opened.then(() => 'now'))], { cell_memory_mib: 128, cellsPerTenant: 1 });
     const version = await w.deploy(CALLER);
     const all = await Promise.all(Array.from({ length: 200 }, () => w.submit(version)));
-    while (w.supervisor.runs().some(({ waiting }) => waiting !== 'call')) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => !w.supervisor.runs().some(({ waiting }) => waiting !== 'call'));
     const resident = w.supervisor.runs().filter(({ residency }) => residency === 'resident').length;
     open();
     const outcomes = await Promise.all(all.map(({ ended }) => ended));

@@ -2,15 +2,16 @@
 import { describe, expect, test } from 'vitest';
 import { asked, bus, forbidding, outputOf, paid, payments } from './payments.ts';
 import type { World } from '../world.ts';
+import { until } from '../until.ts';
 
 /** Pays under a rule that asks people, and no longer wants to in a way that its input names. */
 const UNDECIDED = `{ name: 'undecided', uses: { pay: 'tool:payments.send' }, async run({ input, caps, sleep, state, checkpoint }) {
   if (state !== undefined) return state;
   const stop = new AbortController();
-  const options = { abort: { signal: stop.signal }, same: { signal: stop.signal }, timeout: { timeout_ms: 300 }, signal: { signal: AbortSignal.timeout(300) } }[input.how] ?? {};
+  const options = { abort: { signal: stop.signal }, same: { signal: stop.signal }, timeout: { timeout_ms: 2000 }, signal: { signal: AbortSignal.timeout(2000) } }[input.how] ?? {};
   const p = caps.pay({ to: input.how, amount: 1 }, options).then(() => 'paid', (error) => (typeof error.code === 'string' ? error.code : error.name));
   if (input.how === 'same') stop.abort();
-  await sleep(300);
+  await sleep(input.how === 'abort' || input.how === 'dispose' ? 2000 : 300);
   if (input.how === 'abort') stop.abort();
   if (input.how === 'dispose') caps.pay.dispose();
   const said = await p;
@@ -19,13 +20,7 @@ const UNDECIDED = `{ name: 'undecided', uses: { pay: 'tool:payments.send' }, asy
 } }`;
 
 const ASKING = forbidding('@consequence("approval")');
-const gone = async (w: World) => {
-  const end = Date.now() + 15_000;
-  while ((await w.supervisor.approvals()).length > 0) {
-    if (Date.now() > end) throw new Error('It is still in the list.');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-};
+const gone = (w: World) => until(async () => (await w.supervisor.approvals()).length === 0);
 
 describe('a call that waits for people', () => {
   test.each([
@@ -51,7 +46,7 @@ describe('a call that waits for people', () => {
     const w = await bus([payments()], ASKING);
     const { id } = await w.submit(
       await w.deploy(`{ name: 'slow', uses: { pay: 'tool:payments.send' }, async run({ caps, sleep }) {
-        await caps.pay({ to: 'a', amount: 1 }, { signal: AbortSignal.timeout(200) }).catch(() => 0);
+        await caps.pay({ to: 'a', amount: 1 }, { signal: AbortSignal.timeout(2000) }).catch(() => 0);
         await sleep(600_000);
       } }`),
     );
@@ -102,8 +97,7 @@ describe('a call that waits for people', () => {
       } }`),
     );
     await asked(w);
-    const end = Date.now() + 15_000;
-    while ((await w.supervisor.approvals()).length !== 1 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(async () => (await w.supervisor.approvals()).length === 1);
     const [left] = await w.supervisor.approvals();
     await w.supervisor.control.decide(id, left?.call as number, 'owner', 'approve', '');
     expect(outputOf(await ended)).toEqual(['TimeoutError', 'paid']);

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { until } from '../until.ts';
 
 const read = () => readingTool('fs.read', ({ path }) => `text of ${String(path)}`);
 const pay = (paid: unknown[]) =>
@@ -243,7 +244,7 @@ describe('a capability in a message', () => {
     );
     const child = await childOf(w, id);
     while ((await w.store.run(child))?.parked !== true) await w.supervisor.park();
-    while ((await w.store.run(child))?.checkpoint === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(async () => (await w.store.run(child))?.checkpoint !== 0);
     await w.until(child, (view) => view?.waiting === 'timer');
     while ((await w.store.run(child))?.parked !== true) await w.supervisor.park();
     expect(await ended).toMatchObject({ output: ['two', 'text of x'] });
@@ -390,7 +391,7 @@ describe('an attacker', () => {
       ),
     );
     const child = await childOf(w, id);
-    while (!w.seen.some(({ kind }) => kind === 'emitted')) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => w.seen.some(({ kind }) => kind === 'emitted'));
     await w.supervisor.control.kill(child, 'ana', 'evil');
     expect(await ended).toMatchObject({ output: ['ok', 'killed', 'CORRAL_REVOKED', 'CORRAL_RECIPIENT_ENDED'] });
   });

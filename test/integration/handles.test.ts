@@ -6,6 +6,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/run';
 import { world } from '../world.ts';
 import { agent, asked, bus, CHANGES, crossed, done, mail, made, raw, READS, SECRET, TOOLS, USES } from './flowing.ts';
+import { until } from '../until.ts';
 
 describe('a handle', () => {
   test('tells its holder type and size of a result, and nothing that stands in it', async () => {
@@ -355,7 +356,7 @@ describe('over time', () => {
     expect((await w.supervisor.trial({ record, bundle: { digest: version.bundle, source }, entries })).difference).toBeUndefined();
     const at = entries.findIndex(({ decisions }) => decisions.some(({ tool }) => tool === 'mail.send')) + 1;
     const fork = await w.supervisor.fork({ run: id, at, by: 'ann' as never });
-    while ((await w.store.run(fork.id))?.status.waiting !== 'resolution') await after(5);
+    await until(async () => (await w.store.run(fork.id))?.status.waiting === 'resolution');
     await w.supervisor.control.resolve(fork.id, 3, 'ann', { how: 'result', value: { ok: true } });
     expect(await fork.ended).toEqual({ kind: 'completed', output: SECRET });
     expect(sent()).toHaveLength(2);
@@ -426,7 +427,7 @@ describe('over time', () => {
     const w = await world([flaky]);
     const source = `{ name: 'a', uses: { flaky: 'tool:flaky' }, async run({ caps, open }) { const h = await caps.flaky.handle({}); return [h.type, await open(h)]; } }`;
     const { id, ended } = await w.submit(await w.deploy(source));
-    while ((await w.store.run(id))?.status.waiting !== 'resolution') await after(5);
+    await until(async () => (await w.store.run(id))?.status.waiting === 'resolution');
     await w.supervisor.control.resolve(id, 1, 'ana', { how: 'result', value: 'found it' });
     expect(await ended).toEqual({ kind: 'completed', output: ['string', 'found it'] });
   });

@@ -1,12 +1,13 @@
 /** Loops and runaways on a live host: real agents, the detectors that watch them, and each step of what is done about them. */
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import { outcomeText } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { Entry, HostEvent } from '@corral/protocol/run';
 import { explain } from '@corral/server/journal';
 import { readingTool, tool, world, type World } from '../world.ts';
 import type { LoopOptions } from '@corral/supervisor';
 import type { Tool } from '@corral/protocol/tool';
+import { until } from '../until.ts';
 
 const watched = (tools: readonly Tool[], loops: LoopOptions | false = {}, folder?: string): Promise<World> =>
   world(tools, { tenants: { crew: { tools, loops } }, ...(folder === undefined ? {} : { folder }) });
@@ -16,7 +17,7 @@ const stepsOf = async (w: World, run: RunId): Promise<StepEvent[]> =>
 const names = (steps: readonly StepEvent[]) => steps.map(({ step }) => step);
 /** Waits until the pause is written down. */
 const paused = async (w: World, run: RunId) => {
-  while ((await w.store.run(run))?.status.control !== 'paused') await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(async () => (await w.store.run(run))?.status.control === 'paused');
 };
 const same = readingTool('same', () => ({ found: 'nothing at all' }));
 const QUICK: LoopOptions = { slow_ms: 5 };
@@ -125,7 +126,7 @@ describe('work that looks alike and is none of it', () => {
     const w = await watched([job]);
     const { id, ended } = await w.submit(
       await w.deploy(`{ name: 'poller', uses: { job: 'tool:job' }, async run({ caps, sleep }) {
-        for (let wait = 300; ; wait *= 1.3) { const { state } = await caps.job({ id: 7 }); if (state === 'done') return wait; await sleep(wait); }
+        for (let wait = 200; ; wait *= 1.6) { const { state } = await caps.job({ id: 7 }); if (state === 'done') return wait; await sleep(wait); }
       } }`),
     );
     expect((await ended).kind).toBe('completed');
@@ -139,7 +140,7 @@ describe('what the detectors know', () => {
     for (let i = state ?? 0; ; i++) {
       await caps.look({ for: 'the key' });
       if (input.checkpoint && state === undefined) await checkpoint(1);
-      if (i === 1) await sleep(input.ms);
+      if (i === 1 && input.ms !== undefined) await sleep(input.ms);
     }
   } }`;
 
@@ -173,13 +174,13 @@ describe('what the detectors know', () => {
     await again.close();
     const third = await watched([same], QUICK, w.folder);
     await third.supervisor.control.resume(id, 'ada', 'go on');
-    while ((await stepsOf(third, id)).length <= 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(async () => (await stepsOf(third, id)).length > 3);
     expect(names(await stepsOf(third, id)).slice(3)).toContain('slow');
   });
 
   test('goes with a checkpoint', async () => {
     const w = await watched([same], QUICK);
-    const { id } = await w.submit(await w.deploy(SLOWLY), { ms: 1, checkpoint: true });
+    const { id } = await w.submit(await w.deploy(SLOWLY), { checkpoint: true });
     await paused(w, id);
     const [first] = await stepsOf(w, id);
     expect(first?.because[0]?.figures['times']).toBe(3);

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { until } from '../until.ts';
 
 const sleeper = (name: string, ms: number) => `{ name: '${name}', async run({ sleep }) { await sleep(${ms}); return 'done'; } }`;
 
@@ -55,7 +56,7 @@ describe('a run that may not go on gives its place to others', () => {
     });
     const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', uses: { count: 'tool:count' }, run: ({ caps }) => caps.count({}) }`));
     await w.until(id, (view) => view?.waiting === 'call');
-    while (calls === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(() => calls !== 0);
     await w.supervisor.stops.quarantine('agent', 'crew/a', 'ana', 'looks odd');
     answered.open();
     const other = await w.submit(await w.deploy(sleeper('other', 1)));

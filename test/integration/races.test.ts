@@ -2,10 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { CorralError } from '@corral/protocol/errors';
 import { gate, readingTool, tool, world, type World } from '../world.ts';
+import { until } from '../until.ts';
 
-const eventually = async (holds: () => boolean | Promise<boolean>) => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
-};
 const soon = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Makes every commit fail for want of space until the answer is called. */
 function fillDisk(w: World): () => void {
@@ -23,7 +21,7 @@ describe('a full disk', () => {
         `{ name: 'a', uses: { look: 'tool:look' }, async run({ caps, sleep }) { for (let i = 0; ; i++) { await caps.look({ i }); await sleep(20) } } }`,
       ),
     );
-    await eventually(() => calls > 3);
+    await until(() => calls > 3);
     await w.until(id, (view) => view?.waiting === 'timer');
     const free = fillDisk(w);
     await expect(w.supervisor.control.kill(id, 'ana', 'enough')).rejects.toMatchObject({ code: 'CORRAL_DISK_FULL' });
@@ -44,7 +42,7 @@ describe('a full disk', () => {
     w.store.admit = () => Promise.reject(new CorralError('CORRAL_DISK_FULL', 'There is no space left.'));
     const free = fillDisk(w);
     await expect(w.submit(version)).rejects.toMatchObject({ code: 'CORRAL_DISK_FULL' });
-    await eventually(() => w.seen.some((seen) => seen.kind === 'refused' && seen.run === id));
+    await until(() => w.seen.some((seen) => seen.kind === 'refused' && seen.run === id));
     free();
     w.store.admit = admit;
     expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
@@ -79,13 +77,13 @@ test('a run keeps its capabilities when a sibling that shares their origin leave
       return (await Promise.all(kids.map((kid) => kid.ended))).map((end) => end.output ?? end.code);
     } });`);
   const { id, ended } = await w.submit(version);
-  await eventually(async () => (await w.store.runs({ parent: id })).length === 2);
+  await until(async () => (await w.store.runs({ parent: id })).length === 2);
   const everybody = async () => [id, ...(await w.store.runs({ parent: id })).map((run) => run.record.id)];
   const allParked = async () => {
     for (const one of await everybody()) if ((await w.store.run(one))?.parked !== true) return false;
     return true;
   };
-  await eventually(async () => {
+  await until(async () => {
     await w.supervisor.park();
     return allParked();
   });

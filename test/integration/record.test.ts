@@ -10,7 +10,8 @@ import { leafHash } from '@corral/store/log/merkle';
 import { SqliteStore } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
 import { STEPS } from '@corral/store/sqlite/schema';
-import { asFormat, front, HELLO, shortFolder, SLEEP, until } from '../front.ts';
+import { asFormat, front, HELLO, shortFolder, SLEEP } from '../front.ts';
+import { until } from '../until.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 

@@ -2,11 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '@corral/protocol/outcome';
 import { temporary, world } from '../world.ts';
+import { until } from '../until.ts';
 
 const output = (outcome: Outcome) => (outcome.kind === 'completed' ? outcome.output : outcome);
-const eventually = async (holds: () => boolean) => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
-};
 
 describe('a request through a mailbox', () => {
   const pair = (child: string, parent: string) => `
@@ -92,7 +90,7 @@ describe('a request through a mailbox', () => {
       `return kid.mailbox.request('you?', { caps: { home: mailbox } });`,
     );
     const { id } = await w.submit(await w.deploy(source));
-    await eventually(() => w.seen.some((seen) => seen.kind === 'step' && seen.detector === 'deadlock'));
+    await until(() => w.seen.some((seen) => seen.kind === 'step' && seen.detector === 'deadlock'));
     expect(output(await w.run(`{ name: 'other', run: () => 1 }`))).toEqual(1);
     await w.supervisor.control.kill(id, 'test', 'enough');
   });

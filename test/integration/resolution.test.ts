@@ -9,6 +9,7 @@ import { amend, read, realClock, resolutionOf, type Resolution } from '@corral/s
 import { describe as described } from '@corral/tools/define';
 import { outputOf } from './payments.ts';
 import { temporary, world, type World } from '../world.ts';
+import { until } from '../until.ts';
 
 /** A payment whose answer is lost as often as is said, after it was made. */
 function losing(times: number, paid: number[] = []): Tool {
@@ -63,7 +64,7 @@ describe('a payment of unknown result that a person has made again', () => {
     const { id, ended } = await w.submit(await w.deploy(AGENT), {}, money(12));
     await unknown(w, id);
     await w.supervisor.control.resolve(id, 1, 'ana', { how: 'retry' });
-    while (paid.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => paid.length >= 2);
     await unknown(w, id);
     await expect(w.supervisor.control.resolve(id, 1, 'ana', { how: 'retry' })).rejects.toMatchObject({ code: 'CORRAL_BUDGET_EXCEEDED' });
     await w.supervisor.park();

@@ -8,6 +8,7 @@ import type { CorralError } from '@corral/protocol/errors';
 import { SqliteStore } from '@corral/store/sqlite';
 import { temporary } from '../world.ts';
 import { commit, entry, live, record, runId } from './evidence.ts';
+import { until } from '../until.ts';
 
 const KILLED = { lifecycle: 'ended' as const, control: 'none' as const, waiting: 'nothing' as const, ended_at: 9 };
 const outcome = { kind: 'killed' as const, by: 'ana', reason: 'enough' };
@@ -94,9 +95,6 @@ describe('on a disk that is really full', () => {
     onTestFinished(() => void execFileSync('umount', ['-l', disk]));
     return disk;
   }
-  const until = async (holds: () => boolean) => {
-    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
 
   test(
     'runs are stopped with the space that was kept back, which is kept back again once there is some',
@@ -219,16 +217,14 @@ describe('on a disk with room', () => {
     const folder = join(await temporary(), 'data');
     const reserve = join(folder, 'corral.reserve');
     const kept = () => statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;
-    const until = async (size: number) => {
-      while (kept() < size) await new Promise((resolve) => setTimeout(resolve, 20));
-    };
+    const keeps = (least: number) => until(() => kept() >= least);
     const first = await SqliteStore.open(folder);
-    await until(1);
+    await keeps(1);
     const size = kept();
     await first.close();
     await writeFile(reserve, Buffer.alloc(1_000, 1));
     const store = await SqliteStore.open(folder);
-    await until(size);
+    await keeps(size);
     expect(kept()).toBe(size);
     await store.close();
   });

@@ -6,6 +6,7 @@ import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Entry } from '@corral/protocol/run';
 import { explain } from '@corral/server/journal';
 import { readingTool, world } from '../world.ts';
+import { until } from '../until.ts';
 
 const none = { notice: null, slow: null, pause: null, kill: null };
 const ladder = { detectors: { ...Object.fromEntries(DETECTORS.map((name) => [name, none])), runaway: { ...none, notice: 0.3 } } };
@@ -35,7 +36,7 @@ test('a run that will use up its calls, bytes, messages, CPU time or memory is s
   for (const [name, source, more] of CASES) runs.push({ name, id: (await w.submit(await w.deploy(source), {}, more)).id });
   await Promise.all(
     runs.map(async ({ name, id }) => {
-      while (told(id).length === 0 && w.supervisor.view(id) !== undefined) await new Promise((resolve) => setTimeout(resolve, 50));
+      await until(() => told(id).length > 0 || w.supervisor.view(id) === undefined);
       const [first] = told(id);
       expect(first).toMatch(
         new RegExp(`^runaway \\(\\d+ % sure\\): Exceeds its ${name} in \\d+ s: [\\d.]+ of [\\d.]+ used, [\\d.]+ a second`, 'u'),

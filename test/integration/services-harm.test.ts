@@ -9,6 +9,7 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { instanceId } from '@corral/supervisor/services';
 import { temporary, world, type World } from '../world.ts';
 import { bus, done, made, READS, TOOLS } from './flowing.ts';
+import { until } from '../until.ts';
 
 const note = made('note', z.object({ v: z.unknown() }), { ...READS, returns: 'trusted' }, ({ v }) => v);
 const tools = [...TOOLS, note];
@@ -30,9 +31,6 @@ const labels = async (w: World, run: RunId) =>
   (await w.store.journal(run)).flatMap(({ event }) =>
     event?.kind === 'checkpoint' ? [(event.ledger as { label?: { influenced_by: string[] } }).label?.influenced_by] : [],
   );
-const eventually = async (holds: () => boolean | Promise<boolean>) => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
-};
 
 test('how an instance ended says nothing that it chose, and brings what it knew', async () => {
   const w = await bus(tools);
@@ -66,7 +64,7 @@ test.each(['its own next turn', 'its own mailbox', 'a child of each turn'])(
       main(`await caps.svc({ key: 'a', on: 'go', message: 1 }); return 1;`);
     const { ended } = await w.submit(await w.deploy(source));
     await ended;
-    await eventually(() => done.some(({ input }) => input['v'] === 'over'));
+    await until(() => done.some(({ input }) => input['v'] === 'over'));
     expect(done.filter(({ tool }) => tool === 'note').map(({ input }) => input['v'])).toEqual([
       ...Array.from({ length: most }, (_, i) => i + 1),
       'over',

@@ -10,6 +10,7 @@ import type { Tool } from '@corral/protocol/tool';
 import { instanceId } from '@corral/supervisor/services';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 import { policiesOf } from '../policed.ts';
+import { until } from '../until.ts';
 
 const CLAIMS = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'claims.ts');
 
@@ -67,9 +68,6 @@ const clerk = ({ uses = '', more = '', first = '' } = {}) =>
   `${LEDGER.replace('USES', uses)}${CLERK.replace('MORE', more).replace('FIRST', first)}`;
 const instance = async (w: World, key: string, service = 'ledger') => (await w.store.instance(instanceId('crew', service, key))) as RunId;
 const output = (outcome: Outcome) => (outcome.kind === 'completed' ? outcome.output : outcome);
-const eventually = async (holds: () => boolean | Promise<boolean>) => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
-};
 const looking = readingTool('look', () => ({ seen: true }));
 
 describe('an instance of a service', () => {
@@ -112,7 +110,7 @@ describe('an instance of a service', () => {
     const w = await world([look]);
     const version = await w.deploy(clerk({ uses: `uses: { look: 'tool:look' },` }));
     const { ended } = await w.submit(version, { together: ['a', 'a', 'b', 'a'].map((key) => [key, 'look']) });
-    await eventually(() => here.length === 2);
+    await until(() => here.length === 2);
     await w.supervisor.park();
     expect(new Set(here)).toEqual(new Set(['a', 'b']));
     before.open();
@@ -187,7 +185,7 @@ describe('an instance of a service', () => {
       await w.submit(version, { calls: [['a', 'add', { amount: 7 }]] })
     ).ended;
     const id = await instance(w, 'a');
-    await eventually(async () => {
+    await until(async () => {
       await w.supervisor.park();
       return (await w.store.run(id))?.parked === true;
     });
@@ -263,7 +261,7 @@ describe('an instance of a service', () => {
         if (found !== undefined) return found;
       }
     })();
-    await eventually(() => w.supervisor.view(id)?.waitingFor === 'tool:look');
+    await until(() => w.supervisor.view(id)?.waitingFor === 'tool:look');
     // Whatever waits for it is told of its end.
     await w.supervisor.control.kill(id, 'ana', 'enough');
     before.open();
@@ -415,7 +413,7 @@ describe('with policies', () => {
         ['big', 'add', { amount: 9 }],
       ],
     });
-    await eventually(async () => (await w.supervisor.approvals()).length === 1);
+    await until(async () => (await w.supervisor.approvals()).length === 1);
     const [approval] = await w.supervisor.approvals();
     expect(approval).toMatchObject({ tool: 'service:ledger', input: { key: 'big', on: 'add', message: { amount: 9 } }, rules: ['big'] });
     expect(await instance(w, 'big')).toBeUndefined();

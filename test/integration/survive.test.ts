@@ -7,14 +7,12 @@ import { restore } from '@corral/store/sqlite/backup';
 import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/tool';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { until } from '../until.ts';
 
 const parked = async (w: World, id: RunId) => (await w.store.run(id))?.parked === true;
-const eventually = async (holds: () => boolean | Promise<boolean>) => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
-};
 /** Parks a run once it has nothing to do. */
 const park = (w: World, id: RunId) =>
-  eventually(async () => {
+  until(async () => {
     await w.supervisor.park();
     return parked(w, id);
   });
@@ -89,12 +87,12 @@ describe('a parked run', () => {
       const child = defineAgent({ name: 'child', async run({ sleep }) { await sleep(1e6) } });
       export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, sleep }) { spawn(child, {}); await sleep(1e6) } });`);
     const { id, ended } = await w.submit(version);
-    await eventually(async () => (await w.store.runs({ parent: id })).length === 1);
+    await until(async () => (await w.store.runs({ parent: id })).length === 1);
     const [child] = await w.store.runs({ parent: id });
     await park(w, (child as NonNullable<typeof child>).record.id);
     await w.supervisor.control.kill(id, 'ana', 'enough');
     expect(await ended).toMatchObject({ kind: 'killed' });
-    await eventually(async () => (await w.store.runs({ parent: id, ended: true })).length === 1);
+    await until(async () => (await w.store.runs({ parent: id, ended: true })).length === 1);
   });
 
   test('that waits for messages is not taken for stalled while those who could write are parked too', async () => {
@@ -108,7 +106,7 @@ describe('a parked run', () => {
       } });
       export default parent;`);
     const { id, ended } = await w.submit(version);
-    await eventually(async () => (await w.store.runs({ parent: id })).length === 1);
+    await until(async () => (await w.store.runs({ parent: id })).length === 1);
     await park(w, id);
     expect(await ended).toEqual({ kind: 'completed', output: 'late' });
   });
@@ -117,7 +115,7 @@ describe('a parked run', () => {
     const w = await world();
     const { id } = await w.submit(await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(1e6) } }`));
     await park(w, id);
-    await eventually(() => w.supervisor.cells().every((cell) => cell.tenant !== 'crew'));
+    await until(() => w.supervisor.cells().every((cell) => cell.tenant !== 'crew'));
     expect(await parked(w, id)).toBe(true);
   });
 
@@ -155,7 +153,7 @@ describe('a checkpoint', () => {
     const { id, ended } = await w.submit(await w.deploy(counter), { times: 3 });
     await w.until(id, (view) => view?.waiting === 'call' && view.calls === 3);
     // Each round is two cranks: the call, and its answer with the checkpoint.
-    await eventually(async () => (await w.store.run(id))?.seq === 5);
+    await until(async () => (await w.store.run(id))?.seq === 5);
     expect(await w.store.run(id)).toMatchObject({ checkpoint: 4 });
     await w.supervisor.park();
     doors.open();
@@ -167,7 +165,7 @@ describe('a checkpoint', () => {
     const look = () => readingTool('look', ({ n }) => (n === 2 ? doors.opened : undefined));
     const w = await world([look()], { folder: await temporary() });
     const { id } = await w.submit(await w.deploy(counter), { times: 3 });
-    await eventually(async () => (await w.store.run(id))?.seq === 5);
+    await until(async () => (await w.store.run(id))?.seq === 5);
     await w.close();
     const store = await SqliteStore.open(join(w.folder, 'data'), { retention_ms: { crew: 0 } });
     expect(await store.gc(Date.now() + 1)).toMatchObject({ entries: 3 });
@@ -222,7 +220,7 @@ describe('after a stop', () => {
     const near = await w.submit(version, { ms: 200 });
     const second = await again(w);
     expect(second.supervisor.runs().map((view) => view.id)).not.toContain(far.id);
-    await eventually(async () => (await second.store.run(near.id))?.status.lifecycle === 'ended');
+    await until(async () => (await second.store.run(near.id))?.status.lifecycle === 'ended');
     expect(await second.store.run(near.id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 200 } } });
     expect(await second.store.run(far.id)).toMatchObject({ parked: true, status: { lifecycle: 'active' } });
   });
@@ -248,7 +246,7 @@ describe('after a stop', () => {
       tool('pay', () => 'thrice'),
     );
     await third.supervisor.control.resume(id, 'ana', 'go');
-    await eventually(async () => (await third.store.run(id))?.status.lifecycle === 'ended');
+    await until(async () => (await third.store.run(id))?.status.lifecycle === 'ended');
     expect(await third.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 'once' } } });
     doors.open();
   });
@@ -264,7 +262,7 @@ describe('after a stop', () => {
     await w.supervisor.control.cancel(id, 'ana', 'enough', 60_000);
     const second = await again(w);
     await second.supervisor.control.resume(id, 'ana', 'go');
-    await eventually(async () => (await second.store.run(id))?.status.lifecycle === 'ended');
+    await until(async () => (await second.store.run(id))?.status.lifecycle === 'ended');
     expect(await second.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 'tidy' } } });
   });
 
@@ -276,7 +274,7 @@ describe('after a stop', () => {
     await w.close();
     await new Promise((resolve) => setTimeout(resolve, 900));
     const second = await world([], { folder: w.folder });
-    await eventually(async () => (await second.store.run(id))?.status.lifecycle === 'ended');
+    await until(async () => (await second.store.run(id))?.status.lifecycle === 'ended');
     expect(await second.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 1 } } });
   });
 });

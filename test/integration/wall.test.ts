@@ -4,14 +4,12 @@ import type { RunId } from '@corral/protocol/ids';
 import { movableClock } from '../clock.ts';
 import { forbidding, paid, PAYER, payments, policies } from './payments.ts';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { until } from '../until.ts';
 
 const HOUR_MS = 3_600_000;
 const parked = async (w: World, id: RunId) => (await w.store.run(id))?.parked === true;
-const eventually = async (holds: () => boolean | Promise<boolean>) => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
-};
 const park = (w: World, id: RunId) =>
-  eventually(async () => {
+  until(async () => {
     await w.supervisor.park();
     return parked(w, id);
   });
@@ -24,7 +22,7 @@ describe('wall time', () => {
     const governed = { crew: { tools, policies: { current: policies(tools, forbidding('@consequence("approval")')) } } };
     const w = await world(tools, { clock, tenants: governed, residence: { park_after_ms: 3_600_000 } });
     const { id, ended } = await w.submit(await w.deploy(PAYER));
-    await eventually(async () => (await w.supervisor.approvals()).length === 1);
+    await until(async () => (await w.supervisor.approvals()).length === 1);
     if (where === 'parked') await park(w, id);
     forward(HOUR_MS);
     await w.supervisor.control.decide(id, (await w.supervisor.approvals())[0]?.call ?? 0, 'owner', 'approve', 'late, but yes');
@@ -38,7 +36,7 @@ describe('wall time', () => {
     const first = await world(never, { clock, folder });
     const version = await first.deploy(`{ name: 'a', uses: { send: 'tool:send' }, run: ({ caps }) => caps.send({}) }`);
     const { id } = await first.submit(version);
-    await eventually(async () => (await first.store.run(id))?.status.waiting === 'call');
+    await until(async () => (await first.store.run(id))?.status.waiting === 'call');
     await first.close();
     const w = await world(never, { clock, folder });
     await w.until(id, (view) => view?.waiting === 'resolution');

@@ -4,7 +4,8 @@ import type { FleetMember } from '@corral/examples/fleet';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/manifest';
-import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { Observation, RunView, Supervisor } from '@corral/supervisor';
 import { bundleAgent } from './bundle.ts';
 

@@ -3,7 +3,8 @@ import { CorralError, ERRORS, type errorData } from './errors.ts';
 import { newId, RunId } from './ids.ts';
 import { ADMISSION, BUDGETS, CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } from './limits.ts';
 import { AgentManifest, Budget, CeilingsRequest } from './manifest.ts';
-import { Outcome, outcomeText } from './outcome.ts';
+import { Outcome } from './outcome.ts';
+import { outcomeText } from './outcome-text.ts';
 
 describe('limits', () => {
   for (const [table, rows] of Object.entries({ CEILINGS, BUDGETS, ADMISSION, MACHINE })) {

@@ -5,7 +5,8 @@ import type { Effect } from '@corral/protocol/effect';
 import { ERRORS, isErrorCode } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { Entry, RunStatus } from '@corral/protocol/run';
 import type { RunView } from '@corral/supervisor';
 

@@ -2,7 +2,8 @@
  * Follows the host and maintains what the front door answers from: the index of runs, the number of live runs of each tenant,
  * waits for ends, and notifications.
  */
-import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Observation, RunView } from '@corral/supervisor';

@@ -5,7 +5,8 @@
  */
 import { admit, BREAKER_SETTINGS, CLOSED, settle, type Breaker, type BreakerSettings } from '@corral/policy/detect/breaker';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { Clock } from '@corral/protocol/ports';
 import type { RunRecord } from '@corral/protocol/run';
 import type { Observation, Resting } from './observation.ts';

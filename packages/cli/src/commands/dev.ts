@@ -8,7 +8,7 @@ import type { Effect } from '@corral/protocol/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import { outcomeText } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { Entry } from '@corral/protocol/run';
 import type { Tool } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';

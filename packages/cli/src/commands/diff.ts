@@ -2,7 +2,7 @@
 import { firstDifferenceOf, type Difference } from '@corral/protocol/difference';
 import type { RunId } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
-import { outcomeText } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { Delivery } from '@corral/protocol/delivery';
 import { isCrank, type Segment } from '@corral/supervisor';
 import { hostOrFolder, type HostFlags } from '../connect.ts';

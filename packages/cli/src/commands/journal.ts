@@ -1,6 +1,6 @@
 /** `corral journal RUN`: deliveries, effects and decisions of a run. */
 import { CorralError } from '@corral/protocol/errors';
-import { outcomeText } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/run';
 import { hostOrFolder, type HostFlags } from '../connect.ts';

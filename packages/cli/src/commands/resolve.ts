@@ -1,7 +1,7 @@
 /** `corral resolve`, `corral release`: decisions of a person about a run, on a folder without a host. */
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
-import { outcomeText } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { HostEvent } from '@corral/protocol/run';
 import type { Store } from '@corral/protocol/store';
 import {

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
 import { ADMISSION } from '@corral/protocol/limits';
-import { outcomeText } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { Tool } from '@corral/protocol/tool';
 import type { RunView } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';

@@ -4,7 +4,7 @@ import stringWidth from 'string-width';
 import type { Decision } from '@corral/protocol/decision';
 import type { Delivery, Result } from '@corral/protocol/delivery';
 import type { Effect } from '@corral/protocol/effect';
-import { outcomeText } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { Entry, HostEvent } from '@corral/protocol/run';
 import { frameOf } from '../stack.ts';
 import { printable } from './table.ts';

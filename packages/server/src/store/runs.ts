@@ -2,7 +2,8 @@
  * An index of all runs, for lists and searches. The store is authoritative; this index is brought up to date from it after a stop
  * that was not in order.
  */
-import { outcomeText, type Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/outcome';
+import { outcomeText } from '@corral/protocol/outcome-text';
 import type { RunRecord } from '@corral/protocol/run';
 import type { RunView } from '@corral/supervisor';
 import { cursorOf, literal, rowOf, type FrontStore, type Value } from './front.ts';

@@ -44,7 +44,7 @@ class Thread {
   #gone: CorralError | undefined;
 
   constructor(data: ThreadData) {
-    this.#worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: data, name: `corral-store-${data.mode}` });
+    this.#worker = new Worker(new URL('./start.ts', import.meta.url), { workerData: data, name: `corral-store-${data.mode}` });
     this.#worker.on('message', (answers: readonly Answer[] | Told) => {
       if ('full' in answers) return void this.onFull(answers.full);
       for (const answer of answers) {

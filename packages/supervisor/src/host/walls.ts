@@ -51,9 +51,16 @@ const USERS = 4_096;
 /** Threads of a cell, and room for as many again. */
 const PROCESSES = 64;
 
-/** Looks at what this machine offers. Tries bubblewrap out, since many systems have it and forbid it. */
+/** What was found, by path: programs are started to find it, and a machine does not lose a wall while this process lives. */
+const found = new Map<string, Walls>();
+
+/** Looks at what this machine offers. Tries bubblewrap out, since many systems have it and forbid it. A wall that is missing is looked for again. */
 export function findWalls(path = process.env['PATH'] ?? ''): Walls {
-  return { bubblewrap: findBubblewrap(path), user: findUser(path) };
+  const known = found.get(path);
+  if (known !== undefined) return known;
+  const walls = { bubblewrap: findBubblewrap(path), user: findUser(path) };
+  if ('path' in walls.bubblewrap) found.set(path, walls);
+  return walls;
 }
 
 /** The operating system's wall that will be used; undefined: the isolate is the only one. */
@@ -64,8 +71,8 @@ export function osWall(walls: Walls): 'bubblewrap' | 'user' | undefined {
 
 function findBubblewrap(path: string): Walls['bubblewrap'] {
   if (process.platform !== 'linux') return { missing: `it needs Linux, and this is ${process.platform}` };
-  const found = findProgram('bwrap', path);
-  if (found === undefined) return { missing: 'bwrap is not installed' };
+  const program = findProgram('bwrap', path);
+  if (program === undefined) return { missing: 'bwrap is not installed' };
   const helpers = { prlimit: findProgram('prlimit', path), setpriv: findProgram('setpriv', path) };
   const root = process.getuid?.() === 0 && helpers.setpriv !== undefined;
   let said = '';
@@ -75,7 +82,7 @@ function findBubblewrap(path: string): Walls['bubblewrap'] {
     [true, false, NO_HELPERS],
     [false, false, NO_HELPERS],
   ] as const) {
-    const wall = { path: found, strict, unprivileged, ...more };
+    const wall = { path: program, strict, unprivileged, ...more };
     const [command = '', ...args] = [...bubblewrapCommand(wall, FIRST_USER, existing(cellFiles())), process.execPath, '--version'];
     const trial = spawnSync(command, args, { timeout: 5_000, encoding: 'utf8', cwd: '/' });
     if (trial.status === 0) return wall;

@@ -1,0 +1,78 @@
+/**
+ * `npm run test:long [-- [--slice] [NAME…]]`: what is long by nature, one after the other, whole or as a slice that fits into
+ * what has to pass before a change is taken. All are run, also after one has failed; the exit code is 1 if any did.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+interface Long {
+  readonly what: string;
+  readonly whole: readonly string[];
+  /** Undefined: too long for a slice, or `npm test` has one. */
+  readonly slice: readonly string[] | undefined;
+  /** Minutes after which it has failed: whole, as a slice. */
+  readonly box: readonly [number, number];
+}
+
+const PARTS = 12;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { values, positionals } = parseArgs({ options: { slice: { type: 'boolean', default: false } }, allowPositionals: true });
+/** Slices follow from the commit, so that each change tries seeds and parts that no other has. */
+const commit = Number.parseInt(execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).slice(0, 12), 16);
+
+const sim = (...args: string[]) => ['--no-node-snapshot', 'test/sim/main.ts', ...args];
+const tests = (...args: string[]) => ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.long.config.ts', ...args];
+const LONG: Readonly<Record<string, Long>> = {
+  stories: { what: 'the seeds that once broke an invariant', whole: sim('--stories'), slice: undefined, box: [10, 5] },
+  seeds: {
+    what: 'simulated worlds that nobody has tried',
+    whole: sim('--minutes', '10'),
+    slice: sim('--minutes', '1.5', '--from', String(commit)),
+    box: [15, 4],
+  },
+  planted: {
+    what: 'bugs that were put in on purpose',
+    whole: tests('test/sim'),
+    slice: tests('test/sim', '-t', 'a bug that'),
+    box: [60, 4],
+  },
+  fuzz: { what: 'the front door, asked for everything', whole: tests('test/fuzz'), slice: undefined, box: [20, 4] },
+  oracle: { what: 'Cedar’s engine against the closures', whole: tests('packages/policy'), slice: undefined, box: [10, 4] },
+  chaos: {
+    what: 'hosts and cells killed at random',
+    whole: ['--no-node-snapshot', 'test/e2e/chaos/main.ts'],
+    slice: ['--no-node-snapshot', 'test/e2e/chaos/main.ts', '--runs', '40', '--kills', '12'],
+    box: [60, 4],
+  },
+  soak: {
+    what: 'mixed work on a host that is stopped again and again',
+    whole: ['--no-node-snapshot', 'test/bench/main.ts', 'soak', '--minutes', '20', '--every', '3'],
+    slice: ['--no-node-snapshot', 'test/bench/main.ts', 'soak', '--minutes', '1.5', '--every', '0.5'],
+    box: [40, 4],
+  },
+};
+
+const unknown = positionals.find((name) => !(name in LONG));
+if (unknown !== undefined) {
+  console.error(`There is no ${unknown}. There are: ${Object.keys(LONG).join(', ')}.`);
+  process.exit(2);
+}
+const results: string[] = [];
+for (const [name, { what, whole, slice, box }] of Object.entries(LONG)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const command = values.slice ? slice : whole;
+  if (command === undefined) continue;
+  console.log(`\n== ${name}: ${what}`);
+  const began = performance.now();
+  const { status, signal } = spawnSync(process.execPath, command, {
+    cwd: root,
+    stdio: 'inherit',
+    timeout: box[values.slice ? 1 : 0] * 60_000,
+    env: { ...process.env, ...(values.slice ? { CORRAL_PART: `${1 + (commit % PARTS)}/${PARTS}` } : {}) },
+  });
+  const took = `${((performance.now() - began) / 1000).toFixed()} s`;
+  if (status !== 0) process.exitCode = 1;
+  results.push(`${status === 0 ? 'held  ' : 'FAILED'} ${name.padEnd(8)} ${took}${signal === null ? '' : `, ended by ${signal}`}`);
+}
+console.log(`\n${results.join('\n')}`);

@@ -1,0 +1,32 @@
+/**
+ * The simulated world at length: hundreds of seeds, and that the simulator finds each bug that was put in on purpose. With
+ * `CORRAL_PART=2/10` only the second tenth of those bugs, for whoever has little time.
+ */
+import { describe, expect, test } from 'vitest';
+import { MUTATIONS, RARE } from './mutations.ts';
+import { simulate } from './simulate.ts';
+
+const [part = 1, parts = 1] = (process.env['CORRAL_PART'] ?? '1/1').split('/').map(Number);
+const planted = Object.keys(MUTATIONS)
+  .filter((name) => !RARE.has(name))
+  .filter((_, at) => at % parts === part - 1);
+
+test('a simulated world breaks no invariant, whatever befalls it', async () => {
+  const { said } = await simulate('--seeds', '300');
+  expect(said).toMatch(/^0 violations/m);
+});
+
+test('a simulated world loses no wake-up to a run that is being parked', async () => {
+  const { said } = await simulate('--race', '500');
+  expect(said).toContain('0 wakes lost');
+});
+
+/** What is said of each bug when it is found. The first seeds find none where there is none, as the test above shows. */
+describe('the simulator finds a bug that was put in on purpose:', () => {
+  test.each(planted)('%s', async (name) => {
+    const { failed, said } = await simulate('--seeds', '2000', '--mutation', name);
+    expect(said).toMatch(/found by seed \d+/);
+    expect(said).toContain(`--mutation ${name}`);
+    expect(failed).toBe(true);
+  });
+});

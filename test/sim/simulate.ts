@@ -1,0 +1,16 @@
+/** Runs the simulator in a process of its own: what is thrown in there and caught by nobody is a finding too. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const main = fileURLToPath(new URL('main.ts', import.meta.url));
+
+export async function simulate(...args: string[]): Promise<{ readonly failed: boolean; readonly said: string }> {
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [main, ...args], { maxBuffer: 64 * 1024 * 1024 });
+    return { failed: false, said: stdout };
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    return { failed: true, said: stdout + stderr };
+  }
+}
