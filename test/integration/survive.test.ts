@@ -55,7 +55,7 @@ describe('a parked run', () => {
 
   test('ends when its wall time is over, though nothing comes for it', async () => {
     const w = await world();
-    const version = await w.deploy(`{ name: 'a', ceilings: { wall_ms: 400 }, async run({ sleep }) { await sleep(1e6) } }`);
+    const version = await w.deploy(`{ name: 'a', ceilings: { wall_ms: 2000 }, async run({ sleep }) { await sleep(1e6) } }`);
     const { id, ended } = await w.submit(version);
     await park(w, id);
     expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'wall' });
@@ -63,12 +63,13 @@ describe('a parked run', () => {
 
   test('can be paused, stays where it is until it is resumed, and can be killed', async () => {
     const w = await world();
-    const version = await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(50); return 1 } }`);
+    const version = await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(2000); return 1 } }`);
     const paused = await w.submit(version);
+    const due = Date.now() + 2_000;
     await park(w, paused.id);
     await w.supervisor.control.pause(paused.id, 'ana', 'look');
     await park(w, paused.id);
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await until(() => Date.now() > due + 150);
     expect(await w.store.run(paused.id)).toMatchObject({ parked: true, status: { lifecycle: 'active', control: 'paused' } });
     await w.supervisor.control.resume(paused.id, 'ana', 'go');
     expect(await paused.ended).toEqual({ kind: 'completed', output: 1 });
