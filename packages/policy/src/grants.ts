@@ -1,6 +1,6 @@
 /**
- * The derivation tree behind capabilities (DESIGN 3.11, 5). A grant is checked along its whole chain at every use, so that
- * taking one back takes back all that was derived from it, at once and without visiting them.
+ * The derivation tree behind capabilities (DESIGN 3.11, 5). Every use checks a grant along its whole chain, so that revoking one
+ * revokes all that was derived from it, at once and without visiting them.
  */
 import type { ErrorCode } from '@corral/protocol/errors';
 import { RIGHTS, type Attenuation, type Grant, type GrantState, type Right, type Target } from '@corral/protocol/grant';
@@ -15,31 +15,31 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** A use of a capability, as far as grants judge it. */
+/** A use of a capability, as far as grants limit it. */
 export interface Use {
   /** Bytes of its arguments. */
   readonly bytes: number;
-  /** Whether anything a stranger wrote may have influenced the run; undefined: nobody knows. */
+  /** Whether anything a stranger wrote may have influenced the run; undefined: unknown. */
   readonly untrusted: boolean | undefined;
-  /** It changes nothing, so that the right to read is enough. */
+  /** It changes nothing, so the right to read is enough. */
   readonly reads: boolean;
-  /** It was counted when it was asked for. */
+  /** It was already counted when it was asked for. */
   readonly counted?: boolean;
 }
 const ANY: Use = { bytes: 0, untrusted: false, reads: false };
 
 interface Node {
   readonly grant: Grant;
-  /** It says nothing besides what it was derived from. */
+  /** It has no terms of its own. */
   readonly plain: boolean;
   used: number;
   bytes: number;
   rested_at: number;
   revoked: boolean;
-  /** Held by a run or by a child node. */
+  /** Number of child nodes; and whether a run holds it. */
   children: number;
   held: boolean;
-  /** Its predicates, made ready at its first use. */
+  /** Its predicates, prepared at its first use. */
   conditions: readonly { readonly name: string; readonly condition: Condition }[] | undefined;
 }
 
@@ -47,14 +47,14 @@ export class Grants {
   readonly #nodes = new Map<GrantId, Node>();
   /** Grants of a run's mailbox. */
   readonly #mailboxes = new Map<RunId, Set<GrantId>>();
-  /** Taken back by people. Whoever reads one of them from the store a moment too early is not fooled. */
+  /** Grants that people revoked; kept because the store may briefly still report such a grant as valid. */
   readonly #taken = new Set<GrantId>();
 
   get size(): number {
     return this.#nodes.size;
   }
 
-  /** @param held false: nobody in memory holds it; it is here because something derived from it is */
+  /** @param held false: no run in memory holds it; it is here because something derived from it is */
   add(grant: Grant, state: GrantState = { used: 0, revoked: false }, held = true): void {
     const known = this.#nodes.get(grant.id);
     if (known !== undefined) {
@@ -85,7 +85,7 @@ export class Grants {
     return this.#nodes.get(id)?.grant;
   }
 
-  /** Says whether a use with these arguments is covered by the grant and everything it was derived from. */
+  /** Checks that a use with these arguments is allowed by the grant and by all it was derived from. */
   check(id: GrantId, input: unknown, now: number, use: Use = ANY): Refusal | undefined {
     const own = this.#nodes.get(id)?.grant.rights;
     if (own !== undefined && !own.includes('invoke') && !(use.reads && own.includes('read')))
@@ -93,7 +93,7 @@ export class Grants {
     let next: GrantId | undefined = id;
     while (next !== undefined) {
       const node = this.#nodes.get(next);
-      // What is missing ends the chain as revoked.
+      // A missing node counts as revoked.
       if (node === undefined || node.revoked) return TAKEN_BACK;
       if (!node.plain) {
         const refusal = refusalOf(node, input, now, use);
@@ -104,7 +104,7 @@ export class Grants {
     return undefined;
   }
 
-  /** Whether a predicate of the chain looks at an argument that stands at one of these paths, above or below it. */
+  /** Whether a predicate of the chain concerns an argument at, above or below one of these paths. */
   looksAt(id: GrantId, paths: readonly string[]): boolean {
     for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node))
       for (const name of Object.keys(node.grant.where))
@@ -112,7 +112,7 @@ export class Grants {
     return false;
   }
 
-  /** Whether a grant, or anything it was derived from, was taken back. */
+  /** Whether a grant, or any that it was derived from, was revoked. */
   isRevoked(id: GrantId): boolean {
     let next: GrantId | undefined = id;
     while (next !== undefined) {
@@ -123,7 +123,7 @@ export class Grants {
     return false;
   }
 
-  /** Counts one use along the chain. Answers with the grants of which something is limited and so must be kept. */
+  /** Counts one use along the chain. @returns the grants with a limit, whose counts must be stored */
   use(id: GrantId, now = 0, bytes = 0): readonly GrantId[] {
     let counted: GrantId[] | undefined;
     for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node)) {
@@ -147,8 +147,8 @@ export class Grants {
   }
 
   /**
-   * A child of a grant, narrowed. It is returned, not added: the caller adds it once the decision stands.
-   * @returns a refusal when the chain would be too long, the terms too large, or the parent is spent, expired or revoked
+   * A child of a grant, narrowed. It is returned and not added: the caller adds it once the decision stands.
+   * @returns a refusal if the chain would be too long, the terms too large, or the parent is used up, expired or revoked
    */
   derive(parent: GrantId, id: GrantId, holder: RunId, terms: Attenuation, now: number): Grant | Refusal {
     const above = this.#nodes.get(parent)?.grant;
@@ -187,12 +187,12 @@ export class Grants {
     };
   }
 
-  /** Whether anything that was derived from a grant is still held. */
+  /** Whether a grant derived from this one is still held. */
   isShared(id: GrantId): boolean {
     return (this.#nodes.get(id)?.children ?? 0) > 0;
   }
 
-  /** Runs in memory that hold a grant of this one's mailbox, itself left out. */
+  /** Other runs in memory that hold a grant of this run's mailbox. */
   writersTo(run: RunId): RunId[] {
     const writers: RunId[] = [];
     for (const id of this.#mailboxes.get(run) ?? []) {
@@ -202,25 +202,25 @@ export class Grants {
     return writers;
   }
 
-  /** Takes back a grant, and with it everything derived from it: one write, whatever the size of the subtree. */
+  /** Revokes a grant, and with it everything derived from it: one write, whatever the size of the subtree. */
   revoke(id: GrantId): void {
     const node = this.#nodes.get(id);
     if (node !== undefined) node.revoked = true;
   }
 
-  /** As above, at a person's word: whatever the store still says of it for a moment. */
+  /** The same for a person's revocation: it also overrides a state that is read from the store too early. */
   takeBack(id: GrantId): void {
     this.#taken.add(id);
     this.revoke(id);
   }
 
-  /** Somebody in memory holds it now. */
+  /** A run in memory holds it now. */
   hold(id: GrantId): void {
     const node = this.#nodes.get(id);
     if (node !== undefined) node.held = true;
   }
 
-  /** The holder let go of a grant. The node goes once nothing is derived from it any more. */
+  /** The holder dropped a grant. The node is deleted once nothing is derived from it any more. */
   release(id: GrantId): void {
     const node = this.#nodes.get(id);
     if (node === undefined) return;
@@ -254,7 +254,7 @@ const TAKEN_BACK: Refusal = { code: 'CORRAL_REVOKED', message: 'The capability w
 
 const unique = (rights: readonly Right[]): readonly Right[] => RIGHTS.filter((right) => rights.includes(right));
 
-/** Whether it says nothing besides what it was derived from. */
+/** Whether a grant has no terms of its own. */
 export function isPlain(grant: Grant): boolean {
   const { where, uses, expires_at, rate, bytes, only_clean } = grant;
   return [uses, expires_at, rate, bytes, only_clean].every((term) => term === undefined) && Object.keys(where).length === 0;
@@ -275,7 +275,7 @@ function refusalOf(node: Node, input: unknown, now: number, use: Use): Refusal |
     if (grant.rate !== undefined) {
       const { per_minute } = grant.rate;
       const wait_ms = node.rested_at - now - (MINUTE_MS - MINUTE_MS / per_minute);
-      // A thousandth of a millisecond is no wait but the rounding of a sum.
+      // A wait below a thousandth of a millisecond is a rounding error.
       if (wait_ms > 0.001) {
         const message = `The capability may be used ${per_minute} times a minute; the next use is in ${Math.ceil(wait_ms)} ms.`;
         return { code: 'CORRAL_GRANT_RATE', message };
@@ -297,7 +297,7 @@ function refusalOf(node: Node, input: unknown, now: number, use: Use): Refusal |
   return undefined;
 }
 
-/** What a target is called: `tool:fs.read`, `service:claims`, `mailbox`. */
+/** The name of a target: `tool:fs.read`, `service:claims`, `mailbox`. */
 export function targetName(target: Target): string {
   if (target.kind !== 'tool') return 'mailbox';
   return target.tool.startsWith('service:') ? target.tool : `tool:${target.tool}`;

@@ -156,7 +156,7 @@ describe('grants', () => {
         const grants = chain(...list);
         for (let i = 0; i < used; i++) grants.use(id(list.length));
         const allowed = list.map((_, i) => grants.check(id(i + 1), { n }, now) === undefined);
-        // Once refused, refused for everything below.
+        // A grant that refuses makes all grants below it refuse.
         expect(allowed).toEqual(allowed.toSorted((a, b) => Number(b) - Number(a)));
       }),
     );
@@ -189,7 +189,8 @@ describe('grants', () => {
     expect(grants.derive(id(MACHINE.grant_depth.max), id(999), run, {}, 0)).toMatchObject({ code: 'CORRAL_DENIED' });
   });
 
-  // 99 calls against one `in` of 400 KB held the supervisor for seconds: its values were made canonical again at each use.
+  // The bug: 99 calls with one `in` of 400 KB blocked the supervisor for seconds, because its values were made canonical again at
+  // each use.
   test('are not derived with terms that are large or deep', () => {
     const grants = chain({});
     const most = MACHINE.attenuation_bytes.default;

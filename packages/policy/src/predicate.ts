@@ -1,20 +1,20 @@
 /**
- * Argument predicates: attenuation as data, judged without running anything of an agent's, and in time that is bounded by the
+ * Argument predicates: attenuation as data, checked without running any code of an agent, in time that is bounded by the
  * predicate's own size, however large the argument.
  */
 import type { Predicate } from '@corral/protocol/grant';
 import { canonical, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 
-/** A predicate made ready to be used often: what it compares with is in canonical form already. */
+/** A predicate prepared for repeated use: its values are in canonical form. */
 export interface Condition {
   readonly predicate: Predicate;
   readonly equals: string | undefined;
   readonly among: ReadonlySet<string> | undefined;
-  /** Length of the longest canonical text that can fit it. */
+  /** Length of the longest canonical text that can match. */
   readonly longest: number;
 }
 
-/** @throws RangeError when a value of it nests deeper than JSON_MAX_DEPTH */
+/** @throws RangeError if a value in it nests deeper than JSON_MAX_DEPTH */
 export function prepare(predicate: Predicate): Condition {
   const equals = predicate.equals === undefined ? undefined : canonical(predicate.equals);
   const among = predicate.in === undefined ? undefined : new Set(predicate.in.map((one) => canonical(one)));
@@ -23,7 +23,7 @@ export function prepare(predicate: Predicate): Condition {
   return { predicate, equals, among, longest };
 }
 
-/** Why a predicate does not hold, or undefined when it does. An argument that is missing fails every predicate. */
+/** Why a predicate does not hold, or undefined if it does. A missing argument fails every predicate. */
 export function whyNot({ predicate, equals, among, longest }: Condition, value: unknown): string | undefined {
   if (value === undefined) return 'is missing';
   if (equals !== undefined || among !== undefined) {
@@ -50,7 +50,7 @@ export function whyNot({ predicate, equals, among, longest }: Condition, value: 
 const SHOWN = 200;
 const shown = (text: string): string => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
 
-/** Canonical text (see `canonical`), given up as soon as it is longer than `most`; undefined then, or when it nests too deep. */
+/** Canonical text (see `canonical`); undefined if it is longer than `most` or nests too deep. */
 function canonicalWithin(value: Json, most: number): string | undefined {
   let text = '';
   const write = (part: string): boolean => {
@@ -62,7 +62,7 @@ function canonicalWithin(value: Json, most: number): string | undefined {
     if (typeof one !== 'object' || one === null) return write(JSON.stringify(one) ?? 'null');
     if (depth === JSON_MAX_DEPTH) return false;
     if (Array.isArray(one)) {
-      // Each item takes a character at least.
+      // Each item takes at least a character.
       if (one.length > most) return false;
       return write('[') && one.every((item: Json, i) => (i === 0 || write(',')) && walk(item, depth + 1)) && write(']');
     }
@@ -81,7 +81,7 @@ function canonicalWithin(value: Json, most: number): string | undefined {
   return walk(value, 0) ? text : undefined;
 }
 
-/** The argument at a dotted path; undefined where there is none. Own members only, so that no prototype answers. */
+/** The argument at a dotted path; undefined if there is none. Own members only, so that members of a prototype are not found. */
 export function argumentAt(input: unknown, path: string): unknown {
   let value: unknown = input;
   for (const key of path.split('.')) {
@@ -92,8 +92,8 @@ export function argumentAt(input: unknown, path: string): unknown {
 }
 
 /**
- * The segments of a relative path with `.` and `..` worked out; undefined when it is absolute or leads out of where it begins.
- * Backslashes count as separators, so that what one platform takes for a name does not leave the folder on another.
+ * The segments of a relative path with `.` and `..` resolved; undefined if it is absolute or leaves its base. Backslashes count
+ * as separators, so that a file name of one platform cannot leave the folder on another.
  */
 export function segments(path: string): string[] | undefined {
   if (/^([/\\]|[a-zA-Z]:)/.test(path) || path.includes('\0')) return undefined;

@@ -1,6 +1,6 @@
 /**
- * A purse: what a run may still spend. Amounts are granted once; they are reserved when something is asked for and
- * settled when it is known what it cost, so that work under way can never sum to more than there was (DESIGN 3.10).
+ * A purse: what a run may still spend. Amounts are granted once; they are reserved when an effect is decided and settled when its
+ * cost is known, so that work under way never exceeds the grant (DESIGN 3.10).
  */
 import { BUDGET_NAMES, type BudgetName } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/manifest';
@@ -14,7 +14,7 @@ export class Purse {
   readonly #spent: Amounts = zero();
   readonly #reserved: Amounts = zero();
 
-  /** @param granted an amount that it does not name is none */
+  /** @param granted amounts; one that is left out is 0 */
   constructor(granted: Budget) {
     this.granted = { ...zero(), ...granted };
   }
@@ -38,7 +38,7 @@ export class Purse {
     return amounts;
   }
 
-  /** Begins again with what had been spent; nothing is reserved. */
+  /** Starts over with what had been spent; nothing is reserved. */
   restore(spent: Budget): void {
     for (const name of BUDGET_NAMES) {
       this.#spent[name] = spent[name] ?? 0;
@@ -46,7 +46,7 @@ export class Purse {
     }
   }
 
-  /** The first amount that is not there, or undefined when all of it is. */
+  /** The first amount that is not available, or undefined if all are. */
   lacks(amounts: Budget): BudgetName | undefined {
     for (const name of BUDGET_NAMES) if ((amounts[name] ?? 0) > this.left(name)) return name;
     return undefined;
@@ -64,12 +64,12 @@ export class Purse {
     }
   }
 
-  /** Spends what nobody could have reserved, such as CPU time. May go below zero, which then ends the run. */
+  /** Spends an amount that cannot be reserved, such as CPU time. The purse may become negative, which then ends the run. */
   spend(name: BudgetName, amount: number): void {
     this.#spent[name] += amount;
   }
 
-  /** The part that is left, as a fraction of what was granted, of the amount that runs out first. */
+  /** The share that is left of what was granted, for the amount of which the smallest share is left. */
   leftShare(): number {
     let least = 1;
     for (const name of BUDGET_NAMES) {

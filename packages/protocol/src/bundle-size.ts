@@ -1,4 +1,4 @@
-/** How large a bundle may be, said in the same words by who makes it and by who takes it in. */
+/** The limit on the size of a bundle, with one message for both the developer's side and the host. */
 import { CorralError } from './errors.ts';
 import { ADMISSION } from './limits.ts';
 

@@ -1,4 +1,4 @@
-/** Texts whose limit is in bytes of UTF-8: a character takes up to four of them. */
+/** Texts whose limit is in bytes of UTF-8: a character takes up to four. */
 import * as z from 'zod';
 
 const encoder = new TextEncoder();

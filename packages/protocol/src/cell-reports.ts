@@ -1,4 +1,4 @@
-/** What a cell says about itself, as the supervisor checks it: the cell is not trusted. */
+/** Reports of a cell about itself, with the checks of the supervisor: a cell is not trusted. */
 import * as z from 'zod';
 import { DIFFERENCE_KINDS } from './difference.ts';
 import type { FaultPayload as Fault, ReadyPayload as Ready } from './frame.ts';

@@ -1,10 +1,10 @@
 /**
- * What changed about the circumstances of a run: its label, what it holds, its purse, its version, the policies that decide about it.
- * Each follows from an entry of its journal, and is worked out from that wherever it is asked for; nothing else is kept of it.
+ * Changes to a run's label, grants, purse, version and policies. Each follows from an entry of its journal and is computed from
+ * it on demand; nothing else is stored.
  */
 import * as z from 'zod';
 
-const common = { entry: z.int().describe('of the journal'), at: z.number(), cause: z.string().describe('what did it, in words') };
+const common = { entry: z.int().describe('of the journal'), at: z.number(), cause: z.string().describe('the cause, as text') };
 const names = z.object({
   influenced_by: z.array(z.string()),
   private_to: z.array(z.string()),
@@ -20,12 +20,12 @@ export const ContextChange = z
       how: z.enum(['gained', 'lost']),
       cap: z.int().describe('its index in the run'),
       grant: z.string().nullable(),
-      target: z.string().nullable().describe('`tool:fs.read`, `mailbox`; null where its journal does not say'),
+      target: z.string().nullable().describe('`tool:fs.read`, `mailbox`; null if its journal does not say'),
     }),
     z.object({
       kind: z.literal('purse'),
       ...common,
-      amounts: z.record(z.string(), z.number()).describe('less than zero: moved to a child; more: it came back'),
+      amounts: z.record(z.string(), z.number()).describe('negative: moved to a child; positive: came back'),
     }),
     z.object({ kind: z.literal('version'), ...common, from: z.string(), to: z.string() }),
     z.object({ kind: z.literal('policies'), ...common, from: z.string(), to: z.string() }),

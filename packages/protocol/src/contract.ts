@@ -1,6 +1,6 @@
 /**
- * What goes into and comes out of a tool, as data (JSON Schema) and as a check. A check may run code of the tool's author, so it
- * never throws: a schema that throws, or that cannot answer at once, refuses the value.
+ * The input and output of a tool, as data (JSON Schema) and as a check. A check may run code of the tool's author, so it never
+ * throws: if a schema throws, or cannot answer at once, the value is refused.
  */
 import type * as z from 'zod';
 import { jsonSchemaOf } from './api/json-schema.ts';
@@ -10,24 +10,29 @@ import type { Json } from './json.ts';
 export type JsonSchema = Readonly<Record<string, Json>>;
 
 export type Checked =
-  /** `value`: with defaults filled in, and without what the schema leaves out. */
+  /** `value`: with defaults filled in, and without members that the schema drops. */
   | { readonly ok: true; readonly value: unknown }
-  /** `where`: the path of the value that does not fit. `detail`: for operators alone, it may repeat what a schema threw. */
+  /**
+   * `where`: the path of the value that does not fit. `detail`: only for operators, because it may repeat what a schema threw.
+   */
   | { readonly ok: false; readonly where: string; readonly message: string; readonly detail?: string };
 
 export interface Contract {
   readonly schema: JsonSchema;
   check(value: unknown): Checked;
-  /** The whole check where that takes more than JSON Schema, or time. Undefined: `check` is all of it. */
+  /** The complete check, if it needs more than JSON Schema, or time. Undefined: `check` is complete. */
   readonly checkLater?: (value: unknown) => Promise<Checked>;
-  /** Whether the check may take for ever over some values. Undefined: nobody knows. */
+  /** Whether the check may take unbounded time over some values. Undefined: unknown. */
   readonly mayHang?: boolean;
 }
 
 const DETAIL_CHARS = 8_192;
 const CAUSES = 4;
 
-/** An exception as an operator reads it: with its stack and its causes, cut to a bound. Anything may be thrown, also what throws. */
+/**
+ * An exception as text for operators: its stack and its causes, cut to a limit. Handles any thrown value, also one whose getters
+ * throw.
+ */
 export function detailOf(error: unknown): string {
   const texts: string[] = [];
   try {
@@ -46,7 +51,7 @@ function textOf(error: unknown): string {
   return typeof error === 'object' && error !== null ? (JSON.stringify(error) ?? 'an object') : String(error);
 }
 
-/** A contract of a zod schema. @param io which side of the schema is described: what it takes, or what it makes of that */
+/** The contract of a zod schema. @param io whether its input or its output is described */
 export function contractOf(schema: z.ZodType, io: 'input' | 'output' = 'input'): Contract {
   let described: JsonSchema | undefined;
   return {
@@ -73,7 +78,7 @@ export function contractOf(schema: z.ZodType, io: 'input' | 'output' = 'input'):
   };
 }
 
-/** The outcome of zod as ours. */
+/** Converts a result of zod. */
 export function checkedOf(parsed: z.ZodSafeParseResult<unknown>): Checked {
   if (parsed.success) return { ok: true, value: parsed.data };
   const issue = parsed.error.issues[0];

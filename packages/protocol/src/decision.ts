@@ -1,10 +1,10 @@
-/** What the broker decided about one effect. Recorded with the crank; recovery folds it and never decides again. */
+/** The broker's decision about one effect. It is recorded with the crank; recovery reads it and never decides again. */
 import * as z from 'zod';
 import { GrantId, RunId, ToolName } from './ids.ts';
 import { ErrorCodeSchema } from './outcome.ts';
 import { Budget } from './manifest.ts';
 
-/** What information flow needs to know of a tool. */
+/** Facts about a tool that information flow needs. */
 export const ToolFacts = z.object({
   effect: z.enum(['none', 'fetch', 'change']),
   returns: z.enum(['trusted', 'untrusted']),
@@ -19,53 +19,56 @@ export const Decision = z.object({
   id: z.int(),
   /** `ask`: people decide; until then the call waits. */
   verdict: z.enum(['allow', 'deny', 'ask']),
-  /** Of a denial. */
+  /** Set for a denial. */
   code: ErrorCodeSchema.exactOptional(),
   message: z.string().exactOptional(),
   limit: z.string().exactOptional(),
-  /** The tool a call went to. */
+  /** The tool of a call. */
   tool: ToolName.exactOptional(),
-  /** Of a message or a child run that policies were asked about: which of them, the agent it is for, and what goes along. */
+  /**
+   * For a message or a child run that policies decided about: which of the two, the agent it is for, and the capabilities that go
+   * along.
+   */
   action: z.enum(['send', 'spawn']).exactOptional(),
   agent: z.string().exactOptional(),
   gives: z.array(z.string()).exactOptional(),
-  /** The grant a call or send used; for a spawn, the parent’s grant of the child’s mailbox. */
+  /** The grant that a call or send used; for a spawn, the parent's grant of the child's mailbox. */
   grant: GrantId.exactOptional(),
-  /** What was reserved of the purse. */
+  /** Amounts reserved from the purse. */
   reserved: Budget.exactOptional(),
-  /** The day of the accounts above the run that it was reserved of, too. */
+  /** The day of the accounts that they were reserved from as well. */
   day: z.string().exactOptional(),
-  /** Attempts that the reservation is for, where each of them costs. */
+  /** Number of attempts that the reservation covers, if each costs something. */
   attempts: z.int().exactOptional(),
-  /** Version of the policies that were asked. */
+  /** Version of the policies that decided. */
   policy: z.string().exactOptional(),
-  /** Those of them that decided. */
+  /** Ids of the policies that decided. */
   rules: z.array(z.string()).exactOptional(),
-  /** What is out of the ordinary about the call, for the people who decide. */
+  /** Unusual facts about the call, for the people who decide. */
   unusual: z.array(z.string()).exactOptional(),
-  /** Where its arguments came from, by path: the worst first. */
+  /** Origins of its arguments, by path: the least trusted first. */
   origins: z.array(z.tuple([z.string(), z.string()])).exactOptional(),
-  /** Of an `ask`: how many people must approve, and until when. */
+  /** For an `ask`: how many people must approve, and until when. */
   quorum: z.int().exactOptional(),
-  /** Who alone may: people or roles, as the rules that ask name them. All of them must fit. */
+  /** The people or roles who may approve, as the rules that ask name them. Each entry must be satisfied. */
   approvers: z.array(z.string()).exactOptional(),
   expires_at: z.number().exactOptional(),
-  /** SHA-256 of the arguments as the tool would get them; an approval holds for these alone. */
+  /** SHA-256 of the arguments as the tool would receive them; an approval holds for these arguments only. */
   digest: z.string().exactOptional(),
-  /** Of a call that would lower a label: who alone may say so. */
+  /** For a call that would lower a label: the only person who may approve. */
   owner: z.string().exactOptional(),
-  /** What the tool said of itself then, so that a fold needs no tool. */
+  /** The tool's declarations at that time, so that recovery needs no tool. */
   tool_facts: ToolFacts.exactOptional(),
-  /** Whether the call changes something, and what it touches, as its tool said then; for the detectors. */
+  /** Whether the call changes something, and what it touches, by the tool's declarations at that time; for the detectors. */
   changes: z.boolean().exactOptional(),
   resource: z.string().exactOptional(),
-  /** It wants a reply from another run, by then at the latest. */
+  /** The effect is a request to another run, to be answered by `due` at the latest. */
   request: z.object({ due: z.number().exactOptional() }).exactOptional(),
-  /** Whom a request through a mailbox went to. */
+  /** The receiver of a request through a mailbox. */
   peer: RunId.exactOptional(),
-  /** What stands in handles was looked at to decide, so that the run knows something of it now. */
+  /** Values behind handles influenced the decision, so the run has learned something about them. */
   peeked: z.literal(true).exactOptional(),
-  /** The child that a spawn made. */
+  /** The child of a spawn. */
   child: RunId.exactOptional(),
   /** When a timer is due. */
   due: z.number().exactOptional(),

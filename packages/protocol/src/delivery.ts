@@ -1,6 +1,6 @@
 /**
- * What a crank begins with. Made by the host alone, so these are types; they are parsed only when they come back from
- * a journal. `at` is the only time an isolate knows: milliseconds since the epoch, constant within the crank.
+ * The start of a crank. Deliveries are made by the host alone, so these are types; they are parsed only when they are read from a
+ * journal. `at` is the only time an isolate knows: milliseconds since 1970, constant within the crank.
  */
 import type { Cost } from './cost.ts';
 import type { ErrorData } from './errors.ts';
@@ -11,11 +11,11 @@ import type { Label } from './label.ts';
 import type { Budget } from './manifest.ts';
 import type { Outcome } from './outcome.ts';
 
-/** How the guest sees one of its capabilities. */
+/** A capability as the guest sees it. */
 export interface CapabilityView {
   readonly cap: number;
   readonly kind: 'tool' | 'mailbox';
-  /** A tool's name; for a mailbox, its agent's. */
+  /** The tool's name; for a mailbox, its agent's name. */
   readonly name: string;
 }
 
@@ -26,17 +26,17 @@ export interface StartDelivery {
   readonly input: Json;
   readonly caps: Readonly<Record<string, CapabilityView>>;
   readonly budget: Budget;
-  /** What the run's last checkpoint carries; absent at its very start. */
+  /** The state of the run's last checkpoint; absent at its very start. */
   readonly state?: Json;
-  /** The number its next effect will have, where that is not 1. */
+  /** The number of its next effect, if not 1. */
   readonly next_id?: number;
-  /** The index of the next capability it is given, where that is not the one after those in `caps`. */
+  /** The index of its next capability, if not the one after those in `caps`. */
   readonly next_cap?: number;
   /** Handles in `input`, `state` and `unread`. */
   readonly handles?: readonly PlacedHandle[];
-  /** The index of the next handle it is given, where that is not 1. */
+  /** The index of its next handle, if not 1. */
   readonly next_handle?: number;
-  /** Messages it was given before the checkpoint and had not read. */
+  /** Messages that it had received and not read before the checkpoint. */
   readonly unread?: readonly {
     readonly from: MessageDelivery['from'];
     readonly body: Json;
@@ -44,21 +44,21 @@ export interface StartDelivery {
     readonly request?: number;
   }[];
 }
-/** Results of effects. More than one where the host settles several at once, such as the sends of one crank. */
+/** Results of effects. Several if the host settles several at once, such as the sends of one crank. */
 export interface ReplyDelivery {
   readonly kind: 'reply';
   readonly at: number;
   readonly results: readonly Result[];
-  /** Of what whoever replied knew, where that was another run; absent as in a message. */
+  /** Label of the run that replied; absent under the same conditions as in a message. */
   readonly label?: Label;
-  /** Length of the causal chain that led to it, where another run replied. */
+  /** Length of the causal chain, if another run replied. */
   readonly depth?: number;
 }
 /**
- * `attempts`: how often a call was tried, where that is more than once. `cost`: what it cost of what was reserved; left out: all of it.
- * `handle`: the run asked not to read it, so the value stays with the host; the handle's index is the run's next one, counted alike on both
- * sides of the wall. `unread`: the error may repeat what the run has not read, so its words stay with the host. `detail`: what operators
- * read of the failure, such as a stack; it stays with the host too.
+ * `attempts`: number of attempts of a call, if more than one. `cost`: what it cost of what was reserved; left out: all of it.
+ * `handle`: the run asked not to read the value, so it stays with the host; the handle's index is the run's next one, counted in
+ * the same way on both sides. `unread`: the error may repeat data that the run has not read, so its text stays with the host.
+ * `detail`: details of the failure for operators, such as a stack; it stays with the host too.
  */
 export type Result =
   | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly cost?: Cost; readonly handle?: HandleView }
@@ -70,31 +70,31 @@ export type Result =
       readonly unread?: true;
       readonly detail?: string;
     };
-/** A capability in a message. Its index is the receiver's next one, counted alike on both sides of the wall. */
+/** A capability in a message. Its index is the receiver's next one, counted in the same way on both sides. */
 export interface CarriedCapability {
   readonly alias: string;
   readonly kind: CapabilityView['kind'];
   readonly name: string;
-  /** No authority: an isolate has indexes only. */
+  /** This id gives no authority: an isolate uses indexes only. */
   readonly grant: GrantId;
 }
 export interface MessageDelivery {
   readonly kind: 'message';
   readonly at: number;
-  /** Stamped by the channel. */
+  /** Set by the host from the channel, never by the sender. */
   readonly from: { readonly run: RunId; readonly agent: AgentName; readonly principal?: PrincipalId };
   readonly body: Json;
-  /** It wants a reply: the number of the sender's effect. */
+  /** Set if a reply is expected: the number of the sender's effect. */
   readonly request?: number;
-  /** In the order of their indexes; absent where there are none. */
+  /** In the order of their indexes; absent if there are none. */
   readonly caps?: readonly CarriedCapability[];
   /** In `body`, in the order of their indexes. */
   readonly handles?: readonly CarriedHandle[];
-  /** Of what the sender knew; absent where no stranger could have influenced it and nothing in it is private. */
+  /** Label of the sender; absent if no stranger could have influenced it and nothing in it is private. */
   readonly label?: Label;
   /** Length of the causal chain that led to this message, from 1. */
   readonly depth: number;
-  /** How many turns of services there are in that chain, with the one that this may begin; absent: no other. */
+  /** Number of service turns in that chain, including the one that this message may begin; absent: no other. */
   readonly hops?: number;
 }
 export interface TimerDelivery {
@@ -105,32 +105,32 @@ export interface TimerDelivery {
 export interface ChildEndedDelivery {
   readonly kind: 'child_ended';
   readonly at: number;
-  /** The spawn effect. */
+  /** Number of the spawn effect. */
   readonly id: number;
   readonly run: RunId | undefined;
   readonly outcome: Outcome;
   /** In `outcome.output`; their paths begin with `outcome`. */
   readonly handles?: readonly CarriedHandle[];
   readonly label?: Label;
-  /** The outcome has nothing but a narrow value in it, so that the label lacks the influence of what the child read. */
+  /** The outcome contains only a narrow value, so its label leaves out the influence of what the child read. */
   readonly narrowed?: true;
-  /** What the child spent of the purse that was moved to it; the remainder is the parent's again. */
+  /** Amounts that the child spent; the remainder goes back to the parent. */
   readonly spent: Budget;
 }
 export interface CancelDelivery {
   readonly kind: 'cancel';
   readonly at: number;
   readonly reason: string;
-  /** Whatever the agent waits for rejects, besides its signal; absent in journals from before that was so. */
+  /** Promises that the agent waits for reject as well, besides its signal; absent in older journals, in which they did not. */
   readonly reaches_awaits?: true;
 }
-/** The host has seen the run go in circles, and tells it so while it can still change course. */
+/** A finding of the detectors, sent to the run so that its agent can still change course. */
 export interface NoticeDelivery {
   readonly kind: 'notice';
   readonly at: number;
-  /** What saw it, such as `repeat` or `runaway`. */
+  /** The detector, such as `repeat` or `runaway`. */
   readonly detector: string;
-  /** One sentence, which names no other run. */
+  /** One sentence; it names no other run. */
   readonly text: string;
 }
 
@@ -142,5 +142,5 @@ export type Delivery =
   | ChildEndedDelivery
   | CancelDelivery
   | NoticeDelivery;
-/** A delivery that waits: its time is stamped when it is delivered. */
+/** A queued delivery: `at` is set when it is delivered. */
 export type PendingDelivery = Delivery extends infer D ? (D extends Delivery ? Omit<D, 'at'> : never) : never;

@@ -1,11 +1,11 @@
 /**
- * Where two batches of effects part: replay holds what it sees against what is recorded, and says not only that they differ
- * but how. This file is imported by cells, so it stays free of libraries.
+ * The first difference between two batches of effects, for replay: says where and how they differ. This file is imported by
+ * cells, so it imports no libraries.
  */
 import { canonical } from './json.ts';
 
 /**
- * `different`: another effect stands in its place; `missing`: a recorded effect was not made again; `extra`: one was made that
+ * `different`: another effect is in its place; `missing`: a recorded effect was not made again; `extra`: an effect was made that
  * is not recorded.
  */
 export const DIFFERENCE_KINDS = ['different', 'missing', 'extra'] as const;
@@ -15,7 +15,7 @@ export interface Difference {
   /** Which effect of its crank, from 0. */
   readonly index: number;
   readonly kind: DifferenceKind;
-  /** Canonical JSON, cut; "nothing" stands for an effect that is not there. */
+  /** Canonical JSON, cut; "nothing" if there is no effect. */
   readonly expected: string;
   readonly seen: string;
 }
@@ -40,7 +40,7 @@ export function firstDifference(expected: readonly unknown[], seen: readonly unk
   return undefined;
 }
 
-/** As above, for batches as they crossed; what is no JSON differs from everything but itself. */
+/** The same for batches as text; a batch that is not JSON equals only the identical text. */
 export function firstDifferenceOf(expected: string, seen: string): Difference | undefined {
   if (expected === seen) return undefined;
   const a = batch(expected);
@@ -67,7 +67,7 @@ function batch(effects: string): readonly unknown[] | undefined {
   }
 }
 
-/** The same effects, but for their numbers: those shift behind an effect that is missing or too many. */
+/** Whether the effects are the same apart from their numbers, which shift after an effect that is missing or extra. */
 function follows(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((one, i) => unnumbered(one) === unnumbered(b[i]));
 }
@@ -76,7 +76,7 @@ function unnumbered(effect: unknown): string {
   return text(typeof effect === 'object' && effect !== null ? { ...effect, id: undefined } : effect);
 }
 
-/** What nests too deeply for the canonical form is told apart all the same. */
+/** A value that nests too deeply for canonical JSON can still be compared. */
 function text(value: unknown): string {
   try {
     return canonical(value);

@@ -1,6 +1,6 @@
 /**
- * What a crank asks for. Effects leave an isolate as one JSON array a crank; nothing in them is trusted.
- * `id` numbers the effects of a run that have a reply, from 1, without gaps.
+ * The effects of a crank. They leave an isolate as one JSON array for each crank; nothing in them is trusted. `id` numbers the
+ * effects of a run that have a reply, from 1, without gaps.
  */
 import * as z from 'zod';
 import { AgentName } from './ids.ts';
@@ -17,9 +17,9 @@ const cap = z.int();
 const slots = recordOf(Alias, Attenuation.extend({ cap })).refine((caps) => Object.keys(caps).length <= MACHINE.message_slots.max, {
   error: `has more than ${MACHINE.message_slots.max} capabilities`,
 });
-/** The value itself is judged by whom it is for. */
+/** Checked by its receiver. */
 const value = z.unknown();
-/** Handles in the value; where they stand, the value itself has null. */
+/** Handles in the value; the value has null in their places. */
 const handles = HandleSlots.exactOptional();
 
 export const CallEffect = z.strictObject({
@@ -28,17 +28,17 @@ export const CallEffect = z.strictObject({
   cap,
   input: value,
   timeout_ms: z.int().min(1).exactOptional(),
-  /** How often to try, at most; left out, the host decides by what the tool says of itself. */
+  /** Most attempts; left out, the host decides by the tool's annotations. */
   retry: z.strictObject({ attempts: z.int().min(1).max(MACHINE.retry_attempts.max) }).exactOptional(),
-  /** Why, in the agent's own words; shown to people, never believed. */
+  /** The agent's own reason; shown to people, never trusted. */
   reason: z.string().max(500).exactOptional(),
   handles,
-  /** The result is not to be read: the run gets a handle to it. */
+  /** The run does not want to read the result: it receives a handle. */
   as_handle: z.literal(true).exactOptional(),
 });
-/** Reads what is behind a handle. */
+/** Reads the value of a handle. */
 export const OpenEffect = z.strictObject({ kind: z.literal('open'), id, handle: z.int().min(1), at: HandlePart.exactOptional() });
-/** Lets go of a handle, and so of the room that its value takes. */
+/** Drops a handle, which frees the space of its value. */
 export const DropEffect = z.strictObject({ kind: z.literal('drop'), handle: z.int().min(1) });
 export const SendEffect = z.strictObject({
   kind: z.literal('send'),
@@ -47,15 +47,15 @@ export const SendEffect = z.strictObject({
   body: value,
   caps: slots.exactOptional(),
   handles,
-  /** It wants a reply; the effect is settled by that, and not when the message is on its way. */
+  /** The effect is a request: it is settled by the reply, and not when the message is durable. */
   request: z.strictObject({ timeout_ms: z.int().min(1).exactOptional() }).exactOptional(),
 });
-/** Answers a request that the run was given, once. `to` names it: `run_…:7`. */
+/** Answers a request that the run received, once. `to` names it: `run_…:7`. */
 export const ReplyEffect = z.strictObject({
   kind: z.literal('reply'),
   to: z.string().max(64),
   value: value.exactOptional(),
-  /** Instead of a value. `invalid`: it is the message that was wrong. */
+  /** An error instead of a value. `invalid`: the message was wrong. */
   error: z.strictObject({ invalid: z.literal(true).exactOptional(), message: z.string() }).exactOptional(),
 });
 export const SpawnEffect = z.strictObject({
@@ -68,15 +68,15 @@ export const SpawnEffect = z.strictObject({
   handles,
 });
 export const TimerEffect = z.strictObject({ kind: z.literal('timer'), id, ms: z.number().min(0) });
-/** Gives up waiting for a call or a timer. */
+/** Stops waiting for a call or a timer. */
 export const AbortEffect = z.strictObject({ kind: z.literal('abort'), id });
-/** Lets go of a capability for good; what was derived from it stays. Not of the run's own mailbox. */
+/** Drops a capability for good; grants derived from it stay. The run's own mailbox cannot be dropped. */
 export const DisposeEffect = z.strictObject({ kind: z.literal('dispose'), cap: cap.refine((index) => index !== 0) });
 /** The agent starts or stops waiting for messages. */
 export const ListenEffect = z.strictObject({ kind: z.literal('listen'), on: z.boolean() });
 export const EmitEffect = z.strictObject({ kind: z.literal('emit'), event: z.string().max(100), data: value });
 export const LogEffect = z.strictObject({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() });
-/** The run goes on from this state in a new isolate; what came before it is no longer needed. The last effect of its crank. */
+/** The run goes on from this state in a new isolate; earlier entries are not needed any more. The last effect of its crank. */
 export const CheckpointEffect = z.strictObject({
   kind: z.literal('checkpoint'),
   state: value,
@@ -89,7 +89,7 @@ export const FinishEffect = z.strictObject({
   handles,
   error: z
     .strictObject({
-      /** A code of Corral's table if the agent threw such an error; believed only where the host can confirm it. */
+      /** A code of Corral's table, if the agent threw such an error; trusted only if the host can confirm it. */
       code: z.string().max(64).exactOptional(),
       limit: z.string().max(64).exactOptional(),
       message: z.string(),

@@ -1,12 +1,12 @@
 /**
- * The one table of errors. An error crosses every boundary as data, `{ code, message, hint, … }`, and becomes an
- * object of its class again at the edge. This file is imported by guests and cells, so it stays free of libraries.
+ * The table of errors. An error crosses every boundary as data, `{ code, message, hint, … }`, and becomes an object of its class
+ * again on the other side. This file is imported by guests and cells, so it imports no libraries.
  */
 
-/** Whose move it is: the agent's author, who runs the host, or us. */
+/** The person who must act: the agent's author, the host's operator, or Corral's developers. */
 export type Audience = 'guest' | 'operator' | 'bug';
 
-/** Classes that agent authors meet (DESIGN 6). Everything else is a plain CorralError. */
+/** Classes that agents see (DESIGN 6). All other errors are plain CorralErrors. */
 export type ErrorClass =
   | 'Denied'
   | 'ApprovalExpired'
@@ -26,57 +26,57 @@ interface ErrorRow {
 }
 
 export const ERRORS = {
-  // Calls, as agents meet them
+  // Calls, as agents see them
   CORRAL_DENIED: {
     audience: 'guest',
     class: 'Denied',
     hint: 'Ask the owner of the agent which rule applied; the decision is in the run’s journal.',
   },
-  CORRAL_APPROVAL_DENIED: { audience: 'guest', class: 'Denied', hint: 'Somebody looked at the call and refused it; go on without it.' },
+  CORRAL_APPROVAL_DENIED: { audience: 'guest', class: 'Denied', hint: 'A person denied the call; go on without it.' },
   CORRAL_APPROVAL_EXPIRED: { audience: 'guest', class: 'ApprovalExpired', hint: 'Nobody decided in time; the call may be made again.' },
   CORRAL_CALL_GIVEN_UP: {
     audience: 'guest',
-    hint: 'Nobody waited for the call any more, so it was not made; make it again if it is wanted.',
+    hint: 'The call was given up before it was made; make it again if it is needed.',
   },
   CORRAL_PROFILE_UNKNOWN: { audience: 'operator', hint: 'Learn one from approved runs with `corral profile learn AGENT -m WHY`.' },
   CORRAL_AGENT_RESTS: {
     audience: 'guest',
     retryable: true,
-    hint: 'Its runs kept failing: `corral why RUN` says why, for each of them. Mend it or deploy another version, or try again later.',
+    hint: 'Its runs kept failing: `corral why RUN` says why, for each of them. Fix it or deploy another version, or try again later.',
   },
-  CORRAL_QUARANTINED: { audience: 'operator', hint: 'Lift the quarantine once the reason for it is gone.' },
-  CORRAL_APPROVER: { audience: 'operator', hint: 'Somebody else must decide this.' },
+  CORRAL_QUARANTINED: { audience: 'operator', hint: 'Lift the quarantine once its reason is gone.' },
+  CORRAL_APPROVER: { audience: 'operator', hint: 'Another person must decide this.' },
   CORRAL_GRANT_PREDICATE: { audience: 'guest', class: 'Denied', hint: 'Keep the arguments within what the capability was attenuated to.' },
   CORRAL_GRANT_SPENT: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability with more uses.' },
   CORRAL_GRANT_EXPIRED: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability that lasts longer.' },
   CORRAL_GRANT_RIGHT: {
     audience: 'guest',
     class: 'Denied',
-    hint: 'The capability does not carry this right; ask its giver for one that does.',
+    hint: 'The capability does not carry this right; ask the run that gave it for one that does.',
   },
   CORRAL_GRANT_RATE: {
     audience: 'guest',
     class: 'Denied',
     retryable: true,
-    hint: 'Wait a while; the capability allows only so many uses a minute.',
+    hint: 'Wait; the capability allows a limited number of uses a minute.',
   },
   CORRAL_GRANT_LABEL: {
     audience: 'guest',
     class: 'Denied',
-    hint: 'The capability is for runs that have read nothing a stranger wrote; let a child that reads nothing use it.',
+    hint: 'The capability is only for runs that have read nothing a stranger wrote; let a child that reads nothing use it.',
   },
   CORRAL_GRANT_UNKNOWN: { audience: 'operator', hint: 'Check the id; `corral authority RUN` shows the grants of a run.' },
-  CORRAL_REVOKED: { audience: 'guest', class: 'Revoked', hint: 'The capability was taken back; finish without it.' },
+  CORRAL_REVOKED: { audience: 'guest', class: 'Revoked', hint: 'The capability was revoked; finish without it.' },
   CORRAL_BUDGET_EXCEEDED: {
     audience: 'guest',
     class: 'BudgetExceeded',
-    hint: 'Raise what it names, or do less, or less at once: amounts of the budget at submit or spawn, ceilings in the agent’s `ceilings`.',
+    hint: 'Raise the limit that is named, or do less, or less at once: amounts of the budget at submit or spawn, ceilings in the agent’s `ceilings`.',
   },
   CORRAL_SPEND_EXCEEDED: {
     audience: 'guest',
     class: 'BudgetExceeded',
     retryable: true,
-    hint: 'See `corral spend`. Raise the bound in the configuration or wait for the next day or month (UTC), then `corral resume` what was paused.',
+    hint: 'See `corral spend`. Raise the limit in the configuration or wait for the next day or month (UTC), then `corral resume` the paused runs.',
   },
   CORRAL_ARGS_INVALID: { audience: 'guest', class: 'InvalidArguments', hint: 'Compare the arguments with the tool’s input schema.' },
   CORRAL_TOOL_FAILED: { audience: 'guest', class: 'ToolFailed', hint: 'The tool itself reported this; see its message.' },
@@ -91,10 +91,15 @@ export const ERRORS = {
   },
   CORRAL_CHECKPOINT_BUSY: { audience: 'guest', hint: 'Await every call and child first, then checkpoint.' },
   CORRAL_RECIPIENT_ENDED: { audience: 'guest', class: 'Denied', hint: 'The run this message was for has ended.' },
-  CORRAL_MAILBOX_FULL: { audience: 'guest', class: 'Denied', retryable: true, hint: 'The receiver is behind; wait for it.' },
+  CORRAL_MAILBOX_FULL: {
+    audience: 'guest',
+    class: 'Denied',
+    retryable: true,
+    hint: 'The receiver has too many messages waiting; wait for it to read some.',
+  },
 
   // Agents that break the rules of the bus
-  CORRAL_CAP_FORGED: { audience: 'guest', hint: 'Only capabilities that the run was given can be used; an index is not authority.' },
+  CORRAL_CAP_FORGED: { audience: 'guest', hint: 'Use only capabilities that the run was given; an index gives no authority.' },
   CORRAL_CAP_NOT_GRANTED: { audience: 'guest', hint: 'Name the capability in the agent’s `uses`, and have the host grant it.' },
   CORRAL_EFFECT_INVALID: { audience: 'guest', hint: 'Use the SDK; if you did, report this as a bug.' },
   CORRAL_EFFECT_TOO_LARGE: { audience: 'guest', hint: 'Send less at a time, or raise message_bytes.' },
@@ -109,19 +114,19 @@ export const ERRORS = {
   CORRAL_UNHANDLED_REJECTION: { audience: 'guest', hint: 'Await or catch every promise.' },
   CORRAL_INPUT_INVALID: { audience: 'guest', hint: 'Compare the input with the agent’s input schema.' },
   CORRAL_OUTPUT_INVALID: { audience: 'guest', hint: 'The agent’s result does not fit its own output schema.' },
-  CORRAL_STALLED: { audience: 'guest', hint: 'The run waited for something that nothing could ever bring.' },
+  CORRAL_STALLED: { audience: 'guest', hint: 'The run waited for something that could never arrive.' },
   CORRAL_CELL_CRASHED: {
     audience: 'operator',
-    hint: 'The cell died during this run’s crank without saying why; its last words are in the outcome.',
+    hint: 'The cell died during this run’s crank; the end of its error output is in the outcome.',
   },
   CORRAL_CELL_PROTOCOL: {
     audience: 'operator',
-    hint: 'The cell sent what a sound cell never sends; it was killed. Treat the agent as hostile.',
+    hint: 'The cell sent what a correct cell never sends; it was killed. Treat the agent as hostile.',
   },
 
   // Bundles, manifests, submits
   CORRAL_BUNDLE_INVALID: { audience: 'guest', hint: 'Fix the error it names and bundle again.' },
-  CORRAL_BUNDLE_TOO_LARGE: { audience: 'guest', hint: 'Leave out what the agent does not need at run time.' },
+  CORRAL_BUNDLE_TOO_LARGE: { audience: 'guest', hint: 'Leave out code that the agent does not need at run time.' },
   CORRAL_MANIFEST_INVALID: { audience: 'guest', hint: 'Compare the definition with the SDK’s types.' },
   CORRAL_SCHEMA_INVALID: {
     audience: 'guest',
@@ -129,12 +134,12 @@ export const ERRORS = {
   },
   CORRAL_CAP_UNKNOWN: {
     audience: 'guest',
-    hint: 'A host offers what its configuration lists under `tools`, and services once they are deployed; `corral run` offers what its flags name. `corral types` writes down what a host has.',
+    hint: 'A host offers the tools of its configuration under `tools`, and deployed services; `corral run` offers the tools that its flags name. `corral types` lists the tools of a host.',
   },
-  CORRAL_INPUT_TOO_LARGE: { audience: 'guest', hint: 'Pass large data by a capability that reads it instead.' },
+  CORRAL_INPUT_TOO_LARGE: { audience: 'guest', hint: 'Pass a capability that reads the data instead.' },
   CORRAL_AGENT_UNKNOWN: { audience: 'guest', hint: 'Deploy the agent first, and check its name.' },
   CORRAL_RUN_UNKNOWN: { audience: 'operator', hint: 'Check the id; ended runs stay listed until they are erased.' },
-  CORRAL_RUN_STATE: { audience: 'operator', hint: 'The run is in a state in which this cannot be done.' },
+  CORRAL_RUN_STATE: { audience: 'operator', hint: 'This cannot be done in the present state of the run; `corral show RUN` shows it.' },
   CORRAL_FORK_IMPOSSIBLE: { audience: 'operator', hint: 'Fork it at an earlier crank; `corral journal` lists them.' },
   CORRAL_UPGRADE_DIFFERS: {
     audience: 'operator',
@@ -149,8 +154,11 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Call the address Corral listens on, or name the host in door.hosts of the configuration.',
   },
-  CORRAL_ROUTE_UNKNOWN: { audience: 'operator', hint: 'See /openapi.json for what there is.' },
-  CORRAL_REQUEST_INVALID: { audience: 'operator', hint: 'Compare the request with /openapi.json; `errors` says what is wrong where.' },
+  CORRAL_ROUTE_UNKNOWN: { audience: 'operator', hint: 'See /openapi.json for all routes.' },
+  CORRAL_REQUEST_INVALID: {
+    audience: 'operator',
+    hint: 'Compare the request with /openapi.json; `errors` names each fault and its place.',
+  },
   CORRAL_REQUEST_TOO_LARGE: { audience: 'operator', hint: 'Send less at once; the limits are in the configuration reference.' },
   CORRAL_RATE_LIMITED: { audience: 'operator', retryable: true, hint: 'Wait as long as Retry-After says, then send again.' },
   CORRAL_QUEUE_FULL: {
@@ -160,26 +168,26 @@ export const ERRORS = {
   },
   CORRAL_IDEMPOTENCY_MISMATCH: { audience: 'operator', hint: 'Use a new Idempotency-Key for another request.' },
   CORRAL_TENANT_UNKNOWN: { audience: 'operator', hint: 'Name the tenant in the configuration, or check its spelling.' },
-  CORRAL_VERSION_UNKNOWN: { audience: 'operator', hint: 'List the versions and aliases there are with `corral agents`.' },
+  CORRAL_VERSION_UNKNOWN: { audience: 'operator', hint: 'List versions and aliases with `corral agents`.' },
   CORRAL_TOKEN_TAKEN: { audience: 'operator', hint: 'Choose another name, or revoke the token that has it; see `corral token list`.' },
   CORRAL_WEBHOOK_UNKNOWN: { audience: 'operator', hint: 'See `corral webhooks list`.' },
-  CORRAL_TOKEN_UNKNOWN: { audience: 'operator', hint: 'List the tokens there are with `corral token list`.' },
-  CORRAL_SCHEDULE_UNKNOWN: { audience: 'operator', hint: 'List the schedules there are with `corral schedule list`.' },
+  CORRAL_TOKEN_UNKNOWN: { audience: 'operator', hint: 'List tokens with `corral token list`.' },
+  CORRAL_SCHEDULE_UNKNOWN: { audience: 'operator', hint: 'List schedules with `corral schedule list`.' },
   CORRAL_SCHEDULE_INVALID: { audience: 'operator', hint: 'Use a cron expression of five fields, such as `0 6 * * 1-5`.' },
   CORRAL_CONFIG_INVALID: { audience: 'operator', hint: 'Fix what it names and try again.' },
   CORRAL_SECRET_MISSING: {
     audience: 'operator',
-    hint: 'Set what the secret refers to, where Corral runs; its value is read at each call.',
+    hint: 'Set the variable or file of the secret on Corral’s machine; its value is read at each call.',
   },
   CORRAL_ADDRESS_UNSAFE: {
     audience: 'operator',
-    hint: 'Give --tls-cert and --tls-key, or say --plaintext if something in front of Corral does TLS.',
+    hint: 'Give --tls-cert and --tls-key, or --plaintext if a proxy in front of Corral does TLS.',
   },
   CORRAL_SERVICE_TAKEN: {
     audience: 'operator',
     hint: 'Give the service another name, or deploy it with the agent that it belongs to.',
   },
-  CORRAL_ADDRESS_TAKEN: { audience: 'operator', hint: 'Choose another --port, or stop what listens there.' },
+  CORRAL_ADDRESS_TAKEN: { audience: 'operator', hint: 'Choose another --port, or stop the program that listens there.' },
   CORRAL_UNREACHABLE: { audience: 'operator', retryable: true, hint: 'Start it with `corral up`, or name another with --data or --url.' },
 
   // The host
@@ -189,12 +197,12 @@ export const ERRORS = {
   CORRAL_DATA_CORRUPT: { audience: 'operator', hint: 'Restore the folder from a backup; keep the damaged one for analysis.' },
   CORRAL_KEYS_MISSING: {
     audience: 'operator',
-    hint: 'Put back the key file or master key this folder was made with; without it nothing in it can be read.',
+    hint: 'Put back the key file or master key that this folder was made with; without it nothing in the folder can be read.',
   },
-  CORRAL_KEYS_WRONG: { audience: 'operator', hint: 'Hand in the master key that this folder was made with, and older ones beside it.' },
+  CORRAL_KEYS_WRONG: { audience: 'operator', hint: 'Give the master key that this folder was made with, and older ones after it.' },
   CORRAL_JOURNAL_PRUNED: { audience: 'operator', hint: 'Its tenant’s retention has passed; the outcome and the hash chain are kept.' },
-  CORRAL_RUN_ERASED: { audience: 'operator', hint: 'Its key was destroyed on request; nothing but its hash chain is left.' },
-  CORRAL_FOLDER_NOT_EMPTY: { audience: 'operator', hint: 'Name a folder that is empty or not there yet.' },
+  CORRAL_RUN_ERASED: { audience: 'operator', hint: 'Its key was destroyed on request; only its hash chain is left.' },
+  CORRAL_FOLDER_NOT_EMPTY: { audience: 'operator', hint: 'Name a folder that is empty or does not exist yet.' },
   CORRAL_BACKUP_INVALID: { audience: 'operator', hint: 'Use another backup; this one is incomplete or was changed after it was made.' },
   CORRAL_DATA_VERSION: { audience: 'operator', hint: 'Run the Corral that wrote this folder, or a newer one.' },
   CORRAL_DISK_FULL: { audience: 'operator', retryable: true, hint: 'Free space on the data folder’s disk; accepted work is kept.' },
@@ -202,7 +210,7 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'The run is quarantined and the others go on; see `corral verify`, restore it from a backup, or end it with `corral kill`.',
   },
-  CORRAL_EPOCH_STALE: { audience: 'operator', hint: 'Another supervisor owns this run now; nothing needs doing.' },
+  CORRAL_EPOCH_STALE: { audience: 'operator', hint: 'Another supervisor owns this run now; no action is needed.' },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },
   CORRAL_STARTING: { audience: 'operator', retryable: true, hint: 'Wait a moment; `GET /readyz` answers 200 once work is taken.' },
@@ -226,16 +234,16 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** An error as it crosses a boundary. */
+/** An error as data, as it crosses a boundary. */
 export interface ErrorData {
   readonly code: ErrorCode;
-  /** One clear sentence. Values that could be secret are not in it. */
+  /** One sentence, without values that could be secret. */
   readonly message: string;
   readonly hint: string;
   readonly retryable: boolean;
-  /** The class that the SDK makes of it; absent: CorralError. */
+  /** The SDK's class for it; absent: CorralError. */
   readonly class?: ErrorClass;
-  /** The call it answers, as the run numbers its effects. */
+  /** The call that failed, by the run's numbering of effects. */
   readonly call?: number;
   /** For CORRAL_BUDGET_EXCEEDED: which limit. */
   readonly limit?: string;
@@ -245,7 +253,7 @@ export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === 'string' && Object.hasOwn(ERRORS, value);
 }
 
-/** Makes the data of an error. The hint and the class come from the table. */
+/** Makes the data of an error. Hint and class come from the table. */
 export function errorData(code: ErrorCode, message: string, more: { call?: number; limit?: string } = {}): ErrorData {
   const row: ErrorRow = ERRORS[code];
   return {
@@ -258,7 +266,7 @@ export function errorData(code: ErrorCode, message: string, more: { call?: numbe
   };
 }
 
-/** Every error Corral itself raises, on the host's side. */
+/** Every error that Corral itself raises, on the host's side. */
 export class CorralError extends Error {
   override readonly name: string = 'CorralError';
   readonly code: ErrorCode;

@@ -23,7 +23,7 @@ describe('frames', () => {
         const seen: Frame[] = [];
         for (let at = 0, i = 0; at < stream.length; i++) {
           const size = cuts[i % cuts.length] ?? 1;
-          // A buffer of its own, overwritten afterwards: nothing of it may be kept.
+          // The buffer is overwritten after each push, which shows that nothing of it is kept.
           const piece = Buffer.from(stream.subarray(at, at + size));
           reader.push(piece, (one) => seen.push(one));
           piece.fill(0);

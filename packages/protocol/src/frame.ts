@@ -1,9 +1,9 @@
 /**
- * Frames between supervisor and cell: a fixed binary header, then a payload. Length, kind, incarnation and assignment
- * are in the header, so that a frame can be refused before a byte of its payload is buffered (DESIGN 3.3), and what
- * the cell need not understand (a delivery, a batch of effects) passes through as text that only its reader parses.
+ * Frames between supervisor and cell: a fixed binary header, then a payload. Length, kind, incarnation and assignment are in the
+ * header, so that a frame can be refused before any of its payload is buffered (DESIGN 3.3). A payload that the cell does not
+ * need to understand (a delivery, a batch of effects) is text that only its reader parses.
  *
- * This file is imported by cells, so it stays free of libraries.
+ * This file is imported by cells, so it imports no libraries.
  */
 import type { DifferenceKind } from './difference.ts';
 import { CorralError } from './errors.ts';
@@ -29,15 +29,15 @@ export const FrameKind = {
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
-/** What a frame says besides its payload. Numbers that a kind does not use are 0. */
-/** A replayed crank may take so many times what it took. */
+/** The header of a frame. Numbers that a kind does not use are 0. */
+/** A replayed crank may take this many times its recorded CPU time. */
 export const REPLAY_FACTOR = 4;
 
 export interface FrameHead {
   readonly kind: FrameKind;
-  /** Which start of the cell process sends or is meant; a frame of another incarnation is void. */
+  /** The start of the cell process that the frame belongs to; a frame of another incarnation is dropped. */
   readonly incarnation: number;
-  /** Which stay of a run in this cell; a frame of an ended assignment is void. */
+  /** The stay of a run in this cell; a frame of an ended assignment is dropped. */
   readonly assignment: number;
   readonly crank: number;
   readonly cpu_us: number;
@@ -53,26 +53,28 @@ export interface HelloPayload {
   readonly effects_bytes: number;
 }
 
-/** Bundles a cell keeps; both sides forget the one that was sent first, so that each knows what the other has. */
+/**
+ * Bundles that a cell keeps. Both sides drop the one that was sent first, so that the supervisor knows which ones the cell has.
+ */
 export const BUNDLES_PER_CELL = 32;
 
 export interface StartPayload {
   readonly bundle: string;
   /** Name of the agent within the bundle. */
   readonly agent: string;
-  /** The time that code outside of any delivery sees: when the run was admitted. */
+  /** The time that code outside of any delivery sees: that of the run's admission. */
   readonly at: number;
   readonly memory_mib: number;
   /** 32 bytes as hex: the only source of randomness in the isolate. */
   readonly seed: string;
   readonly message_bytes: number;
   readonly log_bytes: number;
-  /** CPU time that loading may take. */
+  /** CPU time that loading may take. Microseconds. */
   readonly load_cpu_us: number;
 }
 
 export interface ReplayPayload {
-  /** `cpu_us` is what the crank took when it was recorded. */
+  /** `cpu_us`: CPU time of the crank as recorded. */
   readonly cranks: readonly { readonly crank: number; readonly delivery: string; readonly effects: string; readonly cpu_us: number }[];
 }
 
@@ -84,8 +86,8 @@ export interface ReadyPayload {
 }
 
 /**
- * What became of an isolate: its bundle did not load; a crank used its time up; it reached its memory limit; a promise was
- * rejected and nobody caught it; it made too many effects, or logged too much; replay went another way.
+ * Why an isolate ended: its bundle did not load; a crank used up its time; it reached its memory limit; a rejected promise was
+ * not handled; it made too many effects, or logged too much; replay differed from the journal.
  */
 export type FaultKind = 'load' | 'timeout' | 'memory' | 'rejected' | 'too_many' | 'log_bytes' | 'diverged';
 
@@ -93,7 +95,9 @@ export interface FaultPayload {
   readonly fault: FaultKind;
   readonly message: string;
   readonly stack?: string;
-  /** Of a divergence: the crank, which of its effects (from 0), how it differs, what its journal says, and what was seen. */
+  /**
+   * For a divergence: the crank, which of its effects (from 0), how it differs, the recorded effect, and the one that was made.
+   */
   readonly crank?: number;
   readonly index?: number;
   readonly kind?: DifferenceKind;
@@ -120,14 +124,14 @@ export function encodeFrame(head: FrameHead, payload: string): Buffer {
 }
 
 export interface FrameReaderOptions {
-  /** Longest payload of each kind this side accepts; a kind that is not listed is refused. */
+  /** Longest payload of each accepted kind; other kinds are refused. */
   readonly accept: Readonly<Partial<Record<FrameKind, number>>>;
   /** Refuses a frame by its header and length, by throwing. */
   readonly check?: (head: FrameHead, length: number) => void;
 }
 
 /**
- * Cuts a stream of bytes into frames. Holds at most one payload, whose length it has accepted before.
+ * Cuts a stream of bytes into frames. Buffers at most one payload, after its length was accepted.
  * @throws CorralError CORRAL_FRAME_INVALID from `push`; the stream is then out of step and must be closed
  */
 export class FrameReader {
@@ -136,7 +140,7 @@ export class FrameReader {
   #headerFill = 0;
   #head: FrameHead | undefined;
   #length = 0;
-  /** Made only for a payload that arrives in pieces. */
+  /** Allocated only for a payload that arrives in pieces. */
   #payload: Buffer | undefined;
   #payloadFill = 0;
 
@@ -144,7 +148,7 @@ export class FrameReader {
     this.#options = options;
   }
 
-  /** Takes the next bytes and calls `onFrame` for each frame they complete. Nothing of `bytes` is kept. */
+  /** Takes the next bytes and calls `onFrame` for each frame they complete. `bytes` may be reused afterwards. */
   push(bytes: Buffer, onFrame: (frame: Frame) => void): void {
     let offset = 0;
     for (;;) {
@@ -186,7 +190,7 @@ export class FrameReader {
     }
   }
 
-  /** Parses and judges a header; only then may room be made for its payload. */
+  /** Parses and checks a header, before space for its payload is allocated. */
   #open(bytes: Buffer, at: number): void {
     const length = bytes.readUInt32LE(at);
     const kind = bytes.readUInt32LE(at + 4) as FrameKind;

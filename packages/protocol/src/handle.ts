@@ -1,27 +1,27 @@
 /**
- * Handles as they cross: where in a value one stands, what its holder may know of it, and what a host hands on in its place.
- * In the value itself stands null, so that no text that looks like a handle is ever one.
+ * Handles as data: their positions in a value, what a holder may know about the value behind, and what the host passes on in
+ * place of a handle. The value itself has null in these positions, so that text which looks like a handle is never one.
  */
 import * as z from 'zod';
 import { JSON_MAX_DEPTH, type Json } from './json.ts';
 import { MACHINE } from './limits.ts';
 import type { Label } from './label.ts';
 
-/** Where it stands: member names and positions, beginning with the member of the effect or delivery it is in, such as `input`. */
+/** Position in an effect or delivery: member names and indexes, beginning with the member, such as `input`. */
 export type HandlePath = readonly (string | number)[];
 
-/** What a holder knows of a value without having read it. */
+/** Facts about a value that its holder knows without having read it. */
 export interface HandleView {
   readonly type: 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null';
-  /** Length of its JSON text. */
+  /** Bytes of its JSON text. */
   readonly bytes: number;
 }
 
 const step = z.union([z.string(), z.int().min(0)]);
-/** Of what is behind a handle, the part that is meant. */
+/** A part of the value behind a handle. */
 export const HandlePart = z.array(step).min(1).max(JSON_MAX_DEPTH);
 
-/** A handle in an effect: `handle` is an index that means nothing outside of its run. */
+/** A handle in an effect: `handle` is an index that is valid in this run only. */
 export const HandleSlot = z.strictObject({
   path: z
     .array(step)
@@ -33,17 +33,19 @@ export const HandleSlot = z.strictObject({
 export type HandleSlot = z.infer<typeof HandleSlot>;
 export const HandleSlots = z.array(HandleSlot).min(1).max(MACHINE.handle_slots.max);
 
-/** A handle on its way to another run, with what only the host may see. */
+/** A handle on its way to another run, with data that only the host may see. */
 export interface CarriedHandle extends HandleView {
   readonly path: HandlePath;
   readonly value: Json;
-  /** Of what is inside. */
+  /** Label of the value. */
   readonly label: Label;
-  /** The tool that gave it. */
+  /** The tool that returned it. */
   readonly source: string;
 }
 
-/** A handle in what a run begins with; its index is said, since a run may go on from a state. */
+/**
+ * A handle in a run's first delivery. Its index is given, because a run that goes on from a checkpoint has used indexes before.
+ */
 export interface PlacedHandle extends HandleView {
   readonly path: HandlePath;
   readonly handle: number;

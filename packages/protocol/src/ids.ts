@@ -1,6 +1,6 @@
 /**
- * Identifiers. Every id carries its kind as a prefix, so that a log line or an error can be read without its context,
- * and a brand, so that one kind cannot be passed for another.
+ * Identifiers. Every id has its kind as a prefix, so that it can be understood in a log line or an error by itself; and a brand,
+ * so that ids of different kinds cannot be confused.
  */
 import * as z from 'zod';
 
@@ -18,7 +18,7 @@ export type RunId = z.infer<typeof RunId>;
 export type GrantId = z.infer<typeof GrantId>;
 export type CellId = z.infer<typeof CellId>;
 
-/** Tenants, agents and tools are named by people: `license-audit`, `zoo/spin`, `fs.read`. */
+/** Names of tenants, agents and tools, given by people: `license-audit`, `zoo/spin`, `fs.read`. */
 const name = (max: number) =>
   z
     .string()
@@ -37,13 +37,10 @@ export const ToolName = z
   .brand<'tool'>();
 export type ToolName = z.infer<typeof ToolName>;
 
-/** Who acts: `user:ana`, `run:run_…`, `local`. Set from the channel, never from a payload. */
-/** Longest name of somebody who acts: an issuer's realm, and a subject of 255 characters. */
+/** A principal: `user:ana`, `run:run_…`, `local`. Set from the channel, never from a payload. */
+/** Longest name of a principal: an issuer's realm, and a subject of 255 characters. */
 export const PRINCIPAL_CHARS = 512;
-/**
- * Who acts here, as whoever lets them in says it: by a token, on the host's own socket, by an issuer; `local` is whoever works without
- * a host.
- */
+/** A person: a token, a user of the host's own socket, a subject of an issuer, or `local` for work without a host. */
 export const PERSON = /^(?:local|token:.+|user:.+|service:.+|oidc:[^/]+\/.+)$/;
 export const PERSON_HINT =
   'not a person: write token:NAME, user:NAME (on this machine) or oidc:ISSUER/SUBJECT; `corral whoami` says who you are';
@@ -66,7 +63,7 @@ interface IdByPrefix {
 
 /**
  * Makes a new id from random bytes.
- * @param random returns `n` bytes of randomness; handed in, so that a simulated world repeats its ids from a seed
+ * @param random returns `n` random bytes; passed in, so that the simulator repeats its ids from a seed
  */
 export function newId<P extends Prefix>(prefix: P, random: (n: number) => Uint8Array): IdByPrefix[P] {
   const bytes = random(LENGTH);

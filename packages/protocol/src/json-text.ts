@@ -1,11 +1,11 @@
 /**
- * JSON texts that people and programs hand in: in requests, in files, on a command line. `JSON.parse` alone changes some of them
- * in silence: of two members with one name it keeps the last, integers above 2^53 become others, and what is not UTF-8 was
- * replaced before it was called. Here each of these is refused, since an order with another amount or account is no order.
+ * Reads JSON texts of people and programs: in requests, in files, on a command line. `JSON.parse` alone changes some texts
+ * silently: of two members with one name it keeps the last, integers above 2^53 change, and bytes that are not UTF-8 are
+ * replaced. Each of these is refused here, because a changed amount or account must not be acted on.
  */
 import type { Json } from './json.ts';
 
-/** What is wrong with a text, as the rest of a sentence that begins with its name. */
+/** The fault of a text, as the rest of a sentence that begins with its name. */
 export class JsonTextError extends Error {
   override readonly name = 'JsonTextError';
 }
@@ -15,7 +15,7 @@ const SUSPECT = /\d{16}|e\+?\d{3}/i;
 const BYTE_ORDER_MARK = '\uFEFF';
 
 /**
- * @param text UTF-8; a byte order mark in front of it is left out
+ * @param text UTF-8; a byte order mark at its beginning is skipped
  * @throws JsonTextError
  */
 export function readJson(text: string | Uint8Array): Json {
@@ -40,7 +40,7 @@ function decoded(bytes: Uint8Array): string {
   }
 }
 
-/** @throws JsonTextError for the first number that would be another one afterwards */
+/** @throws JsonTextError for the first number that parsing would change */
 function refuseLoss(json: string): void {
   const look = (_: string, value: unknown, { source }: { readonly source?: string } = {}): unknown => {
     if (typeof value !== 'number' || source === undefined) return undefined;
@@ -54,7 +54,7 @@ function refuseLoss(json: string): void {
 
 const shown = (source: string): string => (source.length > 40 ? `${source.slice(0, 40)}…` : source);
 
-/** How many members the objects of a text have: its strings that a colon follows. The text is known to be JSON. */
+/** Number of members of all objects in a text: its strings that are followed by a colon. The text is known to be JSON. */
 function membersWritten(json: string): number {
   let members = 0;
   for (let at = json.indexOf('"'); at !== -1; at = json.indexOf('"', at)) {
@@ -65,7 +65,7 @@ function membersWritten(json: string): number {
   return members;
 }
 
-/** @param from where its first quote is @returns where the text goes on after its last one */
+/** @param from position of its first quote @returns the position after its last quote */
 function endOfString(json: string, from: number): number {
   for (let at = json.indexOf('"', from + 1); ; at = json.indexOf('"', at + 1)) {
     let slashes = 0;
@@ -76,7 +76,7 @@ function endOfString(json: string, from: number): number {
 
 const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9;
 
-/** How many members there are in a value; fewer than were written where a name was repeated. */
+/** Number of members in a value; fewer than in the text if a name was repeated. */
 function membersRead(value: Json): number {
   let members = 0;
   const left: Json[] = [value];
@@ -89,7 +89,7 @@ function membersRead(value: Json): number {
   return members;
 }
 
-/** The first name that one object has twice, as it is written. */
+/** The first name that occurs twice in one object, as written. */
 function repeated(json: string): string {
   const open: (Set<string> | undefined)[] = [];
   for (let at = 0; at < json.length; at++) {

@@ -1,13 +1,13 @@
 /**
- * JSON as Corral uses it: the only form in which anything crosses into or out of an isolate.
- * This file is imported by cells, so it stays free of libraries.
+ * JSON as Corral uses it: the only form in which data crosses into or out of an isolate. This file is imported by cells, so it
+ * imports no libraries.
  */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** Deepest nesting of arrays and objects that Corral accepts anywhere. Recursion over accepted values is bounded by it. */
+/** Deepest nesting of arrays and objects that Corral accepts anywhere, which also limits recursion over accepted values. */
 export const JSON_MAX_DEPTH = 64;
 
-/** Tells whether `value` nests deeper than `max` levels, without recursing further than that. */
+/** Whether `value` nests deeper than `max` levels; recurses no further than that. */
 export function isDeeperThan(value: unknown, max: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (max === 0) return true;

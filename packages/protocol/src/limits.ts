@@ -1,6 +1,6 @@
 /**
- * Every limit of Corral, in one table: what holds when nobody says otherwise, and what nobody may exceed.
- * Units are the last part of each name. A bound at the edge of each is tested in limits.test.ts and test/integration.
+ * Every limit of Corral, in one table: its default and its hard minimum and maximum. The unit is the last part of each name.
+ * Tests at the edge of each are in limits.test.ts and test/integration.
  */
 export interface Limit {
   readonly default: number;
@@ -9,7 +9,7 @@ export interface Limit {
   readonly about: string;
 }
 
-/** Money is counted in millionths, as whole numbers, so that no sum of it drifts. */
+/** Money is counted in whole millionths, so that sums are exact. */
 export const MICROS = 1_000_000;
 
 const MIB = 1024 * 1024;
@@ -17,36 +17,38 @@ const DAY_MS = 86_400_000;
 
 const limit = (about: string, fallback: number, max: number, min = 1): Limit => ({ default: fallback, min, max, about });
 
-/** What people and programs may hold open at the front door. */
+/** Limits of what callers hold open at the front door. */
 export const FOLLOWERS = {
   followers: limit('streams of events of a host', 1_000, 100_000),
-  followers_reserved: limit('of them, those that only admins of the whole host may take', 50, 1_000, 0),
+  followers_reserved: limit('of them, those that are reserved for admins of the whole host', 50, 1_000, 0),
   followers_per_tenant: limit('streams of events of the principals of one tenant', 400, 100_000),
   followers_per_principal: limit('streams of events of one principal', 100, 100_000),
 } as const satisfies Record<string, Limit>;
 
-/** How webhooks are told. */
+/** Delivery to webhooks. */
 export const WEBHOOKS = {
-  deliveries_at_once: limit('notifications on their way to one receiver; to one that does not take them, 1', 4, 64),
+  deliveries_at_once: limit('notifications being delivered to one receiver; 1 while the receiver fails', 4, 64),
   answer_ms: limit('time a receiver has to answer', 10_000, 60_000),
   retry_pause_ms: limit('longest pause before a notification is tried again', 3_600_000, DAY_MS),
   receiver_rest_ms: limit('longest time a receiver that does not answer is left alone', 60_000, DAY_MS),
   delivered_kept: limit('records of what a receiver took', 1_000, 100_000, 0),
 } as const satisfies Record<string, Limit>;
 
-/** Hints that a run may have something to do, where they go through Redis. */
+/** Hints that a run may have something to do, if they go through Redis. */
 export const WAKE_UPS = {
-  ahead_ms: limit('how far ahead a hint for later is given; the store knows of everything that is due', 3_600_000, DAY_MS),
-  underway: limit('hints that are on their way to Redis at once; more are dropped, and the sweep finds their runs', 1_000, 100_000),
+  ahead_ms: limit('how far ahead a hint for later is given; the store knows everything that is due', 3_600_000, DAY_MS),
+  underway: limit('hints on their way to Redis at once; more are dropped, and the sweep finds their runs', 1_000, 100_000),
   at_once: limit('hints that a host takes at once', 64, 1_000),
-  look_ms: limit('how often a host looks whether Redis takes hints', 5_000, 60_000),
+  look_ms: limit('how often a host checks whether Redis takes hints', 5_000, 60_000),
   answer_ms: limit('time Redis has to answer before hints count as lost', 5_000, 60_000),
-  silence_ms: limit('time without an answer after which a connection to Redis is made anew', 15_000, 600_000, 10_000),
+  silence_ms: limit('time without an answer after which a connection to Redis is opened again', 15_000, 600_000, 10_000),
   reconnect_ms: limit('longest pause before Redis is tried again', 2_000, 60_000),
   close_ms: limit('time that the connections to Redis have to end with their host', 1_000, 60_000),
 } as const satisfies Record<string, Limit>;
 
-/** Ceilings of one run. Reaching one ends the run as `exceeded(<name without unit>)`, unless the text says that a call is refused. */
+/**
+ * Ceilings of one run. Reaching one ends the run as `exceeded(<name without unit>)`, unless its text says that a call is refused.
+ */
 export const CEILINGS = {
   crank_cpu_ms: limit('CPU time of one crank', 250, 10_000),
   memory_mib: limit('heap of the isolate, ArrayBuffers included', 64, 1024, 8),
@@ -64,7 +66,7 @@ export const CEILINGS = {
   spawn_depth: limit('generations of child runs; one more is refused', 8, 64, 0),
 } as const satisfies Record<string, Limit>;
 
-/** Amounts of a purse. They are moved to a child at spawn; a call that a purse cannot pay is refused. */
+/** Amounts of a purse. A spawn moves them to the child; a call that a purse cannot pay for is refused. */
 export const BUDGETS = {
   cpu_ms: limit('CPU time of all cranks', 60_000, 30 * DAY_MS),
   calls: limit('calls to tools', 10_000, 100_000_000, 0),
@@ -80,7 +82,7 @@ export const BUDGETS = {
   ),
 } as const satisfies Record<string, Limit>;
 
-/** Bounds on what is handed in, checked before anything is kept. */
+/** Limits of what is submitted, checked before anything is stored. */
 export const ADMISSION = {
   bundle_bytes: limit('a bundle, uncompressed', 4 * MIB, 32 * MIB),
   input_bytes: limit('the input of a run as JSON', 1 * MIB, 4 * MIB),
@@ -92,7 +94,7 @@ export const ADMISSION = {
   uses_per_agent: limit('capabilities an agent may name', 64, 256),
 } as const satisfies Record<string, Limit>;
 
-/** Bounds of the machinery. */
+/** Limits of the machinery. */
 export const MACHINE = {
   frame_bytes: limit('payload of one frame between supervisor and cell', 16 * MIB, 64 * MIB),
   effects_per_crank: limit('effects of one crank', 10_000, 100_000),
@@ -202,12 +204,12 @@ export const MACHINE = {
 export type CeilingName = keyof typeof CEILINGS;
 export type BudgetName = keyof typeof BUDGETS;
 
-/** The bounds one run lives under; every field present. */
+/** The ceilings of one run; every field is present. */
 export type Ceilings = { readonly [K in CeilingName]: number };
 
 export const DEFAULT_CEILINGS: Ceilings = defaults(CEILINGS);
 export const DEFAULT_BUDGET: { readonly [K in BudgetName]: number } = defaults(BUDGETS);
-/** What a child gets of what its spawner does not name, as far as the spawner has it. */
+/** Default amounts that a spawn moves to the child, as far as the parent has them. */
 export const SPAWN_BUDGET: { readonly [K in BudgetName]: number } = {
   cpu_ms: 2_000,
   calls: 100,
@@ -215,12 +217,12 @@ export const SPAWN_BUDGET: { readonly [K in BudgetName]: number } = {
   bytes: 8 * MIB,
   children: 0,
   tokens: 100_000,
-  // Nobody spends money who was not given any by name.
+  // Money is moved only if the spawn names it.
   money_micros: 0,
 };
 export const BUDGET_NAMES = Object.keys(BUDGETS) as BudgetName[];
 
-/** What an outcome calls a limit: its name without the unit, `crank_cpu_ms` being the one people meet as `cpu`. */
+/** The names of limits in outcomes: without the unit; `crank_cpu_ms` is called `cpu`. */
 export const LIMIT_NAMES = [
   'cpu',
   'cpu_total',
@@ -264,7 +266,7 @@ function defaults<T extends Record<string, Limit>>(table: T): { readonly [K in k
   return Object.fromEntries(Object.entries(table).map(([key, row]) => [key, row.default])) as { [K in keyof T]: number };
 }
 
-/** Amounts, none of them above what somebody else allows; what that one says nothing of stays as it is. */
+/** Lowers each amount to the limit of the same name, if there is one. */
 export function atMost<T extends Readonly<Record<string, number>>>(wanted: T, most: { readonly [K in keyof T]?: number }): T {
   return Object.fromEntries(Object.entries(wanted).map(([name, amount]) => [name, Math.min(amount, most[name] ?? amount)])) as unknown as T;
 }

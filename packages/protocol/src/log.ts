@@ -1,17 +1,17 @@
 /**
- * What the record of a host consists of: leaves of one append-only Merkle log (RFC 6962), each canonical JSON. A leaf says what
- * was so when it was appended, in few words and digests; the tables say the rest, and `verify` holds the two against each other.
+ * The record of a host: leaves of one append-only Merkle log (RFC 6962), each canonical JSON. A leaf states, in few words and
+ * digests, what was the case when it was appended; details are in the tables, and `verify` compares the two.
  */
 import type { GrantId, RunId } from './ids.ts';
 import type { QuarantineKind } from './quarantine.ts';
 
-/** Lower-case hex of a SHA-256. */
+/** SHA-256 in lower-case hex. */
 type Hex = string;
 
 export type Leaf =
-  /** The first leaf: what there was when the record began. Of earlier changes it knows nothing. */
+  /** The first leaf: how many runs existed when the record began. It covers no earlier changes. */
   | { readonly kind: 'begins'; readonly at: number; readonly runs: number; readonly format: 1 }
-  /** `record`: digest of the sealed record; null where the run was erased before. */
+  /** `record`: digest of the sealed record; null if the run was already erased. */
   | {
       readonly kind: 'admitted';
       readonly run: RunId;
@@ -21,9 +21,9 @@ export type Leaf =
       readonly at: number;
       readonly record: Hex | null;
     }
-  /** Where the journal of a run that goes on had got to. */
+  /** The last entry of a run that goes on. */
   | { readonly kind: 'head'; readonly run: RunId; readonly seq: number; readonly hash: Hex }
-  /** `hash`: of its last entry; `outcome`: digest of the sealed outcome. Null where there is none. */
+  /** `hash`: of its last entry; `outcome`: digest of the sealed outcome. Null if there is none. */
   | {
       readonly kind: 'ended';
       readonly run: RunId;
@@ -52,7 +52,7 @@ export type Leaf =
       readonly by: string;
       readonly at: number;
     }
-  /** An administrative act; `digest` is of the whole row. `before`: rows before this time are forgotten by it, as retention says. */
+  /** An administrative act; `digest` is of the whole row. `before`: the act deleted rows older than this, by retention. */
   | {
       readonly kind: 'act';
       readonly n: number;
@@ -64,18 +64,18 @@ export type Leaf =
       readonly before?: number;
       readonly revokes?: string;
     }
-  /** A row of another table of the front door that is written once. */
+  /** A row of another table of the front door; such rows never change. */
   | { readonly kind: 'row'; readonly table: string; readonly n: number; readonly key: string | number; readonly digest: Hex };
 
-/** Size of a log, and the root of its tree. Whoever keeps one elsewhere can hold every later state of the log against it. */
+/** Size of a log, and the root of its tree. A head that is kept elsewhere can be compared with every later state of the log. */
 export interface LogHead {
   readonly size: number;
   readonly hash: Hex;
 }
 
-/** Something that the log says, and that is not so any more. */
+/** A statement of the log that does not hold any more. */
 export interface LogProblem {
-  /** Number of the leaf, from 1; 0: it is about the log as a whole, or about something that no leaf speaks of. */
+  /** Number of the leaf, from 1; 0: the problem is about the log as a whole, or about something without a leaf. */
   readonly leaf: number;
   readonly what: 'log' | 'run' | 'journal' | 'outcome' | 'grant' | 'quarantine' | 'operation' | 'row';
   readonly subject: string;
@@ -83,11 +83,11 @@ export interface LogProblem {
 }
 
 export interface LogVerification extends LogHead {
-  /** When the record began, in milliseconds since 1970; null while there is none. */
+  /** When the record began. Milliseconds since 1970; null while there is none. */
   readonly since: number | null;
-  /** Runs that were there before it began: of their past it says what was found then. */
+  /** Runs that existed before the record began; about their past it only knows their state at that time. */
   readonly before: number;
   readonly problems: readonly LogProblem[];
-  /** How many there are in all; a great many are not listed. */
+  /** Number of all problems; only the first are listed. */
   readonly count: number;
 }

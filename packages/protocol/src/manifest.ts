@@ -1,13 +1,16 @@
-/** What a developer submits: a bundle and, for each agent in it, a manifest. Content-addressed by SHA-256. */
+/** Deployments: a bundle and a manifest for each agent in it. Addressed by SHA-256 of the content. */
 import * as z from 'zod';
 import { AgentName, ToolName, type Digest } from './ids.ts';
 import { isDeeperThan, type Json } from './json.ts';
 import { ADMISSION, BUDGETS, CEILINGS, type Limit } from './limits.ts';
 
-/** The name an agent gives a capability: an identifier, so that `caps.read` can be written. */
+/** An agent's alias of a capability: an identifier, so that `caps.read` is valid code. */
 export const Alias = z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,63}$/, 'a short identifier');
 
-/** What an agent asks for under an alias: a tool of the host, a service of its tenant, or somebody's mailbox (which only a spawner can give). */
+/**
+ * The target of an alias: a tool of the host, a service of its tenant, or a mailbox (which only a spawning run can
+ * give).
+ */
 export const CapabilityRequest = z.union([
   z.templateLiteral(['tool:', ToolName]),
   z.templateLiteral(['service:', AgentName]),
@@ -15,9 +18,9 @@ export const CapabilityRequest = z.union([
 ]);
 export type CapabilityRequest = z.infer<typeof CapabilityRequest>;
 
-/** A JSON Schema as data. Bounded in size and depth; never evaluated outside the agent's isolate (DESIGN 3.17). */
+/** A JSON Schema as data. Its size and depth are limited; it is never evaluated outside of the agent's isolate (DESIGN 3.17). */
 export const JsonSchema = z
-  // Checked by size and depth, and not looked into any further.
+  // Only size and depth are checked.
   .record(z.string(), z.unknown() as z.ZodType<Json>)
   .refine((schema) => !isDeeperThan(schema, ADMISSION.schema_depth.default), {
     error: `nests deeper than ${ADMISSION.schema_depth.default} levels`,
@@ -28,7 +31,7 @@ export const JsonSchema = z
   });
 export type JsonSchema = z.infer<typeof JsonSchema>;
 
-/** An object with one optional number a row of a table of limits, each within its row's bounds. */
+/** An object with an optional number for each row of a table of limits, within the limits of that row. */
 function amounts<T extends Record<string, Limit>>(table: T) {
   const shape = Object.fromEntries(
     Object.entries(table).map(([name, row]) => [name, z.int().min(row.min).max(row.max).exactOptional()]),
@@ -36,15 +39,18 @@ function amounts<T extends Record<string, Limit>>(table: T) {
   return z.strictObject(shape);
 }
 
-/** Ceilings somebody asks for; what is left out takes its default. */
+/** Requested ceilings; a missing one has its default. */
 export const CeilingsRequest = amounts(CEILINGS);
 export type CeilingsRequest = z.infer<typeof CeilingsRequest>;
 
-/** Amounts of a purse; what is left out takes its default, or at spawn nothing of it is moved. */
+/** Amounts of a purse; a missing one has its default. */
 export const Budget = amounts(BUDGETS);
 export type Budget = z.infer<typeof Budget>;
 
-/** Checked in the service's own isolate; here for the people and programs that write to it. */
+/**
+ * Schemas of a service. Messages are checked in the service's own isolate; these are for the people and programs that write to
+ * it.
+ */
 export const ServiceManifest = z.strictObject({
   key: JsonSchema.nullable(),
   state: JsonSchema.nullable(),
@@ -71,14 +77,14 @@ export const AgentManifest = z.strictObject({
   output: JsonSchema.nullable(),
   ceilings: CeilingsRequest,
   budget: Budget,
-  /** What becomes of a run whose call has an unknown result: it waits for a person, or the agent is told. */
+  /** For a call with an unknown result: the run waits for a person, or its agent receives an error. */
   on_unknown: z.enum(['wait', 'tell']),
-  /** Of a service: what its instances are told apart by, what each keeps, and the messages it takes. */
+  /** For a service: schemas of its keys, of each instance's state, and of the messages of each handler. */
   service: ServiceManifest.exactOptional(),
 });
 export type AgentManifest = z.infer<typeof AgentManifest>;
 
-/** A bundle as it is handed to the host: script source and the manifests of the agents it defines, the main one first. */
+/** A bundle as deployed: source and the manifests of its agents, the main one first. */
 export const Bundle = z.strictObject({
   source: z.string().max(ADMISSION.bundle_bytes.max),
   source_map: z.string().exactOptional(),
@@ -86,7 +92,7 @@ export const Bundle = z.strictObject({
 });
 export type Bundle = z.infer<typeof Bundle>;
 
-/** An agent as the host keeps it. `version` is the digest of the bundle's digest and the manifest in canonical JSON. */
+/** A stored agent. `version` is the digest of the bundle's digest and the manifest in canonical JSON. */
 export interface AgentVersion {
   readonly version: Digest;
   readonly bundle: Digest;

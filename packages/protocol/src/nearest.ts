@@ -1,10 +1,10 @@
-/** Which known name somebody may have meant who wrote one that is not known. */
+/** Suggests a known name for a misspelt one. */
 
-/** A name is offered if at most a third of its characters, and never more than three, are other ones. */
+/** A name is suggested if at most a third of its characters, and never more than three, differ. */
 const MOST = 3;
 const LONGEST = 100;
 
-/** ` Did you mean X?`, or nothing where no known name is near. */
+/** Gives ` Did you mean X?`, or nothing if no known name is similar. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   let best: string | undefined;
   let least = Math.min(MOST, Math.floor(name.length / 3)) + 1;
@@ -16,7 +16,7 @@ export function didYouMean(name: string, known: Iterable<string>): string {
   return best === undefined ? '' : ` Did you mean ${best}?`;
 }
 
-/** How many characters must be put in, taken out, changed, or swapped with the next (Damerau and Levenshtein). */
+/** Number of insertions, deletions, changes and swaps of neighbours between two texts (Damerau and Levenshtein). */
 function editsBetween(a: string, b: string): number {
   if (a.length > LONGEST || b.length > LONGEST) return Number.POSITIVE_INFINITY;
   let before: number[] = [];

@@ -1,4 +1,4 @@
-/** How a run ended. An outcome never lies: "ran, but the result was lost" and "never ran" are different (DESIGN 2). */
+/** How a run ended. Outcomes distinguish "ran, but the result was lost" from "never ran" (DESIGN 2). */
 import * as z from 'zod';
 import { DIFFERENCE_KINDS } from './difference.ts';
 import { ERRORS, type ErrorCode } from './errors.ts';
@@ -11,9 +11,9 @@ const TEXT = 4096;
 const text = z.string().max(TEXT);
 
 export const Outcome = z.discriminatedUnion('kind', [
-  /** The agent finished; its output, valid by its own schema, is in the journal. */
+  /** The agent finished; its output fits its own schema and is in the journal. */
   z.object({ kind: z.literal('completed'), output: z.unknown() as z.ZodType<Json> }),
-  /** It ran and went wrong. `stack` is the guest's, as it gave it. */
+  /** It ran and failed. `stack` is as the guest reported it. */
   z.object({ kind: z.literal('failed'), code: ErrorCodeSchema, message: text, stack: text.exactOptional() }),
   /** A person or a rule stopped it. */
   z.object({ kind: z.literal('killed'), by: z.string(), reason: text }),
@@ -27,20 +27,20 @@ export const Outcome = z.discriminatedUnion('kind', [
     crank: z.int(),
     expected: text,
     seen: text,
-    /** Which effect of the crank, from 0, and how it differs; absent where the crank did not come back at all. */
+    /** Which effect of the crank, from 0, and how it differs; absent if the crank did not return. */
     index: z.int().min(0).exactOptional(),
     difference: z.enum(DIFFERENCE_KINDS).exactOptional(),
   }),
-  /** Admitted, but no code of it ever ran. */
+  /** Admitted, but none of its code ran. */
   z.object({ kind: z.literal('never_started'), code: ErrorCodeSchema, message: text }),
   z.object({ kind: z.literal('cancelled'), by: z.string(), reason: text }),
 ]);
 export type Outcome = z.infer<typeof Outcome>;
 
-/** A text as an outcome or a refusal may hold it. */
+/** A text, cut to what an outcome or a refusal may hold. */
 export const bounded = (message: string): string => (message.length > TEXT ? `${message.slice(0, TEXT - 1)}…` : message);
 
-/** An outcome with texts of any length, cut to what one may hold: they are kept for good, and handed to parents. */
+/** An outcome with its texts cut to their limit: they are stored for good and passed to parents. */
 export function boundedOutcome(outcome: Outcome): Outcome {
   if (outcome.kind === 'completed') return outcome;
   const entries = Object.entries(outcome).map(([name, value]) => [name, typeof value === 'string' ? bounded(value) : value] as const);

@@ -1,24 +1,24 @@
-/** What Corral asks of the machine. Composition roots hand in the real ones; a simulated world hands in its own. */
+/** Services of the machine that Corral needs. Composition roots pass in the real ones; the simulator passes in its own. */
 import type { CorralError } from './errors.ts';
 import type { RunId } from './ids.ts';
 
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds from some fixed point; never goes back. */
+  /** Milliseconds since an arbitrary moment; never decreases. */
   monotonic(): number;
-  /** Calls `then` once, not before `ms` have passed. Returns what calls it off. */
+  /** Calls `then` once, after at least `ms`. Returns a function that cancels it. */
   after(ms: number, then: () => void): () => void;
 }
 
-/** Returns `n` bytes that nobody can guess. */
+/** Returns `n` unpredictable bytes. */
 export type Random = (n: number) => Uint8Array;
 
-/** What a process has used so far, as the operating system says. */
+/** Resources a process has used so far, measured by the operating system. */
 export interface ProcessMeter {
   readonly cpu_ms: number;
   readonly rss_mib: number;
-  /** It has started processes of its own, as of a moment ago. */
+  /** Whether it has started processes of its own; may be slightly out of date. */
   readonly children?: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface ProcessMeter {
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: string | null;
-  /** The end of what it wrote to its error output. */
+  /** The end of its error output. */
   readonly lastWords: string;
 }
 
@@ -35,19 +35,22 @@ export interface CellProcessEvents {
   readonly onExit: (exit: ProcessExit) => void;
 }
 
-/** A cell's process, seen from the supervisor. */
+/** A cell's process, as the supervisor sees it. */
 export interface CellProcess {
   readonly pid: number | undefined;
   write(bytes: Buffer): void;
-  /** Stops it where it stands; false when it is gone. */
+  /** Stops it at once; false if it has ended. */
   freeze(): boolean;
   thaw(): boolean;
-  /** Whether it really stands still by now; undefined where the platform does not tell. */
+  /** Whether it has actually stopped; undefined if the platform does not tell. */
   stopped(): boolean | undefined;
   kill(): void;
-  /** Puts it behind every other cell on the CPU, or back; where the platform would not let it come back, nothing happens. */
+  /**
+   * Gives it lower CPU priority than every other cell, or restores it; does nothing on platforms that would not allow the
+   * restoration.
+   */
   demote(behind: boolean): void;
-  /** Measured from outside; undefined where the platform has no way, or the process is gone. */
+  /** Measured from outside; undefined if the platform cannot, or the process has ended. */
   meter(): ProcessMeter | undefined;
 }
 
@@ -55,7 +58,7 @@ export interface CellLauncher {
   launch(events: CellProcessEvents): CellProcess;
 }
 
-/** A key as it is written down: under a key of the tenant, which the key ring alone knows. */
+/** A key as stored: encrypted under a key of the tenant that only the key ring has. */
 export interface WrappedKey {
   /** Version of the tenant's key that wrapped it. */
   readonly version: number;
@@ -63,17 +66,17 @@ export interface WrappedKey {
 }
 
 /**
- * The keys of tenants. It is asked in the middle of a write, so it answers at once: what has to be fetched (from a file, from
- * a key service) is fetched before the store opens.
+ * The keys of tenants. It is used in the middle of a write, so it answers synchronously: keys from a file or a key service are
+ * fetched before the store opens.
  */
 export interface KeyRing {
-  /** @param context what the key is for; unwrapping asks for the same, so that wrapped keys cannot be exchanged */
+  /** @param context what the key is for; unwrapping needs the same, so that wrapped keys cannot be exchanged */
   wrap(tenant: string, key: Uint8Array, context: string): WrappedKey;
-  /** @throws CORRAL_KEYS_MISSING where this version is not on the ring; an Error where the key or its context was changed */
+  /** @throws CORRAL_KEYS_MISSING if the ring does not have this version; an Error if the key or its context was changed */
   unwrap(tenant: string, wrapped: WrappedKey, context: string): Uint8Array;
-  /** A secret of the tenant for one purpose, the same each time. */
+  /** A secret of the tenant for one purpose; always the same. */
   derive(tenant: string, purpose: string): Uint8Array;
-  /** A number for each version on the ring that tells another key apart and gives nothing away. */
+  /** A fingerprint for each version on the ring: it differs for another key, and does not reveal the key. */
   fingerprints(): ReadonlyMap<number, string>;
 }
 
@@ -95,10 +98,10 @@ export interface WakeUps {
   wake(run: RunId, at?: number): void;
   /**
    * Hands hints to a handler from now on. As long as what the handler returned for a run is pending, further hints for that run become
-   * one, which follows. What the handler throws is dropped with the hint.
+   * one, which follows. Errors of the handler are dropped with the hint.
    */
   subscribe(handler: (run: RunId) => void | Promise<unknown>): void;
-  /** What keeps hints from arriving at present. */
+  /** The fault that keeps hints from arriving at present. */
   readonly trouble: WakeUpTrouble | undefined;
   /** No hint is handed over any more. */
   close(): Promise<void>;

@@ -2,9 +2,9 @@
 import * as z from 'zod';
 
 /**
- * As `z.record`, which passes over a member named `__proto__` without a word: a narrowing written there would be dropped, and its
- * holder get more than was said.
- * For what comes in only: a schema with a step before it cannot be used to write an answer.
+ * Like `z.record`, which silently ignores a member named `__proto__`: a narrowing under that name would be dropped, and the
+ * holder would receive more authority than intended. Only for input: a schema with a preprocessing step cannot serialise an
+ * answer.
  */
 export function recordOf<K extends z.core.$ZodRecordKey, V extends z.core.$ZodType>(key: K, value: V): z.ZodRecord<K, V> {
   const seen = (given: unknown, context: z.core.$RefinementCtx): unknown => {

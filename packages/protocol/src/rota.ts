@@ -1,9 +1,12 @@
-/** A queue in which tenants take turns: within one, first in, first out; how many of one wait delays nobody else by more than one each. */
+/**
+ * A queue in which tenants take turns. Within a tenant: first in, first out; a tenant with many items delays each other tenant by
+ * at most one item at a time.
+ */
 export class Rota<T> {
-  /** Whose turn is next comes first. */
+  /** In the order of turns; the next tenant first. */
   readonly #of = new Map<string, T[]>();
 
-  /** How many of one wait. */
+  /** Number of waiting items of a tenant. */
   waiting(who: string): number {
     return this.#of.get(who)?.length ?? 0;
   }
@@ -15,8 +18,8 @@ export class Rota<T> {
   }
 
   /**
-   * Takes the next one.
-   * @param may whether something of this one may go on now
+   * Takes the next item.
+   * @param may whether an item of this tenant may be taken now
    */
   next(may: (who: string) => boolean = () => true): { readonly who: string; readonly item: T } | undefined {
     for (const [who, line] of this.#of) {
@@ -29,7 +32,7 @@ export class Rota<T> {
     return undefined;
   }
 
-  /** Takes all. */
+  /** Takes all items. */
   splice(): T[] {
     const all = [...this.#of.values()].flat();
     this.#of.clear();

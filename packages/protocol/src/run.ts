@@ -15,7 +15,7 @@ export type Control = 'none' | 'paused' | 'quarantined';
 export type Residency = 'resident' | 'parked';
 export type WaitingOn = 'call' | 'message' | 'timer' | 'child' | 'approval' | 'resolution' | 'upgrade' | 'nothing';
 
-/** What replay needs besides the journal; written once, at admission. */
+/** Inputs of a replay besides the journal; stored once, at admission. */
 export interface RunHeader {
   /** 32 bytes as hex. */
   readonly seed: string;
@@ -34,17 +34,19 @@ export interface RunRecord {
   readonly version: Digest;
   readonly bundle: Digest;
   readonly principal: PrincipalId;
-  /** Of a child: who submitted the first of its ancestors, and so answers for what it asks. */
+  /** For a child: the submitter of its first ancestor, who answers for what it does. */
   readonly submitter?: PrincipalId;
-  /** Who stands behind whoever submitted it or the first of its ancestors. Absent: their name says all. */
+  /** The identity behind the submitter. Absent: the name is unambiguous. */
   readonly who?: Identity;
   readonly parent: { readonly run: RunId; readonly id: number; readonly agent: AgentName } | undefined;
-  /** Of a fork: the run whose journal it begins with, the entry at which it parts from it, and when it was made. */
+  /** For a fork: the run whose journal it begins with, the first entry at which it may differ, and when it was made. */
   readonly origin?: {
     readonly run: RunId;
     readonly at: number;
     readonly forked_at: number;
-    /** Entries that it has when it is written down completely; absent in records of older hosts, where the last of them is `at`. */
+    /**
+     * Number of entries it has once it is completely stored; absent in records of older hosts, where the last of them is `at`.
+     */
     readonly entries?: number;
   };
   readonly spawn_depth: number;
@@ -54,34 +56,39 @@ export interface RunRecord {
   readonly header: RunHeader;
   readonly ceilings: Ceilings;
   readonly budget: Required<Budget>;
-  /** Its submitter gave it less than its agent asks for, so that its failure says nothing about the agent. */
+  /** Its submitter allowed less than its agent asks for, so its failure says nothing about the agent. */
   readonly narrowed?: true;
-  /** The initial c-list: alias, index and grant of each. With `spawns` of the manifest, it is the run's whole authority. */
+  /**
+   * The initial c-list: alias, index and grant of each. Together with `spawns` of the manifest, this is the run's whole
+   * authority.
+   */
   readonly caps: readonly { readonly alias: string; readonly cap: number; readonly grant: GrantId }[];
   readonly created_at: number;
-  /** Of what its spawner knew when it spawned it; of an instance of a service, what whoever wrote to it first knew. Absent: of nothing that a stranger could have written. */
+  /**
+   * Label of its spawner at the spawn; for a service instance, of its first sender. Absent: nothing in it came from a stranger.
+   */
   readonly label?: Label;
-  /** By which profile it is judged whether it drifts; it keeps the one it began with. Absent: by none. */
+  /** The profile by which drift is judged; a run keeps the one it began with. Absent: none. */
   readonly profile?: string;
-  /** Of a service's instance. */
+  /** Set for a service instance. */
   readonly service?: { readonly key: string } & Kept;
-  /** Of a child, or of an instance of a service: how long the causal chain was that led to it. Absent: it began one. */
+  /** For a child or a service instance: length of the causal chain that led to it. Absent: it began one. */
   readonly depth?: number;
-  /** Likewise: how many turns of services there are in that chain. */
+  /** Likewise, the number of service turns in that chain. */
   readonly hops?: number;
 }
 
-/** What an instance of a service had kept when it ended, for the one after it. */
+/** The state that an instance of a service left when it ended, for the next run of the instance. */
 export interface Kept {
   readonly state?: Json;
-  /** Of the state. */
+  /** Label of the state. */
   readonly label?: Label;
-  /** Those that are in the state, as a snapshot has them, and where they stand in it. */
+  /** Handles in the state, in the form of a snapshot, and their positions. */
   readonly handles?: Json;
   readonly placed?: readonly PlacedHandle[];
 }
 
-/** What changes about a run, as the store keeps it for lists; the journal is the truth behind it. */
+/** The changing part of a run, as the store keeps it for lists; the journal is authoritative. */
 export interface RunStatus {
   readonly lifecycle: Lifecycle;
   readonly control: Control;
@@ -90,81 +97,83 @@ export interface RunStatus {
   readonly ended_at: number | undefined;
 }
 
-/** Why a run may not go on although nothing is missing: somebody must look first. */
+/** Why a run may not go on until a person has looked at it. */
 export type HoldReason =
-  /** Its data came from a backup, so what it would do next may have been done already. */
+  /** Its data came from a backup, so its next effects may already have happened. */
   | 'restored'
-  /** It replays differently on the runtime that this host has now. */
+  /** It replays differently on this host's runtime. */
   | 'upgrade';
 
-/** How far a run has come on the ladder of what is done about loops and runaways. */
+/** Steps of the ladder against loops and runaways. */
 export type LadderStep = 'observe' | 'notice' | 'slow' | 'pause' | 'kill';
 
-/** What a detector says, as a step is founded on it. */
+/** A finding of a detector, as the reason of a step. */
 export interface StepReason {
   readonly detector: string;
   /** From 0 to 1. */
   readonly confidence: number;
   /** One sentence for a person. */
   readonly text: string;
-  /** Journal entries of this run that make the case, as far as they are still known. */
+  /** Journal entries of this run that are the evidence, as far as they are still kept. */
   readonly entries: readonly number[];
-  /** Tools, agents or runs that it is about. */
+  /** Tools, agents or runs that it concerns. */
   readonly subjects: readonly string[];
   readonly figures: Readonly<Record<string, number>>;
 }
 
-/** Something the host did to a run outside of a crank, and that a fold must know; `who` stands behind `by`, where that is a token's name. */
+/**
+ * An act of the host on a run outside of a crank, recorded for recovery. `who`: the identity behind `by`, if that is a token's
+ * name.
+ */
 export type HostEvent = HostEventBody & { readonly who?: Identity };
 type HostEventBody =
-  /** A call's result is lost. `tell`: its agent is told so; otherwise the run waits for a resolution. */
+  /** The result of a call is lost. `tell`: its agent receives an error; otherwise the run waits for a person. */
   | { readonly kind: 'unknown'; readonly id: number; readonly message: string; readonly tell: boolean; readonly detail?: string }
   | ({ readonly kind: 'resolved'; readonly id: number; readonly by: string; readonly reason?: string } & (
       | {
           readonly how: 'retry';
-          /** What its purse had to reserve once more, since the call may have been paid before. */
+          /** Reserved from its purse once more, because the first attempt may have been charged. */
           readonly again?: Budget;
-          /** The day of the accounts above the run that `again` was reserved of. Absent in older journals: that of the first attempt. */
+          /** The day of the accounts that `again` was reserved from. Absent in older journals: that of the first attempt. */
           readonly day?: string;
         }
       | { readonly how: 'result' | 'fail'; readonly result: Result }
     ))
-  /** The capability of a call was taken back while the call was under way: this came of it, and its agent is not given it. */
+  /** The capability of a call was revoked while the call was under way: the result, which is withheld from the agent. */
   | { readonly kind: 'fenced'; readonly id: number; readonly result: Result }
   /**
-   * A request that gets no reply any more, since it took too long or its capability was taken back; or a message that reached nobody.
-   * This is what its agent is told.
+   * A request that will get no reply, because it timed out or its capability was revoked; or a message that reached nobody.
+   * `result` is sent to the agent.
    */
   | { readonly kind: 'unanswered'; readonly id: number; readonly result: Result }
-  /** `family`: it was paused with this run, whose pause was to reach all that descends from it; absent where it was paused alone. */
+  /** `family`: it was paused together with this run, by a pause of all its descendants; absent if it was paused alone. */
   | { readonly kind: 'control'; readonly control: Control; readonly by: string; readonly reason: string; readonly family?: RunId }
-  /** `grace_ms`: what it has to tidy up, counted from this entry on; absent in journals from before that was kept. */
+  /** `grace_ms`: time for cleaning up, counted from this entry; absent in older journals. */
   | { readonly kind: 'cancel'; readonly by: string; readonly reason: string; readonly grace_ms?: number }
-  /** What a person said to a call that waits for approval, or that nobody said anything in time. */
+  /** A person's decision about a call that waits for approval, or that the time for it ended. */
   | {
       readonly kind: 'approval';
       readonly id: number;
       readonly by: string;
       readonly verdict: 'approve' | 'deny' | 'expired';
       readonly reason: string;
-      /** The owner of a label lowered it. */
+      /** Set if the owner lowered a label. */
       readonly relabel?: LabelChange;
       /**
-       * The day of the accounts above the run that pays, where that is another one than the day on which the call was asked for. Of the
-       * approval by which the call is made; absent in older journals, where that day paid, and for a call of a fork none did.
+       * The day of the accounts above the run that pays, if it differs from the day of the request. Set for the approval by which the call is made. Absent in older journals: the day of the request paid, and for a call of a fork no day did.
        */
       readonly day?: string;
     }
   | { readonly kind: 'held'; readonly why: HoldReason; readonly detail: string }
   | { readonly kind: 'released'; readonly by: string; readonly reason: string }
-  /** It was replayed on another runtime than it ran on before, and did the same. */
+  /** It was replayed on another runtime than before, and did the same. */
   | { readonly kind: 'restamped'; readonly header: RunHeader }
   /** The run was moved to another version of its agent. */
   | { readonly kind: 'upgraded'; readonly version: Digest; readonly bundle: Digest; readonly by: string }
   /**
-   * Ends the entries that a fork shares with its origin. The time since then counts towards nothing.
-   * `asks`: who had approved a call that still waits approved it for the origin, and is asked anew. `pays`: what is reserved for a
-   * call that was under way is the origin's to pay, and the fork pays when it makes the call itself. Both are absent in older journals.
+   * Ends the entries that a fork shares with its origin. The time until then does not count. `asks`: approvals of calls that
+   * still wait were given for the origin, so people are asked again. `pays`: amounts reserved for calls under way are charged to
+   * the origin; the fork pays when it makes such a call itself. Both are absent in older journals.
    */
   | {
       readonly kind: 'forked';
@@ -175,8 +184,8 @@ type HostEventBody =
       readonly pays?: 'own';
     }
   /**
-   * A step up the ladder, or down again after a calm. `position`: how many events its detectors had seen. `stays`: it stays where it is,
-   * since something was seen from outside of the run, and is calm only later.
+   * A step of the ladder, up, or down after a calm. `position`: number of events its detectors had seen. `stays`: the step stays
+   * the same because something was observed from outside of the run; the calm starts later.
    */
   | {
       readonly kind: 'step';
@@ -185,11 +194,11 @@ type HostEventBody =
       readonly because: readonly StepReason[];
       readonly stays?: true;
     }
-  /** Part of the crank that asked for it: the journal before this entry is not needed to go on. */
+  /** Part of the crank that made it: earlier entries are not needed to go on. */
   | { readonly kind: 'checkpoint'; readonly state: Json; readonly unread: Json; readonly ledger: Json }
   | { readonly kind: 'ended'; readonly outcome: Outcome };
 
-/** One line of a journal: a crank, or a host event. `delivery` and `effects` are JSON texts, kept as they crossed. */
+/** One entry of a journal: a crank, or an act of the host. `delivery` and `effects` are the JSON texts as they crossed. */
 export interface Entry {
   readonly seq: number;
   readonly at: number;
@@ -199,10 +208,10 @@ export interface Entry {
   readonly event: HostEvent | undefined;
   readonly cpu_us: number;
   /**
-   * Time since the entry before that counts towards no wall time: the run had something to do and the host gave it no CPU. Below zero
-   * where the host's clock was put back. Absent: none, or it was written before this was measured.
+   * Time since the last entry that does not count towards wall time, because the run had something to do and the host gave it no
+   * CPU. Negative if the host's clock was set back. Absent: none, or not measured by an older host.
    */
   readonly queued_ms?: number;
-  /** Of a crank that was given a message: its number in the inbox. Absent in older journals. */
+  /** For a crank that received a message: its number in the inbox. Absent in older journals. */
   readonly inbox?: number;
 }

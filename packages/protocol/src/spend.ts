@@ -1,11 +1,11 @@
 /**
- * Accounts above the run: what a tenant, an agent and a person have spent by the day. A call counts for the day, in UTC, on which it
- * was decided, however late its answer comes. A month is the sum of its days.
+ * Accounts above runs: what a tenant, an agent and a person have spent by day. A call counts for the day (UTC) of its decision,
+ * however late its answer comes. A month is the sum of its days.
  */
 import * as z from 'zod';
 import { BUDGETS, type BudgetName } from './limits.ts';
 
-/** The amounts that accounts are kept of. */
+/** The amounts that are counted in accounts. */
 export const SPEND_NAMES = ['money_micros', 'tokens', 'calls'] as const satisfies readonly BudgetName[];
 export type SpendName = (typeof SPEND_NAMES)[number];
 export type Spend = Readonly<Record<SpendName, number>>;
@@ -20,11 +20,11 @@ export type SpendPeriod = (typeof SPEND_PERIODS)[number];
 export interface Holder {
   readonly tenant: string;
   readonly kind: HolderKind;
-  /** Of a tenant's own account, the tenant once more. */
+  /** For a tenant's own account, the tenant. */
   readonly name: string;
 }
 
-/** What one day of an account has, or what a commit changes about it. */
+/** One day of an account, or the change of it by a commit. */
 export interface DaySpend {
   /** `2026-11-28`, in UTC. */
   readonly day: string;
@@ -36,7 +36,7 @@ export interface DaySpend {
 /** A row of the accounts. */
 export type AccountDay = Holder & DaySpend;
 
-/** What a commit changes about the accounts of whoever its run spends for. */
+/** Changes that a commit makes to the accounts its run is charged to. */
 export interface SpendChange {
   readonly holders: readonly Holder[];
   readonly days: readonly DaySpend[];
@@ -55,8 +55,8 @@ const bound = (name: SpendName) =>
   z.union([
     amount(name).describe('as `hard`'),
     z.strictObject({
-      soft: amount(name).exactOptional().describe('from here on there is a warning, once a period'),
-      hard: amount(name).exactOptional().describe('a call that would pass it is not made, and its run is paused'),
+      soft: amount(name).exactOptional().describe('a warning is sent from here on, once a period'),
+      hard: amount(name).exactOptional().describe('a call that would exceed it is not made, and its run is paused'),
     }),
   ]);
 const PeriodBounds = z.strictObject({
@@ -65,8 +65,8 @@ const PeriodBounds = z.strictObject({
   calls: bound('calls').exactOptional(),
 });
 export const AccountBounds = z.strictObject({
-  day: PeriodBounds.exactOptional().describe('in a day of UTC'),
-  month: PeriodBounds.exactOptional().describe('in a month of UTC'),
+  day: PeriodBounds.exactOptional().describe('a day of UTC'),
+  month: PeriodBounds.exactOptional().describe('a month of UTC'),
 });
 export type AccountBounds = z.infer<typeof AccountBounds>;
 
@@ -75,7 +75,7 @@ export interface Bound {
   readonly hard?: number;
 }
 
-/** A bound as the configuration has it: a number alone is a hard one. */
+/** A limit as the configuration states it: a number alone is a hard limit. */
 export const boundOf = (bounds: AccountBounds | undefined, period: SpendPeriod, name: SpendName): Bound | undefined => {
   const said = bounds?.[period]?.[name];
   return typeof said === 'number' ? { hard: said } : said;
@@ -93,7 +93,7 @@ export function dayOf(at: number): string {
 
 export const monthOf = (day: string): string => day.slice(0, 7);
 
-/** The first day of the month that was so many months before the one of a day. */
+/** The first day of the month that lies this many months before the month of a day. */
 export function monthsBefore(day: string, months: number): string {
   const [year = 0, month = 1] = day.split('-').map(Number);
   return new Date(Date.UTC(year, month - 1 - months, 1)).toISOString().slice(0, 10);

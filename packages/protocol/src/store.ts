@@ -1,6 +1,6 @@
 /**
- * The Store port: where runs live. One embedded implementation and one for many machines pass the same conformance suite.
- * Everything here is durable when its promise resolves. Methods reject with a CorralError.
+ * The Store port. All implementations pass the same conformance suite. Everything is durable when its promise resolves. Methods
+ * reject with a CorralError.
  */
 import type { Grant, GrantState } from './grant.ts';
 import type { Digest, GrantId, RunId, TenantId } from './ids.ts';
@@ -13,64 +13,67 @@ import type { Outcome } from './outcome.ts';
 import type { Entry, RunRecord, RunStatus, WaitingOn } from './run.ts';
 import type { AccountDay, SpendChange, SpendFilter } from './spend.ts';
 
-/** A message or notice on its way to another run; seen once however often it is handed over. */
+/** A message or notice on its way to another run; delivered once, however often it is sent. */
 export interface Outgoing {
   readonly to: RunId;
-  /** Unique a sender: `<seq>.<index>`. */
+  /** Unique for each sender: `<seq>.<index>`. */
   readonly key: string;
   readonly delivery: PendingDelivery;
-  /** Of a message that wants no reply: the effect that sent it. See `unreached`. */
+  /** For a message without a reply: the effect that sent it. See `unreached`. */
   readonly sent?: number;
-  /** Made for the receiver with it, and only if it gets there. */
+  /** Grants for the receiver; made only if the delivery reaches it. */
   readonly grants?: readonly Grant[];
-  /** It is for an instance of a service: for the run that is that now, or else for this one (`to`), which becomes it. */
+  /**
+   * Set if the receiver is an instance of a service: the run of that instance, or, if there is none, this record (`to`), which
+   * becomes it.
+   */
   readonly instance?: Instance;
 }
 
-/** An instance of a service, as it would be made. */
+/** An instance of a service, as it would be created. */
 export interface Instance {
-  /** Of tenant, service and key, as a digest: keys are what payloads are. */
+  /** Digest of tenant, service and key. A digest, because keys are as confidential as payloads. */
   readonly id: string;
-  /** Of tenant and service, likewise: what is counted together. */
+  /** Digest of tenant and service, for counting instances. */
   readonly of: string;
   readonly record: RunRecord;
   readonly grants: readonly Grant[];
 }
 
-/** Which version of a service a tenant's messages reach. */
+/** The version of a service that a tenant's messages reach. */
 export interface Serving {
   readonly tenant: TenantId;
   readonly name: string;
   readonly version: Digest;
-  /** Main agent of the bundle that first brought the service: no other bundle replaces it. Absent: nobody was noted. */
+  /** Main agent of the bundle that first deployed the service: no other bundle may replace it. Absent: not recorded. */
   readonly owner?: string;
 }
 
-/** Before the first item of an inbox, and before the answers in it. */
+/** A position before the first item of an inbox, answers included. */
 export const ALL_OF_INBOX = Number.MIN_SAFE_INTEGER;
 
 /** A delivery that waits in a run's inbox. */
 export interface InboxItem {
-  /** Below 0: the answer of a call, which is numbered by that; it is nobody's turn. */
+  /** Negative: the answer to the effect of that number; it does not wait for a turn. */
   readonly seq: number;
-  /** When it came, in milliseconds since 1970; absent of what came before this was kept. */
+  /** When it arrived. Milliseconds since 1970; absent for older deliveries. */
   readonly at?: number;
   readonly delivery: PendingDelivery;
 }
 
-/** Everything one crank, or one host event, changes: all of it or nothing. */
+/** All changes of one crank, or of one act of the host. Atomic. */
 export interface Commit {
   readonly run: RunId;
-  /** The lease under which the writer holds the run. */
+  /** The lease under which the writer owns the run. */
   readonly epoch: number;
   /** Follows the run's last entry without a gap. */
   readonly entry: Entry;
   readonly status: RunStatus;
-  /** Of a run that this ends: what it knew, for whoever waits for its reply. */
+  /** For a run that this ends: its label, for those who wait for its reply. */
   readonly label?: Label;
   /** The inbox item this crank took, if its delivery was one. */
   readonly consumed: number | undefined;
-  /** Calls that this settles and of which an answer was kept. */
+  /** Calls that this settles and whose answers were kept. */
   readonly answered?: readonly number[];
   readonly outbox: readonly Outgoing[];
   readonly spawned: readonly RunRecord[];
@@ -79,22 +82,22 @@ export interface Commit {
   readonly grantStates: readonly (GrantState & { readonly id: GrantId })[];
   readonly timers: readonly { readonly id: number; readonly due: number }[];
   readonly timersDone: readonly number[];
-  /** What it reserves, settles and returns of the accounts above the run. */
+  /** Amounts it reserves, settles and returns in the accounts above the run. */
   readonly spend?: SpendChange;
-  /** What a denial of this crank puts up against the version of its agent. */
+  /** A quarantine of the agent's version, as a consequence of a denial in this crank. */
   readonly quarantine?: Quarantine;
 }
 
 export interface CommitResult {
-  /** The inbox number each outgoing item got, in order; 0 where the receiver has ended, -1 where `mailbox_messages` wait for it. */
+  /** The inbox number of each outgoing item, in order; 0: the receiver has ended, -1: `mailbox_messages` wait for it already. */
   readonly delivered: readonly number[];
-  /** Who the items went to, in order, where one of them was for an instance of a service. */
+  /** The receivers of the items, in order, if one was for an instance of a service. */
   readonly receivers?: readonly RunId[];
-  /** Instances that were made for them. */
+  /** Instances that were created for them. */
   readonly created?: readonly RunId[];
-  /** Runs whose requests got an error for a reply by this: their receiver has ended, or takes no more. */
+  /** Runs whose requests were answered with an error by this: their receiver has ended, or has too many messages. */
   readonly answered?: readonly RunId[];
-  /** What the run is told of its messages that reached nobody. The store keeps it as an answer of theirs until a commit takes it out. */
+  /** Errors for the run about its messages that reached nobody. The store keeps it as an answer of theirs until a commit takes it out. */
   readonly unreached?: readonly Result[];
 }
 
@@ -104,39 +107,39 @@ export interface StoredRun {
   readonly epoch: number;
   /** Number of the last journal entry; 0 before the first. */
   readonly seq: number;
-  /** It came out of a backup and was not held by this store before: what it did since then is not known. */
+  /** It came from a backup and was not held by this store before: what it did since then is unknown. */
   readonly restored: boolean;
-  /** Number of the entry with the last checkpoint; 0 without one. What came before it is not needed to go on. */
+  /** Number of the entry with the last checkpoint; 0 without one. Earlier entries are not needed to go on. */
   readonly checkpoint: number;
-  /** What `park` was given, if nothing has been written to the journal since. */
+  /** The state given to `park`, if the journal has no later entry. */
   readonly ledger: string | undefined;
-  /** Number of the last delivery that its inbox was given. */
+  /** Number of the last delivery in its inbox. */
   readonly inbox: number;
-  /** Nobody holds it in memory: it lives in the store alone. */
+  /** No host holds it in memory: it is only in the store. */
   readonly parked: boolean;
-  /** It was parked as one that may not go on. */
+  /** It was parked as a run that may not go on. */
   readonly still: boolean;
-  /** Hosts that died, one after the other, while they held it and before it made another entry. */
+  /** Consecutive hosts that died while they held it and before it made another entry. */
   readonly attempts?: number;
 }
 
-/** Part of a journal, as a cell is given it to replay. */
+/** Part of a journal, for a cell to replay. */
 export interface ReplayPage {
   /** A ReplayPayload as JSON. */
   readonly text: string;
   /** Number of its last entry; the next page follows it. */
   readonly last: number;
   readonly cranks: number;
-  /** CPU time that its cranks took when they were recorded. */
+  /** CPU time of its cranks as recorded. Microseconds. */
   readonly cpu_us: number;
   readonly more: boolean;
 }
 
-/** From when until when a host was at work on this store, in milliseconds since 1970. */
+/** The time during which a host worked on this store. Milliseconds since 1970. */
 export interface Era {
   readonly era: number;
   readonly from: number;
-  /** The last sign of life. */
+  /** Its last sign of life. */
   readonly until: number;
 }
 
@@ -145,16 +148,16 @@ export interface RunFilter {
   readonly ended?: boolean;
   readonly parent?: RunId;
   readonly parked?: boolean;
-  /** Only those that wait for people: for an approval, or for a word on what came of a call. */
+  /** Only runs that wait for people: for an approval, or for the settlement of a call. */
   readonly asking?: true;
   /** Only runs that were admitted after this one, in the order of admission. */
   readonly after?: RunId;
-  /** Only of these; a list that its caller bounds. */
+  /** Only these runs; the caller limits the list. */
   readonly among?: readonly RunId[];
   readonly limit?: number;
 }
 
-/** What is wrong with a run's evidence, named by the first entry where it shows. */
+/** A fault in a run's evidence, at the first entry where it shows. */
 export interface Damage {
   readonly run: RunId;
   /** 0: the record that the run was admitted with. */
@@ -163,7 +166,7 @@ export interface Damage {
   readonly message: string;
 }
 
-/** Where a chain has got to: a number of an entry, and its hash in hex. */
+/** The head of a chain: the number of an entry, and its hash in hex. */
 export interface EntryHash {
   readonly seq: number;
   readonly hash: string;
@@ -172,21 +175,21 @@ export interface EntryHash {
 export interface Verification {
   readonly runs: number;
   readonly entries: number;
-  /** Entries whose content was pruned or erased; the chain still went through them. */
+  /** Entries whose content was pruned or erased; the chain still covers them. */
   readonly forgotten: number;
   /** At most one for each run. */
   readonly damaged: readonly Damage[];
-  /** What the record says, held against what there is. */
+  /** The record compared with the tables. */
   readonly log: LogVerification;
 }
 
-/** Which garbage is collected. */
+/** Which garbage to collect. */
 export interface Collection {
   readonly retention_ms?: Readonly<Record<string, number>> | undefined;
   readonly tenant?: TenantId | undefined;
 }
 
-/** What collecting garbage freed. */
+/** Space that collecting freed. */
 export interface Freed {
   readonly runs: number;
   readonly entries: number;
@@ -194,10 +197,10 @@ export interface Freed {
   readonly bytes: number;
 }
 
-/** What erasing a run makes unreadable, and what it deletes. */
+/** Data that erasing a run makes unreadable or deletes. */
 export interface Erased {
   readonly run: RunId;
-  /** Entries that nothing opens any more; the next collection takes their bytes away. */
+  /** Entries that cannot be opened any more; the next collection deletes their bytes. */
   readonly entries: number;
   /** Large payloads that no other run refers to. */
   readonly blobs: number;
@@ -226,9 +229,9 @@ export interface BackupManifest {
 }
 
 export interface Store {
-  /** Counts how often this store was opened for writing. */
+  /** How often this store was opened for writing. */
   readonly era: number;
-  /** Ordinary work is refused for want of space, or soon will be. What stops runs still goes through. */
+  /** Ordinary work is refused for lack of space, or soon will be. Operations that stop runs still work. */
   readonly full?: boolean;
 
   deploy(
@@ -240,139 +243,139 @@ export interface Store {
   agents(bundle: Digest): Promise<readonly AgentVersion[]>;
   /** The source of a bundle. */
   bundle(digest: Digest): Promise<string | undefined>;
-  /** Its source map, where its author handed one in. */
+  /** Its source map, if its author deployed one. */
   sourceMap(digest: Digest): Promise<string | undefined>;
 
-  /** Writes down a run and its root grants. `claim` takes the first lease in the same write. */
+  /** Stores a run and its root grants. `claim` takes the first lease in the same write. */
   admit(record: RunRecord, grants: readonly Grant[], claim: boolean): Promise<void>;
-  /** Takes the lease of a run and takes it out of parking: later appends under an older epoch are refused. */
+  /** Takes the lease of a run, which is then no longer parked: later commits under an older epoch are refused. */
   claim(run: RunId): Promise<StoredRun | undefined>;
   /**
-   * Gives the lease of a run up, if nothing has come for it in the meantime: a compare-and-set on epoch and inbox (DESIGN 3.6).
+   * Gives up the lease of a run, if nothing has arrived for it in the meantime: a compare-and-set on epoch and inbox (DESIGN
+   * 3.6).
    * @param inbox number of the last inbox item the owner has seen
-   * @param ledger what the host knows of it, to be given back with the next claim; a cache of what its journal says
-   * @param deadline when it must be woken at the latest, in milliseconds since 1970
-   * @param still whether it may not go on: then nothing that comes for it makes it one of those to be woken
+   * @param ledger the host's state of the run, returned by the next claim; a cache of its journal
+   * @param deadline when it must be woken at the latest. Milliseconds since 1970
+   * @param still whether it may not go on: then deliveries do not make it wakeable
    * @returns whether it is parked now
    */
   park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean>;
   /**
    * Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due.
    * Tenants take turns.
-   * @param except tenants of which none is wanted
+   * @param except tenants to leave out
    */
   wakeable(now: number, limit: number, except?: readonly TenantId[]): Promise<readonly RunId[]>;
-  /** Runs that are not parked and have not ended, in the order of admission: at a start, those that the host before held. */
+  /** Runs that are not parked and have not ended, in the order of admission: at a start, those of the previous host. */
   resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
-  /** Runs as `runs` finds them, those that cannot be read among them, in the order of admission. */
+  /** Like `runs`, including runs that cannot be read, in the order of admission. */
   ids(filter: RunFilter): Promise<readonly RunId[]>;
   /** Parked runs that have not ended and wait for this, in the order of admission. */
   parkedOn(waiting: WaitingOn): Promise<readonly RunId[]>;
   /** When the first timer of a parked run is due. */
   nextDue(): Promise<number | undefined>;
-  /** Runs whose parent has ended without them. */
+  /** Runs that have not ended although their parent has. */
   orphans(): Promise<readonly RunId[]>;
-  /** Parked runs that a quarantine keeps still, in the order of admission; those that cannot be read are not among them. */
+  /** Parked runs that a quarantine stops, in the order of admission; without those that cannot be read. */
   quarantined(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
-  /** Descendants of a run that have not ended, at any depth, below runs that have ended too. */
+  /** Descendants of a run that have not ended, at any depth, also below runs that have ended. */
   descendants(run: RunId): Promise<readonly RunId[]>;
   /** Whether another run that has not ended holds a grant derived from this one. */
   isShared(grant: GrantId): Promise<boolean>;
   /**
-   * Takes back a grant, and so all that was derived from it, with who did it and why. Once it was taken back, that stays.
-   * @returns whether there is such a grant
+   * Revokes a grant, and so all that was derived from it, with person and reason. The first revocation is kept.
+   * @returns whether the grant exists
    */
   revoke(grant: GrantId, by: string, reason: string, at: number): Promise<boolean>;
-  /** Stops a run whose journal cannot be read, without writing to it. */
+  /** Stops a run whose journal cannot be read, without writing to that journal. */
   quarantine(run: RunId, reason: string): Promise<void>;
-  /** What agents were seen to do, the newest last, at most so many. */
+  /** Facts that agents were seen to do, oldest first, at most this many. */
   seen(limit: number): Promise<readonly { readonly fact: string; readonly value: number }[]>;
   noteSeen(fact: string, value: number): Promise<void>;
-  /** Quarantines that stand. */
+  /** Quarantines in force. */
   quarantines(): Promise<readonly Quarantine[]>;
   putQuarantine(quarantine: Quarantine): Promise<void>;
-  /** @param tenant as it was put up */
+  /** @param tenant the same as when it was put up */
   liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): Promise<void>;
   /**
-   * Ends a run whose journal cannot be read; nothing is written to that.
-   * @returns runs whose requests got an error for a reply by this
+   * Ends a run whose journal cannot be read, without writing to that journal.
+   * @returns runs whose requests were answered with an error by this
    */
   bury(run: RunId, outcome: Outcome, at: number): Promise<readonly RunId[]>;
   /** Services that can be written to. */
   services(): Promise<readonly Serving[]>;
   /**
-   * From now on new instances are of this version.
-   * @throws CORRAL_SERVICE_TAKEN where another bundle owns the name
+   * Makes new instances of this version from now on.
+   * @throws CORRAL_SERVICE_TAKEN if another bundle owns the name
    */
   serve(serving: Serving): Promise<void>;
-  /** The run that is an instance now, or was it last. */
+  /** The run of an instance, or the last one it had. */
   instance(id: string): Promise<RunId | undefined>;
-  /** A sign of life of this host, so that time in which no host ran can be told from time in which runs ran. */
+  /** A sign of life of this host, by which times without a host can be distinguished from times in which runs ran. */
   alive(now: number): Promise<void>;
   eras(): Promise<readonly Era[]>;
   /**
-   * Appends one entry with all that follows from it.
-   * Commits of one run take effect in the order in which they were handed over.
-   * @throws CORRAL_EPOCH_STALE when another owner holds the run, CORRAL_DISK_FULL
+   * Appends one entry with all its consequences. Commits of one run take effect in the order of the calls.
+   * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_DISK_FULL
    */
   commit(commit: Commit): Promise<CommitResult>;
   /**
-   * Keeps what calls of a run came back with, each once, until a commit says that it has it (`answered`). Nothing is kept of a run that
-   * has ended, is parked, or is held under another epoch.
+   * Keeps answers to calls of a run, each once, until a commit includes it (`answered`). Nothing is kept if the run has ended, is
+   * parked, or has another epoch.
    */
   keep(run: RunId, epoch: number, results: readonly Result[]): Promise<void>;
 
   run(run: RunId): Promise<StoredRun | undefined>;
   runs(filter: RunFilter): Promise<readonly StoredRun[]>;
   /**
-   * The entries after `after`, each checked against the hash chain as it is read.
+   * The entries after `after`, each checked against the hash chain.
    * @throws CORRAL_JOURNAL_DAMAGED, naming the run and the entry; CORRAL_RUN_ERASED; CORRAL_JOURNAL_PRUNED
    */
   journal(run: RunId, after?: number, limit?: number): Promise<readonly Entry[]>;
-  /** The cranks of a journal after an entry, as many as are replayed at once. */
+  /** The cranks of a journal after an entry, as many as are replayed at a time. */
   replayPage(run: RunId, after: number): Promise<ReplayPage>;
-  /** What waits for a run after an item: `ALL_OF_INBOX`, with the answers that were kept of its calls. */
+  /** Deliveries that wait for a run after an item; with `ALL_OF_INBOX`, also the kept answers to its calls. */
   inbox(run: RunId, after?: number): Promise<readonly InboxItem[]>;
-  /** Who holds a grant; undefined where there is none of that id. */
+  /** The run that holds a grant; undefined if there is no such grant. */
   holder(grant: GrantId): Promise<RunId | undefined>;
   /** The grants a run holds, each with its whole chain. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
 
   /**
-   * Forgets what a run was about: destroys its key, and all that was written about it in the clear. Its hash chain stays.
+   * Deletes the contents of a run: destroys its key, and all plain data about it. Its hash chain stays.
    * @param at milliseconds since 1970
    * @throws CORRAL_RUN_STATE while it has not ended, CORRAL_RUN_UNKNOWN
    */
   erase(run: RunId, at: number): Promise<Erased>;
-  /** What `erase` would do, without doing it; it throws what that would. */
+  /** Counts the data that `erase` would delete; throws the same errors. */
   erasable(run: RunId): Promise<Erased>;
-  /** Walks the evidence of a run, or of all, or of all of a tenant. */
+  /** Verifies the evidence of a run, of a tenant, or of all. */
   verify(run?: RunId, tenant?: TenantId, head?: LogHead): Promise<Verification>;
-  /** Size and root of the log that is the record of this store, with all that was committed until now. */
+  /** Size and root of the log of this store's record, including everything committed so far. */
   logHead(): Promise<LogHead>;
   /** The hashes of a run's entries after one. */
   hashes(run: RunId, after: number, limit: number): Promise<readonly EntryHash[]>;
   /**
-   * Takes away the contents of erased runs, and of journals whose tenant's retention has passed, in small steps. Hashes stay.
-   * @param wanted how long journals of ended runs are kept, by tenant: one that is not named keeps them; and of which tenant garbage
-   * is collected. Left out: of all, with the retention that the store was opened with
+   * Deletes the contents of erased runs, and of journals whose tenant's retention has passed, in small steps. Hashes stay.
+   * @param wanted how long journals of ended runs are kept, by tenant (a tenant without an entry keeps them), and the only tenant
+   * to collect. Left out: all, with the retention that the store was opened with
    */
   gc(now: number, wanted?: Collection): Promise<Freed>;
-  /** What `gc` would take away, without doing it. */
+  /** Counts the data that `gc` would delete. */
   collectable(now: number, wanted?: Collection): Promise<Freed>;
-  /** What accounts spent and have reserved, by the day. */
+  /** Amounts that accounts spent and have reserved, by day. */
   spend(filter: SpendFilter): Promise<readonly AccountDay[]>;
-  /** Forgets days before one. @returns how many rows */
+  /** Deletes days before one. @returns how many rows */
   forgetSpend(before: string): Promise<number>;
-  /** Says that somebody has looked at a restored run, and that it may go on. */
+  /** Records that a person has looked at a restored run, which may go on now. */
   release(run: RunId): Promise<void>;
   /**
-   * Writes a copy of all that is in the data folder, as of one moment, into a folder that is empty or not there, while everything
-   * goes on. Keys are not in it.
+   * Copies all data of the folder, as of one moment, into a folder that is empty or does not exist, while work goes on. Keys are
+   * not included.
    * @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_DISK_FULL
    */
   backup(to: string, at: number): Promise<BackupManifest>;
 
-  /** Waits for what was handed over before, then lets go. */
+  /** Waits for earlier calls, then closes. */
   close(): Promise<void>;
 }

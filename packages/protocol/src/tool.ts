@@ -5,40 +5,43 @@ import type { ErrorCode } from './errors.ts';
 import type { RunId, TenantId } from './ids.ts';
 import type { Json } from './json.ts';
 
-/** What a tool says of itself: MCP's words, and ours (DESIGN 5). They decide about the embargo, retries and what a lost reply means. */
+/**
+ * Declarations of a tool: MCP's annotations, and Corral's own (DESIGN 5). They decide about the embargo, retries and the meaning
+ * of a lost reply.
+ */
 export interface ToolAnnotations {
   /** It changes nothing. */
   readonly readOnly: boolean;
-  /** Doing it twice with one idempotency key is doing it once. */
+  /** Repeating a call with the same idempotency key has no further effect. */
   readonly idempotent: boolean;
-  /** What it changes cannot be changed back. */
+  /** Its changes cannot be undone. */
   readonly destructive: boolean;
   /** It reaches beyond this host. */
   readonly openWorld: boolean;
-  /** It costs, but changes nothing, so it may be repeated. */
+  /** It costs something but changes nothing, so it may be repeated. */
   readonly repeatable: boolean;
-  /** Whether what it returns may have been written by a stranger. */
+  /** Whether a stranger may have written what it returns. */
   readonly returns: 'trusted' | 'untrusted';
   /** Arguments that say where data or money goes. */
   readonly destinations?: readonly string[];
   /**
-   * The argument that says how much money it moves, in whole units of the tenant's currency. So much is reserved of the purse when
-   * it is called, and billed once it has answered.
+   * The argument that holds how much money it moves, in whole units of the tenant's currency. The amount is reserved from the
+   * purse when the call is decided, and billed once it has answered.
    */
   readonly money?: string;
-  /** What one attempt at a call costs at most, besides the money it moves. Nothing where it is left out. */
+  /** The most that one attempt costs, besides the money it moves. Left out: nothing. */
   readonly costs?: Costs;
-  /** Its results may hold private data, and whose. */
+  /** Its results may contain private data of this name. */
   readonly private_to?: string;
-  /** It lowers labels, each time on the word of the principal who answers for it, and nobody else's. */
+  /** It lowers labels. Each use needs the approval of this owner and of nobody else. */
   readonly relabels?: { readonly kind: 'endorse' | 'declassify'; readonly owner: string };
-  /** What it touches, so that interference through a shared tool can be seen. */
+  /** The resource it touches, so that interference through a shared tool can be detected. */
   readonly resource?: string;
 }
 
 export interface ToolCall {
   readonly input: Json;
-  /** One per logical call, whatever the number of attempts: `run_…:7`. */
+  /** The same for all attempts of a logical call: `run_…:7`. */
   readonly idempotency_key: string;
   readonly attempt: number;
   readonly run: RunId;
@@ -48,18 +51,18 @@ export interface ToolCall {
 }
 
 /**
- * How an attempt ended. `unknown` is for a tool that was lost after it began: it may or may not have acted. `detail` is for operators
- * alone, such as the stack of an exception: the journal has it, the agent is not given it.
+ * How an attempt ended. `unknown`: the tool was lost after it began, so it may or may not have acted. `detail`: only for
+ * operators, such as the stack of an exception; it is in the journal and withheld from the agent.
  */
 export type ToolResult<Value = unknown> =
   /**
-   * `cost`: what the attempt cost in all, money that it moved included. Of an amount that is not said, all that was reserved is
-   * billed; what is said beyond that is billed too, and ends the run where its purse does not have it.
+   * `cost`: total cost of the attempt, including money that it moved. For an amount that is left out, everything reserved is
+   * billed; amounts beyond the reservation are billed too, and end the run if its purse does not have them.
    */
   | { readonly kind: 'ok'; readonly value: Value; readonly cost?: Cost }
   /**
-   * `retryable`: it did nothing, and might do it at the next attempt; it costs nothing then, unless `cost` says otherwise.
-   * `code`: what kind of failure it is, where that is not CORRAL_TOOL_FAILED.
+   * `retryable`: it did nothing, and the next attempt may succeed; then it costs nothing, unless `cost` says otherwise. `code`:
+   * the kind of failure, if other than CORRAL_TOOL_FAILED.
    */
   | {
       readonly kind: 'failed';
@@ -71,7 +74,7 @@ export type ToolResult<Value = unknown> =
     }
   | { readonly kind: 'unknown'; readonly message: string; readonly detail?: string };
 
-/** Its arguments, or what it answers, do not fit. */
+/** The arguments, or the result, do not fit. */
 export type FailureCode = Extract<ErrorCode, 'CORRAL_ARGS_INVALID' | 'CORRAL_RESULT_INVALID' | 'CORRAL_RESULT_TOO_LARGE'>;
 
 export interface Tool {
@@ -80,26 +83,26 @@ export interface Tool {
   readonly input: Contract;
   readonly output: Contract;
   readonly annotations: ToolAnnotations;
-  /** For one attempt; undefined: the host's default. */
+  /** For one attempt. Milliseconds; undefined: the host's default. */
   readonly timeout_ms?: number;
   /** Never rejects. */
   invoke(call: ToolCall): Promise<ToolResult>;
   close?(): Promise<void>;
 }
 
-/** Where tools come from that have something to be closed. */
+/** A source of tools that has resources to close. */
 export interface ToolSource {
   tools(): readonly Tool[];
-  /** No call goes to its tools from now on; those under way have so long to end. */
+  /** No call goes to its tools after this; calls under way may take this long to finish. */
   close(within_ms?: number): Promise<void>;
 }
 
-/** Reading inside the host: may start before the commit, since nobody can tell afterwards that it did. */
+/** A call that only reads inside the host may start before its crank is durable, because nobody can tell that it did. */
 export function mayStartEarly(annotations: ToolAnnotations): boolean {
   return annotations.readOnly && !annotations.openWorld;
 }
 
-/** Whether a call whose reply was lost may simply be made again. */
+/** Whether a call whose reply was lost may be repeated. */
 export function mayRepeat(annotations: ToolAnnotations): boolean {
   return annotations.readOnly || annotations.idempotent || annotations.repeatable;
 }

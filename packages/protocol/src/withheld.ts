@@ -1,7 +1,7 @@
 /**
- * What of a delivery crosses into a cell. The journal has all of it; a value behind a handle, where it came from, and what
- * operators alone read of a failure stay with the host, so that not even a cell that was taken over can read what its run has not opened. A function of the text alone:
- * a replay is given the same.
+ * Removes from a delivery what must not cross into a cell. The journal has the complete delivery; values behind handles, their
+ * sources, and details of failures for operators stay with the host, so that not even a compromised cell can read what its run
+ * has not opened. Depends on the text only, so a replay receives the same.
  */
 import type { Delivery } from './delivery.ts';
 import type { CarriedHandle } from './handle.ts';

@@ -1,4 +1,4 @@
-/** `policy test`: requests with the verdict their author expects. A cases file is a JSON list of `PolicyCase`. */
+/** `policy test`: requests with the verdict that their author expects. A cases file is a JSON list of `PolicyCase`. */
 import * as z from 'zod';
 import { CONSEQUENCES } from './consequence.ts';
 import { subjectOf, type Given } from './catalog.ts';
@@ -9,7 +9,7 @@ import type { PolicyInForce } from './in-force.ts';
 import { nearest } from './problem.ts';
 import type { Field } from './shape.ts';
 
-/** Facts of a quiet call: what a case does not state. */
+/** Facts of an ordinary call; a case overrides some of them. */
 export const QUIET: DecisionContext = {
   now: Date.UTC(2026, 0, 1),
   flow: {
@@ -35,7 +35,7 @@ export const QUIET: DecisionContext = {
   run: { depth: 0, age_ms: 0, calls: 0 },
 };
 
-/** A misspelt fact would be left at its quiet value, and the case would pass for the wrong reason. */
+/** Rejects unknown facts: a misspelt fact would keep its default value, and the case would pass for the wrong reason. */
 function knownFacts(context: Readonly<Record<string, unknown>>, refined: z.RefinementCtx): void {
   const check = (names: Iterable<string>, known: readonly string[], path: readonly string[]) => {
     for (const one of names) {
@@ -64,12 +64,12 @@ export const PolicyCase = z.strictObject({
   /** `tool:payments.send`, `model:default`, `send:claims`, `spawn:reader`. */
   action: z.string().regex(/^(tool|model|service|send|spawn):.+$/, 'tool:NAME, model:NAME, service:NAME, send:AGENT or spawn:AGENT'),
   args: z.json().exactOptional(),
-  /** Of a send or spawn; what is left out is nothing. */
+  /** For a send or spawn; left out: nothing. */
   given: z
     .strictObject({ capabilities: z.array(z.string().min(1).max(200)).max(256), budget: z.record(z.string(), z.number().min(0)) })
     .partial()
     .exactOptional(),
-  /** Laid over the facts of a quiet call, record by record. */
+  /** Overrides facts of an ordinary call, record by record. */
   context: z.record(z.string(), z.json()).superRefine(knownFacts).default({}),
   expect: z.strictObject({
     decision: z.enum(['allow', 'deny']),
@@ -84,7 +84,7 @@ export const PolicyCases = z.array(PolicyCase).min(1).max(10_000);
 export interface CaseResult {
   readonly name: string;
   readonly passed: boolean;
-  /** Why not, in words. */
+  /** Why the case failed, as sentences. */
   readonly faults: readonly string[];
   readonly explained: Explained;
 }
@@ -112,7 +112,7 @@ function givenOf(kind: 'send' | 'spawn', given: PolicyCase['given']): Given {
   return kind === 'send' ? { capabilities } : { capabilities, budget: { ...nothing, ...given?.budget } };
 }
 
-/** Without the members that are undefined. */
+/** Removes members that are undefined. */
 function given<T extends object>(subject: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(subject).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;
@@ -146,7 +146,7 @@ export function testPolicies(policy: PolicyInForce, cases: readonly PolicyCase[]
   });
 }
 
-/** A line for each case, the explanation below those that failed, and the count. */
+/** A line for each case, the explanation below each that failed, and the count. */
 export function formatCases(results: readonly CaseResult[]): string {
   const lines = results.flatMap(({ name, passed, faults, explained }) =>
     passed ? [`ok    ${name}`] : [`FAIL  ${name}`, ...faults.map((fault) => `      ${fault}`), indented(formatExplained(explained))],

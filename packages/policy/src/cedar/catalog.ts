@@ -1,9 +1,9 @@
 /**
- * What policies can be about on this host: its tools and models with their arguments, and who may act. From it come
- * Cedar's schema and the entities of a question.
+ * The names that policies can use on this host: its tools and models with their arguments, and who may act. Cedar's schema and
+ * the entities of a question are made from it.
  *
- * Each tool is an action of its own, `Action::"tool:fs.read"`, in the group `Action::"call"`: a context's type hangs on the
- * action, so this is what lets `context.args` be typed by tool.
+ * Each tool is an action of its own, `Action::"tool:fs.read"`, in the group `Action::"call"`: Cedar types a context by its
+ * action, so this allows `context.args` to be typed by tool.
  */
 import type { ToolAnnotations } from '@corral/protocol/tool';
 import type { CedarSchema, CedarType, EntityJson, EntityUid } from './engine.ts';
@@ -11,30 +11,30 @@ import { FACTS, GIVEN } from './facts.ts';
 import { argumentShape, cedarFields, factsReader, recordReader, type Fields } from './shape.ts';
 import type { CedarRecord } from './value.ts';
 
-/** A tool or model as policies know it. */
+/** A tool or model as policies see it. */
 export interface TargetFacts {
   readonly kind: 'tool' | 'model';
   readonly name: string;
   readonly annotations: ToolAnnotations;
-  /** Of its input, as JSON Schema: what a caller writes, before defaults. */
+  /** JSON Schema of its input as a caller writes it, before defaults. */
   readonly input: unknown;
 }
 
-/** Who acts in a run. Does not change while the run lives, so keep the object: decisions are cached by its key. */
+/** The subject of decisions: the agent, the person and their tenant. It does not change during the run, so keep the object: decisions are cached by its key. */
 export interface Subject {
   readonly tenant: string;
   /** The agent's name. */
   readonly agent: string;
-  /** Of its bundle: `sha256:…`. */
+  /** Digest of its bundle: `sha256:…`. */
   readonly version: string;
   /** The person or machine that submitted the run. */
   readonly person: string;
   readonly roles: readonly string[];
-  /** Who answers for the agent. */
+  /** The person who answers for the agent. */
   readonly owner?: string;
-  /** What the agent is for, in its manifest's word: `planner`, `reader`. */
+  /** The agent's role from its manifest: `planner`, `reader`. */
   readonly agent_role?: string;
-  /** Says all of the above in one string. */
+  /** Unique text for all of the above. */
   readonly key: string;
 }
 
@@ -43,20 +43,23 @@ export function subjectOf(subject: Omit<Subject, 'key'>): Subject {
   return { ...subject, key: JSON.stringify([tenant, agent, version, person, [...roles].sort(), owner ?? null, agent_role ?? null]) };
 }
 
-/** What is acted on: a call goes to a tool or a model, a send or a spawn to an agent. */
+/** An action: a call to a tool or a model, or a send or spawn to an agent. */
 export type Action =
   | { readonly kind: 'call'; readonly target: 'tool' | 'model'; readonly name: string }
   | { readonly kind: 'send' | 'spawn'; readonly agent: string };
 
-/** What goes along with a message, or to a child run. */
+/** Capabilities and amounts that a message or a child run receives. */
 export interface Given {
   /** Capabilities: `tool:fs.read`, `mailbox`. */
   readonly capabilities: readonly string[];
-  /** Of a spawn: what of the purse is moved. */
+  /** For a spawn: the amounts that are moved from the purse. */
   readonly budget?: Readonly<Record<string, number>>;
 }
 
-/** `call` names one of the catalog's targets; `send` and `spawn` have, besides the common facts, what is given. */
+/**
+ * Name of the action in Cedar: `call` has one for each target; `send` and `spawn` have the facts of `Given` besides the common
+ * ones.
+ */
 export function actionName(action: Action): string {
   if (action.kind !== 'call') return action.kind;
   return isService(action.name) ? 'service' : `${action.target}:${action.name}`;
@@ -81,17 +84,17 @@ const SERVICE_ANNOTATIONS: ToolAnnotations = {
 
 export interface Catalog {
   readonly schema: CedarSchema;
-  /** Ids that exist, by entity type; of a type that is not here, any id may. */
+  /** Ids that exist, by entity type; a type without an entry allows any id. */
   readonly known: ReadonlyMap<string, ReadonlySet<string>>;
   readonly actions: ReadonlySet<string>;
   /** Arguments that policies cannot see, by action: `args.filter`. */
   readonly unseen: ReadonlyMap<string, readonly string[]>;
-  /** Reads a request's context; undefined for a target that is not in the catalog. @throws ShapeMismatch */
+  /** A reader of a request's context; undefined for a target that is not in the catalog. @throws ShapeMismatch */
   contextReader(action: string): ((facts: unknown, args: unknown) => CedarRecord) | undefined;
   entities(subject: Subject, action: Action): Question;
 }
 
-/** One question, but for its context. */
+/** One question to the policies, without its context. */
 export interface Question {
   readonly principal: EntityUid;
   readonly action: EntityUid;
@@ -102,10 +105,10 @@ export interface Question {
 
 export interface CatalogOptions {
   readonly targets: readonly TargetFacts[];
-  /** When given, a policy that names another role is an error. */
+  /** If given, a policy that names another role is an error. */
   readonly roles?: readonly string[];
   readonly tenants?: readonly string[];
-  /** Facts beside the common ones. */
+  /** Facts besides the common ones. */
   readonly facts?: Fields;
 }
 
@@ -218,7 +221,7 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
   };
 }
 
-/** What policies are told of what is given. */
+/** The facts that policies see of `Given`. */
 const givenFacts = (given: Given | undefined) =>
   given === undefined
     ? {}

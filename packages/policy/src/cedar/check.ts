@@ -1,6 +1,6 @@
 /**
- * `policy check`: the engine's type checker against the host's schema, and what it cannot know: which tools, models, roles
- * and tenants there are, and what Corral's annotations mean. Every problem names its place and what to do.
+ * `policy check`: the engine's type checker with the host's schema, and checks that it cannot make: which tools, models, roles
+ * and tenants exist, and the meaning of Corral's annotations. Every problem has its place and what to do.
  */
 import type { Catalog } from './catalog.ts';
 import type { CedarEngine, SourceError } from './engine.ts';
@@ -39,7 +39,7 @@ function typeProblems(engine: CedarEngine, catalog: Catalog, policies: readonly 
   const result: Problem[] = [];
   for (const { policyId, error } of [...answer.validationErrors, ...answer.validationWarnings]) {
     const policy = byId.get(policyId);
-    // That a policy with an error never applies is no news.
+    // The warning that a policy never applies is dropped if the policy has an error.
     if (policy === undefined || (error.severity === 'warning' && faulty.has(policyId))) continue;
     result.push(explained(problemFrom(error, policy.source, policyId, kindOf(error)), catalog));
   }
@@ -60,7 +60,7 @@ function kindOf(error: SourceError): ProblemKind {
   return KINDS.find(([pattern]) => pattern.test(message))?.[1] ?? 'other';
 }
 
-/** The engine speaks of Cedar; we add what the author of a policy for this host needs to hear. */
+/** Extends the engine's message with facts about this host. */
 function explained(problem: Problem, catalog: Catalog): Problem {
   const action = /^unrecognized action `Action::"(.*)"`/.exec(problem.message)?.[1];
   if (action !== undefined) {
@@ -137,7 +137,7 @@ const literalTypes = (json: unknown) => [...literals(json)].map(({ type }) => ty
 
 const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
 
-/** Every entity that is named anywhere in a policy. */
+/** Every entity that a policy names. */
 function* literals(json: unknown): Generator<{ type: string; id: string }> {
   if (Array.isArray(json)) {
     for (const item of json) yield* literals(item);

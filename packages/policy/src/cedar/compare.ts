@@ -1,6 +1,6 @@
 /**
- * `policy shadow` and `policy backtest`: a candidate beside the policies in force, on live requests or recorded ones. The
- * candidate decides nothing; what it would have decided differently is kept, up to a bound, and counted beyond.
+ * `policy shadow` and `policy backtest`: a candidate is evaluated beside the policies in force, on live or recorded requests,
+ * without effect. Differences are kept up to a limit, and counted beyond it.
  */
 import { verdictText } from './explain.ts';
 import type { PolicyRequest } from './request.ts';
@@ -9,9 +9,9 @@ import type { Verdict } from './verdict.ts';
 import { actionName, type Action, type Subject } from './catalog.ts';
 
 export interface Difference {
-  /** Where the request is from: `run_… crank 7`. */
+  /** Origin of the request: `run_… crank 7`. */
   readonly origin: string;
-  /** Who would do what. Not with which arguments: what is said of a run outlives what is known of it. */
+  /** Subject and action, without the arguments: they belong to the run and are erased with it, while this is kept. */
   readonly subject: Subject;
   readonly action: Action;
   readonly before: Verdict;
@@ -23,15 +23,15 @@ export interface Comparison {
   readonly candidate: string;
   readonly decisions: number;
   readonly differing: number;
-  /** `allow → deny (approval)` and how often. */
+  /** `allow → deny (approval)` and its count. */
   readonly changes: Readonly<Record<string, number>>;
-  /** The first of them. */
+  /** The first differences. */
   readonly examples: readonly Difference[];
 }
 
 const EXAMPLES = 100;
 
-/** Runs a candidate beside what decides. */
+/** Evaluates a candidate beside the policies in force. */
 export class PolicyShadow {
   readonly #inForce: string;
   readonly #candidate: PolicyInForce;
@@ -45,7 +45,7 @@ export class PolicyShadow {
     this.#candidate = candidate;
   }
 
-  /** Takes note of one decision; answers with the difference, if there is one. Never throws, never decides. */
+  /** Evaluates one decision, and returns the difference if there is one. Never throws. */
   observe(origin: string, request: PolicyRequest, before: Verdict): Difference | undefined {
     this.#decisions += 1;
     const after = this.#candidate.decide(request);
@@ -71,7 +71,7 @@ export class PolicyShadow {
   }
 }
 
-/** The same over requests that were recorded, each decided again by the policies in force. */
+/** The same for recorded requests, which the policies in force decide again. */
 export function backtest(
   inForce: PolicyInForce,
   candidate: PolicyInForce,

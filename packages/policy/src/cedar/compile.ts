@@ -1,7 +1,7 @@
 /**
- * Expressions to closures. Everything that is known when a subject and a tool are known is worked out once, here; what
- * remains is a closure over the context. It means exactly what Cedar's evaluator means, errors and their order included;
- * the property test in oracle.test.ts holds it to that. A construct it does not know throws UnsupportedConstruct.
+ * Compiles expressions to closures. Everything that depends only on subject and tool is evaluated once, here; the rest becomes a
+ * closure over the context. The result equals that of Cedar's evaluator, including errors and their order, which the property
+ * test in oracle.test.ts checks. An unknown construct throws UnsupportedConstruct.
  */
 import type { CedarJson, Expression } from './engine.ts';
 import type { EntityUid } from './engine.ts';
@@ -14,16 +14,16 @@ import * as v from './value.ts';
 import { CedarSet, Entity, EvaluationError, isRecord, UnsupportedConstruct, type CedarRecord, type Value } from './value.ts';
 
 export type Run = (context: CedarRecord) => Value;
-/** Either known already, or a closure over the context. */
+/** A known value, or a closure over the context. */
 export type Node = { readonly value: Value } | { readonly run: Run };
 
-/** What is known before the call. */
+/** Facts that are known before the call. */
 export interface Known {
   readonly principal: Entity;
   readonly action: Entity;
   readonly resource: Entity;
   readonly entities: Entities;
-  /** The part of the context that does not change from call to call. */
+  /** The part of the context that is the same for every call. */
   readonly context: CedarRecord;
 }
 
@@ -32,7 +32,7 @@ const fail = (message: string): never => {
   throw new EvaluationError(message);
 };
 
-/** Works out a value now; an error becomes a closure that raises it when, and only when, Cedar would. */
+/** Evaluates now; an error becomes a closure that throws it when, and only when, Cedar would. */
 function fold(work: () => Value): Node {
   try {
     return constant(work());
@@ -193,7 +193,7 @@ function call(name: string, body: unknown, known: Known): Node {
   return binary(args[0] as Node, args[1] as Node, made.apply);
 }
 
-/** Left first; the right is not looked at, and so cannot fail, when the left is false. */
+/** Left first; if the left side is false, the right side is not evaluated, and so cannot fail. */
 export function both(left: Node, right: Node): Node {
   if ('value' in left) {
     if (left.value === false) return left;
@@ -269,7 +269,7 @@ function attribute({ left, attr }: { left: Expression; attr: string }, known: Kn
   });
 }
 
-/** `e has a.b.c` is `e has a && e.a has b && e.a.b has c`. */
+/** `e has a.b.c` means `e has a && e.a has b && e.a.b has c`. */
 function has({ left, attr }: { left: Expression; attr: string | readonly string[] }, known: Known): Node {
   const path = typeof attr === 'string' ? [attr] : attr;
   let at = left;

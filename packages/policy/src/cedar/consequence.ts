@@ -1,8 +1,9 @@
-/** What a denial means. Said by an annotation on a `forbid` policy: `@consequence("approval")`. */
+/** The consequences of a denial, given by an annotation on a `forbid` policy: `@consequence("approval")`. */
 
 /**
- * From mild to severe. `approval`: a person may allow this one call. `deny`: no. `pause`: no, and the run stands still
- * until an operator lets it go on. `quarantine`: no, and the agent version does nothing more until a named person lifts it.
+ * From mild to severe. `approval`: a person may allow this one call. `deny`: the call is refused. `pause`: refused, and the run
+ * is paused until an operator resumes it. `quarantine`: refused, and the agent version is stopped until a named person lifts
+ * that.
  */
 export const CONSEQUENCES = ['approval', 'deny', 'pause', 'quarantine'] as const;
 export type Consequence = (typeof CONSEQUENCES)[number];

@@ -1,11 +1,11 @@
 /**
- * The port to Cedar's own engine, which parses, type-checks, answers as oracle and fallback, and comes in from outside:
- * it is a WebAssembly module that a composition root loads. Beside it, the part of Cedar's JSON format that we read.
- * Source of the format: https://docs.cedarpolicy.com/policies/json-format.html
+ * The port to Cedar's own engine, which parses, type-checks, and serves as oracle and fallback. It is a WebAssembly module that a
+ * composition root loads and passes in. Also here: the part of Cedar's JSON format that Corral reads. Source of the format:
+ * https://docs.cedarpolicy.com/policies/json-format.html
  */
 import type * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 
-/** What is used of `@cedar-policy/cedar-wasm/nodejs`. The module itself satisfies it. */
+/** The functions of `@cedar-policy/cedar-wasm/nodejs` that are used. The module itself satisfies this type. */
 export type CedarEngine = Pick<
   typeof cedar,
   'policyToJson' | 'validate' | 'checkParseSchema' | 'schemaToText' | 'preparsePolicySet' | 'statefulIsAuthorized'

@@ -1,4 +1,4 @@
-/** Entities and their hierarchy, and the passage between Cedar's JSON values and ours. */
+/** Entities and their hierarchy, and the conversion between Cedar's JSON values and Corral's. */
 import type { CedarJson, EntityJson } from './engine.ts';
 import { uidOf, type EntityUid } from './engine.ts';
 import { Datetime, Decimal, Duration, IpAddress } from './extension.ts';
@@ -12,7 +12,7 @@ interface Known {
   readonly above: ReadonlySet<string>;
 }
 
-/** What is known of the entities of one question. Never changed once made. */
+/** Attributes and hierarchy of the entities of one question. Immutable. */
 export class Entities {
   readonly #known = new Map<string, Known>();
 
@@ -45,7 +45,7 @@ function recordFrom(json: Readonly<Record<string, CedarJson>>): CedarRecord {
   return record;
 }
 
-/** @throws UnsupportedConstruct for what cannot be held exactly */
+/** @throws UnsupportedConstruct for a value that cannot be represented exactly */
 export function valueFrom(json: CedarJson): Value {
   if (typeof json === 'boolean' || typeof json === 'string') return json;
   if (typeof json === 'number') {
@@ -71,7 +71,7 @@ export function valueFrom(json: CedarJson): Value {
 const extension = (fn: string, arg: string): CedarJson => ({ __extn: { fn, arg } });
 const ISO_YEARS = [-62_167_219_200_000n, 253_402_300_799_999n] as const;
 
-/** A value as the engine reads it. */
+/** A value in the engine's format. */
 export function jsonFrom(value: Value): CedarJson {
   if (typeof value === 'bigint') throw new UnsupportedConstruct('a number beyond 2^53');
   if (typeof value !== 'object') return value;

@@ -1,11 +1,11 @@
-/** `policy why`: one decision taken apart, policy by policy. */
+/** `policy why`: explains one decision, policy by policy. */
 import type { PolicyRequest } from './request.ts';
 import type { PolicyInForce } from './in-force.ts';
 import type { Verdict } from './verdict.ts';
 
 export interface Explained {
   readonly verdict: Verdict;
-  /** Every policy that applied or failed, forbids first; those that did not apply are counted. */
+  /** Every policy that applied or failed, forbids first; the others are counted. */
   readonly policies: readonly ExplainedPolicy[];
   readonly silent: number;
 }
@@ -18,7 +18,7 @@ export interface ExplainedPolicy {
   readonly file: string;
   readonly line: number;
   readonly result: 'applies' | 'failed';
-  /** Of a failure. */
+  /** Set for a failure. */
   readonly message: string | undefined;
 }
 
@@ -28,7 +28,7 @@ export function explain(policy: PolicyInForce, request: PolicyRequest): Explaine
   try {
     said = policy.answer(request);
   } catch {
-    // The verdict's own errors say why the question could not be put.
+    // The verdict's own errors say why the policies could not be evaluated.
   }
   if (said === undefined) return { verdict, policies: [], silent: policy.policies.length };
   const { forbids, permits, errors } = said.answer;
@@ -46,7 +46,7 @@ export function explain(policy: PolicyInForce, request: PolicyRequest): Explaine
   return { verdict, policies, silent: policy.policies.length - policies.length };
 }
 
-/** `deny (approval)`, and below it a line for each policy that had a say. */
+/** `deny (approval)`, and below it a line for each policy that applied. */
 export function formatExplained({ verdict, policies, silent }: Explained): string {
   const lines = [verdictText(verdict)];
   for (const { message } of verdict.errors.filter(({ policy }) => policy === undefined)) lines.push(`  ${message}`);
@@ -59,7 +59,7 @@ export function formatExplained({ verdict, policies, silent }: Explained): strin
   return lines.join('\n');
 }
 
-/** `allow`, `deny`, `deny (approval by 2)`. */
+/** Gives `allow`, `deny`, `deny (approval by 2)`. */
 export function verdictText({ decision, consequence, quorum }: Verdict): string {
   if (consequence === undefined || consequence === 'deny') return decision;
   return `${decision} (${consequence}${quorum !== undefined && quorum > 1 ? ` by ${quorum}` : ''})`;

@@ -1,5 +1,5 @@
 /**
- * Cedar's extension types: decimal, ipaddr, datetime and duration. Parsers answer undefined for what Cedar would refuse.
+ * Cedar's extension types: decimal, ipaddr, datetime and duration. Parsers return undefined for a text that Cedar would refuse.
  * Source: https://docs.cedarpolicy.com/policies/syntax-datatypes.html and syntax-operators.html
  */
 const I64_MIN = -(2n ** 63n);
@@ -54,7 +54,7 @@ export class IpAddress {
   }
 
   static parse(text: string): IpAddress | undefined {
-    // The longest that Cedar reads: eight groups of four digits, seven colons, `/128`.
+    // The longest text that Cedar reads: eight groups of four digits, seven colons, `/128`.
     if (text.length > 43) return undefined;
     const slash = text.indexOf('/');
     const host = slash < 0 ? text : text.slice(0, slash);
@@ -93,7 +93,7 @@ export class IpAddress {
     return this.address | ((1n << BigInt(this.bits - this.prefix)) - 1n);
   }
 
-  /** As Cedar would parse it back. */
+  /** In a form that Cedar parses to the same value. */
   toString(): string {
     if (this.bits === 32) return `${[24n, 16n, 8n, 0n].map((shift) => (this.address >> shift) & 255n).join('.')}/${this.prefix}`;
     const groups = Array.from({ length: 8 }, (_, i) => ((this.address >> BigInt(112 - 16 * i)) & 65_535n).toString(16));
@@ -172,7 +172,7 @@ export class Datetime {
     return new Datetime(BigInt(date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000 + part(7) - offset));
   }
 
-  /** The midnight before; undefined where that cannot be said in 64 bits. */
+  /** The midnight before; undefined if 64 bits cannot hold it. */
   toDate(): Datetime | undefined {
     return Datetime.of(this.ms - this.#inDay());
   }

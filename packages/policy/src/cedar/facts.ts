@@ -1,6 +1,6 @@
 /**
- * The facts every policy may ask about, whatever the tool: one table, from which come the type in Cedar's schema, the
- * check of every request, and the TypeScript type. To add a fact, add a row here and have the broker state it.
+ * The facts that every policy may use, for any tool: one table, from which the type in Cedar's schema, the check of every request
+ * and the TypeScript type are made. To add a fact, add a row here and let the broker state it.
  */
 import type { Field, Shape } from './shape.ts';
 
@@ -13,49 +13,51 @@ const maybe = <S extends Shape>(shape: S) => ({ shape, optional: true }) as cons
 const record = <F extends Readonly<Record<string, Field>>>(fields: F) => ({ kind: 'record', fields }) as const;
 
 export const FACTS = {
-  /** The delivery's stamp, not the wall clock: the same on replay. Milliseconds in, `datetime` in policies. */
+  /** The delivery's time stamp, not the wall clock: the same on replay. Milliseconds in, `datetime` in policies. */
   now: always({ kind: 'datetime' }),
-  /** Information flow: what has influenced the run, and what this call's arguments are made of. */
+  /** Information flow: what may have influenced the run, and the origins of this call's arguments. */
   flow: always(
     record({
-      /** What kind of effect the call has: `none`, `fetch`, `change`. */
+      /** The kind of effect of the call: `none`, `fetch`, `change`. */
       effect: always(string),
-      /** Sticky: the run has read what a stranger may have written. */
+      /** Sticky: the run has read text that a stranger may have written. */
       untrusted_input: always(bool),
-      /** Sticky: the run has read what not everybody may read. */
+      /** Sticky: the run has read private data. */
       private_data: always(bool),
       /** Sticky: the run has already changed something outside. */
       outside_effect: always(bool),
-      /** An argument of this call stood in an untrusted result, or may have been chosen by one. */
+      /** An argument of this call occurs in an untrusted result, or may have been chosen by one. */
       untrusted_influence: always(bool),
-      /** Words or identifiers of private results are in arguments that are no destination. */
+      /** Words or identifiers of private results are in arguments that are not destinations. */
       carries_private: always(bool),
-      /** Worst origin of a destination: `none`, `user`, `trusted`, `selected`, `quoted`, `model`, `untrusted`. */
+      /** Least trusted origin of a destination: `none`, `user`, `trusted`, `selected`, `quoted`, `model`, `untrusted`. */
       destination_origin: always(string),
-      /** Worst origin of the other arguments. */
+      /** Least trusted origin of the other arguments. */
       argument_origin: always(string),
-      /** An address, link or account that stands in untrusted text only. */
+      /** An address, link or account that occurs only in untrusted text. */
       foreign_identifier: always(bool),
-      /** A link or address of that kind, and the principal said nothing of links. */
+      /** A link or address of that kind, and the principal did not mention links. */
       unasked_link: always(bool),
-      /** A destination, the amount, or anything for a tool without destinations, is in a handle that a stranger may have written. */
+      /**
+       * A destination, the amount, or anything for a tool without destinations, is in a handle that a stranger may have written.
+       */
       steered_by_handle: always(bool),
-      /** Every destination stands somewhere as it is. */
+      /** Every destination occurs somewhere unchanged. */
       destination_literal: always(bool),
       /** Whether the principal asked for this kind of effect: `yes`, `open`, `no`. */
       requested: always(string),
-      /** One of the destinations was never reached before by this agent. */
+      /** One of the destinations was never reached by this agent before. */
       first_time_destination: always(bool),
-      /** What is out of the ordinary. */
+      /** Unusual facts about the call. */
       unusual: always(strings),
     }),
   ),
-  /** The run's labels, as they float. */
+  /** The run's label. */
   labels: always(
     record({
-      /** Sources that could have influenced the run. */
+      /** Sources that may have influenced the run. */
       integrity: always(strings),
-      /** Who alone may read what the run has read; empty: anybody. */
+      /** The only readers of what the run has read; empty: everybody. */
       confidentiality: always(strings),
     }),
   ),
@@ -66,15 +68,15 @@ export const FACTS = {
       bytes: always(long),
       /** This agent version has never used this target. */
       first_use: always(bool),
-      /** Calls of this run to this target within the last minute, this one not counted. */
+      /** Calls of this run to this target within the last minute, without this one. */
       last_minute: always(long),
-      /** Money the call moves, where the tool says which argument that is. */
+      /** Money the call moves, if the tool declares which argument holds it. */
       amount: maybe({ kind: 'decimal' }),
-      /** `amount` and what the run has moved before. */
+      /** `amount` plus what the run has moved before. */
       amount_total: maybe({ kind: 'decimal' }),
     }),
   ),
-  /** What is left in the run's purse. */
+  /** Amounts left in the run's purse. */
   budget: always(
     record({
       cpu_ms: always(long),
@@ -83,28 +85,28 @@ export const FACTS = {
       bytes: always(long),
       children: always(long),
       tokens: always(long),
-      /** In whole units of the currency, as `call.amount` is. */
+      /** In whole units of the currency, like `call.amount`. */
       money: always({ kind: 'decimal' }),
     }),
   ),
   run: always(
     record({
-      /** Generations above it: 0 for a run that a person submitted. */
+      /** Number of ancestors: 0 for a run that a person submitted. */
       depth: always(long),
-      /** Since its first crank, pauses not counted. */
+      /** Since its first crank, without pauses. */
       age_ms: always(long),
-      /** Calls it has made, this one not counted. */
+      /** Calls it has made, without this one. */
       calls: always(long),
     }),
   ),
 } as const satisfies Readonly<Record<string, Field>>;
 
-/** What a message carries and a child is given, beside the facts above. */
+/** Facts about what a message carries and a child receives, besides the facts above. */
 const along = { capabilities: always(long), targets: always(strings) } as const;
 export const GIVEN = {
-  /** `capabilities`: how many; `targets`: what they reach, as `tool:fs.read` or `mailbox`. */
+  /** `capabilities`: how many; `targets`: what they refer to, such as `tool:fs.read` or `mailbox`. */
   send: along,
-  /** And `budget`: what of the purse is moved to it. */
+  /** `budget`: amounts that are moved to the child. */
   spawn: { ...along, budget: FACTS.budget },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Field>>>>;
 
@@ -125,5 +127,5 @@ type FactsOf<F> = {
   readonly [K in keyof F as F[K] extends { optional: true } ? K : never]?: (F[K] extends { shape: infer S } ? Of<S> : never) | undefined;
 };
 
-/** What the broker states about one decision. A fact that is required and missing denies. */
+/** The facts of one decision, as the broker states them. A missing fact that is required denies. */
 export type DecisionContext = FactsOf<typeof FACTS>;

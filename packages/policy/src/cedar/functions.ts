@@ -32,7 +32,7 @@ export interface CedarFunction {
 }
 const one = (apply: (a: Value) => Value): CedarFunction => ({ arity: 1, apply });
 const two = (apply: (a: Value, b: Value) => Value): CedarFunction => ({ arity: 2, apply });
-/** Whole units of a duration, towards zero. */
+/** Whole units of a duration, rounded towards zero. */
 const units = (ms: bigint) => one((a) => long(duration(a).ms / ms));
 
 export const FUNCTIONS: ReadonlyMap<string, CedarFunction> = new Map(
@@ -62,7 +62,7 @@ export const FUNCTIONS: ReadonlyMap<string, CedarFunction> = new Map(
   }),
 );
 
-/** A call with values that are known, as Cedar's JSON writes extension values. */
+/** A call with known values, in the form in which Cedar's JSON writes extension values. */
 export function construct(name: string, args: readonly Value[]): Value {
   const made = FUNCTIONS.get(name);
   if (made === undefined || args.length !== made.arity) throw new UnsupportedConstruct(`the function ${name}`);

@@ -1,6 +1,6 @@
 /**
- * The policies in force: immutable, named by the hash of what they say, asked once a decision. Changing policies means
- * making another of these and swapping the reference; a decision under way keeps the one it began with.
+ * The policies in force: immutable, named by the hash of their texts, evaluated once a decision. To change policies, make another
+ * of these and replace the reference; a decision under way keeps the one it began with.
  */
 import { CorralError } from '@corral/protocol/errors';
 import { canonical } from '@corral/protocol/json';
@@ -23,19 +23,22 @@ export interface PolicyOptions {
   readonly engine: CedarEngine;
   readonly catalog: Catalog;
   readonly sources: readonly PolicySource[];
-  /** Gives `sha256:` and hex digits of a text; handed in, since policy has no machine under it. */
+  /** Gives `sha256:` and hex digits of a text; passed in, because this package has no access to the machine. */
   readonly digest: (text: string) => string;
-  /** Compares one decision in so many with the engine; 0: never. Default 1,000. */
+  /** Compares one decision in this many with the engine; 0: never. Default 1,000. */
   readonly sample_every?: SampleEvery;
-  /** Called when closures and engine disagree. By then the closures are off, and the decision, if it could wait, is a denial. */
+  /**
+   * Called when closures and engine disagree. At that time closures are already switched off, and the decision, if it waited for
+   * the comparison, is a denial.
+   */
   readonly alarm?: (alarm: Alarm) => void;
-  /** Has something done later, off the path of a decision. Given, a comparison does not hold the decision up that it is about. */
+  /** Schedules work for later. If given, decisions about reads do not wait for their comparison. */
   readonly later?: (work: () => void) => void;
-  /** Pairs of subject and target whose closures are kept. Default 4,096. */
+  /** Pairs of subject and target whose closures are cached. Default 4,096. */
   readonly cached?: number;
 }
 
-/** How the last word on a decision is had: `closures`, or the `engine` as fallback. */
+/** The evaluator that decides: the `closures`, or the `engine` as fallback. */
 export type Mode = 'closures' | 'engine';
 
 interface Decider {
@@ -43,7 +46,7 @@ interface Decider {
   readonly read: (facts: unknown, args: unknown) => CedarRecord;
   readonly person: Entity;
   readonly residual: Residual;
-  /** Where the facts of a request change nothing. */
+  /** The verdict, if it does not depend on the facts of a request. */
   foregone?: Verdict;
 }
 
@@ -68,7 +71,7 @@ export class PolicyInForce {
   readonly policies: readonly LoadedPolicy[];
   /** The texts that they were loaded from. */
   readonly sources: readonly PolicySource[];
-  /** Of the check on load; errors are thrown instead. */
+  /** Warnings of the check on loading; errors are thrown instead. */
   readonly warnings: readonly Problem[];
   readonly catalog: Catalog;
   readonly #oracle: Oracle;
@@ -106,14 +109,14 @@ export class PolicyInForce {
     return this.#mode;
   }
 
-  /** Never throws: what cannot be decided is denied. */
+  /** Never throws: a request that cannot be decided is denied. */
   decide(request: PolicyRequest): Verdict {
     return this.decideBy(request.subject, request.action, () => request);
   }
 
   /**
-   * As decide(), of a request that is gathered only if it is looked at: where no policy that is left asks for any fact, as with
-   * messages under policies that are about calls alone, it never is.
+   * Like decide(), but builds the request only if a policy needs it: if no remaining policy uses any fact, as with messages under
+   * policies that are only about calls, it is never built.
    */
   decideBy(subject: Subject, action: Action, gather: () => Omit<PolicyRequest, 'subject' | 'action'>): Verdict {
     try {
@@ -130,7 +133,7 @@ export class PolicyInForce {
     }
   }
 
-  /** What each policy says to a request, and from which answer the verdict came; for `policy why`. Always by the engine. */
+  /** The answer of each policy to a request, for `policy why`. Always by the engine. */
   answer(request: PolicyRequest): { readonly question: Question; readonly context: CedarRecord; readonly answer: Answer } | undefined {
     const decider = this.#decider(request.subject, request.action);
     if (decider === undefined) return undefined;
@@ -138,12 +141,12 @@ export class PolicyInForce {
     return { question: decider.question, context, answer: this.#oracle.answer(decider.question, context) };
   }
 
-  /** Policies that can still apply to a subject and a target; for measuring. */
+  /** Number of policies that can still apply to a subject and a target; for measuring. */
   residualSize(subject: Subject, action: Action): number {
     return this.#decider(subject, action)?.residual.size ?? 0;
   }
 
-  /** Lets the engine forget these policies. Decisions still work, and take longer where they need the engine. */
+  /** Removes these policies from the engine. Decisions still work, and are slower when they need the engine. */
   close(): void {
     this.#oracle.close();
   }
@@ -152,7 +155,7 @@ export class PolicyInForce {
     if (this.#mode === 'engine') return verdictOf(this.#oracle.answer(decider.question, context), this.version);
     const answer = decider.residual.answer(context);
     if (due) {
-      // What changes something waits for the engine; a read is not held up by it.
+      // A call that changes something waits for the comparison; a read does not.
       if (this.#later !== undefined && request.context.flow.effect === 'none')
         this.#later(() => void this.#agrees(decider, context, request, answer));
       else if (!this.#agrees(decider, context, request, answer))
@@ -161,7 +164,9 @@ export class PolicyInForce {
     return verdictOf(answer, this.version);
   }
 
-  /** Puts to the engine what closures have answered. Where they differ, and where it cannot answer, the engine decides from now on. */
+  /**
+   * Compares the closures' answer with the engine's. If they differ, or the engine cannot answer, the engine decides from now on.
+   */
   #agrees(decider: Decider, context: CedarRecord, request: PolicyRequest, closures: Answer): boolean {
     let engine: Answer | undefined;
     try {
@@ -170,19 +175,19 @@ export class PolicyInForce {
       if (this.#later === undefined) throw error;
     }
     if (engine !== undefined && !isMismatch(closures, engine)) return true;
-    // Several may be under way when the first of them disagrees.
+    // Several comparisons may be under way when the first one disagrees.
     if (this.#mode === 'engine') return false;
     this.#mode = 'engine';
     try {
       this.#alarm({ request, closures, engine });
     } catch {
-      // Whoever is to be told cannot be; the engine decides all the same.
+      // A failing alarm changes nothing: the engine decides.
     }
     return false;
   }
 
   #decider(subject: Subject, action: Action): Decider | undefined {
-    // No string is built on the way to a decider that is there: this is the path of every decision.
+    // No string is built to find a cached decider, because every decision takes this path.
     const found = pick(this.#deciders.get(subject.key), action);
     if (found !== undefined) return found;
     const made = this.#make(subject, action);
@@ -197,7 +202,7 @@ export class PolicyInForce {
     return made;
   }
 
-  /** Forgets the subject that came first. */
+  /** Drops the oldest subject. */
   #makeRoom(): void {
     if (this.#count < this.#cached) return;
     for (const [key, { tool, model, send, spawn }] of this.#deciders) {

@@ -1,6 +1,6 @@
 /** Cedar's `like`: a pattern of literals and wildcards, matched without backtracking, so that no pattern can stall the host. */
 
-/** As Cedar's JSON writes it. */
+/** In the form of Cedar's JSON. */
 export type PatternPart = 'Wildcard' | { readonly Literal: string };
 
 export function like(pattern: readonly PatternPart[]): (text: string) => boolean {

@@ -1,4 +1,7 @@
-/** Every operator and function on every pair of telling values, known beforehand and from the context, against the engine. */
+/**
+ * Every operator and function on every pair of significant values, known beforehand and from the context, compared with the
+ * engine.
+ */
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { describe, expect, test } from 'vitest';
 import { compile } from './compile.ts';
@@ -55,7 +58,7 @@ function ours(text: string): Value | undefined {
   }
 }
 
-/** For each text: that the engine finds our value equal to its own, or fails where we do. One call asks about all of them. */
+/** For each text: whether the engine finds Corral's value equal to its own, or fails where Corral does. One call compares all. */
 function disagreements(texts: readonly string[]): string[] {
   const values = texts.map(ours);
   const staticPolicies = Object.fromEntries(

@@ -1,4 +1,7 @@
-/** The engine as a judge: slow, and right by definition. Fallback for what the closures do not know, and their shadow. */
+/**
+ * The engine as evaluator: slow, and correct by definition. It is the fallback for constructs that the closures do not know, and
+ * their oracle.
+ */
 import type { Question } from './catalog.ts';
 import type { CedarEngine, EntityUid } from './engine.ts';
 import { jsonFrom } from './entities.ts';
@@ -14,24 +17,24 @@ export class Oracle {
   readonly #byId: ReadonlyMap<string, LoadedPolicy>;
   #ready = false;
 
-  /** @param name keeps this set apart from others in the engine, which holds parsed sets by name */
+  /** @param name distinguishes this set from others in the engine, which stores parsed sets by name */
   constructor(engine: CedarEngine, name: string, policies: readonly LoadedPolicy[]) {
     this.#engine = engine;
     this.#name = name;
     this.#byId = new Map(policies.map((policy) => [policy.id, policy]));
   }
 
-  /** @throws Error when the engine cannot answer at all; the caller denies */
+  /** @throws Error if the engine cannot answer at all; then the caller denies */
   answer(question: Omit<Question, 'person'>, context: CedarRecord): Answer {
     this.#prepare();
     const all = this.#ask(this.#name, question, context);
     if (all.forbids.length === 0) return all;
-    // Beside a forbid the engine does not say which permits match; only a second look at them alone tells.
+    // If a forbid matches, the engine does not report the permits; a second query with the permits alone does.
     const { permits } = this.#ask(`${this.#name}/permits`, question, context);
     return { ...all, permits };
   }
 
-  /** Lets the engine forget the sets. */
+  /** Removes the sets from the engine. */
   close(): void {
     if (!this.#ready) return;
     this.#ready = false;

@@ -1,11 +1,13 @@
-/** Policies as loaded: parsed by the engine, named, with their place and what their annotations say. */
+/** Policies as loaded: parsed by the engine, named, with their place and the meaning of their annotations. */
 import type { PolicyJson, SourceError } from './engine.ts';
 import type { CedarEngine } from './engine.ts';
 import { CONSEQUENCES, isConsequence, type Consequence } from './consequence.ts';
 import { nearest, type Problem, type ProblemKind } from './problem.ts';
 import { placeIn, split, unitsFromBytes, type PolicySource, type PolicyText } from './source.ts';
 
-/** Why a policy had a say: its name, and what its author wrote about it. One object a policy, shared by all verdicts. */
+/**
+ * A policy as the reason of a verdict: its name and its author's annotations. One object for each policy, shared by all verdicts.
+ */
 export interface Reason {
   readonly policy: string;
   readonly effect: 'permit' | 'forbid';
@@ -19,7 +21,7 @@ export interface LoadedPolicy {
   readonly json: PolicyJson;
   readonly source: PolicyText;
   readonly reason: Reason;
-  /** Of a forbid. */
+  /** Set for a forbid. */
   readonly consequence: Consequence;
   /** How many different people must approve. */
   readonly quorum: number;
@@ -28,7 +30,7 @@ export interface LoadedPolicy {
 const MAX_QUORUM = 16;
 const KNOWN_ANNOTATIONS = ['id', 'description', 'consequence', 'quorum', 'approver'];
 
-/** Reads policies. What cannot be parsed is in the problems and not in the policies. */
+/** Parses policies. Text that cannot be parsed is reported in the problems and missing in the policies. */
 export function parsePolicies(
   engine: CedarEngine,
   sources: readonly PolicySource[],

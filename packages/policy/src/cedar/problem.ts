@@ -1,4 +1,4 @@
-/** What is wrong with a policy, and where: the one form in which loading and checking report. */
+/** A fault in a policy, with its place: the form in which loading and checking report. */
 
 export type ProblemKind =
   | 'syntax'
@@ -14,7 +14,7 @@ export type ProblemKind =
   | 'other';
 
 export interface Problem {
-  /** An error keeps the policies from being loaded; a warning does not. */
+  /** An error prevents loading; a warning does not. */
   readonly severity: 'error' | 'warning';
   readonly kind: ProblemKind;
   readonly file: string;
@@ -27,7 +27,7 @@ export interface Problem {
   readonly hint: string | undefined;
 }
 
-/** `policies/pay.cedar:12:8: error: … (hint)`, one a line, as editors and CI read it. */
+/** `policies/pay.cedar:12:8: error: … (hint)`, one a line, as editors and CI parse it. */
 export function formatProblems(problems: readonly Problem[]): string {
   return problems
     .map(({ severity, file, line, column, policy, message, hint }) => {
@@ -37,7 +37,7 @@ export function formatProblems(problems: readonly Problem[]): string {
     .join('\n');
 }
 
-/** The nearest of some names, if any is near enough to be what was meant. */
+/** The most similar of some names, if any is similar enough. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
@@ -48,7 +48,7 @@ export function nearest(name: string, names: Iterable<string>): string | undefin
   return best;
 }
 
-/** Levenshtein's distance, given up at `limit`. */
+/** Levenshtein's distance, not computed beyond `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);

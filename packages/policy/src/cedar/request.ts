@@ -1,13 +1,13 @@
-/** What is asked of policies: who wants to do what, and all that a decision may look at. */
+/** A request to the policies: subject, action, and all facts that a decision may use. */
 import type { Action, Given, Subject } from './catalog.ts';
 import type { DecisionContext } from './facts.ts';
 
 export interface PolicyRequest {
   readonly subject: Subject;
   readonly action: Action;
-  /** Of a call, as the tool will get them. */
+  /** For a call: the arguments as the tool will receive them. */
   readonly args?: unknown;
-  /** Of a send or spawn: what goes along. */
+  /** For a send or spawn: what goes along. */
   readonly given?: Given;
   readonly context: DecisionContext;
 }

@@ -1,13 +1,13 @@
 /**
- * Partial evaluation: for one subject and one target, drops every policy that can never apply and turns the rest into
- * closures over the context. What is left does not grow with the policies that are about something else.
+ * Partial evaluation: for one subject and one target, drops every policy that can never apply and compiles the rest to closures
+ * over the context. The cost of a decision does not grow with policies about other subjects and targets.
  */
 import { both, compile, entityFrom, negated, type Known, type Node, type Run } from './compile.ts';
 import type { EntityUid } from './engine.ts';
 import type { LoadedPolicy } from './policy-set.ts';
 import { EvaluationError, type CedarRecord } from './value.ts';
 
-/** What policies say, before it is made a verdict: Cedar's answer, with the permits that matched beside a forbid. */
+/** The answer of the policies before it becomes a verdict: Cedar's answer, with the permits that matched beside a forbid. */
 export interface Answer {
   readonly permits: readonly LoadedPolicy[];
   readonly forbids: readonly LoadedPolicy[];
@@ -22,20 +22,20 @@ export interface PolicyFailure {
 export interface Residual {
   /** Policies that can still apply. */
   readonly size: number;
-  /** The answer, where it is the same whatever the context: no policy that is left looks at it. */
+  /** The answer, if no remaining policy uses the context. */
   readonly constant?: Answer | undefined;
   answer(context: CedarRecord): Answer;
 }
 
 interface Live {
   readonly policy: LoadedPolicy;
-  /** Absent: it always applies. */
+  /** Absent: the policy always applies. */
   readonly run: Run | undefined;
 }
 
 const NONE: readonly never[] = Object.freeze([]);
 
-/** @throws UnsupportedConstruct when the closures cannot answer for one of the policies */
+/** @throws UnsupportedConstruct if a policy has a construct that the closures do not know */
 export function specialise(policies: readonly LoadedPolicy[], known: Known): Residual {
   const live: Live[] = [];
   for (const policy of policies) {
@@ -53,7 +53,7 @@ export function specialise(policies: readonly LoadedPolicy[], known: Known): Res
   return { size: live.length, constant: live.every(({ run }) => run === undefined) ? answer({}) : undefined, answer };
 }
 
-/** Cedar looks at every policy: a failing one is reported even where another has already decided. */
+/** Evaluates every policy, as Cedar does: one that fails is reported even if another has already decided. */
 function matching(live: readonly Live[], context: CedarRecord, errors: PolicyFailure[]): readonly LoadedPolicy[] {
   let result: LoadedPolicy[] | undefined;
   for (const { policy, run } of live) {
@@ -69,7 +69,7 @@ function matching(live: readonly Live[], context: CedarRecord, errors: PolicyFai
   return result ?? NONE;
 }
 
-/** Always a boolean or an error, whatever the clauses are. */
+/** Gives a boolean or an error, whatever the clauses are. */
 function condition(policy: LoadedPolicy, known: Known): Node {
   let node: Node = { value: true };
   for (const { kind, body } of policy.json.conditions) {

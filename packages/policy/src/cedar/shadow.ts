@@ -1,9 +1,9 @@
-/** A sampled shadow: now and then the engine is asked the same, so that a fault in the closures does not stay unseen. */
+/** Sampling for comparison: some decisions are evaluated by the engine too, so that a fault in the closures is noticed. */
 import type { PolicyRequest } from './request.ts';
 import type { LoadedPolicy } from './policy-set.ts';
 import type { Answer } from './residual.ts';
 
-/** One decision in so many; 0: none. */
+/** One decision in this many; 0: none. */
 export type SampleEvery = number;
 
 /** Closures and engine gave different answers to one request. */
@@ -14,7 +14,7 @@ export interface Alarm {
   readonly engine: Answer | undefined;
 }
 
-/** Says of each decision whether it is one to compare. The first one is: a fault that is always there shows at once. */
+/** Tells for each decision whether it is compared. The first one is, so that a permanent fault shows at once. */
 export function sampler(every: SampleEvery): () => boolean {
   if (every <= 0) return () => false;
   let left = 0;
@@ -28,7 +28,7 @@ export function sampler(every: SampleEvery): () => boolean {
   };
 }
 
-/** The same policies matched and the same ones failed; the wording of errors is each one's own. */
+/** Compares which policies matched and which failed; the texts of errors may differ. */
 export function isMismatch(a: Answer, b: Answer): boolean {
   const ids = (policies: readonly LoadedPolicy[]) =>
     policies

@@ -1,6 +1,6 @@
 /**
- * Shapes: what policies see of a value. A tool's argument schema becomes a shape; from the shape come both the type in
- * Cedar's schema and the reader that turns a call's arguments into Cedar values, so that the two cannot disagree.
+ * Shapes: what policies see of a value. A tool's argument schema becomes a shape; the type in Cedar's schema and the reader that
+ * converts a call's arguments to Cedar values are both made from the shape, so they cannot disagree.
  */
 import type { CedarType } from './engine.ts';
 import { Datetime, Decimal } from './extension.ts';
@@ -17,14 +17,14 @@ export interface Field {
   readonly optional?: boolean;
 }
 
-/** A value that is not what its shape says. The text names the place and never the value. */
+/** A value that does not fit its shape. The text names the place and never the value. */
 export class ShapeMismatch extends Error {
   override readonly name = 'ShapeMismatch';
 }
 
 type Reader = (raw: unknown, at: string) => Value;
 
-/** Cedar reads these keys of JSON as something else; the last one JavaScript does. */
+/** Keys with a special meaning in Cedar's JSON; the last one in JavaScript. */
 const RESERVED = new Set(['__entity', '__extn', '__expr', '__proto__']);
 const MAX_DEPTH = 8;
 
@@ -56,7 +56,7 @@ function mismatch(at: string, wanted: string): never {
   throw new ShapeMismatch(`${at} is not ${wanted}`);
 }
 
-/** Makes the reader of a shape. It copies what the shape names, refuses what does not fit, and drops the rest. */
+/** The reader of a shape. It copies what the shape names, refuses what does not fit, and drops the rest. */
 export function reader(shape: Shape): Reader {
   switch (shape.kind) {
     case 'bool':
@@ -93,8 +93,8 @@ export function recordReader(fields: Fields): (raw: unknown, at: string) => Ceda
 }
 
 /**
- * The same for facts, which Corral itself states: a record of booleans, numbers and strings that is as its shape says is
- * used as it is, since copying it would be most of what a decision costs.
+ * The same for facts, which Corral itself states: a record of booleans, numbers and strings that fits its shape is used without
+ * copying, because copying would be most of the cost of a decision.
  */
 export function factsReader(fields: Fields): (raw: unknown, at: string) => CedarRecord {
   const parts = partsOf(fields, (shape) => (shape.kind === 'record' ? factsReader(shape.fields) : reader(shape)));
@@ -138,9 +138,9 @@ type Json = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * What policies see of a tool's arguments. `number` becomes a decimal (four digits), `null` an absent attribute, a list a
- * set. Of a union, what all its members agree on in type; of anything else (free-form records, mixed lists, recursion),
- * nothing: those places are listed in `unseen`.
+ * The part of a tool's arguments that policies see. `number` becomes a decimal (four digits), `null` an absent attribute, a list a set. A
+ * union becomes what all its members have in common; anything else (free-form records, mixed lists, recursion) is not visible and
+ * is listed in `unseen`.
  */
 export function argumentShape(schema: unknown): { readonly fields: Fields; readonly unseen: readonly string[] } {
   const unseen: string[] = [];
@@ -149,7 +149,7 @@ export function argumentShape(schema: unknown): { readonly fields: Fields; reado
   return { fields: {}, unseen: unseen.includes('args') ? unseen : [...unseen, 'args'] };
 }
 
-/** A shape, and whether null stands in its place too. */
+/** A shape, and whether null is allowed in its place. */
 interface Found {
   readonly shape: Shape;
   readonly nullable: boolean;
@@ -238,7 +238,7 @@ class Translator {
     return shape === undefined ? undefined : { shape, nullable };
   }
 
-  /** What two members of a union have in common; an attribute that only one has is optional. */
+  /** The common part of two members of a union; an attribute that only one has is optional. */
   #either(a: Shape, b: Shape, at: string): Shape | undefined {
     if (a.kind === 'record' && b.kind === 'record') {
       const fields: Record<string, Field> = {};

@@ -1,6 +1,6 @@
 /**
- * Policy text, cut into policies. Cedar's own splitter orders policies by id and forgets where they stood; we keep the
- * place, so that every problem and every reason can name a file and a line.
+ * Splits policy text into policies. Cedar's own splitter orders policies by id and drops their positions; here the position is
+ * kept, so that every problem and every reason can name a file and a line.
  */
 
 export interface PolicySource {
@@ -8,16 +8,19 @@ export interface PolicySource {
   readonly text: string;
 }
 
-/** One policy as it stands in its file. */
+/** One policy as written in its file. */
 export interface PolicyText {
   readonly file: string;
   readonly text: string;
-  /** Of its first character, from 1. */
+  /** Line of its first character, from 1. */
   readonly line: number;
   readonly column: number;
 }
 
-/** Cuts at each `;` outside strings and comments. What follows the last one is a policy too, if anything but comments. */
+/**
+ * Splits at each `;` outside of strings and comments. The rest after the last one counts as a policy too, unless it is only
+ * comments.
+ */
 export function split({ file, text }: PolicySource): PolicyText[] {
   const policies: PolicyText[] = [];
   let start = -1;
@@ -60,7 +63,7 @@ export function placeIn(policy: PolicyText, offset: number): { line: number; col
   return line === 1 ? { line: policy.line, column: policy.column + column - 1 } : { line: policy.line + line - 1, column };
 }
 
-/** Cedar counts bytes of UTF-8; we count UTF-16 units. */
+/** Cedar counts bytes of UTF-8; this package counts UTF-16 units. */
 export function unitsFromBytes(text: string, bytes: number): number {
   let seen = 0;
   let units = 0;

@@ -1,10 +1,10 @@
 /**
- * Cedar's values as the closures hold them. A long is a number where that is exact and a bigint beyond, so that equality
- * is `===` and the usual case costs nothing; a record is a plain object, read by own members only.
+ * Cedar's values in the closures. A long is a number if that is exact, else a bigint, so that equality is `===` and the usual
+ * case is cheap; a record is a plain object, of which only own members are read.
  */
 import { Datetime, Decimal, Duration, IpAddress, type Extension } from './extension.ts';
 
-/** An evaluation that Cedar, too, would end in an error. */
+/** An evaluation that ends in an error in Cedar too. */
 export class EvaluationError extends Error {
   override readonly name = 'EvaluationError';
 }
@@ -17,7 +17,7 @@ export class UnsupportedConstruct extends Error {
 export class Entity {
   readonly type: string;
   readonly id: string;
-  /** Names it among all entities. */
+  /** Unique among all entities. */
   readonly key: string;
 
   constructor(type: string, id: string) {
@@ -27,7 +27,7 @@ export class Entity {
   }
 }
 
-/** A type is a path of identifiers and so never holds the separator. */
+/** A type is a path of identifiers and so cannot contain the separator. */
 export const entityKey = (type: string, id: string): string => `${type}\0${id}`;
 
 export type Long = number | bigint;
@@ -38,7 +38,7 @@ export interface CedarRecord {
 
 const isPrimitive = (value: Value) => typeof value !== 'object';
 
-/** A set keeps its items as they were listed; duplicates do not matter to any operation. */
+/** A set keeps its items in the order of listing; duplicates do not matter to any operation. */
 export class CedarSet {
   readonly items: readonly Value[];
   #index: Set<Value> | undefined;
@@ -103,7 +103,7 @@ export function equal(a: Value, b: Value): boolean {
 const I64_MIN = -(2n ** 63n);
 const I64_MAX = 2n ** 63n - 1n;
 
-/** The one form of a long: a number where that is exact. Beyond 64 bits it is an overflow, which Cedar calls an error. */
+/** The normal form of a long: a number if that is exact. Beyond 64 bits it is an overflow, which is an error in Cedar. */
 export function long(value: bigint): Long {
   if (value < I64_MIN || value > I64_MAX) throw new EvaluationError('integer overflow');
   const number = Number(value);

@@ -1,24 +1,24 @@
-/** From what the policies answer to what happens: Cedar's decision, made to fail closed, and what a denial means. */
+/** From the answer of the policies to the verdict: Cedar's decision, failing closed, and the consequence of a denial. */
 import { severer, type Consequence } from './consequence.ts';
 import type { LoadedPolicy, Reason } from './policy-set.ts';
 import type { Answer } from './residual.ts';
 
 export interface Verdict {
   readonly decision: 'allow' | 'deny';
-  /** Of a denial: the most severe of those that apply. `approval` only where a permit matches and nothing else stands in the way. */
+  /** For a denial: the most severe of those that apply. `approval` only if a permit matches and there is no other obstacle. */
   readonly consequence?: Consequence;
   /** With `approval`: how many different people must approve. */
   readonly quorum?: number;
-  /** The policies that decided: the forbids of a denial, the permits of an allowance. None: nothing permits it. */
+  /** The policies that decided: the forbids of a denial, the permits of an allowance. Empty: no permit matches. */
   readonly reasons: readonly Reason[];
-  /** Anything here denies. */
+  /** Any error denies. */
   readonly errors: readonly VerdictError[];
-  /** Of the policies in force: `sha256:…`. */
+  /** Version of the policies in force: `sha256:…`. */
   readonly policy_version: string;
 }
 
 export interface VerdictError {
-  /** Absent: the request itself is at fault, or the engine. */
+  /** Absent: the fault is in the request itself, or in the engine. */
   readonly policy?: string;
   readonly message: string;
 }
@@ -34,7 +34,7 @@ export function verdictOf(answer: Answer, version: string): Verdict {
     }
     if (forbids.length === 0) return { decision: 'deny', consequence: 'deny', reasons: NONE, errors: NONE, policy_version: version };
   }
-  // A person's approval lifts a forbid. It does not stand in for a permit, nor for an answer that could not be had.
+  // An approval overrides a forbid. It replaces neither a permit nor an answer that could not be computed.
   let consequence: Consequence = errors.length > 0 || permits.length === 0 ? 'deny' : 'approval';
   let quorum = 1;
   for (const forbid of forbids) {
@@ -51,12 +51,12 @@ export function verdictOf(answer: Answer, version: string): Verdict {
   };
 }
 
-/** A denial because the question itself could not be put. */
+/** A denial because the request could not be evaluated. */
 export function refusal(message: string, version: string): Verdict {
   return { decision: 'deny', consequence: 'deny', reasons: NONE, errors: [{ message }], policy_version: version };
 }
 
-/** The verdict of a call that people have approved: what only approval stood in the way of is allowed. */
+/** The verdict of a call that people have approved: allowed if approval was the only obstacle. */
 export function approved(verdict: Verdict): Verdict {
   if (verdict.consequence !== 'approval') return verdict;
   const { reasons, quorum, policy_version } = verdict;

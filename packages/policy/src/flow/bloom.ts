@@ -1,16 +1,16 @@
 /**
- * A set of shingles in little, fixed memory. It may say that it holds what it does not, which costs an approval, and never the
- * other way round, which would cost more. It grows by blocks up to a bound; past the bound it says so, and its owner must then
- * take everything for a member.
+ * A set of shingles in small, bounded memory (a Bloom filter). It may report a member that was never added, which costs an
+ * approval, but never misses one that was. It grows by blocks up to a limit; beyond that it reports `full`, and its owner must
+ * then treat everything as a member.
  */
 import { hash2 } from './text.ts';
 
 const FIRST_BITS = 1 << 14;
 const LAST_BITS = 1 << 20;
-/** Bits for each member: with five probes 0.9 % of strangers are taken for members of a full block. */
+/** Bits for each member: with five probes, 0.9 % of non-members are reported as members by a full block. */
 const BITS_EACH = 10;
 const PROBES = 5;
-/** Each block is so much larger than the one before: few blocks are few places to look. */
+/** Factor by which each block is larger than the one before; few blocks need few lookups. */
 const GROWTH = 4;
 
 interface Block {
@@ -26,7 +26,7 @@ export class Bloom {
   readonly #blocks: Block[] = [];
   #full = false;
 
-  /** Whether something was left out: from then on a `false` of has() means nothing. */
+  /** Whether a member was left out: from then on a `false` of has() means nothing. */
   get full(): boolean {
     return this.#full;
   }
@@ -35,7 +35,7 @@ export class Bloom {
     return this.#blocks.length === 0;
   }
 
-  /** Bytes held now; never more than 4/3 of LAST_BITS / 8, which is 171 KiB. */
+  /** Bytes in use; never more than 4/3 of LAST_BITS / 8, which is 171 KiB. */
   get bytes(): number {
     return this.#blocks.reduce((sum, one) => sum + one.bits.byteLength, 0);
   }
@@ -66,7 +66,7 @@ export class Bloom {
   }
 
   #hit(a: number, b: number): boolean {
-    // The newest is the largest and the likeliest to know.
+    // Starts with the newest block, which is the largest and the most likely to have a member.
     for (let one = this.#blocks.length - 1; one >= 0; one--) {
       const { bits, mask } = this.#blocks[one] as Block;
       let all = true;

@@ -1,39 +1,39 @@
 /**
- * The default pack in TypeScript: what pack/default.cedar says, rule by rule, under the same names. It serves where no Cedar
- * engine is loaded and as the oracle of the test that holds the two together. Change both or neither.
+ * The default pack in TypeScript: the rules of pack/default.cedar, under the same names. It is used where no Cedar engine is
+ * loaded, and as the oracle of the test that compares the two. Change both or neither.
  */
 import type { FlowFacts } from './facts.ts';
 
 export interface FlowDecision {
   readonly verdict: 'allow' | 'approval' | 'deny';
-  /** Ids of the rules that stood against the call; empty when it is allowed. */
+  /** Ids of the rules that oppose the call; empty when it is allowed. */
   readonly rules: readonly string[];
 }
 
-/** What else the pack asks about a call; members of Cedar's `context.call`. */
+/** Further facts about a call that the pack uses; members of Cedar's `context.call`. */
 export interface CallFacts {
   /** This version of the agent has never used this tool. */
   readonly first_use: boolean;
-  /** Money the call moves, in units of its currency; undefined when it moves none. */
+  /** Money the call moves, in units of its currency; undefined if none. */
   readonly amount?: number;
-  /** Calls of this run to this tool within the last minute, this one not counted. */
+  /** Calls of this run to this tool within the last minute, without this one. */
   readonly last_minute: number;
 }
 
-/** The numbers in the pack. A host that wants others writes them into its own copy of the text. */
+/** The numbers in the pack. A host that needs others writes them into its own copy of the text. */
 export const PACK_LIMITS = { amount: 1000, per_minute: 30 } as const;
 
 interface Rule {
   readonly id: string;
   readonly denial: 'approval' | 'deny';
-  /** Whether it stands against an outside effect. */
+  /** Whether the rule opposes an outside effect. */
   readonly against: (flow: FlowFacts, call: CallFacts) => boolean;
 }
 
 const strange = ({ destination_origin }: FlowFacts) =>
   destination_origin === 'untrusted' || destination_origin === 'model' || destination_origin === 'quoted';
 
-/** Nobody asked for such an effect; or that cannot be told, and there are a stranger's words in it. */
+/** The principal did not ask for such an effect; or that is unclear, and it contains a stranger's words. */
 const notPlainlyAsked = ({ requested, argument_origin, foreign_identifier }: FlowFacts) =>
   requested === 'no' || (requested === 'open' && (argument_origin === 'untrusted' || foreign_identifier));
 
@@ -97,7 +97,7 @@ export const RULES: readonly Rule[] = [
   { id: 'rate', denial: 'deny', against: (_, call) => call.last_minute >= PACK_LIMITS.per_minute },
 ];
 
-/** Judges one call. A denial outweighs an approval; all rules that stand against the call are named. */
+/** Decides one call. A denial outweighs an approval; all rules that oppose the call are named. */
 export function decideFlow(flow: FlowFacts, call: CallFacts): FlowDecision {
   if (flow.effect === 'none') return { verdict: 'allow', rules: [] };
   const against = RULES.filter((rule) => rule.against(flow, call));

@@ -1,17 +1,17 @@
 /**
- * Whether a trusted tool's result repeats what was put into its arguments through a handle. A tool that answers `saved: …` gives
- * back what a stranger wrote although its host trusts it. Errs to one side: a few letters or digits in common count; small numbers
- * and booleans are taken for too little room to say anything, as in a narrow answer.
+ * Whether a trusted tool's result repeats what was put into its arguments through a handle. A tool that answers `saved: …`
+ * returns a stranger's text although the host trusts the tool. Errs on the safe side: a few letters or digits in common count as
+ * repetition; small numbers and booleans are ignored, because they carry too little, as in a narrow answer.
  */
 import type { Json } from '@corral/protocol/json';
 import { leavesOf, type Leaf } from './leaves.ts';
 import { decodings, fold, squeeze } from './text.ts';
 
-/** Numbers from here on are told apart from what a tool says by itself, such as how many bytes it wrote. */
+/** Smaller numbers are ignored: tools report such numbers by themselves, such as how many bytes were written. */
 const SMALL = 10_000;
-/** Letters and digits in a row that count as repeated. */
+/** Consecutive letters and digits that count as repeated. */
 const COMMON = 8;
-/** Of what is inside handles and of a result; beyond, a result counts as one that repeats. */
+/** Most characters of handles and of a result that are compared; beyond, a result counts as repeating. */
 const CHARS = 64 * 1024;
 
 export function echoes(result: Json, inside: readonly Json[]): boolean {
@@ -32,7 +32,7 @@ export function echoes(result: Json, inside: readonly Json[]): boolean {
   });
 }
 
-/** Squeezed; undefined when there are too many of them. */
+/** Squeezed texts; undefined if there are too many. */
 function textsOf(...all: readonly { leaves: Leaf[]; complete: boolean }[]): string[] | undefined {
   const texts: string[] = [];
   let chars = 0;

@@ -1,7 +1,6 @@
 /**
- * What a policy may ask about the flow of information into one call: facts, not verdicts. Made from the run's label, its
- * provenance index, the tool's annotations and a little history; read by Cedar as `context.flow` and by decide.ts, which says
- * the same in TypeScript.
+ * The facts of information flow into one call, without a verdict. Made from the run's label, its provenance index, the tool's
+ * annotations and a little history; read by Cedar as `context.flow` and by decide.ts, which has the same rules in TypeScript.
  */
 import type { Json } from '@corral/protocol/json';
 import type { ToolAnnotations } from '@corral/protocol/tool';
@@ -12,40 +11,40 @@ import type { Sticky } from './labels.ts';
 import type { Origin, Provenance, Trace } from './provenance.ts';
 
 /**
- * - `none`: it reads what is the principal's or the host's, or asks a model. - `fetch`: it changes nothing and reaches beyond this
- * host, so that only the address it is given can carry something out. - `change`: it changes something somewhere.
+ * - `none`: it reads data of the principal or the host, or asks a model. - `fetch`: it changes nothing and reaches beyond this
+ * host, so that only its address can carry data out. - `change`: it changes something somewhere.
  */
 export type Effect = 'none' | 'fetch' | 'change';
 
-/** The effect of a tool by what it says of itself. */
+/** The effect of a tool by its annotations. */
 export function effectOf({ readOnly, openWorld, repeatable }: ToolAnnotations): Effect {
   if (repeatable) return 'none';
   if (!readOnly) return 'change';
   return openWorld ? 'fetch' : 'none';
 }
 
-/** What is known of a tool, from its annotations. */
+/** Facts about a tool from its annotations. */
 export interface FlowTool {
   readonly name: string;
-  /** Only calls with an effect are judged. See Effect. */
+  /** Only calls with an effect are restricted. See Effect. */
   readonly effect: Effect;
-  /** Parameters that say where data or money goes. Empty for a tool that has none. */
+  /** Parameters that say where data or money goes. Empty if the tool has none. */
   readonly destinations: readonly string[];
   readonly deed: Deed;
-  /** The parameter that says how much money it moves. */
+  /** The parameter that holds how much money it moves. */
   readonly money?: string;
 }
 
-/** What is known of a run before the call. */
+/** Facts about a run before the call. */
 export interface FlowState {
   readonly sticky: Sticky;
   readonly provenance: Provenance;
   readonly request: Request;
-  /** Destinations this agent has reached before, in any run. */
+  /** Destinations that this agent has reached before, in any run. */
   readonly known_destination: (destination: string) => boolean;
 }
 
-/** What else is out of the ordinary about a call, known from history. */
+/** Unusual facts about a call from history. */
 export interface CallHistory {
   /** This version of the agent has never used this tool. */
   readonly first_use: boolean;
@@ -53,36 +52,51 @@ export interface CallHistory {
   readonly amount_above_history: boolean;
 }
 
-/** The record that policies read. All members are always there, so that no policy can stumble over a missing one. Names and values are part of the policy interface. */
+/**
+ * The record that policies read. All members are always present, so that no policy fails because of a missing one. Names and
+ * values are part of the policy interface.
+ */
 export interface FlowFacts {
   readonly effect: Effect;
-  /** Sticky: something a stranger may have written was read before this call. */
+  /** Sticky: text that a stranger may have written was read before this call. */
   readonly untrusted_input: boolean;
-  /** And so a stranger may have chosen an argument: one is neither the principal's nor a trusted tool's. True too when one is in a handle. */
+  /**
+   * A stranger may have chosen an argument: text of strangers was read, and an argument is neither the principal's nor a trusted
+   * tool's. Also true if an argument is in a handle.
+   */
   readonly untrusted_influence: boolean;
   /** Sticky: private data was read before this call. */
   readonly private_data: boolean;
   /** Sticky: an outside effect was made before this call. */
   readonly outside_effect: boolean;
-  /** Arguments that are no destination carry words or identifiers of private results. */
+  /** Arguments that are not destinations carry words or identifiers of private results. */
   readonly carries_private: boolean;
-  /** Worst origin among the destinations given; `none` without any. From best to worst: user, trusted, selected, quoted, model, untrusted. */
+  /**
+   * Least trusted origin of the destinations; `none` without any. From most to least trusted: user, trusted, selected, quoted,
+   * model, untrusted.
+   */
   readonly destination_origin: Origin | 'none';
-  /** Worst origin among all other arguments; `none` without any. */
+  /** Least trusted origin of all other arguments; `none` without any. */
   readonly argument_origin: Origin | 'none';
-  /** An argument that is no destination carries an address, link or account that stands in untrusted text only, or is a code that stands nowhere. */
+  /**
+   * An argument that is not a destination carries an address, link or account that occurs only in untrusted text, or is a code
+   * that occurs nowhere.
+   */
   readonly foreign_identifier: boolean;
-  /** One of those that stand in untrusted text is a link or a mail address, and the principal said nothing of links. */
+  /** One of those in untrusted text is a link or a mail address, and the principal did not mention links. */
   readonly unasked_link: boolean;
-  /** A destination, the amount, or anything at all for a tool that names no destination, is in a handle whose content a stranger may have written. */
+  /**
+   * A destination, the amount, or anything at all for a tool that names no destination, is in a handle whose content a stranger
+   * may have written.
+   */
   readonly steered_by_handle: boolean;
-  /** Every destination given stands somewhere as it is, so that it cannot have been made to carry something. True without any. */
+  /** Every destination occurs somewhere unchanged, so it cannot have been built to carry data. True without any. */
   readonly destination_literal: boolean;
   /** Whether the principal asked for this kind of effect. */
   readonly requested: Requested;
-  /** One of the destinations was never reached before by this agent. */
+  /** One of the destinations was never reached by this agent before. */
   readonly first_time_destination: boolean;
-  /** For people who decide: what is out of the ordinary, in words of UNUSUAL. Sorted, distinct. */
+  /** For people who decide: unusual facts, in words of UNUSUAL. Sorted, distinct. */
   readonly unusual: readonly Unusual[];
 }
 
@@ -100,13 +114,13 @@ export const UNUSUAL = [
 ] as const;
 export type Unusual = (typeof UNUSUAL)[number];
 
-/** Facts, and where each argument came from, for the decision record and for whoever is asked. */
+/** Facts, and the origin of each argument, for the decision record and for approvers. */
 export interface Flow {
   readonly facts: FlowFacts;
   readonly traces: readonly (Trace & { readonly path: string })[];
 }
 
-/** Whether a leaf stands at a parameter or below it; a dot in a parameter's name reaches into objects. */
+/** Whether a leaf is at a parameter or below it; a dot in a parameter's name reaches into objects. */
 function isBelow(path: string, parameter: string): boolean {
   const plain = path.replace(/\[\d+\]/g, '');
   return plain === parameter || plain.startsWith(`${parameter}.`);
@@ -115,13 +129,13 @@ function isBelow(path: string, parameter: string): boolean {
 const WORSE: readonly Origin[] = ['user', 'trusted', 'selected', 'quoted', 'model', 'untrusted'];
 const worst = (a: Origin | 'none', b: Origin): Origin => (a === 'none' || WORSE.indexOf(b) > WORSE.indexOf(a) ? b : a);
 
-/** Handles in the arguments of a call, and the arguments with their values put in, before the tool's schema has had them. */
+/** Handles in the arguments of a call, and the arguments with their values put in, before the tool's schema is applied. */
 export interface InHandles {
   readonly slots: readonly Handled[];
   readonly given: Json;
 }
 
-/** The facts of one call. Pure; bounded by the bounds of leaves and provenance. */
+/** The facts of one call. Pure; its cost is limited by the limits of leaves and provenance. */
 export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: CallHistory, inHandles?: InHandles): Flow {
   const handled = inHandles === undefined ? undefined : new HandledArguments(inHandles.slots, inHandles.given);
   const { leaves, complete } = leavesOf(args);
@@ -156,7 +170,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
     }
   }
   if (!complete) {
-    // What was not looked at is taken for the worst it can be.
+    // Leaves that were not examined count as the worst case.
     if (tool.destinations.length > 0) destination = 'untrusted';
     argument = 'untrusted';
     foreign = true;

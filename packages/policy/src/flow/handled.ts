@@ -1,7 +1,7 @@
 /**
- * What a policy may ask about a call whose arguments hold handles: the agent has not read what is in them, so the run is clean,
- * and yet the call carries what a stranger may have written. Words may go where somebody else said; where they go, what they
- * cost, or what a tool that names no destination does with them, must not be the stranger's choice.
+ * The facts about a call whose arguments hold handles: the agent has not read their values, so the run is clean, but the call
+ * carries text that a stranger may have written. A stranger's words may be sent to a destination that somebody else chose; the
+ * destination, the amount, or the behaviour of a tool without destinations must not be the stranger's choice.
  */
 import type { Json } from '@corral/protocol/json';
 import type { HandlePath } from '@corral/protocol/handle';
@@ -11,7 +11,7 @@ import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
 /** A handle in the arguments of a call. `path` begins at the arguments. */
 export interface Handled {
   readonly path: HandlePath;
-  /** Of what is inside. */
+  /** Label of the value. */
   readonly label: Label;
 }
 
@@ -22,13 +22,13 @@ interface Receiver {
 }
 
 export class HandledArguments {
-  /** Of all that is inside. */
+  /** Join of the labels of all values. */
   readonly label: Label;
   readonly #slots: readonly { readonly at: string; readonly path: HandlePath; readonly label: Label }[];
   readonly #plain = new Set<string>();
   readonly #complete: boolean;
 
-  /** @param given the arguments with their values put in, before the tool's schema has had them */
+  /** @param given the arguments with their values put in, before the tool's schema is applied */
   constructor(slots: readonly Handled[], given: Json) {
     this.#slots = slots.map(({ path, label }) => ({ at: textOf(path), path, label }));
     this.label = slots.reduce((all, { label }) => join(all, label), CLEAN);
@@ -37,11 +37,11 @@ export class HandledArguments {
     for (const leaf of leaves) if (this.#slot(leaf.path) === undefined) this.#plain.add(keyOf(leaf));
   }
 
-  /** The label of a leaf of the arguments as the tool will see them; undefined: it came out of no handle. */
+  /** The label of a leaf of the arguments as the tool will see them; undefined: it is from no handle. */
   at(leaf: Leaf): Label | undefined {
     const slot = this.#slot(leaf.path);
     if (slot !== undefined) return slot.label;
-    // What the schema moved or made up may have come out of any of them.
+    // A leaf that the schema moved or made up may come from any handle.
     return this.#complete && this.#plain.has(keyOf(leaf)) ? undefined : this.label;
   }
 
@@ -62,7 +62,7 @@ export class HandledArguments {
 
 const keyOf = ({ path, value }: Leaf) => `${path}\n${typeof value}\n${value}`;
 
-/** A path as leaves have it. */
+/** A path in the form of leaves. */
 function textOf(path: HandlePath): string {
   return path.reduce<string>((text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`), '');
 }

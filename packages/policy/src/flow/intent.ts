@@ -1,17 +1,18 @@
 /**
- * Did the principal ask for this kind of effect? A comparison of the principal's own words with a tool's name (else the beginning of
- * its description), by word stems and a small thesaurus of office English. It is a heuristic and is used as one: it opens nothing that came from untrusted text to
- * an unknown destination, and a miss costs an approval. Only the principal's words are read, never a tool's results.
+ * Whether the principal asked for this kind of effect. Compares the principal's own words with a tool's name (else the beginning
+ * of its description), by word stems and a small thesaurus of office English. It is a heuristic: a match never allows sending
+ * untrusted text to an unknown destination, and a miss costs an approval. Only the principal's words are read, never a tool's
+ * results.
  */
 import { Memo } from './memo.ts';
 
 /**
- * - `yes`: verb and object are asked for. - `open`: the principal handed over to what a source says ("follow the instructions"), or it
- * cannot be told: the tool says nothing that is understood, or the principal's language is not. - `no`: neither.
+ * - `yes`: verb and object are asked for. - `open`: the principal delegated to a source ("follow the instructions"), or it is
+ * unknown: the tool's name and description, or the principal's language, are not understood. - `no`: neither.
  */
 export type Requested = 'yes' | 'open' | 'no';
 
-/** Kinds of doing. A word may be of several. Stems, see stem(). */
+/** Kinds of actions. A word may belong to several. Stems, see stem(). */
 const VERBS: Readonly<Record<string, string>> = {
   send: 'send email mail message forward reply respond answer notify tell inform contact post dm text tweet publish announce share ping write submit comment ask let leave transmit dispatch deliver reach respond rsvp say',
   share: 'share invite add include grant give permit allow access invitation distribute collaborator',
@@ -32,7 +33,7 @@ const VERBS: Readonly<Record<string, string>> = {
   login: 'login log sign authenticate verify use',
 };
 
-/** Things done to. A word may be of several. */
+/** Kinds of objects. A word may belong to several. */
 const OBJECTS: Readonly<Record<string, string>> = {
   message: 'email mail message dm inbox letter reply note slack channel chat sms invitation',
   event: 'event remind calendar meeting appointment invite reminder schedule lunch dinner call session checkup reunion slot',
@@ -56,7 +57,10 @@ const IRREGULAR: Readonly<Record<string, string>> = {
   told: 'tell', chose: 'choose', got: 'get', went: 'go', put: 'put', lent: 'lend', meant: 'mean', people: 'person', emails: 'email',
 }; // prettier-ignore
 
-/** A word without the endings of English grammar: `rescheduling`, `rescheduled`, `reschedules` are one. Not a linguist's stem. */
+/**
+ * A word without the endings of English grammar: `rescheduling`, `rescheduled` and `reschedules` become one. Not a linguistic
+ * stem.
+ */
 export function stem(word: string): string {
   const known = IRREGULAR[word];
   if (known !== undefined) return known;
@@ -93,13 +97,13 @@ const wordsOf = (text: string): string[] =>
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .toLowerCase()
     .replace(/\be-mail/g, 'email')
-    // A compound is one word, and no deed: a follow-up, a check-up.
+    // A hyphenated compound is one word and not an action: a follow-up, a check-up.
     .replace(/(\p{L})-(?=\p{L})/gu, '$1')
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== '')
     .map(stem);
 
-/** Verbs of two words, by one that says the same; what is between them is a person or a thing. */
+/** Verbs of two words, with an equivalent verb of one word; a person or a thing may be between the two. */
 const PHRASAL: readonly (readonly [RegExp, string])[] = (
   [
     ['sign', 'up', 'subscribe'], ['call', 'off', 'cancel'], ['take', 'off|out|down', 'remove'], ['kick', 'out', 'remove'], ['get', 'rid', 'delete'],
@@ -107,26 +111,26 @@ const PHRASAL: readonly (readonly [RegExp, string])[] = (
     ['pass', 'on|along', 'forward'], ['give', 'back', 'return'], ['send', 'back', 'return'], ['write|note|jot', 'down', 'note'], ['swap|switch', 'out', 'replace'],
   ] as const
 ).map(([verb, particle, means]) => [new RegExp(`\\b(?:${verb})\\b(?=(?:\\s+[^\\s.,;:!?]+){0,6}?\\s+(?:${particle})\\b)`, 'gi'), means]); // prettier-ignore
-/** Who needs a thing, or says to get one, wants it obtained; to get the thing that is known already may be to read it. */
+/** `need a`, `get a` and the like ask for something to be obtained; `get the` may only ask to read something known. */
 const WANTED =
   /\b(?:need|want|get|call|would like|looking for)(?=(?:\s+(?:me|us|him|her|them))?\s+(?:an?|some|another|new|two|three|\d)\s+(?!\S*(?:list|summary|overview|idea|suggestion|recommendation|report|answer|look)\b))/gi;
-/** An answer is no effect: it needs no tool. */
+/** An answer to the principal needs no tool, so it is not an effect. */
 const ANSWER_ME = /\b(?:tell|give|show|let|inform|answer|advise)\s+(?:me|us)\b/gi;
 const inOneWord = (said: string) => wanted(said.replace(ANSWER_ME, ' '));
 const wanted = (text: string) =>
   PHRASAL.reduce((said, [verb, means]) => said.replace(verb, `$& ${means}`), text.replace(WANTED, '$& obtain'));
 
-/** Words that are things more often than deeds: `unread mail` asks for no mail to be sent. */
+/** Words that are nouns more often than verbs: `unread mail` does not ask to send mail. */
 const RATHER_THINGS = new Set(
   'email mail message text post note reply comment report file log share call contact check review access payment transaction transfer reservation booking invitation'
     .split(' ')
     .map(stem),
 );
-/** Those of them that are things in the name of a tool, unless it begins with them: `delete_email` sends nothing. */
+/** Those of them that are nouns in the name of a tool, unless it begins with them: `delete_email` sends nothing. */
 const DEED_OR_THING = new Set([...RATHER_THINGS].filter((one) => !['payment', 'transaction', 'transfer'].map(stem).includes(one)));
-/** What stands before such a word where it is a deed after all; nothing: a clause begins. */
+/** Words before such a word that make it a verb; nothing: a clause begins. */
 const BEFORE_DEEDS = new Set('please and then to also or you i we should will would could can must just now dont not'.split(' '));
-/** Verbs that say nothing but that the thing after them is done: `make a payment`. */
+/** Light verbs, whose meaning is in the noun after them: `make a payment`. */
 const LIGHT = new Set('make do place give leave write drop set'.split(' ').map(stem));
 
 function deeds(text: string): string[] {
@@ -143,27 +147,27 @@ function deeds(text: string): string[] {
   return found;
 }
 
-/** What a text of the principal asks for, prepared once a run. */
+/** The wishes in a text of the principal, prepared once a run. */
 export interface Request {
   readonly verbs: ReadonlySet<string>;
   readonly objects: ReadonlySet<string>;
   readonly stems: ReadonlySet<string>;
   readonly open: boolean;
-  /** Whether they speak of links themselves. */
+  /** Whether the text mentions links. */
   readonly links: boolean;
-  /** Whether these are words of a language that is understood here. */
+  /** Whether the text is in a language that is understood here. */
   readonly understood: boolean;
 }
 
 const LINKS = ['link', 'url', 'hyperlink'].map(stem);
 
-/** Words that hardly an English sentence does without, and hardly one of another language has. */
+/** Words that nearly every English sentence has, and hardly any sentence of another language. */
 const ENGLISH = new Set(
   'the of and for my is are please it this that with from by you your if be have can could what how who where when'.split(' '),
 );
-/** A text of fewer words is a command or a name in any language. */
+/** A text of fewer words may be a command or a name in any language. */
 const FEW_WORDS = 4;
-/** Share of those words from which on a text is taken for English. They make up a third of it. */
+/** Share of those words from which a text counts as English. They make up about a third of English text. */
 const ENGLISH_SHARE = 0.1;
 
 function isEnglish(text: string): boolean {
@@ -175,7 +179,7 @@ function isEnglish(text: string): boolean {
   return words.length < FEW_WORDS || words.filter((word) => ENGLISH.has(word)).length >= words.length * ENGLISH_SHARE;
 }
 
-/** A word without the address, path or file name that it is or begins with. Looked at word by word: each character once. */
+/** A word without the address, path or file name that it is or begins with. Linear in the word. */
 function withoutNames(word: string): string {
   if (word.includes('@') || word.includes('/')) return ' ';
   let end = 0;
@@ -184,7 +188,7 @@ function withoutNames(word: string): string {
 }
 
 export function requestOf(text: string): Request {
-  // Quoted names and identifiers are not wishes: 'delete-me.txt' asks for nothing.
+  // Quoted names and identifiers are not requests: 'delete-me.txt' asks for nothing.
   const said = inOneWord(text.slice(0, 16_384).replace(/\S+/g, withoutNames));
   const stems = new Set(wordsOf(said));
   const verbs = new Set<string>();
@@ -201,7 +205,7 @@ export function requestOf(text: string): Request {
   };
 }
 
-/** What a tool does. Prepared once a tool. */
+/** The action of a tool. Prepared once a tool. */
 export interface Deed {
   readonly verbs: readonly string[];
   readonly objects: readonly string[];
@@ -212,12 +216,12 @@ export interface Deed {
 const groupsOf = (stems: readonly string[], groups: ReadonlyMap<string, ReadonlySet<string>>) => [
   ...new Set(stems.flatMap((one) => [...(groups.get(one) ?? [])])),
 ];
-/** Words at the beginning of a description, within which it says what the tool does: `Sends a message to …`. */
+/** Words at the beginning of a description in which it says what the tool does: `Sends a message to …`. */
 const SAID_FIRST = 8;
 
 /**
- * By the tool's name; by the beginning of its description where the name has no word for a deed.
- * @param description what the tool says of itself, in English
+ * By the tool's name; if the name has no known verb, by the beginning of its description.
+ * @param description the tool's own description, in English
  */
 export function deedOf(name: string, description = ''): Deed {
   return description === '' ? deedsKnown.of(name) : readDeed(name, description);
@@ -240,7 +244,7 @@ function readDeed(name: string, description: string): Deed {
   return { verbs: prune(groupsOf([first], VERB_OF), things), objects: things, other };
 }
 
-/** What a verb of several meanings is done to tells which is meant: sending money is paying, getting a page is not buying it. */
+/** The object decides among the meanings of a verb: sending money is paying, getting a page is not buying it. */
 const DONE_TO: Readonly<Record<string, readonly string[]>> = {
   pay: ['money'],
   buy: ['goods', 'money', 'stay'],
@@ -259,7 +263,7 @@ function prune(verbs: readonly string[], objects: readonly string[]): readonly s
   return meant.length === 0 ? verbs : meant;
 }
 
-/** Whether a deed is among the things asked for. A tool whose name says nothing known is compared word by word. */
+/** Whether an action is among those asked for. A tool whose name has no known word is compared word by word. */
 export function requested(request: Request, deed: Deed): Requested {
   const verb = deed.verbs.some((one) => request.verbs.has(one));
   const object = deed.objects.some((one) => request.objects.has(one));

@@ -21,7 +21,7 @@ const name = fc.oneof(
   fc.integer({ min: 0, max: 40 }).map((n) => `source-${n}`),
 );
 const step = fc.record({ source: name, untrusted: fc.boolean(), secret: fc.boolean(), effect: fc.boolean() });
-/** Labels as runs come by them: by joining. Some of them overflow. */
+/** Labels as runs get them: by joining. Some overflow. */
 const label = fc.array(step, { maxLength: 24 }).map((steps) =>
   steps.reduce<Label>((sum, { source, untrusted, secret, effect }) => {
     const next = join(sum, labelOf(source, { untrusted, ...(secret ? { private_to: source } : {}) }));

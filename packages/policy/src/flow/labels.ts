@@ -1,7 +1,7 @@
 /**
- * Labels that float with a run (DESIGN 5): who could have influenced this, and who may read it. They form a lattice under
- * `join`: reading joins, and nothing lowers a label but an endorsement or a declassification, which name who did it and why
- * and are recorded. Labels are small JSON in one canonical form, so that they can be stored, compared and hashed.
+ * Labels that follow a run (DESIGN 5): who may have influenced it, and who may read it. They form a lattice under `join`: reading
+ * joins, and only an endorsement or a declassification lowers a label; those name who did it and why, and are recorded. Labels
+ * are small JSON in a canonical form, so that they can be stored, compared and hashed.
  *
  * Integrity and confidentiality as in Denning, A Lattice Model of Secure Information Flow (1976) and Biba (1977); the three
  * sticky bits as in Meta's Agents Rule of Two (2025).
@@ -10,21 +10,21 @@ import type { Label, LabelChange, Names, Sticky } from '@corral/protocol/label';
 
 export type { Label, LabelChange, Names, Sticky };
 
-/** At most so many distinct sources and reader groups are named in one label; past it the name is `*`, which stands for anyone. */
+/** Most distinct sources, and most reader groups, in one label; beyond that the name is `*`, which stands for anyone. */
 export const LABEL_MAX_NAMES = 16;
-/** Longer names are cut to this before they enter a label. */
+/** Longer names are cut before they enter a label. */
 export const LABEL_MAX_NAME_CHARS = 128;
 
 const ANYONE: Names = ['*'];
 
-/** The label of what a principal typed or a host's own text: the bottom of the lattice. */
+/** The label of the principal's input and of the host's own text: the bottom of the lattice. */
 export const CLEAN: Label = {
   influenced_by: [],
   private_to: [],
   sticky: { untrusted_input: false, private_data: false, outside_effect: false },
 };
 
-/** The label of which every other is below: what is to be assumed when nothing is known. */
+/** The top of the lattice: the label of something about which nothing is known. */
 export const WORST: Label = {
   influenced_by: ANYONE,
   private_to: ANYONE,
@@ -43,7 +43,7 @@ function names(all: Iterable<string>): Names {
 
 const within = (some: Names, all: Names) => all[0] === '*' || (some[0] !== '*' && some.every((name) => all.includes(name)));
 
-/** The label of something read from a tool or a message. `private_to` names whose data it is; nothing for public data. */
+/** The label of a result or a message. `private_to` names whose data it is; left out for public data. */
 export function labelOf(source: string, what: { untrusted: boolean; private_to?: string }): Label {
   return {
     influenced_by: what.untrusted ? names([source]) : [],
@@ -52,7 +52,7 @@ export function labelOf(source: string, what: { untrusted: boolean; private_to?:
   };
 }
 
-/** The least label that is above both: commutative, associative, idempotent; CLEAN changes nothing, WORST swallows all. */
+/** The least upper bound: commutative, associative, idempotent. CLEAN is neutral, WORST absorbs. */
 export function join(a: Label, b: Label): Label {
   return {
     influenced_by: names([...a.influenced_by, ...b.influenced_by]),
@@ -65,7 +65,7 @@ export function join(a: Label, b: Label): Label {
   };
 }
 
-/** Whether `b` is at least as tainted and as confidential as `a`; whether what is labelled `a` may flow to what is labelled `b`. */
+/** Whether `b` is at least as tainted and as confidential as `a`, so that a value labelled `a` may flow to one labelled `b`. */
 export function flowsTo(a: Label, b: Label): boolean {
   return (
     within(a.influenced_by, b.influenced_by) &&
@@ -76,20 +76,20 @@ export function flowsTo(a: Label, b: Label): boolean {
   );
 }
 
-/** The label of a run after an effect outside that it caused. */
+/** The label of a run after it caused an outside effect. */
 export function afterOutsideEffect(label: Label): Label {
   return { ...label, sticky: { ...label.sticky, outside_effect: true } };
 }
 
 function without(from: Names, taken: Names): Names {
   if (taken[0] === '*') return [];
-  // What may be anyone's stays anyone's: taking one name out of all leaves all but one, which no bounded list can say.
+  // `*` stays: taking one name out of all leaves all but one, which no bounded list can express.
   if (from[0] === '*') return ANYONE;
   return from.filter((name) => !taken.includes(name));
 }
 
 /**
- * Vouches for text in spite of who could have influenced it. The sticky bit goes only when nobody is left.
+ * Endorses: vouches for text in spite of the named influences. The sticky bit is cleared only if no influence is left.
  * @returns the record of it; `after` is the new label
  */
 export function endorse(label: Label, by: string, reason: string, taken: Iterable<string>): LabelChange {
@@ -99,7 +99,7 @@ export function endorse(label: Label, by: string, reason: string, taken: Iterabl
   return { kind: 'endorse', by, reason, names: cut, before: label, after };
 }
 
-/** Lets others read what was private to the names taken. Shape and rules as for endorse(). */
+/** Declassifies: lets others read what was private to the named people. Otherwise like endorse(). */
 export function declassify(label: Label, by: string, reason: string, taken: Iterable<string>): LabelChange {
   const cut = names(taken);
   const private_to = without(label.private_to, cut);

@@ -1,23 +1,23 @@
-/** The leaves of a JSON value with where they stand: what provenance indexes of a result and asks about an argument. */
+/** The leaves of a JSON value with their positions: provenance indexes those of results and looks up those of arguments. */
 import type { Json } from '@corral/protocol/json';
 import { Memo } from './memo.ts';
 
 export interface Leaf {
   /** `recipients[0]`, `attachments[0].file_id`; empty for a value that is a leaf itself. */
   readonly path: string;
-  /** The nearest member name, which for items of an array is the array's: `recipients`. Empty where there is none. */
+  /** The nearest member name; for items of an array that of the array: `recipients`. Empty if there is none. */
   readonly name: string;
-  /** The nearest enclosing object, numbered in the order in which they begin; 0 where there is none. */
+  /** The nearest enclosing object, numbered in the order in which objects begin; 0 if there is none. */
   readonly record: number;
   readonly value: string | number;
 }
 
-/** At most so many leaves are looked at; what lies beyond is said to be missing. */
+/** Most leaves that are examined; `complete` says whether there are more. */
 export const LEAVES_MAX = 4096;
 
 /**
- * Strings and numbers of a value, depth first, in order. null and booleans say nothing about where they came from.
- * @returns `complete` is false when the value has more leaves than LEAVES_MAX or nests deeper than JSON allows here
+ * Strings and numbers of a value, depth first, in order. null and booleans carry no information about their origin.
+ * @returns `complete` is false if the value has more leaves than LEAVES_MAX or nests deeper than JSON may here
  */
 export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; complete: boolean } {
   const leaves: Leaf[] = [];
@@ -56,15 +56,18 @@ const partsKnown = new Memo(4_096, (name: string): string[] =>
 );
 
 /**
- * Names of whom something goes to: programs agree on the role and not on the word. Who sent or wrote something is not among them,
- * since strangers fill that in freely, and neither are copies, which few look at.
+ * Names of fields for receivers; programs use different words for this role. Fields for senders and authors are not among them,
+ * because strangers fill those in freely; nor are copies, which few people check.
  */
 const TOWARDS = new Set(
   'recipient participant attendee addressee beneficiary payee receiver invitee member guest person people contact'.split(' '),
 );
 const isTowards = (name: readonly string[]) => name.some((part) => TOWARDS.has(part)) || name.join('') === 'to';
 
-/** Whether a field of a result and a parameter of a tool are named alike: `participants` and `participant`, `id_` and `event_id`. */
+/**
+ * Whether a field of a result and a parameter of a tool have similar names: `participants` and `participant`, `id_` and
+ * `event_id`.
+ */
 export function namedAlike(field: string, parameter: string): boolean {
   const a = parts(field);
   const b = parts(parameter);

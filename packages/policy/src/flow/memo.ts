@@ -1,10 +1,10 @@
-/** Answers of a pure function, kept for the names that come again and again. Bounded: when it is full it begins anew. */
+/** Cached results of a pure function, for names that recur. Bounded: when the cache is full, it is emptied. */
 export class Memo<T> {
   readonly #known = new Map<string, T>();
   readonly #most: number;
   readonly #make: (name: string) => T;
 
-  /** @param most names at once; longer ones than 256 characters are never kept */
+  /** @param most names at a time; names longer than 256 characters are never cached */
   constructor(most: number, make: (name: string) => T) {
     this.#most = most;
     this.#make = make;

@@ -1,16 +1,17 @@
 /**
- * Narrow answers: a quarantined child may read what a stranger wrote, open a handle for instance, and answer with an enum, a boolean
- * or a number (DESIGN 5). That is too little room for instructions, so the answer carries the readers of the text but not its influence.
+ * Narrow answers: a quarantined child may read a stranger's text, for instance by opening a handle, and answer with an enum, a
+ * boolean or a number (DESIGN 5). Such an answer is too small to carry instructions, so it keeps the confidentiality of the text
+ * but not its influence.
  */
 import type { Label } from './labels.ts';
 
-/** What a quarantined child may answer with. `enum` is fixed by the planner before the child reads anything. */
+/** The type of a quarantined child's answer. `enum` is fixed by the planner before the child reads anything. */
 export type NarrowType = { readonly enum: readonly string[] } | 'boolean' | 'number';
 
-/** A planner may not smuggle text out through an enumeration as wide as a dictionary. */
+/** Largest enumeration: one as large as a dictionary could carry text. */
 export const NARROW_ENUM_MAX = 64;
 
-/** Whether a value is of the narrow type that was agreed on. */
+/** Whether a value has the agreed narrow type. */
 export function isNarrow(type: NarrowType, value: unknown): boolean {
   if (type === 'boolean') return typeof value === 'boolean';
   if (type === 'number') return typeof value === 'number' && Number.isFinite(value);
@@ -18,8 +19,8 @@ export function isNarrow(type: NarrowType, value: unknown): boolean {
 }
 
 /**
- * The narrow type that a JSON Schema stands for; undefined for every other schema. Only schemas that say nothing but that are
- * taken, so that nothing here has to evaluate one: bounds of a number may stand beside its type, and are not relied on.
+ * The narrow type of a JSON Schema; undefined for every other schema. Only schemas with nothing else are accepted, so that no
+ * schema must be evaluated here: limits of a number may be given with its type, and are ignored.
  */
 export function narrowTypeOf(schema: { readonly [key: string]: unknown } | null | undefined): NarrowType | undefined {
   if (schema === null || schema === undefined) return undefined;
@@ -37,14 +38,14 @@ const NARROW_KEYS: ReadonlySet<string> = new Set(
 );
 
 /**
- * The label of what a quarantined child answers. A narrow answer keeps confidentiality (a number can be private) and drops
- * influence: an attacker chooses among the planner's own branches and nothing else. Any other answer keeps the child's whole label.
+ * The label of a quarantined child's answer. A narrow answer keeps confidentiality (a number can be private) and drops influence:
+ * an attacker can only choose among the planner's own branches. Any other answer has the child's whole label.
  */
 export function answerLabel(type: NarrowType, value: unknown, child: Label): Label {
   return isNarrow(type, value) ? withoutInfluence(child) : child;
 }
 
-/** What is left of a label when nothing of what strangers wrote is passed on. */
+/** The label without influence, for a value that carries nothing of what strangers wrote. */
 export function withoutInfluence(label: Label): Label {
   return { ...label, influenced_by: [], sticky: { ...label.sticky, untrusted_input: false } };
 }

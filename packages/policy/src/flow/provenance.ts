@@ -1,10 +1,11 @@
 /**
- * Where did this argument come from? One index a run, of what stood in the principal's own words, in trusted results and in
- * untrusted results. It keeps hashes, not texts (but for the principal's words), in bounded memory, and answers in microseconds.
+ * Finds the origin of arguments. There is one index for each run, of the principal's own words, of trusted results and of
+ * untrusted results. It keeps hashes instead of texts (except for the principal's words), in bounded memory, and answers in
+ * microseconds.
  *
- * It errs to one side. For the principal's words and trusted results it is exact and may forget: what it forgets is not trusted.
- * For untrusted results it is a Bloom filter over shingles (Broder 1997) and may see what was not there: that costs an approval.
- * When it runs out of room it says that everything unknown is untrusted.
+ * It errs on the safe side. For the principal's words and trusted results it is exact and may forget: forgotten values are not
+ * trusted. For untrusted results it is a Bloom filter over shingles (Broder 1997) and may find a value that was not there, which
+ * costs an approval. When its space is used up, everything unknown counts as untrusted.
  */
 import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
@@ -12,55 +13,64 @@ import type { Label } from './labels.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
 import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
-/** Bounds of one index. Together with three Bloom filters of at most 171 KiB each, about 2 MiB for a run that fills them all. */
+/** Limits of one index. With three Bloom filters of at most 171 KiB each, this is about 2 MiB for a run that uses them all. */
 export const PROVENANCE = {
-  /** Of the principal's words, kept as text. */
+  /** Characters of the principal's words that are kept as text. */
   user_chars: 64 * 1024,
   trusted_values: 8192,
-  /** Identifiers and whole fields of untrusted results that are known one by one. */
+  /** Identifiers and whole fields of untrusted results that are kept one by one. */
   untrusted_values: 8192,
-  /** Of one result; what is beyond makes the index full. */
+  /** Characters of one result; if it is longer, the index counts as full. */
   result_chars: 256 * 1024,
-  /** Of one argument leaf; a longer one is judged by its beginning and its end. */
+  /** Characters of one argument leaf; of a longer one, the beginning and the end are used. */
   argument_chars: 16 * 1024,
   tokens: 4096,
 } as const;
 
 /** Letters and digits in one shingle. */
 const SHINGLE = 6;
-/** Share of an argument's shingles that must be known for it to count as copied. An edit of one letter costs six. */
+/** Share of an argument's shingles that must be known for it to count as copied. Changing one letter changes six shingles. */
 const COPIED = 0.5;
-/** Shingles of one argument that are looked up, spread evenly over it; a short argument has no more. */
+/** Shingles of one argument that are looked up, spread evenly over it; a short argument has fewer. */
 const SAMPLES = 128;
-/** Identifiers of one argument that are looked up; with more, the rest count as foreign. */
+/** Identifiers of one argument that are looked up; further ones count as foreign. */
 const IDENTIFIERS = 256;
-/** Encoded pieces inside one untrusted result that are undone and indexed too. */
+/** Encoded pieces in one untrusted result that are decoded and indexed too. */
 const DECODED_PIECES = 32;
 
-/** A text of more words is prose. What a stranger's prose names is not chosen by the principal, whatever field it stands in too. */
+/**
+ * A longer text counts as prose. A name in a stranger's prose was not chosen by the principal, whatever field it occurs in
+ * besides.
+ */
 const PROSE_WORDS = 8;
 
 /**
- * - `user`: stands in the principal's words.
- * - `trusted`: stands in a result of a trusted tool, and was not merely echoed there from an argument of other origin.
- * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), in the place of the same name or role, of a record that the principal's words chose, or a plain name that leads nowhere outside; no identifier that a stranger's prose names too.
- * - `quoted`: words, but no identifier, out of an untrusted result that the principal pointed to by its file name, address or link.
- * - `untrusted`: stands, perhaps re-encoded, in an untrusted result.
- * - `model`: found nowhere: made up, worked out, reworded, or too short to say.
+ * - `user`: occurs in the principal's words.
+ * - `trusted`: occurs in a result of a trusted tool, and was not merely echoed there from an argument of another origin.
+ * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), under the same name or role, of a
+ * record that the principal's words chose, or a plain name that refers to nothing outside; never an identifier that also occurs
+ * in a stranger's prose.
+ * - `quoted`: words, without identifiers, from an untrusted result that the principal referred to by its file name, address or
+ * link.
+ * - `untrusted`: occurs, perhaps re-encoded, in an untrusted result.
+ * - `model`: found nowhere: made up, computed, reworded, or too short to tell.
  */
 export type Origin = 'user' | 'trusted' | 'selected' | 'quoted' | 'model' | 'untrusted';
 
 export interface Trace {
   readonly origin: Origin;
-  /** How it was recognised; `full` when only the lack of room made it untrusted, `handle` where it was never read. */
+  /** How it was recognised; `full` if it is untrusted only because the index is full, `handle` if it was never read. */
   readonly found: 'phrase' | 'token' | 'field' | 'span' | 'decoded' | 'full' | 'handle' | 'nothing';
   /** It has words or identifiers of a private result. */
   readonly private: boolean;
-  /** It has an address, link, account or the like that stands in untrusted results and not in the principal's words; or it is a code that stands nowhere. */
+  /**
+   * It has an address, link, account or the like that occurs in untrusted results and not in the principal's words; or it is a
+   * code that occurs nowhere.
+   */
   readonly foreign_identifier: boolean;
-  /** One of those leads somewhere: a link or a mail address. */
+  /** One of those is a link or a mail address. */
   readonly foreign_link: boolean;
-  /** The call whose untrusted result it stood in, where that is known. */
+  /** The call whose untrusted result it occurs in, if known. */
   readonly call?: number;
 }
 
@@ -73,7 +83,7 @@ export interface ResultOf {
   readonly private: boolean;
   /** The arguments it was called with. */
   readonly args: Json;
-  /** How it was found is not known, so nothing in it counts as what the principal asked for. */
+  /** How it was found is unknown, so nothing in it counts as asked for by the principal. */
   readonly suspect?: true;
 }
 
@@ -101,21 +111,23 @@ export class Provenance {
   readonly #identifiers = new Map<number, number>();
   readonly #fields = new Map<number, Field[]>();
   #fieldCount = 0;
-  /** Values of untrusted or unknown origin that this run has used as arguments: no later result makes them known. */
+  /**
+   * Values of untrusted or unknown origin that this run has used as arguments: a later trusted result does not make them known.
+   */
   readonly #used = new Set<number>();
   #vouching = true;
   readonly #untrusted = new Bloom();
-  /** What of the untrusted text stood in results that the principal pointed to. */
+  /** Untrusted text in results that the principal referred to. */
   readonly #pointed = new Bloom();
   readonly #private = new Bloom();
-  /** What an owner let everybody read, by whole fields. */
+  /** Whole fields that an owner declassified. */
   readonly #public = new Set<number>();
   #full: boolean;
   #anyUntrusted: boolean;
 
   /**
-   * @param past `unknown` for a run whose earlier results are not at hand (continued from a checkpoint): whatever is neither the
-   * principal's nor a trusted tool's from here on counts as untrusted
+   * @param past `unknown` for a run whose earlier results are not available (continued from a checkpoint): every value that is
+   * neither the principal's nor a trusted tool's from here on counts as untrusted
    */
   constructor(past: 'none' | 'unknown' = 'none') {
     this.#full = past === 'unknown';
@@ -127,13 +139,13 @@ export class Provenance {
     return this.#full || this.#untrusted.full;
   }
 
-  /** Bytes of the filters and a rough sum of the rest; for tests of the bound and for metering. */
+  /** Bytes of the filters and an estimate of the rest; for tests of the limit and for metering. */
   get bytes(): number {
     const keyed = this.#trusted.size + this.#identifiers.size + this.#fieldCount + this.#choosing.size + this.#used.size;
     return this.#untrusted.bytes + this.#pointed.bytes + this.#private.bytes + this.#words.length * 2 + keyed * 40;
   }
 
-  /** Takes the principal's words: the input of the run, an answer to `ask`. */
+  /** Adds the principal's words: the input of the run, an answer to `ask`. */
   user(value: Json): void {
     for (const leaf of leavesOf(value).leaves) {
       const room = PROVENANCE.user_chars - this.#words.length;
@@ -147,7 +159,7 @@ export class Provenance {
     }
   }
 
-  /** Takes the result of a call, in the order in which results became known to the agent. */
+  /** Adds the result of a call, in the order in which results became known to the agent. */
   result(of: ResultOf, value: Json): void {
     const { leaves, complete } = leavesOf(value);
     const asked = this.use(of.args);
@@ -167,7 +179,7 @@ export class Provenance {
     }
   }
 
-  /** Where one argument leaf came from. `parameter` is the name of the tool's parameter it stands under. */
+  /** The origin of one argument leaf. `parameter` is the name of the tool's parameter that it belongs to. */
   trace(value: string | number, parameter: string): Trace {
     const raw = String(value);
     const text =
@@ -177,7 +189,7 @@ export class Provenance {
     const folded = fold(text);
     const words = tokens(folded, PROVENANCE.tokens);
     const phrase = words.join(' ');
-    // Where nothing untrusted and nothing private was read, nothing can have come from there.
+    // If nothing untrusted and nothing private was read, nothing can come from there.
     if (!this.#anyUntrusted && this.#private.empty) return this.#known(words, phrase, NOTHING_FOREIGN) ?? OF_THE_MODEL;
     const squeezed = squeeze(folded);
     const named = [...new Set(words.filter(isIdentifier))];
@@ -216,20 +228,20 @@ export class Provenance {
       }
     }
     if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true, foreign_link: true };
-    // A code that stands nowhere was put together from pieces or a cipher, or got wrong.
+    // A code that occurs nowhere was assembled from pieces, decoded, or mistyped.
     return { origin: 'model', found: 'nothing', ...about, foreign_identifier: about.foreign_identifier || isCode(phrase) };
   }
 
-  /** What the principal wrote, or a trusted tool said. */
+  /** Found in the principal's words or in a trusted result. */
   #known(words: readonly string[], phrase: string, about: typeof NOTHING_FOREIGN): Trace | undefined {
     if (phrase === '') return { origin: 'user', found: 'nothing', ...about };
-    // A single token needs no search through the text: it is one of the principal's, or is not.
+    // For a single token, a lookup among the principal's tokens replaces the search through the text.
     if (words.length === 1 ? this.#userTokens.has(phrase) : this.#words.includes(` ${phrase} `))
       return { origin: 'user', found: 'phrase', ...about };
     return this.#trusted.has(key(phrase)) ? { origin: 'trusted', found: 'token', ...about } : undefined;
   }
 
-  /** An argument leaf that came out of a handle, which nobody here has read. @param inside label of what is in the handle */
+  /** An argument leaf that came from a handle, which the run has not read. @param inside label of the handle's value */
   handled(value: string | number, { sticky }: Label): Trace {
     const strange = tokens(fold(String(value).slice(0, PROVENANCE.argument_chars)), PROVENANCE.tokens).filter(
       (one) => isIdentifier(one) && !this.#userTokens.has(one) && !this.#trusted.has(key(one)),
@@ -244,7 +256,7 @@ export class Provenance {
     };
   }
 
-  /** The owner of an `endorse` vouches for a value: from here on it is known, whoever wrote it. */
+  /** The owner of an `endorse` vouches for a value: from here on it counts as known. */
   endorsed(value: Json): void {
     this.#each(value, (known) => {
       this.#used.delete(known);
@@ -268,8 +280,8 @@ export class Provenance {
   }
 
   /**
-   * A trusted tool that repeats what it was given vouches for nothing: `no contact named X` does not make X known, and neither does
-   * a cart that shows what the run itself put there. Nor does one whose result was not read.
+   * A trusted tool that repeats its arguments does not vouch for them: `no contact named X` does not make X known, and neither
+   * does a cart that shows what the run itself put there. The same holds if its result was not read.
    */
   use(args: Json): boolean {
     let known = true;
@@ -286,7 +298,10 @@ export class Provenance {
     return known;
   }
 
-  /** @param asked with known arguments alone. With others, what strangers said already may have been put together by them */
+  /**
+   * @param asked whether it was called with known arguments only. Otherwise its result may have been assembled from strangers'
+   * text
+   */
   #takeTrusted(leaves: readonly Leaf[], asked: boolean): void {
     let room: number = PROVENANCE.result_chars;
     const vouch = (one: string) => {
@@ -310,10 +325,11 @@ export class Provenance {
       origin: this.trace(leaf.value, leaf.name).origin,
     }));
     const asked = new Set(keys.map(({ origin }) => origin));
-    // A record found by a key that came from untrusted text was chosen by whoever wrote the text.
+    // A record that was found by a key from untrusted text was chosen by the author of that text.
     const clean = of.suspect !== true && !asked.has('untrusted');
     const queried = clean && asked.has('user');
-    // Found by a file name, an address, a link that the principal wrote down: this very source, and no search that others can be found by.
+    // Found by a file name, an address or a link in the principal's words: exactly this source, and not a search that may find
+    // others.
     const pointed = clean && keys.some(({ text, origin }) => origin === 'user' && tokens(text, 64).some(isIdentifier));
     const named = new Set<number>();
     if (clean) {
@@ -329,7 +345,7 @@ export class Provenance {
       const words = tokens(text, Number.POSITIVE_INFINITY);
       const item = leaf.record === 0 && /^\[\d+\]$/.test(leaf.path);
       const chosen = item ? queried : leaf.record > 0 && (named.has(leaf.record) || (queried && named.size === 0));
-      // A plain name in a field of its own points to something in the tool's own directory, and to no address outside.
+      // A plain name in a field of its own refers to the tool's own directory, and not to an outside address.
       const selected = chosen || (clean && words.length <= 4 && !words.some(isIdentifier));
       if ((item || leaf.record > 0) && words.length <= 16) {
         this.#field(words.join(' '), { call: of.call, name: item ? of.tool : leaf.name, selected });
@@ -357,7 +373,8 @@ export class Provenance {
       if (isIdentifier(one) && !this.#identifiers.has(known)) {
         if (this.#identifiers.size < PROVENANCE.untrusted_values) this.#identifiers.set(known, call);
       }
-      // The whole token, marked off so that it is no shingle: short ones and those the map has no room for.
+      // The whole token, with a separator so that it differs from shingles: for short ones and those that the map has no room
+      // for.
       this.#untrusted.add(`\n${one}`, 0, one.length + 1);
     }
     this.#shingle(this.#untrusted, squeeze(text));

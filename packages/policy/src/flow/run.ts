@@ -1,6 +1,6 @@
 /**
- * What the bus keeps of the flow of information of one run: its label, its provenance index, and what its principal asked for.
- * A fold over the journal: the same deliveries in the same order give the same state, so it is rebuilt, not stored.
+ * Information flow of one run on the bus: its label, its provenance index, and what its principal asked for. A fold over the
+ * journal: the same deliveries in the same order give the same state, so it is rebuilt and not stored.
  */
 import type { Json } from '@corral/protocol/json';
 import { flowOf, type CallHistory, type Flow, type FlowTool, type InHandles } from './facts.ts';
@@ -13,9 +13,9 @@ export interface Returned {
   /** Number of the call in its run. */
   readonly call: number;
   readonly tool: FlowTool;
-  /** What the tool says of its results: whether a stranger may have written them. */
+  /** The tool's annotation of its results: whether a stranger may have written them. */
   readonly returns: 'trusted' | 'untrusted';
-  /** Whose private data the result may hold; undefined for public data. */
+  /** Name of the person whose private data the result may hold; undefined for public data. */
   readonly private_to?: string;
   readonly args: Json;
 }
@@ -27,9 +27,9 @@ export class FlowRun {
   #raised = 0;
 
   /**
-   * @param words what the principal wrote: the run's input
+   * @param words the principal's words: the run's input
    * @param label of the state the run goes on from; CLEAN for a new one
-   * @param past `unknown` when the results behind that label are not at hand
+   * @param past `unknown` if the results behind that label are not available
    */
   constructor(words: Json, label: Label = CLEAN, past: 'none' | 'unknown' = 'none') {
     this.provenance = new Provenance(past);
@@ -42,7 +42,10 @@ export class FlowRun {
     return this.#label;
   }
 
-  /** How often something was read that is not clean: an owner who lowers the label vouches for what was known when they were asked. */
+  /**
+   * How often a value with a label other than CLEAN was read: an owner who lowers the label vouches only for what was known when
+   * they were asked.
+   */
   get raised(): number {
     return this.#raised;
   }
@@ -58,7 +61,7 @@ export class FlowRun {
     );
   }
 
-  /** A call’s result became known to the agent: read, not merely held as a handle. */
+  /** A call's result became known to the agent: read, not merely held as a handle. */
   read(of: Returned, result: Json): void {
     const { call, tool, returns, private_to, args } = of;
     const trusted = returns === 'trusted';
@@ -67,20 +70,20 @@ export class FlowRun {
     if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
   }
 
-  /** A call’s result came as a handle: what the call did is done, and what is in the result is not known. */
+  /** A call's result came as a handle: the call had its effect, and the content of the result is unknown to the run. */
   held({ tool, args }: Pick<Returned, 'tool' | 'args'>): void {
     this.provenance.use(args);
     if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
   }
 
-  /** What is behind a handle was read. @param call number of the effect that opened it */
+  /** The value of a handle was read. @param call number of the effect that opened it */
   opened(call: number, source: string, label: Label, value: Json): void {
     this.raise(label);
     const { untrusted_input, private_data } = label.sticky;
     this.provenance.result({ call, tool: source, trusted: !untrusted_input, private: private_data, args: {}, suspect: true }, value);
   }
 
-  /** Raises the label by what came another way: a message, a handle that was opened, state of a checkpoint. */
+  /** Raises the label by a value that arrived in another way: a message, an opened handle, the state of a checkpoint. */
   raise(label: Label): void {
     if (!flowsTo(label, CLEAN)) this.#raised += 1;
     this.#label = join(this.#label, label);
@@ -99,7 +102,7 @@ export class FlowRun {
   }
 }
 
-/** The words of an input in one text; numbers ask for nothing. */
+/** The words of an input as one text; numbers ask for nothing. */
 function textOf(words: Json): string {
   return leavesOf(words)
     .leaves.filter((leaf) => typeof leaf.value === 'string')

@@ -1,9 +1,9 @@
 /**
- * How provenance reads text: what two spellings of one value have in common, what an identifier looks like inside prose,
- * and which plain encodings are worth undoing. Everything is linear in the text and bounded by the caller.
+ * How provenance reads text: normal forms of a value's spellings, identifiers in prose, and plain encodings that are decoded.
+ * Everything is linear in the text, whose length the caller limits.
  */
 
-/** Identifier-like values below this many letters and digits say too little to be traced: `7`, `no`, `de`. */
+/** Identifier-like values with fewer letters and digits are too common to be traced: `7`, `no`, `de`. */
 export const SHORTEST_TRACE_CHARS = 4;
 
 // oxlint-disable-next-line no-misleading-character-class
@@ -54,14 +54,16 @@ const WHEN =
   /^(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4})?[t ]?(?:\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:z|[+-]\d{2}:?\d{2}|[ap]m)?$/;
 
 /**
- * Whether a value is one that two texts share by chance: a date, a time, a number of few digits. That it stood somewhere says nothing
- * about where it came from, so it is never traced to untrusted text. Expects the tokens of one value joined by a space.
+ * Whether a value occurs in two texts by chance: a date, a time, a number of few digits. Its occurrence says nothing about its
+ * origin, so it is never traced to untrusted text. Expects the tokens of one value joined by a space.
  */
 export function isCommonplace(phrase: string): boolean {
   return WHEN.test(phrase) || /^-?\d{1,5}(?:[.,]\d{1,2})?$/.test(phrase);
 }
 
-/** Whether a token names something by itself: an address, a link, an account, a file, a code. Words and small numbers do not. */
+/**
+ * Whether a token identifies something by itself: an address, a link, an account, a file, a code. Words and small numbers do not.
+ */
 export function isIdentifier(one: string): boolean {
   if (one.length < SHORTEST_TRACE_CHARS || /^[a-z]+$/.test(one)) return false;
   if (one.includes('@')) return true;
@@ -72,7 +74,7 @@ export function isIdentifier(one: string): boolean {
   return digits > 0 && !/^\d+[a-z]{1,2}$/.test(one);
 }
 
-/** Whether an identifier leads somewhere: a link or an address, which whoever reads it may follow. */
+/** Whether an identifier is a link or an address, which a reader may follow. */
 export function isLink(one: string): boolean {
   return (
     isIdentifier(one) &&
@@ -81,13 +83,16 @@ export function isLink(one: string): boolean {
   );
 }
 
-/** Whether a value is one code and nothing else: a link, an address, an account, a product number. No file, path, time or amount: people make those up. */
+/**
+ * Whether a value is one code and nothing else: a link, an address, an account, a product number. Files, paths, times and amounts
+ * are not: people make those up.
+ */
 export function isCode(phrase: string): boolean {
   if (!isIdentifier(phrase)) return false;
   return isLink(phrase) || /^\d{6,}$/.test(phrase) || (/^[\p{L}#][\p{L}\d_-]*$/u.test(phrase) && /\d/.test(phrase));
 }
 
-/** What BASE64 and HEX ask for at least. */
+/** The least length that BASE64 and HEX match. */
 const SHORTEST_ENCODED = 8;
 const BASE64 = /^(?:[A-Za-z0-9+/_-]{8,}|[A-Za-z0-9+/_-]{6,}={1,2})$/;
 const HEX = /^(?:[0-9a-f]{2}){6,}$/i;
@@ -118,8 +123,8 @@ function base64(text: string): string | undefined {
 }
 
 /**
- * What a text says when a plain encoding is undone: base64 (both alphabets), hexadecimal, percent, JSON and HTML escapes.
- * One level, and only where the result is printable ASCII or valid UTF-8; usually empty. Expects text as it came, not folded.
+ * The text behind plain encodings: base64 (both alphabets), hexadecimal, percent, JSON and HTML escapes. One level, and only if
+ * the result is printable ASCII or valid UTF-8; usually empty. Expects the original text, not folded.
  */
 export function decodings(text: string): readonly string[] {
   if (text.length < SHORTEST_ENCODED && !/[%\\&]/.test(text)) return [];
@@ -131,7 +136,7 @@ export function decodings(text: string): readonly string[] {
     try {
       add(decodeURIComponent(text.replace(/\+/g, ' ')));
     } catch {
-      // Not percent-encoded after all: there is nothing to undo.
+      // Not percent-encoded after all: there is nothing to decode.
     }
   }
   if (text.includes('\\')) {
@@ -174,7 +179,7 @@ export function hash2(text: string, from: number, to: number): [number, number] 
   return [a >>> 0, (b ^ (b >>> 16)) >>> 0];
 }
 
-/** One number for a text, 53 bits of it: the key under which a set remembers a value without keeping it. */
+/** A text as a number of 53 bits: the key under which a set remembers a value without keeping it. */
 export function key(text: string): number {
   const [a, b] = hash2(text, 0, text.length);
   return a * 0x200000 + (b >>> 11);

@@ -1,22 +1,25 @@
-/** What people see and say about calls: approvals, decisions, quarantines, and what a run could reach. */
+/** Schemas of approvals, decisions and quarantines, and of what a run can reach. */
 import * as z from 'zod';
 import { identity, json, Reason, runId, tenant, time_ms } from './parts.ts';
 
-const lowered = z.object({ kind: z.enum(['endorse', 'declassify']), names: z.array(z.string()).describe('taken out of the label') });
+const lowered = z.object({
+  kind: z.enum(['endorse', 'declassify']),
+  names: z.array(z.string()).describe('names that were removed from the label'),
+});
 const names = z.array(z.string());
 
 export const DecisionView = z
   .object({
     call: z.int(),
-    crank: z.int().describe('entry of the journal it was decided in'),
+    crank: z.int().describe('entry of the journal in which the decision is'),
     at: time_ms,
     action: z.enum(['call', 'send', 'spawn']),
-    tool: z.string().describe('of a message or a child run: the agent it was for'),
+    tool: z.string().describe('for a message or a child run: the agent it is for'),
     verdict: z.enum(['allow', 'deny', 'ask']),
     rules: z.array(z.string()).describe('policies that decided'),
-    policy: z.string().describe('version of the policies that were asked'),
+    policy: z.string().describe('version of the policies that decided'),
     unusual: z.array(z.string()),
-    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
+    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('origins of its arguments, the least trusted first'),
     code: z.string().nullable().describe('of a denial'),
     people: z.array(
       z.object({
@@ -36,15 +39,15 @@ export const Approval = z
     call: z.int(),
     tenant,
     agent: z.string(),
-    principal: z.string().describe('who submitted the run, and so may not decide'),
+    principal: z.string().describe('submitter of the run, who therefore may not decide'),
     tool: z.string(),
     input: json,
     rules: z.array(z.string()).describe('policies that ask'),
-    unusual: z.array(z.string()).describe('what is out of the ordinary about it'),
-    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('where its arguments came from, the worst first'),
+    unusual: z.array(z.string()).describe('unusual facts about it'),
+    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('origins of its arguments, the least trusted first'),
     order: z
       .object({ by: z.string(), input: json, private_to: names })
-      .describe('what the people behind the run asked for; `input` is null where it is private to somebody else than who reads this'),
+      .describe('what the people behind the run asked for; `input` is null if it is private to somebody else than the reader'),
     quotes: z
       .array(
         z.object({
@@ -53,16 +56,18 @@ export const Approval = z
           call: z.int().nullable(),
           trusted: z.boolean(),
           private_to: names,
-          text: z.string().nullable().describe('around what stands in the argument; null where it is private to somebody else'),
+          text: z.string().nullable().describe('text around the argument’s value; null if it is private to somebody else'),
         }),
       )
-      .describe('where values of the arguments stand in what the run was given'),
+      .describe('where the values of the arguments occur in what the run has received'),
     policy: z.string(),
     quorum: z.int().describe('how many people must approve'),
-    approvers: z.array(z.string()).describe('people or roles who alone may decide, as the rules name them; all of them must fit'),
+    approvers: z
+      .array(z.string())
+      .describe('people or roles of which one must approve, as the rules name them; each entry must be satisfied'),
     approved_by: z.array(z.string()),
     since: time_ms,
-    expires_at: time_ms.describe('nobody having decided by then is a refusal'),
+    expires_at: time_ms.describe('without a decision by then, the call is refused'),
     lowers: z
       .object({
         kind: z.enum(['endorse', 'declassify']),
@@ -72,7 +77,7 @@ export const Approval = z
         private_to: names,
       })
       .exactOptional()
-      .describe('the label it would lower, as it is'),
+      .describe('the label that it would lower'),
   })
   .meta({ id: 'Approval' });
 export const ApprovalList = z.object({
@@ -81,7 +86,7 @@ export const ApprovalList = z.object({
   damaged: z
     .array(z.object({ run: runId, detail: z.string() }))
     .exactOptional()
-    .describe('where there are any: runs on this page that wait for people and cannot be read, so that nobody can say for what'),
+    .describe('runs on this page that wait for people and whose journals cannot be read; left out if there are none'),
 });
 export const Judgement = z
   .union([
@@ -94,16 +99,16 @@ export const Judged = z.object({
   call: z.int(),
   verdict: z.enum(['approve', 'deny']),
   by: z.string(),
-  missing: z.int().describe('approvals of others that it still waits for'),
+  missing: z.int().describe('further approvals by other people that it still needs'),
 });
 
 const QuarantineKind = z.enum(['agent', 'version', 'tenant', 'tool']);
-const QuarantineName = z.string().min(1).max(100).describe('of an agent, tool or tenant; the digest of a version');
+const QuarantineName = z.string().min(1).max(100).describe('name of an agent, tool or tenant; the digest of a version');
 export const Quarantine = z
   .object({
     kind: QuarantineKind,
     name: z.string(),
-    tenant: z.string().nullable().describe('where it stands; null: in every tenant'),
+    tenant: z.string().nullable().describe('tenant in which it applies; null: in every tenant'),
     by: z.string(),
     reason: z.string(),
     at: time_ms,
@@ -113,7 +118,7 @@ const where = {
   tenant: z
     .union([tenant, z.literal('*')])
     .exactOptional()
-    .describe('for principals of the whole host; `*`: of a version, in every tenant'),
+    .describe('for principals of the whole host; `*`: a version, in every tenant'),
 };
 export const QuarantineList = z.object({ items: z.array(Quarantine) });
 export const QuarantineRequest = z
@@ -121,7 +126,7 @@ export const QuarantineRequest = z
   .meta({ id: 'QuarantineRequest' });
 export const QuarantinePath = z.strictObject({
   kind: QuarantineKind,
-  name: QuarantineName.meta({ description: 'percent-encoded, since names may hold a /' }),
+  name: QuarantineName.meta({ description: 'percent-encoded, since names may contain a /' }),
 });
 export const LiftQuery = z.strictObject({ ...where, reason: Reason });
 
@@ -131,12 +136,12 @@ export const Authority = z
     agent: z.string(),
     tenant,
     principal: z.string(),
-    ended: z.boolean().describe('then it reaches nothing any more'),
-    quarantined: z.string().nullable().describe('why nothing of it works at present'),
+    ended: z.boolean().describe('the run has ended, and therefore reaches nothing any more'),
+    quarantined: z.string().nullable().describe('why nothing of it can be used at present'),
     reaches: z
       .array(
         z.object({
-          alias: z.string().nullable().describe('as its agent calls it; null: it was handed this while it ran'),
+          alias: z.string().nullable().describe('alias in its agent’s manifest; null: the run received it later'),
           kind: z.enum(['tool', 'mailbox']),
           name: z.string(),
           offered: z.boolean().describe('whether the host still offers the tool'),
@@ -145,21 +150,21 @@ export const Authority = z
             z.object({
               grant: z.string(),
               holder: z.string(),
-              where: z.record(z.string(), json).describe('what must hold of arguments'),
+              where: z.record(z.string(), json).describe('conditions on arguments'),
               uses: z.int().nullable(),
               used: z.int(),
               expires_at: time_ms.nullable(),
               rate_per_minute: z.int().nullable(),
-              bytes: z.int().nullable().describe('of arguments or messages, in total'),
+              bytes: z.int().nullable().describe('total bytes of arguments or messages'),
               rights: z.array(z.string()).nullable().describe('null: all'),
-              only_clean: z.boolean().describe('refused once the run has read what a stranger may have written'),
+              only_clean: z.boolean().describe('refused once the run has read anything that a stranger may have written'),
               revoked: z.boolean(),
             }),
           ),
         }),
       )
-      .describe('each with the chain of grants behind it, its own first: all of them hold'),
-    budget: z.record(z.string(), z.number()).describe('what its purse was filled with, or moved to it from its parent’s'),
-    spawns: z.array(z.string()).describe('agents it may start, with no more than it has itself'),
+      .describe('each with its chain of grants, its own first; every grant of the chain limits it'),
+    budget: z.record(z.string(), z.number()).describe('amounts that its purse was given at admission, or by its parent'),
+    spawns: z.array(z.string()).describe('agents it may start, which can reach no more than it can'),
   })
   .meta({ id: 'Authority' });

@@ -1,4 +1,4 @@
-/** The client of the front door, typed by the routes' own schemas. How bytes travel is handed in. */
+/** The client of the front door, typed by the routes' own schemas. The transport is passed in. */
 import { CorralError } from '../errors.ts';
 import { isProblem, type Problem } from './problem.ts';
 import { ROUTES, type RouteAnswer, type RouteInput, type RouteName, type Route } from './routes.ts';
@@ -17,10 +17,10 @@ export interface WireResponse {
   readonly text: () => Promise<string>;
   readonly lines: () => AsyncIterable<string>;
 }
-/** Rejects with CORRAL_UNREACHABLE when nobody answers. */
+/** Rejects with CORRAL_UNREACHABLE if no host answers. */
 export type Transport = (request: WireRequest) => Promise<WireResponse>;
 
-/** What the server said no with; `status` and the whole problem beside the usual parts of an error. */
+/** The server's refusal: an error with `status` and the whole problem document. */
 export class ApiError extends CorralError {
   readonly status: number;
   readonly problem: Problem;
@@ -36,7 +36,7 @@ const list = (errors: NonNullable<Problem['errors']>) => errors.map(({ at, messa
 export type Client = {
   readonly [K in RouteName]: (input: RouteInput<K>, options?: { readonly signal?: AbortSignal }) => Promise<RouteAnswer<K>>;
 } & {
-  /** Follows events, from after `last` where that is given. Ends when the server ends it; the caller takes up again. */
+  /** Follows events, after `last` if it is given. Ends when the server closes the stream; the caller reconnects. */
   readonly follow: (
     query: RouteInput<'events'>['query'],
     options?: { readonly last?: string | undefined; readonly signal?: AbortSignal },
@@ -99,5 +99,5 @@ function refusal(text: string, status: number): CorralError {
     body = undefined;
   }
   if (isProblem(body)) return new ApiError(body);
-  return new CorralError('CORRAL_UNREACHABLE', `Something that is not Corral answered with status ${status}.`);
+  return new CorralError('CORRAL_UNREACHABLE', `A program that is not Corral answered with status ${status}.`);
 }

@@ -1,4 +1,4 @@
-/** What a host tells those who follow it, by kind. */
+/** Kinds of events that a host sends to followers. */
 import * as z from 'zod';
 
 export const EVENT_KINDS = [

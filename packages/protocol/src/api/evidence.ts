@@ -1,4 +1,4 @@
-/** What is done with the evidence of runs on a living host: verified, replayed, branched off, forgotten, collected, backed up. */
+/** Schemas of work on the evidence of runs on a running host: verifying, replaying, forking, erasing, collecting, backing up. */
 import * as z from 'zod';
 import { DIFFERENCE_KINDS } from '../difference.ts';
 import { digest, inTenant, json, Reason, runId, time_ms } from './parts.ts';
@@ -14,22 +14,22 @@ const VerifyRequest = z
   .strictObject({
     ...inTenant,
     run: runId.exactOptional().describe('one run; without it, all that the principal may see'),
-    head: LogHead.exactOptional().describe('one that was kept elsewhere: the log must begin with what it stands for'),
+    head: LogHead.exactOptional().describe('a head that was kept elsewhere: the log must begin with the leaves it covers'),
   })
   .meta({ id: 'VerifyRequest' });
 const Verification = z
   .object({
     runs: z.int(),
     entries: z.int(),
-    forgotten: z.int().describe('entries that were pruned or erased; the hash chain went through them all the same'),
+    forgotten: z.int().describe('entries that were pruned or erased; the hash chain covers them too'),
     damaged: z.array(z.object({ run: z.string(), entry: z.int(), problem: z.string(), message: z.string() })),
     log: LogHead.extend({
       since: time_ms.nullable().describe('when the record began'),
-      before: z.int().describe('runs that were there before it began'),
+      before: z.int().describe('runs that existed before it began'),
       problems: z
         .array(z.object({ leaf: z.int(), what: z.string(), subject: z.string(), message: z.string() }))
-        .describe('what the log says and is not so any more, and what it does not say and would'),
-      count: z.int().describe('problems in all; a great many are not listed'),
+        .describe('facts of the log that do not hold any more, and facts that are missing in it'),
+      count: z.int().describe('number of all problems; only the first are listed'),
     }),
   })
   .meta({ id: 'Verification' });
@@ -40,7 +40,7 @@ const Erased = z
     run: runId,
     dryRun: z.boolean(),
     erased_at: time_ms.nullable().describe('null after a dry run'),
-    entries: z.int().describe('that nothing opens any more'),
+    entries: z.int().describe('that cannot be opened any more'),
     blobs: z.int().describe('large payloads that no other run refers to'),
     bytes: z.number(),
   })
@@ -54,7 +54,7 @@ const Collected = z
     entries: z.int(),
     blobs: z.int(),
     bytes: z.number(),
-    retention_ms: z.record(z.string(), z.number()).describe('by tenant; of one that is not named journals are kept'),
+    retention_ms: z.record(z.string(), z.number()).describe('retention by tenant; journals of a tenant without an entry are kept'),
   })
   .meta({ id: 'Collected' });
 
@@ -78,15 +78,15 @@ const Replayed = z
         seen: z.string(),
       })
       .nullable(),
-    recorded: Runtime.describe('what the run was admitted on'),
-    replayed: Runtime.describe('what it was replayed on'),
+    recorded: Runtime.describe('runtime of the recording'),
+    replayed: Runtime.describe('runtime of the replay'),
     steps: z.array(z.object({ crank: z.int(), cpu_us: z.number(), matched: z.boolean(), effects: json.exactOptional() })),
   })
   .meta({ id: 'Replayed' });
 
 const ForkRequest = z
   .strictObject({
-    at: z.int().min(1).describe('the crank at which it goes its own way; everything before it is kept'),
+    at: z.int().min(1).describe('the first crank that may differ; everything before it is kept'),
     input: json.exactOptional().describe('another input; only at crank 1'),
     reason: Reason.exactOptional(),
   })
@@ -95,7 +95,9 @@ const Forked = z
   .object({
     run: runId,
     origin: z.object({ run: runId, at: z.int() }),
-    unknown: z.array(z.object({ call: z.int(), tool: z.string() })).describe('calls that were under way there; they wait for a person'),
+    unknown: z
+      .array(z.object({ call: z.int(), tool: z.string() }))
+      .describe('calls that were under way at that crank; they wait for a person'),
   })
   .meta({ id: 'Forked' });
 
@@ -105,7 +107,7 @@ const BackupRequest = z
       .string()
       .min(1)
       .max(4096)
-      .describe('on the host’s machine: over its socket any folder that is empty or not there; over the network a name below `backups`'),
+      .describe('over the host’s socket: any folder that is empty or does not exist; over the network: a name below `backups`'),
     reason: Reason.exactOptional(),
   })
   .meta({ id: 'BackupRequest' });
@@ -117,7 +119,7 @@ const Backup = z
     at: time_ms,
     bytes: z.number(),
     files: z.array(z.object({ name: z.string(), bytes: z.number(), digest })).describe('the databases, all as of one moment'),
-    digest: digest.describe('of all of the above, as canonical JSON'),
+    digest: digest.describe('over all of the above, as canonical JSON'),
   })
   .meta({ id: 'Backup' });
 
@@ -126,7 +128,7 @@ export const EVIDENCE_ROUTES = {
     method: 'GET',
     path: '/v1/log',
     tag: 'evidence',
-    summary: 'Says how far the log has got that is the record of the host. Whoever keeps that elsewhere can have it verified later.',
+    summary: 'Gives the head of the log of the host’s record. A head that is kept elsewhere can be verified later.',
     operation: 'operation.read',
     status: 200,
     response: LogHead,
@@ -146,7 +148,7 @@ export const EVIDENCE_ROUTES = {
     method: 'POST',
     path: '/v1/runs/:run/erase',
     tag: 'evidence',
-    summary: 'Forgets what a run was about, for good: its key is destroyed. Its hash chain stays.',
+    summary: 'Deletes the contents of a run for ever: its key is destroyed. Its hash chain stays.',
     operation: 'run.erase',
     act: 'erase',
     params: runPath,
@@ -158,7 +160,7 @@ export const EVIDENCE_ROUTES = {
     method: 'POST',
     path: '/v1/gc',
     tag: 'evidence',
-    summary: 'Takes away what was erased, and journals whose retention has passed, now. A host does it by itself every ten minutes.',
+    summary: 'Deletes the data of erased runs, and journals whose retention has passed, now. A host does this by itself every ten minutes.',
     operation: 'evidence.collect',
     act: 'collect',
     body: CollectRequest,
@@ -169,7 +171,7 @@ export const EVIDENCE_ROUTES = {
     method: 'POST',
     path: '/v1/runs/:run/replay',
     tag: 'evidence',
-    summary: 'Does a run again from its journal, in a cell of its own, with no effect leaving; stops at the first difference.',
+    summary: 'Repeats a run from its journal, in a cell of its own, without any effect leaving; stops at the first difference.',
     operation: 'run.payload',
     act: { none: 'it only reads, in a cell of its own' },
     params: runPath,
@@ -181,7 +183,7 @@ export const EVIDENCE_ROUTES = {
     method: 'POST',
     path: '/v1/runs/:run/fork',
     tag: 'evidence',
-    summary: 'Starts a new run of the principal that begins with what another one did.',
+    summary: 'Starts a new run of the principal with the beginning of another one.',
     operation: 'run.fork',
     act: 'fork',
     params: runPath,
@@ -193,7 +195,7 @@ export const EVIDENCE_ROUTES = {
     method: 'POST',
     path: '/v1/backups',
     tag: 'evidence',
-    summary: 'Copies all databases of the host as of one moment, while work goes on. Keys are not in it.',
+    summary: 'Copies all databases of the host as of one moment, while work goes on. Keys are not included.',
     operation: 'host.backup',
     act: 'backup',
     body: BackupRequest,

@@ -1,4 +1,4 @@
-/** What people do and see beside single calls: grants taken back, and candidates that run beside the policies in force. */
+/** Schemas of revoked grants, and of candidates that are evaluated beside the policies in force. */
 import * as z from 'zod';
 import { ContextChange } from '../context.ts';
 import { GrantId } from '../ids.ts';
@@ -13,7 +13,9 @@ export const Revoked = z
     tenant,
     by: z.string(),
     reason: z.string(),
-    calls_aborted: z.int().describe('calls under way by it, or by what was derived from it; their results are kept from their agents'),
+    calls_aborted: z
+      .int()
+      .describe('calls under way with it or with a grant derived from it; their results are withheld from their agents'),
   })
   .meta({ id: 'Revoked' });
 
@@ -25,10 +27,10 @@ export const Shadow = z
     version: z.string().describe('of the policies in force'),
     candidate: z.string(),
     since: time_ms,
-    decisions: z.int().describe('that the candidate was asked about'),
-    dropped: z.int().describe('that it was not asked about, since the host had other things to do'),
+    decisions: z.int().describe('calls that the candidate was evaluated for'),
+    dropped: z.int().describe('calls that it was not evaluated for because the host was busy'),
     differing: z.int(),
-    changes: z.record(z.string(), z.int()).describe('how often each: `allow → deny (approval)`'),
+    changes: z.record(z.string(), z.int()).describe('number of each: `allow → deny (approval)`'),
     examples: z
       .array(
         z.object({
@@ -42,7 +44,7 @@ export const Shadow = z
           would_rules: z.array(z.string()).describe('that would have'),
         }),
       )
-      .describe('the first of those that differ'),
+      .describe('the first that differ'),
   })
   .meta({ id: 'Shadow' });
 export const ShadowList = z.object({ items: z.array(Shadow) });

@@ -1,10 +1,10 @@
-/** What people say and see about loops and drift: profiles of agents, marks on what detectors said, proposed thresholds. */
+/** Schemas of profiles of agents, marks on findings, and proposed thresholds. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 import type { Route } from './route.ts';
 
-const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent-encoded, since names may hold a /' }) });
+const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent-encoded, since names may contain a /' }) });
 const runPath = z.strictObject({ run: runId });
 const tally = z.array(z.object({ what: z.string(), runs: z.int() })).describe('the commonest first');
 
@@ -16,16 +16,18 @@ const Profile = z
     learned_at: time_ms,
     learned_by: z.string(),
     reason: z.string(),
-    runs: z.array(z.object({ run: runId, version: digest })).describe('that it was learned from'),
-    own: z.boolean().describe('whether the latest version of the agent is among theirs; if not, it is judged by what another one did'),
+    runs: z.array(z.object({ run: runId, version: digest })).describe('runs that it was learned from'),
+    own: z
+      .boolean()
+      .describe('whether one of the runs is of the agent’s latest version; if not, it is judged by the behaviour of an older one'),
     tools: z.array(
       z.object({
         tool: z.string(),
-        runs: z.int().describe('of the approved ones, in so many'),
+        runs: z.int().describe('number of approved runs in which this occurs'),
         after: tally,
         shapes: tally,
         arguments: z.array(
-          z.object({ name: z.string(), origins: tally, values: tally, different: z.int().describe('values; texts are kept as digests') }),
+          z.object({ name: z.string(), origins: tally, values: tally, different: z.int().describe('values; texts are stored as digests') }),
         ),
       }),
     ),
@@ -40,8 +42,8 @@ const LearnProfile = z
       .min(1)
       .max(500)
       .exactOptional()
-      .describe('the approved runs; else the latest that completed and that nothing speaks against'),
-    last: z.int().min(1).max(500).default(100).describe('how many of those'),
+      .describe('the approved runs; by default the latest that completed and have nothing against them'),
+    last: z.int().min(1).max(500).default(100).describe('how many of the latest'),
     reason: Reason,
     dryRun: z.boolean().default(false).describe('only say what would be learned, and from which runs'),
   })
@@ -57,13 +59,13 @@ const Mark = z
     run: runId,
     tenant,
     agent: z.string(),
-    detector: z.string().describe('empty: the run as a whole is bad, though no detector said so'),
+    detector: z.string().describe('empty: the run as a whole is bad, although no detector found anything'),
     verdict: Verdict,
     by: z.string(),
     reason: z.string(),
     at: time_ms,
-    step: z.string().nullable().describe('highest step of the ladder that was founded on it'),
-    confidence: z.number().describe('the surest it was in this run'),
+    step: z.string().nullable().describe('highest step of the ladder that was based on it'),
+    confidence: z.number().describe('its highest confidence in this run'),
     text: z.string(),
     subjects: z.array(z.string()),
     figures: z.record(z.string(), z.number()),
@@ -72,7 +74,7 @@ const Mark = z
 const MarkRun = z
   .strictObject({
     verdict: Verdict,
-    detector: z.string().max(40).exactOptional().describe('else whatever was said of the run'),
+    detector: z.string().max(40).exactOptional().describe('left out: every finding about the run'),
     reason: Reason,
   })
   .meta({ id: 'MarkRun' });
@@ -90,12 +92,12 @@ const Tuning = z
         from: z.number(),
         to: z.number().nullable().describe('null: the step is not taken any more'),
         false_alarms: z.array(z.string()).describe('runs'),
-        kept: z.array(z.string()).describe('confirmed ones that it is still taken for'),
-        lost: z.array(z.string()).describe('confirmed ones that it would not be taken for any more'),
+        kept: z.array(z.string()).describe('confirmed findings that still lead to it'),
+        lost: z.array(z.string()).describe('confirmed findings that would not lead to it any more'),
       }),
     ),
-    still: z.array(z.string()).describe('runs that would be a false alarm all the same'),
-    patch: json.describe('what `tenants.NAME.loops` would be; null if nothing is to change'),
+    still: z.array(z.string()).describe('runs that would still be a false alarm'),
+    patch: json.describe('value for `tenants.NAME.loops`; null if no change is proposed'),
   })
   .meta({ id: 'Tuning' });
 
@@ -116,7 +118,7 @@ export const LOOP_ROUTES = {
     method: 'GET',
     path: '/v1/agents/:agent/profile',
     tag: 'agents',
-    summary: 'Shows what an agent usually does, and who learned it from which runs.',
+    summary: 'Shows what an agent usually does, and who had it learned from which runs.',
     operation: 'profile.read',
     params: agentPath,
     query: z.strictObject(inTenant),
@@ -127,7 +129,7 @@ export const LOOP_ROUTES = {
     method: 'DELETE',
     path: '/v1/agents/:agent/profile',
     tag: 'agents',
-    summary: 'Deletes the profiles of an agent: nobody is judged by them any more.',
+    summary: 'Deletes the profiles of an agent: no run is judged by them any more.',
     operation: 'profile.write',
     act: 'forget',
     params: agentPath,
@@ -139,7 +141,7 @@ export const LOOP_ROUTES = {
     method: 'POST',
     path: '/v1/runs/:run/marks',
     tag: 'runs',
-    summary: 'Says of what the detectors said of a run whether it was a false alarm. Saying it again replaces it.',
+    summary: 'Marks what the detectors found in a run as right or as a false alarm. A new mark replaces the last one.',
     operation: 'run.mark',
     act: 'mark',
     params: runPath,
@@ -161,7 +163,7 @@ export const LOOP_ROUTES = {
     method: 'GET',
     path: '/v1/tuning',
     tag: 'host',
-    summary: 'Proposes thresholds that the marks speak for, as a change of the configuration. Nothing changes by it.',
+    summary: 'Proposes thresholds that the marks support, as a change of the configuration. Nothing is changed.',
     operation: 'mark.read',
     query: z.strictObject(inTenant),
     status: 200,

@@ -1,6 +1,7 @@
 /**
- * Whether holding a value against a schema may take for ever. Only what is listed here is known to end; all else counts as code or a
- * pattern of the schema's author, so that what a later zod adds is distrusted until somebody has looked at it.
+ * Whether checking a value against a schema may take unbounded time. Only the constructs listed here are known to end; anything
+ * else counts as code or a pattern of the schema's author, so that an addition in a later zod is distrusted until somebody has
+ * reviewed it.
  */
 import * as z from 'zod';
 
@@ -9,7 +10,7 @@ interface Node {
   readonly _zod: { readonly def: Def };
 }
 
-/** The patterns of zod's own formats, which take no longer than their text is long. */
+/** The patterns of zod's own formats, which take time linear in the text. */
 const OWN_PATTERNS: ReadonlySet<string> = new Set([
   ...Object.values(z.regexes).flatMap((one) => (one instanceof RegExp ? [one.source] : [])),
   ...[undefined, 1, 2, 3, 4, 5, 6, 7, 8].map((version) => z.regexes.uuid(version).source),
@@ -26,8 +27,8 @@ const defsOf = (schema: z.ZodType): readonly Def[] => {
 };
 
 /**
- * Functions that zod itself puts into a schema, by their text: what a message as text becomes, when a length is looked at, and what is done
- * to a text. A function of the same text does the same.
+ * Functions that zod itself puts into a schema, by their source text: messages given as text, the condition for checking a
+ * length, and changes of a text. A function of the same source does the same.
  */
 const OWN_FUNCTIONS: ReadonlySet<string> = new Set(
   [
@@ -40,7 +41,7 @@ const OWN_FUNCTIONS: ReadonlySet<string> = new Set(
 
 const words = (text: string): readonly string[] => text.split(/\s+/);
 const each = (text: string, inner: readonly string[]) => Object.fromEntries(words(text).map((type) => [type, inner]));
-/** Types whose own check ends, and where they hold others. */
+/** Types whose own check ends, with the members that hold other schemas. */
 const INNER: Readonly<Record<string, readonly string[]>> = {
   ...each('string number boolean null undefined any unknown never void nan date enum literal', []),
   ...each('optional nullable nonoptional readonly default prefault', ['innerType']),
@@ -54,25 +55,28 @@ const INNER: Readonly<Record<string, readonly string[]>> = {
 const CHECKS: ReadonlySet<unknown> = new Set(
   words('less_than greater_than multiple_of number_format min_length max_length length_equals string_format overwrite'),
 );
-/** Formats of zod. One that an author names like one of these has its function beside it. */
+/** Formats of zod. An author's own format with such a name is recognised by its additional function. */
 const FORMATS: ReadonlySet<unknown> = new Set([
   ...words('regex includes starts_with ends_with lowercase uppercase email url uuid guid emoji nanoid cuid cuid2 ulid xid ksuid'),
   ...words('datetime date time duration ipv4 ipv6 cidrv4 cidrv6 mac base64 base64url jwt e164'),
 ]);
-/** Texts that are searched for as they are; the pattern that is kept beside them is for JSON Schema. */
+/** Formats that search for a literal text; the pattern that zod stores with them is only for JSON Schema. */
 const LITERAL: ReadonlySet<unknown> = new Set(['includes', 'starts_with', 'ends_with']);
 /** Values that a check compares with. */
 const COMPARED: ReadonlySet<string> = new Set(['value', 'values', 'entries']);
-/** What there is where the argument is missing: it is handed nothing of what an agent sends, and was asked for by the description before. */
+/**
+ * The value for a missing argument: it does not depend on what an agent sends, and it was already evaluated when the schema was
+ * described.
+ */
 const DEFAULT = 'defaultValue';
 
-/** Whether a check by the schema runs patterns or code of its author, or goes over one part again and again. */
+/** Whether a check by the schema runs patterns or code of its author, or visits one part repeatedly. */
 export function mayHang(schema: z.ZodType): boolean {
   const open = new Set<Node>();
   const ends = new Set<Node>();
   const endsAt = (node: Node): boolean => {
     if (ends.has(node)) return true;
-    // Alternatives that lead back to themselves take twice as long for each level of the value.
+    // A schema that refers to itself may double its alternatives with each level of the value.
     if (open.has(node)) return false;
     open.add(node);
     const { def } = node._zod;
@@ -93,7 +97,7 @@ export function mayHang(schema: z.ZodType): boolean {
   }
 }
 
-/** Whether all that a type or a check was given is known, besides the schemas that it holds. */
+/** Whether everything that a type or a check was given is known, besides the schemas that it holds. */
 function plain(def: Def, inner: readonly string[]): boolean {
   if (def['check'] !== undefined && !CHECKS.has(def['check'])) return false;
   if (def['check'] === 'string_format' && !FORMATS.has(def['format'])) return false;
@@ -106,7 +110,7 @@ function plain(def: Def, inner: readonly string[]): boolean {
   });
 }
 
-/** One schema, a list of them, or members by their names. */
+/** One schema, a list of them, or members by name. */
 function nodesOf(held: unknown): readonly Node[] {
   if (typeof held !== 'object' || held === null) return [];
   return '_zod' in held ? [held as Node] : (Object.values(held) as Node[]);

@@ -1,4 +1,4 @@
-/** Who comes in: tokens, and who somebody is here. */
+/** Schemas of tokens, and of a caller's identity. */
 import * as z from 'zod';
 import { PERSON, PERSON_HINT, PRINCIPAL_CHARS } from '../ids.ts';
 import { Reason, tenant, time_ms } from './parts.ts';
@@ -6,7 +6,7 @@ import { Role } from './roles.ts';
 
 export const TokenView = z
   .object({
-    token: z.string().describe('its id; the secret is shown once, when it is made'),
+    token: z.string().describe('its id; the secret is shown once, when the token is made'),
     name: z.string(),
     tenant: z.string(),
     roles: z.array(Role),
@@ -15,7 +15,7 @@ export const TokenView = z
     expires_at: time_ms.nullable(),
     revoked_at: time_ms.nullable(),
     used_at: time_ms.nullable(),
-    person: z.string().nullable().describe('whom it was made for, where its name does not say'),
+    person: z.string().nullable().describe('the person it was made for, if its name does not say that'),
   })
   .meta({ id: 'Token' });
 export const TokenRequest = z
@@ -32,7 +32,9 @@ export const TokenRequest = z
       .max(PRINCIPAL_CHARS)
       .regex(PERSON, PERSON_HINT)
       .exactOptional()
-      .describe('whom it is for, such as `oidc:ISSUER/SUBJECT`: their tokens count as one person. Only over the socket of the host'),
+      .describe(
+        'the person it is for, such as `oidc:ISSUER/SUBJECT`: all tokens of a person count as one. Only over the socket of the host',
+      ),
     expires_in_ms: z.int().min(1000).exactOptional(),
     reason: Reason.exactOptional(),
   })
@@ -47,7 +49,7 @@ export const WhoAmI = z
     tenant: z.string(),
     roles: z.array(Role),
     token: z.string().exactOptional().describe('id of the token'),
-    person: z.string().exactOptional().describe('whom it counts as, where people are counted'),
+    person: z.string().exactOptional().describe('the person it counts as, where people are counted'),
     made_by: z.string().exactOptional().describe('who made it'),
   })
   .meta({ id: 'Principal' });

@@ -1,4 +1,4 @@
-/** Errors as they leave the front door: problem documents (RFC 9457), each with a code of our table. */
+/** Errors as the front door sends them: problem documents (RFC 9457), each with a code of the table of errors. */
 import * as z from 'zod';
 import { ERRORS, isErrorCode, type CorralError, type ErrorCode } from '../errors.ts';
 
@@ -10,19 +10,19 @@ export const Problem = z
     type: z.string(),
     title: z.string(),
     status: z.int(),
-    /** One clear sentence. */
+    /** One sentence. */
     detail: z.string(),
     code: z.string(),
-    /** What to do next. */
+    /** The next step for the caller. */
     hint: z.string(),
     retryable: z.boolean(),
-    /** What is wrong where, for a request that does not fit its schema. */
+    /** Places and faults, for a request that does not fit its schema. */
     errors: z.array(z.object({ at: z.string(), message: z.string() })).optional(),
   })
-  .meta({ id: 'Problem', description: 'An error, as RFC 9457 writes it.' });
+  .meta({ id: 'Problem', description: 'An error, in the format of RFC 9457.' });
 export type Problem = z.infer<typeof Problem>;
 
-/** HTTP status by code. What is not named: 422 where the guest's author must move, 409 for operators, 500 for bugs. */
+/** HTTP status by code. Codes that are not listed: 422 if the agent's author must act, 409 if an operator must, 500 for bugs. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   CORRAL_UNAUTHENTICATED: 401,
   CORRAL_FORBIDDEN: 403,
@@ -61,7 +61,7 @@ export function statusOf(code: ErrorCode): number {
   return STATUS[code] ?? { guest: 422, operator: 409, bug: 500 }[ERRORS[code].audience];
 }
 
-/** @param status where the protocol itself decides it, such as 405 or 431 */
+/** @param status given if HTTP itself decides it, such as 405 or 431 */
 export function problemOf(error: CorralError, status: number = statusOf(error.code), errors?: Problem['errors']): Problem {
   return {
     type: `urn:corral:error:${error.code}`,
@@ -71,7 +71,7 @@ export function problemOf(error: CorralError, status: number = statusOf(error.co
       .replaceAll('_', ' ')
       .replace(/^./, (first) => first.toUpperCase()),
     status,
-    // What went wrong inside is for the log, not for whoever asks.
+    // Internal details belong in the log and are not sent to the caller.
     detail: error.audience === 'bug' ? 'Corral failed at this; its log says how.' : error.message,
     code: error.code,
     hint: error.hint,

@@ -1,6 +1,6 @@
 /**
- * Who may do what at the front door: one table, read by the server, by the reference and by the test that tries every cell.
- * A role is held within one tenant, or for the whole host; nobody reaches into a tenant that is not theirs, whatever their role.
+ * Permissions at the front door: one table, used by the server, by the reference and by the test that tries every cell. A role is
+ * held within one tenant, or for the whole host; no role gives access to another tenant.
  */
 import * as z from 'zod';
 
@@ -10,7 +10,7 @@ export type Role = z.infer<typeof Role>;
 interface OperationRow {
   readonly about: string;
   readonly roles: readonly Role[];
-  /** It touches the host as a whole, so a role within one tenant is not enough. */
+  /** The operation is on the host as a whole, so a role within one tenant is not enough. */
   readonly host?: true;
 }
 
@@ -29,34 +29,34 @@ export const OPERATIONS = {
   'run.cancel': { about: 'cancel runs', roles: ['developer', 'operator', 'admin'] },
   'run.kill': { about: 'kill runs', roles: ['operator', 'admin'] },
   'run.resolve': { about: 'settle a call of unknown result', roles: ['operator', 'admin'] },
-  'run.fork': { about: 'start runs that begin with what another one did', roles: ['developer', 'operator', 'admin'] },
+  'run.fork': { about: 'start runs with the beginning of another one', roles: ['developer', 'operator', 'admin'] },
   'run.erase': { about: 'erase runs', roles: ['admin'] },
   'evidence.verify': { about: 'verify journals', roles: ['operator', 'auditor', 'admin'] },
   'evidence.collect': { about: 'collect garbage: erased runs, and journals whose retention has passed', roles: ['operator', 'admin'] },
-  'run.mark': { about: 'mark what detectors said of runs as right or as a false alarm', roles: ['operator', 'admin'] },
-  'mark.read': { about: 'list marks, and see which thresholds they speak for', roles: ['operator', 'auditor', 'admin'] },
+  'run.mark': { about: 'mark what detectors found in runs as right or as a false alarm', roles: ['operator', 'admin'] },
+  'mark.read': { about: 'list marks, and see which thresholds they support', roles: ['operator', 'auditor', 'admin'] },
   'profile.read': { about: 'see what agents usually do', roles: ['developer', 'operator', 'auditor', 'admin'] },
-  'profile.write': { about: 'learn from approved runs what an agent usually does, or forget it', roles: ['operator', 'admin'] },
+  'profile.write': { about: 'learn from approved runs what an agent usually does, or delete that', roles: ['operator', 'admin'] },
   'approval.read': {
     about: 'list calls that wait for approval, with their arguments',
     roles: ['operator', 'approver', 'auditor', 'admin'],
   },
   'approval.decide': { about: 'approve or deny calls of runs that others submitted', roles: ['approver', 'admin'] },
-  'grant.revoke': { about: 'take back a grant, and all that was derived from it', roles: ['operator', 'admin'] },
+  'grant.revoke': { about: 'revoke a grant, and all that was derived from it', roles: ['operator', 'admin'] },
   'policy.read': {
-    about: 'read policies that are or were in force, and see what candidates would have decided otherwise',
+    about: 'read policies that are or were in force, and see where candidates would have decided differently',
     roles: ['operator', 'auditor', 'admin'],
   },
   'spend.read': { about: 'see what the tenant, its agents and its people spent', roles: ['developer', 'operator', 'auditor', 'admin'] },
   'quarantine.read': { about: 'list quarantines', roles: ALL },
   'quarantine.write': { about: 'put up and lift quarantines', roles: ['operator', 'admin'] },
-  'operation.read': { about: 'list what was done to runs, by whom', roles: ['operator', 'auditor', 'admin'] },
+  'operation.read': { about: 'list operations on runs, and by whom', roles: ['operator', 'auditor', 'admin'] },
   'schedule.read': { about: 'list schedules', roles: ALL },
   'schedule.write': { about: 'make and remove schedules', roles: ['developer', 'operator', 'admin'] },
   'token.read': { about: 'list tokens', roles: ['auditor', 'admin'] },
   'token.write': { about: 'make and revoke tokens', roles: ['admin'] },
-  'webhook.read': { about: 'list webhooks and what they were sent', roles: ['operator', 'auditor', 'admin'] },
-  'webhook.retry': { about: 'have webhooks tried again at once', roles: ['operator', 'admin'] },
+  'webhook.read': { about: 'list webhooks and what was sent to them', roles: ['operator', 'auditor', 'admin'] },
+  'webhook.retry': { about: 'have notifications sent again now', roles: ['operator', 'admin'] },
   'host.backup': { about: 'back up the host', roles: ['admin'], host: true },
   'config.read': { about: 'see the configuration in force', roles: ['operator', 'auditor', 'admin'], host: true },
   'config.apply': { about: 'check and apply the configuration file', roles: ['admin'], host: true },
@@ -64,21 +64,21 @@ export const OPERATIONS = {
 
 export type Operation = keyof typeof OPERATIONS;
 
-/** Somebody at the door: who, in which tenant (`*`: all of them), with which roles. */
+/** An authenticated caller: identity, tenant (`*`: all of them) and roles. */
 export interface Principal {
   readonly id: string;
   readonly tenant: string;
   readonly roles: readonly Role[];
-  /** When what it came with is worth nothing any more, in milliseconds since 1970. */
+  /** When the credential expires. Milliseconds since 1970. */
   readonly expires_at?: number;
-  /** Of somebody who came with a token: the token's id. */
+  /** The id of the token, if the caller used one. */
   readonly token?: string;
 }
 
 export const ANY_TENANT = '*';
 
 /**
- * @param tenant whose thing is touched; undefined: the host's own
+ * @param tenant owner of the thing; undefined: the host
  * @returns whether the principal may
  */
 export function may(principal: Principal, operation: Operation, tenant: string | undefined): boolean {

@@ -1,11 +1,8 @@
-/** What is said of one route of the front door. */
+/** The description of one route of the front door. */
 import type * as z from 'zod';
 import type { Operation } from './roles.ts';
 
-/**
- * What a route that changes something is called in the record of administrative acts, unless its handler says it more exactly;
- * or why it leaves no row there.
- */
+/** The name of a route's act in the record, unless its handler gives a more exact one; or why the route leaves no row. */
 export type Act = string | { readonly none: string };
 
 interface RouteShape {
@@ -13,7 +10,7 @@ interface RouteShape {
   readonly path: string;
   readonly tag: string;
   readonly summary: string;
-  /** What the principal must be allowed; `open`: nothing, `anyone`: to be somebody, `body`: it depends on the body. */
+  /** The permission that is needed; `open`: none, `anyone`: any authenticated caller, `body`: depends on the body. */
   readonly operation: Operation | 'open' | 'anyone' | 'body';
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
@@ -21,7 +18,7 @@ interface RouteShape {
   readonly body?: z.ZodType;
   readonly status: number;
   readonly response: z.ZodType;
-  /** It answers with a stream of server-sent events, each as the response schema says. */
+  /** The answer is a stream of server-sent events, each of the form of the response schema. */
   readonly stream?: true;
 }
 

@@ -1,4 +1,4 @@
-/** Routes about grants, candidate policies, and what changed about a run. */
+/** Routes about grants, candidate policies, and changes to a run. */
 import * as g from './governance.ts';
 import { route } from './route.ts';
 import * as s from './schemas.ts';
@@ -9,7 +9,7 @@ export const GOVERNANCE = {
     method: 'POST',
     path: '/v1/settlements',
     tag: 'approvals',
-    summary: 'Settles calls of unknown result, decides about calls that wait for people, or releases held runs: all that a filter means.',
+    summary: 'Settles calls of unknown result, decides about calls that wait for people, or releases held runs: all that match a filter.',
     operation: 'body',
     act: 'settle',
     body: settling.Settlement,
@@ -20,7 +20,7 @@ export const GOVERNANCE = {
     method: 'GET',
     path: '/v1/runs/:run/context',
     tag: 'runs',
-    summary: 'Lists what changed about the circumstances of a run: its label, what it holds, its purse, its version, its policies.',
+    summary: 'Lists what changed about a run while it went on: its label, its grants, its purse, its version, its policies.',
     operation: 'run.read',
     params: s.RunPath,
     status: 200,
@@ -30,7 +30,8 @@ export const GOVERNANCE = {
     method: 'POST',
     path: '/v1/grants/:grant/revoke',
     tag: 'approvals',
-    summary: 'Takes back a grant, and all that was derived from it; calls under way are aborted, and their results kept from their agents.',
+    summary:
+      'Revokes a grant, and all that was derived from it; calls under way are aborted, and their results withheld from their agents.',
     operation: 'grant.revoke',
     act: 'revoke',
     params: g.GrantPath,
@@ -42,7 +43,7 @@ export const GOVERNANCE = {
     method: 'GET',
     path: '/v1/policies/shadow',
     tag: 'approvals',
-    summary: 'Says what candidate policies, which run beside those in force and decide nothing, would have decided otherwise.',
+    summary: 'Says where candidate policies would have decided differently from those in force.',
     operation: 'policy.read',
     query: s.InTenant,
     status: 200,

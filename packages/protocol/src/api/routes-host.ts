@@ -1,4 +1,4 @@
-/** Routes about the host itself: its configuration, and whether it is there. */
+/** Routes about the host itself: its configuration and its health. */
 import { route } from './route.ts';
 import * as s from './schemas.ts';
 import { Totals } from './totals.ts';
@@ -27,7 +27,7 @@ export const HOST_ROUTES = {
     method: 'POST',
     path: '/v1/config/apply',
     tag: 'configuration',
-    summary: 'Reads the configuration file again and applies it, all of it or nothing.',
+    summary: 'Reads the configuration file again and applies it, completely or not at all.',
     operation: 'config.apply',
     act: 'apply-config',
     query: s.Reasoned,
@@ -38,7 +38,7 @@ export const HOST_ROUTES = {
     method: 'GET',
     path: '/v1/configs',
     tag: 'configuration',
-    summary: 'Lists the configurations that were in force, newest first, with who put each there and why.',
+    summary: 'Lists the configurations that were in force, newest first, with who applied each and why.',
     operation: 'config.read',
     status: 200,
     response: s.ConfigList,
@@ -57,7 +57,7 @@ export const HOST_ROUTES = {
     method: 'GET',
     path: '/v1/policies',
     tag: 'configuration',
-    summary: 'Lists which policies tenants had, newest first, with who put them in force and why.',
+    summary: 'Lists which policies tenants had, newest first, with who applied them and why.',
     operation: 'policy.read',
     query: s.InTenant,
     status: 200,
@@ -78,7 +78,7 @@ export const HOST_ROUTES = {
     method: 'GET',
     path: '/v1/totals',
     tag: 'host',
-    summary: 'Counts runs by tenant and state, and says what each tenant has of the host: places in memory, cells, CPU time for replay.',
+    summary: 'Counts runs by tenant and state, and lists what each tenant uses of the host: places in memory, cells, CPU time for replay.',
     operation: 'run.read',
     query: s.InTenant,
     status: 200,

@@ -1,4 +1,4 @@
-/** Every route of the front door: method, path, who may, what goes in, what comes out. */
+/** Every route of the front door: method, path, permission, input, output. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { EVIDENCE_ROUTES } from './evidence.ts';
@@ -15,7 +15,7 @@ import { WEBHOOK_ROUTES } from './webhooks.ts';
 
 export type { Route } from './route.ts';
 
-const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent-encoded, since names may hold a /' }) });
+const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent-encoded, since names may contain a /' }) });
 const aliasPath = agentPath.extend({ alias: s.AliasName });
 
 export const ROUTES = {
@@ -26,7 +26,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/v1/agents',
     tag: 'agents',
-    summary: 'Deploys a bundle. The same one again changes nothing.',
+    summary: 'Deploys a bundle. Deploying the same one again changes nothing.',
     operation: 'agent.deploy',
     act: 'deploy',
     body: s.DeployRequest,
@@ -103,7 +103,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/v1/runs',
     tag: 'runs',
-    summary: 'Submits a job. When this answers, it is durable and will be run.',
+    summary: 'Submits a job. The run is durable once this answers.',
     operation: 'run.submit',
     act: { none: 'the log has the admission of each run' },
     headers: s.IdempotencyHeader,
@@ -160,7 +160,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/runs/:run/why',
     tag: 'runs',
-    summary: 'Explains the state a run is in, and what can be done.',
+    summary: 'Explains the state of a run, and what can be done.',
     operation: 'run.read',
     params: s.RunPath,
     status: 200,
@@ -170,7 +170,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/runs/:run/authority',
     tag: 'runs',
-    summary: 'Says everything a run could ever reach, and by which grants.',
+    summary: 'Lists everything a run can reach, and by which grants.',
     operation: 'run.payload',
     params: s.RunPath,
     status: 200,
@@ -223,7 +223,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/v1/runs/:run/release',
     tag: 'runs',
-    summary: 'Lets a run go on that is held: it came from a backup, or replays differently on this runtime.',
+    summary: 'Lets a held run go on: it came from a backup, or replays differently on this runtime.',
     operation: 'run.resolve',
     act: 'release',
     params: s.RunPath,
@@ -247,7 +247,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/v1/approvals/:run/:call',
     tag: 'approvals',
-    summary: 'Approves or denies a call, as yourself. Whoever submitted the run may not.',
+    summary: 'Approves or denies a call, as yourself. The submitter of the run may not.',
     operation: 'approval.decide',
     act: 'decide',
     params: s.CallPath,
@@ -259,7 +259,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/quarantines',
     tag: 'approvals',
-    summary: 'Lists quarantines that stand.',
+    summary: 'Lists quarantines in force.',
     operation: 'quarantine.read',
     query: s.InTenant,
     status: 200,
@@ -280,7 +280,7 @@ export const ROUTES = {
     method: 'DELETE',
     path: '/v1/quarantines/:kind/:name',
     tag: 'approvals',
-    summary: 'Lifts a quarantine; runs that it kept still go on.',
+    summary: 'Lifts a quarantine; runs that it stopped go on.',
     operation: 'quarantine.write',
     act: 'lift',
     params: a.QuarantinePath,
@@ -303,7 +303,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/operations',
     tag: 'operations',
-    summary: 'Lists what was done to runs, newest first.',
+    summary: 'Lists operations on runs, newest first.',
     operation: 'operation.read',
     query: s.OperationQuery,
     status: 200,
@@ -313,7 +313,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/events',
     tag: 'events',
-    summary: 'Follows what happens, as server-sent events; `reset` says that some were missed.',
+    summary: 'Follows events, as server-sent events; `reset` says that some were missed.',
     operation: 'run.read',
     query: s.EventQuery,
     headers: s.EventHeaders,
@@ -325,7 +325,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/v1/tokens',
     tag: 'people',
-    summary: 'Makes a token; its secret is in this answer and nowhere else.',
+    summary: 'Makes a token; this answer is the only place that has its secret.',
     operation: 'token.write',
     act: 'make-token',
     body: p.TokenRequest,
@@ -367,7 +367,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/v1/schedules',
     tag: 'schedules',
-    summary: 'Submits a job again and again, by a cron expression.',
+    summary: 'Submits a job at every time of a cron expression.',
     operation: 'schedule.write',
     act: 'make-schedule',
     body: s.ScheduleRequest,
@@ -410,12 +410,12 @@ type InputPart<K extends RouteName, P extends 'params' | 'query' | 'headers' | '
 type OutputPart<K extends RouteName, P extends 'params' | 'query' | 'headers' | 'body'> =
   Part<K, P> extends z.ZodType ? z.output<Part<K, P>> : undefined;
 
-/** What a client says to call a route. */
+/** The arguments of a route's client method. */
 export type RouteInput<K extends RouteName> = InputPart<K, 'params'> &
   Partial<InputPart<K, 'query'>> &
   Partial<InputPart<K, 'headers'>> &
   InputPart<K, 'body'>;
-/** What a handler is given: parsed. */
+/** The parsed request that a handler receives. */
 export interface RouteRequest<K extends RouteName> {
   readonly params: OutputPart<K, 'params'>;
   readonly query: OutputPart<K, 'query'>;
@@ -423,5 +423,5 @@ export interface RouteRequest<K extends RouteName> {
   readonly body: OutputPart<K, 'body'>;
 }
 export type RouteAnswer<K extends RouteName> = z.output<(typeof ROUTES)[K]['response']>;
-/** What a handler may return: it is checked and serialised by the schema. */
+/** The type of a handler's answer: it is checked and serialised by the schema. */
 export type RouteReply<K extends RouteName> = z.input<(typeof ROUTES)[K]['response']>;

@@ -1,6 +1,6 @@
 /**
- * What crosses the front door, once: the server checks by these, the OpenAPI document is generated from them, and the
- * client takes its types from them. Times are milliseconds since 1970, amounts carry their unit in the name.
+ * Schemas of the front door: the server checks with them, and the OpenAPI document and the client's types are generated from
+ * them. Times are milliseconds since 1970; names of amounts end in their unit.
  */
 import { EventKind } from './event-kinds.ts';
 import * as z from 'zod';
@@ -53,7 +53,7 @@ export const Agent = z
     aliases: z.array(AgentAlias),
     resting: z
       .array(z.object({ version: digest, why: z.string(), until: time_ms }))
-      .describe('versions of which no run is taken for now, since too many failed'),
+      .describe('versions whose breaker is open: no run of them is admitted, because too many failed'),
   })
   .meta({ id: 'Agent' });
 export const AgentDetail = Agent.extend({ history: z.array(AgentVersion) }).meta({ id: 'AgentDetail' });
@@ -66,8 +66,16 @@ export const DeployRequest = z
   .strictObject({
     ...inTenant,
     source: z.string().max(ADMISSION.bundle_bytes.max).describe('the bundle: one script'),
-    describing: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('the same bundle with what writes its schemas'),
-    source_map: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('kept for who reads stacks; never read here'),
+    describing: z
+      .string()
+      .max(ADMISSION.bundle_bytes.max)
+      .exactOptional()
+      .describe('the same bundle with the code that writes its schemas'),
+    source_map: z
+      .string()
+      .max(ADMISSION.bundle_bytes.max)
+      .exactOptional()
+      .describe('stored for readers of stacks; the host does not use it'),
     alias: AliasName.exactOptional().describe('also point this alias at it'),
     reason: Reason.exactOptional(),
   })
@@ -100,7 +108,7 @@ export const SubmitRequest = z
     grants: recordOf(Alias, Attenuation)
       .refine((grants) => Object.keys(grants).length <= ADMISSION.uses_per_agent.max, { error: 'names too many' })
       .exactOptional()
-      .describe('narrows what the agent uses, by its alias: uses, arguments, time; it can only take away'),
+      .describe('narrows a capability that the agent uses, by its alias: uses, arguments, time; it can only remove authority'),
   })
   .meta({ id: 'SubmitRequest' });
 export const IdempotencyHeader = z.object({
@@ -109,7 +117,7 @@ export const IdempotencyHeader = z.object({
     .min(1)
     .max(200)
     .optional()
-    .describe('the same key and body again give the same run, for ever; another body is refused'),
+    .describe('the same key and body give the same run, for ever; the same key with another body is refused'),
 });
 
 export const RunSummary = z
@@ -117,7 +125,7 @@ export const RunSummary = z
     run: runId,
     tenant,
     agent: z.string(),
-    key: z.string().nullable().describe('of a service’s instance; null for other runs, and once it has ended'),
+    key: z.string().nullable().describe('key of a service instance; null for other runs, and after the instance has ended'),
     version: digest,
     parent: runId.nullable(),
     principal: z.string(),
@@ -128,33 +136,33 @@ export const RunSummary = z
     waiting: Waiting,
     waiting_for: z.string(),
     on_cpu: z.boolean(),
-    ended_as: z.string().nullable().describe('`completed`, `exceeded(cpu)`, …; null while it has not ended'),
+    ended_as: z.string().nullable().describe('`completed`, `exceeded(cpu)`, …; null until it has ended'),
     created_at: time_ms,
     ended_at: time_ms.nullable(),
     age_ms: z.number(),
     cpu_ms: z.number(),
     heap_kib: z.number(),
     calls: z.int(),
-    tokens: z.number().describe('of models, in and out, as far as tools said so'),
+    tokens: z.number().describe('tokens of models, in and out, as tools reported them'),
     money_micros: z
       .number()
-      .describe('charged or moved, in millionths of the tenant’s currency; nothing of its children is in it until they end'),
+      .describe('charged or moved, in millionths of the tenant’s currency; children are included once they have ended'),
     open_calls: z.int(),
-    left: z.number().nullable().describe('share of its budget that is left, of what runs out first'),
+    left: z.number().nullable().describe('share of its budget that is left; the smallest over all amounts'),
   })
   .meta({ id: 'RunSummary' });
 export const Run = RunSummary.extend({
   outcome: Outcome.nullable(),
-  input: json.nullable().describe('null for who may not read payloads, as is the output in the outcome'),
+  input: json.nullable().describe('null if the caller may not read payloads; the same holds for the output in the outcome'),
   ceilings: z.record(z.string(), z.number()),
   budget: z.record(z.string(), z.number()),
   caps: z.array(z.object({ alias: z.string(), cap: z.int(), grant: z.string() })),
   journal_entries: z.int(),
-  who: identity.exactOptional().describe('who stands behind whoever submitted it or the first of its ancestors'),
+  who: identity.exactOptional().describe('the identity behind its submitter, or behind that of its first ancestor'),
   header: z
     .object({ node: z.string(), v8: z.string(), icu: z.string(), image: z.string(), seed: z.string() })
     .nullable()
-    .describe('what it was admitted on, and a digest of what its randomness comes from; null for who may not read payloads'),
+    .describe('runtime of its admission, and a digest of its random seed; null if the caller may not read payloads'),
   origin: z.object({ run: runId, at: z.int(), forked_at: time_ms }).nullable().describe('the run that it was forked from, and where'),
 }).meta({ id: 'Run' });
 export const RunList = listOf(RunSummary);
@@ -162,24 +170,24 @@ export const RunQuery = Page.extend({
   ...runConditions,
   parent: runId.exactOptional(),
   live: z.stringbool().exactOptional().describe('only those that have not ended'),
-  ended_as: z.string().max(60).exactOptional().describe('beginning of how it ended: `exceeded`, `failed(CORRAL_STALLED)`'),
+  ended_as: z.string().max(60).exactOptional().describe('beginning of its outcome: `exceeded`, `failed(CORRAL_STALLED)`'),
   q: z.string().max(100).exactOptional().describe('part of an id, agent, principal or outcome'),
 });
 export const RunPath = z.strictObject({ run: runId });
 export const ShowQuery = z.strictObject({
-  wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('answer when the run has ended, or after so long'),
+  wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('wait for its end, this long at most'),
 });
 
 export const ServicePath = z.strictObject({
-  service: AgentName.meta({ description: 'percent-encoded, since names may hold a /' }),
+  service: AgentName.meta({ description: 'percent-encoded, since names may contain a /' }),
   key: textOfBytes(MACHINE.service_key_bytes.default).describe('which instance, percent-encoded'),
   handler: Alias,
 });
 export const SendQuery = InTenant.extend(ShowQuery.shape);
-/** The message is the body, whatever it is. */
+/** The body of the request is the message. */
 export const AnyJson = json;
 export const Sent = z
-  .object({ run: runId, outcome: Outcome.nullable().describe('its output is the reply; null while there is none') })
+  .object({ run: runId, outcome: Outcome.nullable().describe('its output is the reply; null until there is one') })
   .meta({ id: 'Sent' });
 
 export interface RunTree {
@@ -210,21 +218,21 @@ export const Call = z
     state: z.enum(['open', 'done', 'failed', 'denied', 'unknown', 'abandoned']),
     asked_at: time_ms,
     answered_at: time_ms.nullable(),
-    reason: z.string().nullable().describe('why, in the agent’s own words'),
+    reason: z.string().nullable().describe('the reason that the agent gave'),
     input: json,
     result: json,
     error: z
       .object({
         code: z.string(),
-        message: z.string().describe('what the agent was told'),
-        detail: z.string().nullable().describe('what a tool threw, with its stack; the agent is not given it'),
+        message: z.string().describe('the error that the agent received'),
+        detail: z.string().nullable().describe('what a tool threw, with its stack; it is withheld from the agent'),
       })
       .nullable(),
     grant: z.string().nullable(),
-    settled: z.array(SettledBy).describe('what people said came of it, where nobody knew'),
+    settled: z.array(SettledBy).describe('how people settled it while its result was unknown'),
     cost: z
       .object({ tokens: z.number(), money_micros: z.number() })
-      .describe('what was billed for it; until it is answered, what was reserved'),
+      .describe('amounts billed for it; until it is answered, amounts reserved'),
   })
   .meta({ id: 'Call' });
 export const CallList = z.object({ items: z.array(Call) });
@@ -232,7 +240,7 @@ export const Message = z
   .object({
     direction: z.enum(['in', 'out']),
     at: time_ms,
-    with: z.string().describe('the other run, or the capability it was sent by'),
+    with: z.string().describe('the other run, or the capability it was sent with'),
     body: json,
     seq: z.int(),
   })
@@ -248,18 +256,24 @@ export const JournalEntry = z
     effects: z.array(json).nullable(),
     decisions: z.array(json),
     event: json.nullable(),
-    hash: z.string().describe('SHA-256 in hex over this entry as it is sealed and the hash of the one before'),
+    hash: z.string().describe('SHA-256 in hex over this entry as sealed and the hash of the one before'),
   })
   .meta({ id: 'JournalEntry' });
 export const JournalPage = z.object({
   items: z.array(JournalEntry),
   next: z.int().nullable().describe('`after` of the next page'),
-  head: z.object({ seq: z.int(), hash: z.string() }).nullable().describe('the last entry that there is; null before the first'),
+  head: z.object({ seq: z.int(), hash: z.string() }).nullable().describe('the last entry; null before the first'),
 });
 export const JournalQuery = z.strictObject({
   after: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(1).max(1000).default(200),
-  wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('wait so long for a first entry, unless the run has ended'),
+  wait_ms: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(60_000)
+    .exactOptional()
+    .describe('wait for a first entry, this long at most, unless the run has ended'),
 });
 export const Why = z
   .object({
@@ -267,7 +281,7 @@ export const Why = z
     verdict: z.string(),
     because: z.array(z.string()),
     next: z.array(z.string()).describe('what can be done'),
-    decisions: z.array(DecisionView).describe('the latest that policies took part in, oldest first'),
+    decisions: z.array(DecisionView).describe('the latest decisions of policies, oldest first'),
   })
   .meta({ id: 'Why' });
 export const CallPath = RunPath.extend({ call: z.coerce.number().int().min(1) });
@@ -284,7 +298,7 @@ export const OperationTarget = z
   ])
   .meta({
     id: 'OperationTarget',
-    description: 'Which runs: one, those of an agent, of a version, of a tenant, or all that you may touch.',
+    description: 'Selects runs: one, those of an agent, of a version, of a tenant, or all that you may operate.',
   });
 export const OperationRequest = z
   .strictObject({
@@ -296,7 +310,7 @@ export const OperationRequest = z
       .boolean()
       .default(false)
       .describe(
-        'of `pause`: all that descends from the runs is paused as well; of `resume`: those below that such a pause of theirs had paused go on too. `cancel` and `kill` reach descendants by themselves, and take no `family`',
+        'with `pause`: also pauses all descendants of the runs; with `resume`: also resumes the descendants that such a pause had paused. `cancel` and `kill` always reach descendants, and take no `family`',
       ),
   })
   .meta({ id: 'OperationRequest' });
@@ -339,15 +353,15 @@ export const OperationResult = z
     at: time_ms,
     by: z.string(),
     who: identity.exactOptional(),
-    roles: z.array(Role).describe('those that the principal had then'),
+    roles: z.array(Role).describe('roles that the principal had then'),
     operation: z.string(),
     target: json,
     reason: z.string(),
     dryRun: z.boolean(),
-    family: z.literal(true).exactOptional().describe('a pause or a resumption that was to reach all that descends from the runs'),
+    family: z.literal(true).exactOptional().describe('a pause or a resumption of all descendants of the runs'),
     config: z.string(),
-    matched: z.array(z.string()).describe('runs it was meant for'),
-    receipts: z.array(ReceiptView).describe('one a run it was done to; children are within their parent’s'),
+    matched: z.array(z.string()).describe('runs that matched'),
+    receipts: z.array(ReceiptView).describe('one for each run operated on; those of children are within their parent’s'),
     refused: z.array(z.object({ run: z.string(), code: z.string(), detail: z.string() })),
   })
   .meta({ id: 'OperationResult' });
@@ -356,7 +370,7 @@ export const OperationQuery = Page.extend(inTenant);
 
 // People, schedules, configuration, the host itself
 
-/** Why, of a request that says nothing else. */
+/** The reason of a request without other members. */
 export const Reasoned = z.strictObject({ reason: Reason.exactOptional() });
 
 export const Schedule = z
@@ -392,7 +406,10 @@ export const ConfigView = z
     applied_at: time_ms,
     applied_by: z.string(),
     config: json,
-    refused: z.string().nullable().describe('why its file was refused at the start; what is in force is what was accepted last'),
+    refused: z
+      .string()
+      .nullable()
+      .describe('why its file was refused at the start; then the configuration that was accepted last is in force'),
   })
   .meta({ id: 'Config' });
 export const ConfigCheck = z
@@ -400,19 +417,19 @@ export const ConfigCheck = z
     version: z.string(),
     same: z.boolean(),
     changes: z.array(z.object({ path: z.string(), now: json, next: json })),
-    notes: z.array(z.string()).describe('what it names and is not there yet, such as an agent that nobody has deployed'),
+    notes: z.array(z.string()).describe('names in it that do not exist yet, such as an agent that is not deployed'),
   })
   .meta({ id: 'ConfigCheck' });
 
 const put = { at: time_ms, by: z.string(), reason: z.string() };
-/** A version, or its beginning. */
+/** A version, or its first characters. */
 export const VersionPath = z.strictObject({ version: z.string().regex(/^sha256:[0-9a-f]{8,64}$/, 'sha256: and at least 8 hex digits') });
 export const ConfigList = z.object({ items: z.array(z.object({ version: z.string(), ...put })) });
 export const ConfigThen = z.object({ version: z.string(), ...put, config: json }).meta({ id: 'ConfigThen' });
 const PolicyMove = z
   .object({
     tenant: z.string(),
-    version: z.string().nullable().describe('null: from then on the tenant had none'),
+    version: z.string().nullable().describe('null: the tenant had none from then on'),
     files: z.array(z.object({ file: z.string(), digest: z.string() })),
     config: z.string().describe('version of the configuration that named them'),
     ...put,
@@ -435,27 +452,30 @@ export const Ready = z
     draining: z.boolean(),
     runs: z.int(),
     recovered: z.int(),
-    config_refused: z.boolean().describe('its file was refused at the start, so that it goes on with the last configuration it accepted'),
+    config_refused: z.boolean().describe('its file was refused at the start, so the configuration that was accepted last is in force'),
     reasons: z
       .array(
         z.object({
           reason: z.enum(['draining', 'recovering', 'disk_full', 'no_progress', 'cells_do_not_start']),
           detail: z.string(),
           since: time_ms.exactOptional().describe('of `no_progress` and `cells_do_not_start`'),
-          oldest_ms: z.int().exactOptional().describe('of `no_progress`: how long the run that has waited longest for a crank has waited'),
+          oldest_ms: z
+            .int()
+            .exactOptional()
+            .describe('with `no_progress`: how long the run that has waited longest for a crank has waited'),
         }),
       )
-      .describe('all that speaks against taking work; empty while it is taken'),
+      .describe('why no work is taken; empty while it is taken'),
     degraded: z
       .array(
         z.object({
           what: z.enum(['wakeups']),
           code: z.string(),
-          detail: z.string().describe('what is wrong, and what to do'),
+          detail: z.string().describe('the fault, and what to do'),
           since: time_ms,
         }),
       )
-      .describe('what works less well than it should, though work is taken'),
+      .describe('parts that are impaired although work is taken'),
   })
   .meta({ id: 'Ready' });
 export type Unready = z.infer<typeof Ready>['reasons'][number];
@@ -478,4 +498,4 @@ export const EventQuery = z.strictObject({
   agent: z.string().max(100).exactOptional(),
   kinds: z.string().max(300).exactOptional().describe('comma-separated'),
 });
-export const EventHeaders = z.object({ 'last-event-id': z.string().max(64).optional().describe('go on after this event') });
+export const EventHeaders = z.object({ 'last-event-id': z.string().max(64).optional().describe('resume after this event') });

@@ -1,9 +1,9 @@
-/** What people settle: calls of unknown result, and runs that are held. */
+/** Schemas of settling calls of unknown result, and of releasing held runs. */
 import * as z from 'zod';
 import { json, Reason, runId, time_ms } from './parts.ts';
 import { RunSelector } from './selector.ts';
 
-/** Who said what came of a call, as it is listed afterwards. */
+/** How a call was settled and by whom, as it is listed afterwards. */
 export const SettledBy = z.object({
   by: z.string(),
   how: z.enum(['retry', 'result', 'fail']),
@@ -21,13 +21,13 @@ export const Resolution = z
 export const Release = z.strictObject({ reason: Reason }).meta({ id: 'Release' });
 export const Resolved = z.object({ run: runId, call: z.int(), how: z.string() });
 
-/** Many of them at once. */
-const One = z.object({ run: runId, call: z.int().nullable().describe('null: of a run that is held'), tool: z.string().nullable() });
+/** Settling many at once. */
+const One = z.object({ run: runId, call: z.int().nullable().describe('null: a held run'), tool: z.string().nullable() });
 const Act = z.enum(['retry', 'fail', 'result', 'release', 'approve', 'deny']);
 export const Settlement = z
   .strictObject({
     act: Act,
-    value: json.exactOptional().describe('with `result`: what each call is answered with'),
+    value: json.exactOptional().describe('with `result`: the answer to each call'),
     where: RunSelector,
     tool: z.string().min(1).max(200).exactOptional().describe('only calls to this tool'),
     reason: Reason,
@@ -42,7 +42,7 @@ export const SettlementResult = z
     act: Act,
     reason: z.string(),
     dryRun: z.boolean(),
-    matched: z.array(One).describe('what the filter means; a dry run does none of it'),
+    matched: z.array(One).describe('everything that matches the filter; in a dry run, nothing is done'),
     done: z.array(One),
     refused: z.array(One.extend({ code: z.string(), detail: z.string() })),
   })

@@ -1,4 +1,4 @@
-/** What goes on at a host as a whole, by tenant. */
+/** Totals of a host, by tenant. */
 import * as z from 'zod';
 
 export const TenantTotals = z
@@ -9,15 +9,15 @@ export const TenantTotals = z
     active: z.int(),
     paused: z.int(),
     quarantined: z.int(),
-    queue_most: z.int().describe('live runs beyond which a job is refused; 0: it is not a tenant of the configuration any more'),
+    queue_most: z.int().describe('number of live runs at which further jobs are refused; 0: the tenant is not configured any more'),
     residents: z.int().describe('runs in memory'),
     residents_most: z.int(),
-    busy: z.int().describe('runs in memory that have something to do: they wait for a CPU, or are on one'),
+    busy: z.int().describe('runs in memory that have something to do: they wait for a CPU, or use one'),
     cells: z.int(),
-    cells_most: z.int().describe('while none of them is taken by a single run'),
+    cells_most: z.int().describe('false while a single run holds all of them'),
     replay_cpu_ms: z
       .int()
-      .describe('CPU time that went into bringing its runs back by replay, since this host started; it is in no run’s purse'),
+      .describe('CPU time for bringing its runs back by replay, since this host started; it is billed to no run’s purse'),
   })
   .meta({ id: 'TenantTotals' });
 export type TenantTotals = z.infer<typeof TenantTotals>;

@@ -1,4 +1,4 @@
-/** Webhooks as people see them: receivers, what they were sent, and what came of it. */
+/** Schemas of webhooks: receivers, deliveries, and their results. */
 import * as z from 'zod';
 import { inTenant, Reason, tenant, time_ms } from './parts.ts';
 import { route } from './route.ts';
@@ -13,14 +13,14 @@ export const Webhook = z
   .object({
     hook,
     url: z.string().describe('without credentials and query'),
-    tenant: tenant.nullable().describe('whose events alone it is sent; null: of all, and of the host'),
+    tenant: tenant.nullable().describe('the only tenant whose events are sent to it; null: all, and the host’s'),
     events: z.array(EventKind),
     pending: z.int(),
     given_up: z.int(),
-    failures: z.int().describe('attempts in a row that failed, since the host started'),
-    rests_until: time_ms.nullable().describe('it is not tried before, unless somebody says so'),
-    delivered_at: time_ms.nullable().describe('when it last took one'),
-    error: z.string().nullable().describe('what was wrong last with one that waits'),
+    failures: z.int().describe('consecutive failed attempts since the host started'),
+    rests_until: time_ms.nullable().describe('no attempt is made before this time, unless it is requested'),
+    delivered_at: time_ms.nullable().describe('time of its last successful delivery'),
+    error: z.string().nullable().describe('last error of a delivery that waits'),
   })
   .meta({ id: 'Webhook' });
 export const WebhookDelivery = z
@@ -29,7 +29,7 @@ export const WebhookDelivery = z
     message: z.string().describe('`webhook-id` of the request'),
     hook,
     url: z.string(),
-    tenant: tenant.nullable().describe('whose event it is; null: of the host'),
+    tenant: tenant.nullable().describe('tenant of the event; null: of the host'),
     kind: EventKind,
     state,
     at: time_ms.describe('when it was queued'),
@@ -65,7 +65,7 @@ export const WEBHOOK_ROUTES = {
     method: 'POST',
     path: '/v1/webhooks/retry',
     tag: 'webhooks',
-    summary: 'Tries at once what waits for a receiver, and again what was given up.',
+    summary: 'Sends what waits for a receiver now, and sends again what was given up.',
     operation: 'webhook.retry',
     act: 'webhook.retry',
     body: z.union([z.strictObject({ hook, reason: Reason }), z.strictObject({ delivery, reason: Reason })]).meta({ id: 'WebhookRetry' }),
