@@ -53,7 +53,7 @@ export const Agent = z
     aliases: z.array(AgentAlias),
     resting: z
       .array(z.object({ version: digest, why: z.string(), until: time_ms }))
-      .describe('versions whose breaker is open: no run of them is admitted, because too many failed'),
+      .describe('versions with an open breaker: too many runs failed, and none is admitted'),
   })
   .meta({ id: 'Agent' });
 export const AgentDetail = Agent.extend({ history: z.array(AgentVersion) }).meta({ id: 'AgentDetail' });
@@ -66,16 +66,8 @@ export const DeployRequest = z
   .strictObject({
     ...inTenant,
     source: z.string().max(ADMISSION.bundle_bytes.max).describe('the bundle: one script'),
-    describing: z
-      .string()
-      .max(ADMISSION.bundle_bytes.max)
-      .exactOptional()
-      .describe('the same bundle with the code that writes its schemas'),
-    source_map: z
-      .string()
-      .max(ADMISSION.bundle_bytes.max)
-      .exactOptional()
-      .describe('stored for readers of stacks; the host does not use it'),
+    describing: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('the bundle with code that writes its schemas'),
+    source_map: z.string().max(ADMISSION.bundle_bytes.max).exactOptional().describe('for readers of stacks; the host does not use it'),
     alias: AliasName.exactOptional().describe('also point this alias at it'),
     reason: Reason.exactOptional(),
   })
@@ -267,13 +259,7 @@ export const JournalPage = z.object({
 export const JournalQuery = z.strictObject({
   after: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(1).max(1000).default(200),
-  wait_ms: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(60_000)
-    .exactOptional()
-    .describe('wait for a first entry, this long at most, unless the run has ended'),
+  wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('longest wait for a first entry, unless the run has ended'),
 });
 export const Why = z
   .object({
@@ -406,10 +392,7 @@ export const ConfigView = z
     applied_at: time_ms,
     applied_by: z.string(),
     config: json,
-    refused: z
-      .string()
-      .nullable()
-      .describe('why its file was refused at the start; then the configuration that was accepted last is in force'),
+    refused: z.string().nullable().describe('why its file was refused at the start; the last accepted one is in force'),
   })
   .meta({ id: 'Config' });
 export const ConfigCheck = z
@@ -459,10 +442,7 @@ export const Ready = z
           reason: z.enum(['draining', 'recovering', 'disk_full', 'no_progress', 'cells_do_not_start']),
           detail: z.string(),
           since: time_ms.exactOptional().describe('of `no_progress` and `cells_do_not_start`'),
-          oldest_ms: z
-            .int()
-            .exactOptional()
-            .describe('with `no_progress`: how long the run that has waited longest for a crank has waited'),
+          oldest_ms: z.int().exactOptional().describe('with `no_progress`: the longest wait of a run for a crank'),
         }),
       )
       .describe('why no work is taken; empty while it is taken'),
