@@ -65,7 +65,7 @@ export const ZOO: readonly FleetMember[] = [
 
 const NEVER = { notice: null, slow: null, pause: null, kill: null };
 
-/** What is done about loops in the zoo: each of these is stopped at another step. The crew lives under what holds everywhere. */
+/** The policy on loops in the zoo: each of these is stopped at another step. The crew lives under what holds everywhere. */
 export const ZOO_LOOPS = {
   agents: {
     // It carries others' words, which is its work.
@@ -103,7 +103,7 @@ export const SHOP: readonly FleetMember[] = [
   },
 ];
 
-/** What may have happened to the world when both are done, and what was asked of the owner, in order. */
+/** Expected effects on the world when both are done, and the expected questions to the owner, in order. */
 export const SHOP_EXPECTED = {
   payments: [
     { to: 'AT483200000012345864', amount: 620, reference: 'PO-2032' },

@@ -1,4 +1,4 @@
 declare module 'spdx-expression-parse' {
-  /** @throws when the text is no SPDX expression */
+  /** @throws if the text is not an SPDX expression */
   export default function parse(expression: string): unknown;
 }

@@ -84,7 +84,7 @@ function rowsOf(schema: Schema, defs: Schema, path = '', depth = 0): string[][] 
   });
 }
 
-/** Of what may be an object or something simpler, the object; undefined if there are none or several. */
+/** The object among the branches of a schema; undefined if there are none or several. */
 function objectIn(schema: Schema, defs: Schema): Schema | undefined {
   if (schema['properties'] !== undefined) return schema;
   const either = (schema['anyOf'] ?? schema['oneOf'] ?? []) as Schema[];

@@ -13,7 +13,7 @@ export interface RedisServer {
   /** One command, and what it answers. */
   readonly ask: (...args: string[]) => string;
   readonly signal: (signal: NodeJS.Signals) => void;
-  /** Starts it anew, empty. */
+  /** Starts it again, empty. */
   readonly start: () => Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** What is declared, and what a text says, as SPDX identifiers. */
+/** Declared licences, and licences in texts, as SPDX identifiers. */
 import parse from 'spdx-expression-parse';
 
 /** Sentences that stand in one licence and in no other, most specific first. White space is folded before they are sought. */
@@ -40,7 +40,7 @@ export function recognise(text: string): string | null {
   return MARKS.find(([, marks]) => marks.every((mark) => folded.includes(mark)))?.[0] ?? null;
 }
 
-/** What a package.json declares: the field of today, or the older forms that still lie around. */
+/** The declaration of a package.json: the field of today, or the older forms that still lie around. */
 export function declaredLicense(declaration: Record<string, unknown>): string | null {
   const { license, licenses } = declaration;
   if (typeof license === 'string') return license;
@@ -52,7 +52,7 @@ export function declaredLicense(declaration: Record<string, unknown>): string | 
   return null;
 }
 
-/** Every licence an SPDX expression names; null when it is no SPDX expression. */
+/** Every licence an SPDX expression names; null if it is not an SPDX expression. */
 export function named(expression: string): string[] | null {
   type Node = { license: string; plus?: true } | { left: Node; right: Node };
   const collect = (node: Node): string[] => ('license' in node ? [node.license] : [...collect(node.left), ...collect(node.right)]);

@@ -6,7 +6,7 @@ const VERDICTS = {
   conflict: 'the licence text is another licence than the one declared',
   'no-text': 'a licence is declared, but no text comes with the package',
   unrecognised: 'the licence text is none that this audit knows',
-  'not-spdx': 'what is declared is no SPDX expression',
+  'not-spdx': 'the declaration is not an SPDX expression',
   undeclared: 'there is a licence text, but nothing is declared',
   none: 'neither declared nor present',
 } as const;

@@ -1,4 +1,4 @@
-/** What the crew is asked for and what it answers; the same for both of its forms. */
+/** Input and output of the crew; the same for both of its forms. */
 import * as z from 'zod/mini';
 
 export const Order = z.object({
@@ -13,7 +13,7 @@ export const Purchase = z.object({
   total: z.number(),
   /** Number of the payment in the shop's ledger. */
   payment: z.number(),
-  /** What was tried and refused, with the code of the refusal. */
+  /** A call that was refused, with the code of the refusal. */
   refused: z.array(z.object({ call: z.string(), code: z.string() })),
 });
 

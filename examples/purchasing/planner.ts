@@ -1,7 +1,6 @@
 /**
  * purchasing/planner: the same job in a form that needs nobody's approval. The planner has the mails fetched and reads none: it is given
- * handles, and hands each to a reader that can do nothing but open it and answer with a number. That is too little room for instructions,
- * so what the stranger wrote does not influence the planner, and the bus knows it by the reader's declared output.
+ * handles, and hands each to a reader that can do nothing but open it and answer with a number. Such an answer is too small for instructions, so the stranger's text does not influence the planner, and the bus knows it by the reader's declared output.
  */
 import { defineAgent, type Handle } from '@corral/guest';
 import * as z from 'zod/mini';

@@ -1,10 +1,10 @@
-/** What the host offers the purchasing crew, and what each tool says of itself. The host's side is packages/cli/src/shop.ts. */
+/** Tools that the host offers the purchasing crew, with their types. The host's side is packages/cli/src/shop.ts. */
 // oxlint-disable-next-line import/no-unassigned-import -- makes this a module, so that what follows adds to the SDK's own table
 import '@corral/guest';
 
 declare module '@corral/guest' {
   interface Tools {
-    /** Whose mail is there. Trusted: the shop's mail server checks senders against the directory and numbers what comes in. */
+    /** Senders of the mails. Trusted: the shop's mail server checks senders against the directory and numbers what comes in. */
     'mail.list': { input: Record<string, never>; output: { mails: { id: number; supplier: string }[] } };
     /** One mail. Untrusted: anybody can have written it. */
     'mail.read': { input: { id: number }; output: { text: string } };

@@ -30,7 +30,7 @@ export default defineAgent({
       const message = await Promise.race([messages.next(), over.then(() => undefined)]);
       if (message === undefined) break;
       const { from, text } = Courtesy.parse(message.body);
-      // Whoever has left the room is not told any more.
+      // A run that has left the room receives nothing more.
       await guests[from === 'ada' ? 'ben' : 'ada'].send({ from, text }).catch(() => undefined);
     }
     await over;

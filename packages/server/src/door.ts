@@ -48,7 +48,7 @@ export interface Door {
   readonly recovered: () => number;
   /** Reasons why no work is taken; empty while work is taken. */
   readonly unready: () => Unready[];
-  /** What works less well than it should, though work is taken. */
+  /** Parts that are impaired although work is taken. */
   readonly degraded: () => Degraded[];
   /** The host is shutting down and takes no new work. */
   readonly draining: () => boolean;

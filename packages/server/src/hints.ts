@@ -69,7 +69,7 @@ export async function lookAtRedis(
   return { at: address.said, error: await tried(address) };
 }
 
-/** What works less well than it should, though work is taken. */
+/** Parts that are impaired although work is taken. */
 export function degraded({ trouble }: Hints): Degraded[] {
   const found = trouble();
   if (found === undefined) return [];

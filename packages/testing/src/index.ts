@@ -1,6 +1,5 @@
 /**
- * Tests of agents: the real agent in a real isolate behind the real broker, with fakes for what it may touch. What a test
- * asserts are effects: what it asked for, in which order, and how it ended.
+ * Tests of agents: the real agent in a real isolate behind the real broker, with fakes for what it may touch. A test checks effects: which ones, in which order, and how the run ended.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,7 +20,7 @@ import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Superviso
 
 const TENANT = 'test' as TenantId;
 
-/** Stands for a tool: is given the arguments, gives the result. What it throws reaches the agent as ToolFailed, with its message. */
+/** Stands for a tool: is given the arguments, gives the result. An exception reaches the agent as ToolFailed, with its message. */
 export type Fake = (input: never) => unknown;
 /** A fake with the annotations of the tool it stands for, where they matter. */
 export interface FakeTool {
@@ -42,7 +41,7 @@ export interface TestedCall {
 
 export interface TestedRun {
   readonly outcome: Outcome;
-  /** What the agent returned; undefined unless it completed. */
+  /** The output of the agent; undefined unless it completed. */
   readonly output: unknown;
   /** Calls that reached a fake, in order. */
   readonly calls: readonly TestedCall[];

@@ -71,7 +71,7 @@ export function installAbort(timers: PartTimers) {
       else result[fire](aborted.#reason);
       return result;
     }
-    /** What follows a signal of `any` follows what that one follows. */
+    /** A dependent of a signal made by `any` depends directly on the sources of that signal. */
     #lead(follower: AbortSignal): void {
       this.#dependents.add(follower);
       for (const source of this.#sources) source.#dependents.add(follower);

@@ -133,7 +133,7 @@ const DIGESTS: Readonly<Record<string, (message: Uint8Array) => Uint8Array>> = {
   'SHA-512': (message) => sha512(message, 64),
 };
 
-/** @throws NotSupportedError for another algorithm, TypeError for what is no buffer */
+/** @throws NotSupportedError for another algorithm, TypeError for a value that is not a buffer */
 export async function digest(algorithm: unknown, data: unknown): Promise<ArrayBuffer> {
   const name = String(
     typeof algorithm === 'object' && algorithm !== null ? (algorithm as { name?: unknown }).name : algorithm,

@@ -76,7 +76,7 @@ export function effectText(effect: Readonly<Record<string, unknown>>): string {
 
 let made = false;
 
-/** What handles ask of the effects of a run. */
+/** The effects of a run, as handles need them. */
 interface Asks {
   push(effect: Readonly<Record<string, unknown>>): void;
   request(effect: Readonly<Record<string, unknown>>): { readonly reply: Promise<unknown> };
