@@ -227,8 +227,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'begin-under-quarantine': [
     {
       file: 'supervisor/src/life.ts',
-      piece: 'if (stands !== undefined) {\n      run.control',
-      becomes: 'if (Date.now() < 0) {\n      run.control',
+      piece: 'if (stands !== undefined) {\n      run.stop',
+      becomes: 'if (Date.now() < 0) {\n      run.stop',
     },
     {
       file: 'supervisor/src/quarantine.ts',
@@ -420,8 +420,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'crank-after-parking': [
     {
       file: 'supervisor/src/residence.ts',
-      piece: '    if (!parked) {\n      run.parking = undefined;',
-      becomes: '    run.parking = undefined;\n    if (!parked) {',
+      piece: '    if (!parked) {\n      run.stay();',
+      becomes: '    run.stay();\n    if (!parked) {',
     },
     { file: 'supervisor/src/revival.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
   ],
@@ -433,8 +433,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A run leaves memory while somebody's pause of it is not in its journal yet. */
   'park-while-asked': [
-    { file: 'supervisor/src/control.ts', piece: 'run.asked += 1;', becomes: '' },
-    { file: 'supervisor/src/control.ts', piece: 'run.asked -= 1;', becomes: '' },
+    { file: 'supervisor/src/control.ts', piece: 'const letGo = run.keep();', becomes: 'const letGo = () => undefined;' },
   ],
   /** What lets go of a quarantine resumes a run that somebody has paused in the meantime. */
   'lift-resumes-paused': [{ file: 'supervisor/src/stops.ts', piece: ', { quarantined: true })', becomes: ')' }],

@@ -42,7 +42,7 @@ export class Consequences {
     const control = kind === 'quarantine' ? 'quarantined' : 'paused';
     const stops = !ending && run.control === 'none';
     if (stops) {
-      run.control = control;
+      run.stop(control);
       run.tick(clock.monotonic());
     }
     return {

@@ -92,7 +92,7 @@ export class Control {
       const { clock, stage, broker } = this.#options;
       const began = clock.monotonic();
       if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
-      run.control = control;
+      run.stop(control);
       run.tick(began);
       const cell = run.seat?.cell;
       // A crank that was sent ahead of its turn cannot be stopped before it has begun.
@@ -133,14 +133,13 @@ export class Control {
       if (quarantined && run.control !== 'quarantined') throw new CorralError('CORRAL_RUN_STATE', `${id} is not under quarantine.`);
       const stands = this.#options.quarantined(run);
       if (stands !== undefined) throw new CorralError('CORRAL_QUARANTINED', `${id} is under quarantine: ${stands}.`);
-      run.control = 'none';
+      run.goOn();
       run.tick(began);
       const frozen = this.#frozen.get(id);
       if (frozen !== undefined) {
         this.#frozen.delete(id);
         frozen.stopGrace();
-        frozen.cell.paused = false;
-        frozen.cell.thaw();
+        frozen.cell.resume();
       }
       stage.wake(run);
       const latency_ms = clock.monotonic() - began;
@@ -380,8 +379,7 @@ export class Control {
   /** Stops the cell under a crank. If nobody resumes it within a grace, the crank is given up; replay will make it again. */
   #freeze(run: Run, cell: Cell): void {
     const { clock, stage } = this.#options;
-    cell.paused = true;
-    cell.freeze();
+    cell.pause();
     const stopGrace = clock.after(this.#options.pause_grace_ms, () => {
       this.#frozen.delete(run.id);
       stage.condemn(cell, run);
@@ -400,11 +398,11 @@ export class Control {
       const attempt = async () => {
         const run = alive(id, await this.#options.residence.hold(id));
         // Until this is in its journal it stays in memory: the store would keep it as it was before.
-        run.asked += 1;
+        const letGo = run.keep();
         try {
           return await work(run);
         } finally {
-          run.asked -= 1;
+          letGo();
         }
       };
       try {

@@ -143,7 +143,7 @@ export class Life {
     this.#tell({ kind: 'admitted', run: run.id });
     const stands = this.#options.quarantined(run);
     if (stands !== undefined) {
-      run.control = 'quarantined';
+      run.stop('quarantined');
       this.note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
     run.queue.add(startOf(run.ledger, this.#options.grants));
@@ -160,19 +160,19 @@ export class Life {
     this.#options.loops.woken(run);
     const stands = this.#options.quarantined(run);
     if (stands !== undefined && run.control === 'none') {
-      run.control = 'quarantined';
+      run.stop('quarantined');
       this.note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
     if (stands === undefined) this.#options.transitions.life.onClear.emit(run);
     const { ledger } = run;
     // A resumption takes the ladder down from there, so nobody has resumed it since.
     if (run.control === 'none' && ledger.loops?.rung.step === 'pause') {
-      run.control = 'paused';
+      run.stop('paused');
       const reason = 'Its detectors had asked for it, and the host ended before it was written down.';
       this.note(run, { kind: 'control', control: 'paused', by: 'loops', reason });
     }
     if (run.restored) holdRestored(this.#options, run);
-    if (ledger.wall.began_at !== undefined) run.began = clock.monotonic();
+    if (ledger.wall.began_at !== undefined) run.begin(clock.monotonic());
     if (ledger.cancelled !== undefined) this.startGrace(run, ledger.cancelled);
     this.#clocks.set(run);
     this.#options.settlements.fenceRequests(run);
@@ -231,8 +231,9 @@ export class Life {
   #begin(run: Run): void {
     // A first crank that was taken back, or lost with its cell, begins again; the run's time does not.
     if (run.began !== undefined) return;
-    run.began = this.#options.clock.monotonic();
-    run.ledger.wall.start(run.began, 0);
+    const now = this.#options.clock.monotonic();
+    run.begin(now);
+    run.ledger.wall.start(now, 0);
     this.#clocks.startWall(run);
     this.#tell({ kind: 'began', run: run.id });
   }
@@ -310,10 +311,10 @@ export class Life {
     if (run.ledger.listening && own !== undefined) {
       if (grants.isShared(own)) return;
       // Whoever could write may be parked, and then only the store knows of it.
-      run.doubted = true;
+      run.doubt();
       await broker.settled(run.id);
       const shared = await store.isShared(own).catch(() => true);
-      run.doubted = false;
+      run.settle();
       if (shared || !idle()) return;
     }
     this.endSoon(
@@ -329,7 +330,7 @@ export class Life {
 
   /** What follows at once from the end of a run, before it is durable: it gets no CPU and no timers. */
   #close(run: Run, outcome: Outcome): void {
-    run.outcome = outcome;
+    run.end(outcome);
     for (const grant of run.queue.drop()) this.#options.grants.release(grant);
     run.alarms.callOffAll();
     this.#options.stage.leave(run);
@@ -369,7 +370,7 @@ export class Life {
     this.#options.loops.ended(id, outcome);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
-      run.outcome = outcome;
+      run.end(outcome);
       this.#tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
       this.#options.runs.delete(id);
       // Only now: had the store refused the end, they would have died of nothing.
@@ -389,7 +390,7 @@ export class Life {
     if (run === undefined || run.epoch !== epoch) return;
     run.alarms.callOffAll();
     broker.dropCalls(run.ledger);
-    run.outcome ??= { kind: 'failed', code: error.code, message: error.message };
+    if (run.outcome === undefined) run.end({ kind: 'failed', code: error.code, message: error.message });
     for (const grant of run.queue.drop()) grants.release(grant);
     this.#options.stage.leave(run);
     runs.delete(id);

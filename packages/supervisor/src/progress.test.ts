@@ -5,6 +5,9 @@ import type { Observation } from './observation.ts';
 import { Progress } from './progress.ts';
 import type { Run } from './runs/run.ts';
 
+/** A part of something, which a test may change. */
+type Fake<T> = { -readonly [K in keyof T]?: T[K] };
+
 /** A host whose clock, runs and cells are what the test says, looked at every half second. */
 function host() {
   const seen: Observation[] = [];
@@ -12,15 +15,15 @@ function host() {
     now: 0,
     waitingSince: undefined as number | undefined,
     runs: [] as Partial<Run>[],
-    cells: [] as Partial<Cell>[],
+    cells: [] as Fake<Cell>[],
     committing: false,
     failing: false,
   };
   const progress = new Progress({
     clock: { now: () => 1e12 + state.now, monotonic: () => state.now } as Clock,
     no_progress_ms: 15_000,
-    runs: () => state.runs as Run[],
-    cells: () => state.cells as Cell[],
+    runs: () => state.runs as unknown as Run[],
+    cells: () => state.cells as unknown as Cell[],
     waitingSince: () => state.waitingSince,
     committing: () => state.committing,
     failing: () => state.failing,
@@ -69,9 +72,9 @@ test('a crank now and then is progress, and so is one that computes for long; on
   }
   expect(reasons()).toEqual([]);
   let used_ms = 0;
-  const cell = { stuck: true, ready: true, task: { kind: 'crank' as const, used_ms } as Cell['task'] };
+  const cell = { stuck: true, ready: true, task: { kind: 'crank' as const, used_ms } as unknown as Cell['task'] };
   state.cells = [cell];
-  pass(60_000, () => (cell.task = { kind: 'crank', used_ms: (used_ms += 5) } as Cell['task']));
+  pass(60_000, () => (cell.task = { kind: 'crank', used_ms: (used_ms += 5) } as unknown as Cell['task']));
   expect(reasons()).toEqual([]);
   pass(15_000);
   expect(reasons()).toEqual(['no_progress']);
@@ -81,9 +84,9 @@ test('replays alone are no progress: a host that only brings runs back is stalle
   const { state, pass, reasons } = host();
   state.runs = [WAITING];
   let used_ms = 0;
-  const cell: Partial<Cell> = { stuck: true };
+  const cell: Fake<Cell> = { stuck: true };
   state.cells = [cell];
-  pass(16_000, () => (cell.task = { kind: 'replay', used_ms: (used_ms += 100) } as Cell['task']));
+  pass(16_000, () => (cell.task = { kind: 'replay', used_ms: (used_ms += 100) } as unknown as Cell['task']));
   expect(reasons()).toEqual(['no_progress']);
 });
 

@@ -50,7 +50,7 @@ export class Progress {
 
   /** A crank is over, whatever came of it. */
   moved(run?: Run): void {
-    if (run !== undefined) run.busySince = undefined;
+    run?.moved();
     this.#still_ms = 0;
     if (this.#stalls.size > 0) this.#set('no_progress', false, 0);
   }

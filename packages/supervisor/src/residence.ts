@@ -183,7 +183,7 @@ export class Residence {
       if (this.#isAnswerMissing(run) || !this.#isParkable(run)) return false;
     }
     let parked = false;
-    run.parking = (async () => {
+    const parking = async () => {
       const { store, clock } = this.#options;
       try {
         const given = await store.park(
@@ -204,18 +204,19 @@ export class Residence {
         // If it cannot be claimed back it is parked; the store has what came for it, and the sweep finds it.
         const claimed = await store.claim(run.id).catch(() => undefined);
         if (claimed !== undefined) {
-          run.epoch = claimed.epoch;
+          run.reclaimed(claimed.epoch);
           return;
         }
       }
       // In the same breath as the look at its queue: whatever comes from here on finds it gone.
       parked = true;
       this.#forget(run);
-    })();
+    };
+    run.park(parking());
     await run.parking;
     // One that has left stays as it is: nothing that still knows this object may set it going again.
     if (!parked) {
-      run.parking = undefined;
+      run.stay();
       this.#options.stage.wake(run);
     }
     return parked;
@@ -377,7 +378,7 @@ export class Residence {
     const { broker, stage, runs } = this.#options;
     if (this.#closed || runs.get(run.id) !== run || run.parking !== undefined || run.outcome !== undefined) return false;
     // The grace of one that was asked to stop runs here, and is soon over.
-    if (run.asked > 0 || run.ledger.cancelled !== undefined) return false;
+    if (run.isAsked || run.ledger.cancelled !== undefined) return false;
     if (run.onCpu !== undefined || stage.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
     if (run.wants) return false;
     for (const pending of run.ledger.pending.values())

@@ -73,8 +73,7 @@ export class Revival {
       } else if (run.parking !== undefined) await run.parking;
       else {
         // It stays until whoever asked has had their turn.
-        run.asked += 1;
-        this.#options.clock.after(0, () => (run.asked -= 1));
+        this.#options.clock.after(0, run.keep());
         return run;
       }
     }

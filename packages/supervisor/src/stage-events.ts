@@ -2,7 +2,8 @@
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/frame';
 import type { ProcessExit } from '@corral/protocol/ports';
-import type { Cell, Task } from './cells/cell.ts';
+import type { Cell } from './cells/cell.ts';
+import type { Task } from './cells/task.ts';
 import type { OnCpu, Run } from './runs/run.ts';
 
 export interface StageEvents {

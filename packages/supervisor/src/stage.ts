@@ -6,7 +6,8 @@ import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload, FrameHead } from '@corral/protocol/frame';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock, ProcessExit } from '@corral/protocol/ports';
-import type { Cell, Task } from './cells/cell.ts';
+import type { Cell } from './cells/cell.ts';
+import type { Task } from './cells/task.ts';
 import type { CellPool } from './cells/pool.ts';
 import { Boardings, type Boarding, type BoardingsOptions } from './cells/boardings.ts';
 import { BOARDING, leastNeeded, type Occupancy } from './cells/occupancy.ts';
@@ -254,7 +255,7 @@ export class Stage {
     for (const task of cell.behind) {
       const run = this.#seats.run(cell, task.assignment);
       if (task.void || run?.onCpu === undefined) continue;
-      task.void = true;
+      task.takeBack();
       this.#putBack(run);
       this.unseat(run);
       taken.push(run);
@@ -383,7 +384,7 @@ export class Stage {
     // It waited behind another's crank, or its cell stood still while others computed.
     const now = this.#options.clock.monotonic();
     run.ledger.wall.forgive(now, now - run.crankBegan - took);
-    if (head.heap_kib > 0) run.heap_kib = head.heap_kib;
+    if (head.heap_kib > 0) run.holds(head.heap_kib);
     // What the cell says it used cannot be more than the time it had, nor, of what is long enough to measure, less than was seen.
     const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took * 1000)), Math.round(measured * 1000));
     this.#events.onCranked(run, crank, effects, cpu_us);
@@ -423,8 +424,7 @@ export class Stage {
     if (condemned) this.#seats.found(cell)?.byAssignment.clear();
     this.#evacuate(cell);
     this.#seats.forget(cell);
-    cell.task = undefined;
-    cell.behind = [];
+    cell.clear();
     if (run !== undefined && !condemned && !this.#closed) {
       this.#events.onLost(run, run.leaveCpu(), exit, error, used_ms);
     }

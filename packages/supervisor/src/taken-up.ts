@@ -70,7 +70,7 @@ export function askAgain({ broker, settlements, tool }: Powers, run: Run): void 
 
 /** A run from a backup may do again what it did after that was made, unless all it can do may be repeated. */
 export function holdRestored({ grants, store, broker, tool, transitions }: Powers, run: Run): void {
-  run.restored = false;
+  run.lookedAt();
   const harmless = [...run.ledger.caps.values()].every((id) => {
     const target = grants.get(id)?.target;
     if (target?.kind !== 'tool') return true;

@@ -5,7 +5,8 @@
  */
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports';
-import type { Cell, Task } from './cells/cell.ts';
+import type { Cell } from './cells/cell.ts';
+import type { Task } from './cells/task.ts';
 
 export interface WatchOptions {
   readonly clock: Clock;
@@ -110,16 +111,10 @@ export class Watch {
   #lookAtTask(cell: Cell, task: Task): void {
     const held = cell.held_ms();
     const meter = cell.meter();
-    if (meter !== undefined) {
-      task.cpuBefore_ms ??= meter.cpu_ms;
-      task.rssBefore_mib ??= task.followed ? meter.rss_mib : (cell.idle?.rss_mib ?? FRESH_CELL_MIB);
-    }
-    const used = meter === undefined ? held : meter.cpu_ms - (task.cpuBefore_ms ?? meter.cpu_ms);
-    if (meter !== undefined) task.used_ms = used;
+    const { used_ms: used, grown_mib: grown } = meter === undefined ? { used_ms: held, grown_mib: 0 } : task.measure(meter, cell.idle);
     // A replay computes no longer than the run once did; it gives way only when that turns out to be untrue.
     const long = task.kind === 'replay' ? MACHINE.replay_cpu_ms.default / 2 : MACHINE.long_crank_ms.default;
     if (used >= long) this.#long.add(cell);
-    const grown = meter === undefined ? 0 : meter.rss_mib - (task.rssBefore_mib ?? meter.rss_mib);
     const verdict = this.#judge(cell, task, used, held, grown);
     if (verdict === undefined) return;
     if (this.#doubted.get(cell) === task) {
@@ -169,10 +164,7 @@ export class Watch {
     const { cell_memory_mib, clock } = this.#options;
     const rss_mib = cell.task === undefined ? cell.idle?.rss_mib : (cell.meter()?.rss_mib ?? cell.idle?.rss_mib);
     if (rss_mib === undefined) return;
-    if (!cell.precise && rss_mib > cell_memory_mib / 2) {
-      cell.precise = true;
-      cell.growth.clear();
-    } else if (cell.precise && rss_mib < cell_memory_mib / 3) cell.precise = false;
+    cell.sized(rss_mib, cell_memory_mib);
     const heaviest = cell.growth.heaviest();
     const memory = heaviest === undefined ? 0 : this.#options.memory_mib(cell, heaviest.assignment);
     if (heaviest !== undefined && heaviest.mib > memory + 2 * MACHINE.cell_rss_slack_mib.default) {
@@ -213,10 +205,7 @@ export class Watch {
       this.#computing.set(cell, now);
       // From here on it gives way to others, so nobody should wait behind it.
       cell.demote();
-      if (!cell.stuck) {
-        cell.stuck = true;
-        this.#options.onStuck(cell);
-      }
+      if (cell.becomeStuck()) this.#options.onStuck(cell);
     }
     this.#long.clear();
     const free = () => slots - this.#computing.size;
@@ -234,9 +223,6 @@ export class Watch {
     }
   }
 }
-
-/** What a cell with nothing in it holds, until it has been looked at. */
-const FRESH_CELL_MIB = 60;
 
 const ratchet = (mib: number, memory: number): string =>
   `The cell grew by ${Math.round(mib)} MiB over the cranks of this run; it may have ${memory}.`;

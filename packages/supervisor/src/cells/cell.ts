@@ -13,38 +13,16 @@ import {
   type FrameHead,
   type ReadyPayload,
   type StartPayload,
-  REPLAY_FACTOR,
 } from '@corral/protocol/frame';
-import { FaultPayload as FaultSchema, ReadyPayload as ReadySchema } from '@corral/protocol/cell-reports';
 import type { CellId, TenantId } from '@corral/protocol/ids';
 import { ADMISSION, MACHINE } from '@corral/protocol/limits';
 import type { ReplayPage } from '@corral/protocol/store';
 import { withheld } from '@corral/protocol/withheld';
 import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports';
 import { Growth } from './growth.ts';
-
-/** What a cell is doing for one of its runs. Only one thing at a time is on its CPU. */
-export interface Task {
-  readonly kind: 'crank' | 'replay' | 'describe';
-  readonly assignment: number;
-  readonly crank: number;
-  /** When it got the cell's CPU. */
-  began: number;
-  /** CPU time after which it is ended from outside; the cell itself tries sooner. */
-  readonly limit_ms: number;
-  /** Time on the CPU before it began, once the watch has looked. */
-  cpuBefore_ms: number | undefined;
-  /** CPU time it has used, as the watch last saw it. */
-  used_ms: number | undefined;
-  /** Memory of the process before it began, once the watch has looked. */
-  rssBefore_mib: number | undefined;
-  /** It began right behind another, so nobody has looked in between. */
-  followed: boolean;
-  /** How long the process was stopped meanwhile. */
-  frozen_ms: number;
-  /** The run has been moved elsewhere before its turn came; what the cell answers counts for nothing. */
-  void: boolean;
-}
+import { Isolates } from './isolates.ts';
+import { faultFrom, readyFrom } from './reports.ts';
+import { replayLimit_ms, Task } from './task.ts';
 
 export interface BundleText {
   readonly digest: string;
@@ -67,8 +45,6 @@ export interface CellEvents {
 
 /** A manifest with its two schemas. */
 export const LONGEST_MANIFEST = ADMISSION.manifest_bytes.default + 2 * ADMISSION.schema_bytes.default;
-/** Isolates that were dropped and may still be reported lost. */
-const DROPPED = 64;
 /** Cranks sent ahead of their turn at most. */
 const AHEAD = 3;
 /** How old a look at an idle process may be to measure the next task against. */
@@ -84,38 +60,25 @@ export class Cell {
   readonly #now: () => number;
   readonly #bundles = new Set<string>();
   readonly #reader: FrameReader;
-  #assignments = 0;
-  /** Isolates that may be reported lost: each once, if it was not dropped long before. */
-  readonly #faultable = new Set<number>();
-  readonly #dropped: number[] = [];
+  readonly #isolates = new Isolates();
   #frozenSince: number | undefined;
   #violation: CorralError | undefined;
   #demoted = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
-
-  tenant: TenantId | undefined;
-  runtime: ReadyPayload | undefined;
-  /** What it is at. */
-  task: Task | undefined;
-  /** What it will be at next: already sent, so that the process need not sleep and be woken in between. */
-  behind: Task[] = [];
+  #tenant: TenantId | undefined;
+  #runtime: ReadyPayload | undefined;
+  #task: Task | undefined;
+  #behind: Task[] = [];
   /** Whether this platform tells what the process uses. */
-  metered = false;
-  /** Its process is gone. */
-  dead = false;
-  /** It was killed, and nothing it still says counts. */
-  doomed = false;
-  /** Its crank computes for so long that its other runs have been moved, and no more come. */
-  stuck = false;
-  /** It is frozen because somebody paused the run on its CPU, and only they may thaw it. */
-  paused = false;
-  /** Where the process stood when it last had nothing to do. */
-  idle: ProcessMeter | undefined;
-  /** It holds so much that each of its cranks is measured by itself. */
-  precise = false;
+  #metered = false;
+  #dead = false;
+  #doomed = false;
+  #stuck = false;
+  #paused = false;
+  #idle: ProcessMeter | undefined;
+  #precise = false;
+  #sent = 0;
   readonly growth = new Growth();
-  /** Frames it was sent so far. */
-  sent = 0;
 
   constructor(id: CellId, incarnation: number, launcher: CellLauncher, now: () => number, events: CellEvents) {
     this.id = id;
@@ -135,7 +98,7 @@ export class Cell {
     this.#process = launcher.launch({
       onBytes: (bytes) => this.#receive(bytes),
       onExit: (exit) => {
-        this.dead = true;
+        this.#dead = true;
         this.#events.onExit(this, exit, this.#violation);
       },
     });
@@ -148,14 +111,104 @@ export class Cell {
     );
   }
 
+  /** Whom it was given to, once and for all. */
+  get tenant(): TenantId | undefined {
+    return this.#tenant;
+  }
+
+  get runtime(): ReadyPayload | undefined {
+    return this.#runtime;
+  }
+
+  /** What it is at. */
+  get task(): Task | undefined {
+    return this.#task;
+  }
+
+  /** What it will be at next: already sent, so that the process need not sleep and be woken in between. */
+  get behind(): readonly Task[] {
+    return this.#behind;
+  }
+
+  /** Its process is gone. */
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  /** It was killed, and nothing it still says counts. */
+  get doomed(): boolean {
+    return this.#doomed;
+  }
+
+  /** Its crank computes for so long that its other runs have been moved, and no more come. */
+  get stuck(): boolean {
+    return this.#stuck;
+  }
+
+  /** It is frozen because somebody paused the run on its CPU, and only they may thaw it. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Where the process stood when it last had nothing to do. */
+  get idle(): ProcessMeter | undefined {
+    return this.#idle;
+  }
+
+  /** It holds so much that each of its cranks is measured by itself. */
+  get precise(): boolean {
+    return this.#precise;
+  }
+
+  /** Frames it was sent so far. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  bind(tenant: TenantId | undefined): void {
+    this.#tenant = tenant;
+  }
+
+  /** Its process is gone, and it has been seen what it was at. */
+  clear(): void {
+    this.#task = undefined;
+    this.#behind = [];
+  }
+
+  /** Freezes it for the run on its CPU. */
+  pause(): void {
+    this.#paused = true;
+    this.freeze();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.thaw();
+  }
+
+  /** @returns false where it was so already */
+  becomeStuck(): boolean {
+    const before = this.#stuck;
+    this.#stuck = true;
+    return !before;
+  }
+
+  /** Its size decides how closely it is measured. @param most_mib that it may hold */
+  sized(rss_mib: number, most_mib: number): void {
+    if (!this.#precise && rss_mib > most_mib / 2) {
+      this.#precise = true;
+      this.growth.clear();
+    } else if (this.#precise && rss_mib < most_mib / 3) this.#precise = false;
+  }
+
   /** Whether a crank may be sent behind the one it is at. Not for long: in between, the process must be looked at while idle. */
   get roomy(): boolean {
     return (
-      this.task?.kind === 'crank' &&
-      !this.precise &&
-      this.behind.length < AHEAD &&
-      !this.doomed &&
-      !this.stuck &&
+      this.#task?.kind === 'crank' &&
+      !this.#precise &&
+      this.#behind.length < AHEAD &&
+      !this.#doomed &&
+      !this.#stuck &&
       this.#frozenSince === undefined &&
       this.#now() - this.#lookedAt < LOOK_MS
     );
@@ -163,17 +216,17 @@ export class Cell {
 
   /** Whether it works for an assignment, or is about to. */
   worksFor(assignment: number): boolean {
-    return this.task?.assignment === assignment || this.isBehind(assignment);
+    return this.#task?.assignment === assignment || this.isBehind(assignment);
   }
 
   /** Whether a crank for an assignment has been sent, and has not begun. */
   isBehind(assignment: number): boolean {
-    return this.behind.some((task) => task.assignment === assignment);
+    return this.#behind.some((task) => task.assignment === assignment);
   }
 
   /** One run keeps it to itself: nobody else should be sent here. */
   get taken(): boolean {
-    return this.stuck || this.paused;
+    return this.#stuck || this.#paused;
   }
 
   /** As this machine sees it. */
@@ -182,11 +235,11 @@ export class Cell {
   }
 
   get ready(): boolean {
-    return this.runtime !== undefined && !this.dead;
+    return this.#runtime !== undefined && !this.#dead;
   }
 
   get idling(): boolean {
-    return this.ready && !this.doomed && this.task === undefined && this.#frozenSince === undefined;
+    return this.ready && !this.#doomed && this.#task === undefined && this.#frozenSince === undefined;
   }
 
   get frozen(): boolean {
@@ -199,11 +252,10 @@ export class Cell {
    * @returns how the run is called in this cell from now on
    */
   start(bundle: BundleText, start: StartOptions, load_ms: number): number {
-    this.#assignments += 1;
-    this.#faultable.add(this.#assignments);
+    const assignment = this.#isolates.make();
     this.#sendBundle(bundle);
-    this.#send(FrameKind.start, this.#assignments, 0, 0, JSON.stringify(this.#startPayload(bundle, start, load_ms)));
-    return this.#assignments;
+    this.#send(FrameKind.start, assignment, 0, 0, JSON.stringify(this.#startPayload(bundle, start, load_ms)));
+    return assignment;
   }
 
   /** @param limit_ms CPU time that the crank may use */
@@ -213,9 +265,8 @@ export class Cell {
   }
 
   replay(assignment: number, { text, last, cranks, cpu_us }: ReplayPage): void {
-    const slack_ms = MACHINE.replay_slack_ms.default;
-    this.#begin('replay', assignment, last, (cpu_us / 1000) * REPLAY_FACTOR + Math.min(cranks, SLACKS) * slack_ms);
-    this.#send(FrameKind.replay, assignment, last, this.#own_us(slack_ms), text);
+    this.#begin('replay', assignment, last, replayLimit_ms(cranks, cpu_us));
+    this.#send(FrameKind.replay, assignment, last, this.#own_us(MACHINE.replay_slack_ms.default), text);
   }
 
   describe(bundle: BundleText, start: StartOptions, load_ms: number): void {
@@ -227,8 +278,8 @@ export class Cell {
   /** Disposes of a run's isolate. */
   drop(assignment: number): void {
     this.growth.forget(assignment);
-    this.#leaving(assignment);
-    if (!this.dead) this.#send(FrameKind.drop, assignment, 0, 0, '');
+    this.#isolates.drop(assignment);
+    if (!this.#dead) this.#send(FrameKind.drop, assignment, 0, 0, '');
   }
 
   /** Stops the process where it stands: no instruction of it runs until `thaw`. */
@@ -245,7 +296,7 @@ export class Cell {
 
   thaw(): void {
     if (this.#frozenSince === undefined) return;
-    if (this.task !== undefined) this.task.frozen_ms += this.#now() - this.#frozenSince;
+    this.#task?.froze(this.#now() - this.#frozenSince);
     this.#frozenSince = undefined;
     this.#process.thaw();
     this.#events.onFree(this);
@@ -259,7 +310,7 @@ export class Cell {
   }
 
   kill(): void {
-    this.doomed = true;
+    this.#doomed = true;
     this.#process.kill();
   }
 
@@ -275,54 +326,40 @@ export class Cell {
 
   /** Remembers what the process holds now, while it has nothing to do. */
   look(): void {
-    this.idle = this.meter();
+    this.#idle = this.meter();
     this.#lookedAt = this.#now();
   }
 
   /** How long the current task has held the cell, without the time the process was stopped. */
   held_ms(): number {
-    if (this.task === undefined) return 0;
+    if (this.#task === undefined) return 0;
     const until = this.#frozenSince ?? this.#now();
-    return until - this.task.began - this.task.frozen_ms;
+    return until - this.#task.began - this.#task.frozen_ms;
   }
 
   #begin(kind: Task['kind'], assignment: number, crank: number, limit_ms: number): void {
-    const task: Task = {
-      kind,
-      assignment,
-      crank,
-      began: this.#now(),
-      limit_ms,
-      cpuBefore_ms: undefined,
-      used_ms: undefined,
-      rssBefore_mib: undefined,
-      followed: false,
-      frozen_ms: 0,
-      void: false,
-    };
-    if (this.task !== undefined) {
-      this.behind.push(task);
+    const task = new Task({ kind, assignment, crank, limit_ms }, this.#now());
+    if (this.#task !== undefined) {
+      this.#behind.push(task);
       return;
     }
     // What the process held before is what the task is measured against. Looking costs a few microseconds, so not each time.
-    if (this.precise || task.began - this.#lookedAt > LOOK_MS) {
+    if (this.#precise || task.began - this.#lookedAt > LOOK_MS) {
       this.look();
-      task.cpuBefore_ms = this.idle?.cpu_ms;
+      task.follows(this.#idle);
     }
-    this.task = task;
+    this.#task = task;
   }
 
   /** The current task is over; what was sent behind it has the CPU now. */
   #advance(): void {
-    const done = this.task;
-    this.task = this.behind.shift();
-    if (this.task !== undefined) {
-      this.task.began = this.#now();
-      this.task.followed = true;
-    } else if (this.precise && done !== undefined) {
-      const before = this.idle?.rss_mib;
+    const done = this.#task;
+    this.#task = this.#behind.shift();
+    if (this.#task !== undefined) this.#task.begin(this.#now());
+    else if (this.#precise && done !== undefined) {
+      const before = this.#idle?.rss_mib;
       this.look();
-      if (before !== undefined && this.idle !== undefined) this.growth.charge(done.assignment, this.idle.rss_mib - before);
+      if (before !== undefined && this.#idle !== undefined) this.growth.charge(done.assignment, this.#idle.rss_mib - before);
     }
   }
 
@@ -331,7 +368,7 @@ export class Cell {
    * CPU time can be measured from outside, that alone decides.
    */
   #own_us(limit_ms: number): number {
-    return this.metered ? 0 : limit_ms * 1000;
+    return this.#metered ? 0 : limit_ms * 1000;
   }
 
   #startPayload(bundle: BundleText, start: StartOptions, load_ms: number): StartPayload {
@@ -345,20 +382,13 @@ export class Cell {
     this.#send(FrameKind.bundle, 0, 0, 0, `${digest}\n${source}`);
   }
 
-  /** What is dropped may have failed to load just before, so a report of that may still be on its way. */
-  #leaving(assignment: number): void {
-    if (!this.#faultable.has(assignment)) return;
-    this.#dropped.push(assignment);
-    if (this.#dropped.length > DROPPED) this.#faultable.delete(this.#dropped.shift() as number);
-  }
-
   #send(kind: FrameKind, assignment: number, crank: number, cpu_us: number, payload: string): void {
-    this.sent += 1;
+    this.#sent += 1;
     this.#process.write(encodeFrame({ kind, incarnation: this.incarnation, assignment, crank, cpu_us, heap_kib: 0 }, payload));
   }
 
   #receive(bytes: Buffer): void {
-    if (this.doomed) return;
+    if (this.#doomed) return;
     try {
       this.#reader.push(bytes, (frame) => this.#take(frame));
     } catch (error) {
@@ -377,11 +407,11 @@ export class Cell {
     const expected =
       head.incarnation === this.incarnation &&
       (head.kind === FrameKind.ready
-        ? this.runtime === undefined
+        ? this.#runtime === undefined
         : // A load that failed is reported before the crank that was sent after it is.
           head.kind === FrameKind.fault
-          ? this.#faultable.has(head.assignment) || (task?.kind === 'describe' && head.assignment === task.assignment)
-          : task !== undefined && head.assignment === task.assignment && head.crank === task.crank && head.kind === ANSWERS[task.kind]);
+          ? this.#isolates.mayFault(head.assignment) || (task?.kind === 'describe' && head.assignment === task.assignment)
+          : task?.isAnsweredBy(head) === true);
     if (!expected) {
       throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} sent a frame of kind ${head.kind} that answers nothing it was asked.`);
     }
@@ -390,22 +420,22 @@ export class Cell {
   #take(frame: Frame): void {
     const { task } = this;
     if (frame.kind === FrameKind.ready) {
-      this.runtime = parsePayload(ReadySchema, frame.payload);
-      this.metered = this.meter() !== undefined;
+      this.#runtime = readyFrom(frame.payload);
+      this.#metered = this.meter() !== undefined;
       this.#events.onReady(this);
       return;
     }
     if (frame.kind === FrameKind.fault) {
-      this.#faultable.delete(frame.assignment);
+      this.#isolates.faulted(frame.assignment);
       this.growth.forget(frame.assignment);
     }
-    const fault = frame.kind === FrameKind.fault ? parsePayload(FaultSchema, frame.payload) : undefined;
+    const fault = frame.kind === FrameKind.fault ? faultFrom(frame.payload) : undefined;
     if (task === undefined || (fault !== undefined && task.assignment !== frame.assignment)) {
       if (fault !== undefined) this.#events.onFault(this, undefined, frame.assignment, fault, frame);
       return;
     }
     // Only the end of what it was at makes it free: a report about another run does not.
-    this.stuck = false;
+    this.#stuck = false;
     if (this.#demoted) {
       this.#demoted = false;
       this.#process.demote(false);
@@ -416,18 +446,5 @@ export class Cell {
     else if (task.kind === 'crank') this.#events.onCranked(this, task, frame.payload, frame);
     else if (task.kind === 'replay') this.#events.onReplayed(this, task, frame);
     else this.#events.onDescribed(this, task, frame.payload);
-  }
-}
-
-/** So many cranks of one replay may each take the whole slack. */
-const SLACKS = 10;
-
-const ANSWERS = { crank: FrameKind.cranked, replay: FrameKind.replayed, describe: FrameKind.described } as const;
-
-function parsePayload<T>(schema: { parse(value: unknown): T }, text: string): T {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    throw new CorralError('CORRAL_CELL_PROTOCOL', 'A cell sent a report of the wrong shape.');
   }
 }

@@ -156,7 +156,7 @@ export class CellPool {
     const most = this.#options.maxCells - (tenant === undefined ? 0 : this.#reserve);
     const cell = spare ?? (this.#cells.size < most && !this.#resting ? this.#launch() : undefined);
     if (cell === undefined) return undefined;
-    cell.tenant = tenant;
+    cell.bind(tenant);
     this.#refill();
     return cell;
   }

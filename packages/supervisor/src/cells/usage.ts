@@ -1,7 +1,8 @@
 /** What a task used of the CPU, for whoever must pay for it. */
 import type { FrameHead } from '@corral/protocol/frame';
 import type { TenantId } from '@corral/protocol/ids';
-import type { Cell, Task } from './cell.ts';
+import type { Cell } from './cell.ts';
+import type { Task } from './task.ts';
 
 /** CPU time of a task, as the operating system counts it; undefined where nobody has looked in time. */
 export function usedBy(cell: Cell, task: Task): number | undefined {

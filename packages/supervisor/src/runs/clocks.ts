@@ -58,7 +58,7 @@ export class Clocks {
   resetWall(run: Run): void {
     run.alarms.callOff('wall');
     run.ledger.wall.stop();
-    run.began = undefined;
+    run.rest();
   }
 
   #expire(run: Run): void {

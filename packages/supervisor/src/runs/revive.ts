@@ -68,12 +68,12 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   ledger.tally.take();
   const bundle = await load(ledger.bundle);
   bundle.agent(record.agent);
-  const run = new Run(ledger, bundle, epoch, lastAt);
+  const control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
+  const answers = inbox.flatMap(({ seq, delivery }) => (seq < 0 && delivery.kind === 'reply' ? delivery.results : []));
+  const run = new Run(ledger, bundle, epoch, { lastAt, control, kept: answers, restored: stored.restored });
   addChain(grants, chain, [...ledger.caps.values(), ...inbox.flatMap(({ delivery }) => grantsIn(delivery))]);
-  run.control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
 
   if (ledger.segment_entries === 0) run.queue.add(startOf(ledger, grants));
-  run.kept = inbox.flatMap(({ seq, delivery }) => (seq < 0 && delivery.kind === 'reply' ? delivery.results : []));
   const isUnreached = (id: number) => run.kept.some((result) => result.id === id);
   for (const pending of ledger.pending.values()) {
     // Of a message that reached nobody, its sender is told that, once it is written down.
@@ -86,7 +86,6 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   const { wall } = ledger;
   if (wall.began_at !== undefined) wall.start(clock.monotonic(), wall.used(idleUntil(run, inbox, clock.now())));
   for (const { seq, delivery } of inbox) if (seq > 0) run.queue.receive(delivery, seq);
-  run.restored = stored.restored;
   run.queue.seen(stored.inbox);
   return run;
 }

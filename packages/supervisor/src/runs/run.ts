@@ -26,46 +26,177 @@ export interface Seat {
 /** A millisecond of replay counts like so many milliseconds of having been used more lately. */
 const REPLAY_WEIGHT = 100;
 
+/** What is known of a run that comes back from the store. */
+export interface Found {
+  /** Time stamp of its last delivery, in milliseconds since 1970. */
+  readonly lastAt?: number;
+  readonly control?: Control;
+  /** Answers of its calls that the store has. */
+  readonly kept?: readonly Result[];
+  /** It came out of a backup. */
+  readonly restored?: boolean;
+}
+
 export class Run {
   readonly ledger: Ledger;
   bundle: LoadedBundle;
-  epoch: number;
-  control: Control = 'none';
-  outcome: Outcome | undefined;
+  #epoch: number;
+  #control: Control;
+  #outcome: Outcome | undefined;
   readonly queue: RunQueue;
-  /** It is being given up to the store and must not be touched until that is decided. */
-  parking: Promise<void> | undefined;
+  #parking: Promise<void> | undefined;
   /** Answers of its calls that the store had when it was brought back. */
-  kept: readonly Result[] = [];
-  /** It came out of a backup, and nobody has looked at it since. */
-  restored = false;
-  /** How many have just asked for it and are about to do something with it. */
-  asked = 0;
-  /** Whether it can ever wake is being looked up. */
-  doubted = false;
+  readonly kept: readonly Result[];
+  #restored: boolean;
+  #wanted = 0;
+  #doubted = false;
   #seat: Seat | undefined;
   #onCpu: OnCpu | undefined;
   /** Time stamp of the last delivery: time never goes back for a run. */
   #lastAt = 0;
   #losses = 0;
-  heap_kib = 0;
+  #heap_kib = 0;
   #lastUsed = 0;
-  /** Since when it has had something to do without a crank of it being completed. */
-  busySince: number | undefined;
-  /** When its first crank began, on the monotonic clock. */
-  began: number | undefined;
+  #busySince: number | undefined;
+  #began: number | undefined;
   #crankBegan = 0;
   /** What that crank had used of the CPU when it was stopped, and when that was. */
   #stopped: { readonly used_ms: number; readonly at: number } | undefined;
   readonly alarms = new Alarms();
 
-  /** @param lastAt time stamp of its last delivery, in milliseconds since 1970 */
-  constructor(ledger: Ledger, bundle: LoadedBundle, epoch: number, lastAt = 0) {
+  constructor(
+    ledger: Ledger,
+    bundle: LoadedBundle,
+    epoch: number,
+    { lastAt = 0, control = 'none', kept = [], restored = false }: Found = {},
+  ) {
     this.ledger = ledger;
     this.bundle = bundle;
-    this.epoch = epoch;
+    this.#epoch = epoch;
     this.queue = new RunQueue(ledger);
     this.#lastAt = lastAt;
+    this.#control = control;
+    this.kept = kept;
+    this.#restored = restored;
+  }
+
+  /** Under which this host holds it. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** It was claimed again, under another epoch. */
+  reclaimed(epoch: number): void {
+    this.#epoch = epoch;
+  }
+
+  /** Whether somebody keeps it still. */
+  get control(): Control {
+    return this.#control;
+  }
+
+  /** It is given nothing any more. */
+  stop(control: Exclude<Control, 'none'>): void {
+    this.#control = control;
+  }
+
+  /** Nobody keeps it still any more. */
+  goOn(): void {
+    this.#control = 'none';
+  }
+
+  /** How it has ended, durably or not. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
+  }
+
+  end(outcome: Outcome): void {
+    this.#outcome = outcome;
+  }
+
+  /** It is being given up to the store and must not be touched until that is decided. */
+  get parking(): Promise<void> | undefined {
+    return this.#parking;
+  }
+
+  /** @param decided resolves once it is parked, or stays */
+  park(decided: Promise<void>): void {
+    this.#parking = decided;
+  }
+
+  /** It was not parked after all. */
+  stay(): void {
+    this.#parking = undefined;
+  }
+
+  /** It came out of a backup, and nobody has looked at it since. */
+  get restored(): boolean {
+    return this.#restored;
+  }
+
+  /** Somebody looks at it. */
+  lookedAt(): void {
+    this.#restored = false;
+  }
+
+  /** Whether somebody has just asked for it and is about to do something with it. */
+  get isAsked(): boolean {
+    return this.#wanted > 0;
+  }
+
+  /** Somebody is about to do something with it: it stays in memory until what is returned is called. */
+  keep(): () => void {
+    this.#wanted += 1;
+    return () => {
+      this.#wanted -= 1;
+    };
+  }
+
+  /** Whether it can ever wake is being looked up. */
+  get doubted(): boolean {
+    return this.#doubted;
+  }
+
+  doubt(): void {
+    this.#doubted = true;
+  }
+
+  /** It is known again whether it can wake. */
+  settle(): void {
+    this.#doubted = false;
+  }
+
+  /** Heap of its isolate, as its cell said last. */
+  get heap_kib(): number {
+    return this.#heap_kib;
+  }
+
+  holds(heap_kib: number): void {
+    this.#heap_kib = heap_kib;
+  }
+
+  /** Since when it has had something to do without a crank of it being completed. */
+  get busySince(): number | undefined {
+    return this.#busySince;
+  }
+
+  /** A crank of it is over, whatever came of it. */
+  moved(): void {
+    this.#busySince = undefined;
+  }
+
+  /** When its first crank began, on the monotonic clock; of a turn, where it is an instance of a service. */
+  get began(): number | undefined {
+    return this.#began;
+  }
+
+  begin(monotonic: number): void {
+    this.#began = monotonic;
+  }
+
+  /** Its turn is over: the next one begins anew. */
+  rest(): void {
+    this.#began = undefined;
   }
 
   /** Where its isolate is, if it has one. */
@@ -156,8 +287,8 @@ export class Run {
   tick(monotonic: number): void {
     const free = this.isFree;
     const busy = this.#onCpu !== undefined || this.hasWork;
-    if (free && busy) this.busySince ??= monotonic;
-    else this.busySince = undefined;
+    if (free && busy) this.#busySince ??= monotonic;
+    else this.#busySince = undefined;
     this.ledger.wall.give(monotonic, free && (this.#onCpu !== undefined || !busy));
   }
 
@@ -178,7 +309,7 @@ export class Run {
 
   /** Time since its last crank began; for one that was stopped, its time on the CPU and the time since then. */
   crankAge(now: number): number {
-    if (this.began === undefined) return 0;
+    if (this.#began === undefined) return 0;
     return this.#stopped === undefined ? now - this.#crankBegan : this.#stopped.used_ms + now - this.#stopped.at;
   }
 
@@ -189,7 +320,7 @@ export class Run {
 
   /** It may go on, as far as people and hosts are concerned. */
   get isFree(): boolean {
-    return this.control === 'none' && this.ledger.held === undefined;
+    return this.#control === 'none' && this.ledger.held === undefined;
   }
 
   /** It has a use for its place and its isolate: something waits for it, and it may go on. What waits for one that is held is in the store. */
@@ -210,21 +341,21 @@ export class Run {
     return this.ledger.record.tenant;
   }
   get lifecycle(): Lifecycle {
-    if (this.outcome !== undefined) return 'ended';
-    return this.began === undefined && !(this.ledger.record.service !== undefined && this.ledger.hasState) ? 'queued' : 'active';
+    if (this.#outcome !== undefined) return 'ended';
+    return this.#began === undefined && !(this.ledger.record.service !== undefined && this.ledger.hasState) ? 'queued' : 'active';
   }
   get residency(): Residency {
     return this.#seat === undefined ? 'parked' : 'resident';
   }
   get waiting(): WaitingOn {
-    return this.outcome === undefined ? this.ledger.waitingOn() : 'nothing';
+    return this.#outcome === undefined ? this.ledger.waitingOn() : 'nothing';
   }
   /** It has something to do and may do it. */
   get runnable(): boolean {
     return (
-      this.outcome === undefined &&
+      this.#outcome === undefined &&
       this.isFree &&
-      this.parking === undefined &&
+      this.#parking === undefined &&
       !this.alarms.has('slow') &&
       this.#onCpu === undefined &&
       this.hasWork
