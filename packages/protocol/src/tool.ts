@@ -90,10 +90,19 @@ export interface Tool {
   close?(): Promise<void>;
 }
 
-/** A source of tools that has resources to close. */
+/**
+ * Where tools come from: the host itself, the process of a configuration, a server elsewhere. A configuration owns its sources: they are
+ * closed when another one takes its place, and when the host stops.
+ */
 export interface ToolSource {
+  /** Those that there are now. */
   tools(): readonly Tool[];
-  /** No call goes to its tools after this; calls under way may take this long to finish. */
+  /** Calls back each time `tools` has begun to answer otherwise. Returns what ends that. */
+  onChange(listener: () => void): () => void;
+  /**
+   * No call goes to its tools from now on: one that is made later fails, and says that it did nothing. Calls under way have so long to
+   * end. After that each tool is closed once, however often this is called.
+   */
   close(within_ms?: number): Promise<void>;
 }
 

@@ -15,6 +15,7 @@ import { createApp } from './app.ts';
 import { degraded, hintsOf, type Hints } from './hints.ts';
 import { isRefusal, keptConfig } from './config/last-good.ts';
 import { loadConfig, type LoadedConfig, type LoadOptions } from './config/load.ts';
+import type { KeptFiles } from './config/read.ts';
 import { reporter } from './config/reports.ts';
 import type { Config } from './config/schema.ts';
 import type { Door } from './door.ts';
@@ -54,6 +55,8 @@ export interface HostOptions {
   readonly tls?: TlsOptions | undefined;
   /** A proxy in front of this host does TLS. */
   readonly plaintext?: boolean | undefined;
+  /** Sources of tools besides those of the configuration, made for each one that is loaded and closed with it. */
+  readonly sources?: LoadOptions['sources'];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger?: FastifyServerOptions['loggerInstance'];
 }
@@ -99,8 +102,15 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   let feeding: Feed | undefined;
   const tell = reporter(options.logger, () => feeding);
   const load = (more: LoadOptions) =>
-    loadConfig(options.config, options.env, { alarm, tell, ...(options.files === undefined ? {} : { files: options.files }), ...more });
+    loadConfig(options.config, options.env, {
+      alarm,
+      tell,
+      sources: options.sources,
+      ...(options.files === undefined ? {} : { files: options.files }),
+      ...more,
+    });
   const again = () => load({ secrets: 'refused' });
+  const remade = (kept: KeptFiles) => load({ secrets: 'noted', kept });
   const found = await load({ secrets: 'noted' }).catch((error: unknown) => {
     // The configuration that was last accepted may be in the data folder.
     if (!isRefusal(error) || options.config === undefined || !existsSync(join(data, 'front.db'))) throw error;
@@ -159,7 +169,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const refusals = new Refusals(acts, now);
     const archive = new Archive(db);
     let settings: Settings | undefined;
-    settings = new Settings({ loaded, again, host, db, feed, now: now(), acts, archive, starter, refused });
+    settings = new Settings({ loaded, again, remade, host, db, feed, now, acts, archive, starter, refused });
     feeding = feed;
     const config = settings.inForce;
     named = () => config().named;

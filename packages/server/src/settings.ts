@@ -3,13 +3,15 @@ import { nearest } from '@corral/policy/cedar/problem';
 import { CorralError } from '@corral/protocol/errors';
 import { keepConfig } from './config/last-good.ts';
 import { differences, loadConfig, type Change, type LoadedConfig } from './config/load.ts';
+import type { KeptFiles } from './config/read.ts';
 import type { Feed } from './feed.ts';
-import type { Acts, Actor, Recorder } from './kept.ts';
+import type { Acts, Actor, Deed, Recorder } from './kept.ts';
 import type { HostPort } from './ports.ts';
 import type { Archive } from './store/archive.ts';
 import type { FrontStore } from './store/front.ts';
 
 const AT_START = 'the host starts with it';
+const OTHER_TOOLS = 'a source of tools has other tools';
 /** Characters of a refusal's message that are recorded. */
 const REFUSAL_CHARS = 2_000;
 
@@ -19,6 +21,8 @@ const refusalOf = (error: unknown) =>
     ? { code: error.code, message: error.message.slice(0, REFUSAL_CHARS) }
     : { code: 'CORRAL_INTERNAL', message: '' };
 
+/** The target of a row about a configuration that was applied. */
+type Applied = { readonly version: string; readonly before: string | null };
 interface Compared {
   readonly version: string;
   readonly same: boolean;
@@ -32,6 +36,14 @@ export class Settings {
   #by: string;
   #refused: CorralError | undefined;
   readonly #again: () => Promise<LoadedConfig>;
+  readonly #remade: (kept: KeptFiles) => Promise<LoadedConfig>;
+  readonly #now: () => number;
+  /** Records what the host itself does. */
+  readonly #keep: (act: Pick<Deed, 'operation' | 'target'>) => unknown;
+  /** Whether sources have changed since the configuration in force was made, and the loading that this has led to. */
+  #stale = false;
+  #remaking: Promise<void> | undefined;
+  #closed = false;
   readonly #host: HostPort;
   readonly #db: FrontStore;
   readonly #feed: Feed;
@@ -42,10 +54,12 @@ export class Settings {
     readonly loaded: LoadedConfig;
     /** Reads the file again. */
     readonly again: () => Promise<LoadedConfig>;
+    /** Loads the same files with the tools that there are now. */
+    readonly remade: (kept: KeptFiles) => Promise<LoadedConfig>;
     readonly host: HostPort;
     readonly db: FrontStore;
     readonly feed: Feed;
-    readonly now: number;
+    readonly now: () => number;
     /** The principal that starts the host, and the record of that. */
     readonly acts: Acts;
     readonly archive: Archive;
@@ -55,10 +69,13 @@ export class Settings {
   }) {
     this.#loaded = options.loaded;
     this.#again = options.again;
+    this.#remade = options.remade;
+    this.#keep = (act) => options.acts.keep(options.starter, { ...act, reason: OTHER_TOOLS });
     this.#host = options.host;
     this.#db = options.db;
     this.#feed = options.feed;
-    this.#at = options.now;
+    this.#now = options.now;
+    this.#at = options.now();
     this.#by = 'start';
     const { acts, starter } = options;
     this.#archive = options.archive;
@@ -66,6 +83,7 @@ export class Settings {
     if (options.refused !== undefined)
       options.acts.keep(options.starter, { operation: 'refuse-config', target: refusalOf(options.refused), reason: AT_START });
     this.#record(AT_START, (target) => acts.keep(starter, { operation: 'apply-config', target, reason: AT_START }));
+    this.#loaded.onChange(() => this.#changed());
   }
 
   get refused(): CorralError | undefined {
@@ -73,8 +91,10 @@ export class Settings {
   }
 
   /** Stops calls to its tools. */
-  close(within_ms: number): Promise<void> {
-    return this.#loaded.close(within_ms);
+  async close(within_ms: number): Promise<void> {
+    this.#closed = true;
+    await this.#remaking;
+    await this.#loaded.close(within_ms);
   }
 
   readonly inForce = (): LoadedConfig => this.#loaded;
@@ -120,15 +140,21 @@ export class Settings {
       keep({ target: { version: next.version, same: true }, reason });
       return result;
     }
+    this.#swap(next, by, now, reason ?? '', (target) => keep({ target, reason }));
+    return result;
+  }
+
+  #swap(next: LoadedConfig, by: string, now: number, reason: string, keep: (target: Applied) => unknown): void {
     const last = this.#loaded;
     const before = last.tenants;
     this.#host.configure(next.tenants);
     this.#loaded = next;
     // Calls under way keep the tool they were sent to.
     void last.close();
+    next.onChange(() => this.#changed());
     this.#at = now;
     this.#by = by;
-    this.#record(reason ?? '', (target) => keep({ target, reason }));
+    this.#record(reason, keep);
     // Before any event is sent: the new configuration may change who may see it.
     this.#applied();
     this.#feed.tell('config.applied', { data: { version: next.version, by } });
@@ -136,7 +162,27 @@ export class Settings {
       const [was, is] = [before[tenant]?.policies?.current.version ?? null, next.tenants[tenant]?.policies?.current.version ?? null];
       if (was !== is) this.#feed.tell('policy.switched', { tenant, data: { from: was, to: is, by } });
     }
-    return result;
+  }
+
+  /** A source has other tools: the same files are loaded again with them, and replace the configuration in force if they can. */
+  #changed(): void {
+    this.#stale = true;
+    this.#remaking ??= this.#remake().finally(() => (this.#remaking = undefined));
+  }
+
+  async #remake(): Promise<void> {
+    while (this.#stale && !this.#closed) {
+      this.#stale = false;
+      const last = this.#loaded;
+      try {
+        const next = await this.#remade(last.kept);
+        // Somebody may have applied another one meanwhile, which has read its own sources.
+        if (this.#closed || this.#loaded !== last || next.version === last.version) await next.close(0);
+        else this.#swap(next, 'sources', this.#now(), OTHER_TOOLS, (target) => this.#keep({ operation: 'apply-config', target }));
+      } catch (error) {
+        this.#keep({ operation: 'refuse-config', target: refusalOf(error) });
+      }
+    }
   }
 
   #applied(): void {
@@ -193,7 +239,7 @@ export class Settings {
   }
 
   /** Records the configuration in force with the act that applied it, unless it was the last one recorded. */
-  #record(reason: string, keep: (target: { readonly version: string; readonly before: string | null }) => unknown): void {
+  #record(reason: string, keep: (target: Applied) => unknown): void {
     if (this.#refused === undefined) keepConfig(this.#db, this.#loaded, this.#at);
     this.#db.durably(() => {
       const { version } = this.#loaded;

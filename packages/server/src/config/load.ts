@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import type { ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
-import type { Tool, ToolCall } from '@corral/protocol/tool';
+import type { Tool, ToolCall, ToolSource } from '@corral/protocol/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import type { ToolNews } from '@corral/tools/host/keeper';
 import { labelTools } from '@corral/tools/labels';
+import { fixedSource, joinedSources } from '@corral/tools/sources';
 import type { TenantOptions } from '@corral/supervisor';
 import { faultsOf } from './issues.ts';
 import { faultsOfIssuers } from './issuers.ts';
@@ -35,6 +36,8 @@ export interface LoadedConfig {
   readonly notes: readonly string[];
   /** No call goes to its tools after this; calls under way may take this long to finish. */
   close(within_ms?: number): Promise<void>;
+  /** Calls back when its sources have other tools than those it was made with. */
+  onChange(listener: () => void): void;
 }
 
 /** A report about tools for operators: a line they wrote, an exception, or a call that failed. Secrets are removed. */
@@ -58,6 +61,8 @@ export interface LoadOptions {
   /** Whether a secret that refers to nothing is refused, noted, or not looked for. */
   readonly secrets?: 'refused' | 'noted';
   readonly tell?: (report: ToolReport) => void;
+  /** Sources besides those of the file, made for this configuration and closed with it. */
+  readonly sources?: (() => Promise<readonly ToolSource[]>) | undefined;
   /** Uses these texts instead of the files on disk. */
   readonly kept?: KeptFiles | undefined;
 }
@@ -100,9 +105,26 @@ async function assembled(
   more: LoadOptions & { readonly tell: (report: ToolReport) => void },
 ): Promise<LoadedConfig> {
   const base = path === undefined ? process.cwd() : dirname(path);
-  const own = (await toolsOf(config, base, read, path ?? 'the configuration')).map((tool) =>
-    watched(vault.guard(noted(tool, config.annotations[tool.name as never])), more.tell),
-  );
+  const source = await sourceOf(config, base, read, path ?? 'the configuration', more);
+  try {
+    return await withTools(path, config, read, vault, { ...more, base, source });
+  } catch (error) {
+    await source.close(0);
+    throw error;
+  }
+}
+
+async function withTools(
+  path: string | undefined,
+  config: Config,
+  read: ReadFile,
+  vault: Vault,
+  more: LoadOptions & { readonly tell: (report: ToolReport) => void; readonly base: string; readonly source: ToolSource },
+): Promise<LoadedConfig> {
+  const { base, source } = more;
+  const changes = new Changes(source);
+  const own = source.tools().map((tool) => watched(vault.guard(noted(tool, config.annotations[tool.name as never])), more.tell));
+  mustDiffer(own, path ?? 'The configuration');
   const missing: Fault[] = more.secrets === undefined ? [] : await vault.missing();
   const issuers = faultsOfIssuers(config).map((fault): Fault => {
     const [at = '', ...message] = fault.split(': ');
@@ -119,19 +141,19 @@ async function assembled(
     config.tenants,
   )) {
     const offered = names.includes('*') ? own : own.filter((tool) => names.includes(tool.name as never));
-    const source = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
+    const policy = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
     tenants[tenant] = {
       tools: offered,
       most: { ceilings: lower(config.ceilings, most.ceilings), budget: lower(config.budget, most.budget) },
-      ...(source === undefined ? {} : { policies: source }),
+      ...(policy === undefined ? {} : { policies: policy }),
       ...(loops === undefined ? {} : { loops }),
       ...(residents === undefined ? {} : { residents }),
       ...(cells === undefined ? {} : { cells }),
       ...(spend === undefined ? {} : { spend }),
       ...limitsOf(config.tool_limits, tool_limits),
     };
-    if (source !== undefined) said[tenant] = source.current.version;
-    if (source?.shadow !== undefined) beside[tenant] = source.shadow.version;
+    if (policy !== undefined) said[tenant] = policy.current.version;
+    if (policy?.shadow !== undefined) beside[tenant] = policy.shadow.version;
   }
   const imported = importedBy(path, read);
   const summary = JSON.parse(
@@ -154,9 +176,10 @@ async function assembled(
     kept: { text: read.text, code: read.code, policies: loader.texts },
     notes: missing.map(({ message }) => message),
     async close(within_ms) {
-      await read.source?.close(within_ms);
-      for (const tool of own) await tool.close?.();
+      changes.end();
+      await source.close(within_ms);
     },
+    onChange: (listener) => changes.listen(listener),
   };
 }
 
@@ -194,30 +217,57 @@ function watched(tool: Tool, tell: (report: ToolReport) => void): Tool {
   };
 }
 
-async function toolsOf(config: Config, base: string, read: ReadFile, from: string): Promise<readonly Tool[]> {
+/** Everything that a configuration has tools from, as one source. */
+async function sourceOf(config: Config, base: string, read: ReadFile, from: string, { sources }: LoadOptions): Promise<ToolSource> {
   if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
-    throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools are code, so \`tools\` needs a .ts file.`);
-  let own: readonly Tool[];
+    throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
   try {
     const { read: reads, write: writes } = config.files;
-    own = [
+    const own = fixedSource([
       ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
-      ...((await read.source?.make()) ?? []),
-    ];
+    ]);
+    await read.source?.make();
+    return joinedSources([own, ...(read.source === undefined ? [] : [read.source]), ...((await sources?.()) ?? [])]);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new CorralError('CORRAL_CONFIG_INVALID', `The tools of ${from} could not be made: ${message}${placeIn(from, error)}`, {
       cause: error,
     });
   }
+}
+
+function mustDiffer(tools: readonly Tool[], from: string): void {
   const seen = new Set<string>();
-  for (const { name } of own) {
+  for (const { name } of tools) {
     if (seen.has(name)) throw new CorralError('CORRAL_CONFIG_INVALID', `${from} offers two tools called ${name}.`);
     seen.add(name);
   }
-  return own;
+}
+
+/** Changes of a source since its tools were read, for a listener that comes later. */
+class Changes {
+  readonly #stop: () => void;
+  #changed = false;
+  #listener: (() => void) | undefined;
+
+  constructor(source: ToolSource) {
+    this.#stop = source.onChange(() => {
+      this.#changed = true;
+      this.#listener?.();
+    });
+  }
+
+  listen(listener: () => void): void {
+    this.#listener = listener;
+    if (this.#changed) listener();
+  }
+
+  end(): void {
+    this.#listener = undefined;
+    this.#stop();
+  }
 }
 
 /** A tool with the annotations that the configuration gives it. */

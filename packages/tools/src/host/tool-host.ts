@@ -69,7 +69,7 @@ export class ToolHost implements ToolSource {
   readonly #sweep: NodeJS.Timeout;
   /** The process of the spare keeper, until it has said what tools there are. */
   #first: ToolProcess | undefined;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(options: ToolHostOptions) {
     this.#options = options;
@@ -118,9 +118,16 @@ export class ToolHost implements ToolSource {
     return this.#tools;
   }
 
-  /** No call goes to it from now on; those under way have a while to end. */
-  async close(within_ms: number = MACHINE.tool_drain_ms.default): Promise<void> {
-    this.#closed = true;
+  /** Its code stays that which was loaded first, so its tools do. */
+  onChange(): () => void {
+    return () => undefined;
+  }
+
+  close(within_ms: number = MACHINE.tool_drain_ms.default): Promise<void> {
+    return (this.#closing ??= this.#close(within_ms));
+  }
+
+  async #close(within_ms: number): Promise<void> {
     clearInterval(this.#sweep);
     for (const wake of this.#waiting) wake();
     const keepers = [...this.#keepers.values(), ...(this.#spare === undefined ? [] : [this.#spare])];
@@ -158,7 +165,7 @@ export class ToolHost implements ToolSource {
   async #invoke(name: string, call: ToolCall): Promise<ToolResult> {
     const { tenant, signal } = call;
     const until = performance.now() + MACHINE.tool_wait_ms.default;
-    while (!this.#closed && !signal.aborted) {
+    while (this.#closing === undefined && !signal.aborted) {
       const keeper = this.#keeperOf(tenant);
       if (keeper !== undefined) {
         const result = await keeper.invoke(name, call);
@@ -226,7 +233,7 @@ export class ToolHost implements ToolSource {
       tell,
       process: (events, stuck_ms) => new ToolProcess({ env, secret, stuck_ms, ...events }),
       mayHang: (name) => this.#mayHang.has(name),
-      lasts: () => this.#tools.length > 0 && !this.#closed,
+      lasts: () => this.#tools.length > 0 && this.#closing === undefined,
       load: async (process) => {
         await process.load(url, lent, this.loaded.files);
         if (canonical(await process.make()) !== this.#described) throw new Error('its tools are not what they were');

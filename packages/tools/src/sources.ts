@@ -1,0 +1,57 @@
+/**
+ * Sources of tools that need no process: a list that stays as it is, and several sources as one. This is the only place where sources
+ * are put together.
+ */
+import { MACHINE } from '@corral/protocol/limits';
+import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/tool';
+import { notStarted } from './host/keeper.ts';
+
+/** The host's own tools, or functions of a program. A tool without `close` holds nothing, and is left as it is. */
+export function fixedSource(own: readonly Tool[]): ToolSource {
+  const under = new Set<Promise<ToolResult>>();
+  let closing: Promise<void> | undefined;
+  const invoke = (tool: Tool, call: ToolCall): Promise<ToolResult> => {
+    if (closing !== undefined) return Promise.resolve(notStarted(tool.name, 'its source is closed'));
+    const result = tool.invoke(call).finally(() => under.delete(result));
+    under.add(result);
+    return result;
+  };
+  const tools = own.map((tool) => (tool.close === undefined ? tool : { ...tool, invoke: (call: ToolCall) => invoke(tool, call) }));
+  const close = async (within_ms: number) => {
+    await ended([...under], within_ms);
+    // A tool that cannot be closed does not keep the others open.
+    await Promise.allSettled(own.map(async (tool) => tool.close?.()));
+  };
+  return {
+    tools: () => tools,
+    onChange: () => () => undefined,
+    close: (within_ms = MACHINE.tool_drain_ms.default) => (closing ??= close(within_ms)),
+  };
+}
+
+/** Several sources as one: their tools in order, any of their changes, closed together. */
+export function joinedSources(sources: readonly ToolSource[]): ToolSource {
+  let closing: Promise<void> | undefined;
+  const close = async (within_ms?: number) => {
+    await Promise.allSettled(sources.map((source) => source.close(within_ms)));
+  };
+  return {
+    tools: () => sources.flatMap((source) => source.tools()),
+    onChange(listener) {
+      const stops = sources.map((source) => source.onChange(listener));
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
+    close: (within_ms) => (closing ??= close(within_ms)),
+  };
+}
+
+/** Waits until all calls have ended, but no longer than the bound. */
+async function ended(calls: readonly Promise<unknown>[], within_ms: number): Promise<void> {
+  if (calls.length === 0) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, within_ms);
+  await Promise.race([Promise.allSettled(calls), promise]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,67 @@
+/** Sources of tools on a living host: taken up as they change, and closed with the configuration that they belong to. */
+import { expect, test } from 'vitest';
+import type { Tool } from '@corral/protocol/tool';
+import { heldTool, MemorySource, type Happened } from '../memory-source.ts';
+import { until } from '../until.ts';
+import { front } from '../front.ts';
+
+/** A source for each configuration that is loaded, all of which have the tools of `offered`, as those of a server elsewhere. */
+function elsewhere(...tools: readonly Tool[]) {
+  const open = new Set<MemorySource>();
+  let offered = tools;
+  return {
+    sources: () => {
+      const source = new MemorySource(offered);
+      open.add(source);
+      return Promise.resolve([source]);
+    },
+    offer: (...next: readonly Tool[]) => {
+      offered = next;
+      for (const source of open) source.set(next);
+    },
+  };
+}
+
+const AGENT = `{ name: 'a', uses: { held: 'tool:first' }, run: ({ caps }) => caps.held({}) }`;
+
+test('a source whose tools change is taken up without a restart, and what it had before is closed once, after its calls', async () => {
+  const happened: Happened = [];
+  const [first, second] = [heldTool('first', happened), heldTool('second', happened)];
+  const { sources, offer } = elsewhere(first.tool);
+  const { admin, deploy, host } = await front({ configText: '{}', sources });
+  const names = async () => (await admin.listTools({})).items.map(({ tool }) => tool);
+  expect(await names()).toEqual(['first']);
+  await deploy(AGENT);
+  const { run } = await admin.submitRun({ body: { agent: 'a', input: {} } });
+  await until(() => first.begun() === 1);
+  offer(second.tool);
+  await until(async () => (await names()).join() === 'second');
+  const { items } = await admin.listOperations({});
+  expect(items[0]).toMatchObject({ operation: 'apply-config', reason: 'a source of tools has other tools' });
+  // The source of before is closed with its configuration, and waits for the call.
+  expect(happened).not.toContain('closed first');
+  first.release();
+  expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({
+    outcome: { kind: 'completed', output: 'first' },
+  });
+  await until(() => happened.includes('closed first'));
+  await host.close(0);
+  expect(happened.filter((one) => one.endsWith('first'))).toEqual(['ended first', 'closed first']);
+});
+
+test('a source is closed once when its host stops', async () => {
+  const happened: Happened = [];
+  const { sources } = elsewhere(heldTool('only', happened).tool);
+  const { host } = await front({ configText: '{}', sources });
+  expect(happened).toEqual([]);
+  await host.close(0);
+  expect(happened).toEqual(['closed only']);
+});
+
+test('other tools that the configuration does not allow leave the one in force as it is, and are recorded', async () => {
+  const { sources, offer } = elsewhere(heldTool('first').tool);
+  const { admin } = await front({ configText: '{}', sources });
+  offer(heldTool('twice').tool, heldTool('twice').tool);
+  await until(async () => (await admin.listOperations({})).items[0]?.operation === 'refuse-config');
+  expect((await admin.listTools({})).items.map(({ tool }) => tool)).toEqual(['first']);
+});

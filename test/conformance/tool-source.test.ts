@@ -1,0 +1,106 @@
+/** The suite for sources of tools, wherever their tools run. A new source is added to the table. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import type { Json } from '@corral/protocol/json';
+import type { Tool, ToolSource } from '@corral/protocol/tool';
+import { ToolHost } from '@corral/tools/host/tool-host';
+import { fixedSource, joinedSources } from '@corral/tools/sources';
+import { ask, heldTool, MemorySource, type Happened } from '../memory-source.ts';
+
+interface Opened {
+  readonly source: ToolSource;
+  /** Tools and inputs whose calls last a while, and what ends those. */
+  readonly slow: readonly { readonly name: string; readonly input: Json }[];
+  readonly release: () => void;
+  /** Ends of calls and closings of tools, in order; undefined where the tools hold nothing that is closed. */
+  readonly happened: Happened | undefined;
+  /** Its tools stay as they are. */
+  readonly stays?: true;
+  readonly change?: (tools: readonly Tool[]) => void;
+}
+
+function held(make: (tools: readonly Tool[]) => { source: ToolSource; change?: Opened['change'] }): () => Promise<Opened> {
+  return () => {
+    const happened: Happened = [];
+    const tools = ['a', 'b'].map((name) => heldTool(name, happened));
+    const { source, change } = make(tools.map(({ tool }) => tool));
+    return Promise.resolve({
+      source,
+      slow: ['a', 'b'].map((name) => ({ name, input: {} })),
+      release: () => {
+        for (const tool of tools) tool.release();
+      },
+      happened,
+      ...(change === undefined ? { stays: true as const } : { change }),
+    });
+  };
+}
+
+const SOURCES: Readonly<Record<string, () => Promise<Opened>>> = {
+  'a list of tools': held((tools) => ({ source: fixedSource(tools) })),
+  'several sources as one': held((tools) => {
+    const second = new MemorySource(tools.slice(1));
+    return { source: joinedSources([fixedSource(tools.slice(0, 1)), second]), change: (next) => second.set(next) };
+  }),
+  'a source whose tools change': held((tools) => {
+    const source = new MemorySource(tools);
+    return { source, change: (next) => source.set(next) };
+  }),
+  'the process of a configuration': async () => {
+    const url = new URL('../../packages/tools/src/fixtures/tools.ts', import.meta.url).href;
+    const secret = () => Promise.reject(new Error('none'));
+    const source = await ToolHost.open({ url, lent: {}, env: process.env, secret, tell: () => undefined });
+    await source.make();
+    return { source, slow: [{ name: 'sleeps', input: { ms: 300 } }], release: () => undefined, happened: undefined, stays: true };
+  },
+};
+
+const CLOSED = ['ended a', 'ended b', 'closed a', 'closed b'];
+const named = (source: ToolSource, name: string) => source.tools().find((tool) => tool.name === name) as Tool;
+
+describe.each(Object.entries(SOURCES))('%s', (_name, open) => {
+  test('is closed after the calls that are under way have ended, and its tools once however often it is closed', async () => {
+    const { source, slow, release, happened } = await open();
+    const going = slow.map(({ name, input }) => ask(named(source, name), input));
+    const closing = source.close(20_000);
+    await sleep(50);
+    expect(happened ?? []).toEqual([]);
+    release();
+    expect((await Promise.all(going)).map(({ kind }) => kind)).toEqual(slow.map(() => 'ok'));
+    await Promise.all([closing, source.close(), source.close(0)]);
+    // The tools of a process are closed with it.
+    expect(happened ?? CLOSED).toEqual(CLOSED);
+  });
+
+  test('answers a call that is made after it was closed as one that did nothing and may be made again', async () => {
+    const { source, slow, happened } = await open();
+    const tools = slow.map(({ name }) => named(source, name));
+    await source.close(0);
+    for (const [i, tool] of tools.entries()) expect(await ask(tool, slow[i]?.input)).toMatchObject({ kind: 'failed', retryable: true });
+    expect((happened ?? []).filter((one) => one.startsWith('ended'))).toEqual([]);
+  });
+
+  test('does not wait for calls beyond the bound', async () => {
+    const { source, slow, release } = await open();
+    const going = slow.map(({ name, input }) => ask(named(source, name), input));
+    await source.close(1);
+    // It is closed, and nobody has released them yet; those of a process are lost with it.
+    release();
+    expect(await Promise.all(going)).toHaveLength(slow.length);
+  });
+
+  test('tells of other tools, and no more once nobody wants to hear or it is closed', async () => {
+    const { source, change = () => undefined, ...opened } = await open();
+    const told: string[] = [];
+    const stop = source.onChange(() => told.push('first'));
+    change([heldTool('c').tool]);
+    stop();
+    source.onChange(() => told.push('second'));
+    change([heldTool('d').tool]);
+    const offered = source.tools().map(({ name }) => name);
+    await source.close(0);
+    change([]);
+    expect(told).toEqual(opened.stays === true ? [] : ['first', 'second']);
+    expect(offered.includes('d')).toBe(opened.stays !== true);
+  });
+});
