@@ -51,7 +51,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
   ],
   /** A call that people were asked about is made once one of them has spoken, however many were to. */
-  'one-is-enough': [{ file: 'broker/src/ledger.ts', piece: 'if (everybody.length < quorum)', becomes: 'if (everybody.length < 1)' }],
+  'one-is-enough': [{ file: 'broker/src/take-event.ts', piece: 'if (everybody.length < quorum)', becomes: 'if (everybody.length < 1)' }],
   /** A notice goes to whatever isolate the run sits in, though it has just made a checkpoint. */
   'notice-first': [
     {

@@ -7,7 +7,7 @@ import { type CorralError, errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
-import { boundedOutcome, type Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/outcome';
 import type { Entry, HostEvent } from '@corral/protocol/run';
 import type { Commit, CommitResult, Outgoing } from '@corral/protocol/store';
 import { answerOf } from './answer.ts';
@@ -15,15 +15,15 @@ import { mayCallHere, mayStillCall, neverMade } from './approved.ts';
 import type { BrokerPowers, BusEvents, BusRun, CommitRest, Crank } from './bus.ts';
 import { Answers } from './answers.ts';
 import { begin } from './context.ts';
-import { emptyBatch, ended, refusedIn, unsentIn, type Batch, type Dispatch } from './decide/batch.ts';
+import { emptyBatch, letGo, refusedIn, unsentIn, type Batch, type DecideContext, type Dispatch } from './decide/batch.ts';
 import { labelOf } from './decide/common.ts';
-import { decide } from './decide/decide.ts';
+import { CrankDraft } from './draft.ts';
+import { DraftPolicies } from './draft-policies.ts';
 import { Dispatcher } from './dispatch.ts';
-import { internal, overrun } from './endings.ts';
-import { parseEffects } from './effects.ts';
+import { internal } from './endings.ts';
 import { isUnread } from './calls.ts';
 import { givenUp, neverLeft } from './given-up.ts';
-import { finishOutcome, handedBack, handlesBack } from './finish.ts';
+import { handedBack, handlesBack } from './finish.ts';
 import { isTimed, timersEnded } from './requests.ts';
 import { approvedRequest } from './service.ts';
 import type { Ledger } from './ledger.ts';
@@ -71,13 +71,24 @@ export class Broker {
 
   /**
    * Takes one crank through the bus. When it returns, the ledger has the crank and tools that may start early are on their way;
-   * everything else leaves once the commit is durable. If it throws, the run must be ended: its ledger has only part of the crank.
+   * everything else leaves once the commit is durable. If it throws, nothing of the crank has happened.
    * @returns the outcome, when the crank ended its run
    */
   crank(run: BusRun, crank: Crank): Outcome | undefined {
     const { seq } = run.ledger;
+    const now = this.#powers.clock.now();
+    const policies = this.#powers.policies?.(run.ledger.record.tenant);
+    const drafted = policies === undefined ? undefined : new DraftPolicies(policies);
+    const draft = new CrankDraft(run, crank, this.#context(run, now, drafted), drafted);
     try {
-      return this.#crank(run, crank);
+      draft.go(Number.POSITIVE_INFINITY);
+      draft.finish();
+    } catch (error) {
+      draft.drop();
+      throw error;
+    }
+    try {
+      return this.#adopt(run, crank, draft, now);
     } catch (error) {
       // Nothing of it was handed to the store; the next entry takes its place.
       run.ledger.seq = seq;
@@ -85,36 +96,16 @@ export class Broker {
     }
   }
 
-  #crank(run: BusRun, crank: Crank): Outcome | undefined {
+  /** The crank is decided: the run has it from here on. */
+  #adopt(run: BusRun, crank: Crank, draft: CrankDraft, now: number): Outcome | undefined {
     const { ledger } = run;
-    const { record } = ledger;
+    const { record, loops } = ledger;
+    const { batch, effects } = draft;
     const seq = ledger.seq + 1;
-    const now = this.#powers.clock.now();
     const over = timersEnded(ledger, crank.delivery);
-    const child = crank.delivery.kind === 'child_ended' ? ledger.caps.get(-crank.delivery.id) : undefined;
-    const before = ledger.caps.size;
     const changes = begin(ledger, crank.delivery);
-    ledger.beginCrank(crank.delivery, Buffer.byteLength(crank.deliveryText), crank.cpu_us, crank.inbox);
-    // For capabilities beyond what it may hold there was no room.
-    if (crank.delivery.kind === 'message')
-      for (const { grant } of crank.delivery.caps?.slice(ledger.caps.size - before) ?? []) this.#powers.grants.release(grant);
-    if (child !== undefined) this.#powers.grants.release(child);
-
-    const { loops } = ledger;
-    const effects = parseEffects(crank.effectsText, record.ceilings);
-    let batch: Batch;
-    if ('kind' in effects) batch = ended(effects);
-    else {
-      batch = decide(ledger, seq, effects, this.#context(run, now));
-      ledger.endCrank(seq, crank.deliveryText.length + crank.effectsText.length, crank.cpu_us);
-      const limit = overrun(ledger);
-      if (batch.outcome === undefined && limit !== undefined) {
-        this.#letGo(batch);
-        batch = ended(limit, batch);
-      }
-      batch.outcome ??= finishOutcome(ledger);
-    }
-    if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
+    draft.adopt();
+    for (const id of draft.letGoOf) this.#powers.grants.release(id);
 
     if (batch.consequences.length > 0) batch.stop = this.#events.stop(record.id, batch.consequences, batch.outcome !== undefined);
     // In the same entry: a host that dies after the denial leaves a run that stands still.
@@ -146,7 +137,7 @@ export class Broker {
         this.#dispatcher.start(record, call, loops !== undefined);
       }
     }
-    batch.context.push(...changes({ seq, at: now, effects: 'kind' in effects ? [] : effects, decisions: batch.decisions }));
+    batch.context.push(...changes({ seq, at: now, effects, decisions: batch.decisions }));
     const handling = loops?.handling;
     if (handling !== undefined && batch.outbox.length > 0)
       batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
@@ -331,17 +322,12 @@ export class Broker {
     return queued_ms === 0 ? {} : { queued_ms };
   }
 
-  /** Nothing of a batch leaves, so nobody gets what it would have given away. */
-  #letGo(batch: Batch): void {
-    for (const { grants = [] } of batch.outbox) for (const { id } of grants) this.#powers.grants.release(id);
-  }
-
   readonly #isQuarantined = (tenant: TenantId) => (name: string) => this.#powers.quarantined?.(tenant, name) === true;
 
-  #context({ ledger, agents }: BusRun, now: number) {
-    const { random, grants, tool, digest, policies, standing, reach, approval_ms, accounts } = this.#powers;
+  #context({ ledger, agents }: BusRun, now: number, policies = this.#powers.policies?.(ledger.record.tenant)): DecideContext {
+    const { random, grants, tool, digest, standing, reach, approval_ms, accounts } = this.#powers;
     const { tenant } = ledger.record;
-    const powers = { now, random, grants, digest, approval_ms, accounts, policies: policies?.(tenant), standing: standing?.() };
+    const powers = { now, random, grants, digest, approval_ms, accounts, policies, standing: standing?.() };
     return {
       ...powers,
       tool: (name: string) => tool(tenant, name),
@@ -360,7 +346,7 @@ export class Broker {
       // What follows a refused commit is refused too; the reason is the first one.
       const reason = this.#refusals.get(run) ?? internal(error);
       this.#refusals.set(run, reason);
-      this.#letGo(more[1]);
+      letGo(this.#powers.grants, more[1]);
       more[1].stop?.refused();
       this.#events.refused(run.ledger.record.id, epoch, reason);
       throw reason;
@@ -431,8 +417,6 @@ export class Broker {
     try {
       result = await committing;
     } catch (error) {
-      // The children it would have had hold nothing.
-      for (const grant of batch.grants) this.#powers.grants.release(grant.id);
       if (spending !== undefined) this.accounts?.takeBack(spending);
       throw error;
     } finally {
@@ -474,6 +458,8 @@ export class Broker {
     for (const { level, text } of batch.logs) this.#events.logged(record.id, level, text);
     if (outcome !== undefined) {
       for (const id of ledger.caps.values()) this.#powers.grants.release(id);
+      // Its last crank had children that do not begin.
+      for (const { id } of batch.grants) this.#powers.grants.release(id);
       this.#events.ended(record.id, outcome);
       return;
     }

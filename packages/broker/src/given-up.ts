@@ -26,7 +26,7 @@ export function abort(ledger: Ledger, id: number): void {
   else if (pending?.kind === 'approval')
     withdraw(ledger, pending, givenUp(id, 'The call was given up before anybody had decided about it.'));
   // It goes on being pending until its tool has answered.
-  else if (pending?.kind === 'call') pending.given_up = true;
+  else if (pending?.kind === 'call') ledger.pending.set(id, { ...pending, given_up: true });
 }
 
 /** The run lets go of a capability, and with it of what it had asked people to let it do with that. */

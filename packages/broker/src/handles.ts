@@ -9,6 +9,7 @@ import type { Delivery } from '@corral/protocol/delivery';
 import { viewOf, type CarriedHandle, type HandlePath, type HandleSlot, type PlacedHandle } from '@corral/protocol/handle';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
+import { DraftMap } from './draft-map.ts';
 import { Refused, Violation } from './decide/batch.ts';
 
 export interface Held {
@@ -32,9 +33,34 @@ const PARTS_KEPT = 8_192;
 export class Handles {
   #next = 1;
   #bytes = 0;
-  readonly #held = new Map<number, Held>();
-  /** Parts that were asked for, with their sizes: to find those out again and again would take longer than it takes to ask. */
-  readonly #parts = new Map<string, Held>();
+  readonly #held: Map<number, Held>;
+  /**
+   * Parts that were asked for, with their sizes: to find those out again and again would take longer than it takes to ask. A draft has
+   * the same ones, since an index names one value for ever.
+   */
+  readonly #parts: Map<string, Held>;
+  readonly #of: Handles | undefined;
+
+  /** @param of what it is a draft of */
+  constructor(of?: Handles) {
+    this.#of = of;
+    this.#held = of === undefined ? new Map() : new DraftMap(of.#held);
+    this.#parts = of === undefined ? new Map() : of.#parts;
+    if (of !== undefined) [this.#next, this.#bytes] = [of.#next, of.#bytes];
+  }
+
+  /** The same ones, for a crank that is being decided. */
+  draft(): Handles {
+    return new Handles(this);
+  }
+
+  /** What this is a draft of has all of it from here on. */
+  adopt(): void {
+    const of = this.#of;
+    if (of === undefined) return;
+    [of.#next, of.#bytes] = [this.#next, this.#bytes];
+    (this.#held as DraftMap<number, Held>).adopt();
+  }
 
   /** The index of the next one. */
   get next(): number {

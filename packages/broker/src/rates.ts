@@ -11,36 +11,54 @@ type Second = readonly [second: number, calls: number];
 export type SavedRates = readonly (readonly [tool: string, seconds: readonly Second[]])[];
 
 export class Rates {
-  readonly #tools = new Map<string, Second[]>();
+  /** Of a draft, only what was called since. */
+  #tools: Map<string, Second[]> | undefined;
+  readonly #of: Rates | undefined;
+
+  /** @param of what it is a draft of */
+  constructor(of?: Rates) {
+    this.#of = of;
+  }
+
+  /** The same, for a crank that is being decided. */
+  draft(): Rates {
+    return new Rates(this);
+  }
+
+  /** What this is a draft of has all of it from here on. */
+  adopt(): void {
+    if (this.#tools === undefined) return;
+    for (const [tool, seconds] of this.#tools) for (const [second, times] of seconds) this.#of?.called(tool, second * SECOND_MS, times);
+  }
 
   /** @param at milliseconds since 1970, never less than before */
-  called(tool: string, at: number): void {
+  called(tool: string, at: number, times = 1): void {
     const second = Math.floor(at / SECOND_MS);
+    this.#tools ??= new Map();
     const seconds = this.#tools.get(tool);
     if (seconds === undefined) {
-      this.#tools.set(tool, [[second, 1]]);
+      this.#tools.set(tool, [[second, times]]);
       return;
     }
     const last = seconds.at(-1);
-    if (last?.[0] === second) seconds[seconds.length - 1] = [second, last[1] + 1];
-    else seconds.push([second, 1]);
+    if (last?.[0] === second) seconds[seconds.length - 1] = [second, last[1] + times];
+    else seconds.push([second, times]);
     while ((seconds[0]?.[0] ?? second) < second - MINUTE_S) seconds.shift();
   }
 
   /** Calls in the last minute, those of the second that it began in among them. */
   lastMinute(tool: string, now: number): number {
     const from = Math.floor(now / SECOND_MS) - MINUTE_S;
-    let calls = 0;
-    for (const [second, count] of this.#tools.get(tool) ?? []) if (second >= from) calls += count;
+    let calls = this.#of?.lastMinute(tool, now) ?? 0;
+    for (const [second, count] of this.#tools?.get(tool) ?? []) if (second >= from) calls += count;
     return calls;
   }
 
   save(): SavedRates {
-    return [...this.#tools].map(([tool, seconds]) => [tool, [...seconds]]);
+    return [...(this.#tools ?? [])].map(([tool, seconds]) => [tool, [...seconds]]);
   }
 
   load(saved: SavedRates): void {
-    this.#tools.clear();
-    for (const [tool, seconds] of saved) this.#tools.set(tool, [...seconds]);
+    this.#tools = new Map(saved.map(([tool, seconds]) => [tool, [...seconds]]));
   }
 }

@@ -39,16 +39,30 @@ export const requestName = ({ from, request }: Pick<MessageDelivery, 'from' | 'r
 
 /** What a run was asked and has not answered. */
 export class Asked {
-  readonly #open = new Set<string>();
+  #open: Set<string>;
+  /** It is that of what this is a draft of, and must be copied before it is changed. */
+  #lent: boolean;
   /** Of a service's instance: it was given a message, and has not kept what came of it. */
   turn = false;
   /** Who answers for that message. */
   principal: PrincipalId | undefined;
 
+  /** @param of what it is a draft of */
+  constructor(of?: Asked) {
+    this.#open = of === undefined ? new Set() : of.#open;
+    this.#lent = of !== undefined;
+    if (of !== undefined) [this.turn, this.principal] = [of.turn, of.principal];
+  }
+
+  /** The same, for a crank that is being decided; it takes the place of this once it is adopted. */
+  draft(): Asked {
+    return new Asked(this);
+  }
+
   take(delivery: Pick<MessageDelivery, 'from' | 'request'>): void {
     this.turn = true;
     this.principal = delivery.from.principal;
-    if (delivery.request !== undefined) this.#open.add(requestName(delivery));
+    if (delivery.request !== undefined) this.#own().add(requestName(delivery));
   }
 
   has(name: string): boolean {
@@ -56,7 +70,7 @@ export class Asked {
   }
 
   answered(name: string): void {
-    this.#open.delete(name);
+    this.#own().delete(name);
   }
 
   save(): readonly string[] {
@@ -64,9 +78,15 @@ export class Asked {
   }
 
   load(open: readonly string[], turn: boolean): void {
-    this.#open.clear();
-    for (const name of open) this.#open.add(name);
+    this.#open = new Set(open);
+    this.#lent = false;
     this.turn = turn;
+  }
+
+  #own(): Set<string> {
+    if (this.#lent) this.#open = new Set(this.#open);
+    this.#lent = false;
+    return this.#open;
   }
 }
 

@@ -157,8 +157,7 @@ export function restoreTo(ledger: Ledger, from: LedgerSnapshot, state: Json, unr
   if (from.handles !== undefined) ledger.handles.load(from.handles);
   ledger.rates.load(from.rates ?? []);
   ledger.asked.load(from.asked ?? [], false);
-  ledger.refusedFor.clear();
-  for (const limit of from.refusedFor) ledger.refusedFor.add(limit);
+  ledger.refusedFor = new Set(from.refusedFor);
 }
 
 /** The opposite of `savedOf`, on a fresh ledger. */

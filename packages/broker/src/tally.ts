@@ -25,7 +25,16 @@ const atMost = (one: Budget, most: Budget) => amounts((name) => Math.min(one[nam
 type Sums = { -readonly [K in keyof Spend]: number };
 
 export class Tally {
-  readonly #days = new Map<string, { readonly spent: Sums; readonly reserved: Sums }>();
+  #days: Map<string, { readonly spent: Sums; readonly reserved: Sums }> | undefined;
+
+  /** Another one with the same in it. */
+  copy(): Tally {
+    const copy = new Tally();
+    if (this.#days === undefined) return copy;
+    copy.#days = new Map();
+    for (const [day, { spent, reserved }] of this.#days) copy.#days.set(day, { spent: { ...spent }, reserved: { ...reserved } });
+    return copy;
+  }
 
   reserve(day: string | undefined, amounts: Budget): void {
     if (day !== undefined) this.#add(day, {}, amounts, 1);
@@ -68,7 +77,7 @@ export class Tally {
 
   /** What was spent and reserved of a day, less what came back, since the last commit was handed over. */
   committedOn(day: string): Spend {
-    const sums = this.#days.get(day);
+    const sums = this.#days?.get(day);
     if (sums === undefined) return NO_SPEND;
     const { spent, reserved } = sums;
     return {
@@ -79,18 +88,19 @@ export class Tally {
   }
 
   get isEmpty(): boolean {
-    return this.#days.size === 0;
+    return this.#days === undefined;
   }
 
   /** All of it; it counts from nothing again. */
   take(): readonly DaySpend[] {
-    if (this.#days.size === 0) return [];
+    if (this.#days === undefined) return [];
     const days = [...this.#days].map(([day, sums]) => ({ day, ...sums }));
-    this.#days.clear();
+    this.#days = undefined;
     return days;
   }
 
   #add(day: string, spent: Budget, reserved: Budget, sign: 1 | -1): void {
+    this.#days ??= new Map();
     let sums = this.#days.get(day);
     if (sums === undefined) this.#days.set(day, (sums = { spent: { ...NO_SPEND }, reserved: { ...NO_SPEND } }));
     for (const name of SPEND_NAMES) {

@@ -31,6 +31,8 @@ export class WallClock {
   /** Milliseconds between two times in which no host was at work on the store; set by the host. */
   absent: (from: number, until: number) => number = () => 0;
   #pausedAway_ms = 0;
+  /** What this is a draft of. */
+  #of: WallClock | undefined;
 
   /** On a host: its own time up to `#mark`, on the monotonic clock. Undefined: its time does not run here. */
   #mark: number | undefined;
@@ -39,6 +41,20 @@ export class WallClock {
   #given = true;
   /** Its last entry, on the monotonic clock. */
   #stamped = 0;
+
+  /** Its time as the journal has it, for a crank that is being decided. What is measured on this host goes on here. */
+  draft(): WallClock {
+    // Only its first crank begins its time.
+    if (this.began_at !== undefined) return this;
+    const draft = new WallClock();
+    draft.#of = this;
+    draft.load(this.save());
+    return draft;
+  }
+
+  adopt(): void {
+    if (this.#of !== undefined) this.#of.began_at = this.began_at;
+  }
 
   /** Milliseconds that are used at `at`, as its journal has it. */
   used(at: number): number {

@@ -28,6 +28,14 @@ export interface Use {
 }
 const ANY: Use = { bytes: 0, untrusted: false, reads: false };
 
+/** A use that was counted, so that it can be taken back. */
+export interface Counted {
+  readonly id: GrantId;
+  readonly bytes: number;
+  /** Of each grant of the chain that has a rate: when it had rested before, and from then on. */
+  readonly rested: readonly (readonly [GrantId, number, number])[];
+}
+
 interface Node {
   readonly grant: Grant;
   /** It has no terms of its own. */
@@ -123,17 +131,41 @@ export class Grants {
     return false;
   }
 
-  /** Counts one use along the chain. @returns the grants with a limit, whose counts must be stored */
-  use(id: GrantId, now = 0, bytes = 0): readonly GrantId[] {
+  /**
+   * Counts one use along the chain.
+   * @param noted gets what takes the use back
+   * @returns the grants with a limit, whose counts must be stored
+   */
+  use(id: GrantId, now = 0, bytes = 0, noted?: Counted[]): readonly GrantId[] {
     let counted: GrantId[] | undefined;
+    let rested: [GrantId, number, number][] | undefined;
     for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node)) {
       const { grant } = node;
       node.used += 1;
       node.bytes += bytes;
-      if (grant.rate !== undefined) node.rested_at = Math.max(now, node.rested_at) + MINUTE_MS / grant.rate.per_minute;
+      if (grant.rate !== undefined) {
+        const before = node.rested_at;
+        node.rested_at = Math.max(now, before) + MINUTE_MS / grant.rate.per_minute;
+        (rested ??= []).push([grant.id, before, node.rested_at]);
+      }
       if (grant.uses !== undefined || grant.bytes !== undefined || grant.rate !== undefined) (counted ??= []).push(grant.id);
     }
+    noted?.push({ id, bytes, rested: rested ?? NEVER });
     return counted ?? NONE;
+  }
+
+  /** Takes back a use that nothing came of. Uses of one run are taken back in the opposite order. */
+  unuse({ id, bytes, rested }: Counted): void {
+    for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node)) {
+      node.used -= 1;
+      node.bytes -= bytes;
+    }
+    for (const [which, before, after] of rested) {
+      const node = this.#nodes.get(which);
+      // Others who share the grant may have used it since, and what they used stays used.
+      if (node !== undefined)
+        node.rested_at = node.rested_at === after ? before : node.rested_at - MINUTE_MS / (node.grant.rate?.per_minute ?? 1);
+    }
   }
 
   state(id: GrantId): GrantState {
@@ -250,6 +282,7 @@ export class Grants {
 
 const MINUTE_MS = 60_000;
 const NONE: readonly GrantId[] = [];
+const NEVER: Counted['rested'] = [];
 const TAKEN_BACK: Refusal = { code: 'CORRAL_REVOKED', message: 'The capability was taken back.' };
 
 const unique = (rights: readonly Right[]): readonly Right[] => RIGHTS.filter((right) => rights.includes(right));

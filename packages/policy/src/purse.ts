@@ -11,12 +11,22 @@ const zero = (): Amounts => ({ cpu_ms: 0, calls: 0, messages: 0, bytes: 0, child
 
 export class Purse {
   readonly granted: Readonly<Amounts>;
-  readonly #spent: Amounts = zero();
-  readonly #reserved: Amounts = zero();
+  readonly #spent: Amounts;
+  readonly #reserved: Amounts;
 
-  /** @param granted amounts; one that is left out is 0 */
-  constructor(granted: Budget) {
-    this.granted = { ...zero(), ...granted };
+  /**
+   * @param granted amounts; one that is left out is 0
+   * @param of the purse that this is a copy of
+   */
+  constructor(granted: Budget, of?: Purse) {
+    this.granted = of === undefined ? { ...zero(), ...granted } : of.granted;
+    this.#spent = of === undefined ? zero() : { ...of.#spent };
+    this.#reserved = of === undefined ? zero() : { ...of.#reserved };
+  }
+
+  /** Another one with the same in it. */
+  copy(): Purse {
+    return new Purse(this.granted, this);
   }
 
   left(name: BudgetName): number {

@@ -1,5 +1,5 @@
 /** What deciding a crank looks at, and what comes of it. */
-import type { Grants } from '@corral/policy/grants';
+import type { Counted, Grants } from '@corral/policy/grants';
 import type { ContextChange } from '@corral/protocol/context';
 import type { Decision } from '@corral/protocol/decision';
 import type { ErrorCode } from '@corral/protocol/errors';
@@ -77,6 +77,8 @@ export interface Batch {
   readonly spawned: RunRecord[];
   readonly grants: Grant[];
   readonly counted: Set<GrantId>;
+  /** Uses of grants that were counted, in their order, to be taken back where nothing comes of the crank. */
+  readonly uses: Counted[];
   readonly timers: { id: number; due: number }[];
   readonly timersDone: number[];
   readonly aborts: number[];
@@ -142,6 +144,7 @@ export const emptyBatch = (): Batch => ({
   spawned: [],
   grants: [],
   counted: new Set(),
+  uses: [],
   timers: [],
   timersDone: [],
   aborts: [],
@@ -158,8 +161,15 @@ export const emptyBatch = (): Batch => ({
 });
 
 /** A batch of which nothing leaves. @param of what was decided before, and is recorded all the same */
-export function ended(outcome: Outcome, { decisions, consequences }: Pick<Batch, 'decisions' | 'consequences'> = emptyBatch()): Batch {
-  return { ...emptyBatch(), decisions, consequences, outcome };
+export function ended(outcome: Outcome, before: Pick<Batch, 'decisions' | 'consequences' | 'uses'> = emptyBatch()): Batch {
+  const { decisions, consequences, uses } = before;
+  return { ...emptyBatch(), decisions, consequences, uses, outcome };
+}
+
+/** Nothing of a batch leaves: nobody holds the grants that it would have given away, and the children it would have had hold none. */
+export function letGo(grants: Grants, batch: Pick<Batch, 'outbox' | 'grants'>): void {
+  for (const { grants: given = [] } of batch.outbox) for (const { id } of given) grants.release(id);
+  for (const { id } of batch.grants) grants.release(id);
 }
 
 /** Calls of a crank that ends its run, and that do not leave. */

@@ -103,7 +103,7 @@ function decideOf(
     const { relabel } = relabelOf(ledger, decision, decision.tool_facts, given, handled);
     decision.digest = context.digest(canonical(boundTo(input, relabel)));
   }
-  for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
+  for (const id of context.grants.use(grant.id, context.now, bytes, batch.uses)) batch.counted.add(id);
   const { id, timeout_ms, retry } = effect;
   // The agent waits no longer for people than it would for the tool.
   if (decision.expires_at !== undefined && timeout_ms !== undefined)

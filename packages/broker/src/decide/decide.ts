@@ -9,7 +9,7 @@ import { bounded } from '@corral/protocol/outcome';
 import { filled, heldBytes, slotted, type Slotted } from '../handles.ts';
 import type { Json } from '@corral/protocol/json';
 import type { Ledger } from '../ledger.ts';
-import { emptyBatch, ended, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
+import { emptyBatch, ended, letGo, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
 import { decideCall } from './call.ts';
 import { afford, UNREAD_DEPTH, wasGiven, whole } from './common.ts';
 import { askedUnder, callOff, callOffApproval } from '../given-up.ts';
@@ -19,23 +19,61 @@ import { decideSpawn } from './spawn.ts';
 
 /** Decides a whole crank. The ledger has all of it when this returns. */
 export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext): Batch {
-  const batch = emptyBatch();
-  try {
-    for (const effect of effects) {
-      if (ledger.finished !== undefined || ledger.checkpointing !== undefined) {
-        const last = ledger.finished === undefined ? 'checkpoint' : 'finish';
-        throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after ${last}.`);
-      }
-      const decision = decideOne(ledger, seq, effect, context, batch);
-      if (decision !== undefined) batch.decisions.push(decision);
-      ledger.applyEffect(effect, decision);
-    }
-  } catch (error) {
-    if (!(error instanceof Violation)) throw error;
-    for (const { grants = [] } of batch.outbox) for (const { id } of grants) context.grants.release(id);
-    return ended(error.outcome, batch);
+  const deciding = new Deciding(ledger, seq, effects, context);
+  deciding.go(Number.POSITIVE_INFINITY);
+  return deciding.batch;
+}
+
+/** A crank that is decided, effect by effect. The ledger has each of them before the next one is looked at. */
+export class Deciding {
+  /** What has come of it so far. */
+  batch = emptyBatch();
+  /** The effects that were taken in, each with its decision. */
+  readonly taken: { readonly effect: Effect; readonly decision: Decision | undefined }[] = [];
+  readonly #ledger: Ledger;
+  readonly #seq: number;
+  readonly #effects: readonly Effect[];
+  readonly #context: DecideContext;
+
+  /** @param seq number of the entry that it will be */
+  constructor(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext) {
+    this.#ledger = ledger;
+    this.#seq = seq;
+    this.#effects = effects;
+    this.#context = context;
   }
-  return batch;
+
+  /**
+   * Decides the next so many effects.
+   * @returns whether there are more
+   */
+  go(most: number): boolean {
+    try {
+      for (let left = most; left > 0; left -= 1) {
+        const effect = this.#effects[this.taken.length];
+        if (effect === undefined) return false;
+        this.#decide(effect);
+      }
+      return this.taken.length < this.#effects.length;
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      letGo(this.#context.grants, this.batch);
+      this.batch = ended(error.outcome, this.batch);
+      return false;
+    }
+  }
+
+  #decide(effect: Effect): void {
+    const ledger = this.#ledger;
+    if (ledger.finished !== undefined || ledger.checkpointing !== undefined) {
+      const last = ledger.finished === undefined ? 'checkpoint' : 'finish';
+      throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after ${last}.`);
+    }
+    const decision = decideOne(ledger, this.#seq, effect, this.#context, this.batch);
+    if (decision !== undefined) this.batch.decisions.push(decision);
+    ledger.applyEffect(effect, decision);
+    this.taken.push({ effect, decision });
+  }
 }
 
 function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideContext, batch: Batch): Decision | undefined {

@@ -34,9 +34,6 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
   const judged = permitted(context.policies, ledger, handed, context.now, batch);
   const made = deriveAll(slots, grant.target.run, context);
   if ('code' in made) throw new Refused(made.code, made.message);
-  // Held by the message until it has arrived.
-  for (const one of made) context.grants.add(one);
-  for (const id of context.grants.use(grant.id, context.now, bytes)) batch.counted.add(id);
   batch.outbox.push({
     to: grant.target.run,
     key: `${seq}.${batch.outbox.length}`,
@@ -54,6 +51,9 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
     ...(effect.request === undefined ? { sent: effect.id } : {}),
     ...(made.length === 0 ? {} : { grants: made }),
   });
+  // Held by the message until it has arrived.
+  for (const one of made) context.grants.add(one);
+  for (const id of context.grants.use(grant.id, context.now, bytes, batch.uses)) batch.counted.add(id);
   const decision: Decision = { id: effect.id, verdict: 'allow', grant: grant.id, reserved, ...judged };
   if (effect.request === undefined) return decision;
   const { timeout_ms } = effect.request;

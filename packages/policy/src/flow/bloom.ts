@@ -20,11 +20,24 @@ interface Block {
   used: number;
 }
 
+/** What undoing takes: only the last block of then can have changed, and those behind it are new. */
+interface Trial {
+  readonly blocks: number;
+  readonly last: Block | undefined;
+  readonly used: number;
+  readonly full: boolean;
+  /** Words of that block that have changed, each by its place and what it was. */
+  words: number[] | undefined;
+  /** The whole block, once so many words have changed that they would be larger. */
+  bits: Uint32Array | undefined;
+}
+
 const block = (bits: number): Block => ({ bits: new Uint32Array(bits / 32), mask: bits - 1, room: Math.floor(bits / BITS_EACH), used: 0 });
 
 export class Bloom {
   readonly #blocks: Block[] = [];
   #full = false;
+  #trial: Trial | undefined;
 
   /** Whether a member was left out: from then on a `false` of has() means nothing. */
   get full(): boolean {
@@ -54,10 +67,38 @@ export class Bloom {
       this.#blocks.push(last);
     }
     last.used += 1;
+    const noted = this.#trial?.last === last && this.#trial.bits === undefined ? this.#trial : undefined;
     for (let i = 0; i < PROBES; i++) {
       const at = (a + Math.imul(i, b | 1)) & last.mask;
+      if (noted !== undefined) (noted.words ??= []).push(at >>> 5, last.bits[at >>> 5] as number);
       last.bits[at >>> 5] = (last.bits[at >>> 5] as number) | (1 << (at & 31));
     }
+    if (noted !== undefined) compact(noted);
+  }
+
+  /** From here on what is added can be undone, until one of the next two is called. */
+  begin(): void {
+    const last = this.#blocks.at(-1);
+    this.#trial = { blocks: this.#blocks.length, last, used: last?.used ?? 0, full: this.#full, words: undefined, bits: undefined };
+  }
+
+  /** What was added stays. */
+  keep(): void {
+    this.#trial = undefined;
+  }
+
+  /** It is as it was, to the bit. */
+  undo(): void {
+    const trial = this.#trial;
+    if (trial === undefined) return;
+    this.#trial = undefined;
+    const { last, bits } = trial;
+    this.#blocks.length = trial.blocks;
+    this.#full = trial.full;
+    if (last === undefined) return;
+    last.used = trial.used;
+    if (bits !== undefined) last.bits.set(bits);
+    else if (trial.words !== undefined) revert(last.bits, trial.words);
   }
 
   has(text: string, from: number, to: number): boolean {
@@ -78,4 +119,16 @@ export class Bloom {
     }
     return false;
   }
+}
+
+function compact(trial: Trial): void {
+  const { last, words } = trial;
+  if (last === undefined || words === undefined || words.length <= last.bits.length) return;
+  trial.bits = last.bits.slice();
+  revert(trial.bits, words);
+  trial.words = undefined;
+}
+
+function revert(bits: Uint32Array, words: readonly number[]): void {
+  for (let i = words.length - 2; i >= 0; i -= 2) bits[words[i] as number] = words[i + 1] as number;
 }

@@ -120,10 +120,13 @@ export class Provenance {
   /** Untrusted text in results that the principal referred to. */
   readonly #pointed = new Bloom();
   readonly #private = new Bloom();
+  readonly #blooms = [this.#untrusted, this.#pointed, this.#private];
   /** Whole fields that an owner declassified. */
   readonly #public = new Set<number>();
   #full: boolean;
   #anyUntrusted: boolean;
+  /** What undoes each change since `begin`, the last one first. */
+  #undo: (() => void)[] | undefined;
 
   /**
    * @param past `unknown` for a run whose earlier results are not available (continued from a checkpoint): every value that is
@@ -143,6 +146,38 @@ export class Provenance {
   get bytes(): number {
     const keyed = this.#trusted.size + this.#identifiers.size + this.#fieldCount + this.#choosing.size + this.#used.size;
     return this.#untrusted.bytes + this.#pointed.bytes + this.#private.bytes + this.#words.length * 2 + keyed * 40;
+  }
+
+  /** From here on what it takes can be undone, until one of the next two is called. */
+  begin(): void {
+    const [full, anyUntrusted, vouching, fieldCount] = [this.#full, this.#anyUntrusted, this.#vouching, this.#fieldCount];
+    const restore = () => {
+      [this.#full, this.#anyUntrusted, this.#vouching, this.#fieldCount] = [full, anyUntrusted, vouching, fieldCount];
+    };
+    this.#undo = [restore];
+    for (const bloom of this.#blooms) bloom.begin();
+  }
+
+  /** What it has taken stays. */
+  keep(): void {
+    this.#undo = undefined;
+    for (const bloom of this.#blooms) bloom.keep();
+  }
+
+  /** It knows what it knew, and nothing else. */
+  undo(): void {
+    for (const one of this.#undo?.reverse() ?? []) one();
+    this.#undo = undefined;
+    for (const bloom of this.#blooms) bloom.undo();
+  }
+
+  #add(to: Set<number>, known: number): void {
+    if (this.#undo !== undefined && !to.has(known)) this.#undo.push(() => to.delete(known));
+    to.add(known);
+  }
+
+  #remove(from: Set<number>, known: number): void {
+    if (from.delete(known)) this.#undo?.push(() => from.add(known));
   }
 
   /** Adds the principal's words: the input of the run, an answer to `ask`. */
@@ -259,15 +294,15 @@ export class Provenance {
   /** The owner of an `endorse` vouches for a value: from here on it counts as known. */
   endorsed(value: Json): void {
     this.#each(value, (known) => {
-      this.#used.delete(known);
-      if (this.#trusted.size < PROVENANCE.trusted_values) this.#trusted.add(known);
+      this.#remove(this.#used, known);
+      if (this.#trusted.size < PROVENANCE.trusted_values) this.#add(this.#trusted, known);
     });
   }
 
   /** The owner of a `declassify` lets everybody read a value. */
   declassified(value: Json): void {
     this.#each(value, (known) => {
-      if (this.#public.size < PROVENANCE.trusted_values) this.#public.add(known);
+      if (this.#public.size < PROVENANCE.trusted_values) this.#add(this.#public, known);
     });
   }
 
@@ -292,7 +327,7 @@ export class Provenance {
       for (const one of [String(leaf.value), ...decodings(String(leaf.value))]) {
         const words = tokens(fold(one), PROVENANCE.tokens);
         if (this.#used.size + words.length > PROVENANCE.trusted_values) this.#vouching = false;
-        else for (const word of [words.join(' '), ...words]) this.#used.add(key(word));
+        else for (const word of [words.join(' '), ...words]) this.#add(this.#used, key(word));
       }
     }
     return known;
@@ -307,7 +342,7 @@ export class Provenance {
     const vouch = (one: string) => {
       const known = key(one);
       if (!asked && this.#untrusted.has(`\n${one}`, 0, one.length + 1)) return;
-      if (!this.#used.has(known) && this.#vouching && this.#trusted.size < PROVENANCE.trusted_values) this.#trusted.add(known);
+      if (!this.#used.has(known) && this.#vouching && this.#trusted.size < PROVENANCE.trusted_values) this.#add(this.#trusted, known);
     };
     for (const leaf of leaves) {
       if (room <= 0) return;
@@ -371,7 +406,10 @@ export class Provenance {
     for (const one of words) {
       const known = key(one);
       if (isIdentifier(one) && !this.#identifiers.has(known)) {
-        if (this.#identifiers.size < PROVENANCE.untrusted_values) this.#identifiers.set(known, call);
+        if (this.#identifiers.size < PROVENANCE.untrusted_values) {
+          this.#identifiers.set(known, call);
+          this.#undo?.push(() => this.#identifiers.delete(known));
+        }
       }
       // The whole token, with a separator so that it differs from shingles: for short ones and those that the map has no room
       // for.
@@ -387,9 +425,11 @@ export class Provenance {
     if (fields === undefined) {
       if (this.#fieldCount >= PROVENANCE.untrusted_values) return;
       this.#fields.set(known, [field]);
+      this.#undo?.push(() => this.#fields.delete(known));
     } else {
       if (fields.length >= 4 || fields.some((one) => one.name === field.name && one.selected === field.selected)) return;
       fields.push(field);
+      this.#undo?.push(() => fields.pop());
     }
     this.#fieldCount += 1;
   }

@@ -25,17 +25,49 @@ export class FlowRun {
   #label: Label;
   #request: Request;
   #raised = 0;
+  /** What this one is a draft of. */
+  #of: FlowRun | undefined;
 
   /**
    * @param words the principal's words: the run's input
    * @param label of the state the run goes on from; CLEAN for a new one
    * @param past `unknown` if the results behind that label are not available
+   * @param of the one that this is a draft of; everything is taken from there
    */
-  constructor(words: Json, label: Label = CLEAN, past: 'none' | 'unknown' = 'none') {
+  constructor(words: Json, label: Label = CLEAN, past: 'none' | 'unknown' = 'none', of?: FlowRun) {
+    this.#of = of;
+    if (of !== undefined) {
+      this.provenance = of.provenance;
+      this.#label = of.#label;
+      this.#request = of.#request;
+      this.#raised = of.#raised;
+      this.provenance.begin();
+      return;
+    }
     this.provenance = new Provenance(past);
     this.#label = label;
     this.provenance.user(words);
     this.#request = requestOf(textOf(words));
+  }
+
+  /**
+   * Another one that goes on from here; this one keeps its label. The index of what was read is too large to be copied, so both have
+   * the same one: nobody asks this one where something came from before the draft is adopted or dropped.
+   */
+  draft(): FlowRun {
+    return new FlowRun(null, CLEAN, 'none', this);
+  }
+
+  /** Takes the place of what it is a draft of. */
+  adopted(): void {
+    if (this.#of !== undefined) this.provenance.keep();
+    this.#of = undefined;
+  }
+
+  /** Nothing comes of it. */
+  dropped(): void {
+    if (this.#of !== undefined) this.provenance.undo();
+    this.#of = undefined;
   }
 
   get label(): Label {

@@ -1,0 +1,451 @@
+/**
+ * One fold (DESIGN 1.6): a random run is lived through, and the journal of it is folded into fresh books. Both must be the same in every
+ * field, private ones too. And a crank that is decided in part, or as a whole, and then dropped leaves everything as it was.
+ */
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import { CLEAN, labelOf } from '@corral/policy/flow/labels';
+import { Grants } from '@corral/policy/grants';
+import type { Delivery, PendingDelivery } from '@corral/protocol/delivery';
+import { errorData } from '@corral/protocol/errors';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import { BUDGET_NAMES, DEFAULT_CEILINGS } from '@corral/protocol/limits';
+import type { Entry, HostEvent, RunRecord } from '@corral/protocol/run';
+import type { Commit, Store } from '@corral/protocol/store';
+import type { Tool } from '@corral/protocol/tool';
+import { Accounts } from '@corral/broker/accounts';
+import { Broker } from '@corral/broker/broker';
+import type { BrokerPowers, BusEvents, Crank } from '@corral/broker/bus';
+import type { DecideContext } from '@corral/broker/decide/batch';
+import { CrankDraft } from '@corral/broker/draft';
+import { DraftPolicies } from '@corral/broker/draft-policies';
+import { fieldsOf } from '../fields.ts';
+import type { History, Policies } from '@corral/broker/judge';
+import { Ledger } from '@corral/broker/ledger';
+import { unanswered } from '@corral/broker/requests';
+import { RunWatch } from '@corral/broker/watch';
+
+const RUN = 'run_a' as RunId;
+const PEER = 'run_b' as RunId;
+const ANYTHING: Tool['input'] = { schema: {}, check: (value) => ({ ok: true, value }) };
+const tool = (name: string, annotations: Partial<Tool['annotations']>): Tool => ({
+  name,
+  description: name,
+  input: ANYTHING,
+  output: ANYTHING,
+  annotations: {
+    readOnly: false,
+    idempotent: false,
+    destructive: false,
+    openWorld: true,
+    repeatable: false,
+    returns: 'trusted',
+    ...annotations,
+  },
+  // What comes back is what the property makes up.
+  invoke: () => new Promise(() => undefined),
+});
+const TOOLS: Readonly<Record<string, Tool>> = {
+  read: tool('read', { readOnly: true, repeatable: true, returns: 'untrusted', private_to: 'user:1' }),
+  know: tool('know', { readOnly: true, repeatable: true, costs: { tokens: 7 } }),
+  pay: tool('pay', { money: 'amount', destinations: ['to'], costs: { money_micros: 3 } }),
+  mail: tool('mail', { destinations: ['to'] }),
+};
+const NAMES = Object.keys(TOOLS);
+
+/** Fields that are of this process alone, and why no journal has them. */
+const LIVED_ONLY: readonly (readonly [field: RegExp, why: string])[] = [
+  [/^wall\.#(mark|own_ms|stamped|given)$/, 'measured on the monotonic clock; what comes of it is in the next entry, as queued_ms'],
+  [/^tally$/, 'what the next commit takes along; of what is read back, the store has it already'],
+  [/\.asked_at$/, 'a time of the monotonic clock, for how long a call takes on this host'],
+  [/^handles\.#parts$/, 'parts of values that were looked at, so that they are found sooner'],
+  [/\.#lent$/, 'whether a set is that of a draft’s origin, and is copied before it is changed'],
+];
+
+/** What a host has seen, in memory alone. */
+class Memory implements History {
+  readonly facts = new Map<string, number>();
+  used = (tenant: string, version: string, name: string) => this.facts.has(`${tenant} ${version} ${name}`);
+  reached = (_: string, agent: string, destination: string) => this.facts.has(`${agent} ${destination}`);
+  moved = (_: string, agent: string) => this.facts.get(agent) ?? 0;
+  met = (tenant: string, version: string, name: string) => void this.facts.set(`${tenant} ${version} ${name}`, 0);
+  note: History['note'] = ({ tenant, agent }, version, { name }, input) => {
+    this.facts.set(`${tenant} ${version} ${name}`, 0);
+    const { to, amount } = input as { to?: string; amount?: number };
+    if (to !== undefined) this.facts.set(`${agent} ${to}`, 0);
+    if (typeof amount === 'number') this.facts.set(agent, Math.max(amount, this.moved(tenant, agent)));
+  };
+}
+
+/** Denies, asks people and looks at where arguments came from: each call is decided by what the run has done before. */
+const decideBy: PolicyInForce['decide'] = ({ action, context }) => {
+  const { flow, call, budget } = context;
+  const name = action.kind === 'call' ? action.name : action.kind;
+  const asks = name === 'pay' && (flow.untrusted_influence || call.first_use);
+  const denied = (name === 'mail' && flow.carries_private) || call.last_minute > 9 || budget.calls < 3;
+  const verdict = { reasons: [], errors: [], policy_version: '1' };
+  if (denied) return { ...verdict, decision: 'deny' } as never;
+  return (
+    asks ? { ...verdict, decision: 'deny', consequence: 'approval', quorum: 1 + (call.bytes % 2) } : { ...verdict, decision: 'allow' }
+  ) as never;
+};
+
+interface Wish {
+  readonly kind: string;
+  readonly n: number;
+  readonly m: number;
+}
+interface Step {
+  readonly what: 'crank' | 'event';
+  readonly n: number;
+  readonly m: number;
+  readonly wishes: readonly Wish[];
+  /** Of a crank: whether it is decided first and dropped, and after how many effects. */
+  readonly drops: number | null;
+}
+
+class World {
+  readonly journal: Entry[] = [];
+  readonly grants = new Grants();
+  readonly history = new Memory();
+  readonly shadowed: unknown[] = [];
+  readonly accounts = new Accounts(() => ({ day: { money_micros: 900_000, tokens: 500, calls: 60 } }));
+  readonly run: { ledger: Ledger; agents: never; epoch: number; control: 'none'; outcome: undefined };
+  readonly #record: RunRecord;
+  readonly #broker: Broker;
+  readonly #powers: BrokerPowers;
+  readonly #open: string[] = [];
+  #now = 1_000_000;
+  #drawn = 0;
+  #inbox = 0;
+  #begun = false;
+  over = false;
+
+  constructor() {
+    const grant = (id: string, target: object, more: object = {}) =>
+      ({
+        id: `grant_${id}`,
+        parent: undefined,
+        holder: RUN,
+        target,
+        where: {},
+        uses: undefined,
+        expires_at: undefined,
+        depth: 0,
+        ...more,
+      }) as never;
+    this.grants.add(grant('own', { kind: 'mailbox', run: RUN, agent: 'a' }));
+    for (const name of NAMES) {
+      // The first one of each is somebody else's, and what is used of it is used for both.
+      this.grants.add(grant(`of_${name}`, { kind: 'tool', tool: name }, { holder: PEER, uses: 40, rate: { per_minute: 60 } }));
+      this.grants.add(grant(name, { kind: 'tool', tool: name }, { parent: `grant_of_${name}`, depth: 1, bytes: 5_000 }));
+    }
+    this.grants.add(grant('peer', { kind: 'mailbox', run: PEER, agent: 'b' }));
+    const record = {
+      id: RUN,
+      tenant: 't',
+      agent: 'a',
+      version: 'v',
+      bundle: 'b',
+      principal: 'user:1',
+      parent: undefined,
+      spawn_depth: 0,
+      input: null,
+      header: { seed: '' },
+      ceilings: DEFAULT_CEILINGS,
+      budget: { ...Object.fromEntries(BUDGET_NAMES.map((name) => [name, 1_000_000])), calls: 80 },
+      caps: ['own', ...NAMES, 'peer'].map((alias, cap) => ({ alias, cap, grant: `grant_${alias}` as GrantId })),
+      created_at: 0,
+    } as unknown as RunRecord;
+    this.#record = record;
+    const agent = (spawns: string[]) => ({
+      manifest: { name: 'kid', spawns, uses: {}, ceilings: {}, budget: {} },
+      version: 'k',
+      bundle: 'b',
+    });
+    const agents = new Map(Object.entries({ a: agent(['kid']), kid: agent([]) })) as never;
+    this.run = { ledger: new Ledger(record, true, new RunWatch()), agents, epoch: 1, control: 'none', outcome: undefined };
+    const policies: Policies = {
+      current: {
+        decide: decideBy,
+        decideBy: (subject: never, action: never, gather: () => object) => decideBy({ ...gather(), subject, action } as never),
+      } as never,
+      history: this.history,
+      roles: () => [],
+      shadow: (decided) => void this.shadowed.push(decided.id),
+    };
+    this.#powers = {
+      store: { commit: (commit: Commit) => this.#commit(commit), keep: () => Promise.resolve() } as unknown as Store,
+      clock: { now: () => this.#now, monotonic: () => this.#now, after: () => () => undefined },
+      random: (n) => new Uint8Array(n).map((_, i) => (i === 0 ? (this.#drawn += 1) % 256 : this.#drawn / 256)),
+      grants: this.grants,
+      policies: () => policies,
+      digest: (text) => text,
+      tool: (_, name) => TOOLS[name],
+      accounts: this.accounts,
+      reach: () => undefined,
+    };
+    const events = new Proxy({}, { get: () => () => undefined }) as BusEvents;
+    this.#broker = new Broker(this.#powers, events);
+  }
+
+  #commit({ entry, outbox }: Commit) {
+    this.journal.push(JSON.parse(JSON.stringify(entry)) as Entry);
+    return Promise.resolve({ delivered: outbox.map(() => 1) } as never);
+  }
+
+  take(step: Step): void {
+    this.#now += 1 + (step.n % 4_000);
+    if (step.what === 'event' && this.#begun) return this.#happens(step);
+    const delivery = this.#next(step);
+    if (delivery === undefined) return;
+    const effects = this.#effects(delivery, step.wishes);
+    const deliveryText = JSON.stringify({ ...delivery, at: this.#now });
+    const inbox = delivery.kind === 'message' ? (this.#inbox += 1) : undefined;
+    const crank: Crank = {
+      delivery: JSON.parse(deliveryText) as Delivery,
+      deliveryText,
+      inbox,
+      effectsText: JSON.stringify(effects),
+      cpu_us: 1_000 * (step.m % 7),
+    };
+    if (step.drops !== null) this.#drop(crank, step.drops);
+    this.#begun = true;
+    this.over = this.#broker.crank(this.run, crank) !== undefined;
+  }
+
+  /** Everything that deciding may change. */
+  get all(): unknown {
+    const { grants, accounts, history, shadowed } = this;
+    return fieldsOf({ ledger: this.run.ledger, grants, accounts, history, shadowed }, (path) => /(^|\.)(conditions|#parts)$/.test(path));
+  }
+
+  #drop(crank: Crank, effects: number): void {
+    const before = this.all;
+    const policies = new DraftPolicies(this.#powers.policies?.('t' as never) as Policies);
+    const { grants, random, digest } = this.#powers;
+    const context: DecideContext = {
+      grants,
+      random,
+      digest,
+      accounts: this.accounts,
+      now: this.#now,
+      policies,
+      tool: (name) => TOOLS[name],
+      agent: (name) => (this.run.agents as Map<string, never>).get(name),
+      reach: () => undefined,
+    };
+    const draft = new CrankDraft(this.run, crank, context, policies);
+    if (!draft.go(effects)) draft.finish();
+    draft.drop();
+    assert.deepEqual(this.all, before);
+  }
+
+  /** What the run is given: an answer to something that it waits for, or a message. */
+  #next({ n, m }: Step): PendingDelivery | undefined {
+    const { ledger } = this.run;
+    const start = {
+      kind: 'start',
+      run: RUN,
+      input: { task: 'pay somebody1@example.com, and mail friends' },
+      caps: {},
+      budget: {},
+    } as const;
+    if (!this.#begun || (ledger.flow === undefined && ledger.checkpoint !== undefined)) return start;
+    if (ledger.control !== 'none') return undefined;
+    if (ledger.cancelled?.told === false) return { kind: 'cancel', reason: 'enough' };
+    if (ledger.loops?.notice !== undefined) return ledger.loops.notice;
+    const waiting = [...ledger.pending.values()].filter(({ kind }) => kind !== 'approval');
+    const one = waiting[n % (waiting.length + 1)];
+    const words = `ref A${m % 50}-77${m % 13} from somebody${m % 9}@example.com says hello to everybody there`;
+    switch (one?.kind) {
+      case undefined: {
+        const request = m % 3 === 0 ? { request: m } : {};
+        if (m % 3 === 0) this.#open.push(`${PEER}:${m}`);
+        const label = m % 2 === 0 ? labelOf('web', { untrusted: true }) : CLEAN;
+        const caps = m % 5 === 0 ? { caps: [{ alias: 'x', kind: 'tool' as const, name: 'know', grant: 'grant_given' as GrantId }] } : {};
+        return { kind: 'message', from: { run: PEER, agent: 'b' as never }, body: { words }, depth: m % 4, label, ...request, ...caps };
+      }
+      case 'call':
+        if (one.state === 'unknown') return undefined;
+        if (m % 5 === 0)
+          return { kind: 'reply', results: [{ id: one.id, error: errorData('CORRAL_TOOL_FAILED', words, { call: one.id }) }] };
+        return {
+          kind: 'reply',
+          results: [{ id: one.id, value: { words, n: m }, ...(one.as_handle === true ? { handle: { kind: 'text' } as never } : {}) }],
+        };
+      case 'request':
+        return { kind: 'reply', results: [{ id: one.id, value: words }], depth: m % 4, label: labelOf('web', { untrusted: m % 2 === 0 }) };
+      case 'timer':
+        return { kind: 'timer', id: one.id };
+      case 'child':
+        return {
+          kind: 'child_ended',
+          id: one.id,
+          run: one.run,
+          outcome: { kind: 'completed', output: words },
+          spent: { calls: 1, cpu_ms: 2 },
+        };
+      default:
+        return (one as { delivery: PendingDelivery }).delivery;
+    }
+  }
+
+  #effects(delivery: PendingDelivery, wishes: readonly Wish[]): object[] {
+    const { ledger } = this.run;
+    // The first thing that it is given while it waits for nothing.
+    if (delivery.kind === 'message' && ledger.pending.size === 0) return [{ kind: 'checkpoint', state: { id: ledger.lastId } }];
+    let id = ledger.lastId;
+    const made = wishes.flatMap(({ kind, n, m }): object[] => {
+      const handle = 1 + (n % Math.max(1, ledger.handles.next - 1));
+      const held = ledger.handles.next > 1 && n % 3 === 0;
+      switch (kind) {
+        case 'call': {
+          const input = {
+            to: `somebody${m % 4}@example.com`,
+            amount: (m % 50) / 100,
+            note: `ref A${n % 50}-77${n % 13}`,
+            ...(held ? { in: null } : {}),
+          };
+          const handles = held ? { handles: [{ path: ['input', 'in'], handle }] } : {};
+          return [
+            {
+              kind,
+              id: (id += 1),
+              cap: 1 + (n % NAMES.length),
+              input,
+              ...handles,
+              ...(m % 4 === 0 ? { as_handle: true } : {}),
+              ...(m % 3 === 0 ? { timeout_ms: 9_000 } : {}),
+            },
+          ];
+        }
+        case 'send':
+          return [
+            {
+              kind,
+              id: (id += 1),
+              cap: 1 + NAMES.length,
+              body: { n },
+              ...(m % 2 === 0 ? { request: {} } : {}),
+              ...(m % 3 === 0 ? { caps: { x: { cap: 2, uses: 3 } } } : {}),
+            },
+          ];
+        case 'spawn':
+          return [{ kind, id: (id += 1), agent: n % 5 === 0 ? 'nobody' : 'kid', input: n, caps: {}, budget: { calls: 1 } }];
+        case 'timer':
+          return [{ kind, id: (id += 1), ms: n }];
+        case 'open':
+          return ledger.handles.next > 1 ? [{ kind, id: (id += 1), handle }] : [];
+        case 'drop':
+          return ledger.handles.next > 1 ? [{ kind, handle }] : [];
+        case 'abort':
+          return id > 0 ? [{ kind, id: 1 + (n % id) }] : [];
+        case 'dispose':
+          return n % 7 === 0 ? [{ kind, cap: 1 + (m % (ledger.nextCap - 1)) }] : [];
+        case 'reply': {
+          const to = this.#open.shift();
+          return to === undefined ? [] : [{ kind, to, value: n }];
+        }
+        case 'listen':
+          return [{ kind, on: n % 2 === 0 }];
+        case 'log':
+          return [{ kind, level: 'info', text: 'x'.repeat(n % 30) }];
+        default:
+          return [{ kind: 'emit', event: 'e', data: n }];
+      }
+    });
+    return made;
+  }
+
+  #happens({ n, m }: Step): void {
+    const { ledger } = this.run;
+    const tell = (event: HostEvent) => void this.#broker.record(this.run, event);
+    if (ledger.control !== 'none') return tell({ kind: 'control', control: 'none', by: 'user:1', reason: '' });
+    const waiting = [...ledger.pending.values()];
+    // Few calls are lost, and a person says of most of them what came of them.
+    const lost = waiting.find((each) => each.kind === 'call' && each.state === 'unknown');
+    const one = lost !== undefined && n % 4 > 0 ? lost : waiting[n % (waiting.length + 2)];
+    if (one?.kind === 'approval') {
+      const verdict = (['approve', 'approve', 'deny', 'expired'] as const)[m % 4] as 'approve';
+      return tell({ kind: 'approval', id: one.id, by: `user:${m % 2}`, verdict, reason: '' });
+    }
+    if (one?.kind === 'call' && one.state === 'unknown') {
+      const how = { id: one.id, by: 'user:1', reason: '' };
+      if (m % 2 === 0) return tell({ kind: 'resolved', ...how, how: 'retry', again: { money_micros: 3 } });
+      return tell({ kind: 'resolved', ...how, how: 'result', result: { id: one.id, value: { words: 'as a person says' } } });
+    }
+    if (one?.kind === 'call' && m % 4 < 2) return tell({ kind: 'unknown', id: one.id, message: 'lost', tell: m % 4 === 0 });
+    if (one?.kind === 'call' && m % 4 === 2) return tell({ kind: 'fenced', id: one.id, result: { id: one.id, value: 1 } });
+    if (one?.kind === 'request') return tell({ kind: 'unanswered', id: one.id, result: unanswered(one.id, 'CORRAL_TIMED_OUT', 'late') });
+    if (one === undefined && m % 3 === 0) return tell({ kind: 'control', control: 'paused', by: 'user:1', reason: '' });
+    if (one === undefined && m % 3 === 1 && ledger.cancelled === undefined)
+      return tell({ kind: 'cancel', by: 'user:1', reason: 'enough', grace_ms: 100 });
+    if (one === undefined)
+      return tell({
+        kind: 'step',
+        step: m % 2 === 0 ? 'notice' : 'slow',
+        position: ledger.loops?.position ?? 0,
+        because: [{ detector: 'cycle', confidence: 1, text: 'again', entries: [1], subjects: [], figures: {} }],
+      } as never);
+  }
+
+  fold(): Ledger {
+    const ledger = new Ledger(this.#record, true, new RunWatch());
+    for (const entry of this.journal) ledger.apply(entry);
+    return ledger;
+  }
+}
+
+const wish = fc.record({
+  kind: fc.constantFrom(
+    'call',
+    'call',
+    'call',
+    'send',
+    'spawn',
+    'timer',
+    'open',
+    'drop',
+    'abort',
+    'dispose',
+    'reply',
+    'listen',
+    'log',
+    'emit',
+  ),
+  n: fc.nat(5_000),
+  m: fc.nat(5_000),
+});
+const step: fc.Arbitrary<Step> = fc.record({
+  what: fc.constantFrom('crank', 'crank', 'crank', 'event'),
+  n: fc.nat(5_000),
+  m: fc.nat(5_000),
+  wishes: fc.array(wish, { maxLength: 5 }),
+  drops: fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(6) }),
+});
+
+/** That nothing is only made up: how often each thing came about. */
+const seen = new Map<string, number>();
+
+test('what a run has lived through and what its journal says are the same books, field by field; a crank that is dropped leaves no trace', () => {
+  const without = (path: string) => LIVED_ONLY.some(([field]) => field.test(path));
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 10, maxLength: 40 }), (steps) => {
+      const world = new World();
+      for (const one of steps) if (!world.over) world.take(one);
+      for (const { decisions, effects, event } of world.journal) {
+        for (const { verdict } of decisions) seen.set(verdict, (seen.get(verdict) ?? 0) + 1);
+        for (const { kind } of JSON.parse(effects ?? '[]') as { kind: string }[]) seen.set(kind, (seen.get(kind) ?? 0) + 1);
+        if (event !== undefined) seen.set(`event ${event.kind}`, (seen.get(`event ${event.kind}`) ?? 0) + 1);
+      }
+      if (world.over) return;
+      assert.deepEqual(fieldsOf(world.fold(), without), fieldsOf(world.run.ledger, without));
+    }),
+    { numRuns: 100, endOnFailure: true },
+  );
+  for (const name of ['allow', 'ask', 'deny', 'call', 'send', 'spawn', 'open', 'checkpoint', 'event approval', 'event resolved'])
+    expect([name, seen.has(name)]).toEqual([name, true]);
+});
