@@ -35,7 +35,7 @@ const LONG: Readonly<Record<string, Long>> = {
     what: 'bugs that were put in on purpose',
     whole: tests('test/sim'),
     slice: tests('test/sim', '-t', 'a bug that'),
-    box: [60, 4],
+    box: [60, 6],
   },
   fuzz: { what: 'the front door, asked for everything', whole: tests('test/fuzz'), slice: undefined, box: [20, 4] },
   oracle: { what: 'Cedar’s engine against the closures', whole: tests('packages/policy'), slice: undefined, box: [10, 4] },
@@ -49,7 +49,7 @@ const LONG: Readonly<Record<string, Long>> = {
     what: 'mixed work on a host that is stopped again and again',
     whole: ['--no-node-snapshot', 'test/bench/main.ts', 'soak', '--minutes', '20', '--every', '3'],
     slice: ['--no-node-snapshot', 'test/bench/main.ts', 'soak', '--minutes', '1.5', '--every', '0.5'],
-    box: [40, 4],
+    box: [40, 6],
   },
 };
 

@@ -23,7 +23,8 @@ test('a simulated world loses no wake-up to a run that is being parked', async (
 
 /** What is said of each bug when it is found. The first seeds find none where there is none, as the test above shows. */
 describe('the simulator finds a bug that was put in on purpose:', () => {
-  test.each(planted)('%s', async (name) => {
+  // Each is a process of its own, and some need ten seconds.
+  test.concurrent.each(planted)('%s', async (name) => {
     const { failed, said } = await simulate('--seeds', '2000', '--mutation', name);
     expect(said).toMatch(/found by seed \d+/);
     expect(said).toContain(`--mutation ${name}`);
