@@ -107,7 +107,7 @@ test('a schedule whose input its agent does not take is refused when it is made'
   // Its own schema says so, in a cell that is thrown away.
   await expect(make({ name: 7 })).rejects.toMatchObject({
     code: 'CORRAL_SCHEDULE_INVALID',
-    message: expect.stringMatching(/strict does not take this input: .*name/) as string,
+    message: expect.stringMatching(/strict refuses this input: .*name/) as string,
   });
   await make({ name: 'A' });
   expect((await admin.listSchedules({})).items).toHaveLength(1);
@@ -195,7 +195,7 @@ test('a tenant that was taken out is told that it is gone, not that its queue is
   await guest.submitRun(job);
   await write({ tenants: { local: {} } });
   await admin.applyConfig({});
-  const gone = { code: 'CORRAL_TENANT_UNKNOWN', status: 404, message: expect.stringContaining('no tenant guests any more') as string };
+  const gone = { code: 'CORRAL_TENANT_UNKNOWN', status: 404, message: expect.stringContaining('does not name tenant guests any more') as string };
   await expect(guest.submitRun(job)).rejects.toMatchObject(gone);
   await write({ tenants: { local: {}, guests: {} } });
   await admin.applyConfig({});

@@ -141,7 +141,7 @@ describe('a configuration is checked whole', () => {
     ],
     ['costs', PAY("costs: { tokens: 'most' }"), '', /pay has no argument most, which its annotation costs\.tokens names/],
     ['a deep argument', PAY("destinations: ['where.town']"), '', /pay has no argument where\.town/],
-    ['money in an object', PAY("money: 'where'"), '', /where of pay, which its annotation money names, is no number/],
+    ['money in an object', PAY("money: 'where'"), '', /where of pay, which its annotation money names, is not a number/],
     ['the annotations of the file', PAY(''), "annotations: { pay: { money: 'amout' } },", /pay has no argument amout/],
     ['an unknown annotation', PAY("moeny: 'amount'"), '', /tool pay: annotations: .*moeny/],
     [

@@ -109,7 +109,7 @@ describe('corral fork and corral diff', () => {
     const { code, out } = await f.on('diff', run, fork.run);
     expect([code, out]).toEqual([
       1,
-      expect.stringMatching(/input: \{"to":3\} and \{"to":2\}[\s\S]*they part at once: they were given different things/),
+      expect.stringMatching(/input: \{"to":3\} and \{"to":2\}[\s\S]*they differ from the first crank on: they were given different things/),
     ]);
   });
 
