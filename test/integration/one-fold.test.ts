@@ -44,7 +44,7 @@ const tool = (name: string, annotations: Partial<Tool['annotations']>): Tool => 
     returns: 'trusted',
     ...annotations,
   },
-  // What comes back is what the property makes up.
+  // The property makes up the results.
   invoke: () => new Promise(() => undefined),
 });
 const TOOLS: Readonly<Record<string, Tool>> = {
@@ -64,7 +64,7 @@ const LIVED_ONLY: readonly (readonly [field: RegExp, why: string])[] = [
   [/\.#lent$/, 'whether a set is that of a draft’s origin, and is copied before it is changed'],
 ];
 
-/** What a host has seen, in memory alone. */
+/** History of what agents did, in memory alone. */
 class Memory implements History {
   readonly facts = new Map<string, number>();
   used = (tenant: string, version: string, name: string) => this.facts.has(`${tenant} ${version} ${name}`);
@@ -102,7 +102,7 @@ interface Step {
   readonly n: number;
   readonly m: number;
   readonly wishes: readonly Wish[];
-  /** Of a crank: whether it is decided first and dropped, and after how many effects. */
+  /** After how many effects the crank is dropped before it is made; null: it is not dropped. */
   readonly drops: number | null;
 }
 
@@ -243,7 +243,7 @@ class World {
     assert.deepEqual(this.all, before);
   }
 
-  /** What the run is given: an answer to something that it waits for, or a message. */
+  /** The next delivery: an answer to something that the run waits for, or a message. */
   #next({ n, m }: Step): PendingDelivery | undefined {
     const { ledger } = this.run;
     const start = {
@@ -427,7 +427,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   drops: fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(6) }),
 });
 
-/** That nothing is only made up: how often each thing came about. */
+/** How often each kind of decision, effect and event occurred: the property must have met them. */
 const seen = new Map<string, number>();
 
 test('what a run has lived through and what its journal says are the same books, field by field; a crank that is dropped leaves no trace', () => {

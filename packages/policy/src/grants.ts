@@ -32,7 +32,7 @@ const ANY: Use = { bytes: 0, untrusted: false, reads: false };
 export interface Counted {
   readonly id: GrantId;
   readonly bytes: number;
-  /** Of each grant of the chain that has a rate: when it had rested before, and from then on. */
+  /** `rested_at` before and after the use, for each grant of the chain that has a rate. */
   readonly rested: readonly (readonly [GrantId, number, number])[];
 }
 
@@ -154,7 +154,7 @@ export class Grants {
     return counted ?? NONE;
   }
 
-  /** Takes back a use that nothing came of. Uses of one run are taken back in the opposite order. */
+  /** Takes back a use, since its crank was dropped. Uses of one crank are taken back in the opposite order. */
   unuse({ id, bytes, rested }: Counted): void {
     for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node)) {
       node.used -= 1;

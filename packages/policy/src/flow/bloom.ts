@@ -20,15 +20,15 @@ interface Block {
   used: number;
 }
 
-/** What undoing takes: only the last block of then can have changed, and those behind it are new. */
+/** State for `undo`. Only the block that was the last one at `begin` can have changed; blocks behind it are new. */
 interface Trial {
   readonly blocks: number;
   readonly last: Block | undefined;
   readonly used: number;
   readonly full: boolean;
-  /** Words of that block that have changed, each by its place and what it was. */
+  /** Changed words of that block, each as its index and its old value. */
   words: number[] | undefined;
-  /** The whole block, once so many words have changed that they would be larger. */
+  /** A copy of the whole block, once the list of changed words would be larger. */
   bits: Uint32Array | undefined;
 }
 
@@ -76,18 +76,18 @@ export class Bloom {
     if (noted !== undefined) compact(noted);
   }
 
-  /** From here on what is added can be undone, until one of the next two is called. */
+  /** Additions from here on can be undone, until `keep` or `undo` is called. */
   begin(): void {
     const last = this.#blocks.at(-1);
     this.#trial = { blocks: this.#blocks.length, last, used: last?.used ?? 0, full: this.#full, words: undefined, bits: undefined };
   }
 
-  /** What was added stays. */
+  /** Keeps the additions; they can no longer be undone. */
   keep(): void {
     this.#trial = undefined;
   }
 
-  /** It is as it was, to the bit. */
+  /** Restores the state at `begin`, to the bit. */
   undo(): void {
     const trial = this.#trial;
     if (trial === undefined) return;

@@ -125,7 +125,7 @@ export class Provenance {
   readonly #public = new Set<number>();
   #full: boolean;
   #anyUntrusted: boolean;
-  /** What undoes each change since `begin`, the last one first. */
+  /** Functions that undo each change since `begin`, in the order of the changes. */
   #undo: (() => void)[] | undefined;
 
   /**
@@ -148,7 +148,7 @@ export class Provenance {
     return this.#untrusted.bytes + this.#pointed.bytes + this.#private.bytes + this.#words.length * 2 + keyed * 40;
   }
 
-  /** From here on what it takes can be undone, until one of the next two is called. */
+  /** Changes from here on can be undone, until `keep` or `undo` is called. */
   begin(): void {
     const [full, anyUntrusted, vouching, fieldCount] = [this.#full, this.#anyUntrusted, this.#vouching, this.#fieldCount];
     const restore = () => {
@@ -158,13 +158,13 @@ export class Provenance {
     for (const bloom of this.#blooms) bloom.begin();
   }
 
-  /** What it has taken stays. */
+  /** Keeps the changes; they can no longer be undone. */
   keep(): void {
     this.#undo = undefined;
     for (const bloom of this.#blooms) bloom.keep();
   }
 
-  /** It knows what it knew, and nothing else. */
+  /** Restores the state at `begin`. */
   undo(): void {
     for (const one of this.#undo?.reverse() ?? []) one();
     this.#undo = undefined;

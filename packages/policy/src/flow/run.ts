@@ -25,7 +25,7 @@ export class FlowRun {
   #label: Label;
   #request: Request;
   #raised = 0;
-  /** What this one is a draft of. */
+  /** The one that this is a draft of. */
   #of: FlowRun | undefined;
 
   /**
@@ -58,13 +58,13 @@ export class FlowRun {
     return new FlowRun(null, CLEAN, 'none', this);
   }
 
-  /** Takes the place of what it is a draft of. */
+  /** The draft takes the place of its origin. */
   adopted(): void {
     if (this.#of !== undefined) this.provenance.keep();
     this.#of = undefined;
   }
 
-  /** Nothing comes of it. */
+  /** The draft is forgotten; its origin is as it was. */
   dropped(): void {
     if (this.#of !== undefined) this.provenance.undo();
     this.#of = undefined;
