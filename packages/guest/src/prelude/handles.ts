@@ -2,6 +2,7 @@
  * Handles as an agent holds them. A WeakMap here says what an object refers to, so that text which looks like a handle is never
  * one. In an effect, null replaces each handle, and a list gives the positions; the host inserts the values.
  */
+import type { Effect } from '@corral/protocol/effect';
 import type { HandlePath, HandleView, PlacedHandle } from '@corral/protocol/handle';
 import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 import type { Handle } from '../sdk/types.ts';
@@ -19,40 +20,41 @@ interface Means {
 const meanings = new WeakMap<object, Means>();
 const stringify = JSON.stringify;
 
-/** Members of effects in which handles are allowed. */
-const MEMBERS: Readonly<Record<string, readonly string[]>> = {
-  call: ['input'],
-  send: ['body'],
-  spawn: ['input'],
-  checkpoint: ['state', 'unread'],
-  finish: ['output'],
-};
-
-/** The member of an effect that holds a value of the agent. */
-const VALUES: Readonly<Record<string, string>> = {
-  call: 'input',
-  send: 'body',
-  reply: 'value',
-  spawn: 'input',
-  emit: 'data',
-  checkpoint: 'state',
-  finish: 'output',
+type Kind = Effect['kind'];
+type Member<K extends Kind> = Exclude<keyof Extract<Effect, { readonly kind: K }>, 'kind'>;
+/** By kind of effect: the member that holds a value of the agent, and the members in which handles are allowed. */
+type Members = { readonly [K in Kind]: { readonly value?: Member<K>; readonly handles?: readonly Member<K>[] } };
+const MEMBERS: Members = {
+  call: { value: 'input', handles: ['input'] },
+  open: {},
+  drop: {},
+  send: { value: 'body', handles: ['body'] },
+  reply: { value: 'value' },
+  spawn: { value: 'input', handles: ['input'] },
+  timer: {},
+  abort: {},
+  dispose: {},
+  listen: {},
+  emit: { value: 'data' },
+  log: {},
+  checkpoint: { value: 'state', handles: ['state', 'unread'] },
+  finish: { value: 'output', handles: ['output'] },
 };
 const isHandle = (value: object): boolean => meanings.has(value);
 const isNothing = () => false;
 
 /** @throws CORRAL_JSON_UNSUPPORTED if JSON would drop or change a part of the value, naming that part */
-function assertSayable(kind: string, member: string, value: unknown): void {
-  const odd = oddityOf(value, made && MEMBERS[kind] !== undefined ? isHandle : isNothing);
+function assertSayable(kind: Kind, member: string, value: unknown): void {
+  const odd = oddityOf(value, made && MEMBERS[kind].handles !== undefined ? isHandle : isNothing);
   if (odd !== undefined) throw raise('CORRAL_JSON_UNSUPPORTED', `${pathText(member, odd.path)} is ${odd.why}.`);
 }
 
 /** An effect as JSON, with its handles taken out. */
 export function effectText(effect: Readonly<Record<string, unknown>>): string {
-  const kind = effect['kind'] as string;
-  const value = VALUES[kind];
+  const kind = effect['kind'] as Kind;
+  const { value, handles } = MEMBERS[kind];
   if (value !== undefined) assertSayable(kind, value, effect[value]);
-  const members = made ? MEMBERS[kind] : undefined;
+  const members: readonly string[] | undefined = made ? handles : undefined;
   if (members === undefined) return stringify(effect);
   const found: (Means & { path: Path })[] = [];
   const above: { value: unknown; path: Path }[] = [];
