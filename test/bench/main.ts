@@ -9,6 +9,7 @@ import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { flood } from './flood.ts';
 import { soakMain } from './soak/main.ts';
 import { journal, parked, resume } from './survive.ts';
+import { wakeUps } from './wakeups.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   'cold-start': coldStarts,
@@ -23,6 +24,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   resume,
   parked,
   journal,
+  'wake-ups': wakeUps,
   decide,
   detect,
   everything,
