@@ -2,7 +2,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { until } from './front.ts';
+import { until } from './until.ts';
 
 export const HAS_REDIS = spawnSync('redis-server', ['--version']).status === 0;
 if (!HAS_REDIS) console.warn('redis-server is not installed: the tests of wake-ups by Redis are skipped (apt-get install redis-server).');

@@ -1,4 +1,4 @@
-/** What a hint costs: from the commit that holds a message for a parked run until the run is in memory again, in process and through Redis. */
+/** Measures what a hint costs: from the durable commit of a message for a parked run until the run is in memory, in process and through Redis. */
 import type { RunId } from '@corral/protocol/ids';
 import type { WakeUps } from '@corral/protocol/ports';
 import { realClock } from '@corral/supervisor';

@@ -5,7 +5,7 @@ import type { WakeUps, WakeUpTrouble } from '@corral/protocol/ports';
 import { realClock as clock } from '@corral/supervisor';
 import { InProcessWakeUps } from '@corral/supervisor/wake-ups';
 import { BullWakeUps } from '@corral/wakeups/bullmq';
-import { until } from '../front.ts';
+import { until } from '../until.ts';
 import { freePort, HAS_REDIS, redisOn, redisServer } from '../redis.ts';
 
 const run = (n: number) => `run_${String(n).padStart(12, '0')}` as RunId;

@@ -7,7 +7,8 @@ import { bundleAgent } from '@corral/cli/bundle';
 import { transportTo } from '@corral/cli/transport';
 import { createClient } from '@corral/protocol/api/client';
 import { corral } from '../command.ts';
-import { shortFolder, until } from '../front.ts';
+import { shortFolder } from '../front.ts';
+import { until } from '../until.ts';
 import { freePort, HAS_REDIS, redisServer } from '../redis.ts';
 import { spawnHost } from './chaos/process.ts';
 

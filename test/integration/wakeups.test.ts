@@ -1,7 +1,8 @@
 /** A whole host whose hints go through a Redis that is flushed, stopped or killed: every run ends all the same. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import { front, until, type Front } from '../front.ts';
+import { front, type Front } from '../front.ts';
+import { until } from '../until.ts';
 import { freePort, HAS_REDIS, redisOn, redisServer, type RedisServer } from '../redis.ts';
 
 /** Parks whatever waits at each look, so that each message and each timer is one of a parked run. */
