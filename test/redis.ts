@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { until } from './until.ts';
 
-export const HAS_REDIS = spawnSync('redis-server', ['--version']).status === 0;
+export const HAS_REDIS = ['redis-server', 'redis-cli'].every((name) => spawnSync(name, ['--version']).status === 0);
 if (!HAS_REDIS) console.warn('redis-server is not installed: the tests of wake-ups by Redis are skipped (apt-get install redis-server).');
 
 export interface RedisServer {
@@ -34,8 +34,11 @@ export async function redisOn(port: number, ...more: string[]): Promise<RedisSer
     });
     await until(async () => ask('ping') === 'PONG');
   };
+  const kill = () => void child?.kill('SIGKILL');
+  // Before it is started: a test that ends while it waits for it leaves none behind.
+  onTestFinished(kill);
+  process.once('exit', kill);
   await start();
-  onTestFinished(() => void child?.kill('SIGKILL'));
   return { url: `redis://127.0.0.1:${port}`, port, ask, signal: (signal) => void child?.kill(signal), start };
 }
 
