@@ -29,7 +29,7 @@ test('a submit says what a run may spend and narrows what it may do; authority a
   expect((await admin.showRun({ params: { run } })).budget).toMatchObject({ money_micros: 2_500_000, tokens: 9 });
   for (const [grant, message] of [
     ['pay:uses=1', 'a uses no capability called pay; it uses write.'],
-    ['write:use=1', 'knows no term use'],
+    ['write:use=1', 'has no term use'],
   ] as const) {
     const refused = await corral(['submit', 'a', '--grant', grant, '--data', data]);
     expect([refused.code, refused.err]).toEqual([2, expect.stringContaining(message)]);

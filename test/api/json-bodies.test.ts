@@ -90,6 +90,6 @@ test('a body that is too large is told which limit it met', async () => {
   const answer = await submit(JSON.stringify('x'.repeat(3 * 1024 * 1024)));
   expect(await answer.json()).toMatchObject({
     code: 'CORRAL_REQUEST_TOO_LARGE',
-    detail: 'The body has more than the 2097152 bytes that are accepted here.',
+    detail: 'The body has more than 2097152 bytes, which is the limit here.',
   });
 });

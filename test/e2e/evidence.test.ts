@@ -12,7 +12,7 @@ import { temporary } from '../world.ts';
 
 const COUNT = `{ name: 'count', run: async ({ input, sleep }) => { for (let i = 0; i < input.to; i++) await sleep(1); return { sum: input.to }; } }`;
 
-test('at a host that is up, and on its folder once it is down, they say the same', { timeout: 120_000 }, async () => {
+test('at a host that is up, and on its folder once it is down, they say the same', { timeout: 240_000 }, async () => {
   const { admin, data, deploy, host } = await front();
   await deploy(COUNT);
   const runs: string[] = [];

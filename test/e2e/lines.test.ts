@@ -92,7 +92,7 @@ test.each([
     'const x = await Promise.resolve(1);',
     /agent\.ts:2:11: An agent is one script, which cannot await at its top level/,
   ],
-  ['imports a part of Node', "import 'node:fs';", /agent\.ts:2:8: node:fs is a part of Node, which an agent does not have/],
+  ['imports a part of Node', "import 'node:fs';", /agent\.ts:2:8: node:fs is part of Node, which an agent does not have/],
   [
     'imports a package that is not there',
     "import 'left-pad-that-is-not-there';",
