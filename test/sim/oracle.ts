@@ -307,7 +307,8 @@ export class Oracle extends Book {
     } else if (event?.kind === 'step') {
       known.notices += event.step === 'notice' ? 1 : 0;
       known.slowed ||= event.step === 'slow';
-      known.toPause = event.step === 'pause' ? epoch : undefined;
+      // A run that stands still already owes no pause besides.
+      known.toPause = event.step === 'pause' && known.control !== 'paused' ? epoch : undefined;
     } else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
     const odd = known.wall.entry(known, epoch, entry, this.#died);
     this.must(odd === undefined, () => `9: ${where} ${odd}`);
