@@ -195,7 +195,11 @@ test('a tenant that was taken out is told that it is gone, not that its queue is
   await guest.submitRun(job);
   await write({ tenants: { local: {} } });
   await admin.applyConfig({});
-  const gone = { code: 'CORRAL_TENANT_UNKNOWN', status: 404, message: expect.stringContaining('does not name tenant guests any more') as string };
+  const gone = {
+    code: 'CORRAL_TENANT_UNKNOWN',
+    status: 404,
+    message: expect.stringContaining('does not name tenant guests any more') as string,
+  };
   await expect(guest.submitRun(job)).rejects.toMatchObject(gone);
   await write({ tenants: { local: {}, guests: {} } });
   await admin.applyConfig({});
