@@ -108,11 +108,11 @@ export class Keeper {
   /** No call goes to it from now on; those under way have a while to end. */
   async close(within_ms: number): Promise<void> {
     this.#closed = true;
-    const checks = Promise.all([this.#checks?.close(within_ms), this.#alone?.close(within_ms)]);
     const process = this.#process ?? (await this.#starting);
     this.#process = undefined;
     await process?.retire(within_ms);
-    await checks;
+    // Not before: what a call under way answers may need a trial.
+    await Promise.all([this.#checks?.close(0), this.#alone?.close(0)]);
   }
 
   /**
@@ -140,7 +140,7 @@ export class Keeper {
     this.#suspects += 1;
     const turn = this.#turns.then(async () => {
       try {
-        if (call.signal.aborted || this.#closed) return notStarted(name, 'it was given up');
+        if (call.signal.aborted || (this.#closed && call.of === undefined)) return notStarted(name, 'it was given up');
         return await (this.#alone ??= new Keeper(this.#options, 'check')).invoke(name, call);
       } finally {
         this.#suspects -= 1;

@@ -282,4 +282,12 @@ describe('a configuration in a process of its own', () => {
     expect(await going).toEqual({ kind: 'ok', value: 'slept' });
     await closing;
   });
+
+  test.each([0, 1])('takes what a call answers during its end, where %i answers had a trial before', async (before) => {
+    for (let i = 0; i < before; i++) await ask('answers.later', { ms: 1 });
+    const going = ask('answers.later', { ms: 500 });
+    const closing = host.close(20_000);
+    expect(await going).toEqual({ kind: 'ok', value: 'aaa' });
+    await closing;
+  });
 });

@@ -233,7 +233,7 @@ export class ToolHost implements ToolSource {
       tell,
       process: (events, stuck_ms) => new ToolProcess({ env, secret, stuck_ms, ...events }),
       mayHang: (name) => this.#mayHang.has(name),
-      lasts: () => this.#tools.length > 0 && this.#closing === undefined,
+      lasts: () => this.#tools.length > 0,
       load: async (process) => {
         await process.load(url, lent, this.loaded.files);
         if (canonical(await process.make()) !== this.#described) throw new Error('its tools are not what they were');
