@@ -2,7 +2,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { front, type Front } from '../front.ts';
+import type { Store } from '@corral/protocol/store';
+import { InProcessWakeUps } from '@corral/supervisor/wake-ups';
 import { until } from '../until.ts';
+import { world } from '../world.ts';
 import { freePort, HAS_REDIS, redisOn, redisServer, type RedisServer } from '../redis.ts';
 
 /** Parks whatever waits at each look, so that each message and each timer is one of a parked run. */
@@ -148,9 +151,45 @@ describe.skipIf(!HAS_REDIS)('a host whose hints go through Redis', () => {
   });
 });
 
+test('a host looks at most once at a time for a run, however many hints come for it, of runs that are there, parked or nobody’s', async () => {
+  const wakeUps = new InProcessWakeUps();
+  let now = 0;
+  let most = 0;
+  const through = (store: Store) =>
+    new Proxy(store, {
+      get(target, name) {
+        const member = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+        if (typeof member !== 'function') return member;
+        if (name !== 'run' && name !== 'inbox') return member.bind(target);
+        return async (...args: unknown[]) => {
+          most = Math.max(most, (now += 1));
+          try {
+            return await (member.apply(target, args) as Promise<unknown>);
+          } finally {
+            now -= 1;
+          }
+        };
+      },
+    });
+  const w = await world([], { wakeUps, through, residence: { sweep_ms: 600_000, park_after_ms: 0 } });
+  const { id } = await w.submit(await w.deploy(`{ name: 'waits', async run({ messages }) { await messages.next() } }`));
+  await w.until(id, (view) => view?.waiting === 'message');
+  const flood = async (run: RunId) => {
+    most = 0;
+    for (let i = 0; i < 1_000; i++) wakeUps.wake(run);
+    await until(async () => now === 0);
+    return most;
+  };
+  const resident = await flood(id);
+  await w.supervisor.park();
+  expect([resident, await flood(id), await flood('run_000000000000' as RunId)]).toEqual([1, 1, 1]);
+});
+
 test.each([
   [{ redis: 'redis://:s3cret@host:6379' }, 'holds a password: name a secret as `wakeups.password` instead'],
   [{ redis: 'http://host:6379' }, 'must be an address such as redis://'],
+  [{ redis: 'redis://host:6379/zero' }, 'must be an address such as redis://'],
+  [{ redis: 'redis://us%er@host:6379' }, 'must be an address such as redis://'],
   [{ redis: 'redis://host:6379', password: 'nobody' }, 'there is no secret nobody'],
 ])('a configuration of wake-ups that cannot be meant is refused, and says how: %j', async (wakeups, says) => {
   const refused = await front({ configText: JSON.stringify({ wakeups }) }).catch((error: unknown) => error);

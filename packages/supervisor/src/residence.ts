@@ -159,11 +159,14 @@ export class Residence {
     else if (!this.#closed && !this.#options.revival.isUnderway(id)) this.#wakeUps.wake(id);
   }
 
-  /** A hint has come, from this host or another one: the run may be in memory by now, or not be any more. */
-  #hinted(id: RunId): void {
+  /**
+   * A hint has come, from this host or another one: the run may be in memory by now, or not be any more.
+   * @returns what is pending until it was followed: so hints that come faster than the store answers do not pile up here
+   */
+  #hinted(id: RunId): Promise<unknown> | undefined {
     const run = this.#options.runs.get(id);
-    if (run !== undefined) void this.#options.revival.refresh(run);
-    else if (!this.#closed && !this.#options.revival.isUnderway(id)) void this.#wake(id);
+    if (run !== undefined) return this.#options.revival.refresh(run);
+    return this.#closed || this.#options.revival.isUnderway(id) ? undefined : this.#wake(id);
   }
 
   /** Parks everything that has nothing to do, now. */
@@ -310,7 +313,7 @@ export class Residence {
       // One that may not go on stays where it is; whoever lets it go on brings it back.
       if (stored === undefined || stored.status.lifecycle === 'ended' || stored.status.control !== 'none' || stored.still) return;
       // Somebody else may have brought it back while the store was asked: then it is held already, and must not be claimed again.
-      if (this.knows(id)) return this.#hinted(id);
+      if (this.knows(id)) return void (await this.#hinted(id));
       const { tenant } = stored.record;
       // No room: the store keeps it, and what came for it.
       if (this.#places.free(tenant) === 0) return this.leave(tenant);
