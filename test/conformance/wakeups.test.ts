@@ -1,10 +1,12 @@
 /** The port for wake-ups, on each of its implementations: in process, and by BullMQ on a Redis that the test starts. */
+import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import type { WakeUps, WakeUpTrouble } from '@corral/protocol/ports';
 import { realClock as clock } from '@corral/supervisor';
 import { InProcessWakeUps } from '@corral/supervisor/wake-ups';
 import { BullWakeUps } from '@corral/wakeups/bullmq';
+import { Address, evictionOf, tried } from '@corral/wakeups/redis';
 import { until } from '../until.ts';
 import { freePort, HAS_REDIS, redisOn, redisServer } from '../redis.ts';
 
@@ -241,17 +243,39 @@ describe.skipIf(!HAS_REDIS)('wake-ups by Redis', () => {
     expect(wakeUps.trouble).toBeUndefined();
   });
 
-  test.each(['127.0.0.1:6379', 'http://:s3cret@host:1', 'redis://', 'redis://:s3cret@host/zero', 'redis://host:port'])(
-    'an address that is none is refused without being repeated: %s',
-    (redis) => {
-      let error: unknown;
-      try {
-        onRedis(redis);
-      } catch (thrown) {
-        error = thrown;
-      }
-      expect(error).toMatchObject({ code: 'CORRAL_CONFIG_INVALID' });
-      expect(String(error)).not.toContain('s3cret');
-    },
-  );
+  test('what somebody else answers at that address is told in a line without control characters', async () => {
+    const says = `NOPERM \u001b[2J\u202e${'no '.repeat(50_000)}`;
+    const stranger = createServer((socket) => socket.on('data', () => socket.write(`-${says}\r\n`)).on('error', () => undefined));
+    await new Promise<void>((done) => stranger.listen(0, '127.0.0.1', done));
+    onTestFinished(() => void stranger.close());
+    const redis = `redis://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+    const { wakeUps } = onRedis(redis);
+    await until(async () => wakeUps.trouble !== undefined);
+    const errors = [
+      wakeUps.trouble?.error,
+      await tried(new Address(redis)),
+      evictionOf(new Address(redis), `maxmemory_policy:${says.slice(7)}`),
+    ];
+    for (const error of errors) {
+      expect(error?.message).toMatch(/^[\x20-\x7e…]{40,600}$/);
+    }
+  });
+
+  test.each([
+    '127.0.0.1:6379',
+    'http://:s3cret@host:1',
+    'redis://',
+    'redis://:s3cret@host/zero',
+    'redis://host:port',
+    'redis://:s3cret%@host',
+  ])('an address that is none is refused without being repeated: %s', (redis) => {
+    let error: unknown;
+    try {
+      onRedis(redis);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: 'CORRAL_CONFIG_INVALID' });
+    expect(String(error)).not.toContain('s3cret');
+  });
 });

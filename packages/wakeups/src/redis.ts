@@ -2,15 +2,19 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { CorralError } from '@corral/protocol/errors';
 import { WAKE_UPS } from '@corral/protocol/limits';
+import { redisAddress } from '@corral/protocol/redis-address';
 
-/** `redis://` or, with TLS, `rediss://`; user, password and number of the database as usual. */
+/** Characters of what Redis says that are told. */
+const SAID_CHARS = 300;
+
+/** Where a Redis is, and who asks there. */
 export class Address {
   readonly #url: URL;
 
   /** @throws CORRAL_CONFIG_INVALID for what is no address; what was given is not repeated, since a password may be in it */
   constructor(text: string) {
-    const url = URL.parse(text);
-    if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !/^\/?\d{0,4}$/.test(url.pathname))
+    const url = redisAddress(text);
+    if (url === undefined)
       throw new CorralError(
         'CORRAL_CONFIG_INVALID',
         'The address of the Redis for wake-ups is none: it must look like redis://host:6379 or rediss://user:password@host:6379/0.',
@@ -35,10 +39,11 @@ export class Address {
     };
   }
 
-  /** A text without the password. */
+  /** A text from this address, which anybody may have sent: without the password, cut to a line of a log or a terminal. */
   clean(text: string): string {
     const { password = '' } = this.options;
-    return password === '' ? text : text.replaceAll(password, '***');
+    const clean = (password === '' ? text : text.replaceAll(password, '***')).replaceAll(/\p{C}+/gu, ' ');
+    return clean.length > SAID_CHARS ? `${clean.slice(0, SAID_CHARS)}…` : clean;
   }
 }
 
@@ -94,5 +99,8 @@ export async function tried(address: Address): Promise<CorralError | undefined> 
 export function evictionOf(address: Address, info: string): CorralError | undefined {
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
   if (policy === undefined || policy === 'noeviction') return undefined;
-  return new CorralError('CORRAL_REDIS_EVICTS', `Redis at ${address.said} has the maxmemory-policy ${policy}, and may throw hints away.`);
+  return new CorralError(
+    'CORRAL_REDIS_EVICTS',
+    `Redis at ${address.said} has the maxmemory-policy ${address.clean(policy)}, and may throw hints away.`,
+  );
 }

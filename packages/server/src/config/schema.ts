@@ -5,6 +5,7 @@ import { PERSON, PERSON_HINT, PRINCIPAL_CHARS, TenantId, ToolName } from '@corra
 import { type Limit, MACHINE } from '@corral/protocol/limits';
 import { Budget, CeilingsRequest } from '@corral/protocol/manifest';
 import type { Tool } from '@corral/protocol/tool';
+import { redisAddress } from '@corral/protocol/redis-address';
 import { AccountBounds } from '@corral/protocol/spend';
 import { EventKind } from '@corral/protocol/api/event-kinds';
 import { Loops } from './loops.ts';
@@ -227,7 +228,8 @@ export const Config = z.strictObject({
   wakeups: z
     .strictObject({
       redis: z
-        .url({ protocol: /^rediss?$/, error: 'must be an address such as redis://host:6379 or rediss://user@host:6379/0' })
+        .string()
+        .refine((url) => redisAddress(url) !== undefined, 'must be an address such as redis://host:6379 or rediss://user@host:6379/0')
         .refine((url) => (URL.parse(url)?.password ?? '') === '', 'holds a password: name a secret as `wakeups.password` instead')
         .describe('address of a Redis or Valkey, `rediss://` for TLS, without its password'),
       password: SecretName.exactOptional().describe('name of the secret that is its password'),
