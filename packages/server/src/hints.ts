@@ -69,10 +69,13 @@ export async function lookAtRedis(
   return { at: address.said, error: await tried(address) };
 }
 
-/** Parts that are impaired although work is taken. */
+/**
+ * Parts that are impaired although work is taken. Everybody may ask, so the log alone says where that Redis is, and what it or a secret
+ * is called.
+ */
 export function degraded({ trouble }: Hints): Degraded[] {
   const found = trouble();
   if (found === undefined) return [];
-  const { code, message, hint } = found.error;
-  return [{ what: 'wakeups', code, detail: `${message} ${hint}`, since: found.since }];
+  const { code, hint } = found.error;
+  return [{ what: 'wakeups', code, detail: `The log of the host says why. ${hint}`, since: found.since }];
 }

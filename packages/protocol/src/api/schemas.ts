@@ -451,7 +451,7 @@ export const Ready = z
         z.object({
           what: z.enum(['wakeups']),
           code: z.string(),
-          detail: z.string().describe('the fault, and what to do'),
+          detail: z.string().describe('what to do; the log of the host has the whole fault'),
           since: time_ms,
         }),
       )
