@@ -1,4 +1,6 @@
 /** Sources of tools on a living host: taken up as they change, and closed with the configuration that they belong to. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import type { Tool } from '@corral/protocol/tool';
 import { heldTool, MemorySource, type Happened } from '../memory-source.ts';
@@ -64,4 +66,21 @@ test('other tools that the configuration does not allow leave the one in force a
   offer(heldTool('twice').tool, heldTool('twice').tool);
   await until(async () => (await admin.listOperations({})).items[0]?.operation === 'refuse-config');
   expect((await admin.listTools({})).items.map(({ tool }) => tool)).toEqual(['first']);
+});
+
+test('other tools are in force once that is recorded, and not before', { timeout: 60_000 }, async () => {
+  const { sources, offer } = elsewhere(heldTool('first').tool);
+  const { admin, data } = await front({ configText: '{}', sources });
+  const { version } = await admin.showConfig({});
+  const held = new DatabaseSync(join(data, 'front.db'));
+  held.exec('BEGIN IMMEDIATE');
+  offer(heldTool('second').tool);
+  // The first attempt waits for the database for so long, in which nothing else is done.
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect((await admin.showConfig({})).version).toBe(version);
+  held.exec('ROLLBACK');
+  held.close();
+  await until(async () => (await admin.listTools({})).items[0]?.tool === 'second');
+  const inForce = (await admin.showConfig({})).version;
+  expect((await admin.listConfigs({})).items.map((one) => one.version)).toContain(inForce);
 });

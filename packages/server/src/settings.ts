@@ -14,6 +14,8 @@ const AT_START = 'the host starts with it';
 const OTHER_TOOLS = 'a source of tools has other tools';
 /** Characters of a refusal's message that are recorded. */
 const REFUSAL_CHARS = 2_000;
+/** Pause after which tools are taken up that could not be recorded. */
+const RETRY_MS = 1_000;
 
 /** The recorded part of a refusal. */
 const refusalOf = (error: unknown) =>
@@ -145,16 +147,22 @@ export class Settings {
   }
 
   #swap(next: LoadedConfig, by: string, now: number, reason: string, keep: (target: Applied) => unknown): void {
-    const last = this.#loaded;
+    const [last, lastAt, lastBy] = [this.#loaded, this.#at, this.#by];
     const before = last.tenants;
     this.#host.configure(next.tenants);
-    this.#loaded = next;
+    [this.#loaded, this.#at, this.#by] = [next, now, by];
+    try {
+      this.#record(reason, keep);
+    } catch (error) {
+      // Decisions name the configuration in force, so one that is not recorded is not in force.
+      [this.#loaded, this.#at, this.#by] = [last, lastAt, lastBy];
+      this.#host.configure(before);
+      void next.close(0);
+      throw error;
+    }
     // Calls under way keep the tool they were sent to.
     void last.close();
     next.onChange(() => this.#changed());
-    this.#at = now;
-    this.#by = by;
-    this.#record(reason, keep);
     // Before any event is sent: the new configuration may change who may see it.
     this.#applied();
     this.#feed.tell('config.applied', { data: { version: next.version, by } });
@@ -180,7 +188,12 @@ export class Settings {
         if (this.#closed || this.#loaded !== last || next.version === last.version) await next.close(0);
         else this.#swap(next, 'sources', this.#now(), OTHER_TOOLS, (target) => this.#keep({ operation: 'apply-config', target }));
       } catch (error) {
-        this.#keep({ operation: 'refuse-config', target: refusalOf(error) });
+        try {
+          this.#keep({ operation: 'refuse-config', target: refusalOf(error) });
+        } catch {
+          // Nothing can be recorded now, which is told elsewhere; other tools than those in force are taken up later.
+          setTimeout(() => this.#changed(), RETRY_MS).unref();
+        }
       }
     }
   }
