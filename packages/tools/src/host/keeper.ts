@@ -70,7 +70,10 @@ export class Keeper {
   /** Whether it has had a process, or tried to have one. */
   #begun = false;
   #used = performance.now();
+  /** It takes no call any more. */
   #closed = false;
+  /** Nor does it try what those answer that were under way then. */
+  #over = false;
 
   constructor(options: KeeperOptions, kind: 'call' | 'check' = 'call') {
     this.#options = options;
@@ -112,15 +115,16 @@ export class Keeper {
     this.#process = undefined;
     await process?.retire(within_ms);
     // Not before: what a call under way answers may need a trial.
+    this.#over = true;
     await Promise.all([this.#checks?.close(0), this.#alone?.close(0)]);
   }
 
   /**
    * Why what a call answered is no result of its tool; undefined: it fits. The tool has done its work by then, so no refusal says that the
-   * call was not begun.
+   * call was not begun. For the same reason the answer of a call that was given up has its trial like any other.
    */
   async #refusalOfAnswer(name: string, call: ToolCall, value: Json): Promise<ToolResult | undefined> {
-    const refusal = await this.#refusalOf(name, { ...call, input: value, of: 'output' });
+    const refusal = await this.#refusalOf(name, { ...call, input: value, of: 'output', signal: new AbortController().signal });
     if (refusal === undefined || (refusal.kind === 'failed' && refusal.code === 'CORRAL_RESULT_INVALID')) return refusal;
     return { kind: 'failed', message: `What ${name} answered could not be checked.`, code: 'CORRAL_RESULT_INVALID' };
   }
@@ -128,7 +132,7 @@ export class Keeper {
   /** Why the call is not made; undefined: its arguments fit. */
   async #refusalOf(name: string, call: Trial): Promise<ToolResult | undefined> {
     this.#checks ??= new Keeper(this.#options, 'check');
-    for (let i = 0; i < CHECKS && !call.signal.aborted; i++) {
+    for (let i = 0; i < CHECKS && !call.signal.aborted && !this.#over; i++) {
       const checked = await (i === 0 ? this.#checks.invoke(name, call) : this.#checkedAlone(name, call));
       if (checked.kind === 'ok') return undefined;
       if (checked.kind === 'failed') return call.signal.aborted ? notStarted(name, 'it was given up') : checked;
@@ -140,7 +144,7 @@ export class Keeper {
     this.#suspects += 1;
     const turn = this.#turns.then(async () => {
       try {
-        if (call.signal.aborted || (this.#closed && call.of === undefined)) return notStarted(name, 'it was given up');
+        if (call.signal.aborted || this.#over || (this.#closed && call.of === undefined)) return notStarted(name, 'it was given up');
         return await (this.#alone ??= new Keeper(this.#options, 'check')).invoke(name, call);
       } finally {
         this.#suspects -= 1;

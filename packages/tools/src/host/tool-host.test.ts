@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Json } from '@corral/protocol/json';
@@ -220,6 +221,14 @@ describe('a configuration in a process of its own', () => {
     expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
   });
 
+  test('takes what a call answers that was given up, once it had its trial', { timeout: 30_000 }, async () => {
+    const abort = new AbortController();
+    const going = ask('answers.later', { ms: 500 }, abort.signal);
+    await sleep(100);
+    abort.abort();
+    expect(await going).toEqual({ kind: 'ok', value: 'aaa' });
+  });
+
   test('ends no other call by one that is given up while what passed its trial is checked again', { timeout: 30_000 }, async () => {
     const [first, second] = [new AbortController(), new AbortController()];
     const [beside, waits] = [ask('sleeps', { ms: 8_000 }), ask('waits', {}, second.signal)];
@@ -290,4 +299,33 @@ describe('a configuration in a process of its own', () => {
     expect(await going).toEqual({ kind: 'ok', value: 'aaa' });
     await closing;
   });
+
+  test.runIf(process.platform === 'linux')(
+    'starts no process after its end for an answer whose trial had not ended',
+    { timeout: 30_000 },
+    async () => {
+      const read = (path: string) => {
+        try {
+          return readFileSync(path, 'utf8');
+        } catch {
+          return '';
+        }
+      };
+      const processes = () => {
+        const children = readdirSync('/proc/self/task').flatMap((task) => read(`/proc/self/task/${task}/children`).split(' '));
+        return children.filter((pid) => read(`/proc/${pid}/cmdline`).includes('host/child'));
+      };
+      await ask('slow.answer', { s: 'a' });
+      const going = ask('slow.answer', { s: `${'a'.repeat(40)}!` });
+      await sleep(500);
+      const before = processes();
+      expect(before.length).toBeGreaterThan(0);
+      await host.close(100);
+      expect(await going).toMatchObject({ kind: 'unknown' });
+      for (let i = 0; i < 50; i++) {
+        await sleep(10);
+        expect(processes().filter((pid) => !before.includes(pid))).toEqual([]);
+      }
+    },
+  );
 });
