@@ -179,7 +179,11 @@ class World {
     this.#powers = {
       store: { commit: (commit: Commit) => this.#commit(commit), keep: () => Promise.resolve() } as unknown as Store,
       clock: { now: () => this.#now, monotonic: () => this.#now, after: () => () => undefined },
-      random: (n) => new Uint8Array(n).map((_, i) => (i === 0 ? (this.#drawn += 1) % 256 : this.#drawn / 256)),
+      // Five bits of each byte get into an id, and no id may come twice.
+      random: (n) => {
+        this.#drawn += 1;
+        return new Uint8Array(n).map((_, i) => (this.#drawn / 32 ** i) % 32);
+      },
       grants: this.grants,
       policies: () => policies,
       digest: (text) => text,
