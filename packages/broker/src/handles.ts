@@ -36,16 +36,15 @@ export class Handles {
   readonly #held: Map<number, Held>;
   /**
    * Parts that were asked for, with their sizes: to find those out again and again would take longer than it takes to ask. A draft has
-   * the same ones, since an index names one value for ever.
+   * its own besides: once it is dropped, the next handle has the index of one that only the draft had.
    */
-  readonly #parts: Map<string, Held>;
+  readonly #parts = new Map<string, Held>();
   readonly #of: Handles | undefined;
 
   /** @param of what it is a draft of */
   constructor(of?: Handles) {
     this.#of = of;
     this.#held = of === undefined ? new Map() : new DraftMap(of.#held);
-    this.#parts = of === undefined ? new Map() : of.#parts;
     if (of !== undefined) [this.#next, this.#bytes] = [of.#next, of.#bytes];
   }
 
@@ -60,6 +59,7 @@ export class Handles {
     if (of === undefined) return;
     [of.#next, of.#bytes] = [this.#next, this.#bytes];
     (this.#held as DraftMap<number, Held>).adopt();
+    for (const [name, part] of this.#parts) of.#keep(name, part);
   }
 
   /** The index of the next one. */
@@ -97,16 +97,21 @@ export class Handles {
 
   #part(index: number, held: Held, at: HandlePath): Held {
     const name = JSON.stringify([index, at]);
-    const known = this.#parts.get(name);
+    const known = this.#parts.get(name) ?? (this.#of === undefined ? undefined : this.#of.#parts.get(name));
     if (known !== undefined) return known;
     const part = partOf(held, at);
+    this.#keep(name, part);
+    return part;
+  }
+
+  #keep(name: string, part: Held): void {
     if (this.#parts.size >= PARTS_KEPT) this.#parts.clear();
     this.#parts.set(name, part);
-    return part;
   }
 
   forget(index: number): void {
     this.#parts.clear();
+    if (this.#of !== undefined) this.#of.#parts.clear();
     this.#bytes -= this.#held.get(index)?.bytes ?? 0;
     this.#held.delete(index);
   }
