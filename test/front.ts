@@ -1,16 +1,16 @@
 /** A host with its front door for tests: real processes, a real store, real HTTP. */
 import { renameSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { bundleAgent } from '@corral/cli/bundle';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
 import { startHost, type HostOptions, type RunningHost } from '@corral/server/host';
 import { STEPS } from '@corral/server/store/front';
+import { bundleText } from './bundles.ts';
 
 export interface Front {
   readonly host: RunningHost;
@@ -68,17 +68,7 @@ export async function front(options: FrontOptions = {}, finished: Finished = onT
   const url = host.url ?? '';
   const admin = createClient(transportTo({ socket: host.socket }));
   let made = 0;
-  const bundle = async (definition: string) => {
-    const file = join(folder, 'agents', `${(made += 1)}.ts`);
-    await mkdir(join(folder, 'agents'), { recursive: true });
-    await writeFile(
-      file,
-      definition.includes('import ')
-        ? definition
-        : `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${definition});`,
-    );
-    return bundleAgent(file);
-  };
+  const bundle = (definition: string) => bundleText(definition, join(folder, 'agents', `${(made += 1)}.ts`));
   return {
     host,
     data,

@@ -1,10 +1,10 @@
 /** A real host for tests: real cells, a real store in a folder of its own, tools that the test brings along. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { bundleAgent } from '@corral/cli/bundle';
+import { bundleAgent, type BundledAgent } from '@corral/cli/bundle';
 import type { Attenuation } from '@corral/protocol/grant';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
@@ -23,6 +23,7 @@ import {
   type SupervisorOptions,
 } from '@corral/supervisor';
 import { inlineTool } from '@corral/tools/define';
+import { bundleText } from './bundles.ts';
 import { until } from './until.ts';
 
 export interface World {
@@ -85,6 +86,12 @@ export async function world(tools: readonly Tool[] = [], { through = (store) => 
   };
   onTestFinished(close);
   let files = 0;
+  const deployBundle = async ({ source, describing }: BundledAgent, tenant: string) => {
+    const [manifests] = await supervisor.describe([describing], tenant as TenantId);
+    const [version] = await supervisor.deploy(tenant as TenantId, source, manifests);
+    if (version === undefined) throw new Error('no agent');
+    return version;
+  };
 
   const made: World = {
     supervisor,
@@ -92,20 +99,10 @@ export async function world(tools: readonly Tool[] = [], { through = (store) => 
     folder,
     seen,
     async deploy(source, tenant = 'crew') {
-      const file = join(folder, 'agents', `${(files += 1)}.ts`);
-      await mkdir(join(folder, 'agents'), { recursive: true });
-      await writeFile(
-        file,
-        source.includes('import ') ? source : `import { defineAgent } from '@corral/guest';\nexport default defineAgent(${source});`,
-      );
-      return made.deployFile(file, tenant);
+      return deployBundle(await bundleText(source, join(folder, 'agents', `${(files += 1)}.ts`)), tenant);
     },
     async deployFile(file, tenant = 'crew') {
-      const bundle = await bundleAgent(file);
-      const [manifests] = await supervisor.describe([bundle.describing], tenant as TenantId);
-      const [version] = await supervisor.deploy(tenant as TenantId, bundle.source, manifests);
-      if (version === undefined) throw new Error('no agent');
-      return version;
+      return deployBundle(await bundleAgent(file), tenant);
     },
     submit: (version, input = {}, { tenant = 'crew', ...more } = {}) =>
       supervisor.submit({ tenant: tenant as TenantId, version, input, principal: 'test' as PrincipalId, ...more }),
