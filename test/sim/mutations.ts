@@ -350,9 +350,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A host goes on with the policies that it came up with. */
   'old-policies': [
     {
-      file: 'supervisor/src/supervisor.ts',
-      piece: 'this.policing.configure(tenants);',
-      becomes: 'if (this.#tools.size === 0) this.policing.configure(tenants);',
+      file: 'supervisor/src/policing.ts',
+      piece: 'const before = new Map(this.#held);',
+      becomes: 'if (this.#held.size > 0) return; const before = new Map(this.#held);',
     },
   ],
   /** A call is made once it is approved, whatever the policies have come to say. */
