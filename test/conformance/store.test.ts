@@ -205,6 +205,30 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
     await store.close();
   });
 
+  test('takes each entry for a sign of life of its host, so that no time without a host reaches back before one', async () => {
+    const open = await opener();
+    const store = await open();
+    await store.alive(100);
+    await store.admit(record(1), [], true);
+    const at = (seq: number, time: number) => store.commit(commit(1, seq, { entry: { ...entry(seq), at: time } }));
+    await at(1, 250);
+    // The clock of the host was put back.
+    await at(2, 180);
+    await expect(store.commit(commit(1, 9, { entry: { ...entry(9), at: 400 } }))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    await store.close();
+
+    const again = await open();
+    await again.alive(300);
+    await again.alive(350);
+    await again.claim(runId(1));
+    await again.commit(commit(1, 3, { epoch: 2, entry: { ...entry(3), at: 320 } }));
+    expect(await again.eras()).toEqual([
+      { era: 1, from: 100, until: 250 },
+      { era: 2, from: 300, until: 350 },
+    ]);
+    await again.close();
+  });
+
   test('refuses work once it is closed', async () => {
     const store = await (await opener())();
     await store.close();

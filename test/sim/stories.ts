@@ -59,4 +59,10 @@ export const STORIES: readonly Story[] = [
     wrong: 'world',
     why: 'a job of one tenant was submitted when the other one alone had been served',
   },
+  {
+    seeds: [856_097_611_988],
+    said: 'a run is parked, and paused_away_ms is undefined; its journal says 32',
+    wrong: 'product',
+    why: 'once the next host had started, what a host wrote after its last look at the store lay in a time without a host',
+  },
 ];

@@ -139,7 +139,7 @@ export interface ReplayPage {
 export interface Era {
   readonly era: number;
   readonly from: number;
-  /** Its last sign of life. */
+  /** Its last sign of life; each entry that it commits is one, as of when that was written. */
   readonly until: number;
 }
 

@@ -287,6 +287,7 @@ export class SqliteCore {
       hash,
       body,
     );
+    queries.noteEntry(this.#sql, at);
     head.seq = seq;
     head.hash = hash;
     if (status.lifecycle !== head.lifecycle || status.control !== head.control) {

@@ -221,6 +221,14 @@ export function noteAlive(sql: Sql, now: number): void {
   );
 }
 
+/**
+ * An entry is a sign of life too, so that no time without a host reaches back before an entry: what a run's wall clock made of one as
+ * it was written stays true once a later host reads it back.
+ */
+export function noteEntry(sql: Sql, at: number): void {
+  sql.run("UPDATE eras SET until = ?1 WHERE era = (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'era') AND until < ?1", at);
+}
+
 export function erasOf(sql: Sql): Era[] {
   return sql.all<Era>('SELECT era, since AS "from", until FROM eras ORDER BY era');
 }
