@@ -43,11 +43,12 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
       );
       if (timer === undefined) return;
       timer.over = true;
-      const late = delivery.at - Math.max(timer.due, book.crowdedUntil);
+      // A run that stood still, paused or under quarantine, is given what came due meanwhile once it goes on.
+      const late = delivery.at - Math.max(timer.due, book.crowdedUntil, known.resumedAt);
       // Once nothing goes wrong any more, nothing keeps it either, but that a run on the ladder is given things slowly.
       const slow_ms = known.slowed ? (timer.behind + 1) * SLOW_MS : 0;
       book.must(
-        timer.due < book.calmFrom || late < LATE_MS + slow_ms || known.paused_ms > 0,
+        timer.due < book.calmFrom || late < LATE_MS + slow_ms,
         () => `7: ${where}: timer ${delivery.id} fires ${late} ms after it was due`,
       );
       return;

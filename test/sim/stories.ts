@@ -65,4 +65,28 @@ export const STORIES: readonly Story[] = [
     wrong: 'product',
     why: 'once the next host had started, what a host wrote after its last look at the store lay in a time without a host',
   },
+  {
+    seeds: [200557318291427],
+    said: 'a call is said to have been kept back, and read has acted',
+    wrong: 'oracle',
+    why: 'the read left before its crank was durable, and that crank was lost; the one that was made again knows nothing of it',
+  },
+  {
+    seeds: [841827],
+    said: 'goes on in a new life although its detectors asked to pause it',
+    wrong: 'oracle',
+    why: 'a policy had paused the run already, and a person let it go on',
+  },
+  {
+    seeds: [856097593983, 856097609228],
+    said: 'a timer fires 1,661 ms after it was due',
+    wrong: 'oracle',
+    why: 'the run stood still under a quarantine meanwhile',
+  },
+  {
+    seeds: [869604899143],
+    said: 'ended as CORRAL_CELL_CRASHED, and there was no reason for it',
+    wrong: 'product',
+    why: 'cranks that were given up since their process had been stopped were counted as cells that had died under the run',
+  },
 ];

@@ -40,10 +40,10 @@ export class Mishaps {
   #faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
     const stopped = fault.fault === 'timeout' && task !== undefined && task.frozen_ms > 0;
-    if (stopped && crank !== undefined && run.losses < MACHINE.cell_losses.default) {
+    if (stopped && crank !== undefined && run.setbacks < MACHINE.cell_losses.default) {
       // The cell counted time in which it was stopped. The crank is given up and made again; not for ever, or two that compute
       // without end and stop each other would never meet their limit.
-      run.lose();
+      run.setBack();
       run.queue.putBack(crank);
       this.#options.stage.wake(run);
       return;
@@ -86,9 +86,9 @@ export class Mishaps {
     if (run === undefined) return;
     run.leaveCpu();
     if (run.outcome !== undefined) return;
-    if (task?.kind === 'replay' && limit === 'crank_wall' && run.losses < MACHINE.cell_losses.default) {
+    if (task?.kind === 'replay' && limit === 'crank_wall' && run.setbacks < MACHINE.cell_losses.default) {
       // It stood in the way of others for long, or they in its: that says nothing about the run.
-      run.lose();
+      run.setBack();
       this.#options.stage.wake(run);
     } else if (task?.kind === 'replay' && limit === 'cpu')
       this.#diverged(run, cell, {

@@ -55,6 +55,7 @@ export class Run {
   /** Time stamp of the last delivery: time never goes back for a run. */
   #lastAt = 0;
   #losses = 0;
+  #setbacks = 0;
   #heap_kib = 0;
   #lastUsed = 0;
   #busySince: number | undefined;
@@ -273,14 +274,25 @@ export class Run {
     return this.#losses;
   }
 
-  /** Its crank was lost with its cell, or given up. */
+  /** Its crank was lost with its cell. */
   lose(): void {
     this.#losses += 1;
+  }
+
+  /** How often its current crank, or the replay before it, was stopped for time that it spent standing still. */
+  get setbacks(): number {
+    return this.#setbacks;
+  }
+
+  /** Its crank is given up, and made again: a process that was stopped says nothing about the run, nor about its cell. */
+  setBack(): void {
+    this.#setbacks += 1;
   }
 
   /** A crank of it was made. */
   cranked(): void {
     this.#losses = 0;
+    this.#setbacks = 0;
   }
 
   /** Tells its clock whether its own time passes now: not while it has something to do, and is not on a CPU. */
