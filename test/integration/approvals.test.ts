@@ -118,7 +118,6 @@ describe('a call whose approval is being written', () => {
     const tools = [payments()];
     const policed = { policies: { current: policies(tools, forbidding('@consequence("approval")')) } };
     const mayBeWritten = gate();
-    onTestFinished(mayBeWritten.open);
     const isWritten = gate();
     const isApproval = ({ entry }: Commit) => {
       if (entry.event?.kind !== 'approval') return false;
@@ -127,6 +126,8 @@ describe('a call whose approval is being written', () => {
     };
     const through = (store: Store) => keepingBack(store, isApproval, mayBeWritten.opened);
     const w = await world(tools, { through, tenants: { crew: { tools, ...policed } } });
+    // Before the host closes, which waits for what is kept back.
+    onTestFinished(mayBeWritten.open);
     const { id, ended } = await w.submit(await w.deploy(PAYER));
     const { call } = await asked(w);
     const approved = w.supervisor.control.decide(id, call, 'owner', 'approve', '');

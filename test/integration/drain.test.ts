@@ -9,11 +9,12 @@ import { asked, forbidding, paid, PAYER, payments, policies } from './payments.t
 async function slow(isKept: (commit: Commit) => boolean, tools = [payments()], text = '') {
   const folder = await temporary();
   const mayBeWritten = gate();
-  onTestFinished(mayBeWritten.open);
   const isWritten = gate();
   const through = (store: Store) => keepingBack(store, (commit) => isKept(commit) && (isWritten.open(), true), mayBeWritten.opened);
   const tenants = { crew: { tools, ...(text === '' ? {} : { policies: { current: policies(tools, text) } }) } };
   const w = await world(tools, { folder, through, tenants });
+  // Before the host closes, which waits for what is kept back.
+  onTestFinished(mayBeWritten.open);
   /** It drains, what was kept back is written once it has stopped its calls, and it is closed. */
   const stop = async () => {
     const drained = w.supervisor.drain(0);
@@ -93,12 +94,13 @@ test('a host that is closed at once makes no call that somebody had approved jus
   paid.length = 0;
   const tools = [payments()];
   const mayBeWritten = gate();
-  onTestFinished(mayBeWritten.open);
   const isWritten = gate();
   const isKept = ({ entry }: Commit) => entry.event?.kind === 'approval' && (isWritten.open(), true);
   const through = (store: Store) => keepingBack(store, isKept, mayBeWritten.opened);
   const current = policies(tools, forbidding('@consequence("approval")'));
   const w = await world(tools, { through, tenants: { crew: { tools, policies: { current } } } });
+  // Before the host closes, which waits for what is kept back.
+  onTestFinished(mayBeWritten.open);
   const { id } = await w.submit(await w.deploy(PAYER));
   const { call } = await asked(w);
   const approved = w.supervisor.control.decide(id, call, 'owner', 'approve', '').catch(() => undefined);

@@ -6,18 +6,18 @@ import type { Commit } from '@corral/protocol/store';
 import { gate, keepingBack, readingTool, world, type WorldOptions } from '../world.ts';
 import { until } from '../until.ts';
 
+/** The child keeps calls and bytes for itself: without them its own call would end it at once, and its child with it. */
 const FAMILY = `
 import { defineAgent } from '@corral/guest';
 const grandchild = defineAgent({ name: 'grandchild', uses: { wait: 'tool:wait' }, run: ({ caps }) => caps.wait({}) });
 const child = defineAgent({ name: 'child', uses: { wait: 'tool:wait' }, spawns: { grandchild },
-  async run({ input, caps, spawn }) { spawn(grandchild, {}, { caps: { wait: caps.wait } }); await caps.wait({}); } });
+  async run({ input, caps, spawn }) { spawn(grandchild, {}, { caps: { wait: caps.wait }, budget: { calls: 1, bytes: 1000 } }); await caps.wait({}); } });
 export default defineAgent({ name: 'parent', uses: { wait: 'tool:wait' }, spawns: { child },
   async run({ caps, spawn }) { spawn(child, {}, { caps: { wait: caps.wait }, budget: { children: 1 } }); await caps.wait({ of: 'parent' }); await caps.wait({ of: 'parent' }); } });`;
 
 describe('the kill of a family', () => {
   test('gives its receipt only when a grandchild is dead whose own parent had ended before', async () => {
     const mayEnd = gate();
-    onTestFinished(mayEnd.open);
     const child = gate();
     let grandchild: RunId | undefined;
     let isWritten = false;
@@ -34,6 +34,8 @@ describe('the kill of a family', () => {
       return 'ok';
     });
     const w = await world([wait], { through: (store) => keepingBack(store, isGrandchildsEnd, mayEnd.opened) });
+    // Before the host closes, which waits for what is kept back.
+    onTestFinished(mayEnd.open);
     const { store } = w;
     const { id } = await w.submit(await w.deploy(FAMILY));
     await until(async () => (await store.descendants(id)).length >= 2);
@@ -41,6 +43,8 @@ describe('the kill of a family', () => {
     // The child completes, and leaves its own child behind, whose end is not durable yet.
     child.open();
     await until(() => isWritten);
+    const outcomes = w.seen.flatMap((one) => (one.kind === 'ended' ? [one.outcome] : []));
+    expect(outcomes).toEqual([{ kind: 'completed', output: null }]);
     let proved = false;
     const killed = w.supervisor.control.kill(id, 'ana', 'enough').finally(() => (proved = true));
     await w.supervisor.ended(id);
