@@ -3,7 +3,7 @@
  * clause as its subject, and a reader has to decode it; each of PHRASES has a plain equivalent.
  *
  * `words.json` lists the exceptions, each with its reason, and the folders (or files) that are not done yet, each with a count that
- * must not grow. `node scripts/words.ts --list [path]` prints every finding below a path, exceptions included.
+ * must not grow. `npm run words -- --list [path]` prints every finding below a path, exceptions included.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -160,7 +160,7 @@ function check(lists: Lists, all: readonly Finding[]): string[] {
   for (const [folder, bound] of Object.entries(lists.notYetDone)) {
     const here = left.filter(({ file }) => folderOf(file) === folder);
     if (here.length > bound)
-      wrong.push(`${folder} has ${here.length} findings, and words.json allows ${bound}: see \`node scripts/words.ts --list ${folder}\`.`);
+      wrong.push(`${folder} has ${here.length} findings, and words.json allows ${bound}: see \`npm run words -- --list ${folder}\`.`);
     if (here.length < bound) console.log(`${folder} has ${here.length} findings left; scripts/words.json still allows ${bound}.`);
   }
   return [...wrong, ...left.filter(({ file }) => !folderOf(file)).map(show)];

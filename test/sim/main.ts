@@ -54,7 +54,8 @@ if (values.help) {
   process.exit(0);
 }
 if (values.mutation !== undefined) {
-  const { mutate, MUTATIONS } = await import('./mutations.ts');
+  const { mutate } = await import('./mutations.ts');
+  const { MUTATIONS } = await import('./planted.ts');
   if (values.mutation === 'list') {
     for (const name of Object.keys(MUTATIONS)) console.log(name);
     process.exit(0);

@@ -3,7 +3,7 @@
  * `CORRAL_PART=2/10` only the second tenth of those bugs, for whoever has little time.
  */
 import { describe, expect, test } from 'vitest';
-import { MUTATIONS, RARE } from './mutations.ts';
+import { MUTATIONS, RARE } from './planted.ts';
 import { simulate } from './simulate.ts';
 
 const [part = 1, parts = 1] = (process.env['CORRAL_PART'] ?? '1/1').split('/').map(Number);

@@ -19,6 +19,7 @@ import { emptyBatch, letGo, refusedIn, unsentIn, type Batch, type DecideContext,
 import { labelOf } from './decide/common.ts';
 import { CrankDraft } from './draft.ts';
 import { DraftPolicies } from './draft-policies.ts';
+import type { Policies } from './judge.ts';
 import { Dispatcher } from './dispatch.ts';
 import { internal } from './endings.ts';
 import { isUnread } from './calls.ts';
@@ -71,13 +72,14 @@ export class Broker {
 
   /**
    * Takes one crank through the bus. When it returns, the ledger has the crank and tools that may start early are on their way;
-   * everything else leaves once the commit is durable. If it throws, nothing of the crank has happened.
+   * everything else leaves once the commit is durable. If it throws, nothing of the crank reached the store, and the
+   * run must be ended: where its deciding failed, its ledger is as it was before.
    * @returns the outcome, when the crank ended its run
    */
   crank(run: BusRun, crank: Crank): Outcome | undefined {
     const { seq } = run.ledger;
     const now = this.#powers.clock.now();
-    const policies = this.#powers.policies?.(run.ledger.record.tenant);
+    const policies = this.#policies(run);
     const drafted = policies === undefined ? undefined : new DraftPolicies(policies);
     const draft = new CrankDraft(run, crank, this.#context(run, now, drafted), drafted);
     try {
@@ -176,7 +178,7 @@ export class Broker {
     ledger.apply(entry, { monotonic: clock.monotonic() });
     const batch = emptyBatch();
     if (event.kind === 'ended') batch.outcome = event.outcome;
-    if (asked?.kind === 'approval') approvedRequest(ledger, asked, batch, this.#context(run, at));
+    if (asked?.kind === 'approval') approvedRequest(ledger, asked, batch, this.#context(run, at, this.#policies(run)));
     // A call that waits for more people than have spoken yet still expires.
     const over = event.kind === 'unanswered' || (event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval');
     return this.#handOver(run, entry, undefined, batch, over && batch.timers.length === 0 ? [event.id] : [], more.revoke);
@@ -199,12 +201,12 @@ export class Broker {
 
   /** Why a call that people have approved may not be made now; see approved.ts. Counts the use of its grant. */
   mayStillCall(run: BusRun, asked: PendingApproval): string | undefined {
-    return mayStillCall(run.ledger, asked, this.#context(run, this.#powers.clock.now()));
+    return mayStillCall(run.ledger, asked, this.#context(run, this.#powers.clock.now(), this.#policies(run)));
   }
 
   /** Why a fork may not make a call that its origin had made; see approved.ts. */
   mayCallHere(run: BusRun, call: PendingCall): string | undefined {
-    return mayCallHere(run.ledger, call, this.#context(run, this.#powers.clock.now()));
+    return mayCallHere(run.ledger, call, this.#context(run, this.#powers.clock.now(), this.#policies(run)));
   }
 
   /** A call that a lost host had made is made again, unless its agent has given it up: then it costs what it may have cost. */
@@ -324,7 +326,11 @@ export class Broker {
 
   readonly #isQuarantined = (tenant: TenantId) => (name: string) => this.#powers.quarantined?.(tenant, name) === true;
 
-  #context({ ledger, agents }: BusRun, now: number, policies = this.#powers.policies?.(ledger.record.tenant)): DecideContext {
+  #policies({ ledger }: BusRun): Policies | undefined {
+    return this.#powers.policies?.(ledger.record.tenant);
+  }
+
+  #context({ ledger, agents }: BusRun, now: number, policies: Policies | undefined): DecideContext {
     const { random, grants, tool, digest, standing, reach, approval_ms, accounts } = this.#powers;
     const { tenant } = ledger.record;
     const powers = { now, random, grants, digest, approval_ms, accounts, policies, standing: standing?.() };

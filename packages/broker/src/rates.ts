@@ -1,6 +1,6 @@
 /**
- * How often a run called each tool in the last minute. Counted by the second, so that no rate is too high to be seen: a list of
- * times would have an end, and whoever called more often than it is long would seem to have called no more than that.
+ * How often a run called each tool in the last minute, counted by the second. A bounded list of times would cap the rate that can be
+ * seen at its own length.
  */
 const SECOND_MS = 1_000;
 const MINUTE_S = 60;
@@ -11,7 +11,7 @@ type Second = readonly [second: number, calls: number];
 export type SavedRates = readonly (readonly [tool: string, seconds: readonly Second[]])[];
 
 export class Rates {
-  /** Of a draft, only what was called since. */
+  /** Calls by tool; a draft has only those that were made since it was taken. */
   #tools: Map<string, Second[]> | undefined;
   readonly #of: Rates | undefined;
 

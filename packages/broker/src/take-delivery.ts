@@ -46,8 +46,8 @@ export function takeDelivery(ledger: Ledger, delivery: Delivery, bytes: number):
     }
     case 'message':
       ledger.depth = Math.max(ledger.depth, delivery.depth);
-      // Whoever is no instance has a purse for its whole life, which ends its part in any chain.
-      // An instance does things before it is given the message, too: until then it counts on from the turn before.
+      // Only an instance of a service counts hops: any other run has one purse for its whole life, which ends its part in a chain.
+      // An instance also acts before it is given the message; until then it keeps the count of the turn before.
       if (ledger.record.service !== undefined) ledger.hops = delivery.hops ?? 1;
       ledger.asked.take(delivery);
       for (const { grant } of delivery.caps ?? []) {

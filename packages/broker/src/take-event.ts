@@ -51,7 +51,7 @@ export function takeEvent(ledger: Ledger, event: HostEvent, at: number): void {
       ledger.header = event.header;
       return;
     case 'forked':
-      // Whatever held its origin up is the origin's. Its own clock starts where the copy ends.
+      // A pause or a hold of the origin does not concern the fork. The fork's own clock starts where the copy ends.
       ledger.control = 'none';
       ledger.family = undefined;
       ledger.held = undefined;

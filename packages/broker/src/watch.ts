@@ -36,7 +36,7 @@ export interface Settled {
 }
 
 export interface SavedWatch {
-  /** Of what the detectors save. A state of a format that this build does not know is left, and they begin anew. */
+  /** Format of the detectors' saved state. If this build cannot read it, the state is dropped and the detectors start from nothing. */
   readonly format: number;
   readonly position: number;
   readonly rung: Rung;

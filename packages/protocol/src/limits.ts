@@ -129,7 +129,12 @@ export const MACHINE = {
     20,
     1000,
   ),
-  cell_losses: limit('cells that may die under one crank of a run before the run is ended for it', 2, 10, 0),
+  cell_losses: limit(
+    'cells that may die under one crank of a run, and times that the crank may be given up because its process was stopped',
+    2,
+    10,
+    0,
+  ),
   cancel_grace_ms: limit('time an agent has to tidy up after a cancel', 2_000, 60_000, 0),
   pause_grace_ms: limit('time a run frozen in a crank keeps its cell', 5_000, 600_000, 0),
   park_after_ms: limit('time a run with nothing to do stays in memory', 10_000, 3_600_000, 0),

@@ -66,7 +66,7 @@ export async function lookAtRedis(
   if (redis === undefined) return undefined;
   const { Address, tried } = await import('@corral/wakeups/redis');
   const address = new Address(redis);
-  return { at: address.said, error: await tried(address) };
+  return { at: address.said, error: await tried(address, loaded.config.wakeups?.prefix) };
 }
 
 /**

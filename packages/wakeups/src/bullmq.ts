@@ -9,12 +9,12 @@ import type { CorralError } from '@corral/protocol/errors';
 import { RunId } from '@corral/protocol/ids';
 import { WAKE_UPS } from '@corral/protocol/limits';
 import type { Clock, WakeUps, WakeUpTrouble } from '@corral/protocol/ports';
-import { Address, connect, evictionOf, troubleOf } from './redis.ts';
+import { Address, connect, look, PREFIX, troubleOf } from './redis.ts';
 
 export interface BullWakeUpsOptions {
   /** `redis://host:6379`, or with TLS `rediss://user:password@host:6379/0`. */
   readonly redis: string;
-  /** What keys begin with: hosts that share their runs have the same one. */
+  /** Prefix of all keys. Hosts that share their runs must have the same one. */
   readonly prefix?: string;
   readonly clock: Clock;
   /** Hints are lost from now on for this reason, or are not any more. */
@@ -27,7 +27,7 @@ const DONE = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as cons
 const LOCK_MS = 10_000;
 /** How long the worker waits after an error before it asks for hints again. */
 const RETRY_MS = 1_000;
-/** What Redis says where this user may not take hints, or nothing can be written. */
+/** Errors of Redis when this user may not take hints, or nothing can be written. */
 const REFUSALS = /^(?:NOPERM|NOAUTH|WRONGPASS|OOM|MISCONF|READONLY) /;
 /** Events that BullMQ keeps; nobody reads them. */
 const EVENTS = 100;
@@ -51,10 +51,10 @@ export class BullWakeUps implements WakeUps {
   constructor(options: BullWakeUpsOptions) {
     this.#options = options;
     this.#address = new Address(options.redis);
-    this.#prefix = options.prefix ?? 'corral';
+    this.#prefix = options.prefix ?? PREFIX;
     this.#giving = connect(this.#address, true);
     this.#giving.on('error', (error) => this.#fails(error));
-    // What closed it has mostly been told.
+    // The error that closed the connection was usually told before.
     this.#giving.on('close', () => this.#trouble === undefined && this.#fails(new Error('the connection is closed')));
     this.#giving.on('ready', () => void this.#look());
     this.#queue = new Queue(QUEUE, {
@@ -125,7 +125,7 @@ export class BullWakeUps implements WakeUps {
     const { clock } = this.#options;
     let enough: (() => void) | undefined;
     const late = new Promise<void>((resolve) => (enough = clock.after(WAKE_UPS.close_ms.default, resolve)));
-    // What is under way has nothing to lose; a Redis that is away would keep it waiting for ever.
+    // Hints under way may be lost; without a bound, a Redis that is away would keep this waiting for ever.
     const ended = Promise.all([this.#worker?.close(), this.#queue.close()]).catch(() => undefined);
     await Promise.race([ended, late]);
     enough?.();
@@ -139,12 +139,11 @@ export class BullWakeUps implements WakeUps {
     if (this.#giving.status !== 'ready' && this.#trouble === undefined) return this.#fails(new Error('no connection was made yet'));
     if (this.#giving.status !== 'ready') return;
     try {
-      await this.#giving.set(`${this.#prefix}:looked`, '1', 'PX', 60_000);
+      const against = await look(this.#giving, this.#address, this.#prefix);
+      this.#tell(this.#untaken ?? against);
     } catch (error) {
-      return this.#fails(error);
+      this.#fails(error);
     }
-    const info = await this.#giving.info('memory').catch(() => '');
-    this.#tell(this.#untaken ?? evictionOf(this.#address, String(info)));
   }
 
   #lookLater(): void {

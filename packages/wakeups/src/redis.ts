@@ -4,6 +4,8 @@ import { CorralError } from '@corral/protocol/errors';
 import { WAKE_UPS } from '@corral/protocol/limits';
 import { redisAddress } from '@corral/protocol/redis-address';
 
+/** How long the key stays that shows that keys can be written. */
+const LOOKED_MS = 60_000;
 /** Characters of what Redis says that are told. */
 const SAID_CHARS = 300;
 
@@ -11,7 +13,7 @@ const SAID_CHARS = 300;
 export class Address {
   readonly #url: URL;
 
-  /** @throws CORRAL_CONFIG_INVALID for what is no address; what was given is not repeated, since a password may be in it */
+  /** @throws CORRAL_CONFIG_INVALID for an invalid address; the message leaves it out, since it may hold a password */
   constructor(text: string) {
     const url = redisAddress(text);
     if (url === undefined)
@@ -67,10 +69,10 @@ const settings = (address: Address, gives: boolean) => ({
 /** A connection; one that gives hints fails fast, and one that takes them waits for as long as it must. */
 export const connect = (address: Address, gives: boolean): Redis => new Redis(settings(address, gives));
 
-/** What Redis itself says no with: a word in capitals, such as WRONGPASS, NOPERM, OOM or MISCONF. */
+/** Redis begins a refusal with a word in capitals, such as WRONGPASS, NOPERM, OOM or MISCONF. */
 const REFUSAL = /^[A-Z]{2,} /;
 
-/** What a failure means for people. Nothing of the command is in it, since that may hold the password. */
+/** The error that people see for a failure. The command is left out, since it may hold the password. */
 export function troubleOf(address: Address, failure: unknown): CorralError {
   const said = address.clean(failure instanceof Error ? failure.message : String(failure)).replace(/\.?$/, '.');
   const message = said.startsWith('NOAUTH ') ? 'NOAUTH it asks for a password, and none was given.' : said;
@@ -79,15 +81,23 @@ export function troubleOf(address: Address, failure: unknown): CorralError {
   return new CorralError('CORRAL_REDIS_UNREACHABLE', `Redis at ${address.said} cannot be reached: ${message}`);
 }
 
-/** Looks once whether Redis takes hints. @returns what speaks against it */
-export async function tried(address: Address): Promise<CorralError | undefined> {
+/** Prefix of all keys unless the configuration names another. */
+export const PREFIX = 'corral';
+
+/** Writes a key among those of the hints. @returns what else speaks against this Redis; rejects where the key is refused */
+export async function look(redis: Redis, address: Address, prefix: string): Promise<CorralError | undefined> {
+  await redis.set(`${prefix}:looked`, '1', 'PX', LOOKED_MS);
+  return evictionOf(address, String(await redis.info('memory').catch(() => '')));
+}
+
+/** Connects once and looks whether Redis takes hints. @returns what speaks against it */
+export async function tried(address: Address, prefix = PREFIX): Promise<CorralError | undefined> {
   let failure: unknown = new Error('no connection was made in time');
   const redis = new Redis({ ...settings(address, true), enableOfflineQueue: true, lazyConnect: true, retryStrategy: () => null });
   redis.on('error', (error) => (failure = error));
   try {
     await redis.connect().catch(() => Promise.reject(failure));
-    await redis.set('corral:looked', '1', 'PX', 60_000);
-    return evictionOf(address, String(await redis.info('memory').catch(() => '')));
+    return await look(redis, address, prefix);
   } catch (error) {
     return troubleOf(address, error);
   } finally {

@@ -17,7 +17,7 @@ import { decideReply } from '../requests.ts';
 import { decideSend } from './send.ts';
 import { decideSpawn } from './spawn.ts';
 
-/** Decides a whole crank. The ledger has all of it when this returns. */
+/** Decides a whole crank straight into a ledger. Benchmarks, evaluations and tests do so; a host decides against a draft (draft.ts). */
 export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext): Batch {
   const deciding = new Deciding(ledger, seq, effects, context);
   deciding.go(Number.POSITIVE_INFINITY);

@@ -36,10 +36,10 @@ export interface AskedCall extends ProfiledCall {
 
 /** What a detector may look at besides its own state and event, and where it reports to. */
 export interface WatchedRun {
-  /** Of the event that is looked at. */
+  /** Number of the event that is being observed, counted from 0. */
   readonly position: number;
   readonly cycle: Cycle;
-  /** Has taken the act already. */
+  /** Its score includes the act that is being observed. */
   readonly stuck: StuckScore;
   readonly profile: Profile | undefined;
   /**

@@ -56,7 +56,7 @@ class Watched implements WatchedRun {
   readonly stuck: StuckScore;
   readonly profile: Profile | undefined;
   position = 0;
-  /** Whose turn it is, by its place in the list. */
+  /** Index in the list of the detector that is being called. */
   speaker = 0;
   found: Finding[] = [];
   reported: Reported = {};
@@ -225,9 +225,9 @@ export class Detectors {
   }
 }
 
-/** Of what `save` writes, to be kept beside it; raised when a build before this one could not go on from it. */
+/** Format of what `save` returns; stored beside it. It is raised when an older build could not go on from the state. */
 export const FORMAT = 3;
-/** Whether a state that was saved with this format can be loaded; if not, the detectors begin anew. */
+/** Whether a state that was saved with this format can be loaded; if not, the detectors start from nothing. */
 export const canLoad = (format: number): boolean => format === FORMAT || format === 2;
 
 interface SavedAlways {

@@ -13,9 +13,9 @@ import { stuck } from './run/stuck.ts';
 import { spawnTree } from './spawns.ts';
 import { deadlock } from './waits.ts';
 
-/** Of one run, in the order in which they look at an event; fed by detectors.ts. */
+/** Detectors of a single run, in the order in which each event is passed to them; detectors.ts calls them. */
 export const RUN_DETECTORS = [repeat, repeatError, cycle, nearRepeat, noProgress, stuck, runaway, drift] as const;
-/** Of several runs together; fed by the supervisor. */
+/** Detectors across runs; the supervisor calls them. */
 const ACROSS_RUNS = [pingPong, cascade, spawnTree, deadlock, interference] as const;
 
 export const DETECTORS_ABOUT = [...RUN_DETECTORS, ...ACROSS_RUNS] as const;

@@ -37,6 +37,7 @@ import { Log } from './log.ts';
 import { forgetSpend, postSpend, spendOf } from './accounts.ts';
 import * as queries from './queries.ts';
 import { Post, Told, type End } from './post.ts';
+import { Eras } from './eras.ts';
 import { Requests } from './requests.ts';
 import { chain } from './seal.ts';
 import { Sql } from './sql.ts';
@@ -98,6 +99,7 @@ export class SqliteCore {
   readonly #front: FrontTables | undefined;
   readonly #requests: Requests;
   readonly #post: Post;
+  readonly #eras: Eras;
 
   /** @param folder which may have tables of a front door that the log follows */
   constructor(db: DatabaseSync, keys: KeyRing, folder?: string) {
@@ -106,6 +108,7 @@ export class SqliteCore {
     this.#log = new Log(this.#sql, this.#front);
     this.#evidence = new Evidence(this.#sql, keys);
     this.#requests = new Requests(this.#sql);
+    this.#eras = new Eras(this.#sql);
     this.#post = new Post(this.#sql, this.#requests, {
       keyOf: (run) => this.#keyOf(run),
       admit: (record, grants) => this.admit(record, grants, false),
@@ -123,7 +126,7 @@ export class SqliteCore {
   readonly instance = (id: string): RunId | undefined => this.#requests.instance(id);
 
   /** Counts an opening for writing. */
-  readonly nextEra = (): number => queries.nextEra(this.#sql);
+  readonly nextEra = (): number => this.#eras.next();
 
   deploy(bundle: Parameters<typeof queries.deploy>[1], versions: readonly AgentVersion[]): void {
     queries.deploy(this.#sql, bundle, versions);
@@ -261,9 +264,9 @@ export class SqliteCore {
     if (lifted > 0) this.#log.due({ kind: 'lifted', of: kind, tenant: tenant ?? null, name, by, at });
   }
 
-  readonly alive = (now: number): void => queries.noteAlive(this.#sql, now);
+  readonly alive = (now: number): void => this.#eras.alive(now);
 
-  readonly eras = (): Era[] => queries.erasOf(this.#sql);
+  readonly eras = (): Era[] => this.#eras.all();
 
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
@@ -277,17 +280,9 @@ export class SqliteCore {
     }
     const body = this.#evidence.seal(head.key, PLACE.entry(run, seq), entryTexts(entry), { tenant: head.tenant, n: head.n, seq });
     const hash = chain(head.hash, run, { seq, at, cpu_us, waiting: status.waiting, body });
-    this.#run(
-      'INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
-      head.n,
-      seq,
-      at,
-      cpu_us,
-      status.waiting,
-      hash,
-      body,
-    );
-    queries.noteEntry(this.#sql, at);
+    const insert = 'INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)';
+    this.#run(insert, head.n, seq, at, cpu_us, status.waiting, hash, body);
+    this.#eras.entry(at);
     head.seq = seq;
     head.hash = hash;
     if (status.lifecycle !== head.lifecycle || status.control !== head.control) {
@@ -345,6 +340,7 @@ export class SqliteCore {
   doubt(): void {
     this.#heads.clear();
     this.#log.doubt();
+    this.#eras.doubt();
   }
 
   run(run: RunId): StoredRun | undefined {

@@ -7,7 +7,7 @@ import type { ReplayPayload } from '@corral/protocol/frame';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Entry, WaitingOn } from '@corral/protocol/run';
 import type { Quarantine } from '@corral/protocol/quarantine';
-import type { Commit, Era, ReplayPage, RunFilter } from '@corral/protocol/store';
+import type { Commit, ReplayPage, RunFilter } from '@corral/protocol/store';
 import { withheld } from '@corral/protocol/withheld';
 import type { Sql } from './sql.ts';
 
@@ -213,35 +213,8 @@ export function agentsOf(sql: Sql, bundle: Digest): AgentVersion[] {
   return rows.map(({ version, manifest }) => ({ version, bundle, manifest: JSON.parse(manifest) as AgentVersion['manifest'] }));
 }
 
-export function noteAlive(sql: Sql, now: number): void {
-  sql.run(
-    `INSERT INTO eras (era, since, until) VALUES ((SELECT value FROM meta WHERE name = 'era'), ?1, ?1)
-     ON CONFLICT (era) DO UPDATE SET until = max(until, excluded.until)`,
-    now,
-  );
-}
-
-/**
- * An entry is a sign of life too, so that no time without a host reaches back before an entry: what a run's wall clock made of one as
- * it was written stays true once a later host reads it back.
- */
-export function noteEntry(sql: Sql, at: number): void {
-  sql.run("UPDATE eras SET until = ?1 WHERE era = (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'era') AND until < ?1", at);
-}
-
-export function erasOf(sql: Sql): Era[] {
-  return sql.all<Era>('SELECT era, since AS "from", until FROM eras ORDER BY era');
-}
-
 export function bundleOf(sql: Sql, digest: Digest): string | undefined {
   return sql.get<{ source: string }>('SELECT source FROM bundles WHERE digest = ?', digest)?.source;
-}
-
-/** Counts an opening for writing. */
-export function nextEra(sql: Sql): number {
-  const era = Number(sql.get<{ value: string }>("SELECT value FROM meta WHERE name = 'era'")?.value ?? '0') + 1;
-  sql.run("INSERT INTO meta (name, value) VALUES ('era', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", String(era));
-  return era;
 }
 
 /**

@@ -1,0 +1,473 @@
+/** The bugs that are put in on purpose, by name: which piece of which file becomes what. mutations.ts puts them in. */
+
+export interface Edit {
+  readonly file: string;
+  readonly piece: string;
+  readonly becomes: string;
+}
+
+export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
+  /** Calls leave before their crank is durable. */
+  'skip-embargo': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'if (!call.early || neverLeft(pending) !== undefined) continue;',
+      becomes: 'if (neverLeft(pending) !== undefined) continue;',
+    },
+  ],
+  /** What a payment moves is not taken out of the purse. */
+  'pay-for-nothing': [{ file: 'broker/src/price.ts', piece: '* attempts + moves;', becomes: '* attempts;' }],
+  /** The store takes what a stale owner appends. */
+  'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'head.epoch !== epoch || ', becomes: '' }],
+  /** A delivery that was on its way into a cell is forgotten when its run has to leave the cell. */
+  'drop-delivery': [
+    {
+      file: 'supervisor/src/runs/run.ts',
+      piece: 'if (crank !== undefined) this.queue.putBack(crank);\n',
+      becomes: '',
+    },
+  ],
+  /** Bringing a run back looks at the clock and the grants again, instead of at what was decided. */
+  'decide-again': [
+    {
+      file: 'supervisor/src/runs/revive.ts',
+      piece: 'ledger.load(saved);',
+      becomes: `ledger.load({ ...saved, pending: saved.pending.map((one) =>
+      one.kind === 'timer' ? { ...one, due: clock.now() + one.due - saved.lastAt } : one) });`,
+    },
+    {
+      file: 'supervisor/src/runs/revive.ts',
+      piece: 'ledger.apply(entry, { checkpoint });\n    lastAt',
+      becomes: `ledger.apply({ ...entry, decisions: entry.decisions.map((decision) => {
+      const spent = chain.some(({ id, uses, used }) => id === decision.grant && uses !== undefined && used >= uses);
+      if (decision.due !== undefined) return { ...decision, due: clock.now() + decision.due - entry.at };
+      return spent ? { id: decision.id, verdict: 'deny' as const, code: 'CORRAL_GRANT_SPENT' as const, message: 'spent' } : decision;
+    }) }, { checkpoint });
+    lastAt`,
+    },
+  ],
+  /** A call that people were asked about is made once one of them has spoken, however many were to. */
+  'one-is-enough': [{ file: 'broker/src/take-event.ts', piece: 'if (everybody.length < quorum)', becomes: 'if (everybody.length < 1)' }],
+  /** A notice goes to whatever isolate the run sits in, though it has just made a checkpoint. */
+  'notice-first': [
+    {
+      file: 'supervisor/src/life.ts',
+      piece: 'if (checkpointed) this.#beginSegment(run);\n      this.#options.loops.cranked(run);',
+      becomes: 'this.#options.loops.cranked(run);\n      if (checkpointed) this.#beginSegment(run);',
+    },
+  ],
+  /** What a run has read is forgotten with its checkpoint. */
+  'wash-label': [
+    {
+      file: 'broker/src/snapshot.ts',
+      piece: 'label: from.label, ...(from.placed',
+      becomes: 'label: undefined, ...(from.placed',
+    },
+  ],
+  /** A capability that was taken back is still good for what was asked for before. */
+  'revoke-later': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: "if (pending?.kind !== 'call' || !this.#powers.grants.isRevoked(pending.grant)) return false;",
+      becomes: "if (pending?.kind !== 'call' || Date.now() > 0) return false;",
+    },
+  ],
+  /** Whoever waits for the reply of a run that ends is not told. */
+  'forget-requests': [
+    {
+      file: 'store/src/sqlite/post.ts',
+      piece: 'of this.#requests.close(run, n))',
+      becomes: 'of this.#requests.close(run, n).slice(1_000_000))',
+    },
+  ],
+  /** Time that a run waits for its host counts as its own. */
+  'queue-is-wall': [
+    {
+      file: 'supervisor/src/runs/run.ts',
+      piece: 'free && (this.#onCpu !== undefined || !busy)',
+      becomes: 'free',
+    },
+    {
+      file: 'supervisor/src/runs/clocks.ts',
+      piece: 'if (run.onCpu === undefined && !run.hasWork) run.ledger.wall.waited(',
+      becomes: 'if (false) run.ledger.wall.waited(',
+    },
+  ],
+  /** Time in which people are asked counts as the run's own. */
+  'asking-is-wall': [
+    {
+      file: 'broker/src/ledger.ts',
+      piece: "return waiting === 'approval' || waiting === 'resolution' || waiting === 'upgrade';",
+      becomes: "return waiting === 'upgrade';",
+    },
+  ],
+  /** Answers that the store kept of calls are not looked at when their run is brought back. */
+  'lose-answer': [
+    {
+      file: 'supervisor/src/runs/revive.ts',
+      piece: "(seq < 0 && delivery.kind === 'reply' ? delivery.results : [])",
+      becomes: '(seq === 0 ? [] : [])',
+    },
+  ],
+  /** An answer that was kept stays when its crank has it, and is given to the run once more by the next host. */
+  'answer-twice': [
+    {
+      file: 'store/src/sqlite/core.ts',
+      piece: 'for (const id of commit.answered ?? []) this.#run(',
+      becomes: 'for (const id of (commit.answered ?? []).slice(1_000_000)) this.#run(',
+    },
+    {
+      file: 'supervisor/src/taken-up.ts',
+      piece: "pending?.kind !== 'call' || pending.state === 'unknown' || run.queue.hasReply(result.id)",
+      becomes: 'run.queue.hasReply(result.id)',
+    },
+    {
+      file: 'supervisor/src/runs/queue.ts',
+      piece: '(inbox === undefined ? pending.has(id) :',
+      becomes: '(inbox === undefined ? pending.has(id) || this.kept.some((one) => one.id === id) :',
+    },
+  ],
+  /** A call that is kept back by a breaker is said not to have left, also where a host before this one may have made it. */
+  'deny-having-left': [
+    { file: 'broker/src/dispatch.ts', piece: 'if (call.leftBefore !== true) return', becomes: 'if (Date.now() > 0) return' },
+  ],
+  /** A call whose answer was kept is looked after as if it had none. */
+  'doubt-answer': [{ file: 'supervisor/src/taken-up.ts', piece: '    if (run.queue.hasReply(pending.id)) continue;\n', becomes: '' }],
+  /** What a run had reserved of the accounts above it stays reserved when it ends. */
+  'keep-reserved': [
+    { file: 'broker/src/broker.ts', piece: 'if (ending) closeTally(', becomes: 'if (ending && Date.now() < 0) closeTally(' },
+  ],
+  /** Accounts are told what was reserved, and not what came of it. */
+  'spend-nothing': [{ file: 'broker/src/tally.ts', piece: 'this.#add(day, spent, {}, 1);', becomes: 'this.#add(day, {}, {}, 1);' }],
+  /** A call that people approve on a later day is paid for by the day on which they were asked. */
+  'approve-on-old-day': [
+    {
+      file: 'supervisor/src/resolution.ts',
+      piece: 'return day === undefined || day === call.day ? {} : { day };',
+      becomes: 'return Date.now() < 0 && day !== undefined ? { day } : {};',
+    },
+  ],
+  /** Nobody looks whether the day on which people approve a call can pay for it. */
+  'approve-unpaid': [
+    { file: 'supervisor/src/resolution.ts', piece: 'accounts.mustPay(ledger, call.reserved, now, call.day);', becomes: '' },
+  ],
+  /** A payment of unknown result that a person has made again takes nothing more out of the purse. */
+  'retry-for-nothing': [{ file: 'broker/src/spending.ts', piece: '(amount > 0 ? [[name', becomes: '(amount < 0 ? [[name' }],
+  /** A call that its run has given up is made all the same once people approve it. */
+  'approve-given-up': [
+    {
+      file: 'broker/src/given-up.ts',
+      piece: "else if (pending?.kind === 'approval')\n    withdraw(ledger, pending, givenUp(id",
+      becomes: "else if (pending?.kind === 'approval' && pending.quorum > 99)\n    withdraw(ledger, pending, givenUp(id",
+    },
+    {
+      file: 'broker/src/decide/decide.ts',
+      piece: 'callOffApproval(batch, effect.id);\n          break;',
+      becomes: 'break;',
+    },
+  ],
+  /** A run is parked whatever has come for it, and whoever owns it now. */
+  'park-blindly': [
+    {
+      file: 'store/src/sqlite/core.ts',
+      piece: 'WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0',
+      becomes: 'WHERE id = ? AND ? IS NOT NULL AND ? IS NOT NULL AND parked = 0',
+    },
+  ],
+  /** The receipt of a kill comes before every descendant has ended. */
+  'early-receipt': [
+    {
+      file: 'supervisor/src/control.ts',
+      piece: 'await endDescendants({ ...this.#options, control: this }, id, (child) => this.kill(child, by, reason));',
+      becomes: '',
+    },
+    {
+      file: 'supervisor/src/control.ts',
+      piece: 'const ended = await Promise.all(receipts);',
+      becomes: 'const ended: (Receipt | undefined)[] = [];',
+    },
+  ],
+  /** A pause of a family stops the children of the run that was asked, and nothing below them. */
+  'pause-children-only': [
+    {
+      file: 'supervisor/src/families.ts',
+      piece: '.filter((child) => !still.has(child));',
+      becomes: `.filter((child) => !still.has(child));
+      for (const child of [...left]) {
+        if ((await store.run(child))?.record.parent?.run !== id) left.splice(left.indexOf(child), 1);
+      }`,
+    },
+  ],
+  /** The resumption of a family lets go on whatever stands still in it, whoever paused that. */
+  'resume-everything': [
+    {
+      file: 'supervisor/src/control.ts',
+      piece: 'if (family !== undefined && run.ledger.family !== family)',
+      becomes: 'if (Date.now() < 0)',
+    },
+  ],
+  /** Runs that were parked under a quarantine stay so when it is lifted. */
+  'lift-forgets-parked': [
+    {
+      file: 'supervisor/src/stops.ts',
+      piece: 'const parked = await store.quarantined(after, LOOK_RUNS);',
+      becomes: 'const parked: RunId[] = [];',
+    },
+    { file: 'supervisor/src/life.ts', piece: 'if (stands === undefined) this.#options.transitions.life.onClear.emit(run);', becomes: '' },
+  ],
+  /** A run comes back into memory, and nobody looks whether it is under quarantine. */
+  'wake-under-quarantine': [
+    { file: 'supervisor/src/life.ts', piece: "if (stands !== undefined && run.control === 'none')", becomes: 'if (Date.now() < 0)' },
+  ],
+  /** A run is admitted or spawned, and nobody looks whether its agent is under quarantine. */
+  'begin-under-quarantine': [
+    {
+      file: 'supervisor/src/life.ts',
+      piece: 'if (stands !== undefined) {\n      run.stop',
+      becomes: 'if (Date.now() < 0) {\n      run.stop',
+    },
+    {
+      file: 'supervisor/src/quarantine.ts',
+      piece: 'const stands = this.against(run, version);',
+      becomes: 'const stands = undefined as Quarantine | undefined;',
+    },
+  ],
+  /** A tool under quarantine is offered all the same. */
+  'tool-under-quarantine': [
+    {
+      file: 'supervisor/src/wiring.ts',
+      piece: '(quarantined(tenant, name) ? undefined : offers.tool(tenant, name))',
+      becomes: '(offers.tool(tenant, name))',
+    },
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'this.#isQuarantined(tenant)(tool)',
+      becomes: 'this.#isQuarantined(tenant)(tool) && Date.now() < 0',
+    },
+  ],
+  /** Runs of earlier hosts end when cells do not start for a while. */
+  'end-unstarted': [
+    {
+      file: 'supervisor/src/supervisor.ts',
+      piece: 'runtime.fail(error);',
+      becomes: `runtime.fail(error);
+      for (const run of this.#host.runs.values())
+        if (run.outcome === undefined && run.began === undefined)
+          this.#host.life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);`,
+    },
+  ],
+  /** Opening a handle raises no label. */
+  'open-unseen': [
+    {
+      file: 'policy/src/flow/run.ts',
+      piece: 'this.raise(label);\n    const { untrusted_input, private_data } = label.sticky;',
+      becomes: 'const { untrusted_input, private_data } = label.sticky;',
+    },
+  ],
+  /** A child begins clean whatever its parent knew. */
+  'clean-child': [{ file: 'broker/src/decide/spawn.ts', piece: '    ...labelOf(ledger),\n    bundle:', becomes: '    bundle:' }],
+  /** A reply carries no label. */
+  'clean-reply': [
+    { file: 'broker/src/requests.ts', piece: 'depth: ledger.depth + 1, ...labelOf(ledger) }', becomes: 'depth: ledger.depth + 1 }' },
+  ],
+  /** What a tool says of its failure is taken for the host's own words. */
+  'clean-error': [{ file: 'broker/src/flow.ts', piece: "['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT']", becomes: '[]' }],
+  /** What is reserved or spent counts for nothing when something is afforded. */
+  'spend-freely': [
+    {
+      file: 'policy/src/purse.ts',
+      piece: 'if ((amounts[name] ?? 0) > this.left(name)) return name;',
+      becomes: 'if ((amounts[name] ?? 0) > this.granted[name]) return name;',
+    },
+  ],
+  /** A grant can be used once more than it says. */
+  'one-more-use': [{ file: 'policy/src/grants.ts', piece: 'node.used >= grant.uses', becomes: 'node.used > grant.uses' }],
+  /** Now and then, an item of the inbox stays there after its crank. */
+  'deliver-again': [
+    {
+      file: 'store/src/sqlite/core.ts',
+      piece: 'if (commit.consumed !== undefined) this.#run(',
+      becomes: 'if (commit.consumed !== undefined && commit.consumed % 3 !== 0) this.#run(',
+    },
+  ],
+  /** A parent is not told of a child that was cancelled or killed. */
+  'untold-child': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'if (ending && record.parent !== undefined) {',
+      becomes: "if (ending && record.parent !== undefined && outcome.kind !== 'killed') {",
+    },
+  ],
+  /** The children of a run that ends go on. */
+  'children-live-on': [
+    {
+      file: 'supervisor/src/life.ts',
+      piece: "if (pending.kind === 'child') this.#options.transitions.life.onOrphaned.emit(pending.run);",
+      becomes: ';',
+    },
+  ],
+  /** A run is paused, and the crank that it is in goes on. */
+  'pause-between-only': [
+    {
+      file: 'supervisor/src/stage.ts',
+      piece: "if (run.control !== 'none' || this.#draining) {",
+      becomes: 'if (this.#draining) {',
+    },
+    {
+      file: 'supervisor/src/control.ts',
+      piece: 'if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);',
+      becomes: '',
+    },
+  ],
+  /** A host takes a run over without a new epoch. */
+  'same-epoch': [
+    { file: 'store/src/sqlite/core.ts', piece: 'SET epoch = epoch + 1, lifecycle', becomes: 'SET epoch = epoch + 0, lifecycle' },
+  ],
+  /** What a run asked for before it was ended leaves all the same. */
+  'leave-after-end': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'if (run.outcome !== undefined) return;\n    if (this.#closed) return;',
+      becomes: 'if (this.#closed) return;',
+    },
+  ],
+  /** After a restart, every call is made again. */
+  'repeat-all': [
+    {
+      file: 'supervisor/src/taken-up.ts',
+      piece: 'if (called !== undefined && mayRepeat(called.annotations)) broker.again',
+      becomes: 'if (called !== undefined) broker.again',
+    },
+  ],
+  /** Messages that were given and not read are lost with a checkpoint. */
+  'lose-unread': [
+    { file: 'supervisor/src/start.ts', piece: '...(unread.length === 0 ? {} : { unread })', becomes: '...(unread.length === 0 ? {} : {})' },
+  ],
+  /** A host goes on with the policies that it came up with. */
+  'old-policies': [
+    {
+      file: 'supervisor/src/policing.ts',
+      piece: 'const before = new Map(this.#held);',
+      becomes: 'if (this.#held.size > 0) return; const before = new Map(this.#held);',
+    },
+  ],
+  /** A call is made once it is approved, whatever the policies have come to say. */
+  'approve-by-old-policies': [
+    {
+      file: 'broker/src/approved.ts',
+      piece: "if (verdict.decision === 'deny') return `the policies refuse it now",
+      becomes: 'if (Date.now() < 0) return `',
+    },
+    { file: 'broker/src/approved.ts', piece: 'if ((verdict.quorum ?? 1) > quorum || ', becomes: 'if (' },
+  ],
+  /** A run that waits for a reply counts as one that nothing can wake. */
+  'stalled-too-soon': [
+    {
+      file: 'supervisor/src/life.ts',
+      piece: 'run.ledger.pending.size === 0 &&\n',
+      becomes: "[...run.ledger.pending.values()].every((one) => one.kind === 'request') &&\n",
+    },
+  ],
+  /** A timer of a parked run wakes nobody. */
+  'sleep-for-ever': [
+    {
+      file: 'store/src/sqlite/queries.ts',
+      piece: "WHERE due <= ?1 AND parked = 1 AND still = 0 AND control = 'none'",
+      becomes: "WHERE due <= ?1 AND parked = 2 AND still = 0 AND control = 'none'",
+    },
+  ],
+  /** The sweep is switched off: what a lost hint missed is never found. */
+  'no-sweep': [{ file: 'supervisor/src/residence.ts', piece: 'await this.#fill();\n      await this.#lookBehind();', becomes: '' }],
+  /** The sweep finds what is due and what is queued, and leaves what came by mail to the hints. */
+  'sweep-trusts-hints': [
+    { file: 'store/src/sqlite/queries.ts', piece: 'WHERE inbox.seq > 0 AND parked = 1', becomes: 'WHERE inbox.seq > 0 AND parked = 2' },
+  ],
+  /** What came for a run while it was brought back is not looked for. */
+  'no-second-look': [
+    {
+      file: 'supervisor/src/revival.ts',
+      piece: 'if (await this.refresh(run)) this.#events.onCaughtUp(run);',
+      becomes: 'this.#events.onCaughtUp(run);',
+    },
+  ],
+  /** The expiry of the first of two approvals is the end of asking. */
+  'first-ends-asking': [
+    { file: 'broker/src/broker.ts', piece: "ledger.pending.get(event.id)?.kind !== 'approval')", becomes: 'Date.now() > 0)' },
+  ],
+  /** The end of the time that people have comes as a timer of the agent's own, once they have spoken. */
+  'fire-decided': [
+    {
+      file: 'supervisor/src/runs/clocks.ts',
+      piece: 'if (!isTimed(run.ledger.pending.get(id))) return;',
+      becomes: '',
+    },
+  ],
+  /** Runs that only wait keep their places, whoever has something to do. */
+  'idle-keep-places': [{ file: 'supervisor/src/residence.ts', piece: 'await this.#lookBehind();', becomes: '' }],
+  /** The next attempt at a call is made though its tool has been put under quarantine. */
+  'retry-under-quarantine': [
+    {
+      file: 'broker/src/dispatch.ts',
+      piece: 'if (this.#heldFor(record.tenant, call.tool.name) !== undefined) tell();\n      else if',
+      becomes: 'if',
+    },
+  ],
+  /** A run that has left memory is given what was on its way to it then, and cranks once more. */
+  'crank-after-parking': [
+    {
+      file: 'supervisor/src/residence.ts',
+      piece: '    if (!parked) {\n      run.stay();',
+      becomes: '    run.stay();\n    if (!parked) {',
+    },
+    { file: 'supervisor/src/revival.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
+  ],
+  /** What is measured from outside moves the books of a run, and is in no journal. */
+  'write-beside-journal': [{ file: 'supervisor/src/loops.ts', piece: 'memory.readings += 1;', becomes: 'loops.position += 1;' }],
+  /** What led up to a step is taken into the books only where it is lived through. */
+  'count-lived-only': [
+    { file: 'broker/src/ledger.ts', piece: 'this.journalBytes += length;', becomes: 'this.journalBytes += this.wall.runs ? length : 0;' },
+  ],
+  /** A run leaves memory while somebody's pause of it is not in its journal yet. */
+  'park-while-asked': [
+    { file: 'supervisor/src/control.ts', piece: 'const letGo = run.keep();', becomes: 'const letGo = () => undefined;' },
+  ],
+  /** What lets go of a quarantine resumes a run that somebody has paused in the meantime. */
+  'lift-resumes-paused': [{ file: 'supervisor/src/stops.ts', piece: ', { quarantined: true })', becomes: ')' }],
+  /** Each host gives a run that was asked to stop its whole grace anew. */
+  'grace-anew': [{ file: 'supervisor/src/grace.ts', piece: 'Math.max(0, grace_ms - used_ms)', becomes: 'grace_ms' }],
+  /** The receipt of a quarantine does not wait for a run whose pause is under way. */
+  'quarantine-before-pause': [
+    {
+      file: 'supervisor/src/stops.ts',
+      piece: '.filter((run) => this.#concerns(run))',
+      becomes: ".filter((run) => this.#concerns(run) && run.control === 'none')",
+    },
+  ],
+  /** Once cells have failed to start in a row, the next attempt comes only after minutes. */
+  'rest-for-minutes': [
+    { file: 'supervisor/src/cells/pool.ts', piece: 'const RETRY_MS = 1_000;', becomes: 'const RETRY_MS = 120_000;' },
+    { file: 'supervisor/src/cells/pool.ts', piece: 'const RETRY_LONGEST_MS = 5_000;', becomes: 'const RETRY_LONGEST_MS = 240_000;' },
+  ],
+  /** What a denial means for its run is known to its host alone, which may die before anybody writes it down. */
+  'stop-in-memory': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: 'ledger.checkpointing === undefined) return stop?.event;',
+      becomes: 'ledger.checkpointing === undefined) return undefined;',
+    },
+  ],
+};
+
+/** Bugs that show in fewer than one world in five hundred: `npm run sim -- --minutes N --mutation NAME` finds them in time. */
+export const RARE: ReadonlySet<string> = new Set([
+  'fire-decided',
+  'idle-keep-places',
+  'retry-under-quarantine',
+  'lose-unread',
+  'leave-after-end',
+  'approve-by-old-policies',
+  'crank-after-parking',
+  'park-while-asked',
+  'lift-resumes-paused',
+  'quarantine-before-pause',
+]);
