@@ -300,10 +300,14 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         await host.close();
         await settings.close(0);
         refusals.settle(true);
-        acts.keep(starter, { operation: 'stop', target: { era: store.era } });
-        db.setMeta('stopped', 'in order');
-        db.close();
-        await rm(socket, { force: true });
+        try {
+          acts.keep(starter, { operation: 'stop', target: { era: store.era } });
+          db.setMeta('stopped', 'in order');
+        } finally {
+          // Also where a full disk has no space for the record of the stop.
+          db.close();
+          await rm(socket, { force: true });
+        }
       })());
     return { door, walls, socket, url, recovered, close };
   } catch (error) {
