@@ -27,15 +27,18 @@ function clockForward() {
   };
 }
 
+/** A world in which people are asked about each payment, with a clock that the test puts forward. */
+async function asking() {
+  paid.length = 0;
+  const { clock, forward } = clockForward();
+  const tools = [payments()];
+  const current = policies(tools, forbidding('@consequence("approval")'));
+  return { w: await world(tools, { clock, tenants: { crew: { tools, policies: { current } } } }), forward };
+}
+
 describe('an approval', () => {
   test('that nobody gives in a day is a refusal, and its agent is told', async () => {
-    paid.length = 0;
-    const { clock, forward } = clockForward();
-    const tools = [payments()];
-    const w = await world(tools, {
-      clock,
-      tenants: { crew: { tools, policies: { current: policies(tools, forbidding('@consequence("approval")')) } } },
-    });
+    const { w, forward } = await asking();
     const { id, ended } = await w.submit(await w.deploy(PAYER), {}, { ceilings: { wall_ms: 7 * 86_400_000 } });
     const { call, expires_at, since } = await asked(w);
     expect(expires_at - since).toBeGreaterThanOrEqual(86_400_000);
@@ -46,13 +49,7 @@ describe('an approval', () => {
   });
 
   test('by one person counts sixty times an hour and not once more, while others may still approve and everybody deny', async () => {
-    paid.length = 0;
-    const { clock, forward } = clockForward();
-    const tools = [payments()];
-    const w = await world(tools, {
-      clock,
-      tenants: { crew: { tools, policies: { current: policies(tools, forbidding('@consequence("approval")')) } } },
-    });
+    const { w, forward } = await asking();
     const { id, ended } = await w.submit(await w.deploy(PAYER), { times: 64 }, { ceilings: { wall_ms: 7 * 86_400_000 } });
     await asked(w);
     const calls = (await w.supervisor.approvals()).map(({ call }) => call);
