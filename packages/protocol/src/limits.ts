@@ -139,7 +139,9 @@ export const MACHINE = {
   pause_grace_ms: limit('time a run frozen in a crank keeps its cell', 5_000, 600_000, 0),
   park_after_ms: limit('time a run with nothing to do stays in memory', 10_000, 3_600_000, 0),
   admissions: limit('jobs that are written down at once; others wait, and tenants take turns', 48, 10_000),
-  admissions_per_tenant: limit('jobs of one tenant that are written down at once', 32, 10_000),
+  admissions_per_tenant: limit('jobs of one tenant that are written down at once while no other tenant submits any', 32, 10_000),
+  admissions_per_tenant_shared: limit('jobs of one tenant that are written down at once while other tenants submit jobs too', 2, 10_000),
+  tenant_present_ms: limit('time after its last submission for which another tenant counts as submitting jobs', 10_000, 3_600_000, 0),
   runs_in_memory: limit(
     'runs of all tenants in memory; beyond it, tenants have even shares, idle runs are parked and new ones wait in the store',
     4_000,

@@ -4,9 +4,12 @@ import { Entrance } from './entrance.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** An entrance whose work is over when the test says so. */
-function watched(admissions: number, admissions_per_tenant: number) {
-  const entrance = new Entrance({ admissions, admissions_per_tenant });
+const PRESENT_MS = 1_000;
+
+/** An entrance whose work is over when the test says so, on a clock that the test moves. */
+function watched(admissions: number, alone: number, shared = alone) {
+  const clock = { at: 0, monotonic: () => clock.at };
+  const entrance = new Entrance(clock, { admissions, alone, shared, present_ms: PRESENT_MS });
   const inside: { readonly name: string; readonly done: (error?: Error) => void }[] = [];
   const pass = (tenant: string, name: string) =>
     entrance.pass(
@@ -14,7 +17,7 @@ function watched(admissions: number, admissions_per_tenant: number) {
       () =>
         new Promise<void>((resolve, reject) => inside.push({ name, done: (error) => (error === undefined ? resolve() : reject(error)) })),
     );
-  return { pass, inside, names: () => inside.map(({ name }) => name) };
+  return { clock, pass, inside, names: () => inside.map(({ name }) => name) };
 }
 
 test('a job of another tenant comes in at once, though hundreds of one tenant wait', async () => {
@@ -33,6 +36,40 @@ test('tenants take turns where all that may be inside are', async () => {
     inside[done]?.done();
   }
   expect(names()).toEqual(['a0', 'a1', 'a2', 'b0', 'c0', 'b1', 'c1', 'b2', 'c2']);
+});
+
+test('a tenant that shares the host has fewer jobs under way, until it has the host to itself again', async () => {
+  const { clock, pass, inside, names } = watched(20, 8, 2);
+  for (let i = 0; i < 100; i++) void pass('flood', `flood ${i}`);
+  await turn();
+  expect(names()).toHaveLength(8);
+  void pass('other', 'other');
+  await turn();
+  expect(names().at(-1)).toBe('other');
+  // Of the flood, none comes in while more than two are inside.
+  for (const job of inside.splice(0, 6)) job.done();
+  await turn();
+  expect(names()).toEqual(['flood 6', 'flood 7', 'other']);
+  inside.shift()?.done();
+  await turn();
+  expect(names()).toEqual(['flood 7', 'other', 'flood 8']);
+  clock.at += PRESENT_MS;
+  inside.shift()?.done();
+  await turn();
+  expect(names()).toHaveLength(2 + 7);
+});
+
+test('another tenant counts as present each time it submits a job', async () => {
+  const { clock, pass, inside, names } = watched(20, 8, 2);
+  for (let i = 0; i < 100; i++) void pass('flood', `flood ${i}`);
+  for (let probe = 0; probe < 5; probe++) {
+    void pass('other', `other ${probe}`);
+    await turn();
+    for (const job of inside.splice(0)) job.done();
+    await turn();
+    expect(names().length, `after probe ${probe}`).toBeLessThanOrEqual(2);
+    clock.at += PRESENT_MS / 2;
+  }
 });
 
 test('one that is refused leaves room for the next', async () => {

@@ -1,26 +1,48 @@
 /**
- * Who is written down next. Jobs that come in by the thousand are let in a few at a time, and tenants take turns: so neither the host's
- * own work on them nor the store's stands before the one job of another tenant.
+ * Limits how many jobs are written to the store at once, and gives tenants turns, so that thousands of jobs of one tenant do not
+ * delay the single job of another: neither in the supervisor nor in the store, which writes in order of arrival. A tenant that has
+ * the host to itself may have many under way, which is faster; one that shares it may have few.
  */
 import type { TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
+import type { Clock } from '@corral/protocol/ports';
 import { Line } from './cells/turns.ts';
 
-const LIMITS = { admissions: MACHINE.admissions.default, admissions_per_tenant: MACHINE.admissions_per_tenant.default };
+/** Jobs that may be written down at once. */
+interface Limits {
+  readonly admissions: number;
+  readonly alone: number;
+  /** Of one tenant, while others use the host too. */
+  readonly shared: number;
+  /** How long after its last admission a tenant counts as using the host. Milliseconds. */
+  readonly present_ms: number;
+}
+const LIMITS: Limits = {
+  admissions: MACHINE.admissions.default,
+  alone: MACHINE.admissions_per_tenant.default,
+  shared: MACHINE.admissions_per_tenant_shared.default,
+  present_ms: MACHINE.tenant_present_ms.default,
+};
 
 export class Entrance {
-  readonly #limits: typeof LIMITS;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #limits: Limits;
   #inside = 0;
   readonly #of = new Map<TenantId, number>();
-  /** Tenants of which jobs wait; the first one's turn is next. */
+  /** Tenants whose jobs wait; the first one has the next turn. */
   readonly #waiting = new Map<TenantId, Line<() => void>>();
+  /** The tenant seen last, and when that last changed. */
+  #last: TenantId | undefined;
+  #otherAt = -Infinity;
 
-  constructor(limits = LIMITS) {
+  constructor(clock: Pick<Clock, 'monotonic'>, limits = LIMITS) {
+    this.#clock = clock;
     this.#limits = limits;
   }
 
   /** Does some work for a tenant once it is its turn. */
   async pass<T>(tenant: TenantId, work: () => Promise<T>): Promise<T> {
+    this.#seen(tenant);
     if (this.#isFree(tenant) && !this.#waiting.has(tenant)) this.#take(tenant);
     else await this.#turn(tenant);
     try {
@@ -30,6 +52,12 @@ export class Entrance {
     }
   }
 
+  /** Called when a job arrives and when it comes in: a job that waits has arrived long ago, and its tenant still uses the host. */
+  #seen(tenant: TenantId): void {
+    if (this.#last !== undefined && tenant !== this.#last) this.#otherAt = this.#clock.monotonic();
+    this.#last = tenant;
+  }
+
   #turn(tenant: TenantId): Promise<void> {
     const line = this.#waiting.get(tenant) ?? new Line<() => void>();
     this.#waiting.set(tenant, line);
@@ -37,10 +65,13 @@ export class Entrance {
   }
 
   #isFree(tenant: TenantId): boolean {
-    return this.#inside < this.#limits.admissions && (this.#of.get(tenant) ?? 0) < this.#limits.admissions_per_tenant;
+    const { admissions, alone, shared, present_ms } = this.#limits;
+    const isShared = this.#clock.monotonic() - this.#otherAt < present_ms;
+    return this.#inside < admissions && (this.#of.get(tenant) ?? 0) < (isShared ? shared : alone);
   }
 
   #take(tenant: TenantId): void {
+    this.#seen(tenant);
     this.#inside += 1;
     this.#of.set(tenant, (this.#of.get(tenant) ?? 0) + 1);
   }
@@ -50,15 +81,21 @@ export class Entrance {
     const left = (this.#of.get(tenant) ?? 1) - 1;
     if (left > 0) this.#of.set(tenant, left);
     else this.#of.delete(tenant);
+    while (this.#next());
+  }
+
+  /** Lets in the next job that may come. A place can free several when tenants no longer share the host. */
+  #next(): boolean {
     for (const [next, line] of this.#waiting) {
       if (!this.#isFree(next)) continue;
       const come = line.shift();
-      // Whoever else of it waits has its turn after the other tenants.
+      // The tenant's other jobs have their turn after those of the other tenants.
       this.#waiting.delete(next);
       if (line.length > 0) this.#waiting.set(next, line);
       this.#take(next);
       come?.();
-      return;
+      return true;
     }
+    return false;
   }
 }

@@ -36,12 +36,13 @@ export type { Submitted, SupervisorOptions };
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #host: Host;
-  readonly #entrance = new Entrance();
+  readonly #entrance: Entrance;
   #stopping = false;
 
   /** A host that has not touched a run yet: `recover` makes it take them up, once whatever else it needs is there. */
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#entrance = new Entrance(options.clock);
     this.#host = buildHost(options, () => this.#stopping);
     this.#host.transitions.stage.onCellGone.listen((_, exit) => this.#cellGone(exit));
     this.configure(options.tenants);
