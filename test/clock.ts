@@ -1,5 +1,5 @@
 /** The real clock, which a test may put forward; what was set for the time in between then happens at once, the first due first. */
-import type { Clock } from '@corral/protocol/ports';
+import type { Clock } from '@corral/protocol/ports/machine';
 import { realClock } from '@corral/supervisor';
 
 export interface MovableClock {

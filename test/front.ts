@@ -9,7 +9,7 @@ import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
 import { startHost, type HostOptions, type RunningHost } from '@corral/server/host';
-import { STEPS } from '@corral/server/store/front';
+import { STEPS } from '@corral/server/tables/front';
 import { bundleText } from './bundles.ts';
 
 export interface Front {

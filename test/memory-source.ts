@@ -1,6 +1,6 @@
 /** A source of tools in memory whose tools change when a test says so, and whose calls end when it says so. */
 import * as z from 'zod';
-import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/tool';
+import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { inlineTool } from '@corral/tools/define';
 import { fixedSource } from '@corral/tools/sources';
 

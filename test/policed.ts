@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { catalog } from '@corral/policy/cedar/catalog';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 
 const PACK = readFileSync(fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar')), 'utf8');
 /** Everything but the question about a first use, which would be asked of every agent of a test. */

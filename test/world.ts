@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { bundleAgent, type BundledAgent } from '@corral/cli/bundle';
-import type { Attenuation } from '@corral/protocol/grant';
+import type { Attenuation } from '@corral/protocol/model/grant';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
-import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
-import type { Commit, Store } from '@corral/protocol/store';
-import type { Tool, ToolAnnotations, ToolCall } from '@corral/protocol/tool';
+import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { Commit, Store } from '@corral/protocol/ports/store';
+import type { Tool, ToolAnnotations, ToolCall } from '@corral/protocol/ports/tool';
 import { SqliteStore } from '@corral/store/sqlite';
 import {
   findWalls,

@@ -198,7 +198,7 @@ test('every route that changes something leaves a row with who, what and why', {
 test('a route whose handler says nothing leaves a row all the same, and one that did nothing leaves none', async () => {
   const { admin, host } = await front();
   const before = (await rowsOf(admin)).length;
-  const { recorder } = await import('@corral/server/kept');
+  const { recorder } = await import('@corral/server/operation-log');
   const who = { id: 'token:x', tenant: 'local', roles: ['operator' as const] };
   const asked = { params: { run: 'run_1' }, query: {}, body: { reason: 'because', source: 'secret' } };
   recorder(host.door.acts, ROUTES.releaseRun, who, asked).done();

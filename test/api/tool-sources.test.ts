@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { heldTool, MemorySource, type Happened } from '../memory-source.ts';
 import { until } from '../until.ts';
 import { front } from '../front.ts';

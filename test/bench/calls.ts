@@ -1,6 +1,6 @@
 /** What one call costs, from the agent's effect to the agent being given its result. */
 import * as z from 'zod';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { inlineTool } from '@corral/tools/define';
 import { ToolHost } from '@corral/tools/host/tool-host';
 import { WorkerTools } from '@corral/tools/worker';

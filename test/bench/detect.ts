@@ -1,9 +1,9 @@
 /** What all detectors of a run cost: time an event, and memory a run. */
 import { createHash } from 'node:crypto';
 import { canonical } from '@corral/protocol/json';
-import { Detectors } from '@corral/policy/detect/detectors';
-import type { Seen } from '@corral/policy/detect/events';
-import { emptyProfile, learn } from '@corral/policy/detect/profile';
+import { Detectors } from '@corral/policy/detection/detectors';
+import type { Seen } from '@corral/policy/detection/events';
+import { emptyProfile, learn } from '@corral/policy/detection/profile';
 import { callClosed } from './calls.ts';
 import { values, type Figure } from './measure.ts';
 

@@ -7,7 +7,7 @@ import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { catalog } from '@corral/policy/cedar/catalog';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { TenantId } from '@corral/protocol/ids';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import type { TenantOptions } from '@corral/supervisor';
 import { callSampler, CALLS, LOOP, CLOSED } from './calls.ts';
 import { durations, type Figure } from './measure.ts';

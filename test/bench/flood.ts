@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { TenantId, PrincipalId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
 import { inlineTool } from '@corral/tools/define';
 import * as z from 'zod';
 import { round, summarize, type Figure } from './measure.ts';

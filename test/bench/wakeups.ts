@@ -1,8 +1,8 @@
 /** Measures what a hint costs: from the durable commit of a message for a parked run until the run is in memory, in process and through Redis. */
 import type { RunId } from '@corral/protocol/ids';
-import type { WakeUps } from '@corral/protocol/ports';
+import type { WakeUps } from '@corral/protocol/ports/machine';
 import { realClock } from '@corral/supervisor';
-import { InProcessWakeUps } from '@corral/supervisor/wake-ups';
+import { InProcessWakeUps } from '@corral/supervisor/runs/wake-ups';
 import { BullWakeUps } from '@corral/wakeups/bullmq';
 import { Address, connect } from '@corral/wakeups/redis';
 import { durations, type Figure } from './measure.ts';

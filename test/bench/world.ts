@@ -1,12 +1,12 @@
 /** A host to measure: the real one, in a folder of its own, with the tools a benchmark brings. */
-import { DETECTORS } from '@corral/policy/detect/list';
+import { DETECTORS } from '@corral/policy/detection/list';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleAgent } from '@corral/cli/bundle';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
-import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
-import type { Tool } from '@corral/protocol/tool';
+import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type SupervisorOptions } from '@corral/supervisor';
 

@@ -1,10 +1,10 @@
 /** What every store must do, whatever it is made of. A new one is added to the table at the end. */
 import { describe, expect, test } from 'vitest';
-import type { Grant } from '@corral/protocol/grant';
+import type { Grant } from '@corral/protocol/model/grant';
 import type { Digest, GrantId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { Commit, Store } from '@corral/protocol/store';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
+import type { Commit, Store } from '@corral/protocol/ports/store';
 import * as plain from '@corral/store/fixtures/commits';
 import { SqliteStore } from '@corral/store/sqlite';
 import { join } from 'node:path';

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Json } from '@corral/protocol/json';
-import type { Tool, ToolSource } from '@corral/protocol/tool';
+import type { Tool, ToolSource } from '@corral/protocol/ports/tool';
 import { ToolHost } from '@corral/tools/host/tool-host';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
 import { ask, heldTool, MemorySource, type Happened } from '../memory-source.ts';

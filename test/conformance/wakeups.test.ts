@@ -2,9 +2,9 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import type { WakeUps, WakeUpTrouble } from '@corral/protocol/ports';
+import type { WakeUps, WakeUpTrouble } from '@corral/protocol/ports/machine';
 import { realClock as clock } from '@corral/supervisor';
-import { InProcessWakeUps } from '@corral/supervisor/wake-ups';
+import { InProcessWakeUps } from '@corral/supervisor/runs/wake-ups';
 import { BullWakeUps } from '@corral/wakeups/bullmq';
 import { Address, evictionOf, tried } from '@corral/wakeups/redis';
 import { until } from '../until.ts';

@@ -1,10 +1,10 @@
 /** A fork is a run of whoever forks: taken in like a job of theirs, with what is left of its origin's grants and never more. */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Grant } from '@corral/protocol/grant';
+import type { Grant } from '@corral/protocol/model/grant';
 import type { PrincipalId, RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
-import type { Store } from '@corral/protocol/store';
+import type { Store } from '@corral/protocol/ports/store';
 import { asked, bus, forbidding, FREE, outputOf, paid, PAYER, payments, policies } from '../integration/payments.ts';
 import { corral, folder } from '../command.ts';
 import { front, SLEEP } from '../front.ts';

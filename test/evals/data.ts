@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import type { Seen } from '@corral/policy/detect/events';
+import type { Seen } from '@corral/policy/detection/events';
 
 export interface Call {
   readonly agent: string;

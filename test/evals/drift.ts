@@ -1,6 +1,6 @@
 /** Drift on recorded runs: each scored by a profile of other benign runs of its suite. */
-import { emptyProfile, learn, type Profile, type ProfiledCall } from '@corral/policy/detect/profile';
-import { Detectors } from '@corral/policy/detect/detectors';
+import { emptyProfile, learn, type Profile, type ProfiledCall } from '@corral/policy/detection/profile';
+import { Detectors } from '@corral/policy/detection/detectors';
 import { hasFailed, type Call, type Row } from './data.ts';
 import { auroc, rounded } from './stats.ts';
 

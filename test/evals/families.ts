@@ -1,10 +1,10 @@
 /** Made-up behaviour of which it is known whether and where it goes wrong. */
-import { Causes } from '@corral/policy/detect/causes';
-import { Detectors } from '@corral/policy/detect/detectors';
-import type { Seen } from '@corral/policy/detect/events';
-import type { DetectorName, Finding } from '@corral/policy/detect/list';
-import { Spawns } from '@corral/policy/detect/spawns';
-import { Waits } from '@corral/policy/detect/waits';
+import { Causes } from '@corral/policy/detection/causes';
+import { Detectors } from '@corral/policy/detection/detectors';
+import type { Seen } from '@corral/policy/detection/events';
+import type { DetectorName, Finding } from '@corral/policy/detection/list';
+import { Spawns } from '@corral/policy/detection/spawns';
+import { Waits } from '@corral/policy/detection/waits';
 
 /** One case: what there is to watch, step by step. `trouble`: the step at which it begins; none if all is well. */
 interface Case {

@@ -1,10 +1,10 @@
 /**
- * Fits the weights of packages/policy/src/detect/weights.ts anew and prints them, and says how the fit does on kinds of
+ * Fits the weights of packages/policy/src/detection/weights.ts anew and prints them, and says how the fit does on kinds of
  * task it has not seen: `node test/evals/fit.ts --data DIR`.
  */
-import type { Act } from '@corral/policy/detect/acts';
-import { evidenceOf } from '@corral/policy/detect/stuck';
-import { EVIDENCE, type Evidence, type StuckWeights } from '@corral/policy/detect/weights';
+import type { Act } from '@corral/policy/detection/acts';
+import { evidenceOf } from '@corral/policy/detection/stuck';
+import { EVIDENCE, type Evidence, type StuckWeights } from '@corral/policy/detection/weights';
 import { rows, type Row } from './data.ts';
 import { acts, highest, readings } from './replay.ts';
 import { auroc, recallAt, rounded } from './stats.ts';

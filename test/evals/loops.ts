@@ -1,10 +1,10 @@
 /** Loops, no progress and drift on recorded runs, beside the rules that agent frameworks use. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DRIFT_HALF } from '@corral/policy/detect/run/drift';
-import { climb, GROUND, LADDER } from '@corral/policy/detect/ladder';
-import { STEPS, type Step } from '@corral/policy/detect/steps';
-import { STUCK_WEIGHTS } from '@corral/policy/detect/weights';
+import { DRIFT_HALF } from '@corral/policy/detection/run/drift';
+import { climb, GROUND, LADDER } from '@corral/policy/detection/ladder';
+import { STEPS, type Step } from '@corral/policy/detection/steps';
+import { STUCK_WEIGHTS } from '@corral/policy/detection/weights';
 import { rows, type Call, type Row } from './data.ts';
 import { driftScores, type DriftScores } from './drift.ts';
 import { bounds, driftWithout, fixed, type Round } from './held.ts';

@@ -1,9 +1,9 @@
 /** Recorded runs through the detectors, as the bus would have shown them, and what they said by each call. */
-import { Acts, type Act } from '@corral/policy/detect/acts';
-import { Detectors, type DetectorsOptions } from '@corral/policy/detect/detectors';
-import type { Finding } from '@corral/policy/detect/list';
-import { StuckScore } from '@corral/policy/detect/stuck';
-import type { StuckWeights } from '@corral/policy/detect/weights';
+import { Acts, type Act } from '@corral/policy/detection/acts';
+import { Detectors, type DetectorsOptions } from '@corral/policy/detection/detectors';
+import type { Finding } from '@corral/policy/detection/list';
+import { StuckScore } from '@corral/policy/detection/stuck';
+import type { StuckWeights } from '@corral/policy/detection/weights';
 import { seen, type Row } from './data.ts';
 
 export interface Replayed {

@@ -1,6 +1,6 @@
 /** Behaviour with known answers: what is found, how soon, and what is raised although all is well. */
-import { LADDER } from '@corral/policy/detect/ladder';
-import type { Finding } from '@corral/policy/detect/list';
+import { LADDER } from '@corral/policy/detection/ladder';
+import type { Finding } from '@corral/policy/detection/list';
 import { FAMILIES, randomFrom, type Family } from './families.ts';
 import type { EvalOptions, Measured } from './main.ts';
 

@@ -1,6 +1,6 @@
 /** What a cell does besides its cranks: what it holds, and what it computes when nobody has asked. */
 import { describe, expect, test } from 'vitest';
-import type { CellLauncher, CellProcess, CellProcessEvents, ProcessMeter } from '@corral/protocol/ports';
+import type { CellLauncher, CellProcess, CellProcessEvents, ProcessMeter } from '@corral/protocol/ports/machine';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { gate, readingTool, world } from '../world.ts';
 import { until } from '../until.ts';

@@ -1,8 +1,8 @@
 /** What tools answer may be anything that JavaScript has. The host takes what is JSON of it, as it is at that moment, and nothing else. */
 import * as z from 'zod';
 import { describe, expect, test } from 'vitest';
-import { contractOf } from '@corral/protocol/contract';
-import type { Tool } from '@corral/protocol/tool';
+import { contractOf } from '@corral/protocol/ports/contract';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { readingTool, tool, world } from '../world.ts';
 
 const AGENT = `{ name: 'a', uses: { odd: 'tool:odd' }, async run({ input, caps }) {

@@ -1,7 +1,7 @@
 /** A cell that has been taken over: it speaks to the supervisor in every way it should not. */
 import { describe, expect, test } from 'vitest';
-import { encodeFrame, FRAME_HEADER_BYTES, FrameKind } from '@corral/protocol/frame';
-import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports';
+import { encodeFrame, FRAME_HEADER_BYTES, FrameKind } from '@corral/protocol/wire/frame';
+import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports/machine';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { readingTool, world } from '../world.ts';
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { ZOO, ZOO_LOOPS } from '@corral/examples/fleet';
-import { outcomeText } from '@corral/protocol/outcome-text';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
 import { readingTools } from '@corral/tools/fs';
 import { bundleAgent } from '@corral/cli/bundle';
 import { gate, readingTool, temporary, world, type World } from '../world.ts';

@@ -1,6 +1,6 @@
 /** What waits for people: who may say what to it, how often, until when. The real host, the real default pack. */
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Commit, Store } from '@corral/protocol/store';
+import type { Commit, Store } from '@corral/protocol/ports/store';
 import { realClock } from '@corral/supervisor';
 import { gate, keepingBack, world } from '../world.ts';
 import { paid, payments, policies, SEASONED, bus, asked, outputOf, FREE, forbidding, PAYER } from './payments.ts';

@@ -1,9 +1,9 @@
 /** Tokens and money on the real host: what is reserved, what is billed, what comes back, and what a submitter may take away. */
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import type { Cost } from '@corral/protocol/cost';
-import type { Grant } from '@corral/protocol/grant';
-import type { Tool } from '@corral/protocol/tool';
+import type { Cost } from '@corral/protocol/model/cost';
+import type { Grant } from '@corral/protocol/model/grant';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { inlineTool, ToolError } from '@corral/tools/define';
 import { gate, temporary, tool, world, type World } from '../world.ts';
 import { policiesOf } from '../policed.ts';

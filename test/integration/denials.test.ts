@@ -1,7 +1,7 @@
 /** What a denial stops besides the call is as durable as the denial: no host can die, and no disk be full, in between. */
 import { describe, expect, test } from 'vitest';
 import { CorralError } from '@corral/protocol/errors';
-import type { Commit, Store } from '@corral/protocol/store';
+import type { Commit, Store } from '@corral/protocol/ports/store';
 import { temporary, tool, world } from '../world.ts';
 import { forbidding, paid, PAYER, payments, policies } from './payments.ts';
 

@@ -1,7 +1,7 @@
 /** A host that comes to rest: once it has stopped the calls under way, none leaves, whatever path it comes by. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import type { Commit, Store } from '@corral/protocol/store';
+import type { Commit, Store } from '@corral/protocol/ports/store';
 import { gate, keepingBack, temporary, tool, world, type World } from '../world.ts';
 import { asked, forbidding, paid, PAYER, payments, policies } from './payments.ts';
 

@@ -2,7 +2,7 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { labelTools } from '@corral/tools/labels';
 import { world, type World } from '../world.ts';
 import { asked, bus, done, SECRET, TOOLS, USES } from './flowing.ts';

@@ -5,7 +5,7 @@ import { cp, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Grant } from '@corral/protocol/grant';
+import type { Grant } from '@corral/protocol/model/grant';
 import { SqliteStore, type StoreOptions } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
 import { temporary } from '../world.ts';

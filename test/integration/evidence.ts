@@ -1,8 +1,8 @@
 /** What the tests of evidence write into a store: runs with small and large payloads. */
 import { createHash } from 'node:crypto';
 import type { Digest } from '@corral/protocol/ids';
-import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { Commit, Store } from '@corral/protocol/store';
+import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
+import type { Commit, Store } from '@corral/protocol/ports/store';
 import * as plain from '@corral/store/fixtures/commits';
 
 export const SOURCE = 'the source of a bundle';

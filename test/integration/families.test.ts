@@ -1,8 +1,8 @@
 /** The kill of a family is proved only when every descendant's end is durable, its pause when every descendant stands still. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import type { Receipt } from '@corral/protocol/receipt';
-import type { Commit } from '@corral/protocol/store';
+import type { Receipt } from '@corral/protocol/model/receipt';
+import type { Commit } from '@corral/protocol/ports/store';
 import { gate, keepingBack, readingTool, world, type WorldOptions } from '../world.ts';
 import { until } from '../until.ts';
 

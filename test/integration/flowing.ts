@@ -2,8 +2,8 @@
 import { beforeEach } from 'vitest';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
-import type { Tool, ToolAnnotations } from '@corral/protocol/tool';
-import { withheld } from '@corral/protocol/withheld';
+import type { Tool, ToolAnnotations } from '@corral/protocol/ports/tool';
+import { withheld } from '@corral/protocol/wire/withheld';
 import { inlineTool } from '@corral/tools/define';
 import { world, type World } from '../world.ts';
 import { policiesOf, SEASONED } from '../policed.ts';

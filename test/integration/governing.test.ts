@@ -4,10 +4,10 @@
  */
 import { describe, expect, test, vi } from 'vitest';
 import * as z from 'zod';
-import type { Decision } from '@corral/protocol/decision';
+import type { Decision } from '@corral/protocol/model/decision';
 import type { RunId } from '@corral/protocol/ids';
-import { contractOf } from '@corral/protocol/contract';
-import type { Tool } from '@corral/protocol/tool';
+import { contractOf } from '@corral/protocol/ports/contract';
+import type { Tool } from '@corral/protocol/ports/tool';
 import type { PolicySource } from '@corral/supervisor';
 import { readingTool, tool, world, type World } from '../world.ts';
 import { policiesOf } from '../policed.ts';

@@ -3,7 +3,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
-import type { RunRecord } from '@corral/protocol/run';
+import type { RunRecord } from '@corral/protocol/model/run';
 import { world } from '../world.ts';
 import { agent, asked, bus, CHANGES, crossed, done, mail, made, raw, READS, SECRET, TOOLS, USES } from './flowing.ts';
 import { until } from '../until.ts';

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
-import type { Label } from '@corral/protocol/label';
-import type { Tool } from '@corral/protocol/tool';
+import type { Label } from '@corral/protocol/model/label';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { contextOf } from '@corral/supervisor';
 import { asked, bus, done, made, READS, SECRET, TOOLS, USES } from './flowing.ts';
 import type { World } from '../world.ts';

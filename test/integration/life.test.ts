@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Delivery } from '@corral/protocol/delivery';
+import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { RunId } from '@corral/protocol/ids';
 import { gate, readingTool, temporary, tool, world } from '../world.ts';
 

@@ -1,6 +1,6 @@
 /** How often tools may be called: of a tenant at once and by the minute, and of all tenants together, on a real host. */
 import { expect, test } from 'vitest';
-import type { BothLimits } from '@corral/broker/gates';
+import type { BothLimits } from '@corral/broker/dispatch/gates';
 import { tool, world } from '../world.ts';
 
 const CALLER = `{

@@ -1,12 +1,12 @@
 /** Loops and runaways on a live host: real agents, the detectors that watch them, and each step of what is done about them. */
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import { outcomeText } from '@corral/protocol/outcome-text';
-import type { Entry, HostEvent } from '@corral/protocol/run';
-import { explain } from '@corral/server/journal';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { Entry, HostEvent } from '@corral/protocol/model/run';
+import { explain } from '@corral/server/evidence/journal';
 import { readingTool, tool, world, type World } from '../world.ts';
 import type { LoopOptions } from '@corral/supervisor';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { until } from '../until.ts';
 
 const watched = (tools: readonly Tool[], loops: LoopOptions | false = {}, folder?: string): Promise<World> =>

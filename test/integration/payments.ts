@@ -1,7 +1,7 @@
 /** A shop with policies: a tool that pays, mail that a stranger wrote, the default pack, and people to ask. */
 import * as z from 'zod';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { Tool } from '@corral/protocol/tool';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { inlineTool } from '@corral/tools/define';
 import { world, type World } from '../world.ts';
 import { policiesOf, SEASONED } from '../policed.ts';

@@ -1,6 +1,6 @@
 /** No call leaves for a tool that is under quarantine, not even the next attempt at one that had left before. */
 import { expect, test } from 'vitest';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { gate, readingTool, world } from '../world.ts';
 
 test('a call whose answer was lost is not made again once its tool is under quarantine', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { canonical } from '@corral/protocol/json';
-import type { LogHead } from '@corral/protocol/log';
+import type { LogHead } from '@corral/protocol/model/log';
 import { leafHash } from '@corral/store/log/merkle';
 import { SqliteStore } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';

@@ -1,6 +1,6 @@
 /** Requests through mailboxes, and the one reply that each gets. The real host. */
 import { describe, expect, test } from 'vitest';
-import type { Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/model/outcome';
 import { temporary, world } from '../world.ts';
 import { until } from '../until.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { SqliteStore } from '@corral/store/sqlite';
 import { amend, read, realClock, resolutionOf, type Resolution } from '@corral/supervisor';
 import { describe as described } from '@corral/tools/define';

@@ -1,10 +1,10 @@
 /** Amounts that will run out: foretold while there is time, in what people read. */
 import { expect, test } from 'vitest';
-import { DETECTORS } from '@corral/policy/detect/list';
+import { DETECTORS } from '@corral/policy/detection/list';
 import type { RunId } from '@corral/protocol/ids';
-import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
-import type { Entry } from '@corral/protocol/run';
-import { explain } from '@corral/server/journal';
+import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { Entry } from '@corral/protocol/model/run';
+import { explain } from '@corral/server/evidence/journal';
 import { readingTool, world } from '../world.ts';
 import { until } from '../until.ts';
 

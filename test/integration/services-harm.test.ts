@@ -6,7 +6,7 @@ import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import { SqliteStore } from '@corral/store/sqlite';
-import { instanceId } from '@corral/supervisor/services';
+import { instanceId } from '@corral/supervisor/admission/services';
 import { temporary, world, type World } from '../world.ts';
 import { bus, done, made, READS, TOOLS } from './flowing.ts';
 import { until } from '../until.ts';

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import type { PrincipalId, RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
-import { dayOf } from '@corral/protocol/spend';
+import { dayOf } from '@corral/protocol/model/spend';
 import { realClock, type SupervisorOptions } from '@corral/supervisor';
 import { asked, FREE, outputOf, policies } from './payments.ts';
 import { tool, world, type World, type WorldOptions } from '../world.ts';

@@ -1,6 +1,6 @@
 /** What becomes of admitted work while cells do not start on a machine on which they once did. */
 import { describe, expect, test, vi } from 'vitest';
-import type { CellLauncher } from '@corral/protocol/ports';
+import type { CellLauncher } from '@corral/protocol/ports/machine';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { temporary, world } from '../world.ts';
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
 import type { RunId } from '@corral/protocol/ids';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 import { until } from '../until.ts';
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Commit, Store } from '@corral/protocol/store';
+import type { Commit, Store } from '@corral/protocol/ports/store';
 import { world } from '../world.ts';
 
 /** A child writes to its sibling, which has ended. */

@@ -1,10 +1,10 @@
 /** A whole host whose hints go through a Redis that is flushed, stopped or killed: every run ends all the same. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import type { WakeUps } from '@corral/protocol/ports';
+import type { WakeUps } from '@corral/protocol/ports/machine';
 import { front, type Front } from '../front.ts';
-import type { Store } from '@corral/protocol/store';
-import { InProcessWakeUps } from '@corral/supervisor/wake-ups';
+import type { Store } from '@corral/protocol/ports/store';
+import { InProcessWakeUps } from '@corral/supervisor/runs/wake-ups';
 import { until } from '../until.ts';
 import { world } from '../world.ts';
 import { freePort, HAS_REDIS, redisOn, redisServer, type RedisServer } from '../redis.ts';

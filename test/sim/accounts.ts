@@ -1,7 +1,7 @@
 /** The accounts above the run, when a world has come to rest: held against what the outside world was really paid. */
 import type { RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
-import { SPEND_NAMES, type Spend } from '@corral/protocol/spend';
+import { SPEND_NAMES, type Spend } from '@corral/protocol/model/spend';
 import type { Oracle } from './oracle.ts';
 import { TENANTS } from './setup.ts';
 

@@ -1,9 +1,9 @@
 /** Authority only shrinks, and budgets are conserved (DESIGN 3.10, 3.11): what grants and purses allow, counted apart from the product. */
-import type { Decision } from '@corral/protocol/decision';
-import type { Grant } from '@corral/protocol/grant';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
-import type { RunRecord } from '@corral/protocol/run';
+import type { RunRecord } from '@corral/protocol/model/run';
 import type { Book, Known } from './book.ts';
 
 const AMOUNTS = ['calls', 'messages', 'children'] as const;

@@ -1,10 +1,10 @@
 /** What an oracle has seen of a simulated world: every run as the durable world has it, and what has befallen it. */
-import type { Decision } from '@corral/protocol/decision';
-import type { Effect } from '@corral/protocol/effect';
-import type { Grant } from '@corral/protocol/grant';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Effect } from '@corral/protocol/wire/effect';
+import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { Control, RunRecord } from '@corral/protocol/run';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Control, RunRecord } from '@corral/protocol/model/run';
 import type { SqliteCore } from '@corral/store/sqlite/core';
 import type { Powers } from './powers.ts';
 import type { Ruling } from './rules.ts';

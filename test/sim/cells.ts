@@ -2,7 +2,7 @@
  * The cells of a simulated world: processes that speak the real frames, one thing at a time, and can be slow, stall, stop and
  * go on, die in the middle of a frame, or talk nonsense.
  */
-import type { Delivery } from '@corral/protocol/delivery';
+import type { Delivery } from '@corral/protocol/wire/delivery';
 import {
   encodeFrame,
   FrameKind,
@@ -12,9 +12,9 @@ import {
   type FrameHead,
   type ReplayPayload,
   type StartPayload,
-} from '@corral/protocol/frame';
+} from '@corral/protocol/wire/frame';
 import { canonical } from '@corral/protocol/json';
-import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports';
+import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports/machine';
 import type { Dice } from './dice.ts';
 import { Anomaly, Guest, type Played } from './guest.ts';
 import type { Timeline } from './timeline.ts';

@@ -1,6 +1,6 @@
 /** No run ends without a reason that is really there, and none goes on waiting for what nothing will bring. */
-import type { Outcome } from '@corral/protocol/outcome';
-import type { Commit } from '@corral/protocol/store';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Commit } from '@corral/protocol/ports/store';
 import { cpuGiven } from './authority.ts';
 import type { Book, Known } from './book.ts';
 

@@ -2,11 +2,11 @@
  * One fold (DESIGN 1.6): what a host knows of a run as it parks it is what the run's journal says, entry by entry. Whatever the host
  * had written into those books beside the journal would be lost with it, and show here.
  */
-import { Ledger } from '@corral/broker/ledger';
-import type { SavedLedger } from '@corral/broker/snapshot';
-import { RunWatch } from '@corral/broker/watch';
+import { Ledger } from '@corral/broker/ledger/ledger';
+import type { SavedLedger } from '@corral/broker/ledger/snapshot';
+import { RunWatch } from '@corral/broker/ledger/detectors';
 import type { SqliteCore } from '@corral/store/sqlite/core';
-import { Absence } from '@corral/supervisor/absence';
+import { Absence } from '@corral/supervisor/runs/downtime';
 import type { Known } from './book.ts';
 
 /** @returns what differs, if something does */

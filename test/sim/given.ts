@@ -1,5 +1,5 @@
 /** What a crank is given must be true, and be given for the first time: no answer, message, timer or end is made up or told twice. */
-import type { Delivery, Result } from '@corral/protocol/delivery';
+import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { keptBack } from './authority.ts';
 import type { Book, Known } from './book.ts';

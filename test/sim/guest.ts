@@ -2,9 +2,9 @@
  * What runs inside a simulated isolate: a program of steps, played deterministically. It makes effects as the prelude would,
  * and knows nothing but what it is delivered, so that playing the same deliveries again makes the same effects.
  */
-import type { ChildEndedDelivery, Delivery, MessageDelivery, Result, StartDelivery } from '@corral/protocol/delivery';
-import type { Effect } from '@corral/protocol/effect';
-import type { FaultKind } from '@corral/protocol/frame';
+import type { ChildEndedDelivery, Delivery, MessageDelivery, Result, StartDelivery } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
+import type { FaultKind } from '@corral/protocol/wire/frame';
 import type { Json } from '@corral/protocol/json';
 
 export type Step =

@@ -1,7 +1,7 @@
 /** People who meddle with what runs in a simulated world: they pause, resume, cancel, kill, resolve, decide, revoke and quarantine. */
 import type { RunId } from '@corral/protocol/ids';
-import type { Receipt } from '@corral/protocol/receipt';
-import type { QuarantineKind } from '@corral/protocol/quarantine';
+import type { Receipt } from '@corral/protocol/model/receipt';
+import type { QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { Supervisor } from '@corral/supervisor/supervisor';
 import type { Known } from './book.ts';
 import type { Dice } from './dice.ts';

@@ -2,16 +2,16 @@
  * What must hold in a simulated world, whatever befalls it: invariants 4 to 11 of DESIGN 3. It keeps a book of its own of what
  * is durable, from the writes as they take effect, and holds every effect, crank, receipt and outcome against it.
  */
-import type { Decision } from '@corral/protocol/decision';
-import type { Delivery, Result } from '@corral/protocol/delivery';
-import type { Effect } from '@corral/protocol/effect';
-import type { Grant } from '@corral/protocol/grant';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Delivery, Result } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
+import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { RunRecord } from '@corral/protocol/run';
-import { dayOf } from '@corral/protocol/spend';
-import type { Commit, CommitResult, StoredRun } from '@corral/protocol/store';
-import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/tool';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { RunRecord } from '@corral/protocol/model/run';
+import { dayOf } from '@corral/protocol/model/spend';
+import type { Commit, CommitResult, StoredRun } from '@corral/protocol/ports/store';
+import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/ports/tool';
 import { granted, isRevoked, isWithin, keptBack, spawned, used } from './authority.ts';
 import { Book, type Known, type KnownCall } from './book.ts';
 import { judgeEnd } from './endings.ts';

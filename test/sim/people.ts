@@ -1,8 +1,8 @@
 /** Policies and people: what they say of a call holds, and nothing leaves without their word (DESIGN 3.13, 5). */
-import type { Decision } from '@corral/protocol/decision';
-import type { HostEvent } from '@corral/protocol/run';
-import { dayOf } from '@corral/protocol/spend';
-import type { Commit } from '@corral/protocol/store';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { HostEvent } from '@corral/protocol/model/run';
+import { dayOf } from '@corral/protocol/model/spend';
+import type { Commit } from '@corral/protocol/ports/store';
 import { keptBack } from './authority.ts';
 import type { Book, Known, KnownCall } from './book.ts';
 import { rulesOf, rulingOn } from './rules.ts';

@@ -16,7 +16,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
   ],
   /** What a payment moves is not taken out of the purse. */
-  'pay-for-nothing': [{ file: 'broker/src/price.ts', piece: '* attempts + moves;', becomes: '* attempts;' }],
+  'pay-for-nothing': [{ file: 'broker/src/accounts/price.ts', piece: '* attempts + moves;', becomes: '* attempts;' }],
   /** The store takes what a stale owner appends. */
   'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'head.epoch !== epoch || ', becomes: '' }],
   /** A delivery that was on its way into a cell is forgotten when its run has to leave the cell. */
@@ -47,11 +47,13 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
   ],
   /** A call that people were asked about is made once one of them has spoken, however many were to. */
-  'one-is-enough': [{ file: 'broker/src/take-event.ts', piece: 'if (everybody.length < quorum)', becomes: 'if (everybody.length < 1)' }],
+  'one-is-enough': [
+    { file: 'broker/src/ledger/take-event.ts', piece: 'if (everybody.length < quorum)', becomes: 'if (everybody.length < 1)' },
+  ],
   /** A notice goes to whatever isolate the run sits in, though it has just made a checkpoint. */
   'notice-first': [
     {
-      file: 'supervisor/src/life.ts',
+      file: 'supervisor/src/runs/lifecycle.ts',
       piece: 'if (checkpointed) this.#beginSegment(run);\n      this.#options.loops.cranked(run);',
       becomes: 'this.#options.loops.cranked(run);\n      if (checkpointed) this.#beginSegment(run);',
     },
@@ -59,7 +61,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** What a run has read is forgotten with its checkpoint. */
   'wash-label': [
     {
-      file: 'broker/src/snapshot.ts',
+      file: 'broker/src/ledger/snapshot.ts',
       piece: 'label: from.label, ...(from.placed',
       becomes: 'label: undefined, ...(from.placed',
     },
@@ -96,7 +98,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** Time in which people are asked counts as the run's own. */
   'asking-is-wall': [
     {
-      file: 'broker/src/ledger.ts',
+      file: 'broker/src/ledger/ledger.ts',
       piece: "return waiting === 'approval' || waiting === 'resolution' || waiting === 'upgrade';",
       becomes: "return waiting === 'upgrade';",
     },
@@ -117,7 +119,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'for (const id of (commit.answered ?? []).slice(1_000_000)) this.#run(',
     },
     {
-      file: 'supervisor/src/taken-up.ts',
+      file: 'supervisor/src/runs/taken-up.ts',
       piece: "pending?.kind !== 'call' || pending.state === 'unknown' || run.queue.hasReply(result.id)",
       becomes: 'run.queue.hasReply(result.id)',
     },
@@ -129,39 +131,41 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A call that is kept back by a breaker is said not to have left, also where a host before this one may have made it. */
   'deny-having-left': [
-    { file: 'broker/src/dispatch.ts', piece: 'if (call.leftBefore !== true) return', becomes: 'if (Date.now() > 0) return' },
+    { file: 'broker/src/dispatch/dispatcher.ts', piece: 'if (call.leftBefore !== true) return', becomes: 'if (Date.now() > 0) return' },
   ],
   /** A call whose answer was kept is looked after as if it had none. */
-  'doubt-answer': [{ file: 'supervisor/src/taken-up.ts', piece: '    if (run.queue.hasReply(pending.id)) continue;\n', becomes: '' }],
+  'doubt-answer': [{ file: 'supervisor/src/runs/taken-up.ts', piece: '    if (run.queue.hasReply(pending.id)) continue;\n', becomes: '' }],
   /** What a run had reserved of the accounts above it stays reserved when it ends. */
   'keep-reserved': [
     { file: 'broker/src/broker.ts', piece: 'if (ending) closeTally(', becomes: 'if (ending && Date.now() < 0) closeTally(' },
   ],
   /** Accounts are told what was reserved, and not what came of it. */
-  'spend-nothing': [{ file: 'broker/src/tally.ts', piece: 'this.#add(day, spent, {}, 1);', becomes: 'this.#add(day, {}, {}, 1);' }],
+  'spend-nothing': [
+    { file: 'broker/src/accounts/tally.ts', piece: 'this.#add(day, spent, {}, 1);', becomes: 'this.#add(day, {}, {}, 1);' },
+  ],
   /** A call that people approve on a later day is paid for by the day on which they were asked. */
   'approve-on-old-day': [
     {
-      file: 'supervisor/src/resolution.ts',
+      file: 'supervisor/src/control/resolution.ts',
       piece: 'return day === undefined || day === call.day ? {} : { day };',
       becomes: 'return Date.now() < 0 && day !== undefined ? { day } : {};',
     },
   ],
   /** Nobody looks whether the day on which people approve a call can pay for it. */
   'approve-unpaid': [
-    { file: 'supervisor/src/resolution.ts', piece: 'accounts.mustPay(ledger, call.reserved, now, call.day);', becomes: '' },
+    { file: 'supervisor/src/control/resolution.ts', piece: 'accounts.mustPay(ledger, call.reserved, now, call.day);', becomes: '' },
   ],
   /** A payment of unknown result that a person has made again takes nothing more out of the purse. */
-  'retry-for-nothing': [{ file: 'broker/src/spending.ts', piece: '(amount > 0 ? [[name', becomes: '(amount < 0 ? [[name' }],
+  'retry-for-nothing': [{ file: 'broker/src/accounts/spending.ts', piece: '(amount > 0 ? [[name', becomes: '(amount < 0 ? [[name' }],
   /** A call that its run has given up is made all the same once people approve it. */
   'approve-given-up': [
     {
-      file: 'broker/src/given-up.ts',
+      file: 'broker/src/dispatch/given-up.ts',
       piece: "else if (pending?.kind === 'approval')\n    withdraw(ledger, pending, givenUp(id",
       becomes: "else if (pending?.kind === 'approval' && pending.quorum > 99)\n    withdraw(ledger, pending, givenUp(id",
     },
     {
-      file: 'broker/src/decide/decide.ts',
+      file: 'broker/src/effects/decide.ts',
       piece: 'callOffApproval(batch, effect.id);\n          break;',
       becomes: 'break;',
     },
@@ -177,12 +181,12 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** The receipt of a kill comes before every descendant has ended. */
   'early-receipt': [
     {
-      file: 'supervisor/src/control.ts',
+      file: 'supervisor/src/control/control.ts',
       piece: 'await endDescendants({ ...this.#options, control: this }, id, (child) => this.kill(child, by, reason));',
       becomes: '',
     },
     {
-      file: 'supervisor/src/control.ts',
+      file: 'supervisor/src/control/control.ts',
       piece: 'const ended = await Promise.all(receipts);',
       becomes: 'const ended: (Receipt | undefined)[] = [];',
     },
@@ -190,7 +194,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A pause of a family stops the children of the run that was asked, and nothing below them. */
   'pause-children-only': [
     {
-      file: 'supervisor/src/families.ts',
+      file: 'supervisor/src/control/families.ts',
       piece: '.filter((child) => !still.has(child));',
       becomes: `.filter((child) => !still.has(child));
       for (const child of [...left]) {
@@ -201,7 +205,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** The resumption of a family lets go on whatever stands still in it, whoever paused that. */
   'resume-everything': [
     {
-      file: 'supervisor/src/control.ts',
+      file: 'supervisor/src/control/control.ts',
       piece: 'if (family !== undefined && run.ledger.family !== family)',
       becomes: 'if (Date.now() < 0)',
     },
@@ -209,25 +213,33 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** Runs that were parked under a quarantine stay so when it is lifted. */
   'lift-forgets-parked': [
     {
-      file: 'supervisor/src/stops.ts',
+      file: 'supervisor/src/control/stops.ts',
       piece: 'const parked = await store.quarantined(after, LOOK_RUNS);',
       becomes: 'const parked: RunId[] = [];',
     },
-    { file: 'supervisor/src/life.ts', piece: 'if (stands === undefined) this.#options.transitions.life.onClear.emit(run);', becomes: '' },
+    {
+      file: 'supervisor/src/runs/lifecycle.ts',
+      piece: 'if (stands === undefined) this.#options.transitions.life.onClear.emit(run);',
+      becomes: '',
+    },
   ],
   /** A run comes back into memory, and nobody looks whether it is under quarantine. */
   'wake-under-quarantine': [
-    { file: 'supervisor/src/life.ts', piece: "if (stands !== undefined && run.control === 'none')", becomes: 'if (Date.now() < 0)' },
+    {
+      file: 'supervisor/src/runs/lifecycle.ts',
+      piece: "if (stands !== undefined && run.control === 'none')",
+      becomes: 'if (Date.now() < 0)',
+    },
   ],
   /** A run is admitted or spawned, and nobody looks whether its agent is under quarantine. */
   'begin-under-quarantine': [
     {
-      file: 'supervisor/src/life.ts',
+      file: 'supervisor/src/runs/lifecycle.ts',
       piece: 'if (stands !== undefined) {\n      run.stop',
       becomes: 'if (Date.now() < 0) {\n      run.stop',
     },
     {
-      file: 'supervisor/src/quarantine.ts',
+      file: 'supervisor/src/control/quarantine.ts',
       piece: 'const stands = this.against(run, version);',
       becomes: 'const stands = undefined as Quarantine | undefined;',
     },
@@ -265,23 +277,23 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
   ],
   /** A child begins clean whatever its parent knew. */
-  'clean-child': [{ file: 'broker/src/decide/spawn.ts', piece: '    ...labelOf(ledger),\n    bundle:', becomes: '    bundle:' }],
+  'clean-child': [{ file: 'broker/src/effects/spawn.ts', piece: '    ...labelOf(ledger),\n    bundle:', becomes: '    bundle:' }],
   /** A reply carries no label. */
   'clean-reply': [
-    { file: 'broker/src/requests.ts', piece: 'depth: ledger.depth + 1, ...labelOf(ledger) }', becomes: 'depth: ledger.depth + 1 }' },
+    { file: 'broker/src/ledger/requests.ts', piece: 'depth: ledger.depth + 1, ...labelOf(ledger) }', becomes: 'depth: ledger.depth + 1 }' },
   ],
   /** What a tool says of its failure is taken for the host's own words. */
-  'clean-error': [{ file: 'broker/src/flow.ts', piece: "['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT']", becomes: '[]' }],
+  'clean-error': [{ file: 'broker/src/policies/flow.ts', piece: "['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT']", becomes: '[]' }],
   /** What is reserved or spent counts for nothing when something is afforded. */
   'spend-freely': [
     {
-      file: 'policy/src/purse.ts',
+      file: 'policy/src/capability/purse.ts',
       piece: 'if ((amounts[name] ?? 0) > this.left(name)) return name;',
       becomes: 'if ((amounts[name] ?? 0) > this.granted[name]) return name;',
     },
   ],
   /** A grant can be used once more than it says. */
-  'one-more-use': [{ file: 'policy/src/grants.ts', piece: 'node.used >= grant.uses', becomes: 'node.used > grant.uses' }],
+  'one-more-use': [{ file: 'policy/src/capability/grants.ts', piece: 'node.used >= grant.uses', becomes: 'node.used > grant.uses' }],
   /** Now and then, an item of the inbox stays there after its crank. */
   'deliver-again': [
     {
@@ -301,7 +313,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** The children of a run that ends go on. */
   'children-live-on': [
     {
-      file: 'supervisor/src/life.ts',
+      file: 'supervisor/src/runs/lifecycle.ts',
       piece: "if (pending.kind === 'child') this.#options.transitions.life.onOrphaned.emit(pending.run);",
       becomes: ';',
     },
@@ -309,12 +321,12 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A run is paused, and the crank that it is in goes on. */
   'pause-between-only': [
     {
-      file: 'supervisor/src/stage.ts',
+      file: 'supervisor/src/cells/scheduler.ts',
       piece: "if (run.control !== 'none' || this.#draining) {",
       becomes: 'if (this.#draining) {',
     },
     {
-      file: 'supervisor/src/control.ts',
+      file: 'supervisor/src/control/control.ts',
       piece: 'if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);',
       becomes: '',
     },
@@ -334,19 +346,23 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** After a restart, every call is made again. */
   'repeat-all': [
     {
-      file: 'supervisor/src/taken-up.ts',
+      file: 'supervisor/src/runs/taken-up.ts',
       piece: 'if (called !== undefined && mayRepeat(called.annotations)) broker.again',
       becomes: 'if (called !== undefined) broker.again',
     },
   ],
   /** Messages that were given and not read are lost with a checkpoint. */
   'lose-unread': [
-    { file: 'supervisor/src/start.ts', piece: '...(unread.length === 0 ? {} : { unread })', becomes: '...(unread.length === 0 ? {} : {})' },
+    {
+      file: 'supervisor/src/runs/start.ts',
+      piece: '...(unread.length === 0 ? {} : { unread })',
+      becomes: '...(unread.length === 0 ? {} : {})',
+    },
   ],
   /** A host goes on with the policies that it came up with. */
   'old-policies': [
     {
-      file: 'supervisor/src/policing.ts',
+      file: 'supervisor/src/governance/tenant-policies.ts',
       piece: 'const before = new Map(this.#held);',
       becomes: 'if (this.#held.size > 0) return; const before = new Map(this.#held);',
     },
@@ -354,16 +370,16 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A call is made once it is approved, whatever the policies have come to say. */
   'approve-by-old-policies': [
     {
-      file: 'broker/src/approved.ts',
+      file: 'broker/src/policies/approved.ts',
       piece: "if (verdict.decision === 'deny') return `the policies refuse it now",
       becomes: 'if (Date.now() < 0) return `',
     },
-    { file: 'broker/src/approved.ts', piece: 'if ((verdict.quorum ?? 1) > quorum || ', becomes: 'if (' },
+    { file: 'broker/src/policies/approved.ts', piece: 'if ((verdict.quorum ?? 1) > quorum || ', becomes: 'if (' },
   ],
   /** A run that waits for a reply counts as one that nothing can wake. */
   'stalled-too-soon': [
     {
-      file: 'supervisor/src/life.ts',
+      file: 'supervisor/src/runs/lifecycle.ts',
       piece: 'run.ledger.pending.size === 0 &&\n',
       becomes: "[...run.ledger.pending.values()].every((one) => one.kind === 'request') &&\n",
     },
@@ -377,7 +393,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
   ],
   /** The sweep is switched off: what a lost hint missed is never found. */
-  'no-sweep': [{ file: 'supervisor/src/residence.ts', piece: 'await this.#fill();\n      await this.#lookBehind();', becomes: '' }],
+  'no-sweep': [{ file: 'supervisor/src/runs/residency.ts', piece: 'await this.#fill();\n      await this.#lookBehind();', becomes: '' }],
   /** The sweep finds what is due and what is queued, and leaves what came by mail to the hints. */
   'sweep-trusts-hints': [
     { file: 'store/src/sqlite/queries.ts', piece: 'WHERE inbox.seq > 0 AND parked = 1', becomes: 'WHERE inbox.seq > 0 AND parked = 2' },
@@ -385,7 +401,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** What came for a run while it was brought back is not looked for. */
   'no-second-look': [
     {
-      file: 'supervisor/src/revival.ts',
+      file: 'supervisor/src/runs/revival.ts',
       piece: 'if (await this.refresh(run)) this.#events.onCaughtUp(run);',
       becomes: 'this.#events.onCaughtUp(run);',
     },
@@ -403,11 +419,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
   ],
   /** Runs that only wait keep their places, whoever has something to do. */
-  'idle-keep-places': [{ file: 'supervisor/src/residence.ts', piece: 'await this.#lookBehind();', becomes: '' }],
+  'idle-keep-places': [{ file: 'supervisor/src/runs/residency.ts', piece: 'await this.#lookBehind();', becomes: '' }],
   /** The next attempt at a call is made though its tool has been put under quarantine. */
   'retry-under-quarantine': [
     {
-      file: 'broker/src/dispatch.ts',
+      file: 'broker/src/dispatch/dispatcher.ts',
       piece: 'if (this.#heldFor(record.tenant, call.tool.name) !== undefined) tell();\n      else if',
       becomes: 'if',
     },
@@ -415,30 +431,34 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A run that has left memory is given what was on its way to it then, and cranks once more. */
   'crank-after-parking': [
     {
-      file: 'supervisor/src/residence.ts',
+      file: 'supervisor/src/runs/residency.ts',
       piece: '    if (!parked) {\n      run.stay();',
       becomes: '    run.stay();\n    if (!parked) {',
     },
-    { file: 'supervisor/src/revival.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
+    { file: 'supervisor/src/runs/revival.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
   ],
   /** What is measured from outside moves the books of a run, and is in no journal. */
-  'write-beside-journal': [{ file: 'supervisor/src/loops.ts', piece: 'memory.readings += 1;', becomes: 'loops.position += 1;' }],
+  'write-beside-journal': [{ file: 'supervisor/src/detection/loops.ts', piece: 'memory.readings += 1;', becomes: 'loops.position += 1;' }],
   /** What led up to a step is taken into the books only where it is lived through. */
   'count-lived-only': [
-    { file: 'broker/src/ledger.ts', piece: 'this.journalBytes += length;', becomes: 'this.journalBytes += this.wall.runs ? length : 0;' },
+    {
+      file: 'broker/src/ledger/ledger.ts',
+      piece: 'this.journalBytes += length;',
+      becomes: 'this.journalBytes += this.wall.runs ? length : 0;',
+    },
   ],
   /** A run leaves memory while somebody's pause of it is not in its journal yet. */
   'park-while-asked': [
-    { file: 'supervisor/src/control.ts', piece: 'const letGo = run.keep();', becomes: 'const letGo = () => undefined;' },
+    { file: 'supervisor/src/control/control.ts', piece: 'const letGo = run.keep();', becomes: 'const letGo = () => undefined;' },
   ],
   /** What lets go of a quarantine resumes a run that somebody has paused in the meantime. */
-  'lift-resumes-paused': [{ file: 'supervisor/src/stops.ts', piece: ', { quarantined: true })', becomes: ')' }],
+  'lift-resumes-paused': [{ file: 'supervisor/src/control/stops.ts', piece: ', { quarantined: true })', becomes: ')' }],
   /** Each host gives a run that was asked to stop its whole grace anew. */
-  'grace-anew': [{ file: 'supervisor/src/grace.ts', piece: 'Math.max(0, grace_ms - used_ms)', becomes: 'grace_ms' }],
+  'grace-anew': [{ file: 'supervisor/src/runs/grace.ts', piece: 'Math.max(0, grace_ms - used_ms)', becomes: 'grace_ms' }],
   /** The receipt of a quarantine does not wait for a run whose pause is under way. */
   'quarantine-before-pause': [
     {
-      file: 'supervisor/src/stops.ts',
+      file: 'supervisor/src/control/stops.ts',
       piece: '.filter((run) => this.#concerns(run))',
       becomes: ".filter((run) => this.#concerns(run) && run.control === 'none')",
     },

@@ -3,8 +3,8 @@
  * long, fail, act and be lost, be lost before it acts, or never answer; and what a dead host had asked of it may still happen.
  */
 import * as z from 'zod';
-import { contractOf } from '@corral/protocol/contract';
-import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/tool';
+import { contractOf } from '@corral/protocol/ports/contract';
+import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import type { Dice } from './dice.ts';
 import type { Timeline } from './timeline.ts';
 

@@ -3,7 +3,7 @@
  * their timer comes due. The sweep that would find a lost wake-up is put off, so that one shows as a message that nobody takes.
  */
 import type { RunId } from '@corral/protocol/ids';
-import type { Commit } from '@corral/protocol/store';
+import type { Commit } from '@corral/protocol/ports/store';
 import { Dice } from './dice.ts';
 import { lostWake } from './endings.ts';
 import type { Step } from './guest.ts';

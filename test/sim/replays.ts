@@ -1,7 +1,7 @@
 /** The end of a simulated world: every journal is played again from its own entries, and must make what it says it made. */
-import type { Delivery } from '@corral/protocol/delivery';
-import { withheld } from '@corral/protocol/withheld';
-import type { FaultKind } from '@corral/protocol/frame';
+import type { Delivery } from '@corral/protocol/wire/delivery';
+import { withheld } from '@corral/protocol/wire/withheld';
+import type { FaultKind } from '@corral/protocol/wire/frame';
 import { canonical } from '@corral/protocol/json';
 import type { SqliteCore } from '@corral/store/sqlite/core';
 import { Anomaly, Guest } from './guest.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { catalog } from '@corral/policy/cedar/catalog';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 
 /** Two sets, of which a host has one: the next one may have the other. */
 export type RuleSet = 'usual' | 'strict';

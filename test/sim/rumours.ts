@@ -1,7 +1,7 @@
 /** Wake-ups of a simulated world: hints are dropped, come twice or come late, as they may; the sweep must make up for each. */
 import type { RunId } from '@corral/protocol/ids';
-import type { Clock, WakeUps } from '@corral/protocol/ports';
-import { InProcessWakeUps } from '@corral/supervisor/wake-ups';
+import type { Clock, WakeUps } from '@corral/protocol/ports/machine';
+import { InProcessWakeUps } from '@corral/supervisor/runs/wake-ups';
 import type { Dice } from './dice.ts';
 
 /** Odds of what happens to a hint. */

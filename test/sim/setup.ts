@@ -4,7 +4,7 @@ import type { Dice } from './dice.ts';
 import { TOOL_KINDS, type ToolKind } from './powers.ts';
 import { EAGER } from './temper.ts';
 import type { SupervisorOptions } from '@corral/supervisor/supervisor';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 
 export const TENANTS = ['red', 'blue'] as const;
 

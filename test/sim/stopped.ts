@@ -1,5 +1,5 @@
 /** What stands under quarantine in a simulated world, as people have their receipts for it: every path must honour it (DESIGN 2). */
-import type { QuarantineKind } from '@corral/protocol/quarantine';
+import type { QuarantineKind } from '@corral/protocol/model/quarantine';
 
 export class Stopped {
   /** What stands for certain, from the receipt to the request for lifting it. */

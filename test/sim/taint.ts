@@ -2,11 +2,11 @@
  * Whose words a run knows (DESIGN 5), counted apart from the product: from what it was given, what it opened, and what the runs
  * that wrote to it knew. Only a value that was read raises the label; what is behind a handle does not, until it is opened.
  */
-import type { Delivery, Result } from '@corral/protocol/delivery';
-import type { Effect } from '@corral/protocol/effect';
+import type { Delivery, Result } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
 import type { RunId } from '@corral/protocol/ids';
-import type { Label } from '@corral/protocol/label';
-import type { RunRecord } from '@corral/protocol/run';
+import type { Label } from '@corral/protocol/model/label';
+import type { RunRecord } from '@corral/protocol/model/run';
 import type { Book, Known, KnownCall } from './book.ts';
 
 /** What one run knows: whether it has read a stranger's words, and of each handle whether such words are behind it. */

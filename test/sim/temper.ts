@@ -1,6 +1,6 @@
 /** What is drawn from the seed of a simulated world before anything happens in it, and what its tenants want. */
-import { DETECTORS } from '@corral/policy/detect/list';
-import type { LadderLayer } from '@corral/policy/detect/ladder';
+import { DETECTORS } from '@corral/policy/detection/list';
+import type { LadderLayer } from '@corral/policy/detection/ladder';
 import type { Dice } from './dice.ts';
 import { FAITHFUL, type RumourTemper } from './rumours.ts';
 

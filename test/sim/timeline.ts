@@ -1,5 +1,5 @@
 /** Time as it passes in a simulated world: a queue of events. Between two of them, everything that was promised comes true. */
-import type { Clock } from '@corral/protocol/ports';
+import type { Clock } from '@corral/protocol/ports/machine';
 
 interface Event {
   readonly at: number;

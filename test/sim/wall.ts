@@ -2,8 +2,8 @@
  * The wall time of a run, as the durable world has it: now − began − stood − queued. What the product says of queues is not simply
  * believed: a timer that was due before its crank began has waited for its host at least so long.
  */
-import type { Delivery } from '@corral/protocol/delivery';
-import type { Entry } from '@corral/protocol/run';
+import type { Delivery } from '@corral/protocol/wire/delivery';
+import type { Entry } from '@corral/protocol/model/run';
 import type { Known } from './book.ts';
 
 /** Rounding, at both ends. */

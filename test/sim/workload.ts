@@ -1,6 +1,6 @@
 /** What the agents of a simulated world do: programs made up from a seed, of everything an agent can ask for. */
 import { MICROS } from '@corral/protocol/limits';
-import type { Budget } from '@corral/protocol/manifest';
+import type { Budget } from '@corral/protocol/model/manifest';
 import type { Dice } from './dice.ts';
 import type { Program, Step } from './guest.ts';
 import { TOOL_KINDS } from './powers.ts';

@@ -1,10 +1,10 @@
 /** A whole simulated world: hosts that come and go, agents at work, operators who meddle, and an oracle that watches. */
-import { emptyProfile, learn } from '@corral/policy/detect/profile';
+import { emptyProfile, learn } from '@corral/policy/detection/profile';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
-import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Commit } from '@corral/protocol/store';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import type { Commit } from '@corral/protocol/ports/store';
 import { Supervisor } from '@corral/supervisor/supervisor';
 import type { Known } from './book.ts';
 import { accountsHold } from './accounts.ts';

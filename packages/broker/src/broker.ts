@@ -2,37 +2,37 @@
  * The bus: the only way out of an isolate. For each crank: parse, decide (decide.ts), commit once, then let the effects
  * leave; a tool's reply is settled and becomes the next delivery (DESIGN 1.4–1.6).
  */
-import type { Result } from '@corral/protocol/delivery';
+import type { Result } from '@corral/protocol/wire/delivery';
 import { type CorralError, errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { Entry, HostEvent } from '@corral/protocol/run';
-import type { Commit, CommitResult, Outgoing } from '@corral/protocol/store';
-import { answerOf } from './answer.ts';
-import { mayCallHere, mayStillCall, neverMade } from './approved.ts';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Entry, HostEvent } from '@corral/protocol/model/run';
+import type { Commit, CommitResult, Outgoing } from '@corral/protocol/ports/store';
+import { answerOf } from './commit/child-answer.ts';
+import { mayCallHere, mayStillCall, neverMade } from './policies/approved.ts';
 import type { BrokerPowers, BusEvents, BusRun, CommitRest, Crank } from './bus.ts';
-import { Answers } from './answers.ts';
-import { begin } from './context.ts';
-import { emptyBatch, letGo, refusedIn, unsentIn, type Batch, type DecideContext, type Dispatch } from './decide/batch.ts';
-import { labelOf } from './decide/common.ts';
-import { CrankDraft } from './draft.ts';
-import { DraftPolicies } from './draft-policies.ts';
-import type { Policies } from './judge.ts';
-import { Dispatcher } from './dispatch.ts';
-import { internal } from './endings.ts';
-import { isUnread } from './calls.ts';
-import { givenUp, neverLeft } from './given-up.ts';
-import { handedBack, handlesBack } from './finish.ts';
-import { isTimed, timersEnded } from './requests.ts';
-import { approvedRequest } from './service.ts';
-import type { Ledger } from './ledger.ts';
-import type { PendingApproval, PendingCall } from './pending.ts';
-import { FREE } from './price.ts';
-import { statusOf } from './status.ts';
-import { billedAgain, wholeAmounts } from './spending.ts';
-import { closeTally } from './tally.ts';
+import { Answers } from './commit/answers.ts';
+import { begin } from './commit/context.ts';
+import { emptyBatch, letGo, refusedIn, unsentIn, type Batch, type DecideContext, type Dispatch } from './effects/batch.ts';
+import { labelOf } from './effects/common.ts';
+import { CrankDraft } from './commit/draft.ts';
+import { DraftPolicies } from './policies/draft-policies.ts';
+import type { Policies } from './policies/evaluate.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
+import { internal } from './commit/endings.ts';
+import { isUnread } from './ledger/calls.ts';
+import { givenUp, neverLeft } from './dispatch/given-up.ts';
+import { handedBack, handlesBack } from './commit/finish.ts';
+import { isTimed, timersEnded } from './ledger/requests.ts';
+import { approvedRequest } from './effects/service.ts';
+import type { Ledger } from './ledger/ledger.ts';
+import type { PendingApproval, PendingCall } from './ledger/pending.ts';
+import { FREE } from './accounts/price.ts';
+import { statusOf } from './commit/status.ts';
+import { billedAgain, wholeAmounts } from './accounts/spending.ts';
+import { closeTally } from './accounts/tally.ts';
 
 /** How often a host that comes to rest looks whether it has. */
 const REST_MS = 5;

@@ -1,23 +1,23 @@
 /** What the bus is given, what it takes in, and what it tells its host. Types only. */
-import type { Grants } from '@corral/policy/grants';
-import type { ContextChange } from '@corral/protocol/context';
-import type { Delivery, PendingDelivery, Result } from '@corral/protocol/delivery';
+import type { Grants } from '@corral/policy/capability/grants';
+import type { ContextChange } from '@corral/protocol/model/context';
+import type { Delivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { CorralError } from '@corral/protocol/errors';
-import type { Identity } from '@corral/protocol/identity';
+import type { Identity } from '@corral/protocol/model/identity';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { Clock, Random } from '@corral/protocol/ports';
-import type { Control, HostEvent, RunRecord } from '@corral/protocol/run';
-import type { Quarantine } from '@corral/protocol/quarantine';
-import type { Store } from '@corral/protocol/store';
-import type { Tool } from '@corral/protocol/tool';
-import type { Accounts, AccountState } from './accounts.ts';
-import type { BothLimits } from './gates.ts';
-import type { Batch, Cause, Consequence, Standing } from './decide/batch.ts';
-import type { Policies } from './judge.ts';
-import type { Ledger } from './ledger.ts';
-import type { Reached } from './service.ts';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Clock, Random } from '@corral/protocol/ports/machine';
+import type { Control, HostEvent, RunRecord } from '@corral/protocol/model/run';
+import type { Quarantine } from '@corral/protocol/model/quarantine';
+import type { Store } from '@corral/protocol/ports/store';
+import type { Tool } from '@corral/protocol/ports/tool';
+import type { Accounts, AccountState } from './accounts/accounts.ts';
+import type { BothLimits } from './dispatch/gates.ts';
+import type { Batch, Cause, Consequence, Standing } from './effects/batch.ts';
+import type { Policies } from './policies/evaluate.ts';
+import type { Ledger } from './ledger/ledger.ts';
+import type { Reached } from './effects/service.ts';
 
 export interface BrokerPowers {
   readonly store: Store;

@@ -3,7 +3,7 @@
  * at a time, and a blocking read(2) wakes up sooner than an event loop.
  */
 import { readSync, writeSync } from 'node:fs';
-import { FrameKind, FrameReader, encodeFrame, type Frame, type FrameHead } from '@corral/protocol/frame';
+import { FrameKind, FrameReader, encodeFrame, type Frame, type FrameHead } from '@corral/protocol/wire/frame';
 
 const SOCKET = 3;
 const CHUNK = 64 * 1024;

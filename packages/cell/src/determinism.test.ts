@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { FaultPayload, ReplayPayload } from '@corral/protocol/frame';
+import type { FaultPayload, ReplayPayload } from '@corral/protocol/wire/frame';
 import { agentBody, bundleOf } from './fixtures/agents.ts';
 import type { Recorded } from './fixtures/replayer.ts';
 import { CachedScript, type ImageData } from './image.ts';

@@ -5,7 +5,14 @@
  * argv: path of the image, user id to become (or -)
  */
 import { readFileSync } from 'node:fs';
-import { BUNDLES_PER_CELL, FrameKind, type Frame, type HelloPayload, type ReplayPayload, type StartPayload } from '@corral/protocol/frame';
+import {
+  BUNDLES_PER_CELL,
+  FrameKind,
+  type Frame,
+  type HelloPayload,
+  type ReplayPayload,
+  type StartPayload,
+} from '@corral/protocol/wire/frame';
 import { Channel } from './channel.ts';
 import { CpuTime } from './cpu.ts';
 import { CachedScript, type ImageData } from './image.ts';

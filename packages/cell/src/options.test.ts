@@ -4,7 +4,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Effects } from '@corral/protocol/effect';
+import { Effects } from '@corral/protocol/wire/effect';
 import { isolate, outcomeOf, timer, type Seen } from './fixtures/isolate.ts';
 
 /** Values as source text, such as arithmetic, configuration, models and typing errors produce. */

@@ -5,7 +5,7 @@
 import ivm from 'isolated-vm';
 import type { PreludeConfig } from '@corral/guest/abi';
 import { COLLECT, DELIVER, DESCRIBE, REJECTED, type Rejected, type Thrown } from '@corral/guest/abi';
-import type { FaultKind, FaultPayload } from '@corral/protocol/frame';
+import type { FaultKind, FaultPayload } from '@corral/protocol/wire/frame';
 import type { CachedScript, ImageData } from './image.ts';
 
 /** The isolate of this run has ended, and why. */

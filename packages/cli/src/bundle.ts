@@ -6,7 +6,7 @@ import { builtinModules } from 'node:module';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, context, type BuildContext, type BuildOptions, type BuildResult, type Plugin } from 'esbuild';
-import { refuseLargeBundle } from '@corral/protocol/bundle-size';
+import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError } from '@corral/protocol/errors';
 import { linesBy, namesBundle } from './stack.ts';
 

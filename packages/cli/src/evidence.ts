@@ -2,8 +2,8 @@
 import type { Client } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Decision } from '@corral/protocol/decision';
-import type { Entry, HostEvent, RunHeader, RunRecord, RunStatus } from '@corral/protocol/run';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Entry, HostEvent, RunHeader, RunRecord, RunStatus } from '@corral/protocol/model/run';
 import type { Place } from './connect.ts';
 import { linesOf } from './authors.ts';
 import { authorsLines, withReading } from './folder.ts';

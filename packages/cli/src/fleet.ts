@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { FleetMember } from '@corral/examples/fleet';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
-import { outcomeText } from '@corral/protocol/outcome-text';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Observation, RunView, Supervisor } from '@corral/supervisor';
 import { bundleAgent } from './bundle.ts';
 

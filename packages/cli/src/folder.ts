@@ -4,12 +4,12 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest, RunId } from '@corral/protocol/ids';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { RunRecord } from '@corral/protocol/run';
-import type { Store, StoredRun } from '@corral/protocol/store';
-import type { Tool } from '@corral/protocol/tool';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { RunRecord } from '@corral/protocol/model/run';
+import type { Store, StoredRun } from '@corral/protocol/ports/store';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { SqliteStore, type KeySource, type StoreOptions } from '@corral/store/sqlite';
-import { keySource } from '@corral/store/sqlite/keys';
+import { keySource } from '@corral/store/core/keys';
 import {
   findWalls,
   Laboratory,

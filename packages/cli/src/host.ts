@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EXIT } from './failure.ts';
-import type { Store } from '@corral/protocol/store';
+import type { Store } from '@corral/protocol/ports/store';
 import { SqliteStore } from '@corral/store/sqlite';
-import { keySource } from '@corral/store/sqlite/keys';
+import { keySource } from '@corral/store/core/keys';
 import {
   findWalls,
   osWall,

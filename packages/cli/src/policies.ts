@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { split, type PolicySource } from '@corral/policy/cedar/source';
 import { CorralError } from '@corral/protocol/errors';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 
 const PACK = fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar'));
 

@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import type { Supervisor } from '@corral/supervisor';
 import { inlineTool, ToolError } from '@corral/tools/define';
 

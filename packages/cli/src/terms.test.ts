@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Attenuation } from '@corral/protocol/grant';
-import { Budget } from '@corral/protocol/manifest';
+import { Attenuation } from '@corral/protocol/model/grant';
+import { Budget } from '@corral/protocol/model/manifest';
 import { budgetArgument, grantArguments } from './terms.ts';
 
 describe('--budget', () => {

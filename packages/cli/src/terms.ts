@@ -1,10 +1,10 @@
 /** Budgets and narrowings on a command line: `money=12.50,calls=20` and `pay:uses=3,where.amount.max=100`, or JSON. */
-import { budgetName, microsOf } from '@corral/protocol/cost';
+import { budgetName, microsOf } from '@corral/protocol/model/cost';
 import { CorralError } from '@corral/protocol/errors';
-import type { Attenuation } from '@corral/protocol/grant';
+import type { Attenuation } from '@corral/protocol/model/grant';
 import type { Json } from '@corral/protocol/json';
 import { BUDGET_NAMES } from '@corral/protocol/limits';
-import type { Budget } from '@corral/protocol/manifest';
+import type { Budget } from '@corral/protocol/model/manifest';
 import { jsonArgument, parsedArgument } from './connect.ts';
 
 /** Predicates whose argument is always text, also if it looks like a number. */

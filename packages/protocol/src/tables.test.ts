@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { CorralError, ERRORS, type errorData } from './errors.ts';
 import { newId, RunId } from './ids.ts';
 import { ADMISSION, BUDGETS, CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } from './limits.ts';
-import { AgentManifest, Budget, CeilingsRequest } from './manifest.ts';
-import { Outcome } from './outcome.ts';
-import { outcomeText } from './outcome-text.ts';
+import { AgentManifest, Budget, CeilingsRequest } from './model/manifest.ts';
+import { Outcome } from './model/outcome.ts';
+import { outcomeText } from './model/outcome-text.ts';
 
 describe('limits', () => {
   for (const [table, rows] of Object.entries({ CEILINGS, BUDGETS, ADMISSION, MACHINE })) {

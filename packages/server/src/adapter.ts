@@ -3,12 +3,12 @@
  * either.
  */
 import type { RunId } from '@corral/protocol/ids';
-import type { Entry } from '@corral/protocol/run';
-import type { Store } from '@corral/protocol/store';
+import type { Entry } from '@corral/protocol/model/run';
+import type { Store } from '@corral/protocol/ports/store';
 import { contextOf, Lesson, Peaks, read, stuckOf, type Profiles, type Supervisor, type TenantOptions } from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
-import { breathe } from './turns.ts';
-import { upkeepOf, type UpkeepOptions } from './upkeep.ts';
+import { breathe } from './evidence/serial-queue.ts';
+import { upkeepOf, type UpkeepOptions } from './evidence/upkeep.ts';
 
 type Tenants = Readonly<Record<string, TenantOptions>>;
 

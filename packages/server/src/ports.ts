@@ -1,16 +1,16 @@
 /** The host, as the front door needs it. One adapter implements this with the supervisor and the store. */
-import type { ProfiledCall } from '@corral/policy/detect/profile';
-import type { ContextChange } from '@corral/protocol/context';
-import type { Attenuation, Grant, GrantState } from '@corral/protocol/grant';
-import type { Identity } from '@corral/protocol/identity';
+import type { ProfiledCall } from '@corral/policy/detection/profile';
+import type { ContextChange } from '@corral/protocol/model/context';
+import type { Attenuation, Grant, GrantState } from '@corral/protocol/model/grant';
+import type { Identity } from '@corral/protocol/model/identity';
 import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
-import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/manifest';
-import type { Receipt } from '@corral/protocol/receipt';
-import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/run';
-import type { AccountDay, SpendFilter } from '@corral/protocol/spend';
-import type { Quarantine, QuarantineKind } from '@corral/protocol/quarantine';
-import type { EntryHash, StoredRun } from '@corral/protocol/store';
-import type { Tool } from '@corral/protocol/tool';
+import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { Receipt } from '@corral/protocol/model/receipt';
+import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/model/run';
+import type { AccountDay, SpendFilter } from '@corral/protocol/model/spend';
+import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
+import type { EntryHash, StoredRun } from '@corral/protocol/ports/store';
+import type { Tool } from '@corral/protocol/ports/tool';
 import type { Json } from '@corral/protocol/json';
 import type {
   Resolution,
@@ -27,7 +27,7 @@ import type {
   TenantOptions,
   TenantView,
 } from '@corral/supervisor';
-import type { Upkeep } from './upkeep.ts';
+import type { Upkeep } from './evidence/upkeep.ts';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
 

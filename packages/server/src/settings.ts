@@ -4,11 +4,11 @@ import { CorralError } from '@corral/protocol/errors';
 import { keepConfig } from './config/last-good.ts';
 import { differences, loadConfig, type Change, type LoadedConfig } from './config/load.ts';
 import type { KeptFiles } from './config/read.ts';
-import type { Feed } from './feed.ts';
-import type { Acts, Actor, Deed, Recorder } from './kept.ts';
+import type { Feed } from './events/stream.ts';
+import type { Acts, Actor, Deed, Recorder } from './operation-log.ts';
 import type { HostPort } from './ports.ts';
-import type { Archive } from './store/archive.ts';
-import type { FrontStore } from './store/front.ts';
+import type { Archive } from './tables/archive.ts';
+import type { FrontStore } from './tables/front.ts';
 
 const AT_START = 'the host starts with it';
 const OTHER_TOOLS = 'a source of tools has other tools';

@@ -1,9 +1,9 @@
 /** What a host is made of: its powers, its tenants and its ceilings. */
-import type { CellLauncher, Clock, Random, WakeUps } from '@corral/protocol/ports';
-import type { Store } from '@corral/protocol/store';
-import type { People } from './people.ts';
-import type { Profiles } from './profiles.ts';
-import type { ResidenceLimits } from './residence.ts';
+import type { CellLauncher, Clock, Random, WakeUps } from '@corral/protocol/ports/machine';
+import type { Store } from '@corral/protocol/ports/store';
+import type { People } from './governance/people.ts';
+import type { Profiles } from './detection/profiles.ts';
+import type { ResidenceLimits } from './runs/residency.ts';
 import type { TenantOptions } from './tenants.ts';
 
 export interface SupervisorOptions {

@@ -1,8 +1,8 @@
 /** Takes up what was in memory when the last host on a store ended, however it ended. Parked runs stay where they are. */
 import type { RunId } from '@corral/protocol/ids';
-import type { Store } from '@corral/protocol/store';
-import type { Residence } from './residence.ts';
-import type { Revival } from './revival.ts';
+import type { Store } from '@corral/protocol/ports/store';
+import type { Residence } from './runs/residency.ts';
+import type { Revival } from './runs/revival.ts';
 
 /** Runs that are brought back at once. */
 const AT_ONCE = 16;

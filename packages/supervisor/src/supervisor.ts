@@ -1,34 +1,34 @@
 /**
  * The composition root of a host: store, broker, cells and tools put together behind what people and programs ask of it.
  */
-import { Ledger } from '@corral/broker/ledger';
+import { Ledger } from '@corral/broker/ledger/ledger';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { ProcessExit } from '@corral/protocol/ports';
-import { admit, type Job } from './admission.ts';
-import { approvals, type Approval, type ApprovalFilter } from './approvals.ts';
-import type { Control } from './control.ts';
-import { Entrance } from './entrance.ts';
-import type { Families } from './families.ts';
-import { inputRefusal } from './first-crank.ts';
-import { fork, type Forked, type ForkRequest } from './fork.ts';
-import type { Loops } from './loops.ts';
-import type { Observation, RunView, Stall } from './observation.ts';
-import { cellViews, viewOf, type CellView } from './observe.ts';
-import type { Offers } from './offers.ts';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { ProcessExit } from '@corral/protocol/ports/machine';
+import { admit, type Job } from './admission/admission.ts';
+import { approvals, type Approval, type ApprovalFilter } from './governance/approvals.ts';
+import type { Control } from './control/control.ts';
+import { Entrance } from './admission/entrance.ts';
+import type { Families } from './control/families.ts';
+import { inputRefusal } from './admission/first-crank.ts';
+import { fork, type Forked, type ForkRequest } from './offline/fork.ts';
+import type { Loops } from './detection/loops.ts';
+import type { Observation, RunView, Stall } from './events/observation.ts';
+import { cellViews, viewOf, type CellView } from './events/observe.ts';
+import type { Offers } from './admission/offers.ts';
 import type { SupervisorOptions } from './options.ts';
-import { lastWords } from './outcomes.ts';
-import type { Policing } from './policing.ts';
+import { lastWords } from './runs/outcomes.ts';
+import type { Policing } from './governance/tenant-policies.ts';
 import { recover } from './recover.ts';
 import { Run } from './runs/run.ts';
-import { refuseService, type Services } from './services.ts';
-import type { Stops } from './stops.ts';
-import { submittedTo, type Submitted } from './submitted.ts';
-import { keepAnswers } from './taken-up.ts';
+import { refuseService, type Services } from './admission/services.ts';
+import type { Stops } from './control/stops.ts';
+import { submittedTo, type Submitted } from './admission/submitted.ts';
+import { keepAnswers } from './runs/taken-up.ts';
 import { tenantView, type TenantView } from './tenants.ts';
-import type { TrialOptions, TrialResult } from './trial.ts';
+import type { TrialOptions, TrialResult } from './offline/trial.ts';
 import { buildHost, type Host } from './wiring.ts';
 
 export type { Submitted, SupervisorOptions };

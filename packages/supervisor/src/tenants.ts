@@ -1,14 +1,14 @@
 /** What a host is told about each of its tenants. */
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
-import { DETECTORS } from '@corral/policy/detect/list';
-import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
-import type { Tool } from '@corral/protocol/tool';
-import type { SpendBounds } from '@corral/broker/accounts';
-import type { BothLimits } from '@corral/broker/gates';
+import { DETECTORS } from '@corral/policy/detection/list';
+import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { Tool } from '@corral/protocol/ports/tool';
+import type { SpendBounds } from '@corral/broker/accounts/accounts';
+import type { BothLimits } from '@corral/broker/dispatch/gates';
 import type { TenantId } from '@corral/protocol/ids';
 import type { RunTable } from './runs/places.ts';
 import type { ReplayCpu } from './cells/usage.ts';
-import type { LoopOptions } from './watching.ts';
+import type { LoopOptions } from './detection/watching.ts';
 
 /** Policies that can be swapped while calls are decided: asked for anew at each decision. */
 export interface PolicySource {

@@ -2,48 +2,48 @@
  * How a host is put together. Each part is given those that were built before it; what it tells those after it goes through
  * `Transitions`, which is made first. So the order below is the order of knowledge, and nothing refers to what is not there yet.
  */
-import { Accounts } from '@corral/broker/accounts';
+import { Accounts } from '@corral/broker/accounts/accounts';
 import { Broker } from '@corral/broker/broker';
-import { Grants } from '@corral/policy/grants';
+import { Grants } from '@corral/policy/capability/grants';
 import { MACHINE } from '@corral/protocol/limits';
 import type { TenantId } from '@corral/protocol/ids';
-import { Absence } from './absence.ts';
-import { digestOf } from './admission.ts';
-import { Borrowed } from './borrowed.ts';
-import { Bundles } from './bundles.ts';
+import { Absence } from './runs/downtime.ts';
+import { digestOf } from './admission/admission.ts';
+import { Borrowed } from './cells/borrowed.ts';
+import { Bundles } from './admission/bundles.ts';
 import { sharesOf } from './cells/loans.ts';
 import { CellPool } from './cells/pool.ts';
 import { Runtime } from './cells/runtime.ts';
 import { Seats } from './cells/seats.ts';
-import { Consequences } from './consequences.ts';
-import { Control } from './control.ts';
-import { Ends } from './ends.ts';
-import { Families } from './families.ts';
-import { Seen } from './history.ts';
-import { Intake } from './intake.ts';
-import { Life } from './life.ts';
-import { Loops } from './loops.ts';
-import { Mishaps } from './mishaps.ts';
-import { Offers } from './offers.ts';
+import { Consequences } from './governance/consequences.ts';
+import { Control } from './control/control.ts';
+import { Ends } from './runs/ends.ts';
+import { Families } from './control/families.ts';
+import { Seen } from './governance/usage-history.ts';
+import { Intake } from './admission/intake.ts';
+import { Life } from './runs/lifecycle.ts';
+import { Loops } from './detection/loops.ts';
+import { Mishaps } from './runs/mishaps.ts';
+import { Offers } from './admission/offers.ts';
 import type { SupervisorOptions } from './options.ts';
-import { BY_NAME } from './people.ts';
-import { Policing } from './policing.ts';
-import { Progress } from './progress.ts';
-import { Quarantines } from './quarantine.ts';
-import { Residence } from './residence.ts';
-import { Revival } from './revival.ts';
+import { BY_NAME } from './governance/people.ts';
+import { Policing } from './governance/tenant-policies.ts';
+import { Progress } from './detection/progress.ts';
+import { Quarantines } from './control/quarantine.ts';
+import { Residence } from './runs/residency.ts';
+import { Revival } from './runs/revival.ts';
 import { RunTable } from './runs/places.ts';
 import { revive } from './runs/revive.ts';
 import type { Run } from './runs/run.ts';
-import { Services } from './services.ts';
-import { Settlements } from './settlements.ts';
-import { emitters } from './signal.ts';
-import { Stage } from './stage.ts';
-import { Stops } from './stops.ts';
+import { Services } from './admission/services.ts';
+import { Settlements } from './runs/settlements.ts';
+import { emitters } from './events/signal.ts';
+import { Stage } from './cells/scheduler.ts';
+import { Stops } from './control/stops.ts';
 import { Tenants } from './tenants.ts';
-import { Transitions } from './transitions.ts';
-import { Watch } from './watch.ts';
-import { Watching } from './watching.ts';
+import { Transitions } from './events/transitions.ts';
+import { Watch } from './cells/cpu-watchdog.ts';
+import { Watching } from './detection/watching.ts';
 
 /** What is allowed, and to whom: it outlives every run. */
 function buildAuthority(options: SupervisorOptions, transitions: Transitions, stopping: () => boolean) {

@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { bundleAgent } from '@corral/cli/bundle';
 import { mapStack } from '@corral/cli/stack';
-import { contractOf } from '@corral/protocol/contract';
-import type { Effect } from '@corral/protocol/effect';
+import { contractOf } from '@corral/protocol/ports/contract';
+import type { Effect } from '@corral/protocol/wire/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
-import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { Tool, ToolAnnotations } from '@corral/protocol/tool';
+import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Tool, ToolAnnotations } from '@corral/protocol/ports/tool';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor } from '@corral/supervisor';
 

@@ -5,7 +5,7 @@
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readlink, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { segments } from '@corral/policy/predicate';
+import { segments } from '@corral/policy/capability/predicate';
 import { ToolError } from './define.ts';
 
 export interface ListedEntry {

@@ -1,8 +1,8 @@
 /** Tools that run inside the host: functions of the platform team, with schemas for what goes in and comes out. */
 import type * as z from 'zod';
-import { contractOf, detailOf } from '@corral/protocol/contract';
-import { costOf, sumOf, type Cost } from '@corral/protocol/cost';
-import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/tool';
+import { contractOf, detailOf } from '@corral/protocol/ports/contract';
+import { costOf, sumOf, type Cost } from '@corral/protocol/model/cost';
+import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 
 /** What is not said is assumed to be the worse: it changes things, cannot be undone, reaches out, returns what strangers wrote. */
 const CAUTIOUS: ToolAnnotations = {

@@ -1,6 +1,6 @@
 /** `fs.read`, `fs.list` and `fs.write`, each confined to one folder. */
 import * as z from 'zod';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { CEILINGS } from '@corral/protocol/limits';
 import { Confined, type ListedEntry } from './confined.ts';
 import { endOfCharacters, withinJson } from './text.ts';

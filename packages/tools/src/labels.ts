@@ -3,7 +3,7 @@
  * bus that lowers the label, of exactly what the owner was shown.
  */
 import * as z from 'zod';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { inlineTool } from './define.ts';
 
 const REASON = 500;

@@ -1,6 +1,6 @@
 /** What a worker thread runs: finds the tool's function and turns what it does into a result. */
-import { detailOf } from '@corral/protocol/contract';
-import type { ToolResult } from '@corral/protocol/tool';
+import { detailOf } from '@corral/protocol/ports/contract';
+import type { ToolResult } from '@corral/protocol/ports/tool';
 import { charged } from './define.ts';
 
 export interface RunnerTask {

@@ -3,7 +3,7 @@
  * are put together.
  */
 import { MACHINE } from '@corral/protocol/limits';
-import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/tool';
+import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { notStarted } from './host/keeper.ts';
 
 /** The host's own tools, or functions of a program. A tool without `close` holds nothing, and is left as it is. */

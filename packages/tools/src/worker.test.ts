@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import type { ToolCall } from '@corral/protocol/tool';
+import type { ToolCall } from '@corral/protocol/ports/tool';
 import { WorkerTools } from './worker.ts';
 
 const thrown: Error[] = [];

@@ -4,8 +4,8 @@
  */
 import { Piscina } from 'piscina';
 import type * as z from 'zod';
-import { detailOf } from '@corral/protocol/contract';
-import type { Tool, ToolCall, ToolResult } from '@corral/protocol/tool';
+import { detailOf } from '@corral/protocol/ports/contract';
+import type { Tool, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import { describe, type Charging, type ToolSpec } from './define.ts';
 import type { RunnerTask } from './runner.ts';
 

@@ -8,7 +8,7 @@ import type { Redis } from 'ioredis';
 import type { CorralError } from '@corral/protocol/errors';
 import { RunId } from '@corral/protocol/ids';
 import { WAKE_UPS } from '@corral/protocol/limits';
-import type { Clock, WakeUps, WakeUpTrouble } from '@corral/protocol/ports';
+import type { Clock, WakeUps, WakeUpTrouble } from '@corral/protocol/ports/machine';
 import { Address, connect, look, PREFIX, troubleOf } from './redis.ts';
 
 export interface BullWakeUpsOptions {

@@ -1,6 +1,6 @@
 /** Compares what runs say they did with the lines that their tools wrote: what is lost, what was done twice, what ended otherwise. */
 import type { Json } from '@corral/protocol/json';
-import type { Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Job } from './work.ts';
 
 export interface Ended {

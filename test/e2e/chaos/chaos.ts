@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Outcome } from '@corral/protocol/outcome';
+import type { Outcome } from '@corral/protocol/model/outcome';
 import { spawnHost, type HostProcess } from './process.ts';
 
 const HOST = fileURLToPath(new URL('./host.ts', import.meta.url));

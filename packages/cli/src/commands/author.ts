@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
-import type { AgentManifest } from '@corral/protocol/manifest';
+import type { AgentManifest } from '@corral/protocol/model/manifest';
 import { connect, hostFlags, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 

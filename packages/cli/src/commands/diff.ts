@@ -1,9 +1,9 @@
 /** `corral diff RUN RUN`: the first crank at which two runs differ, both sides next to each other. */
-import { firstDifferenceOf, type Difference } from '@corral/protocol/difference';
+import { firstDifferenceOf, type Difference } from '@corral/protocol/wire/difference';
 import type { RunId } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
-import { outcomeText } from '@corral/protocol/outcome-text';
-import type { Delivery } from '@corral/protocol/delivery';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { Delivery } from '@corral/protocol/wire/delivery';
 import { isCrank, type Segment } from '@corral/supervisor';
 import { hostOrFolder, type HostFlags } from '../connect.ts';
 import { evidenceOf, type Shown } from '../evidence.ts';

@@ -1,7 +1,7 @@
 /** `corral doctor`: which walls this machine has, and what is missing for the others. */
 import { availableParallelism } from 'node:os';
 import { styleText } from 'node:util';
-import { encodeFrame, FrameKind } from '@corral/protocol/frame';
+import { encodeFrame, FrameKind } from '@corral/protocol/wire/frame';
 import { findWalls, osWall, ProcessLauncher, readImage, realClock, type Walls } from '@corral/supervisor';
 import { configHere } from '../connect.ts';
 import { EXIT } from '../failure.ts';
@@ -62,7 +62,7 @@ async function redis(config: string | undefined): Promise<Check[]> {
   const name = 'Redis for wake-ups';
   if (config === undefined && process.env['CORRAL_REDIS_URL'] === undefined) return [];
   const { loadConfig } = await import('@corral/server/config/load');
-  const { lookAtRedis } = await import('@corral/server/hints');
+  const { lookAtRedis } = await import('@corral/server/jobs/hints');
   try {
     const loaded = await loadConfig(config, process.env, { withoutPolicies: true });
     const found = await lookAtRedis(loaded, process.env);

@@ -1,8 +1,8 @@
 /** `corral journal RUN`: deliveries, effects and decisions of a run. */
 import { CorralError } from '@corral/protocol/errors';
-import { outcomeText } from '@corral/protocol/outcome-text';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { RunId } from '@corral/protocol/ids';
-import type { Entry } from '@corral/protocol/run';
+import type { Entry } from '@corral/protocol/model/run';
 import { hostOrFolder, type HostFlags } from '../connect.ts';
 import { evidenceOf, pagesBy, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';

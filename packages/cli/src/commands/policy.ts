@@ -140,7 +140,7 @@ const NOT_KEPT: ReadonlySet<string> = new Set(['CORRAL_VERSION_UNKNOWN', 'CORRAL
 /** Texts of policies that a host of the folder kept; none if no host ever ran there. */
 async function archivedIn(data: string): Promise<Archived | undefined> {
   if (!existsSync(join(data, 'front.db'))) return undefined;
-  const [{ Archive }, { FrontStore }] = await Promise.all([import('@corral/server/store/archive'), import('@corral/server/store/front')]);
+  const [{ Archive }, { FrontStore }] = await Promise.all([import('@corral/server/tables/archive'), import('@corral/server/tables/front')]);
   return (version) => {
     let db: InstanceType<typeof FrontStore> | undefined;
     try {

@@ -1,9 +1,9 @@
 /** `corral replay RUN`: repeats a run from its journal, crank by crank, without any effect leaving. */
 import type { Client } from '@corral/protocol/api/client';
-import { differenceText } from '@corral/protocol/difference';
+import { differenceText } from '@corral/protocol/wire/difference';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Entry, RunHeader } from '@corral/protocol/run';
+import type { Entry, RunHeader } from '@corral/protocol/model/run';
 import { isCrank, type TrialDifference, type TrialStep } from '@corral/supervisor';
 import { hostOrFolder, type HostFlags } from '../connect.ts';
 import { evidenceOf, type Evidence, type Shown } from '../evidence.ts';

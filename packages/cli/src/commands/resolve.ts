@@ -1,9 +1,9 @@
 /** `corral resolve`, `corral release`: decisions of a person about a run, on a folder without a host. */
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
-import { outcomeText } from '@corral/protocol/outcome-text';
-import type { HostEvent } from '@corral/protocol/run';
-import type { Store } from '@corral/protocol/store';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { HostEvent } from '@corral/protocol/model/run';
+import type { Store } from '@corral/protocol/ports/store';
 import {
   accountsOf,
   amend,

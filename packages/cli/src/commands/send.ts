@@ -4,7 +4,7 @@ import { connect, hostFlags, jsonArgument, print, type HostFlags } from '../conn
 import { EXIT } from '../failure.ts';
 import { printable } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
-import { outcomeText } from '@corral/protocol/outcome-text';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
 
 interface SendFlags extends HostFlags {
   readonly tenant?: string;

@@ -1,8 +1,8 @@
 /** `corral spend`: what tenants, their agents and their people spent, and their limits. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { amountText, budgetName } from '@corral/protocol/cost';
-import { SPEND_NAMES } from '@corral/protocol/spend';
+import { amountText, budgetName } from '@corral/protocol/model/cost';
+import { SPEND_NAMES } from '@corral/protocol/model/spend';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { printable, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';

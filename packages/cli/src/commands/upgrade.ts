@@ -4,11 +4,11 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest, RunId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
-import type { HostEvent, RunHeader } from '@corral/protocol/run';
-import type { Store, StoredRun } from '@corral/protocol/store';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import type { HostEvent, RunHeader } from '@corral/protocol/model/run';
+import type { Store, StoredRun } from '@corral/protocol/ports/store';
 import { checkBundle, read, versionsOf, type Laboratory, type Read, type TrialResult } from '@corral/supervisor';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { bundleAgent } from '../bundle.ts';
 import { EXIT } from '../failure.ts';
 import { bundlesOf, wholeNumber, withLaboratory, withReading } from '../folder.ts';

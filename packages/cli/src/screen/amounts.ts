@@ -1,5 +1,5 @@
 /** Amounts of a purse, as text. */
-import { amountText, budgetName } from '@corral/protocol/cost';
+import { amountText, budgetName } from '@corral/protocol/model/cost';
 import { BUDGET_NAMES } from '@corral/protocol/limits';
 import { duration } from './table.ts';
 

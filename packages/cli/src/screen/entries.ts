@@ -1,11 +1,11 @@
 /** Journals as text: one line for the delivery of a crank and one for each effect, cut to the width of the terminal. */
 import { styleText } from 'node:util';
 import stringWidth from 'string-width';
-import type { Decision } from '@corral/protocol/decision';
-import type { Delivery, Result } from '@corral/protocol/delivery';
-import type { Effect } from '@corral/protocol/effect';
-import { outcomeText } from '@corral/protocol/outcome-text';
-import type { Entry, HostEvent } from '@corral/protocol/run';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Delivery, Result } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import { frameOf } from '../stack.ts';
 import { printable } from './table.ts';
 

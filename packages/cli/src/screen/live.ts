@@ -4,7 +4,7 @@
  */
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
-import { outcomeText } from '@corral/protocol/outcome-text';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Observation, RunView, Supervisor } from '@corral/supervisor';
 import { clockTime, printable, table, type Column } from './table.ts';
 

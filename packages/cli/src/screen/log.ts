@@ -1,7 +1,7 @@
 /** Results of verifying a host's record, as text; and heads of its log in the form `SIZE:HASH`. */
 import { styleText } from 'node:util';
 import { CorralError } from '@corral/protocol/errors';
-import type { LogHead, LogVerification } from '@corral/protocol/log';
+import type { LogHead, LogVerification } from '@corral/protocol/model/log';
 import { printable } from './table.ts';
 
 /** @throws CORRAL_USAGE */

@@ -1,6 +1,6 @@
 /** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
-import type { CancelDelivery, Delivery, StartDelivery } from '@corral/protocol/delivery';
-import type { HandleView } from '@corral/protocol/handle';
+import type { CancelDelivery, Delivery, StartDelivery } from '@corral/protocol/wire/delivery';
+import type { HandleView } from '@corral/protocol/wire/handle';
 import type { AgentDefinition, Notice, SleepOptions } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';

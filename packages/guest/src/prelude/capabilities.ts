@@ -3,7 +3,7 @@
  * refers to, so an agent cannot forge one by copying properties; the index is valid in this run only, and the host checks it at
  * each use.
  */
-import type { CapabilityView } from '@corral/protocol/delivery';
+import type { CapabilityView } from '@corral/protocol/wire/delivery';
 import type { Attenuation, CallOptions, Mailbox, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';

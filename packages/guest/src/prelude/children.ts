@@ -1,5 +1,5 @@
 /** Child runs as their parent sees them: a mailbox, and a promise of the end. */
-import type { ChildEndedDelivery } from '@corral/protocol/delivery';
+import type { ChildEndedDelivery } from '@corral/protocol/wire/delivery';
 import type { AgentDefinition, Child, ChildEnd } from '../sdk/types.ts';
 import { AGENT } from '../sdk/types.ts';
 import { makeMailbox, slots } from './capabilities.ts';

@@ -2,8 +2,8 @@
  * Handles as an agent holds them. A WeakMap here says what an object refers to, so that text which looks like a handle is never
  * one. In an effect, null replaces each handle, and a list gives the positions; the host inserts the values.
  */
-import type { Effect } from '@corral/protocol/effect';
-import type { HandlePath, HandleView, PlacedHandle } from '@corral/protocol/handle';
+import type { Effect } from '@corral/protocol/wire/effect';
+import type { HandlePath, HandleView, PlacedHandle } from '@corral/protocol/wire/handle';
 import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 import type { Handle } from '../sdk/types.ts';
 import { BOUNDS } from './bounds.ts';

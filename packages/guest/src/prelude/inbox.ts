@@ -1,5 +1,5 @@
 /** Messages as an agent reads them: in order, one at a time, as an async iterable. */
-import type { CapabilityView, MessageDelivery } from '@corral/protocol/delivery';
+import type { CapabilityView, MessageDelivery } from '@corral/protocol/wire/delivery';
 import type { Message, Messages } from '../sdk/types.ts';
 import { makeCaps } from './capabilities.ts';
 import type { Effects } from './effects.ts';

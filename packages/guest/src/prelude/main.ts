@@ -2,7 +2,7 @@
  * The prelude: the code that every isolate starts with. Evaluated once, before any code of an agent, with the host's two
  * functions and the run's configuration; returns the one function through which the cell drives the isolate.
  */
-import type { Delivery } from '@corral/protocol/delivery';
+import type { Delivery } from '@corral/protocol/wire/delivery';
 import { COLLECT, DELIVER, REJECTED, type Abi, type HostFunctions, type PreludeConfig, type Rejected, type Thrown } from '../abi.ts';
 import type { AgentDefinition } from '../sdk/types.ts';
 import { Agent } from './agent.ts';

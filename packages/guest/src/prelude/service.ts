@@ -2,7 +2,7 @@
  * Runs an instance of a service: one message is one turn. Each turn has a new isolate and starts with the `state` that the last
  * one left. Reply and state leave in one crank, so that neither is kept without the other.
  */
-import type { MessageDelivery, StartDelivery } from '@corral/protocol/delivery';
+import type { MessageDelivery, StartDelivery } from '@corral/protocol/wire/delivery';
 import type { ServiceOptions } from '../sdk/service.ts';
 import type { Effects } from './effects.ts';
 import { errorMessage } from './describe.ts';

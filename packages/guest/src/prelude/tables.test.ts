@@ -3,7 +3,7 @@
  * both agree.
  */
 import { describe, expect, test } from 'vitest';
-import { Effect } from '@corral/protocol/effect';
+import { Effect } from '@corral/protocol/wire/effect';
 import { ERRORS } from '@corral/protocol/errors';
 import { BUDGETS, MACHINE } from '@corral/protocol/limits';
 import { BOUNDS, BUDGET_BOUNDS } from './bounds.ts';

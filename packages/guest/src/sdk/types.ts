@@ -1,7 +1,7 @@
 /** The SDK's types: what an agent's author writes and receives (DESIGN 6). */
-import type { Outcome } from '@corral/protocol/outcome';
-import type { Attenuation, Predicate, Right } from '@corral/protocol/grant';
-import type { Budget, CeilingsRequest } from '@corral/protocol/manifest';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Attenuation, Predicate, Right } from '@corral/protocol/model/grant';
+import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 
 export type { Attenuation, Budget, Outcome, Predicate, Right };
 export type Ceilings = CeilingsRequest;

@@ -5,7 +5,7 @@
  * Each tool is an action of its own, `Action::"tool:fs.read"`, in the group `Action::"call"`: Cedar types a context by its
  * action, so this allows `context.args` to be typed by tool.
  */
-import type { ToolAnnotations } from '@corral/protocol/tool';
+import type { ToolAnnotations } from '@corral/protocol/ports/tool';
 import type { CedarSchema, CedarType, EntityJson, EntityUid } from './engine.ts';
 import { FACTS, GIVEN } from './facts.ts';
 import { argumentShape, cedarFields, factsReader, recordReader, type Fields } from './shape.ts';

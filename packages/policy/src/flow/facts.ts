@@ -3,7 +3,7 @@
  * annotations and a little history; read by Cedar as `context.flow` and by decide.ts, which has the same rules in TypeScript.
  */
 import type { Json } from '@corral/protocol/json';
-import type { ToolAnnotations } from '@corral/protocol/tool';
+import type { ToolAnnotations } from '@corral/protocol/ports/tool';
 import { HandledArguments, type Handled } from './handled.ts';
 import { leavesOf, namedAlike } from './leaves.ts';
 import { requested, type Deed, type Request, type Requested } from './intent.ts';

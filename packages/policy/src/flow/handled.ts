@@ -4,7 +4,7 @@
  * destination, the amount, or the behaviour of a tool without destinations must not be the stranger's choice.
  */
 import type { Json } from '@corral/protocol/json';
-import type { HandlePath } from '@corral/protocol/handle';
+import type { HandlePath } from '@corral/protocol/wire/handle';
 import { CLEAN, join, type Label } from './labels.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
 

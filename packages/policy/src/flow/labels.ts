@@ -6,7 +6,7 @@
  * Integrity and confidentiality as in Denning, A Lattice Model of Secure Information Flow (1976) and Biba (1977); the three
  * sticky bits as in Meta's Agents Rule of Two (2025).
  */
-import type { Label, LabelChange, Names, Sticky } from '@corral/protocol/label';
+import type { Label, LabelChange, Names, Sticky } from '@corral/protocol/model/label';
 
 export type { Label, LabelChange, Names, Sticky };
 

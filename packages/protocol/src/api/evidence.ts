@@ -1,6 +1,6 @@
 /** Schemas of work on the evidence of runs on a running host: verifying, replaying, forking, erasing, collecting, backing up. */
 import * as z from 'zod';
-import { DIFFERENCE_KINDS } from '../difference.ts';
+import { DIFFERENCE_KINDS } from '../wire/difference.ts';
 import { digest, inTenant, json, Reason, runId, time_ms } from './parts.ts';
 import { route, type Route } from './route.ts';
 

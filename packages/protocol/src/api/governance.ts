@@ -1,6 +1,6 @@
 /** Schemas of revoked grants, and of candidates that are evaluated beside the policies in force. */
 import * as z from 'zod';
-import { ContextChange } from '../context.ts';
+import { ContextChange } from '../model/context.ts';
 import { GrantId } from '../ids.ts';
 import { Reason, runId, tenant, time_ms } from './parts.ts';
 

@@ -1,6 +1,6 @@
 /** The API of accounts above runs: what each tenant, agent and person has spent, and its limits. */
 import * as z from 'zod';
-import { HOLDER_KINDS, SPEND_PERIODS } from '../spend.ts';
+import { HOLDER_KINDS, SPEND_PERIODS } from '../model/spend.ts';
 import { inTenant, tenant } from './parts.ts';
 import { route } from './route.ts';
 

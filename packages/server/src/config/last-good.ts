@@ -3,7 +3,7 @@
  * the kept one and reports that, so that a mistake in the file does not stop all runs.
  */
 import { CorralError } from '@corral/protocol/errors';
-import type { FrontStore } from '../store/front.ts';
+import type { FrontStore } from '../tables/front.ts';
 import type { LoadedConfig } from './load.ts';
 import type { KeptFiles } from './read.ts';
 

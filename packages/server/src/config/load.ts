@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import type { ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
-import type { Tool, ToolCall, ToolSource } from '@corral/protocol/tool';
+import type { Tool, ToolCall, ToolSource } from '@corral/protocol/ports/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import type { ToolNews } from '@corral/tools/host/keeper';
 import { labelTools } from '@corral/tools/labels';

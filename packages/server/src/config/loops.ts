@@ -1,7 +1,7 @@
 /** A tenant's configuration of loops, runaways and drift (docs/loops.md). */
 import * as z from 'zod';
-import { DETECTORS } from '@corral/policy/detect/list';
-import { STEPS } from '@corral/policy/detect/steps';
+import { DETECTORS } from '@corral/policy/detection/list';
+import { STEPS } from '@corral/policy/detection/steps';
 import { nearest } from '@corral/policy/cedar/problem';
 import { AgentName, ToolName } from '@corral/protocol/ids';
 

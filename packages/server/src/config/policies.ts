@@ -11,7 +11,7 @@ import type { CedarEngine } from '@corral/policy/cedar/engine';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { PolicySource as PolicyFile } from '@corral/policy/cedar/source';
 import { CorralError } from '@corral/protocol/errors';
-import type { Tool } from '@corral/protocol/tool';
+import type { Tool } from '@corral/protocol/ports/tool';
 import type { PolicySource } from '@corral/supervisor';
 import type { Policies } from './schema.ts';
 

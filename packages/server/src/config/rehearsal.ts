@@ -8,12 +8,12 @@ import type { PolicySource } from '@corral/policy/cedar/source';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { formatProblems, type Problem } from '@corral/policy/cedar/problem';
 import type { Verdict } from '@corral/policy/cedar/verdict';
-import type { Decision } from '@corral/protocol/decision';
+import type { Decision } from '@corral/protocol/model/decision';
 import { CorralError } from '@corral/protocol/errors';
 import { readJson } from '@corral/protocol/json-text';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import type { Store } from '@corral/protocol/store';
-import { rehearse } from '@corral/supervisor/rehearse';
+import type { Store } from '@corral/protocol/ports/store';
+import { rehearse } from '@corral/supervisor/offline/reevaluate';
 import { loadConfig, type LoadedConfig } from './load.ts';
 import { catalogOf, engine, loadPolicies, peopleOf, readPolicies } from './policies.ts';
 

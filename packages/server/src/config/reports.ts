@@ -1,6 +1,6 @@
 /** Reports about a configuration's tools, to operators: lines in the host's log, and events. */
 import type { FastifyBaseLogger } from 'fastify';
-import type { Feed } from '../feed.ts';
+import type { Feed } from '../events/stream.ts';
 import type { ToolReport } from './load.ts';
 
 /** @param feed gives undefined while the host is being built */

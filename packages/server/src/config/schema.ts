@@ -1,12 +1,12 @@
 /** Everything that a host's configuration may contain. The configuration's reference is generated from this schema. */
 import * as z from 'zod';
-import { Costs } from '@corral/protocol/cost';
+import { Costs } from '@corral/protocol/model/cost';
 import { PERSON, PERSON_HINT, PRINCIPAL_CHARS, TenantId, ToolName } from '@corral/protocol/ids';
 import { type Limit, MACHINE } from '@corral/protocol/limits';
-import { Budget, CeilingsRequest } from '@corral/protocol/manifest';
-import type { Tool } from '@corral/protocol/tool';
+import { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { redisAddress } from '@corral/protocol/redis-address';
-import { AccountBounds } from '@corral/protocol/spend';
+import { AccountBounds } from '@corral/protocol/model/spend';
 import { EventKind } from '@corral/protocol/api/event-kinds';
 import { Loops } from './loops.ts';
 

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { CorralError } from '@corral/protocol/errors';
-import type { Tool, ToolResult } from '@corral/protocol/tool';
+import type { Tool, ToolResult } from '@corral/protocol/ports/tool';
 import type { SecretRef } from './schema.ts';
 import type { Fault } from './whole.ts';
 

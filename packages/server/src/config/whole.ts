@@ -4,8 +4,8 @@
  */
 import { nearest } from '@corral/policy/cedar/problem';
 import type { Json } from '@corral/protocol/json';
-import type { JsonSchema } from '@corral/protocol/contract';
-import type { Tool } from '@corral/protocol/tool';
+import type { JsonSchema } from '@corral/protocol/ports/contract';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { referredIn } from '@corral/tools/host/evaluate';
 import type { Config } from './schema.ts';
 

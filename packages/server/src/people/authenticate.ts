@@ -9,7 +9,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
 import { principalOf, type Issuer } from '../config/issuers.ts';
 import type { Config } from '../config/schema.ts';
-import type { Tokens } from '../store/tokens.ts';
+import type { Tokens } from '../tables/tokens.ts';
 
 export type Channel = { readonly kind: 'socket'; readonly owner: string } | { readonly kind: 'network' };
 type KeySet = ReturnType<typeof createRemoteJWKSet>;

@@ -3,11 +3,11 @@
  * configuration names it by its id. Any other token counts as its maker, so that nobody becomes several people by making tokens.
  * A name in the configuration is not enough: a token may have had that name before it was written there.
  */
-import type { Identity } from '@corral/protocol/identity';
+import type { Identity } from '@corral/protocol/model/identity';
 import type { People } from '@corral/supervisor';
-import { makerOf } from '../scheduler.ts';
-import type { FrontStore } from '../store/front.ts';
-import type { TokenPerson, Tokens } from '../store/tokens.ts';
+import { makerOf } from '../jobs/scheduler.ts';
+import type { FrontStore } from '../tables/front.ts';
+import type { TokenPerson, Tokens } from '../tables/tokens.ts';
 
 export class Persons implements People {
   readonly #tokens: Tokens;

@@ -2,7 +2,7 @@
  * The accounts above runs, one row for each account and day: changed by the commits that reserve and settle, read at a start and
  * by people.
  */
-import type { AccountDay, HolderKind, SpendChange, SpendFilter } from '@corral/protocol/spend';
+import type { AccountDay, HolderKind, SpendChange, SpendFilter } from '@corral/protocol/model/spend';
 import type { Sql } from './sql.ts';
 
 interface Row {

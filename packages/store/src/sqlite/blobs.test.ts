@@ -2,11 +2,11 @@ import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Blobs } from './blobs.ts';
-import { decodeTexts, encodeTexts } from './body.ts';
-import { MasterKeys } from './keys.ts';
+import { decodeTexts, encodeTexts } from '../core/body.ts';
+import { MasterKeys } from '../core/keys.ts';
 import { migrate } from './schema.ts';
-import { newKey } from './seal.ts';
-import { BLOB_BYTES, isLarge, payloads } from './split.ts';
+import { newKey } from '../core/seal.ts';
+import { BLOB_BYTES, isLarge, payloads } from '../core/split.ts';
 import { Sql } from './sql.ts';
 
 function blobs(): { blobs: Blobs; count: () => number } {

@@ -5,10 +5,10 @@
  * last run that refers to a blob is erased, nothing can open it, not even the tenant's key.
  */
 import { createHmac, hash } from 'node:crypto';
-import type { KeyRing } from '@corral/protocol/ports';
-import { type Cut, type Texts } from './body.ts';
-import { seal, unseal } from './seal.ts';
-import { isLarge, payloads } from './split.ts';
+import type { KeyRing } from '@corral/protocol/ports/machine';
+import { type Cut, type Texts } from '../core/body.ts';
+import { seal, unseal } from '../core/seal.ts';
+import { isLarge, payloads } from '../core/split.ts';
 import type { Sql } from './sql.ts';
 
 /** The entry that texts belong to. Entry 0 stands for the record and the outcome, which outlive the journal. */

@@ -4,17 +4,17 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
-import type { Grant, GrantState } from '@corral/protocol/grant';
+import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
-import type { LogHead, LogVerification } from '@corral/protocol/log';
-import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { Result } from '@corral/protocol/delivery';
-import type { KeyRing } from '@corral/protocol/ports';
-import type { Entry, RunRecord, RunStatus } from '@corral/protocol/run';
-import type { AccountDay, SpendFilter } from '@corral/protocol/spend';
-import type { Quarantine, QuarantineKind } from '@corral/protocol/quarantine';
+import type { LogHead, LogVerification } from '@corral/protocol/model/log';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Result } from '@corral/protocol/wire/delivery';
+import type { KeyRing } from '@corral/protocol/ports/machine';
+import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
+import type { AccountDay, SpendFilter } from '@corral/protocol/model/spend';
+import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type {
   Commit,
   CommitResult,
@@ -27,8 +27,8 @@ import type {
   RunFilter,
   Serving,
   StoredRun,
-} from '@corral/protocol/store';
-import { entryTexts } from './body.ts';
+} from '@corral/protocol/ports/store';
+import { entryTexts } from '../core/body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
 import { collect, type Collected, collectable, erasable, eraseRun, type Wanted } from './gc.ts';
 import { checkLog, type CheckWanted } from './log-check.ts';
@@ -39,7 +39,7 @@ import * as queries from './queries.ts';
 import { Post, Told, type End } from './post.ts';
 import { Eras } from './eras.ts';
 import { Requests } from './requests.ts';
-import { chain } from './seal.ts';
+import { chain } from '../core/seal.ts';
 import { Sql } from './sql.ts';
 import { type Asked, verifyStep, type Verified } from './verify.ts';
 

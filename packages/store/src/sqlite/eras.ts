@@ -1,5 +1,5 @@
 /** When hosts were at work on this store: an era for each opening for writing, with the last sign of life in it. */
-import type { Era } from '@corral/protocol/store';
+import type { Era } from '@corral/protocol/ports/store';
 import type { Sql } from './sql.ts';
 
 export class Eras {

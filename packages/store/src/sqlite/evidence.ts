@@ -1,15 +1,15 @@
 /** The sealed evidence of a run: its key, its texts, and the walk along its hash chain that every read takes. */
-import type { PendingDelivery } from '@corral/protocol/delivery';
+import type { PendingDelivery } from '@corral/protocol/wire/delivery';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { KeyRing } from '@corral/protocol/ports';
-import type { Entry } from '@corral/protocol/run';
-import type { Damage, EntryHash, InboxItem } from '@corral/protocol/store';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { KeyRing } from '@corral/protocol/ports/machine';
+import type { Entry } from '@corral/protocol/model/run';
+import type { Damage, EntryHash, InboxItem } from '@corral/protocol/ports/store';
 import { Blobs, MissingPayload, type Owner } from './blobs.ts';
-import { decodeTexts, encodeTexts, ENTRY_TEXTS, entryOf, type Texts } from './body.ts';
-import { hex } from './digests.ts';
-import { chain, isForgotten, newKey, seal, unseal } from './seal.ts';
+import { decodeTexts, encodeTexts, ENTRY_TEXTS, entryOf, type Texts } from '../core/body.ts';
+import { hex } from '../core/digests.ts';
+import { chain, isForgotten, newKey, seal, unseal } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
 
 /** The columns of a run that its evidence needs. */

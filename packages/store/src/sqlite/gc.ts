@@ -3,11 +3,11 @@
  * how many entries there were, when, and that none was changed.
  */
 import { CorralError } from '@corral/protocol/errors';
-import type { Grant } from '@corral/protocol/grant';
+import type { Grant } from '@corral/protocol/model/grant';
 import type { RunId } from '@corral/protocol/ids';
-import type { Erased, Freed } from '@corral/protocol/store';
+import type { Erased, Freed } from '@corral/protocol/ports/store';
 import type { Evidence } from './evidence.ts';
-import { forgotten, FORGOTTEN_BYTES } from './seal.ts';
+import { forgotten, FORGOTTEN_BYTES } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
 
 /** How long the journals of ended runs are kept, by tenant. Milliseconds. A tenant that is not named keeps them for ever. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { MasterKeys, parseMasterKeys } from './keys.ts';
-import { newKey } from './seal.ts';
+import { MasterKeys, parseMasterKeys } from '../core/keys.ts';
+import { newKey } from '../core/seal.ts';
 
 const base64 = (byte: number) => Buffer.alloc(32, byte).toString('base64');
 

@@ -3,9 +3,9 @@
  * must be there. Needs no key. Anyone who can write to the database can rewrite the whole log as well; only a head that is kept
  * elsewhere shows that.
  */
-import type { Leaf, LogHead, LogProblem, LogVerification } from '@corral/protocol/log';
+import type { Leaf, LogHead, LogProblem, LogVerification } from '@corral/protocol/model/log';
 import { Frontier, leafHash } from '../log/merkle.ts';
-import { digestOf, hex } from './digests.ts';
+import { digestOf, hex } from '../core/digests.ts';
 import type { Log, Quarantined } from './log.ts';
 import { FRONT_TABLES, FrontTables, type FrontTable } from './log-front.ts';
 import type { Sql } from './sql.ts';

@@ -6,8 +6,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonical } from '@corral/protocol/json';
-import type { Leaf } from '@corral/protocol/log';
-import { digestOf, hex } from './digests.ts';
+import type { Leaf } from '@corral/protocol/model/log';
+import { digestOf, hex } from '../core/digests.ts';
 import { readingConnection } from './open.ts';
 import { Sql } from './sql.ts';
 

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { commit, record, runId } from '../fixtures/commits.ts';
 import { SqliteCore } from './core.ts';
-import { MasterKeys } from './keys.ts';
+import { MasterKeys } from '../core/keys.ts';
 import { migrate, STEPS } from './schema.ts';
 
 const KEYS = new MasterKeys(new Map([[1, new Uint8Array(32).fill(7)]]));

@@ -7,10 +7,10 @@
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Leaf, LogHead } from '@corral/protocol/log';
-import type { Quarantine } from '@corral/protocol/quarantine';
+import type { Leaf, LogHead } from '@corral/protocol/model/log';
+import type { Quarantine } from '@corral/protocol/model/quarantine';
 import { Frontier, leafHash } from '../log/merkle.ts';
-import { digestOf, hex } from './digests.ts';
+import { digestOf, hex } from '../core/digests.ts';
 import { FRONT_TABLES, FrontTables } from './log-front.ts';
 import type { Sql } from './sql.ts';
 

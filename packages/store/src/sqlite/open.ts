@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
-import { type KeySource, type MasterKeys, openKeyRing } from './keys.ts';
+import { type KeySource, type MasterKeys, openKeyRing } from '../core/keys.ts';
 import { freeReserve } from './room.ts';
 import { migrate, mustBeCurrent } from './schema.ts';
 

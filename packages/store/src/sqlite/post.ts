@@ -3,19 +3,19 @@
  * create. Part of the commit that contains it.
  */
 import { CorralError, errorData, type ErrorCode } from '@corral/protocol/errors';
-import type { PendingDelivery, Result } from '@corral/protocol/delivery';
-import type { Grant } from '@corral/protocol/grant';
+import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
+import type { Grant } from '@corral/protocol/model/grant';
 import type { RunId } from '@corral/protocol/ids';
-import type { Label } from '@corral/protocol/label';
+import type { Label } from '@corral/protocol/model/label';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Outcome } from '@corral/protocol/outcome';
-import { outcomeText } from '@corral/protocol/outcome-text';
-import type { Entry, Kept, RunRecord } from '@corral/protocol/run';
-import type { CommitResult, Instance, Outgoing, StoredRun } from '@corral/protocol/store';
-import { encodeTexts } from './body.ts';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { Entry, Kept, RunRecord } from '@corral/protocol/model/run';
+import type { CommitResult, Instance, Outgoing, StoredRun } from '@corral/protocol/ports/store';
+import { encodeTexts } from '../core/body.ts';
 import { Broken, PLACE } from './evidence.ts';
 import type { Open, Requests } from './requests.ts';
-import { seal } from './seal.ts';
+import { seal } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
 
 /** How a run has ended, and its label then; undefined if that cannot be read. */

@@ -1,14 +1,14 @@
 /** Tables of agents and hosts, and queries over all runs. Only plain data is touched here. */
 import { hash } from 'node:crypto';
-import type { Grant, GrantState } from '@corral/protocol/grant';
+import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
-import type { ReplayPayload } from '@corral/protocol/frame';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import type { ReplayPayload } from '@corral/protocol/wire/frame';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Entry, WaitingOn } from '@corral/protocol/run';
-import type { Quarantine } from '@corral/protocol/quarantine';
-import type { Commit, ReplayPage, RunFilter } from '@corral/protocol/store';
-import { withheld } from '@corral/protocol/withheld';
+import type { Entry, WaitingOn } from '@corral/protocol/model/run';
+import type { Quarantine } from '@corral/protocol/model/quarantine';
+import type { Commit, ReplayPage, RunFilter } from '@corral/protocol/ports/store';
+import { withheld } from '@corral/protocol/wire/withheld';
 import type { Sql } from './sql.ts';
 
 export const LIST_LIMIT = 1000;

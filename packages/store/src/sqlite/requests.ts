@@ -4,7 +4,7 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Serving } from '@corral/protocol/store';
+import type { Serving } from '@corral/protocol/ports/store';
 import type { Sql } from './sql.ts';
 
 /** A request without an answer. */

@@ -9,7 +9,7 @@ import { closeSync, openSync, readFileSync, renameSync, rmSync, statfsSync, stat
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Commit } from '@corral/protocol/store';
+import type { Commit } from '@corral/protocol/ports/store';
 
 /** The file that is deleted to free space. */
 const RESERVE = 'corral.reserve';

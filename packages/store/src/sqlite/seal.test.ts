@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { chain, forgotten, isForgotten, newKey, seal, SEAL_BYTES, unseal } from './seal.ts';
+import { chain, forgotten, isForgotten, newKey, seal, SEAL_BYTES, unseal } from '../core/seal.ts';
 
 const key = newKey();
 const bytes = fc.uint8Array({ maxLength: 600 });

@@ -1,15 +1,15 @@
 /** The embedded store: SQLite in a data folder, written and read on threads of its own. */
 import { Worker } from 'node:worker_threads';
 import { CorralError } from '@corral/protocol/errors';
-import type { Result } from '@corral/protocol/delivery';
-import type { Grant } from '@corral/protocol/grant';
+import type { Result } from '@corral/protocol/wire/delivery';
+import type { Grant } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { LogHead, LogVerification } from '@corral/protocol/log';
-import type { RunRecord } from '@corral/protocol/run';
-import type { SpendFilter } from '@corral/protocol/spend';
-import type { Quarantine, QuarantineKind } from '@corral/protocol/quarantine';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { LogHead, LogVerification } from '@corral/protocol/model/log';
+import type { RunRecord } from '@corral/protocol/model/run';
+import type { SpendFilter } from '@corral/protocol/model/spend';
+import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type {
   BackupManifest,
   Collection,
@@ -22,7 +22,7 @@ import type {
   Store,
   StoredRun,
   Verification,
-} from '@corral/protocol/store';
+} from '@corral/protocol/ports/store';
 import { freeReserve } from './room.ts';
 import type { Answer, Request, ThreadData, Told } from './thread.ts';
 import type { SqliteCore } from './core.ts';
@@ -30,7 +30,7 @@ import type { Collected, Wanted } from './gc.ts';
 import type { StoreOptions } from './open.ts';
 import type { Verified } from './verify.ts';
 
-export type { KeySource } from './keys.ts';
+export type { KeySource } from '../core/keys.ts';
 export type { StoreOptions } from './open.ts';
 
 /** One of the store's threads, as an asynchronous function call. */

@@ -2,10 +2,10 @@
 import { hash } from 'node:crypto';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { RunRecord } from '@corral/protocol/run';
-import type { Verification } from '@corral/protocol/store';
+import type { RunRecord } from '@corral/protocol/model/run';
+import type { Verification } from '@corral/protocol/ports/store';
 import { Broken, type Custody, type Evidence, PLACE } from './evidence.ts';
-import { isForgotten } from './seal.ts';
+import { isForgotten } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
 
 export interface Verified extends Omit<Verification, 'log'> {

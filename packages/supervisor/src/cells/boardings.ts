@@ -1,5 +1,5 @@
 /** Runs on their way into a cell by replay: their journal is read page by page, the next one while one is replayed. */
-import type { ReplayPage } from '@corral/protocol/store';
+import type { ReplayPage } from '@corral/protocol/ports/store';
 import type { Run } from '../runs/run.ts';
 import type { Cell } from './cell.ts';
 

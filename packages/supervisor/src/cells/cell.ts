@@ -13,12 +13,12 @@ import {
   type FrameHead,
   type ReadyPayload,
   type StartPayload,
-} from '@corral/protocol/frame';
+} from '@corral/protocol/wire/frame';
 import type { CellId, TenantId } from '@corral/protocol/ids';
 import { ADMISSION, MACHINE } from '@corral/protocol/limits';
-import type { ReplayPage } from '@corral/protocol/store';
-import { withheld } from '@corral/protocol/withheld';
-import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports';
+import type { ReplayPage } from '@corral/protocol/ports/store';
+import { withheld } from '@corral/protocol/wire/withheld';
+import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports/machine';
 import { Growth } from './growth.ts';
 import { Isolates } from './isolates.ts';
 import { faultFrom, readyFrom } from './reports.ts';

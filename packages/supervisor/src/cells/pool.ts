@@ -3,7 +3,7 @@
  * it is never handed on, whatever its tenant did in it.
  */
 import { newId, type TenantId } from '@corral/protocol/ids';
-import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports';
+import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports/machine';
 import { Cell, type CellEvents } from './cell.ts';
 
 export interface PoolOptions {

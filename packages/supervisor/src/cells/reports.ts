@@ -1,5 +1,5 @@
 /** What a cell reports besides effects, read strictly: the process is not trusted. */
-import { FaultPayload, ReadyPayload } from '@corral/protocol/cell-reports';
+import { FaultPayload, ReadyPayload } from '@corral/protocol/wire/cell-reports';
 import { CorralError } from '@corral/protocol/errors';
 
 /** @throws CORRAL_CELL_PROTOCOL */

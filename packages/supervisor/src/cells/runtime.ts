@@ -1,7 +1,7 @@
 /** Which V8 the cells run on is theirs to say; the first that is ready tells, and whoever admits a run waits for that. */
 import { CorralError } from '@corral/protocol/errors';
-import type { ReadyPayload } from '@corral/protocol/frame';
-import type { RunHeader } from '@corral/protocol/run';
+import type { ReadyPayload } from '@corral/protocol/wire/frame';
+import type { RunHeader } from '@corral/protocol/model/run';
 import type { Cell } from './cell.ts';
 
 export class Runtime {

@@ -1,7 +1,7 @@
 /** What a cell is doing for one of its runs: since when, and what it has used meanwhile. Only one thing at a time is on its CPU. */
-import { FrameKind, REPLAY_FACTOR, type FrameHead } from '@corral/protocol/frame';
+import { FrameKind, REPLAY_FACTOR, type FrameHead } from '@corral/protocol/wire/frame';
 import { MACHINE } from '@corral/protocol/limits';
-import type { ProcessMeter } from '@corral/protocol/ports';
+import type { ProcessMeter } from '@corral/protocol/ports/machine';
 
 export interface TaskOptions {
   readonly kind: 'crank' | 'replay' | 'describe';

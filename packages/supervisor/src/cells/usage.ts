@@ -1,5 +1,5 @@
 /** What a task used of the CPU, for whoever must pay for it. */
-import type { FrameHead } from '@corral/protocol/frame';
+import type { FrameHead } from '@corral/protocol/wire/frame';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Cell } from './cell.ts';
 import type { Task } from './task.ts';

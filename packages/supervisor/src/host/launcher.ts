@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setPriority } from 'node:os';
 import type { Duplex, Readable } from 'node:stream';
-import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports';
+import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports/machine';
 import { childOf, ProcMeter } from './meter.ts';
 import { CELL_ENVIRONMENT, cellCommand, type CommandLine, type Walls } from './walls.ts';
 

@@ -1,6 +1,6 @@
 /** What a process has used, as the operating system says: read from outside, so the process cannot lie about it. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import type { ProcessMeter } from '@corral/protocol/ports';
+import type { ProcessMeter } from '@corral/protocol/ports/machine';
 
 const PAGE_MIB = 4096 / (1024 * 1024);
 

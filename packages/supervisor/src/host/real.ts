@@ -1,6 +1,6 @@
 /** The real clock and the real randomness, for composition roots. */
 import { randomFillSync } from 'node:crypto';
-import type { Clock, Random } from '@corral/protocol/ports';
+import type { Clock, Random } from '@corral/protocol/ports/machine';
 
 /** The longest delay a timer of the platform takes. */
 const LONGEST_MS = 2 ** 31 - 1;

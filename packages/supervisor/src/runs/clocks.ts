@@ -1,7 +1,7 @@
 /** What comes to a run in memory by the clock: its timers, and the end of its wall time. What was due first goes first. */
-import { dueOf, isTimed } from '@corral/broker/requests';
+import { dueOf, isTimed } from '@corral/broker/ledger/requests';
 import type { RunId } from '@corral/protocol/ids';
-import type { Clock } from '@corral/protocol/ports';
+import type { Clock } from '@corral/protocol/ports/machine';
 import type { Run } from './run.ts';
 
 export interface ClockOptions {

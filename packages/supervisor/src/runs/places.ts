@@ -3,7 +3,7 @@
  * a tenant that has less than its even share comes in all the same, and whoever has more makes room. So no tenant fills another's.
  */
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import { Signal } from '../signal.ts';
+import { Signal } from '../events/signal.ts';
 import type { Run } from './run.ts';
 
 /** The runs in memory, counted by tenant. */

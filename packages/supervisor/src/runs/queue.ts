@@ -2,8 +2,8 @@
  * What waits for a run, in the order in which it came. Nobody else changes it: others hand something over, and the run takes what it is
  * to be given next.
  */
-import type { Ledger } from '@corral/broker/ledger';
-import type { PendingDelivery, Result } from '@corral/protocol/delivery';
+import type { Ledger } from '@corral/broker/ledger/ledger';
+import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { GrantId } from '@corral/protocol/ids';
 
 /** A delivery that waits its turn. */

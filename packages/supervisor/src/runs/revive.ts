@@ -2,19 +2,19 @@
  * Brings a run from the store into memory: its journal is folded into a ledger, from the last checkpoint on, and what waits
  * for it is put in its queue. Nothing that was decided is decided again (DESIGN 1.6).
  */
-import { Ledger } from '@corral/broker/ledger';
-import { dueOf } from '@corral/broker/requests';
-import type { SavedLedger } from '@corral/broker/snapshot';
-import type { RunWatch } from '@corral/broker/watch';
-import type { Grants } from '@corral/policy/grants';
-import type { Grant, GrantState } from '@corral/protocol/grant';
+import { Ledger } from '@corral/broker/ledger/ledger';
+import { dueOf } from '@corral/broker/ledger/requests';
+import type { SavedLedger } from '@corral/broker/ledger/snapshot';
+import type { RunWatch } from '@corral/broker/ledger/detectors';
+import type { Grants } from '@corral/policy/capability/grants';
+import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest, GrantId, TenantId } from '@corral/protocol/ids';
-import type { Clock } from '@corral/protocol/ports';
-import type { RunRecord } from '@corral/protocol/run';
-import { ALL_OF_INBOX, type InboxItem, type Store, type StoredRun } from '@corral/protocol/store';
-import type { LoadedBundle } from '../bundles.ts';
-import { startOf } from '../start.ts';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { RunRecord } from '@corral/protocol/model/run';
+import { ALL_OF_INBOX, type InboxItem, type Store, type StoredRun } from '@corral/protocol/ports/store';
+import type { LoadedBundle } from '../admission/bundles.ts';
+import { startOf } from './start.ts';
 import { grantsIn } from './queue.ts';
 import { Run } from './run.ts';
 

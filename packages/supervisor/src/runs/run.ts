@@ -1,11 +1,11 @@
 /** A run as its supervisor holds it: the four axes of its state, what waits for it, where it sits. */
-import type { Ledger } from '@corral/broker/ledger';
-import type { Result } from '@corral/protocol/delivery';
+import type { Ledger } from '@corral/broker/ledger/ledger';
+import type { Result } from '@corral/protocol/wire/delivery';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import type { AgentManifest } from '@corral/protocol/manifest';
-import type { Outcome } from '@corral/protocol/outcome';
-import type { Control, Lifecycle, Residency, WaitingOn } from '@corral/protocol/run';
-import type { LoadedBundle } from '../bundles.ts';
+import type { AgentManifest } from '@corral/protocol/model/manifest';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Control, Lifecycle, Residency, WaitingOn } from '@corral/protocol/model/run';
+import type { LoadedBundle } from '../admission/bundles.ts';
 import type { Cell } from '../cells/cell.ts';
 import { Alarms } from './alarms.ts';
 import { RunQueue, type Queued } from './queue.ts';

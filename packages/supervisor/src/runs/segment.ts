@@ -1,6 +1,6 @@
 /** What is common to all who replay a journal: where its segments begin, their randomness, how long their cranks may take. */
 import type { Digest } from '@corral/protocol/ids';
-import type { Entry } from '@corral/protocol/run';
+import type { Entry } from '@corral/protocol/model/run';
 
 /** A replayed crank may take this many times what it took, and this much more. */
 export const REPLAY_FACTOR = 4;

@@ -8,10 +8,10 @@ import { registerHooks } from 'node:module';
 import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import type * as z from 'zod';
-import { contractOf, detailOf, type Checked, type Contract } from '@corral/protocol/contract';
+import { contractOf, detailOf, type Checked, type Contract } from '@corral/protocol/ports/contract';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Tool, ToolCall } from '@corral/protocol/tool';
+import type { Tool, ToolCall } from '@corral/protocol/ports/tool';
 import {
   FrameReader,
   framed,

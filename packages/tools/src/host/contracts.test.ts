@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { contractOf, type JsonSchema } from '@corral/protocol/contract';
+import { contractOf, type JsonSchema } from '@corral/protocol/ports/contract';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { contractBy } from './contracts.ts';

@@ -3,7 +3,7 @@
  * an agent chooses what they run against and some take for ever; all else is checked here, in a bounded number of steps (evaluate.ts).
  */
 import * as z from 'zod';
-import type { Contract, JsonSchema } from '@corral/protocol/contract';
+import type { Contract, JsonSchema } from '@corral/protocol/ports/contract';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, type Json } from '@corral/protocol/json';
 import { ADMISSION } from '@corral/protocol/limits';

@@ -4,7 +4,7 @@
  * and a walk that has used up its steps refuses the value. Patterns and formats that take long are not for here (contracts.ts).
  */
 import * as z from 'zod';
-import { checkedOf, detailOf, type Checked, type JsonSchema } from '@corral/protocol/contract';
+import { checkedOf, detailOf, type Checked, type JsonSchema } from '@corral/protocol/ports/contract';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 

@@ -4,7 +4,7 @@
  */
 import { MACHINE } from '@corral/protocol/limits';
 import type { Json } from '@corral/protocol/json';
-import type { ToolCall, ToolResult } from '@corral/protocol/tool';
+import type { ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import type { ToolProcess, ProcessEvents, Trial } from './process.ts';
 
 /** What operators are told of the processes of tools. */

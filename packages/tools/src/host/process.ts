@@ -7,11 +7,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
-import { costOf } from '@corral/protocol/cost';
+import { costOf } from '@corral/protocol/model/cost';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
-import type { ToolCall, ToolResult } from '@corral/protocol/tool';
+import type { ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import { Lines } from './lines.ts';
 import { FrameReader, framed, type CallResult, type CodeFiles, type ToolDescription, type ToProcess } from './wire.ts';
 

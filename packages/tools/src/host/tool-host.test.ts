@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Json } from '@corral/protocol/json';
-import type { Tool, ToolCall } from '@corral/protocol/tool';
+import type { Tool, ToolCall } from '@corral/protocol/ports/tool';
 import type { ToolNews } from './keeper.ts';
 import { ToolHost } from './tool-host.ts';
 

@@ -3,12 +3,12 @@
  * what one tenant's agent sends ends nothing of another's. The code stays that which was loaded first, whatever becomes of the files.
  */
 import * as z from 'zod';
-import { Costs } from '@corral/protocol/cost';
+import { Costs } from '@corral/protocol/model/cost';
 import { CorralError } from '@corral/protocol/errors';
 import { ToolName } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Tool, ToolAnnotations, ToolCall, ToolResult, ToolSource } from '@corral/protocol/tool';
+import type { Tool, ToolAnnotations, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { contractBy } from './contracts.ts';
 import { Keeper, notStarted, type ToolNews } from './keeper.ts';
 import { ToolProcess, type Loaded } from './process.ts';

@@ -2,8 +2,8 @@
  * What a host and its tool process say to each other: JSON frames behind a length, over a socket pair of their own. Neither side
  * buffers a frame that is longer than may be.
  */
-import type { ToolResult } from '@corral/protocol/tool';
-import type { JsonSchema } from '@corral/protocol/contract';
+import type { ToolResult } from '@corral/protocol/ports/tool';
+import type { JsonSchema } from '@corral/protocol/ports/contract';
 import type { Json } from '@corral/protocol/json';
 
 /** The descriptor of the socket in the tool process. */

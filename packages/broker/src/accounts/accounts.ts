@@ -1,0 +1,249 @@
+/**
+ * Purses above the run: what a tenant, an agent and a person may spend in a day and in a month of UTC, on this host. Decided in memory,
+ * where a call's amounts are reserved in the breath in which it is decided; the change is in the same commit as the call, so that the
+ * store's rows say the same after any death. A commit that is refused gives back what it had reserved.
+ */
+import { amountText, budgetName } from '@corral/protocol/model/cost';
+import { CorralError } from '@corral/protocol/errors';
+import type { Identity } from '@corral/protocol/model/identity';
+import type { TenantId } from '@corral/protocol/ids';
+import type { Budget } from '@corral/protocol/model/manifest';
+import type { RunRecord } from '@corral/protocol/model/run';
+import {
+  boundOf,
+  dayOf,
+  monthOf,
+  NO_SPEND,
+  SPEND_NAMES,
+  SPEND_PERIODS,
+  type AccountBounds,
+  type Holder,
+  type HolderKind,
+  type Spend,
+  type SpendChange,
+  type SpendName,
+  type SpendPeriod,
+} from '@corral/protocol/model/spend';
+import type { Store } from '@corral/protocol/ports/store';
+import type { Ledger } from '../ledger/ledger.ts';
+
+/** What a tenant's accounts are bound by. `*`: each that is not named. */
+export interface SpendBounds extends AccountBounds {
+  readonly agents?: Readonly<Record<string, AccountBounds>>;
+  readonly people?: Readonly<Record<string, AccountBounds>>;
+}
+
+/** An amount of an account in a period, and its bound. */
+export interface AccountState {
+  readonly holder: Holder;
+  readonly period: SpendPeriod;
+  /** `2026-11-28` or `2026-11`. */
+  readonly which: string;
+  readonly name: SpendName;
+  /** Spent, or reserved for what may still be spent. */
+  readonly committed: number;
+  readonly bound: number;
+}
+
+/** A spender: a run, or a job that may become one. */
+type Spender = Pick<RunRecord, 'tenant' | 'agent' | 'principal' | 'submitter'> & { readonly who?: Identity | undefined };
+/** What a commit changes, and the soft bounds that this passes, each told once a period. */
+export interface Posted {
+  readonly change: SpendChange;
+  readonly passed: readonly AccountState[];
+}
+
+type Sums = { -readonly [K in SpendName]: number };
+
+/** The accounts that a run spends from. A child spends of the accounts of its own agent, and of whoever submitted its family. */
+export function holdersOf({ tenant, agent, principal, submitter, who }: Spender): readonly Holder[] {
+  return [
+    { tenant, kind: 'tenant', name: tenant },
+    { tenant, kind: 'agent', name: agent },
+    { tenant, kind: 'person', name: who?.person ?? submitter ?? principal },
+  ];
+}
+
+/** The bounds of one account; undefined where it has none. */
+export function boundsOf(bounds: SpendBounds | undefined, { kind, name }: Pick<Holder, 'kind' | 'name'>): AccountBounds | undefined {
+  if (bounds === undefined || kind === 'tenant') return bounds;
+  const named: Readonly<Record<string, AccountBounds>> = (kind === 'agent' ? bounds.agents : bounds.people) ?? {};
+  return Object.hasOwn(named, name) ? named[name] : named['*'];
+}
+
+const keyOf = ({ tenant, kind, name }: Holder, which: string) => `${which} ${tenant} ${kind} ${name}`;
+const KIND_WORDS: Readonly<Record<HolderKind, string>> = { tenant: 'Tenant', agent: 'Agent', person: 'Person' };
+
+export class Accounts {
+  readonly #bounds: (tenant: TenantId) => SpendBounds | undefined;
+  /** Spent and reserved together, by account and period; periods that are over are dropped. */
+  readonly #committed = new Map<string, Sums>();
+  /** Soft bounds that were told of. */
+  readonly #warned = new Set<string>();
+  #day = '';
+
+  constructor(bounds: (tenant: TenantId) => SpendBounds | undefined) {
+    this.#bounds = bounds;
+  }
+
+  /** Takes up what the store has of the month. */
+  async load(store: Store, now: number): Promise<void> {
+    this.#day = dayOf(now);
+    const rows = await store.spend({ from: `${monthOf(this.#day)}-01` });
+    this.#committed.clear();
+    for (const { day, spent, reserved, ...holder } of rows) this.#add(holder, day, spent, reserved, 1);
+    // What stands above a soft bound by now was told of by the host that saw it pass.
+    for (const holder of rows) for (const state of this.#over(holder, 'soft')) this.#warned.add(warningKey(state));
+  }
+
+  /** The day of which a call's reservation is; undefined for one that no account is kept of. */
+  dayFor(record: Spender, reserved: Budget, now: number): string | undefined {
+    const counted = (reserved.tokens ?? 0) > 0 || (reserved.money_micros ?? 0) > 0 || this.#countsCalls(record);
+    return counted ? dayOf(now) : undefined;
+  }
+
+  /** What is left of an amount, of the account that has least of it; without end where nothing bounds it. */
+  left({ record, tally }: Ledger, name: SpendName, now: number): number {
+    let left = Number.POSITIVE_INFINITY;
+    for (const { committed, bound } of this.#bound(record, name, 'hard', now, tally.committedOn(dayOf(now))))
+      left = Math.min(left, bound - committed);
+    return left;
+  }
+
+  /**
+   * The account that cannot pay; one that is overdrawn pays nothing at all.
+   * @param held the day of which the amounts are reserved already: a period with that day has them
+   */
+  lacks({ record, tally }: Ledger, amounts: Budget, now: number, held?: string): AccountState | undefined {
+    // Each call is asked about, and most tenants have no bounds.
+    if (this.#bounds(record.tenant) === undefined) return undefined;
+    const own = tally.committedOn(dayOf(now));
+    for (const name of SPEND_NAMES) {
+      const amount = amounts[name] ?? 0;
+      for (const state of this.#bound(record, name, 'hard', now, own)) {
+        const more = held?.startsWith(state.which) === true ? 0 : amount;
+        if (state.committed + more > state.bound) return state;
+      }
+    }
+    return undefined;
+  }
+
+  /** @throws CORRAL_SPEND_EXCEEDED where nothing is left of something that a new run would spend of */
+  mustHaveLeft(record: Spender, now: number): void {
+    for (const name of SPEND_NAMES)
+      for (const state of this.#bound(record, name, 'hard', now, NO_SPEND))
+        if (state.committed >= state.bound)
+          throw new CorralError('CORRAL_SPEND_EXCEEDED', `${spentText(state)} No run is taken that would spend more of it.`, {
+            limit: limitOf(state),
+          });
+  }
+
+  /**
+   * @param held the day of which they are reserved already
+   * @throws CORRAL_SPEND_EXCEEDED where amounts are not there that a person has reserved
+   */
+  mustPay(ledger: Ledger, amounts: Budget, now: number, held?: string): void {
+    const lacks = this.lacks(ledger, amounts, now, held);
+    if (lacks !== undefined) throw new CorralError('CORRAL_SPEND_EXCEEDED', spentText(lacks), { limit: limitOf(lacks) });
+  }
+
+  /** A commit of a run is about to be handed over: what it changes, from now on until it is refused. */
+  postOf({ record, tally }: Ledger, now: number): Posted | undefined {
+    if (tally.isEmpty) return undefined;
+    const change = { holders: holdersOf(record), days: tally.take() };
+    return { change, passed: this.#post(change, now) };
+  }
+
+  /** Undoes a refused commit: nothing of it was spent, and no soft bound was passed by it. */
+  takeBack({ change: { holders, days }, passed }: Posted): void {
+    for (const holder of holders) for (const { day, spent, reserved } of days) this.#add(holder, day, spent, reserved, -1);
+    for (const state of passed) this.#warned.delete(warningKey(state));
+  }
+
+  #post({ holders, days }: SpendChange, now: number): readonly AccountState[] {
+    this.#roll(now);
+    for (const holder of holders) for (const { day, spent, reserved } of days) this.#add(holder, day, spent, reserved, 1);
+    const passed: AccountState[] = [];
+    for (const holder of holders)
+      for (const state of this.#over(holder, 'soft')) {
+        const key = warningKey(state);
+        if (this.#warned.has(key)) continue;
+        this.#warned.add(key);
+        passed.push(state);
+      }
+    return passed;
+  }
+
+  #countsCalls(record: Spender): boolean {
+    const bounds = this.#bounds(record.tenant);
+    if (bounds === undefined) return false;
+    return holdersOf(record).some((holder) => {
+      const own = boundsOf(bounds, holder);
+      return SPEND_PERIODS.some((period) => boundOf(own, period, 'calls') !== undefined);
+    });
+  }
+
+  /** Each account of a run that bounds an amount, with what is committed of it. */
+  *#bound(record: Spender, name: SpendName, kind: 'hard' | 'soft', now: number, besides: Spend): Generator<AccountState> {
+    const bounds = this.#bounds(record.tenant);
+    if (bounds === undefined) return;
+    const day = dayOf(now);
+    for (const holder of holdersOf(record)) {
+      const own = boundsOf(bounds, holder);
+      for (const period of SPEND_PERIODS) {
+        const bound = boundOf(own, period, name)?.[kind];
+        if (bound === undefined) continue;
+        const which = period === 'day' ? day : monthOf(day);
+        const committed = (this.#committed.get(keyOf(holder, which))?.[name] ?? 0) + besides[name];
+        yield { holder, period, which, name, committed, bound };
+      }
+    }
+  }
+
+  /** Bounds of one account that are reached. */
+  *#over(holder: Holder, kind: 'hard' | 'soft'): Generator<AccountState> {
+    const own = boundsOf(this.#bounds(holder.tenant as TenantId), holder);
+    if (own === undefined) return;
+    for (const period of SPEND_PERIODS)
+      for (const name of SPEND_NAMES) {
+        const bound = boundOf(own, period, name)?.[kind];
+        if (bound === undefined) continue;
+        const which = period === 'day' ? this.#day : monthOf(this.#day);
+        const committed = this.#committed.get(keyOf(holder, which))?.[name] ?? 0;
+        if (committed >= bound) yield { holder, period, which, name, committed, bound };
+      }
+  }
+
+  #add(holder: Holder, day: string, spent: Spend, reserved: Spend, sign: 1 | -1): void {
+    for (const which of [day, monthOf(day)]) {
+      const key = keyOf(holder, which);
+      let sums = this.#committed.get(key);
+      if (sums === undefined) this.#committed.set(key, (sums = { ...NO_SPEND }));
+      for (const name of SPEND_NAMES) sums[name] += sign * (spent[name] + reserved[name]);
+    }
+  }
+
+  /** A new day: what was counted of days and months that are over is in the store, and nothing is decided by it. */
+  #roll(now: number): void {
+    const day = dayOf(now);
+    if (day === this.#day) return;
+    this.#day = day;
+    const goes = (key: string) => !key.startsWith(`${day} `) && !key.startsWith(`${monthOf(day)} `);
+    for (const key of this.#committed.keys()) if (goes(key)) this.#committed.delete(key);
+    for (const key of this.#warned) if (goes(key)) this.#warned.delete(key);
+  }
+}
+
+const warningKey = ({ holder, which, name }: AccountState) => `${keyOf(holder, which)} ${name}`;
+
+/** Which limit it is, for an agent: `tenant.day.money_micros`. */
+export const limitOf = ({ holder, period, name }: Pick<AccountState, 'holder' | 'period' | 'name'>): string =>
+  `${holder.kind}.${period}.${name}`;
+
+const whoseOf = ({ kind, name }: Holder): string => `${KIND_WORDS[kind]} ${name}`;
+
+/** `Tenant acme has spent 49.99 of its 50.00 of money for 2026-11-28 (UTC).` */
+export function spentText({ holder, which, name, committed, bound }: AccountState): string {
+  const amount = (n: number) => amountText(name, Math.max(0, n));
+  return `${whoseOf(holder)} has spent or reserved ${amount(committed)} of its ${amount(bound)} of ${budgetName(name)} for ${which} (UTC).`;
+}

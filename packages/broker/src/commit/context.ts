@@ -1,0 +1,137 @@
+/**
+ * Works out from an entry what it changed about the circumstances of its run. Living through a crank and reading it back later take
+ * the same path: `begin` before the ledger has the entry, the function it gives afterwards.
+ */
+import { CLEAN } from '@corral/policy/flow/labels';
+import type { ContextChange } from '@corral/protocol/model/context';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { ChildEndedDelivery, Delivery } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
+import type { HostEvent } from '@corral/protocol/model/run';
+import type { Label, Names } from '@corral/protocol/model/label';
+import type { Budget } from '@corral/protocol/model/manifest';
+import type { Ledger } from '../ledger/ledger.ts';
+
+/** What an entry holds that can change something. */
+export interface Changing {
+  readonly seq: number;
+  readonly at: number;
+  readonly effects: readonly Effect[];
+  readonly decisions: readonly Decision[];
+  readonly event?: HostEvent | undefined;
+}
+
+/** Where the bus listens: the policies that last decided about a run are not in its ledger. */
+const lastPolicy = new WeakMap<Ledger, string>();
+const NOTHING: readonly never[] = [];
+
+/** @returns what the entry changed, once the ledger has it */
+export function begin(ledger: Ledger, delivery: Delivery | undefined): (entry: Changing) => readonly ContextChange[] {
+  const { label } = ledger;
+  const { version } = ledger;
+  const cause = label === undefined && delivery?.kind !== 'start' ? '' : causeOf(ledger, delivery);
+  const nextCap = ledger.nextCap;
+  const held = delivery?.kind === 'child_ended' ? ledger.caps.get(-delivery.id) : undefined;
+  const back = delivery?.kind === 'child_ended' ? returned(ledger, delivery) : undefined;
+
+  return ({ seq, at, effects, decisions, event }) => {
+    let changes: ContextChange[] | undefined;
+    const add = (change: ContextChange) => (changes ??= []).push(change);
+    const common = { entry: seq, at };
+    const after = ledger.label;
+    if (after !== undefined && after !== label) {
+      const [gained, lost] = [difference(label ?? CLEAN, after), difference(after, label ?? CLEAN)];
+      if (isSome(gained) || isSome(lost)) add({ kind: 'label', ...common, cause, gained, lost });
+    }
+    if (delivery?.kind === 'message') {
+      for (const [i, { grant, kind, name }] of (delivery.caps ?? NOTHING).entries()) {
+        const cap = nextCap + i;
+        const target = kind === 'tool' ? `tool:${name}` : 'mailbox';
+        if (ledger.caps.get(cap) === grant || wasDisposed(effects, cap))
+          add({ kind: 'grant', ...common, cause: causeOf(ledger, delivery), how: 'gained', cap, grant, target });
+      }
+    } else if (delivery?.kind === 'child_ended' && held !== undefined) {
+      add({
+        kind: 'grant',
+        ...common,
+        cause: `child ${delivery.id} ended`,
+        how: 'lost',
+        cap: -delivery.id,
+        grant: held,
+        target: 'mailbox',
+      });
+      if (back !== undefined) add({ kind: 'purse', ...common, cause: `child ${delivery.id} ended`, amounts: back });
+    }
+    for (const { child, grant, reserved, id, policy } of decisions) {
+      if (child !== undefined) {
+        const because = `it started ${child} by spawn ${id}`;
+        add({ kind: 'grant', ...common, cause: because, how: 'gained', cap: -id, grant: grant ?? null, target: 'mailbox' });
+        const moved = Object.entries(reserved ?? {}).filter(([, amount]) => amount > 0);
+        if (moved.length > 0)
+          add({ kind: 'purse', ...common, cause: because, amounts: Object.fromEntries(moved.map(([name, amount]) => [name, -amount])) });
+      }
+      if (policy === undefined) continue;
+      const before = lastPolicy.get(ledger);
+      if (before === policy) continue;
+      lastPolicy.set(ledger, policy);
+      if (before !== undefined) add({ kind: 'policies', ...common, cause: 'they were switched', from: before, to: policy });
+    }
+    for (const effect of effects)
+      if (effect.kind === 'dispose')
+        add({ kind: 'grant', ...common, cause: 'it let go of it', how: 'lost', cap: effect.cap, grant: null, target: null });
+    if (event?.kind === 'upgraded') add({ kind: 'version', ...common, cause: 'it was upgraded', from: version, to: ledger.version });
+    return changes ?? NOTHING;
+  };
+}
+
+const wasDisposed = (effects: readonly Effect[], cap: number) => effects.some((effect) => effect.kind === 'dispose' && effect.cap === cap);
+
+/** Who or what an entry comes from, in words. */
+function causeOf(ledger: Ledger, delivery: Delivery | undefined): string {
+  switch (delivery?.kind) {
+    case 'start':
+      return ledger.record.parent === undefined ? 'it began' : `what ${ledger.record.parent.agent} knew that started it`;
+    case 'reply': {
+      const tools = delivery.results.flatMap(({ id }) => {
+        const pending = ledger.pending.get(id);
+        return pending?.kind === 'call' ? [pending.tool] : [];
+      });
+      return tools.length === 0 ? 'a reply' : `what ${[...new Set(tools)].join(', ')} returned`;
+    }
+    case 'message':
+      return `a message of ${delivery.from.agent} (${delivery.from.run})`;
+    case 'child_ended':
+      return `what child ${delivery.id} ended with`;
+    case 'timer':
+    case 'cancel':
+    case 'notice':
+    case undefined:
+      return 'it went on';
+  }
+}
+
+/** What of the purse comes back from a child, which has spent the rest. */
+function returned(ledger: Ledger, { id, spent }: ChildEndedDelivery): Budget | undefined {
+  const pending = ledger.pending.get(id);
+  if (pending?.kind !== 'child') return undefined;
+  const back = Object.entries(pending.reserved).flatMap(([name, amount]) => {
+    // Itself it was one of the children.
+    const used = (spent[name as keyof Budget] ?? 0) + (name === 'children' ? 1 : 0);
+    return amount > used ? [[name, amount - used] as const] : [];
+  });
+  return back.length === 0 ? undefined : Object.fromEntries(back);
+}
+
+type Part = Extract<ContextChange, { kind: 'label' }>['gained'];
+const MARKS = ['untrusted_input', 'private_data', 'outside_effect'] as const;
+const without = (some: Names, others: Names): string[] => some.filter((name) => !others.includes(name));
+
+function difference(before: Label, after: Label): Part {
+  return {
+    influenced_by: without(after.influenced_by, before.influenced_by),
+    private_to: without(after.private_to, before.private_to),
+    marks: MARKS.filter((mark) => after.sticky[mark] && !before.sticky[mark]),
+  };
+}
+
+const isSome = ({ influenced_by, private_to, marks }: Part) => influenced_by.length + private_to.length + marks.length > 0;

@@ -1,0 +1,112 @@
+/**
+ * A crank while it is being decided. All that deciding changes is in here: the books of the run in a draft of them, what it has used of
+ * grants that it shares with others, grants that it has made, what the host has seen it do. It is adopted as a whole, in one
+ * synchronous step, or dropped; then everything is as it was.
+ */
+import type { Delivery } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
+import type { GrantId } from '@corral/protocol/ids';
+import { boundedOutcome } from '@corral/protocol/model/outcome';
+import type { BusRun, Crank } from '../bus.ts';
+import { ended, letGo, type Batch, type DecideContext } from '../effects/batch.ts';
+import { Deciding } from '../effects/decide.ts';
+import type { DraftPolicies } from '../policies/draft-policies.ts';
+import { parseEffects } from '../effects/parse.ts';
+import { overrun } from './endings.ts';
+import { finishOutcome } from './finish.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+
+export class CrankDraft {
+  /** The books of the run with the crank in them, as far as it is decided. */
+  readonly books: Ledger;
+  /** What it asks for; none where that cannot be read. */
+  readonly effects: readonly Effect[];
+  /** Grants that the run holds no more, or never held, for what it was given. */
+  readonly letGoOf: readonly GrantId[];
+  readonly #ledger: Ledger;
+  readonly #crank: Crank;
+  readonly #context: DecideContext;
+  readonly #policies: DraftPolicies | undefined;
+  readonly #deciding: Deciding;
+  #batch: Batch | undefined;
+
+  /**
+   * Takes in what the crank was given.
+   * @param policies those of the context, undefined where that has none
+   */
+  constructor({ ledger }: BusRun, crank: Crank, context: DecideContext, policies: DraftPolicies | undefined) {
+    this.#ledger = ledger;
+    this.#crank = crank;
+    this.#policies = policies;
+    this.#context = context;
+    const effects = parseEffects(crank.effectsText, ledger.record.ceilings);
+    if ('kind' in effects) this.#batch = ended(boundedOutcome(effects));
+    this.effects = 'kind' in effects ? [] : effects;
+    this.books = ledger.draft();
+    this.#deciding = new Deciding(this.books, ledger.seq + 1, this.effects, this.#context);
+    try {
+      this.books.beginCrank(crank.delivery, Buffer.byteLength(crank.deliveryText), crank.cpu_us, crank.inbox);
+    } catch (error) {
+      this.drop();
+      throw error;
+    }
+    this.letGoOf = letGoOf(ledger, this.books, crank.delivery);
+  }
+
+  /**
+   * Decides the next so many effects.
+   * @returns whether there are more
+   */
+  go(most: number): boolean {
+    return this.#batch === undefined && this.#deciding.go(most);
+  }
+
+  /** What comes of it; decided as a whole once `finish` was called. */
+  get batch(): Batch {
+    return this.#batch ?? this.#deciding.batch;
+  }
+
+  /** All of it is decided: whether that ends the run. */
+  finish(): void {
+    if (this.#batch !== undefined) return;
+    const { books } = this;
+    const { cpu_us, deliveryText, effectsText } = this.#crank;
+    let { batch } = this.#deciding;
+    books.endCrank(this.#ledger.seq + 1, deliveryText.length + effectsText.length, cpu_us);
+    const limit = overrun(books);
+    if (batch.outcome === undefined && limit !== undefined) {
+      // Nothing of it leaves, so nobody gets what it would have given away.
+      letGo(this.#context.grants, batch);
+      batch = ended(limit, batch);
+    }
+    batch.outcome ??= finishOutcome(books);
+    if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
+    this.#batch = batch;
+  }
+
+  /** The run has it from here on, and the host knows of it; `seal` of the ledger follows at once. */
+  adopt(): void {
+    const { delivery, inbox } = this.#crank;
+    this.#ledger.adopt(this.books, { delivery, inbox, effects: this.#deciding.taken, ended: this.books.seq > this.#ledger.seq });
+    this.#policies?.adopt();
+  }
+
+  /** Nothing comes of it. */
+  drop(): void {
+    const { batch } = this.#deciding;
+    const { grants } = this.#context;
+    letGo(grants, batch);
+    for (const one of batch.uses.toReversed()) grants.unuse(one);
+    this.books.drop();
+  }
+}
+
+const NONE: readonly GrantId[] = [];
+
+/** @param books the same with the delivery in them */
+function letGoOf({ caps }: Ledger, books: Ledger, delivery: Delivery): readonly GrantId[] {
+  // For capabilities beyond what it may hold there was no room.
+  if (delivery.kind === 'message') return delivery.caps?.slice(books.caps.size - caps.size).map(({ grant }) => grant) ?? NONE;
+  const child = delivery.kind === 'child_ended' ? caps.get(-delivery.id) : undefined;
+  return child === undefined ? NONE : [child];
+}

@@ -1,0 +1,22 @@
+/** How a run ends by what it used. */
+import { CorralError } from '@corral/protocol/errors';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import { exceeded } from '../effects/common.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { overcharged } from '../accounts/spending.ts';
+
+/** The ceiling or budget that the run is over by now, as its outcome. */
+export function overrun(ledger: Ledger): Outcome | undefined {
+  const { ceilings } = ledger.record;
+  if (ledger.effects > ceilings.effects) return exceeded('effects', `The run made more than ${ceilings.effects} effects.`);
+  if (ledger.logBytes > ceilings.log_bytes) return exceeded('log_bytes', `The run logged more than ${ceilings.log_bytes} bytes.`);
+  if (ledger.journalBytes > ceilings.journal_bytes)
+    return exceeded('journal_bytes', `The journal of the run is larger than ${ceilings.journal_bytes} bytes.`);
+  if (ledger.purse.left('cpu_ms') < 0)
+    return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
+  return overcharged(ledger);
+}
+
+/** What nobody had foreseen, as an error of ours. */
+export const internal = (error: unknown): CorralError =>
+  error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });

@@ -1,0 +1,194 @@
+/** Whether a tool may be called: the capability, its arguments, the purse, the grant, the policies, in this order. */
+import type { Decision } from '@corral/protocol/model/decision';
+import type { CallEffect } from '@corral/protocol/wire/effect';
+import type { Grant } from '@corral/protocol/model/grant';
+import type { ToolName } from '@corral/protocol/ids';
+import type { ErrorCode } from '@corral/protocol/errors';
+import { canonical, type Json } from '@corral/protocol/json';
+import { MACHINE } from '@corral/protocol/limits';
+import { mayStartEarly, type Tool } from '@corral/protocol/ports/tool';
+import type { InHandles } from '@corral/policy/flow/facts';
+import { filled, handledOf, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
+import { approversOf, consequencesOf, factsOf, judge, originsOf, type Policies } from '../policies/evaluate.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { askOwner, boundTo, relabelOf } from '../policies/relabel.ts';
+import { reachable, serviceIn, toInstance, type Reached } from './service.ts';
+import { Refused, type Batch, type DecideContext } from './batch.ts';
+import { chargeFor } from './charge.ts';
+import { inChain, json, refuse, resolve, untrusted, whyAbsent } from './common.ts';
+
+export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
+  // Forged handles end the run whatever else is wrong with the call.
+  const slots = slotted(ledger.handles, effect, ['input']);
+  const grant = resolve(ledger, effect.cap, context);
+  if (grant.target.kind !== 'tool') throw new Refused('CORRAL_ARGS_INVALID', 'A mailbox is sent to, not called.');
+  const tool = context.tool(grant.target.tool);
+  try {
+    if (tool === undefined) throw notThere(grant.target.tool, context);
+    return decideOf(ledger, seq, effect, slots, grant, tool, context, batch);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    // Whatever was wrong with it, it is known which tool was meant.
+    const peeked = slots.length > 0 && TELLING.has(error.code) ? { peeked: true as const } : {};
+    throw new Refused(error.code, error.message, error.limit, { tool: grant.target.tool, grant: grant.id, ...peeked, ...error.more });
+  }
+}
+
+function decideOf(
+  ledger: Ledger,
+  seq: number,
+  effect: CallEffect,
+  slots: readonly Slotted[],
+  grant: Grant,
+  tool: Tool,
+  context: DecideContext,
+  batch: Batch,
+): Decision {
+  const { ceilings } = ledger.record;
+  // What costs nothing to find out comes first.
+  if (ledger.inFlight >= ceilings.in_flight) {
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
+  }
+  if (effect.as_handle === true && ledger.handles.size >= MACHINE.handles.default)
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.handles.size} handles already.`, 'handles');
+  const { value: written } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes - heldBytes(slots));
+  const { value: given, bytes } = json(
+    slots.length === 0 ? written : filled(effect.input as Json, slots),
+    'The arguments',
+    ceilings.message_bytes,
+  );
+  const parsed = tool.input.check(given);
+  if (!parsed.ok) {
+    // A schema’s complaint can name what it found.
+    if (slots.length > 0)
+      throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments with what is in the handles.`);
+    const { where, message } = parsed;
+    throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${message}.`);
+  }
+  // Predicates judge what the tool will see, not what was sent.
+  const input = parsed.value as Json;
+  const service = serviceIn(tool.name);
+  if (service !== undefined && (slots.length > 0 || effect.as_handle === true))
+    throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} takes and gives no handles; open it first, or give it to a child.`);
+  const reached = service === undefined ? undefined : reach(ledger, service, input, context);
+  const besides = reached === undefined ? {} : { messages: 1 };
+  const { reserved, price, attempts, day } = chargeFor(ledger, tool, input, bytes, effect.retry, context, batch, besides);
+  const { relabels } = tool.annotations;
+  const handled = handledOf(slots);
+  const strange = handled.some(({ label }) => label.sticky.untrusted_input);
+  const use = { bytes, untrusted: strange || untrusted(ledger), reads: tool.annotations.readOnly && relabels === undefined };
+  refuse(context.grants.check(grant.id, input, context.now, use));
+  const decision: Decision = { id: effect.id, verdict: 'allow', tool: tool.name as ToolName, grant: grant.id, reserved };
+  if (attempts !== undefined) decision.attempts = attempts;
+  if (day !== undefined) decision.day = day;
+  if (
+    slots.length > 0 &&
+    context.grants.looksAt(
+      grant.id,
+      handled.map(({ path }) => path.join('.')),
+    )
+  )
+    decision.peeked = true;
+  if (ledger.loops !== undefined) {
+    const { readOnly, resource } = tool.annotations;
+    Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
+  }
+  // What a handle holds is known by what its tool said of itself then, with policies and without.
+  if (effect.as_handle === true || slots.length > 0 || relabels !== undefined) decision.tool_facts = factsOf(tool);
+  const inHandles = slots.length === 0 ? undefined : { slots: handled, given };
+  if (context.policies !== undefined)
+    Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch, inHandles));
+  if (relabels !== undefined) {
+    Object.assign(decision, askOwner(ledger, relabels.owner, given, decision, context));
+    const { relabel } = relabelOf(ledger, decision, decision.tool_facts, given, handled);
+    decision.digest = context.digest(canonical(boundTo(input, relabel)));
+  }
+  for (const id of context.grants.use(grant.id, context.now, bytes, batch.uses)) batch.counted.add(id);
+  const { id, timeout_ms, retry } = effect;
+  // The agent waits no longer for people than it would for the tool.
+  if (decision.expires_at !== undefined && timeout_ms !== undefined)
+    decision.expires_at = Math.min(decision.expires_at, context.now + timeout_ms);
+  if (reached !== undefined) decision.request = timeout_ms === undefined ? {} : { due: context.now + timeout_ms };
+  if (decision.verdict === 'ask') batch.timers.push({ id, due: decision.expires_at as number });
+  else if (reached !== undefined) {
+    batch.outbox.push(toInstance(ledger, id, input, `${seq}.${batch.outbox.length}`, reached));
+    if (decision.request?.due !== undefined) batch.timers.push({ id, due: decision.request.due });
+  } else {
+    batch.dispatches.push({
+      id,
+      tool,
+      input,
+      timeout_ms,
+      attempts: attempts ?? retry?.attempts,
+      price,
+      as_handle: effect.as_handle,
+      unread: effect.as_handle === true || slots.length > 0,
+      early: mayStartEarly(tool.annotations),
+    });
+  }
+  return decision;
+}
+
+/** Refusals that say something of what is in a handle: whether it fits a schema, or a condition that the run itself may have chosen. */
+const TELLING: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_ARGS_INVALID', 'CORRAL_GRANT_PREDICATE']);
+
+/** The instance that a call to a service goes to. @throws Refused where it may not be written to */
+export function reach(ledger: Ledger, service: string, input: Json, context: DecideContext): Reached {
+  const { depth, record } = ledger;
+  const { key } = input as { readonly key: string };
+  const reached = reachable(service, key, context);
+  if (typeof reached === 'string') throw new Refused('CORRAL_CAP_UNKNOWN', reached);
+  if (reached === undefined) throw new Refused('CORRAL_CAP_UNKNOWN', `This host no longer has a service ${service}.`);
+  if (reached.stands !== undefined) throw new Refused('CORRAL_QUARANTINED', `${service} is under quarantine: ${reached.stands}.`);
+  if (depth >= record.ceilings.message_depth)
+    throw new Refused('CORRAL_BUDGET_EXCEEDED', `The request would be number ${depth + 1} of its causal chain.`, 'message_depth');
+  inChain(ledger);
+  return reached;
+}
+
+/** What the policies say of a call that its grant allows. @throws Refused when they deny it */
+function byPolicy(
+  ledger: Ledger,
+  tool: Tool,
+  input: Json,
+  bytes: number,
+  context: DecideContext,
+  policies: Policies,
+  batch: Batch,
+  inHandles: InHandles | undefined,
+): Partial<Decision> {
+  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now, undefined, inHandles);
+  const rules = verdict.reasons.map(({ policy }) => policy);
+  const common = {
+    tool: tool.name as ToolName,
+    policy: verdict.policy_version,
+    rules,
+    tool_facts: facts,
+    ...(flow === undefined ? {} : { unusual: [...flow.facts.unusual], origins: originsOf(flow) }),
+  };
+  if (verdict.decision === 'allow') {
+    policies.history.note(ledger.record, ledger.version, tool, input);
+    return common;
+  }
+  if (verdict.consequence === 'approval') {
+    const expires_at = context.now + (context.approval_ms ?? MACHINE.approval_ms.default);
+    const approvers = approversOf(verdict);
+    return {
+      ...common,
+      verdict: 'ask',
+      quorum: verdict.quorum ?? 1,
+      ...(approvers.length === 0 ? {} : { approvers }),
+      expires_at,
+      digest: context.digest(canonical(input)),
+    };
+  }
+  consequencesOf(verdict, batch);
+  const why = rules.length > 0 ? `by ${rules.join(', ')}` : (verdict.errors[0]?.message ?? 'since nothing permits it');
+  throw new Refused('CORRAL_DENIED', `${tool.name} was refused ${why}.`, undefined, common);
+}
+
+function notThere(tool: string, context: DecideContext): Refused {
+  return context.quarantined?.(tool) === true
+    ? new Refused('CORRAL_QUARANTINED', `${whyAbsent(tool, context)}: nobody calls it until somebody lifts that.`)
+    : new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${tool}.`);
+}

@@ -1,0 +1,75 @@
+/** What a call takes out of the purse while it is under way: itself, its bytes, and what its tool may charge or move. */
+import type { Purse } from '@corral/policy/capability/purse';
+import { amountText } from '@corral/protocol/model/cost';
+import { LIMIT_OF_BUDGET, type BudgetName } from '@corral/protocol/limits';
+import type { CallEffect } from '@corral/protocol/wire/effect';
+import type { Json } from '@corral/protocol/json';
+import type { Budget } from '@corral/protocol/model/manifest';
+import { SPEND_NAMES, type SpendName } from '@corral/protocol/model/spend';
+import type { Tool } from '@corral/protocol/ports/tool';
+import { limitOf, spentText, type Accounts, type AccountState } from '../accounts/accounts.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { attemptsOf, attemptsWithin, priceOf, reservedFor, Unpriced, type Price } from '../accounts/price.ts';
+import { Refused, type Batch, type DecideContext } from './batch.ts';
+import { afford } from './common.ts';
+
+export interface Charge {
+  readonly reserved: Budget;
+  readonly price: Price | undefined;
+  /** What the reservation is for; undefined where attempts cost nothing. */
+  readonly attempts: number | undefined;
+  /** The day of which the accounts above the run have it too. */
+  readonly day: string | undefined;
+}
+
+/**
+ * @param besides what else of the purse it takes
+ * @throws Refused when the purse does not have it, or nobody can tell how much it is
+ */
+export function chargeFor(
+  ledger: Ledger,
+  tool: Tool,
+  input: Json,
+  bytes: number,
+  retry: CallEffect['retry'],
+  { accounts, now }: Pick<DecideContext, 'accounts' | 'now'>,
+  batch: Batch,
+  besides: Budget = {},
+): Charge {
+  const price = priced(tool, input);
+  const costly = price !== undefined && Object.keys(price.each).length > 0;
+  const attempts = costly
+    ? attemptsWithin(purseWith(ledger, accounts, now), price, attemptsOf(tool.annotations, retry?.attempts))
+    : undefined;
+  const reserved = { calls: 1, bytes, ...besides, ...(price === undefined ? {} : reservedFor(price, attempts ?? 1)) };
+  afford(ledger, reserved);
+  const lacks = accounts?.lacks(ledger, reserved, now);
+  if (lacks !== undefined) throw spentAbove(lacks, reserved, batch);
+  return { reserved, price, attempts, day: accounts?.dayFor(ledger.record, reserved, now) };
+}
+
+/** What is left of an amount for a run: in its purse, and in the accounts above it. */
+const purseWith = (ledger: Ledger, accounts: Accounts | undefined, now: number): Pick<Purse, 'left'> =>
+  accounts === undefined
+    ? ledger.purse
+    : { left: (name) => Math.min(ledger.purse.left(name), isSpend(name) ? accounts.left(ledger, name, now) : Number.POSITIVE_INFINITY) };
+
+const isSpend = (name: BudgetName): name is SpendName => SPEND_NAMES.some((one) => one === name);
+
+/** A call that would pass a hard bound is not made, and its run stands still before it is told so. */
+function spentAbove(state: AccountState, reserved: Budget, batch: Batch): Refused {
+  const spent = spentText(state);
+  if (batch.consequences.every((one) => one.spent === undefined)) batch.consequences.push({ kind: 'pause', rules: [], spent });
+  const amount = reserved[state.name] ?? 0;
+  const needs = amount > 0 ? ` The call needs ${amountText(state.name, amount)}.` : '';
+  return new Refused('CORRAL_SPEND_EXCEEDED', `${spent}${needs}`, limitOf(state));
+}
+
+function priced(tool: Tool, input: Json): Price | undefined {
+  try {
+    return priceOf(tool, input);
+  } catch (error) {
+    if (error instanceof Unpriced) throw new Refused('CORRAL_BUDGET_EXCEEDED', error.message, LIMIT_OF_BUDGET[error.limit]);
+    throw error;
+  }
+}

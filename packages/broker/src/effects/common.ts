@@ -1,0 +1,111 @@
+/** What every decision needs: the grant behind an index, values within their bounds, the purse. */
+import { CLEAN } from '@corral/policy/flow/labels';
+import type { Refusal } from '@corral/policy/capability/grants';
+import { amountText, budgetName } from '@corral/protocol/model/cost';
+import type { Attenuation, Grant } from '@corral/protocol/model/grant';
+import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { LIMIT_OF_BUDGET, MACHINE } from '@corral/protocol/limits';
+import type { Label } from '@corral/protocol/model/label';
+import type { Budget } from '@corral/protocol/model/manifest';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Slot } from './slots.ts';
+import { Refused, Violation, type DecideContext } from './batch.ts';
+
+/** What goes out of a run carries what could have influenced it. */
+export function labelOf({ label }: Ledger): { readonly label?: Label } {
+  return label === undefined || canonical(label) === canonical(CLEAN) ? {} : { label };
+}
+
+/** The grant behind an index, or the end of the run: an index that was never given is a forgery. */
+export function resolve(ledger: Ledger, cap: number, context: DecideContext): Grant {
+  const id = ledger.caps.get(cap);
+  // The mailbox of a child goes with it.
+  if (id === undefined && cap < 0 && -cap <= ledger.lastId) throw new Refused('CORRAL_RECIPIENT_ENDED', 'The child has ended.');
+  if (id === undefined && wasGiven(ledger, cap))
+    throw new Refused('CORRAL_REVOKED', 'The run has let go of the capability, or held too many when it came.');
+  if (id === undefined) throw new Violation('CORRAL_CAP_FORGED', `The run used capability ${cap}, which it was never given.`);
+  const grant = context.grants.get(id);
+  // Another run's grant is worth nothing here, however it got into the list: a fork has copied its origin's journal.
+  if (grant === undefined || grant.holder !== ledger.record.id) throw new Refused('CORRAL_REVOKED', 'The capability was taken back.');
+  return grant;
+}
+
+/** Whether the run ever had a capability of that index. */
+export function wasGiven(ledger: Ledger, cap: number): boolean {
+  return cap >= 0 ? cap < ledger.nextCap : -cap <= ledger.lastId;
+}
+
+/** What a run gives away. An index that was never given ends it, whatever else is wrong. */
+export function slotsOf(
+  ledger: Ledger,
+  caps: Readonly<Record<string, Attenuation & { readonly cap: number }>> | undefined,
+  context: DecideContext,
+): Slot[] {
+  if (caps === undefined) return [];
+  return Object.entries(caps).map(([alias, { cap, ...terms }]) => ({ alias, terms, from: resolve(ledger, cap, context) }));
+}
+
+/** Whether anything untrusted may have influenced the run; undefined where nobody keeps track. */
+export const untrusted = ({ flow }: Ledger): boolean | undefined => flow?.label.sticky.untrusted_input;
+
+export function afford(ledger: Ledger, amounts: Budget): void {
+  const lacking = ledger.purse.lacks(amounts);
+  if (lacking === undefined) return;
+  const left = Math.max(0, Math.floor(ledger.purse.left(lacking)));
+  const text = (amount: number) => amountText(lacking, amount);
+  throw new Refused(
+    'CORRAL_BUDGET_EXCEEDED',
+    `This needs ${text(amounts[lacking] ?? 0)} of ${budgetName(lacking)}, and ${text(left)} of ${text(ledger.purse.granted[lacking])} are left.`,
+    LIMIT_OF_BUDGET[lacking],
+  );
+}
+
+/** @throws Refused where so many turns of services have followed from one another that no message may begin one more */
+export function inChain({ hops }: Ledger): void {
+  if (hops >= MACHINE.service_depth.default)
+    throw new Refused(
+      'CORRAL_BUDGET_EXCEEDED',
+      `The message would begin turn ${hops + 1} of services in its causal chain.`,
+      'service_depth',
+    );
+}
+
+/** Of an effect without a reply, in which it could be refused; the SDK refuses what is too large where it is made. */
+export function whole(ledger: Ledger, value: unknown, what: string, depth = JSON_MAX_DEPTH): Json {
+  try {
+    return json(value ?? null, what, ledger.record.ceilings.message_bytes, depth).value;
+  } catch (error) {
+    if (error instanceof Refused) throw new Violation(error.code, error.message);
+    throw error;
+  }
+}
+
+export function refuse(refusal: Refusal | undefined): void {
+  if (refusal !== undefined) throw new Refused(refusal.code, refusal.message);
+}
+
+/** A list of messages, each with a body. */
+export const UNREAD_DEPTH = JSON_MAX_DEPTH + 2;
+
+/** A value that came out of an isolate, within the bounds on size and depth. */
+export function json(value: unknown, what: string, most: number, depth = JSON_MAX_DEPTH): { value: Json; bytes: number } {
+  if (isDeeperThan(value, depth))
+    throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} cannot leave: nested deeper than ${JSON_MAX_DEPTH} levels.`);
+  const bytes = Buffer.byteLength(depth === JSON_MAX_DEPTH ? canonical(value) : JSON.stringify(value));
+  if (bytes > most)
+    throw new Refused(
+      'CORRAL_EFFECT_TOO_LARGE',
+      `${what} cannot leave: ${bytes} bytes, and at most ${most} may leave at once.`,
+      'message_bytes',
+    );
+  return { value: value as Json, bytes };
+}
+
+export function exceeded(limit: Extract<Outcome, { kind: 'exceeded' }>['limit'], message: string): Outcome {
+  return { kind: 'exceeded', limit, message };
+}
+
+/** A tool that is stopped comes back once the stop is lifted; one that is not offered does not. */
+export const whyAbsent = (tool: string, { quarantined }: Pick<DecideContext, 'quarantined'>): string =>
+  quarantined?.(tool) === true ? `${tool} is under quarantine` : `this host no longer offers ${tool}`;

@@ -1,0 +1,179 @@
+/**
+ * Resolve, validate, decide: what becomes of each effect of a crank. Synchronous and in memory (DESIGN 1.4). The ledger
+ * is taken along effect by effect, so that the second call of a crank already finds the purse without what the first took.
+ */
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Effect } from '@corral/protocol/wire/effect';
+import { MACHINE } from '@corral/protocol/limits';
+import { bounded } from '@corral/protocol/model/outcome';
+import { filled, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
+import type { Json } from '@corral/protocol/json';
+import type { Ledger } from '../ledger/ledger.ts';
+import { emptyBatch, ended, letGo, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
+import { decideCall } from './call.ts';
+import { afford, UNREAD_DEPTH, wasGiven, whole } from './common.ts';
+import { askedUnder, callOff, callOffApproval } from '../dispatch/given-up.ts';
+import { decideReply } from '../ledger/requests.ts';
+import { decideSend } from './send.ts';
+import { decideSpawn } from './spawn.ts';
+
+/** Decides a whole crank straight into a ledger. Benchmarks, evaluations and tests do so; a host decides against a draft (draft.ts). */
+export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext): Batch {
+  const deciding = new Deciding(ledger, seq, effects, context);
+  deciding.go(Number.POSITIVE_INFINITY);
+  return deciding.batch;
+}
+
+/** A crank that is decided, effect by effect. The ledger has each of them before the next one is looked at. */
+export class Deciding {
+  /** What has come of it so far. */
+  batch = emptyBatch();
+  /** The effects that were taken in, each with its decision. */
+  readonly taken: { readonly effect: Effect; readonly decision: Decision | undefined }[] = [];
+  readonly #ledger: Ledger;
+  readonly #seq: number;
+  readonly #effects: readonly Effect[];
+  readonly #context: DecideContext;
+
+  /** @param seq number of the entry that it will be */
+  constructor(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext) {
+    this.#ledger = ledger;
+    this.#seq = seq;
+    this.#effects = effects;
+    this.#context = context;
+  }
+
+  /**
+   * Decides the next so many effects.
+   * @returns whether there are more
+   */
+  go(most: number): boolean {
+    try {
+      for (let left = most; left > 0; left -= 1) {
+        const effect = this.#effects[this.taken.length];
+        if (effect === undefined) return false;
+        this.#decide(effect);
+      }
+      return this.taken.length < this.#effects.length;
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      letGo(this.#context.grants, this.batch);
+      this.batch = ended(error.outcome, this.batch);
+      return false;
+    }
+  }
+
+  #decide(effect: Effect): void {
+    const ledger = this.#ledger;
+    if (ledger.finished !== undefined || ledger.checkpointing !== undefined) {
+      const last = ledger.finished === undefined ? 'checkpoint' : 'finish';
+      throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after ${last}.`);
+    }
+    const decision = decideOne(ledger, this.#seq, effect, this.#context, this.batch);
+    if (decision !== undefined) this.batch.decisions.push(decision);
+    ledger.applyEffect(effect, decision);
+    this.taken.push({ effect, decision });
+  }
+}
+
+function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideContext, batch: Batch): Decision | undefined {
+  switch (effect.kind) {
+    case 'call':
+      return numbered(ledger, effect, () => decideCall(ledger, seq, effect, context, batch));
+    case 'send':
+      return numbered(ledger, effect, () => decideSend(ledger, seq, effect, context, batch));
+    case 'reply':
+      decideReply(ledger, seq, effect, batch);
+      return undefined;
+    case 'spawn':
+      return numbered(ledger, effect, () => decideSpawn(ledger, effect, context, batch));
+    case 'timer':
+      return numbered(ledger, effect, () => {
+        const due = context.now + Math.min(effect.ms, MACHINE.timer_ms.max);
+        batch.timers.push({ id: effect.id, due });
+        return { id: effect.id, verdict: 'allow', due };
+      });
+    case 'abort':
+      switch (ledger.pending.get(effect.id)?.kind) {
+        case 'timer':
+          callOff(batch, effect.id);
+          break;
+        case 'approval':
+          callOffApproval(batch, effect.id);
+          break;
+        default:
+          batch.aborts.push(effect.id);
+      }
+      return undefined;
+    case 'dispose': {
+      const id = ledger.caps.get(effect.cap);
+      if (id !== undefined) batch.disposed.push(id);
+      else if (!wasGiven(ledger, effect.cap))
+        throw new Violation('CORRAL_CAP_FORGED', `The run let go of capability ${effect.cap}, which it was never given.`);
+      for (const asked of askedUnder(ledger, effect.cap)) callOffApproval(batch, asked.id);
+      return undefined;
+    }
+    case 'open':
+      return numbered(ledger, effect, () => {
+        // It is read anew each time, and each time it is so much text for the run and its journal.
+        const reserved = { bytes: ledger.handles.get(effect.handle, effect.at).bytes };
+        afford(ledger, reserved);
+        return { id: effect.id, verdict: 'allow', reserved };
+      });
+    case 'drop':
+      ledger.handles.given(effect.handle);
+      return undefined;
+    case 'emit':
+      batch.emits.push({ event: effect.event, data: whole(ledger, effect.data, 'The data of an emit') });
+      return undefined;
+    case 'log':
+      batch.logs.push({ level: effect.level, text: effect.text });
+      return undefined;
+    case 'checkpoint':
+      inPlace(ledger, effect, ['state', 'unread']);
+      whole(ledger, effect.state, 'The state of a checkpoint');
+      whole(ledger, effect.unread, 'The unread messages of a checkpoint', UNREAD_DEPTH);
+      if (ledger.pending.size > 0 || batch.dispatches.length > 0)
+        throw new Violation('CORRAL_EFFECT_INVALID', 'A checkpoint was made while something was under way.');
+      return undefined;
+    case 'finish': {
+      const slots = inPlace(ledger, effect, ['output']);
+      whole(ledger, effect.output, 'The output');
+      if (slots.length === 0) return undefined;
+      if (heldBytes(slots) > ledger.record.ceilings.message_bytes)
+        throw new Violation('CORRAL_EFFECT_TOO_LARGE', `The output has ${heldBytes(slots)} bytes behind its handles.`);
+      whole(ledger, filled(effect.output as Json, slots), 'The output');
+      return undefined;
+    }
+    case 'listen':
+      return undefined;
+  }
+}
+
+function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: string }, decideIt: () => Decision): Decision {
+  if (effect.id !== ledger.lastId + 1)
+    throw new Violation('CORRAL_EFFECT_INVALID', `A ${effect.kind} is numbered ${effect.id}; the next number is ${ledger.lastId + 1}.`);
+  try {
+    return decideIt();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return {
+      ...error.more,
+      id: effect.id,
+      verdict: 'deny',
+      code: error.code,
+      message: bounded(error.message),
+      ...(error.limit === undefined ? {} : { limit: error.limit }),
+    };
+  }
+}
+
+/** The handles of an effect without a reply, in which one could be refused. */
+function inPlace(ledger: Ledger, effect: Effect, members: readonly string[]): readonly Slotted[] {
+  try {
+    return slotted(ledger.handles, effect as Parameters<typeof slotted>[1], members);
+  } catch (error) {
+    if (error instanceof Refused) throw new Violation(error.code, error.message);
+    throw error;
+  }
+}

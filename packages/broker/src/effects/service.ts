@@ -1,0 +1,157 @@
+/**
+ * Services as the bus sees them. A service is called like a tool, so that grants, predicates, budgets, policies, approvals and
+ * detectors hold for it as they do for tools; what goes out is a message to an instance, and what comes back its reply.
+ */
+import type { Purse } from '@corral/policy/capability/purse';
+import { join } from '@corral/policy/flow/labels';
+import { GROUND } from '@corral/policy/detection/ladder';
+import { contractOf } from '@corral/protocol/ports/contract';
+import { CorralError } from '@corral/protocol/errors';
+import { canonical, type Json } from '@corral/protocol/json';
+import { BUDGET_NAMES } from '@corral/protocol/limits';
+import type { Label } from '@corral/protocol/model/label';
+import { ServiceCall, ServiceReply } from '@corral/protocol/model/service';
+import type { Outgoing } from '@corral/protocol/ports/store';
+import type { Tool } from '@corral/protocol/ports/tool';
+import type { Batch, DecideContext } from './batch.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { PendingApproval } from '../ledger/pending.ts';
+import { labelOf } from './common.ts';
+import { snapshotOf, type LedgerSnapshot } from '../ledger/snapshot.ts';
+
+const PREFIX = 'service:';
+const CALL = contractOf(ServiceCall);
+const REPLY = contractOf(ServiceReply, 'output');
+
+/** The name of the service behind a capability that is named like this; undefined for tools. */
+export const serviceIn = (target: string): string | undefined => (target.startsWith(PREFIX) ? target.slice(PREFIX.length) : undefined);
+
+/** A service as the bus decides about it. It is never invoked: its instances are written to. */
+export function serviceTool(service: string, purpose: string): Tool {
+  const name = `${PREFIX}${service}`;
+  return {
+    name,
+    description: purpose,
+    input: CALL,
+    output: REPLY,
+    // What it does with a message is its own business, and judged when it does it; that it keeps something is enough to say that it changes.
+    annotations: {
+      readOnly: false,
+      idempotent: false,
+      destructive: false,
+      openWorld: false,
+      repeatable: false,
+      returns: 'trusted',
+      resource: name,
+    },
+    invoke: () => Promise.resolve({ kind: 'failed', message: `${name} is written to, not invoked.` }),
+  };
+}
+
+/** An instance as it would be made for a key, and why it must not be written to if a quarantine stands against it. */
+export interface Reached {
+  readonly instance: NonNullable<Outgoing['instance']>;
+  readonly stands: string | undefined;
+}
+
+/** The message that a call to a service becomes. */
+export function toInstance(ledger: Ledger, id: number, input: Json, key: string, { instance }: Reached): Outgoing {
+  const { record } = ledger;
+  return {
+    to: instance.record.id,
+    key,
+    instance,
+    delivery: {
+      kind: 'message',
+      from: { run: record.id, agent: record.agent, principal: record.submitter ?? record.principal },
+      // The key with it: whoever made that up is known for it, too.
+      body: input,
+      request: id,
+      depth: ledger.depth + 1,
+      hops: ledger.hops + 1,
+      ...labelOf(ledger),
+    },
+  };
+}
+
+/** As the context says; or why no instance can be made now, such as for want of a tool that it uses. */
+export function reachable(service: string, key: string, context: Pick<DecideContext, 'reach'>): Reached | string | undefined {
+  try {
+    return context.reach(service, key);
+  } catch (error) {
+    if (error instanceof CorralError) return `${service} cannot be reached: ${error.message}`;
+    throw error;
+  }
+}
+
+/** A call to a service that people have approved leaves with their word, in the commit that says so. */
+export function approvedRequest(ledger: Ledger, { call }: PendingApproval, batch: Batch, context: Pick<DecideContext, 'reach'>): void {
+  const pending = ledger.pending.get(call.id);
+  const asked = requestIn(call);
+  const reached = asked && reachable(asked.service, asked.input.key, context);
+  if (pending?.kind !== 'request' || asked === undefined || reached === undefined || typeof reached === 'string') return;
+  batch.outbox.push(toInstance(ledger, call.id, asked.input as Json, `${ledger.seq}.0`, reached));
+  if (pending.due !== undefined) batch.timers.push({ id: call.id, due: pending.due });
+}
+
+/** Why a service that people have approved a call to is not written to now. */
+export function standsAgainst(call: PendingApproval['call'], context: Pick<DecideContext, 'reach'>): string | undefined {
+  const asked = requestIn(call);
+  if (asked === undefined) return undefined;
+  const reached = reachable(asked.service, asked.input.key, context);
+  if (typeof reached === 'string') return reached;
+  if (reached === undefined) return `this host no longer has a service ${asked.service}`;
+  return reached.stands === undefined ? undefined : `${asked.service} is under quarantine`;
+}
+
+function requestIn({ tool, input }: PendingApproval['call']) {
+  const service = serviceIn(tool);
+  const parsed = service === undefined ? undefined : ServiceCall.safeParse(input).data;
+  return service === undefined || parsed === undefined ? undefined : { service, input: parsed };
+}
+
+/**
+ * Of what a run goes on from that has kept nothing yet. Whoever wrote to an instance first chose its key, which it is given before
+ * their message; what the instance before it had kept has a label of its own.
+ */
+export function inherited({ record }: Ledger): Label | undefined {
+  if (record.service === undefined) return undefined;
+  const { label } = record.service;
+  return label === undefined || record.label === undefined ? (label ?? record.label) : join(label, record.label);
+}
+
+/** What an instance knew when its segment began: its state, and what could have influenced that. */
+function kept({ checkpoint, record }: Ledger): { readonly state?: Json; readonly label?: Label | undefined } {
+  return checkpoint ?? record.service ?? {};
+}
+
+/**
+ * What a checkpoint carries over. For an instance of a service that is the end of a turn: what is counted is counted for each
+ * turn anew, and a state that is as it was is influenced by nothing that the turn has read.
+ */
+export function carriedOver(ledger: Ledger, state: Json): LedgerSnapshot {
+  const snapshot = snapshotOf(ledger);
+  if (ledger.record.service === undefined) return snapshot;
+  const before = kept(ledger);
+  // Handles in it, and messages that it has not read, are as good as other words.
+  const { handles = [], unread = [] } = ledger.checkpointing ?? {};
+  const bare = handles.length === 0 && unread.length === 0;
+  const same = bare && before.state !== undefined && canonical(before.state) === canonical(state);
+  const { began_at: _began, queued_ms: _queued, paused_away_ms: _away, loops, ...rest } = snapshot;
+  return {
+    ...rest,
+    ...(loops === undefined
+      ? {}
+      : { loops: { format: loops.format, position: loops.position, rung: GROUND, metered: 0, changes: loops.changes, entries: [] } }),
+    label: same ? before.label : snapshot.label,
+    effects: 0,
+    logBytes: 0,
+    journalBytes: 0,
+    depth: 0,
+    paused_ms: 0,
+    spent: nothing(),
+    refusedFor: [],
+  };
+}
+
+const nothing = () => Object.fromEntries(BUDGET_NAMES.map((name) => [name, 0])) as ReturnType<Purse['spent']>;

@@ -1,0 +1,59 @@
+/** A call as the ledger keeps it while it is under way or waits for people: its arguments with the values of their handles put in. */
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Result } from '@corral/protocol/wire/delivery';
+import type { CallEffect, OpenEffect } from '@corral/protocol/wire/effect';
+import { errorData } from '@corral/protocol/errors';
+import type { GrantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Budget } from '@corral/protocol/model/manifest';
+import { filled, handledOf, slotted, type Handles } from './handles.ts';
+import type { Ledger } from './ledger.ts';
+import type { Pending, PendingApproval, PendingCall } from './pending.ts';
+import { relabelOf } from '../policies/relabel.ts';
+
+export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, reserved: Budget): PendingApproval['call'] {
+  const slots = slotted(ledger.handles, effect, ['input']);
+  const input = filled(effect.input as Json, slots);
+  const handled = handledOf(slots);
+  return {
+    id: effect.id,
+    tool: decision.tool as string,
+    input,
+    reserved,
+    ...(decision.day === undefined ? {} : { day: decision.day }),
+    timeout_ms: effect.timeout_ms,
+    ...attemptsAt(effect, decision),
+    grant: decision.grant as GrantId,
+    facts: decision.tool_facts,
+    ...(decision.request === undefined ? {} : { request: true as const }),
+    ...(slots.length === 0 ? {} : { handled }),
+    ...(effect.as_handle === undefined ? {} : { as_handle: effect.as_handle }),
+    ...relabelOf(ledger, decision, decision.tool_facts, input, handled),
+  };
+}
+
+/** How a call was decided tells something of what is in its handles, which is as good as having read it. */
+export function peeked({ handles, flow }: Ledger, effect: CallEffect): void {
+  for (const { label } of handledOf(slotted(handles, effect, ['input']))) flow?.raise(label);
+}
+
+/** What was behind a handle, on its way to whoever opened it. */
+export function openedBy(handles: Handles, { id, handle, at }: OpenEffect): Pending {
+  const { value, label, source } = handles.get(handle, at);
+  return { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, value }] }, opened: { source, label } };
+}
+
+/** Whether a call's arguments or result are not for its agent to read. */
+export const isUnread = ({ as_handle, handled }: PendingApproval['call']): boolean => as_handle === true || handled !== undefined;
+
+/** What the agent is told of a call whose result is lost. */
+export function unknownOf(call: PendingCall, message: string, detail?: string): Result {
+  const error = errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id });
+  return { id: call.id, error, ...(isUnread(call) ? { unread: true } : {}), ...(detail === undefined ? {} : { detail }) };
+}
+
+/** How often a call may be tried, where the agent or what it costs has said so. */
+function attemptsAt(effect: CallEffect, decision: Decision): { readonly attempts?: number } {
+  const attempts = decision.attempts ?? effect.retry?.attempts;
+  return attempts === undefined ? {} : { attempts };
+}

@@ -1,0 +1,264 @@
+/**
+ * What the detectors of one run have seen, and how far it has come on the ladder. Part of its ledger: fed by the entries of the
+ * journal and by nothing else, so that it is the same after a replay; saved with the ledger where that is saved.
+ */
+import { canLoad, Detectors, FORMAT, type DetectorsOptions } from '@corral/policy/detection/detectors';
+import type { Seen } from '@corral/policy/detection/events';
+import type { Finding } from '@corral/policy/detection/list';
+import { GROUND, type Rung } from '@corral/policy/detection/ladder';
+import type { Profile, ProfiledCall } from '@corral/policy/detection/profile';
+import type { Odd } from '@corral/policy/detection/run/drift';
+import type { Amounts, Purse } from '@corral/policy/capability/purse';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Delivery, NoticeDelivery } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
+import type { Json } from '@corral/protocol/json';
+import { MICROS } from '@corral/protocol/limits';
+import type { HostEvent, StepReason } from '@corral/protocol/model/run';
+
+/** A call that changes something which its tool names. */
+export interface Wrote {
+  readonly resource: string;
+  readonly tool: string;
+  readonly input: Json;
+}
+
+/** The message that a run is at work on, and how often it had changed something when it was given it. */
+export interface Handling {
+  readonly message: string;
+  readonly changes: number;
+}
+
+/** What a crank brought to light, and what it wrote. */
+export interface Settled {
+  readonly found: readonly Finding[];
+  readonly wrote: readonly Wrote[];
+}
+
+export interface SavedWatch {
+  /** Format of the detectors' saved state. If this build cannot read it, the state is dropped and the detectors start from nothing. */
+  readonly format: number;
+  readonly position: number;
+  readonly rung: Rung;
+  readonly notice?: Omit<NoticeDelivery, 'at'>;
+  readonly metered: number;
+  readonly changes: number;
+  readonly handling?: Handling;
+  readonly entries: readonly number[];
+  /** Absent where there was nothing to see yet. */
+  readonly detectors?: Json;
+}
+
+type StepEvent = Extract<HostEvent, { kind: 'step' }>;
+
+const NOTHING: Settled = { found: [], wrote: [] };
+
+/** Time between two readings of the purse, on the run's own clock. */
+const METER_MS = 1_000;
+/** Share that is left of what runs out first. */
+const UNTOUCHED = 0.9;
+/** Events of which it is known in which journal entry they are: the latest so many. */
+const ENTRIES_KEPT = 128;
+
+export class RunWatch {
+  rung: Rung = GROUND;
+  /** A notice that its agent has not been given yet. */
+  notice: Omit<NoticeDelivery, 'at'> | undefined;
+  /** Calls so far that change something. */
+  changes = 0;
+  handling: Handling | undefined;
+  /** What the last crank brought to light, and what it wrote. */
+  settled: Settled = NOTHING;
+  /** Events so far, readings from outside of the journal included: the clock of the ladder. */
+  position = 0;
+  readonly #options: DetectorsOptions;
+  #detectors: Detectors | undefined;
+  #seen = 0;
+  #metered = 0;
+  /** Journal entries of the latest events, as a ring by position. */
+  readonly #entries: number[] = [];
+  #found: Finding[] = [];
+  #wrote: Wrote[] = [];
+
+  /**
+   * @param profile that its calls are judged by, if there is one
+   * @param traced is given every call that was carried out, as a profile learns it
+   */
+  constructor(profile?: Profile, traced?: (call: ProfiledCall) => void) {
+    this.#options = { own: true, profile, traced: traced ?? (profile === undefined ? undefined : true) };
+  }
+
+  /** The calls that are most unlike its profile. */
+  get oddest(): readonly Odd[] {
+    return this.#detectors?.oddest ?? [];
+  }
+
+  /** @param entry number of the journal entry this is part of */
+  delivered(delivery: Delivery, entry: number, purse: Purse): void {
+    const { at } = delivery;
+    if (delivery.kind === 'reply') {
+      for (const result of delivery.results)
+        this.#take(
+          'error' in result
+            ? { kind: 'result', at, id: result.id, error: { code: result.error.code, message: result.error.message } }
+            : { kind: 'result', at, id: result.id, value: result.value },
+          entry,
+        );
+    } else if (delivery.kind === 'message') this.#take({ kind: 'received', at, peer: delivery.from.agent, body: delivery.body }, entry);
+    else if (delivery.kind === 'notice') this.notice = undefined;
+    else if (delivery.kind === 'start') this.#stood('prompt', delivery.input);
+    else if (delivery.kind === 'child_ended' && delivery.outcome.kind === 'completed') this.#stood('child', delivery.outcome.output);
+    if (at - this.#metered < METER_MS) return;
+    this.#metered = at;
+    // Who has hardly used anything need not be watched yet; most runs only ever wait.
+    if (this.#detectors === undefined && purse.leftShare() > UNTOUCHED) return;
+    // What is set aside for children and calls under way is nothing that it could still use.
+    const used = metered(purse.spent());
+    const reserved: Record<string, number> = metered(purse.reserved());
+    const limits = Object.fromEntries(
+      Object.entries(metered(purse.granted)).map(([name, granted]) => [name, granted - (reserved[name] ?? 0)]),
+    );
+    this.#take({ kind: 'meter', at, used, limits }, entry);
+  }
+
+  /** It is at work on a message from here on. */
+  handles(message: string): void {
+    this.handling = { message, changes: this.changes };
+  }
+
+  asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {
+    if (effect.kind === 'send') {
+      const peer = `mailbox ${effect.cap}`;
+      // Records look alike and each is news; they are judged as calls are, by what is really the same.
+      if (isProse(effect.body)) this.#take({ kind: 'sent', at, peer, body: effect.body }, entry);
+      else this.#take({ kind: 'call', at, id: effect.id, tool: peer, input: told(effect.body, effect), effect: true }, entry);
+    }
+    if (effect.kind !== 'call') return;
+    const tool = decision?.tool ?? `capability ${effect.cap}`;
+    const changes = decision?.changes;
+    const refused = decision?.verdict === 'deny';
+    this.#take(
+      {
+        kind: 'call',
+        at,
+        id: effect.id,
+        tool,
+        input: told(effect.input, effect),
+        ...(refused ? { refused } : {}),
+        ...(changes === undefined ? {} : { effect: changes }),
+      },
+      entry,
+    );
+    if (changes !== true || refused) return;
+    this.changes += 1;
+    if (decision?.resource !== undefined) this.#wrote.push({ resource: decision.resource, tool, input: effect.input as Json });
+  }
+
+  /** The end of a crank. What its events brought to light is in `settled` until the next one ends. */
+  settle(): void {
+    if (this.#found.length === 0 && this.#wrote.length === 0) {
+      this.settled = NOTHING;
+      return;
+    }
+    this.settled = { found: this.#found, wrote: this.#wrote };
+    if (this.#found.length > 0) this.rung = { ...this.rung, seen: this.position };
+    this.#found = [];
+    this.#wrote = [];
+  }
+
+  /** Findings as a step is founded on them, by journal entries. */
+  reasons(because: readonly Finding[]): StepReason[] {
+    return because.map(({ detector, confidence, evidence: { text, events, subjects, figures } }) => ({
+      detector,
+      confidence,
+      text,
+      entries: [...new Set(events.flatMap((position) => this.#entryOf(position) ?? []))],
+      subjects,
+      figures,
+    }));
+  }
+
+  step({ step, position, because, stays }: StepEvent): void {
+    this.position = Math.max(this.position, position);
+    if (stays === true) {
+      this.rung = { ...this.rung, seen: this.position };
+      return;
+    }
+    this.rung = { step, at: this.position, seen: because.length === 0 ? this.rung.seen : this.position };
+    const [first] = because;
+    if (step === 'notice' && first !== undefined)
+      this.notice = { kind: 'notice', detector: first.detector, text: first.text.replaceAll(/run_\w+/gu, 'another run') };
+  }
+
+  /** A person let it go on: it has a grace again, and is slowed before it is paused once more. */
+  resumed(): void {
+    if (this.rung.step === 'pause') this.rung = { step: 'notice', at: this.position, seen: this.position };
+  }
+
+  /** A fork has its own way to go. */
+  forked(): void {
+    this.rung = { step: 'observe', at: this.position, seen: this.position };
+    this.notice = undefined;
+  }
+
+  save(): SavedWatch {
+    const { position, rung, notice, changes, handling } = this;
+    return {
+      format: FORMAT,
+      position,
+      rung,
+      changes,
+      metered: this.#metered,
+      entries: this.#entries,
+      ...(notice === undefined ? {} : { notice }),
+      ...(handling === undefined ? {} : { handling }),
+      ...(this.#detectors === undefined ? {} : { detectors: this.#detectors.save() as Json }),
+    };
+  }
+
+  load(saved: SavedWatch): void {
+    this.position = saved.position;
+    this.rung = saved.rung;
+    this.notice = saved.notice;
+    this.changes = saved.changes;
+    this.handling = saved.handling;
+    this.#metered = saved.metered;
+    const entries = [...saved.entries];
+    this.#entries.length = 0;
+    this.#entries.push(...entries);
+    this.#detectors = saved.detectors === undefined || !canLoad(saved.format) ? undefined : Detectors.load(saved.detectors, this.#options);
+    this.#seen = this.#detectors?.position ?? 0;
+  }
+
+  #take(event: Seen, entry: number): void {
+    this.#detectors ??= new Detectors(this.#options);
+    this.#entries[this.#seen % ENTRIES_KEPT] = entry;
+    this.#seen += 1;
+    this.position += 1;
+    const found = this.#detectors.observe(event);
+    if (found.length > 0) this.#found.push(...found);
+  }
+
+  #stood(name: string, value: unknown): void {
+    if (this.#options.traced !== undefined) (this.#detectors ??= new Detectors(this.#options)).stood(name, value);
+  }
+
+  #entryOf(position: number): number | undefined {
+    return position < this.#seen - ENTRIES_KEPT || position >= this.#seen ? undefined : this.#entries[position % ENTRIES_KEPT];
+  }
+}
+
+/** As people read it: findings are for them. */
+const metered = ({ money_micros, ...amounts }: Readonly<Amounts>) => ({ ...amounts, money: money_micros / MICROS });
+
+/** Blanks from which on a text is taken for something that is said, not for a value. */
+const PROSE = / .+ .+ .+ .+ /u;
+
+/** Whether a message, or a member of it, says something in words. */
+function isProse(body: unknown): boolean {
+  const says = (value: unknown) => typeof value === 'string' && PROSE.test(value.slice(0, 1000));
+  return says(body) || (typeof body === 'object' && body !== null && Object.values(body).some(says));
+}
+
+/** Two handles are two values, though the same null stands in their place. */
+const told = (value: unknown, { handles }: { readonly handles?: unknown }) => (handles === undefined ? value : [value, handles]);

@@ -1,0 +1,184 @@
+/**
+ * Requests and replies in a ledger: what a run was asked by others, what it has asked them, and how both end. The store has the
+ * last word: a request is answered there once, whoever dies when.
+ */
+import type { Purse } from '@corral/policy/capability/purse';
+import type { Delivery, MessageDelivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
+import type { ReplyEffect } from '@corral/protocol/wire/effect';
+import { errorData } from '@corral/protocol/errors';
+import type { GrantId, PrincipalId, RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import { bounded } from '@corral/protocol/model/outcome';
+import type { Budget } from '@corral/protocol/model/manifest';
+import type { WaitingOn } from '@corral/protocol/model/run';
+import type { Outgoing } from '@corral/protocol/ports/store';
+import type { Batch } from '../effects/batch.ts';
+import { Violation } from '../effects/batch.ts';
+import { labelOf, whole } from '../effects/common.ts';
+import type { Ledger } from './ledger.ts';
+import type { Pending } from './pending.ts';
+
+/** Something asked of another run, which has not replied. It is never asked a second time. */
+export interface PendingRequest {
+  readonly kind: 'request';
+  readonly id: number;
+  /** `service:claims`, or `mailbox`. */
+  readonly what: string;
+  /** Whom, where that is one run. */
+  readonly peer?: RunId;
+  readonly reserved: Budget;
+  /** As of a call. */
+  day?: string;
+  readonly grant: GrantId;
+  /** When it is given up. */
+  readonly due?: number;
+}
+
+/** How a request is named by whoever was asked: nobody else can mean it. */
+export const requestName = ({ from, request }: Pick<MessageDelivery, 'from' | 'request'>): string => `${from.run}:${request}`;
+
+/** What a run was asked and has not answered. */
+export class Asked {
+  #open: Set<string>;
+  /** It is that of what this is a draft of, and must be copied before it is changed. */
+  #lent: boolean;
+  /** Of a service's instance: it was given a message, and has not kept what came of it. */
+  turn = false;
+  /** Who answers for that message. */
+  principal: PrincipalId | undefined;
+
+  /** @param of what it is a draft of */
+  constructor(of?: Asked) {
+    this.#open = of === undefined ? new Set() : of.#open;
+    this.#lent = of !== undefined;
+    if (of !== undefined) [this.turn, this.principal] = [of.turn, of.principal];
+  }
+
+  /** The same, for a crank that is being decided; it takes the place of this once it is adopted. */
+  draft(): Asked {
+    return new Asked(this);
+  }
+
+  take(delivery: Pick<MessageDelivery, 'from' | 'request'>): void {
+    this.turn = true;
+    this.principal = delivery.from.principal;
+    if (delivery.request !== undefined) this.#own().add(requestName(delivery));
+  }
+
+  has(name: string): boolean {
+    return this.#open.has(name);
+  }
+
+  answered(name: string): void {
+    this.#own().delete(name);
+  }
+
+  save(): readonly string[] {
+    return [...this.#open];
+  }
+
+  load(open: readonly string[], turn: boolean): void {
+    this.#open = new Set(open);
+    this.#lent = false;
+    this.turn = turn;
+  }
+
+  #own(): Set<string> {
+    if (this.#lent) this.#open = new Set(this.#open);
+    this.#lent = false;
+    return this.#open;
+  }
+}
+
+/** What a run replies, on its way to who asked. */
+export function decideReply(ledger: Ledger, seq: number, effect: ReplyEffect, batch: Batch): void {
+  const { to, error } = effect;
+  if (!ledger.asked.has(to))
+    throw new Violation('CORRAL_EFFECT_INVALID', `A reply to ${to.slice(0, 64)}, which the run was not asked or has answered.`);
+  const value = whole(ledger, effect.value, 'The reply');
+  const [run = '', number = '0'] = to.split(':');
+  const id = Number(number);
+  const result: Result =
+    error === undefined
+      ? { id, value }
+      : {
+          id,
+          error: errorData(error.invalid === true ? 'CORRAL_ARGS_INVALID' : 'CORRAL_TOOL_FAILED', bounded(error.message), { call: id }),
+        };
+  batch.outbox.push({
+    to: run as RunId,
+    key: `${seq}.${batch.outbox.length}`,
+    delivery: { kind: 'reply', results: [result], depth: ledger.depth + 1, ...labelOf(ledger) },
+  } satisfies Outgoing);
+}
+
+/** Bytes that a reply takes from whoever gives it, as far as there are any. */
+export function payReply(purse: Purse, effect: ReplyEffect): void {
+  const bytes = Buffer.byteLength(JSON.stringify(effect.value ?? effect.error ?? null));
+  purse.spend('bytes', Math.max(0, Math.min(bytes, purse.left('bytes'))));
+}
+
+/** Timers that are not needed any more once this delivery is taken in. */
+export function timersEnded(ledger: Ledger, delivery: Delivery): number[] {
+  if (delivery.kind === 'timer') return [delivery.id];
+  if (delivery.kind !== 'reply') return [];
+  return delivery.results.flatMap(({ id }) => {
+    const pending = ledger.pending.get(id);
+    return pending?.kind === 'request' && pending.due !== undefined ? [id] : [];
+  });
+}
+
+/** When something that is waited for is due at the latest. */
+export function dueOf(pending: Pending): number | undefined {
+  switch (pending.kind) {
+    case 'timer':
+      return pending.due;
+    case 'approval':
+      return pending.expires_at;
+    case 'request':
+      return pending.due;
+    case 'call':
+    case 'child':
+    case 'decided':
+      return undefined;
+  }
+}
+
+/** Whether something that is waited for has an end. */
+export const isTimed = (pending: Pending | undefined): boolean => pending !== undefined && dueOf(pending) !== undefined;
+
+/** The reply that a request gets which nobody will answer. */
+export const unanswered = (id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED' | 'CORRAL_UNKNOWN_RESULT', message: string): Result => ({
+  id,
+  error: errorData(code, message, { call: id }),
+});
+
+export const decided = (id: number, result: Result): { kind: 'decided'; id: number; delivery: PendingDelivery } => ({
+  kind: 'decided',
+  id,
+  delivery: { kind: 'reply', results: [result] },
+});
+
+/** A reply in one piece, for what keeps track of where things came from. */
+export const valueOf = (result: Result): Json => ('value' in result ? result.value : { error: result.error.message });
+
+/** What the run waits on, the gravest first (DESIGN 2). */
+export function waitingOn(ledger: Ledger): WaitingOn {
+  if (ledger.held !== undefined) return ledger.held === 'upgrade' ? 'upgrade' : 'resolution';
+  const idle = ledger.record.service !== undefined && !ledger.asked.turn;
+  let waiting: WaitingOn = ledger.listening || idle ? 'message' : 'nothing';
+  let approval = false;
+  for (const pending of ledger.pending.values()) {
+    if (pending.kind === 'call') {
+      if (pending.state === 'unknown') return 'resolution';
+      waiting = 'call';
+    } else if (pending.kind === 'request') waiting = 'call';
+    else if (pending.kind === 'approval') approval = true;
+    else if (pending.kind === 'child' && waiting !== 'call') waiting = 'child';
+    else if (pending.kind === 'timer' && waiting !== 'call' && waiting !== 'child') waiting = 'timer';
+  }
+  return approval ? 'approval' : waiting;
+}
+
+/** A message by the inbox it is in. */
+export const messageId = (to: RunId, inbox: number) => `${to}:${inbox}`;

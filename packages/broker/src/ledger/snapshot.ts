@@ -1,0 +1,175 @@
+/**
+ * What a run takes with it from one segment of its journal into the next: everything the bus holds it to. A checkpoint is
+ * allowed with nothing under way, so nothing pending is in it.
+ */
+import type { Amounts } from '@corral/policy/capability/purse';
+import type { PlacedHandle } from '@corral/protocol/wire/handle';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Label } from '@corral/protocol/model/label';
+import type { RunHeader } from '@corral/protocol/model/run';
+import { placed, type SavedHandles } from './handles.ts';
+import type { Ledger } from './ledger.ts';
+import type { Pending } from './pending.ts';
+import type { SavedRates } from './rates.ts';
+import type { SavedWall } from './wall.ts';
+import type { SavedWatch } from './detectors.ts';
+
+export interface LedgerSnapshot extends SavedWall {
+  readonly seq: number;
+  readonly lastId: number;
+  readonly effects: number;
+  readonly calls: number;
+  readonly logBytes: number;
+  readonly journalBytes: number;
+  readonly depth: number;
+  /** Absent: none, or it was taken before they were counted. */
+  readonly hops?: number;
+  readonly control: Ledger['control'];
+  /** The run with whose descendants it was paused. */
+  readonly family?: RunId;
+  readonly held: Ledger['held'];
+  readonly cancelled: Ledger['cancelled'];
+  readonly version: Ledger['version'];
+  readonly bundle: Ledger['bundle'];
+  readonly label: Label | undefined;
+  readonly header: RunHeader;
+  readonly spent: Amounts;
+  readonly caps: readonly (readonly [number, GrantId])[];
+  readonly nextCap?: number;
+  readonly refusedFor: readonly string[];
+  /** How often it called each tool, lately: a checkpoint gives nobody a fresh rate.*/
+  readonly rates?: SavedRates;
+  /** What others asked it, and it has not answered. */
+  readonly asked?: readonly string[];
+  /** Of a checkpoint: those its state names, and those it began with; the others are let go of. Absent where there were never any. */
+  readonly handles?: SavedHandles;
+  /** Where they stand in the state of a checkpoint, and in the messages it had not read. */
+  readonly placed?: readonly PlacedHandle[];
+  /** What its detectors know; absent where nobody watches. */
+  readonly loops?: SavedWatch;
+}
+
+/** All that a ledger knows of a run with nothing on its way to a tool: what fold would make of its journal once more. */
+export interface SavedLedger extends LedgerSnapshot {
+  readonly listening: boolean;
+  /** Of a service's instance: a turn is under way. */
+  readonly turn?: true;
+  readonly pending: readonly Pending[];
+  readonly reserved: Amounts;
+  readonly inFlight: number;
+  readonly segment_entries: number;
+  readonly segment_cpu_us: number;
+  readonly checkpoint: Ledger['checkpoint'];
+  readonly lastAt: number;
+  /** Time stamp of its last entry. */
+  readonly stamped_at?: number;
+}
+
+export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
+  const { checkpoint, segment_entries, segment_cpu_us, listening, inFlight } = ledger;
+  return {
+    ...snapshotOf(ledger),
+    listening,
+    ...(ledger.asked.turn ? { turn: true as const } : {}),
+    pending: [...ledger.pending.values()],
+    reserved: ledger.purse.reserved(),
+    inFlight,
+    segment_entries,
+    segment_cpu_us,
+    // The state is needed again only by a segment that has not begun, and to tell whether a turn changed it.
+    checkpoint:
+      checkpoint && segment_entries > 0 && ledger.record.service === undefined ? { ...checkpoint, state: null, unread: [] } : checkpoint,
+    lastAt,
+    stamped_at: ledger.wall.stamped_at,
+  };
+}
+
+export function snapshotOf(ledger: Ledger): LedgerSnapshot {
+  const asked = ledger.asked.save();
+  return {
+    seq: ledger.seq,
+    lastId: ledger.lastId,
+    effects: ledger.effects,
+    calls: ledger.calls,
+    logBytes: ledger.logBytes,
+    journalBytes: ledger.journalBytes,
+    depth: ledger.depth,
+    hops: ledger.hops,
+    ...ledger.wall.save(),
+    control: ledger.control,
+    ...(ledger.family === undefined ? {} : { family: ledger.family }),
+    held: ledger.held,
+    cancelled: ledger.cancelled,
+    version: ledger.version,
+    bundle: ledger.bundle,
+    label: ledger.label,
+    header: ledger.header,
+    spent: ledger.spent(),
+    caps: [...ledger.caps],
+    nextCap: ledger.nextCap,
+    refusedFor: [...ledger.refusedFor],
+    ...(asked.length === 0 ? {} : { asked }),
+    rates: ledger.rates.save(),
+    ...handlesOf(ledger),
+    ...(ledger.loops === undefined ? {} : { loops: ledger.loops.save() }),
+  };
+}
+
+function handlesOf({ handles, checkpointing, record }: Ledger): Pick<LedgerSnapshot, 'handles' | 'placed'> {
+  if (handles.next === 1) return {};
+  if (checkpointing === undefined) return { handles: handles.save() };
+  const stored = checkpointing.handles ?? [];
+  const kept = new Set([...(record.handles ?? []).map((_, i) => i + 1), ...stored.map(({ handle }) => handle)]);
+  return { handles: handles.save(kept), ...(stored.length === 0 ? {} : { placed: placed(handles, stored) }) };
+}
+
+/** Begins a segment of a run's books from what the last one left. */
+export function restoreTo(ledger: Ledger, from: LedgerSnapshot, state: Json, unread: Json): void {
+  ledger.checkpoint = { seq: from.seq, state, unread, label: from.label, ...(from.placed === undefined ? {} : { placed: from.placed }) };
+  ledger.checkpointing = undefined;
+  ledger.seq = from.seq;
+  ledger.lastId = from.lastId;
+  ledger.effects = from.effects;
+  ledger.calls = from.calls;
+  ledger.logBytes = from.logBytes;
+  ledger.journalBytes = from.journalBytes;
+  ledger.depth = from.depth;
+  ledger.hops = from.hops ?? 0;
+  ledger.wall.load(from);
+  ledger.control = from.control;
+  ledger.family = from.family;
+  ledger.held = from.held;
+  ledger.cancelled = from.cancelled;
+  ledger.version = from.version;
+  ledger.bundle = from.bundle;
+  ledger.header = from.header;
+  // Its next segment begins with what the checkpoint carries; see `label`.
+  ledger.flow = undefined;
+  ledger.listening = false;
+  ledger.segment_cpu_us = 0;
+  ledger.segment_entries = 0;
+  ledger.purse.restore(from.spent);
+  if (from.loops !== undefined) ledger.loops?.load(from.loops);
+  ledger.caps.clear();
+  for (const [cap, grant] of from.caps) ledger.caps.set(cap, grant);
+  ledger.nextCap = from.nextCap ?? ledger.record.caps.length;
+  if (from.handles !== undefined) ledger.handles.load(from.handles);
+  ledger.rates.load(from.rates ?? []);
+  ledger.asked.load(from.asked ?? [], false);
+  ledger.refusedFor = new Set(from.refusedFor);
+}
+
+/** The opposite of `savedOf`, on a fresh ledger. */
+export function loadTo(ledger: Ledger, saved: SavedLedger): void {
+  restoreTo(ledger, saved, null, []);
+  ledger.listening = saved.listening;
+  ledger.asked.turn = saved.turn === true;
+  ledger.checkpoint = saved.checkpoint;
+  ledger.segment_entries = saved.segment_entries;
+  ledger.segment_cpu_us = saved.segment_cpu_us;
+  ledger.inFlight = saved.inFlight;
+  ledger.purse.reserve(saved.reserved);
+  for (const pending of saved.pending) ledger.pending.set(pending.id, pending);
+  ledger.wall.loaded(ledger.stands, saved.stamped_at ?? saved.lastAt);
+}

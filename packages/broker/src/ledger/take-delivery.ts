@@ -1,0 +1,66 @@
+/** How a ledger takes in what a crank is given: it settles what was reserved for that, and the run has read it. */
+import type { Delivery } from '@corral/protocol/wire/delivery';
+import { MACHINE } from '@corral/protocol/limits';
+import { beginFlow, readAnswer, readFrom, readResult } from '../policies/flow.ts';
+import type { Ledger } from './ledger.ts';
+import { valueOf } from './requests.ts';
+import { inherited } from '../effects/service.ts';
+
+/** The begin of a crank: what it is given settles what was reserved for it. */
+export function takeDelivery(ledger: Ledger, delivery: Delivery, bytes: number): void {
+  ledger.lastAt = delivery.at;
+  ledger.handles.take(delivery);
+  switch (delivery.kind) {
+    case 'start':
+      ledger.wall.began_at ??= delivery.at;
+      if (ledger.tracked) ledger.flow = beginFlow(ledger.record, delivery, ledger.checkpoint?.label ?? inherited(ledger));
+      return;
+    case 'reply':
+      for (const result of delivery.results) {
+        const pending = ledger.pending.get(result.id);
+        ledger.pending.delete(result.id);
+        readResult(ledger, pending, result);
+        if (pending?.kind !== 'call' && pending?.kind !== 'request') continue;
+        ledger.inFlight -= 1;
+        if (pending.kind === 'request') {
+          ledger.depth = Math.max(ledger.depth, delivery.depth ?? 0);
+          readFrom(ledger.flow, pending.what, pending.id, delivery.label, valueOf(result));
+        }
+        const room = Math.max(0, ledger.purse.left('bytes'));
+        const spent = { ...pending.reserved, ...result.cost, bytes: (pending.reserved.bytes ?? 0) + Math.min(bytes, room) };
+        ledger.purse.settle(pending.reserved, spent);
+        ledger.tally.settle(pending, spent, delivery.at);
+      }
+      return;
+    case 'timer':
+      ledger.pending.delete(delivery.id);
+      return;
+    case 'child_ended': {
+      const pending = ledger.pending.get(delivery.id);
+      ledger.pending.delete(delivery.id);
+      ledger.caps.delete(-delivery.id);
+      if (pending?.kind === 'child')
+        ledger.purse.settle(pending.reserved, { ...delivery.spent, children: 1 + (delivery.spent.children ?? 0) });
+      readAnswer(ledger.flow, delivery);
+      return;
+    }
+    case 'message':
+      ledger.depth = Math.max(ledger.depth, delivery.depth);
+      // Only an instance of a service counts hops: any other run has one purse for its whole life, which ends its part in a chain.
+      // An instance also acts before it is given the message; until then it keeps the count of the turn before.
+      if (ledger.record.service !== undefined) ledger.hops = delivery.hops ?? 1;
+      ledger.asked.take(delivery);
+      for (const { grant } of delivery.caps ?? []) {
+        // One too many takes its index and is worth nothing.
+        if (ledger.caps.size < MACHINE.capabilities.default) ledger.caps.set(ledger.nextCap, grant);
+        ledger.nextCap += 1;
+      }
+      readFrom(ledger.flow, delivery.from.agent, -ledger.effects - 1, delivery.label, delivery.body);
+      return;
+    case 'cancel':
+      if (ledger.cancelled !== undefined) ledger.cancelled = { ...ledger.cancelled, told: true };
+      return;
+    case 'notice':
+      return;
+  }
+}

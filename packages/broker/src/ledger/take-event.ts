@@ -1,0 +1,159 @@
+/** How a ledger takes in what its host did to the run. */
+import type { Result } from '@corral/protocol/wire/delivery';
+import { errorData } from '@corral/protocol/errors';
+import type { Budget } from '@corral/protocol/model/manifest';
+import type { HostEvent } from '@corral/protocol/model/run';
+import { unknownOf } from './calls.ts';
+import { askedAgain, withdraw } from '../dispatch/given-up.ts';
+import type { Ledger } from './ledger.ts';
+import type { PendingCall } from './pending.ts';
+import { decided, type PendingRequest } from './requests.ts';
+import type { LedgerSnapshot } from './snapshot.ts';
+import { added } from '../accounts/spending.ts';
+import { begin } from './take-effect.ts';
+import { disown } from '../accounts/tally.ts';
+
+/** @param at when it was, in milliseconds since 1970 */
+export function takeEvent(ledger: Ledger, event: HostEvent, at: number): void {
+  switch (event.kind) {
+    case 'unknown':
+    case 'resolved':
+    case 'fenced':
+    case 'unanswered':
+      return takeAnswer(ledger, event);
+    case 'approval':
+      approval(ledger, event, at);
+      return;
+    case 'control':
+      ledger.control = event.control;
+      ledger.family = event.family;
+      if (event.control === 'none') ledger.loops?.resumed();
+      return;
+    case 'step':
+      ledger.loops?.step(event);
+      return;
+    case 'cancel':
+      ledger.cancelled = {
+        by: event.by,
+        reason: event.reason,
+        at,
+        ...(event.grace_ms === undefined ? {} : { grace_ms: event.grace_ms }),
+        told: false,
+      };
+      return;
+    case 'held':
+      ledger.held = event.why;
+      return;
+    case 'released':
+      ledger.held = undefined;
+      return;
+    case 'restamped':
+      ledger.header = event.header;
+      return;
+    case 'forked':
+      // A pause or a hold of the origin does not concern the fork. The fork's own clock starts where the copy ends.
+      ledger.control = 'none';
+      ledger.family = undefined;
+      ledger.held = undefined;
+      ledger.wall.paused_ms += event.away_ms;
+      ledger.wall.paused_at = undefined;
+      // It was asked to stop as its origin was, and has as long for it from here on.
+      if (ledger.cancelled !== undefined) ledger.cancelled = { ...ledger.cancelled, at };
+      ledger.loops?.forked();
+      disown(ledger, event.asks === 'anew', event.pays === 'own');
+      return;
+    case 'checkpoint':
+      ledger.restore(event.ledger as unknown as LedgerSnapshot, event.state, event.unread);
+      return;
+    case 'upgraded':
+      ledger.bundle = event.bundle;
+      ledger.version = event.version;
+      return;
+    case 'ended':
+      return;
+  }
+}
+
+/** What a call or a message is answered with, or that nobody knows it, where no tool said so. */
+function takeAnswer(ledger: Ledger, event: Extract<HostEvent, { kind: 'unknown' | 'resolved' | 'fenced' | 'unanswered' }>): void {
+  const pending = ledger.pending.get(event.id);
+  switch (event.kind) {
+    case 'unknown': {
+      if (pending?.kind !== 'call') return;
+      // The words may be the tool's own, and are read as such.
+      if (event.tell) settleAs(ledger, pending, unknownOf(pending, event.message, event.detail), true);
+      else pending.state = 'unknown';
+      return;
+    }
+    case 'resolved': {
+      if (pending?.kind !== 'call') return;
+      if (event.how === 'retry') again(ledger, pending, event.again, event.day);
+      else settleAs(ledger, pending, event.result);
+      return;
+    }
+    case 'fenced': {
+      if (pending?.kind !== 'call') return;
+      const error = errorData('CORRAL_REVOKED', 'The capability was taken back while the call was under way.', { call: event.id });
+      const { cost } = event.result;
+      settleAs(ledger, pending, { id: event.id, error, ...(cost === undefined ? {} : { cost }) });
+      return;
+    }
+    case 'unanswered': {
+      if (pending?.kind === 'request') settleAs(ledger, pending, event.result);
+      else if (pending?.kind === 'approval') withdraw(ledger, pending, event.result);
+      // A message that reached nobody: its sender is not told that it did.
+      else if (pending?.kind === 'decided') ledger.pending.set(event.id, decided(event.id, event.result));
+      return;
+    }
+  }
+}
+
+/** One person's word on a call, or that there was none in time. */
+function approval(
+  ledger: Ledger,
+  { id, by, verdict, reason, relabel: change, day }: Extract<HostEvent, { kind: 'approval' }>,
+  at: number,
+): void {
+  const found = ledger.pending.get(id);
+  // Journals of older hosts let people approve what had been given up: then it was made.
+  const pending = found?.kind === 'decided' && verdict === 'approve' ? askedAgain(ledger, found.asked) : found;
+  if (pending?.kind !== 'approval') return;
+  const { call, quorum } = pending;
+  if (verdict === 'approve') {
+    const everybody = [...pending.by, by];
+    if (everybody.length < quorum) ledger.pending.set(id, { ...pending, by: everybody });
+    else {
+      if (change !== undefined && call.relabel?.run === true) ledger.flow?.relabel(change);
+      const due = call.timeout_ms === undefined ? undefined : at + call.timeout_ms;
+      if (day !== undefined) ledger.tally.move(call.day, day, call.reserved);
+      begin(ledger, { ...call, ...(change === undefined ? {} : { change }), ...(day === undefined ? {} : { day }) }, due);
+    }
+    return;
+  }
+  const error =
+    verdict === 'expired'
+      ? errorData('CORRAL_APPROVAL_EXPIRED', 'Nobody decided about the call in time.', { call: id })
+      : errorData('CORRAL_APPROVAL_DENIED', `The call was refused by ${by}${reason === '' ? '' : `: ${reason}`}.`, { call: id });
+  withdraw(ledger, pending, { id, error });
+}
+
+/** A call of unknown result is made once more: what it may have cost before stays reserved, and is billed with the rest. */
+function again(ledger: Ledger, call: PendingCall, price: Budget = {}, day?: string): void {
+  ledger.purse.reserve(price);
+  ledger.tally.reserve(day ?? call.day, price);
+  const later = day === undefined ? {} : { later: [...(call.later ?? []), { day, reserved: price }] };
+  const { inherited, ...one } = call;
+  // The first time that a fork makes a call of its origin is no second time.
+  const times = inherited?.price !== undefined || Object.keys(price).length === 0 ? {} : { retried: (call.retried ?? 0) + 1 };
+  const from = inherited === undefined ? {} : { inherited: {} };
+  ledger.pending.set(call.id, { ...one, reserved: added(call.reserved, price), state: 'going', ...times, ...later, ...from });
+}
+
+/** It is known what a call will be answered with, though no tool said it: its price is paid all the same. */
+function settleAs(ledger: Ledger, call: PendingCall | PendingRequest, result: Result, spoken = 'value' in result): void {
+  ledger.inFlight -= 1;
+  const spent = { ...call.reserved, ...result.cost };
+  ledger.purse.settle(call.reserved, spent);
+  ledger.tally.settle(call, spent, ledger.lastAt);
+  ledger.pending.set(call.id, { ...decided(call.id, result), ...(call.kind === 'call' && spoken ? { call } : {}) });
+}

@@ -1,0 +1,113 @@
+/**
+ * Asks the policies about what goes from one agent to another: a message, and a child run with what it is given. Where no policy in
+ * force looks at more than who and to whom, nothing is gathered, and the answer is one that is known already.
+ */
+import type { Action, Given } from '@corral/policy/cedar/catalog';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import type { Verdict } from '@corral/policy/cedar/verdict';
+import type { Flow } from '@corral/policy/flow/facts';
+import { targetName } from '@corral/policy/capability/grants';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Grant } from '@corral/protocol/model/grant';
+import type { Json } from '@corral/protocol/json';
+import type { Budget } from '@corral/protocol/model/manifest';
+import { Refused, type Batch } from '../effects/batch.ts';
+import { consequencesOf, factsOfBudget, factsOfRun, originsOf, subjectFor, UNTRACKED, type Policies } from './evaluate.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Slot } from '../effects/slots.ts';
+
+type Outgoing = Extract<Action, { kind: 'send' | 'spawn' }>;
+
+/** What is asked about. */
+export interface Handed {
+  readonly kind: Outgoing['kind'];
+  /** The agent it is for. */
+  readonly agent: string;
+  /** The body, or the child's input. */
+  readonly value: Json;
+  readonly bytes: number;
+  /** Names of the capabilities that go along. */
+  readonly gives: readonly string[];
+  /** Of a spawn: what of the purse is moved. */
+  readonly budget?: Budget;
+}
+
+/** Messages and child runs are remembered beside calls, under names that no tool has. */
+export const deedName = ({ kind, agent }: Pick<Handed, 'kind' | 'agent'>): string => `${kind}:${agent}`;
+
+const NO_DEED = { verbs: [], objects: [], other: [] } as const;
+
+/** @returns the verdict, and where its parts came from, if that was looked at */
+export function judgeHanded(
+  policies: Pick<Policies, 'history' | 'roles' | 'owner' | 'shadow'> & { readonly current: Pick<PolicyInForce, 'decide' | 'decideBy'> },
+  ledger: Ledger,
+  handed: Handed,
+  now: number,
+): { readonly verdict: Verdict; readonly flow: Flow | undefined } {
+  const { kind, agent, value, bytes, gives, budget } = handed;
+  const { record } = ledger;
+  const name = deedName(handed);
+  const subject = subjectFor(ledger, policies);
+  const action: Outgoing = { kind, agent };
+  let flow: Flow | undefined;
+  const gather = () => {
+    const first_use = !policies.history.used(ledger.record.tenant, ledger.version, name);
+    // It changes nothing outside; what its receiver does with it is asked about then.
+    const tool = { name, effect: 'none', destinations: [], deed: NO_DEED } as const;
+    flow = ledger.flow?.flow(tool, value, { first_use, amount_above_history: false }, () => true);
+    const given: Given = {
+      capabilities: gives,
+      ...(kind === 'send' ? {} : { budget: factsOfBudget((amount) => budget?.[amount] ?? 0) }),
+    };
+    const call = { bytes, first_use, last_minute: ledger.rates.lastMinute(name, now) };
+    return { given, context: { ...factsOfRun(ledger, now), flow: flow?.facts ?? { ...UNTRACKED, effect: 'none' }, call } };
+  };
+  if (policies.shadow === undefined) return { verdict: policies.current.decideBy(subject, action, gather), flow };
+  const request = { subject, action, ...gather() };
+  const verdict = policies.current.decide(request);
+  policies.shadow({ run: record.id, entry: ledger.seq + 1, id: ledger.lastId + 1, request, verdict });
+  return { verdict, flow };
+}
+
+/**
+ * What the policies say of a message or a child run that would go out otherwise.
+ * @returns what is written down of it; nothing where no policies are in force
+ * @throws Refused when they deny it
+ */
+export function permitted(
+  policies: Policies | undefined,
+  ledger: Ledger,
+  handed: Omit<Handed, 'gives'> & { readonly slots: readonly Slot[] },
+  now: number,
+  batch: Batch,
+): Partial<Decision> {
+  if (policies === undefined) return {};
+  const { kind, agent, slots } = handed;
+  const gives = slots.map(({ from }) => targetName(from.target));
+  const { verdict, flow } = judgeHanded(policies, ledger, { ...handed, gives }, now);
+  const rules = verdict.reasons.map(({ policy }) => policy);
+  const common = {
+    action: kind,
+    agent,
+    ...(gives.length === 0 ? {} : { gives }),
+    policy: verdict.policy_version,
+    rules,
+    ...(flow === undefined ? {} : { unusual: [...flow.facts.unusual], origins: originsOf(flow) }),
+  };
+  if (verdict.decision === 'allow') {
+    policies.history.met(ledger.record.tenant, ledger.version, deedName(handed));
+    return common;
+  }
+  consequencesOf(verdict, batch);
+  const what = kind === 'send' ? `A message to ${agent}` : `A run of ${agent}`;
+  const vain = verdict.consequence === 'approval' ? '; nobody is asked about messages and child runs' : '';
+  const why = rules.length > 0 ? `by ${rules.join(', ')}` : (verdict.errors[0]?.message ?? 'since nothing permits it');
+  throw new Refused('CORRAL_DENIED', `${what} was refused ${why}${vain}.`, undefined, common);
+}
+
+/** Whose mailbox a grant reaches. */
+export function receiverOf({ record }: Ledger, { target }: Grant): string {
+  if (target.kind !== 'mailbox') return '';
+  // Grants of before mailboxes said whose they are: what is not known is nobody whom a policy would name.
+  return target.agent ?? (target.run === record.id ? record.agent : '?');
+}

@@ -1,0 +1,76 @@
+/** The broker's decision about one effect. It is recorded with the crank; recovery reads it and never decides again. */
+import * as z from 'zod';
+import { GrantId, RunId, ToolName } from '../ids.ts';
+import { ErrorCodeSchema } from './outcome.ts';
+import { Budget } from './manifest.ts';
+
+/** Facts about a tool that information flow needs. */
+export const ToolFacts = z.object({
+  effect: z.enum(['none', 'fetch', 'change']),
+  returns: z.enum(['trusted', 'untrusted']),
+  destinations: z.array(z.string()),
+  private_to: z.string().exactOptional(),
+  relabels: z.enum(['endorse', 'declassify']).exactOptional(),
+});
+export type ToolFacts = z.infer<typeof ToolFacts>;
+
+export const Decision = z.object({
+  /** The effect's id; effects without a reply (log, emit, listen) have no decision. */
+  id: z.int(),
+  /** `ask`: people decide; until then the call waits. */
+  verdict: z.enum(['allow', 'deny', 'ask']),
+  /** Set for a denial. */
+  code: ErrorCodeSchema.exactOptional(),
+  message: z.string().exactOptional(),
+  limit: z.string().exactOptional(),
+  /** The tool of a call. */
+  tool: ToolName.exactOptional(),
+  /**
+   * For a message or a child run that policies decided about: which of the two, the agent it is for, and the capabilities that go
+   * along.
+   */
+  action: z.enum(['send', 'spawn']).exactOptional(),
+  agent: z.string().exactOptional(),
+  gives: z.array(z.string()).exactOptional(),
+  /** The grant that a call or send used; for a spawn, the parent's grant of the child's mailbox. */
+  grant: GrantId.exactOptional(),
+  /** Amounts reserved from the purse. */
+  reserved: Budget.exactOptional(),
+  /** The day of the accounts that they were reserved from as well. */
+  day: z.string().exactOptional(),
+  /** Number of attempts that the reservation covers, if each costs something. */
+  attempts: z.int().exactOptional(),
+  /** Version of the policies that decided. */
+  policy: z.string().exactOptional(),
+  /** Ids of the policies that decided. */
+  rules: z.array(z.string()).exactOptional(),
+  /** Unusual facts about the call, for the people who decide. */
+  unusual: z.array(z.string()).exactOptional(),
+  /** Origins of its arguments, by path: the least trusted first. */
+  origins: z.array(z.tuple([z.string(), z.string()])).exactOptional(),
+  /** For an `ask`: how many people must approve, and until when. */
+  quorum: z.int().exactOptional(),
+  /** The people or roles who may approve, as the rules that ask name them. Each entry must be satisfied. */
+  approvers: z.array(z.string()).exactOptional(),
+  expires_at: z.number().exactOptional(),
+  /** SHA-256 of the arguments as the tool would receive them; an approval holds for these arguments only. */
+  digest: z.string().exactOptional(),
+  /** For a call that would lower a label: the only person who may approve. */
+  owner: z.string().exactOptional(),
+  /** The tool's declarations at that time, so that recovery needs no tool. */
+  tool_facts: ToolFacts.exactOptional(),
+  /** Whether the call changes something, and what it touches, by the tool's declarations at that time; for the detectors. */
+  changes: z.boolean().exactOptional(),
+  resource: z.string().exactOptional(),
+  /** The effect is a request to another run, to be answered by `due` at the latest. */
+  request: z.object({ due: z.number().exactOptional() }).exactOptional(),
+  /** The receiver of a request through a mailbox. */
+  peer: RunId.exactOptional(),
+  /** Values behind handles influenced the decision, so the run has learned something about them. */
+  peeked: z.literal(true).exactOptional(),
+  /** The child of a spawn. */
+  child: RunId.exactOptional(),
+  /** When a timer is due. */
+  due: z.number().exactOptional(),
+});
+export type Decision = z.infer<typeof Decision>;

@@ -1,0 +1,100 @@
+/**
+ * Accounts above runs: what a tenant, an agent and a person have spent by day. A call counts for the day (UTC) of its decision,
+ * however late its answer comes. A month is the sum of its days.
+ */
+import * as z from 'zod';
+import { BUDGETS, type BudgetName } from '../limits.ts';
+
+/** The amounts that are counted in accounts. */
+export const SPEND_NAMES = ['money_micros', 'tokens', 'calls'] as const satisfies readonly BudgetName[];
+export type SpendName = (typeof SPEND_NAMES)[number];
+export type Spend = Readonly<Record<SpendName, number>>;
+export const NO_SPEND: Spend = { money_micros: 0, tokens: 0, calls: 0 };
+
+export const HOLDER_KINDS = ['tenant', 'agent', 'person'] as const;
+export type HolderKind = (typeof HOLDER_KINDS)[number];
+export const SPEND_PERIODS = ['day', 'month'] as const;
+export type SpendPeriod = (typeof SPEND_PERIODS)[number];
+
+/** The holder of an account: a tenant itself, or one of its agents or people. */
+export interface Holder {
+  readonly tenant: string;
+  readonly kind: HolderKind;
+  /** For a tenant's own account, the tenant. */
+  readonly name: string;
+}
+
+/** One day of an account, or the change of it by a commit. */
+export interface DaySpend {
+  /** `2026-11-28`, in UTC. */
+  readonly day: string;
+  readonly spent: Spend;
+  /** For calls that have no answer yet. */
+  readonly reserved: Spend;
+}
+
+/** A row of the accounts. */
+export type AccountDay = Holder & DaySpend;
+
+/** Changes that a commit makes to the accounts its run is charged to. */
+export interface SpendChange {
+  readonly holders: readonly Holder[];
+  readonly days: readonly DaySpend[];
+}
+
+export interface SpendFilter {
+  readonly tenant?: string;
+  readonly kind?: HolderKind;
+  readonly name?: string;
+  /** The first day. */
+  readonly from: string;
+}
+
+const amount = (name: SpendName) => z.int().min(0).max(BUDGETS[name].max);
+const bound = (name: SpendName) =>
+  z.union([
+    amount(name).describe('as `hard`'),
+    z.strictObject({
+      soft: amount(name).exactOptional().describe('a warning is sent from here on, once a period'),
+      hard: amount(name).exactOptional().describe('a call that would exceed it is not made, and its run is paused'),
+    }),
+  ]);
+const PeriodBounds = z.strictObject({
+  money_micros: bound('money_micros').exactOptional().describe('in millionths of the tenant’s currency'),
+  tokens: bound('tokens').exactOptional(),
+  calls: bound('calls').exactOptional(),
+});
+export const AccountBounds = z.strictObject({
+  day: PeriodBounds.exactOptional().describe('a day of UTC'),
+  month: PeriodBounds.exactOptional().describe('a month of UTC'),
+});
+export type AccountBounds = z.infer<typeof AccountBounds>;
+
+export interface Bound {
+  readonly soft?: number;
+  readonly hard?: number;
+}
+
+/** A limit as the configuration states it: a number alone is a hard limit. */
+export const boundOf = (bounds: AccountBounds | undefined, period: SpendPeriod, name: SpendName): Bound | undefined => {
+  const said = bounds?.[period]?.[name];
+  return typeof said === 'number' ? { hard: said } : said;
+};
+
+const DAY_MS = 86_400_000;
+let last = { n: Number.NaN, day: '' };
+
+/** The day of a time in milliseconds since 1970. */
+export function dayOf(at: number): string {
+  const n = Math.floor(at / DAY_MS);
+  if (n !== last.n) last = { n, day: new Date(n * DAY_MS).toISOString().slice(0, 10) };
+  return last.day;
+}
+
+export const monthOf = (day: string): string => day.slice(0, 7);
+
+/** The first day of the month that lies this many months before the month of a day. */
+export function monthsBefore(day: string, months: number): string {
+  const [year = 0, month = 1] = day.split('-').map(Number);
+  return new Date(Date.UTC(year, month - 1 - months, 1)).toISOString().slice(0, 10);
+}

@@ -1,0 +1,381 @@
+/**
+ * The Store port. All implementations pass the same conformance suite. Everything is durable when its promise resolves. Methods
+ * reject with a CorralError.
+ */
+import type { Grant, GrantState } from '../model/grant.ts';
+import type { Digest, GrantId, RunId, TenantId } from '../ids.ts';
+import type { PendingDelivery, Result } from '../wire/delivery.ts';
+import type { AgentVersion } from '../model/manifest.ts';
+import type { LogHead, LogVerification } from '../model/log.ts';
+import type { Quarantine, QuarantineKind } from '../model/quarantine.ts';
+import type { Label } from '../model/label.ts';
+import type { Outcome } from '../model/outcome.ts';
+import type { Entry, RunRecord, RunStatus, WaitingOn } from '../model/run.ts';
+import type { AccountDay, SpendChange, SpendFilter } from '../model/spend.ts';
+
+/** A message or notice on its way to another run; delivered once, however often it is sent. */
+export interface Outgoing {
+  readonly to: RunId;
+  /** Unique for each sender: `<seq>.<index>`. */
+  readonly key: string;
+  readonly delivery: PendingDelivery;
+  /** For a message without a reply: the effect that sent it. See `unreached`. */
+  readonly sent?: number;
+  /** Grants for the receiver; made only if the delivery reaches it. */
+  readonly grants?: readonly Grant[];
+  /**
+   * Set if the receiver is an instance of a service: the run of that instance, or, if there is none, this record (`to`), which
+   * becomes it.
+   */
+  readonly instance?: Instance;
+}
+
+/** An instance of a service, as it would be created. */
+export interface Instance {
+  /** Digest of tenant, service and key. A digest, because keys are as confidential as payloads. */
+  readonly id: string;
+  /** Digest of tenant and service, for counting instances. */
+  readonly of: string;
+  readonly record: RunRecord;
+  readonly grants: readonly Grant[];
+}
+
+/** The version of a service that a tenant's messages reach. */
+export interface Serving {
+  readonly tenant: TenantId;
+  readonly name: string;
+  readonly version: Digest;
+  /** Main agent of the bundle that first deployed the service: no other bundle may replace it. Absent: not recorded. */
+  readonly owner?: string;
+}
+
+/** A position before the first item of an inbox, answers included. */
+export const ALL_OF_INBOX = Number.MIN_SAFE_INTEGER;
+
+/** A delivery that waits in a run's inbox. */
+export interface InboxItem {
+  /** Negative: the answer to the effect of that number; it does not wait for a turn. */
+  readonly seq: number;
+  /** When it arrived. Milliseconds since 1970; absent for older deliveries. */
+  readonly at?: number;
+  readonly delivery: PendingDelivery;
+}
+
+/** All changes of one crank, or of one act of the host. Atomic. */
+export interface Commit {
+  readonly run: RunId;
+  /** The lease under which the writer owns the run. */
+  readonly epoch: number;
+  /** Follows the run's last entry without a gap. */
+  readonly entry: Entry;
+  readonly status: RunStatus;
+  /** For a run that this ends: its label, for those who wait for its reply. */
+  readonly label?: Label;
+  /** The inbox item this crank took, if its delivery was one. */
+  readonly consumed: number | undefined;
+  /** Calls that this settles and whose answers were kept. */
+  readonly answered?: readonly number[];
+  readonly outbox: readonly Outgoing[];
+  readonly spawned: readonly RunRecord[];
+  readonly grants: readonly Grant[];
+  /** Grants whose count or revocation changed. */
+  readonly grantStates: readonly (GrantState & { readonly id: GrantId })[];
+  readonly timers: readonly { readonly id: number; readonly due: number }[];
+  readonly timersDone: readonly number[];
+  /** Amounts it reserves, settles and returns in the accounts above the run. */
+  readonly spend?: SpendChange;
+  /** A quarantine of the agent's version, as a consequence of a denial in this crank. */
+  readonly quarantine?: Quarantine;
+}
+
+export interface CommitResult {
+  /** The inbox number of each outgoing item, in order; 0: the receiver has ended, -1: `mailbox_messages` wait for it already. */
+  readonly delivered: readonly number[];
+  /** The receivers of the items, in order, if one was for an instance of a service. */
+  readonly receivers?: readonly RunId[];
+  /** Instances that were created for them. */
+  readonly created?: readonly RunId[];
+  /** Runs whose requests were answered with an error by this: their receiver has ended, or has too many messages. */
+  readonly answered?: readonly RunId[];
+  /** Errors for the run about its messages that reached nobody. The store keeps it as an answer of theirs until a commit takes it out. */
+  readonly unreached?: readonly Result[];
+}
+
+export interface StoredRun {
+  readonly record: RunRecord;
+  readonly status: RunStatus;
+  readonly epoch: number;
+  /** Number of the last journal entry; 0 before the first. */
+  readonly seq: number;
+  /** It came from a backup and was not held by this store before: what it did since then is unknown. */
+  readonly restored: boolean;
+  /** Number of the entry with the last checkpoint; 0 without one. Earlier entries are not needed to go on. */
+  readonly checkpoint: number;
+  /** The state given to `park`, if the journal has no later entry. */
+  readonly ledger: string | undefined;
+  /** Number of the last delivery in its inbox. */
+  readonly inbox: number;
+  /** No host holds it in memory: it is only in the store. */
+  readonly parked: boolean;
+  /** It was parked as a run that may not go on. */
+  readonly still: boolean;
+  /** Consecutive hosts that died while they held it and before it made another entry. */
+  readonly attempts?: number;
+}
+
+/** Part of a journal, for a cell to replay. */
+export interface ReplayPage {
+  /** A ReplayPayload as JSON. */
+  readonly text: string;
+  /** Number of its last entry; the next page follows it. */
+  readonly last: number;
+  readonly cranks: number;
+  /** CPU time of its cranks as recorded. Microseconds. */
+  readonly cpu_us: number;
+  readonly more: boolean;
+}
+
+/** The time during which a host worked on this store. Milliseconds since 1970. */
+export interface Era {
+  readonly era: number;
+  readonly from: number;
+  /** Its last sign of life; each entry that it commits is one, as of when that was written. */
+  readonly until: number;
+}
+
+export interface RunFilter {
+  readonly tenant?: TenantId;
+  readonly ended?: boolean;
+  readonly parent?: RunId;
+  readonly parked?: boolean;
+  /** Only runs that wait for people: for an approval, or for the settlement of a call. */
+  readonly asking?: true;
+  /** Only runs that were admitted after this one, in the order of admission. */
+  readonly after?: RunId;
+  /** Only these runs; the caller limits the list. */
+  readonly among?: readonly RunId[];
+  readonly limit?: number;
+}
+
+/** A fault in a run's evidence, at the first entry where it shows. */
+export interface Damage {
+  readonly run: RunId;
+  /** 0: the record that the run was admitted with. */
+  readonly entry: number;
+  readonly problem: 'record' | 'gap' | 'hash' | 'sealed' | 'payload' | 'bundle' | 'pages';
+  readonly message: string;
+}
+
+/** The head of a chain: the number of an entry, and its hash in hex. */
+export interface EntryHash {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+export interface Verification {
+  readonly runs: number;
+  readonly entries: number;
+  /** Entries whose content was pruned or erased; the chain still covers them. */
+  readonly forgotten: number;
+  /** At most one for each run. */
+  readonly damaged: readonly Damage[];
+  /** The record compared with the tables. */
+  readonly log: LogVerification;
+}
+
+/** Which garbage to collect. */
+export interface Collection {
+  readonly retention_ms?: Readonly<Record<string, number>> | undefined;
+  readonly tenant?: TenantId | undefined;
+}
+
+/** Space that collecting freed. */
+export interface Freed {
+  readonly runs: number;
+  readonly entries: number;
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/** Data that erasing a run makes unreadable or deletes. */
+export interface Erased {
+  readonly run: RunId;
+  /** Entries that cannot be opened any more; the next collection deletes their bytes. */
+  readonly entries: number;
+  /** Large payloads that no other run refers to. */
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/** One database of a backup. */
+export interface BackupFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** SHA-256 of the file. */
+  readonly digest: Digest;
+}
+
+export interface BackupManifest {
+  readonly format: 2;
+  readonly era: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** All files together. */
+  readonly bytes: number;
+  /** The databases, all as of the same moment. */
+  readonly files: readonly BackupFile[];
+  /** SHA-256 of all of the above as canonical JSON. */
+  readonly digest: Digest;
+}
+
+export interface Store {
+  /** How often this store was opened for writing. */
+  readonly era: number;
+  /** Ordinary work is refused for lack of space, or soon will be. Operations that stop runs still work. */
+  readonly full?: boolean;
+
+  deploy(
+    bundle: { readonly digest: Digest; readonly source: string; readonly source_map: string | undefined },
+    versions: readonly AgentVersion[],
+  ): Promise<void>;
+  version(version: Digest): Promise<AgentVersion | undefined>;
+  /** All agents of a bundle. */
+  agents(bundle: Digest): Promise<readonly AgentVersion[]>;
+  /** The source of a bundle. */
+  bundle(digest: Digest): Promise<string | undefined>;
+  /** Its source map, if its author deployed one. */
+  sourceMap(digest: Digest): Promise<string | undefined>;
+
+  /** Stores a run and its root grants. `claim` takes the first lease in the same write. */
+  admit(record: RunRecord, grants: readonly Grant[], claim: boolean): Promise<void>;
+  /** Takes the lease of a run, which is then no longer parked: later commits under an older epoch are refused. */
+  claim(run: RunId): Promise<StoredRun | undefined>;
+  /**
+   * Gives up the lease of a run, if nothing has arrived for it in the meantime: a compare-and-set on epoch and inbox (DESIGN
+   * 3.6).
+   * @param inbox number of the last inbox item the owner has seen
+   * @param ledger the host's state of the run, returned by the next claim; a cache of its journal
+   * @param deadline when it must be woken at the latest. Milliseconds since 1970
+   * @param still whether it may not go on: then deliveries do not make it wakeable
+   * @returns whether it is parked now
+   */
+  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean>;
+  /**
+   * Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due.
+   * Tenants take turns.
+   * @param except tenants to leave out
+   */
+  wakeable(now: number, limit: number, except?: readonly TenantId[]): Promise<readonly RunId[]>;
+  /** Runs that are not parked and have not ended, in the order of admission: at a start, those of the previous host. */
+  resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
+  /** Like `runs`, including runs that cannot be read, in the order of admission. */
+  ids(filter: RunFilter): Promise<readonly RunId[]>;
+  /** Parked runs that have not ended and wait for this, in the order of admission. */
+  parkedOn(waiting: WaitingOn): Promise<readonly RunId[]>;
+  /** When the first timer of a parked run is due. */
+  nextDue(): Promise<number | undefined>;
+  /** Runs that have not ended although their parent has. */
+  orphans(): Promise<readonly RunId[]>;
+  /** Parked runs that a quarantine stops, in the order of admission; without those that cannot be read. */
+  quarantined(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
+  /** Descendants of a run that have not ended, at any depth, also below runs that have ended. */
+  descendants(run: RunId): Promise<readonly RunId[]>;
+  /** Whether another run that has not ended holds a grant derived from this one. */
+  isShared(grant: GrantId): Promise<boolean>;
+  /**
+   * Revokes a grant, and so all that was derived from it, with person and reason. The first revocation is kept.
+   * @returns whether the grant exists
+   */
+  revoke(grant: GrantId, by: string, reason: string, at: number): Promise<boolean>;
+  /** Stops a run whose journal cannot be read, without writing to that journal. */
+  quarantine(run: RunId, reason: string): Promise<void>;
+  /** Facts that agents were seen to do, oldest first, at most this many. */
+  seen(limit: number): Promise<readonly { readonly fact: string; readonly value: number }[]>;
+  noteSeen(fact: string, value: number): Promise<void>;
+  /** Quarantines in force. */
+  quarantines(): Promise<readonly Quarantine[]>;
+  putQuarantine(quarantine: Quarantine): Promise<void>;
+  /** @param tenant the same as when it was put up */
+  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): Promise<void>;
+  /**
+   * Ends a run whose journal cannot be read, without writing to that journal.
+   * @returns runs whose requests were answered with an error by this
+   */
+  bury(run: RunId, outcome: Outcome, at: number): Promise<readonly RunId[]>;
+  /** Services that can be written to. */
+  services(): Promise<readonly Serving[]>;
+  /**
+   * Makes new instances of this version from now on.
+   * @throws CORRAL_SERVICE_TAKEN if another bundle owns the name
+   */
+  serve(serving: Serving): Promise<void>;
+  /** The run of an instance, or the last one it had. */
+  instance(id: string): Promise<RunId | undefined>;
+  /** A sign of life of this host, by which times without a host can be distinguished from times in which runs ran. */
+  alive(now: number): Promise<void>;
+  eras(): Promise<readonly Era[]>;
+  /**
+   * Appends one entry with all its consequences. Commits of one run take effect in the order of the calls.
+   * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_DISK_FULL
+   */
+  commit(commit: Commit): Promise<CommitResult>;
+  /**
+   * Keeps answers to calls of a run, each once, until a commit includes it (`answered`). Nothing is kept if the run has ended, is
+   * parked, or has another epoch.
+   */
+  keep(run: RunId, epoch: number, results: readonly Result[]): Promise<void>;
+
+  run(run: RunId): Promise<StoredRun | undefined>;
+  runs(filter: RunFilter): Promise<readonly StoredRun[]>;
+  /**
+   * The entries after `after`, each checked against the hash chain.
+   * @throws CORRAL_JOURNAL_DAMAGED, naming the run and the entry; CORRAL_RUN_ERASED; CORRAL_JOURNAL_PRUNED
+   */
+  journal(run: RunId, after?: number, limit?: number): Promise<readonly Entry[]>;
+  /** The cranks of a journal after an entry, as many as are replayed at a time. */
+  replayPage(run: RunId, after: number): Promise<ReplayPage>;
+  /** Deliveries that wait for a run after an item; with `ALL_OF_INBOX`, also the kept answers to its calls. */
+  inbox(run: RunId, after?: number): Promise<readonly InboxItem[]>;
+  /** The run that holds a grant; undefined if there is no such grant. */
+  holder(grant: GrantId): Promise<RunId | undefined>;
+  /** The grants a run holds, each with its whole chain. */
+  grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
+
+  /**
+   * Deletes the contents of a run: destroys its key, and all plain data about it. Its hash chain stays.
+   * @param at milliseconds since 1970
+   * @throws CORRAL_RUN_STATE while it has not ended, CORRAL_RUN_UNKNOWN
+   */
+  erase(run: RunId, at: number): Promise<Erased>;
+  /** Counts the data that `erase` would delete; throws the same errors. */
+  erasable(run: RunId): Promise<Erased>;
+  /** Verifies the evidence of a run, of a tenant, or of all. */
+  verify(run?: RunId, tenant?: TenantId, head?: LogHead): Promise<Verification>;
+  /** Size and root of the log of this store's record, including everything committed so far. */
+  logHead(): Promise<LogHead>;
+  /** The hashes of a run's entries after one. */
+  hashes(run: RunId, after: number, limit: number): Promise<readonly EntryHash[]>;
+  /**
+   * Deletes the contents of erased runs, and of journals whose tenant's retention has passed, in small steps. Hashes stay.
+   * @param wanted how long journals of ended runs are kept, by tenant (a tenant without an entry keeps them), and the only tenant
+   * to collect. Left out: all, with the retention that the store was opened with
+   */
+  gc(now: number, wanted?: Collection): Promise<Freed>;
+  /** Counts the data that `gc` would delete. */
+  collectable(now: number, wanted?: Collection): Promise<Freed>;
+  /** Amounts that accounts spent and have reserved, by day. */
+  spend(filter: SpendFilter): Promise<readonly AccountDay[]>;
+  /** Deletes days before one. @returns how many rows */
+  forgetSpend(before: string): Promise<number>;
+  /** Records that a person has looked at a restored run, which may go on now. */
+  release(run: RunId): Promise<void>;
+  /**
+   * Copies all data of the folder, as of one moment, into a folder that is empty or does not exist, while work goes on. Keys are
+   * not included.
+   * @throws CORRAL_FOLDER_NOT_EMPTY, CORRAL_DISK_FULL
+   */
+  backup(to: string, at: number): Promise<BackupManifest>;
+
+  /** Waits for earlier calls, then closes. */
+  close(): Promise<void>;
+}

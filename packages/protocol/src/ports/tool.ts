@@ -1,0 +1,117 @@
+/** The Tool port: a power of the host that agents reach through a capability. */
+import type { Contract } from './contract.ts';
+import type { Cost, Costs } from '../model/cost.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { RunId, TenantId } from '../ids.ts';
+import type { Json } from '../json.ts';
+
+/**
+ * Declarations of a tool: MCP's annotations, and Corral's own (DESIGN 5). They decide about the embargo, retries and the meaning
+ * of a lost reply.
+ */
+export interface ToolAnnotations {
+  /** It changes nothing. */
+  readonly readOnly: boolean;
+  /** Repeating a call with the same idempotency key has no further effect. */
+  readonly idempotent: boolean;
+  /** Its changes cannot be undone. */
+  readonly destructive: boolean;
+  /** It reaches beyond this host. */
+  readonly openWorld: boolean;
+  /** It costs something but changes nothing, so it may be repeated. */
+  readonly repeatable: boolean;
+  /** Whether a stranger may have written what it returns. */
+  readonly returns: 'trusted' | 'untrusted';
+  /** Arguments that say where data or money goes. */
+  readonly destinations?: readonly string[];
+  /**
+   * The argument that holds how much money it moves, in whole units of the tenant's currency. The amount is reserved from the
+   * purse when the call is decided, and billed once it has answered.
+   */
+  readonly money?: string;
+  /** The most that one attempt costs, besides the money it moves. Left out: nothing. */
+  readonly costs?: Costs;
+  /** Its results may contain private data of this name. */
+  readonly private_to?: string;
+  /** It lowers labels. Each use needs the approval of this owner and of nobody else. */
+  readonly relabels?: { readonly kind: 'endorse' | 'declassify'; readonly owner: string };
+  /** The resource it touches, so that interference through a shared tool can be detected. */
+  readonly resource?: string;
+}
+
+export interface ToolCall {
+  readonly input: Json;
+  /** The same for all attempts of a logical call: `run_…:7`. */
+  readonly idempotency_key: string;
+  readonly attempt: number;
+  readonly run: RunId;
+  readonly tenant: TenantId;
+  /** Aborted when the call timed out, was given up, or its run was killed. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * How an attempt ended. `unknown`: the tool was lost after it began, so it may or may not have acted. `detail`: only for
+ * operators, such as the stack of an exception; it is in the journal and withheld from the agent.
+ */
+export type ToolResult<Value = unknown> =
+  /**
+   * `cost`: total cost of the attempt, including money that it moved. For an amount that is left out, everything reserved is
+   * billed; amounts beyond the reservation are billed too, and end the run if its purse does not have them.
+   */
+  | { readonly kind: 'ok'; readonly value: Value; readonly cost?: Cost }
+  /**
+   * `retryable`: it did nothing, and the next attempt may succeed; then it costs nothing, unless `cost` says otherwise. `code`:
+   * the kind of failure, if other than CORRAL_TOOL_FAILED.
+   */
+  | {
+      readonly kind: 'failed';
+      readonly message: string;
+      readonly retryable?: boolean;
+      readonly cost?: Cost;
+      readonly code?: FailureCode;
+      readonly detail?: string;
+    }
+  | { readonly kind: 'unknown'; readonly message: string; readonly detail?: string };
+
+/** The arguments, or the result, do not fit. */
+export type FailureCode = Extract<ErrorCode, 'CORRAL_ARGS_INVALID' | 'CORRAL_RESULT_INVALID' | 'CORRAL_RESULT_TOO_LARGE'>;
+
+export interface Tool {
+  readonly name: string;
+  readonly description: string;
+  readonly input: Contract;
+  readonly output: Contract;
+  readonly annotations: ToolAnnotations;
+  /** For one attempt. Milliseconds; undefined: the host's default. */
+  readonly timeout_ms?: number;
+  /** Never rejects. */
+  invoke(call: ToolCall): Promise<ToolResult>;
+  close?(): Promise<void>;
+}
+
+/**
+ * Where tools come from: the host itself, the process of a configuration, a server elsewhere. A configuration owns its sources: they are
+ * closed when another one takes its place, and when the host stops.
+ */
+export interface ToolSource {
+  /** Those that there are now. */
+  tools(): readonly Tool[];
+  /** Calls back each time `tools` has begun to answer otherwise. Returns what ends that. */
+  onChange(listener: () => void): () => void;
+  /**
+   * No call goes to its tools from now on: one that is made later fails, and says that it did nothing. Calls under way have so long to
+   * end. After that each tool is closed once, however often this is called.
+   */
+  close(within_ms?: number): Promise<void>;
+}
+
+/** A call that only reads inside the host may start before its crank is durable, because nobody can tell that it did. */
+export function mayStartEarly(annotations: ToolAnnotations): boolean {
+  return annotations.readOnly && !annotations.openWorld;
+}
+
+/** Whether a call whose reply was lost may be repeated. */
+export function mayRepeat(annotations: ToolAnnotations): boolean {
+  return annotations.readOnly || annotations.idempotent || annotations.repeatable;
+}

@@ -1,0 +1,214 @@
+/**
+ * Delivers events to webhooks, at least once: queued with the event, retried until a 2xx or until the time is up, with growing
+ * pauses. Each receiver has its own queue and pauses, so one that hangs or fails delays no other; within one, tenants take turns.
+ * Signed as Standard Webhooks says (standardwebhooks.com, 1.0.0): HMAC-SHA256 over `id.timestamp.body`.
+ */
+import { createHmac } from 'node:crypto';
+import type { EventKind } from '@corral/protocol/api/event-kinds';
+import type { Event } from '@corral/protocol/api/schemas';
+import type { Json } from '@corral/protocol/json';
+import { WEBHOOKS } from '@corral/protocol/limits';
+import type { LoadedConfig } from '../../config/load.ts';
+import type { FrontStore } from '../../tables/front.ts';
+import { DeliveryStore, type Queued } from './deliveries.ts';
+import { failureOf, type Failure } from './failure.ts';
+import { keyOf, nameOf, receiverOf, receiversOf, type Webhook } from './hooks.ts';
+
+const FIRST_PAUSE_MS = 1_000;
+const SWEEP_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** Sends an event about deliveries that were given up, to followers and to the receivers that ask for it. */
+export type TellWebhookEvent = (kind: EventKind, about: { readonly tenant?: string; readonly data: Json }) => Event;
+
+export interface OutboxOptions {
+  readonly db: FrontStore;
+  readonly config: () => LoadedConfig;
+  readonly now: () => number;
+  readonly log: (message: string) => void;
+  readonly tell: TellWebhookEvent;
+}
+
+/** State of a receiver since the start. */
+interface Receiver {
+  /** Notifications being delivered. */
+  readonly underway: Set<number>;
+  /** Consecutive failed attempts. */
+  failures: number;
+  /** No attempt is made before this time. */
+  rests_until: number;
+  /** Tenant of the notification that was taken last. */
+  last: string | null | undefined;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export class Outbox {
+  readonly deliveries: DeliveryStore;
+  readonly #options: OutboxOptions;
+  readonly #receivers = new Map<string, Receiver>();
+  #sweeping: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.deliveries = new DeliveryStore(options.db);
+  }
+
+  /** Resumes the queues of the previous start. */
+  start(): void {
+    for (const one of this.#webhooks)
+      if (one.id !== undefined && one.tenant !== undefined) this.deliveries.adopt(one.id, one.tenant, keyOf(one));
+    this.deliveries.address((event) => receiversOf(this.#webhooks, event).map((one) => ({ hook: keyOf(one), url: one.url })));
+    this.#sweep();
+  }
+
+  readonly add = (event: Event): void => {
+    const hooks = receiversOf(this.#webhooks, event);
+    if (hooks.length === 0) return;
+    // An event that is sent again after a crash has the same id, so that the receiver can recognise it.
+    const id = `msg_${event.kind}_${event.run ?? event.id}${event.kind === 'run.ended' ? '' : `_${event.id}`}`;
+    const body = JSON.stringify({ type: event.kind, timestamp: new Date(event.at).toISOString(), data: event });
+    for (const hook of hooks) {
+      this.deliveries.enqueue({ id, hook: keyOf(hook), url: hook.url, tenant: event.tenant, kind: event.kind, body, at: event.at });
+      this.#wake(keyOf(hook), 0);
+    }
+  };
+
+  /** A configuration was applied: receivers may have been added or removed, or have other secrets. */
+  readonly reconfigured = (): void => this.#sweep();
+
+  /** Consecutive failures of a receiver, and until when it is left alone. */
+  stateOf(hook: string): { readonly failures: number; readonly rests_until: number | undefined } {
+    const known = this.#receivers.get(hook);
+    if (known === undefined || known.failures === 0) return { failures: 0, rests_until: undefined };
+    return { failures: known.failures, rests_until: known.rests_until };
+  }
+
+  /** Tries a receiver now, even within its pause. */
+  tryNow(hook: string): void {
+    this.#receiver(hook).rests_until = 0;
+    this.#wake(hook, 0);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#sweeping);
+    for (const { timer } of this.#receivers.values()) clearTimeout(timer);
+  }
+
+  get #webhooks(): readonly Webhook[] {
+    return this.#options.config().config.webhooks;
+  }
+
+  #receiver(hook: string): Receiver {
+    let known = this.#receivers.get(hook);
+    if (known === undefined)
+      this.#receivers.set(hook, (known = { underway: new Set(), failures: 0, rests_until: 0, last: undefined, timer: undefined }));
+    return known;
+  }
+
+  #wake(hook: string, ms: number): void {
+    if (this.#closed) return;
+    const receiver = this.#receiver(hook);
+    clearTimeout(receiver.timer);
+    receiver.timer = setTimeout(() => this.#work(hook, receiver), ms).unref();
+  }
+
+  /** Starts deliveries to a receiver: several at a time while it answers, one at a time while it fails. */
+  #work(hook: string, receiver: Receiver): void {
+    const { now, config } = this.#options;
+    const at = now();
+    if (receiver.rests_until > at) return this.#wake(hook, receiver.rests_until - at);
+    const most = receiver.failures > 0 ? 1 : WEBHOOKS.deliveries_at_once.default;
+    while (receiver.underway.size < most) {
+      const row = this.deliveries.next(hook, at, receiver.underway, receiver.last);
+      if (row === undefined) break;
+      receiver.last = row.tenant;
+      receiver.underway.add(row.n);
+      void this.#deliver(row, receiver, config());
+    }
+    // Each delivery that ends calls this again.
+    if (receiver.underway.size > 0) return;
+    const next = this.deliveries.nextDue(hook);
+    if (next !== undefined) this.#wake(hook, Math.max(0, Math.min(next - at, SWEEP_MS)));
+  }
+
+  async #deliver(row: Queued, receiver: Receiver, loaded: LoadedConfig): Promise<void> {
+    const hook = receiverOf(loaded.config.webhooks, row);
+    const failure = hook === undefined ? { told: 'the configuration names no such webhook' } : await this.#post(row, hook, loaded);
+    receiver.underway.delete(row.n);
+    if (this.#closed) return;
+    const { now, log } = this.#options;
+    const at = now();
+    if (failure === undefined) {
+      if (receiver.failures > 0) log(`Webhook ${nameOf(row.hook)} answers again, after ${receiver.failures} attempts that failed.`);
+      receiver.failures = 0;
+      this.deliveries.delivered(row, at);
+    } else {
+      const { told, why = told } = failure;
+      if (receiver.failures === 0) log(`Webhook ${nameOf(row.hook)} fails: ${why}`);
+      receiver.failures += 1;
+      receiver.rests_until = at + pause(receiver.failures - 1, WEBHOOKS.receiver_rest_ms.default);
+      this.deliveries.failed(row, at, at + pause(row.attempts, WEBHOOKS.retry_pause_ms.default), told);
+    }
+    this.#work(row.hook, receiver);
+  }
+
+  /** @returns why it was not delivered; undefined if it was */
+  async #post({ id, body }: Queued, { url, secret }: Webhook, { vault }: LoadedConfig): Promise<Failure | undefined> {
+    const answer_ms = WEBHOOKS.answer_ms.default;
+    try {
+      const timestamp = Math.floor(this.#options.now() / 1000);
+      const headers = {
+        'content-type': 'application/json',
+        'webhook-id': id,
+        'webhook-timestamp': String(timestamp),
+        'webhook-signature': sign(await vault.read(secret), id, timestamp, body),
+      };
+      const answer = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(answer_ms) });
+      await answer.body?.cancel();
+      return answer.ok ? undefined : { told: `it answered ${answer.status}` };
+    } catch (error) {
+      return failureOf(error, answer_ms);
+    }
+  }
+
+  /** Gives up what was tried for too long or has no receiver any more, deletes old records, and wakes every queue. */
+  #sweep(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#sweeping);
+    this.#sweeping = setTimeout(() => this.#sweep(), SWEEP_MS).unref();
+    const { now, config } = this.#options;
+    const at = now();
+    const keep_ms = config().config.retention.notifications_days * DAY_MS;
+    this.#giveUp(this.deliveries.expire(at - keep_ms, at), 'its time was up');
+    for (const queue of this.deliveries.queues()) {
+      const heir = receiverOf(this.#webhooks, queue);
+      if (heir === undefined) this.#giveUp(this.deliveries.abandon(queue, at), 'the configuration names no such webhook any more');
+      else if (keyOf(heir) !== queue.hook) this.deliveries.hand(queue, keyOf(heir));
+    }
+    this.deliveries.forget(at - keep_ms, WEBHOOKS.delivered_kept.default);
+    for (const { hook } of this.deliveries.queues()) this.#wake(hook, 0);
+  }
+
+  #giveUp(
+    given: readonly { readonly hook: string; readonly url: string; readonly tenant: string | null; readonly count: number }[],
+    why: string,
+  ) {
+    const { log, tell } = this.#options;
+    for (const { hook, tenant, count } of given) {
+      const name = nameOf(hook);
+      log(`${count} notifications for webhook ${name} were given up: ${why}.`);
+      const event = tell('webhook.given_up', { ...(tenant === null ? {} : { tenant }), data: { hook: name, count, why } });
+      this.add(event);
+    }
+  }
+}
+
+const pause = (times: number, most_ms: number) => Math.min(most_ms, FIRST_PAUSE_MS * 2 ** Math.min(times, 20));
+
+/** A `whsec_` secret is base64 of the key; any other is the key itself. */
+export function sign(secret: string, id: string, timestamp_s: number, body: string): string {
+  const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : Buffer.from(secret);
+  return `v1,${createHmac('sha256', key).update(`${id}.${timestamp_s}.${body}`).digest('base64')}`;
+}

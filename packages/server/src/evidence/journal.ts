@@ -1,0 +1,327 @@
+/** Reads a journal for people: the calls of a run, its messages, and why the run is in its state. Pure. */
+import type { Cost } from '@corral/protocol/model/cost';
+import type { Delivery } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
+import { ERRORS, isErrorCode } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { Entry, RunStatus } from '@corral/protocol/model/run';
+import type { RunView } from '@corral/supervisor';
+
+export interface CallView {
+  call: number;
+  tool: string;
+  state: 'open' | 'done' | 'failed' | 'denied' | 'unknown' | 'abandoned';
+  asked_at: number;
+  answered_at: number | null;
+  reason: string | null;
+  input: Json;
+  result: Json;
+  /** `detail`: what a tool threw; it is not sent to the agent. */
+  error: { code: string; message: string; detail: string | null } | null;
+  grant: string | null;
+  /** How people settled the call while its result was unknown. */
+  settled: { by: string; how: 'retry' | 'result' | 'fail'; reason: string | null; at: number }[];
+  /** Amounts billed for the call; until it is answered, the amounts reserved. */
+  cost: Required<Cost>;
+}
+export interface MessageView {
+  readonly direction: 'in' | 'out';
+  readonly at: number;
+  readonly with: string;
+  readonly body: Json;
+  readonly seq: number;
+}
+
+export const effectsOf = (entry: Entry): Effect[] => (entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[]));
+const deliveryOf = (entry: Entry): Delivery | undefined =>
+  entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
+
+const FREE: Required<Cost> = { tokens: 0, money_micros: 0 };
+
+const STATE_BY_CODE: Readonly<Partial<Record<string, CallView['state']>>> = {
+  CORRAL_UNKNOWN_RESULT: 'unknown',
+  CORRAL_APPROVAL_DENIED: 'denied',
+  CORRAL_APPROVAL_EXPIRED: 'denied',
+  CORRAL_CALL_GIVEN_UP: 'abandoned',
+};
+
+/** A journal, page by page, so that a long one does not block the host. */
+export type Pages = AsyncIterable<readonly Entry[]>;
+
+export async function callsOf(pages: Pages): Promise<CallView[]> {
+  const calls = new Map<number, CallView>();
+  for await (const page of pages) foldCalls(calls, page);
+  return [...calls.values()];
+}
+
+function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): void {
+  for (const entry of entries) {
+    const delivery = deliveryOf(entry);
+    if (delivery?.kind === 'reply') {
+      for (const result of delivery.results) {
+        const call = calls.get(result.id);
+        if (call === undefined) continue;
+        call.answered_at = entry.at;
+        call.cost = { ...call.cost, ...result.cost };
+        if ('error' in result) {
+          call.error = { code: result.error.code, message: result.error.message, detail: result.detail ?? null };
+          if (call.state !== 'denied') call.state = STATE_BY_CODE[result.error.code] ?? 'failed';
+          if (call.state === 'denied') call.cost = FREE;
+        } else {
+          call.state = 'done';
+          call.result = result.value;
+        }
+      }
+    }
+    for (const effect of effectsOf(entry)) {
+      if (effect.kind === 'abort') {
+        const call = calls.get(effect.id);
+        if (call?.state === 'open') call.state = 'abandoned';
+      }
+      if (effect.kind !== 'call') continue;
+      const decision = entry.decisions.find(({ id }) => id === effect.id);
+      const denied = decision?.verdict === 'deny';
+      calls.set(effect.id, {
+        call: effect.id,
+        tool: decision?.tool ?? `capability ${effect.cap}`,
+        state: denied ? 'denied' : 'open',
+        asked_at: entry.at,
+        answered_at: null,
+        reason: effect.reason ?? null,
+        input: (effect.input ?? null) as Json,
+        result: null,
+        error: denied ? { code: decision.code ?? 'CORRAL_DENIED', message: decision.message ?? '', detail: null } : null,
+        grant: decision?.grant ?? null,
+        settled: [],
+        // A denied call is billed as an attempt; its price is not charged.
+        cost: { tokens: (!denied && decision?.reserved?.tokens) || 0, money_micros: (!denied && decision?.reserved?.money_micros) || 0 },
+      });
+    }
+    const { event } = entry;
+    if (event?.kind === 'unknown' || event?.kind === 'resolved') {
+      const call = calls.get(event.id);
+      if (call === undefined) continue;
+      call.state = event.kind === 'unknown' ? 'unknown' : 'open';
+      if (event.kind === 'resolved') call.settled.push({ by: event.by, how: event.how, reason: event.reason ?? null, at: entry.at });
+      if (event.kind === 'unknown') call.error = { code: 'CORRAL_UNKNOWN_RESULT', message: event.message, detail: event.detail ?? null };
+    }
+  }
+}
+
+export async function messagesOf(pages: Pages): Promise<MessageView[]> {
+  const messages: MessageView[] = [];
+  for await (const page of pages) messages.push(...messagesIn(page));
+  return messages;
+}
+
+function messagesIn(entries: readonly Entry[]): MessageView[] {
+  return entries.flatMap((entry): MessageView[] => {
+    const delivery = deliveryOf(entry);
+    const received: MessageView[] =
+      delivery?.kind === 'message'
+        ? [{ direction: 'in', at: entry.at, with: `${delivery.from.agent} ${delivery.from.run}`, body: delivery.body, seq: entry.seq }]
+        : [];
+    const sent = effectsOf(entry).flatMap((effect): MessageView[] =>
+      effect.kind === 'send'
+        ? [{ direction: 'out', at: entry.at, with: `capability ${effect.cap}`, body: (effect.body ?? null) as Json, seq: entry.seq }]
+        : [],
+    );
+    return [...received, ...sent];
+  });
+}
+
+/** An entry as the API shows it. */
+export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event }: Entry, hash: string) {
+  return {
+    seq,
+    at,
+    cpu_us,
+    delivery: delivery === undefined ? null : (JSON.parse(delivery) as Json),
+    effects: effects === undefined ? null : (JSON.parse(effects) as Json[]),
+    decisions: decisions as unknown as Json[],
+    event: (event ?? null) as Json,
+    hash,
+  };
+}
+
+/**
+ * Says in sentences why a run is in its state, and what can be done about it. Payloads are not shown, except the messages of
+ * errors.
+ * @param details whether what tools threw is shown
+ */
+export async function explain(
+  run: RunId,
+  status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>,
+  view: RunView | undefined,
+  pages: Pages,
+  details = false,
+): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[]; readonly drifted: boolean }> {
+  const steps: Step[] = [];
+  const told = await tell(run, status, view, pages, steps, details);
+  return { ...told, drifted: steps.some(({ because }) => because.some(({ detector }) => detector === 'drift')) };
+}
+
+const SETTLED = { retry: 'had it made again', result: 'said what it gave back', fail: 'settled it as failed' } as const;
+
+/** How a call of unknown result was settled, by whom and why. Shown for as long as the journal is kept. */
+function settledLines({ call, tool, settled }: CallView): string[] {
+  return settled.map(
+    ({ by, how, reason, at }) =>
+      `Call ${call} to ${tool} had an unknown result: ${by} ${SETTLED[how]}, ${new Date(at).toISOString()}${reason === null ? '' : `: ${reason}`}.`,
+  );
+}
+
+/** Extends the sentence about a pause that covers the run's descendants. */
+function withFamily(run: RunId, family: RunId | undefined): string {
+  if (family === undefined) return '';
+  return family === run ? ', with all that descends from it' : `, with all that descends from ${family}`;
+}
+
+type Step = Extract<Entry['event'], { kind: 'step' }> & { readonly seq: number };
+
+async function tell(
+  run: RunId,
+  status: Parameters<typeof explain>[1],
+  view: RunView | undefined,
+  pages: Pages,
+  steps: Step[],
+  details: boolean,
+): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[] }> {
+  const because: string[] = [];
+  const next: string[] = [];
+  const folded = new Map<number, CallView>();
+  let controlled: Entry['event'];
+  for await (const page of pages) {
+    foldCalls(folded, page);
+    for (const { event, seq } of page) if (event?.kind === 'step') steps.push({ ...event, seq });
+    controlled = page.findLast((entry) => entry.event?.kind === 'control')?.event ?? controlled;
+  }
+  const calls = [...folded.values()];
+  for (const { call, tool, error } of calls.filter(({ state }) => state === 'denied').slice(-5))
+    because.push(`Call ${call} to ${tool} was denied: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
+  for (const { call, tool, error } of calls.filter(({ state }) => state === 'failed').slice(-FAILED_SHOWN)) {
+    because.push(`Call ${call} to ${tool} failed: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
+    if (details && typeof error?.detail === 'string') because.push(...error.detail.split('\n', DETAIL_LINES).map((line) => `  ${line}`));
+  }
+  because.push(...calls.flatMap((call) => settledLines(call)).slice(-SETTLED_SHOWN));
+  for (const step of steps.slice(-STEPS_SHOWN)) because.push(...stepLines(step));
+  if (status.outcome !== undefined)
+    return {
+      verdict: `ended: ${outcomeText(status.outcome)}`,
+      because: [...because, ...endOf(status.outcome)],
+      next: advice(status.outcome),
+    };
+
+  const control = view?.control ?? status.control;
+  const waiting = view?.waiting ?? status.waiting;
+  if (control !== 'none') {
+    if (controlled?.kind === 'control')
+      because.push(`${controlled.by} ${control} it${withFamily(run, controlled.family)}: ${controlled.reason}`);
+    if (controlled?.kind === 'control' && controlled.family !== undefined)
+      next.push(`\`corral resume ${controlled.family} --family -m WHY\` resumes the run and all that was paused with it.`);
+    next.push(`\`corral resume ${run} -m WHY\` resumes it; \`corral kill ${run} -m WHY\` ends it.`);
+    return { verdict: control, because, next };
+  }
+  if (view?.on_cpu === true) {
+    because.push(`Its crank has used the CPU for ${Math.round(view.crank_age_ms)} ms.`);
+    next.push('`corral pause` stops it at once; its ceiling on CPU time ends it without any command.');
+    return { verdict: 'running', because, next };
+  }
+  for (const { call, tool, state, asked_at, error } of calls) {
+    if (state === 'unknown') {
+      because.push(`Call ${call} to ${tool} left, and its result is lost: it may or may not have acted.`);
+      if (error !== null) because.push(`  ${error.message}`);
+      if (details && typeof error?.detail === 'string') because.push(...error.detail.split('\n', DETAIL_LINES).map((line) => `  ${line}`));
+    } else if (state === 'open')
+      because.push(
+        `Call ${call} to ${tool} was asked for at ${new Date(asked_at).toISOString()} and ${view?.runnable === true ? 'its agent was given no answer' : 'has no answer'} yet.`,
+      );
+  }
+  if (view?.runnable === true && view.lifecycle === 'active')
+    because.push('It has something to process, and waits for its turn in a cell.');
+  if (waiting === 'resolution')
+    next.push('Find out whether the call acted, then `corral resolve RUN CALL --result JSON`, `--retry` or `--fail`.');
+  if (waiting === 'approval')
+    next.push('`corral approvals` shows what exactly is asked; `corral approve RUN CALL -m WHY` or `corral deny RUN CALL -m WHY`.');
+  if (waiting === 'message') because.push('It listens for messages from other runs.');
+  if (waiting === 'timer') because.push('It sleeps until a timer is due.');
+  if (waiting === 'child')
+    because.push(`It waits for ${view?.waitingFor === '' || view === undefined ? 'child runs' : view.waitingFor} to end.`);
+  if (status.lifecycle === 'queued' && view?.lifecycle !== 'active')
+    because.push(
+      view === undefined
+        ? 'It waits in the store for a place in memory; its tenant or the host has none free.'
+        : 'It has not begun: no cell has been assigned to it yet.',
+    );
+  if (view !== undefined && view.left < 0.1) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
+  return { verdict: waiting === 'nothing' ? (view?.lifecycle ?? status.lifecycle) : `waits for ${waiting}`, because, next };
+}
+
+/** Steps, and settlements, that are shown. */
+const STEPS_SHOWN = 8;
+const SETTLED_SHOWN = 10;
+/** Failed calls that are shown, and lines of what each tool threw. */
+const FAILED_SHOWN = 3;
+const DETAIL_LINES = 4;
+const REASONS_SHOWN = 3;
+const STEP_WORDS = {
+  observe: 'It was calm for long enough, and goes on as before',
+  notice: 'Its agent was notified',
+  slow: 'It was slowed down',
+  pause: 'It was paused for a person',
+  kill: 'It was stopped for good',
+} as const;
+
+/** A step of the ladder against loops, with its evidence. */
+function stepLines({ seq, step, because }: Step): string[] {
+  return [
+    `${STEP_WORDS[step]} (entry ${seq})${because.length === 0 ? '.' : ':'}`,
+    ...because.slice(0, REASONS_SHOWN).map(({ detector, confidence, text, entries }) => {
+      const where = entries.length === 0 ? '' : ` Entries ${entries.join(', ')}.`;
+      return `  ${detector}, ${Math.round(confidence * 100)} % sure: ${text}${where}`;
+    }),
+  ];
+}
+
+/** Where the agent was: its innermost frames as positions in its bundle. Its author's source map resolves them to lines. */
+const FRAMES_SHOWN = 5;
+const framesOf = (stack = ''): string[] =>
+  stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, FRAMES_SHOWN)
+    .map((line) => `  ${line.trim().slice(0, 300)}`);
+
+function endOf(outcome: Outcome): string[] {
+  switch (outcome.kind) {
+    case 'completed':
+      return ['The agent finished, and its output fits its schema.'];
+    case 'failed':
+      return [outcome.message, ...framesOf(outcome.stack)];
+    case 'denied':
+    case 'never_started':
+      return [outcome.message];
+    case 'exceeded':
+      return [outcome.message];
+    case 'killed':
+    case 'cancelled':
+      return [`${outcome.by} ${outcome.kind} it: ${outcome.reason}`];
+    case 'looped':
+      return [`It looped: ${outcome.evidence}`];
+    case 'diverged':
+      return [
+        `Crank ${outcome.crank} did something else in replay than the journal says.`,
+        `Expected: ${outcome.expected}`,
+        `Seen: ${outcome.seen}`,
+      ];
+  }
+}
+
+function advice(outcome: Outcome): string[] {
+  if ('code' in outcome && isErrorCode(outcome.code)) return [ERRORS[outcome.code].hint];
+  if (outcome.kind === 'exceeded') return [`If it needs that much, submit it with a higher ${outcome.limit} limit.`];
+  return [];
+}

@@ -1,0 +1,346 @@
+/**
+ * The HTTP application of one channel: every route of the table, with the checks that all have in common. Address,
+ * authentication, rate and permission are checked in this order; only then is a body read.
+ */
+import swagger from '@fastify/swagger';
+import fastify, {
+  LogController,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
+import {
+  hasZodFastifySchemaValidationErrors,
+  isResponseSerializationError,
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod';
+import type { ServerOptions as TlsOptions } from 'node:https';
+import type { Socket } from 'node:net';
+import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
+import { ANY_TENANT, OPERATIONS, type Operation } from '@corral/protocol/api/roles';
+import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { JsonTextError, readJson } from '@corral/protocol/json-text';
+import { ADMISSION } from '@corral/protocol/limits';
+import type { Door } from './context.ts';
+import { recorder } from '../operation-log.ts';
+import { Access } from '../people/access.ts';
+import { hostRefusal } from '../people/address.ts';
+import { tidy } from './openapi.ts';
+import type { Authenticator, Channel } from '../people/authenticate.ts';
+import { TooSoon, type Rate } from '../people/rate.ts';
+import type { Sessions } from '../people/sessions.ts';
+import { agentRoutes } from './routes/agents.ts';
+import { authorityRoutes } from './routes/authority.ts';
+import { approvalRoutes } from './routes/approvals.ts';
+import { evidenceRoutes } from './routes/evidence.ts';
+import type { Followers } from './routes/events.ts';
+import { governanceRoutes } from './routes/governance.ts';
+import { spendingRoutes } from './routes/spending.ts';
+import type { Context, Handlers } from './routes/handler.ts';
+import { operationRoutes } from './routes/operations.ts';
+import { markRoutes } from './routes/marks.ts';
+import { peopleRoutes } from './routes/people.ts';
+import { profileRoutes } from './routes/profiles.ts';
+import { settlementRoutes } from './routes/settlements.ts';
+import { serviceRoutes } from './routes/services.ts';
+import { totalsRoutes } from './routes/totals.ts';
+import { runRoutes } from './routes/runs.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
+import { VERSION } from '../version.ts';
+
+export interface AppOptions {
+  readonly door: Door;
+  readonly channel: Channel;
+  readonly authenticator: Authenticator;
+  readonly rate: Rate;
+  readonly sessions: Sessions;
+  readonly followers: Followers;
+  readonly tls?: TlsOptions | undefined;
+  readonly logger: FastifyServerOptions['loggerInstance'];
+}
+
+/**
+ * A bundle, its description and its source map. JSON may double the length of each, since quotes, backslashes and line ends are
+ * escaped; a bundle within its limit must not be refused because of that.
+ */
+const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 3 * 2;
+/** An input is wrapped in a few more levels. */
+const DEEPEST = JSON_MAX_DEPTH + 8;
+/** Slows down callers that guess tokens, by address. */
+const GUESSES = { rate_per_s: 1, burst: 20 };
+const HEADERS_MS = 10_000;
+const REQUEST_MS = 60_000;
+const RETRY_S = 2;
+
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const { door, channel, followers } = options;
+  const { settings } = door;
+  const app: FastifyInstance = fastify({
+    ...(options.logger === undefined ? { logger: false } : { loggerInstance: options.logger }),
+    ...(options.tls === undefined ? {} : { https: options.tls as never }),
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: settings.inForce().config.door.body_bytes,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: 30_000,
+    http: { headersTimeout: HEADERS_MS, maxHeaderSize: 16 * 1024 },
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 400, ignoreTrailingSlash: false, caseSensitive: true },
+    clientErrorHandler: refuseRaw,
+    frameworkErrors: (error, request, reply) => {
+      refuse(error, request, reply);
+    },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeContentTypeParser('text/plain');
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
+    try {
+      done(null, bodyOf(bytes as Buffer));
+    } catch (error) {
+      done(error as Error, undefined);
+    }
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Corral', version: VERSION, description: 'The front door of a Corral host.' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+
+  app.setErrorHandler((error, request, reply) => {
+    countRefusal(door, request, error);
+    return refuse(error, request, reply);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    void refuse(
+      new CorralError('CORRAL_ROUTE_UNKNOWN', `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here.`),
+      request,
+      reply,
+    );
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    const refusal = channel.kind === 'network' ? hostRefusal(request.headers, settings.inForce().config.door.hosts) : undefined;
+    if (refusal !== undefined) throw refusal;
+  });
+
+  const handlers = {
+    ...agentRoutes(door),
+    ...runRoutes(door),
+    ...serviceRoutes(door),
+    ...totalsRoutes(door),
+    ...evidenceRoutes(door, channel),
+    ...operationRoutes(door),
+    ...approvalRoutes(door),
+    ...settlementRoutes(door),
+    ...authorityRoutes(door),
+    ...governanceRoutes(door),
+    ...spendingRoutes(door),
+    ...profileRoutes(door),
+    ...markRoutes(door),
+    ...peopleRoutes(door),
+    ...webhookRoutes(door),
+    events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
+  } as unknown as Handlers<RouteName>;
+  for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
+  app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
+  return app;
+}
+
+type AnyHandler = (request: unknown, context: Context) => Promise<unknown>;
+
+function add(
+  app: FastifyInstance,
+  { door, channel, authenticator, rate, sessions }: AppOptions,
+  name: RouteName,
+  route: Route,
+  handler: AnyHandler,
+): void {
+  const { settings, clock, refusals } = door;
+  app.route({
+    method: route.method,
+    url: route.path,
+    ...(name === 'deployAgent' ? { bodyLimit: DEPLOY_BYTES } : {}),
+    schema: {
+      operationId: name,
+      summary: route.summary,
+      description: aboutOf(route.operation),
+      tags: [route.tag],
+      ...(route.operation === 'open' ? { security: [] } : {}),
+      ...(route.params === undefined ? {} : { params: route.params }),
+      ...(route.query === undefined ? {} : { querystring: route.query }),
+      ...(route.headers === undefined ? {} : { headers: route.headers }),
+      ...(route.body === undefined ? {} : { body: route.body }),
+      response: {
+        [route.status]: route.stream === true ? { content: { 'text/event-stream': { schema: route.response } } } : route.response,
+        ...(name === 'submitRun' ? { 200: route.response } : {}),
+        ...(name === 'ready' ? { 503: route.response } : {}),
+        '4xx': { content: { [PROBLEM_TYPE]: { schema: Problem } } },
+      },
+    },
+    onRequest: async (request) => {
+      if (route.operation === 'open') return;
+      if (door.recovering()) throw new CorralError('CORRAL_STARTING', 'This host has just started and is taking up its runs.');
+      const { door: limits } = settings.inForce().config;
+      const now = clock.monotonic();
+      let access: Access;
+      try {
+        access = new Access(
+          await authenticator.authenticate(channel, request.headers.authorization),
+          () => Object.keys(settings.inForce().config.tenants),
+          (tenant) => door.index.has('tenant', tenant, undefined),
+        );
+      } catch (error) {
+        const address = request.socket.remoteAddress ?? 'socket';
+        refusals.count({
+          operation: 'fail-login',
+          by: `address:${address}`,
+          roles: [],
+          tenant: undefined,
+          route: `${route.method} ${route.path}`,
+          code: error instanceof CorralError ? error.code : 'CORRAL_INTERNAL',
+        });
+        rate.take(`guess:${address}`, GUESSES, now);
+        throw error;
+      }
+      accesses.set(request, access);
+      rate.take(`${access.principal.tenant} ${access.principal.id}`, limits, now);
+      if (route.operation !== 'anyone' && route.operation !== 'body') access.role(route.operation);
+    },
+    preValidation: async (request) => {
+      if (request.body !== undefined && isDeeperThan(request.body, DEEPEST))
+        throw new CorralError('CORRAL_REQUEST_INVALID', `The body nests deeper than ${DEEPEST} levels.`);
+    },
+    handler: async (request, reply) => {
+      const { params, query, headers, body } = request;
+      const access = accesses.get(request) as Access;
+      const { keep, done, failed } = recorder(door.acts, route, access?.principal, { params, query, body });
+      const again = () => authenticator.authenticate(channel, request.headers.authorization);
+      const hold = (end: () => void) => sessions.open({ principal: access.principal, again }, end);
+      const answer = await handler({ params, query, headers, body }, { access, request, reply, keep, hold }).catch((error: unknown) => {
+        failed(error);
+        throw error;
+      });
+      done();
+      if (reply.sent || route.stream === true) return reply;
+      if (reply.statusCode === 200) reply.code(name === 'submitRun' && reply.hasHeader('idempotent-replayed') ? 200 : route.status);
+      return answer;
+    },
+  });
+}
+
+/** The caller of each request, set when the request was let in. */
+const accesses = new WeakMap<FastifyRequest, Access>();
+
+/** Statuses of refusals to an authenticated caller. */
+const REFUSED: ReadonlySet<number> = new Set([403, 409]);
+
+function countRefusal({ refusals }: Door, request: FastifyRequest, error: unknown): void {
+  const access = accesses.get(request);
+  if (access === undefined || !(error instanceof CorralError) || !REFUSED.has(statusOf(error.code))) return;
+  const { id, roles, tenant } = access.principal;
+  const route = `${request.method} ${request.routeOptions.url ?? ''}`;
+  refusals.count({
+    operation: 'refuse-request',
+    by: id,
+    roles,
+    tenant: tenant === ANY_TENANT ? undefined : tenant,
+    route,
+    code: error.code,
+  });
+}
+
+function aboutOf(operation: Route['operation']): string {
+  if (operation === 'open') return 'For everybody.';
+  if (operation === 'anyone') return 'For everybody with a token.';
+  if (operation === 'body') return 'Roles: as the operation in the body needs.';
+  const row: { readonly roles: readonly string[]; readonly host?: true } = OPERATIONS[operation satisfies Operation];
+  return `Roles: ${row.roles.join(', ')}${row.host === true ? '; of the whole host' : ''}.`;
+}
+
+function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { failure, status, errors } = explained(error, request);
+  if (failure.audience === 'bug') request.log.error({ err: failure.cause ?? failure, route: request.routeOptions.url }, 'failed');
+  if (failure instanceof TooSoon) reply.header('retry-after', String(failure.retry_after_s));
+  else if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_S));
+  if (status === 401) reply.header('www-authenticate', 'Bearer realm="corral"');
+  // Serialised here, because the route's own schema describes only its successful answer.
+  return reply
+    .code(status)
+    .type(PROBLEM_TYPE)
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(problemOf(failure, status, errors));
+}
+
+function explained(
+  error: unknown,
+  request: FastifyRequest,
+): { readonly failure: CorralError; readonly status: number; readonly errors?: Problem['errors'] } {
+  if (error instanceof CorralError) return { failure: error, status: statusOf(error.code) };
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const where = (error as FastifyError & { validationContext?: string }).validationContext ?? 'request';
+    const errors = error.validation.slice(0, 20).map(({ instancePath, message }) => ({
+      at: `${where === 'querystring' ? 'query' : where}${instancePath}`.slice(0, 300),
+      message: (message ?? 'is invalid').slice(0, 300),
+    }));
+    return { failure: new CorralError('CORRAL_REQUEST_INVALID', 'The request does not fit its schema.'), status: 400, errors };
+  }
+  const { statusCode, message } = error as Partial<FastifyError>;
+  if (!isResponseSerializationError(error) && statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    if (statusCode === 413) return { failure: tooLarge(request), status: statusCode };
+    return { failure: new CorralError('CORRAL_REQUEST_INVALID', sentence(message ?? 'The request is invalid')), status: statusCode };
+  }
+  return { failure: new CorralError('CORRAL_INTERNAL', 'The request failed.', { cause: error }), status: 500 };
+}
+
+/** Says which limit was exceeded, and for what. */
+function tooLarge({ routeOptions: { bodyLimit, schema } }: FastifyRequest): CorralError {
+  const { operationId } = (schema ?? {}) as { readonly operationId?: string };
+  if (operationId === ('deployAgent' satisfies RouteName))
+    return new CorralError(
+      'CORRAL_BUNDLE_TOO_LARGE',
+      `The bundle comes in a request of more than ${bodyLimit} bytes; a bundle may have at most ${ADMISSION.bundle_bytes.default}.`,
+    );
+  return new CorralError('CORRAL_REQUEST_TOO_LARGE', `The body has more than ${bodyLimit} bytes, which is the limit here.`);
+}
+
+/** An empty body counts as none, whatever its content type: many clients send a DELETE with a content type and no body. */
+function bodyOf(bytes: Buffer): Json | undefined {
+  if (bytes.length === 0) return undefined;
+  try {
+    return readJson(bytes);
+  } catch (error) {
+    if (!(error instanceof JsonTextError)) throw error;
+    throw new CorralError('CORRAL_REQUEST_INVALID', `The body ${error.message}.`);
+  }
+}
+
+const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`).slice(0, 300);
+
+/** Answers a connection that sends no HTTP, or sends too slowly or too much, with a problem document, and closes it. */
+function refuseRaw(this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const [status, title] = {
+    HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'] as const,
+    ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'] as const,
+  }[error.code ?? ''] ?? [400, 'Bad Request'];
+  const said =
+    status === 431 ? 'The headers are larger than 16 KiB.' : status === 408 ? 'The request took too long.' : 'This cannot be read as HTTP.';
+  const body = JSON.stringify(problemOf(new CorralError('CORRAL_REQUEST_INVALID', said), status));
+  if (socket.writable)
+    socket.write(
+      `HTTP/1.1 ${status} ${title}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
+  socket.destroySoon();
+}

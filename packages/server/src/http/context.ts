@@ -1,0 +1,57 @@
+/** Everything the routes work with, built once. */
+import type { Degraded, Unready } from '@corral/protocol/api/schemas';
+import type { Clock, Random } from '@corral/protocol/ports/machine';
+import type { Feed } from '../events/stream.ts';
+import type { Acts } from '../operation-log.ts';
+import type { Persons } from '../people/persons.ts';
+import type { HostPort } from '../ports.ts';
+import type { Projection } from '../jobs/projection.ts';
+import type { Scheduler } from '../jobs/scheduler.ts';
+import type { Archive } from '../tables/archive.ts';
+import type { FrontStore } from '../tables/front.ts';
+import type { Marks } from '../tables/marks.ts';
+import type { ProfileStore } from '../tables/profiles.ts';
+import type { Registry } from '../tables/registry.ts';
+import type { Refusals } from '../people/refusals.ts';
+import type { RunIndex } from '../tables/runs.ts';
+import type { Tokens } from '../tables/tokens.ts';
+import type { Submissions } from '../jobs/submissions.ts';
+import type { Settings } from '../settings.ts';
+import type { Turns } from '../evidence/serial-queue.ts';
+import type { Outbox } from '../events/webhooks/outbox.ts';
+
+export interface Door {
+  readonly host: HostPort;
+  readonly db: FrontStore;
+  /** The only writer of administrative records. */
+  readonly acts: Acts;
+  readonly refusals: Refusals;
+  readonly archive: Archive;
+  readonly registry: Registry;
+  readonly profiles: ProfileStore;
+  readonly marks: Marks;
+  readonly index: RunIndex;
+  readonly tokens: Tokens;
+  readonly people: Persons;
+  readonly feed: Feed;
+  readonly projection: Projection;
+  readonly submissions: Submissions;
+  readonly scheduler: Scheduler;
+  readonly settings: Settings;
+  readonly outbox: Outbox;
+  /** Queue for requests that read whole journals. */
+  readonly turns: Turns;
+  /** Queue for long work on evidence: verifying, replaying, backing up. */
+  readonly errands: Turns;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly recovered: () => number;
+  /** Reasons why no work is taken; empty while work is taken. */
+  readonly unready: () => Unready[];
+  /** Parts that are impaired although work is taken. */
+  readonly degraded: () => Degraded[];
+  /** The host is shutting down and takes no new work. */
+  readonly draining: () => boolean;
+  /** The address is bound, and requests are refused until runs are recovered. */
+  readonly recovering: () => boolean;
+}

@@ -1,0 +1,88 @@
+/** Everything a run can reach, and why: its grants, each with the chain it was derived from. */
+import type { Grant, GrantState } from '@corral/protocol/model/grant';
+import type { Json } from '@corral/protocol/json';
+import { CorralError } from '@corral/protocol/errors';
+import type { Door } from '../context.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+type Held = Grant & GrantState;
+
+export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
+  const { host, clock, registry } = door;
+  return {
+    async runAuthority({ params }, { access }) {
+      const row = findRun(door, access, 'run.payload', params.run);
+      const stored = await host.stored(params.run);
+      if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
+      const { record, status } = stored;
+      const { tenant, agent } = record;
+      const all = await host.grants(params.run);
+      const byId = new Map(all.map((one) => [one.id, one]));
+      const aliases = new Map(record.caps.map(({ grant, alias }) => [grant, alias]));
+      const order = ({ id }: Held) => {
+        const at = record.caps.findIndex(({ grant }) => grant === id);
+        return at < 0 ? record.caps.length : at;
+      };
+      const against = host.against({ tenant, agent }, row.version);
+      const offered = new Set<string>([...host.tools(tenant).map(({ name }) => name), ...host.services(tenant)]);
+      const ended = status.lifecycle === 'ended';
+      const now = clock.now();
+      const chainOf = (own: Held): Held[] => {
+        const parent = own.parent === undefined ? undefined : byId.get(own.parent);
+        return parent === undefined ? [own] : [own, ...chainOf(parent)];
+      };
+      const stands = (one: Held) =>
+        !one.revoked && (one.expires_at === undefined || one.expires_at > now) && (one.uses === undefined || one.used < one.uses);
+      const reaches = all
+        .filter(({ holder }) => holder === params.run)
+        // In the order of the agent's manifest; grants that were handed to the run later come last.
+        .sort((a, b) => order(a) - order(b))
+        .map((own) => {
+          const { target } = own;
+          const name = target.kind === 'tool' ? target.tool : target.run;
+          const here = target.kind !== 'tool' || (offered.has(name) && host.againstTool(tenant, name) === undefined);
+          const chain = chainOf(own);
+          return {
+            alias: aliases.get(own.id) ?? null,
+            kind: target.kind,
+            name,
+            offered: here,
+            works: !ended && against === undefined && here && chain.every((one) => stands(one)),
+            chain: chain.map((one) => ({
+              grant: one.id,
+              holder: one.holder,
+              where: one.where as Record<string, Json>,
+              uses: one.uses ?? null,
+              used: one.used,
+              expires_at: one.expires_at ?? null,
+              rate_per_minute: one.rate?.per_minute ?? null,
+              bytes: one.bytes ?? null,
+              rights: one.rights === undefined ? null : [...one.rights],
+              only_clean: one.only_clean === true,
+              revoked: one.revoked,
+            })),
+          };
+        });
+      return {
+        run: params.run,
+        agent,
+        tenant,
+        principal: record.principal,
+        ended,
+        quarantined: against?.reason ?? null,
+        reaches,
+        budget: { ...record.budget },
+        spawns: spawnsOf(tenant, agent, row.version),
+      };
+    },
+  };
+
+  /** Agents that the run may spawn, by the version it was admitted with, if that version was deployed here. */
+  function spawnsOf(tenant: string, agent: string, version: string): string[] {
+    try {
+      return [...registry.resolve(tenant, `${agent}@${version}`).manifest.spawns];
+    } catch {
+      return [];
+    }
+  }
+}

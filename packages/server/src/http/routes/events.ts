@@ -1,0 +1,191 @@
+/** Server-sent events (WHATWG HTML, 9.2), resumed after `Last-Event-ID` if the window still has that event. */
+import { ANY_TENANT, type Operation, type Principal } from '@corral/protocol/api/roles';
+import { FOLLOWERS } from '@corral/protocol/limits';
+import type { RouteRequest } from '@corral/protocol/api/routes';
+import type { ServerResponse } from 'node:http';
+import type { Door } from '../context.ts';
+import { passes, type EventFilter, type Feed } from '../../events/stream.ts';
+import { TooSoon } from '../../people/rate.ts';
+import type { Held } from '../../people/sessions.ts';
+import { findRun, type Context } from './handler.ts';
+
+const HEARTBEAT_MS = 15_000;
+/** A follower that takes nothing for this long is disconnected; it can reconnect with its last id. */
+const STALLED_MS = 30_000;
+/** Events that are examined, and characters that are written, in one turn of the event loop. */
+const SLICE_EVENTS = 500;
+const SLICE_CHARS = 64 * 1024;
+const ERRAND_S = 5;
+
+export class Followers {
+  readonly #door: Door;
+  readonly #open = new Map<Follower, Principal>();
+
+  constructor(door: Door) {
+    this.#door = door;
+  }
+
+  /** Takes the connection over until either side closes it. @throws CORRAL_RUN_UNKNOWN, CORRAL_FORBIDDEN, CORRAL_RATE_LIMITED */
+  follow({ query, headers }: RouteRequest<'events'>, { access, reply, hold }: Context): void {
+    const { feed } = this.#door;
+    const { principal } = access;
+    if (query.run !== undefined) findRun(this.#door, access, 'run.read', query.run);
+    const tenant = access.some('run.read', query.tenant);
+    this.#mustHaveRoom(principal);
+    const filter = {
+      tenant,
+      run: query.run,
+      agent: query.agent,
+      kinds: query.kinds === undefined ? undefined : new Set(query.kinds.split(',')),
+      may: (operation: Operation, of: string | null) => access.may(operation, of ?? undefined),
+    };
+    reply.hijack();
+    const { raw } = reply;
+    raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    const follower: Follower = new Follower(feed, raw, filter, () => this.#open.delete(follower));
+    this.#open.set(follower, principal);
+    follower.begin(
+      headers['last-event-id'],
+      hold(() => follower.end()),
+    );
+  }
+
+  close(): void {
+    for (const follower of this.#open.keys()) follower.end();
+  }
+
+  /**
+   * Bounds for each principal and each tenant keep one from locking out the others; some places are reserved for admins of the
+   * host.
+   */
+  #mustHaveRoom({ id, tenant, roles }: Principal): void {
+    const others = [...this.#open.values()];
+    const ofTenant = others.filter((one) => one.tenant === tenant);
+    const isAdmin = tenant === ANY_TENANT && roles.includes('admin');
+    const most = FOLLOWERS.followers.default - (isAdmin ? 0 : FOLLOWERS.followers_reserved.default);
+    const refuse = (count: number, whose: string) => {
+      throw new TooSoon(
+        'CORRAL_RATE_LIMITED',
+        `${whose} follow${whose === 'Others' ? '' : 's'} ${count} times already, which is the limit.`,
+        ERRAND_S,
+      );
+    };
+    const own = FOLLOWERS.followers_per_principal.default;
+    if (ofTenant.filter((one) => one.id === id).length >= own) refuse(own, id);
+    if (!isAdmin && ofTenant.length >= FOLLOWERS.followers_per_tenant.default) refuse(FOLLOWERS.followers_per_tenant.default, tenant);
+    if (others.length >= most) refuse(most, 'Others');
+  }
+}
+
+/**
+ * A follower: a position in the feed, from which it reads as fast as its connection accepts data. A slow follower has no queue
+ * besides the connection's own buffer.
+ */
+class Follower {
+  readonly #feed: Feed;
+  readonly #raw: ServerResponse;
+  readonly #filter: EventFilter;
+  readonly #gone: () => void;
+  readonly #heartbeat: NodeJS.Timeout;
+  #held: Held | undefined;
+  #stop: () => void = () => undefined;
+  /** Number of the event that it is sent next. */
+  #next: number;
+  #telling = false;
+  #ended = false;
+
+  constructor(feed: Feed, raw: ServerResponse, filter: EventFilter, gone: () => void) {
+    this.#feed = feed;
+    this.#raw = raw;
+    this.#filter = filter;
+    this.#gone = gone;
+    this.#next = feed.count + 1;
+    this.#heartbeat = setInterval(() => raw.write(': \n\n'), HEARTBEAT_MS).unref();
+    raw.on('close', () => this.end());
+  }
+
+  /** @param last the event after which it resumes */
+  begin(last: string | undefined, held: Held): void {
+    this.#held = held;
+    const after = last === undefined ? undefined : this.#feed.numberOf(last);
+    if (last !== undefined && after === undefined) this.#reset();
+    else {
+      if (after !== undefined) this.#next = after + 1;
+      // Gives the follower an id to resume from before the first event.
+      this.#raw.write(`id: ${last ?? this.#feed.last}\n: following\n\n`);
+    }
+    this.#stop = this.#feed.listen(() => this.#wake());
+    this.#wake();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#held?.close();
+    this.#stop();
+    clearInterval(this.#heartbeat);
+    this.#gone();
+    this.#raw.end();
+  }
+
+  #reset(): void {
+    this.#next = this.#feed.count + 1;
+    this.#raw.write(`id: ${this.#feed.last}\nevent: reset\ndata: {}\n\n`);
+  }
+
+  #wake(): void {
+    if (this.#telling || this.#ended) return;
+    this.#telling = true;
+    this.#tell().catch(() => this.#raw.destroy());
+  }
+
+  async #tell(): Promise<void> {
+    let [looked, written] = [0, 0];
+    while (this.#goesOn()) {
+      if (this.#held?.checking !== undefined) {
+        await this.#held.checking;
+        continue;
+      }
+      if (this.#held?.ended === true) return this.end();
+      const event = this.#feed.at(this.#next);
+      if (event === undefined) {
+        // The follower is so slow that the window no longer has its next event.
+        this.#reset();
+        continue;
+      }
+      this.#next += 1;
+      looked += 1;
+      if (passes(event, this.#filter)) {
+        const text = this.#feed.frame(event);
+        written += text.length;
+        if (!this.#raw.write(text)) await this.#drained();
+      }
+      if (looked < SLICE_EVENTS && written < SLICE_CHARS) continue;
+      [looked, written] = [0, 0];
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /**
+   * Whether there is more to send. If not, the next event starts the loop again; no await lies between the check and clearing the
+   * flag, so no event is missed.
+   */
+  #goesOn(): boolean {
+    this.#telling = !this.#ended && this.#next <= this.#feed.count;
+    return this.#telling;
+  }
+
+  /** Resolves when the connection accepts more data or is closed. */
+  async #drained(): Promise<void> {
+    const raw = this.#raw;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(stalled);
+        raw.off('drain', done).off('close', done);
+        resolve();
+      };
+      const stalled = setTimeout(() => raw.destroy(), STALLED_MS).unref();
+      raw.once('drain', done).once('close', done);
+    });
+  }
+}

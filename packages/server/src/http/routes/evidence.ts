@@ -1,0 +1,118 @@
+/**
+ * Verifying, erasing, collecting, replaying, forking and backing up on a running host: permissions, tenants, and one after the
+ * other.
+ */
+import { isAbsolute, join } from 'node:path';
+import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import type { Door } from '../context.ts';
+import type { Channel } from '../../people/authenticate.ts';
+import { retentionOf } from '../../evidence/retention.ts';
+import type { Replay } from '../../evidence/upkeep.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+type Names = 'logHead' | 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'replayRun' | 'forkRun' | 'makeBackup';
+
+/** Name of a backup below the backup folder: no separators, and no leading dot. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+
+export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
+  const { host, errands, settings, submissions } = door;
+  const { upkeep } = host;
+
+  /** @throws CORRAL_REQUEST_INVALID, CORRAL_FORBIDDEN */
+  const folderOf = (to: string): string => {
+    const { backups } = settings.inForce().config;
+    if (isAbsolute(to)) {
+      // The owner of the socket could write there without Corral; the holder of a token could not.
+      if (channel.kind === 'socket') return to;
+      throw new CorralError('CORRAL_FORBIDDEN', 'Over the network a backup is given a name, not a path; it is made below `backups`.');
+    }
+    if (!NAME.test(to))
+      throw new CorralError('CORRAL_REQUEST_INVALID', `${JSON.stringify(to)} is neither an absolute path nor a plain name.`);
+    if (backups === undefined)
+      throw new CorralError(
+        'CORRAL_REQUEST_INVALID',
+        'The configuration names no folder for backups: set `backups`, or give an absolute path.',
+      );
+    return join(backups, to);
+  };
+
+  return {
+    async logHead() {
+      return upkeep.logHead();
+    },
+
+    async verifyJournals({ body }, { access }) {
+      const tenant = access.some('evidence.verify', body.tenant);
+      const run = body.run === undefined ? undefined : findRun(door, access, 'evidence.verify', body.run).id;
+      const found = await errands.take(access.principal.tenant, () => upkeep.verify(run as never, tenant, body.head));
+      const { damaged, log, ...counts } = found;
+      return { ...counts, damaged: damaged.map((one) => ({ ...one })), log: { ...log, problems: log.problems.map((one) => ({ ...one })) } };
+    },
+
+    async eraseRun({ params, body }, { access, keep }) {
+      const { tenant } = findRun(door, access, 'run.erase', params.run);
+      const erased = await upkeep.erase(params.run, body.dryRun);
+      if (body.dryRun) keep.skip();
+      else keep({ tenant, matched: [params.run] });
+      return { ...erased, dryRun: body.dryRun };
+    },
+
+    async collectGarbage({ body }, { access, keep }) {
+      const tenant = access.some('evidence.collect', body.tenant);
+      const all = retentionOf(settings.inForce().config);
+      const retention_ms = tenant === undefined ? all : Object.fromEntries(Object.entries(all).filter(([name]) => name === tenant));
+      const freed = await errands.take(access.principal.tenant, () => upkeep.collect({ retention_ms, tenant }, body.dryRun));
+      if (body.dryRun) keep.skip();
+      else keep({ target: { ...freed }, tenant });
+      return { ...freed, dryRun: body.dryRun, retention_ms };
+    },
+
+    async replayRun({ params, body }, { access }) {
+      const { tenant } = findRun(door, access, 'run.payload', params.run);
+      return replayView(params.run, await errands.take(tenant, () => upkeep.replay(params.run, body.to)));
+    },
+
+    async forkRun({ params, body }, { access, keep }) {
+      const row = findRun(door, access, 'run.fork', params.run);
+      // A fork repeats its origin's payloads, so it needs permission to read them.
+      if (!access.may('run.payload', row.tenant))
+        throw new CorralError('CORRAL_FORBIDDEN', `${access.principal.id} may not read ${row.id}.`);
+      const made = await errands.take(row.tenant, () => submissions.fork(row, body.at, access.principal.id, body.input));
+      keep({ target: { run: params.run, at: body.at, fork: made.id }, tenant: row.tenant, matched: [made.id] });
+      return { run: made.id, origin: { run: params.run, at: body.at }, unknown: [...made.unknown] };
+    },
+
+    async makeBackup({ body }, { access, keep }) {
+      const to = folderOf(body.to);
+      const manifest = await errands.take(access.principal.tenant, () => upkeep.backup(to));
+      keep({ target: { to, digest: manifest.digest } });
+      return { to, ...manifest, files: [...manifest.files] };
+    },
+  };
+}
+
+function replayView(run: string, { difference, steps, ...rest }: Replay) {
+  return {
+    run: run as never,
+    ...rest,
+    matches: difference === undefined,
+    difference: difference ?? null,
+    steps: steps.map((step) => ({
+      crank: step.crank,
+      cpu_us: step.cpu_us,
+      matched: step.difference === undefined,
+      // Effects of a step that differs; the effects of the others are in the journal.
+      ...(step.difference === undefined || step.effects === undefined ? {} : { effects: parsed(step.effects) }),
+    })),
+  };
+}
+
+function parsed(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,56 @@
+/** Grants that a person revokes, and where candidate policies would have decided differently from those in force. */
+import { CorralError } from '@corral/protocol/errors';
+import { actionName } from '@corral/policy/cedar/catalog';
+import { verdictText } from '@corral/policy/cedar/explain';
+import type { Verdict } from '@corral/policy/cedar/verdict';
+import type { Door } from '../context.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+/** Changes that are shown of a long journal. */
+const CHANGES = 1_000;
+
+export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policyShadow' | 'runContext'> {
+  const { host, index, turns } = door;
+  return {
+    async revokeGrant({ params: { grant }, body: { reason } }, { access, keep }) {
+      const run = await host.holder(grant);
+      const row = run === undefined ? undefined : index.get(run);
+      // The same text whether there is no such grant or it is another tenant's.
+      if (run === undefined || row === undefined || !access.may('grant.revoke', row.tenant))
+        throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant} here.`);
+      const by = access.principal.id;
+      const { calls_aborted } = await host.revoke(grant, by, reason);
+      keep({ target: { grant }, tenant: row.tenant, matched: [run] });
+      return { grant, run, tenant: row.tenant, by, reason, calls_aborted };
+    },
+
+    async runContext({ params: { run } }, { access }) {
+      findRun(door, access, 'run.read', run);
+      return { items: [...(await turns.take(access.principal.tenant, () => host.context(run, CHANGES)))] };
+    },
+
+    async policyShadow({ query }, { access }) {
+      const tenant = access.some('policy.read', query.tenant);
+      const rules = ({ reasons }: Verdict) => reasons.map(({ policy }) => policy);
+      const items = (await turns.take(access.principal.tenant, () => host.shadows()))
+        .filter((one) => tenant === undefined || one.tenant === tenant)
+        .map(({ examples, changes, ...one }) => ({
+          ...one,
+          changes: { ...changes },
+          examples: examples.map(({ origin, subject, action, before, after }) => {
+            return {
+              origin,
+              agent: subject.agent,
+              person: subject.person,
+              action: action.kind === 'call' ? actionName(action) : `${action.kind}:${action.agent}`,
+              was: verdictText(before),
+              would: verdictText(after),
+              rules: rules(before),
+              would_rules: rules(after),
+            };
+          }),
+        }));
+      return { items };
+    },
+  };
+}

@@ -1,0 +1,137 @@
+/** Operations on runs: on one, or on all of an agent, a version or a tenant at once; each is answered with a receipt. */
+import type { FastifyRequest } from 'fastify';
+import type { Operation } from '@corral/protocol/api/roles';
+import type { RunSelector } from '@corral/protocol/api/selector';
+import type { ReceiptView } from '@corral/protocol/api/schemas';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Receipt } from '@corral/protocol/model/receipt';
+import type { Door } from '../context.ts';
+import type { Kept } from '../../operation-log.ts';
+import type { Access } from '../../people/access.ts';
+import type { OperationName } from '../../ports.ts';
+import { selected } from '../../jobs/selection.ts';
+import { cursorOf, rowOf } from '../../tables/front.ts';
+import type { RunRow } from '../../tables/runs.ts';
+import { findRun, refusalOf, type Handlers } from './handler.ts';
+
+type Target =
+  | { readonly run: RunId }
+  | { readonly agent: string; readonly tenant?: string | undefined }
+  | { readonly version: string; readonly tenant?: string | undefined }
+  | { readonly tenant: string }
+  | { readonly all: true };
+
+export function operationRoutes(door: Door): Handlers<'operate' | 'listOperations'> {
+  const { host, index, db, acts } = door;
+
+  const matching = async (
+    access: Access,
+    operation: Operation,
+    target: Target,
+  ): Promise<{ readonly rows: RunRow[]; readonly tenant: string | undefined }> => {
+    if ('run' in target) {
+      const row = findRun(door, access, operation, target.run);
+      if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${row.id} has ended already: ${row.ended_as}.`);
+      return { rows: [row], tenant: row.tenant };
+    }
+    const selector: RunSelector = 'all' in target ? {} : (target as RunSelector);
+    return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
+  };
+
+  /** Whether it descends from one of those runs. */
+  const isBelow = ({ parent }: RunRow, runs: ReadonlySet<string>): boolean => {
+    for (let above = parent; above !== null; above = index.get(above)?.parent ?? null) if (runs.has(above)) return true;
+    return false;
+  };
+
+  /** Updates the index for the run, and for children that were ended with it; some end without coming into memory. */
+  const settled = async (receipt: Receipt): Promise<void> => {
+    if (host.view(receipt.run) === undefined) await door.projection.settle(receipt.run);
+    else index.control(receipt.run, receipt.control);
+    for (const child of receipt.children) await settled(child);
+  };
+
+  const tellOf = (operation: OperationName, receipt: Receipt): void => {
+    if (operation !== 'pause' && operation !== 'resume') return;
+    for (const child of receipt.children) tellOf(operation, child);
+    const row = index.get(receipt.run);
+    if (row === undefined) return;
+    door.projection.tell(
+      operation === 'pause' ? 'run.paused' : 'run.resumed',
+      { id: receipt.run, tenant: row.tenant as never, agent: row.agent },
+      { by: receipt.by, reason: receipt.reason },
+    );
+  };
+
+  /** The operation is done even if the index cannot be written: the sweep repairs the index. */
+  const listed = async (operation: OperationName, receipt: Receipt, { log }: FastifyRequest): Promise<void> => {
+    try {
+      await settled(receipt);
+      tellOf(operation, receipt);
+    } catch (error) {
+      log.warn({ err: error, run: receipt.run }, 'the index of runs could not be updated after an operation');
+    }
+  };
+
+  return {
+    async operate({ body }, { access, keep, request }) {
+      const { operation, reason, dryRun, family } = body;
+      const reaches = operation === 'cancel' || operation === 'kill';
+      if (family && reaches)
+        throw new CorralError('CORRAL_REQUEST_INVALID', `${operation} always reaches all descendants of a run, and takes no \`family\`.`);
+      const target = body.target as Target;
+      const by = access.principal.id;
+      access.role(`run.${operation}`);
+      const { rows, tenant } = await matching(access, `run.${operation}`, target);
+      const matched = new Set(rows.map(({ id }) => id));
+      const receipts: Receipt[] = [];
+      const refused: { run: string; code: string; detail: string }[] = [];
+      // An operation on a run covers its descendants; their receipts are part of its receipt.
+      const own = operation === 'kill' || family ? rows.filter((row) => !isBelow(row, matched)) : rows;
+      if (!dryRun) {
+        await Promise.all(
+          own.map(async ({ id }) => {
+            try {
+              const receipt = await host.operate(operation, id as RunId, by, reason, family);
+              receipts.push(receipt);
+              await listed(operation, receipt, request);
+            } catch (error) {
+              refused.push({ run: id, ...refusalOf(request, error) });
+            }
+          }),
+        );
+      }
+      const deed = {
+        operation,
+        target: body.target satisfies Json,
+        reason,
+        family,
+        tenant,
+        matched: [...matched],
+        receipts: receipts as unknown as ReceiptView[],
+        refused,
+      };
+      if (!dryRun) return keep(deed);
+      keep.skip();
+      return acts.draft(access.principal, deed, true);
+    },
+
+    async listOperations({ query }, { access }) {
+      const tenant = access.some('operation.read', query.tenant);
+      const before = rowOf(query.cursor);
+      const rows = db.all<{ n: number; result: string }>(
+        'SELECT n, result FROM operations WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR n < ?2) ORDER BY n DESC LIMIT ?3',
+        tenant ?? null,
+        before ?? null,
+        query.limit + 1,
+      );
+      const page = rows.slice(0, query.limit);
+      return {
+        items: page.map(({ result }) => ({ roles: [], ...(JSON.parse(result) as Omit<Kept, 'roles'>) })),
+        next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null,
+      };
+    },
+  };
+}

@@ -1,0 +1,234 @@
+/** Runs: submitting, listing, showing, and settling their lost calls. */
+import { hash } from 'node:crypto';
+import type { RunRecord } from '@corral/protocol/model/run';
+import type { RunTree } from '@corral/protocol/api/schemas';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { RunStatus } from '@corral/protocol/model/run';
+import type { RunView } from '@corral/supervisor';
+import { beside, takenBack } from '../../evidence/why-context.ts';
+import type { Door } from '../context.ts';
+import { Decisions } from '../../evidence/decisions.ts';
+import { callsOf, entryView, explain, messagesOf } from '../../evidence/journal.ts';
+import { conditionsOf } from '../../jobs/selection.ts';
+import type { Parked, RunRow } from '../../tables/runs.ts';
+import { findRun, mustStand, waitForEnd, type Handlers } from './handler.ts';
+
+type Names =
+  | 'submitRun'
+  | 'listRuns'
+  | 'showRun'
+  | 'runTree'
+  | 'whyRun'
+  | 'runCalls'
+  | 'runMessages'
+  | 'runJournal'
+  | 'releaseRun'
+  | 'resolveCall';
+
+/** How often the journal is read again for a caller who waits for more of it. */
+const LOOK_MS = 100;
+/** Entries of a journal that are read at a time. */
+const PAGE = 200;
+
+export function runRoutes(door: Door): Handlers<Names> {
+  const { host, index, projection, submissions, clock } = door;
+  const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
+
+  /** The row of a run in a list: from memory while it is there, else from the index. */
+  const summary = (row: RunRow, view: RunView | undefined, status: RunStatus | undefined, key: string | undefined, parked?: Parked) => ({
+    key: view?.key ?? key ?? null,
+    run: row.id as RunId,
+    tenant: row.tenant as never,
+    agent: row.agent,
+    version: row.version as never,
+    parent: row.parent as RunId | null,
+    principal: row.principal,
+    config: row.config,
+    lifecycle:
+      row.ended_as === null ? (view?.lifecycle ?? (row.began === 0 ? ('queued' as const) : ('active' as const))) : ('ended' as const),
+    control: view?.control ?? status?.control ?? ('none' as const),
+    residency: view?.residency ?? ('parked' as const),
+    waiting: view?.waiting ?? status?.waiting ?? ('nothing' as const),
+    waiting_for: view?.waitingFor ?? parked?.waitingFor ?? (status === undefined || status.waiting === 'nothing' ? '' : status.waiting),
+    on_cpu: view?.on_cpu ?? false,
+    ended_as: row.ended_as,
+    created_at: row.created_at,
+    ended_at: row.ended_at,
+    age_ms: view?.age_ms ?? (row.ended_at === null ? 0 : Math.max(0, row.ended_at - row.created_at)),
+    cpu_ms: view?.cpu_ms ?? row.cpu_ms,
+    heap_kib: view?.heap_kib ?? 0,
+    calls: view?.calls ?? row.calls,
+    tokens: view?.tokens ?? row.tokens,
+    money_micros: view?.money_micros ?? row.money_micros,
+    open_calls: view?.open_calls ?? 0,
+    left: view?.left ?? parked?.left ?? null,
+  });
+  const summaryOf = async (row: RunRow) => {
+    const view = row.ended_as === null ? host.view(row.id as RunId) : undefined;
+    // A parked run is only in the store.
+    const stored = row.ended_as === null && view === undefined ? await host.stored(row.id as RunId).catch(() => undefined) : undefined;
+    const { status, record } = stored ?? {};
+    const left = status === undefined || row.parked === null ? undefined : (JSON.parse(row.parked) as Parked);
+    // The run may wait for something else by now; what is left of its budget cannot change before it comes back.
+    const waitingFor = status === undefined || status.waiting === 'nothing' ? '' : status.waiting;
+    const parked = left === undefined || left.waiting === status?.waiting ? left : { ...left, waitingFor };
+    return summary(row, view, status, record?.service?.key, parked);
+  };
+
+  async function* pagesOf(run: RunId) {
+    for (let after = 0; ;) {
+      const page = await host.journal(run, after, PAGE);
+      yield page;
+      if (page.length < PAGE) return;
+      after = page.at(-1)?.seq ?? after;
+    }
+  }
+
+  const treeOf = async (row: RunRow, depth: number): Promise<RunTree> => {
+    const { run, agent, lifecycle, control, ended_as } = await summaryOf(row);
+    await projection.family(row.id);
+    // One more than the deepest generation.
+    const children = depth > 65 ? [] : await Promise.all(index.children(row.id).map((child) => treeOf(child, depth + 1)));
+    return { run, agent, lifecycle, control, ended_as, children };
+  };
+
+  return {
+    async submitRun({ body, headers }, { access, reply }) {
+      const tenant = access.one('run.submit', body.tenant);
+      const { agent, input, ceilings, budget, grants } = body;
+      const { run, replayed } = await submissions.submit(
+        {
+          tenant,
+          agent,
+          input,
+          ...(ceilings === undefined ? {} : { ceilings }),
+          ...(budget === undefined ? {} : { budget }),
+          ...(grants === undefined ? {} : { grants }),
+        },
+        access.principal.id,
+        headers['idempotency-key'],
+      );
+      if (replayed) {
+        // The same answer as the first time, with a header that says so. A run that the store has and the index lacks is added.
+        reply.header('idempotent-replayed', 'true');
+        const stored = await host.stored(run);
+        if (stored !== undefined) index.add(stored.record, door.settings.inForce().version);
+      }
+      reply.header('location', `/v1/runs/${run}`);
+      return summaryOf(index.get(run) as RunRow);
+    },
+
+    async listRuns({ query }, { access }) {
+      const { live, parent, ended_as, q, cursor, limit, ...selector } = query;
+      const conditions = await conditionsOf(door, access, 'run.read', selector);
+      const ended = live === undefined ? conditions.ended : !live;
+      const { rows, next } = index.search({ ...conditions, ended, parent, ended_as, q, cursor, limit });
+      return { items: await Promise.all(rows.map((row) => summaryOf(row))), next };
+    },
+
+    async showRun({ params, query }, context) {
+      const { access } = context;
+      let row = findRun(door, access, 'run.read', params.run);
+      if (row.ended_as === null && query.wait_ms !== undefined && query.wait_ms > 0) {
+        await waitForEnd(door, context, row.id, query.wait_ms);
+        row = findRun(door, access, 'run.read', params.run);
+      }
+      const stored = await host.stored(params.run);
+      if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
+      const { record, status, seq } = stored;
+      const payloads = access.may('run.payload', row.tenant);
+      const outcome = status.outcome ?? null;
+      return {
+        ...(await summaryOf(row)),
+        outcome: outcome?.kind === 'completed' && !payloads ? { ...outcome, output: null } : outcome,
+        input: payloads ? record.input : null,
+        ceilings: { ...record.ceilings },
+        budget: { ...record.budget },
+        caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant })),
+        journal_entries: seq,
+        ...(record.who === undefined ? {} : { who: { ...record.who } }),
+        header: payloads ? { ...record.header, seed: hash('sha256', record.header.seed).slice(0, 16) } : null,
+        origin: originOf(record),
+      };
+    },
+
+    async runTree({ params }, { access }) {
+      return treeOf(findRun(door, access, 'run.read', params.run), 0);
+    },
+
+    async whyRun({ params }, { access }) {
+      const { version, tenant } = findRun(door, access, 'run.read', params.run);
+      const stored = await host.stored(params.run);
+      if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
+      const decisions = new Decisions();
+      const pages = decisions.through(pagesOf(params.run));
+      const told = await explain(params.run, stored.status, host.view(params.run), pages, access.may('run.payload', tenant));
+      const { verdict, because, next, drifted } = told;
+      const more = [...takenBack(await host.grants(params.run)), ...beside(door, stored.record, version, drifted)];
+      return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
+    },
+
+    async runCalls({ params }, { access }) {
+      findRun(door, access, 'run.payload', params.run);
+      return { items: await callsOf(pagesOf(params.run)) };
+    },
+
+    async runMessages({ params }, { access }) {
+      findRun(door, access, 'run.payload', params.run);
+      return { items: [...(await messagesOf(pagesOf(params.run)))] };
+    },
+
+    async runJournal({ params, query }, { access, request, hold }) {
+      findRun(door, access, 'run.payload', params.run);
+      const until = clock.monotonic() + (query.wait_ms ?? 0);
+      const held = hold(() => undefined);
+      try {
+        for (;;) {
+          // Read before the journal: an end that comes in between is seen at the next look.
+          const over = index.get(params.run)?.ended_as !== null;
+          const entries = await host.journal(params.run, query.after, query.limit + 1);
+          await mustStand(held);
+          if (entries.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
+            const page = entries.slice(0, query.limit);
+            const hashes = new Map((await host.hashes(params.run, query.after, page.length)).map(({ seq, hash }) => [seq, hash]));
+            const head = await host.lastHash(params.run);
+            return {
+              items: page.map((entry) => entryView(entry, hashes.get(entry.seq) ?? '')),
+              next: entries.length > page.length ? (page.at(-1)?.seq ?? null) : null,
+              head: head ?? null,
+            };
+          }
+          await pause(LOOK_MS);
+        }
+      } finally {
+        held.close();
+      }
+    },
+
+    async releaseRun({ params, body }, { access, keep }) {
+      const row = findRun(door, access, 'run.resolve', params.run);
+      await host.release(params.run, access.principal.id, body.reason);
+      keep({ tenant: row.tenant, matched: [params.run] });
+      return summaryOf(row);
+    },
+
+    async resolveCall({ params, body }, { access, keep }) {
+      const { tenant } = findRun(door, access, 'run.resolve', params.run);
+      await host.resolve(
+        params.run,
+        params.call,
+        access.principal.id,
+        body.how === 'result' ? { how: 'result', value: body.value } : { how: body.how },
+        body.reason,
+      );
+      keep({ target: { run: params.run, call: params.call, how: body.how }, tenant, matched: [params.run] });
+      return { run: params.run, call: params.call, how: body.how };
+    },
+  };
+}
+
+/** The origin of a fork, as the API shows it. */
+function originOf({ origin }: RunRecord) {
+  return origin === undefined ? null : { run: origin.run, at: origin.at, forked_at: origin.forked_at };
+}

@@ -1,0 +1,115 @@
+/** Calls of unknown result, calls that wait for approval, and held runs: all that match a filter, settled at once. */
+import type { RouteReply, RouteRequest } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Door } from '../context.ts';
+import type { Access } from '../../people/access.ts';
+import { selected } from '../../jobs/selection.ts';
+import { breathe } from '../../evidence/serial-queue.ts';
+import { decideOne } from './approvals.ts';
+import { refusalOf, type Handlers } from './handler.ts';
+
+type Body = RouteRequest<'settleMany'>['body'];
+type One = RouteReply<'settleMany'>['matched'][number];
+
+type Refused = One & { code: string; detail: string };
+
+/** Matches of a filter, and runs that could not be checked because they cannot be read. */
+interface Meant {
+  readonly matched: One[];
+  readonly unread: Refused[];
+}
+
+const whole = (run: RunId): One => ({ run, call: null, tool: null });
+
+/** Runs that one question to the store covers. */
+const PAGE = 200;
+/** Runs that are settled at the same time. */
+const AT_ONCE = 16;
+
+export function settlementRoutes(door: Door): Handlers<'settleMany'> {
+  const { host, acts, turns } = door;
+
+  /** Approvals that runs wait for. The store says which runs wait; only their journals are read. */
+  const asked = async (runs: readonly RunId[], tool: string | undefined): Promise<Meant> => {
+    const meant: Meant = { matched: [], unread: [] };
+    const onDamaged = (run: RunId, { code, message }: CorralError) => void meant.unread.push({ ...whole(run), code, detail: message });
+    for (let i = 0; i < runs.length; i += PAGE) {
+      const among = runs.slice(i, i + PAGE);
+      const found = await host.approvals({ among, onDamaged, ...(tool === undefined ? {} : { tool }) });
+      for (const one of found) meant.matched.push({ run: one.run, call: one.call, tool: one.tool });
+      await breathe();
+    }
+    return meant;
+  };
+
+  /** Calls of unknown result, and held runs. */
+  const stuck = async (runs: readonly RunId[], { act, tool }: Body): Promise<Meant> => {
+    const meant: Meant = { matched: [], unread: [] };
+    const waiting = new Set([...(await host.waitingOn('resolution')), ...(await host.waitingOn('upgrade'))]);
+    for (const run of runs) {
+      if (!waiting.has(run)) continue;
+      try {
+        const { held, calls } = await host.stuck(run);
+        if (act === 'release' && held) meant.matched.push(whole(run));
+        if (act === 'release') continue;
+        for (const one of calls) if (tool === undefined || one.tool === tool) meant.matched.push({ run, ...one });
+      } catch (error) {
+        if (!(error instanceof CorralError)) throw error;
+        meant.unread.push({ ...whole(run), code: error.code, detail: error.message });
+      }
+    }
+    return meant;
+  };
+
+  const meantBy = async (access: Access, body: Body): Promise<Meant> => {
+    const decides = body.act === 'approve' || body.act === 'deny';
+    const rows = await selected(door, access, decides ? 'approval.decide' : 'run.resolve', body.where);
+    const runs = rows.map(({ id }) => id as RunId);
+    return decides ? asked(runs, body.tool) : stuck(runs, body);
+  };
+
+  const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One): Promise<void> => {
+    const by = access.principal.id;
+    const id = run as RunId;
+    if (act === 'release') return host.release(id, by, reason);
+    if (act === 'approve' || act === 'deny') return void (await decideOne(door, access, id, call as number, act, reason));
+    await host.resolve(id, call as number, by, act === 'result' ? { how: act, value: value ?? null } : { how: act }, reason);
+  };
+
+  return {
+    async settleMany({ body }, { access, keep, request }) {
+      const { act, reason, dryRun, where, tool } = body;
+      access.role(act === 'approve' || act === 'deny' ? 'approval.decide' : 'run.resolve');
+      if ((act === 'result') !== (body.value !== undefined))
+        throw new CorralError('CORRAL_REQUEST_INVALID', '`value` goes only with `result`.');
+      if (act === 'release' && tool !== undefined)
+        throw new CorralError('CORRAL_REQUEST_INVALID', 'Held runs have no tool; leave `tool` out.');
+      const { matched, unread } = await turns.take(access.principal.tenant, () => meantBy(access, body));
+      const done: One[] = [];
+      const refused: Refused[] = [...unread];
+      for (let i = 0; !dryRun && i < matched.length; i += AT_ONCE)
+        await Promise.all(
+          matched.slice(i, i + AT_ONCE).map(async (one) => {
+            try {
+              await settle(access, body, one);
+              done.push(one);
+            } catch (error) {
+              refused.push({ ...one, ...refusalOf(request, error) });
+            }
+          }),
+        );
+      const deed = {
+        operation: act,
+        target: { ...where, ...(tool === undefined ? {} : { tool }) },
+        reason,
+        tenant: where.tenant ?? (access.principal.tenant === '*' ? undefined : access.principal.tenant),
+        matched: [...new Set(matched.map(({ run }) => run))],
+        refused: refused.map(({ run, code, detail }) => ({ run, code, detail })),
+      };
+      if (dryRun) keep.skip();
+      const { id, at, by } = dryRun ? acts.draft(access.principal, deed, true) : keep(deed);
+      return { id, at, by, act, reason, dryRun, matched, done, refused };
+    },
+  };
+}

@@ -1,0 +1,228 @@
+/** The way in: bundles and jobs are checked as a whole before anything of them is kept (DESIGN 1.1). */
+import { createHash } from 'node:crypto';
+import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
+import { CorralError } from '@corral/protocol/errors';
+import type { Grant } from '@corral/protocol/model/grant';
+import type { Identity } from '@corral/protocol/model/identity';
+import { newId, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
+import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { ADMISSION, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
+import {
+  AgentManifest,
+  Budget,
+  CeilingsRequest,
+  type AgentVersion,
+  type Bundle,
+  type CapabilityRequest,
+} from '@corral/protocol/model/manifest';
+import type { Random } from '@corral/protocol/ports/machine';
+import type { RunHeader, RunRecord } from '@corral/protocol/model/run';
+import type { Tool } from '@corral/protocol/ports/tool';
+import { LONGEST_MANIFEST } from '../cells/cell.ts';
+import { isBelow } from '../governance/judged.ts';
+import { checkNarrowings, narrowed, type Narrowings } from './narrowed.ts';
+
+export interface Job {
+  readonly tenant: TenantId;
+  readonly version: AgentVersion;
+  readonly input: unknown;
+  readonly principal: PrincipalId;
+  /** Who stands behind that name, where it does not say all. */
+  readonly who?: Identity | undefined;
+  readonly ceilings?: CeilingsRequest;
+  readonly budget?: Budget;
+  /** Narrows what the agent uses, by alias: what is said here can only take away. */
+  readonly grants?: Narrowings;
+  /** Whether the submitter asks for less than the agent does. Left out: told by the amounts, which a host may have cut as well. */
+  readonly narrowed?: boolean;
+  /** Chosen beforehand by a caller who must know it to submit the same job once; else a new one. */
+  readonly id?: RunId;
+}
+
+export function digestOf(text: string): Digest {
+  return `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest;
+}
+
+/**
+ * Checks the manifests of a bundle, as its isolate described them.
+ * @throws CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CAP_UNKNOWN, CORRAL_BUNDLE_TOO_LARGE
+ */
+export function checkBundle(source: string, described: unknown, tools: (name: string) => Tool | undefined): Bundle {
+  refuseLargeBundle(Buffer.byteLength(source));
+  if (!Array.isArray(described) || described.length === 0)
+    throw new CorralError('CORRAL_MANIFEST_INVALID', 'The bundle describes no agent.');
+  if (described.length > ADMISSION.agents_per_bundle.default) {
+    throw new CorralError(
+      'CORRAL_MANIFEST_INVALID',
+      `The bundle defines ${described.length} agents; at most ${ADMISSION.agents_per_bundle.default} are accepted.`,
+    );
+  }
+  // Before anything recursive looks at it.
+  if (isDeeperThan(described, JSON_MAX_DEPTH))
+    throw new CorralError('CORRAL_SCHEMA_INVALID', `A manifest nests deeper than ${JSON_MAX_DEPTH} levels.`);
+  const agents = described.map((one) => {
+    const size = JSON.stringify(one).length;
+    if (size > LONGEST_MANIFEST)
+      throw new CorralError('CORRAL_MANIFEST_INVALID', `A manifest has ${size} bytes; at most ${LONGEST_MANIFEST} are accepted.`);
+    const parsed = AgentManifest.safeParse(one);
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    const path = issue?.path.join('.') ?? '';
+    const name = typeof one === 'object' && one !== null && 'name' in one ? String(one.name).slice(0, 100) : 'an agent';
+    const isSchema = path === 'input' || path === 'output' || path.startsWith('service.');
+    throw new CorralError(
+      isSchema ? 'CORRAL_SCHEMA_INVALID' : 'CORRAL_MANIFEST_INVALID',
+      `The ${isSchema ? `${path} schema` : 'manifest'} of ${name} was refused: ${isSchema ? 'it' : path.slice(0, 200)} ${(issue?.message ?? 'is invalid').slice(0, 500)}.`,
+    );
+  });
+  const own = new Set(agents.flatMap(({ name, service }) => (service === undefined ? [] : [`service:${name}`])));
+  for (const { name, uses, service } of agents) {
+    for (const [alias, request] of Object.entries(uses)) {
+      const target = targetOf(request);
+      if (target === undefined) {
+        // Nobody spawns an instance, so nobody could ever give it one.
+        if (service === undefined) continue;
+        throw new CorralError('CORRAL_MANIFEST_INVALID', `${name} uses ${alias} as a mailbox, which nobody can give to a service.`);
+      }
+      if (own.has(target) || tools(target) !== undefined) continue;
+      const hint = request.startsWith('service:')
+        ? ', which no bundle of this tenant defines; deploy the service first'
+        : ', which this host does not offer';
+      throw new CorralError('CORRAL_CAP_UNKNOWN', `${name} uses ${alias} as ${request}${hint}.`);
+    }
+  }
+  return { source, agents };
+}
+
+/** What a request reaches, as grants name it; undefined for somebody's mailbox. */
+function targetOf(request: CapabilityRequest): string | undefined {
+  if (request === 'mailbox') return undefined;
+  return request.startsWith('tool:') ? request.slice('tool:'.length) : request;
+}
+
+/** The versions a bundle makes: content addresses of code and manifest together. */
+export function versionsOf(bundle: Bundle): { readonly digest: Digest; readonly versions: AgentVersion[] } {
+  // The manifests belong to it: the same source with others is another bundle, and changes nothing for whoever runs this one.
+  const digest = digestOf(`${canonical(bundle.agents)}\n${bundle.source}`);
+  return {
+    digest,
+    versions: bundle.agents.map((manifest) => ({ version: digestOf(`${digest}\n${canonical(manifest)}`), bundle: digest, manifest })),
+  };
+}
+
+/**
+ * Makes the record of a run and its root grants.
+ * @throws CORRAL_INPUT_TOO_LARGE, CORRAL_INPUT_INVALID, CORRAL_CAP_UNKNOWN, CORRAL_CAP_NOT_GRANTED, CORRAL_USAGE
+ */
+export function admit(
+  job: Job,
+  powers: {
+    readonly random: Random;
+    readonly now: number;
+    readonly runtime: Omit<RunHeader, 'seed'>;
+    readonly tool: (name: string) => Tool | undefined;
+    /** By which it is judged whether the run drifts. */
+    readonly profile?: string | undefined;
+  },
+): { readonly record: RunRecord; readonly grants: readonly Grant[] } {
+  const { manifest } = job.version;
+  const input = checkInput(job.input);
+  const usual = { ceilings: { ...DEFAULT_CEILINGS, ...manifest.ceilings }, budget: { ...DEFAULT_BUDGET, ...manifest.budget } };
+  const ceilings = { ...usual.ceilings, ...checked(CeilingsRequest, job.ceilings, 'ceilings') };
+  const budget = { ...usual.budget, ...checked(Budget, job.budget, 'budget') };
+  const isLess = job.narrowed ?? (isBelow(ceilings, usual.ceilings) || isBelow(budget, usual.budget));
+
+  const id: RunId = job.id ?? newId('run', powers.random);
+  const grants: Grant[] = [];
+  const narrowings = checkNarrowings(manifest, job.grants);
+  const root = (target: Grant['target'], terms?: Narrowings[string]): Grant => {
+    const plain: Grant = {
+      id: newId('grant', powers.random),
+      parent: undefined,
+      holder: id,
+      target,
+      where: {},
+      uses: undefined,
+      expires_at: undefined,
+      depth: 0,
+    };
+    const grant = terms === undefined ? plain : narrowed(plain, terms, powers.now);
+    grants.push(grant);
+    return grant;
+  };
+  const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id, agent: manifest.name }).id }];
+  for (const [alias, request] of Object.entries(manifest.uses)) {
+    const tool = toolFor(alias, request, job, powers.tool);
+    caps.push({ alias, cap: caps.length, grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias]).id });
+  }
+  const record: RunRecord = {
+    id,
+    tenant: job.tenant,
+    agent: manifest.name,
+    version: job.version.version,
+    bundle: job.version.bundle,
+    principal: job.principal,
+    ...(job.who === undefined ? {} : { who: job.who }),
+    parent: undefined,
+    spawn_depth: 0,
+    input,
+    header: { ...powers.runtime, seed: Buffer.from(powers.random(32)).toString('hex') },
+    ceilings,
+    budget,
+    ...(isLess || Object.values(narrowings).some((terms) => Object.keys(terms).length > 0) ? { narrowed: true } : {}),
+    caps,
+    created_at: powers.now,
+    ...(powers.profile === undefined ? {} : { profile: powers.profile }),
+  };
+  return { record, grants };
+}
+
+/** The tool that an agent asks for under an alias. @throws CORRAL_CAP_NOT_GRANTED, CORRAL_CAP_UNKNOWN */
+function toolFor(alias: string, request: AgentManifest['uses'][string], job: Job, offered: (name: string) => Tool | undefined): Tool {
+  const agent = job.version.manifest.name;
+  const name = targetOf(request);
+  if (name === undefined)
+    throw new CorralError('CORRAL_CAP_NOT_GRANTED', `${agent} uses ${alias} as a mailbox, which only an agent that spawns it can give.`);
+  const tool = offered(name);
+  if (tool === undefined)
+    throw new CorralError('CORRAL_CAP_UNKNOWN', `${agent} uses ${alias} as ${request}, which this host does not offer to ${job.tenant}.`);
+  return tool;
+}
+
+/** @throws CORRAL_INPUT_INVALID, CORRAL_INPUT_TOO_LARGE */
+export function checkInput(value: unknown): Json {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value ?? null);
+  } catch (error) {
+    throw new CorralError(
+      'CORRAL_INPUT_INVALID',
+      `The input cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
+  const bytes = Buffer.byteLength(text);
+  if (bytes > ADMISSION.input_bytes.default) {
+    throw new CorralError('CORRAL_INPUT_TOO_LARGE', `The input has ${bytes} bytes; at most ${ADMISSION.input_bytes.default} are accepted.`);
+  }
+  if (isDeeperThan(value, JSON_MAX_DEPTH))
+    throw new CorralError('CORRAL_INPUT_INVALID', `The input nests deeper than ${JSON_MAX_DEPTH} levels.`);
+  return JSON.parse(text) as Json;
+}
+
+function checked<T>(
+  schema: {
+    safeParse(
+      value: unknown,
+    ): { success: true; data: T } | { success: false; error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } };
+  },
+  value: unknown,
+  what: string,
+): T {
+  const parsed = schema.safeParse(value ?? {});
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `The ${what} of the job were refused: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}.`,
+  );
+}

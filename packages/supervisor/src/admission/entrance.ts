@@ -1,0 +1,101 @@
+/**
+ * Limits how many jobs are written to the store at once, and gives tenants turns, so that thousands of jobs of one tenant do not
+ * delay the single job of another: neither in the supervisor nor in the store, which writes in order of arrival. A tenant that has
+ * the host to itself may have many under way, which is faster; one that shares it may have few.
+ */
+import type { TenantId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Clock } from '@corral/protocol/ports/machine';
+import { Line } from '../cells/turns.ts';
+
+/** Jobs that may be written down at once. */
+interface Limits {
+  readonly admissions: number;
+  readonly alone: number;
+  /** Of one tenant, while others use the host too. */
+  readonly shared: number;
+  /** How long after its last admission a tenant counts as using the host. Milliseconds. */
+  readonly present_ms: number;
+}
+const LIMITS: Limits = {
+  admissions: MACHINE.admissions.default,
+  alone: MACHINE.admissions_per_tenant.default,
+  shared: MACHINE.admissions_per_tenant_shared.default,
+  present_ms: MACHINE.tenant_present_ms.default,
+};
+
+export class Entrance {
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #limits: Limits;
+  #inside = 0;
+  readonly #of = new Map<TenantId, number>();
+  /** Tenants whose jobs wait; the first one has the next turn. */
+  readonly #waiting = new Map<TenantId, Line<() => void>>();
+  /** The tenant seen last, and when that last changed. */
+  #last: TenantId | undefined;
+  #otherAt = -Infinity;
+
+  constructor(clock: Pick<Clock, 'monotonic'>, limits = LIMITS) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /** Does some work for a tenant once it is its turn. */
+  async pass<T>(tenant: TenantId, work: () => Promise<T>): Promise<T> {
+    this.#seen(tenant);
+    if (this.#isFree(tenant) && !this.#waiting.has(tenant)) this.#take(tenant);
+    else await this.#turn(tenant);
+    try {
+      return await work();
+    } finally {
+      this.#leave(tenant);
+    }
+  }
+
+  /** Called when a job arrives and when it comes in: a job that waits has arrived long ago, and its tenant still uses the host. */
+  #seen(tenant: TenantId): void {
+    if (this.#last !== undefined && tenant !== this.#last) this.#otherAt = this.#clock.monotonic();
+    this.#last = tenant;
+  }
+
+  #turn(tenant: TenantId): Promise<void> {
+    const line = this.#waiting.get(tenant) ?? new Line<() => void>();
+    this.#waiting.set(tenant, line);
+    return new Promise((resolve) => line.push(resolve));
+  }
+
+  #isFree(tenant: TenantId): boolean {
+    const { admissions, alone, shared, present_ms } = this.#limits;
+    const isShared = this.#clock.monotonic() - this.#otherAt < present_ms;
+    return this.#inside < admissions && (this.#of.get(tenant) ?? 0) < (isShared ? shared : alone);
+  }
+
+  #take(tenant: TenantId): void {
+    this.#seen(tenant);
+    this.#inside += 1;
+    this.#of.set(tenant, (this.#of.get(tenant) ?? 0) + 1);
+  }
+
+  #leave(tenant: TenantId): void {
+    this.#inside -= 1;
+    const left = (this.#of.get(tenant) ?? 1) - 1;
+    if (left > 0) this.#of.set(tenant, left);
+    else this.#of.delete(tenant);
+    while (this.#next());
+  }
+
+  /** Lets in the next job that may come. A place can free several when tenants no longer share the host. */
+  #next(): boolean {
+    for (const [next, line] of this.#waiting) {
+      if (!this.#isFree(next)) continue;
+      const come = line.shift();
+      // The tenant's other jobs have their turn after those of the other tenants.
+      this.#waiting.delete(next);
+      if (line.length > 0) this.#waiting.set(next, line);
+      this.#take(next);
+      come?.();
+      return true;
+    }
+    return false;
+  }
+}

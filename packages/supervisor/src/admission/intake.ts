@@ -1,0 +1,84 @@
+/**
+ * What every new run must pass, whoever brings it and however it begins: a job, or a fork of another run. A host asks this of what it
+ * holds in memory; the command line asks the same of a folder on which no host is running.
+ */
+import { Accounts, type SpendBounds } from '@corral/broker/accounts/accounts';
+import { CorralError } from '@corral/protocol/errors';
+import type { Identity } from '@corral/protocol/model/identity';
+import type { AgentName, PrincipalId, TenantId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { RunRecord } from '@corral/protocol/model/run';
+import type { Store } from '@corral/protocol/ports/store';
+import type { AgentBreakers } from '../detection/agent-breakers.ts';
+import { Quarantines } from '../control/quarantine.ts';
+
+/** A run that somebody wants to be taken. */
+export interface Newcomer {
+  readonly tenant: TenantId;
+  readonly agent: AgentName;
+  readonly version: string;
+  readonly principal: PrincipalId;
+  readonly who?: Identity | undefined;
+}
+
+export interface IntakeParts {
+  readonly store: Pick<Store, 'full'>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly quarantines: Pick<Quarantines, 'mustNotStand'>;
+  readonly accounts: Pick<Accounts, 'mustHaveLeft'>;
+  /** Whether the host shuts down, and takes nothing new any more. */
+  readonly stopping?: () => boolean;
+  /** Which versions rest. Left out: that is kept in the memory of a host, and there is none. */
+  readonly breakers?: Pick<AgentBreakers, 'refusal' | 'began'>;
+}
+
+export class Intake {
+  readonly #parts: IntakeParts;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws CORRAL_STOPPING, CORRAL_DISK_FULL, CORRAL_QUARANTINED, CORRAL_SPEND_EXCEEDED */
+  mustTake(newcomer: Newcomer): void {
+    const { store, clock, quarantines, accounts, stopping } = this.#parts;
+    if (stopping?.() === true) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+    // Early, while what was accepted still has room to go on.
+    if (store.full === true)
+      throw new CorralError('CORRAL_DISK_FULL', 'The disk of this host is full: no new work is taken until there is space.');
+    quarantines.mustNotStand(newcomer, newcomer.version);
+    accounts.mustHaveLeft(newcomer, clock.now());
+  }
+
+  /**
+   * Comes last before a run is written down, since a version that is being tried lets so many through and counts them.
+   * @throws CORRAL_AGENT_RESTS
+   */
+  mustNotRest({ tenant, version }: Pick<Newcomer, 'tenant' | 'version'>): void {
+    const rests = this.#parts.breakers?.refusal(tenant, version);
+    if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
+  }
+
+  /** It is durable. */
+  took(run: Pick<RunRecord, 'id' | 'tenant' | 'version'>): void {
+    this.#parts.breakers?.began(run);
+  }
+}
+
+/** The accounts of a folder on which no host is running. */
+export async function accountsOf(store: Store, clock: Pick<Clock, 'now'>, spend: (tenant: TenantId) => SpendBounds | undefined) {
+  const accounts = new Accounts(spend);
+  await accounts.load(store, clock.now());
+  return accounts;
+}
+
+/** The intake of a folder on which no host is running. */
+export async function intakeOf(
+  store: Store,
+  clock: Pick<Clock, 'now'>,
+  spend: (tenant: TenantId) => SpendBounds | undefined,
+): Promise<Intake> {
+  const quarantines = new Quarantines(store);
+  await quarantines.load();
+  return new Intake({ store, clock, quarantines, accounts: await accountsOf(store, clock, spend) });
+}

@@ -1,0 +1,437 @@
+/** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
+import type { Broker } from '@corral/broker/broker';
+import { lowered } from '@corral/broker/policies/relabel';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { Receipt } from '@corral/protocol/model/receipt';
+import type { Store } from '@corral/protocol/ports/store';
+import { mayRepeat, type Tool } from '@corral/protocol/ports/tool';
+import type { Cell } from '../cells/cell.ts';
+import { cancelChildren, endDescendants } from '../runs/family.ts';
+import type { Life } from '../runs/lifecycle.ts';
+import { becameOf } from '../governance/approvals.ts';
+import { mustBeAnother, mustOwn } from '../governance/owner.ts';
+import { samePerson } from '../governance/people.ts';
+import { mustBeAllowedHere, mustBeApprovedHere, paidOn, reservedAgain, resolutionOf, type Resolution } from './resolution.ts';
+import type { Policing } from '../governance/tenant-policies.ts';
+import type { Residence } from '../runs/residency.ts';
+import type { Run } from '../runs/run.ts';
+import type { Settlements } from '../runs/settlements.ts';
+import type { Stage } from '../cells/scheduler.ts';
+import type { Transitions } from '../events/transitions.ts';
+
+export interface ControlOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly stage: Stage;
+  readonly residence: Residence;
+  readonly settlements: Settlements;
+  readonly life: Life;
+  readonly transitions: Transitions;
+  readonly tool: (tenant: string, name: string) => Tool | undefined;
+  readonly pause_grace_ms: number;
+  /** Why a run must not go on, if a quarantine stands against it. */
+  readonly quarantined: (run: Run) => string | undefined;
+  /** This host stops: nothing is set going any more. */
+  readonly stopping: () => boolean;
+  /** Refuses who is none of those a call waits for. @throws CORRAL_APPROVER */
+  readonly policing: Pick<Policing, 'mayDecide' | 'people'>;
+}
+
+const HOUR_MS = 3_600_000;
+const isFull = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_DISK_FULL';
+const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
+
+/** Asked in the same breath in which the command is carried out: another one may have ended the run in between. */
+function alive(id: RunId, run: Run | undefined): Run {
+  if (run === undefined || run.outcome !== undefined)
+    throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
+  return run;
+}
+
+interface Details {
+  readonly cell_killed?: boolean;
+  readonly grants_revoked?: number;
+  readonly calls_aborted?: number;
+  readonly calls_unknown?: readonly number[];
+  readonly children?: readonly Receipt[];
+}
+
+export class Control {
+  readonly #options: ControlOptions;
+  /** Runs that are frozen in a crank, with what gives their cell up. */
+  readonly #frozen = new Map<RunId, { readonly cell: Cell; readonly stopGrace: () => void }>();
+
+  /** When each person decided lately. */
+  readonly #decisions = new Map<string, number[]>();
+  readonly #turns = new Map<RunId, Promise<unknown>>();
+  readonly #killing = new Map<RunId, Promise<Receipt>>();
+  /** Cells that were killed with a run on their CPU, and who waits until their process is gone. */
+  readonly #dying = new Map<Cell, (() => void)[]>();
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+    const { stage, detection } = options.transitions;
+    stage.onCellGone.listen((cell) => {
+      for (const then of this.#dying.get(cell) ?? []) then();
+      this.#dying.delete(cell);
+    });
+    detection.onPause.listen((id, reason) => void this.pause(id, 'loops', reason).catch(() => undefined));
+  }
+
+  /**
+   * Stops a run where it stands and keeps it so, whatever arrives for it. Its wall clock stands still too.
+   * @param family the run that was asked to stop with its descendants, of which this is one
+   */
+  pause(id: RunId, by: string, reason: string, control: 'paused' | 'quarantined' = 'paused', family?: RunId): Promise<Receipt> {
+    return this.#inTurn(id, async (run) => {
+      const { clock, stage, broker } = this.#options;
+      const began = clock.monotonic();
+      if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
+      run.stop(control);
+      run.tick(began);
+      const cell = run.seat?.cell;
+      // A crank that was sent ahead of its turn cannot be stopped before it has begun.
+      while (cell !== undefined && run.seat?.cell === cell && cell.isBehind(run.seat.assignment) && run.outcome === undefined) {
+        await new Promise<void>((resolve) => clock.after(0, resolve));
+      }
+      if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);
+      if (cell?.paused === true) {
+        stage.rehome(cell);
+        // A signal is obeyed a moment after it was sent.
+        while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
+      }
+      // While it came to a stand, it may have ended.
+      alive(id, run);
+      const latency_ms = clock.monotonic() - began;
+      await broker.record(run, { kind: 'control', control, by, reason, ...(family === undefined ? {} : { family }) });
+      return this.#receipt(run, 'pause', by, reason, latency_ms);
+    });
+  }
+
+  /**
+   * Lets a paused run go on: from where it stood if its cell was kept, else by replay.
+   * @param only `family`: if it was paused with the descendants of this run; `quarantined`: if it is kept still by a quarantine, and not by
+   * somebody who has paused it since this was asked for
+   */
+  resume(
+    id: RunId,
+    by: string,
+    reason: string,
+    { family, quarantined = false }: { readonly family?: RunId; readonly quarantined?: boolean } = {},
+  ): Promise<Receipt> {
+    return this.#inTurn(id, async (run) => {
+      const { clock, stage, broker } = this.#options;
+      const began = clock.monotonic();
+      if (run.control === 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
+      if (family !== undefined && run.ledger.family !== family)
+        throw new CorralError('CORRAL_RUN_STATE', `${id} was not paused with ${family}.`);
+      if (quarantined && run.control !== 'quarantined') throw new CorralError('CORRAL_RUN_STATE', `${id} is not under quarantine.`);
+      const stands = this.#options.quarantined(run);
+      if (stands !== undefined) throw new CorralError('CORRAL_QUARANTINED', `${id} is under quarantine: ${stands}.`);
+      run.goOn();
+      run.tick(began);
+      const frozen = this.#frozen.get(id);
+      if (frozen !== undefined) {
+        this.#frozen.delete(id);
+        frozen.stopGrace();
+        frozen.cell.resume();
+      }
+      stage.wake(run);
+      const latency_ms = clock.monotonic() - began;
+      await broker.record(run, { kind: 'control', control: 'none', by, reason });
+      void this.#options.life.endIfStalled(run);
+      return this.#receipt(run, 'resume', by, reason, latency_ms);
+    });
+  }
+
+  /** Asks a run and its descendants to stop; each has a grace of its own to tidy up, then it is ended. */
+  cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
+    return this.#inTurn(id, async (run) => {
+      const { clock, stage, broker } = this.#options;
+      const began = clock.monotonic();
+      if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
+      const durable = broker.record(run, { kind: 'cancel', by, reason, grace_ms });
+      this.#options.life.startGrace(run, { by, reason, grace_ms });
+      run.queue.add({ kind: 'cancel', reason, reaches_awaits: true });
+      stage.wake(run);
+      const children = cancelChildren(run, (child) => this.cancel(child, by, reason, grace_ms));
+      // It is awaited below; until then, a refusal is nobody's surprise.
+      children.catch(() => undefined);
+      await durable;
+      const latency_ms = clock.monotonic() - began;
+      return this.#receipt(run, 'cancel', by, reason, latency_ms, { children: await children });
+    });
+  }
+
+  /**
+   * Ends a run now: no more deliveries, its grants and all derived from them revoked, its calls aborted, its cell killed if
+   * it is on the CPU, its descendants likewise. The receipt comes when all of that is true and durable.
+   */
+  async kill(id: RunId, by: string, reason: string): Promise<Receipt> {
+    const killing = this.#kill(id, by, reason);
+    // The first one is waited for by others; a second one finds the run ended.
+    if (!this.#killing.has(id)) this.#killing.set(id, killing);
+    try {
+      return await killing;
+    } finally {
+      if (this.#killing.get(id) === killing) this.#killing.delete(id);
+    }
+  }
+
+  /**
+   * What a full disk refused of a run takes its end along, since that follows it. Brought back from the store, the run is ended at
+   * once by its fence, for which the store keeps room.
+   * @throws what refused the end, where it is refused again
+   */
+  async #endedByFence(id: RunId, error: unknown): Promise<void> {
+    if (!isFull(error)) throw error;
+    if ((await this.#options.residence.hold(id)) !== undefined) await this.#options.broker.settled(id).catch(() => undefined);
+    if ((await this.#options.residence.hold(id)) !== undefined) throw error;
+  }
+
+  /** The kill of a run that is under way, if there is one. */
+  killing(id: RunId): Promise<Receipt> | undefined {
+    return this.#killing.get(id);
+  }
+
+  async #kill(id: RunId, by: string, reason: string): Promise<Receipt> {
+    const { clock, life } = this.#options;
+    const began = clock.monotonic();
+    let run: Run;
+    try {
+      run = alive(id, await this.#options.residence.hold(id));
+    } catch (error) {
+      // Nothing of it can run, since it cannot be read; so it is enough to say that it has ended.
+      if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
+      await this.#bury(id, { kind: 'killed', by, reason });
+      return {
+        run: id,
+        operation: 'kill',
+        by,
+        reason,
+        latency_ms: clock.monotonic() - began,
+        lifecycle: 'ended',
+        control: 'quarantined',
+        ...NOTHING,
+      };
+    }
+    const calls = [...run.ledger.pending.values()].filter((pending) => pending.kind === 'call');
+    const underway = calls.filter((call) => this.#options.broker.isUnderway(id, call.id));
+    const unknown = calls.filter(({ id: call, tool, state }) => {
+      const annotations = this.#options.tool(run.tenant, tool)?.annotations;
+      return state === 'unknown' || (this.#options.broker.isUnderway(id, call) && (annotations === undefined || !mayRepeat(annotations)));
+    });
+    const children = [...run.ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
+    const cell = run.seat?.cell;
+    const onCpu = cell !== undefined && run.seat !== undefined && cell.worksFor(run.seat.assignment);
+    // Children first: their receipts belong to this one.
+    const receipts = children.map((child) =>
+      // A child that has ended by itself in the meantime has no receipt to give.
+      this.kill(child, by, reason).catch((error: unknown) => {
+        if (error instanceof CorralError && error.code === 'CORRAL_RUN_UNKNOWN') return undefined;
+        throw error;
+      }),
+    );
+    const durable = life.end(run, { kind: 'killed', by, reason }, true);
+    // They are awaited below; until then, a refusal is nobody's surprise.
+    for (const written of [durable, ...receipts]) written.catch(() => undefined);
+    if (onCpu) await this.#gone(cell);
+    const latency_ms = clock.monotonic() - began;
+    await durable.catch((error: unknown) => this.#endedByFence(id, error));
+    const ended = await Promise.all(receipts);
+    await endDescendants({ ...this.#options, control: this }, id, (child) => this.kill(child, by, reason));
+    return this.#receipt(run, 'kill', by, reason, latency_ms, {
+      cell_killed: onCpu,
+      grants_revoked: run.ledger.caps.size,
+      calls_aborted: underway.length,
+      calls_unknown: unknown.map((call) => call.id),
+      children: ended.filter((receipt) => receipt !== undefined),
+    });
+  }
+
+  /** Ends a run that cannot be brought into memory. */
+  async #bury(id: RunId, outcome: Outcome): Promise<void> {
+    const { store, clock, residence } = this.#options;
+    for (const told of await store.bury(id, outcome, clock.now())) residence.hint(told);
+  }
+
+  /** Resolves once the process of a cell is gone. */
+  #gone(cell: Cell): Promise<void> {
+    if (cell.dead) return Promise.resolve();
+    return new Promise((resolve) => this.#dying.set(cell, [...(this.#dying.get(cell) ?? []), resolve]));
+  }
+
+  /** Settles a call whose result is unknown. @throws as `resolutionOf` does */
+  resolve(id: RunId, call: number, by: string, resolution: Resolution, reason = ''): Promise<void> {
+    return this.#inTurn(id, async (run) => {
+      const { broker, tool } = this.#options;
+      if (resolution.how === 'retry') this.#mustTakeWork();
+      if (resolution.how === 'retry' && run.ledger.record.origin !== undefined)
+        mustBeApprovedHere(run.ledger.record, call, await this.#options.store.journal(id));
+      const asked = run.ledger.pending.get(call);
+      const called = asked?.kind === 'call' ? tool(run.tenant, asked.tool) : undefined;
+      const unpaid = asked?.kind === 'call' && asked.inherited?.price !== undefined;
+      const event = await resolutionOf(run.ledger, call, { by, reason }, resolution, called);
+      const { accounts } = broker;
+      // Before the use of its grant is counted: what is not paid for is not made.
+      const reserved = accounts === undefined ? event : reservedAgain(run.ledger, event, accounts, this.#options.clock.now());
+      if (resolution.how === 'retry' && asked?.kind === 'call' && asked.inherited !== undefined)
+        mustBeAllowedHere(run.ledger, asked, broker.mayCallHere(run, asked));
+      await broker.record(alive(id, run), reserved);
+      const pending = run.ledger.pending.get(call);
+      if (resolution.how !== 'retry') this.#options.settlements.pass(run, call);
+      else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending, false, unpaid);
+    });
+  }
+
+  /**
+   * What a person says to a call that waits for approval. Whoever submitted the run does not decide about it, nobody counts twice,
+   * and nobody decides more in an hour than a person can look at. Where a rule names an approver, only they do.
+   * @param roles of the person, besides those that policies know of
+   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_SPEND_EXCEEDED where the accounts above the run cannot pay now: the call waits on
+   */
+  decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
+    const { policing } = this.#options;
+    const { people } = policing;
+    return this.#inTurn(id, async (run) => {
+      const asked = run.ledger.pending.get(call);
+      if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(people, run, asked.call.relabel, by);
+      const pending = run.ledger.pending.get(call);
+      if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
+      mustBeAnother(people, run, by, 'decide about what it may do');
+      const before = samePerson(people, by, pending.by);
+      if (before !== undefined)
+        throw new CorralError(
+          'CORRAL_APPROVER',
+          before === by
+            ? `${by} has approved call ${call} of ${id} already.`
+            : `${by} counts as the same person as ${before}, who has approved call ${call} of ${id} already.`,
+        );
+      policing.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
+      if (verdict === 'approve') this.#mustTakeWork();
+      const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
+      const { broker, clock, settlements } = this.#options;
+      const paid = last && broker.accounts !== undefined ? paidOn(run.ledger, pending, broker.accounts, clock.now()) : {};
+      if (verdict === 'approve') this.#tire(people.identity(by)?.person ?? by);
+      const why = last ? broker.mayStillCall(run, pending) : undefined;
+      if (why === undefined)
+        await settlements.settle(run, call, by, verdict, reason, {
+          ...paid,
+          ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
+        });
+      else await settlements.settle(run, call, by, 'deny', `approved, but ${why}`);
+      if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
+      if (!last || run.outcome !== undefined) return;
+      const going = run.ledger.pending.get(call);
+      if (going?.kind === 'call') broker.reissue(run.ledger, going, true);
+    });
+  }
+
+  /** Why a call does not wait for people: what became of it, as its ledger or its journal says. */
+  async #notAsked({ id, ledger }: Run, call: number): Promise<CorralError> {
+    const pending = ledger.pending.get(call);
+    const reply = pending?.kind === 'decided' && pending.delivery.kind === 'reply' ? pending.delivery.results[0] : undefined;
+    let why = reply !== undefined && 'error' in reply ? reply.error.message : undefined;
+    if (why === undefined) {
+      await this.#options.broker.settled(id);
+      why = becameOf(await this.#options.store.journal(id), call);
+    }
+    const text = `Call ${call} of ${id} does not wait for approval`;
+    return new CorralError('CORRAL_RUN_STATE', why === undefined ? `${text}.` : `${text}: ${why.replace(/\.$/, '')}.`);
+  }
+
+  /** What is set going now would be cut off at once. @throws CORRAL_STOPPING */
+  #mustTakeWork(): void {
+    if (this.#options.stopping()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+  }
+
+  /** A person who approves without end does not look any more. */
+  #tire(by: string): void {
+    const now = this.#options.clock.now();
+    const lately = (this.#decisions.get(by) ?? []).filter((at) => now - at < HOUR_MS);
+    const most = MACHINE.approvals_per_hour.default;
+    if (lately.length >= most)
+      throw new CorralError(
+        'CORRAL_APPROVER',
+        `${by} has approved ${most} times within an hour; let somebody else look. Denials are not counted: \`corral deny --agent NAME -m WHY\` refuses many at once.`,
+      );
+    this.#decisions.set(by, [...lately, now]);
+  }
+
+  /** Lets a run go on that was held: after a restore, or because it replays differently. */
+  release(id: RunId, by: string, reason: string): Promise<void> {
+    return this.#inTurn(id, async (run) => {
+      const { broker, stage } = this.#options;
+      if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
+      await broker.record(run, { kind: 'released', by, reason });
+      run.tick(this.#options.clock.monotonic());
+      this.#options.life.askAgain(run);
+      stage.wake(run);
+      void this.#options.life.endIfStalled(run);
+    });
+  }
+
+  /** Stops the cell under a crank. If nobody resumes it within a grace, the crank is given up; replay will make it again. */
+  #freeze(run: Run, cell: Cell): void {
+    const { clock, stage } = this.#options;
+    cell.pause();
+    const stopGrace = clock.after(this.#options.pause_grace_ms, () => {
+      this.#frozen.delete(run.id);
+      stage.condemn(cell, run);
+      if (run.outcome === undefined) run.putBack();
+      else run.leaveCpu();
+      stage.wake(run);
+    });
+    this.#frozen.set(run.id, { cell, stopGrace });
+  }
+
+  /** Operations on one run come one after the other; a kill waits for none. */
+  async #inTurn<T>(id: RunId, work: (run: Run) => Promise<T>): Promise<T> {
+    const before = this.#turns.get(id);
+    const turn = (async () => {
+      await before?.catch(() => undefined);
+      const attempt = async () => {
+        const run = alive(id, await this.#options.residence.hold(id));
+        // Until this is in its journal it stays in memory: the store would keep it as it was before.
+        const letGo = run.keep();
+        try {
+          return await work(run);
+        } finally {
+          letGo();
+        }
+      };
+      try {
+        return await attempt();
+      } catch (error) {
+        // A crank that did not fit on the disk takes along what follows it; from the store, where room is kept for this, once more.
+        if (isFull(error)) return attempt();
+        throw error;
+      }
+    })();
+    this.#turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
+  }
+
+  #receipt(run: Run, operation: Receipt['operation'], by: string, reason: string, latency_ms: number, details: Details = {}): Receipt {
+    return {
+      run: run.id,
+      operation,
+      by,
+      reason,
+      latency_ms,
+      lifecycle: run.lifecycle,
+      control: run.control,
+      ...NOTHING,
+      ...details,
+    };
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * What settling a call of unknown result writes down, on a living host and in a folder alike: who settled it, how, and why they said
+ * so.
+ */
+import type { Accounts } from '@corral/broker/accounts/accounts';
+import type { Ledger } from '@corral/broker/ledger/ledger';
+import type { PendingApproval, PendingCall } from '@corral/broker/ledger/pending';
+import { priceOfRetry } from '@corral/broker/accounts/spending';
+import { budgetName } from '@corral/protocol/model/cost';
+import { CorralError, errorData } from '@corral/protocol/errors';
+import { viewOf } from '@corral/protocol/wire/handle';
+import type { Json } from '@corral/protocol/json';
+import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
+import type { Entry, HostEvent, RunRecord } from '@corral/protocol/model/run';
+import type { Tool } from '@corral/protocol/ports/tool';
+
+/** How a call with an unknown result is settled by a person. */
+export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
+
+/** Who says so, and why; a reason that was not given is not made up. */
+export interface Word {
+  readonly by: string;
+  readonly reason: string;
+}
+
+/**
+ * @param tool the one that was called, where it is there: a result is held to its output schema
+ * @throws CORRAL_RUN_STATE, CORRAL_BUDGET_EXCEEDED where the purse cannot pay once more, CORRAL_REQUEST_INVALID
+ */
+export async function resolutionOf(
+  ledger: Ledger,
+  call: number,
+  { by, reason }: Word,
+  resolution: Resolution,
+  tool: Tool | undefined,
+): Promise<HostEvent> {
+  const pending = ledger.pending.get(call);
+  if (pending?.kind !== 'call' || pending.state !== 'unknown') {
+    const waiting = [...ledger.pending.values()].filter((one) => one.kind === 'call' && one.state === 'unknown').map((one) => one.id);
+    const which = waiting.length === 0 ? 'No call of it does' : `These do: ${waiting.join(', ')}`;
+    throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${ledger.record.id} does not wait for a resolution. ${which}.`);
+  }
+  const said = { kind: 'resolved' as const, id: call, by, ...(reason === '' ? {} : { reason }) };
+  switch (resolution.how) {
+    case 'retry': {
+      const again = priceOfRetry(pending);
+      const lacks = ledger.purse.lacks(again);
+      if (lacks !== undefined) {
+        const own = pending.inherited?.price === undefined;
+        const why = own ? `Call ${call} may have been paid already, and` : `Call ${call} was not paid for by this run yet, and`;
+        const message = `${why} the purse of ${ledger.record.id} does not have its ${budgetName(lacks)}${own ? ' once more' : ''}. Look what came of it, and settle it with its result or as failed.`;
+        throw new CorralError('CORRAL_BUDGET_EXCEEDED', message, { limit: LIMIT_OF_BUDGET[lacks] });
+      }
+      return { ...said, how: 'retry', ...(Object.keys(again).length === 0 ? {} : { again }) };
+    }
+    case 'fail': {
+      const error = errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call });
+      return { ...said, how: 'fail', result: { id: call, error } };
+    }
+    case 'result': {
+      const value = await fitting(tool, resolution.value);
+      return { ...said, how: 'result', result: { id: call, value, ...(pending.as_handle === true ? { handle: viewOf(value) } : {}) } };
+    }
+  }
+}
+
+/**
+ * A call that is made again is reserved once more of the accounts above its run, of the day on which it leaves again. Nothing may come
+ * between this and what it returns being written down.
+ * @throws CORRAL_SPEND_EXCEEDED
+ */
+export function reservedAgain(ledger: Ledger, event: HostEvent, accounts: Accounts, now: number): HostEvent {
+  if (event.kind !== 'resolved' || event.how !== 'retry') return event;
+  // One that says nothing of its price beforehand has none, and is not made either where an account is overdrawn.
+  accounts.mustPay(ledger, event.again ?? {}, now);
+  if (event.again === undefined) return event;
+  const day = accounts.dayFor(ledger.record, event.again, now);
+  return day === undefined ? event : { ...event, day };
+}
+
+/**
+ * A call that people approve is paid for on the day on which it is made: by the accounts above its run as they are then, whatever they
+ * were when people were asked. Nothing may come between this and the approval being written down.
+ * @returns the day that pays, where that is another one than the day which has reserved it
+ * @throws CORRAL_SPEND_EXCEEDED; the call waits on then
+ */
+export function paidOn(ledger: Ledger, { call }: PendingApproval, accounts: Accounts, now: number): { readonly day?: string } {
+  accounts.mustPay(ledger, call.reserved, now, call.day);
+  const day = accounts.dayFor(ledger.record, call.reserved, now);
+  return day === undefined || day === call.day ? {} : { day };
+}
+
+/**
+ * People approve one call of one run. A fork that makes a call again which they approved for its origin would use their word twice.
+ * @param entries of the fork, those with the call among them
+ * @throws CORRAL_RUN_STATE
+ */
+export function mustBeApprovedHere({ id, origin }: RunRecord, call: number, entries: readonly Entry[]): void {
+  if (origin === undefined) return;
+  const before = entries.filter(({ seq }) => seq < origin.at);
+  const asked = before.flatMap(({ decisions }) => decisions).find((decision) => decision.id === call && decision.verdict === 'ask');
+  if (asked === undefined) return;
+  const approvals = before.filter(({ event }) => event?.kind === 'approval' && event.id === call && event.verdict === 'approve');
+  if (approvals.length < (asked.quorum ?? 1)) return;
+  const message = `Call ${call} of ${id} was approved for ${origin.run}, and once. Settle it with its result or as failed, or fork ${origin.run} before it was approved.`;
+  throw new CorralError('CORRAL_RUN_STATE', message);
+}
+
+/**
+ * A fork makes a call of its origin as a call of its own: its capabilities and the policies are asked about that, for whoever forked.
+ * @param why they are against it
+ * @throws CORRAL_RUN_STATE
+ */
+export function mustBeAllowedHere({ record: { id, origin } }: Ledger, call: PendingCall, why: string | undefined): void {
+  if (why === undefined) return;
+  const message = `Call ${call.id} of ${id} was allowed to ${origin?.run ?? 'its origin'}, and cannot be made by this run: ${why}. Settle it with its result or as failed.`;
+  throw new CorralError('CORRAL_RUN_STATE', message);
+}
+
+/** The value as the tool itself might have given it. @throws CORRAL_REQUEST_INVALID */
+async function fitting(tool: Tool | undefined, value: Json): Promise<Json> {
+  if (tool === undefined) return value;
+  const { output } = tool;
+  const checked = output.checkLater === undefined ? output.check(value) : await output.checkLater(value);
+  if (checked.ok) return (checked.value ?? null) as Json;
+  const where = checked.where === '' ? '' : `${checked.where}: `;
+  throw new CorralError('CORRAL_REQUEST_INVALID', `${tool.name} gives no such result: ${where}${checked.message}.`);
+}
+
+/** What of a run waits for a person to find out. */
+export interface Stuck {
+  readonly held: boolean;
+  readonly calls: readonly { readonly call: number; readonly tool: string }[];
+}
+
+export function stuckOf({ held, pending }: Ledger): Stuck {
+  const calls = [...pending.values()].flatMap((one) =>
+    one.kind === 'call' && one.state === 'unknown' ? [{ call: one.id, tool: one.tool }] : [],
+  );
+  return { held: held !== undefined, calls };
+}

@@ -1,0 +1,70 @@
+/** What follows for calls under way when their capability is taken back: they are aborted, and what they return is not delivered. */
+import type { Broker } from '@corral/broker/broker';
+import type { Grants } from '@corral/policy/capability/grants';
+import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
+import { errorData } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Run } from '../runs/run.ts';
+import type { Settlements } from '../runs/settlements.ts';
+
+interface Powers {
+  readonly grants: Grants;
+  readonly broker: Broker;
+  readonly runs: ReadonlyMap<RunId, Run>;
+  readonly settlements: Settlements;
+}
+
+/** Whether the capability behind a call under way was taken back. */
+function isTaken({ grants }: Powers, run: Run, call: number): boolean {
+  const pending = run.ledger.pending.get(call);
+  return pending?.kind === 'call' && grants.isRevoked(pending.grant);
+}
+
+/** A delivery without the results that are kept from the agent; undefined: nothing is left of it. */
+export function kept(powers: Powers, run: Run, delivery: PendingDelivery): PendingDelivery | undefined {
+  if (delivery.kind !== 'reply') return delivery;
+  const fenced = delivery.results.filter(({ id }) => isTaken(powers, run, id));
+  if (fenced.length === 0) return delivery;
+  for (const result of fenced) powers.settlements.fence(run, result);
+  const results = delivery.results.filter((result: Result) => !fenced.includes(result));
+  return results.length === 0 ? undefined : { ...delivery, results };
+}
+
+/** The result of a call is lost. Where its capability was taken back, nobody needs to find out before the run can go on. */
+export function lost(powers: Powers, id: RunId, call: number, message: string, detail?: string): void {
+  const run = powers.runs.get(id);
+  if (run === undefined) return;
+  const error = errorData('CORRAL_UNKNOWN_RESULT', message, { call });
+  if (isTaken(powers, run, call)) powers.settlements.fence(run, { id: call, error, ...(detail === undefined ? {} : { detail }) });
+  else powers.settlements.unknown(run, call, message, detail);
+}
+
+/**
+ * A grant was taken back, and is marked so. Calls under it that are under way are aborted; what has come back and was not given to
+ * its agent yet never is.
+ * @returns how many calls were aborted
+ */
+export function stopCalls(powers: Powers): number {
+  let aborted = 0;
+  for (const run of powers.runs.values()) aborted += stopCallsOf(powers, run);
+  return aborted;
+}
+
+function stopCallsOf(powers: Powers, run: Run): number {
+  const { runs, grants, broker } = powers;
+  if (run.outcome !== undefined) return 0;
+  if (run.parking !== undefined) {
+    // Nothing may be written about it now. Once it is parked, it is looked at when it is brought back; one that stays, then.
+    void run.parking.then(() => runs.get(run.id) === run && stopCallsOf(powers, run));
+    return 0;
+  }
+  let aborted = 0;
+  run.queue.sift((delivery) => kept(powers, run, delivery));
+  powers.settlements.fenceRequests(run);
+  for (const pending of run.ledger.pending.values()) {
+    if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;
+    broker.abort(run.id, pending.id, 'The capability was taken back.');
+    aborted += 1;
+  }
+  return aborted;
+}

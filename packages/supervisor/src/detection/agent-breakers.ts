@@ -1,0 +1,138 @@
+/**
+ * Circuit breakers on agents, one a tenant and version: while its runs keep failing, no new one is taken and none is spawned, and
+ * after a while a few are let through to see whether it is well again. Runs that are under way go on. Kept in memory: a host that
+ * starts anew tries anew.
+ */
+import { admit, BREAKER_SETTINGS, CLOSED, settle, type Breaker, type BreakerSettings } from '@corral/policy/detection/breaker';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { RunRecord } from '@corral/protocol/model/run';
+import type { Observation, Resting } from '../events/observation.ts';
+
+/** What a tenant says about them; what is left out is as in AGENT_BREAKER. */
+export type AgentBreaker = { readonly [K in 'window' | 'least' | 'failed' | 'rest_ms' | 'rest_most_ms' | 'tries']?: number };
+
+/** Runs cost more than calls and fail for more reasons, so more of them must fail, and it rests for longer. How long a run took says nothing. */
+const AGENT_BREAKER: BreakerSettings = {
+  ...BREAKER_SETTINGS,
+  failed: 0.8,
+  slow: 2,
+  slow_ms: Number.POSITIVE_INFINITY,
+  rest_ms: 30_000,
+  rest_most_ms: 1_800_000,
+  tries: 1,
+};
+
+interface Known {
+  readonly tenant: TenantId;
+  readonly agent: string;
+  readonly version: string;
+  breaker: Breaker;
+  why: string;
+  /** Runs that try whether it is well again, and how many were let through that have not begun. */
+  readonly probes: Set<RunId>;
+  owed: number;
+  tried: number;
+}
+
+/**
+ * Ends that are the agent's own doing. What a person or the host stopped says nothing about it, nor does a limit: how far a run
+ * gets with what it has is as much its input's doing.
+ */
+const JUDGED: ReadonlySet<Outcome['kind']> = new Set(['completed', 'failed', 'looped', 'diverged']);
+
+export class AgentBreakers {
+  readonly #known = new Map<string, Known>();
+  readonly #clock: Clock;
+  readonly #settings: (tenant: TenantId) => AgentBreaker | undefined;
+  readonly #tell: (observation: Observation) => void;
+
+  constructor(clock: Clock, settings: (tenant: TenantId) => AgentBreaker | undefined, tell: (observation: Observation) => void) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#tell = tell;
+  }
+
+  /** Why no run of this version is taken now; undefined where one is, and then `began` follows. */
+  refusal(tenant: TenantId, version: string): string | undefined {
+    const known = this.#known.get(keyOf(tenant, version));
+    const settings = this.#of(tenant);
+    if (known === undefined || settings === undefined) return undefined;
+    const now = this.#clock.monotonic();
+    const { breaker } = known;
+    // One that tries, and does not come to an end, does not keep the others out for ever.
+    const stale = breaker.state === 'half_open' && now - known.tried >= settings.rest_ms;
+    const { allowed, breaker: after } = admit(stale ? { ...breaker, trying: breaker.well } : breaker, now, settings);
+    known.breaker = after;
+    if (allowed) {
+      if (after.state === 'half_open') [known.owed, known.tried] = [known.owed + 1, now];
+      return undefined;
+    }
+    const left = after.state === 'open' ? `It is tried again in ${Math.ceil((after.until - now) / 1000)} s.` : 'One is trying now.';
+    return `${known.agent} rests: ${known.why}. ${left}`;
+  }
+
+  /** A run was taken. */
+  began({ id, tenant, version }: Pick<RunRecord, 'id' | 'tenant' | 'version'>): void {
+    const known = this.#known.get(keyOf(tenant, version));
+    if (known === undefined || known.owed === 0) return;
+    known.owed -= 1;
+    known.probes.add(id);
+  }
+
+  /** @param narrowed it was given less than its agent asks for: whoever did that must not have the agent rest for everybody */
+  ended({ id, tenant, agent }: Pick<RunRecord, 'id' | 'tenant' | 'agent'>, version: string, outcome: Outcome, narrowed = false): void {
+    const key = keyOf(tenant, version);
+    const settings = this.#of(tenant);
+    if (settings === undefined) return void this.#known.delete(key);
+    const before = this.#known.get(key);
+    const isProbe = before?.probes.delete(id) === true;
+    const breaker = before?.breaker ?? CLOSED;
+    if (!JUDGED.has(outcome.kind) || (narrowed && outcome.kind !== 'completed')) {
+      if (isProbe && before !== undefined) before.breaker = { ...breaker, trying: Math.max(breaker.well, breaker.trying - 1) };
+      return;
+    }
+    // Those that began before it rested say nothing about how it is now.
+    if (breaker.state !== 'closed' && !isProbe) return;
+    const ok = outcome.kind === 'completed';
+    const after = settle(breaker, ok, 0, this.#clock.monotonic(), settings);
+    if (after.state === 'closed' && after.failed === 0) this.#known.delete(key);
+    else {
+      const known = before ?? { tenant, agent, version, breaker, why: '', probes: new Set<RunId>(), owed: 0, tried: 0 };
+      known.breaker = after;
+      this.#known.set(key, known);
+      if (after.state === 'open') {
+        known.why = isProbe ? `the run that tried it ended as ${outcomeText(outcome)}` : whyOf(breaker, settings, outcome);
+        known.probes.clear();
+        known.owed = 0;
+        this.#tell({ kind: 'resting', ...this.#view(known) });
+      }
+    }
+    if (breaker.state === 'half_open' && after.state === 'closed') this.#tell({ kind: 'rested', tenant, agent, version });
+  }
+
+  /** Versions that rest, or are being tried. */
+  resting(): Resting[] {
+    return [...this.#known.values()].filter(({ breaker }) => breaker.state !== 'closed').map((known) => this.#view(known));
+  }
+
+  #view({ tenant, agent, version, why, breaker }: Known): Resting {
+    const until = Math.round(this.#clock.now() + breaker.until - this.#clock.monotonic());
+    return { tenant, agent, version, why, state: breaker.state === 'open' ? 'open' : 'half_open', until };
+  }
+
+  #of(tenant: TenantId): BreakerSettings | undefined {
+    const own = this.#settings(tenant);
+    return own && { ...AGENT_BREAKER, ...own };
+  }
+}
+
+const keyOf = (tenant: string, version: string) => `${tenant} ${version}`;
+
+function whyOf(before: Breaker, { window }: BreakerSettings, last: Outcome): string {
+  let failed = 1;
+  for (let bits = before.failed & (2 ** (window - 1) - 1); bits !== 0; bits &= bits - 1) failed++;
+  return `${failed} of its last ${Math.min(window, before.count + 1)} runs did not complete, the last as ${outcomeText(last)}`;
+}

@@ -1,0 +1,312 @@
+/**
+ * What is done about loops and runaways while runs live: takes what their detectors find and what can only be seen across runs
+ * (conversations that go round, trees, deadlocks, interference, growing memory), and takes the runs concerned up the ladder.
+ */
+import type { Broker } from '@corral/broker/broker';
+import { messageId } from '@corral/broker/ledger/requests';
+import type { AgentBreakers } from './agent-breakers.ts';
+import { measured, type Line } from '@corral/policy/detection/burn';
+import { Causes } from '@corral/policy/detection/causes';
+import type { DetectorName, Finding } from '@corral/policy/detection/list';
+import { Interference } from '@corral/policy/detection/interference';
+import { climb, HOST_LADDER, ladderFor, reasonOf, type LadderSettings } from '@corral/policy/detection/ladder';
+import { foreseen } from '@corral/policy/detection/run/runaway';
+import type { Step } from '@corral/policy/detection/steps';
+import { Spawns } from '@corral/policy/detection/spawns';
+import { Waits } from '@corral/policy/detection/waits';
+import type { Grants } from '@corral/policy/capability/grants';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { RunRecord, StepReason } from '@corral/protocol/model/run';
+import type { Store } from '@corral/protocol/ports/store';
+import { holdsLess, isNarrowed } from '../governance/judged.ts';
+import type { Run } from '../runs/run.ts';
+import type { Residence } from '../runs/residency.ts';
+import type { Stage } from '../cells/scheduler.ts';
+import type { Transitions } from '../events/transitions.ts';
+import { tempered, type LoopOptions, type Watching } from './watching.ts';
+
+export interface LoopsOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly grants: Grants;
+  readonly runs: ReadonlyMap<RunId, Run>;
+  readonly watching: Watching;
+  readonly residence: Pick<Residence, 'hold'>;
+  readonly stage: Pick<Stage, 'wake'>;
+  readonly transitions: Transitions;
+}
+
+const SLOW_MS = 500;
+/** Parked runs of a tenant that are asked whether they could write to somebody who seems to wait in vain. */
+const PARKED_ASKED = 256;
+
+/** What one run holds of its memory. Measured, not journaled: after it was parked, its line begins anew. */
+interface Memory {
+  readonly lines: Line[];
+  heap_kib: number;
+  said: number;
+  /** Readings since its last step. */
+  readings: number;
+}
+
+export class Loops {
+  readonly #options: LoopsOptions;
+  readonly #causes = new Causes();
+  readonly #spawns = new Spawns();
+  readonly #waits = new Waits();
+  readonly #interference = new Map<TenantId, Interference>();
+  readonly #memory = new Map<RunId, Memory>();
+  /** Runs in memory whose capabilities were narrowed before they got them. */
+  readonly #holdLess = new Set<RunId>();
+  readonly #ladders = new Map<string, { readonly of: LoopOptions; readonly settings: LadderSettings }>();
+
+  constructor(options: LoopsOptions) {
+    this.#options = options;
+    options.transitions.bus.sent.listen((from, to, inbox, cause) =>
+      this.#concern(this.#causes.sent(messageId(to, inbox), from, to, cause?.message, cause?.progress)),
+    );
+  }
+
+  /** Agents whose runs keep failing. */
+  get breakers(): AgentBreakers {
+    return this.#options.watching.breakers;
+  }
+
+  /** A crank of the run was taken in. */
+  cranked(run: Run): void {
+    const { loops } = run.ledger;
+    if (loops === undefined) return;
+    const { found, wrote } = loops.settled;
+    for (const { resource, tool, input } of wrote) {
+      const together = this.#interference.get(run.tenant) ?? new Interference();
+      this.#interference.set(run.tenant, together);
+      this.#concern(together.wrote(run.id, resource, tool, input));
+    }
+    if (found.length > 0 || loops.rung.step !== 'observe')
+      this.#climb(
+        run,
+        found.map((finding) => tempered(finding)),
+      );
+    if (loops.rung.step === 'slow' && run.outcome === undefined) this.#slow(run);
+    this.#look(run);
+  }
+
+  /** A run is in memory again. */
+  woken(run: Run): void {
+    this.#note(run.ledger.record);
+    this.#look(run);
+  }
+
+  /** Something is there for a run: whatever it waited for, it goes on. */
+  delivered(id: RunId): void {
+    this.#waits.goes(id);
+  }
+
+  spawned(record: RunRecord): void {
+    this.#note(record);
+    this.breakers.began(record);
+    const { parent } = record;
+    if (parent === undefined || this.#options.watching.settings(record.tenant) === undefined) return;
+    const [finding] = this.#spawns.spawned(record.id, parent.run, this.#options.clock.now());
+    // A tree is its root's doing: what befalls that befalls all of it.
+    if (finding !== undefined) this.#concern([finding], finding.evidence.subjects.slice(0, 1));
+  }
+
+  ended(id: RunId, outcome: Outcome): void {
+    const run = this.#options.runs.get(id);
+    if (run !== undefined) {
+      const narrowed = isNarrowed(run, this.#options.runs, this.#holdLess);
+      this.breakers.ended(run.ledger.record, run.ledger.version, outcome, narrowed);
+    }
+    this.#holdLess.delete(id);
+    this.#spawns.ended(id);
+    this.#waits.goes(id);
+    this.#memory.delete(id);
+  }
+
+  parked(id: RunId): void {
+    this.#holdLess.delete(id);
+    this.#memory.delete(id);
+  }
+
+  /** When it has ended, its capabilities are gone. */
+  #note(record: RunRecord): void {
+    if (holdsLess(record, this.#options.grants)) this.#holdLess.add(record.id);
+  }
+
+  /** Looks at what every run in memory holds of it. */
+  measure(): void {
+    const at = this.#options.clock.now();
+    for (const run of this.#options.runs.values()) {
+      const { loops, record } = run.ledger;
+      if (loops === undefined || run.seat === undefined || run.outcome !== undefined || run.control !== 'none' || run.parking !== undefined)
+        continue;
+      const memory = this.#memory.get(run.id) ?? { lines: [], heap_kib: 0, said: 0, readings: 0 };
+      if (memory.heap_kib === run.heap_kib) continue;
+      this.#memory.set(run.id, memory);
+      memory.heap_kib = run.heap_kib;
+      const forecast = measured(memory.lines, 'memory', at, run.heap_kib / 1024, record.ceilings.memory_mib);
+      memory.readings += 1;
+      const finding = forecast && foreseen(forecast);
+      if (finding === undefined) memory.said = 0;
+      else if (finding.confidence > memory.said) {
+        memory.said = finding.confidence;
+        this.#climb(run, [finding]);
+      }
+    }
+  }
+
+  /** Findings about several runs go up the ladder of each. */
+  #concern(found: readonly Finding[], subjects = found[0]?.evidence.subjects ?? []): void {
+    if (found.length === 0) return;
+    const concern = async (id: RunId) => {
+      // Also where it is in memory: it may be on its way out, and nothing may be written about it then.
+      const run = await this.#options.residence.hold(id);
+      if (run !== undefined) this.#climb(run, found);
+    };
+    for (const id of new Set(subjects)) concern(id as RunId).catch(() => undefined);
+  }
+
+  #climb(run: Run, found: readonly Finding[]): void {
+    const { loops } = run.ledger;
+    if (loops === undefined || run.outcome !== undefined) return;
+    const settings = this.#ladder(run, found);
+    const position = this.#positionOf(run);
+    const { rung, take, because } = climb(loops.rung, found, position, settings);
+    if (take !== undefined) this.#take(run, take, because);
+    else if (rung.step !== loops.rung.step) this.#record(run, rung.step, []);
+    // Its own findings move it as the crank is taken in. Those from outside are in no journal, so one entry stands for many of them.
+    else if (rung.step !== 'observe' && rung.seen - loops.rung.seen > settings.calm_events / 2) this.#record(run, rung.step, [], true);
+  }
+
+  #take(run: Run, step: Exclude<Step, 'observe'>, because: readonly Finding[]): void {
+    const { stage, transitions } = this.#options;
+    const loops = run.ledger.loops as NonNullable<Run['ledger']['loops']>;
+    this.#record(run, step, loops.reasons(because));
+    const reason = reasonOf(because);
+    const [first] = because;
+    transitions.observers.tell({ kind: 'step', run: run.id, step, detector: first?.detector as DetectorName, reason });
+    switch (step) {
+      case 'notice':
+        if (loops.notice !== undefined) run.queue.add(loops.notice);
+        return stage.wake(run);
+      case 'slow':
+        return;
+      case 'pause':
+        for (const one of first?.detector === 'spawn_tree' ? this.#descendants(run) : [run]) {
+          // In the journal of each, so that a host that dies in between leaves none of them going.
+          if (one !== run && one.ledger.loops !== undefined && one.outcome === undefined && one.parking === undefined)
+            this.#record(one, step, loops.reasons(because));
+          transitions.detection.onPause.emit(one.id, reason);
+        }
+        return;
+      case 'kill':
+        return transitions.detection.onKill.emit(run, { kind: 'looped', evidence: reason });
+    }
+  }
+
+  /** A refusal is told by the broker's event. */
+  #record(run: Run, step: Step, because: readonly StepReason[], stays = false): void {
+    const position = this.#positionOf(run);
+    const event = { kind: 'step', step, position, because, ...(stays ? { stays: true as const } : {}) } as const;
+    this.#options.broker.record(run, event).catch(() => undefined);
+    const memory = this.#memory.get(run.id);
+    if (memory !== undefined) memory.readings = 0;
+  }
+
+  /** The clock of its ladder: its events, and the readings of its memory since the last step, which are in no journal. */
+  #positionOf(run: Run): number {
+    return (run.ledger.loops?.position ?? 0) + (this.#memory.get(run.id)?.readings ?? 0);
+  }
+
+  /** Nothing is given to it for a while. */
+  #slow(run: Run): void {
+    const { clock, watching, stage } = this.#options;
+    const stop = clock.after(watching.settings(run.tenant)?.slow_ms ?? SLOW_MS, () => {
+      run.alarms.rang('slow');
+      stage.wake(run);
+    });
+    run.alarms.set('slow', stop);
+  }
+
+  #descendants(root: Run): Run[] {
+    const tree = new Set<RunId>([root.id]);
+    // A parent is in memory before its children, or its children are not there at all.
+    for (const run of this.#options.runs.values()) {
+      const { parent } = run.ledger.record;
+      if (parent !== undefined && tree.has(parent.run)) tree.add(run.id);
+    }
+    return [...tree].flatMap((id) => this.#options.runs.get(id) ?? []);
+  }
+
+  #ladder(run: Run, found: readonly Finding[]): LadderSettings {
+    const of = this.#options.watching.settings(run.tenant) ?? {};
+    const { agent } = run.ledger.record;
+    const tools = [...new Set(found.flatMap(({ evidence }) => evidence.subjects))].filter((name) => of.tools?.[name] !== undefined);
+    const key = [run.tenant, agent, ...tools].join(' ');
+    const known = this.#ladders.get(key);
+    if (known?.of === of) return known.settings;
+    const settings = ladderFor(HOST_LADDER, of, agent, tools);
+    this.#ladders.set(key, { of, settings });
+    return settings;
+  }
+
+  // Deadlocks
+
+  /** Whom a run waits for, any of whom can wake it; undefined if something else can, such as a tool, a timer or a person. */
+  #waitsFor(run: Run): RunId[] | undefined {
+    const { ledger } = run;
+    if (run.outcome !== undefined || run.control !== 'none' || run.hasWork || run.onCpu !== undefined) return undefined;
+    if (ledger.held !== undefined || ledger.cancelled !== undefined || ledger.segment_entries === 0) return undefined;
+    const on: RunId[] = [];
+    for (const pending of ledger.pending.values()) {
+      // Whom a service's message reaches is the store's to know; such a wait, and one with an end, is no deadlock here.
+      if (pending.kind === 'request' && pending.peer !== undefined && pending.due === undefined) on.push(pending.peer);
+      else if (pending.kind === 'child') on.push(pending.run);
+      else return undefined;
+    }
+    if (ledger.listening) on.push(...this.#options.grants.writersTo(run.id));
+    return on.length === 0 ? undefined : on;
+  }
+
+  #look(run: Run): void {
+    const { id, ledger } = run;
+    if (ledger.loops === undefined) return;
+    if (this.#waitsFor(run) === undefined) return this.#waits.goes(id);
+    const { seq } = ledger;
+    const look = async () => {
+      // What it has just sent must have arrived first, since that wakes others.
+      await this.#options.broker.settled(id);
+      const on = ledger.seq === seq ? this.#waitsFor(run) : undefined;
+      if (on === undefined) return;
+      const found = this.#waits.waits(id, on, 'any');
+      if (found.length > 0 && (await this.#isDeadlock(found)) && ledger.seq === seq && this.#waitsFor(run) !== undefined)
+        this.#concern(found);
+    };
+    look().catch(() => undefined);
+  }
+
+  /** Looks once more: capabilities may have been passed on since, and their holders be parked. */
+  async #isDeadlock(found: readonly Finding[]): Promise<boolean> {
+    const { runs, store } = this.#options;
+    const ids = (found[0]?.evidence.subjects ?? []) as RunId[];
+    for (const id of ids) {
+      const run = runs.get(id);
+      if (run === undefined) continue;
+      const on = this.#waitsFor(run);
+      if (on === undefined || this.#waits.waits(id, on, 'any').length === 0) return false;
+    }
+    const tenant = runs.get(ids[0] as RunId)?.tenant;
+    if (tenant === undefined) return false;
+    const parked = await store.runs({ tenant, parked: true, ended: false, limit: PARKED_ASKED });
+    if (parked.length === PARKED_ASKED) return false;
+    for (const { record } of parked) {
+      if (ids.includes(record.id)) continue;
+      for (const { target } of await store.grants(record.id)) if (target.kind === 'mailbox' && ids.includes(target.run)) return false;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What the parts of a host tell each other. A part is given those that were built before it, and calls their methods. What may
+ * concern parts that are built later is said here, on one object that is made first, so that no part knows those after it.
+ */
+import type { BusEvents } from '@corral/broker/bus';
+import type { CorralError } from '@corral/protocol/errors';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Quarantine } from '@corral/protocol/model/quarantine';
+import type { CellEvents } from '../cells/cell.ts';
+import { Observers } from './observation.ts';
+import type { Run } from '../runs/run.ts';
+import { Signal, type Signals } from './signal.ts';
+import type { StageEvents } from '../cells/scheduler-events.ts';
+
+export interface ResidenceEvents {
+  /** It is in memory again: what it waits for is to be set going. */
+  readonly onWoken: (run: Run) => void;
+  /** It has been given all that waited for it. */
+  readonly onCaughtUp: (run: Run) => void;
+  /** It has left memory. */
+  readonly onParked: (run: Run) => void;
+  /** It cannot be brought back, for this reason; it has been quarantined. */
+  readonly onDamaged: (run: RunId, error: CorralError) => void;
+  /** A tenant has no run in memory any more. */
+  readonly onVacant: (tenant: TenantId) => void;
+}
+
+export interface LifeEvents {
+  /** It is back, and no quarantine stands against it: one that it was kept still by may have been lifted. */
+  readonly onClear: (run: Run) => void;
+  /** The parent of this run has ended. */
+  readonly onOrphaned: (child: RunId) => void;
+}
+
+export interface DetectionEvents {
+  readonly onPause: (run: RunId, reason: string) => void;
+  readonly onKill: (run: Run, outcome: Outcome) => void;
+}
+
+export interface ConsequenceEvents {
+  /** What a run was denied has put this up, durably. */
+  readonly onQuarantine: (quarantine: Quarantine, cause: RunId) => void;
+}
+
+/** What the bus tells; `stop` it asks, and is answered. */
+export type BusNews = Omit<BusEvents, 'stop'>;
+
+export class Transitions {
+  /** Those who follow from outside. */
+  readonly observers = new Observers();
+
+  readonly cells: Signals<CellEvents> = {
+    onReady: new Signal(),
+    onFree: new Signal(),
+    onCranked: new Signal(),
+    onReplayed: new Signal(),
+    onDescribed: new Signal(),
+    onFault: new Signal(),
+    onExit: new Signal(),
+  };
+
+  readonly bus: Signals<BusNews> = {
+    deliver: new Signal(),
+    timer: new Signal(),
+    timerDone: new Signal(),
+    spawned: new Signal(),
+    ended: new Signal(),
+    answered: new Signal(),
+    unknown: new Signal(),
+    fence: new Signal(),
+    warned: new Signal(),
+    sent: new Signal(),
+    created: new Signal(),
+    arrived: new Signal(),
+    asks: new Signal(),
+    context: new Signal(),
+    emitted: new Signal(),
+    logged: new Signal(),
+    refused: new Signal(),
+  };
+
+  readonly stage: Signals<StageEvents> = {
+    onBegin: new Signal(),
+    onCranked: new Signal(),
+    onFault: new Signal(),
+    onLost: new Signal(),
+    onReplayed: new Signal(),
+    onCellReady: new Signal(),
+    onCellGone: new Signal(),
+    onCpu: new Signal(),
+  };
+
+  readonly residence: Signals<ResidenceEvents> = {
+    onWoken: new Signal(),
+    onCaughtUp: new Signal(),
+    onParked: new Signal(),
+    onDamaged: new Signal(),
+    onVacant: new Signal(),
+  };
+
+  readonly life: Signals<LifeEvents> = { onClear: new Signal(), onOrphaned: new Signal() };
+  readonly detection: Signals<DetectionEvents> = { onPause: new Signal(), onKill: new Signal() };
+  readonly consequences: Signals<ConsequenceEvents> = { onQuarantine: new Signal() };
+}

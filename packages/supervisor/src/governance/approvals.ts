@@ -1,0 +1,192 @@
+/** What waits for people: each call with who asks, what exactly, which rules, and what is unusual about it. */
+import { Ledger } from '@corral/broker/ledger/ledger';
+import type { PendingApproval } from '@corral/broker/ledger/pending';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { PendingDelivery } from '@corral/protocol/wire/delivery';
+import { CorralError, type ErrorCode } from '@corral/protocol/errors';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Label } from '@corral/protocol/model/label';
+import type { Entry, RunRecord } from '@corral/protocol/model/run';
+import type { Store, StoredRun } from '@corral/protocol/ports/store';
+import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
+import { type ReviveOptions } from '../runs/revive.ts';
+import type { Run } from '../runs/run.ts';
+
+export interface Approval {
+  readonly run: RunId;
+  readonly call: number;
+  readonly tenant: TenantId;
+  readonly agent: string;
+  /** Who submitted the run, and so may not decide. */
+  readonly principal: string;
+  readonly tool: string;
+  readonly input: Json;
+  readonly rules: readonly string[];
+  readonly unusual: readonly string[];
+  readonly origins: readonly (readonly [string, string])[];
+  /** What the people behind the run asked for, in their own words. */
+  readonly order: Order;
+  /** Where values of the arguments stand in what the run was given. */
+  readonly quotes: readonly Quote[];
+  readonly policy: string;
+  readonly quorum: number;
+  /** People or roles who alone may decide; all of them must fit. */
+  readonly approvers: readonly string[];
+  readonly approved_by: readonly string[];
+  readonly since: number;
+  readonly expires_at: number;
+  /** It would lower a label; its owner alone decides. */
+  readonly lowers?: {
+    readonly kind: 'endorse' | 'declassify';
+    readonly owner: string;
+    readonly of: 'run' | 'value';
+    readonly label: Label;
+  };
+}
+
+/** Which of them: all, those of one run, or a page. */
+export interface ApprovalFilter {
+  readonly tenant?: TenantId;
+  readonly run?: RunId;
+  /** Only those that come after this one. */
+  readonly after?: { readonly run: RunId; readonly call: number };
+  /** At most so many. */
+  readonly limit?: number;
+  /** Only those of these runs. */
+  readonly among?: readonly RunId[];
+  /** Only calls to this tool. */
+  readonly tool?: string;
+  /** Told of runs that cannot be read, which keep nobody from seeing the others. Not told, and thrown, of one that is asked for by name. */
+  readonly onDamaged?: (run: RunId, error: CorralError) => void;
+}
+
+export interface ApprovalReading extends Pick<ReviveOptions, 'tracked' | 'watch'> {
+  readonly store: Store;
+  readonly runs: ReadonlyMap<RunId, Run>;
+}
+
+const PAGE = 200;
+/** That of one run is that run's trouble. */
+const UNREADABLE: ReadonlySet<ErrorCode> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
+
+/** In the order in which their runs were admitted, and within one, of their calls. Parked runs are read from the store and not woken. */
+export async function approvals(reading: ApprovalReading, filter: ApprovalFilter = {}): Promise<readonly Approval[]> {
+  const { store } = reading;
+  const { tenant, run, after, among, tool, onDamaged, limit = Number.POSITIVE_INFINITY } = filter;
+  const found: Approval[] = [];
+  const read = async (id: RunId): Promise<readonly Approval[]> => {
+    const stored = await store.run(id);
+    if (stored === undefined || stored.status.outcome !== undefined) return [];
+    return tenant === undefined || stored.record.tenant === tenant ? approvalsOf(reading, stored, tool) : [];
+  };
+  if (run !== undefined) return (await read(run)).slice(0, limit);
+  const readable = (id: RunId) =>
+    read(id).catch((error: unknown) => {
+      if (!(error instanceof CorralError) || !UNREADABLE.has(error.code)) throw error;
+      onDamaged?.(id, error);
+      return [];
+    });
+  if (after !== undefined) found.push(...(await readable(after.run)).filter(({ call }) => call > after.call));
+  for (let last = after?.run; found.length < limit;) {
+    // What waits for somebody to say what came of a call may have asked about another.
+    const page = await store.ids({
+      ended: false,
+      asking: true,
+      limit: Math.min(PAGE, limit - found.length),
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(last === undefined ? {} : { after: last }),
+      ...(among === undefined ? {} : { among }),
+    });
+    for (const id of page) found.push(...(await readable(id)));
+    last = page.at(-1);
+    if (last === undefined) break;
+  }
+  return found.slice(0, limit);
+}
+
+async function approvalsOf(
+  { store, runs, tracked, watch }: ApprovalReading,
+  { record, checkpoint }: StoredRun,
+  tool: string | undefined,
+): Promise<Approval[]> {
+  const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
+  let ledger = runs.get(record.id)?.ledger;
+  if (ledger === undefined) {
+    ledger = new Ledger(record, tracked(record.tenant), watch(record));
+    for (const entry of entries) ledger.apply(entry, { checkpoint });
+  }
+  const asked = [...ledger.pending.values()].filter(
+    (pending) => pending.kind === 'approval' && (tool === undefined || pending.call.tool === tool),
+  ) as PendingApproval[];
+  if (asked.length === 0) return [];
+  const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
+  const order = await orderOf(store, ledger.record, entries);
+  return asked
+    .map((pending) => ({
+      ...approvalOf(ledger, pending, decisions.get(pending.id)),
+      order,
+      quotes: quotesOf(entries, decisions, pending.call.input),
+    }))
+    .toSorted((a, b) => a.call - b.call);
+}
+
+/** A child works for whoever submitted the first of its ancestors; a turn of a service, for whoever wrote to it. */
+async function orderOf(store: Store, record: RunRecord, entries: readonly Entry[]): Promise<Order> {
+  const message = record.service === undefined ? undefined : lastMessage(entries);
+  if (message !== undefined) return message;
+  let root = record;
+  while (root.parent !== undefined) {
+    const parent: RunRecord | undefined = (await store.run(root.parent.run).catch(() => undefined))?.record;
+    if (parent === undefined) break;
+    root = parent;
+  }
+  return { by: root.submitter ?? root.principal, input: root.input, private_to: root.label?.private_to ?? [] };
+}
+
+/** In nats: that much odder than what is usual. Of recorded runs, 5 % of benign calls come to it and 19 % of those that an attack asked for. */
+const ODD = 2;
+
+function approvalOf(
+  { record, loops }: Ledger,
+  pending: PendingApproval,
+  decision: Decision | undefined,
+): Omit<Approval, 'order' | 'quotes'> {
+  const isOdd = loops?.oddest.some(({ call, score }) => call === pending.id && score >= ODD) === true;
+  const { relabel } = pending.call;
+  return {
+    run: record.id,
+    call: pending.id,
+    tenant: record.tenant,
+    agent: record.agent,
+    principal: record.submitter ?? record.principal,
+    tool: pending.call.tool,
+    input: pending.call.input,
+    rules: decision?.rules ?? [],
+    unusual: [...(decision?.unusual ?? []), ...(isOdd ? ['unlike_its_profile'] : [])],
+    origins: decision?.origins ?? [],
+    policy: decision?.policy ?? '',
+    quorum: pending.quorum,
+    approvers: pending.approvers ?? [],
+    approved_by: pending.by,
+    since: pending.since,
+    expires_at: pending.expires_at,
+    ...(relabel === undefined
+      ? {}
+      : { lowers: { kind: relabel.kind, owner: relabel.owner, of: relabel.run ? 'run' : 'value', label: relabel.before } }),
+  };
+}
+
+/** What became of a call about which people were asked; undefined where nobody was, or it still waits for them. */
+export function becameOf(entries: readonly Entry[], call: number): string | undefined {
+  let asked = false;
+  for (const { decisions, delivery, event } of entries) {
+    asked ||= decisions.some(({ id, verdict }) => id === call && verdict === 'ask');
+    if (!asked) continue;
+    if (event?.kind === 'approval' && event.id === call && event.verdict === 'approve') return `${event.by} has approved it`;
+    const parsed = delivery === undefined ? undefined : (JSON.parse(delivery) as PendingDelivery);
+    const result = parsed?.kind === 'reply' ? parsed.results.find(({ id }) => id === call) : undefined;
+    if (result !== undefined) return 'error' in result ? result.error.message : 'it was made';
+  }
+  return undefined;
+}

@@ -1,0 +1,60 @@
+/**
+ * What denials of a crank stop besides the call: the run, or in its tenant the version of its agent. Only what must be true before
+ * the crank is committed is done here; the other runs of a version are stopped once it is durable (stops.ts).
+ */
+import type { Stop } from '@corral/broker/bus';
+import type { Consequence } from '@corral/broker/effects/batch';
+import type { RunId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { Quarantines } from '../control/quarantine.ts';
+import type { Run } from '../runs/run.ts';
+import type { Transitions } from '../events/transitions.ts';
+
+export interface ConsequencesOptions {
+  readonly clock: Clock;
+  readonly quarantines: Quarantines;
+  readonly runs: ReadonlyMap<RunId, Run>;
+  readonly transitions: Transitions;
+}
+
+export class Consequences {
+  readonly #options: ConsequencesOptions;
+
+  constructor(options: ConsequencesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * What denials of a crank stop, the gravest of them: the run, or in its tenant the version of its agent, since what the policies of
+   * one tenant say concerns no other. The run stands still when this returns; the commit of the crank makes that durable.
+   * @param ending the crank ends the run, which needs no stopping then
+   */
+  follow(id: RunId, consequences: readonly Consequence[], ending: boolean): Stop | undefined {
+    const { clock, quarantines, runs, transitions } = this.#options;
+    const run = runs.get(id);
+    const gravest = consequences.find(({ kind }) => kind === 'quarantine') ?? consequences[0];
+    if (run === undefined || gravest === undefined) return undefined;
+    const { kind, rules, spent } = gravest;
+    const [by, reason] = spent === undefined ? ['policy', `refused by ${rules.join(', ')}`] : ['budget', spent];
+    const { version } = run.ledger;
+    const against = { kind: 'version' as const, tenant: run.tenant, name: version, by, reason, at: clock.now() };
+    const quarantine = kind === 'quarantine' && quarantines.stand(against) ? against : undefined;
+    const control = kind === 'quarantine' ? 'quarantined' : 'paused';
+    const stops = !ending && run.control === 'none';
+    if (stops) {
+      run.stop(control);
+      run.tick(clock.monotonic());
+    }
+    return {
+      event: stops ? { kind: 'control', control, by, reason } : undefined,
+      quarantine,
+      kept: () => {
+        if (kind === 'pause' && stops) transitions.observers.tell({ kind: 'paused', run: id, by, reason });
+        if (quarantine === undefined) return;
+        quarantines.settled(quarantine);
+        transitions.consequences.onQuarantine.emit(quarantine, id);
+      },
+      refused: () => quarantine && quarantines.withdraw(quarantine),
+    };
+  }
+}

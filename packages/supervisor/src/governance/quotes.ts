@@ -1,0 +1,114 @@
+/**
+ * The text that arguments came from, for the people who decide about a call: what tools and other runs had answered where a value
+ * of the arguments stands in it. The provenance index keeps hashes alone, so it is looked for in the journal.
+ */
+import type { Decision } from '@corral/protocol/model/decision';
+import type { PendingDelivery } from '@corral/protocol/wire/delivery';
+import type { Json } from '@corral/protocol/json';
+import type { Label } from '@corral/protocol/model/label';
+import type { Entry } from '@corral/protocol/model/run';
+import { leavesOf } from '@corral/policy/flow/leaves';
+import { fold, SHORTEST_TRACE_CHARS, tokens } from '@corral/policy/flow/text';
+
+export interface Quote {
+  /** Of the argument: `to`, `recipients[0]`. */
+  readonly path: string;
+  /** The tool that answered, or the agent that wrote. */
+  readonly source: string;
+  /** Number of the call; undefined for a message. */
+  readonly call: number | undefined;
+  readonly trusted: boolean;
+  readonly private_to: Label['private_to'];
+  /** Some of it, around what stands in the argument. */
+  readonly text: string;
+}
+
+/** Something that the run was given, and by whom. */
+interface Given extends Omit<Quote, 'path' | 'text'> {
+  readonly value: Json;
+}
+
+const ARGUMENTS = 32;
+const PER_ARGUMENT = 2;
+const BEFORE_CHARS = 120;
+const AFTER_CHARS = 240;
+/** Text of what a run was given that is searched for one call. */
+const SEARCHED_CHARS = 1024 * 1024;
+/** Words that lead somewhere or count something are what a stranger would plant. */
+const IDENTIFIER = /[@./\d-]/;
+
+/** @param entries of the run, up to the call */
+export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<number, Decision>, input: Json): readonly Quote[] {
+  const wanted = leavesOf(input, ARGUMENTS)
+    .leaves.map(({ path, value }) => ({ path, folded: fold(String(value)).trim() }))
+    .filter(({ folded }) => folded.length >= SHORTEST_TRACE_CHARS);
+  const found = new Map<string, Quote[]>();
+  let left = SEARCHED_CHARS;
+  for (const { value, ...given } of givenIn(entries, decisions)) {
+    for (const leaf of leavesOf(value).leaves) {
+      const text = String(leaf.value);
+      left -= text.length;
+      if (left < 0) return [...found.values()].flat();
+      const folded = fold(text);
+      for (const { path, folded: argument } of wanted) {
+        const quotes = found.get(path) ?? [];
+        const at = quotes.length < PER_ARGUMENT ? placeOf(argument, folded) : -1;
+        if (at >= 0) found.set(path, [...quotes, { path, ...given, text: around(text, folded.length === text.length ? at : 0) }]);
+      }
+    }
+  }
+  return [...found.values()].flat();
+}
+
+/** Where an argument stands in a text: as a whole, or by something in it that is like an identifier; -1 where it does not. */
+function placeOf(argument: string, text: string): number {
+  const whole = text.indexOf(argument);
+  if (whole >= 0) return whole;
+  for (const one of tokens(argument, 64)) {
+    const at = one.length >= SHORTEST_TRACE_CHARS && IDENTIFIER.test(one) ? text.indexOf(one) : -1;
+    if (at >= 0) return at;
+  }
+  return -1;
+}
+
+function around(text: string, at: number): string {
+  const [from, to] = [Math.max(0, at - BEFORE_CHARS), Math.min(text.length, at + AFTER_CHARS)];
+  return `${from > 0 ? '…' : ''}${text.slice(from, to).toWellFormed()}${to < text.length ? '…' : ''}`;
+}
+
+function* givenIn(entries: readonly Entry[], decisions: ReadonlyMap<number, Decision>): Generator<Given> {
+  for (const { delivery } of entries) {
+    const parsed = delivery === undefined ? undefined : (JSON.parse(delivery) as PendingDelivery);
+    if (parsed?.kind === 'message') yield { value: parsed.body, source: parsed.from.agent, call: undefined, ...knownOf(parsed.label) };
+    if (parsed?.kind !== 'reply') continue;
+    for (const result of parsed.results) {
+      const decision = decisions.get(result.id);
+      if (!('value' in result) || decision === undefined) continue;
+      const { tool_facts: facts, tool, agent } = decision;
+      const known =
+        facts === undefined
+          ? knownOf(parsed.label)
+          : { trusted: facts.returns === 'trusted', private_to: facts.private_to === undefined ? [] : [facts.private_to] };
+      yield { value: result.value, source: tool ?? agent ?? 'another run', call: result.id, ...known };
+    }
+  }
+}
+
+const knownOf = (label: Label | undefined) => ({ trusted: label?.sticky.untrusted_input !== true, private_to: label?.private_to ?? [] });
+
+/** What people asked for in the end: the input of a run that somebody submitted, or a message to a service. */
+export interface Order {
+  readonly by: string;
+  readonly input: Json;
+  readonly private_to: Label['private_to'];
+}
+
+/** The message that a turn of a service is about. */
+export function lastMessage(entries: readonly Entry[]): Order | undefined {
+  for (const { delivery } of entries.toReversed()) {
+    const parsed = delivery === undefined ? undefined : (JSON.parse(delivery) as PendingDelivery);
+    if (parsed?.kind === 'message')
+      return { by: parsed.from.principal ?? parsed.from.agent, input: parsed.body, private_to: parsed.label?.private_to ?? [] };
+  }
+  return undefined;
+}

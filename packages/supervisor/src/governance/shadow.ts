@@ -1,0 +1,120 @@
+/**
+ * A candidate that runs beside the policies in force, on living calls. It decides nothing and delays nothing: decisions are put in
+ * a short queue and looked at later, a few at a time; what does not fit is counted and left out, and the report says so.
+ */
+import type { Decided } from '@corral/broker/policies/evaluate';
+import { actionName } from '@corral/policy/cedar/catalog';
+import { PolicyShadow, type Comparison } from '@corral/policy/cedar/compare';
+import { verdictText } from '@corral/policy/cedar/explain';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import type { TenantId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { Observation } from '../events/observation.ts';
+import { weightOf } from '../runs/sizeof.ts';
+
+/** Decisions that wait to be looked at. */
+const QUEUE = 1_000;
+/** Arguments and what goes along, of all that wait. */
+const QUEUE_BYTES = 16 * 1024 * 1024;
+/** Of them, so many are looked at in one go. */
+const AT_ONCE = 50;
+/** Differences that are told of one by one; from then on they are counted alone. */
+const TOLD = 1_000;
+
+export interface ShadowReport extends Comparison {
+  readonly tenant: TenantId;
+  /** When it began, in milliseconds since 1970. */
+  readonly since: number;
+  /** Decisions that it was too busy to look at. */
+  readonly dropped: number;
+}
+
+export interface LiveShadowOptions {
+  readonly tenant: TenantId;
+  /** The policies that decide. */
+  readonly inForce: PolicyInForce;
+  readonly candidate: PolicyInForce;
+  readonly clock: Clock;
+  readonly tell: (observation: Observation) => void;
+}
+
+export class LiveShadow {
+  readonly #options: LiveShadowOptions;
+  readonly #compared: PolicyShadow;
+  readonly #since: number;
+  #queue: { readonly decided: Decided; readonly bytes: number }[] = [];
+  #bytes = 0;
+  #dropped = 0;
+  #told = 0;
+  #looking = false;
+
+  constructor(options: LiveShadowOptions) {
+    this.#options = options;
+    this.#compared = new PolicyShadow(options.inForce.version, options.candidate);
+    this.#since = options.clock.now();
+  }
+
+  /** The same ones, not only the same texts: a version says nothing of the tools that policies were loaded for. */
+  isOf(inForce: PolicyInForce, candidate: PolicyInForce | undefined): boolean {
+    return this.#options.inForce === inForce && this.#options.candidate === candidate;
+  }
+
+  /** Takes note of a decision; costs no more than a place in a queue. */
+  take(decided: Decided): void {
+    const room = QUEUE_BYTES - this.#bytes;
+    const bytes = this.#queue.length >= QUEUE ? Infinity : weightOf(decided.request, room);
+    if (bytes > room) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#bytes += bytes;
+    this.#queue.push({ decided, bytes });
+    this.#soon();
+  }
+
+  /** After what waits now was looked at, a few at a time as ever. */
+  async report(): Promise<ShadowReport> {
+    for (let left = this.#queue.length; left > 0; left -= AT_ONCE) {
+      this.#look(AT_ONCE);
+      await new Promise<void>((resolve) => void this.#options.clock.after(0, resolve));
+    }
+    return { ...this.#compared.report(), tenant: this.#options.tenant, since: this.#since, dropped: this.#dropped };
+  }
+
+  #soon(): void {
+    if (this.#looking) return;
+    this.#looking = true;
+    this.#options.clock.after(0, () => {
+      this.#looking = false;
+      this.#look(AT_ONCE);
+      if (this.#queue.length > 0) this.#soon();
+    });
+  }
+
+  #look(most: number): void {
+    for (const { decided, bytes } of this.#queue.splice(0, most)) {
+      this.#bytes -= bytes;
+      const { run, entry, id, request, verdict } = decided;
+      const difference = this.#compared.observe(`${run} crank ${entry} call ${id}`, request, verdict);
+      if (difference === undefined || this.#told >= TOLD) continue;
+      this.#told += 1;
+      const rules = (of: typeof verdict) => of.reasons.map(({ policy }) => policy);
+      const { action } = request;
+      this.#options.tell({
+        kind: 'differs',
+        run,
+        tenant: this.#options.tenant,
+        agent: request.subject.agent,
+        entry,
+        call: id,
+        action: action.kind,
+        target: action.kind === 'call' ? actionName(action).slice('tool:'.length) : action.agent,
+        was: verdictText(difference.before),
+        would: verdictText(difference.after),
+        rules: rules(difference.before),
+        would_rules: rules(difference.after),
+        candidate: this.#options.candidate.version,
+      });
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The policies of each tenant as the bus asks them: what is in force, what was seen before, who answers for an agent, and the
+ * candidate that runs beside them. A new configuration swaps all of it at once; a decision that is being made keeps what it has.
+ */
+import type { Policies } from '@corral/broker/policies/evaluate';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import { CorralError } from '@corral/protocol/errors';
+import type { TenantId } from '@corral/protocol/ids';
+import type { RunRecord } from '@corral/protocol/model/run';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { Seen } from './usage-history.ts';
+import type { Observation } from '../events/observation.ts';
+import type { People } from './people.ts';
+import { LiveShadow, type ShadowReport } from './shadow.ts';
+import type { PolicySource, TenantOptions } from '../tenants.ts';
+
+interface Held {
+  readonly source: PolicySource;
+  readonly shadow: LiveShadow | undefined;
+  /** Made once for each candidate; `current` of it is asked for anew, since a source may swap it by itself. */
+  readonly policies: Policies;
+}
+
+export interface PolicingPowers {
+  readonly clock: Clock;
+  readonly seen: Seen;
+  readonly people: People;
+  readonly tell: (observation: Observation) => void;
+}
+
+const policiesIn = (held: ReadonlyMap<string, Held>): PolicyInForce[] =>
+  [...held.values()].flatMap(({ source: { current, shadow } }) => (shadow === undefined ? [current] : [current, shadow]));
+
+/** Whoever answers for an agent. */
+export const OWNER = 'owner';
+/** Who may say the owner's word where nobody is named as one. */
+const INSTEAD = 'admin';
+
+export class Policing {
+  readonly #powers: PolicingPowers;
+  readonly #held = new Map<string, Held>();
+
+  get people(): People {
+    return this.#powers.people;
+  }
+
+  constructor(powers: PolicingPowers) {
+    this.#powers = powers;
+  }
+
+  configure(tenants: Readonly<Record<string, TenantOptions>>): void {
+    const before = new Map(this.#held);
+    this.#held.clear();
+    for (const [tenant, { policies: source }] of Object.entries(tenants)) {
+      if (source === undefined) continue;
+      const known = before.get(tenant)?.shadow;
+      const same = known !== undefined && known.isOf(source.current, source.shadow);
+      const shadow = same ? known : this.#shadowOf(tenant, source);
+      this.#held.set(tenant, { source, shadow, policies: this.#policiesOf(source, shadow) });
+    }
+    // Tenants share what they have in common.
+    const kept = new Set(policiesIn(this.#held));
+    for (const one of new Set(policiesIn(before))) if (!kept.has(one)) one.close();
+  }
+
+  /** What decides in a tenant; undefined: grants alone. */
+  policies(tenant: TenantId): Policies | undefined {
+    return this.#held.get(tenant)?.policies;
+  }
+
+  /** What candidates would have decided otherwise, since each began to run beside the policies in force. */
+  async shadows(): Promise<readonly ShadowReport[]> {
+    const reports: ShadowReport[] = [];
+    const all = [...this.#held.values()].flatMap(({ shadow }) => shadow ?? []);
+    for (const shadow of all) reports.push(await shadow.report());
+    return reports;
+  }
+
+  /**
+   * Refuses a person who is none of those that the rules ask for.
+   * @param roles that the person has besides those which the configuration gives them: at the front door, or on the machine itself
+   * @throws CORRAL_APPROVER, naming who may
+   */
+  mayDecide({ tenant, agent, id }: RunRecord, call: number, approvers: readonly string[], by: string, roles: readonly string[]): void {
+    if (approvers.length === 0) return;
+    const source = this.#held.get(tenant)?.source;
+    const names = this.#powers.people.namesOf(by);
+    const held = new Set([...names, ...roles, ...names.flatMap((name) => source?.roles?.(name) ?? [])]);
+    const owner = source?.owner?.(agent);
+    if (
+      (owner !== undefined && names.includes(owner)) ||
+      (owner === undefined && source?.isNamed?.(OWNER) !== true && roles.includes(INSTEAD))
+    )
+      held.add(OWNER);
+    const missing = approvers.filter((one) => !held.has(one));
+    if (missing.length === 0) return;
+    const whom = missing.map((one) => (one === OWNER && owner !== undefined ? `its owner ${owner}` : one === OWNER ? 'its owner' : one));
+    throw new CorralError('CORRAL_APPROVER', `Call ${call} of ${id} is for ${whom.join(' and ')} to decide, and ${by} is not that.`);
+  }
+
+  #policiesOf(source: PolicySource, shadow: LiveShadow | undefined): Policies {
+    return {
+      get current() {
+        return source.current;
+      },
+      history: this.#powers.seen,
+      roles: source.roles ?? (() => []),
+      owner: source.owner,
+      ...(shadow === undefined ? {} : { shadow: (decided) => shadow.take(decided) }),
+    };
+  }
+
+  #shadowOf(tenant: string, { current, shadow }: PolicySource): LiveShadow | undefined {
+    if (shadow === undefined) return undefined;
+    const { clock, tell } = this.#powers;
+    return new LiveShadow({ tenant: tenant as TenantId, inForce: current, candidate: shadow, clock, tell });
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * What people decide about runs of a data folder on which no host is running: written straight into the journal, under a
+ * lease of its own. Whichever host opens the folder next takes the run up from there.
+ */
+import { holdersOf } from '@corral/broker/accounts/accounts';
+import { Ledger } from '@corral/broker/ledger/ledger';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { Entry, HostEvent, RunStatus } from '@corral/protocol/model/run';
+import type { Commit, Store, StoredRun } from '@corral/protocol/ports/store';
+
+export interface Read {
+  readonly stored: StoredRun;
+  /** As it stands after the last entry. */
+  readonly ledger: Ledger;
+  /** Since the last checkpoint, its own entry first; all where there is none. */
+  readonly entries: readonly Entry[];
+}
+
+/**
+ * Reads a run as it stands, without touching it.
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_JOURNAL_DAMAGED
+ */
+export async function read(store: Store, id: RunId): Promise<Read> {
+  const stored = await store.run(id);
+  if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} in this data folder.`);
+  const entries = await store.journal(id, Math.max(0, stored.checkpoint - 1));
+  const ledger = new Ledger(stored.record);
+  for (const entry of entries) ledger.apply(entry, { checkpoint: stored.checkpoint });
+  // What reading it back has gathered is in the store.
+  ledger.tally.take();
+  return { stored, ledger, entries };
+}
+
+/**
+ * Appends what `decide` says to the journal of a run that no host holds.
+ * @param decide is given the run as it stands; what it throws is thrown here, and nothing has happened then
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE when it has ended
+ */
+export async function amend(
+  store: Store,
+  clock: Clock,
+  id: RunId,
+  decide: (run: Read) => readonly HostEvent[] | Promise<readonly HostEvent[]>,
+): Promise<void> {
+  const run = await read(store, id);
+  if (run.stored.status.lifecycle === 'ended') throw new CorralError('CORRAL_RUN_STATE', `${id} has ended.`);
+  const events = await decide(run);
+  const claimed = await store.claim(id);
+  if (claimed === undefined || claimed.seq !== run.stored.seq) throw new CorralError('CORRAL_RUN_STATE', `${id} has changed meanwhile.`);
+  const { ledger } = run;
+  const at = clock.now();
+  for (const event of events) {
+    const entry = entryFor(ledger, event, at);
+    ledger.apply(entry);
+    const days = ledger.tally.take();
+    const spend = days.length === 0 ? {} : { spend: { holders: holdersOf(ledger.record), days } };
+    await store.commit({ ...commitOf(id, claimed.epoch, entry, statusOf(ledger, claimed.status.control)), ...spend });
+  }
+}
+
+/** The next entry of a journal, of something that was done to its run. */
+export const entryFor = ({ seq }: Ledger, event: HostEvent, at: number): Entry => ({
+  seq: seq + 1,
+  at,
+  delivery: undefined,
+  effects: undefined,
+  decisions: [],
+  event,
+  cpu_us: 0,
+});
+
+/** A commit of nothing but an entry. */
+export function commitOf(run: RunId, epoch: number, entry: Entry, status: RunStatus): Commit {
+  return {
+    run,
+    epoch,
+    entry,
+    status,
+    consumed: undefined,
+    outbox: [],
+    spawned: [],
+    grants: [],
+    grantStates: [],
+    timers: [],
+    timersDone: [],
+  };
+}
+
+/** @param control as the store has it: a quarantine is not in every journal */
+export function statusOf(ledger: Ledger, control: RunStatus['control']): RunStatus {
+  return {
+    lifecycle: 'active',
+    control: control === 'quarantined' ? control : ledger.control,
+    waiting: ledger.waitingOn(),
+    outcome: undefined,
+    ended_at: undefined,
+  };
+}

@@ -1,0 +1,206 @@
+/**
+ * Decides recorded calls again, as they would be decided by policies of today: each run's journal is folded once more, and
+ * each call is put to the policies with what was known of it then. Nothing is called, and nothing is written.
+ */
+import { decisionOn, Ledger } from '@corral/broker/ledger/ledger';
+import { filled, handledOf, slotted } from '@corral/broker/ledger/handles';
+import { factsOf, judge, type History, type Policies } from '@corral/broker/policies/evaluate';
+import { deedName, judgeHanded, type Handed } from '@corral/broker/policies/evaluate-delegation';
+import type { PolicyRequest } from '@corral/policy/cedar/request';
+import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import type { Verdict } from '@corral/policy/cedar/verdict';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Delivery } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Entry, RunRecord } from '@corral/protocol/model/run';
+import type { Store } from '@corral/protocol/ports/store';
+import type { Tool } from '@corral/protocol/ports/tool';
+
+export interface Rehearsed {
+  readonly run: RunId;
+  /** Entry of the journal. */
+  readonly crank: number;
+  readonly call: number;
+  /** As it was written down. */
+  readonly recorded: Decision;
+  readonly request: PolicyRequest;
+  readonly verdict: Verdict;
+}
+
+export interface RehearsalOptions {
+  readonly store: Store;
+  /** By tenant; runs of others are left out. */
+  readonly policies: (
+    tenant: string,
+  ) => { readonly current: PolicyInForce; readonly roles?: Policies['roles']; readonly owner?: Policies['owner'] } | undefined;
+  readonly tool: (tenant: string, name: string) => Tool | undefined;
+  /** One run alone, with nothing remembered of others. */
+  readonly run?: RunId;
+  /** Told of runs that cannot be read, and of calls whose tool is not offered any more. */
+  readonly skipped: (what: string) => void;
+}
+
+const PAGE = 200;
+const UNREADABLE = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
+
+/** Runs go one after the other, in the order of their admission: what they remember of each other is in that order too. */
+export async function* rehearse(options: RehearsalOptions): AsyncGenerator<Rehearsed> {
+  const { store, run: only } = options;
+  const history = new Remembered();
+  for (let after: RunId | undefined; ;) {
+    const page =
+      only === undefined ? await store.runs({ limit: PAGE, ...(after === undefined ? {} : { after }) }) : [await store.run(only)];
+    for (const stored of page) {
+      if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${only ?? ''} in this data folder.`);
+      try {
+        yield* again(options, stored.record, history);
+      } catch (error) {
+        if (!(error instanceof CorralError) || !UNREADABLE.has(error.code)) throw error;
+        options.skipped(`${stored.record.id}: ${error.message}`);
+      }
+    }
+    after = page.at(-1)?.record.id;
+    if (after === undefined || only !== undefined) return;
+  }
+}
+
+async function* again(options: RehearsalOptions, record: RunRecord, history: Remembered): AsyncGenerator<Rehearsed> {
+  const { store, policies, tool } = options;
+  const tenant = policies(record.tenant);
+  if (tenant === undefined) return;
+  const ledger = new Ledger(record, true);
+  const waiting = new Map<number, { readonly tool: Tool; readonly input: Json }>();
+  // A fork has its origin's entries before its own.
+  const shared = record.origin?.at ?? 0;
+  for (let after = 0; ;) {
+    const entries = await store.journal(record.id, after, PAGE);
+    for (const entry of entries) {
+      for (const { effect, decision } of begin(ledger, entry)) {
+        if (effect.kind === 'call' && decision?.tool !== undefined && (decision.verdict !== 'deny' || decision.policy !== undefined)) {
+          const offered = tool(record.tenant, decision.tool);
+          const slots = slotted(ledger.handles, effect, ['input']);
+          const given = slots.length === 0 ? ((effect.input ?? {}) as Json) : filled(effect.input as Json, slots);
+          const parsed = offered?.input.check(given);
+          if (offered === undefined || parsed?.ok !== true) {
+            options.skipped(`${record.id} call ${effect.id}: ${decision.tool} is not offered, or takes other arguments now`);
+          } else {
+            const input = parsed.value as Json;
+            const asked = ask(tenant.current, (current) =>
+              judge(
+                { current, history, roles: tenant.roles ?? (() => []), owner: tenant.owner },
+                ledger,
+                offered,
+                input,
+                Buffer.byteLength(JSON.stringify(input)),
+                entry.at,
+                undefined,
+                slots.length === 0 ? undefined : { slots: handledOf(slots), given },
+              ),
+            );
+            if (asked !== undefined && entry.seq > shared)
+              yield { run: record.id, crank: entry.seq, call: effect.id, recorded: decision, ...asked };
+            if (decision.verdict === 'allow') history.note(record, ledger.version, offered, input);
+            else if (decision.verdict === 'ask') waiting.set(effect.id, { tool: offered, input });
+          }
+        }
+        if ((effect.kind === 'send' || effect.kind === 'spawn') && decision?.agent !== undefined) {
+          const handed = handedOf(effect, decision);
+          const asked = ask(tenant.current, (current) =>
+            judgeHanded({ current, history, roles: tenant.roles ?? (() => []), owner: tenant.owner }, ledger, handed, entry.at),
+          );
+          if (asked !== undefined && entry.seq > shared)
+            yield { run: record.id, crank: entry.seq, call: effect.id, recorded: decision, ...asked };
+          if (decision.verdict === 'allow') history.met(ledger.version, deedName(handed));
+        }
+        ledger.applyEffect(effect, withFacts(decision, tool, record.tenant));
+      }
+      finish(ledger, entry);
+      const { event } = entry;
+      const approved = event?.kind === 'approval' && event.verdict === 'approve' ? waiting.get(event.id) : undefined;
+      if (approved !== undefined) history.note(record, ledger.version, approved.tool, approved.input);
+    }
+    if (entries.length < PAGE) return;
+    after = entries.at(-1)?.seq ?? after;
+  }
+}
+
+/** The first half of folding an entry: what its crank was given. @returns its effects, each to be applied in turn */
+function begin(
+  ledger: Ledger,
+  { delivery, effects, decisions, cpu_us, inbox }: Entry,
+): { effect: Effect; decision: Decision | undefined }[] {
+  if (delivery === undefined || effects === undefined) return [];
+  ledger.beginCrank(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery), cpu_us, inbox);
+  const byId = new Map(decisions.map((decision) => [decision.id, decision]));
+  return (JSON.parse(effects) as Effect[]).map((effect) => ({
+    effect,
+    decision: decisionOn(effect, byId),
+  }));
+}
+
+/** What was decided while nobody asked where things come from says nothing of its tool; the tool itself does. */
+function withFacts(decision: Decision | undefined, tool: RehearsalOptions['tool'], tenant: string): Decision | undefined {
+  if (decision?.tool === undefined || decision.tool_facts !== undefined) return decision;
+  const offered = tool(tenant, decision.tool);
+  return offered === undefined ? decision : { ...decision, tool_facts: factsOf(offered) };
+}
+
+/** The second half. */
+function finish(ledger: Ledger, entry: Entry): void {
+  const { seq, delivery, effects, cpu_us } = entry;
+  if (delivery !== undefined && effects !== undefined) ledger.endCrank(seq, delivery.length + effects.length, cpu_us);
+  ledger.seal(entry);
+}
+
+/** What was asked about, as far as a policy may know it. */
+function handedOf(effect: Extract<Effect, { kind: 'send' | 'spawn' }>, { agent = '', gives = [], reserved = {} }: Decision): Handed {
+  const value = ((effect.kind === 'send' ? effect.body : effect.input) ?? null) as Json;
+  const budget = { ...reserved, children: Math.max(0, (reserved.children ?? 0) - 1) };
+  return { kind: effect.kind, agent, value, bytes: Buffer.byteLength(JSON.stringify(value)), gives, budget };
+}
+
+/** Puts one question to policies, and hands out the question beside the answer. */
+function ask(policy: PolicyInForce, put: (listening: Pick<PolicyInForce, 'decide'> & PolicyInForce) => unknown) {
+  let heard: { readonly request: PolicyRequest; readonly verdict: Verdict } | undefined;
+  const decide = (request: PolicyRequest): Verdict => {
+    const verdict = policy.decide(request);
+    heard = { request, verdict };
+    return verdict;
+  };
+  const decideBy: PolicyInForce['decideBy'] = (subject, action, gather) => decide({ ...gather(), subject, action });
+  const listening = new Proxy(policy, {
+    get: (target, name) => (name === 'decide' ? decide : name === 'decideBy' ? decideBy : Reflect.get(target, name, target)),
+  });
+  put(listening);
+  return heard;
+}
+
+/** What was seen so far, in memory alone. */
+class Remembered implements History {
+  readonly #facts = new Map<string, number>();
+
+  used(version: string, tool: string): boolean {
+    return this.#facts.has(`used ${version} ${tool}`);
+  }
+  reached(tenant: string, agent: string, destination: string): boolean {
+    return this.#facts.has(`reached ${tenant} ${agent} ${destination}`);
+  }
+  moved(tenant: string, agent: string): number {
+    return this.#facts.get(`moved ${tenant} ${agent}`) ?? 0;
+  }
+  met(version: string, name: string): void {
+    this.#facts.set(`used ${version} ${name}`, 0);
+  }
+  note({ tenant, agent }: RunRecord, version: string, tool: Tool, input: Json): void {
+    const { destinations = [], money } = tool.annotations;
+    const given = (typeof input === 'object' && input !== null && !Array.isArray(input) ? input : {}) as Record<string, unknown>;
+    this.#facts.set(`used ${version} ${tool.name}`, 0);
+    for (const name of destinations)
+      for (const one of [given[name]].flat()) if (typeof one === 'string') this.#facts.set(`reached ${tenant} ${agent} ${one}`, 0);
+    const amount = money === undefined ? undefined : given[money];
+    if (typeof amount === 'number' && amount > this.moved(tenant, agent)) this.#facts.set(`moved ${tenant} ${agent}`, amount);
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * Trial replay: does a run again from its journal, on its own bundle or on another, in a cell that is borrowed for it and
+ * thrown away. Each crank's effects are held against what is recorded and then dropped: none of them goes anywhere.
+ */
+import { firstDifferenceOf, type Difference } from '@corral/protocol/wire/difference';
+import { CorralError } from '@corral/protocol/errors';
+import type { FaultKind } from '@corral/protocol/wire/frame';
+import type { Digest, TenantId } from '@corral/protocol/ids';
+import type { ProcessExit } from '@corral/protocol/ports/machine';
+import type { Entry, RunRecord } from '@corral/protocol/model/run';
+import { lastWords } from '../runs/outcomes.ts';
+import type { BundleText, Cell, CellEvents } from '../cells/cell.ts';
+import type { Signals } from '../events/signal.ts';
+import { REPLAY_FACTOR, REPLAY_SLACK_US, segmentSeed, segmentsOf } from '../runs/segment.ts';
+
+/** One crank, done again. */
+export interface TrialStep {
+  /** Number of its entry. */
+  readonly crank: number;
+  /** What it asked for this time, as a JSON array; undefined where its isolate did not survive it. */
+  readonly effects: string | undefined;
+  readonly cpu_us: number;
+  readonly difference: TrialDifference | undefined;
+}
+
+/** Where a replay first did something else; `fault`: the isolate did not survive the crank, and `seen` says why. */
+export interface TrialDifference extends Omit<Difference, 'kind'> {
+  readonly crank: number;
+  readonly kind: Difference['kind'] | 'fault';
+  readonly fault?: FaultKind | 'crashed';
+}
+
+export interface TrialOptions {
+  readonly record: RunRecord;
+  /** The bundle to replay it on; or what finds the one that a segment was recorded on. */
+  readonly bundle: BundleText | ((digest: Digest) => Promise<BundleText>);
+  readonly entries: readonly Entry[];
+  /** The entry that `entries` follow, if that is a checkpoint; 0 at the very start. */
+  readonly checkpoint?: number;
+  /** The last crank to replay. */
+  readonly to?: number;
+  readonly onStep?: (step: TrialStep) => void;
+}
+
+export interface TrialResult {
+  /** Cranks that were replayed, the one that differs included. */
+  readonly cranks: number;
+  /** CPU time of all of them in microseconds. */
+  readonly cpu_us: number;
+  readonly difference: TrialDifference | undefined;
+}
+
+/** What a cell can say to a crank. */
+type Answer =
+  | { readonly effects: string; readonly cpu_us: number }
+  | { readonly fault: FaultKind | 'crashed'; readonly message: string; readonly cpu_us: number };
+
+interface Underway {
+  readonly memory_mib: number;
+  /** Resolves once the cell has started; rejects when it never does. */
+  readonly ready: PromiseWithResolvers<undefined>;
+  answer: ((answer: Answer) => void) | undefined;
+  /** Why the cell had to be killed. */
+  exceeded: string | undefined;
+  gone: string | undefined;
+}
+
+/** Another bundle, or a cold cell, may take longer to load than was recorded. */
+const LOAD_MS = 2_000;
+
+export class Trials {
+  readonly #borrow: (tenant: TenantId) => Promise<Cell>;
+  readonly #onCpu: () => void;
+  readonly #underway = new Map<Cell, Underway>();
+
+  /**
+   * @param cells what cells say; most of them are not borrowed
+   * @param onCpu a cell begins to compute: whoever watches cells should look
+   */
+  constructor(borrow: (tenant: TenantId) => Promise<Cell>, cells: Signals<CellEvents>, onCpu: () => void) {
+    this.#borrow = borrow;
+    this.#onCpu = onCpu;
+    cells.onReady.listen((cell) => this.#underway.get(cell)?.ready.resolve(undefined));
+    cells.onCranked.listen((cell, _, effects, { cpu_us }) => this.#answer(cell, { effects, cpu_us }));
+    cells.onFault.listen((cell, _, _assignment, { fault, message }, { cpu_us }) => this.#answer(cell, { fault, message, cpu_us }));
+    cells.onExit.listen((cell, exit, error) => this.#gone(cell, exit, error));
+  }
+
+  /**
+   * Replays until the end, or until something differs.
+   * @throws CORRAL_CELL_START, CORRAL_RATE_LIMITED
+   */
+  async run(options: TrialOptions): Promise<TrialResult> {
+    const { record, bundle, entries, to = Number.POSITIVE_INFINITY, onStep } = options;
+    const { memory_mib, message_bytes, log_bytes, crank_cpu_ms } = record.ceilings;
+    const cell = await this.#borrow(record.tenant);
+    const underway: Underway = { memory_mib, ready: Promise.withResolvers(), answer: undefined, exceeded: undefined, gone: undefined };
+    this.#underway.set(cell, underway);
+    if (cell.dead) underway.ready.reject(new CorralError('CORRAL_CELL_START', 'The cell ended before the replay began.'));
+    else if (cell.ready) underway.ready.resolve(undefined);
+    let cranks = 0;
+    let cpu_us = 0;
+    try {
+      await underway.ready.promise;
+      for (const segment of segmentsOf(entries, record.bundle, options.checkpoint)) {
+        if ((segment.cranks[0]?.seq ?? 0) > to) break;
+        const seed = segmentSeed(record.header.seed, segment.checkpoint);
+        const start = { agent: record.agent, at: record.created_at, memory_mib, seed, message_bytes, log_bytes };
+        const assignment = cell.start(
+          typeof bundle === 'function' ? await bundle(segment.bundle) : bundle,
+          start,
+          Math.max(crank_cpu_ms, LOAD_MS),
+        );
+        let load_ms = LOAD_MS;
+        for (const { seq, delivery, effects, cpu_us: took } of segment.cranks) {
+          if (seq > to) break;
+          const limit_ms = (took * REPLAY_FACTOR + REPLAY_SLACK_US) / 1000 + load_ms;
+          load_ms = 0;
+          const answer = await this.#ask(underway, () => cell.crank(assignment, seq, delivery, limit_ms));
+          const difference = compare(seq, effects, answer);
+          cranks += 1;
+          cpu_us += answer.cpu_us;
+          onStep?.({ crank: seq, effects: 'effects' in answer ? answer.effects : undefined, cpu_us: answer.cpu_us, difference });
+          if (difference !== undefined) return { cranks, cpu_us, difference };
+        }
+        cell.drop(assignment);
+      }
+      return { cranks, cpu_us, difference: undefined };
+    } finally {
+      this.#underway.delete(cell);
+      cell.kill();
+    }
+  }
+
+  /** Memory that the run replayed in this cell may use; undefined where none is. */
+  memory_mib(cell: Cell): number | undefined {
+    return this.#underway.get(cell)?.memory_mib;
+  }
+
+  /** A replay went past what it may use. Says whether it was one. */
+  exceeded(cell: Cell, message: string): boolean {
+    const underway = this.#underway.get(cell);
+    if (underway === undefined) return false;
+    underway.exceeded = message;
+    cell.kill();
+    return true;
+  }
+
+  #ask(underway: Underway, send: () => void): Promise<Answer> {
+    return new Promise((resolve) => {
+      if (underway.gone !== undefined) return resolve({ fault: 'crashed', message: underway.gone, cpu_us: 0 });
+      underway.answer = resolve;
+      send();
+      this.#onCpu();
+    });
+  }
+
+  #answer(cell: Cell, answer: Answer): void {
+    const underway = this.#underway.get(cell);
+    underway?.answer?.(answer);
+    if (underway !== undefined) underway.answer = undefined;
+  }
+
+  #gone(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
+    const underway = this.#underway.get(cell);
+    if (underway === undefined) return;
+    const message = underway.exceeded ?? error?.message ?? `The cell ended. ${lastWords(exit)}`.trim();
+    underway.ready.reject(new CorralError('CORRAL_CELL_START', message));
+    underway.gone = message;
+    this.#answer(cell, { fault: 'crashed', message, cpu_us: 0 });
+  }
+}
+
+function compare(crank: number, recorded: string, answer: Answer): TrialDifference | undefined {
+  if ('fault' in answer) {
+    const { fault, message } = answer;
+    return { crank, index: 0, kind: 'fault', fault, expected: recorded.slice(0, 500), seen: message };
+  }
+  const difference = firstDifferenceOf(recorded, answer.effects);
+  return difference && { crank, ...difference };
+}

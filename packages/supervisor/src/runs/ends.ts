@@ -1,0 +1,38 @@
+/** Who waits for the end of a run, wherever that is. */
+import type { RunId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Store } from '@corral/protocol/ports/store';
+
+export interface EndsOptions {
+  readonly store: Pick<Store, 'run'>;
+  readonly runs: { has(id: RunId): boolean };
+}
+
+export class Ends {
+  readonly #options: EndsOptions;
+  readonly #waiters = new Map<RunId, ((outcome: Outcome) => void)[]>();
+
+  constructor(options: EndsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
+  ended(id: RunId): Promise<Outcome> {
+    const { runs } = this.#options;
+    const ended = new Promise<Outcome>((resolve) => this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), resolve]));
+    if (!runs.has(id)) void this.#lookUp(id);
+    return ended;
+  }
+
+  async #lookUp(id: RunId): Promise<void> {
+    const stored = await this.#options.store.run(id).catch(() => undefined);
+    if (stored?.status.outcome !== undefined) this.resolve(id, stored.status.outcome);
+  }
+
+  /** It has ended, durably or as far as this host can say: who waits is told. */
+  resolve(id: RunId, outcome: Outcome): void {
+    const waiters = this.#waiters.get(id) ?? [];
+    this.#waiters.delete(id);
+    for (const then of waiters) then(outcome);
+  }
+}

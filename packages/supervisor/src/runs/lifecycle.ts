@@ -1,0 +1,431 @@
+/**
+ * The life of a run: begun, cranked, faulted or lost with its cell, ended, and what follows from each. Where a run sits is the
+ * stage's business, whether it is in memory the residence's, what it may do the broker's.
+ */
+import type { Broker } from '@corral/broker/broker';
+import type { Crank } from '@corral/broker/bus';
+import { Ledger } from '@corral/broker/ledger/ledger';
+import type { Grants } from '@corral/policy/capability/grants';
+import type { Delivery, PendingDelivery } from '@corral/protocol/wire/delivery';
+import type { CorralError } from '@corral/protocol/errors';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Cancelled } from '@corral/broker/ledger/pending';
+import { boundedOutcome, type Outcome } from '@corral/protocol/model/outcome';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { HostEvent, RunRecord } from '@corral/protocol/model/run';
+import type { Store } from '@corral/protocol/ports/store';
+import type { Tool } from '@corral/protocol/ports/tool';
+import type { Bundles } from '../admission/bundles.ts';
+import { graceLeft_ms } from './grace.ts';
+import type { Tell } from '../events/observation.ts';
+import { answersOf, viewOf } from '../events/observe.ts';
+import type { Loops } from '../detection/loops.ts';
+import { startOf } from './start.ts';
+import type { Residence } from './residency.ts';
+import { kept, lost } from '../control/revocation.ts';
+import { askAgain, giveAnswers, holdRestored } from './taken-up.ts';
+import { grantsIn } from './queue.ts';
+import type { RunTable } from './places.ts';
+import { Run, type OnCpu } from './run.ts';
+import { Clocks } from './clocks.ts';
+import { billed } from '../cells/usage.ts';
+import type { Ends } from './ends.ts';
+import { retry } from './retry.ts';
+import type { Settlements } from './settlements.ts';
+import type { Stage } from '../cells/scheduler.ts';
+import type { Transitions } from '../events/transitions.ts';
+import type { Watching } from '../detection/watching.ts';
+
+export interface LifeOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly broker: Broker;
+  readonly grants: Grants;
+  readonly bundles: Bundles;
+  readonly runs: RunTable;
+  readonly watching: Watching;
+  readonly stage: Stage;
+  readonly residence: Residence;
+  readonly settlements: Settlements;
+  readonly ends: Ends;
+  readonly loops: Loops;
+  readonly transitions: Transitions;
+  readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
+  /** Why a run must not go on, if a quarantine stands against it. */
+  readonly quarantined: (run: Run) => string | undefined;
+}
+
+export class Life {
+  readonly #options: LifeOptions;
+  /** Runs that must not go on, though the store does not know it yet. */
+  readonly #fences = new Map<RunId, { readonly outcome: Outcome; readonly revoke: boolean }>();
+  /** Runs whose end the store did not take at first. */
+  readonly #buried = new Set<RunId>();
+  #closed = false;
+
+  readonly #clocks: Clocks;
+  readonly #tell: Tell;
+
+  constructor(options: LifeOptions) {
+    this.#options = options;
+    this.#tell = options.transitions.observers.tell;
+    this.#clocks = new Clocks({
+      clock: options.clock,
+      hold: (id) => options.residence.hold(id),
+      onDue: (run, id) => this.#due(run, id),
+      onOver: (run) => {
+        const message = `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`;
+        this.endSoon(run, { kind: 'exceeded', limit: 'wall', message }, true);
+      },
+    });
+    this.#hear(options.transitions);
+  }
+
+  #hear({ stage, residence, detection, bus }: Transitions): void {
+    stage.onBegin.listen((run) => this.#begin(run));
+    stage.onCranked.listen((run, crank, effects, cpu_us) => this.#cranked(run, crank, effects, cpu_us));
+    residence.onWoken.listen((run) => this.#woken(run));
+    residence.onCaughtUp.listen((run) => void this.endIfStalled(run));
+    residence.onParked.listen((run) => this.#parked(run));
+    residence.onDamaged.listen((run, error) => this.#tell({ kind: 'damaged', run, error }));
+    detection.onKill.listen((run, outcome) => this.endSoon(run, outcome, true));
+    this.#hearBus(bus);
+  }
+
+  #hearBus(bus: Transitions['bus']): void {
+    const { runs, residence, broker, settlements } = this.#options;
+    const tell = this.#tell;
+    bus.deliver.listen((run, delivery, inbox) => this.deliver(run, delivery, inbox));
+    bus.answered.listen((id, result, once) => {
+      this.deliver(id, { kind: 'reply', results: [result] }, undefined);
+      const run = runs.get(id);
+      if (once && run?.queue.hasReply(result.id) === true) broker.answers.hold(run, result);
+    });
+    bus.timer.listen((id, timer, due) => {
+      const run = runs.get(id);
+      if (run !== undefined && run.outcome === undefined) this.#clocks.setTimer(run, timer, due);
+    });
+    bus.timerDone.listen((id, timer) => runs.get(id)?.alarms.callOff(timer));
+    bus.spawned.listen((record) => void this.#spawned(record));
+    bus.created.listen((run) => tell({ kind: 'admitted', run }));
+    bus.arrived.listen((run) => residence.hint(run));
+    bus.ended.listen((id, outcome) => this.#ended(id, outcome));
+    bus.unknown.listen((id, call, message, detail) => lost(this.#options, id, call, message, detail));
+    bus.fence.listen((id, result) => settlements.fence(runs.get(id), result));
+    bus.warned.listen((run, { holder, period, which, name, committed, bound }) =>
+      tell({ kind: 'warned', run, holder, period, which, name, committed, soft: bound }),
+    );
+    bus.asks.listen((id, call) => {
+      const run = runs.get(id);
+      const pending = run?.ledger.pending.get(call);
+      if (run === undefined || pending?.kind !== 'approval') return;
+      this.#clocks.setTimer(run, call, pending.expires_at);
+      tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
+    });
+    bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
+    bus.emitted.listen((run, event, data) => tell({ kind: 'emitted', run, event, data }));
+    bus.logged.listen((run, level, text) => tell({ kind: 'logged', run, level, text }));
+    bus.refused.listen((id, epoch, error) => this.#refused(id, epoch, error));
+  }
+
+  /** The time of something that it waits for has come. */
+  #due(run: Run, id: number): void {
+    const { kind } = run.ledger.pending.get(id) ?? {};
+    if (kind === 'approval') return this.#options.settlements.expire(run, id);
+    if (kind === 'request') return this.#options.settlements.unanswered(run, id, 'CORRAL_TIMED_OUT', 'Nobody replied in time.');
+    if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
+  }
+
+  /** A run that has just been admitted comes into memory. */
+  adopt(run: Run): void {
+    run.used(this.#options.clock.monotonic());
+    this.#options.runs.set(run.id, run);
+    this.#tell({ kind: 'admitted', run: run.id });
+    const stands = this.#options.quarantined(run);
+    if (stands !== undefined) {
+      run.stop('quarantined');
+      this.note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
+    }
+    run.queue.add(startOf(run.ledger, this.#options.grants));
+    this.#options.stage.wake(run);
+  }
+
+  /** A run is back from the store: what it had asked for is asked for again where that does no harm. */
+  #woken(run: Run): void {
+    const { clock } = this.#options;
+    const fence = this.#fences.get(run.id);
+    if (fence !== undefined && !this.#isUndone(run, fence.outcome)) return this.endSoon(run, fence.outcome, fence.revoke);
+    this.#fences.delete(run.id);
+    this.#tell({ kind: 'woken', run: run.id });
+    this.#options.loops.woken(run);
+    const stands = this.#options.quarantined(run);
+    if (stands !== undefined && run.control === 'none') {
+      run.stop('quarantined');
+      this.note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
+    }
+    if (stands === undefined) this.#options.transitions.life.onClear.emit(run);
+    const { ledger } = run;
+    // A resumption takes the ladder down from there, so nobody has resumed it since.
+    if (run.control === 'none' && ledger.loops?.rung.step === 'pause') {
+      run.stop('paused');
+      const reason = 'Its detectors had asked for it, and the host ended before it was written down.';
+      this.note(run, { kind: 'control', control: 'paused', by: 'loops', reason });
+    }
+    if (run.restored) holdRestored(this.#options, run);
+    if (ledger.wall.began_at !== undefined) run.begin(clock.monotonic());
+    if (ledger.cancelled !== undefined) this.startGrace(run, ledger.cancelled);
+    this.#clocks.set(run);
+    this.#options.settlements.fenceRequests(run);
+    giveAnswers(this.#options, run);
+    // What a held run asked for may have been done already; releasing it is what asks again.
+    if (ledger.held === undefined) askAgain(this.#options, run);
+    this.#options.stage.wake(run);
+  }
+
+  /** An end of wall time that the store refused was of what this host had measured; by its journal there is time left. */
+  #isUndone(run: Run, outcome: Outcome): boolean {
+    const isWall = outcome.kind === 'exceeded' && outcome.limit === 'wall';
+    return isWall && run.wallLeft_ms(this.#options.clock.monotonic()) > 0;
+  }
+
+  /** Ends a run that was asked to stop once its grace is over. */
+  startGrace(run: Run, { by, reason, ...cancelled }: Omit<Cancelled, 'told'>): void {
+    const { clock } = this.#options;
+    const left_ms = graceLeft_ms(cancelled, (from, until) => run.ledger.wall.absent(from, until), clock.now());
+    const stop = clock.after(left_ms, () => {
+      if (run.outcome === undefined) this.endSoon(run, { kind: 'cancelled', by, reason }, true);
+    });
+    run.alarms.set('grace', stop);
+  }
+
+  /** It may go on after it was held: what it asked for before is asked for again. */
+  askAgain(run: Run): void {
+    askAgain(this.#options, run);
+  }
+
+  /** It leaves memory: its clocks stop, the store's go on. */
+  #parked(run: Run): void {
+    this.#options.loops.parked(run.id);
+    run.alarms.callOffAll();
+    this.#tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
+  }
+
+  /** Something is there for a run: an item of its inbox, or what only this host knows of, such as a tool's reply. */
+  deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
+    this.#options.loops.delivered(id);
+    const run = this.#options.runs.get(id);
+    if (run === undefined || run.outcome !== undefined) {
+      // What it carries is in the store, and comes from there with it.
+      for (const grant of grantsIn(delivery)) this.#options.grants.release(grant);
+      if (run === undefined && inbox !== undefined) this.#options.residence.hint(id);
+      return;
+    }
+    const left = inbox === undefined ? kept(this.#options, run, delivery) : delivery;
+    if (left === undefined) return;
+    if (inbox === undefined) run.queue.add(left);
+    else if (inbox <= run.queue.lastInbox + 1) run.queue.receive(delivery, inbox);
+    else return this.#options.residence.hint(id);
+    this.#options.stage.wake(run);
+  }
+
+  #begin(run: Run): void {
+    // A first crank that was taken back, or lost with its cell, begins again; the run's time does not.
+    if (run.began !== undefined) return;
+    const now = this.#options.clock.monotonic();
+    run.begin(now);
+    run.ledger.wall.start(now, 0);
+    this.#clocks.startWall(run);
+    this.#tell({ kind: 'began', run: run.id });
+  }
+
+  #cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
+    if (run.outcome !== undefined) return;
+    try {
+      this.#take(run, crank, effects, cpu_us);
+    } catch (error) {
+      // Whatever a guest brought the host to trip over, it is its own run that ends.
+      this.endSoon(
+        run,
+        { kind: 'failed', code: 'CORRAL_INTERNAL', message: `The crank could not be taken in: ${String(error)}.` },
+        true,
+        crank,
+      );
+    }
+  }
+
+  #take(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
+    if (this.#options.transitions.observers.any) for (const answered of answersOf(run, crank.delivery)) this.#tell(answered);
+    run.cranked();
+    const { inbox, text } = crank;
+    const delivery = { ...crank.delivery, at: crank.at } as Delivery;
+    const outcome = this.#options.broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us } satisfies Crank);
+    if (outcome !== undefined) this.#close(run, outcome);
+    else {
+      const checkpointed = run.ledger.segment_entries === 0;
+      // First, or a notice would be given to the isolate that the checkpoint left behind.
+      if (checkpointed) this.#beginSegment(run);
+      this.#options.loops.cranked(run);
+      if (checkpointed) this.#options.stage.wake(run);
+      else void this.endIfStalled(run);
+    }
+  }
+
+  /**
+   * Ends a run from outside of its cranks. Resolves once that is durable.
+   * @param used_ms CPU time of its last crank, which is paid for like any other; left out where it may be on the CPU still
+   */
+  async end(run: Run, how: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): Promise<void> {
+    const outcome = boundedOutcome(how);
+    const cell = run.seat?.cell;
+    const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
+    this.#fences.set(run.id, { outcome, revoke });
+    this.#close(run, outcome);
+    const cpu_us = (used_ms ?? underway) * 1000;
+    await this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
+  }
+
+  /** As above, where nobody waits for it. If the store refuses it now, the run is ended as soon as the store can. */
+  endSoon(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): void {
+    this.end(run, outcome, revoke, crank, used_ms).catch(() => undefined);
+  }
+
+  /** Writes something down that nobody waits for; a refusal is told by the event. */
+  note(run: Run, event: HostEvent): void {
+    this.#options.broker.record(run, event).catch(() => undefined);
+  }
+
+  /** Nothing in flight, no timer, no child, nobody who could write: it can never wake (DESIGN 2). */
+  async endIfStalled(run: Run): Promise<void> {
+    const { grants, store, broker } = this.#options;
+    const idle = () =>
+      run.outcome === undefined &&
+      run.control === 'none' &&
+      run.ledger.held === undefined &&
+      run.ledger.pending.size === 0 &&
+      !run.hasWork &&
+      run.onCpu === undefined &&
+      // An instance that nobody writes to waits for as long as it takes.
+      (run.ledger.record.service === undefined || run.ledger.asked.turn || !run.ledger.hasState);
+    if (!idle()) return;
+    const own = run.ledger.caps.get(0);
+    if (run.ledger.listening && own !== undefined) {
+      if (grants.isShared(own)) return;
+      // Whoever could write may be parked, and then only the store knows of it.
+      run.doubt();
+      await broker.settled(run.id);
+      const shared = await store.isShared(own).catch(() => true);
+      run.settle();
+      if (shared || !idle()) return;
+    }
+    this.endSoon(
+      run,
+      {
+        kind: 'failed',
+        code: 'CORRAL_STALLED',
+        message: 'The run waits for something that nothing can bring: no call, timer, child or message is on its way.',
+      },
+      false,
+    );
+  }
+
+  /** What follows at once from the end of a run, before it is durable: it gets no CPU and no timers. */
+  #close(run: Run, outcome: Outcome): void {
+    run.end(outcome);
+    for (const grant of run.queue.drop()) this.#options.grants.release(grant);
+    run.alarms.callOffAll();
+    this.#options.stage.leave(run);
+  }
+
+  /** Nothing is begun any more. */
+  close(): void {
+    this.#closed = true;
+    this.#options.broker.halt();
+    for (const run of this.#options.runs.values()) {
+      run.alarms.callOffAll();
+      this.#options.broker.dropCalls(run.ledger);
+    }
+  }
+
+  async #spawned(record: RunRecord): Promise<void> {
+    this.#options.loops.spawned(record);
+    const parent = record.parent && this.#options.runs.get(record.parent.run);
+    // Its parent was given up meanwhile, or somebody has asked for the child: it is in the store, and comes from there.
+    if (parent === undefined || parent.outcome !== undefined || this.#options.residence.knows(record.id))
+      return this.#options.residence.hint(record.id);
+    const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
+    const run = new Run(new Ledger(record, parent.ledger.tracked, this.#options.watching.watch(record)), bundle, 1);
+    this.adopt(run);
+  }
+
+  /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
+  #beginSegment(run: Run): void {
+    this.#options.stage.unseat(run);
+    if (run.ledger.record.service !== undefined) this.#clocks.resetWall(run);
+    run.queue.begin(startOf(run.ledger, this.#options.grants));
+  }
+
+  #ended(id: RunId, outcome: Outcome): void {
+    this.#fences.delete(id);
+    this.#buried.delete(id);
+    this.#options.loops.ended(id, outcome);
+    const run = this.#options.runs.get(id);
+    if (run !== undefined) {
+      run.end(outcome);
+      this.#tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
+      this.#options.runs.delete(id);
+      // Only now: had the store refused the end, they would have died of nothing.
+      for (const pending of run.ledger.pending.values())
+        if (pending.kind === 'child') this.#options.transitions.life.onOrphaned.emit(pending.run);
+    }
+    this.#options.ends.resolve(id, outcome);
+  }
+
+  /**
+   * The store would not take a commit: what this host has in memory of the run is worth nothing any more. What is durable still
+   * stands, so if it was for want of space, the run is taken up from there once there is some.
+   */
+  #refused(id: RunId, epoch: number, error: CorralError): void {
+    const { runs, broker, grants, clock, residence } = this.#options;
+    const run = runs.get(id);
+    if (run === undefined || run.epoch !== epoch) return;
+    run.alarms.callOffAll();
+    broker.dropCalls(run.ledger);
+    if (run.outcome === undefined) run.end({ kind: 'failed', code: error.code, message: error.message });
+    for (const grant of run.queue.drop()) grants.release(grant);
+    this.#options.stage.leave(run);
+    runs.delete(id);
+    for (const grant of run.ledger.caps.values()) grants.release(grant);
+    this.#tell({ kind: 'refused', run: id, error });
+    if (this.#closed || error.code === 'CORRAL_STOPPING') return;
+    if (error.code === 'CORRAL_EPOCH_STALE') broker.answers.forget(id);
+    if (error.code === 'CORRAL_EPOCH_STALE') this.#options.ends.resolve(id, { kind: 'failed', code: error.code, message: error.message });
+    else if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE')
+      retry(
+        clock,
+        () => this.#closed,
+        () => residence.hold(id),
+      );
+    else void this.#bury(run, error);
+  }
+
+  /**
+   * What it did last cannot be written down. It ends as what the store has of it, so that its end is durable and its parent hears
+   * of it; where not even that can be written, it is kept still, and its parent is told by this host alone.
+   */
+  async #bury({ id, ledger }: Run, error: CorralError): Promise<void> {
+    const { residence, store } = this.#options;
+    const outcome = boundedOutcome({ kind: 'failed', code: error.code, message: error.message });
+    const again = this.#buried.has(id);
+    this.#buried.add(id);
+    this.#fences.set(id, { outcome, revoke: true });
+    // Bringing it back ends it at once, by its fence.
+    const run = again ? undefined : await residence.hold(id).catch(() => undefined);
+    if (run !== undefined) return;
+    const stored = await store.run(id).catch(() => undefined);
+    if (stored?.status.outcome !== undefined) return this.#options.ends.resolve(id, stored.status.outcome);
+    await store.quarantine(id, error.message).catch(() => undefined);
+    const { parent, budget } = ledger.record;
+    if (parent !== undefined) this.deliver(parent.run, { kind: 'child_ended', id: parent.id, run: id, outcome, spent: budget }, undefined);
+    this.#options.ends.resolve(id, outcome);
+  }
+}

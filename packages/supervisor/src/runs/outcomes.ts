@@ -1,0 +1,75 @@
+/** What an outcome is made of when a crank did not come back: told from what was seen, not from what the guest says. */
+import type { FaultPayload } from '@corral/protocol/wire/frame';
+import type { CorralError } from '@corral/protocol/errors';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { ProcessExit } from '@corral/protocol/ports/machine';
+import type { RunHeader } from '@corral/protocol/model/run';
+import type { Cell } from '../cells/cell.ts';
+import type { OnCpu, Run } from './run.ts';
+
+/** What V8 and the C++ library say when memory is gone. */
+const OUT_OF_MEMORY = /out of memory|bad_alloc|Allocation failed|heap limit/i;
+
+/** The end of what a process wrote to its error output, on one line. */
+export const lastWords = (exit: ProcessExit): string => exit.lastWords.trim().split('\n').slice(-3).join(' ').slice(0, 300);
+
+/** The process itself said that it ran out of memory. */
+export const saysOutOfMemory = (exit: ProcessExit): boolean => OUT_OF_MEMORY.test(exit.lastWords);
+
+/** The cell died under a crank, and nobody had killed it. */
+export function outcomeOfLoss(exit: ProcessExit, error: CorralError | undefined): Outcome {
+  if (error !== undefined)
+    return { kind: 'failed', code: error.code === 'CORRAL_INTERNAL' ? error.code : 'CORRAL_CELL_PROTOCOL', message: error.message };
+  const words = lastWords(exit);
+  if (saysOutOfMemory(exit)) return { kind: 'exceeded', limit: 'memory', message: `The run took its cell’s memory: ${words}` };
+  const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
+  return { kind: 'failed', code: 'CORRAL_CELL_CRASHED', message: `The cell ended with ${how} during a crank of this run. ${words}`.trim() };
+}
+
+/** The isolate did not survive a crank or a replay. */
+export function outcomeOfFault(fault: FaultPayload, crank: OnCpu | undefined, run: Run): Outcome {
+  const { message, stack } = fault;
+  const more = stack === undefined ? {} : { stack };
+  switch (fault.fault) {
+    case 'timeout':
+      return {
+        kind: 'exceeded',
+        limit: 'cpu',
+        message: `One crank used more than ${run.ledger.record.ceilings.crank_cpu_ms} ms of CPU time.`,
+      };
+    case 'memory':
+      return {
+        kind: 'exceeded',
+        limit: 'memory',
+        message: `The isolate reached its limit of ${run.ledger.record.ceilings.memory_mib} MiB.`,
+      };
+    case 'too_many':
+      return { kind: 'exceeded', limit: 'effects_per_crank', message };
+    case 'log_bytes':
+      return { kind: 'exceeded', limit: 'log_bytes', message };
+    case 'diverged':
+      return { kind: 'diverged', crank: crank?.crank ?? run.ledger.seq, ...differenceOf(fault, fault.expected ?? '') };
+    case 'load':
+      return { kind: 'failed', code: 'CORRAL_BUNDLE_INVALID', message, ...more };
+    case 'rejected':
+      return { kind: 'failed', code: 'CORRAL_UNHANDLED_REJECTION', message, ...more };
+  }
+}
+
+/**
+ * What a replay saw instead of what is recorded.
+ * @param otherwise what stands for the record where the fault is no difference between effects
+ */
+export function differenceOf(fault: FaultPayload, otherwise: string): Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind' | 'crank'> {
+  const { expected = otherwise, seen = fault.message, index, kind } = fault;
+  return { expected, seen, ...(index === undefined || kind === undefined ? {} : { index, difference: kind }) };
+}
+
+/** What a cell runs on, where that is not what the run was last seen to replay on. */
+export function runtimeOf(run: Run, cell: Cell, image: string): RunHeader | undefined {
+  const { header } = run.ledger;
+  if (cell.runtime === undefined) return undefined;
+  const { node, v8, icu } = cell.runtime;
+  if (node === header.node && v8 === header.v8 && icu === header.icu && image === header.image) return undefined;
+  return { seed: header.seed, image, node, v8, icu };
+}
