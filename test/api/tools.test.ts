@@ -163,9 +163,9 @@ describe('a configuration is checked whole', () => {
       "tenants: { lab: {} }, secrets: { s: { env: 'PATH' } }, webhooks: [{ url: 'https://x.example', secret: 's', tenant: 'lap' }],",
       /there is no tenant lap; did you mean lab\?/,
     ],
-    ['what is no schema', TOOL("{ type: 'object' } as never"), '', /tool odd\.tool: input: it is no schema/],
-    ['nothing for a schema', TOOL('undefined as never'), '', /tool odd\.tool: input: it is no schema/],
-    ['what is no output schema', TOOL('z.unknown()', "'text' as never"), '', /tool odd\.tool: output: it is no schema/],
+    ['what is not a schema', TOOL("{ type: 'object' } as never"), '', /tool odd\.tool: input: it is not a schema/],
+    ['nothing for a schema', TOOL('undefined as never'), '', /tool odd\.tool: input: it is not a schema/],
+    ['what is not an output schema', TOOL('z.unknown()', "'text' as never"), '', /tool odd\.tool: output: it is not a schema/],
     [
       'a default that throws',
       TOOL("z.object({ n: z.number().default(() => { throw new Error('no default today'); }) })"),
@@ -173,7 +173,7 @@ describe('a configuration is checked whole', () => {
       /tool odd\.tool: input: no default today/,
     ],
     ['two of one name', `${TOOL('z.unknown()')}, ${TOOL('z.unknown()')}`, '', /two tools are called odd\.tool/],
-    ['what is no tool', "'odd' as never", '', /number 1 is no tool/],
+    ['what is not a tool', "'odd' as never", '', /number 1 is not a tool/],
     ['an exception', "(() => { throw new Error('boom at load'); })()", '', /boom at load \(.*corral\.config\.ts:5\)/],
     ['a syntax error', 'tool({', '', /could not be loaded: .* \(.*corral\.config\.ts:\d+\)/],
   ];
@@ -184,7 +184,7 @@ describe('a configuration is checked whole', () => {
 
   test.each([
     ['no default export', 'export const x = 1;', /has no default export/],
-    ['another kind of export', 'export default 5;', /its default export is no object but a number/],
+    ['another kind of export', 'export default 5;', /its default export is not an object but a number/],
     ['an import that is not there', "import './missing.ts';\nexport default {};", /missing\.ts/],
   ])('%s', async (_, text, message) => {
     const folder = await project();

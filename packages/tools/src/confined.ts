@@ -1,6 +1,6 @@
 /**
- * A folder nobody gets out of: no `..`, no symbolic link that leads elsewhere, no device, and sizes are bounded. What was
- * opened is checked, not what was asked for, so that a path swapped between check and use gains nothing.
+ * Confines paths to one folder: no `..`, no symbolic links, no devices, bounded sizes. The check is made on the opened file and not on
+ * the path, so that a path which is swapped between check and use gains nothing.
  */
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readlink, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
@@ -25,12 +25,12 @@ export class Confined {
     this.#root = root;
   }
 
-  /** @param folder must exist; links in its own path are followed now and never again */
+  /** @param folder must exist. Links in its own path are resolved now, once. */
   static async at(folder: string): Promise<Confined> {
     return new Confined(await realpath(folder));
   }
 
-  /** The first `max` bytes of a file, and how large it is. */
+  /** The first `max` bytes of a file, and its full size in bytes. @throws ToolError */
   async read(path: string, max: number): Promise<{ readonly data: Buffer; readonly size: number }> {
     const file = await this.#open(this.#inside(path), O_RDONLY | O_NONBLOCK, path);
     try {
@@ -49,7 +49,10 @@ export class Confined {
     }
   }
 
-  /** Names in a folder, sorted, so that the order is the same on every file system. Links are `other`: they cannot be read. */
+  /**
+   * Names in a folder, sorted, so that the order is the same on every file system. Links are listed as `other`, since they cannot be
+   * read. @throws ToolError
+   */
   async list(path: string): Promise<ListedEntry[]> {
     const folder = await this.#open(this.#inside(path), O_RDONLY | O_DIRECTORY, path);
     try {
@@ -64,7 +67,7 @@ export class Confined {
     }
   }
 
-  /** Writes a whole file, replacing what was there in one step; folders on the way are made. */
+  /** Writes a whole file and replaces an existing one atomically; missing folders on the way are created. @throws ToolError */
   async write(path: string, data: Buffer): Promise<void> {
     const parts = this.#inside(path);
     const name = parts.pop();
@@ -76,7 +79,7 @@ export class Confined {
       const before = await lstat(join(at, name)).catch(() => undefined);
       const file = await open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
       try {
-        // Who may read it is not for its content to change.
+        // A file that is replaced keeps its permissions.
         await file.chmod(before?.isFile() === true ? before.mode & 0o777 : 0o644);
         await file.writeFile(data);
         await file.sync();
@@ -100,7 +103,7 @@ export class Confined {
     return parts;
   }
 
-  /** Opens and then looks at what it got. */
+  /** Opens a path, then checks that what was opened is at that path within the root. @throws ToolError */
   async #open(parts: readonly string[], flags: number, asked: string): Promise<FileHandle> {
     let handle: FileHandle;
     const path = join(this.#root, ...parts);
@@ -111,7 +114,7 @@ export class Confined {
     }
     try {
       const real = BY_DESCRIPTOR ? await readlink(`/proc/self/fd/${handle.fd}`) : await realpath(path);
-      // A link within the folder would lead past what a capability was narrowed to (`under`), so none is followed at all.
+      // A link within the folder could lead out of the part that a capability is narrowed to (`under`), so no link is followed.
       if (real !== path) {
         const inside = real === this.#root || real.startsWith(this.#root.endsWith(sep) ? this.#root : this.#root + sep);
         throw new ToolError(inside ? `${asked} goes through a link, and links are not followed.` : `${asked} leads out of the folder.`);
@@ -157,7 +160,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'is too long a name',
 };
 
-/** A file system's error as an agent may read it: without the host's paths. */
+/** Turns an error of the file system into one that an agent may read: without paths of the host. */
 function told(error: unknown, asked: string): ToolError {
   if (error instanceof ToolError) return error;
   const { code = '' } = error as { code?: string };

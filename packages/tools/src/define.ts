@@ -1,10 +1,13 @@
-/** Tools that run inside the host: functions of the platform team, with schemas for what goes in and comes out. */
+/** Tools that run inside the host: functions of the platform team, with schemas for their input and output. */
 import type * as z from 'zod';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
 import { costOf, sumOf, type Cost } from '@corral/protocol/model/cost';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 
-/** What is not said is assumed to be the worse: it changes things, cannot be undone, reaches out, returns what strangers wrote. */
+/**
+ * Annotations that a tool leaves out have the more dangerous value: it makes changes that cannot be undone, outside this host, and
+ * returns text of strangers.
+ */
 const CAUTIOUS: ToolAnnotations = {
   readOnly: false,
   idempotent: false,
@@ -23,9 +26,9 @@ export interface ToolSpec<In extends z.ZodType, Out extends z.ZodType> {
   readonly timeout_ms?: number;
 }
 
-/** A failure that the agent may read about. Anything else a tool throws is reported without its text, which could hold secrets. */
+/** A failure whose message the agent may read. Any other exception of a tool is reported without its text, which could hold secrets. */
 export class ToolError extends Error {
-  /** It did nothing, and might do it at the next attempt. */
+  /** The attempt had no effect, and another attempt may succeed. */
   readonly retryable: boolean;
 
   constructor(message: string, options: { readonly retryable?: boolean; readonly cause?: unknown } = {}) {
@@ -34,12 +37,12 @@ export class ToolError extends Error {
   }
 }
 
-/** What a function that charges is handed besides its input. */
+/** Lets the function of a tool report costs. */
 export interface Charging {
   /**
-   * Says what the attempt has cost: tokens, and millionths of the tenant's currency, money that it moved included. Said several
-   * times, it adds up. Of an amount that is never said, all that the annotations reserved is billed, so say
-   * `charge({ money_micros: 0 })` before a failure of which it is sure that nothing was paid.
+   * Reports cost of the attempt: tokens, and money in millionths of the tenant's currency, money that the tool moved included. Several
+   * reports add up. For an amount that is never reported, everything that the annotations reserved is billed; so call `charge({
+   * money_micros: 0 })` before a failure if nothing was paid for certain.
    */
   readonly charge: (cost: Cost) => void;
 }
@@ -57,8 +60,8 @@ export function describe<In extends z.ZodType, Out extends z.ZodType>(spec: Tool
 }
 
 /**
- * A tool that runs on the host's own event loop. For code that waits rather than computes; what computes, or what nobody
- * has audited, belongs into a worker.
+ * A tool that runs on the host's own event loop, for code that waits. Code that computes, and code that nobody has audited, belongs into
+ * a worker.
  */
 export function inlineTool<In extends z.ZodType, Out extends z.ZodType>(
   spec: ToolSpec<In, Out> & { readonly run: (input: z.output<In>, call: ToolCall & Charging) => z.input<Out> | Promise<z.input<Out>> },
@@ -71,7 +74,7 @@ export function inlineTool<In extends z.ZodType, Out extends z.ZodType>(
   };
 }
 
-/** Runs a function and says what came of it, and what it cost. */
+/** Runs a function and returns its result with the costs it reported. It never rejects: an exception is a failed result. */
 export async function charged(tool: string, work: (charge: Charging['charge']) => unknown): Promise<ToolResult> {
   let cost: Cost | undefined;
   const charge = (more: Cost) => void (cost = sumOf(cost ?? {}, costOf(more)));

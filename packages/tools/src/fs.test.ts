@@ -49,7 +49,7 @@ test('a text that fits is whole, to the last byte', async () => {
   expect(await use('fs.read', { path: 'exact' })).toMatchObject({ bytes: 131_072, truncated: false });
   expect(await use('fs.read', { path: 'empty' })).toEqual({ text: '', bytes: 0, truncated: false });
   expect(await use('fs.read', { path: 'short' })).toEqual({ text: 'short \u5b57', bytes: 9, truncated: false });
-  // It ends in half a character by itself, which is not for the tool to hide.
+  // The file itself ends within a character; the tool shows that as U+FFFD.
   expect(await use('fs.read', { path: 'half' })).toEqual({ text: 'a\ufffd', bytes: 3, truncated: false });
 });
 

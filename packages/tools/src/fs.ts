@@ -6,10 +6,10 @@ import { Confined, type ListedEntry } from './confined.ts';
 import { endOfCharacters, withinJson } from './text.ts';
 import { inlineTool } from './define.ts';
 
-/** Fits into a result of the default size as base64, and as text that JSON does not escape much. */
+/** The result then fits into the default size as base64, and as text of which JSON escapes little. */
 const READ_BYTES = 128 * 1024;
 const LIST_ENTRIES = 2_000;
-/** A result of the default size, without what stands around the text or the entries. */
+/** The default size of a result, less the JSON around the text or the entries. */
 const RESULT_BYTES = CEILINGS.message_bytes.default - 1024;
 
 const path = z.string().min(1).max(4096);
@@ -29,7 +29,7 @@ export async function readingTools(folder: string): Promise<Tool[]> {
   return [
     inlineTool({
       name: 'fs.read',
-      description: `The beginning of a file, at most ${READ_BYTES} bytes; less of a text that JSON makes much longer. Bytes that are not UTF-8 stand as U+FFFD; as base64 they stay what they are.`,
+      description: `The beginning of a file, at most ${READ_BYTES} bytes; fewer if the text grows much when it is written as JSON. With utf8, bytes that are not UTF-8 become U+FFFD; base64 keeps them.`,
       input: z.strictObject({ path, encoding }),
       output: z.object({ text: z.string(), bytes: z.int(), truncated: z.boolean() }),
       annotations,
@@ -75,7 +75,7 @@ export async function writingTools(folder: string): Promise<Tool[]> {
       description: 'Writes a whole file, replacing what was there.',
       input: z.strictObject({ path, text: z.string(), encoding }),
       output: z.object({ bytes: z.int() }),
-      // Writing the same file twice is writing it once; what stood there before is gone.
+      // Idempotent: writing the same text twice has the effect of writing it once. Destructive: the former content is lost.
       annotations: { readOnly: false, idempotent: true, destructive: true, openWorld: false, returns: 'trusted', resource: 'file' },
       async run({ path: at, text, encoding: as }) {
         const data = Buffer.from(text, as);

@@ -1,6 +1,6 @@
 /**
- * The capabilities that lower a label (DESIGN 5). They do nothing themselves: each use waits for the word of the owner, and it is the
- * bus that lowers the label, of exactly what the owner was shown.
+ * The capabilities that lower a label (DESIGN 5). The tools return their input unchanged. Each use waits for the owner's approval, and
+ * the broker then lowers the label of exactly the value that the owner was shown.
  */
 import * as z from 'zod';
 import type { Tool } from '@corral/protocol/ports/tool';
@@ -8,10 +8,10 @@ import { inlineTool } from './define.ts';
 
 const REASON = 500;
 
-/** `label.endorse` and `label.declassify`. @param owner the principal who answers for them */
+/** `label.endorse` and `label.declassify`. @param owner the principal who must approve each use */
 export function labelTools(owner: string): Tool[] {
   return [
-    make('endorse', owner, 'Has its owner vouch for a value, or for what the run has read so far, whoever wrote it.'),
+    make('endorse', owner, 'Has its owner vouch for a value, or for what the run has read so far, even if strangers wrote it.'),
     make('declassify', owner, 'Has its owner let everybody read a value, or what the run has read so far.'),
   ];
 }
@@ -33,7 +33,7 @@ function make(kind: 'endorse' | 'declassify', owner: string, description: string
       idempotent: true,
       destructive: false,
       openWorld: false,
-      // Without the owner's word, what comes back is what went in.
+      // Unless the owner approves, the result is as untrusted as the input.
       returns: 'untrusted',
       relabels: { kind, owner },
     },

@@ -1,4 +1,4 @@
-/** What a worker thread runs: finds the tool's function and turns what it does into a result. */
+/** Runs in a worker thread: finds the tool's function, calls it, and returns a result. */
 import { detailOf } from '@corral/protocol/ports/contract';
 import type { ToolResult } from '@corral/protocol/ports/tool';
 import { charged } from './define.ts';
@@ -19,11 +19,12 @@ export default async function run(task: RunnerTask): Promise<ToolResult> {
   Atomics.store(task.started, 0, 1);
   const result = await charged(task.tool, (charge) => work({ ...task.call, charge }));
   try {
-    // What cannot be handed to another thread would be lost on its way; what it is now counts, and not what it becomes.
+    // Functions and such cannot be sent to another thread. The clone also fixes the value as it is now, in case the function changes it
+    // later.
     return structuredClone(result);
   } catch (error) {
     const cost = 'cost' in result && result.cost !== undefined ? { cost: result.cost } : {};
-    const message = `${task.tool} returned what is no JSON.`;
+    const message = `${task.tool} returned a value that is not JSON.`;
     return { kind: 'failed', message, code: 'CORRAL_RESULT_INVALID', detail: detailOf(error), ...cost };
   }
 }

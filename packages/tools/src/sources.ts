@@ -1,12 +1,12 @@
-/**
- * Sources of tools that need no process: a list that stays as it is, and several sources as one. This is the only place where sources
- * are put together.
- */
+/** Sources of tools that need no process: a fixed list, and several sources joined to one. Sources are joined nowhere else. */
 import { MACHINE } from '@corral/protocol/limits';
 import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { notStarted } from './host/keeper.ts';
 
-/** The host's own tools, or functions of a program. A tool without `close` holds nothing, and is left as it is. */
+/**
+ * A source with a fixed list: the host's own tools, or functions of a program. A tool without `close` has nothing to release, and is
+ * passed on unchanged.
+ */
 export function fixedSource(own: readonly Tool[]): ToolSource {
   const under = new Set<Promise<ToolResult>>();
   let closing: Promise<void> | undefined;
@@ -19,7 +19,7 @@ export function fixedSource(own: readonly Tool[]): ToolSource {
   const tools = own.map((tool) => (tool.close === undefined ? tool : { ...tool, invoke: (call: ToolCall) => invoke(tool, call) }));
   const close = async (within_ms: number) => {
     await ended([...under], within_ms);
-    // A tool that cannot be closed does not keep the others open.
+    // If one tool fails to close, the others are closed nevertheless.
     await Promise.allSettled(own.map(async (tool) => tool.close?.()));
   };
   return {
@@ -29,7 +29,7 @@ export function fixedSource(own: readonly Tool[]): ToolSource {
   };
 }
 
-/** Several sources as one: their tools in order, any of their changes, closed together. */
+/** Several sources as one: lists their tools in order, reports changes of any, and closes all. */
 export function joinedSources(sources: readonly ToolSource[]): ToolSource {
   let closing: Promise<void> | undefined;
   const close = async (within_ms?: number) => {
@@ -47,7 +47,7 @@ export function joinedSources(sources: readonly ToolSource[]): ToolSource {
   };
 }
 
-/** Waits until all calls have ended, but no longer than the bound. */
+/** Waits until all calls have ended, at most `within_ms`. */
 async function ended(calls: readonly Promise<unknown>[], within_ms: number): Promise<void> {
   if (calls.length === 0) return;
   const { promise, resolve } = Promise.withResolvers<void>();

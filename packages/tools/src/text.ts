@@ -1,8 +1,11 @@
-/** Where a text may be cut: never within a character, and where what is left is short enough as JSON. */
+/** Cuts of texts: never within a character, and short enough as JSON. */
 
-/** @returns how many bytes hold whole characters of UTF-8; what is not UTF-8 at all counts as it is */
+/**
+ * The number of bytes that hold whole characters of UTF-8. A character that is incomplete at the end is cut off; other invalid bytes are
+ * kept.
+ */
 export function endOfCharacters(bytes: Uint8Array): number {
-  // The last lead byte; a character has at most three bytes after it.
+  // Finds the last lead byte; a character has at most three bytes after it.
   for (let back = 1; back <= Math.min(4, bytes.length); back++) {
     const byte = bytes[bytes.length - back] as number;
     if ((byte & 0xc0) === 0x80) continue;
@@ -12,7 +15,7 @@ export function endOfCharacters(bytes: Uint8Array): number {
   return bytes.length;
 }
 
-/** The beginning of a text that takes at most so many bytes as a string of JSON, its quotes included. */
+/** The longest beginning of a text that takes at most `most_bytes` as a JSON string, quotes included. */
 export function withinJson(text: string, most_bytes: number): string {
   // No character takes more than six bytes.
   if (text.length * 6 + 2 <= most_bytes || Buffer.byteLength(JSON.stringify(text)) <= most_bytes) return text;

@@ -1,6 +1,6 @@
 /**
- * Function tools on worker threads (piscina): for what computes. A worker that dies, or had to be stopped, after it was
- * given a call leaves a result that nobody knows.
+ * Function tools on worker threads (piscina), for functions that compute. If a worker dies, or has to be stopped, after it was given a
+ * call, the result of that call is unknown.
  */
 import { Piscina } from 'piscina';
 import type * as z from 'zod';
@@ -11,11 +11,11 @@ import type { RunnerTask } from './runner.ts';
 
 export interface WorkerToolsOptions {
   readonly threads: number;
-  /** Told what functions throw that nothing catches; left out, it is a warning of the process. */
+  /** Receives exceptions that nothing caught. Default: a warning of the process. */
   readonly onError?: (error: Error) => void;
 }
 
-/** What a worker's function is handed; the signal stays outside, since aborting ends the thread. */
+/** The argument of a worker's function. It has no abort signal: aborting ends the thread. */
 export interface WorkerCall<Input> extends Charging {
   readonly input: Input;
   readonly idempotency_key: string;
@@ -34,7 +34,7 @@ export class WorkerTools {
       concurrentTasksPerWorker: 1,
       atomics: 'disabled',
     });
-    // What a function throws after it has answered ends its thread, and another one takes its place.
+    // An exception that is thrown after the function has answered ends its thread; the pool starts another one.
     this.#pool.on('error', onError);
   }
 
@@ -62,7 +62,8 @@ export class WorkerTools {
     try {
       return (await this.#pool.run(task, { signal })) as ToolResult;
     } catch (error) {
-      // Whatever the function itself does comes back as a result; this is the loss of its thread, or of its place in the queue.
+      // The runner turns exceptions of the function into results, so this one means that the thread was lost or that the call was
+      // aborted.
       if (Atomics.load(started, 0) === 0) return idle;
       return { kind: 'unknown', message: `The worker of ${spec.name} was lost while it ran.`, detail: detailOf(error) };
     }

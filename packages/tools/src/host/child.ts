@@ -1,7 +1,7 @@
 /**
- * The process in which the code of a configuration runs. It loads the module, says what tools there are as data, and makes calls.
- * Whatever that code throws is reported; what it does to the process is the host's to deal with (process.ts). It is told everything by its
- * socket and ends with it.
+ * The process that runs the code of a configuration. It loads the module, describes its tools as data, and makes calls. Exceptions of
+ * that code are reported to the host; the host handles all else that the code may do to the process (process.ts). All messages come over
+ * one socket, and the process ends when the socket closes.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { registerHooks } from 'node:module';
@@ -26,18 +26,18 @@ import {
 type ToolsOption = readonly Tool[] | ((powers: { readonly secret: (name: string) => Promise<string> }) => unknown);
 
 const MOST = MACHINE.tool_frame_bytes.default;
-/** Ends this process; tools that ask for its end fail instead, and those beside them go on. */
+/** Ends this process. `process.exit` is replaced below: a tool that calls it fails, and the other calls go on. */
 const leave = process.exit.bind(process);
 const socket = new Socket({ fd: SOCKET_FD, readable: true, writable: true });
 const reader = new FrameReader(MOST);
-/** Which call the code that runs belongs to. */
+/** The number of the call to which the running code belongs. */
 const current = new AsyncLocalStorage<number>();
 const tools = new Map<string, Tool>();
 const calls = new Map<number, AbortController>();
-/** Answers that are tried in another process, by their call. */
+/** Callers that wait for the trial of an answer in another process, by call. */
 const trials = new Map<number, (refusal: CallResult | null) => void>();
 const asked = new Map<number, { readonly given: (value: string) => void; readonly refused: (error: Error) => void }>();
-/** Calls that have not begun. */
+/** Calls that have not begun yet. */
 const waiting: (ToProcess & { kind: 'call' | 'check' })[] = [];
 let asks = 0;
 let option: ToolsOption = [];
@@ -46,8 +46,8 @@ function say(message: FromProcess): void {
   const frame = framed(message, MOST);
   if (frame !== undefined) socket.write(frame);
   else if (message.kind === 'result')
-    say({ ...message, result: failed('its answer is larger than any may be.', 'CORRAL_RESULT_TOO_LARGE') });
-  else say({ kind: 'broken', message: `it says more about itself than ${MOST} bytes`, detail: '' });
+    say({ ...message, result: failed('its answer is larger than the maximum.', 'CORRAL_RESULT_TOO_LARGE') });
+  else say({ kind: 'broken', message: `its description is larger than ${MOST} bytes`, detail: '' });
 }
 
 const failed = (
@@ -90,8 +90,8 @@ function onMessage(message: ToProcess): void {
 }
 
 /**
- * Each in a turn of its own, so that what one answers at once is taken before the next one can change it, and that the host hears between
- * two that take their time: node runs all that were set for one turn without a look at the socket.
+ * Each call begins in its own turn of the event loop. So an immediate answer is sent before the next call can change the answered object,
+ * and the socket is read between two calls that take time: node runs all immediates of one turn without polling the socket.
  */
 function begin(): void {
   const [message] = waiting;
@@ -101,12 +101,12 @@ function begin(): void {
   if (waiting.length > 0) setImmediate(begin);
 }
 
-/** Errors of syntax say where only in their stack, whose first line is the place. */
+/** The stack of a syntax error begins with the file and line, which its message lacks; hence `detail`. */
 function broken(error: unknown): void {
   say({ kind: 'broken', message: error instanceof Error ? String(error.message) : String(error), detail: detailOf(error) });
 }
 
-/** Where a specifier leads among files that were handed over; undefined: to none of them. */
+/** The URL of a specifier if it is one of the files that were handed over. */
 function keptAt(specifier: string, parent: string | undefined, files: Readonly<Record<string, CodeFile>>): string | undefined {
   try {
     const url = new URL(specifier, specifier.startsWith('.') || specifier.startsWith('/') ? parent : undefined).href;
@@ -118,7 +118,8 @@ function keptAt(specifier: string, parent: string | undefined, files: Readonly<R
 
 async function load({ url, lent, files }: ToProcess & { kind: 'load' }): Promise<void> {
   const read: Record<string, CodeFile> = {};
-  // Modules of packages, which are found by a bare name, and what those import: that is not code of the configuration.
+  // URLs of packages and of what they import. A bare specifier leads into a package; these files are not part of the configuration's
+  // code.
   const packaged = new Set<string>();
   registerHooks({
     resolve(specifier, context, next) {
@@ -147,7 +148,7 @@ async function load({ url, lent, files }: ToProcess & { kind: 'load' }): Promise
   const value = module.default;
   if (value === undefined) throw new Error('it has no default export; write `export default defineConfig({ … })`');
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error(`its default export is no object but ${kindOf(value)}`);
+    throw new Error(`its default export is not an object but ${kindOf(value)}`);
   const { tools: made, ...rest } = value as { tools?: unknown };
   if (made !== undefined && !Array.isArray(made) && typeof made !== 'function')
     throw new Error('tools: must be a list of tools or a function that gives one');
@@ -164,16 +165,16 @@ const kindOf = (value: unknown) => (value === null ? 'null' : Array.isArray(valu
 
 async function make(): Promise<void> {
   const made = typeof option === 'function' ? await option({ secret }) : option;
-  if (!Array.isArray(made)) throw new Error(`tools: its function gave no list but ${kindOf(made)}`);
+  if (!Array.isArray(made)) throw new Error(`tools: its function did not return a list but ${kindOf(made)}`);
   const described = made.map((tool: unknown, i) => describeTool(tool, i));
   say({ kind: 'made', tools: described });
 }
 
-/** @throws naming the tool and what is wrong with it */
+/** @throws Error that names the tool and the fault */
 function describeTool(value: unknown, i: number): ToolDescription {
   const tool = value as Tool;
   if (typeof tool !== 'object' || tool === null || typeof tool.name !== 'string' || typeof tool.invoke !== 'function')
-    throw new Error(`tools: number ${i + 1} is no tool; make it with tool({ … })`);
+    throw new Error(`tools: number ${i + 1} is not a tool; make it with tool({ … })`);
   const { name, description, annotations, timeout_ms } = tool;
   if (tools.has(name)) throw new Error(`two tools are called ${name}`);
   const own: Tool = {
@@ -194,15 +195,15 @@ function describeTool(value: unknown, i: number): ToolDescription {
   };
 }
 
-/** A tool's contract; one that was made without tool() may have a zod schema in its place. @throws naming tool and side */
+/** The contract of a tool; a tool made without tool() may have a zod schema instead. @throws Error that names the tool and the side */
 function contract(name: string, side: 'input' | 'output', given: Contract | z.ZodType): Contract {
   try {
     const schema = 'safeParse' in given ? contractOf(given, side) : given;
-    if (typeof schema.check !== 'function' || typeof schema.schema !== 'object') throw new TypeError('it is no schema');
+    if (typeof schema.check !== 'function' || typeof schema.schema !== 'object') throw new TypeError('it is not a schema');
     return schema;
   } catch (error) {
     const why =
-      error instanceof TypeError ? 'it is no schema; write one with zod, such as z.object({ … })' : String((error as Error).message);
+      error instanceof TypeError ? 'it is not a schema; write one with zod, such as z.object({ … })' : String((error as Error).message);
     throw new Error(`tool ${name}: ${side}: ${why}`, { cause: error });
   }
 }
@@ -227,16 +228,19 @@ async function call(message: ToProcess & { kind: 'call' | 'check' }): Promise<vo
   try {
     say({ kind: 'result', n: message.n, result });
   } catch (error) {
-    // What a tool that was made without tool() answers may be no JSON in any of its parts.
+    // A tool made without tool() may answer with a value that JSON.stringify cannot convert.
     say({
       kind: 'result',
       n: message.n,
-      result: failed(`${message.tool} returned what is no JSON.`, 'CORRAL_RESULT_INVALID', detailOf(error)),
+      result: failed(`${message.tool} returned a value that is not JSON.`, 'CORRAL_RESULT_INVALID', detailOf(error)),
     });
   }
 }
 
-/** The call with all that JSON Schema cannot say: defaults, refinements, transforms; and its answer as JSON, as it is now. */
+/**
+ * Makes a call, with everything that JSON Schema cannot express (refinements, transforms), and converts the answer to JSON before
+ * anything can change it.
+ */
 async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: AbortSignal): Promise<CallResult> {
   const tool = tools.get(message.tool);
   if (tool === undefined) return { kind: 'failed', message: `This host no longer offers ${message.tool}.` };
@@ -263,9 +267,12 @@ async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: Abo
   try {
     const text = JSON.stringify(answer.value ?? null) as string | undefined;
     if (text !== undefined) return { kind: 'ok', value: JSON.parse(text) as Json, ...cost };
-    return { ...failed(`${tool.name} returned what is no JSON.`, 'CORRAL_RESULT_INVALID', `It is a ${typeof answer.value}.`), ...cost };
+    return {
+      ...failed(`${tool.name} returned a value that is not JSON.`, 'CORRAL_RESULT_INVALID', `It is a ${typeof answer.value}.`),
+      ...cost,
+    };
   } catch (error) {
-    return { ...failed(`${tool.name} returned what is no JSON.`, 'CORRAL_RESULT_INVALID', detailOf(error)), ...cost };
+    return { ...failed(`${tool.name} returned a value that is not JSON.`, 'CORRAL_RESULT_INVALID', detailOf(error)), ...cost };
   }
 }
 
@@ -273,15 +280,15 @@ const broke = (tool: Tool, { detail, where, message }: Extract<Checked, { readon
   failed(`${tool.name} broke its own output schema.`, 'CORRAL_RESULT_INVALID', detail ?? `${where}: ${message}`);
 
 /**
- * What another process says of an answer whose check may take for ever. Here, that would hang beside every other call.
- * @returns null where it fits, or where only this process can check it since no message carries it
+ * Has another process check an answer whose check may never end; here it would block every other call.
+ * @returns the refusal; null if it fits, or if only this process can check it because it does not fit into a message
  */
 function tried(n: number, value: unknown): Promise<CallResult | null> | null {
   const message = { kind: 'answer', n, value: value as Json } as const;
   try {
     if (JSON.stringify(value) === undefined) return null;
     if (framed(message, MOST) === undefined)
-      return Promise.resolve(failed('its answer is larger than any may be.', 'CORRAL_RESULT_TOO_LARGE'));
+      return Promise.resolve(failed('its answer is larger than the maximum.', 'CORRAL_RESULT_TOO_LARGE'));
   } catch {
     return null;
   }
@@ -291,7 +298,7 @@ function tried(n: number, value: unknown): Promise<CallResult | null> | null {
   return promise;
 }
 
-/** Exceptions that are reported before the host has replaced this process; more of them say nothing new. */
+/** The host replaces this process after the first exception, so only this many are reported until then. */
 const MOST_UNCAUGHT = 100;
 let thrown = 0;
 const uncaught = (error: unknown) => {
@@ -303,7 +310,7 @@ process.on('unhandledRejection', uncaught);
 process.exit = (code) => {
   throw new Error(`A tool called process.exit(${code ?? ''}), which would end every tool of this host.`);
 };
-// The host is gone, or has had enough. A stuck loop does not see that here, so a thread looks after the host as well.
+// The host is gone or has closed the socket. Code that is stuck in a loop never gets here, so a thread watches the host as well.
 socket.on('close', () => leave(0));
 socket.on('error', () => leave(0));
 new Worker(`const host = process.ppid; setInterval(() => { if (process.ppid !== host) process.kill(process.pid, 'SIGKILL'); }, 1000);`, {

@@ -13,7 +13,7 @@ function nested(n: number, innermost: Json, level: (inner: Json) => Json): Json 
   return value;
 }
 
-/** Definitions that lead from one to the next, and from the last one back by a member. */
+/** Definitions each of which refers to the next; a member of the last one refers to the first. */
 const chain = (length: number): JsonSchema => ({
   $ref: '#/$defs/d0',
   $defs: Object.fromEntries(
@@ -67,7 +67,7 @@ describe('a contract that the host checks', () => {
   });
 
   test('refuses what takes more steps than there are, and says so', () => {
-    // Each of the branches has to look at every item, and none of them fits.
+    // Every branch looks at every item, and none fits.
     const list = { type: 'array', items: { type: 'string', maxLength: 1 }, contains: { const: 'no' } };
     const contract = contractBy({ anyOf: Array.from({ length: 100 }, () => list) });
     expect(contract.check(Array(100_000).fill('a'))).toEqual({
@@ -160,7 +160,7 @@ describe('a contract that the host checks', () => {
         for (const value of list) {
           const expected = theirs.safeParse(value);
           const checked = ours.check(value);
-          // Zod keeps members that are not named, and these are left out here.
+          // Zod keeps unnamed members; the host's check leaves them out.
           const kept = checked.ok ? checked.value : expected.data;
           expect({ ok: expected.success, value: expected.data }).toMatchObject({ ok: checked.ok, value: kept });
         }

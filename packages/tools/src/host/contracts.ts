@@ -1,6 +1,7 @@
 /**
- * Contracts of tools that run elsewhere: a check by their JSON Schema, in the host. Patterns are left to the process of the tool, since
- * an agent chooses what they run against and some take for ever; all else is checked here, in a bounded number of steps (evaluate.ts).
+ * Contracts of tools that run in another process: the host checks values by the tool's JSON Schema. Agents choose the values, and some
+ * patterns take exponential time on some values, so patterns are left to the tool's process; the rest is checked here, in a bounded
+ * number of steps (evaluate.ts).
  */
 import * as z from 'zod';
 import type { Contract, JsonSchema } from '@corral/protocol/ports/contract';
@@ -9,14 +10,14 @@ import { isDeeperThan, type Json } from '@corral/protocol/json';
 import { ADMISSION } from '@corral/protocol/limits';
 import { evaluator } from './evaluate.ts';
 
-/** @throws CORRAL_CONFIG_INVALID for what is no schema, or none that can be checked here */
+/** @throws CORRAL_CONFIG_INVALID if it is not a JSON Schema, or has keywords that cannot be checked */
 export function contractBy(schema: unknown): Contract {
-  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) throw refused('it is no JSON Schema');
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) throw refused('it is not a JSON Schema');
   const { schema_depth, schema_bytes } = ADMISSION;
   if (isDeeperThan(schema, schema_depth.max)) throw refused(`it nests deeper than ${schema_depth.max} levels`);
   if (Buffer.byteLength(JSON.stringify(schema)) > schema_bytes.max) throw refused(`it is larger than ${schema_bytes.max} bytes`);
   try {
-    // It knows which words of JSON Schema can be checked.
+    // Zod throws for keywords that it cannot check.
     z.fromJSONSchema(withoutPatterns(schema as Json) as never);
     return { schema: schema as JsonSchema, check: evaluator(schema as JsonSchema) };
   } catch (error) {
@@ -28,7 +29,7 @@ const refused = (why: string) => new CorralError('CORRAL_CONFIG_INVALID', why);
 
 const isObject = (value: unknown): value is Readonly<Record<string, Json>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-/** Where the names of members are names of arguments, and no words of JSON Schema. */
+/** Keywords whose members are named by the author, and are not keywords themselves. */
 const NAMED: ReadonlySet<string> = new Set(['properties', '$defs', 'definitions', 'dependentSchemas']);
 const LITERAL: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples']);
 

@@ -1,19 +1,19 @@
 /**
- * Holds a value against a JSON Schema in a number of steps that has a bound, whatever schema and value are: what an agent writes is checked
- * on the host's own loop. A definition meets a value once and is remembered; branches of a union that a constant rules out are not tried;
- * and a walk that has used up its steps refuses the value. Patterns and formats that take long are not for here (contracts.ts).
+ * Validates a value against a JSON Schema in a bounded number of steps, for any schema and value: agents choose the values, and the check
+ * runs on the host's event loop. The outcome of a definition for a value is remembered; branches of a union that a constant rules out are
+ * skipped; a value whose check uses up its steps is refused. Patterns and formats that may take long are not checked here (contracts.ts).
  */
 import * as z from 'zod';
 import { checkedOf, detailOf, type Checked, type JsonSchema } from '@corral/protocol/ports/contract';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 
-/** Not known yet: it is being found out further up. */
+/** The outcome is being computed further up the stack. */
 const PENDING = Symbol('pending');
-/** The value fits, and the schema says nothing of its members: they stay as they are. */
+/** The value fits and stays as it is; the schema does not describe its members. */
 const FITS = Symbol('fits');
 
-/** Where a value does not fit, and why: that is put into words only for the one that is told of. */
+/** Where and why a value does not fit. `says` builds the text only for the misfit that is reported. */
 class Misfit {
   readonly path: readonly (string | number)[];
   readonly says: () => string;
@@ -30,28 +30,28 @@ class Misfit {
 
 const misfit = (message: string, ...path: readonly string[]) => new Misfit(() => message, path);
 
-/** FITS, or the value with defaults and without members that are not named; undefined is a value that is absent. */
+/** FITS, or the value with defaults filled in and without members that the schema does not name. An undefined value is an absent one. */
 type Outcome = typeof FITS | Misfit | Json;
 type Check = (value: Json | undefined, walk: Walk) => Outcome;
 type Kind = 'string' | 'number' | 'boolean' | 'null' | 'object' | 'array';
 
-/** Ends a walk that has gone too far. */
+/** Ends a check that has used up its steps or levels. */
 class TooFar extends Error {}
 
-/** Levels of schemas within schemas and references to references, so that the stack suffices. */
+/** Maximum depth of nested schemas and references, so that the stack suffices. */
 const LEVELS = 1_000;
-/** What remembering an outcome counts, since it takes memory as well. */
+/** Steps for storing an outcome, because it uses memory as well. */
 const STEPS_KEPT = 4;
-/** What zod counts, which takes as long as so many steps of this file. */
+/** Steps for a check by zod, which takes about as long as that many steps of this file. */
 const STEPS_OF_LEAF = 16;
-/** Characters of a text, or of what is compared as one, that count as one step. */
+/** Characters that count as one step, in a string or in a value that is compared as text. */
 const CHARS_PER_STEP = 64;
 
-/** One value that is held against a schema. */
+/** The state of validating one value: steps left, depth, outcomes so far. */
 class Walk {
   #left = MACHINE.check_steps.default;
   #level = 0;
-  /** What came of each definition and each value so far. */
+  /** Outcomes so far, by definition and value. */
   readonly #known = new Map<Check, Map<unknown, Outcome | typeof PENDING>>();
 
   spend(steps: number): void {
@@ -68,13 +68,13 @@ class Walk {
     return outcome;
   }
 
-  /** The same definition is held against the same value once, however many ways lead there. */
+  /** Applies a definition to a value once; later calls return the stored outcome. */
   once(check: Check, value: Json | undefined): Outcome {
     let known = this.#known.get(check);
     if (known === undefined) this.#known.set(check, (known = new Map()));
     const before = known.get(value);
     this.spend(before === undefined ? STEPS_KEPT : 1);
-    // Nothing satisfies a definition that leads back to itself with the same value.
+    // A definition that refers back to itself with the same value has no outcome, so the value is refused.
     if (before === PENDING) return misfit('the schema refers to itself without end');
     if (before !== undefined) return before;
     known.set(value, PENDING);
@@ -84,7 +84,7 @@ class Walk {
   }
 }
 
-/** A check by a schema that `z.fromJSONSchema` has accepted. It never throws. */
+/** Compiles a check for a schema that `z.fromJSONSchema` has accepted. The check never throws. */
 export function evaluator(root: JsonSchema): (value: unknown) => Checked {
   const check = new Checks(root).of(root);
   return (value) => {
@@ -107,7 +107,7 @@ function kindOf(value: Json): Kind {
   return Array.isArray(value) ? 'array' : (typeof value as Kind);
 }
 
-/** What a reference within a schema is about: `#`, `#/$defs/name`. */
+/** The subschema that a reference within the schema names: `#`, `#/$defs/name`. */
 export function referredIn(root: JsonSchema, reference: string): Json | undefined {
   let here: Json | undefined = root;
   for (const part of reference.replace(/^#\/?/, '').split('/').filter(Boolean))
@@ -120,7 +120,7 @@ const ABSENT = 'Invalid input: expected nonoptional, received undefined';
 const anything: Check = (value) => (value === undefined ? misfit(ABSENT) : FITS);
 const nothing: Check = () => misfit('Invalid input: expected never');
 
-/** Words of a schema that concern no other schema. Zod has the words for what does not fit, and knows formats. */
+/** A check of keywords that do not apply subschemas. Zod validates them, so messages and formats are zod's. */
 function leaf(schema: JsonSchema, words: readonly string[], kind: string): Check {
   const own = Object.fromEntries(Object.entries(schema).filter(([word]) => words.includes(word)));
   const checks = z.fromJSONSchema({ ...own, type: kind } as never);
@@ -156,12 +156,12 @@ const OF_OBJECTS = [
 ];
 const OF_ARRAYS = ['items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'contains'];
 
-/** Whether the value is of the kind, and how many members it has. */
+/** Checks the kind of the value and its number of members. */
 function sized(schema: JsonSchema, kind: 'object' | 'array'): Check {
   const [least, most] = SIZES[kind].map((word) => schema[word]);
   const kinds = leaf({}, [], kind);
   const own = Object.fromEntries(Object.entries(schema).filter(([word]) => SIZES[kind].includes(word as never)));
-  // Zod counts the items of a list only where it is told what they are.
+  // Zod counts the items of a list only if the schema has `items`.
   const words = z.fromJSONSchema({ ...own, type: kind, ...(kind === 'array' ? { items: {} } : {}) });
   return (value, walk) => {
     const is = kinds(value, walk);
@@ -173,7 +173,7 @@ function sized(schema: JsonSchema, kind: 'object' | 'array'): Check {
   };
 }
 
-/** The checks of one schema and of those within it, each made once. */
+/** Compiles the checks of a schema and its subschemas, each once. */
 class Checks {
   readonly #root: JsonSchema;
   readonly #made = new Map<object, Check>();
@@ -210,7 +210,7 @@ class Checks {
     return (value, walk) => walk.once((target ??= this.of(referredIn(this.#root, reference))), value);
   }
 
-  /** What the schema says itself, by the kind of the value. */
+  /** The check of the schema's own keywords, chosen by the kind of the value. */
   #own(schema: JsonSchema): Check | undefined {
     if (schema['enum'] !== undefined || schema['const'] !== undefined) return constant(schema);
     const { type } = schema;
@@ -227,7 +227,7 @@ class Checks {
       const check = value === undefined ? undefined : kinds.get(kindOf(value));
       if (check !== undefined) return check(value, walk);
       if (type === undefined) return anything(value, walk);
-      // It says in its words what it expected.
+      // This one fails with zod's message about the expected type.
       return only === undefined ? misfit('Invalid input') : only(value, walk);
     };
   }
@@ -243,7 +243,7 @@ class Checks {
     }));
     const isNamed = new Set(named.map(({ name }) => name));
     const unnamed = [...needed].filter((name) => !isNamed.has(name as string)) as string[];
-    // Which members are meant by patterns is for the tool's process to say.
+    // If `patternProperties` are present, only the tool's process knows which members are additional.
     const others = additionalProperties === undefined || patternProperties !== undefined ? undefined : this.of(additionalProperties);
     const closed = additionalProperties === false && others !== undefined;
     const shapes = isObject(properties) || isObject(additionalProperties);
@@ -324,7 +324,7 @@ class Checks {
       for (const { check } of possible) {
         const outcome = walk.down(check, value);
         if (outcome instanceof Misfit) {
-          // A constant says which branch was meant: its complaint is of more use than that none fits.
+          // The constant says which branch was meant, so its message helps more than that no branch fits.
           if (possible.length === 1 && branches.length > 1) return outcome;
           continue;
         }
@@ -336,7 +336,7 @@ class Checks {
     };
   }
 
-  /** Members that a schema requires to be one of some constants. */
+  /** Required members that must have one of a set of constants. */
   #constants(schema: Json, depth = 0): Constants {
     if (!isObject(schema) || depth > 16) return [];
     const { $ref, properties, required } = schema;
@@ -352,7 +352,7 @@ class Checks {
   }
 }
 
-/** Whether a member that is absent may have a default. */
+/** Whether the schema may supply a default for an absent member. */
 const mayFill = (schema: Json) => isObject(schema) && ['default', '$ref', 'anyOf', 'oneOf', 'allOf'].some((word) => word in schema);
 
 type Constants = readonly (readonly [string, ReadonlySet<unknown>])[];
@@ -372,7 +372,7 @@ function constant(schema: JsonSchema): Check {
   };
 }
 
-/** A value as text that equal values share. */
+/** A canonical text: equal values have the same one. */
 function written(value: Json, walk: Walk): string {
   const text = canonical(value);
   walk.spend(Math.ceil(text.length / CHARS_PER_STEP));
@@ -404,7 +404,7 @@ function counted(
   return matches > Number(most) ? misfit(`Array must contain at most ${Number(most)} matching elements`) : undefined;
 }
 
-/** Every part has to fit; members that any of them names are kept. */
+/** All parts must fit; a member is kept if any part names it. */
 function allOfThem(parts: readonly Check[]): Check {
   return (value, walk) => {
     let whole: Outcome = FITS;

@@ -1,43 +1,43 @@
 /**
- * The process in which the tools of one tenant run. It is started when it is needed, and replaced when it dies or when code in it threw
- * where nobody catches it: later each time that one did not last.
+ * Keeps one process running for the tools of one tenant. The process is started at the first call and replaced when it dies or an
+ * exception in it was not caught. Each failure in a row doubles the delay before the next start.
  */
 import { MACHINE } from '@corral/protocol/limits';
 import type { Json } from '@corral/protocol/json';
 import type { ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import type { ToolProcess, ProcessEvents, Trial } from './process.ts';
 
-/** What operators are told of the processes of tools. */
+/** Events of tool processes, for operators. */
 export interface ToolNews {
   readonly kind: 'output' | 'uncaught' | 'ended' | 'restarted' | 'broken';
-  /** A line that tools wrote, an exception with its stack, or why the process ended. */
+  /** A line that a tool wrote, an exception with its stack, or the reason why the process ended. */
   readonly text: string;
-  /** Whose call it came from, where that is known. */
+  /** The tool whose call caused it, if known. */
   readonly tool?: string;
 }
 
 export interface KeeperOptions {
-  /** @param stuck_ms how long it may not answer */
+  /** @param stuck_ms the process is killed after this time without an answer to a ping */
   readonly process: (events: ProcessEvents, stuck_ms: number) => ToolProcess;
-  /** Loads the code into a process that was started. @throws where it is not what it was at first */
+  /** Loads the code into a new process. @throws if its tools differ from those that were loaded first */
   readonly load: (process: ToolProcess) => Promise<void>;
-  /** Whether a process that is lost is replaced. */
+  /** Whether a lost process is replaced. */
   readonly lasts: () => boolean;
-  /** Whether a check of the tool's arguments may take for ever. */
+  /** Whether a check of the tool's arguments may never end. */
   readonly mayHang: (tool: string) => boolean;
   readonly tell: (news: ToolNews) => void;
 }
 
-/** Processes in which a check is tried while none says what comes of it. */
+/** Attempts at a check whose processes are lost for reasons that may lie elsewhere. */
 const CHECKS = 3;
 const BACKOFF_MS = 200;
 const BACKOFF_MOST_MS = 30_000;
-/** A process that lived so long was well. */
+/** After this lifetime the failures in a row are counted from 0 again. */
 const WELL_MS = 60_000;
-/** What an attempt that never began has cost. */
+/** The cost of an attempt that was not started. */
 const FREE = { tokens: 0, money_micros: 0 };
 
-/** A call that was not begun, and may be made again. */
+/** The result of a call that was not started, and may be made again. */
 export const notStarted = (name: string, why: string): ToolResult => ({
   kind: 'failed',
   message: `${name} was not started: ${why}.`,
@@ -49,30 +49,30 @@ export class Keeper {
   readonly #options: KeeperOptions;
   readonly #kind: 'call' | 'check';
   /**
-   * Where arguments are checked before the call is made, if that may take for ever: what hangs there, hangs beside no call. It is a
-   * process of the same code.
+   * Checks arguments before the call is made, for tools whose check may never end: a check that hangs there does not block any call. It
+   * is another process with the same code.
    */
   #checks: Keeper | undefined;
   /**
-   * Where checks are tried again, one at a time, that were not alone under way when their process was lost: what is lost there is to blame.
-   * Beside `#checks`, so that the next arguments do not wait for them; it ends with the last of them.
+   * Repeats checks that were lost together with others, one at a time: if the process is lost again, the check in it is to blame. It is
+   * separate from `#checks`, so that other checks do not wait, and is closed after the last repeated one.
    */
   #alone: Keeper | undefined;
   #suspects = 0;
-  /** Settles once the last of them has had its turn. */
+  /** Settles after the last repeated check. */
   #turns: Promise<unknown> = Promise.resolve();
   #process: ToolProcess | undefined;
-  /** Settles once there is a process again. */
+  /** Settles when the new process is ready, or could not be started. */
   #starting: Promise<ToolProcess | undefined> | undefined;
   #started = performance.now();
   #failures = 0;
   #calls = 0;
-  /** Whether it has had a process, or tried to have one. */
+  /** Whether a process was ever started, or tried to start. */
   #begun = false;
   #used = performance.now();
-  /** It takes no call any more. */
+  /** No new calls are accepted. */
   #closed = false;
-  /** Nor does it try what those answer that were under way then. */
+  /** Calls that were under way at `close` have ended too; their answers get no more trials. */
   #over = false;
 
   constructor(options: KeeperOptions, kind: 'call' | 'check' = 'call') {
@@ -80,13 +80,13 @@ export class Keeper {
     this.#kind = kind;
   }
 
-  /** Starts its first process, with nothing loaded. */
+  /** Starts the first process, without loading code. */
   begin(): ToolProcess {
     this.#begun = true;
     return (this.#process = this.#made());
   }
 
-  /** When it had a call last, in ms of the host's clock; undefined while it has one. */
+  /** Time of the last call, in milliseconds of the host's monotonic clock; undefined while a call is under way. */
   get idleSince(): number | undefined {
     return this.#calls > 0 ? undefined : this.#used;
   }
@@ -100,7 +100,7 @@ export class Keeper {
       }
       if (this.#process === undefined) this.#replace();
       const process = this.#process?.alive === true ? this.#process : await this.#another(call.signal);
-      if (process === undefined || call.signal.aborted) return notStarted(name, 'the process of the tools is not up');
+      if (process === undefined || call.signal.aborted) return notStarted(name, 'the process of the tools is not running');
       return await process.invoke(name, call, this.#kind);
     } finally {
       this.#calls -= 1;
@@ -108,20 +108,20 @@ export class Keeper {
     }
   }
 
-  /** No call goes to it from now on; those under way have a while to end. */
+  /** Accepts no more calls; those under way have `within_ms` to end. */
   async close(within_ms: number): Promise<void> {
     this.#closed = true;
     const process = this.#process ?? (await this.#starting);
     this.#process = undefined;
     await process?.retire(within_ms);
-    // Not before: what a call under way answers may need a trial.
+    // Set only now, because the answer of a call under way may need a trial.
     this.#over = true;
     await Promise.all([this.#checks?.close(0), this.#alone?.close(0)]);
   }
 
   /**
-   * Why what a call answered is no result of its tool; undefined: it fits. The tool has done its work by then, so no refusal says that the
-   * call was not begun. For the same reason the answer of a call that was given up has its trial like any other.
+   * The refusal of a value that a call returned; undefined: it fits. The tool has already acted, so the result must not be "not started",
+   * and the answer of a call that was given up is tried like any other.
    */
   async #refusalOfAnswer(name: string, call: ToolCall, value: Json): Promise<ToolResult | undefined> {
     const refusal = await this.#refusalOf(name, { ...call, input: value, of: 'output', signal: new AbortController().signal });
@@ -129,7 +129,7 @@ export class Keeper {
     return { kind: 'failed', message: `What ${name} answered could not be checked.`, code: 'CORRAL_RESULT_INVALID' };
   }
 
-  /** Why the call is not made; undefined: its arguments fit. */
+  /** The refusal of arguments before the call is made; undefined: they fit. */
   async #refusalOf(name: string, call: Trial): Promise<ToolResult | undefined> {
     this.#checks ??= new Keeper(this.#options, 'check');
     for (let i = 0; i < CHECKS && !call.signal.aborted && !this.#over; i++) {
@@ -148,7 +148,7 @@ export class Keeper {
         return await (this.#alone ??= new Keeper(this.#options, 'check')).invoke(name, call);
       } finally {
         this.#suspects -= 1;
-        // One that is given up may still be at it, and the next one would not be alone.
+        // An aborted check may still be running in this process, so the next one gets a new process to be alone in.
         if (this.#suspects === 0 || call.signal.aborted) {
           void this.#alone?.close(0);
           this.#alone = undefined;
@@ -166,7 +166,7 @@ export class Keeper {
       output: (text) => tell({ kind: 'output', text }),
       uncaught: (text, tool) => {
         tell({ kind: 'uncaught', text, ...(tool === undefined ? {} : { tool }) });
-        // It goes on with what it has, and makes room for another as soon as that is up.
+        // This process keeps its calls; new ones go to its replacement once that is ready.
         if (this.#process === process) this.#replace();
       },
       tryAnswer: (tool, call, value) => this.#refusalOfAnswer(tool, call, value),
@@ -186,7 +186,7 @@ export class Keeper {
     return this.#kind === 'call' ? 'The process of the tools' : 'The process that checks the arguments of tools';
   }
 
-  /** A process, where one comes in time. */
+  /** The process that is being started, or undefined if it is not ready in time. */
   async #another(signal: AbortSignal): Promise<ToolProcess | undefined> {
     if (this.#closed || this.#starting === undefined) return undefined;
     const { promise, resolve } = Promise.withResolvers<undefined>();
@@ -201,10 +201,10 @@ export class Keeper {
     }
   }
 
-  /** Starts a process, later each time that one did not last. */
+  /** Starts another process in the background, after a delay that grows with each failure in a row. */
   #replace(): void {
     if (this.#closed || this.#starting !== undefined || !this.#options.lasts()) return;
-    // What agents send ends a process that checks; those that come after must not wait for it.
+    // Arguments that agents send can end a process of checks, so it is always replaced without delay.
     if (performance.now() - this.#started > WELL_MS || this.#kind === 'check') this.#failures = 0;
     const wait_ms = this.#failures === 0 ? 0 : Math.min(BACKOFF_MS * 2 ** (this.#failures - 1), BACKOFF_MOST_MS);
     const again = this.#begun;

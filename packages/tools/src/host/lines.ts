@@ -1,4 +1,4 @@
-/** What a process writes, as lines: cut to a bound, and so many a second at most, so that a flood costs its reader little. */
+/** Splits the output of a process into lines, with a maximum length and a maximum rate, so that a flood costs the host little. */
 const LINE_CHARS = 4_096;
 const LINES_PER_S = 100;
 
@@ -16,7 +16,7 @@ export class Lines {
 
   push(chunk: Uint8Array): void {
     const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split('\n');
-    // The beginning of a line without an end is enough to know it by.
+    // Bounds the memory for a line that never ends; its beginning identifies it.
     this.#rest = (lines.pop() ?? '').slice(0, LINE_CHARS);
     for (const line of lines) this.#one(line);
   }

@@ -1,6 +1,7 @@
 /**
- * One process with the code of a configuration in it, seen from the host: started, asked what tools it has, given calls, watched, ended.
- * It may do anything: answer nonsense, flood, hang, eat memory, die. Each of these ends the process at worst, never the host.
+ * The host's side of one process that runs the code of a configuration: starts it, asks for its tools, makes calls, watches it and ends
+ * it. The process is not trusted: it may answer nonsense, flood, hang, use up memory or die. In the worst case it is killed; the host is
+ * never affected.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -15,23 +16,23 @@ import type { ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import { Lines } from './lines.ts';
 import { FrameReader, framed, type CallResult, type CodeFiles, type ToolDescription, type ToProcess } from './wire.ts';
 
-/** What the host hears of the process besides answers. */
+/** Events of the process, besides answers to calls. */
 export interface ProcessEvents {
-  /** A line that code of the configuration wrote. */
+  /** Code of the configuration wrote a line. */
   readonly output: (line: string) => void;
-  /** Nothing caught this exception. The process goes on, and should be replaced. @param tool whose call set it going, where known */
+  /** An exception that nothing caught. The process goes on, and should be replaced. @param tool the tool whose call threw, if known */
   readonly uncaught: (detail: string, tool: string | undefined) => void;
-  /** Tries what a call answered in another process. @returns why it is no result; undefined: it fits */
+  /** Checks the value that a call returned in another process. @returns the refusal if it does not fit, undefined if it fits */
   readonly tryAnswer: (tool: string, call: ToolCall, value: Json) => Promise<ToolResult | undefined>;
-  /** It has ended, whyever; calls under way are settled already. */
+  /** The process has ended, for any reason; its calls are settled already. */
   readonly ended: (why: string) => void;
 }
 
 export interface ProcessOptions extends ProcessEvents {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** How long it may not answer. */
+  /** After this time without an answer to a ping the process is killed. Milliseconds. */
   readonly stuck_ms: number;
-  /** Reads a secret for its tools. */
+  /** Reads a secret on behalf of the tools. */
   readonly secret: (name: string) => Promise<string>;
 }
 
@@ -41,7 +42,7 @@ export interface Loaded {
   readonly files: CodeFiles;
 }
 
-/** What is checked: the arguments of a call, or with `of` what it answered. */
+/** A check of a call's arguments, or, with `of`, of the value that the call returned. */
 export type Trial = ToolCall & { readonly of?: 'output' };
 
 interface Call {
@@ -49,24 +50,25 @@ interface Call {
   readonly call: Trial;
   readonly settle: (result: ToolResult) => void;
   readonly kind: 'call' | 'check';
-  /** Nobody waits any longer for its answer. */
+  /** The caller no longer waits for the answer. */
   aborted: boolean;
 }
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
 const PING_MS = 1_000;
 /**
- * How long it may not answer with a call in it that was given up. What passed its trial is checked again where the call is made, since what a
- * transform makes can be what no message carries; that check must end nothing, also where it takes longer than the trial did.
+ * The same as `stuck_ms`, while the process has a call that was given up. Arguments that passed their trial are checked again in this
+ * process, because a value made by a transform may not fit into a message. The second check may take longer than the trial did and must
+ * not end the process; hence twice the time of a trial.
  */
 const GIVEN_UP_MS = 2 * MACHINE.tool_check_ms.default + PING_MS;
-/** Calls by whose number an exception still finds its tool. */
+/** Number of finished calls whose tool is remembered, to attribute exceptions that come late. */
 const REMEMBERED = 1_000;
 const MIB = 1024 * 1024;
 const PAGE = 4_096;
-/** The kernel ends this process before it ends the host, where memory runs out. */
+/** If memory runs out, the kernel kills this process before the host (Linux, `oom_score_adj`). */
 const OOM_FIRST = '800';
-/** Variables of the host that are not for tools. */
+/** Variables of the host's environment that tools must not see. */
 const OURS: ReadonlySet<string> = new Set(['CORRAL_MASTER_KEY']);
 
 const text = z.string();
@@ -84,7 +86,7 @@ const Result = z.union([
   z.object({ kind: z.literal('unknown'), message: text, detail: text.optional() }),
 ]);
 const file = z.object({ format: text, text });
-/** What may be said here; anything else ends the process. */
+/** Messages that the process may send; any other message ends it. */
 const From = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('loaded'), rest: z.unknown(), makes: z.boolean(), files: z.record(text, file) }),
   z.object({ kind: z.literal('made'), tools: z.array(z.unknown()) }),
@@ -103,14 +105,14 @@ export class ToolProcess {
   readonly #child: ChildProcess;
   readonly #socket: Socket;
   readonly #calls = new Map<number, Call>();
-  /** Tools of the latest calls, for exceptions that come after their answers. */
+  /** Tools of the latest finished calls, to attribute exceptions that come after the answer. */
   readonly #answered = new Map<number, string>();
   readonly #watch: NodeJS.Timeout;
   #asked: { readonly give: (said: FromProcess) => void; readonly fail: (error: Error) => void } | undefined;
   #next = 0;
-  /** Checks that have begun and have no answer, also those for which nobody waits any longer. */
+  /** Checks that have begun and have no answer yet, including those whose caller no longer waits. */
   readonly #begun = new Set<number>();
-  /** When a ping left that has no answer; undefined: none has. */
+  /** Time of the ping that is not answered yet. */
   #pinged: number | undefined;
   #idle: (() => void) | undefined;
   #over: string | undefined;
@@ -133,12 +135,12 @@ export class ToolProcess {
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       const lines = new Lines(options.output);
       stream?.on('data', (chunk: Buffer) => lines.push(chunk));
-      // Its last words come without a line's end.
+      // The last line may end without a newline.
       stream?.on('close', () => lines.end());
     }
     this.#watch = setInterval(() => this.#look(), PING_MS);
     this.#watch.unref();
-    // The host may end while its tools are idle.
+    // An idle process of tools does not keep the host from exiting.
     this.#child.unref();
     this.#socket.unref();
     for (const stream of [this.#child.stdout, this.#child.stderr]) (stream as unknown as { unref?: () => void } | null)?.unref?.();
@@ -152,21 +154,21 @@ export class ToolProcess {
     return { rest: said.rest as Json, makes: said.makes, files: said.files };
   }
 
-  /** What its tools are, not checked yet. @throws CORRAL_CONFIG_INVALID */
+  /** Descriptions of the tools, not validated yet. @throws CORRAL_CONFIG_INVALID */
   async make(): Promise<readonly ToolDescription[]> {
     const said = await this.#ask({ kind: 'make' });
     if (said.kind !== 'made') throw new CorralError('CORRAL_CONFIG_INVALID', `it said ${said.kind}`);
     return said.tools as ToolDescription[];
   }
 
-  /** Whether calls can be given to it. */
+  /** Whether the process takes calls. */
   get alive(): boolean {
     return this.#over === undefined;
   }
 
   /**
-   * Settles in any case. A `check` is `ok` where the arguments fit; it is refused where it alone was under way as the process was lost,
-   * and `unknown` where it had not begun, where others were under way too, and once it is given up.
+   * Makes a call or a check; never rejects. A `check` is `ok` if the value fits. If the process is lost, the check is refused if it was
+   * the only one that had begun, since then it is to blame; otherwise it is `unknown`. It is `unknown` also once it is given up.
    */
   invoke(tool: string, call: Trial, kind: 'call' | 'check' = 'call'): Promise<ToolResult> {
     const n = (this.#next += 1);
@@ -178,7 +180,7 @@ export class ToolProcess {
       going.aborted = true;
       const { name, message } = signal.reason instanceof Error ? signal.reason : new DOMException('The call was given up.', 'AbortError');
       this.#send({ kind: 'abort', n, name, message });
-      // Nothing was done for it, and a check hears of no abort.
+      // A check has no effects, so it can be settled at once; checks do not receive the abort signal.
       if (kind === 'check') going.settle({ kind: 'unknown', message: `The check of ${checkedIn(tool, of)} was given up.` });
       this.#look();
     };
@@ -198,7 +200,7 @@ export class ToolProcess {
         this.#idle?.();
       },
     });
-    // A call under way keeps its host up, an idle process does not.
+    // A call under way keeps the host alive; an idle process does not.
     this.#socket.ref();
     signal.addEventListener('abort', abort);
     const sent = this.#send({ kind, n, tool, input, idempotency_key, attempt, run, tenant, ...(of === undefined ? {} : { of }) });
@@ -209,7 +211,7 @@ export class ToolProcess {
     return promise;
   }
 
-  /** Ends it once its calls have ended, or the time for that is over. */
+  /** Kills the process once its calls have ended, or after `within_ms`. */
   async retire(within_ms: number): Promise<void> {
     if (this.#calls.size > 0 && this.alive) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -255,7 +257,7 @@ export class ToolProcess {
     try {
       for (const said of reader.push(chunk)) if (this.#over === undefined) this.#hear(From.parse(said));
     } catch {
-      this.kill('it said what its host does not understand');
+      this.kill('it sent a message that its host does not understand');
     }
   }
 
@@ -266,7 +268,7 @@ export class ToolProcess {
         return;
       case 'began':
         this.#begun.add(said.n);
-        // It is measured from here, and not from the next look.
+        // The time of the check counts from here, and not from the next regular ping.
         this.#ping();
         return;
       case 'answer': {
@@ -283,7 +285,8 @@ export class ToolProcess {
         const call = this.#calls.get(said.n);
         const result = Result.safeParse(said.result);
         if (result.success) call?.settle(result.data as ToolResult);
-        else call?.settle({ kind: 'failed', message: `${call.tool} returned what is no result.`, code: 'CORRAL_RESULT_INVALID' });
+        else
+          call?.settle({ kind: 'failed', message: `${call.tool} returned something that is not a result.`, code: 'CORRAL_RESULT_INVALID' });
         return;
       }
       case 'secret':
@@ -295,7 +298,7 @@ export class ToolProcess {
       case 'uncaught': {
         const call = said.n === null ? undefined : this.#calls.get(said.n);
         this.#options.uncaught(said.detail, call?.tool ?? (said.n === null ? undefined : this.#answered.get(said.n)));
-        // It may still answer, but nobody can rely on it; what it did is not known.
+        // The call may still answer, but the answer cannot be trusted; its effects are unknown.
         call?.settle({ kind: 'unknown', message: `${call.tool} threw while it worked, outside of what it awaits.`, detail: said.detail });
         this.#asked?.fail(new CorralError('CORRAL_CONFIG_INVALID', said.detail.split('\n', 1)[0] ?? '', { cause: said.detail }));
         return;
@@ -307,7 +310,7 @@ export class ToolProcess {
     }
   }
 
-  /** Once a second, and when a call is given up: does it still answer, and has it kept within its memory? */
+  /** Runs every second, and when a call is given up: kills a process that does not answer or uses too much memory. */
   #look(): void {
     if (this.#over !== undefined) return;
     const now = performance.now();
@@ -328,7 +331,7 @@ export class ToolProcess {
     this.#send({ kind: 'ping', n: 0 });
   }
 
-  /** Nobody knows what the calls that were under way have done. */
+  /** Settles all calls after the process has ended. Their effects are unknown, except those of a lone check. */
   #lost(why: string): void {
     if (this.#over !== undefined) return;
     this.#over = why;
@@ -361,7 +364,7 @@ function sacrifice(pid: number | undefined): void {
   }
 }
 
-/** Resident memory in bytes; 0 where nobody can tell. */
+/** Resident memory in bytes; 0 if it cannot be read. */
 function residentOf(pid: number | undefined): number {
   try {
     return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * PAGE;

@@ -243,7 +243,7 @@ describe('a configuration in a process of its own', () => {
   });
 
   test('blames the call whose check hangs, and none whose check was under way beside it', { timeout: 60_000 }, async () => {
-    // The processes are up, and the checks begin at once.
+    // All processes are started first, so that the checks below begin at once.
     expect(await ask('slow.later', { next: 'fits' })).toEqual({ kind: 'ok', value: 1 });
     const hangs = ask('slow.later', { next: 'hangs' });
     while (!news.some(({ text }) => text === 'waits and hangs')) await sleep(5);

@@ -1,6 +1,6 @@
 /**
- * The tools of a configuration, as a source of tools whose code is in processes of its own: one for each tenant that calls them, so that
- * what one tenant's agent sends ends nothing of another's. The code stays that which was loaded first, whatever becomes of the files.
+ * The tools of a configuration, as a source of tools. Their code runs in processes, one for each tenant that calls them, so that the
+ * calls of one tenant's agents cannot end those of another. All processes run the code that was loaded first, even if the files change.
  */
 import * as z from 'zod';
 import { Costs } from '@corral/protocol/model/cost';
@@ -18,14 +18,14 @@ export interface ToolHostOptions {
   /** The module whose default export has `tools`. */
   readonly url: string;
   readonly lent: Readonly<Record<string, string>>;
-  /** Code to load instead of what is on disk. */
+  /** Code to load instead of the files on disk. */
   readonly files?: CodeFiles;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly secret: (name: string) => Promise<string>;
   readonly tell: (news: ToolNews) => void;
-  /** Processes at once; left out: the limit's default. */
+  /** Maximum number of processes. Default: the limit's default. */
   readonly processes?: number;
-  /** How long a process without calls is kept, beside others; left out: the limit's default. */
+  /** A process without calls is ended after this time, unless it is the only one. Milliseconds; default: the limit's default. */
   readonly idle_ms?: number;
 }
 
@@ -58,16 +58,16 @@ export class ToolHost implements ToolSource {
   #loaded: Loaded | undefined;
   #tools: readonly Tool[] = [];
   readonly #mayHang = new Set<string>();
-  /** The descriptions as they were first, in canonical form. */
+  /** The tools' descriptions as first loaded, in canonical form; a later process must have the same. */
   #described = '';
-  /** By tenant; the one that was used last is the last. */
+  /** By tenant, least recently used first. */
   readonly #keepers = new Map<string, Keeper>();
-  /** It said what tools there are, and belongs to nobody yet. */
+  /** The first process, which described the tools. The first tenant that calls one gets it. */
   #spare: Keeper | undefined;
-  /** Those who wait until another tenant's process has no call. */
+  /** Calls that wait for another tenant's process to have no call. */
   readonly #waiting = new Set<() => void>();
   readonly #sweep: NodeJS.Timeout;
-  /** The process of the spare keeper, until it has said what tools there are. */
+  /** The spare keeper's process, until it has described the tools. */
   #first: ToolProcess | undefined;
   #closing: Promise<void> | undefined;
 
@@ -94,13 +94,13 @@ export class ToolHost implements ToolSource {
     }
   }
 
-  /** What the module exports, and its files. */
+  /** The exports of the module, and its files. @throws Error before `open` */
   get loaded(): Loaded {
     if (this.#loaded === undefined) throw new Error('nothing was loaded');
     return this.#loaded;
   }
 
-  /** Makes the tools; a module that lists none needs no process from then on. @throws CORRAL_CONFIG_INVALID, naming the tool */
+  /** Makes the tools. If the module has none, the process is ended. @throws CORRAL_CONFIG_INVALID that names the tool */
   async make(): Promise<readonly Tool[]> {
     const first = this.#first;
     this.#first = undefined;
@@ -118,7 +118,7 @@ export class ToolHost implements ToolSource {
     return this.#tools;
   }
 
-  /** Its code stays that which was loaded first, so its tools do. */
+  /** The code stays as first loaded, so the tools never change. */
   onChange(): () => void {
     return () => undefined;
   }
@@ -140,7 +140,7 @@ export class ToolHost implements ToolSource {
     const whose = typeof called === 'string' ? `tool ${called}` : `tool number ${i + 1}`;
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
-      throw new CorralError('CORRAL_CONFIG_INVALID', `${whose}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it is no tool'}`);
+      throw new CorralError('CORRAL_CONFIG_INVALID', `${whose}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it is not a tool'}`);
     }
     const { name, description, annotations, timeout_ms, input, output, may_hang } = parsed.data;
     if (may_hang) this.#mayHang.add(name);
@@ -169,21 +169,21 @@ export class ToolHost implements ToolSource {
       const keeper = this.#keeperOf(tenant);
       if (keeper !== undefined) {
         const result = await keeper.invoke(name, call);
-        // Its process may be wanted by another tenant.
+        // Another tenant may be waiting for this process's place.
         if (keeper.idleSince !== undefined) for (const wake of this.#waiting) wake();
         return result;
       }
-      if (performance.now() >= until) return notStarted(name, `all ${this.#most} processes of tools are at work for other tenants`);
+      if (performance.now() >= until) return notStarted(name, `all ${this.#most} processes of tools are busy with calls of other tenants`);
       await this.#room(until - performance.now(), signal);
     }
-    return notStarted(name, 'the process of the tools is not up');
+    return notStarted(name, 'the process of the tools is not running');
   }
 
   get #most(): number {
     return this.#options.processes ?? MACHINE.tool_processes.default;
   }
 
-  /** The tenant's own; undefined while all that there may be have calls of other tenants. */
+  /** The keeper of the tenant; undefined if the maximum is reached and all processes have calls of other tenants. */
   #keeperOf(tenant: string): Keeper | undefined {
     let keeper = this.#keepers.get(tenant);
     if (keeper === undefined) {
@@ -195,7 +195,7 @@ export class ToolHost implements ToolSource {
     return keeper;
   }
 
-  /** Ends the process without calls that was used longest ago. */
+  /** Ends the least recently used process that has no call. @returns whether there was one */
   #giveUp(): boolean {
     for (const [tenant, keeper] of this.#keepers) {
       if (keeper.idleSince === undefined) continue;
@@ -206,7 +206,10 @@ export class ToolHost implements ToolSource {
     return false;
   }
 
-  /** A process without calls is ended after a while; the last one stays, so that a host of one tenant does not start it again and again. */
+  /**
+   * Ends processes that had no call for `idle_ms`. The last one stays, so that a host with one tenant does not restart it again and
+   * again.
+   */
   #closeIdle(idle_ms: number): void {
     for (const [tenant, keeper] of this.#keepers) {
       if (this.#keepers.size === 1) return;
@@ -236,7 +239,7 @@ export class ToolHost implements ToolSource {
       lasts: () => this.#tools.length > 0,
       load: async (process) => {
         await process.load(url, lent, this.loaded.files);
-        if (canonical(await process.make()) !== this.#described) throw new Error('its tools are not what they were');
+        if (canonical(await process.make()) !== this.#described) throw new Error('its tools differ from those that were loaded first');
       },
     });
   }

@@ -1,16 +1,16 @@
 /**
- * What a host and its tool process say to each other: JSON frames behind a length, over a socket pair of their own. Neither side
- * buffers a frame that is longer than may be.
+ * The protocol between a host and its tool process: JSON frames with a length prefix, over a socket pair. Neither side buffers a frame
+ * beyond the maximum length.
  */
 import type { ToolResult } from '@corral/protocol/ports/tool';
 import type { JsonSchema } from '@corral/protocol/ports/contract';
 import type { Json } from '@corral/protocol/json';
 
-/** The descriptor of the socket in the tool process. */
+/** The socket's file descriptor in the tool process. */
 export const SOCKET_FD = 3;
 const HEADER = 4;
 
-/** A tool as data. */
+/** A tool as data, without its functions. */
 export interface ToolDescription {
   readonly name: string;
   readonly description: string;
@@ -18,30 +18,30 @@ export interface ToolDescription {
   readonly output: JsonSchema;
   readonly annotations: Readonly<Record<string, Json>>;
   readonly timeout_ms?: number;
-  /** A check of its arguments may take for ever, and is tried in a process of its own first. */
+  /** A check of its arguments may never end (a pattern, a refinement), so they are first checked in a process of its own. */
   readonly may_hang: boolean;
 }
 
-/** What becomes of a call, as far as the process can say it. */
+/** The result of a call as JSON. */
 export type CallResult = ToolResult<Json>;
 
-/** A file of a configuration's code as it was read: so much is kept of it that the same code can be started again. */
+/** A source file of a configuration as it was loaded. Processes that are started later load these texts, and therefore the same code. */
 export interface CodeFile {
   readonly format: string;
   readonly text: string;
 }
-/** By URL: the entry and what it imports, packages left out. */
+/** By URL: the entry module and its imports, without packages. */
 export type CodeFiles = Readonly<Record<string, CodeFile>>;
 
 export type ToProcess =
   /**
-   * `lent`: modules that are found there where the file's own folder has no packages. `files`: code that is taken from here, and not from
-   * the disk.
+   * `lent`: where to find modules that the file's own folder cannot resolve, by specifier. `files`: texts to load instead of the files on
+   * disk.
    */
   | { readonly kind: 'load'; readonly url: string; readonly lent: Readonly<Record<string, string>>; readonly files: CodeFiles }
   | { readonly kind: 'make' }
   | {
-      /** `check`: only whether the arguments fit; or, with `of`, whether `input` is a result that fits. */
+      /** `check`: checks `input` as arguments, or with `of: 'output'` as a result, and makes no call. */
       readonly kind: 'call' | 'check';
       readonly of?: 'output';
       readonly n: number;
@@ -52,7 +52,7 @@ export type ToProcess =
       readonly run: string;
       readonly tenant: string;
     }
-  /** What the trial of an answer came to; null: it fits. */
+  /** The outcome of an `answer`'s trial; null: it fits. */
   | { readonly kind: 'tried'; readonly n: number; readonly refusal: CallResult | null }
   | { readonly kind: 'abort'; readonly n: number; readonly name: string; readonly message: string }
   | { readonly kind: 'secret'; readonly n: number; readonly value: string }
@@ -60,22 +60,22 @@ export type ToProcess =
   | { readonly kind: 'ping'; readonly n: number };
 
 export type FromProcess =
-  /** What the module exports besides its tools. `makes`: whether it lists tools, or a function that does. */
+  /** The rest of the module's exports. `makes`: whether the module has tools, or a function that makes some. */
   | { readonly kind: 'loaded'; readonly rest: Json; readonly makes: boolean; readonly files: CodeFiles }
   | { readonly kind: 'made'; readonly tools: readonly ToolDescription[] }
-  /** It could not be loaded, or its tools could not be made. */
+  /** The module could not be loaded, or its tools could not be made. */
   | { readonly kind: 'broken'; readonly message: string; readonly detail: string }
   | { readonly kind: 'result'; readonly n: number; readonly result: CallResult }
-  /** What a tool answered, whose check may take for ever: it is to be tried in another process before it is checked here. */
+  /** The value that a call returned, if its check may never end: another process checks it before this one does. */
   | { readonly kind: 'answer'; readonly n: number; readonly value: Json }
-  /** A check has begun: it is to blame if nothing more is heard. */
+  /** A check has begun; if the process is lost now, this check is to blame. */
   | { readonly kind: 'began'; readonly n: number }
   | { readonly kind: 'secret'; readonly n: number; readonly name: string }
   | { readonly kind: 'pong'; readonly n: number }
-  /** An exception that nothing caught. `n`: the call that set it going, where that is known. */
+  /** An exception that nothing caught. `n`: the call that threw it, if known. */
   | { readonly kind: 'uncaught'; readonly n: number | null; readonly detail: string };
 
-/** @returns undefined for a message longer than a frame may be */
+/** @returns undefined if the message is longer than `most` bytes */
 export function framed(message: unknown, most: number): Buffer | undefined {
   const body = Buffer.from(JSON.stringify(message));
   if (body.length > most) return undefined;
@@ -85,7 +85,7 @@ export function framed(message: unknown, most: number): Buffer | undefined {
   return frame;
 }
 
-/** Takes bytes as they come, gives messages. */
+/** Turns chunks of bytes into messages. */
 export class FrameReader {
   readonly #most: number;
   readonly #chunks: Buffer[] = [];
@@ -95,7 +95,7 @@ export class FrameReader {
     this.#most = most;
   }
 
-  /** @throws where a frame is too long, or is no JSON */
+  /** @throws RangeError for a frame that is too long, SyntaxError for one that is not JSON */
   push(chunk: Buffer): unknown[] {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
@@ -113,7 +113,7 @@ export class FrameReader {
     }
   }
 
-  /** The first chunk, once it holds so many bytes; joins chunks only then. */
+  /** The first chunk, joined with the next ones if it has fewer than `bytes` bytes. */
   #gathered(bytes: number): Buffer {
     const [first] = this.#chunks;
     if (first !== undefined && first.length >= bytes) return first;
