@@ -11,7 +11,7 @@ import type { DecideContext } from '@corral/broker/effects/batch';
 import { decide as decideCrank } from '@corral/broker/effects/decide';
 import type { History } from '@corral/broker/policies/evaluate';
 import { Ledger } from '@corral/broker/ledger/ledger';
-import { RunWatch } from '@corral/broker/ledger/detectors';
+import { RunDetectors } from '@corral/broker/ledger/detectors';
 import { actionName, catalog, subjectOf } from '@corral/policy/cedar/catalog';
 import { QUIET } from '@corral/policy/cedar/cases';
 import { jsonFrom } from '@corral/policy/cedar/entities';
@@ -169,7 +169,7 @@ function begin(policy: PolicyInForce, tainted_kib: number) {
       return policy.decide(request);
     },
   }) as PolicyInForce;
-  const ledger = new Ledger(record, true, new RunWatch());
+  const ledger = new Ledger(record, true, new RunDetectors());
   let now = STEP_MS;
   ledger.applyDelivery({ kind: 'start', at: now, run: RUN, input, caps: {}, budget: {} }, 0);
   const context = (watched: boolean): DecideContext => ({

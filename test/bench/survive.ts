@@ -135,7 +135,7 @@ const p = (samples: readonly number[], share: number) =>
 /** Not figure against floor: memory and disk a parked run, and whether waking and submitting care how many there are. */
 export async function parked(): Promise<Figure[]> {
   const heard = { at: 0 };
-  const world = await benchWorld([marker(heard)], { residence: { park_after_ms: 20, sweep_ms: 100 } });
+  const world = await benchWorld([marker(heard)], { residency: { park_after_ms: 20, sweep_ms: 100 } });
   const version = await world.deploy(HISTORY);
   await settled(world);
   const sizes = (process.env['PARKED'] ?? '1000,10000,100000').split(',').map(Number);

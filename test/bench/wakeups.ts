@@ -63,7 +63,7 @@ class Timed implements WakeUps {
 async function sample(inner: WakeUps): Promise<{ times: Times; world: BenchWorld }> {
   const timed = new Timed(inner);
   // No sweep that would be there first.
-  const world = await benchWorld([], { wakeUps: timed, residence: { sweep_ms: 60_000 } });
+  const world = await benchWorld([], { wakeUps: timed, residency: { sweep_ms: 60_000 } });
   const version = await world.deploy(WRITER, READER);
   await settled(world);
   world.supervisor.observe((seen) => {

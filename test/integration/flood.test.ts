@@ -32,8 +32,8 @@ describe('a flood of runs', () => {
     const { opened, open } = gate();
     const tools = [readingTool('now', () => opened.then(() => 'now'))];
     const quick = [readingTool('now', () => 'now')];
-    const residence = { runs_in_memory: 60, sweep_ms: 50, park_after_ms: 1_000, resident_mib: 4_096 };
-    const w = await world(tools, { residence, tenants: { crew: { tools, residents: 40 }, zoo: { tools: quick } } });
+    const residency = { runs_in_memory: 60, sweep_ms: 50, park_after_ms: 1_000, resident_mib: 4_096 };
+    const w = await world(tools, { residency, tenants: { crew: { tools, residents: 40 }, zoo: { tools: quick } } });
     const version = await w.deploy(CALLER);
     const all = await Promise.all(Array.from({ length: 200 }, () => w.submit(version)));
     const mine = () => w.supervisor.runs().filter(({ tenant }) => tenant === 'crew').length;

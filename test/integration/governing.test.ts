@@ -154,7 +154,7 @@ describe('a candidate beside the policies in force', () => {
     );
     const { id, ended } = await w.submit(await w.deploy(source));
     expect(await ended).toMatchObject({ kind: 'completed', output: { end: 7 } });
-    const [report] = await w.supervisor.policing.shadows();
+    const [report] = await w.supervisor.tenantPolicies.shadows();
     expect(report).toMatchObject({
       tenant: 'crew',
       candidate: shadow.version,
@@ -179,7 +179,7 @@ describe('a candidate beside the policies in force', () => {
     );
     const w = await govern(FREE, { shadow });
     await w.run(`{ name: 'payer', uses: { pay: 'tool:payments.send' }, run: ({ caps }) => caps.pay({ note: 'a secret word' }) }`);
-    const reports = await w.supervisor.policing.shadows();
+    const reports = await w.supervisor.tenantPolicies.shadows();
     expect(reports).toMatchObject([{ differing: 1, examples: [{ action: { kind: 'call', name: 'payments.send' } }] }]);
     expect(JSON.stringify(reports)).not.toMatch(/secret word/);
   });
@@ -193,7 +193,7 @@ describe('a candidate beside the policies in force', () => {
       vi.spyOn(one, 'close').mockImplementation(() => void closed.push(one));
     const w = await world(tools, { tenants: { crew: { tools, policies: before }, other: { tools, policies: before } } });
     await w.run(`{ name: 'reader', uses: { read: 'tool:mail.read' }, run: ({ caps }) => caps.read({}) }`);
-    const decisions = async () => (await w.supervisor.policing.shadows()).map(({ tenant, decisions: n }) => `${tenant} ${n}`);
+    const decisions = async () => (await w.supervisor.tenantPolicies.shadows()).map(({ tenant, decisions: n }) => `${tenant} ${n}`);
     expect(await decisions()).toEqual(['crew 1', 'other 0']);
     w.supervisor.configure({ crew: { tools, policies: after }, other: { tools, policies: before } });
     expect(after.shadow.version).toBe(before.shadow.version);
@@ -213,7 +213,7 @@ describe('a candidate beside the policies in force', () => {
       { budget: { calls: 2000 } },
     );
     expect(outcome).toMatchObject({ kind: 'completed', output: 1500 });
-    const [report] = await w.supervisor.policing.shadows();
+    const [report] = await w.supervisor.tenantPolicies.shadows();
     expect((report?.decisions ?? 0) + (report?.dropped ?? 0)).toBe(1500);
     expect(report?.dropped).toBeGreaterThan(0);
     expect(report?.differing).toBe(0);

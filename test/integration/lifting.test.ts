@@ -22,7 +22,7 @@ describe('once a quarantine is lifted', () => {
 
   test('a run goes on whose host died between the lift and its resumption', async () => {
     const folder = await temporary();
-    const before = await world([], { folder, residence: { runs_in_memory: 0 } });
+    const before = await world([], { folder, residency: { runs_in_memory: 0 } });
     const { id } = await before.submit(await before.deploy(SLEEPER));
     await before.supervisor.control.pause(id, 'ana', 'looks odd', 'quarantined');
     await before.close();
@@ -83,7 +83,7 @@ describe('once a quarantine is lifted', () => {
     const before = await world([], { folder });
     const all = await stopped(before, 'many', 40, 600_000);
     await before.close();
-    const w = await world([], { folder, residence: { runs_in_memory: 8, sweep_ms: 50 } });
+    const w = await world([], { folder, residency: { runs_in_memory: 8, sweep_ms: 50 } });
     let most = 0;
     w.supervisor.observe(() => (most = Math.max(most, w.supervisor.runs().length)));
     await w.supervisor.stops.lift('agent', 'crew/many', 'ana', 'it was nothing');
@@ -107,7 +107,7 @@ describe('once a quarantine is lifted', () => {
     let most = 0;
     const w = await world([readingTool('wait', () => doors.opened.then(() => 'ok'))], {
       folder,
-      residence: { runs_in_memory: 2, sweep_ms: 50 },
+      residency: { runs_in_memory: 2, sweep_ms: 50 },
       through: (store) =>
         new Proxy(store, {
           get: (target, name) => {

@@ -25,7 +25,7 @@ import { fieldsOf } from '../fields.ts';
 import type { History, Policies } from '@corral/broker/policies/evaluate';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { unanswered } from '@corral/broker/ledger/requests';
-import { RunWatch } from '@corral/broker/ledger/detectors';
+import { RunDetectors } from '@corral/broker/ledger/detectors';
 
 const RUN = 'run_a' as RunId;
 const PEER = 'run_b' as RunId;
@@ -166,7 +166,7 @@ class World {
       bundle: 'b',
     });
     const agents = new Map(Object.entries({ a: agent(['kid']), kid: agent([]) })) as never;
-    this.run = { ledger: new Ledger(record, true, new RunWatch()), agents, epoch: 1, control: 'none', outcome: undefined };
+    this.run = { ledger: new Ledger(record, true, new RunDetectors()), agents, epoch: 1, control: 'none', outcome: undefined };
     const policies: Policies = {
       current: {
         decide: decideBy,
@@ -397,7 +397,7 @@ class World {
   }
 
   fold(): Ledger {
-    const ledger = new Ledger(this.#record, true, new RunWatch());
+    const ledger = new Ledger(this.#record, true, new RunDetectors());
     for (const entry of this.journal) ledger.apply(entry);
     return ledger;
   }

@@ -9,7 +9,7 @@ import { until } from '../until.ts';
 const sleeper = (name: string, ms: number) => `{ name: '${name}', async run({ sleep }) { await sleep(${ms}); return 'done'; } }`;
 
 test('a parked run is brought in when its timer is due, though runs that only wait hold all places', async () => {
-  const w = await world([], { residence: { runs_in_memory: 2, park_after_ms: 600_000 } });
+  const w = await world([], { residency: { runs_in_memory: 2, park_after_ms: 600_000 } });
   const short = await w.submit(await w.deploy(sleeper('short', 500)));
   await w.until(short.id, (view) => view?.waiting === 'timer');
   while (w.supervisor.view(short.id) !== undefined) {
@@ -30,7 +30,7 @@ describe('a run that may not go on gives its place to others', () => {
   };
 
   test('though something waits for it; it is given that when it is resumed', async () => {
-    const w = await world([], { residence: { runs_in_memory: 2, park_after_ms: 600_000 } });
+    const w = await world([], { residency: { runs_in_memory: 2, park_after_ms: 600_000 } });
     const held = await Promise.all([1, 2].map(async () => w.submit(await w.deploy(sleeper('held', 500)))));
     for (const { id } of held) await w.until(id, (view) => view?.waiting === 'timer');
     await pauseLong(
@@ -52,7 +52,7 @@ describe('a run that may not go on gives its place to others', () => {
       return calls;
     };
     const w = await world([repeatable ? readingTool('count', count) : tool('count', count)], {
-      residence: { runs_in_memory: 1, park_after_ms: 600_000 },
+      residency: { runs_in_memory: 1, park_after_ms: 600_000 },
     });
     const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', uses: { count: 'tool:count' }, run: ({ caps }) => caps.count({}) }`));
     await w.until(id, (view) => view?.waiting === 'call');
@@ -78,7 +78,7 @@ describe('a run that may not go on gives its place to others', () => {
     const db = new DatabaseSync(join(folder, 'data', 'corral.db'));
     db.exec('UPDATE runs SET restored = 1');
     db.close();
-    const after = await world(harm, { folder, residence: { sweep_ms: 20, park_after_ms: 50 } });
+    const after = await world(harm, { folder, residency: { sweep_ms: 20, park_after_ms: 50 } });
     await after.until(id, (view) => view === undefined);
     const woken = after.seen.filter(({ kind }) => kind === 'woken').length;
     await new Promise((resolve) => setTimeout(resolve, 700));

@@ -25,7 +25,7 @@ describe('while cells do not start', () => {
   test('a run that was admitted before waits, and is made once they do', async () => {
     const folder = await temporary();
     // No room in memory: the run is admitted, and stays in the store.
-    const before = await world([], { folder, residence: { runs_in_memory: 0 } });
+    const before = await world([], { folder, residency: { runs_in_memory: 0 } });
     const { id } = await before.submit(await before.deploy(GREETER));
     await before.close();
     const launcher = failingAtFirst(4);

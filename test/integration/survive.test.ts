@@ -121,7 +121,7 @@ describe('a parked run', () => {
   });
 
   test('waits in the store for its turn when memory is full', async () => {
-    const w = await world([], { residence: { runs_in_memory: 4, sweep_ms: 20, park_after_ms: 10_000 } });
+    const w = await world([], { residency: { runs_in_memory: 4, sweep_ms: 20, park_after_ms: 10_000 } });
     const version = await w.deploy(`{ name: 'a', async run({ input, sleep }) { await sleep(20); return input } }`);
     const runs = await Promise.all(Array.from({ length: 40 }, (_, n) => w.submit(version, n)));
     expect(await Promise.all(runs.map((run) => run.ended))).toEqual(runs.map((_, n) => ({ kind: 'completed', output: n })));

@@ -193,7 +193,7 @@ test('a host looks at most once at a time for a run, however many hints come for
   const underway = new Map<RunId, number>();
   const most = new Map<RunId, number>();
   const through = (store: Store) => counting(store, underway, most);
-  const w = await world([], { wakeUps, through, residence: { sweep_ms: 600_000, park_after_ms: 0 } });
+  const w = await world([], { wakeUps, through, residency: { sweep_ms: 600_000, park_after_ms: 0 } });
   // It waits for a timer: one that nobody could write to would end at once.
   const { id } = await w.submit(await w.deploy(`{ name: 'waits', async run({ sleep }) { await sleep(500_000) } }`));
   await w.until(id, (view) => view?.waiting === 'timer');

@@ -20,7 +20,7 @@ describe('wall time', () => {
     const { clock, forward } = movableClock();
     const tools = [payments()];
     const governed = { crew: { tools, policies: { current: policies(tools, forbidding('@consequence("approval")')) } } };
-    const w = await world(tools, { clock, tenants: governed, residence: { park_after_ms: 3_600_000 } });
+    const w = await world(tools, { clock, tenants: governed, residency: { park_after_ms: 3_600_000 } });
     const { id, ended } = await w.submit(await w.deploy(PAYER));
     await until(async () => (await w.supervisor.approvals()).length === 1);
     if (where === 'parked') await park(w, id);
@@ -95,7 +95,7 @@ describe('wall time', () => {
     ['parked', false],
   ] as const)('a timer that was due before the limit goes first when the clock is put forward, %s', async (where, last) => {
     const { clock, forward } = movableClock();
-    const w = await world([], { clock, residence: { park_after_ms: 100 * HOUR_MS, sweep_ms: 60_000 } });
+    const w = await world([], { clock, residency: { park_after_ms: 100 * HOUR_MS, sweep_ms: 60_000 } });
     const version = await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(300000); await sleep(10); return 'woke' } }`);
     const { id, ended } = await w.submit(version);
     await w.until(id, (view) => view?.waiting === 'timer');
@@ -106,7 +106,7 @@ describe('wall time', () => {
 
   test.each(['in memory', 'parked'])('that is over before its timer is due ends a run, %s', async (where) => {
     const { clock, forward } = movableClock();
-    const w = await world([], { clock, residence: { park_after_ms: 100 * HOUR_MS } });
+    const w = await world([], { clock, residency: { park_after_ms: 100 * HOUR_MS } });
     const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(700000); return 'woke' } }`));
     await w.until(id, (view) => view?.waiting === 'timer');
     if (where === 'parked') await park(w, id);

@@ -4,7 +4,7 @@
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { SavedLedger } from '@corral/broker/ledger/snapshot';
-import { RunWatch } from '@corral/broker/ledger/detectors';
+import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { SqliteCore } from '@corral/store/sqlite/core';
 import { Absence } from '@corral/supervisor/runs/downtime';
 import type { Known } from './book.ts';
@@ -16,7 +16,7 @@ export function differenceFromFold(core: SqliteCore, known: Known, text: string)
   const stored = core.run(record.id);
   if (stored === undefined) return undefined;
   // What its profile makes of its calls is the host's to know.
-  const watch = saved.loops === undefined || record.profile !== undefined ? undefined : new RunWatch();
+  const watch = saved.loops === undefined || record.profile !== undefined ? undefined : new RunDetectors();
   const ledger = new Ledger(record, saved.label !== undefined, watch);
   const absence = new Absence();
   absence.learn(core.eras());

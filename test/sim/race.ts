@@ -40,7 +40,7 @@ const CALM: Partial<Temper> = {
     cellsPerTenant: 2,
     spares: 1,
     pause_grace_ms: 0,
-    residence: { park_after_ms: 3_600_000, runs_in_memory: 1_000, resident_mib: 4_096, sweep_ms: 60_000 },
+    residency: { park_after_ms: 3_600_000, runs_in_memory: 1_000, resident_mib: 4_096, sweep_ms: 60_000 },
   },
 };
 

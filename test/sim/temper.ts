@@ -38,7 +38,7 @@ export function temperOf(dice: Dice) {
       cellsPerTenant: dice.pick([1, 2, 3]),
       spares: dice.pick([0, 1]),
       pause_grace_ms: dice.pick([0, 30, 500, 5_000]),
-      residence: {
+      residency: {
         park_after_ms: dice.pick([0, 20, 200, 5_000]),
         runs_in_memory: dice.pick([2, 4, 10, 1_000, 1_000]),
         resident_mib: dice.pick([1, 4_096]),

@@ -95,8 +95,8 @@ export class World {
     const clock = timeline.clock(() => true);
     oracle.now = () => clock.now();
     oracle.graces.endsLate = Number.isFinite(this.#temper.full_every_ms) || this.#temper.disk.failing > 0;
-    oracle.places = this.#temper.host.residence.runs_in_memory;
-    oracle.graces.beat_ms = this.#temper.host.residence.sweep_ms;
+    oracle.places = this.#temper.host.residency.runs_in_memory;
+    oracle.graces.beat_ms = this.#temper.host.residency.sweep_ms;
     const broken = (what: string) => oracle.broken(what);
     this.disk = new Disk(
       timeline,

@@ -14,7 +14,7 @@ import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Accounts, AccountState } from './accounts/accounts.ts';
 import type { BothLimits } from './dispatch/gates.ts';
-import type { Batch, Cause, Consequence, Standing } from './effects/batch.ts';
+import type { Batch, Cause, Consequence, AdmissionGate } from './effects/batch.ts';
 import type { Policies } from './policies/evaluate.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Reached } from './effects/service.ts';
@@ -34,7 +34,7 @@ export interface BrokerPowers {
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   /** Whether a tool that a tenant may use is under quarantine, and so is not given out by `tool`. */
   readonly quarantined?: (tenant: TenantId, name: string) => boolean;
-  readonly standing?: () => Standing;
+  readonly standing?: () => AdmissionGate;
   /** How often a tool may be called by a tenant, and by all. */
   readonly limits?: (tenant: TenantId, tool: string) => BothLimits | undefined;
   /** Purses above the run; without them, none are kept. */

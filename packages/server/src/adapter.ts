@@ -5,7 +5,16 @@
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
-import { contextOf, Lesson, Peaks, read, stuckOf, type Profiles, type Supervisor, type TenantOptions } from '@corral/supervisor';
+import {
+  contextOf,
+  ProfileTrainer,
+  PeakFindings,
+  read,
+  stuckOf,
+  type Profiles,
+  type Supervisor,
+  type TenantOptions,
+} from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
 import { breathe } from './evidence/serial-queue.ts';
 import { upkeepOf, type UpkeepOptions } from './evidence/upkeep.ts';
@@ -78,7 +87,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     async lesson(run) {
       const stored = await store.run(run);
       if (stored === undefined) return undefined;
-      const lesson = new Lesson(stored.record);
+      const lesson = new ProfileTrainer(stored.record);
       await each(run, (entry) => {
         lesson.take(entry);
         return lesson.calls.length < CALLS_LEARNED;
@@ -88,7 +97,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     async peaks(run) {
       const stored = await store.run(run);
       if (stored === undefined) return [];
-      const peaks = new Peaks(stored.record, profiles, stored.checkpoint);
+      const peaks = new PeakFindings(stored.record, profiles, stored.checkpoint);
       await each(run, (entry) => {
         peaks.take(entry);
         return true;
@@ -103,7 +112,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     decide: (...said) => supervisor.control.decide(...said),
     holder: (grant) => store.holder(grant),
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),
-    shadows: () => supervisor.policing.shadows(),
+    shadows: () => supervisor.tenantPolicies.shadows(),
     quarantines: () => supervisor.stops.quarantines(),
     quarantine: (kind, name, by, reason, tenant) => supervisor.stops.quarantine(kind, name, by, reason, { tenant }),
     lift: (...said) => supervisor.stops.lift(...said),

@@ -18,7 +18,7 @@ import { loadConfig, type LoadedConfig, type LoadOptions } from './config/load.t
 import type { KeptFiles } from './config/read.ts';
 import { reporter } from './config/reports.ts';
 import type { Config } from './config/schema.ts';
-import type { Door } from './http/context.ts';
+import type { ServerContext } from './http/context.ts';
 import { Feed } from './events/stream.ts';
 import { Acts, type Actor } from './operation-log.ts';
 import { Authenticator } from './people/authenticate.ts';
@@ -62,7 +62,7 @@ export interface HostOptions {
 }
 
 export interface RunningHost {
-  readonly door: Door;
+  readonly door: ServerContext;
   readonly walls: Walls;
   readonly socket: string;
   /** `http://127.0.0.1:7070`; undefined without a port. */
@@ -152,7 +152,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     cores: availableParallelism(),
     profiles,
     ...limits,
-    residence: limits,
+    residency: limits,
     people,
   });
   const laboratory = () =>
@@ -207,7 +207,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     // The index of runs is complete only if the host that kept it was the last to open this store: an embedded host keeps no
     // index, and a backup may have been restored.
     const inOrder = db.meta('stopped') === 'in order' && db.meta('era') === String(store.era - 1);
-    const door: Door = {
+    const door: ServerContext = {
       host,
       db,
       acts,

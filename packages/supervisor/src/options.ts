@@ -28,7 +28,7 @@ export interface SupervisorOptions {
   /** How long runs may have something to do, and no crank be completed, before this host says that it is stalled. */
   readonly no_progress_ms?: number;
   /** When runs leave memory; what is left out takes its default. */
-  readonly residence?: Partial<ResidenceLimits>;
+  readonly residency?: Partial<ResidenceLimits>;
   readonly cell_idle_ms?: number;
   /** Resident memory of one cell before idle isolates are given up, and then the cell itself. */
   readonly cell_memory_mib?: number;

@@ -1,19 +1,19 @@
 /** Takes up what was in memory when the last host on a store ended, however it ended. Parked runs stay where they are. */
 import type { RunId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/ports/store';
-import type { Residence } from './runs/residency.ts';
+import type { Residency } from './runs/residency.ts';
 import type { Revival } from './runs/revival.ts';
 
 /** Runs that are brought back at once. */
 const AT_ONCE = 16;
 
-export async function recover(store: Store, residence: Residence, revival: Revival): Promise<void> {
-  residence.listen();
+export async function recover(store: Store, residency: Residency, revival: Revival): Promise<void> {
+  residency.listen();
   for (let after: RunId | undefined; ;) {
     const found = await store.resident(after, AT_ONCE);
     after = found.at(-1);
     if (after === undefined) return;
     // What cannot be brought back is quarantined, by itself; the others go on.
-    await Promise.all(found.map((id) => residence.hold(id).catch((error) => revival.retry(id, error))));
+    await Promise.all(found.map((id) => residency.hold(id).catch((error) => revival.retry(id, error))));
   }
 }

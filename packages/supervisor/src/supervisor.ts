@@ -20,7 +20,7 @@ import { cellViews, viewOf, type CellView } from './events/observe.ts';
 import type { Offers } from './admission/offers.ts';
 import type { SupervisorOptions } from './options.ts';
 import { lastWords } from './runs/outcomes.ts';
-import type { Policing } from './governance/tenant-policies.ts';
+import type { TenantPolicies } from './governance/tenant-policies.ts';
 import { recover } from './recover.ts';
 import { Run } from './runs/run.ts';
 import { refuseService, type Services } from './admission/services.ts';
@@ -44,7 +44,7 @@ export class Supervisor {
     this.#options = options;
     this.#entrance = new Entrance(options.clock);
     this.#host = buildHost(options, () => this.#stopping);
-    this.#host.transitions.stage.onCellGone.listen((_, exit) => this.#cellGone(exit));
+    this.#host.transitions.scheduler.onCellGone.listen((_, exit) => this.#cellGone(exit));
     this.configure(options.tenants);
   }
 
@@ -58,8 +58,8 @@ export class Supervisor {
   }
 
   /** The policies in force, and what runs beside them. */
-  get policing(): Policing {
-    return this.#host.policing;
+  get tenantPolicies(): TenantPolicies {
+    return this.#host.tenantPolicies;
   }
 
   get loops(): Loops {
@@ -90,7 +90,7 @@ export class Supervisor {
   /** Says anew what each tenant may be granted, and what decides about it. Calls that are under way keep the tool they went to. */
   configure(tenants: SupervisorOptions['tenants']): void {
     this.#host.tenants.configure(tenants);
-    this.policing.configure(tenants);
+    this.tenantPolicies.configure(tenants);
     this.#host.broker.limitsChanged();
   }
 
@@ -133,12 +133,12 @@ export class Supervisor {
   async fork(request: ForkRequest): Promise<Submitted & Pick<Forked, 'unknown'>> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     const { store, clock, random } = this.#options;
-    const { broker, intake, offers, ends, residence } = this.#host;
+    const { broker, intake, offers, ends, residency } = this.#host;
     await broker.settled(request.run);
     const powers = { store, clock, random, intake, offers, whole: true };
     const { record, unknown } = await fork(powers, request);
     const submitted = submittedTo(ends, record.id);
-    await residence.hold(record.id);
+    await residency.hold(record.id);
     return Object.assign(submitted, { unknown });
   }
 
@@ -149,7 +149,7 @@ export class Supervisor {
   readonly submit = (job: Job): Promise<Submitted> => this.#entrance.pass(job.tenant, () => this.#admit(job));
 
   async #admit(job: Job): Promise<Submitted> {
-    const { intake, bundles, watching, offers, residence, life, ends, policing, grants: held } = this.#host;
+    const { intake, bundles, watching, offers, residency, lifecycle, ends, tenantPolicies, grants: held } = this.#host;
     refuseService(job.version);
     const { version, manifest } = job.version;
     intake.mustTake({ ...job, agent: manifest.name, version });
@@ -165,19 +165,19 @@ export class Supervisor {
     });
     intake.mustNotRest({ tenant: job.tenant, version });
     // Where memory is full, it waits in the store for its turn.
-    const place = residence.place(job.tenant);
+    const place = residency.place(job.tenant);
     await store.admit(record, grants, place !== undefined).finally(() => place?.());
     intake.took(record);
     // Somebody may have found it in the store, and asked for it, before we were told that it is there.
-    const known = residence.knows(record.id);
+    const known = residency.knows(record.id);
     if (known || place === undefined) {
-      if (known) residence.hint(record.id);
-      else residence.leave(job.tenant);
+      if (known) residency.hint(record.id);
+      else residency.leave(job.tenant);
       return submittedTo(ends, record.id);
     }
     for (const grant of grants) held.add(grant);
-    const ledger = new Ledger(record, policing.policies(job.tenant) !== undefined, watching.watch(record));
-    life.adopt(new Run(ledger, bundle, 1));
+    const ledger = new Ledger(record, tenantPolicies.policies(job.tenant) !== undefined, watching.watch(record));
+    lifecycle.adopt(new Run(ledger, bundle, 1));
     return submittedTo(ends, record.id);
   }
 
@@ -199,7 +199,7 @@ export class Supervisor {
 
   /** The processes of this host. */
   cells(): CellView[] {
-    return cellViews(this.#host.pool.cells, this.#host.stage);
+    return cellViews(this.#host.pool.cells, this.#host.scheduler);
   }
 
   /** What keeps this host from doing work; nothing while it does some, or has none. */
@@ -209,7 +209,7 @@ export class Supervisor {
 
   /** What a tenant has of this host now. */
   tenant(tenant: TenantId): TenantView {
-    return tenantView({ runs: this.#host.runs, replayCpu: this.#host.stage.replayCpu, cells: this.#host.pool.count() }, tenant);
+    return tenantView({ runs: this.#host.runs, replayCpu: this.#host.scheduler.replayCpu, cells: this.#host.pool.count() }, tenant);
   }
 
   /** The process a run sits in, if it sits in one. */
@@ -220,7 +220,7 @@ export class Supervisor {
 
   /** Gives every run that waits up to the store. They come back, by replay, when something arrives for them. */
   park(): Promise<void> {
-    return this.#host.residence.parkAll();
+    return this.#host.residency.parkAll();
   }
 
   observe(observer: (observation: Observation) => void): () => void {
@@ -232,25 +232,25 @@ export class Supervisor {
    * durable when this resolves.
    */
   async drain(within_ms: number): Promise<void> {
-    const { progress, stage, broker, runs } = this.#host;
+    const { progress, scheduler, broker, runs } = this.#host;
     this.#stopping = true;
     progress.close();
-    stage.drain();
+    scheduler.drain();
     keepAnswers(broker, runs.values());
     await broker.drain(within_ms);
   }
 
   /** Stops: no new work, cells killed, what was handed to the store is durable. Runs go on when the folder is opened again. */
   async close(): Promise<void> {
-    const { progress, borrowed, watch, stops, residence, stage, life, families, pool, broker } = this.#host;
+    const { progress, borrowed, watch, stops, residency, scheduler, lifecycle, families, pool, broker } = this.#host;
     this.#stopping = true;
     progress.close();
     borrowed.close();
     watch.close();
     stops.close();
-    const hints = residence.close();
-    stage.close();
-    life.close();
+    const hints = residency.close();
+    scheduler.close();
+    lifecycle.close();
     families.close();
     pool.close();
     await Promise.all([hints, broker.close()]);
@@ -262,18 +262,18 @@ export class Supervisor {
   /** Takes up what was in memory when the last host on this store ended, however it ended. Parked runs stay where they are. */
   async recover(): Promise<void> {
     const { store, clock } = this.#options;
-    const { absence, accounts, seen, quarantines, services, residence, revival, families, stops } = this.#host;
+    const { absence, accounts, seen, quarantines, services, residency, revival, families, stops } = this.#host;
     await store.alive(clock.now());
     absence.learn(await store.eras());
     await accounts.load(store, clock.now());
     await seen.load();
     await quarantines.load();
     await services.load();
-    await recover(store, residence, revival);
+    await recover(store, residency, revival);
     for (const orphan of await store.orphans()) void families.endOrphan(orphan);
-    residence.open();
+    residency.open();
     void stops.takeUp();
-    await residence.sweep();
+    await residency.sweep();
   }
 
   #cellGone(exit: ProcessExit): void {

@@ -21,16 +21,16 @@ import { Ends } from './runs/ends.ts';
 import { Families } from './control/families.ts';
 import { Seen } from './governance/usage-history.ts';
 import { Intake } from './admission/intake.ts';
-import { Life } from './runs/lifecycle.ts';
+import { RunLifecycle } from './runs/lifecycle.ts';
 import { Loops } from './detection/loops.ts';
 import { Mishaps } from './runs/mishaps.ts';
 import { Offers } from './admission/offers.ts';
 import type { SupervisorOptions } from './options.ts';
 import { BY_NAME } from './governance/people.ts';
-import { Policing } from './governance/tenant-policies.ts';
+import { TenantPolicies } from './governance/tenant-policies.ts';
 import { Progress } from './detection/progress.ts';
 import { Quarantines } from './control/quarantine.ts';
-import { Residence } from './runs/residency.ts';
+import { Residency } from './runs/residency.ts';
 import { Revival } from './runs/revival.ts';
 import { RunTable } from './runs/places.ts';
 import { revive } from './runs/revive.ts';
@@ -38,11 +38,11 @@ import type { Run } from './runs/run.ts';
 import { Services } from './admission/services.ts';
 import { Settlements } from './runs/settlements.ts';
 import { emitters } from './events/signal.ts';
-import { Stage } from './cells/scheduler.ts';
+import { Scheduler } from './cells/scheduler.ts';
 import { Stops } from './control/stops.ts';
 import { Tenants } from './tenants.ts';
 import { Transitions } from './events/transitions.ts';
-import { Watch } from './cells/cpu-watchdog.ts';
+import { CpuWatchdog } from './cells/cpu-watchdog.ts';
 import { Watching } from './detection/watching.ts';
 
 /** What is allowed, and to whom: it outlives every run. */
@@ -52,7 +52,7 @@ function buildAuthority(options: SupervisorOptions, transitions: Transitions, st
   const tenants = new Tenants();
   const bundles = new Bundles(store);
   const seen = new Seen(store);
-  const policing = new Policing({ clock, people, seen, tell });
+  const tenantPolicies = new TenantPolicies({ clock, people, seen, tell });
   const quarantines = new Quarantines(store);
   const accounts = new Accounts((tenant) => tenants.of(tenant)?.spend);
   const watching = new Watching({ clock, settings: (tenant) => tenants.loops(tenant), profiles: options.profiles, tell });
@@ -64,7 +64,7 @@ function buildAuthority(options: SupervisorOptions, transitions: Transitions, st
     tenants,
     bundles,
     seen,
-    policing,
+    tenantPolicies,
     quarantines,
     accounts,
     watching,
@@ -84,7 +84,7 @@ type Authority = ReturnType<typeof buildAuthority>;
 /** The bus, between what runs ask for and what is allowed to them. */
 function buildBus(options: SupervisorOptions, authority: Authority, transitions: Transitions) {
   const { store, clock, random, approval_ms, people = BY_NAME } = options;
-  const { accounts, policing, quarantines, quarantined, services, tenants, tool, watching } = authority;
+  const { accounts, tenantPolicies, quarantines, quarantined, services, tenants, tool, watching } = authority;
   const [grants, runs] = [new Grants(), new RunTable()];
   const consequences = new Consequences({ clock, quarantines, runs, transitions });
   const broker = new Broker(
@@ -97,7 +97,7 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
       quarantined,
       approval_ms,
       accounts,
-      policies: (tenant) => policing.policies(tenant),
+      policies: (tenant) => tenantPolicies.policies(tenant),
       reach: (...of) => services.reach(...of),
       digest: digestOf,
       standing: () => watching,
@@ -124,7 +124,7 @@ function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: 
     events: emitters(transitions.cells),
   });
   const seats = new Seats(cell_memory_mib);
-  const stage = new Stage({
+  const scheduler = new Scheduler({
     seats,
     clock,
     pool,
@@ -139,22 +139,22 @@ function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: 
     borrow: () => pool.borrow(),
     ...sharesOf(maxCells),
     cells: transitions.cells,
-    onCpu: transitions.stage.onCpu.emit,
+    onCpu: transitions.scheduler.onCpu.emit,
   });
-  return { pool, seats, stage, borrowed, cell_memory_mib };
+  return { pool, seats, scheduler, borrowed, cell_memory_mib };
 }
 
 type Cells = ReturnType<typeof buildCells>;
 type Bus = ReturnType<typeof buildBus>;
 
 /** Which runs are in memory. */
-function buildResidence(options: SupervisorOptions, authority: Authority, bus: Bus, { stage }: Cells, transitions: Transitions) {
+function buildResidence(options: SupervisorOptions, authority: Authority, bus: Bus, { scheduler }: Cells, transitions: Transitions) {
   const { store, clock } = options;
-  const { bundles, policing, tenants, watching } = authority;
+  const { bundles, tenantPolicies, tenants, watching } = authority;
   const absence = new Absence();
   /** How a run is read back. */
   const reading = {
-    tracked: (tenant: TenantId) => policing.policies(tenant) !== undefined,
+    tracked: (tenant: TenantId) => tenantPolicies.policies(tenant) !== undefined,
     watch: (record: Parameters<Watching['watch']>[0]) => watching.watch(record),
   };
   const reviving = {
@@ -168,16 +168,16 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
   const revival = new Revival({
     store,
     clock,
-    stage,
+    scheduler,
     transitions,
     ...bus,
     revive: (stored) => revive(reviving, stored),
   });
-  const residence = new Residence({
+  const residency = new Residency({
     wakeUps: options.wakeUps,
     store,
     clock,
-    stage,
+    scheduler,
     transitions,
     ...bus,
     limits: {
@@ -185,33 +185,33 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
       runs_in_memory: MACHINE.runs_in_memory.default,
       resident_mib: MACHINE.resident_mib.default,
       sweep_ms: MACHINE.sweep_ms.default,
-      ...options.residence,
+      ...options.residency,
     },
     residents: (tenant) => tenants.of(tenant)?.residents ?? MACHINE.residents.default,
     revival,
   });
-  return { absence, reading, revival, residence };
+  return { absence, reading, revival, residency };
 }
 
 /** Whether anything moves. A crank that is over counts before what becomes of it. */
-function buildProgress(options: SupervisorOptions, { runs, broker }: Bus, { pool }: Cells, residence: Residence, transitions: Transitions) {
-  const { stage, observers } = transitions;
+function buildProgress(options: SupervisorOptions, { runs, broker }: Bus, { pool }: Cells, residency: Residency, transitions: Transitions) {
+  const { scheduler, observers } = transitions;
   const progress = new Progress({
     clock: options.clock,
     no_progress_ms: options.no_progress_ms ?? MACHINE.no_progress_ms.default,
     runs: () => runs.values(),
     cells: () => pool.cells,
-    waitingSince: () => residence.waitingSince,
+    waitingSince: () => residency.waitingSince,
     committing: () => broker.isCommitting(),
     failing: () => pool.failing,
     tell: observers.tell,
   });
   const runtime = new Runtime();
-  stage.onCranked.listen((run) => progress.moved(run));
-  stage.onFault.listen((run, _, crank) => {
+  scheduler.onCranked.listen((run) => progress.moved(run));
+  scheduler.onFault.listen((run, _, crank) => {
     if (crank !== undefined) progress.moved(run);
   });
-  stage.onCellReady.listen((cell) => {
+  scheduler.onCellReady.listen((cell) => {
     progress.started();
     runtime.learn(cell);
   });
@@ -221,24 +221,24 @@ function buildProgress(options: SupervisorOptions, { runs, broker }: Bus, { pool
 /** Sees to it that no cell takes more than it may. It knows all the others, and none knows it. */
 function buildWatch(options: SupervisorOptions, cells: Cells, mishaps: Mishaps, { progress, loops }: { progress: Progress; loops: Loops }) {
   const { clock, cores } = options;
-  const { pool, seats, stage, borrowed, cell_memory_mib } = cells;
-  return new Watch({
+  const { pool, seats, scheduler, borrowed, cell_memory_mib } = cells;
+  return new CpuWatchdog({
     clock,
     cells: () => pool.cells,
     slots: Math.max(1, cores - 1),
     cell_memory_mib,
     memory_mib: (cell, assignment) =>
       borrowed.memory_mib(cell) ?? seats.run(cell, assignment)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
-    onRogue: (cell) => stage.condemn(cell, undefined),
+    onRogue: (cell) => scheduler.condemn(cell, undefined),
     onExceeded: (cell, assignment, limit, message) => {
       if (borrowed.exceeded(cell, message)) return;
       if (cell.task?.kind === 'crank') progress.moved();
       mishaps.exceeded(cell, seats.run(cell, assignment), limit, message);
     },
-    onStuck: (cell) => stage.rehome(cell),
-    onFull: (cell) => stage.evict(cell),
+    onStuck: (cell) => scheduler.rehome(cell),
+    onFull: (cell) => scheduler.evict(cell),
     onCalm: () => {
-      stage.keepHouse();
+      scheduler.keepHouse();
       loops.measure();
       progress.look();
     },
@@ -250,24 +250,24 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const { store, clock, image } = options;
   const transitions = new Transitions();
   const authority = buildAuthority(options, transitions, stopping);
-  const { bundles, policing, quarantines, tool, against, watching } = authority;
+  const { bundles, tenantPolicies, quarantines, tool, against, watching } = authority;
   const bus = buildBus(options, authority, transitions);
   const cells = buildCells(options, authority, bus.broker, transitions);
-  const { stage } = cells;
-  const { residence, ...memory } = buildResidence(options, authority, bus, cells, transitions);
-  const moving = buildProgress(options, bus, cells, residence, transitions);
-  const shared = { ...bus, store, clock, stage, residence, transitions };
+  const { scheduler } = cells;
+  const { residency, ...memory } = buildResidence(options, authority, bus, cells, transitions);
+  const moving = buildProgress(options, bus, cells, residency, transitions);
+  const shared = { ...bus, store, clock, scheduler, residency, transitions };
   const settlements = new Settlements(shared);
   const loops = new Loops({ ...shared, watching });
   const ends = new Ends(shared);
-  const life = new Life({ ...shared, tool, bundles, watching, settlements, ends, loops, quarantined: against });
-  const mishaps = new Mishaps({ ...shared, image, life });
+  const lifecycle = new RunLifecycle({ ...shared, tool, bundles, watching, settlements, ends, loops, quarantined: against });
+  const mishaps = new Mishaps({ ...shared, image, lifecycle });
   const control = new Control({
     ...shared,
     settlements,
-    life,
+    lifecycle,
     tool,
-    policing,
+    tenantPolicies,
     stopping,
     pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
     quarantined: against,
@@ -275,16 +275,16 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const families = new Families({ ...shared, control });
   const stops = new Stops({ ...shared, quarantines, settlements, control });
   const watch = buildWatch(options, cells, mishaps, { progress: moving.progress, loops });
-  transitions.stage.onCpu.listen(() => watch.poke());
+  transitions.scheduler.onCpu.listen(() => watch.poke());
   return {
     ...authority,
     ...bus,
     ...cells,
     ...memory,
     ...moving,
-    residence,
+    residency,
     loops,
-    life,
+    lifecycle,
     ends,
     control,
     families,

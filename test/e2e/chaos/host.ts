@@ -61,7 +61,7 @@ const supervisor = await Supervisor.start({
   image: readImage(),
   cores: 2,
   tenants: { [TENANT]: { tools: [append] } },
-  residence: { park_after_ms: 40, sweep_ms: 50 },
+  residency: { park_after_ms: 40, sweep_ms: 50 },
 });
 
 /** What somebody who looks would say of a call that nobody knows the end of: whether its line is in the file. */

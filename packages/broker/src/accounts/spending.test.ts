@@ -5,7 +5,7 @@ import { BUDGET_NAMES, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol
 import type { RunRecord } from '@corral/protocol/model/run';
 import { Ledger } from '../ledger/ledger.ts';
 import { Bill } from './price.ts';
-import { RunWatch } from '../ledger/detectors.ts';
+import { RunDetectors } from '../ledger/detectors.ts';
 
 const OLD = { cpu_ms: 1, calls: 2, messages: 3, bytes: 4, children: 5 };
 const record = (more: object) =>
@@ -40,7 +40,7 @@ describe('a run from before there were tokens and money', () => {
 
 test('money that runs out is foreseen, and told in whole units', () => {
   const purse = new Purse({ ...DEFAULT_BUDGET, money_micros: 30_000_000 });
-  const watch = new RunWatch();
+  const watch = new RunDetectors();
   const texts: string[] = [];
   for (let second = 1; second <= 28; second++) {
     purse.spend('money_micros', 1_000_000);

@@ -33,7 +33,7 @@ export interface DecideContext {
   /** What the run's tenant has in force; undefined: grants alone decide. */
   readonly policies: Policies | undefined;
   readonly digest: (text: string) => string;
-  readonly standing?: Standing | undefined;
+  readonly standing?: AdmissionGate | undefined;
   /** Purses above the run; undefined: nobody keeps any. */
   readonly accounts?: Accounts | undefined;
   /** How long people have to decide about a call; undefined: as limits.ts says. */
@@ -41,7 +41,7 @@ export interface DecideContext {
 }
 
 /** What is known of agents from the runs they had. */
-export interface Standing {
+export interface AdmissionGate {
   /** Why no run of a version is taken now; undefined where one is, which counts as one. */
   readonly rests: (tenant: TenantId, version: string) => string | undefined;
   /** By which profile it is judged whether runs of an agent drift. */

@@ -60,7 +60,7 @@ const UNTOUCHED = 0.9;
 /** Events of which it is known in which journal entry they are: the latest so many. */
 const ENTRIES_KEPT = 128;
 
-export class RunWatch {
+export class RunDetectors {
   rung: Rung = GROUND;
   /** A notice that its agent has not been given yet. */
   notice: Omit<NoticeDelivery, 'at'> | undefined;

@@ -27,7 +27,7 @@ import { takeEffect } from './take-effect.ts';
 import { takeEvent } from './take-event.ts';
 import { Tally } from '../accounts/tally.ts';
 import { WallClock } from './wall.ts';
-import type { RunWatch } from './detectors.ts';
+import type { RunDetectors } from './detectors.ts';
 
 /** A crank as a draft has taken it in. */
 export interface Taken {
@@ -103,7 +103,7 @@ export class Ledger {
   /** What others asked it. */
   asked: Asked;
   /** What its detectors have seen; undefined where nobody watches. */
-  readonly loops: RunWatch | undefined;
+  readonly loops: RunDetectors | undefined;
 
   /** What this is a draft of. */
   readonly #of: Ledger | undefined;
@@ -113,7 +113,7 @@ export class Ledger {
    * @param loops what it is watched by for loops, runaways and drift
    * @param of what it is a draft of
    */
-  constructor(record: RunRecord, tracked = false, loops?: RunWatch, of?: Ledger) {
+  constructor(record: RunRecord, tracked = false, loops?: RunDetectors, of?: Ledger) {
     this.loops = loops;
     this.record = record;
     this.tracked = tracked;

@@ -4,10 +4,10 @@
  */
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { RunRecord } from '@corral/protocol/model/run';
-import type { Door } from '../http/context.ts';
+import type { ServerContext } from '../http/context.ts';
 
 /** @param drifted whether a step was taken because of drift */
-export function beside({ registry, profiles, marks, host }: Door, record: RunRecord, version: string, drifted: boolean): string[] {
+export function beside({ registry, profiles, marks, host }: ServerContext, record: RunRecord, version: string, drifted: boolean): string[] {
   const { tenant, agent, id } = record;
   const lines: string[] = [];
   if (drifted) {
@@ -48,7 +48,7 @@ export function takenBack(grants: readonly (Grant & GrantState)[]): string[] {
   );
 }
 
-function purposeOf(registry: Door['registry'], tenant: string, agent: string, version: string): string | undefined {
+function purposeOf(registry: ServerContext['registry'], tenant: string, agent: string, version: string): string | undefined {
   try {
     return registry.resolve(tenant, `${agent}@${version}`).manifest.purpose;
   } catch {

@@ -28,7 +28,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { JsonTextError, readJson } from '@corral/protocol/json-text';
 import { ADMISSION } from '@corral/protocol/limits';
-import type { Door } from './context.ts';
+import type { ServerContext } from './context.ts';
 import { recorder } from '../operation-log.ts';
 import { Access } from '../people/access.ts';
 import { hostRefusal } from '../people/address.ts';
@@ -56,7 +56,7 @@ import { webhookRoutes } from './routes/webhooks.ts';
 import { VERSION } from '../version.ts';
 
 export interface AppOptions {
-  readonly door: Door;
+  readonly door: ServerContext;
   readonly channel: Channel;
   readonly authenticator: Authenticator;
   readonly rate: Rate;
@@ -246,7 +246,7 @@ const accesses = new WeakMap<FastifyRequest, Access>();
 /** Statuses of refusals to an authenticated caller. */
 const REFUSED: ReadonlySet<number> = new Set([403, 409]);
 
-function countRefusal({ refusals }: Door, request: FastifyRequest, error: unknown): void {
+function countRefusal({ refusals }: ServerContext, request: FastifyRequest, error: unknown): void {
   const access = accesses.get(request);
   if (access === undefined || !(error instanceof CorralError) || !REFUSED.has(statusOf(error.code))) return;
   const { id, roles, tenant } = access.principal;

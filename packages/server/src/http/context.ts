@@ -20,7 +20,7 @@ import type { Settings } from '../settings.ts';
 import type { Turns } from '../evidence/serial-queue.ts';
 import type { Outbox } from '../events/webhooks/outbox.ts';
 
-export interface Door {
+export interface ServerContext {
   readonly host: HostPort;
   readonly db: FrontStore;
   /** The only writer of administrative records. */

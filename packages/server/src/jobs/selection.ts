@@ -4,7 +4,7 @@ import type { RunSelector } from '@corral/protocol/api/selector';
 import { CorralError } from '@corral/protocol/errors';
 import { didYouMean } from '@corral/protocol/nearest';
 import type { TenantId } from '@corral/protocol/ids';
-import type { Door } from '../http/context.ts';
+import type { ServerContext } from '../http/context.ts';
 import type { Access } from '../people/access.ts';
 import type { RunRow, RunSearch } from '../tables/runs.ts';
 
@@ -17,7 +17,7 @@ const PAGE = 500;
  * reads "no run" would believe that none is running.
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN, CORRAL_TENANT_UNKNOWN, CORRAL_FORBIDDEN
  */
-export async function conditionsOf(door: Door, access: Access, operation: Operation, selector: RunSelector): Promise<Conditions> {
+export async function conditionsOf(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<Conditions> {
   const { lifecycle, waiting, older_than_ms, agent, version, control, since, until } = selector;
   const tenant = access.some(operation, selector.tenant);
   refuseUnknown(door, { tenant, agent, version });
@@ -36,7 +36,7 @@ export async function conditionsOf(door: Door, access: Access, operation: Operat
 }
 
 /** All runs that match a selector and have not ended, newest first. */
-export async function selected(door: Door, access: Access, operation: Operation, selector: RunSelector): Promise<RunRow[]> {
+export async function selected(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<RunRow[]> {
   const conditions = await conditionsOf(door, access, operation, selector);
   const rows: RunRow[] = [];
   for (let cursor: string | undefined; ;) {
@@ -57,7 +57,7 @@ interface Names {
  * An agent or a version is known if it was deployed or has runs.
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN
  */
-function refuseUnknown({ index, registry }: Door, { tenant, agent, version }: Names): void {
+function refuseUnknown({ index, registry }: ServerContext, { tenant, agent, version }: Names): void {
   if (agent !== undefined) {
     const agents = registry.names(tenant);
     if (!agents.includes(agent) && !index.has('agent', agent, tenant))

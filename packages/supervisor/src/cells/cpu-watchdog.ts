@@ -40,7 +40,7 @@ const FULL_MS = 1_000;
 /** Turns of cranks that share a slot. */
 const SLICE_MS = 60;
 
-export class Watch {
+export class CpuWatchdog {
   readonly #options: WatchOptions;
   #stop: (() => void) | undefined;
   #calm = true;

@@ -1,4 +1,4 @@
-/** What the stage tells of: what came back from cells, and what did not. */
+/** Events of the scheduler: what came back from cells, and what did not. */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/wire/frame';
 import type { ProcessExit } from '@corral/protocol/ports/machine';

@@ -33,7 +33,7 @@ const AGAIN_MS = 500;
 /** How long a cell that its tenant has beyond its share is kept without use. */
 const SURPLUS_MS = 500;
 
-export class Stage {
+export class Scheduler {
   readonly #options: StageOptions;
   /** Runs in some cell's `ready`, or waiting for a cell or for their journal. */
   readonly #queued = new Set<Run>();
@@ -72,8 +72,8 @@ export class Stage {
         options.clock.after(AGAIN_MS, () => this.wake(run));
       },
     });
-    this.#events = emitters(transitions.stage);
-    const { cells, residence } = transitions;
+    this.#events = emitters(transitions.scheduler);
+    const { cells, residency } = transitions;
     cells.onReady.listen((cell) => {
       this.#events.onCellReady(cell);
       this.#pump(cell);
@@ -83,7 +83,7 @@ export class Stage {
     cells.onReplayed.listen((cell, task, head) => this.#replayed(cell, task, head));
     cells.onFault.listen((cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head));
     cells.onExit.listen((cell, exit, error) => this.#exited(cell, exit, error));
-    residence.onVacant.listen((tenant) => this.#retire(tenant));
+    residency.onVacant.listen((tenant) => this.#retire(tenant));
   }
 
   /** No crank begins any more, and one that is on a CPU counts for nothing: nothing of it has left, and the next host makes it again. */

@@ -11,26 +11,26 @@ import type { Store } from '@corral/protocol/ports/store';
 import { mayRepeat, type Tool } from '@corral/protocol/ports/tool';
 import type { Cell } from '../cells/cell.ts';
 import { cancelChildren, endDescendants } from '../runs/family.ts';
-import type { Life } from '../runs/lifecycle.ts';
+import type { RunLifecycle } from '../runs/lifecycle.ts';
 import { becameOf } from '../governance/approvals.ts';
 import { mustBeAnother, mustOwn } from '../governance/owner.ts';
 import { samePerson } from '../governance/people.ts';
 import { mustBeAllowedHere, mustBeApprovedHere, paidOn, reservedAgain, resolutionOf, type Resolution } from './resolution.ts';
-import type { Policing } from '../governance/tenant-policies.ts';
-import type { Residence } from '../runs/residency.ts';
+import type { TenantPolicies } from '../governance/tenant-policies.ts';
+import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
 import type { Settlements } from '../runs/settlements.ts';
-import type { Stage } from '../cells/scheduler.ts';
+import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 
 export interface ControlOptions {
   readonly clock: Clock;
   readonly store: Store;
   readonly broker: Broker;
-  readonly stage: Stage;
-  readonly residence: Residence;
+  readonly scheduler: Scheduler;
+  readonly residency: Residency;
   readonly settlements: Settlements;
-  readonly life: Life;
+  readonly lifecycle: RunLifecycle;
   readonly transitions: Transitions;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
   readonly pause_grace_ms: number;
@@ -39,7 +39,7 @@ export interface ControlOptions {
   /** This host stops: nothing is set going any more. */
   readonly stopping: () => boolean;
   /** Refuses who is none of those a call waits for. @throws CORRAL_APPROVER */
-  readonly policing: Pick<Policing, 'mayDecide' | 'people'>;
+  readonly tenantPolicies: Pick<TenantPolicies, 'mayDecide' | 'people'>;
 }
 
 const HOUR_MS = 3_600_000;
@@ -75,8 +75,8 @@ export class Control {
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    const { stage, detection } = options.transitions;
-    stage.onCellGone.listen((cell) => {
+    const { scheduler, detection } = options.transitions;
+    scheduler.onCellGone.listen((cell) => {
       for (const then of this.#dying.get(cell) ?? []) then();
       this.#dying.delete(cell);
     });
@@ -89,7 +89,7 @@ export class Control {
    */
   pause(id: RunId, by: string, reason: string, control: 'paused' | 'quarantined' = 'paused', family?: RunId): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
-      const { clock, stage, broker } = this.#options;
+      const { clock, scheduler, broker } = this.#options;
       const began = clock.monotonic();
       if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
       run.stop(control);
@@ -101,7 +101,7 @@ export class Control {
       }
       if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);
       if (cell?.paused === true) {
-        stage.rehome(cell);
+        scheduler.rehome(cell);
         // A signal is obeyed a moment after it was sent.
         while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
       }
@@ -125,7 +125,7 @@ export class Control {
     { family, quarantined = false }: { readonly family?: RunId; readonly quarantined?: boolean } = {},
   ): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
-      const { clock, stage, broker } = this.#options;
+      const { clock, scheduler, broker } = this.#options;
       const began = clock.monotonic();
       if (run.control === 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
       if (family !== undefined && run.ledger.family !== family)
@@ -141,10 +141,10 @@ export class Control {
         frozen.stopGrace();
         frozen.cell.resume();
       }
-      stage.wake(run);
+      scheduler.wake(run);
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control: 'none', by, reason });
-      void this.#options.life.endIfStalled(run);
+      void this.#options.lifecycle.endIfStalled(run);
       return this.#receipt(run, 'resume', by, reason, latency_ms);
     });
   }
@@ -152,13 +152,13 @@ export class Control {
   /** Asks a run and its descendants to stop; each has a grace of its own to tidy up, then it is ended. */
   cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
-      const { clock, stage, broker } = this.#options;
+      const { clock, scheduler, broker } = this.#options;
       const began = clock.monotonic();
       if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
       const durable = broker.record(run, { kind: 'cancel', by, reason, grace_ms });
-      this.#options.life.startGrace(run, { by, reason, grace_ms });
+      this.#options.lifecycle.startGrace(run, { by, reason, grace_ms });
       run.queue.add({ kind: 'cancel', reason, reaches_awaits: true });
-      stage.wake(run);
+      scheduler.wake(run);
       const children = cancelChildren(run, (child) => this.cancel(child, by, reason, grace_ms));
       // It is awaited below; until then, a refusal is nobody's surprise.
       children.catch(() => undefined);
@@ -190,8 +190,8 @@ export class Control {
    */
   async #endedByFence(id: RunId, error: unknown): Promise<void> {
     if (!isFull(error)) throw error;
-    if ((await this.#options.residence.hold(id)) !== undefined) await this.#options.broker.settled(id).catch(() => undefined);
-    if ((await this.#options.residence.hold(id)) !== undefined) throw error;
+    if ((await this.#options.residency.hold(id)) !== undefined) await this.#options.broker.settled(id).catch(() => undefined);
+    if ((await this.#options.residency.hold(id)) !== undefined) throw error;
   }
 
   /** The kill of a run that is under way, if there is one. */
@@ -200,11 +200,11 @@ export class Control {
   }
 
   async #kill(id: RunId, by: string, reason: string): Promise<Receipt> {
-    const { clock, life } = this.#options;
+    const { clock, lifecycle } = this.#options;
     const began = clock.monotonic();
     let run: Run;
     try {
-      run = alive(id, await this.#options.residence.hold(id));
+      run = alive(id, await this.#options.residency.hold(id));
     } catch (error) {
       // Nothing of it can run, since it cannot be read; so it is enough to say that it has ended.
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
@@ -237,7 +237,7 @@ export class Control {
         throw error;
       }),
     );
-    const durable = life.end(run, { kind: 'killed', by, reason }, true);
+    const durable = lifecycle.end(run, { kind: 'killed', by, reason }, true);
     // They are awaited below; until then, a refusal is nobody's surprise.
     for (const written of [durable, ...receipts]) written.catch(() => undefined);
     if (onCpu) await this.#gone(cell);
@@ -256,8 +256,8 @@ export class Control {
 
   /** Ends a run that cannot be brought into memory. */
   async #bury(id: RunId, outcome: Outcome): Promise<void> {
-    const { store, clock, residence } = this.#options;
-    for (const told of await store.bury(id, outcome, clock.now())) residence.hint(told);
+    const { store, clock, residency } = this.#options;
+    for (const told of await store.bury(id, outcome, clock.now())) residency.hint(told);
   }
 
   /** Resolves once the process of a cell is gone. */
@@ -296,8 +296,8 @@ export class Control {
    * @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_SPEND_EXCEEDED where the accounts above the run cannot pay now: the call waits on
    */
   decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
-    const { policing } = this.#options;
-    const { people } = policing;
+    const { tenantPolicies } = this.#options;
+    const { people } = tenantPolicies;
     return this.#inTurn(id, async (run) => {
       const asked = run.ledger.pending.get(call);
       if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(people, run, asked.call.relabel, by);
@@ -312,7 +312,7 @@ export class Control {
             ? `${by} has approved call ${call} of ${id} already.`
             : `${by} counts as the same person as ${before}, who has approved call ${call} of ${id} already.`,
         );
-      policing.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
+      tenantPolicies.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
       if (verdict === 'approve') this.#mustTakeWork();
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const { broker, clock, settlements } = this.#options;
@@ -366,26 +366,26 @@ export class Control {
   /** Lets a run go on that was held: after a restore, or because it replays differently. */
   release(id: RunId, by: string, reason: string): Promise<void> {
     return this.#inTurn(id, async (run) => {
-      const { broker, stage } = this.#options;
+      const { broker, scheduler } = this.#options;
       if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
       await broker.record(run, { kind: 'released', by, reason });
       run.tick(this.#options.clock.monotonic());
-      this.#options.life.askAgain(run);
-      stage.wake(run);
-      void this.#options.life.endIfStalled(run);
+      this.#options.lifecycle.askAgain(run);
+      scheduler.wake(run);
+      void this.#options.lifecycle.endIfStalled(run);
     });
   }
 
   /** Stops the cell under a crank. If nobody resumes it within a grace, the crank is given up; replay will make it again. */
   #freeze(run: Run, cell: Cell): void {
-    const { clock, stage } = this.#options;
+    const { clock, scheduler } = this.#options;
     cell.pause();
     const stopGrace = clock.after(this.#options.pause_grace_ms, () => {
       this.#frozen.delete(run.id);
-      stage.condemn(cell, run);
+      scheduler.condemn(cell, run);
       if (run.outcome === undefined) run.putBack();
       else run.leaveCpu();
-      stage.wake(run);
+      scheduler.wake(run);
     });
     this.#frozen.set(run.id, { cell, stopGrace });
   }
@@ -396,7 +396,7 @@ export class Control {
     const turn = (async () => {
       await before?.catch(() => undefined);
       const attempt = async () => {
-        const run = alive(id, await this.#options.residence.hold(id));
+        const run = alive(id, await this.#options.residency.hold(id));
         // Until this is in its journal it stays in memory: the store would keep it as it was before.
         const letGo = run.keep();
         try {

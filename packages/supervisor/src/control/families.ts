@@ -30,7 +30,7 @@ export class Families {
 
   constructor(options: FamiliesOptions) {
     this.#options = options;
-    options.transitions.life.onOrphaned.listen((child) => void this.endOrphan(child));
+    options.transitions.lifecycle.onOrphaned.listen((child) => void this.endOrphan(child));
   }
 
   /** Nothing is begun any more. */
@@ -108,7 +108,7 @@ export class Families {
 
   /** @throws whatever the store refused it for */
   async #stopOne(child: RunId, pause: (child: RunId) => Promise<Receipt>, still: Set<RunId>): Promise<Receipt | undefined> {
-    const { broker, residence } = this.#options;
+    const { broker, residency } = this.#options;
     try {
       const receipt = await pause(child);
       still.add(child);
@@ -118,14 +118,14 @@ export class Families {
       if (hasCode(error, STANDS) || hasCode(error, UNREADABLE)) still.add(child);
       else if (!hasCode(error, GONE)) throw error;
       // One that is being born is asked for again; one that ends does nothing any more, though that may not be written yet.
-      else if ((await residence.hold(child))?.outcome !== undefined) still.add(child);
+      else if ((await residency.hold(child))?.outcome !== undefined) still.add(child);
       await broker.settled(child);
       return undefined;
     }
   }
 
   async #mustStand(id: RunId): Promise<void> {
-    const run = await this.#options.residence.hold(id);
+    const run = await this.#options.residency.hold(id);
     if (run === undefined || run.outcome !== undefined)
       throw new CorralError('CORRAL_RUN_UNKNOWN', `${id} ended before all that descends from it stood still.`);
     if (run.control === 'none')
@@ -157,7 +157,7 @@ export class Families {
   ): Promise<Receipt> {
     if (!('refused' in own)) return { ...own, children };
     // It was so before; something below it was not.
-    const run = children.length === 0 ? undefined : await this.#options.residence.hold(id);
+    const run = children.length === 0 ? undefined : await this.#options.residency.hold(id);
     if (run === undefined) throw own.refused;
     const { lifecycle, control } = run;
     const nothing = { latency_ms: 0, cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [] };

@@ -11,7 +11,7 @@ import type { Store } from '@corral/protocol/ports/store';
 import type { Control } from './control.ts';
 import type { Quarantines } from './quarantine.ts';
 import { stopCalls } from './revocation.ts';
-import type { Residence } from '../runs/residency.ts';
+import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
 import type { Settlements } from '../runs/settlements.ts';
 import type { Transitions } from '../events/transitions.ts';
@@ -25,7 +25,7 @@ export interface StopsOptions {
   readonly quarantines: Quarantines;
   readonly settlements: Settlements;
   readonly control: Control;
-  readonly residence: Pick<Residence, 'hold' | 'room' | 'sweep'>;
+  readonly residency: Pick<Residency, 'hold' | 'room' | 'sweep'>;
   readonly transitions: Transitions;
 }
 
@@ -56,7 +56,7 @@ export class Stops {
   constructor(options: StopsOptions) {
     this.#options = options;
     const { transitions } = options;
-    transitions.life.onClear.listen((run) => void this.resumeIfFree(run));
+    transitions.lifecycle.onClear.listen((run) => void this.resumeIfFree(run));
     transitions.consequences.onQuarantine.listen((quarantine, run) => {
       const { by, reason } = quarantine;
       // Observers are told once the other runs of the version stand still too.
@@ -101,11 +101,11 @@ export class Stops {
 
   /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
   async lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void> {
-    const { clock, quarantines, residence, transitions } = this.#options;
+    const { clock, quarantines, residency, transitions } = this.#options;
     const quarantine = await quarantines.lift(kind, name, by, clock.now(), tenant);
     transitions.observers.tell({ kind: 'lifted', quarantine, by, reason });
     await this.takeUp({ quarantine, by, reason });
-    await residence.sweep();
+    await residency.sweep();
   }
 
   /**
@@ -160,14 +160,14 @@ export class Stops {
   /** @param full tenants that memory has no place for now */
   async #bringBack({ id, tenant }: { readonly id: RunId; readonly tenant?: TenantId }, full: Set<TenantId>): Promise<void> {
     if (tenant !== undefined && full.has(tenant)) return;
-    const { residence } = this.#options;
-    const come = tenant === undefined ? () => undefined : residence.room(tenant);
+    const { residency } = this.#options;
+    const come = tenant === undefined ? () => undefined : residency.room(tenant);
     if (come === undefined) {
       full.add(tenant as TenantId);
       this.#missing = true;
       return;
     }
-    const run = await residence
+    const run = await residency
       .hold(id)
       .catch((error: unknown) => this.#missed(error))
       .finally(come);

@@ -22,8 +22,8 @@ import type { RunRecord, StepReason } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import { holdsLess, isNarrowed } from '../governance/judged.ts';
 import type { Run } from '../runs/run.ts';
-import type { Residence } from '../runs/residency.ts';
-import type { Stage } from '../cells/scheduler.ts';
+import type { Residency } from '../runs/residency.ts';
+import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 import { tempered, type LoopOptions, type Watching } from './watching.ts';
 
@@ -34,8 +34,8 @@ export interface LoopsOptions {
   readonly grants: Grants;
   readonly runs: ReadonlyMap<RunId, Run>;
   readonly watching: Watching;
-  readonly residence: Pick<Residence, 'hold'>;
-  readonly stage: Pick<Stage, 'wake'>;
+  readonly residency: Pick<Residency, 'hold'>;
+  readonly scheduler: Pick<Scheduler, 'wake'>;
   readonly transitions: Transitions;
 }
 
@@ -164,7 +164,7 @@ export class Loops {
     if (found.length === 0) return;
     const concern = async (id: RunId) => {
       // Also where it is in memory: it may be on its way out, and nothing may be written about it then.
-      const run = await this.#options.residence.hold(id);
+      const run = await this.#options.residency.hold(id);
       if (run !== undefined) this.#climb(run, found);
     };
     for (const id of new Set(subjects)) concern(id as RunId).catch(() => undefined);
@@ -183,7 +183,7 @@ export class Loops {
   }
 
   #take(run: Run, step: Exclude<Step, 'observe'>, because: readonly Finding[]): void {
-    const { stage, transitions } = this.#options;
+    const { scheduler, transitions } = this.#options;
     const loops = run.ledger.loops as NonNullable<Run['ledger']['loops']>;
     this.#record(run, step, loops.reasons(because));
     const reason = reasonOf(because);
@@ -192,7 +192,7 @@ export class Loops {
     switch (step) {
       case 'notice':
         if (loops.notice !== undefined) run.queue.add(loops.notice);
-        return stage.wake(run);
+        return scheduler.wake(run);
       case 'slow':
         return;
       case 'pause':
@@ -224,10 +224,10 @@ export class Loops {
 
   /** Nothing is given to it for a while. */
   #slow(run: Run): void {
-    const { clock, watching, stage } = this.#options;
+    const { clock, watching, scheduler } = this.#options;
     const stop = clock.after(watching.settings(run.tenant)?.slow_ms ?? SLOW_MS, () => {
       run.alarms.rang('slow');
-      stage.wake(run);
+      scheduler.wake(run);
     });
     run.alarms.set('slow', stop);
   }

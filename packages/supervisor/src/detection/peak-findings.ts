@@ -3,7 +3,7 @@
  * when a threshold was crossed, and with another threshold it would have been crossed later. Marks are kept with this.
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
-import { RunWatch } from '@corral/broker/ledger/detectors';
+import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { DetectorName, Finding } from '@corral/policy/detection/list';
 import { STEPS, type Step } from '@corral/policy/detection/steps';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
@@ -16,7 +16,7 @@ export interface Peak {
   readonly step: Exclude<Step, 'observe'> | null;
 }
 
-class Listening extends RunWatch {
+class Listening extends RunDetectors {
   readonly heard: Finding[] = [];
   override settle(): void {
     super.settle();
@@ -24,7 +24,7 @@ class Listening extends RunWatch {
   }
 }
 
-export class Peaks {
+export class PeakFindings {
   readonly #found = new Map<DetectorName, Peak>();
   readonly #watch: Listening;
   readonly #ledger: Ledger;

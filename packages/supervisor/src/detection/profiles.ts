@@ -2,7 +2,7 @@
  * What agents usually do: where the host finds the profiles that their runs are judged by, and how the calls of a run are read from
  * its journal so that a profile can learn them. Both take the same path as the living run did.
  */
-import { RunWatch } from '@corral/broker/ledger/detectors';
+import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { Profile, ProfiledCall } from '@corral/policy/detection/profile';
 import { Purse } from '@corral/policy/capability/purse';
 import type { Delivery } from '@corral/protocol/wire/delivery';
@@ -17,9 +17,9 @@ export interface Profiles {
 }
 
 /** Reads the calls of a run that were carried out, entry by entry. */
-export class Lesson {
+export class ProfileTrainer {
   readonly calls: ProfiledCall[] = [];
-  readonly #watch = new RunWatch(undefined, ({ tool, input, origins }) =>
+  readonly #watch = new RunDetectors(undefined, ({ tool, input, origins }) =>
     this.calls.push({ tool, input, ...(origins === undefined ? {} : { origins }) }),
   );
   readonly #purse: Purse;

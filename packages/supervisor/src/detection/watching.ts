@@ -2,8 +2,8 @@
  * What is watched for loops, and by what measure: what each tenant says about its agents, what agents usually do, and which of their
  * versions rest because too many of their runs failed. Nothing here concerns a run that is in memory; see loops.ts.
  */
-import type { Standing } from '@corral/broker/effects/batch';
-import { RunWatch } from '@corral/broker/ledger/detectors';
+import type { AdmissionGate } from '@corral/broker/effects/batch';
+import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { LadderLayers } from '@corral/policy/detection/ladder';
 import type { Finding } from '@corral/policy/detection/list';
 import type { TenantId } from '@corral/protocol/ids';
@@ -38,7 +38,7 @@ export interface WatchingOptions {
   readonly tell: Tell;
 }
 
-export class Watching implements Standing {
+export class Watching implements AdmissionGate {
   readonly #options: WatchingOptions;
   /** Agents whose runs keep failing. */
   readonly breakers: AgentBreakers;
@@ -57,9 +57,9 @@ export class Watching implements Standing {
   }
 
   /** What a run is watched by; undefined where nobody watches it. A profile that was deleted judges nobody. */
-  watch({ tenant, profile }: RunRecord): RunWatch | undefined {
+  watch({ tenant, profile }: RunRecord): RunDetectors | undefined {
     const { settings, profiles } = this.#options;
     if (settings(tenant) === undefined) return undefined;
-    return new RunWatch(profile === undefined ? undefined : profiles?.get(profile));
+    return new RunDetectors(profile === undefined ? undefined : profiles?.get(profile));
   }
 }

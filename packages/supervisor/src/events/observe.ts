@@ -80,6 +80,6 @@ export interface CellView {
   readonly pid: number | undefined;
 }
 
-export function cellViews(cells: Iterable<Cell>, stage: { load(cell: Cell): number }): CellView[] {
-  return [...cells].map((cell) => ({ id: cell.id, tenant: cell.tenant, ready: cell.ready, runs: stage.load(cell), pid: cell.pid }));
+export function cellViews(cells: Iterable<Cell>, scheduler: { load(cell: Cell): number }): CellView[] {
+  return [...cells].map((cell) => ({ id: cell.id, tenant: cell.tenant, ready: cell.ready, runs: scheduler.load(cell), pid: cell.pid }));
 }

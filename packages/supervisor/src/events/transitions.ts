@@ -80,7 +80,7 @@ export class Transitions {
     refused: new Signal(),
   };
 
-  readonly stage: Signals<StageEvents> = {
+  readonly scheduler: Signals<StageEvents> = {
     onBegin: new Signal(),
     onCranked: new Signal(),
     onFault: new Signal(),
@@ -91,7 +91,7 @@ export class Transitions {
     onCpu: new Signal(),
   };
 
-  readonly residence: Signals<ResidenceEvents> = {
+  readonly residency: Signals<ResidenceEvents> = {
     onWoken: new Signal(),
     onCaughtUp: new Signal(),
     onParked: new Signal(),
@@ -99,7 +99,7 @@ export class Transitions {
     onVacant: new Signal(),
   };
 
-  readonly life: Signals<LifeEvents> = { onClear: new Signal(), onOrphaned: new Signal() };
+  readonly lifecycle: Signals<LifeEvents> = { onClear: new Signal(), onOrphaned: new Signal() };
   readonly detection: Signals<DetectionEvents> = { onPause: new Signal(), onKill: new Signal() };
   readonly consequences: Signals<ConsequenceEvents> = { onQuarantine: new Signal() };
 }

@@ -36,7 +36,7 @@ export const OWNER = 'owner';
 /** Who may say the owner's word where nobody is named as one. */
 const INSTEAD = 'admin';
 
-export class Policing {
+export class TenantPolicies {
   readonly #powers: PolicingPowers;
   readonly #held = new Map<string, Held>();
 

@@ -12,7 +12,7 @@ import { lastWords } from '../runs/outcomes.ts';
 import { emitters } from '../events/signal.ts';
 import { Transitions } from '../events/transitions.ts';
 import type { TrialOptions, TrialResult } from './trial.ts';
-import { Watch } from '../cells/cpu-watchdog.ts';
+import { CpuWatchdog } from '../cells/cpu-watchdog.ts';
 
 export interface LaboratoryOptions {
   readonly launcher: CellLauncher;
@@ -24,7 +24,7 @@ export interface LaboratoryOptions {
 
 export class Laboratory {
   readonly #pool: CellPool;
-  readonly #watch: Watch;
+  readonly #watch: CpuWatchdog;
   readonly #borrowed: Borrowed;
   readonly #runtime = Promise.withResolvers<ReadyPayload>();
 
@@ -32,7 +32,7 @@ export class Laboratory {
     const nothing = () => undefined;
     const maxCells = Math.max(2, cores);
     this.#runtime.promise.catch(nothing);
-    const { cells, stage } = new Transitions();
+    const { cells, scheduler } = new Transitions();
     this.#pool = new CellPool({ launcher, clock, random, spares: 1, cellsPerTenant: () => 0, maxCells, events: emitters(cells) });
     const pool = this.#pool;
     cells.onReady.listen(({ runtime }) => runtime && this.#runtime.resolve(runtime));
@@ -44,8 +44,8 @@ export class Laboratory {
         );
     });
     // Nobody has runs here whom this could keep waiting.
-    this.#borrowed = new Borrowed({ borrow: () => pool.borrow(), most: maxCells, each: maxCells, cells, onCpu: stage.onCpu.emit });
-    this.#watch = new Watch({
+    this.#borrowed = new Borrowed({ borrow: () => pool.borrow(), most: maxCells, each: maxCells, cells, onCpu: scheduler.onCpu.emit });
+    this.#watch = new CpuWatchdog({
       clock,
       cells: () => pool.cells,
       slots: Math.max(1, cores - 1),
@@ -59,7 +59,7 @@ export class Laboratory {
       onStuck: nothing,
       onFull: nothing,
     });
-    stage.onCpu.listen(() => this.#watch.poke());
+    scheduler.onCpu.listen(() => this.#watch.poke());
   }
 
   /** The manifests of each of some bundles of one author, as their own code gives them. */

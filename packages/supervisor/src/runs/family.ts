@@ -4,13 +4,13 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { Store } from '@corral/protocol/ports/store';
-import type { Residence } from './residency.ts';
+import type { Residency } from './residency.ts';
 import type { Run } from './run.ts';
 
 export interface FamilyOptions {
   readonly store: Store;
   readonly broker: Broker;
-  readonly residence: Residence;
+  readonly residency: Residency;
   readonly control: { kill(id: RunId, by: string, reason: string): Promise<Receipt>; killing(id: RunId): Promise<Receipt> | undefined };
 }
 
@@ -42,12 +42,12 @@ const NOT_TO_CANCEL: ReadonlySet<string> = new Set(['CORRAL_RUN_UNKNOWN', 'CORRA
  * @param spares whether a child that was cancelled is left the rest of its grace, which ends it
  * @throws whatever the store refused the end for; CORRAL_JOURNAL_DAMAGED for a run that cannot be read
  */
-export async function endChild({ store, broker, residence, control }: FamilyOptions, child: RunId, spares = false): Promise<void> {
+export async function endChild({ store, broker, residency, control }: FamilyOptions, child: RunId, spares = false): Promise<void> {
   for (;;) {
     const underway = control.killing(child);
     if (underway !== undefined) return void (await underway);
     // Somebody may have asked for it while it was being born, and be told that it is not there; so it is asked for once more.
-    const run = (await residence.hold(child)) ?? (await residence.hold(child));
+    const run = (await residency.hold(child)) ?? (await residency.hold(child));
     if (run === undefined) return;
     if (run.outcome !== undefined) break;
     if (spares && run.ledger.cancelled !== undefined) return;

@@ -1,6 +1,6 @@
 /**
- * The life of a run: begun, cranked, faulted or lost with its cell, ended, and what follows from each. Where a run sits is the
- * stage's business, whether it is in memory the residence's, what it may do the broker's.
+ * The life of a run: it begins, is given cranks, faults or loses its cell, and ends; and what follows from each. The scheduler
+ * decides in which cell a run is, the residency whether it is in memory, the broker what it may do.
  */
 import type { Broker } from '@corral/broker/broker';
 import type { Crank } from '@corral/broker/bus';
@@ -21,7 +21,7 @@ import type { Tell } from '../events/observation.ts';
 import { answersOf, viewOf } from '../events/observe.ts';
 import type { Loops } from '../detection/loops.ts';
 import { startOf } from './start.ts';
-import type { Residence } from './residency.ts';
+import type { Residency } from './residency.ts';
 import { kept, lost } from '../control/revocation.ts';
 import { askAgain, giveAnswers, holdRestored } from './taken-up.ts';
 import { grantsIn } from './queue.ts';
@@ -32,7 +32,7 @@ import { billed } from '../cells/usage.ts';
 import type { Ends } from './ends.ts';
 import { retry } from './retry.ts';
 import type { Settlements } from './settlements.ts';
-import type { Stage } from '../cells/scheduler.ts';
+import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 import type { Watching } from '../detection/watching.ts';
 
@@ -44,8 +44,8 @@ export interface LifeOptions {
   readonly bundles: Bundles;
   readonly runs: RunTable;
   readonly watching: Watching;
-  readonly stage: Stage;
-  readonly residence: Residence;
+  readonly scheduler: Scheduler;
+  readonly residency: Residency;
   readonly settlements: Settlements;
   readonly ends: Ends;
   readonly loops: Loops;
@@ -55,7 +55,7 @@ export interface LifeOptions {
   readonly quarantined: (run: Run) => string | undefined;
 }
 
-export class Life {
+export class RunLifecycle {
   readonly #options: LifeOptions;
   /** Runs that must not go on, though the store does not know it yet. */
   readonly #fences = new Map<RunId, { readonly outcome: Outcome; readonly revoke: boolean }>();
@@ -71,7 +71,7 @@ export class Life {
     this.#tell = options.transitions.observers.tell;
     this.#clocks = new Clocks({
       clock: options.clock,
-      hold: (id) => options.residence.hold(id),
+      hold: (id) => options.residency.hold(id),
       onDue: (run, id) => this.#due(run, id),
       onOver: (run) => {
         const message = `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`;
@@ -81,19 +81,19 @@ export class Life {
     this.#hear(options.transitions);
   }
 
-  #hear({ stage, residence, detection, bus }: Transitions): void {
-    stage.onBegin.listen((run) => this.#begin(run));
-    stage.onCranked.listen((run, crank, effects, cpu_us) => this.#cranked(run, crank, effects, cpu_us));
-    residence.onWoken.listen((run) => this.#woken(run));
-    residence.onCaughtUp.listen((run) => void this.endIfStalled(run));
-    residence.onParked.listen((run) => this.#parked(run));
-    residence.onDamaged.listen((run, error) => this.#tell({ kind: 'damaged', run, error }));
+  #hear({ scheduler, residency, detection, bus }: Transitions): void {
+    scheduler.onBegin.listen((run) => this.#begin(run));
+    scheduler.onCranked.listen((run, crank, effects, cpu_us) => this.#cranked(run, crank, effects, cpu_us));
+    residency.onWoken.listen((run) => this.#woken(run));
+    residency.onCaughtUp.listen((run) => void this.endIfStalled(run));
+    residency.onParked.listen((run) => this.#parked(run));
+    residency.onDamaged.listen((run, error) => this.#tell({ kind: 'damaged', run, error }));
     detection.onKill.listen((run, outcome) => this.endSoon(run, outcome, true));
     this.#hearBus(bus);
   }
 
   #hearBus(bus: Transitions['bus']): void {
-    const { runs, residence, broker, settlements } = this.#options;
+    const { runs, residency, broker, settlements } = this.#options;
     const tell = this.#tell;
     bus.deliver.listen((run, delivery, inbox) => this.deliver(run, delivery, inbox));
     bus.answered.listen((id, result, once) => {
@@ -108,7 +108,7 @@ export class Life {
     bus.timerDone.listen((id, timer) => runs.get(id)?.alarms.callOff(timer));
     bus.spawned.listen((record) => void this.#spawned(record));
     bus.created.listen((run) => tell({ kind: 'admitted', run }));
-    bus.arrived.listen((run) => residence.hint(run));
+    bus.arrived.listen((run) => residency.hint(run));
     bus.ended.listen((id, outcome) => this.#ended(id, outcome));
     bus.unknown.listen((id, call, message, detail) => lost(this.#options, id, call, message, detail));
     bus.fence.listen((id, result) => settlements.fence(runs.get(id), result));
@@ -147,7 +147,7 @@ export class Life {
       this.note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
     run.queue.add(startOf(run.ledger, this.#options.grants));
-    this.#options.stage.wake(run);
+    this.#options.scheduler.wake(run);
   }
 
   /** A run is back from the store: what it had asked for is asked for again where that does no harm. */
@@ -163,7 +163,7 @@ export class Life {
       run.stop('quarantined');
       this.note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
-    if (stands === undefined) this.#options.transitions.life.onClear.emit(run);
+    if (stands === undefined) this.#options.transitions.lifecycle.onClear.emit(run);
     const { ledger } = run;
     // A resumption takes the ladder down from there, so nobody has resumed it since.
     if (run.control === 'none' && ledger.loops?.rung.step === 'pause') {
@@ -179,7 +179,7 @@ export class Life {
     giveAnswers(this.#options, run);
     // What a held run asked for may have been done already; releasing it is what asks again.
     if (ledger.held === undefined) askAgain(this.#options, run);
-    this.#options.stage.wake(run);
+    this.#options.scheduler.wake(run);
   }
 
   /** An end of wall time that the store refused was of what this host had measured; by its journal there is time left. */
@@ -217,15 +217,15 @@ export class Life {
     if (run === undefined || run.outcome !== undefined) {
       // What it carries is in the store, and comes from there with it.
       for (const grant of grantsIn(delivery)) this.#options.grants.release(grant);
-      if (run === undefined && inbox !== undefined) this.#options.residence.hint(id);
+      if (run === undefined && inbox !== undefined) this.#options.residency.hint(id);
       return;
     }
     const left = inbox === undefined ? kept(this.#options, run, delivery) : delivery;
     if (left === undefined) return;
     if (inbox === undefined) run.queue.add(left);
     else if (inbox <= run.queue.lastInbox + 1) run.queue.receive(delivery, inbox);
-    else return this.#options.residence.hint(id);
-    this.#options.stage.wake(run);
+    else return this.#options.residency.hint(id);
+    this.#options.scheduler.wake(run);
   }
 
   #begin(run: Run): void {
@@ -265,7 +265,7 @@ export class Life {
       // First, or a notice would be given to the isolate that the checkpoint left behind.
       if (checkpointed) this.#beginSegment(run);
       this.#options.loops.cranked(run);
-      if (checkpointed) this.#options.stage.wake(run);
+      if (checkpointed) this.#options.scheduler.wake(run);
       else void this.endIfStalled(run);
     }
   }
@@ -333,7 +333,7 @@ export class Life {
     run.end(outcome);
     for (const grant of run.queue.drop()) this.#options.grants.release(grant);
     run.alarms.callOffAll();
-    this.#options.stage.leave(run);
+    this.#options.scheduler.leave(run);
   }
 
   /** Nothing is begun any more. */
@@ -350,8 +350,8 @@ export class Life {
     this.#options.loops.spawned(record);
     const parent = record.parent && this.#options.runs.get(record.parent.run);
     // Its parent was given up meanwhile, or somebody has asked for the child: it is in the store, and comes from there.
-    if (parent === undefined || parent.outcome !== undefined || this.#options.residence.knows(record.id))
-      return this.#options.residence.hint(record.id);
+    if (parent === undefined || parent.outcome !== undefined || this.#options.residency.knows(record.id))
+      return this.#options.residency.hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
     const run = new Run(new Ledger(record, parent.ledger.tracked, this.#options.watching.watch(record)), bundle, 1);
     this.adopt(run);
@@ -359,7 +359,7 @@ export class Life {
 
   /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
   #beginSegment(run: Run): void {
-    this.#options.stage.unseat(run);
+    this.#options.scheduler.unseat(run);
     if (run.ledger.record.service !== undefined) this.#clocks.resetWall(run);
     run.queue.begin(startOf(run.ledger, this.#options.grants));
   }
@@ -375,7 +375,7 @@ export class Life {
       this.#options.runs.delete(id);
       // Only now: had the store refused the end, they would have died of nothing.
       for (const pending of run.ledger.pending.values())
-        if (pending.kind === 'child') this.#options.transitions.life.onOrphaned.emit(pending.run);
+        if (pending.kind === 'child') this.#options.transitions.lifecycle.onOrphaned.emit(pending.run);
     }
     this.#options.ends.resolve(id, outcome);
   }
@@ -385,14 +385,14 @@ export class Life {
    * stands, so if it was for want of space, the run is taken up from there once there is some.
    */
   #refused(id: RunId, epoch: number, error: CorralError): void {
-    const { runs, broker, grants, clock, residence } = this.#options;
+    const { runs, broker, grants, clock, residency } = this.#options;
     const run = runs.get(id);
     if (run === undefined || run.epoch !== epoch) return;
     run.alarms.callOffAll();
     broker.dropCalls(run.ledger);
     if (run.outcome === undefined) run.end({ kind: 'failed', code: error.code, message: error.message });
     for (const grant of run.queue.drop()) grants.release(grant);
-    this.#options.stage.leave(run);
+    this.#options.scheduler.leave(run);
     runs.delete(id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);
     this.#tell({ kind: 'refused', run: id, error });
@@ -403,7 +403,7 @@ export class Life {
       retry(
         clock,
         () => this.#closed,
-        () => residence.hold(id),
+        () => residency.hold(id),
       );
     else void this.#bury(run, error);
   }
@@ -413,13 +413,13 @@ export class Life {
    * of it; where not even that can be written, it is kept still, and its parent is told by this host alone.
    */
   async #bury({ id, ledger }: Run, error: CorralError): Promise<void> {
-    const { residence, store } = this.#options;
+    const { residency, store } = this.#options;
     const outcome = boundedOutcome({ kind: 'failed', code: error.code, message: error.message });
     const again = this.#buried.has(id);
     this.#buried.add(id);
     this.#fences.set(id, { outcome, revoke: true });
     // Bringing it back ends it at once, by its fence.
-    const run = again ? undefined : await residence.hold(id).catch(() => undefined);
+    const run = again ? undefined : await residency.hold(id).catch(() => undefined);
     if (run !== undefined) return;
     const stored = await store.run(id).catch(() => undefined);
     if (stored?.status.outcome !== undefined) return this.#options.ends.resolve(id, stored.status.outcome);

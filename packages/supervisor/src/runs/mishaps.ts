@@ -10,16 +10,16 @@ import type { Clock, ProcessExit } from '@corral/protocol/ports/machine';
 import type { Cell } from '../cells/cell.ts';
 import type { Task } from '../cells/task.ts';
 import { billed } from '../cells/usage.ts';
-import type { Life } from './lifecycle.ts';
+import type { RunLifecycle } from './lifecycle.ts';
 import { differenceOf, outcomeOfFault, outcomeOfLoss, runtimeOf, saysOutOfMemory } from './outcomes.ts';
 import type { OnCpu, Run } from './run.ts';
-import type { Stage } from '../cells/scheduler.ts';
+import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 
 export interface MishapsOptions {
   readonly clock: Clock;
-  readonly stage: Stage;
-  readonly life: Life;
+  readonly scheduler: Scheduler;
+  readonly lifecycle: RunLifecycle;
   /** The image this host gives to isolates. */
   readonly image: string;
   readonly transitions: Transitions;
@@ -30,10 +30,10 @@ export class Mishaps {
 
   constructor(options: MishapsOptions) {
     this.#options = options;
-    const { stage } = options.transitions;
-    stage.onFault.listen((run, cell, crank, fault, task, used_ms) => this.#faulted(run, cell, crank, fault, task, used_ms));
-    stage.onLost.listen((run, crank, exit, error, used_ms) => this.#lost(run, crank, exit, error, used_ms));
-    stage.onReplayed.listen((run, cell) => this.#replayed(run, cell));
+    const { scheduler } = options.transitions;
+    scheduler.onFault.listen((run, cell, crank, fault, task, used_ms) => this.#faulted(run, cell, crank, fault, task, used_ms));
+    scheduler.onLost.listen((run, crank, exit, error, used_ms) => this.#lost(run, crank, exit, error, used_ms));
+    scheduler.onReplayed.listen((run, cell) => this.#replayed(run, cell));
   }
 
   /** The run's isolate is gone, its cell lives on. */
@@ -45,14 +45,14 @@ export class Mishaps {
       // without end and stop each other would never meet their limit.
       run.setBack();
       run.queue.putBack(crank);
-      this.#options.stage.wake(run);
+      this.#options.scheduler.wake(run);
       return;
     }
     if (task?.kind === 'replay') {
       this.#diverged(run, cell, { crank: fault.crank ?? task.crank, ...differenceOf(fault, 'a replay like the first time') });
       return;
     }
-    this.#options.life.endSoon(run, outcomeOfFault(fault, crank, run), false, crank, used_ms);
+    this.#options.lifecycle.endSoon(run, outcomeOfFault(fault, crank, run), false, crank, used_ms);
   }
 
   /**
@@ -63,11 +63,11 @@ export class Mishaps {
     if (run.outcome !== undefined) return;
     run.lose();
     if (error !== undefined || saysOutOfMemory(exit) || run.losses > MACHINE.cell_losses.default) {
-      this.#options.life.endSoon(run, outcomeOfLoss(exit, error), false, crank, used_ms);
+      this.#options.lifecycle.endSoon(run, outcomeOfLoss(exit, error), false, crank, used_ms);
       return;
     }
     if (crank !== undefined) run.queue.putBack(crank);
-    this.#options.stage.wake(run);
+    this.#options.scheduler.wake(run);
   }
 
   /** A crank, or a replay, went past what is allowed; its cell is killed for it. */
@@ -75,46 +75,46 @@ export class Mishaps {
     const { task } = cell;
     if (run !== undefined && task?.assignment !== run.seat?.assignment) {
       // It is blamed for what it did before, while another is at work or nobody is.
-      if (run.outcome === undefined) this.#options.life.endSoon(run, { kind: 'exceeded', limit, message }, false);
-      this.#options.stage.condemn(cell, undefined);
+      if (run.outcome === undefined) this.#options.lifecycle.endSoon(run, { kind: 'exceeded', limit, message }, false);
+      this.#options.scheduler.condemn(cell, undefined);
       return;
     }
     const crank = run?.onCpu;
     const used_ms = task === undefined ? 0 : billed(cell, task);
     run?.stopCrank(used_ms, this.#options.clock.monotonic());
-    this.#options.stage.condemn(cell, run);
+    this.#options.scheduler.condemn(cell, run);
     if (run === undefined) return;
     run.leaveCpu();
     if (run.outcome !== undefined) return;
     if (task?.kind === 'replay' && limit === 'crank_wall' && run.setbacks < MACHINE.cell_losses.default) {
       // It stood in the way of others for long, or they in its: that says nothing about the run.
       run.setBack();
-      this.#options.stage.wake(run);
+      this.#options.scheduler.wake(run);
     } else if (task?.kind === 'replay' && limit === 'cpu')
       this.#diverged(run, cell, {
         crank: task.crank,
         expected: `a replay within ${Math.round(task.limit_ms)} ms of CPU time`,
         seen: 'more',
       });
-    else this.#options.life.endSoon(run, { kind: 'exceeded', limit, message }, false, crank, used_ms);
+    else this.#options.lifecycle.endSoon(run, { kind: 'exceeded', limit, message }, false, crank, used_ms);
   }
 
   /** It was replayed and did what its journal says: on another runtime than before, that is worth a note. */
   #replayed(run: Run, cell: Cell): void {
     const runtime = runtimeOf(run, cell, this.#options.image);
-    if (runtime !== undefined && run.outcome === undefined) this.#options.life.note(run, { kind: 'restamped', header: runtime });
+    if (runtime !== undefined && run.outcome === undefined) this.#options.lifecycle.note(run, { kind: 'restamped', header: runtime });
   }
 
   /** It replays differently. On the runtime it was recorded on, that is the end; on another, somebody must look. */
   #diverged(run: Run, cell: Cell, where: Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind'>): void {
     const runtime = runtimeOf(run, cell, this.#options.image);
     if (runtime === undefined) {
-      this.#options.life.endSoon(run, { kind: 'diverged', ...where }, false);
+      this.#options.lifecycle.endSoon(run, { kind: 'diverged', ...where }, false);
       return;
     }
     const was = run.ledger.header;
     const detail = `Crank ${where.crank} differs on Node ${runtime.node} (image ${runtime.image}); it ran on Node ${was.node} (image ${was.image}): expected ${where.expected}, saw ${where.seen}.`;
-    this.#options.life.note(run, { kind: 'held', why: 'upgrade', detail });
+    this.#options.lifecycle.note(run, { kind: 'held', why: 'upgrade', detail });
     this.#options.transitions.observers.tell({ kind: 'held', run: run.id, why: 'upgrade', detail });
   }
 }

@@ -14,7 +14,7 @@ import { Places, type RunTable } from './places.ts';
 import type { Revival } from './revival.ts';
 import type { Run } from './run.ts';
 import { emitters } from '../events/signal.ts';
-import type { Stage } from '../cells/scheduler.ts';
+import type { Scheduler } from '../cells/scheduler.ts';
 import type { ResidenceEvents, Transitions } from '../events/transitions.ts';
 import { InProcessWakeUps } from './wake-ups.ts';
 
@@ -32,7 +32,7 @@ export interface ResidenceOptions {
   readonly wakeUps: WakeUps | undefined;
   readonly broker: Broker;
   readonly grants: Grants;
-  readonly stage: Stage;
+  readonly scheduler: Scheduler;
   /** Everything in memory, ended runs that are not durable yet included. */
   readonly runs: RunTable;
   readonly limits: ResidenceLimits;
@@ -56,7 +56,7 @@ const ROOM_RUNS = 16;
 /** Wake-ups of full tenants that one sweep looks for. */
 const BEHIND_RUNS = 64;
 
-export class Residence {
+export class Residency {
   readonly #options: ResidenceOptions;
   readonly #events: ResidenceEvents;
   #stopSweep: (() => void) | undefined;
@@ -78,7 +78,7 @@ export class Residence {
     this.#options = options;
     this.#wakeUps = options.wakeUps ?? new InProcessWakeUps();
     const { runs, limits, residents, transitions } = options;
-    this.#events = emitters(transitions.residence);
+    this.#events = emitters(transitions.residency);
     this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents });
     runs.left.listen(() => this.#fillSoon());
   }
@@ -220,7 +220,7 @@ export class Residence {
     // One that has left stays as it is: nothing that still knows this object may set it going again.
     if (!parked) {
       run.stay();
-      this.#options.stage.wake(run);
+      this.#options.scheduler.wake(run);
     }
     return parked;
   }
@@ -330,14 +330,14 @@ export class Residence {
 
   /** A run that has nothing to do leaves memory; if this host must remember something about it, at least its isolate goes. */
   async #leave(run: Run): Promise<void> {
-    const idle = () => run.onCpu === undefined && !run.wants && !this.#options.stage.isBusy(run);
+    const idle = () => run.onCpu === undefined && !run.wants && !this.#options.scheduler.isBusy(run);
     if (!idle() || (await this.park(run))) return;
-    if (idle() && run.parking === undefined) this.#options.stage.unseat(run);
+    if (idle() && run.parking === undefined) this.#options.scheduler.unseat(run);
   }
 
   /** Too many runs, or too much heap: the longest unused leave first, unless bringing them back is dear. */
   #relieve(): void {
-    const { runs, limits, stage } = this.#options;
+    const { runs, limits, scheduler } = this.#options;
     if (this.#places.surplus > 0) this.#makeRoom();
     let heap_kib = 0;
     const of = new Map<TenantId, number>();
@@ -354,7 +354,7 @@ export class Residence {
       if (run.seat === undefined || (of.get(run.tenant) ?? 0) <= most_kib / of.size) continue;
       heap_kib -= run.heap_kib;
       of.set(run.tenant, (of.get(run.tenant) ?? 0) - run.heap_kib);
-      stage.unseat(run);
+      scheduler.unseat(run);
     }
   }
 
@@ -371,18 +371,18 @@ export class Residence {
   }
 
   #idle(): Run[] {
-    const { runs, stage } = this.#options;
+    const { runs, scheduler } = this.#options;
     return [...runs.values()]
-      .filter((run) => run.onCpu === undefined && !run.wants && !stage.isBusy(run))
+      .filter((run) => run.onCpu === undefined && !run.wants && !scheduler.isBusy(run))
       .sort((a, b) => a.worth - b.worth);
   }
 
   #isParkable(run: Run): boolean {
-    const { broker, stage, runs } = this.#options;
+    const { broker, scheduler, runs } = this.#options;
     if (this.#closed || runs.get(run.id) !== run || run.parking !== undefined || run.outcome !== undefined) return false;
     // The grace of one that was asked to stop runs here, and is soon over.
     if (run.isAsked || run.ledger.cancelled !== undefined) return false;
-    if (run.onCpu !== undefined || stage.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
+    if (run.onCpu !== undefined || scheduler.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
     if (run.wants) return false;
     for (const pending of run.ledger.pending.values())
       if (pending.kind === 'call' && pending.state === 'going' && !run.queue.hasReply(pending.id)) return false;
@@ -402,13 +402,13 @@ export class Residence {
   }
 
   #forget(run: Run): void {
-    const { runs, stage, grants, clock, broker } = this.#options;
+    const { runs, scheduler, grants, clock, broker } = this.#options;
     const deadline = this.#deadline(run, clock.now());
     const due = Math.min(
       deadline ?? Number.POSITIVE_INFINITY,
       ...[...run.ledger.pending.values()].map((one) => dueOf(one) ?? Number.POSITIVE_INFINITY),
     );
-    stage.unseat(run);
+    scheduler.unseat(run);
     runs.delete(run.id);
     for (const id of [...run.ledger.caps.values(), ...run.queue.unreceived]) grants.release(id);
     broker.answers.parked(run.id);

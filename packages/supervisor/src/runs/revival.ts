@@ -12,7 +12,7 @@ import { grantsIn } from './queue.ts';
 import { addChain } from './revive.ts';
 import type { Run } from './run.ts';
 import { emitters } from '../events/signal.ts';
-import type { Stage } from '../cells/scheduler.ts';
+import type { Scheduler } from '../cells/scheduler.ts';
 import type { ResidenceEvents, Transitions } from '../events/transitions.ts';
 
 export interface RevivalOptions {
@@ -20,7 +20,7 @@ export interface RevivalOptions {
   readonly clock: Clock;
   readonly grants: Grants;
   readonly runs: RunTable;
-  readonly stage: Pick<Stage, 'wake'>;
+  readonly scheduler: Pick<Scheduler, 'wake'>;
   /** Makes a run of what the store has. */
   readonly revive: (stored: StoredRun) => Promise<Run>;
   readonly transitions: Transitions;
@@ -43,7 +43,7 @@ export class Revival {
 
   constructor(options: RevivalOptions) {
     this.#options = options;
-    this.#events = emitters(options.transitions.residence);
+    this.#events = emitters(options.transitions.residency);
   }
 
   close(): void {
@@ -154,7 +154,7 @@ export class Revival {
 
   /** Takes over what the store has for a run; false where the store cannot say. */
   async refresh(run: Run): Promise<boolean> {
-    const { store, stage, grants, runs } = this.#options;
+    const { store, scheduler, grants, runs } = this.#options;
     try {
       const inbox = await store.inbox(run.id, run.queue.lastInbox);
       // It has left memory meanwhile; whoever brings it back reads its inbox.
@@ -166,7 +166,7 @@ export class Revival {
     } catch {
       return false;
     }
-    stage.wake(run);
+    scheduler.wake(run);
     return true;
   }
 }

@@ -5,7 +5,7 @@
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { dueOf } from '@corral/broker/ledger/requests';
 import type { SavedLedger } from '@corral/broker/ledger/snapshot';
-import type { RunWatch } from '@corral/broker/ledger/detectors';
+import type { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import { CorralError } from '@corral/protocol/errors';
@@ -26,7 +26,7 @@ export interface ReviveOptions {
   /** Whether a tenant has policies, which ask where things came from. */
   readonly tracked: (tenant: TenantId) => boolean;
   /** What a run is watched by for loops; undefined where nobody watches. */
-  readonly watch: (record: RunRecord) => RunWatch | undefined;
+  readonly watch: (record: RunRecord) => RunDetectors | undefined;
   /** Milliseconds between two times in which no host was there. */
   readonly absent: (from: number, until: number) => number;
 }

@@ -6,15 +6,15 @@ import type { Broker } from '@corral/broker/broker';
 import { unanswered } from '@corral/broker/ledger/requests';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { LabelChange } from '@corral/protocol/model/label';
-import type { Residence } from './residency.ts';
+import type { Residency } from './residency.ts';
 import type { Run } from './run.ts';
-import type { Stage } from '../cells/scheduler.ts';
+import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 
 export interface SettlementsOptions {
   readonly broker: Broker;
-  readonly stage: Pick<Stage, 'wake'>;
-  readonly residence: Pick<Residence, 'hold'>;
+  readonly scheduler: Pick<Scheduler, 'wake'>;
+  readonly residency: Pick<Residency, 'hold'>;
   readonly transitions: Transitions;
 }
 
@@ -27,13 +27,13 @@ export class Settlements {
 
   /** A call's reply is lost and may not be asked for again: the run waits for somebody, or its agent is told. */
   unknown(run: Run, call: number, message: string, detail?: string): void {
-    const { broker, stage } = this.#options;
+    const { broker, scheduler } = this.#options;
     if (run.outcome !== undefined) return;
     const tell = run.manifest.on_unknown === 'tell';
     // A refusal is told by the broker's event.
     broker.record(run, { kind: 'unknown', id: call, message, tell, ...(detail === undefined ? {} : { detail }) }).catch(() => undefined);
     if (tell) this.pass(run, call);
-    stage.wake(run);
+    scheduler.wake(run);
   }
 
   /** The capability of a call was taken back while it was under way: what came of it is written down, and its agent is told. */
@@ -56,10 +56,10 @@ export class Settlements {
 
   /** What waits for other runs or for people under a capability that was taken back is not waited for. */
   fenceRequests(run: Run): void {
-    const { broker, residence } = this.#options;
+    const { broker, residency } = this.#options;
     if (run.parking !== undefined) {
       // Nothing may be written about it now; once it is parked, it is looked at when it is brought back.
-      residence.hold(run.id).then(
+      residency.hold(run.id).then(
         (held) => held === run && run.outcome === undefined && this.fenceRequests(run),
         () => undefined,
       );
@@ -105,6 +105,6 @@ export class Settlements {
     const pending = run.ledger.pending.get(call);
     if (pending?.kind !== 'decided' || run.outcome !== undefined) return;
     run.queue.add(pending.delivery);
-    this.#options.stage.wake(run);
+    this.#options.scheduler.wake(run);
   }
 }

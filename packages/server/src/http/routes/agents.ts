@@ -1,11 +1,11 @@
 /** Agents: deploying, listing, and aliases. */
 import { CorralError } from '@corral/protocol/errors';
 import { declared } from '../../config/load.ts';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 
 export function agentRoutes(
-  door: Door,
+  door: ServerContext,
 ): Handlers<'deployAgent' | 'listAgents' | 'showAgent' | 'moveAlias' | 'rollBack' | 'sourceMap' | 'listTools'> {
   const { host, registry, feed, clock, db } = door;
   const moved = (tenant: string, agent: string, alias: string, version: string, by: string) =>

@@ -4,7 +4,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { Approval } from '@corral/supervisor';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import { tenantOf } from '../../people/quarantine-tenant.ts';
 import type { RunRow } from '../../tables/runs.ts';
@@ -12,7 +12,7 @@ import { findRun, type Handlers } from './handler.ts';
 
 type Names = 'listApprovals' | 'decideApproval' | 'listQuarantines' | 'putQuarantine' | 'liftQuarantine';
 
-export function approvalRoutes(door: Door): Handlers<Names> {
+export function approvalRoutes(door: ServerContext): Handlers<Names> {
   const { host, index, clock, settings, registry, people } = door;
   const tenants = () => Object.keys(settings.inForce().config.tenants);
 
@@ -201,7 +201,7 @@ function approvalAt(cursor: string): { readonly run: RunId; readonly call: numbe
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER
  */
 export async function decideOne(
-  door: Door,
+  door: ServerContext,
   access: Access,
   run: RunId,
   call: number,

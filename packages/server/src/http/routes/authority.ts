@@ -2,12 +2,12 @@
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Json } from '@corral/protocol/json';
 import { CorralError } from '@corral/protocol/errors';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 type Held = Grant & GrantState;
 
-export function authorityRoutes(door: Door): Handlers<'runAuthority'> {
+export function authorityRoutes(door: ServerContext): Handlers<'runAuthority'> {
   const { host, clock, registry } = door;
   return {
     async runAuthority({ params }, { access }) {

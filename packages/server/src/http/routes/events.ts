@@ -3,7 +3,7 @@ import { ANY_TENANT, type Operation, type Principal } from '@corral/protocol/api
 import { FOLLOWERS } from '@corral/protocol/limits';
 import type { RouteRequest } from '@corral/protocol/api/routes';
 import type { ServerResponse } from 'node:http';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import { passes, type EventFilter, type Feed } from '../../events/stream.ts';
 import { TooSoon } from '../../people/rate.ts';
 import type { Held } from '../../people/sessions.ts';
@@ -18,10 +18,10 @@ const SLICE_CHARS = 64 * 1024;
 const ERRAND_S = 5;
 
 export class Followers {
-  readonly #door: Door;
+  readonly #door: ServerContext;
   readonly #open = new Map<Follower, Principal>();
 
-  constructor(door: Door) {
+  constructor(door: ServerContext) {
     this.#door = door;
   }
 

@@ -5,7 +5,7 @@
 import { isAbsolute, join } from 'node:path';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Channel } from '../../people/authenticate.ts';
 import { retentionOf } from '../../evidence/retention.ts';
 import type { Replay } from '../../evidence/upkeep.ts';
@@ -16,7 +16,7 @@ type Names = 'logHead' | 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'rep
 /** Name of a backup below the backup folder: no separators, and no leading dot. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
-export function evidenceRoutes(door: Door, channel: Channel): Handlers<Names> {
+export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<Names> {
   const { host, errands, settings, submissions } = door;
   const { upkeep } = host;
 

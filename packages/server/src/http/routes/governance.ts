@@ -3,13 +3,13 @@ import { CorralError } from '@corral/protocol/errors';
 import { actionName } from '@corral/policy/cedar/catalog';
 import { verdictText } from '@corral/policy/cedar/explain';
 import type { Verdict } from '@corral/policy/cedar/verdict';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 /** Changes that are shown of a long journal. */
 const CHANGES = 1_000;
 
-export function governanceRoutes(door: Door): Handlers<'revokeGrant' | 'policyShadow' | 'runContext'> {
+export function governanceRoutes(door: ServerContext): Handlers<'revokeGrant' | 'policyShadow' | 'runContext'> {
   const { host, index, turns } = door;
   return {
     async revokeGrant({ params: { grant }, body: { reason } }, { access, keep }) {

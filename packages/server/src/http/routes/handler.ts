@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteName, RouteReply, RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { Operation } from '@corral/protocol/api/roles';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Recorder } from '../../operation-log.ts';
 import type { Access } from '../../people/access.ts';
 import type { Held } from '../../people/sessions.ts';
@@ -25,7 +25,7 @@ export type Handlers<K extends RouteName> = { readonly [Name in K]: Handler<Name
  * A run that the principal may see.
  * @throws CORRAL_RUN_UNKNOWN, the same whether there is no such run or it is another tenant's
  */
-export function findRun(door: Door, access: Access, operation: Operation, id: string): RunRow {
+export function findRun(door: ServerContext, access: Access, operation: Operation, id: string): RunRow {
   const row = door.index.get(id);
   if (row === undefined || !access.may(operation, row.tenant)) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} here.`);
   return row;
@@ -43,7 +43,7 @@ export function refusalOf({ log }: FastifyRequest, error: unknown): { readonly c
  * Waits for the end of a run, for as long as the caller's credential is valid.
  * @throws CORRAL_UNAUTHENTICATED if it was revoked or has expired meanwhile
  */
-export async function waitForEnd({ projection }: Door, { hold }: Context, run: string, ms: number): Promise<void> {
+export async function waitForEnd({ projection }: ServerContext, { hold }: Context, run: string, ms: number): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const held = hold(resolve);
   try {

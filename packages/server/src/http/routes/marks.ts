@@ -5,11 +5,11 @@ import { tune, type Mark, type Proposal } from '@corral/policy/detection/tuning'
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { WATCHED, type LoopOptions } from '@corral/supervisor';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { MarkRow } from '../../tables/marks.ts';
 import { findRun, type Handlers } from './handler.ts';
 
-export function markRoutes(door: Door): Handlers<'markRun' | 'listMarks' | 'tuning'> {
+export function markRoutes(door: ServerContext): Handlers<'markRun' | 'listMarks' | 'tuning'> {
   const { host, marks, settings, turns, clock } = door;
   const loopsOf = (tenant: string): LoopOptions => {
     const loops = settings.inForce().tenants[tenant]?.loops;

@@ -7,7 +7,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Receipt } from '@corral/protocol/model/receipt';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Kept } from '../../operation-log.ts';
 import type { Access } from '../../people/access.ts';
 import type { OperationName } from '../../ports.ts';
@@ -23,7 +23,7 @@ type Target =
   | { readonly tenant: string }
   | { readonly all: true };
 
-export function operationRoutes(door: Door): Handlers<'operate' | 'listOperations'> {
+export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
   const { host, index, db, acts } = door;
 
   const matching = async (

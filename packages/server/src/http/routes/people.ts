@@ -1,7 +1,7 @@
 /** Tokens, schedules, the configuration, and the state of the host itself. */
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 import { VERSION } from '../../version.ts';
 
@@ -26,7 +26,7 @@ type Names =
 /** Prefix of a caller on the socket: the machine's owner, who may read and write all files of this host anyway. */
 const OWNER = 'user:';
 
-export function peopleRoutes(door: Door): Handlers<Names> {
+export function peopleRoutes(door: ServerContext): Handlers<Names> {
   const { tokens, scheduler, settings, clock, submissions, db, people, archive } = door;
   return {
     async makeToken({ body }, { access, keep }) {

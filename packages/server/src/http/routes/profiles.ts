@@ -6,7 +6,7 @@ import { emptyProfile, learn, type Profile } from '@corral/policy/detection/prof
 import { viewOf } from '@corral/policy/detection/profile-view';
 import { CorralError } from '@corral/protocol/errors';
 import type { AgentName, Digest, RunId, TenantId } from '@corral/protocol/ids';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { ProfileRow } from '../../tables/profiles.ts';
 import type { RunRow } from '../../tables/runs.ts';
 import { breathe } from '../../evidence/serial-queue.ts';
@@ -15,7 +15,7 @@ import type { Handlers } from './handler.ts';
 /** Runs that are examined, newest first, to find approved ones. */
 const LOOKED_AT = 2000;
 
-export function profileRoutes(door: Door): Handlers<'learnProfile' | 'showProfile' | 'deleteProfile'> {
+export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 'showProfile' | 'deleteProfile'> {
   const { host, index, profiles, marks, registry, feed, turns, clock, random } = door;
 
   /** Why a run is not approved unless a person names it. */

@@ -7,7 +7,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { RunStatus } from '@corral/protocol/model/run';
 import type { RunView } from '@corral/supervisor';
 import { beside, takenBack } from '../../evidence/why-context.ts';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
 import { callsOf, entryView, explain, messagesOf } from '../../evidence/journal.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
@@ -31,7 +31,7 @@ const LOOK_MS = 100;
 /** Entries of a journal that are read at a time. */
 const PAGE = 200;
 
-export function runRoutes(door: Door): Handlers<Names> {
+export function runRoutes(door: ServerContext): Handlers<Names> {
   const { host, index, projection, submissions, clock } = door;
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 

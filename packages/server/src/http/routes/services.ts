@@ -1,12 +1,12 @@
 /** Services: people write to an instance, as themselves, and receive its reply. */
 import type { RunId } from '@corral/protocol/ids';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import { waitForEnd, type Handlers } from './handler.ts';
 
 /** Default wait for a reply. */
 const WAIT_MS = 30_000;
 
-export function serviceRoutes(door: Door): Handlers<'sendToService'> {
+export function serviceRoutes(door: ServerContext): Handlers<'sendToService'> {
   const { host, index, submissions } = door;
   return {
     async sendToService({ params, query, body, headers }, context) {

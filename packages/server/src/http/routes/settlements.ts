@@ -2,7 +2,7 @@
 import type { RouteReply, RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import { selected } from '../../jobs/selection.ts';
 import { breathe } from '../../evidence/serial-queue.ts';
@@ -27,7 +27,7 @@ const PAGE = 200;
 /** Runs that are settled at the same time. */
 const AT_ONCE = 16;
 
-export function settlementRoutes(door: Door): Handlers<'settleMany'> {
+export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
   const { host, acts, turns } = door;
 
   /** Approvals that runs wait for. The store says which runs wait; only their journals are read. */

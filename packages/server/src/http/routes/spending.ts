@@ -11,10 +11,10 @@ import {
   type Spend,
   type SpendPeriod,
 } from '@corral/protocol/model/spend';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 
-export function spendingRoutes({ host, clock }: Door): Handlers<'listSpend'> {
+export function spendingRoutes({ host, clock }: ServerContext): Handlers<'listSpend'> {
   return {
     async listSpend({ query }, { access }) {
       const { agent, person, by } = query;

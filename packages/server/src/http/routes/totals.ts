@@ -2,10 +2,10 @@
 import type { TenantTotals } from '@corral/protocol/api/totals';
 import type { TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 
-export function totalsRoutes(door: Door): Handlers<'totals'> {
+export function totalsRoutes(door: ServerContext): Handlers<'totals'> {
   const { host, index, settings } = door;
   return {
     async totals({ query }, { access }) {

@@ -1,6 +1,6 @@
 /** Deliveries to webhooks and their results. A tenant sees its own receivers; only the host sees the host's. */
 import { CorralError } from '@corral/protocol/errors';
-import type { Door } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import { cursorOf, rowOf } from '../../tables/front.ts';
 import type { DeliveryRow } from '../../events/webhooks/deliveries.ts';
@@ -9,7 +9,7 @@ import type { Handlers } from './handler.ts';
 
 type Names = 'listWebhooks' | 'listDeliveries' | 'retryDeliveries';
 
-export function webhookRoutes(door: Door): Handlers<Names> {
+export function webhookRoutes(door: ServerContext): Handlers<Names> {
   const { outbox, settings, clock } = door;
   const { deliveries } = outbox;
 
