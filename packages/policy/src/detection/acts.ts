@@ -1,63 +1,66 @@
 /**
- * Judges one act of a run (a call with its result, or a message) by the acts before it: was it done before, did the
- * same come back, is it the same in other words, does what came back hold anything new? Everything that detects loops
- * in one run starts from this judgement.
+ * Compares one act of a run (a call with its result, or a message) with the acts before it: was it done before, did it have the same
+ * answer, is it the same in other words, does the answer contain anything new? All detectors of loops in one run start from this
+ * comparison.
  */
 import { Cycle } from './cycle.ts';
 import type { CallSeen, ResultSeen } from './events.ts';
 import { Known, pack, unpack, Wordings } from './memory.ts';
 import { hashText, mix, Reader, type Reading } from './reading.ts';
 
-/** Acts that are remembered by their digests. */
+/** Number of remembered acts, as digests. */
 const ACTS_MAX = 64;
-/** Calls under way that are kept apart; beyond that the oldest is judged without its result. */
+/** Maximum number of calls under way; one more, and the oldest is judged without its result. */
 const OPEN_MAX = 64;
-/** From this wait on, asking the same again is waiting and not looping. */
+/** A repeat after at least this wait is polling and not a loop. */
 const PATIENT_MS = 30_000;
-/** Asking again after this wait, if the wait before was shorter by a tenth, is backing off. */
+/** A repeat is backing off if it waited at least this long, and longer than the previous wait by BACK_OFF_RATIO. */
 const BACK_OFF_MS = 200;
 const BACK_OFF_RATIO = 1.1;
 
-/** What is known of an act once it is complete. Shares are from 0 to 1. */
+/** A complete act, compared with the acts before it. Shares are from 0 to 1. */
 export interface Act {
-  /** Position of its (first) event in the run's stream. */
+  /** Position of its first event in the run's stream. */
   position: number;
   readonly subject: string;
   readonly message: boolean;
-  /** A call that is known to change something. */
+  /** A call that changes something, according to its tool's annotations. */
   readonly effect: boolean;
   readonly failed: boolean;
-  /** Whether something came back at all. */
+  /** Whether there was an answer. */
   readonly answered: boolean;
-  /** Whether what came back was long enough to tell it from other answers. */
+  /** Whether the answer is long enough to be told apart from other answers. */
   readonly telling: boolean;
-  /** Same act with the same answer before, in remembered acts, patient waiting not counted. */
+  /** Number of remembered acts that are the same and had the same answer. */
   readonly same: number;
-  /** Same act, whatever came back, before. */
+  /** Number of remembered acts that are the same, with any answer. */
   readonly again: number;
-  /** Same answer to whatever of the same subject before. */
+  /** Number of remembered acts with the same subject that had the same answer. */
   readonly echoed: number;
-  /** How alike it is to the most similar of the latest acts of this subject (of messages: of any). 1: the same as a remembered one. */
+  /**
+   * Similarity to the most similar of the latest acts with this subject (for a message: of the latest messages). 1: a remembered act is
+   * the same.
+   */
   readonly alike: number;
-  /** A message to the same peer, and nothing happened since the last. */
+  /** The previous act was a message to the same peer, and nothing was received since. */
   readonly unanswered: boolean;
-  /** The answer, or a message, is short and speaks of failure; the message speaks of trying again. */
+  /** The answer, or the message, is short and has words of failure. `retrying`: what was asked has words of trying again. */
   readonly failing: boolean;
   readonly retrying: boolean;
-  /** Share of words in the answer (of a message: in itself) that none before had; NaN if there were none. */
+  /** Share of the words in the answer (in a message: of its own words) that are new; NaN without an answer or words. */
   readonly novelty: number;
-  /** Share of words in what was asked that nothing asked before had. */
+  /** Share of the words in what was asked that no earlier act used. */
   readonly askedNovelty: number;
-  /** Failures in a row, this one included. */
+  /** Number of failures in a row, this one included. */
   readonly failures: number;
-  /** It asked for another page and got one. */
+  /** The same call but for its page, with another answer than the other pages. */
   readonly turnedPage: boolean;
-  /** The answer, or a message, begins as one of the latest did; undefined where it is too short to tell. */
+  /** Whether the answer, or the message, begins like one of the latest; undefined if it is too short to tell. */
   readonly begun: boolean | undefined;
-  /** It waited longer than the time before, or long. */
+  /** The same act came before, and this one waited long (PATIENT_MS) or backed off. */
   readonly waited: boolean;
   readonly foretold: boolean;
-  /** Positions of the earlier same acts that are remembered: the first and the last. */
+  /** Positions of the first and the last remembered act that is the same with the same answer; -1: none. */
   readonly firstSame: number;
   readonly lastSame: number;
 }
@@ -77,7 +80,7 @@ interface Open {
   readonly head: number;
 }
 
-/** Beginnings that are remembered, and how many words and word pairs make one. */
+/** Number of remembered beginnings, and the words and word pairs that make one. */
 const HEADS_MAX = 8;
 const HEAD_TOKENS = 8;
 
@@ -85,18 +88,18 @@ const FIELDS = 7;
 const [KEY, ANSWER, SUBJECT, POSITION, AT, GAP, PAGELESS] = [0, 1, 2, 3, 4, 5, 6];
 
 const reader = new Reader();
-/** Messages are compared with each other, whoever they are for. */
+/** Messages are compared with each other, regardless of their recipient. */
 const MESSAGES = 0x6d73_6773;
-/** An answer with more words speaks of other things than its own failure. */
+/** A longer answer is about more than its own failure. */
 const SHORT_WORDS = 80;
 
-/** Where a value was not read whole, its own digest says whether it is the same. */
+/** If the value was not read completely, its digest decides whether it is the same. */
 function whole(reading: Reading, digest: string | undefined): Reading {
   if (reading.cut && digest !== undefined) reading.digest = mix(reading.digest, hashText(digest));
   return reading;
 }
 
-/** A hash of how a text begins; 0: too short to tell it from others. */
+/** A hash of the beginning of a text; 0 if the text is too short. */
 function headOf({ tokens, count }: Reading): number {
   if (count < HEAD_TOKENS) return 0;
   let head = 41;
@@ -116,14 +119,14 @@ export class Acts {
   readonly #heads = new Int32Array(HEADS_MAX);
   #headCount = 0;
 
-  /** A call is asked. Returns the act that had to be given up for it, if too many are under way. */
+  /** Takes a call. @returns the oldest act under way, if it was given up because too many are */
   call({ id, at, tool, input, effect, digest }: CallSeen, position: number): Act | undefined {
     const given = this.#open.length >= OPEN_MAX ? this.#close(this.#open.shift() as Open, at, undefined, false) : undefined;
     this.#open.push(this.#ask(id, position, at, tool, whole(reader.read(input, 'asked'), digest), false, effect));
     return given;
   }
 
-  /** Its answer. Undefined if no such call is under way. */
+  /** Takes the result of a call. @returns undefined if no such call is under way */
   result({ id, at, value, error, digest }: ResultSeen): Act | undefined {
     const index = this.#open.findIndex((open) => open.id === id);
     if (index < 0) return undefined;
@@ -132,12 +135,12 @@ export class Acts {
     return this.#close(open, at, value === undefined ? undefined : whole(reader.read(value, 'result'), digest), false);
   }
 
-  /** A message, which is asked and answered in one. */
+  /** Takes a message, which is complete at once. */
   message(position: number, at: number, subject: string, body: unknown): Act {
     return this.#close(this.#ask(0, position, at, subject, reader.read(body, 'asked'), true), at, undefined, false, true);
   }
 
-  /** Somebody said something, so that the next message answers it. */
+  /** A message was received, so the next message counts as an answer. */
   heard(subject: string): void {
     this.#lastSubject = hashText(subject);
   }
@@ -161,7 +164,7 @@ export class Acts {
     };
   }
 
-  /** Whether it begins so once more; remembers it. */
+  /** Whether this beginning is one of the latest; remembers it. */
   #begun(head: number): boolean | undefined {
     if (head === 0) return undefined;
     const known = this.#heads.includes(head);
@@ -198,7 +201,7 @@ export class Acts {
       } else if (open.pageless !== 0 && acts[row + PAGELESS] === open.pageless && !sameAnswer) turns++;
       if (sameAnswer && answer !== undefined) echoed++;
     }
-    // Milliseconds in 32 bits come round after 23 days; one wait is then mistaken for none.
+    // Kept in 32 bits, so the value wraps after 23 days; one wait then counts as none.
     const now = Math.trunc(open.at % 2_000_000_000);
     const gap = lastAt < 0 ? 0 : Math.max(0, now - lastAt);
     const waited = lastAt >= 0 && (gap >= PATIENT_MS || (gap >= BACK_OFF_MS && gap >= lastGap * BACK_OFF_RATIO));

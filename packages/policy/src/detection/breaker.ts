@@ -1,21 +1,21 @@
 /**
- * A circuit breaker on a tool or an agent, as a pure state machine (Nygard, Release It!): closed, open while it rests,
- * half open while a few calls try whether it is well again.
+ * A circuit breaker for a tool or an agent, as a pure state machine (Nygard, Release It!): closed; open, while it rests; half open, while
+ * a few calls test whether it works again.
  */
 
 export interface BreakerSettings {
-  /** Outcomes looked at: the latest so many, at most 32. */
+  /** Number of latest outcomes that count, at most 32. */
   readonly window: number;
-  /** Fewer outcomes say nothing. */
+  /** Minimum number of outcomes before it can open. */
   readonly least: number;
-  /** Shares of failed and of slow calls that open it. */
+  /** It opens at this share of failed, or of slow, calls. */
   readonly failed: number;
   readonly slow: number;
   readonly slow_ms: number;
-  /** How long it rests; twice as long each time it opens again, up to the most. */
+  /** Rest after it opened, in milliseconds; doubled each time it opens again, up to `rest_most_ms`. */
   readonly rest_ms: number;
   readonly rest_most_ms: number;
-  /** Calls let through to try, all of which must succeed. */
+  /** Number of calls that are let through after the rest; all of them must succeed. */
   readonly tries: number;
 }
 export const BREAKER_SETTINGS: BreakerSettings = {
@@ -31,11 +31,11 @@ export const BREAKER_SETTINGS: BreakerSettings = {
 
 export interface Breaker {
   readonly state: 'closed' | 'open' | 'half_open';
-  /** The latest outcomes, the latest in the lowest bit: 1 for failed, for slow. */
+  /** The latest outcomes as bits, the latest in the lowest: 1 for failed (`failed`) or slow (`slow`). */
   readonly failed: number;
   readonly slow: number;
   readonly count: number;
-  /** Times it opened without having closed in between. */
+  /** How often it opened since it was last closed. */
   readonly opened: number;
   readonly until: number;
   readonly trying: number;
@@ -43,7 +43,7 @@ export interface Breaker {
 }
 export const CLOSED: Breaker = { state: 'closed', failed: 0, slow: 0, count: 0, opened: 0, until: 0, trying: 0, well: 0 };
 
-/** Whether a call may go out at `at`; the state after it has. */
+/** Whether a call may start at `at`, and the state after that. */
 export function admit(
   breaker: Breaker,
   at: number,
@@ -59,7 +59,7 @@ export function admit(
   };
 }
 
-/** Takes the outcome of a call that was let through. */
+/** Records the outcome of a call that was let through. */
 export function settle(breaker: Breaker, ok: boolean, took_ms: number, at: number, settings: BreakerSettings = BREAKER_SETTINGS): Breaker {
   if (breaker.state === 'open') return breaker;
   const slow = took_ms >= settings.slow_ms;

@@ -1,31 +1,30 @@
 /**
- * Watches what a run uses against what there is: for each amount a straight line through its recent past (least
- * squares, older points counting less), and from it when the amount will be used up. Works for what only grows (calls,
- * money, bytes) and for what goes up and down (memory).
+ * Predicts when an amount of a run will be used up: fits a straight line through its recent past (weighted least squares, where older
+ * points count less). Works for amounts that only grow (calls, money, bytes) and for those that rise and fall (memory).
  */
 
 export interface Forecast {
   readonly name: string;
   readonly used: number;
   readonly limit: number;
-  /** Per second, now. */
+  /** Present rate per second. */
   readonly rate: number;
-  /** Per second, over the run's own past; how fast it used to be. */
+  /** Rate per second over the run's own past. */
   readonly usual: number;
-  /** Seconds until the limit is reached at the present rate; Infinity if it is not rising. */
+  /** Seconds until the limit is reached at the present rate; Infinity if the amount does not rise. */
   readonly seconds_left: number;
-  /** How well a straight line explains what was seen, from 0 to 1. */
+  /** Goodness of fit of the line, from 0 to 1. */
   readonly fit: number;
   readonly points: number;
-  /** Seconds that the line was watched for, as far as they count. */
+  /** Seconds that the line covers, weighted by age. */
   readonly watched: number;
 }
 
-/** Points older than this count less than half. */
+/** Points older than this have less than half the weight of a new one. */
 const HALF_LIFE_MS = 20_000;
 const NAMES_MAX = 16;
 
-/** What is remembered of one amount. Plain JSON. */
+/** The state of one amount. Plain JSON. */
 export type Line = {
   name: string;
   points: number;
@@ -34,7 +33,7 @@ export type Line = {
   at: number;
   used: number;
   limit: number;
-  /** Weighted sums with time counted from the latest point, in seconds. */
+  /** Weighted sums; time counts in seconds from the latest point. */
   w: number;
   t: number;
   u: number;
@@ -44,8 +43,8 @@ export type Line = {
 };
 
 /**
- * Adds a reading of one amount to its line, which is made where there is none. Readings of one instant count once. Names beyond the
- * sixteenth are not watched.
+ * Adds a reading to the line of its amount, or begins one. Several readings at the same time count once. @returns undefined if there is
+ * no forecast yet, or for names beyond NAMES_MAX, which are not tracked
  */
 export function measured(lines: Line[], name: string, at: number, used: number, limit: number): Forecast | undefined {
   let line = lines.find((one) => one.name === name);
@@ -60,7 +59,7 @@ export function measured(lines: Line[], name: string, at: number, used: number, 
     line.used = used;
     return undefined;
   }
-  // The origin moves to the new point: t becomes t - dt, u becomes u - du; then all weigh less.
+  // Moves the origin to the new point (t becomes t - dt, u becomes u - du), then lowers all weights.
   const du = used - line.used;
   const { w, t, u } = line;
   line.tt += dt * (dt * w - 2 * t);

@@ -1,18 +1,20 @@
 /**
- * The causal graph of messages between runs, fed by the supervisor: which message was sent while handling which. Finds
- * conversations that go round (A→B→A→B, A→B→C→A) and storms (each message begets several). Bounded: it remembers the
- * latest messages, and of each chain its last hops.
+ * The causal graph of messages between runs, fed by the supervisor: which message was sent while handling which. Finds conversations that
+ * repeat (A→B→A→B, A→B→C→A) and storms, where each message causes several. Its memory is bounded: the latest messages, and the last hops
+ * of each chain.
  */
 import { Cycle } from './cycle.ts';
 import { acrossRuns } from './detector.ts';
 import type { FindingOf } from './events.ts';
 import { hashText, mix } from './reading.ts';
 
-/** Messages remembered as possible causes. */
+/** Number of remembered messages. */
 const MESSAGES_MAX = 4096;
-/** Hops of a chain that can be named. */
+/** Number of remembered hops of a chain. */
 const HOPS_MAX = 64;
-/** Rounds after which a conversation surely goes round, and messages of one origin that surely are a storm. */
+/**
+ * `rounds`: a conversation of this many rounds repeats for certain. `storm`: this many messages from one origin are a storm for certain.
+ */
 export interface CauseBounds {
   readonly rounds: number;
   readonly storm: number;
@@ -23,7 +25,7 @@ interface Chain {
   readonly cycle: Cycle;
   depth: number;
   reported: number;
-  /** Receivers, hop by hop, the latest few. */
+  /** The latest receivers, hop by hop. */
   hops: string[];
 }
 interface Message {
@@ -32,7 +34,7 @@ interface Message {
   readonly generation: number;
   answers: number;
 }
-/** All that came of one message that nothing caused. */
+/** A message without a cause, with everything that followed from it. */
 interface Origin {
   readonly name: string;
   messages: number;
@@ -50,7 +52,7 @@ export const pingPong = acrossRuns({
 });
 export const cascade = acrossRuns({
   name: 'cascade',
-  sees: 'messages that beget ever more messages',
+  sees: 'messages that cause ever more messages',
   spares,
   ladder: { notice: 0.4, slow: 0.5, pause: 0.6, kill: 0.8 },
 });
@@ -64,14 +66,14 @@ export class Causes {
   }
 
   /**
-   * A message `id` from one agent to another, sent while handling `cause` (none, or long forgotten: a new origin).
-   * `progress`: since the cause was received the sender did something else that counts, such as a call that changed the world.
+   * Records a message `id`, sent while handling `cause`. A message without a known cause begins a new origin. `progress`: between the two
+   * the sender did something that changed the world, such as a call with an effect.
    */
   sent(id: string, from: string, to: string, cause?: string, progress = false): Found[] {
     const before = cause === undefined ? undefined : this.#messages.get(cause);
     let chain: Chain;
     if (before === undefined) chain = { cycle: new Cycle(), depth: 0, reported: 0, hops: [] };
-    // The first answer goes on with the chain; the next ones begin chains of their own.
+    // The first answer continues the chain; further answers begin their own.
     else if (before.answers++ === 0) chain = before.chain;
     else chain = { cycle: new Cycle(), depth: before.chain.depth, reported: 0, hops: [] };
     const origin = before?.origin ?? { name: id, messages: 0, reported: 0 };
@@ -82,7 +84,7 @@ export class Causes {
     chain.depth++;
     chain.hops.push(to);
     if (chain.hops.length > HOPS_MAX) chain.hops.shift();
-    // What changed the world is a symbol of its own, so the round is broken.
+    // Progress is a symbol that occurs once, so it breaks the round.
     chain.cycle.take(progress ? mix(hashText(id), 1) : mix(hashText(from), hashText(to)));
     const found: Found[] = [];
     const period = chain.cycle.period;
@@ -113,7 +115,7 @@ export class Causes {
           detector: 'cascade',
           confidence,
           evidence: {
-            text: `One message begot ${origin.messages} in ${generation + 1} generations.`,
+            text: `One message led to ${origin.messages} in ${generation + 1} generations.`,
             events: [],
             subjects: [from, to],
             figures: { messages: origin.messages, generations: generation + 1, growth },

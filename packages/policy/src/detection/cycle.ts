@@ -1,36 +1,36 @@
 /**
- * Finds a period of any length while it happens. As in Lempel-Ziv matching, a pointer follows the stream at a distance:
- * as long as what comes is what came there, the distance is the period. A strange symbol between (noise) costs some
- * trust and not the pointer. Constant time a symbol, but for finding a new distance among the remembered.
+ * Finds a period in a stream of symbols while it arrives. As in Lempel-Ziv matching, a pointer follows the stream at a distance; as long
+ * as the symbol at the pointer equals the new one, the distance is the period. A symbol that differs lowers the count of matches but
+ * keeps the pointer. Constant time for each symbol, except when a new distance is searched.
  */
 
-/** How many symbols are remembered; periods up to half of it are seen. */
+/** Number of remembered symbols. Periods up to half of it are found. */
 const RING = 128;
-/** Strangers in a row after which the pointer is given up. */
+/** After this many differing symbols in a row the pointer is dropped. */
 const STRANGERS_MAX = 3;
 
 export interface Period {
-  /** Symbols from one turn to the next. */
+  /** Number of symbols in one turn. */
   readonly period: number;
-  /** Symbols that came as foretold since the pointer was set, less what strangers cost. */
+  /** Number of symbols that matched since the pointer was set, less the penalty for differing ones. */
   readonly matched: number;
 }
 
 export class Cycle {
   readonly #ring = new Int32Array(RING);
   #length = 0;
-  /** Position that the next symbol is compared with; -1: none. */
+  /** Position of the symbol to compare the next one with; -1: none. */
   #pointer = -1;
   #matched = 0;
   #strangers = 0;
 
-  /** Whether the symbol just taken was foretold; the period so far is in `period`. */
+  /** Takes a symbol. @returns whether it was the expected one */
   take(symbol: number): boolean {
     const at = this.#length++;
     let foretold = false;
     if (this.#pointer >= 0 && at - this.#pointer < RING) {
       if (this.#at(this.#pointer) === symbol) foretold = true;
-      // What stood there was the stranger: the one after it counts.
+      // The symbol at the pointer was the odd one; the new symbol equals the one after it.
       else if (this.#pointer + 1 < at && this.#at(this.#pointer + 1) === symbol) {
         foretold = true;
         this.#pointer++;
@@ -64,7 +64,7 @@ export class Cycle {
     return this.#ring[position % RING] as number;
   }
 
-  /** The last position of a symbol before `at`, of those that leave room for a period; -1 if there is none. */
+  /** The latest position of a symbol before `at` within the ring; -1 if there is none. */
   #last(symbol: number, at: number): number {
     const oldest = Math.max(0, at - RING + 1);
     for (let position = at - 1; position >= oldest; position--) if (this.#ring[position % RING] === symbol) return position;
@@ -72,7 +72,7 @@ export class Cycle {
   }
 
   save(): readonly [number, number, number, number, string] {
-    // Oldest first, so that only what was taken is written.
+    // Oldest first, so that only the used part of the ring is written.
     const size = Math.min(this.#length, RING);
     const text: string[] = [];
     for (let i = this.#length - size; i < this.#length; i++) text.push((this.#at(i) >>> 0).toString(36));

@@ -1,7 +1,7 @@
 /**
- * What a detector is: a name, a ladder, what it sees in words, and, where it watches one run, a fold over that run's acts, calls or
- * meters. A detector is a file of its own and a line in list.ts: the configuration, the ladder, the saved state and the reference
- * are made from the list.
+ * The interface of a detector: a name, thresholds, a description, and, for a detector of one run, a fold over the run's acts, calls or
+ * meters. A detector is a file of its own and a line in list.ts; the configuration, the ladder, the saved state and the reference are
+ * derived from the list.
  */
 import type { Json } from '@corral/protocol/json';
 import type { Act } from './acts.ts';
@@ -13,20 +13,20 @@ import type { StuckScore } from './stuck.ts';
 
 export interface DetectorAbout<Name extends string = string> {
   readonly name: Name;
-  /** For people, as in docs/reference/detectors.md: what it sees, and what it does not take for it. */
+  /** `sees`: the behaviour it detects; `spares`: similar behaviour that it ignores. For people: docs/reference/detectors.md. */
   readonly sees: string;
   readonly spares: string;
-  /** Thresholds where somebody asks for the ladder. */
+  /** The detector's own thresholds. */
   readonly ladder: Thresholds;
-  /** What differs from them on a host where nobody says otherwise. */
+  /** Changes to `ladder` that apply on every host by default. */
   readonly host?: ThresholdLayer;
 }
 
-/** What detectors of one run are fed, each with one kind of it. */
+/** The events of one run, by kind; a detector takes one kind. */
 export interface RunEvents {
-  /** A call with its result, or a message, judged by those before it. */
+  /** A call with its result, or a message, compared with the acts before it. */
   readonly act: Act;
-  /** A call as it was asked for and not refused. */
+  /** A call that was asked for and not refused. */
   readonly call: AskedCall;
   readonly meter: MeterSeen;
 }
@@ -34,29 +34,28 @@ export interface AskedCall extends ProfiledCall {
   readonly id: number;
 }
 
-/** What a detector may look at besides its own state and event, and where it reports to. */
+/** The run as a detector may read it, besides its own state and the event, and its way to report. */
 export interface WatchedRun {
-  /** Number of the event that is being observed, counted from 0. */
+  /** Number of the present event, from 0. */
   readonly position: number;
   readonly cycle: Cycle;
-  /** Its score includes the act that is being observed. */
+  /** The score after the present act. */
   readonly stuck: StuckScore;
   readonly profile: Profile | undefined;
   /**
-   * Reports a finding. It is passed on where it is new, surer than before, or still holds a while later.
-   *
-   * @param about what it is about, so that two repeats of different tools are two findings
+   * Reports a finding. It is passed on only if it is new, has grown in confidence, or still holds some events later (detectors.ts).
+   * @param about distinguishes findings of one detector: repeats of two tools are two findings
    */
   say(confidence: number, about: string, evidence: FindingOf<string>['evidence']): void;
-  /** Whether `say` would pass it on. */
+  /** Whether `say` would pass the finding on. */
   isNews(confidence: number, about: string): boolean;
 }
 
 export interface Detector<Name extends string, On extends keyof RunEvents, State extends Json | undefined> extends DetectorAbout<Name> {
   readonly on: On;
-  /** Plain JSON, so that it is saved and loaded without further code; undefined where nothing is remembered. */
+  /** The initial state, as plain JSON, so that it is saved and loaded without further code; undefined for a detector without memory. */
   initial(this: void): State;
-  /** Takes one event, and returns the state after it: a new one, or the same one changed. Time and randomness come from events alone. */
+  /** Returns the state after an event: a new one, or the same one mutated. It must use no time or randomness but those of events. */
   observe(this: void, state: State, event: RunEvents[On], run: WatchedRun): State;
 }
 
@@ -64,8 +63,8 @@ export const detector = <const Name extends string, On extends keyof RunEvents, 
   one: Detector<Name, On, State>,
 ): Detector<Name, On, State> => one;
 
-/** A detector that several runs feed together; the supervisor runs it, and here is what it says of itself. */
+/** Describes a detector that several runs feed together; the supervisor runs it. */
 export const acrossRuns = <const Name extends string>(one: DetectorAbout<Name>): DetectorAbout<Name> => one;
 
-/** How sure a count makes one: `half` of them make it as likely as not. */
+/** Confidence from a count: n / (n + half), so 0.5 at `half`. */
 export const sure = (n: number, half: number): number => (n <= 0 ? 0 : n / (n + half));

@@ -13,7 +13,7 @@ interface Step {
   readonly effect?: boolean;
   readonly at?: number;
 }
-/** A run of calls, each answered at once. */
+/** The events of a run whose calls are each answered at once. */
 function events(steps: readonly Step[]): Seen[] {
   return steps.flatMap(({ tool, input, value, error, effect, at = 0 }, id): Seen[] => [
     { kind: 'call', at, id, tool, input, ...(effect === undefined ? {} : { effect }) },
@@ -214,7 +214,7 @@ describe('the detectors of one run', () => {
   });
 });
 
-/** Short streams over few tools and values, so that repeats and cycles do come up. */
+/** Streams over few tools and values, so that repeats and cycles occur. */
 const stream = fc.array(
   fc.oneof(
     {

@@ -1,7 +1,7 @@
 /**
- * All detectors of one run: a pure fold over what the bus sees of it. The same events give the same findings and the
- * same state, so the state can be saved with a checkpoint or rebuilt from the journal. Here events are read once and judged for all;
- * what each detector makes of them is in its own file (list.ts).
+ * All detectors of one run, as a pure fold over the events that the broker sees. The same events give the same findings and the same
+ * state, so the state can be saved with a checkpoint or rebuilt from the journal. Events are read and compared here, once for all
+ * detectors; each detector is in its own file (list.ts).
  */
 import type { Json } from '@corral/protocol/json';
 import { Acts, type Act } from './acts.ts';
@@ -17,21 +17,24 @@ import { STUCK_WEIGHTS, type StuckWeights } from './weights.ts';
 
 export interface DetectorsOptions {
   readonly weights?: StuckWeights;
-  /** What this agent version usually does; without it there is no drift. */
+  /** The profile of the agent version; without one there is no drift. */
   readonly profile?: Profile | undefined;
-  /** Calls as a profile learns them, with where their arguments come from; `stood` must tell what else the run has read. */
+  /**
+   * Receives each call with the origins of its arguments, to learn a profile. `stood` must then be called for everything else that the
+   * run has read.
+   */
   readonly traced?: ((call: ProfiledCall) => void) | true | undefined;
-  /** Only what the run does counts; what others send it does not, but that they do. */
+  /** Only what the run does is judged. Received messages count as events, but their content is not judged. */
   readonly own?: boolean;
 }
 
-/** A finding is reported again when its confidence has grown by this much, or when it still holds so many events later. */
+/** A finding is reported again once its confidence has grown by this much, or after this many events. */
 const GROWN = 0.1;
 const AGAIN_EVENTS = 16;
-/** Findings that are remembered as reported. */
+/** Number of remembered reports. */
 const REPORTED_MAX = 64;
 
-/** The detectors as they are called: without the types of their states, each with its place in the list. */
+/** A detector without the type of its state, with its index in the list. */
 interface Called {
   readonly at: number;
   readonly name: DetectorName;
@@ -46,17 +49,17 @@ const ON = {
 } as const satisfies Record<keyof RunEvents, readonly Called[]>;
 const DRIFT = RUN_DETECTORS.indexOf(drift);
 
-/** Confidence last reported and where, by detector and what it is about. */
+/** Confidence and position of the last report, by detector and `about`. */
 type Reported = Record<string, readonly [confidence: number, position: number]>;
 
-/** What the detectors look at, and where they report to. */
+/** The data that detectors read, and their way to report. */
 class Watched implements WatchedRun {
   readonly acts = new Acts();
   readonly cycle: Cycle = this.acts.cycle;
   readonly stuck: StuckScore;
   readonly profile: Profile | undefined;
   position = 0;
-  /** Index in the list of the detector that is being called. */
+  /** Index of the detector that is being called. */
   speaker = 0;
   found: Finding[] = [];
   reported: Reported = {};
@@ -75,7 +78,7 @@ class Watched implements WatchedRun {
     if (!this.isNews(confidence, about)) return;
     const { name } = CALLED[this.speaker] as Called;
     const id = this.#idOf(about);
-    // A run that does a thousand different things again remembers the last of them.
+    // Beyond the bound, the oldest report is forgotten.
     const names = Object.keys(this.reported);
     if (names.length >= REPORTED_MAX && !(id in this.reported)) delete this.reported[names[0] as string];
     this.reported[id] = [confidence, this.position + 1];
@@ -87,7 +90,7 @@ class Watched implements WatchedRun {
     return `${(CALLED[this.speaker] as Called).name} ${about}`;
   }
 
-  /** What is said of acts may be said again at once: what comes later is a new story. */
+  /** Forgets reports about acts: the score has returned to 0, so a later finding is a new one and is reported at once. */
   forgetActs(): void {
     for (const id in this.reported) if (ON.act.some(({ name }) => id.startsWith(`${name} `))) delete this.reported[id];
   }
@@ -108,7 +111,7 @@ export class Detectors {
     if (options.traced !== undefined && (options.profile !== undefined || options.traced !== true)) this.#origins = new Origins();
   }
 
-  /** Takes the next event of the run and returns what it brought to light; mostly nothing. */
+  /** Takes the next event of the run. @returns the findings to report; mostly none */
   observe(event: Seen): Finding[] {
     const run = this.#run;
     const position = this.#position++;
@@ -139,28 +142,28 @@ export class Detectors {
     return found;
   }
 
-  /** What the run has read besides results and messages; `prompt`: what its owner asked for. */
+  /** Records what the run has read besides results and messages. `prompt` is the name for what its owner asked for. */
   stood(name: string, value: unknown): void {
     this.#origins?.read(name, value);
   }
 
-  /** The calls that are most unlike the profile, oddest first. */
+  /** The calls that are least like the profile, oddest first. */
   get oddest(): readonly Odd[] {
     return this.#drift.oddest;
   }
 
-  /** Events taken so far. */
+  /** Number of events taken so far. */
   get position(): number {
     return this.#position;
   }
   get stuck(): Stuck {
     return this.#run.stuck.state;
   }
-  /** As `stuck.score`, without making the rest. */
+  /** The same as `stuck.score`, without building the rest of `stuck`. */
   get stuckScore(): number {
     return this.#run.stuck.score;
   }
-  /** Total surprise against the profile so far, in nats. */
+  /** Total surprise against the profile so far. Nats. */
   get driftScore(): number {
     return this.#drift.score;
   }
@@ -172,7 +175,7 @@ export class Detectors {
   #feed<On extends keyof RunEvents>(called: readonly Called[], event: RunEvents[On]): void {
     const run = this.#run;
     const states = this.#states;
-    // Most events change nothing, and this is passed for each of them: nothing is written that is the same as before.
+    // This runs for every event, and most events change no state, so unchanged states are not written.
     for (let i = 0; i < called.length; i++) {
       const one = called[i] as Called;
       const state = states[one.at];
@@ -210,7 +213,7 @@ export class Detectors {
     };
   }
 
-  /** Goes on from a state of a format that `canLoad`. The saved value is the host's own and is not checked. */
+  /** Continues from a saved state whose format `canLoad`. The value is the host's own and is not validated. */
   static load(saved: unknown, options: DetectorsOptions = {}): Detectors {
     const from = upToDate(JSON.parse(JSON.stringify(saved)) as Saved | SavedBefore);
     const made = new Detectors(options);
@@ -218,16 +221,16 @@ export class Detectors {
     made.#run.acts.load(from.acts);
     made.#run.stuck.load(from.stuck);
     made.#run.reported = from.reported;
-    // A detector that was not there then begins now.
+    // A detector that the saving build did not have begins with its initial state.
     for (const { name, at } of CALLED) if (name in from.states) made.#states[at] = from.states[name];
     if (made.#origins !== undefined && from.origins !== undefined) made.#origins = Origins.load(from.origins);
     return made;
   }
 }
 
-/** Format of what `save` returns; stored beside it. It is raised when an older build could not go on from the state. */
+/** Format of `save`, stored beside the state. It is raised when older builds cannot continue from the new state. */
 export const FORMAT = 3;
-/** Whether a state that was saved with this format can be loaded; if not, the detectors start from nothing. */
+/** Whether a state of this format can be loaded; if not, the detectors start from their initial state. */
 export const canLoad = (format: number): boolean => format === FORMAT || format === 2;
 
 interface SavedAlways {
@@ -242,7 +245,7 @@ interface Saved extends SavedAlways {
   /** By name of the detector. */
   readonly states: Readonly<Record<string, Json>>;
 }
-/** Format 2: each detector's state under a name of its own. */
+/** Format 2: each detector's state is a property of its own. */
 interface SavedBefore extends SavedAlways {
   readonly v: 1;
   readonly burn: Json;

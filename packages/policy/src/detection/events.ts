@@ -1,9 +1,9 @@
 /**
- * What detectors see and what they say. Events are what the bus sees anyway; findings are data, for the ladder, the
- * audit log and people.
+ * Events that detectors take, and findings that they return. Events contain what the broker sees anyway; findings are data for the
+ * ladder, the audit log and people.
  */
 
-/** A call as the broker decided it, once a logical call: its retries are `attempt` events. `at` is in milliseconds. */
+/** A call as the broker decided it; its retries are `attempt` events. `at` is in milliseconds. */
 export interface CallSeen {
   readonly kind: 'call';
   readonly at: number;
@@ -11,18 +11,21 @@ export interface CallSeen {
   readonly id: number;
   readonly tool: string;
   readonly input: unknown;
-  /** Of the whole input, where the host has it anyway: it counts when the input is too large to be read whole. */
+  /** Digest of the whole input, if the host has it; used if the input is too large to be read completely. */
   readonly digest?: string;
-  /** By path of argument: where its value stood before. A list of `prompt` or of earlier calls' tools; empty: the agent made it. */
+  /**
+   * By path of an argument: where its value occurred before, as a list of `prompt` and of tools of earlier calls. An empty list: the
+   * agent made it up.
+   */
   readonly origins?: Readonly<Record<string, readonly string[]>>;
-  /** What the call touches, after the tool's `resource` annotation. */
+  /** The resource that the call touches, from the tool's `resource` annotation. */
   readonly resource?: string;
-  /** It was refused, so it did nothing: no profile learns from it or judges it. */
+  /** The call was refused and had no effect; profiles neither learn from it nor judge it. */
   readonly refused?: boolean;
-  /** Whether it changes something, after the tool's annotations; absent: not known. */
+  /** Whether the call changes something, from the tool's annotations; absent: not known. */
   readonly effect?: boolean;
 }
-/** The broker tried again on its own account. */
+/** A retry by the broker. */
 export interface AttemptSeen {
   readonly kind: 'attempt';
   readonly at: number;
@@ -32,13 +35,13 @@ export interface ResultSeen {
   readonly kind: 'result';
   readonly at: number;
   readonly id: number;
-  /** Either of them; neither if there was no content. */
+  /** One of `value` and `error`; neither if there was no content. */
   readonly value?: unknown;
-  /** As that of a call, of the whole value. */
+  /** Digest of the whole value, as for a call. */
   readonly digest?: string;
   readonly error?: { readonly code: string; readonly message: string };
 }
-/** A message that the run sent or was given. */
+/** A message that the run sent or received. */
 export interface MessageSeen {
   readonly kind: 'sent' | 'received';
   readonly at: number;
@@ -46,7 +49,7 @@ export interface MessageSeen {
   readonly peer: string;
   readonly body: unknown;
 }
-/** What the run has used so far, by name of the purse's amounts or of a ceiling, and how much there is. */
+/** The use of the run so far, and its limits, by name of a purse's amount or of a ceiling. */
 export interface MeterSeen {
   readonly kind: 'meter';
   readonly at: number;
@@ -56,19 +59,19 @@ export interface MeterSeen {
 
 export type Seen = CallSeen | AttemptSeen | ResultSeen | MessageSeen | MeterSeen;
 
-/** What one detector says; `Finding` of list.ts is that of any of them. */
+/** A finding of one detector; `Finding` of list.ts is the union of all. */
 export interface FindingOf<Name extends string> {
   readonly detector: Name;
-  /** From 0 to 1: how sure, not how bad. What follows from it is the ladder's to say. */
+  /** Confidence from 0 to 1, not severity. The ladder decides about the consequences. */
   readonly confidence: number;
   readonly evidence: {
-    /** One sentence for a person. */
+    /** One sentence for people. */
     readonly text: string;
-    /** Positions in the run's stream of events, from 0, of those that make the case; of a long case the first and the last. */
+    /** Positions in the run's stream, from 0, of the events that the finding is based on; for a long series its first and last. */
     readonly events: readonly number[];
-    /** Tools, agents or runs that it is about. */
+    /** Names of the tools, agents or runs that the finding is about. */
     readonly subjects: readonly string[];
-    /** Figures behind the sentence, such as `times`, `period` or `seconds_left`. */
+    /** The numbers behind the sentence, such as `times`, `period` or `seconds_left`. */
     readonly figures: Readonly<Record<string, number>>;
   };
 }

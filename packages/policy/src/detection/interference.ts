@@ -1,12 +1,12 @@
 /**
- * Two runs that undo each other's work on one resource: they write in turn, and each writes what it wrote before. Fed by
+ * Finds two runs that undo each other's work on one resource: they write alternately, and each writes again what it wrote before. Fed by
  * the supervisor with calls that have an effect and name a resource.
  */
 import { acrossRuns } from './detector.ts';
 import type { FindingOf } from './events.ts';
 import { mix, Reader } from './reading.ts';
 
-/** Resources and writes remembered. */
+/** Number of remembered resources, and of writes to each. */
 const RESOURCES_MAX = 1024;
 const WRITES_MAX = 16;
 
@@ -24,7 +24,7 @@ const reader = new Reader();
 
 export const interference = acrossRuns({
   name: 'interference',
-  sees: 'two runs that put back on one `resource` what the other changed',
+  sees: 'two runs each of which undoes the changes of the other on one `resource`',
   spares: 'different writes to it',
   ladder: { notice: 0.5, pause: 0.7 },
 });
@@ -36,14 +36,14 @@ export class Interference {
   wrote(run: string, resource: string, tool: string, input: unknown): FindingOf<'interference'>[] {
     const position = this.#position++;
     const known = this.#resources.get(resource) ?? { writes: [], reported: 0 };
-    // The least recently written is forgotten first.
+    // Moves it to the end; the least recently written resource is forgotten first.
     this.#resources.delete(resource);
     this.#resources.set(resource, known);
     if (this.#resources.size > RESOURCES_MAX) this.#resources.delete(this.#resources.keys().next().value as string);
     const what = mix(reader.read(tool, 'asked').digest, reader.read(input, 'asked').digest);
     known.writes.push({ run, what, position });
     if (known.writes.length > WRITES_MAX) known.writes.shift();
-    // A return: this run wrote this before, and another wrote something else in between.
+    // A return: the run wrote the same before, and another run wrote something else in between.
     let returns = 0;
     const runs = new Set<string>();
     const events: number[] = [];

@@ -8,7 +8,7 @@ const finding = (detector: DetectorName, confidence: number): Finding => ({
   evidence: { text: '', events: [], subjects: [], figures: {} },
 });
 
-/** The steps taken when findings come at these positions. */
+/** The steps taken for findings at these positions. */
 function walk(list: readonly (readonly [number, Finding])[], settings = LADDER): string[] {
   let rung: Rung = GROUND;
   return list.map(([position, one]) => {

@@ -1,6 +1,6 @@
 /**
- * What follows from findings: observe → notice → slow → pause → kill. A pure function of findings, settings and how far
- * the run has come; the thresholds are data, by detector, layered by tenant, agent and tool.
+ * The consequences of findings: observe → notice → slow → pause → kill. A pure function of findings, settings and the run's present step.
+ * The thresholds are data, by detector, in layers for tenant, agent and tool.
  */
 import type { DetectorAbout } from './detector.ts';
 import { DETECTORS_ABOUT, type DetectorName, type Finding } from './list.ts';
@@ -8,9 +8,9 @@ import { STEPS, type Step, type Taken, type ThresholdLayer, type Thresholds } fr
 
 export interface LadderSettings {
   readonly detectors: OfAll<Thresholds>;
-  /** Events a run has after a step before a higher one: an agent that was given notice may change course. */
+  /** Number of events after a step before the next one, so that an agent that got a notice can change course. */
   readonly grace_events: number;
-  /** Events without a finding after which it is a step lower again. */
+  /** After this many events without a finding the run goes one step down. */
   readonly calm_events: number;
 }
 
@@ -20,10 +20,10 @@ const about = <T>(of: (one: DetectorAbout) => T | undefined): OfAll<T> =>
 
 export const LADDER: LadderSettings = { detectors: about(({ ladder }) => ladder), grace_events: 4, calm_events: 40 };
 
-/** How far a run has come. Part of the run's saved state. */
+/** The present step of a run, part of its saved state. */
 export interface Rung {
   readonly step: Step;
-  /** Position at which it came here, and of the last finding. */
+  /** `at`: position at which it came to this step. `seen`: position of the last finding. */
   readonly at: number;
   readonly seen: number;
 }
@@ -31,16 +31,16 @@ export const GROUND: Rung = { step: 'observe', at: 0, seen: 0 };
 
 export interface Climb {
   readonly rung: Rung;
-  /** The step to take now; undefined if it is where it was. */
+  /** The step to take now; undefined if the step stays or goes down. */
   readonly take?: Taken;
-  /** Why: the findings that ask for it, the surest first. */
+  /** The findings that ask for the step, surest first. */
   readonly because: readonly Finding[];
 }
 
 /**
- * Judges the findings of one event at `position`. It goes one step at a time, and not before the grace of the last one
- * is over, except to the highest step and only if the finding is as good as certain (a tree that doubles every second
- * leaves no time for notices): a threshold of the highest step that is reached twice over in remaining doubt.
+ * Applies the findings of one event at `position`. A run goes up one step at a time, and only after the grace period of the last step. An
+ * urgent finding goes straight to the highest step that it asks for, because a tree that doubles every second leaves no time for notices.
+ * Urgent is a finding whose remaining doubt is at most half of that at its detector's highest threshold.
  */
 export function climb(rung: Rung, findings: readonly Finding[], position: number, settings: LadderSettings = LADDER): Climb {
   if (findings.length === 0) {
@@ -67,7 +67,7 @@ export function climb(rung: Rung, findings: readonly Finding[], position: number
   };
 }
 
-/** What the owner reads, and what an outcome `looped` carries: the findings as sentences, the surest first, at most 2,000 characters. */
+/** The text for the owner and for the outcome `looped`: the findings as sentences, surest first, at most 2,000 characters. */
 export function reasonOf(because: readonly Finding[]): string {
   return because
     .map(({ detector, confidence, evidence }) => `${detector} (${Math.round(confidence * 100)} % sure): ${evidence.text}`)
@@ -75,7 +75,7 @@ export function reasonOf(because: readonly Finding[]): string {
     .slice(0, 2000);
 }
 
-/** The highest step a finding asks for, as an index of STEPS. */
+/** The highest step that a finding asks for, as an index of STEPS. */
 function asks(finding: Finding, settings: LadderSettings): number {
   const thresholds = settings.detectors[finding.detector] ?? {};
   for (let i = STEPS.length - 1; i > 0; i--) {
@@ -85,7 +85,7 @@ function asks(finding: Finding, settings: LadderSettings): number {
   return 0;
 }
 
-/** The next step up that a detector of these has at all. */
+/** The lowest step from `from` on that the detector of one of these findings has. */
 function firstFrom(from: number, asked: readonly { finding: Finding; step: number }[], settings: LadderSettings): number {
   let first = STEPS.length - 1;
   for (const { finding, step } of asked)
@@ -103,7 +103,7 @@ function isUrgent(finding: Finding, settings: LadderSettings): boolean {
   return highest > 0 && (finding.confidence >= 1 || 1 - finding.confidence <= (1 - highest) / 2);
 }
 
-/** Later layers win, detector by detector and step by step: host, tenant, agent, tool. A threshold of `null` takes the step away. */
+/** Changes to the ladder. Later layers win, by detector and step: host, tenant, agent, tool. A threshold of `null` removes the step. */
 export interface LadderLayer {
   readonly detectors?: OfAll<ThresholdLayer>;
   readonly grace_events?: number;
@@ -127,17 +127,20 @@ export function layered(base: LadderSettings, ...layers: readonly LadderLayer[])
   return { detectors, grace_events, calm_events };
 }
 
-/** What holds on a host where nobody says otherwise. */
+/** The ladder of a host with the default configuration. */
 export const HOST_LADDER: LadderSettings = layered(LADDER, { detectors: about(({ host }) => host) });
 
-/** What is said about the ladder in layers: for all, for agents by name, for tools where a finding is about one. */
+/** All layers of a tenant: for every agent, for agents by name, and for tools, which apply if a finding is about that tool. */
 export interface LadderLayers {
   readonly ladder?: LadderLayer;
   readonly agents?: Readonly<Record<string, LadderLayer>>;
   readonly tools?: Readonly<Record<string, LadderLayer>>;
 }
 
-/** What holds for a finding about an agent's run and some tools; a tool's layer goes before the agent's, and that before all. */
+/**
+ * The ladder for a finding about an agent's run and these subjects. A tool's layer wins over the agent's, and the agent's over the
+ * general one.
+ */
 export function ladderFor(base: LadderSettings, of: LadderLayers, agent: string, subjects: readonly string[]): LadderSettings {
   const layers = [of.ladder, of.agents?.[agent], ...subjects.map((name) => of.tools?.[name])].filter((layer) => layer !== undefined);
   return layers.length === 0 ? base : layered(base, ...layers);

@@ -1,4 +1,4 @@
-/** All detectors: a new one is a file beside the others and a line here. */
+/** The list of all detectors. A new one is a file in this folder and a line here. */
 import { cascade, pingPong } from './causes.ts';
 import type { FindingOf } from './events.ts';
 import { interference } from './interference.ts';
@@ -13,9 +13,9 @@ import { stuck } from './run/stuck.ts';
 import { spawnTree } from './spawns.ts';
 import { deadlock } from './waits.ts';
 
-/** Detectors of a single run, in the order in which each event is passed to them; detectors.ts calls them. */
+/** Detectors of a single run, in the order in which they get each event (detectors.ts). */
 export const RUN_DETECTORS = [repeat, repeatError, cycle, nearRepeat, noProgress, stuck, runaway, drift] as const;
-/** Detectors across runs; the supervisor calls them. */
+/** Detectors across runs, which the supervisor calls. */
 const ACROSS_RUNS = [pingPong, cascade, spawnTree, deadlock, interference] as const;
 
 export const DETECTORS_ABOUT = [...RUN_DETECTORS, ...ACROSS_RUNS] as const;

@@ -1,36 +1,36 @@
 /**
- * What a run's detectors remember of wording, in a few KiB whatever the run does: the latest wordings, how often words
- * were used, and which words results have brought. Plain numbers, so it goes into a checkpoint and comes back.
+ * A run's memory for wording, in a few KiB for a run of any length: the latest wordings, how often words were used, and which words
+ * occurred in results. Plain numbers, so that it can be saved with a checkpoint.
  */
 import type { Reading } from './reading.ts';
 
-/** Wordings that are remembered, and of each so many words and word pairs. */
+/** Number of remembered wordings, and of words and word pairs of each. */
 export const WORDINGS_MAX = 8;
 const WORDS_MAX = 56;
-/** Counters of four bits, two a byte. */
+/** Counters of four bits, two in a byte. */
 const USED_SLOTS = 4096;
 const USED_TIMES = 15;
-/** With so many in use the counts are halved: what was said once, long ago, is forgotten. */
+/** Once this many counters are in use, all are halved, so that words used once long ago are forgotten. */
 const USED_FULL = USED_SLOTS * 0.4;
 
 const fresh = new Int32Array(WORDS_MAX);
 
-/** The latest wordings, to tell whether something is said again in other words. */
+/** The latest wordings, to find out whether something is said again in other words. */
 export class Wordings {
   readonly #words = new Int32Array(WORDINGS_MAX * WORDS_MAX);
   readonly #sizes = new Int32Array(WORDINGS_MAX);
   readonly #subjects = new Int32Array(WORDINGS_MAX);
-  /** How often words were used, by hash: a word of every wording says little about what is common to two. */
+  /** How often words were used, by hash: words of every wording say little about the similarity of two. */
   readonly #used = new Uint8Array(USED_SLOTS / 2);
   #filled = 0;
   #taken = 0;
 
-  /** Share of the latest reading's words that were never used before. */
+  /** Share of the last reading's words that were never used before. */
   novelty = 0;
 
   /**
-   * How much of this wording stood in the most similar remembered one of the same subject: weighted Jaccard, a word
-   * weighing one over the times it was used (as in inverse document frequency). Then remembers it.
+   * Similarity to the most similar remembered wording with the same subject, then remembers this one. Weighted Jaccard: the weight of a
+   * word is 1 / (times used), similar to inverse document frequency.
    */
   take(subject: number, reading: Reading): number {
     let size = Math.min(WORDS_MAX, reading.count);
@@ -41,7 +41,7 @@ export class Wordings {
     for (let slot = 0; slot < Math.min(this.#taken, WORDINGS_MAX); slot++)
       if (this.#subjects[slot] === subject) best = Math.max(best, this.#alike(words, size, slot * WORDS_MAX, this.#sizes[slot] as number));
     let unused = 0;
-    // Some words only look used because another fell on the same counter; how many, the filling says.
+    // Some new words share a counter with a used one and look used; their share is that of the counters in use.
     const really = 1 - this.#filled / USED_SLOTS;
     for (let i = 0; i < size; i++) if (this.#use(words[i] as number)) unused++;
     this.novelty = size === 0 ? 0 : Math.min(1, unused / size / really);
@@ -58,7 +58,7 @@ export class Wordings {
     return ((this.#used[slot >> 1] as number) >> ((slot & 1) * 4)) & USED_TIMES;
   }
 
-  /** Counts a word; whether it was not used before. */
+  /** Counts a use of a word. @returns whether it is the first */
   #use(word: number): boolean {
     const times = this.#times(word);
     const slot = word & (USED_SLOTS - 1);
@@ -109,7 +109,7 @@ export class Wordings {
   }
 }
 
-/** Moves the distinct values of a sorted array to its front; how many there are. */
+/** Moves the distinct values of a sorted array to its front. @returns their number */
 function distinct(sorted: Int32Array): number {
   let size = 0;
   for (const value of sorted) if (size === 0 || sorted[size - 1] !== value) sorted[size++] = value;
@@ -117,17 +117,20 @@ function distinct(sorted: Int32Array): number {
 }
 
 const BITS = 8192;
-/** A generation this full is old: more would make everything look known. */
+/** A generation is full with this many bits set: with more, too many new words would look known. */
 const FULL = BITS / 5;
 
-/** Which words results have brought: two Bloom generations, so that it never fills up and forgets the oldest first. */
+/**
+ * The words that occurred in results, in two generations of a Bloom filter: when the newer one is full, it replaces the older one, so the
+ * oldest words are forgotten first.
+ */
 export class Known {
   #now = new Uint32Array(BITS / 32);
   #old = new Uint32Array(BITS / 32);
   #filled = 0;
   #oldFilled = 0;
 
-  /** The share of the reading's words that no earlier result had, and remembers them. An empty reading has no share: NaN. */
+  /** Share of the reading's words that no earlier result had; NaN for an empty reading. Then remembers them. */
   take(reading: Reading): number {
     let unseen = 0;
     const { count, tokens } = reading;
@@ -163,7 +166,7 @@ export class Known {
   }
 }
 
-/** Numbers as text: base 36 after a comma, and runs of zeros as their length after a point. Small where little is filled. */
+/** Writes numbers as text: base 36 after a comma, and runs of zeros as their length after a point. Short if most are zero. */
 export function pack(values: Uint32Array | Int32Array | Uint8Array): string {
   let text = '';
   let zeros = 0;
@@ -178,7 +181,7 @@ export function pack(values: Uint32Array | Int32Array | Uint8Array): string {
   return text;
 }
 
-/** Undoes `pack`. */
+/** The inverse of `pack`. */
 export function unpack(text: string, into: Uint32Array | Int32Array | Uint8Array): void {
   into.fill(0);
   let at = 0;

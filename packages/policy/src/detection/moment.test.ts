@@ -5,7 +5,7 @@ import { Detectors } from './detectors.ts';
 const fresh = (i: number) => Array.from({ length: 30 }, (_, n) => `w${i}x${n}`).join(' ');
 const HEADS = ['Form to calculate shipping rates, step one of three:', 'Index of the folder with all the reports of last year:'];
 
-/** The readings of a run whose answers begin with these and go on with something new. */
+/** The readings of a run whose answers begin with these heads and end with new words. */
 function readings(heads: readonly string[], detectors = new Detectors()): number[] {
   return heads.map((head, id) => {
     detectors.observe({ kind: 'call', at: 0, id, tool: 'click', input: { target: `button ${fresh(id + 1000)}` } });

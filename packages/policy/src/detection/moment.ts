@@ -1,17 +1,17 @@
 /**
- * Whether a run looks stuck right now: a reading that fades, beside the score of stuck.ts that adds up. Three things make it: the
- * evidence of the latest acts; whether the latest answers begin as others did just before (the same page, the same listing, the same
- * apology), however different the rest of them is; and what is usual for this run, since some work looks alike all along.
+ * Whether a run looks stuck at present: a reading that decays, while the score of stuck.ts accumulates. It combines three things: the
+ * evidence of the latest acts; whether the latest answers begin alike (the same page, the same listing, the same apology), even if the
+ * rest differs; and the usual level of this run, since some work looks alike throughout.
  */
 import type { Act } from './acts.ts';
 
-/** Of having been at the same place, and what it weighs. */
+/** Decay and weight of answers that begin alike. */
 const KEEP_PLACE = 0.75;
 const PLACE = 4;
-/** Messages are forgiven less here than in the score, and talk of trying again weighs more: it says what is going on, and seldom for long. */
+/** Messages, and messages that speak of trying again, count more here than in the score: they tell what is happening at present. */
 const MESSAGE = 0.25;
 const RETRYING = 1.2;
-/** The run's own level moves slowly, and this much of it is taken off. */
+/** Decay of the run's usual level, and the share of it that is subtracted. */
 const KEEP_LEVEL = 0.97;
 const LEVEL = 0.5;
 
@@ -22,12 +22,12 @@ export class Moment {
   #level = 0;
   #reading = 0;
 
-  /** @param keep how much of the evidence is left an act later */
+  /** @param keep the share of evidence that is left after each further act */
   constructor(keep: number) {
     this.#keep = keep;
   }
 
-  /** @param evidence what the act's evidence weighs, less what is forgiven */
+  /** @param evidence weighted evidence of the act, less what is forgiven */
   take(act: Act, evidence: number): number {
     const more = act.message ? MESSAGE + (act.retrying ? RETRYING : 0) : 0;
     this.#evidence = Math.max(0, this.#evidence * this.#keep + evidence + more);
@@ -38,7 +38,7 @@ export class Moment {
     return this.#reading;
   }
 
-  /** Below 0: less stuck than usual. */
+  /** Below 0: less stuck than is usual for the run. */
   get reading(): number {
     return this.#reading;
   }

@@ -1,19 +1,19 @@
 /**
- * Where the values of a run's arguments stood before: in what its owner asked for, or in the results of which tool. By hashes of
- * words in tables of a fixed size: of a long past the latest part is known. A profile learns from this and judges by it.
+ * Where the values of a run's arguments occurred before: in what its owner asked for, or in the results of which tool. Words are kept as
+ * hashes in tables of a fixed size, so of a long past only the latest part is known. Profiles are learned from this and judge by it.
  */
 import { mix } from './reading.ts';
 
-/** Slots of each table, a power of two. A word that falls on another one's slot takes its place. */
+/** Slots of each table, a power of two. A new word replaces another one in its slot. */
 const SLOTS = 1024;
-/** How much of one value is read, and how many words of an argument are looked up. */
+/** Maximum number of characters that are read of a value, and of words that are looked up for an argument. */
 const CHARS_MAX = 8192;
 const WORDS_MAX = 64;
 const DEPTH_MAX = 6;
-/** Tools that are told apart; calls whose results are awaited. */
+/** Maximum number of tools that are told apart, and of calls that wait for results. */
 const NAMES_MAX = 200;
 const ASKED_MAX = 256;
-/** Share of an argument's words that must stand in one place. */
+/** An argument comes from a place if this share of its words occurred there. */
 const MOST = 0.8;
 
 export const PROMPT = 'prompt';
@@ -21,7 +21,7 @@ export const PROMPT = 'prompt';
 interface SavedOrigins {
   readonly names: readonly string[];
   readonly prompt: readonly number[];
-  /** Hash and number of the name, by turns. */
+  /** Hashes and numbers of the names, alternating. */
   readonly stood: readonly number[];
   readonly asked: readonly (readonly [number, string])[];
 }
@@ -33,7 +33,7 @@ export class Origins {
   readonly #names: string[] = [];
   readonly #asked = new Map<number, string>();
 
-  /** @param name `prompt` for what the owner asked for */
+  /** @param name a tool, or `prompt` for what the owner asked for */
   read(name: string, value: unknown): void {
     if (name === PROMPT) {
       words(value, (hash) => void (this.#prompt[hash & (SLOTS - 1)] = hash));
@@ -43,7 +43,7 @@ export class Origins {
     if (whose < 0) whose = this.#names.length < NAMES_MAX ? this.#names.push(name) - 1 : NAMES_MAX - 1;
     words(value, (hash) => {
       const slot = hash & (SLOTS - 1);
-      // Where it stood first is where it comes from: what was passed on and came back says nothing new.
+      // The first place is the origin: a value that was passed on and came back has no new origin.
       if (this.#stood[slot] === hash) return;
       this.#stood[slot] = hash;
       this.#whose[slot] = whose;
@@ -61,7 +61,7 @@ export class Origins {
     if (tool !== undefined) this.read(tool, value);
   }
 
-  /** Of each argument, by path without positions in lists, where its value stood; an empty list: nowhere. */
+  /** For each argument, by path without positions in lists: the places where its value occurred. An empty list: nowhere. */
   of(input: unknown): Record<string, string[]> {
     const found: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
     let looked = 0;
@@ -123,7 +123,7 @@ export class Origins {
   }
 }
 
-/** Hashes of the words in all texts and numbers of a value, upper and lower case as one. Names of members are no words. */
+/** Calls back with the hash of each word in the texts and numbers of a value, in lower case. Names of members do not count. */
 function words(value: unknown, take: (hash: number) => void): void {
   let left = CHARS_MAX;
   const visit = (at: unknown, depth: number): void => {
@@ -145,7 +145,10 @@ function words(value: unknown, take: (hash: number) => void): void {
   visit(value, 0);
 }
 
-/** A word goes from a letter or figure to the last one before a blank, a quote, a bracket or a comma. @returns how much may still be read */
+/**
+ * Reads the words of a text. A word extends from a letter or digit to the last one before a blank, quote, bracket or comma. @returns how
+ * many characters may still be read
+ */
 function read(text: string, left: number, take: (hash: number) => void): number {
   const length = Math.min(text.length, left);
   let hash = 0;
@@ -167,7 +170,7 @@ function read(text: string, left: number, take: (hash: number) => void): number 
     const lower = code >= 65 && code <= 90 ? code + 32 : code;
     hash = Math.imul(hash ^ lower, 0x0100_0193);
     size += 1;
-    // Where it ends in a stop or a colon, that is not part of it.
+    // A full stop or colon at the end is not part of the word.
     if (kind === WORD) {
       whole = hash;
       end = size;
@@ -178,7 +181,7 @@ function read(text: string, left: number, take: (hash: number) => void): number 
 
 const WORD = 1;
 const BREAK = 2;
-/** Of each character: part of a word, what parts words, or what belongs to one only within it. */
+/** The kind of each ASCII character: part of a word, separator, or part of a word only in its middle. */
 const KINDS = Uint8Array.from({ length: 128 }, (_, code) => {
   const char = String.fromCharCode(code);
   if (/[a-z0-9]/iu.test(char)) return WORD;

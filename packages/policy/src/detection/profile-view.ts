@@ -1,4 +1,4 @@
-/** A profile as people read it: the commonest of everything first. */
+/** A profile as people read it: the most frequent entries first. */
 import type { Profile } from './profile.ts';
 
 export interface Counted {
@@ -20,7 +20,7 @@ export interface ToolView {
 
 const SHOWN = 5;
 
-/** Names stand in a profile with a mark before them where every object has a member of that name. */
+/** Names of members that every object has are stored with a mark before them (profile.ts). */
 const nameOf = (own: string): string => (own.startsWith('=') ? own.slice(1) : own);
 const ownOf = (name: string): string => (name in Object.prototype ? `=${name}` : name);
 
@@ -41,7 +41,7 @@ export function viewOf(profile: Profile): ToolView[] {
         return {
           name: path.slice(prefix.length),
           origins: counted(profile.origins[path]?.seen),
-          // Digests tell nobody anything.
+          // Digests mean nothing to people.
           values: counted(Object.fromEntries(Object.entries(values).filter(([value]) => !value.startsWith('#')))),
           different: Object.keys(values).length,
         };

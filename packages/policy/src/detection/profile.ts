@@ -1,7 +1,7 @@
 /**
- * What an agent version usually does, learned from runs that a person approved, and how unlike it another call is:
- * which tools it uses and in what order, with what shape of arguments, where their values come from and where they go.
- * A profile is plain data. Probabilities of what was never seen are Good and Turing's: the share of things seen once.
+ * The usual behaviour of an agent version, learned from runs that a person approved, and how unusual another call is: which tools it uses
+ * and in what order, the shape of arguments, where their values come from and where they go. A profile is plain data. The probability of
+ * something never seen is estimated after Good and Turing: the share of things seen once.
  */
 import { hashText } from './reading.ts';
 
@@ -12,7 +12,7 @@ export interface ProfiledCall {
   readonly origins?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** How often each thing was seen, in how many runs; `once`: how many things in one run only. */
+/** In how many runs each thing was seen. `once`: how many things were seen in one run only. */
 interface Tally {
   runs: number;
   once: number;
@@ -22,15 +22,15 @@ export interface Profile {
   readonly version: 1;
   runs: number;
   readonly tools: Tally;
-  /** Of each tool: what came before it. */
+  /** By tool: the tool called before it. */
   readonly before: Record<string, Tally>;
-  /** Of each tool: the other tools that the run had used by then. */
+  /** By tool: the other tools that the run had used by then. */
   readonly together: Record<string, Tally>;
-  /** Of each tool: where its arguments came from, all of them as one. */
+  /** By tool: which of its arguments came from results, together as one entry. */
   readonly patterns: Record<string, Tally>;
-  /** Of each tool: the set of its arguments, with their types. */
+  /** By tool: names and types of its arguments. */
   readonly shapes: Record<string, Tally>;
-  /** Of each tool's argument: kinds of origin, and the values where there are few. */
+  /** By tool and argument: kinds of origin. `values`: the values. */
   readonly origins: Record<string, Tally>;
   readonly values: Record<string, Tally>;
 }
@@ -38,17 +38,17 @@ export interface Profile {
 export const ASPECTS = ['tool', 'order', 'together', 'shape', 'pattern', 'origin', 'value'] as const;
 export type Aspect = (typeof ASPECTS)[number];
 export interface Surprise {
-  /** In nats beyond what is usual; 0: nothing odd. */
+  /** Nats beyond the usual surprise; 0: nothing unusual. */
   readonly score: number;
-  /** The odd things, oddest first. */
+  /** At most four unusual things, most unusual first. */
   readonly parts: readonly { readonly aspect: Aspect; readonly about: string; readonly score: number }[];
 }
 
-/** Different values or orders remembered of one thing; beyond that it is known to vary. */
+/** Number of different entries of one tally; beyond that new ones are not added. */
 const SEEN_MAX = 256;
-/** Tools and arguments that a profile keeps apart, by aspect: names of arguments can be made up without end. */
+/** Number of tools and arguments that a profile distinguishes for each aspect, because agents can make up names without end. */
 const TALLIES_MAX = 1024;
-/** How much each aspect counts. What is done and where it goes says more than in what order. */
+/** Weight of each aspect. Which tools are called and where values go say more than their order. */
 export const ASPECT_WEIGHTS: Readonly<Record<Aspect, number>> = {
   tool: 0.7,
   order: 0.5,
@@ -60,7 +60,10 @@ export const ASPECT_WEIGHTS: Readonly<Record<Aspect, number>> = {
 };
 
 const START = '^';
-/** Names come from agents: one that every object has ("constructor") must not find what is not there. */
+/**
+ * Agents choose the names; one that every object has ("constructor") would be found although it was never added, so it is stored with a
+ * mark.
+ */
 const TAKEN = new Set(Object.getOwnPropertyNames(Object.prototype));
 const own = (name: string): string => (TAKEN.has(name) ? `=${name}` : name);
 const nothing = (): Tally => ({ runs: 0, once: 0, seen: {} });
@@ -80,7 +83,7 @@ export const emptyProfile = (): Profile => ({
 export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
   profile.runs++;
   const tools: string[] = [];
-  /** Of each tool: how many of the tools above were there when it was last used, so that a pair is looked at once. */
+  /** By tool: length of `tools` when it was last called, so that each pair is added once. */
   const met = new Map<string, number>();
   const facts: [Record<string, Tally>, string, string][] = [];
   let previous = START;
@@ -102,7 +105,7 @@ export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
     }
     previous = call.tool;
   }
-  // A run counts once for a thing however often it did it, so that one long run does not make it usual.
+  // A run counts once for each thing, so that one long run does not make a thing usual.
   const done = new Map<Tally, Set<string>>();
   for (const tool of tools) count(profile.tools, tool);
   profile.tools.runs++;
@@ -124,14 +127,14 @@ export function learn(profile: Profile, calls: readonly ProfiledCall[]): void {
   }
 }
 
-/** How many names tables have, counted once: a profile is plain data, and asking for its names takes as long as it is large. */
+/** Number of keys of tables, as a cache: counting the keys of a large object takes long. */
 const sizes = new WeakMap<object, number>();
 function sizeOf(table: object): number {
   const known = sizes.get(table) ?? Object.keys(table).length;
   sizes.set(table, known);
   return known;
 }
-/** A name was added. */
+/** Adjusts the cache after a name was added. */
 function grown(table: object): void {
   const known = sizes.get(table);
   if (known !== undefined) sizes.set(table, known + 1);
@@ -150,7 +153,8 @@ function count(tally: Tally, what: string): void {
 }
 
 /**
- * How unlike the profile one call is, coming after a call of `previous`, with the tools that the run has used so far. A profile of no runs finds nothing odd.
+ * How unusual a call is against the profile, after a call of `previous`, in a run that has used the tools `used`. A profile of no runs
+ * finds nothing unusual.
  */
 export function surprise(profile: Profile, used: Iterable<string>, previous: string | undefined, call: ProfiledCall): Surprise {
   if (profile.runs === 0) return { score: 0, parts: [] };
@@ -176,13 +180,13 @@ export function surprise(profile: Profile, used: Iterable<string>, previous: str
   add('order', `${call.tool} after ${previous ?? 'the start'}`, profile.before[own(call.tool)], previous ?? START);
   add('shape', call.tool, profile.shapes[own(call.tool)], shapeOf(call.input));
   for (const { path, origin, value } of found) {
-    // What the owner asked for in so many words is not odd, however rarely it is asked.
+    // A value that the owner wrote in the prompt is not unusual, even if it is rare.
     if (origin === 'prompt') continue;
     add('value', `${call.tool} ${path}`, profile.values[`${call.tool} ${path}`], value);
     if (origin !== 'made') add('origin', `${call.tool} ${path} from ${origin}`, profile.origins[`${call.tool} ${path}`], origin);
   }
   parts.sort((a, b) => b.score - a.score);
-  // The oddest thing and half of the rest: a call with many arguments is not odder for it.
+  // Each further thing counts half of the one before, so that a call with many arguments is not more unusual for that.
   let score = 0;
   parts.forEach((part, i) => (score += part.score / 2 ** i));
   return { score, parts: parts.slice(0, 4) };
@@ -190,12 +194,12 @@ export function surprise(profile: Profile, used: Iterable<string>, previous: str
 
 interface Sums {
   readonly total: number;
-  /** Share of things never seen. */
+  /** Probability of things never seen. */
   readonly fresh: number;
-  /** Mean surprise, in nats. */
+  /** Mean surprise. Nats. */
   readonly usual: number;
 }
-/** Sums of tallies that have not changed since; they can be made again at any time. */
+/** Cache of sums; an entry is deleted when its tally changes. */
 const sums = new WeakMap<Tally, Sums>();
 
 function sumsOf(tally: Tally): Sums {
@@ -204,7 +208,7 @@ function sumsOf(tally: Tally): Sums {
   const times = Object.values(tally.seen);
   const total = times.reduce((sum, one) => sum + one, 0);
   const fresh = (tally.once + 0.5) / (total + 1);
-  // What is usual: the mean of what was seen, things never seen included.
+  // Mean surprise over everything seen, and over the unseen.
   let usual = -fresh * Math.log(fresh);
   for (const one of times) {
     const p = probability(one, total, fresh);
@@ -217,14 +221,14 @@ function sumsOf(tally: Tally): Sums {
 
 const probability = (times: number, total: number, fresh: number) => (times / (total + 1)) * (1 - fresh) + 1e-9;
 
-/** How much less likely this is than what is usual there, in nats; 0 if it is no less likely. */
+/** Surprise beyond the mean of the tally, in nats; at least 0. */
 function odd(tally: Tally, what: string): number {
   const { total, fresh, usual } = sumsOf(tally);
   const times = tally.seen[own(what)];
   return Math.max(0, -Math.log(times === undefined ? fresh : probability(times, total, fresh)) - usual);
 }
 
-/** The arguments and their types, two levels deep: `{a:s,b:[n]}`. */
+/** Names and types of the arguments, two levels deep: `{a:s,b:[n]}`. */
 function shapeOf(value: unknown, depth = 0): string {
   if (Array.isArray(value)) return depth > 1 ? '[]' : `[${value.length === 0 ? '' : shapeOf(value[0], depth + 1)}]`;
   if (typeof value === 'object' && value !== null) {
@@ -238,11 +242,11 @@ function shapeOf(value: unknown, depth = 0): string {
 interface Leaf {
   readonly path: string;
   readonly origin: string;
-  /** Of an address the host; of anything else a digest, so that a profile holds nothing of what was said. */
+  /** The host of an address, and a digest of everything else, so that a profile contains no content. */
   readonly value: string;
 }
 
-/** Which arguments came from results and did not stand in the prompt too. */
+/** The arguments that came from results and did not also occur in the prompt. */
 function patternOf(found: readonly Leaf[]): string {
   if (found.every(({ origin }) => origin === 'prompt' || origin === 'made')) return '';
   const paths = new Map<string, string>();
@@ -275,7 +279,7 @@ function leaves(call: ProfiledCall): Leaf[] {
   return found;
 }
 
-/** The prompt vouches for a value that also stood elsewhere. */
+/** The prompt wins: a value that the owner wrote may also occur elsewhere. */
 function originOf(origins: readonly string[] | undefined): string {
   if (origins === undefined || origins.length === 0) return 'made';
   return origins.includes('prompt') ? 'prompt' : ([...origins].sort()[0] as string);

@@ -1,15 +1,17 @@
 /**
- * Reads a JSON value once and says what the detectors need of it: a digest in which key order, white space, case and
- * volatile fields do not count, and the hashed words and word pairs in it. Work is bounded whatever the value's size.
+ * Reads a JSON value once and extracts what detectors need: a digest that ignores key order, white space, case and volatile fields, and
+ * hashed words and word pairs. The work is bounded for values of any size.
  */
 import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 
-/** Most tokens one reading yields. */
+/** Maximum number of tokens of a reading. */
 export const TOKENS_MAX = 192;
-/** Of a longer text, the head and the tail are read, and its length counts. */
+/** Characters that are read at the head and the tail of a longer text; its length counts too. */
 const HEAD_CHARS = 1024;
 const TAIL_CHARS = 256;
-/** Strings, members and items that one reading visits, and characters it reads in all; later strings are read by their beginning. */
+/**
+ * Maximum number of strings, members and items of a reading, and of its characters; strings after that are read only at their beginning.
+ */
 const NODES_MAX = 256;
 const CHARS_MAX = 4096;
 const LATER_CHARS = 64;
@@ -17,38 +19,38 @@ const LATER_CHARS = 64;
 const PRIME = 16_777_619;
 const VOLATILE = 0x5eed_1e55 | 0;
 
-/** Members whose value differs from one asking to the next and says nothing about what was asked. */
+/** Names of members whose value differs with every request and does not say what is asked. */
 const VOLATILE_KEY =
   /^(?:x[-_]?)?(?:(?:request|trace|span|correlation|message|transaction|session)[-_]?id|idempotency[-_]?key|nonce|etag|timestamp|ts|now|time[-_]?stamp|(?:requested|fetched|generated|served|retrieved)[-_]?at|cache[-_]?buster|elapsed(?:[-_]?ms)?|duration(?:[-_]?ms)?|took(?:[-_]?ms)?)$/i;
-/** UUIDs, and points in time finer than a second: nobody asks for those twice on purpose. */
+/** UUIDs, and times finer than a second, which are not asked for twice on purpose. */
 const VOLATILE_TEXT =
   /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d+(?:Z|[+-]\d\d:?\d\d)?/gi;
-/** In what comes back, a point in time to the second is when it was made. */
+/** The same for results, where a time in seconds is when the result was made. */
 const VOLATILE_RESULT =
   /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?/gi;
-/** Members that say which part of a longer answer is asked for. */
+/** Names of members that say which part of a longer answer is asked for. */
 const PAGE_KEY =
   /^(?:page|page[-_]?(?:no|num|number|index|token)|offset|skip|start|start[-_]?(?:index|at)|from|cursor|after|before|since[-_]?id|max[-_]?id|continuation(?:[-_]?token)?|next(?:[-_]?(?:page|token|cursor))?|marker|position|line|chunk)$/i;
 
-/** Words by which a short answer says that it failed, and a message that something is tried once more. */
+/** Words with which a short answer reports a failure, and a message another attempt. */
 const FAILURE_WORDS =
   'error errors failed failure fails unable cannot couldn invalid denied insufficient incorrect unavailable unsuccessful unsuccessfully exception refused timeout timed missing unknown rejected unauthorized forbidden';
 const RETRY_WORDS =
   'again instead alternative alternatively different retry another continue proceed try ensure specifically directly refine rerun';
 
 export interface Reading {
-  /** 32 bits; equal for values that are the same but for order of keys, spacing, case and volatile fields. */
+  /** 32 bits; equal for values that differ only in key order, spacing, case and volatile fields. */
   digest: number;
-  /** The same without the members that only turn pages, and 0 if there are none. */
+  /** The digest without members that select a page; 0 if there are none. */
   pageless: number;
-  /** Not all of the value was read: what is the same by `digest` may differ. */
+  /** The value was not read completely: values with the same `digest` may differ. */
   cut: boolean;
-  /** How many of `tokens` are filled. */
+  /** Number of `tokens` that are filled. */
   count: number;
-  /** Words of failure, and of trying again. */
+  /** Number of words of failure, and of trying again. */
   failing: number;
   retrying: number;
-  /** Hashed words and word pairs in order; of the reader, overwritten by its next reading. */
+  /** Hashed words and word pairs, in order. The buffer belongs to the reader; its next reading overwrites it. */
   readonly tokens: Int32Array;
 }
 
@@ -60,13 +62,13 @@ export const mix = (a: number, b: number): number => {
 
 const keys = new Map<string, { hash: number; volatile: boolean; page: boolean }>();
 const KEYS_MAX = 2048;
-/** What a member's name means; the same names come again and again, so it is remembered. */
+/** The meaning of a member's name, cached because names recur. */
 function keyOf(name: string) {
   let key = keys.get(name);
   if (key === undefined) {
     const short = name.length <= 64;
     key = { hash: hashText(name), volatile: short && VOLATILE_KEY.test(name), page: short && PAGE_KEY.test(name) };
-    // The cache holds only what can be computed again.
+    // Entries of the cache can be computed again.
     if (keys.size >= KEYS_MAX) keys.clear();
     if (short) keys.set(name, key);
   }
@@ -89,11 +91,11 @@ const CUES = new Map<number, 1 | 2>([
   ...FAILURE_WORDS.split(' ').map((word) => [wordHash(word), 1] as const),
   ...RETRY_WORDS.split(' ').map((word) => [wordHash(word), 2] as const),
 ]);
-/** Most words are no cue, and one look here says so. */
+/** Most words are not a cue; this table says so with one access. */
 const MAYBE_CUE = new Uint8Array(1024);
 for (const hash of CUES.keys()) MAYBE_CUE[hash & 1023] = 1;
 
-/** A reader owns the buffer its readings are in: one is enough for a process, and what it keeps cannot be seen in a result. */
+/** A reader owns the buffer of its readings. One reader serves a whole process: nothing that it keeps can affect a result. */
 export class Reader implements Reading {
   digest = 0;
   pageless = 0;
@@ -108,7 +110,7 @@ export class Reader implements Reading {
   #paged = false;
   #volatile = VOLATILE_TEXT;
 
-  /** `of` says whether the value is what was asked or what came back: there, more counts as volatile. */
+  /** Reads a value. `of`: something that was asked, or a result, in which more counts as volatile. */
   read(value: unknown, of: 'asked' | 'result'): Reading {
     this.count = 0;
     this.failing = 0;
@@ -134,7 +136,7 @@ export class Reader implements Reading {
       case 'string':
         return this.#text(value);
       case 'number': {
-        // Milliseconds since the epoch, give or take some decades.
+        // A time in milliseconds since the epoch, between 2008 and 2049.
         const h = Number.isInteger(value) && value > 1_200_000_000_000 && value < 2_500_000_000_000 ? VOLATILE : hashNumber(value);
         this.#token(h);
         return h;
@@ -158,7 +160,7 @@ export class Reader implements Reading {
       }
       return mix(h, value.length);
     }
-    // Addition does not care for order, so keys need no sorting.
+    // Addition is commutative, so the keys need no sorting.
     let sum = 29;
     let pageless = 29;
     for (const name in value) {
@@ -215,7 +217,7 @@ export class Reader implements Reading {
         const id = (hex && length >= 24 && digits >= 6) || (digits === 13 && length === 13);
         const word = id ? VOLATILE : mix(h, length);
         digest = mix(digest, word);
-        // Very short words join sentences and carry nothing.
+        // Very short words carry no meaning of their own.
         if (length > 2 || digits > 0) this.#token(word);
         if (MAYBE_CUE[word & 1023] === 1) {
           const cue = CUES.get(word);
@@ -226,7 +228,7 @@ export class Reader implements Reading {
         digits = 0;
         hex = true;
       }
-      // Signs are part of what is meant ("-5", "a/b"); white space and quotes are not.
+      // Punctuation can matter ("-5", "a/b"); white space and quotes do not.
       if (c > 32 && c !== 34 && c !== 39) digest = mix(digest, c);
     }
     return cut ? mix(digest, given.length) : digest;

@@ -1,4 +1,4 @@
-/** States that were saved by builds before this one are taken up as if the run had never stopped. */
+/** States that older builds saved are continued as if the run had never stopped. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { canLoad, Detectors } from './detectors.ts';
@@ -6,7 +6,7 @@ import type { Seen } from './events.ts';
 import type { Finding } from './list.ts';
 import { emptyProfile, learn } from './profile.ts';
 
-/** A run that repeats itself, fails, talks, uses up its purse and leaves its profile, so that every detector has a state. */
+/** A run that gives every detector a state: it repeats itself, fails, sends messages, uses up its purse and departs from its profile. */
 function story(from: number, to: number): Seen[] {
   const events: Seen[] = [];
   for (let i = from; i < to; i++) {

@@ -1,12 +1,12 @@
 /**
- * The trees of spawned runs, fed by the supervisor: how deep, how broad, and whether they grow ever faster. One for a
- * supervisor; it holds the living runs of the trees it was told of and, of each tree, a few numbers.
+ * The trees of spawned runs, fed by the supervisor: depth, breadth, and whether they grow ever faster. A supervisor has one instance; it
+ * keeps the living runs of all trees, and a few numbers for each tree.
  */
 import { acrossRuns } from './detector.ts';
 import type { FindingOf } from './events.ts';
 
 export interface SpawnBounds {
-  /** Sizes from which a tree is worth a word, and at which it surely is. */
+  /** Bounds: the value at which a tree is reported, and the value with confidence 1. */
   readonly runs: readonly [number, number];
   readonly depth: readonly [number, number];
   readonly children: readonly [number, number];
@@ -26,12 +26,12 @@ interface Tree {
   living: number;
   depth: number;
   broadest: number;
-  /** When the tree first had 2^n runs. */
+  /** The times at which the tree first had 2^n runs. Milliseconds. */
   doubled: number[];
   reported: number;
 }
 
-/** From 0 at the lower bound to 1 at the upper, on a scale of doublings. */
+/** 0 below the lower bound, 0.3 at it, and up to 1 at the upper bound, on a logarithmic scale. */
 const between = (value: number, [low, high]: readonly [number, number]) =>
   value < low ? 0 : Math.min(1, 0.3 + (0.7 * Math.log(value / low)) / Math.log(high / low));
 
@@ -51,7 +51,7 @@ export class Spawns {
     this.#bounds = bounds;
   }
 
-  /** `parent` spawned `run`. A parent nobody spawned is the root of its tree. `at` in milliseconds. */
+  /** Records that `parent` spawned `run`. An unknown parent is the root of a new tree. `at` is in milliseconds. */
   spawned(run: string, parent: string, at: number): FindingOf<'spawn_tree'>[] {
     const above = this.#runs.get(parent) ?? this.#add(parent, undefined, parent, 0, at);
     const one = this.#add(run, parent, above.tree, above.depth + 1, at);
@@ -64,9 +64,9 @@ export class Spawns {
     const confidence = Math.max(
       between(tree.living, this.#bounds.runs),
       between(tree.depth, this.#bounds.depth),
-      // Those alive: a crew that is replaced one by one is no broader than it was.
+      // Counts the living children: replacing a crew one by one makes it no broader.
       between(above.living, this.#bounds.children),
-      // Each doubling no slower than the one before: growth by more than addition.
+      // Doublings that do not slow down mean exponential growth.
       growing >= 3 ? Math.min(0.95, 0.25 + growing * 0.12) : 0,
     );
     if (confidence < 0.3 || confidence < tree.reported + 0.1) return [];
@@ -91,7 +91,7 @@ export class Spawns {
     one.ended = true;
     const tree = this.#trees.get(one.tree) as Tree;
     tree.living--;
-    // A run whose children live is still needed for their lineage.
+    // A run with living children is kept for their lineage.
     let name: string | undefined = run;
     while (name !== undefined) {
       const own: Run | undefined = this.#runs.get(name);
@@ -129,7 +129,7 @@ export class Spawns {
   }
 }
 
-/** The number of latest doublings of which none took a quarter longer than the one before; the first few runs do not count. */
+/** Number of latest doublings in a row none of which took over a quarter longer than the one before. The first few runs do not count. */
 function exploding(doubled: readonly number[]): number {
   let count = 0;
   for (let i = doubled.length - 1; i >= 4; i--) {

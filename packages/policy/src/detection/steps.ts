@@ -1,10 +1,10 @@
-/** The steps of the ladder, and from which confidence a detector's finding asks for each: data, without the ladder's own rules. */
+/** The steps of the ladder, and the confidence at which a detector's finding asks for each. The rules of the ladder are in ladder.ts. */
 export const STEPS = ['observe', 'notice', 'slow', 'pause', 'kill'] as const;
 export type Step = (typeof STEPS)[number];
-/** A step that does something; a run is observed anyway. */
+/** The steps that do something; every run is observed. */
 export type Taken = Exclude<Step, 'observe'>;
 
-/** Confidence from which each step may be taken; a step left out is never taken for this detector. */
+/** Confidence from which each step may be taken; an absent step is never taken for this detector. */
 export type Thresholds = { readonly [S in Taken]?: number };
-/** The same as a layer over other thresholds; `null` takes the step away. */
+/** Changes to thresholds; `null` removes the step. */
 export type ThresholdLayer = { readonly [S in Taken]?: number | null };

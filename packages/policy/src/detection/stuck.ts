@@ -1,29 +1,29 @@
 /**
- * One score for "this run is stuck", of all evidence together: a cumulative sum test (Page 1954). Each act adds what
- * its evidence weighs and takes off what an act without evidence is forgiven; below zero the count starts anew, so
- * a long healthy past neither helps nor harms. Where it last started is where the trouble began.
+ * One score for "this run is stuck" from all evidence, as a cumulative sum test (Page 1954). Each act adds the weights of its evidence;
+ * an act without evidence subtracts what is forgiven. Below zero the count starts again at zero, so a long healthy past neither helps nor
+ * harms. The trouble began where the count last started.
  */
 import type { Act } from './acts.ts';
 import { Moment } from './moment.ts';
 import { EVIDENCE, STUCK_WEIGHTS, type Evidence, type StuckWeights } from './weights.ts';
 
 export interface Stuck {
-  /** The accumulated score: evidence that the run as a whole is stuck. At least 0, no upper bound. */
+  /** The accumulated score that the run as a whole is stuck. At least 0, without an upper bound. */
   readonly score: number;
-  /** The momentary reading: whether it looks stuck right now, see moment.ts. */
+  /** The momentary reading: whether the run looks stuck at present (moment.ts). */
   readonly now: number;
-  /** Position at which the present excursion began; -1: none. */
+  /** Position at which the score last left 0; -1: it is 0. */
   readonly since: number;
-  /** Acts of the present excursion. */
+  /** Number of acts since then. */
   readonly acts: number;
-  /** What each kind of evidence added since then. */
+  /** The part of each kind of evidence in the score since then. */
   readonly by: Readonly<Record<Evidence, number>>;
 }
 
 const SIZE = EVIDENCE.length;
 const index = Object.fromEntries(EVIDENCE.map((name, i) => [name, i])) as Readonly<Record<Evidence, number>>;
 
-/** The evidence in one act, each from 0 to 1. Turning pages and patient waiting are no evidence. */
+/** Writes the evidence of one act, each from 0 to 1, into `into`. Turned pages and patient waiting do not count as evidence. */
 export function evidenceOf(act: Act, into: Float64Array): void {
   into.fill(0);
   const stale = Number.isNaN(act.novelty) ? 0 : Math.max(0, 1 - act.novelty);
@@ -37,15 +37,15 @@ export function evidenceOf(act: Act, into: Float64Array): void {
   }
   if (act.waited) return;
   if (act.same > 0) {
-    // Repeats of one call depend on each other: the tenth says less than the second.
+    // Repeats of one call are not independent: the tenth says less than the second.
     const weighs = Math.min(1, 2 / act.same);
     into[index.same] = weighs;
     into[index.same_twice] = act.same >= 2 ? weighs : 0;
   } else {
-    // A source that gives something new each time it is asked may well be at work.
+    // A source that has something new each time it is asked may be useful to ask again.
     into[index.again] = act.again > 0 ? 1 - (1 - stale) * (act.telling ? 1 : 0.5) : 0;
     if (!act.turnedPage) {
-      // An effect is answered by an acknowledgement, and so may a short answer be: what was done may be new all the same.
+      // Effects are answered by acknowledgements, which look alike, and so do other short answers; the act may be new nevertheless.
       if (!act.effect) into[index.stale] = stale * (act.telling ? 1 : 1 - act.askedNovelty);
       if (!act.effect && act.echoed > 0 && (act.telling || act.failing)) into[index.echo] = 1;
       if (act.again === 0) into[index.alike] = act.alike * (1 - act.askedNovelty);
@@ -56,7 +56,7 @@ export function evidenceOf(act: Act, into: Float64Array): void {
   into[index.failing] = act.failing && !act.failed ? 1 : 0;
 }
 
-/** How much more a new effect is forgiven than another act without evidence. */
+/** A new effect is forgiven this many times as much as another act without evidence. */
 const EFFECT_FORGIVEN = 4;
 const scratch = new Float64Array(SIZE);
 
@@ -85,7 +85,7 @@ export class StuckScore {
       this.#acts = 0;
     }
     let sum = act.message ? -this.#forgivenMessage : -this.#forgiven;
-    // Something was changed that was not changed before: as far as the bus can see, that is work.
+    // The act changed something that was not changed before, which the broker takes for progress.
     if (act.effect && !act.failed && act.again === 0) sum *= EFFECT_FORGIVEN;
     for (let i = 0; i < SIZE; i++) {
       const part = (scratch[i] as number) * (this.#weights[i] as number);

@@ -77,7 +77,7 @@ describe('marks of false alarms', () => {
         const fires = (one: Mark, of = layers) => firesFor(LADDER, of, one);
         const isWrong = (one: Mark) => one.verdict === 'false_alarm';
         expect(all.filter((one) => isWrong(one) && fires(one).length > 0)).toEqual([]);
-        // Who said nothing false has nothing changed.
+        // Marks of detectors without false alarms change nothing.
         const sound = all.filter((one) => !all.some((other) => isWrong(other) && other.detector === one.detector));
         expect(sound.map((one) => fires(one))).toEqual(sound.map((one) => fires(one, {})));
       }),

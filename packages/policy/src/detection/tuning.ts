@@ -1,19 +1,19 @@
 /**
- * What people's marks speak for: thresholds at which no false alarm would have been raised, and where possible every right one
- * still would. It is a proposal for review and changes nothing. Pure.
+ * Proposes thresholds from people's marks: no false alarm would have been raised, and as many confirmed findings as possible still would.
+ * The proposal is for review and changes nothing. Pure.
  */
 import { ladderFor, type LadderLayer, type LadderLayers, type LadderSettings } from './ladder.ts';
 import { DETECTORS, type DetectorName } from './list.ts';
 import { STEPS, type Taken } from './steps.ts';
 
-/** A person's word on what a detector said of a run. */
+/** A person's verdict on a finding about a run. */
 export interface Mark {
   readonly run: string;
   readonly agent: string;
   readonly detector: DetectorName;
-  /** The surest that the detector was in this run. */
+  /** The highest confidence of the detector in this run. */
   readonly confidence: number;
-  /** What it was about then, and the figures behind it. */
+  /** Subjects and figures of that finding. */
   readonly subjects: readonly string[];
   readonly figures: Readonly<Record<string, number>>;
   readonly verdict: 'false_alarm' | 'confirmed';
@@ -27,29 +27,29 @@ export interface Change {
   readonly detector: DetectorName;
   readonly step: Taken;
   readonly from: number;
-  /** Null: the step is never taken, since there is no confidence above that of the false alarms. */
+  /** Null: the step is removed, since no confidence is above that of the false alarms. */
   readonly to: number | null;
-  /** Marks that it is founded on. */
+  /** The marks that the change is based on. */
   readonly false_alarms: readonly Mark[];
-  /** Confirmed ones that the step is still taken for, and those that it would not be taken for any more. */
+  /** `kept`: confirmed findings for which the step is still taken. `lost`: those for which it is not. */
   readonly kept: readonly Mark[];
   readonly lost: readonly Mark[];
 }
 
 export interface Proposal {
   readonly changes: readonly Change[];
-  /** The layers with the changes in them. */
+  /** The layers with the changes applied. */
   readonly layers: LadderLayers;
-  /** False alarms that would be raised all the same, since what a tool's layer says goes before. */
+  /** False alarms that would still be raised, because a tool's layer wins over the changed one. */
   readonly still: readonly Mark[];
 }
 
-/** From so many agents with false alarms of one detector on, it is the detector's threshold for all that is wrong. */
+/** If this many agents have false alarms of one detector, its threshold is changed for all agents. */
 const MANY_AGENTS = 3;
-/** Room above the surest false alarm. */
+/** Distance of a new threshold to the surest false alarm. */
 const ROOM = 0.01;
 
-/** @param base what holds where the layers say nothing */
+/** @param base the ladder below the layers */
 export function tune(base: LadderSettings, of: LadderLayers, marks: readonly Mark[]): Proposal {
   const changes: Change[] = [];
   for (const detector of DETECTORS) {
@@ -73,7 +73,7 @@ export function tune(base: LadderSettings, of: LadderLayers, marks: readonly Mar
   return { changes, layers, still };
 }
 
-/** Steps that a finding of this confidence asks for. */
+/** The steps that the marked finding asks for. */
 export function firesFor(base: LadderSettings, of: LadderLayers, { agent, detector, confidence, subjects }: Mark): Taken[] {
   const thresholds = ladderFor(base, of, agent, subjects).detectors[detector] ?? {};
   return TAKEN.filter((step) => confidence >= (thresholds[step] ?? Number.POSITIVE_INFINITY));
@@ -116,7 +116,7 @@ function changesOf(
   });
 }
 
-/** A threshold above the surest false alarm and, if there is room, no higher than the least sure right one above it. */
+/** A threshold above the surest false alarm and, if possible, not above the least sure confirmed finding that is surer than it. */
 function above(surest: number, right: readonly number[]): number | null {
   const least = Math.min(...right.filter((confidence) => confidence > surest));
   const wished = Math.ceil((surest + ROOM) * 1000) / 1000;

@@ -1,13 +1,13 @@
 /**
- * Who waits for whom, fed by the supervisor: when no one in a group can ever go on, it is a deadlock, and the cycle is
- * named. Only waits that nothing else ends belong here: one with a timeout ends by itself.
+ * Which run waits for which, fed by the supervisor. If nobody in a group can ever go on, that is a deadlock, and the cycle is named. Only
+ * waits without a timeout are recorded, since the others end by themselves.
  */
 import { acrossRuns } from './detector.ts';
 import type { FindingOf } from './events.ts';
 
 interface Wait {
   readonly on: readonly string[];
-  /** `all`: goes on when all of them have acted; `any`: when one has. */
+  /** `all`: the wait ends when all of them have acted; `any`: when one has. */
   readonly need: 'all' | 'any';
 }
 
@@ -21,7 +21,7 @@ export const deadlock = acrossRuns({
 export class Waits {
   readonly #waits = new Map<string, Wait>();
 
-  /** `run` now waits. Returns a finding if that makes a deadlock. */
+  /** Records that `run` waits. @returns a finding if that makes a deadlock */
   waits(run: string, on: readonly string[], need: 'all' | 'any' = 'all'): FindingOf<'deadlock'>[] {
     this.#waits.set(run, { on, need });
     const stuck = this.#stuck(run);
@@ -41,7 +41,7 @@ export class Waits {
     ];
   }
 
-  /** It goes on, or has ended. */
+  /** Records that the run no longer waits. */
   goes(run: string): void {
     this.#waits.delete(run);
   }
@@ -50,7 +50,7 @@ export class Waits {
     return this.#waits.size;
   }
 
-  /** Those reachable from `run` that can never go on: what is left when all that can are taken away. */
+  /** The runs reachable from `run` that can never go on: those left after all that can go on are removed. */
   #stuck(run: string): Set<string> {
     const left = new Set<string>();
     const open = [run];

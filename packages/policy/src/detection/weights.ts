@@ -1,34 +1,34 @@
 /**
- * What each kind of evidence says about whether a run is stuck. A weight is how much likelier such an act is in a run
- * that got stuck than in one that went well (a log-likelihood ratio); `forgiven` is what an act without any evidence
- * takes back. Fitted by `node test/evals/fit.ts --data DIR`: logistic regression over single acts, runs weighing the
- * same and kinds of task weighing the same, weights at least zero and drawn towards the round figures in that script,
- * so that what the data never shows does not vanish. The number of acts a run has made is no evidence.
+ * Weights of evidence that a run is stuck. A weight is the log-likelihood ratio of such an act between runs that got stuck and runs that
+ * went well; `forgiven` is what an act without evidence subtracts. Fitted by `node test/evals/fit.ts --data DIR`: logistic regression
+ * over single acts, in which all runs, and all kinds of task, have the same total weight. Weights are at least zero and are regularised
+ * towards the round numbers in that script, so that evidence absent from the data keeps a weight. The number of acts of a run is not
+ * evidence.
  */
 export const EVIDENCE = [
-  /** The same call with the same answer, done before; done twice before. */
+  /** The same call with the same answer, once before; twice before. */
   'same',
   'same_twice',
-  /** The same call, with another answer than before. */
+  /** The same call with another answer than before. */
   'again',
-  /** A call like one of the latest of its tool, by share of words. */
+  /** A call similar to one of the latest of its tool, by share of words. */
   'alike',
-  /** An answer in which little is new, by share of words; the answer to the same call not counted. */
+  /** An answer with little new, by share of words; the answer to a repeated call does not count. */
   'stale',
-  /** A failure; not the first in a row. */
+  /** A failure; a failure after another. */
   'failed',
   'failed_on',
-  /** Another call of the tool, the same answer. */
+  /** Another call of the tool with the same answer. */
   'echo',
-  /** A message like one of the latest, by share of words. */
+  /** A message similar to one of the latest, by share of words. */
   'message_alike',
   /** A message of words used before, by share. */
   'message_stale',
-  /** A message to the same peer, and nothing happened since the last. */
+  /** A message to the peer of the previous one, with nothing received in between. */
   'unanswered',
-  /** A short answer or message that speaks of failure. */
+  /** A short answer, or message, with words of failure. */
   'failing',
-  /** A message that speaks of trying again. */
+  /** A message with words of trying again. */
   'retrying',
 ] as const;
 export type Evidence = (typeof EVIDENCE)[number];
@@ -36,9 +36,9 @@ export type Evidence = (typeof EVIDENCE)[number];
 export interface StuckWeights {
   readonly evidence: Readonly<Record<Evidence, number>>;
   readonly forgiven: number;
-  /** The same of a message: people and agents repeat words when all is well. */
+  /** `forgiven` for messages: more than for calls, since people and agents repeat words when all is well. */
   readonly forgiven_message: number;
-  /** How much of the momentary reading is left an act later. */
+  /** The share of the momentary reading that is left after each further act. */
   readonly keep: number;
 }
 

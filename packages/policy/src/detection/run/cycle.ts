@@ -1,11 +1,11 @@
-/** Several steps over and over. */
+/** Detects a sequence of several steps that repeats. */
 import { detector, sure } from '../detector.ts';
 
 const HALF = 4;
 
 export const cycle = detector({
   name: 'cycle',
-  sees: 'a period from 2 to 64 in calls and messages: a pointer follows the stream at a distance, as in Lempel-Ziv matching, and survives strangers in between',
+  sees: 'a period from 2 to 64 in calls and messages: a pointer follows the stream at a distance, as in Lempel-Ziv matching, and tolerates single different steps',
   spares: 'steps whose results differ from turn to turn',
   ladder: { notice: 0.5, slow: 0.66, pause: 0.8 },
   on: 'act',

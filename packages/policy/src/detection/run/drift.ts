@@ -1,19 +1,19 @@
-/** Calls unlike the agent's approved runs. */
+/** Detects calls that are unlike the agent's approved runs. */
 import { detector, sure } from '../detector.ts';
 import { surprise } from '../profile.ts';
 
-/** Total surprise at which "drifted" is as likely as not among recorded runs. */
+/** Total surprise with confidence 0.5, fitted on recorded runs. Nats. */
 export const DRIFT_HALF = 12;
 const LEAST_SURE = 0.3;
-/** Tools that are remembered, in the order of their use; oddities that are remembered, so that each is odd once; the oddest, told. */
+/** Number of remembered tools, in order of use; of remembered oddities, so that each counts once; of oddities in a finding. */
 const TOOLS_MAX = 64;
 const SAID_MAX = 128;
 const ODDEST = 4;
 
-/** Something odd about a call; `call` is the run's number of it. */
+/** Something unusual about a call; `call` is the run's number of the call. */
 export type Odd = {
   readonly about: string;
-  /** In nats, as it went into the run's score. */
+  /** Nats, as added to the run's score. */
   readonly score: number;
   readonly position: number;
   readonly call: number;
@@ -23,7 +23,7 @@ export type Drift = {
   oddest: readonly Odd[];
   readonly said: string[];
   used: string[];
-  /** Each tool in `used` once. */
+  /** The distinct tools of `used`. */
   tools: string[];
 };
 
@@ -31,13 +31,13 @@ export const drift = detector({
   name: 'drift',
   sees: 'calls unlike the agent version’s approved runs: tools, their order and company, shape of arguments, where values come from and where they go',
   spares: 'values that stood in the prompt',
-  // Odd is not wrong: a person looks at it.
+  // Unusual is not wrong: by default a person is notified, and the run is not paused.
   ladder: { notice: 0.4, pause: 0.5 },
   host: { pause: null },
   on: 'call',
   initial: (): Drift => ({ score: 0, oddest: [], said: [], used: [], tools: [] }),
   observe(state, call, run) {
-    // A run without a profile never comes by one.
+    // A run that has no profile now never gets one.
     if (run.profile === undefined) return state;
     const { parts } = surprise(run.profile, state.tools, state.used.at(-1), call);
     let nth = 0;

@@ -1,8 +1,8 @@
-/** The same in other words. */
+/** Detects acts that say the same in other words. */
 import { detector, sure } from '../detector.ts';
 import { follow, isStale, NO_STREAK, type Streak } from './streak.ts';
 
-/** Share of words from which two wordings say the same. */
+/** Two wordings with this similarity say the same. */
 const ALIKE = 0.5;
 const HALF = 3;
 
@@ -11,7 +11,7 @@ export const nearRepeat = detector({
   sees: 'calls and messages that say the same in other words (weighted Jaccard over words and word pairs, rare words weighing more) and bring nothing new',
   spares: 'the same words with new content in the answer',
   ladder: { notice: 0.5, slow: 0.7, pause: 0.85 },
-  // Programs work through lists with calls that look alike.
+  // Programs work through lists with calls that look alike, so a host only notifies.
   host: { slow: null, pause: null },
   on: 'act',
   initial: (): Streak => NO_STREAK,

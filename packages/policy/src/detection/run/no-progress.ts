@@ -1,17 +1,17 @@
-/** Results of which nothing is new. */
+/** Detects results without anything new. */
 import { detector, sure } from '../detector.ts';
 import { follow, isStale, NO_STREAK, type Streak } from './streak.ts';
 
-/** Steps without news from which on it is said, and how many more make it as likely as not. */
+/** `LEAST`: steps in a row without news before a finding. `HALF`: further steps until confidence 0.5. */
 const LEAST = 4;
 const HALF = 4;
 
 export const noProgress = detector({
   name: 'no_progress',
-  sees: 'results whose words were all seen before',
+  sees: 'results in which hardly a word is new',
   spares: 'acknowledgements of effects',
   ladder: { notice: 0.5, slow: 0.7, pause: 0.85 },
-  // Programs work through lists with answers that look alike.
+  // Programs work through lists with answers that look alike, so a host only notifies.
   host: { slow: null, pause: null },
   on: 'act',
   initial: (): Streak => NO_STREAK,

@@ -1,7 +1,7 @@
-/** The same call that fails in the same way. */
+/** Detects a call that fails repeatedly in the same way. */
 import { detector, sure } from '../detector.ts';
 
-/** A failure says more than another repeat: nothing can have come of it. */
+/** Lower than for other repeats: a call that fails has no effect that could justify it. */
 const HALF = 1.5;
 
 export const repeatError = detector({

@@ -1,4 +1,4 @@
-/** The same call with the same result, or the same message. */
+/** Detects the same call with the same result, and the same message. */
 import { detector, sure } from '../detector.ts';
 
 const HALF = 2;

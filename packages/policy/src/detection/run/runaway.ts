@@ -1,9 +1,9 @@
-/** An amount that will reach its limit soon. */
+/** Detects an amount that will reach its limit soon. */
 import { measured, type Forecast, type Line } from '../burn.ts';
 import { detector, sure } from '../detector.ts';
 import type { FindingOf } from '../events.ts';
 
-/** A forecast this near is worth saying; further away the future is anyone's. */
+/** Forecasts beyond this time are too uncertain to report. Seconds. */
 const HORIZON_S = 300;
 const LEAST_SURE = 0.3;
 
@@ -26,7 +26,7 @@ export const runaway = detector({
   },
 });
 
-/** A forecast as a finding; undefined where it is nothing to speak of. */
+/** Turns a forecast into a finding; undefined if the confidence is too low. */
 export function foreseen(forecast: Forecast): FindingOf<'runaway'> | undefined {
   const confidence = alarm(forecast);
   if (confidence < LEAST_SURE) return undefined;
@@ -45,7 +45,10 @@ export function foreseen(forecast: Forecast): FindingOf<'runaway'> | undefined {
   };
 }
 
-/** How sure a forecast makes one that the limit will be reached soon: it must be near and straight, and not reach further than the line was watched. */
+/**
+ * Confidence that the limit will be reached soon. It grows with the part that is used, the rate against the usual one and the fit of the
+ * line; it falls with the time left, most where that is longer than the time that the line covers.
+ */
 function alarm({ seconds_left, used, limit, rate, usual, fit, points, watched }: Forecast): number {
   if (!(seconds_left < HORIZON_S)) return 0;
   const near = 1 - seconds_left / HORIZON_S;

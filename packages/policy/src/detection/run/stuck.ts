@@ -1,8 +1,8 @@
-/** All evidence together: the score of ../stuck.ts, said as a finding. */
+/** Reports the score of ../stuck.ts, which combines all evidence. */
 import { detector, sure, type WatchedRun } from '../detector.ts';
 import { EVIDENCE, type Evidence } from '../weights.ts';
 
-/** Score at which "stuck" is as likely as not among recorded runs: 0.5 % of those that went well came so far. */
+/** Score with confidence 0.5. It was reached by 0.5 % of the recorded runs that went well. */
 const HALF = 14;
 const LEAST_SURE = 0.2;
 
@@ -16,7 +16,7 @@ export const stuck = detector({
   observe(state, _act, run) {
     const { score } = run.stuck;
     const confidence = sure(score, HALF);
-    // It holds for long once it holds, and its evidence takes a while to make.
+    // Checked first, because the score stays high for long and building the evidence takes time.
     if (confidence >= LEAST_SURE && run.isNews(confidence, '')) run.say(confidence, '', evidenceOf(run));
     return state;
   },
@@ -37,7 +37,7 @@ function evidenceOf(run: WatchedRun) {
   };
 }
 
-/** Evidence of having done a thing before, as against things that only look alike. */
+/** Evidence that something was done before, as opposed to things that only look alike. */
 const REPEATED: readonly Evidence[] = ['same', 'same_twice', 'again', 'message_alike', 'message_stale', 'unanswered'];
 
 const WORDS: Readonly<Record<Evidence, string>> = {
