@@ -1,4 +1,4 @@
-/** The way in: bundles and jobs are checked as a whole before anything of them is kept (DESIGN 1.1). */
+/** Checks bundles and jobs as a whole, before anything of them is stored (DESIGN 1.1). */
 import { createHash } from 'node:crypto';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError } from '@corral/protocol/errors';
@@ -27,15 +27,18 @@ export interface Job {
   readonly version: AgentVersion;
   readonly input: unknown;
   readonly principal: PrincipalId;
-  /** Who stands behind that name, where it does not say all. */
+  /** The person or token behind `principal`, if the front door knows more than the name. */
   readonly who?: Identity | undefined;
   readonly ceilings?: CeilingsRequest;
   readonly budget?: Budget;
-  /** Narrows what the agent uses, by alias: what is said here can only take away. */
+  /** Narrows the agent's capabilities, by alias. Terms can only take authority away. */
   readonly grants?: Narrowings;
-  /** Whether the submitter asks for less than the agent does. Left out: told by the amounts, which a host may have cut as well. */
+  /**
+   * Whether the submitter gave less than the agent asks for. Default: derived from the amounts, which the host's own maximum may have
+   * lowered too.
+   */
   readonly narrowed?: boolean;
-  /** Chosen beforehand by a caller who must know it to submit the same job once; else a new one. */
+  /** Chosen by a caller that needs the id in advance, to submit the same job only once. Default: a new id. */
   readonly id?: RunId;
 }
 
@@ -57,7 +60,7 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
       `The bundle defines ${described.length} agents; at most ${ADMISSION.agents_per_bundle.default} are accepted.`,
     );
   }
-  // Before anything recursive looks at it.
+  // Recursive code below (serialization, the schema) relies on the bounded depth.
   if (isDeeperThan(described, JSON_MAX_DEPTH))
     throw new CorralError('CORRAL_SCHEMA_INVALID', `A manifest nests deeper than ${JSON_MAX_DEPTH} levels.`);
   const agents = described.map((one) => {
@@ -80,7 +83,7 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
     for (const [alias, request] of Object.entries(uses)) {
       const target = targetOf(request);
       if (target === undefined) {
-        // Nobody spawns an instance, so nobody could ever give it one.
+        // An instance of a service has no parent, so nothing could ever give it a mailbox. For others the spawn gives it.
         if (service === undefined) continue;
         throw new CorralError('CORRAL_MANIFEST_INVALID', `${name} uses ${alias} as a mailbox, which nobody can give to a service.`);
       }
@@ -94,15 +97,15 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
   return { source, agents };
 }
 
-/** What a request reaches, as grants name it; undefined for somebody's mailbox. */
+/** Target of a capability request, as grants name it; undefined for a mailbox. */
 function targetOf(request: CapabilityRequest): string | undefined {
   if (request === 'mailbox') return undefined;
   return request.startsWith('tool:') ? request.slice('tool:'.length) : request;
 }
 
-/** The versions a bundle makes: content addresses of code and manifest together. */
+/** Versions of a bundle's agents. Each is a content address of code and manifest together. */
 export function versionsOf(bundle: Bundle): { readonly digest: Digest; readonly versions: AgentVersion[] } {
-  // The manifests belong to it: the same source with others is another bundle, and changes nothing for whoever runs this one.
+  // The digest covers the manifests too: the same source with other manifests is another bundle, so runs of this one do not change.
   const digest = digestOf(`${canonical(bundle.agents)}\n${bundle.source}`);
   return {
     digest,
@@ -121,7 +124,7 @@ export function admit(
     readonly now: number;
     readonly runtime: Omit<RunHeader, 'seed'>;
     readonly tool: (name: string) => Tool | undefined;
-    /** By which it is judged whether the run drifts. */
+    /** Id of the profile with which the drift detector compares the run. */
     readonly profile?: string | undefined;
   },
 ): { readonly record: RunRecord; readonly grants: readonly Grant[] } {

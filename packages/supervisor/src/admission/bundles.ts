@@ -1,4 +1,4 @@
-/** Bundles in use, as the store has them; the least recently used are forgotten first. */
+/** Cache of deployed bundles; the least recently used are evicted first. */
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest } from '@corral/protocol/ids';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/model/manifest';
@@ -23,7 +23,7 @@ export class LoadedBundle {
   }
 }
 
-/** How many stay in memory. */
+/** Number of bundles in the cache. */
 const BUNDLES = 256;
 
 export class Bundles {
@@ -34,7 +34,7 @@ export class Bundles {
     this.#store = store;
   }
 
-  /** An agent of a bundle that is in memory. */
+  /** An agent of a bundle; undefined if the bundle is not in the cache or has no such agent. */
   agent(bundle: string, name: string): AgentVersion | undefined {
     return this.#loaded.get(bundle)?.agents.get(name);
   }
@@ -49,7 +49,7 @@ export class Bundles {
     return bundle;
   }
 
-  /** @throws CORRAL_AGENT_UNKNOWN when the store does not have it (any more) */
+  /** @throws CORRAL_AGENT_UNKNOWN if the store does not have the bundle, or no longer has it */
   async load(digest: Digest): Promise<LoadedBundle> {
     const known = this.#loaded.get(digest);
     if (known !== undefined) return this.add(known);

@@ -1,4 +1,4 @@
-/** Asks a bundle what it defines. Its code runs, so this happens in a cell of its own that is thrown away afterwards. */
+/** Asks a bundle which agents it defines. This executes its code, so it happens in a separate cell, which is killed afterwards. */
 import { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/wire/frame';
 import type { TenantId } from '@corral/protocol/ids';
@@ -6,7 +6,7 @@ import { DEFAULT_CEILINGS } from '@corral/protocol/limits';
 import type { Cell } from '../cells/cell.ts';
 import { digestOf } from './admission.ts';
 
-/** Loading a large bundle for the first time takes longer than a crank may. */
+/** Time limit of a description, in milliseconds. Loading a large bundle for the first time takes longer than a crank may. */
 const LOAD_MS = 2_000;
 
 interface Waiting {
@@ -25,20 +25,20 @@ export class Describer {
   }
 
   /**
-   * @param sources bundles of one author, who may as well look into their own
-   * @param tenant whose they are; undefined for the host's own
+   * @param sources bundles of one author: they are loaded one after the other in the same cell, which must not mix authors
+   * @param tenant that owns the bundles; undefined for the host's own
    * @throws CORRAL_BUNDLE_INVALID, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CELL_START, CORRAL_RATE_LIMITED
    */
   async describe(sources: readonly string[], tenant: TenantId | undefined): Promise<readonly unknown[]> {
     const cell = await this.#borrow(tenant);
     return new Promise((resolve, reject) => {
       this.#waiting.set(cell, { sources: [...sources], manifests: [], resolve, reject });
-      if (cell.dead) this.onGone(cell, 'The cell that was to look at it has ended.');
+      if (cell.dead) this.onGone(cell, 'The cell ended before it had described the bundle.');
       else if (cell.ready) this.next(cell);
     });
   }
 
-  /** Goes on with the next bundle that a cell is to look at. */
+  /** Has the cell describe the next bundle. After the last one, resolves with the manifests and kills the cell. */
   next(cell: Cell): void {
     const waiting = this.#waiting.get(cell);
     if (waiting === undefined) return;
@@ -65,9 +65,7 @@ export class Describer {
     } catch (error) {
       this.#done(cell);
       waiting.reject(
-        error instanceof CorralError
-          ? error
-          : new CorralError('CORRAL_BUNDLE_INVALID', 'The bundle describes itself in something that is not JSON.'),
+        error instanceof CorralError ? error : new CorralError('CORRAL_BUNDLE_INVALID', 'The description of the bundle is not JSON.'),
       );
       return;
     }
@@ -87,7 +85,7 @@ export class Describer {
   }
 }
 
-/** The prelude's own errors are known by their code, which the prelude puts where only text crosses. */
+/** Only text crosses from an isolate, so the prelude begins the messages of its own errors with their code. */
 function refusal(fault: FaultPayload): CorralError {
   const code = (['CORRAL_MANIFEST_INVALID', 'CORRAL_SCHEMA_INVALID', 'CORRAL_BUNDLE_INVALID'] as const).find((one) =>
     fault.message.startsWith(`${one}: `),
@@ -97,10 +95,10 @@ function refusal(fault: FaultPayload): CorralError {
   return new CorralError('CORRAL_BUNDLE_INVALID', `The bundle could not be loaded: ${what}${innermost(fault.stack)}`);
 }
 
-/** How isolated-vm says that an isolate threw what cannot be carried out of it. */
+/** Start of isolated-vm's message about a thrown value that it cannot copy out of the isolate. */
 const NOT_AN_ERROR = 'An object was thrown from supplied code within isolated-vm';
 
-/** Where in the bundle it happened, which its author's source map leads further. */
+/** Innermost position in the bundle, which the author's source map translates to a position in the source. */
 function innermost(stack = ''): string {
   const [position] = /\bagent\.js:\d+:\d+/.exec(stack) ?? [];
   return position === undefined ? '' : ` (at ${position})`;

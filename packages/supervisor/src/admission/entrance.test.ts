@@ -46,7 +46,7 @@ test('a tenant that shares the host has fewer jobs under way, until it has the h
   void pass('other', 'other');
   await turn();
   expect(names().at(-1)).toBe('other');
-  // Of the flood, none comes in while more than two are inside.
+  // No job of the flood comes in while more than two are inside.
   for (const job of inside.splice(0, 6)) job.done();
   await turn();
   expect(names()).toEqual(['flood 6', 'flood 7', 'other']);

@@ -11,8 +11,9 @@ import { Line } from '../cells/turns.ts';
 /** Jobs that may be written down at once. */
 interface Limits {
   readonly admissions: number;
+  /** Bound for one tenant that has the host to itself. */
   readonly alone: number;
-  /** Of one tenant, while others use the host too. */
+  /** Bound for one tenant while others use the host too. */
   readonly shared: number;
   /** How long after its last admission a tenant counts as using the host. Milliseconds. */
   readonly present_ms: number;
@@ -40,7 +41,7 @@ export class Entrance {
     this.#limits = limits;
   }
 
-  /** Does some work for a tenant once it is its turn. */
+  /** Runs `work` once its tenant has a place, and gives the place back when the work has settled. */
   async pass<T>(tenant: TenantId, work: () => Promise<T>): Promise<T> {
     this.#seen(tenant);
     if (this.#isFree(tenant) && !this.#waiting.has(tenant)) this.#take(tenant);
@@ -52,7 +53,7 @@ export class Entrance {
     }
   }
 
-  /** Called when a job arrives and when it comes in: a job that waits has arrived long ago, and its tenant still uses the host. */
+  /** Called when a job arrives and again when it gets a place, because a tenant whose jobs wait still uses the host. */
   #seen(tenant: TenantId): void {
     if (this.#last !== undefined && tenant !== this.#last) this.#otherAt = this.#clock.monotonic();
     this.#last = tenant;
@@ -84,7 +85,7 @@ export class Entrance {
     while (this.#next());
   }
 
-  /** Lets in the next job that may come. A place can free several when tenants no longer share the host. */
+  /** Gives a place to the next job that may have one. One free place can admit several jobs, if tenants no longer share the host. */
   #next(): boolean {
     for (const [next, line] of this.#waiting) {
       if (!this.#isFree(next)) continue;

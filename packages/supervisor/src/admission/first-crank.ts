@@ -1,6 +1,6 @@
 /**
- * Whether an agent takes an input. Its schema is code of a stranger, which the host never runs; so the agent's own first crank is made
- * in a cell that is thrown away, and what it asks for is read and dropped.
+ * Checks an input against the agent's input schema. The schema is code of the agent's author, which the host never runs. So the agent's
+ * first crank runs in a disposable cell, and its effects are searched for a refusal and dropped.
  */
 import { parseEffects } from '@corral/broker/effects/parse';
 import { Ledger } from '@corral/broker/ledger/ledger';
@@ -29,13 +29,13 @@ export interface FirstCrankParts {
 }
 
 /**
- * @returns why the agent does not take the input; undefined where it takes it, or its first crank does not come to say so
- * @throws what `Intake.mustTake` and `admit` do; CORRAL_CELL_START, CORRAL_RATE_LIMITED
+ * @returns why the agent refuses the input; undefined if it accepts the input, or if its first crank ends before the check
+ * @throws the errors of `Intake.mustTake` and `admit`; CORRAL_CELL_START, CORRAL_RATE_LIMITED
  */
 export async function inputRefusal(job: Job, parts: FirstCrankParts): Promise<string | undefined> {
   const { version, manifest, bundle: digest } = job.version;
   const { random, clock, intake, bundles, header, offers } = parts;
-  // What may not run is not run to find out whether it would take an input.
+  // An agent that may not run (in quarantine, say) is not run for this check either.
   intake.mustTake({ ...job, agent: manifest.name, version });
   if (manifest.input === null) return undefined;
   const [bundle, runtime] = await Promise.all([bundles.load(digest), header()]);
@@ -44,7 +44,7 @@ export async function inputRefusal(job: Job, parts: FirstCrankParts): Promise<st
   const held = new Grants();
   for (const grant of grants) held.add(grant);
   const delivery = JSON.stringify({ ...startOf(new Ledger(record, false), held), at });
-  // As long as a first crank may take.
+  // The trial multiplies the recorded CPU time by REPLAY_FACTOR, so its limit becomes the ceiling of a crank.
   const cpu_us = (record.ceilings.crank_cpu_ms * 1000) / REPLAY_FACTOR;
   let effects: string | undefined;
   const entry = { seq: 1, at, delivery, effects: '[]', decisions: [], event: undefined, cpu_us };

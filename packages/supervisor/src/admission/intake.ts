@@ -1,6 +1,6 @@
 /**
- * What every new run must pass, whoever brings it and however it begins: a job, or a fork of another run. A host asks this of what it
- * holds in memory; the command line asks the same of a folder on which no host is running.
+ * The checks that every new run must pass, whether it begins as a job or as a fork of another run. A host checks against what it has in
+ * memory; the command line makes the same checks on a folder on which no host is running.
  */
 import { Accounts, type SpendBounds } from '@corral/broker/accounts/accounts';
 import { CorralError } from '@corral/protocol/errors';
@@ -12,7 +12,7 @@ import type { Store } from '@corral/protocol/ports/store';
 import type { AgentBreakers } from '../detection/agent-breakers.ts';
 import { Quarantines } from '../control/quarantine.ts';
 
-/** A run that somebody wants to be taken. */
+/** A run that is to be admitted. */
 export interface Newcomer {
   readonly tenant: TenantId;
   readonly agent: AgentName;
@@ -26,9 +26,9 @@ export interface IntakeParts {
   readonly clock: Pick<Clock, 'now'>;
   readonly quarantines: Pick<Quarantines, 'mustNotStand'>;
   readonly accounts: Pick<Accounts, 'mustHaveLeft'>;
-  /** Whether the host shuts down, and takes nothing new any more. */
+  /** Whether the host is shutting down and refuses new work. */
   readonly stopping?: () => boolean;
-  /** Which versions rest. Left out: that is kept in the memory of a host, and there is none. */
+  /** Circuit breakers of agent versions. Only a host has them, since they are kept in its memory. */
   readonly breakers?: Pick<AgentBreakers, 'refusal' | 'began'>;
 }
 
@@ -43,7 +43,7 @@ export class Intake {
   mustTake(newcomer: Newcomer): void {
     const { store, clock, quarantines, accounts, stopping } = this.#parts;
     if (stopping?.() === true) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
-    // Early, while what was accepted still has room to go on.
+    // Refused before the disk is quite full, because the runs that were accepted need space to go on.
     if (store.full === true)
       throw new CorralError('CORRAL_DISK_FULL', 'The disk of this host is full: no new work is taken until there is space.');
     quarantines.mustNotStand(newcomer, newcomer.version);
@@ -51,7 +51,7 @@ export class Intake {
   }
 
   /**
-   * Comes last before a run is written down, since a version that is being tried lets so many through and counts them.
+   * Call this last before the run is stored: a half-open breaker lets a limited number of runs through, and counts this one.
    * @throws CORRAL_AGENT_RESTS
    */
   mustNotRest({ tenant, version }: Pick<Newcomer, 'tenant' | 'version'>): void {
@@ -59,7 +59,7 @@ export class Intake {
     if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
   }
 
-  /** It is durable. */
+  /** Tells the breakers that an admitted run is durable. */
   took(run: Pick<RunRecord, 'id' | 'tenant' | 'version'>): void {
     this.#parts.breakers?.began(run);
   }

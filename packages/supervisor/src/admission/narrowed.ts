@@ -1,15 +1,15 @@
-/** What a submitter takes away from an agent's own capabilities, by the rules by which agents narrow what they hand on. */
+/** Narrows an agent's capabilities for its submitter, by the same rules by which agents narrow capabilities that they pass on. */
 import { Grants } from '@corral/policy/capability/grants';
 import { CorralError } from '@corral/protocol/errors';
 import { Attenuation, type Grant } from '@corral/protocol/model/grant';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
 
-/** By alias, as the agent's `uses` names them. */
+/** Terms by alias, as the agent's `uses` names them. */
 export type Narrowings = Readonly<Record<string, Attenuation>>;
 
 /**
- * @param grants as the submitter gave them
- * @throws CORRAL_USAGE when a name is not among what the agent uses, or a term is none
+ * @param grants of the submitter, unchecked
+ * @throws CORRAL_USAGE if an alias is not in the agent's `uses`, or its terms do not fit the schema
  */
 export function checkNarrowings({ name, uses }: AgentManifest, grants: unknown): Narrowings {
   if (grants === undefined) return {};
@@ -31,8 +31,8 @@ export function checkNarrowings({ name, uses }: AgentManifest, grants: unknown):
 }
 
 /**
- * The root grant with these terms, and nothing else about it changed.
- * @throws CORRAL_USAGE when the terms are too large
+ * A root grant with these terms added and nothing else changed.
+ * @throws CORRAL_USAGE if the terms are too large
  */
 export function narrowed(root: Grant, terms: Attenuation, now: number): Grant {
   const scratch = new Grants();

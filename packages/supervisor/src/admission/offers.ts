@@ -1,4 +1,4 @@
-/** What agents of a tenant may be given: its tools and its services; and the bundles that services come with. */
+/** The tools and services that agents of a tenant can be granted, and the deployment of bundles, which define the services. */
 import type { AgentName, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Store } from '@corral/protocol/ports/store';
@@ -23,21 +23,21 @@ export class Offers {
     this.#options = options;
   }
 
-  /** A tool of a tenant, by name, or what stands for a service. */
+  /** A tenant's tool by name, or the tool that represents one of its services. */
   tool(tenant: string, name: string): Tool | undefined {
     const { services, tenants } = this.#options;
     return services.tool(tenant, name) ?? tenants.tool(tenant, name);
   }
 
-  /** What instances of a tenant's services, and forks, may have at most. */
+  /** Maximum ceilings and budget of a tenant's service instances and forks. */
   most(tenant: string): TenantOptions['most'] {
     return this.#options.tenants.of(tenant)?.most;
   }
 
   /**
-   * Takes a bundle in for a tenant. Deploying the same one again changes nothing.
-   * @param manifests of the agents in it, the main one first; checked here
-   * @param source_map kept beside it, for people who debug it
+   * Stores a bundle for a tenant and offers the services in it. Deploying the same bundle again changes nothing.
+   * @param manifests of its agents, the main one first; checked here
+   * @param source_map stored with the bundle, for debugging
    * @throws CORRAL_BUNDLE_TOO_LARGE, CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CAP_UNKNOWN, CORRAL_SERVICE_TAKEN
    */
   async deploy(tenant: TenantId, source: string, manifests: unknown, source_map?: string): Promise<readonly AgentVersion[]> {
@@ -52,7 +52,7 @@ export class Offers {
   }
 
   /**
-   * The agent that writes to a service for a person; deployed like any other, so that its runs are as well accounted for.
+   * The agent that writes to a service for a person. It is deployed like any other agent, so its runs leave the same evidence.
    * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID
    */
   async sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion> {

@@ -1,6 +1,6 @@
 /**
- * The services of each tenant: which version of each is written to, and what a new instance of it would be. Whether there is one
- * already for a key, the store alone knows, and decides in the commit that brings the message.
+ * The services of each tenant: the version that gets messages, and the record that a new instance would have. Only the store knows whether
+ * an instance exists for a key; it decides in the commit that brings the message.
  */
 import { serviceIn, serviceTool, type Reached } from '@corral/broker/effects/service';
 import { CorralError } from '@corral/protocol/errors';
@@ -16,7 +16,7 @@ import type { Quarantines } from '../control/quarantine.ts';
 import type { TenantOptions, Tenants } from '../tenants.ts';
 
 interface Offered {
-  /** Main agent of the bundle that it came with first; undefined where nobody noted that. */
+  /** Main agent of the bundle that defined the service first; undefined if that was not recorded. */
   readonly owner: string | undefined;
   readonly version: AgentVersion;
   readonly tool: Tool;
@@ -38,7 +38,7 @@ export class Services {
     this.#options = options;
   }
 
-  /** Reads what this host's store knows of them. */
+  /** Reads the services from the store. */
   async load(): Promise<void> {
     const { store } = this.#options;
     for (const { tenant, name, version, owner } of await store.services()) {
@@ -48,7 +48,8 @@ export class Services {
   }
 
   /**
-   * A service goes on from what its instances have kept, so no other bundle takes over its name, and their states with it.
+   * A new version of a service goes on from the states of its instances. So another bundle may not take over its name, since it would get
+   * those states.
    * @throws CORRAL_SERVICE_TAKEN
    */
   mayServe(tenant: TenantId, versions: readonly AgentVersion[]): void {
@@ -63,7 +64,7 @@ export class Services {
     }
   }
 
-  /** Those among a bundle's agents that are services: from now on, new instances are of these versions. */
+  /** Offers the services among a bundle's agents: from now on, new instances have these versions. */
   async serve(tenant: TenantId, versions: readonly AgentVersion[]): Promise<void> {
     const owner = versions[0]?.manifest.name ?? '';
     for (const version of versions) {
@@ -74,7 +75,7 @@ export class Services {
     }
   }
 
-  /** Services of a tenant, as capabilities name them. */
+  /** Services of a tenant, as capability requests name them: `service:NAME`. */
   offered(tenant: string): string[] {
     return this.#names(tenant).map((name) => `service:${name}`);
   }
@@ -84,8 +85,8 @@ export class Services {
   }
 
   /**
-   * Before anything is made for a message that can go nowhere.
-   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID, naming what there is
+   * Checks that a message can be delivered, before anything is created for it.
+   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID; the messages list the services or handlers that exist
    */
   mustHave(tenant: string, name: string, handler: string): void {
     const on = Object.keys(this.#offered.get(keyOf(tenant, name))?.version.manifest.service?.on ?? {});
@@ -98,13 +99,16 @@ export class Services {
       throw new CorralError('CORRAL_REQUEST_INVALID', `${name} has no handler called ${handler}; it has ${on.join(', ')}.`);
   }
 
-  /** What stands for a service where tools are asked for; undefined for the name of a tool. */
+  /** The tool that represents a service; undefined if the name is that of a tool. */
   tool(tenant: string, name: string): Tool | undefined {
     const service = serviceIn(name);
     return service === undefined ? undefined : this.#offered.get(keyOf(tenant, service))?.tool;
   }
 
-  /** @param header of the run that writes to it: the instance begins on the same runtime */
+  /**
+   * The instance of a service for a key, as the store would create it if it does not exist; undefined if there is no such service.
+   * @param header of the run that writes to it: a new instance begins on the same runtime
+   */
   reach(tenant: TenantId, name: string, key: string, header: RunHeader): Reached | undefined {
     const { random, clock, quarantines, tenants } = this.#options;
     const offered = this.#offered.get(keyOf(tenant, name));
@@ -136,7 +140,7 @@ export class Services {
   }
 }
 
-/** What a service asks for, or would be given, as far as its tenant may have it. */
+/** Ceilings and budget of a service, as its manifest or the defaults say, cut to the tenant's maximum. */
 function within(most: TenantOptions['most'], { ceilings, budget }: AgentManifest): Pick<Job, 'ceilings' | 'budget' | 'narrowed'> {
   if (most === undefined) return {};
   return {
@@ -146,10 +150,10 @@ function within(most: TenantOptions['most'], { ceilings, budget }: AgentManifest
   };
 }
 
-/** Names an instance without saying its key. */
+/** Id of an instance. It is a digest, which does not disclose the key. */
 export const instanceId = (tenant: string, name: string, key: string): string => digestOf(JSON.stringify([tenant, name, key]));
 
-/** @throws CORRAL_USAGE where a service is submitted like an agent */
+/** @throws CORRAL_USAGE if the version is a service, which cannot be submitted like an agent */
 export function refuseService({ manifest }: AgentVersion): void {
   if (manifest.service === undefined) return;
   const [handler = 'handler'] = Object.keys(manifest.service.on);

@@ -9,7 +9,7 @@ export interface Submitted {
   readonly ended: Promise<Outcome>;
 }
 
-/** Its end is waited for only once somebody asks. */
+/** Waits for the end only if `ended` is read. */
 export const submittedTo = (ends: Ends, id: RunId): Submitted => ({
   id,
   get ended() {

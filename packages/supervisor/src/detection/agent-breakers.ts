@@ -1,7 +1,7 @@
 /**
- * Circuit breakers on agents, one a tenant and version: while its runs keep failing, no new one is taken and none is spawned, and
- * after a while a few are let through to see whether it is well again. Runs that are under way go on. Kept in memory: a host that
- * starts anew tries anew.
+ * Circuit breakers on agents, one for each tenant and version. While the runs of a version keep failing, new runs of it are refused, and so
+ * are spawns; after a while a few are let through as probes. Runs that are under way go on. Breakers are kept in memory: after a restart
+ * all are closed.
  */
 import { admit, BREAKER_SETTINGS, CLOSED, settle, type Breaker, type BreakerSettings } from '@corral/policy/detection/breaker';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -11,10 +11,13 @@ import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Observation, Resting } from '../events/observation.ts';
 
-/** What a tenant says about them; what is left out is as in AGENT_BREAKER. */
+/** Settings of a tenant; AGENT_BREAKER has the defaults. */
 export type AgentBreaker = { readonly [K in 'window' | 'least' | 'failed' | 'rest_ms' | 'rest_most_ms' | 'tries']?: number };
 
-/** Runs cost more than calls and fail for more reasons, so more of them must fail, and it rests for longer. How long a run took says nothing. */
+/**
+ * Differs from the breakers on tools: runs cost more than calls and fail for more reasons, so more of them must fail, and the breaker stays
+ * open longer. The duration of a run does not count.
+ */
 const AGENT_BREAKER: BreakerSettings = {
   ...BREAKER_SETTINGS,
   failed: 0.8,
@@ -31,15 +34,17 @@ interface Known {
   readonly version: string;
   breaker: Breaker;
   why: string;
-  /** Runs that try whether it is well again, and how many were let through that have not begun. */
+  /** Runs that were let through as probes. */
   readonly probes: Set<RunId>;
+  /** Probes that were let through and have not begun. */
   owed: number;
+  /** When the last probe was let through, on the monotonic clock. */
   tried: number;
 }
 
 /**
- * Ends that are the agent's own doing. What a person or the host stopped says nothing about it, nor does a limit: how far a run
- * gets with what it has is as much its input's doing.
+ * Outcomes that count for or against an agent. A stop by a person or the host says nothing about it; nor does a limit, since how far a run
+ * gets with its budget depends as much on its input.
  */
 const JUDGED: ReadonlySet<Outcome['kind']> = new Set(['completed', 'failed', 'looped', 'diverged']);
 
@@ -55,14 +60,14 @@ export class AgentBreakers {
     this.#tell = tell;
   }
 
-  /** Why no run of this version is taken now; undefined where one is, and then `began` follows. */
+  /** Why a new run of this version is refused now; undefined if it may begin, and then the caller calls `began`. */
   refusal(tenant: TenantId, version: string): string | undefined {
     const known = this.#known.get(keyOf(tenant, version));
     const settings = this.#of(tenant);
     if (known === undefined || settings === undefined) return undefined;
     const now = this.#clock.monotonic();
     const { breaker } = known;
-    // One that tries, and does not come to an end, does not keep the others out for ever.
+    // A probe that does not end must not keep other runs out for ever.
     const stale = breaker.state === 'half_open' && now - known.tried >= settings.rest_ms;
     const { allowed, breaker: after } = admit(stale ? { ...breaker, trying: breaker.well } : breaker, now, settings);
     known.breaker = after;
@@ -74,7 +79,7 @@ export class AgentBreakers {
     return `${known.agent} rests: ${known.why}. ${left}`;
   }
 
-  /** A run was taken. */
+  /** Called once a run was admitted; it becomes a probe if one was let through. */
   began({ id, tenant, version }: Pick<RunRecord, 'id' | 'tenant' | 'version'>): void {
     const known = this.#known.get(keyOf(tenant, version));
     if (known === undefined || known.owed === 0) return;
@@ -82,7 +87,7 @@ export class AgentBreakers {
     known.probes.add(id);
   }
 
-  /** @param narrowed it was given less than its agent asks for: whoever did that must not have the agent rest for everybody */
+  /** @param narrowed whether the run was given less than its agent asks for; its failure does not count then (governance/judged.ts) */
   ended({ id, tenant, agent }: Pick<RunRecord, 'id' | 'tenant' | 'agent'>, version: string, outcome: Outcome, narrowed = false): void {
     const key = keyOf(tenant, version);
     const settings = this.#of(tenant);
@@ -94,7 +99,7 @@ export class AgentBreakers {
       if (isProbe && before !== undefined) before.breaker = { ...breaker, trying: Math.max(breaker.well, breaker.trying - 1) };
       return;
     }
-    // Those that began before it rested say nothing about how it is now.
+    // Runs that began before the breaker opened say nothing about the agent as it is now.
     if (breaker.state !== 'closed' && !isProbe) return;
     const ok = outcome.kind === 'completed';
     const after = settle(breaker, ok, 0, this.#clock.monotonic(), settings);
@@ -113,7 +118,7 @@ export class AgentBreakers {
     if (breaker.state === 'half_open' && after.state === 'closed') this.#tell({ kind: 'rested', tenant, agent, version });
   }
 
-  /** Versions that rest, or are being tried. */
+  /** Versions whose breaker is open or half open. */
   resting(): Resting[] {
     return [...this.#known.values()].filter(({ breaker }) => breaker.state !== 'closed').map((known) => this.#view(known));
   }

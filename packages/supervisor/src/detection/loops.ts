@@ -1,6 +1,6 @@
 /**
- * What is done about loops and runaways while runs live: takes what their detectors find and what can only be seen across runs
- * (conversations that go round, trees, deadlocks, interference, growing memory), and takes the runs concerned up the ladder.
+ * Acts on loops and runaways of live runs. It takes the findings of each run's own detectors, and finds what shows only across runs or by
+ * measurement (circular conversations, spawn trees, deadlocks, interference, growing memory). The runs concerned go up the ladder.
  */
 import type { Broker } from '@corral/broker/broker';
 import { messageId } from '@corral/broker/ledger/requests';
@@ -40,13 +40,14 @@ export interface LoopsOptions {
 }
 
 const SLOW_MS = 500;
-/** Parked runs of a tenant that are asked whether they could write to somebody who seems to wait in vain. */
+/** Parked runs of a tenant whose grants are checked before a deadlock is declared. If a tenant has more, none is declared. */
 const PARKED_ASKED = 256;
 
-/** What one run holds of its memory. Measured, not journaled: after it was parked, its line begins anew. */
+/** Memory use of a run over time. It is measured and not journaled, so it starts again after the run was parked. */
 interface Memory {
   readonly lines: Line[];
   heap_kib: number;
+  /** Confidence of the last finding that went up the ladder; 0 since the forecast was last harmless. */
   said: number;
   /** Readings since its last step. */
   readings: number;
@@ -70,12 +71,12 @@ export class Loops {
     );
   }
 
-  /** Agents whose runs keep failing. */
+  /** Circuit breakers of agent versions. */
   get breakers(): AgentBreakers {
     return this.#options.watching.breakers;
   }
 
-  /** A crank of the run was taken in. */
+  /** Called when the ledger of a run has taken a crank in. */
   cranked(run: Run): void {
     const { loops } = run.ledger;
     if (loops === undefined) return;
@@ -94,13 +95,13 @@ export class Loops {
     this.#look(run);
   }
 
-  /** A run is in memory again. */
+  /** Called when a run is in memory again. */
   woken(run: Run): void {
     this.#note(run.ledger.record);
     this.#look(run);
   }
 
-  /** Something is there for a run: whatever it waited for, it goes on. */
+  /** Called when there is a delivery for a run: it can go on, so it is not part of a deadlock. */
   delivered(id: RunId): void {
     this.#waits.goes(id);
   }
@@ -111,7 +112,7 @@ export class Loops {
     const { parent } = record;
     if (parent === undefined || this.#options.watching.settings(record.tenant) === undefined) return;
     const [finding] = this.#spawns.spawned(record.id, parent.run, this.#options.clock.now());
-    // A tree is its root's doing: what befalls that befalls all of it.
+    // Only the root of the tree goes up the ladder, since a step that the root takes applies to the whole tree.
     if (finding !== undefined) this.#concern([finding], finding.evidence.subjects.slice(0, 1));
   }
 
@@ -132,12 +133,12 @@ export class Loops {
     this.#memory.delete(id);
   }
 
-  /** When it has ended, its capabilities are gone. */
+  /** Notes narrowed capabilities while the run has them; they are gone when it has ended. */
   #note(record: RunRecord): void {
     if (holdsLess(record, this.#options.grants)) this.#holdLess.add(record.id);
   }
 
-  /** Looks at what every run in memory holds of it. */
+  /** Adds the present heap size of each resident run to its memory use, and acts on the forecast. */
   measure(): void {
     const at = this.#options.clock.now();
     for (const run of this.#options.runs.values()) {
@@ -159,11 +160,11 @@ export class Loops {
     }
   }
 
-  /** Findings about several runs go up the ladder of each. */
+  /** Takes each subject of the findings up its own ladder. */
   #concern(found: readonly Finding[], subjects = found[0]?.evidence.subjects ?? []): void {
     if (found.length === 0) return;
     const concern = async (id: RunId) => {
-      // Also where it is in memory: it may be on its way out, and nothing may be written about it then.
+      // Needed even if the run is in memory: it may be about to be parked, and nothing may be recorded about it then.
       const run = await this.#options.residency.hold(id);
       if (run !== undefined) this.#climb(run, found);
     };
@@ -178,7 +179,8 @@ export class Loops {
     const { rung, take, because } = climb(loops.rung, found, position, settings);
     if (take !== undefined) this.#take(run, take, because);
     else if (rung.step !== loops.rung.step) this.#record(run, rung.step, []);
-    // Its own findings move it as the crank is taken in. Those from outside are in no journal, so one entry stands for many of them.
+    // Findings of its own crank reach the ladder when the entry is applied. Those from outside are not journaled, so now and then an entry
+    // records where they have led.
     else if (rung.step !== 'observe' && rung.seen - loops.rung.seen > settings.calm_events / 2) this.#record(run, rung.step, [], true);
   }
 
@@ -197,7 +199,7 @@ export class Loops {
         return;
       case 'pause':
         for (const one of first?.detector === 'spawn_tree' ? this.#descendants(run) : [run]) {
-          // In the journal of each, so that a host that dies in between leaves none of them going.
+          // Recorded in the journal of each run, so that none of them runs on if the host dies half way.
           if (one !== run && one.ledger.loops !== undefined && one.outcome === undefined && one.parking === undefined)
             this.#record(one, step, loops.reasons(because));
           transitions.detection.onPause.emit(one.id, reason);
@@ -208,7 +210,7 @@ export class Loops {
     }
   }
 
-  /** A refusal is told by the broker's event. */
+  /** Records a step in the journal. If the store refuses it, the broker's own event says so. */
   #record(run: Run, step: Step, because: readonly StepReason[], stays = false): void {
     const position = this.#positionOf(run);
     const event = { kind: 'step', step, position, because, ...(stays ? { stays: true as const } : {}) } as const;
@@ -217,12 +219,12 @@ export class Loops {
     if (memory !== undefined) memory.readings = 0;
   }
 
-  /** The clock of its ladder: its events, and the readings of its memory since the last step, which are in no journal. */
+  /** The clock of a run's ladder: its journaled events, plus the memory readings since its last step, which are not journaled. */
   #positionOf(run: Run): number {
     return (run.ledger.loops?.position ?? 0) + (this.#memory.get(run.id)?.readings ?? 0);
   }
 
-  /** Nothing is given to it for a while. */
+  /** Holds back deliveries to a run for a while. */
   #slow(run: Run): void {
     const { clock, watching, scheduler } = this.#options;
     const stop = clock.after(watching.settings(run.tenant)?.slow_ms ?? SLOW_MS, () => {
@@ -234,7 +236,7 @@ export class Loops {
 
   #descendants(root: Run): Run[] {
     const tree = new Set<RunId>([root.id]);
-    // A parent is in memory before its children, or its children are not there at all.
+    // One pass finds all: a child comes into memory after its parent, so the parent precedes it in the map.
     for (const run of this.#options.runs.values()) {
       const { parent } = run.ledger.record;
       if (parent !== undefined && tree.has(parent.run)) tree.add(run.id);
@@ -256,14 +258,15 @@ export class Loops {
 
   // Deadlocks
 
-  /** Whom a run waits for, any of whom can wake it; undefined if something else can, such as a tool, a timer or a person. */
+  /** Runs for which this run waits, each of which can wake it; undefined if something else can, such as a tool, a timer or a person. */
   #waitsFor(run: Run): RunId[] | undefined {
     const { ledger } = run;
     if (run.outcome !== undefined || run.control !== 'none' || run.hasWork || run.onCpu !== undefined) return undefined;
     if (ledger.held !== undefined || ledger.cancelled !== undefined || ledger.segment_entries === 0) return undefined;
     const on: RunId[] = [];
     for (const pending of ledger.pending.values()) {
-      // Whom a service's message reaches is the store's to know; such a wait, and one with an end, is no deadlock here.
+      // Only the store knows which instance a message to a service reaches. Such a wait, or one with a timeout, does not count as a
+      // deadlock.
       if (pending.kind === 'request' && pending.peer !== undefined && pending.due === undefined) on.push(pending.peer);
       else if (pending.kind === 'child') on.push(pending.run);
       else return undefined;
@@ -278,7 +281,7 @@ export class Loops {
     if (this.#waitsFor(run) === undefined) return this.#waits.goes(id);
     const { seq } = ledger;
     const look = async () => {
-      // What it has just sent must have arrived first, since that wakes others.
+      // The messages that it has just sent must have arrived first, since they wake other runs.
       await this.#options.broker.settled(id);
       const on = ledger.seq === seq ? this.#waitsFor(run) : undefined;
       if (on === undefined) return;
@@ -289,7 +292,7 @@ export class Loops {
     look().catch(() => undefined);
   }
 
-  /** Looks once more: capabilities may have been passed on since, and their holders be parked. */
+  /** Checks a finding again: capabilities may have been passed on since, also to runs that are parked. */
   async #isDeadlock(found: readonly Finding[]): Promise<boolean> {
     const { runs, store } = this.#options;
     const ids = (found[0]?.evidence.subjects ?? []) as RunId[];

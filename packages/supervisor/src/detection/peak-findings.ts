@@ -1,6 +1,6 @@
 /**
- * What the detectors had to say of a run at their surest, read from its journal: the steps it took were founded on what was said
- * when a threshold was crossed, and with another threshold it would have been crossed later. Marks are kept with this.
+ * The highest confidence that each detector reached in a run, read from its journal. The steps in the journal record the confidence at
+ * which a threshold was crossed; to try another threshold, one needs the highest. Marks are stored with these findings.
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { RunDetectors } from '@corral/broker/ledger/detectors';
@@ -10,7 +10,7 @@ import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import { tempered } from './watching.ts';
 import type { Profiles } from './profiles.ts';
 
-/** A detector at its surest, and the highest step that was founded on it. */
+/** The finding of a detector with the highest confidence, and the highest step that the detector caused. */
 export interface Peak {
   readonly finding: Finding;
   readonly step: Exclude<Step, 'observe'> | null;
@@ -30,7 +30,7 @@ export class PeakFindings {
   readonly #ledger: Ledger;
   readonly #checkpoint: number;
 
-  /** @param checkpoint entry of the last one; where what was before it is gone, reading begins there */
+  /** @param checkpoint entry of the last checkpoint; if the entries before it were pruned, reading begins there */
   constructor(record: RunRecord, profiles: Profiles | undefined, checkpoint: number) {
     this.#watch = new Listening(record.profile === undefined ? undefined : profiles?.get(record.profile));
     this.#ledger = new Ledger(record, false, this.#watch);
@@ -42,7 +42,7 @@ export class PeakFindings {
     this.#ledger.apply(entry, begins ? { checkpoint: this.#checkpoint } : {});
     for (const finding of this.#watch.heard.splice(0)) this.#surest(tempered(finding), null);
     if (entry.event?.kind !== 'step' || entry.event.step === 'observe') return;
-    // What was seen across runs, or measured, is in no journal but by its steps.
+    // Findings across runs, and from measurements, are in a journal only as the reasons of the steps that they caused.
     for (const { detector, confidence, text, subjects, figures } of entry.event.because)
       this.#surest({ detector: detector as DetectorName, confidence, evidence: { text, events: [], subjects, figures } }, entry.event.step);
   }

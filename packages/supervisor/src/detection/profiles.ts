@@ -1,6 +1,6 @@
 /**
- * What agents usually do: where the host finds the profiles that their runs are judged by, and how the calls of a run are read from
- * its journal so that a profile can learn them. Both take the same path as the living run did.
+ * Profiles of what agents usually do: the port by which the host finds them, and the reader that takes the calls of a run from its journal
+ * so that a profile can learn them. The reader uses the same detectors as the live run, so both see the same calls.
  */
 import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { Profile, ProfiledCall } from '@corral/policy/detection/profile';
@@ -10,13 +10,13 @@ import type { Effect } from '@corral/protocol/wire/effect';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 
 export interface Profiles {
-  /** The profile that a run of the agent begins with now. */
+  /** Id of the profile with which new runs of the agent are compared. */
   readonly current: (tenant: string, agent: string) => string | undefined;
-  /** Undefined where it was deleted. */
+  /** Undefined if the profile was deleted. */
   readonly get: (id: string) => Profile | undefined;
 }
 
-/** Reads the calls of a run that were carried out, entry by entry. */
+/** Collects the calls of a run that were carried out, from its journal entries. */
 export class ProfileTrainer {
   readonly calls: ProfiledCall[] = [];
   readonly #watch = new RunDetectors(undefined, ({ tool, input, origins }) =>

@@ -1,6 +1,6 @@
 /**
- * Whether anything moves. A host that has work and finishes none of it looks alive from outside, so it must notice by itself and say
- * so: to whoever asks whether it is ready, to those who follow it, and in its log.
+ * Detects that this host is stalled: it has work and completes none of it. Such a host looks alive from outside, so it must notice this
+ * itself, and report it in its readiness, to those who follow it, and in its log.
  */
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Cell } from '../cells/cell.ts';
@@ -9,29 +9,29 @@ import type { Run } from '../runs/run.ts';
 
 export interface ProgressOptions {
   readonly clock: Clock;
-  /** How long nothing may move while there is work. */
+  /** Longest time without progress while there is work. Milliseconds. */
   readonly no_progress_ms: number;
   readonly runs: () => Iterable<Run>;
   readonly cells: () => Iterable<Cell>;
-  /** Since when runs that only the store has wait for this host, by the monotonic clock. */
+  /** Since when runs that are only in the store have waited for this host, on the monotonic clock; undefined if none waits. */
   readonly waitingSince: () => number | undefined;
-  /** What is handed to the store and not durable yet: that is work too. */
+  /** Whether the store has commits that are not durable yet; they count as work. */
   readonly committing: () => boolean;
-  /** Cells die before they are ready, one after the other. */
+  /** Whether one cell after the other dies before it is ready. */
   readonly failing: () => boolean;
   readonly tell: (observation: Observation) => void;
 }
 
-/** How often it looks. */
+/** Time between two checks. Milliseconds. */
 const LOOK_MS = 500;
 
 export class Progress {
   readonly #options: ProgressOptions;
   readonly #stalls = new Map<Stall['reason'], number>();
   #lookedAt: number;
-  /** For how long nothing has moved, as far as this host was there to see it. */
+  /** Time without progress, in milliseconds; time in which this host itself was suspended does not count. */
   #still_ms = 0;
-  /** CPU time of long cranks, as it was last seen: what computes moves. */
+  /** CPU time of long cranks at the last check. A crank that computes is progress. */
   #used = new Map<Cell, number>();
   #closed = false;
 
@@ -40,7 +40,7 @@ export class Progress {
     this.#lookedAt = options.clock.monotonic();
   }
 
-  /** What keeps this host from doing work. */
+  /** Reasons why this host is stalled; empty if it is not. */
   get stalls(): readonly Stall[] {
     const { clock } = this.#options;
     return [...this.#stalls].map(([reason, since]) =>
@@ -48,30 +48,30 @@ export class Progress {
     );
   }
 
-  /** A crank is over, whatever came of it. */
+  /** Called when a crank has ended, with any result. */
   moved(run?: Run): void {
     run?.moved();
     this.#still_ms = 0;
     if (this.#stalls.size > 0) this.#set('no_progress', false, 0);
   }
 
-  /** A cell has started. */
+  /** Called when a cell has started. */
   started(): void {
     if (this.#stalls.size > 0) this.#set('cells_do_not_start', false, 0);
   }
 
-  /** This host stops, and begins no crank any more. */
+  /** Called when this host stops, since it begins no more cranks then. */
   close(): void {
     this.#closed = true;
     this.#stalls.clear();
   }
 
-  /** To be called again and again. */
+  /** To be called periodically; checks at most every LOOK_MS. */
   look(): void {
     const { clock, no_progress_ms, cells, failing } = this.#options;
     const now = clock.monotonic();
     if (this.#closed || now - this.#lookedAt < LOOK_MS) return;
-    // Time in which the whole host stood still, as on a machine that sleeps, says nothing about its runs.
+    // Time in which the whole host was suspended, as on a machine that sleeps, says nothing about its runs.
     const passed_ms = Math.min(now - this.#lookedAt, 2 * LOOK_MS);
     this.#lookedAt = now;
     const computes = this.#computes();
@@ -107,7 +107,7 @@ export class Progress {
     return Math.round(now - oldest);
   }
 
-  /** Whether a crank that computes for long has come further since the last look. Replays do not count: they only lead to cranks. */
+  /** Whether a long crank has used CPU time since the last check. Replays do not count: they only lead to cranks. */
   #computes(): boolean {
     const before = this.#used;
     const after = new Map<Cell, number>();
@@ -118,6 +118,6 @@ export class Progress {
   }
 }
 
-/** It could go on if it were given a CPU, or is on one. */
+/** Whether the run is on a CPU, or would go on if it were given one. */
 const isWork = (run: Run): boolean =>
   run.runnable || (run.onCpu !== undefined && run.outcome === undefined && run.control === 'none' && run.ledger.held === undefined);

@@ -1,6 +1,6 @@
 /**
- * What is watched for loops, and by what measure: what each tenant says about its agents, what agents usually do, and which of their
- * versions rest because too many of their runs failed. Nothing here concerns a run that is in memory; see loops.ts.
+ * The settings by which runs are watched: each tenant's options, the profiles of agents, and the breakers of versions whose runs keep
+ * failing. The part that handles runs in memory is loops.ts.
  */
 import type { AdmissionGate } from '@corral/broker/effects/batch';
 import { RunDetectors } from '@corral/broker/ledger/detectors';
@@ -13,17 +13,18 @@ import { AgentBreakers, type AgentBreaker } from './agent-breakers.ts';
 import type { Tell } from '../events/observation.ts';
 import type { Profiles } from './profiles.ts';
 
-/** What a tenant says about its agents; what is left out is as everywhere. */
+/** A tenant's options; what is left out has the default of all tenants. */
 export interface LoopOptions extends LadderLayers {
-  /** How long a run that is slowed waits between two cranks. */
+  /** How long a run that is slowed waits between two cranks. Milliseconds. */
   readonly slow_ms?: number;
-  /** Agents whose runs keep failing rest for a while; without it, none does. */
+  /** Settings of the breaker on agent versions; without them there is none. */
   readonly breaker?: AgentBreaker;
 }
 
-/** Share of what speaks for being stuck that must be real repeats, and how sure the rest makes one. */
+/** If a smaller share of the evidence for `stuck` is exact repeats, the rest being merely alike, its confidence is at most ALIKE_SURE. */
 const REPEATED = 0.5;
 const ALIKE_SURE = 0.44;
+/** Caps the confidence of a finding whose evidence is weak. */
 export function tempered(finding: Finding): Finding {
   if (finding.detector !== 'stuck' || (finding.evidence.figures['repeated'] ?? 1) >= REPEATED) return finding;
   return { ...finding, confidence: Math.min(finding.confidence, ALIKE_SURE) };
@@ -31,16 +32,16 @@ export function tempered(finding: Finding): Finding {
 
 export interface WatchingOptions {
   readonly clock: Clock;
-  /** What a tenant wants; undefined: its runs are not watched. */
+  /** Options of a tenant; undefined if its runs are not watched. */
   readonly settings: (tenant: TenantId) => LoopOptions | undefined;
-  /** What agents usually do, by which it is judged whether their runs drift. */
+  /** Profiles with which the drift detector compares runs. */
   readonly profiles: Profiles | undefined;
   readonly tell: Tell;
 }
 
 export class Watching implements AdmissionGate {
   readonly #options: WatchingOptions;
-  /** Agents whose runs keep failing. */
+  /** Circuit breakers of agent versions. */
   readonly breakers: AgentBreakers;
 
   constructor(options: WatchingOptions) {
@@ -51,12 +52,12 @@ export class Watching implements AdmissionGate {
   readonly rests = (tenant: TenantId, version: string): string | undefined => this.breakers.refusal(tenant, version);
   readonly profile = (tenant: TenantId, agent: string): string | undefined => this.#options.profiles?.current(tenant, agent);
 
-  /** What a tenant wants; undefined: its runs are not watched. */
+  /** Options of a tenant; undefined if its runs are not watched. */
   settings(tenant: TenantId): LoopOptions | undefined {
     return this.#options.settings(tenant);
   }
 
-  /** What a run is watched by; undefined where nobody watches it. A profile that was deleted judges nobody. */
+  /** Detectors of a run; undefined if it is not watched. If its profile was deleted, they do not compare it with one. */
   watch({ tenant, profile }: RunRecord): RunDetectors | undefined {
     const { settings, profiles } = this.#options;
     if (settings(tenant) === undefined) return undefined;

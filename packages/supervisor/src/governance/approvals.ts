@@ -1,4 +1,4 @@
-/** What waits for people: each call with who asks, what exactly, which rules, and what is unusual about it. */
+/** Calls that wait for people: who asks for what exactly, which rules apply, and what is unusual about the call. */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { PendingApproval } from '@corral/broker/ledger/pending';
 import type { Decision } from '@corral/protocol/model/decision';
@@ -18,25 +18,25 @@ export interface Approval {
   readonly call: number;
   readonly tenant: TenantId;
   readonly agent: string;
-  /** Who submitted the run, and so may not decide. */
+  /** Submitter of the run, who may not decide. */
   readonly principal: string;
   readonly tool: string;
   readonly input: Json;
   readonly rules: readonly string[];
   readonly unusual: readonly string[];
   readonly origins: readonly (readonly [string, string])[];
-  /** What the people behind the run asked for, in their own words. */
+  /** The input or message by which people asked for this run's work. */
   readonly order: Order;
-  /** Where values of the arguments stand in what the run was given. */
+  /** Deliveries of the run in which values of the arguments occur. */
   readonly quotes: readonly Quote[];
   readonly policy: string;
   readonly quorum: number;
-  /** People or roles who alone may decide; all of them must fit. */
+  /** People or roles; a person who decides must be all of them. */
   readonly approvers: readonly string[];
   readonly approved_by: readonly string[];
   readonly since: number;
   readonly expires_at: number;
-  /** It would lower a label; its owner alone decides. */
+  /** Set if the call would lower a label; then only the owner decides. */
   readonly lowers?: {
     readonly kind: 'endorse' | 'declassify';
     readonly owner: string;
@@ -45,19 +45,21 @@ export interface Approval {
   };
 }
 
-/** Which of them: all, those of one run, or a page. */
+/** Selects approvals: all, those of one run, or a page. */
 export interface ApprovalFilter {
   readonly tenant?: TenantId;
   readonly run?: RunId;
-  /** Only those that come after this one. */
+  /** Only approvals that come after this one. */
   readonly after?: { readonly run: RunId; readonly call: number };
-  /** At most so many. */
+  /** Maximum number of approvals. */
   readonly limit?: number;
-  /** Only those of these runs. */
+  /** Only approvals of these runs. */
   readonly among?: readonly RunId[];
   /** Only calls to this tool. */
   readonly tool?: string;
-  /** Told of runs that cannot be read, which keep nobody from seeing the others. Not told, and thrown, of one that is asked for by name. */
+  /**
+   * Called for each run that cannot be read, so that the others are still listed. If the filter names one run, the error is thrown instead.
+   */
   readonly onDamaged?: (run: RunId, error: CorralError) => void;
 }
 
@@ -67,10 +69,10 @@ export interface ApprovalReading extends Pick<ReviveOptions, 'tracked' | 'watch'
 }
 
 const PAGE = 200;
-/** That of one run is that run's trouble. */
+/** Errors that concern one run alone, and must not hide the approvals of other runs. */
 const UNREADABLE: ReadonlySet<ErrorCode> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
 
-/** In the order in which their runs were admitted, and within one, of their calls. Parked runs are read from the store and not woken. */
+/** Lists approvals by the admission of their runs, and within a run by call. Parked runs are read from the store and not woken. */
 export async function approvals(reading: ApprovalReading, filter: ApprovalFilter = {}): Promise<readonly Approval[]> {
   const { store } = reading;
   const { tenant, run, after, among, tool, onDamaged, limit = Number.POSITIVE_INFINITY } = filter;
@@ -89,7 +91,7 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
     });
   if (after !== undefined) found.push(...(await readable(after.run)).filter(({ call }) => call > after.call));
   for (let last = after?.run; found.length < limit;) {
-    // What waits for somebody to say what came of a call may have asked about another.
+    // `asking` finds also runs that wait for the resolution of one call and have asked about another.
     const page = await store.ids({
       ended: false,
       asking: true,
@@ -131,7 +133,7 @@ async function approvalsOf(
     .toSorted((a, b) => a.call - b.call);
 }
 
-/** A child works for whoever submitted the first of its ancestors; a turn of a service, for whoever wrote to it. */
+/** The order that a run carries out: the input of its first ancestor, or for a turn of a service the message that it handles. */
 async function orderOf(store: Store, record: RunRecord, entries: readonly Entry[]): Promise<Order> {
   const message = record.service === undefined ? undefined : lastMessage(entries);
   if (message !== undefined) return message;
@@ -144,7 +146,10 @@ async function orderOf(store: Store, record: RunRecord, entries: readonly Entry[
   return { by: root.submitter ?? root.principal, input: root.input, private_to: root.label?.private_to ?? [] };
 }
 
-/** In nats: that much odder than what is usual. Of recorded runs, 5 % of benign calls come to it and 19 % of those that an attack asked for. */
+/**
+ * Distance from the profile, in nats, from which a call is shown as unusual. In recorded runs, 5 % of benign calls and 19 % of the calls
+ * that an attack asked for reach it.
+ */
 const ODD = 2;
 
 function approvalOf(
@@ -177,7 +182,7 @@ function approvalOf(
   };
 }
 
-/** What became of a call about which people were asked; undefined where nobody was, or it still waits for them. */
+/** Describes what became of a call about which people were asked; undefined if nobody was asked, or if it still waits for them. */
 export function becameOf(entries: readonly Entry[], call: number): string | undefined {
   let asked = false;
   for (const { decisions, delivery, event } of entries) {

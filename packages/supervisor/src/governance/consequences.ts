@@ -1,6 +1,6 @@
 /**
- * What denials of a crank stop besides the call: the run, or in its tenant the version of its agent. Only what must be true before
- * the crank is committed is done here; the other runs of a version are stopped once it is durable (stops.ts).
+ * Denials that stop more than their call: the run is paused, or its agent version is quarantined in its tenant. This part does only what
+ * must hold before the crank is committed; the other runs of the version are stopped once the commit is durable (stops.ts).
  */
 import type { Stop } from '@corral/broker/bus';
 import type { Consequence } from '@corral/broker/effects/batch';
@@ -25,9 +25,10 @@ export class Consequences {
   }
 
   /**
-   * What denials of a crank stop, the gravest of them: the run, or in its tenant the version of its agent, since what the policies of
-   * one tenant say concerns no other. The run stands still when this returns; the commit of the crank makes that durable.
-   * @param ending the crank ends the run, which needs no stopping then
+   * Applies the gravest consequence of a crank's denials. A quarantine covers the version in its tenant alone, since the policies of one
+   * tenant do not concern another. The run is stopped when this returns; the commit of the crank makes that durable.
+   * @param ending the crank ends the run, so only the version may need to be stopped
+   * @returns what the commit has to contain, and what to do once it is kept or refused; undefined if nothing is stopped
    */
   follow(id: RunId, consequences: readonly Consequence[], ending: boolean): Stop | undefined {
     const { clock, quarantines, runs, transitions } = this.#options;

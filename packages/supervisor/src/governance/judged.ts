@@ -1,6 +1,6 @@
 /**
- * Which ends of runs say something about their agent: a run that was given less than its agent asks for may well fail for want of
- * it, and whoever gave it less must not be able to have the agent rest for everybody else.
+ * Whether the end of a run counts in the breaker of its agent version. A run that was given less than its agent asks for may fail for that
+ * reason; if its failure counted, a submitter who gives too little could open the breaker for everybody else.
  */
 import { isPlain, type Grants } from '@corral/policy/capability/grants';
 import type { RunId } from '@corral/protocol/ids';
@@ -8,18 +8,18 @@ import { BUDGET_NAMES, SPAWN_BUDGET } from '@corral/protocol/limits';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
 import type { RunRecord } from '@corral/protocol/model/run';
 
-/** A run in memory, as far as this asks about it. */
+/** The part of a run in memory that is read here. */
 export interface Given {
   readonly ledger: { readonly record: RunRecord };
   readonly manifest: AgentManifest;
 }
 
-/** Whether less is asked for than is usual; amounts that are not named are. */
+/** Whether an amount is below the usual one. An amount that is left out is not. */
 export function isBelow(asked: Readonly<Record<string, number | undefined>>, usual: Readonly<Record<string, number | undefined>>): boolean {
   return Object.entries(asked).some(([name, amount]) => amount !== undefined && amount < (usual[name] ?? 0));
 }
 
-/** Whether what a run begins with was narrowed on its way to it; asked while the run holds it. */
+/** Whether one of a run's initial capabilities was narrowed on its way to the run. To be asked while the run has its grants. */
 export function holdsLess({ caps }: RunRecord, grants: Grants): boolean {
   for (const { grant: own } of caps)
     for (let grant = grants.get(own); grant !== undefined; grant = grant.parent === undefined ? undefined : grants.get(grant.parent))
@@ -27,12 +27,13 @@ export function holdsLess({ caps }: RunRecord, grants: Grants): boolean {
   return false;
 }
 
-/** Whether its submitter or whoever spawned it, or anybody above them, gave it less than its agent asks for. */
+/** Whether the run's submitter, its parent or one of its ancestors gave it less than its agent asks for. */
 export function isNarrowed(run: Given, runs: { get(id: RunId): Given | undefined }, holdLess: ReadonlySet<RunId>): boolean {
   const { record } = run.ledger;
   if (record.narrowed === true || holdLess.has(record.id)) return true;
   if (record.parent === undefined) return false;
-  // CPU time is shared out by halves, and a run that lacks it does not fail: it goes past its limit.
+  // CPU time is left out: a child gets a share of what is left by default, and a run that lacks it ends as `exceeded`, which does not
+  // count.
   const asked = { ...SPAWN_BUDGET, ...run.manifest.budget };
   if (BUDGET_NAMES.some((name) => name !== 'cpu_ms' && record.budget[name] < asked[name])) return true;
   const parent = runs.get(record.parent.run);

@@ -1,16 +1,16 @@
-/** Whose word a call must not wait for, and who alone may lower a label. */
+/** Nobody decides about a run that acts for them, and only the owner of a relabelling capability lowers a label. */
 import type { Ledger } from '@corral/broker/ledger/ledger';
 import type { Relabel } from '@corral/broker/policies/relabel';
 import { CorralError } from '@corral/protocol/errors';
 import { samePerson, type People } from './people.ts';
 import type { Run } from '../runs/run.ts';
 
-/** Who asks for what a run does: whoever submitted it or the first of its ancestors, and whoever's message its turn is about. */
+/** Names for which a run acts: the submitter of the run, or of its first ancestor, and the author of the message that its turn handles. */
 function answersFor({ record, asked }: Ledger): readonly string[] {
   return [record.principal, record.submitter, record.who?.person, asked.principal].filter((one) => one !== undefined);
 }
 
-/** @throws CORRAL_APPROVER for somebody who asks for what the run does, under whatever name */
+/** @throws CORRAL_APPROVER if the run acts for this person, under any of their names */
 export function mustBeAnother(people: People, { id, ledger }: Run, by: string, doing: string): void {
   const own = samePerson(people, by, answersFor(ledger));
   if (own === undefined) return;
@@ -18,8 +18,7 @@ export function mustBeAnother(people: People, { id, ledger }: Run, by: string, d
   throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}${as}, and so does not ${doing}.`);
 }
 
-/**
- * The owner of the capability alone, and not where they would vouch for a run of their own.
+/*   * Only the owner of the capability may decide, and not about a run that acts for the owner.
  * @throws CORRAL_APPROVER
  */
 export function mustOwn(people: People, run: Run, { owner, kind }: Relabel, by: string): void {

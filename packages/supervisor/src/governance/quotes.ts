@@ -1,6 +1,6 @@
 /**
- * The text that arguments came from, for the people who decide about a call: what tools and other runs had answered where a value
- * of the arguments stands in it. The provenance index keeps hashes alone, so it is looked for in the journal.
+ * The text that arguments came from, for the people who decide about a call: the results and messages in which a value of the arguments
+ * occurs. The provenance index keeps only hashes, so the text is searched for in the journal.
  */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
@@ -11,7 +11,7 @@ import { leavesOf } from '@corral/policy/flow/leaves';
 import { fold, SHORTEST_TRACE_CHARS, tokens } from '@corral/policy/flow/text';
 
 export interface Quote {
-  /** Of the argument: `to`, `recipients[0]`. */
+  /** Path of the argument: `to`, `recipients[0]`. */
   readonly path: string;
   /** The tool that answered, or the agent that wrote. */
   readonly source: string;
@@ -19,11 +19,11 @@ export interface Quote {
   readonly call: number | undefined;
   readonly trusted: boolean;
   readonly private_to: Label['private_to'];
-  /** Some of it, around what stands in the argument. */
+  /** Excerpt of the source around the value. */
   readonly text: string;
 }
 
-/** Something that the run was given, and by whom. */
+/** A result or message that the run was given, and its source. */
 interface Given extends Omit<Quote, 'path' | 'text'> {
   readonly value: Json;
 }
@@ -32,9 +32,9 @@ const ARGUMENTS = 32;
 const PER_ARGUMENT = 2;
 const BEFORE_CHARS = 120;
 const AFTER_CHARS = 240;
-/** Text of what a run was given that is searched for one call. */
+/** Amount of delivered text that is searched for one call. */
 const SEARCHED_CHARS = 1024 * 1024;
-/** Words that lead somewhere or count something are what a stranger would plant. */
+/** Tokens with such a character (addresses, paths, numbers) are what an attacker would plant. */
 const IDENTIFIER = /[@./\d-]/;
 
 /** @param entries of the run, up to the call */
@@ -60,7 +60,7 @@ export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<numbe
   return [...found.values()].flat();
 }
 
-/** Where an argument stands in a text: as a whole, or by something in it that is like an identifier; -1 where it does not. */
+/** Position of an argument in a text: of the whole argument, else of a token in it that looks like an identifier; -1 if neither occurs. */
 function placeOf(argument: string, text: string): number {
   const whole = text.indexOf(argument);
   if (whole >= 0) return whole;
@@ -96,14 +96,14 @@ function* givenIn(entries: readonly Entry[], decisions: ReadonlyMap<number, Deci
 
 const knownOf = (label: Label | undefined) => ({ trusted: label?.sticky.untrusted_input !== true, private_to: label?.private_to ?? [] });
 
-/** What people asked for in the end: the input of a run that somebody submitted, or a message to a service. */
+/** The original request of a person: the input of a run that somebody submitted, or a message to a service. */
 export interface Order {
   readonly by: string;
   readonly input: Json;
   readonly private_to: Label['private_to'];
 }
 
-/** The message that a turn of a service is about. */
+/** The message that a turn of a service handles. */
 export function lastMessage(entries: readonly Entry[]): Order | undefined {
   for (const { delivery } of entries.toReversed()) {
     const parsed = delivery === undefined ? undefined : (JSON.parse(delivery) as PendingDelivery);

@@ -1,6 +1,6 @@
 /**
- * A candidate that runs beside the policies in force, on living calls. It decides nothing and delays nothing: decisions are put in
- * a short queue and looked at later, a few at a time; what does not fit is counted and left out, and the report says so.
+ * Evaluates candidate policies on live calls, beside the policies in force. It decides nothing and delays nothing: decisions wait in a
+ * short queue and are compared later, a few at a time. Decisions that do not fit into the queue are counted, and the report says how many.
  */
 import type { Decided } from '@corral/broker/policies/evaluate';
 import { actionName } from '@corral/policy/cedar/catalog';
@@ -12,20 +12,20 @@ import type { Clock } from '@corral/protocol/ports/machine';
 import type { Observation } from '../events/observation.ts';
 import { weightOf } from '../runs/sizeof.ts';
 
-/** Decisions that wait to be looked at. */
+/** Decisions in the queue. */
 const QUEUE = 1_000;
-/** Arguments and what goes along, of all that wait. */
+/** Size of the requests in the queue, with their arguments and contexts. */
 const QUEUE_BYTES = 16 * 1024 * 1024;
-/** Of them, so many are looked at in one go. */
+/** Decisions that are compared in one go. */
 const AT_ONCE = 50;
-/** Differences that are told of one by one; from then on they are counted alone. */
+/** Differences that are reported one by one; further ones are only counted. */
 const TOLD = 1_000;
 
 export interface ShadowReport extends Comparison {
   readonly tenant: TenantId;
-  /** When it began, in milliseconds since 1970. */
+  /** When the comparison began, in milliseconds since 1970. */
   readonly since: number;
-  /** Decisions that it was too busy to look at. */
+  /** Decisions that did not fit into the queue. */
   readonly dropped: number;
 }
 
@@ -54,12 +54,15 @@ export class LiveShadow {
     this.#since = options.clock.now();
   }
 
-  /** The same ones, not only the same texts: a version says nothing of the tools that policies were loaded for. */
+  /**
+   * Whether these very objects are compared. Equal versions do not suffice: a version does not cover the tools for which policies were
+   * loaded.
+   */
   isOf(inForce: PolicyInForce, candidate: PolicyInForce | undefined): boolean {
     return this.#options.inForce === inForce && this.#options.candidate === candidate;
   }
 
-  /** Takes note of a decision; costs no more than a place in a queue. */
+  /** Puts a decision into the queue, or counts it as dropped. */
   take(decided: Decided): void {
     const room = QUEUE_BYTES - this.#bytes;
     const bytes = this.#queue.length >= QUEUE ? Infinity : weightOf(decided.request, room);
@@ -72,7 +75,7 @@ export class LiveShadow {
     this.#soon();
   }
 
-  /** After what waits now was looked at, a few at a time as ever. */
+  /** Compares the decisions that are in the queue now, a few at a time, then reports. */
   async report(): Promise<ShadowReport> {
     for (let left = this.#queue.length; left > 0; left -= AT_ONCE) {
       this.#look(AT_ONCE);

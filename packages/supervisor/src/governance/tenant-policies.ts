@@ -1,6 +1,6 @@
 /**
- * The policies of each tenant as the bus asks them: what is in force, what was seen before, who answers for an agent, and the
- * candidate that runs beside them. A new configuration swaps all of it at once; a decision that is being made keeps what it has.
+ * Everything that the bus needs to evaluate the policies of each tenant: the policies in force, the usage history, the owners of agents,
+ * and the candidate that runs in shadow. A new configuration replaces all of it at once; a decision that is under way keeps what it has.
  */
 import type { Policies } from '@corral/broker/policies/evaluate';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
@@ -17,7 +17,7 @@ import type { PolicySource, TenantOptions } from '../tenants.ts';
 interface Held {
   readonly source: PolicySource;
   readonly shadow: LiveShadow | undefined;
-  /** Made once for each candidate; `current` of it is asked for anew, since a source may swap it by itself. */
+  /** Made once for each candidate. Its `current` reads the source at every access, because a source may swap its policies by itself. */
   readonly policies: Policies;
 }
 
@@ -31,9 +31,9 @@ export interface PolicingPowers {
 const policiesIn = (held: ReadonlyMap<string, Held>): PolicyInForce[] =>
   [...held.values()].flatMap(({ source: { current, shadow } }) => (shadow === undefined ? [current] : [current, shadow]));
 
-/** Whoever answers for an agent. */
+/** Role of the person who answers for an agent. */
 export const OWNER = 'owner';
-/** Who may say the owner's word where nobody is named as one. */
+/** Role that decides in the owner's place if no owner is named. */
 const INSTEAD = 'admin';
 
 export class TenantPolicies {
@@ -58,17 +58,17 @@ export class TenantPolicies {
       const shadow = same ? known : this.#shadowOf(tenant, source);
       this.#held.set(tenant, { source, shadow, policies: this.#policiesOf(source, shadow) });
     }
-    // Tenants share what they have in common.
+    // Tenants may share policies, so only those that no tenant uses any more are closed.
     const kept = new Set(policiesIn(this.#held));
     for (const one of new Set(policiesIn(before))) if (!kept.has(one)) one.close();
   }
 
-  /** What decides in a tenant; undefined: grants alone. */
+  /** Policies of a tenant; undefined if it has none, and then grants alone decide. */
   policies(tenant: TenantId): Policies | undefined {
     return this.#held.get(tenant)?.policies;
   }
 
-  /** What candidates would have decided otherwise, since each began to run beside the policies in force. */
+  /** For each candidate, the decisions that it would have made differently since it was loaded. */
   async shadows(): Promise<readonly ShadowReport[]> {
     const reports: ShadowReport[] = [];
     const all = [...this.#held.values()].flatMap(({ shadow }) => shadow ?? []);
@@ -77,9 +77,9 @@ export class TenantPolicies {
   }
 
   /**
-   * Refuses a person who is none of those that the rules ask for.
-   * @param roles that the person has besides those which the configuration gives them: at the front door, or on the machine itself
-   * @throws CORRAL_APPROVER, naming who may
+   * Checks that a person is everything that the rules of a call ask for.
+   * @param roles of the person at the front door or on the machine, in addition to those in the configuration
+   * @throws CORRAL_APPROVER, naming the people or roles that are missing
    */
   mayDecide({ tenant, agent, id }: RunRecord, call: number, approvers: readonly string[], by: string, roles: readonly string[]): void {
     if (approvers.length === 0) return;

@@ -1,6 +1,7 @@
 /**
- * What agents were seen to do before, in any run: which tools a version has used, where an agent has sent something, how much
- * it moved at most. Kept in the store, since it must not be forgotten with a restart; bounded, the oldest going first.
+ * The past use of tools by agents, over all of their runs: the tools that a version has used, the destinations to which an agent has sent
+ * something, the largest amount of money that it has moved. It is stored, because a restart must not forget it. It is bounded: the oldest
+ * facts are evicted first.
  */
 import type { History } from '@corral/broker/policies/evaluate';
 import { argumentAt } from '@corral/policy/capability/predicate';
@@ -9,7 +10,7 @@ import type { RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 
-/** Facts that are remembered. */
+/** Number of facts in memory. */
 const REMEMBERED = 100_000;
 
 export class Seen implements History {
@@ -57,13 +58,13 @@ export class Seen implements History {
       if (oldest !== undefined) this.#facts.delete(oldest);
     }
     this.#facts.set(fact, value);
-    // A fact that is lost makes the next call look new, which asks once more than needed.
+    // If the write fails, a later call looks new, and people are asked once more than needed.
     this.#store.noteSeen(fact, value).catch(() => undefined);
   }
 }
 
 const CHARS = 200;
-/** What a version did in one tenant says nothing about it in another, where other people looked at it. */
+/** Facts are kept per tenant: people of one tenant have accepted what the version did there, and those of another have not. */
 const usedFact = (tenant: string, version: string, tool: string) => `used ${tenant} ${version} ${tool}`;
 const reachedFact = (tenant: string, agent: string, destination: string) => `reached ${tenant} ${agent} ${destination.slice(0, CHARS)}`;
 const movedFact = (tenant: string, agent: string) => `moved ${tenant} ${agent}`;
