@@ -1,7 +1,7 @@
 /**
- * Purses above the run: what a tenant, an agent and a person may spend in a day and in a month of UTC, on this host. Decided in memory,
- * where a call's amounts are reserved in the breath in which it is decided; the change is in the same commit as the call, so that the
- * store's rows say the same after any death. A commit that is refused gives back what it had reserved.
+ * Spending accounts above the purses of runs: limits for a tenant, an agent and a person, by day and by month (UTC), on this host. They
+ * are decided in memory: the amounts of a call are reserved in the same synchronous step that decides the call, and the change is part of
+ * the call's commit, so the store's rows agree with the journal after a crash. If the commit is refused, the reservation is undone.
  */
 import { amountText, budgetName } from '@corral/protocol/model/cost';
 import { CorralError } from '@corral/protocol/errors';
@@ -27,27 +27,27 @@ import {
 import type { Store } from '@corral/protocol/ports/store';
 import type { Ledger } from '../ledger/ledger.ts';
 
-/** What a tenant's accounts are bound by. `*`: each that is not named. */
+/** The limits of a tenant's accounts. `*`: every agent or person that is not named. */
 export interface SpendBounds extends AccountBounds {
   readonly agents?: Readonly<Record<string, AccountBounds>>;
   readonly people?: Readonly<Record<string, AccountBounds>>;
 }
 
-/** An amount of an account in a period, and its bound. */
+/** The amount of an account in one period, with its limit. */
 export interface AccountState {
   readonly holder: Holder;
   readonly period: SpendPeriod;
   /** `2026-11-28` or `2026-11`. */
   readonly which: string;
   readonly name: SpendName;
-  /** Spent, or reserved for what may still be spent. */
+  /** The sum of what was spent and what is reserved. */
   readonly committed: number;
   readonly bound: number;
 }
 
-/** A spender: a run, or a job that may become one. */
+/** A run, or a job that may become one. */
 type Spender = Pick<RunRecord, 'tenant' | 'agent' | 'principal' | 'submitter'> & { readonly who?: Identity | undefined };
-/** What a commit changes, and the soft bounds that this passes, each told once a period. */
+/** The change of a commit, and the soft limits that it passes. Each soft limit is reported once in its period. */
 export interface Posted {
   readonly change: SpendChange;
   readonly passed: readonly AccountState[];
@@ -55,7 +55,10 @@ export interface Posted {
 
 type Sums = { -readonly [K in SpendName]: number };
 
-/** The accounts that a run spends from. A child spends of the accounts of its own agent, and of whoever submitted its family. */
+/**
+ * The accounts from which a run spends. A child uses the account of its own agent, and the account of the person who submitted its
+ * family.
+ */
 export function holdersOf({ tenant, agent, principal, submitter, who }: Spender): readonly Holder[] {
   return [
     { tenant, kind: 'tenant', name: tenant },
@@ -64,7 +67,7 @@ export function holdersOf({ tenant, agent, principal, submitter, who }: Spender)
   ];
 }
 
-/** The bounds of one account; undefined where it has none. */
+/** The limits of one account; undefined if it has none. */
 export function boundsOf(bounds: SpendBounds | undefined, { kind, name }: Pick<Holder, 'kind' | 'name'>): AccountBounds | undefined {
   if (bounds === undefined || kind === 'tenant') return bounds;
   const named: Readonly<Record<string, AccountBounds>> = (kind === 'agent' ? bounds.agents : bounds.people) ?? {};
@@ -76,9 +79,9 @@ const KIND_WORDS: Readonly<Record<HolderKind, string>> = { tenant: 'Tenant', age
 
 export class Accounts {
   readonly #bounds: (tenant: TenantId) => SpendBounds | undefined;
-  /** Spent and reserved together, by account and period; periods that are over are dropped. */
+  /** Spent plus reserved, by account and period. Past periods are dropped. */
   readonly #committed = new Map<string, Sums>();
-  /** Soft bounds that were told of. */
+  /** Soft limits that were reported. */
   readonly #warned = new Set<string>();
   #day = '';
 
@@ -86,23 +89,23 @@ export class Accounts {
     this.#bounds = bounds;
   }
 
-  /** Takes up what the store has of the month. */
+  /** Loads the current month from the store. */
   async load(store: Store, now: number): Promise<void> {
     this.#day = dayOf(now);
     const rows = await store.spend({ from: `${monthOf(this.#day)}-01` });
     this.#committed.clear();
     for (const { day, spent, reserved, ...holder } of rows) this.#add(holder, day, spent, reserved, 1);
-    // What stands above a soft bound by now was told of by the host that saw it pass.
+    // The host that saw a soft limit pass has reported it.
     for (const holder of rows) for (const state of this.#over(holder, 'soft')) this.#warned.add(warningKey(state));
   }
 
-  /** The day of which a call's reservation is; undefined for one that no account is kept of. */
+  /** The day to which a call's reservation belongs; undefined if no account counts the call. */
   dayFor(record: Spender, reserved: Budget, now: number): string | undefined {
     const counted = (reserved.tokens ?? 0) > 0 || (reserved.money_micros ?? 0) > 0 || this.#countsCalls(record);
     return counted ? dayOf(now) : undefined;
   }
 
-  /** What is left of an amount, of the account that has least of it; without end where nothing bounds it. */
+  /** The remainder of an amount in the account that has least of it; Infinity without a limit. */
   left({ record, tally }: Ledger, name: SpendName, now: number): number {
     let left = Number.POSITIVE_INFINITY;
     for (const { committed, bound } of this.#bound(record, name, 'hard', now, tally.committedOn(dayOf(now))))
@@ -111,11 +114,11 @@ export class Accounts {
   }
 
   /**
-   * The account that cannot pay; one that is overdrawn pays nothing at all.
-   * @param held the day of which the amounts are reserved already: a period with that day has them
+   * The first account that cannot pay. An overdrawn account pays nothing.
+   * @param held the day on which the amounts are reserved already; they count once in the periods that contain it
    */
   lacks({ record, tally }: Ledger, amounts: Budget, now: number, held?: string): AccountState | undefined {
-    // Each call is asked about, and most tenants have no bounds.
+    // This runs for every call, and most tenants have no limits.
     if (this.#bounds(record.tenant) === undefined) return undefined;
     const own = tally.committedOn(dayOf(now));
     for (const name of SPEND_NAMES) {
@@ -128,33 +131,33 @@ export class Accounts {
     return undefined;
   }
 
-  /** @throws CORRAL_SPEND_EXCEEDED where nothing is left of something that a new run would spend of */
+  /** @throws CORRAL_SPEND_EXCEEDED if a limit of a new run's accounts is used up */
   mustHaveLeft(record: Spender, now: number): void {
     for (const name of SPEND_NAMES)
       for (const state of this.#bound(record, name, 'hard', now, NO_SPEND))
         if (state.committed >= state.bound)
-          throw new CorralError('CORRAL_SPEND_EXCEEDED', `${spentText(state)} No run is taken that would spend more of it.`, {
+          throw new CorralError('CORRAL_SPEND_EXCEEDED', `${spentText(state)} Jobs that would spend more of it are refused.`, {
             limit: limitOf(state),
           });
   }
 
   /**
-   * @param held the day of which they are reserved already
-   * @throws CORRAL_SPEND_EXCEEDED where amounts are not there that a person has reserved
+   * @param held the day on which the amounts are reserved already
+   * @throws CORRAL_SPEND_EXCEEDED if an account cannot pay for amounts that a person wants to reserve
    */
   mustPay(ledger: Ledger, amounts: Budget, now: number, held?: string): void {
     const lacks = this.lacks(ledger, amounts, now, held);
     if (lacks !== undefined) throw new CorralError('CORRAL_SPEND_EXCEEDED', spentText(lacks), { limit: limitOf(lacks) });
   }
 
-  /** A commit of a run is about to be handed over: what it changes, from now on until it is refused. */
+  /** Counts the change of a run's commit, just before it is handed to the store. It counts until `takeBack`. */
   postOf({ record, tally }: Ledger, now: number): Posted | undefined {
     if (tally.isEmpty) return undefined;
     const change = { holders: holdersOf(record), days: tally.take() };
     return { change, passed: this.#post(change, now) };
   }
 
-  /** Undoes a refused commit: nothing of it was spent, and no soft bound was passed by it. */
+  /** Undoes a refused commit, including the soft limits that it passed. */
   takeBack({ change: { holders, days }, passed }: Posted): void {
     for (const holder of holders) for (const { day, spent, reserved } of days) this.#add(holder, day, spent, reserved, -1);
     for (const state of passed) this.#warned.delete(warningKey(state));
@@ -183,7 +186,7 @@ export class Accounts {
     });
   }
 
-  /** Each account of a run that bounds an amount, with what is committed of it. */
+  /** The accounts of a run that limit an amount, with what is committed of it. */
   *#bound(record: Spender, name: SpendName, kind: 'hard' | 'soft', now: number, besides: Spend): Generator<AccountState> {
     const bounds = this.#bounds(record.tenant);
     if (bounds === undefined) return;
@@ -200,7 +203,7 @@ export class Accounts {
     }
   }
 
-  /** Bounds of one account that are reached. */
+  /** The limits of one account that are reached. */
   *#over(holder: Holder, kind: 'hard' | 'soft'): Generator<AccountState> {
     const own = boundsOf(this.#bounds(holder.tenant as TenantId), holder);
     if (own === undefined) return;
@@ -223,7 +226,7 @@ export class Accounts {
     }
   }
 
-  /** A new day: what was counted of days and months that are over is in the store, and nothing is decided by it. */
+  /** Drops days and months that are over; no decision needs them, and the store has them. */
   #roll(now: number): void {
     const day = dayOf(now);
     if (day === this.#day) return;
@@ -236,13 +239,13 @@ export class Accounts {
 
 const warningKey = ({ holder, which, name }: AccountState) => `${keyOf(holder, which)} ${name}`;
 
-/** Which limit it is, for an agent: `tenant.day.money_micros`. */
+/** The name of a limit for agents: `tenant.day.money_micros`. */
 export const limitOf = ({ holder, period, name }: Pick<AccountState, 'holder' | 'period' | 'name'>): string =>
   `${holder.kind}.${period}.${name}`;
 
 const whoseOf = ({ kind, name }: Holder): string => `${KIND_WORDS[kind]} ${name}`;
 
-/** `Tenant acme has spent 49.99 of its 50.00 of money for 2026-11-28 (UTC).` */
+/** `Tenant acme has spent or reserved 49.99 of its 50.00 of money for 2026-11-28 (UTC).` */
 export function spentText({ holder, which, name, committed, bound }: AccountState): string {
   const amount = (n: number) => amountText(name, Math.max(0, n));
   return `${whoseOf(holder)} has spent or reserved ${amount(committed)} of its ${amount(bound)} of ${budgetName(name)} for ${which} (UTC).`;

@@ -1,6 +1,6 @@
 /**
- * Budgets are conserved (DESIGN 3.10): random families of runs call, spawn, are answered, fail, lose replies and end, in any order.
- * The ledgers, the decisions, the purses and the bills are the real ones; what is counted beside them is what the tools really took.
+ * Budgets are conserved (DESIGN 3.10): in families of runs that call, spawn, get answers, fail, lose replies and end, in random order.
+ * Ledgers, decisions, purses and bills are the real ones; the test counts beside them what the tools really took.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -36,7 +36,7 @@ const tool = (name: string, annotations: Partial<Tool['annotations']>): Tool => 
   invoke: () => Promise.reject(new Error('nobody calls it here')),
 });
 const TOOLS: Record<string, Tool> = {
-  // A model: every attempt costs.
+  // Like a model: every attempt costs.
   ask: tool('ask', { repeatable: true, costs: { tokens: 'most', money_micros: 7 } }),
   // A payment with a fee.
   pay: tool('pay', { money: 'amount', costs: { money_micros: 3 } }),
@@ -58,7 +58,7 @@ const plus = (a: Spend, b: Spend): Spend => ({
   calls: a.calls + b.calls,
 });
 
-/** A run of the family, with its journal, and what its own calls really took. */
+/** A run of the family, with its journal and its open calls. */
 interface Member {
   readonly ledger: Ledger;
   readonly parent: Member | undefined;
@@ -74,13 +74,13 @@ interface Member {
 class Family {
   readonly members: Member[] = [];
   readonly real = { tokens: 0, money_micros: 0 };
-  /** Whether every tool has said precisely what it took, and no call was left behind. */
+  /** True while every tool has reported its exact cost and no call was lost. */
   exact = true;
   readonly #grants = new Grants();
   #drawn = 0;
-  /** What one tenant may spend in a day; a day is over after so many effects. */
+  /** The accounts of one tenant. A day ends after every 20 effects. */
   readonly accounts = new Accounts(() => ({ day: DAY_BOUNDS }));
-  /** What its days have, as the store would have it. */
+  /** The sums of each day, as the store would hold them. */
   readonly days = new Map<string, { spent: Spend; reserved: Spend }>();
   readonly #now = () => Math.floor(this.#drawn / 20) * 86_400_000;
 
@@ -108,7 +108,7 @@ class Family {
     this.members.push({ ledger: new Ledger(record), parent, journal: [], open: [], over: false });
   }
 
-  /** As a commit of the run takes it along. */
+  /** Counts the change as a commit of the run would. */
   post(member: Member): void {
     const change = this.accounts.postOf(member.ledger, this.#now())?.change;
     for (const { day, spent, reserved } of change?.days ?? []) {
@@ -160,7 +160,7 @@ class Family {
     this.real.money_micros += cost.money_micros ?? 0;
   }
 
-  /** What one attempt takes at the least and at the most, by `share`. */
+  /** A cost that an attempt takes: the given share of the maximum. */
   #take(call: Dispatch, share: number, moves: boolean): Cost {
     const each = call.price?.each ?? {};
     const part = (most = 0) => Math.floor(most * share);
@@ -169,7 +169,7 @@ class Family {
     return cost;
   }
 
-  /** Lets a call be tried, as often as it may be, until an attempt ends it. */
+  /** Makes the attempts of a call, up to its maximum, until one ends it. */
   answer(member: Member, which: number, tries: readonly Try[]): void {
     const [call] = member.open.splice(which % Math.max(1, member.open.length), 1);
     if (call === undefined || member.over) return;
@@ -197,7 +197,7 @@ class Family {
     this.#deliver(member, { kind: 'reply', at: 0, results: [{ id: call.id, value: 1, ...cost }] });
   }
 
-  /** The reply of a call is lost; whether it took all that it might is not for the ledger to know. */
+  /** Loses the reply of a call; the ledger never learns how much the call took. */
   lose(member: Member, which: number, share: number): void {
     const [call] = member.open.splice(which % Math.max(1, member.open.length), 1);
     if (call === undefined || member.over) return;
@@ -218,7 +218,7 @@ class Family {
       this.#take(call, 1, true);
       this.exact &&= (call.attempts ?? 1) === 1;
     }
-    // A grandchild that outlives its parent spends what was moved to it.
+    // A grandchild that outlives its parent goes on spending what was moved to it.
     if (this.members.some((one) => one.parent === member && !one.over)) this.exact = false;
     const spent = wholeAmounts(member.ledger);
     member.over = true;
@@ -281,7 +281,7 @@ const step = fc.oneof(
 );
 
 function take(family: Family, one: typeof step extends fc.Arbitrary<infer T> ? T : never): void {
-  // Who waits for a call is answered.
+  // Answers and losses go to runs that have open calls.
   const busy = one.kind === 'answer' || one.kind === 'lose' ? family.members.filter(({ open }) => open.length > 0) : family.members;
   const member = busy[one.who % busy.length];
   if (member === undefined) return;
@@ -326,7 +326,7 @@ test('a family of runs never takes more than its first member was given, and all
         take(family, one);
         family.check();
       }
-      // Everything comes to its end, the youngest first.
+      // In the end all runs end, the youngest first.
       for (const member of family.members.toReversed()) {
         while (member.open.length > 0 && !member.over) family.answer(member, 0, [{ how: 'ok', share: 1, says: true }]);
         family.end(member);
@@ -339,7 +339,7 @@ test('a family of runs never takes more than its first member was given, and all
         expect(purse.spent()[name]).toBeGreaterThanOrEqual(family.real[name]);
         expect(family.exact ? purse.spent()[name] : family.real[name]).toBe(family.real[name]);
       }
-      // The accounts above the family have what its purses say, day by day.
+      // The accounts have the same sums as the purses, over all days.
       for (const name of CHARGED) {
         let [spent, reserved] = [0, 0];
         for (const day of family.days.values()) {
@@ -352,7 +352,7 @@ test('a family of runs never takes more than its first member was given, and all
     }),
     { numRuns: 400 },
   );
-  // Otherwise nothing was said about the sums.
+  // Otherwise the exact sums were never compared.
   expect(exact).toBeGreaterThan(0);
 });
 

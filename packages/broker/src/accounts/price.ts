@@ -1,7 +1,6 @@
 /**
- * What a call may cost, known when it is asked for, and what its attempts did cost, known one by one. An attempt of which nobody can
- * be sure that it did nothing costs all that it might have: what is billed is never less than what was spent, as far as tools tell
- * the truth.
+ * The price of a call, known when the call is decided, and the cost of its attempts, known one by one. An attempt that may have had an
+ * effect is billed at its maximum unless the tool reports a cost. So the bill is never below what was spent, if tools report honestly.
  */
 import { argumentAt } from '@corral/policy/capability/predicate';
 import type { Purse } from '@corral/policy/capability/purse';
@@ -12,16 +11,19 @@ import type { Budget } from '@corral/protocol/model/manifest';
 import { mayRepeat, type Tool, type ToolAnnotations, type ToolResult } from '@corral/protocol/ports/tool';
 
 export interface Price {
-  /** What each attempt costs at most. */
+  /** Maximum cost of one attempt. */
   readonly each: Cost;
-  /** Millionths that the call moves: once, however often it is attempted, since only what does nothing twice is. */
+  /**
+   * Money that the call moves, in millionths. Counted once for all attempts, since a call that moves money is repeated only if a repeat
+   * has no further effect.
+   */
   readonly moves: number;
 }
 
-/** What a call was not charged for. */
+/** The cost of a call that was never attempted. */
 export const FREE: Cost = { tokens: 0, money_micros: 0 };
 
-/** Why nobody can tell what a call may cost. */
+/** The price of a call is unknown because an argument that determines it is invalid. */
 export class Unpriced extends Error {
   readonly limit: ChargedName;
   constructor(limit: ChargedName, message: string) {
@@ -31,8 +33,9 @@ export class Unpriced extends Error {
 }
 
 /**
- * @param input as the tool will see it
- * @returns undefined for a tool that charges nothing and moves nothing
+ * The price of a call.
+ * @param input as the tool gets it
+ * @returns undefined for a tool that neither charges nor moves money
  * @throws Unpriced
  */
 export function priceOf({ name, annotations }: Tool, input: Json): Price | undefined {
@@ -44,7 +47,7 @@ export function priceOf({ name, annotations }: Tool, input: Json): Price | undef
     if (most === undefined) continue;
     const said = typeof most === 'number' ? most : argumentAt(input, most);
     if (typeof said !== 'number' || !(said >= 0))
-      throw new Unpriced(amount, `${name} costs what its argument ${most} says, and that is not a number: nobody can tell how much.`);
+      throw new Unpriced(amount, `The cost of ${name} is given by its argument ${most}, which is not a number.`);
     each[amount] = Math.min(Math.ceil(said), Number.MAX_SAFE_INTEGER);
   }
   return { each, moves: money === undefined ? 0 : movedBy(name, money, argumentAt(input, money)) };
@@ -55,18 +58,15 @@ function movedBy(tool: string, argument: string, value: unknown): number {
   const amount = typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
   const micros = typeof amount === 'number' && amount < 0 ? undefined : microsOf(amount);
   if (micros === undefined)
-    throw new Unpriced(
-      'money_micros',
-      `${tool} moves what its argument ${argument} says, and that is not an amount: nobody can tell how much.`,
-    );
+    throw new Unpriced('money_micros', `${tool} moves the amount in its argument ${argument}, which is not an amount of money.`);
   return micros;
 }
 
-/** Attempts at most, by what the tool says of itself and what the agent asked for. */
+/** Maximum number of attempts, from the tool's annotations and the number that the agent asked for. */
 export const attemptsOf = (annotations: ToolAnnotations, wanted: number | undefined): number =>
   Math.min(wanted ?? (mayRepeat(annotations) ? MACHINE.retry_attempts.default : 1), MACHINE.retry_attempts.max);
 
-/** As many attempts as the purse can pay for, and one in any case: whether it has that is for who reserves it. */
+/** The number of attempts that the purse can pay for, at most `wanted` and at least 1; the caller checks whether it can pay for one. */
 export function attemptsWithin(purse: Pick<Purse, 'left'>, { each, moves }: Price, wanted: number): number {
   let attempts = wanted;
   for (const name of CHARGED) {
@@ -77,7 +77,7 @@ export function attemptsWithin(purse: Pick<Purse, 'left'>, { each, moves }: Pric
   return Math.max(1, attempts);
 }
 
-/** What is to be reserved for so many attempts. */
+/** The reservation for this many attempts. */
 export function reservedFor({ each, moves }: Price, attempts: number): Budget {
   const tokens = (each.tokens ?? 0) * attempts;
   const money_micros = (each.money_micros ?? 0) * attempts + moves;
@@ -92,10 +92,10 @@ export function chargedOf(reserved: Budget): Cost {
 
 type Attempted = ToolResult | { readonly kind: 'timed_out'; readonly message: string };
 
-/** Adds up what the attempts at one call have cost. */
+/** Adds up the costs of the attempts at one call. */
 export class Bill {
   readonly #price: Price | undefined;
-  /** For a call that is made again by a host that does not know what was tried before: what was reserved is spent at least. */
+  /** Minimum of the total, for a call that is repeated after a crash: earlier attempts may have spent the reservation. */
   readonly #atLeast: Cost;
   #before: Cost = {};
   #last: Attempted | undefined;
@@ -115,7 +115,7 @@ export class Bill {
     this.#last = result;
   }
 
-  /** Undefined for a call that nothing is known to have charged for. */
+  /** Total cost; undefined if the tool has no price and reported none. */
   get total(): Cost | undefined {
     if (this.#last === undefined) return this.#price === undefined ? undefined : FREE;
     const total: { [K in ChargedName]?: number } = { ...sumOf(this.#before, this.#costOf(this.#last, this.#price?.moves ?? 0)) };
@@ -127,7 +127,7 @@ export class Bill {
     return Object.keys(total).length === 0 ? undefined : total;
   }
 
-  /** What one attempt cost: as it says, or else all that it might have. */
+  /** Cost of one attempt: as the tool reported, else 0 if it had no effect, else the maximum. */
   #costOf(result: Attempted, moves: number): Cost {
     const said = 'cost' in result ? costOf(result.cost) : {};
     if (this.#price === undefined) return said;
@@ -139,5 +139,5 @@ export class Bill {
   }
 }
 
-/** Whether it is sure that the attempt changed nothing. */
+/** Whether the attempt had no effect for certain. */
 const isIdle = (result: Attempted): boolean => result.kind === 'failed' && result.retryable === true;

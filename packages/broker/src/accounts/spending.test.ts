@@ -1,4 +1,4 @@
-/** Purses of before there was money, forecasts of it, and attempts one by one. */
+/** Purses of runs that are older than money amounts, forecasts of money, and bills of single attempts. */
 import { describe, expect, test } from 'vitest';
 import { Purse } from '@corral/policy/capability/purse';
 import { BUDGET_NAMES, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';

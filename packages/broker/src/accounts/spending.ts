@@ -1,4 +1,4 @@
-/** Where a purse and its run's end meet: what goes back to a parent, what is overspent, and what is billed for a call made again. */
+/** Amounts of a purse at special moments: at the end of its run, after an overcharge, and for a call that is made again. */
 import { amountText, budgetName, CHARGED, isCharged } from '@corral/protocol/model/cost';
 import type { Json } from '@corral/protocol/json';
 import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
@@ -12,11 +12,11 @@ import type { PendingCall } from '../ledger/pending.ts';
 import { chargedOf, priceOf, Unpriced } from './price.ts';
 
 /**
- * What the run spent or gave away, in whole units, and never more than it had of what it could not overspend. What a tool charged beyond
- * that was spent all the same, and is its parent's loss.
+ * The amounts that the run spent or reserved, in whole units, capped at what it was granted. Amounts that tools charge are not capped: an
+ * overcharge was spent, and the parent pays for it.
  */
 export function wholeAmounts({ purse }: Ledger): Budget {
-  // What is still reserved may be spent yet, by a call under way or a grandchild; nobody is left to give it back to.
+  // Reserved amounts count as spent: a call under way or a grandchild may still spend them, and the remainder has no run to go back to.
   const spent = purse.committed();
   return Object.fromEntries(
     Object.entries(spent).map(([name, amount]) => [
@@ -26,7 +26,7 @@ export function wholeAmounts({ purse }: Ledger): Budget {
   );
 }
 
-/** A tool charged more than it had said it would, and more than there was: it was spent all the same, and is the last thing that is. */
+/** The outcome of a run whose tools charged more than was left of its purse. The overcharge is paid, and the run ends. */
 export function overcharged({ purse }: Ledger): Outcome | undefined {
   for (const name of CHARGED) {
     if (purse.left(name) >= 0) continue;
@@ -37,23 +37,24 @@ export function overcharged({ purse }: Ledger): Outcome | undefined {
 }
 
 /**
- * The price of a call that goes out once more.
- * @param first it was never made before by its run; of any other, nobody knows what it has cost so far, so all that was reserved is billed
+ * The price of a call that is sent again.
+ * @param first the call was never sent before. Otherwise its earlier attempts may have cost all that was reserved, so that is billed at
+ * least
  */
 export function billedAgain(tool: Tool, input: Json, reserved: Budget, first: boolean): Pick<Dispatch, 'price' | 'atLeast'> {
   const charged = chargedOf(reserved);
   try {
     return { price: priceOf(tool, input), ...(first || Object.keys(charged).length === 0 ? {} : { atLeast: charged }) };
   } catch (error) {
-    // What it says of its price has changed since; it was told what it may cost when the call was asked for.
+    // The tool's price has changed since the call was decided; what was reserved then is billed.
     if (error instanceof Unpriced) return { price: undefined, atLeast: charged };
     throw error;
   }
 }
 
 /**
- * What a call of unknown result costs when a person has it made again: nobody knows that it was not paid the first time, so its price is
- * reserved once more, beside what is reserved for it already. A fork that makes a call of its origin pays for it as for any call.
+ * The amount to reserve when a person has a call of unknown result made again: the first attempt may have been paid, so its price is
+ * reserved once more, in addition to the existing reservation. A fork that makes a call of its origin pays for it as for any other call.
  */
 export function priceOfRetry({ reserved, retried = 0, inherited }: PendingCall): Budget {
   if (inherited?.price !== undefined) return inherited.price;
@@ -62,7 +63,7 @@ export function priceOfRetry({ reserved, retried = 0, inherited }: PendingCall):
   );
 }
 
-/** Two budgets together. */
+/** The sum of two budgets. */
 export function added(one: Budget, other: Budget): Budget {
   const names = new Set([...Object.keys(one), ...Object.keys(other)] as (keyof Budget)[]);
   return Object.fromEntries([...names].map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));

@@ -1,7 +1,7 @@
 /**
- * What a run's own calls change about the accounts above it, as its ledger takes entries in, until the commit that has them takes it
- * along. What it moves to children is no spending: they spend it, each for its own accounts. Where a journal is read back, what this
- * gathers is in the store already.
+ * The changes that a run's calls make to the accounts above it, gathered while the ledger applies entries, until the next commit takes
+ * them. Amounts moved to children do not count: the children spend them, from their own accounts. When a journal is read back, the
+ * gathered changes are dropped, because the store has them.
  */
 import { isCharged } from '@corral/protocol/model/cost';
 import type { Budget } from '@corral/protocol/model/manifest';
@@ -9,15 +9,15 @@ import { dayOf, NO_SPEND, SPEND_NAMES, type DaySpend, type Spend, type SpendName
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Later } from '../ledger/pending.ts';
 
-/** A call with what is reserved for it, and the day of which that is; no day: of the purse alone. */
+/** A call's reservation and the day to which it belongs; without a day only the purse has it. */
 interface Reserved {
   readonly reserved: Budget;
   readonly day?: string;
-  /** The part of `reserved` that counts for later days, since a person had the call made again. */
+  /** Parts of `reserved` that belong to later days, because a person had the call made again. */
   readonly later?: readonly Later[];
 }
 
-/** Makes a budget of the amounts that accounts count. */
+/** A budget with only those amounts that accounts count. */
 const amounts = (of: (name: SpendName) => number): Budget => Object.fromEntries(SPEND_NAMES.map((name) => [name, of(name)]));
 const less = (one: Budget, other: Budget) => amounts((name) => (one[name] ?? 0) - (other[name] ?? 0));
 const atMost = (one: Budget, most: Budget) => amounts((name) => Math.min(one[name] ?? 0, most[name] ?? 0));
@@ -27,7 +27,7 @@ type Sums = { -readonly [K in keyof Spend]: number };
 export class Tally {
   #days: Map<string, { readonly spent: Sums; readonly reserved: Sums }> | undefined;
 
-  /** Another one with the same in it. */
+  /** A copy. */
   copy(): Tally {
     const copy = new Tally();
     if (this.#days === undefined) return copy;
@@ -40,21 +40,21 @@ export class Tally {
     if (day !== undefined) this.#add(day, {}, amounts, 1);
   }
 
-  /** A call that is made on another day than it was asked for: that day has it reserved, and the one before does not. */
+  /** Moves the reservation of a call that is made on a later day than it was decided. */
   move(from: string | undefined, to: string, amounts: Budget): void {
     if (from !== undefined) this.#add(from, {}, amounts, -1);
     this.#add(to, {}, amounts, 1);
   }
 
   /**
-   * A call is over.
-   * @param spent what it cost, as its purse is billed
-   * @param at when its answer came: what was not reserved of a day counts for that of its answer
+   * Settles a call that is over.
+   * @param spent the cost that its purse is billed
+   * @param at time of the answer; what was not reserved for a day counts for the day of the answer
    */
   settle({ reserved, day, later = [] }: Reserved, spent: Budget, at: number): void {
     let [first, rest] = [reserved, spent];
     for (const one of later) first = less(first, one.reserved);
-    // Nobody knows that an earlier attempt cost nothing, so it cost what was reserved for it; what is left was spent by the last one.
+    // Earlier attempts may have been paid, so each costs what was reserved for it; the last one costs the remainder.
     const earlier = [{ reserved: first, ...(day === undefined ? {} : { day }) }, ...later];
     const last = earlier.pop() as Reserved;
     for (const one of earlier) {
@@ -75,7 +75,7 @@ export class Tally {
     if (tokens !== 0 || money_micros !== 0) this.#add(dayOf(at), { tokens, money_micros }, {}, 1);
   }
 
-  /** What was spent and reserved of a day, less what came back, since the last commit was handed over. */
+  /** Spent and reserved for a day since the last commit took the changes. */
   committedOn(day: string): Spend {
     const sums = this.#days?.get(day);
     if (sums === undefined) return NO_SPEND;
@@ -91,7 +91,7 @@ export class Tally {
     return this.#days === undefined;
   }
 
-  /** All of it; it counts from nothing again. */
+  /** Returns all changes and starts again from nothing. */
   take(): readonly DaySpend[] {
     if (this.#days === undefined) return [];
     const days = [...this.#days].map(([day, sums]) => ({ day, ...sums }));
@@ -111,9 +111,9 @@ export class Tally {
 }
 
 /**
- * The run is over. A call of which nobody will know any more costs all that it might have; what waited for people costs its attempt;
- * what never left costs nothing.
- * @param unsent calls that this commit holds and that do not leave
+ * Settles everything that is open when the run ends. A call of unknown result costs all that is reserved; a call that waits for approval
+ * costs only its attempt; a call that was never sent costs nothing.
+ * @param unsent calls in this commit that are not sent
  */
 export function closeTally({ pending, tally, lastAt }: Ledger, unsent: ReadonlySet<number>): void {
   for (const one of pending.values()) {
@@ -124,16 +124,16 @@ export function closeTally({ pending, tally, lastAt }: Ledger, unsent: ReadonlyS
 }
 
 /**
- * Takes out of a fork's books what belongs to its origin: the reservations in the accounts, what people said about the origin's calls, and
- * what the purse reserved for a call under way. The fork reserves that amount again if it makes the call itself.
- * @param anew false for a fork of an older host, which counted what people had said
- * @param own false for one of an older host, which paid for calls of its origin
+ * Removes from a fork's ledger what belongs to its origin: reservations in the accounts, people's verdicts on the origin's calls, and
+ * what the purse reserved for calls under way. The fork reserves that amount again if it makes the call itself.
+ * @param fresh false for a fork made by an older host, in which verdicts still counted
+ * @param own false for a fork made by an older host, which paid for calls of its origin
  */
-export function disown({ pending, purse }: Ledger, anew: boolean, own: boolean): void {
+export function disown({ pending, purse }: Ledger, fresh: boolean, own: boolean): void {
   for (const one of pending.values())
     if (one.kind === 'approval') {
       delete one.call.day;
-      if (anew) pending.set(one.id, { ...one, by: [] });
+      if (fresh) pending.set(one.id, { ...one, by: [] });
     } else if (one.kind === 'request') delete one.day;
     else if (one.kind === 'call') {
       const { day: _, later: __, retried, reserved, inherited, ...call } = one;
@@ -144,7 +144,7 @@ export function disown({ pending, purse }: Ledger, anew: boolean, own: boolean):
     }
 }
 
-/** What was reserved for a call each time that it was to be made. */
+/** The reservation for one of the times that a call was made. */
 const ofOneTry = (reserved: Budget, retried = 0): Budget =>
   Object.fromEntries(
     Object.entries(reserved).map(([name, amount]) => [name, isCharged(name) ? Math.ceil(amount / (retried + 1)) : amount]),

@@ -10,7 +10,7 @@ const WAIT_MS = MACHINE.answer_wait_ms.default;
 const result = (id: number): Result => ({ id, value: id });
 const owner = (name: string) => ({ id: `run_${name}` as RunId, epoch: 1 });
 
-/** Answers, the clock that they look at, and what was handed to the store. */
+/** Answers with a clock of their own, and a list of what the store was asked to keep. */
 function setup() {
   vi.useFakeTimers();
   const clock: Clock = {

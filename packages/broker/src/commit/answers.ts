@@ -1,7 +1,7 @@
 /**
- * Answers of calls that may not be repeated. Each goes to the store by itself unless the crank that is given it is handed over within
- * a moment, so that it survives its host; nobody waits for that write. An answer stays here until a commit that has it is durable:
- * where the store refuses that commit, and this host takes the run up again, the answer is given to the run once more.
+ * Answers of calls that may not be repeated. If the crank that gets an answer is not handed to the store soon, the answer is written to
+ * the store by itself, so that it survives a crash; nothing waits for that write. An answer stays in memory until a commit that contains
+ * it is durable: if the store refuses the commit and this host resumes the run, the run gets the answer again.
  */
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { RunId } from '@corral/protocol/ids';
@@ -9,7 +9,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 
-/** A run, as far as its lease matters. */
+/** A run and the epoch of its lease. */
 interface Owner {
   readonly id: RunId;
   readonly epoch: number;
@@ -18,13 +18,13 @@ interface Owner {
 interface Held {
   readonly owner: Owner;
   readonly result: Result;
-  /** On the clock that never goes back. */
+  /** Monotonic time, in milliseconds. */
   readonly since: number;
-  /** `waiting`: in memory alone. `kept`: handed to the store. `taken`: in a commit that was handed over. */
+  /** `waiting`: only in memory. `kept`: handed to the store. `taken`: part of a commit that was handed to the store. */
   stage: 'waiting' | 'kept' | 'taken';
-  /** The store may have a row of it. */
+  /** The store may have a row for it. */
   stored: boolean;
-  /** It has one. */
+  /** The store has a row for it. */
   durable: boolean;
 }
 
@@ -32,7 +32,7 @@ export class Answers {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #runs = new Map<RunId, Map<number, Held>>();
-  /** What may have to be kept by itself, in the order in which it came, and what has been taken since. */
+  /** Answers in order of arrival that may need a write of their own; some may have been taken since. */
   #queue: Held[] = [];
   #stopTimer: (() => void) | undefined;
   #writing: Promise<unknown> = Promise.resolve();
@@ -42,7 +42,7 @@ export class Answers {
     this.#clock = clock;
   }
 
-  /** A call of a run was answered, and the run is about to be given that. */
+  /** Holds the answer of a call until its commit is durable. */
   hold(owner: Owner, result: Result): void {
     const held: Held = { owner, result, since: this.#clock.monotonic(), stage: 'waiting', stored: false, durable: false };
     this.#put(held);
@@ -59,13 +59,13 @@ export class Answers {
     return this.#runs.get(run)?.get(id)?.durable === true;
   }
 
-  /** Hands answers of a run to the store that it is to have before the run leaves memory. Resolves once it has them, or has refused. */
+  /** Writes answers of a run to the store before the run leaves memory. Resolves when they are durable or were refused. */
   async keep(owner: Owner, results: readonly Result[]): Promise<void> {
     for (const result of results) if (!this.has(owner.id, result.id)) this.hold(owner, result);
     await this.#write([...(this.#runs.get(owner.id)?.values() ?? [])]);
   }
 
-  /** The run has left memory: what the store has of its answers comes back from there. */
+  /** Forgets the durable answers of a run that has left memory; `found` brings them back. */
   parked(run: RunId): void {
     this.settled(
       run,
@@ -73,7 +73,7 @@ export class Answers {
     );
   }
 
-  /** What the store kept of a run that was brought back, and what is still known here of an earlier hold of it. */
+  /** Takes the answers that the store has for a resumed run. @returns these, and those still in memory */
   found(owner: Owner, stored: readonly Result[]): readonly Result[] {
     const since = this.#clock.monotonic();
     for (const result of stored) this.#put({ owner, result, since, stage: 'kept', stored: true, durable: true });
@@ -81,8 +81,8 @@ export class Answers {
   }
 
   /**
-   * A commit that settles these calls is about to be handed over.
-   * @returns those of them that the store has an answer of, which the commit is to take out
+   * Marks the answers of these calls as part of a commit.
+   * @returns the ids whose answer may be in the store, so that the commit deletes those rows
    */
   taken(run: RunId, ids: readonly number[]): readonly number[] {
     const held = this.#runs.get(run);
@@ -95,7 +95,7 @@ export class Answers {
     });
   }
 
-  /** Takes note that the commit with these answers is durable. */
+  /** Forgets answers whose commit is durable. */
   settled(run: RunId, ids: readonly number[]): void {
     const held = this.#runs.get(run);
     if (held === undefined) return;
@@ -103,12 +103,12 @@ export class Answers {
     if (held.size === 0) this.#runs.delete(run);
   }
 
-  /** The run has ended, or another owner holds it: its answers are nobody's. */
+  /** Forgets all answers of a run that has ended or has another owner. */
   forget(run: RunId): void {
     this.#runs.delete(run);
   }
 
-  /** Hands all that waits to the store. Resolves once that is durable, or was refused. */
+  /** Writes all waiting answers to the store. Resolves when they are durable or were refused. */
   async flush(): Promise<void> {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
@@ -120,7 +120,10 @@ export class Answers {
     this.#stopTimer = this.#clock.after(ms, () => this.#keepDue());
   }
 
-  /** An answer whose crank comes in time costs no write of its own, however many other runs are answered meanwhile. */
+  /**
+   * Writes only answers that have waited long enough, so that an answer whose crank comes in time costs no write, even if many other runs
+   * get answers meanwhile.
+   */
   #keepDue(): void {
     const due = this.#clock.monotonic() - MACHINE.answer_wait_ms.default;
     const next = this.#queue.findIndex((held) => held.since > due && this.#isWaiting(held));
@@ -130,16 +133,16 @@ export class Answers {
     void this.#write(waited);
   }
 
-  /** In memory alone, and of use still. */
+  /** Whether it is only in memory and still needed. */
   #isWaiting(held: Held): boolean {
     return held.stage === 'waiting' && this.#runs.get(held.owner.id)?.get(held.result.id) === held;
   }
 
-  /** Hands over those of them that wait. Resolves once they and all that went before are durable, or were refused. */
+  /** Writes the waiting ones among `answers`. Resolves when these and all earlier writes have ended. */
   async #write(answers: readonly Held[]): Promise<void> {
     const waiting = answers.filter((held) => this.#isWaiting(held));
     const writes = [...Map.groupBy(waiting, ({ owner }) => owner).values()].map((those) => this.#writeOne(those));
-    // A refusal loses nothing: each answer is still here, and its crank's commit will say whether there is room.
+    // A refused write loses nothing: the answers are still in memory, and the commit of their crank reports whether there is space.
     this.#writing = Promise.allSettled([this.#writing, ...writes]);
     await this.#writing;
   }
@@ -158,7 +161,7 @@ export class Answers {
       );
       for (const answer of answers) answer.durable = true;
     } catch {
-      // It is handed over again when the run wants to leave memory, or the host stops.
+      // The write is repeated when the run leaves memory or the host stops.
       for (const answer of answers) if (answer.stage === 'kept') answer.stage = 'waiting';
     }
   }

@@ -1,7 +1,7 @@
 /**
- * What a child's end tells its parent, and with what label. A child whose manifest declares a narrow output (a boolean, a number,
- * one of a few words) may read what a stranger wrote and answer without passing the stranger's influence on (DESIGN 5): the
- * parent learns the value and nothing else. What such a child says of its own failure is free text, so it is withheld.
+ * The outcome and label of a child as its parent gets them. A child whose manifest declares a narrow output (a boolean, a number, one of
+ * a few words) may read untrusted text and answer without passing the influence on (DESIGN 5), because the parent learns nothing but the
+ * value. The child's error messages are free text, so they are withheld.
  */
 import { isNarrow, narrowTypeOf, withoutInfluence } from '@corral/policy/flow/narrow';
 import { CLEAN } from '@corral/policy/flow/labels';
@@ -16,21 +16,21 @@ export interface ChildAnswer {
   readonly narrowed?: true;
 }
 
-const WITHHELD = 'The child read what a stranger may have written and answers with nothing but a narrow value; its own words are withheld.';
+const WITHHELD = 'The child read untrusted text, and its manifest declares a narrow output, so its error message is withheld.';
 
-/** @param label of all that the child knew; undefined where nobody follows it */
+/** @param label of everything that the child has read; undefined if labels are not tracked */
 export function answerOf(manifest: Pick<AgentManifest, 'output'> | undefined, outcome: Outcome, label: Label | undefined): ChildAnswer {
   if (label === undefined) return { outcome };
   const type = narrowTypeOf(manifest?.output);
   if (type === undefined || !label.sticky.untrusted_input) return { outcome, label };
-  // Believed only as far as the value fits here: what checked it in the child was the child's own isolate.
+  // Checked again here, because the check in the child ran in the child's own isolate.
   if (outcome.kind === 'completed' && !isNarrow(type, outcome.output)) return { outcome, label };
   const after = withoutInfluence(label);
   const told = silenced(outcome);
   return { outcome: told, narrowed: true, ...(canonical(after) === canonical(CLEAN) ? {} : { label: after }) };
 }
 
-/** Without the words that the child itself chose, or that repeat what it did; what people said stays. */
+/** Removes the text that the child wrote or that describes its actions; text of people stays. */
 function silenced(outcome: Outcome): Outcome {
   switch (outcome.kind) {
     case 'failed':

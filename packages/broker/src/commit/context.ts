@@ -1,6 +1,6 @@
 /**
- * Works out from an entry what it changed about the circumstances of its run. Living through a crank and reading it back later take
- * the same path: `begin` before the ledger has the entry, the function it gives afterwards.
+ * Derives from an entry how it changed the circumstances of its run (label, grants, purse, policies, version). A live crank and one that
+ * is read back take the same path: `begin` is called before the ledger applies the entry, and the function that it returns afterwards.
  */
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ContextChange } from '@corral/protocol/model/context';
@@ -12,7 +12,7 @@ import type { Label, Names } from '@corral/protocol/model/label';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { Ledger } from '../ledger/ledger.ts';
 
-/** What an entry holds that can change something. */
+/** The parts of an entry that can change something. */
 export interface Changing {
   readonly seq: number;
   readonly at: number;
@@ -21,11 +21,11 @@ export interface Changing {
   readonly event?: HostEvent | undefined;
 }
 
-/** Where the bus listens: the policies that last decided about a run are not in its ledger. */
+/** The version of the policies that last decided about a run. The ledger does not have it. */
 const lastPolicy = new WeakMap<Ledger, string>();
 const NOTHING: readonly never[] = [];
 
-/** @returns what the entry changed, once the ledger has it */
+/** @returns a function to call once the ledger has applied the entry; it returns the changes */
 export function begin(ledger: Ledger, delivery: Delivery | undefined): (entry: Changing) => readonly ContextChange[] {
   const { label } = ledger;
   const { version } = ledger;
@@ -86,7 +86,7 @@ export function begin(ledger: Ledger, delivery: Delivery | undefined): (entry: C
 
 const wasDisposed = (effects: readonly Effect[], cap: number) => effects.some((effect) => effect.kind === 'dispose' && effect.cap === cap);
 
-/** Who or what an entry comes from, in words. */
+/** The cause of a change, in words. */
 function causeOf(ledger: Ledger, delivery: Delivery | undefined): string {
   switch (delivery?.kind) {
     case 'start':
@@ -110,12 +110,12 @@ function causeOf(ledger: Ledger, delivery: Delivery | undefined): string {
   }
 }
 
-/** What of the purse comes back from a child, which has spent the rest. */
+/** The amounts that come back from a child: what was reserved less what it spent. */
 function returned(ledger: Ledger, { id, spent }: ChildEndedDelivery): Budget | undefined {
   const pending = ledger.pending.get(id);
   if (pending?.kind !== 'child') return undefined;
   const back = Object.entries(pending.reserved).flatMap(([name, amount]) => {
-    // Itself it was one of the children.
+    // The child itself counts as one of the children.
     const used = (spent[name as keyof Budget] ?? 0) + (name === 'children' ? 1 : 0);
     return amount > used ? [[name, amount - used] as const] : [];
   });

@@ -1,11 +1,11 @@
-/** How a run ends by what it used. */
+/** Ends of runs that the host decides. */
 import { CorralError } from '@corral/protocol/errors';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { exceeded } from '../effects/common.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { overcharged } from '../accounts/spending.ts';
 
-/** The ceiling or budget that the run is over by now, as its outcome. */
+/** The outcome of a run that exceeds a ceiling or its budget; undefined if it does not. */
 export function overrun(ledger: Ledger): Outcome | undefined {
   const { ceilings } = ledger.record;
   if (ledger.effects > ceilings.effects) return exceeded('effects', `The run made more than ${ceilings.effects} effects.`);
@@ -17,6 +17,6 @@ export function overrun(ledger: Ledger): Outcome | undefined {
   return overcharged(ledger);
 }
 
-/** What nobody had foreseen, as an error of ours. */
+/** Wraps an unexpected exception as CORRAL_INTERNAL. */
 export const internal = (error: unknown): CorralError =>
   error instanceof CorralError ? error : new CorralError('CORRAL_INTERNAL', String(error), { cause: error });

@@ -1,6 +1,6 @@
 /**
- * How a run ends that has finished, and what it hands back. Its outcome is for people, and has the values of its handles in it; its
- * parent gets handles again.
+ * The end of a run that has finished by itself. Its outcome is for people and contains the values of handles in the output; its parent
+ * gets handles instead.
  */
 import { ERRORS, isErrorCode, type ErrorCode } from '@corral/protocol/errors';
 import type { CarriedHandle } from '@corral/protocol/wire/handle';
@@ -11,23 +11,23 @@ import { exceeded } from '../effects/common.ts';
 import { carriedHandles, filled, slotted } from '../ledger/handles.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 
-/** The end of a child as its parent hears of it: without what is behind the handles of its output. */
+/** The outcome of a child for its parent, without the values behind the handles. */
 export function handedBack({ finished }: Ledger, outcome: Outcome): Outcome {
   if (outcome.kind !== 'completed' || finished?.handles === undefined) return outcome;
   return { kind: 'completed', output: finished.output as Json };
 }
 
-/** And the handles. */
+/** The handles in that outcome. */
 export function handlesBack({ finished, handles }: Ledger, outcome: Outcome): { readonly handles?: readonly CarriedHandle[] } {
   return outcome.kind !== 'completed' || finished === undefined ? {} : carriedHandles(slotted(handles, finished, ['output']), ['outcome']);
 }
 
-/** How a run ends that has finished: what the agent says of its own failure is believed only as far as the bus has seen it. */
+/** The outcome of a finished run. The error that the agent reports is believed only if the broker has seen its cause. */
 export function finishOutcome(ledger: Ledger): Outcome | undefined {
   const { finished, cancelled } = ledger;
   if (finished === undefined) return undefined;
   const { error } = finished;
-  // A run that was asked to stop and stopped was cancelled, whatever it threw on its way out.
+  // A run that was cancelled counts as cancelled, even if it threw while it ended.
   if (error !== undefined && cancelled !== undefined) return { kind: 'cancelled', by: cancelled.by, reason: cancelled.reason };
   if (error === undefined)
     return { kind: 'completed', output: filled((finished.output ?? null) as Json, slotted(ledger.handles, finished, ['output'])) };
@@ -43,7 +43,7 @@ export function finishOutcome(ledger: Ledger): Outcome | undefined {
   };
 }
 
-/** Verdicts that only the host reaches; an agent that throws one of them has simply thrown. */
+/** Codes that only the host may use; an agent that throws one of them counts as CORRAL_AGENT_THREW. */
 const HOSTS_OWN: ReadonlySet<string> = new Set<ErrorCode>([
   'CORRAL_CAP_FORGED',
   'CORRAL_EFFECT_INVALID',

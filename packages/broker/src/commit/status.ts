@@ -1,4 +1,4 @@
-/** The state of a run as its commits write it down: lifecycle, control, and what it waits on. */
+/** The status of a run that a commit writes: lifecycle, control, and what the run waits on. */
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { RunStatus } from '@corral/protocol/model/run';
 import type { BusRun } from '../bus.ts';

@@ -1,6 +1,6 @@
 /**
- * Sends calls to tools and waits for what comes back, for as long as the call may take. Each logical call has one
- * idempotency key however often it is attempted; a reply that comes after its call was given up is fenced off.
+ * Sends calls to tools and waits for results, at most as long as each call may take. All attempts of a logical call have the same
+ * idempotency key. A result that arrives after its call was settled is discarded.
  */
 import { detailOf } from '@corral/protocol/ports/contract';
 import { errorData, type ErrorData } from '@corral/protocol/errors';
@@ -21,11 +21,11 @@ import type { Dispatch } from '../effects/batch.ts';
 import { attemptsOf, Bill, FREE } from '../accounts/price.ts';
 
 export interface DispatchEvents {
-  /** Whether a tool of a tenant is under quarantine: then no call leaves for it. */
+  /** Whether a tool of a tenant is under quarantine; no call is sent to it then. */
   readonly isStopped: (tenant: TenantId, tool: string) => boolean;
-  /** @param once it may not be asked again */
+  /** @param once the call may not be made again */
   readonly onResult: (run: RunId, result: Result, once: boolean) => void;
-  /** The tool began and its result is lost. */
+  /** The tool began, and its result is lost. */
   readonly onUnknown: (run: RunId, id: number, message: string, detail?: string) => void;
 }
 
@@ -33,13 +33,13 @@ interface Going {
   readonly run: RunId;
   readonly abort: AbortController;
   readonly stopTimer: () => void;
-  /** The breaker that has let it through. */
+  /** The breaker that let the call through. */
   readonly breaker: string | undefined;
-  /** Between two attempts: there will be no other. */
+  /** Set while the call waits for its turn or its next attempt: ends the call without another attempt. */
   readonly giveUp?: () => void;
-  /** Another host may make it again. */
+  /** Another host may make the call again. */
   readonly repeats: boolean;
-  /** This host stops, and has aborted it. */
+  /** This host is stopping and has aborted the call. */
   stopped?: true;
 }
 
@@ -50,7 +50,7 @@ export class Dispatcher {
   readonly #going = new Map<string, Going>();
   readonly breakers = new Breakers();
   readonly #gates: Gates;
-  /** This host stops, and has stopped its calls: none leaves any more. */
+  /** This host is stopping: no call is sent any more. */
   #stopped = false;
 
   constructor({ clock, random, limits }: Pick<BrokerPowers, 'clock' | 'random' | 'limits'>, events: DispatchEvents) {
@@ -61,19 +61,19 @@ export class Dispatcher {
   }
 
   /**
-   * Starts a call. Its result arrives by the events, exactly once, unless the run's calls are dropped first.
-   * @param watched whether a circuit breaker stands before the tool
+   * Starts a call. Its result is reported exactly once through the events, unless the run's calls are dropped first.
+   * @param watched whether the tool has a circuit breaker
    */
   start(record: RunRecord, call: Dispatch, watched: boolean): void {
     const breaker = watched ? `${record.tenant} ${call.tool.name}` : undefined;
     const repeats = mayRepeat(call.tool.annotations);
-    // The next host makes it.
+    // The next host makes the call.
     if (this.#stopped && repeats) return;
     const held = this.#heldFor(record.tenant, call.tool.name);
     if (held === undefined && (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())))
       return this.#enter(record, call, 1, breaker, new Bill(call.price, call.atLeast));
     const key = keyOf(record.id, call.id);
-    const [code, why] = held ?? (['CORRAL_TOOL_BUSY', 'has not been answering; it is left alone for a while.'] as const);
+    const [code, why] = held ?? (['CORRAL_TOOL_BUSY', 'has not been answering, so it is not called for a while.'] as const);
     const stopTimer = this.#clock.after(0, () => {
       this.#going.delete(key);
       const error = errorData(code, `${call.tool.name} ${why}`, { call: call.id });
@@ -83,14 +83,14 @@ export class Dispatcher {
     this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined, repeats });
   }
 
-  /** Why no call leaves for a tool now, as an error and the rest of its sentence. */
+  /** The reason why no call may be sent to a tool now, as an error code and the end of its message. */
   #heldFor(tenant: TenantId, tool: string): readonly ['CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED', string] | undefined {
     if (this.#stopped) return ['CORRAL_TOOL_BUSY', 'was not called, since this host stops.'];
     if (!this.#events.isStopped(tenant, tool)) return undefined;
     return ['CORRAL_QUARANTINED', 'was put under quarantine before the call had left.'];
   }
 
-  /** A call was not made. Where it may have left before, that says nothing about what came of it then. */
+  /** Reports a call that was not sent. If an earlier attempt may have been sent, the result of that one is unknown. */
   #heldBack(record: RunRecord, call: Dispatch, result: Extract<Result, { error: ErrorData }>): void {
     const once = !mayRepeat(call.tool.annotations);
     if (call.leftBefore !== true) return this.#events.onResult(record.id, result, once);
@@ -99,14 +99,14 @@ export class Dispatcher {
     else this.#events.onResult(record.id, { id: call.id, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id }) }, once);
   }
 
-  /** Nobody waits for this call any more. The tool is told; its result is still recorded. */
+  /** Aborts a call that nobody awaits any more. The tool gets the signal; its result is still recorded. */
   abort(run: RunId, id: number, why = 'The agent gave the call up.'): void {
     const going = this.#going.get(keyOf(run, id));
     going?.abort.abort(new DOMException(why, 'AbortError'));
     going?.giveUp?.();
   }
 
-  /** The run is over: its calls are aborted and whatever they still return is dropped. Returns how many there were. */
+  /** Aborts the calls of a run that has ended and discards their results. @returns the number of calls */
   drop(run: RunId, ids: Iterable<number>): number {
     let dropped = 0;
     for (const key of this.#waitingFirst([...ids].map((id) => keyOf(run, id)))) {
@@ -121,14 +121,14 @@ export class Dispatcher {
     return dropped;
   }
 
-  /** Limits of tools have changed. */
+  /** To be called when limits of tools have changed. */
   limitsChanged(): void {
     this.#gates.changed();
   }
 
   /**
-   * This host stops: no call leaves any more. Calls that may be repeated are left to the next host, which makes them again; the others
-   * are aborted and may still answer.
+   * Stops all calls, because this host is stopping. Calls that may be repeated are dropped, and the next host makes them again; the
+   * others are aborted and may still answer.
    */
   stop(): void {
     this.halt();
@@ -146,18 +146,21 @@ export class Dispatcher {
     }
   }
 
-  /** This host stops: no call leaves any more. */
+  /** Sends no more calls, because this host is stopping. */
   halt(): void {
     this.#stopped = true;
   }
 
-  /** Waiting calls come first: a call that leaves a tool makes room there, and must not let in one that is about to be stopped too. */
+  /**
+   * Puts waiting calls first. A running call that is stopped frees its place, and that must not start a waiting call that is about to be
+   * stopped too.
+   */
   #waitingFirst(keys: readonly string[]): readonly string[] {
     const waits = (key: string) => this.#going.get(key)?.giveUp !== undefined;
     return [...keys.filter((key) => waits(key)), ...keys.filter((key) => !waits(key))];
   }
 
-  /** Whether a call has left and not come back. */
+  /** Whether a call has been sent and has no result. */
   isUnderway(run: RunId, id: number): boolean {
     return this.#going.has(keyOf(run, id));
   }
@@ -166,12 +169,15 @@ export class Dispatcher {
     return this.#going.size;
   }
 
-  /** An attempt waits its turn at its tool, for no longer than the call may take. One that did not get it was never made. */
+  /**
+   * Waits until the limits of the tool allow the attempt, at most as long as the call may take. A call whose turn does not come in time
+   * was never made.
+   */
   #enter(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill): void {
     const { id, tool, timeout_ms } = call;
     const key = keyOf(record.id, id);
     const began = this.#clock.monotonic();
-    // Made where the call has to wait; most do not.
+    // Created only for calls that have to wait; most do not.
     let abort: AbortController | undefined;
     const repeats = mayRepeat(tool.annotations);
     const notMade = (code: 'CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED', why: string) => {
@@ -222,7 +228,7 @@ export class Dispatcher {
     const repeats = mayRepeat(call.tool.annotations);
     const settle = (said: ToolResult | TimedOut) => {
       const going = this.#going.get(key);
-      // Somebody else settled it: a timeout, or the end of the run.
+      // The call was settled otherwise: by a timeout, or by the end of its run.
       if (going?.abort !== abort) return;
       const result = going.stopped === true ? cutOff(call.tool.name, said) : said;
       this.#going.delete(key);
@@ -231,10 +237,10 @@ export class Dispatcher {
       bill.attempted(result);
       const { told, well } = resultOf(call, record.ceilings.message_bytes, result);
       const answer = { ...told, ...costIn(bill) };
-      // By its agent, or by whoever took its capability back; that it then took too long changes nothing about it.
+      // The agent gave the call up, or its capability was revoked; a timeout after that does not change it.
       const givenUp = abort.signal.aborted && (abort.signal.reason as DOMException).name === 'AbortError';
       if (breaker !== undefined) {
-        // Who gives a call up, or has less patience than the tool is allowed, has learnt nothing about it.
+        // An aborted call, or one with a shorter timeout than the tool's own, does not count towards the breaker.
         if (givenUp || (abort.signal.aborted && timeout_ms < most)) this.breakers.forget(breaker);
         else this.breakers.settle(breaker, well, now - began, now, most * SLOW);
       }
@@ -258,12 +264,12 @@ export class Dispatcher {
     this.#going.set(key, { run: record.id, abort, stopTimer, breaker, repeats });
     void call.tool
       .invoke({ input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal })
-      // A tool never rejects; one that does has failed, and what it threw is for operators.
+      // By contract a tool never rejects. If one does, the call has failed, and the exception is for operators only.
       .catch((error: unknown): ToolResult => ({ kind: 'failed', message: `${call.tool.name} failed.`, detail: detailOf(error) }))
       .then(settle);
   }
 
-  /** Lets a while pass before the next attempt: twice as long each time, and never the same for two that failed together. */
+  /** Waits before the next attempt: exponential backoff with jitter, so that calls that failed together are not repeated together. */
   #wait(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill, tell: () => void): void {
     const key = keyOf(record.id, call.id);
     const most = Math.min(MACHINE.retry_base_ms.default * 2 ** (attempt - 1), MACHINE.retry_wait_ms.default);
@@ -271,7 +277,7 @@ export class Dispatcher {
     const jitter = (this.#random(1)[0] as number) / 255;
     const stopTimer = this.#clock.after(Math.round(most * (0.5 + jitter / 2)), () => {
       this.#going.delete(key);
-      // A tool that has stopped answering meanwhile, or was put under quarantine, is not asked again.
+      // If the tool's breaker has opened meanwhile, or the tool is under quarantine, there is no other attempt.
       if (this.#heldFor(record.tenant, call.tool.name) !== undefined) tell();
       else if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
         this.#enter(record, call, attempt + 1, breaker, bill);
@@ -288,27 +294,30 @@ export class Dispatcher {
 }
 
 /**
- * Whether trying again can help and does no harm: the tool says that it did nothing and might yet, or its word was lost or late
- * and doing it twice is doing it once.
+ * Whether another attempt may succeed and does no harm: the tool reports that it did nothing and may succeed later, or its result was
+ * lost or late and the call may be repeated.
  */
 function isWorthAnother(call: Dispatch, result: ToolResult | TimedOut): boolean {
   if (result.kind === 'failed') return result.retryable === true;
   return result.kind !== 'ok' && mayRepeat(call.tool.annotations);
 }
 
-/** A tool that fails because this host has aborted it does not know what it had done by then, unless it says that it did nothing. */
+/**
+ * A tool that fails after this host has aborted it may have acted before, unless it reports that it did nothing; so the result is
+ * unknown.
+ */
 function cutOff(tool: string, result: ToolResult | TimedOut): ToolResult | TimedOut {
   if (result.kind !== 'failed' || result.retryable === true) return result;
   return { kind: 'unknown', message: `This host stopped while ${tool} was at work: ${result.message}` };
 }
 
-/** Our own verdict, besides those a tool can give. */
+/** The dispatcher's own result, in addition to those of tools. */
 interface TimedOut {
   readonly kind: 'timed_out';
   readonly message: string;
 }
 
-/** Share of the time a tool may take from which on an answer counts as slow. */
+/** An answer counts as slow after this share of the tool's timeout. */
 const SLOW = 0.8;
 
 function costIn({ total }: Bill): { readonly cost?: Cost } {
@@ -318,8 +327,9 @@ function costIn({ total }: Bill): { readonly cost?: Cost } {
 const keyOf = (run: RunId, id: number) => `${run}:${id}`;
 
 /**
- * What a tool gave back, as the agent will see it: valid by the tool's own schema and within bounds, or an error. `well`: whether the
- * tool works, whatever it answers; an answer that JSON cannot hold counts as working, since an agent's arguments may have caused it.
+ * The result of a tool as the agent gets it: valid against the tool's output schema and within the limits, or an error. `well`: whether
+ * the tool counts as working for its breaker. An answer that is not JSON counts as working, since the agent's arguments may have caused
+ * it.
  */
 function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): { readonly told: Result; readonly well: boolean } {
   const { id, tool } = call;
@@ -340,7 +350,7 @@ function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): 
   const checked = tool.output.check(result.value);
   if (!checked.ok) return invalid('broke its own output schema.', false, checked.detail ?? `${checked.where}: ${checked.message}`);
   const copied = copyOf(checked.value);
-  if ('refused' in copied) return invalid('returned what is no JSON.', true, copied.refused);
+  if ('refused' in copied) return invalid('returned a value that is not JSON.', true, copied.refused);
   const { value, bytes } = copied;
   if (bytes > most) {
     const message = `${tool.name} returned ${bytes} bytes; at most ${most} may come back at once.`;
@@ -353,8 +363,8 @@ function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): 
 const CODES = { timed_out: 'CORRAL_TIMED_OUT', unknown: 'CORRAL_TOOL_FAILED' } as const;
 
 /**
- * A value as the JSON that it is now: what its tool does with it later changes nothing. Writing it may run code of the tool
- * (getters, `toJSON`, proxies), which may throw.
+ * Copies a value as JSON, so that later changes by the tool have no effect. Serialising may run code of the tool (getters, `toJSON`,
+ * proxies), which may throw.
  */
 function copyOf(value: unknown): { readonly value: Json; readonly bytes: number } | { readonly refused: string } {
   try {

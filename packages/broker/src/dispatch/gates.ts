@@ -1,34 +1,34 @@
 /**
- * How many calls of a tool may be under way at once, and how many may begin in a minute: of one tenant, and of all together. What goes
- * beyond waits in order; where tenants share a limit they take turns, so that a tenant with many calls holds up its own.
+ * Limits on how many calls of a tool may run at once, and how many may begin in a minute, for one tenant and for all together. Calls
+ * beyond a limit wait in order. Where tenants share a limit they take turns, so that a tenant with many calls delays only its own.
  */
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 
 export interface ToolLimits {
-  /** Calls under way at once. */
+  /** Maximum number of calls under way. */
   readonly concurrent?: number;
-  /** Calls that begin within any minute. */
+  /** Maximum number of calls that begin within any 60 seconds. */
   readonly per_minute?: number;
 }
 
-/** What holds for a tool in a tenant: the tenant's own limits, and those that it shares with everybody. */
+/** The limits of a tool for a tenant: the tenant's own, and those shared by all tenants. */
 export interface BothLimits {
   readonly own?: ToolLimits | undefined;
   readonly host?: ToolLimits | undefined;
 }
 
-/** Calls of one tool by one tenant, or by all. */
+/** The calls of one tool by one tenant, or by all. */
 interface Count {
   going: number;
-  /** When those of the last minute began, on the monotonic clock. */
+  /** Start times of the calls in the last minute. Monotonic, in milliseconds. */
   readonly began: number[];
 }
 
 interface Line {
   readonly all: Count;
   readonly tenants: Map<TenantId, Count>;
-  /** Waiting calls by tenant, in the order of turns: the next tenant comes first. */
+  /** Waiting calls by tenant; the tenant whose turn is next comes first. */
   readonly waiting: Map<TenantId, (() => void)[]>;
   stopTimer: (() => void) | undefined;
 }
@@ -46,9 +46,10 @@ export class Gates {
   }
 
   /**
-   * Lets a call in, at once or in its turn.
-   * @param go called when it is in, with what says that it has left again; before this returns, where it is let in at once
-   * @returns stops waiting; undefined where it is in already
+   * Admits a call, at once or when its turn comes.
+   * @param go called when the call is admitted, with a function to call when it has ended; called before `enter` returns if the call is
+   * admitted at once
+   * @returns a function that stops waiting; undefined if the call was admitted
    */
   enter(tenant: TenantId, tool: string, go: (leave: () => void) => void): (() => void) | undefined {
     const limits = this.#limits(tenant, tool);
@@ -70,7 +71,7 @@ export class Gates {
     queue.push(enters);
     line.waiting.set(tenant, queue);
     this.#admit(line, tool);
-    // The limits may have been raised since those before it began to wait.
+    // If the limits were raised meanwhile, the calls before this one and this one may all have been admitted.
     if (isIn) return undefined;
     return () => {
       const at = queue.indexOf(enters);
@@ -79,7 +80,7 @@ export class Gates {
     };
   }
 
-  /** Limits have changed: calls that wait and may go now are let in. */
+  /** To be called when limits have changed; admits waiting calls. */
   changed(): void {
     for (const [tool, line] of this.#lines) this.#admit(line, tool);
   }
@@ -114,7 +115,7 @@ export class Gates {
     };
   }
 
-  /** When a call may go: undefined is now, infinity when another one has left. */
+  /** The time at which a call may start. Undefined: now. Infinity: when another call ends. */
   #opensAt(line: Line, tenant: TenantId, tool: string): number | undefined {
     const { own, host } = this.#limits(tenant, tool) ?? {};
     const times = [opensAt(line.all, host, this.#clock.monotonic()), opensAt(this.#countOf(line, tenant), own, this.#clock.monotonic())];
@@ -122,16 +123,16 @@ export class Gates {
     return at === Number.NEGATIVE_INFINITY ? undefined : at;
   }
 
-  /** Lets in who waits and may go, a tenant after the other. */
+  /** Admits waiting calls, one of each tenant in turn. */
   #admit(line: Line, tool: string): void {
     let first = Number.POSITIVE_INFINITY;
     for (let went = true; went;) {
       went = false;
       first = Number.POSITIVE_INFINITY;
-      // As they stand now: whoever was let in goes to the end.
+      // A copy, because an admitted tenant moves to the end of the map.
       const turn = [...line.waiting];
       for (const [tenant, queue] of turn) {
-        // A call that was let in may have left already, and have let in others.
+        // An admitted call may end at once and admit others.
         if (line.waiting.get(tenant) !== queue) continue;
         const at = this.#opensAt(line, tenant, tool);
         if (at !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * Calls that nobody awaits any more. One that still waited for people is withdrawn: it can be neither approved nor made. One that
- * was decided and has not left for its tool never leaves.
+ * Calls that nobody awaits any more. A call that waits for approval is withdrawn, so it can be neither approved nor made. A call that was
+ * decided but not sent is never sent.
  */
 import type { Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
@@ -10,7 +10,7 @@ import type { Pending, PendingApproval } from '../ledger/pending.ts';
 import { FREE } from '../accounts/price.ts';
 import { decided } from '../ledger/requests.ts';
 
-/** Settles what was reserved for a call that waited for people: it costs its attempt, not its price. */
+/** Settles the reservation of a call that waited for approval: it costs its attempt and not its price. */
 export function withdraw({ pending, purse, tally, lastAt }: Ledger, asked: PendingApproval, result: Result): void {
   const { id, call } = asked;
   const spent = { calls: Math.min(1, call.reserved.calls ?? 0) };
@@ -19,17 +19,17 @@ export function withdraw({ pending, purse, tally, lastAt }: Ledger, asked: Pendi
   pending.set(id, { ...decided(id, result), asked });
 }
 
-/** What a run gives up, as its ledger learns it: a timer is gone, a call that waits for people is withdrawn. */
+/** Applies an abort to the ledger: removes a timer, withdraws a call that waits for approval, marks a call under way. */
 export function abort(ledger: Ledger, id: number): void {
   const pending = ledger.pending.get(id);
   if (pending?.kind === 'timer') ledger.pending.delete(id);
   else if (pending?.kind === 'approval')
     withdraw(ledger, pending, givenUp(id, 'The call was given up before anybody had decided about it.'));
-  // It goes on being pending until its tool has answered.
+  // The call stays pending until its tool has answered.
   else if (pending?.kind === 'call') ledger.pending.set(id, { ...pending, given_up: true });
 }
 
-/** The run lets go of a capability, and with it of what it had asked people to let it do with that. */
+/** Applies a dispose: removes the capability and withdraws calls under it that wait for approval. */
 export function dispose(ledger: Ledger, cap: number): void {
   const asked = askedUnder(ledger, cap);
   ledger.caps.delete(cap);
@@ -37,27 +37,27 @@ export function dispose(ledger: Ledger, cap: number): void {
     withdraw(ledger, one, givenUp(one.id, 'The capability was let go of before anybody had decided about the call.'));
 }
 
-/** Calls that wait for people under a capability which the run holds by this index alone. */
+/** Calls that wait for approval under this capability, if the run holds its grant by no other index. */
 export function askedUnder({ pending, caps }: Ledger, cap: number): readonly PendingApproval[] {
   const grant = caps.get(cap);
   if (grant === undefined || [...caps].some(([other, id]) => other !== cap && id === grant)) return [];
   return [...pending.values()].filter((one): one is PendingApproval => one.kind === 'approval' && one.grant === grant);
 }
 
-/** A timer of a run is not needed any more, be it that it was set in this same crank. */
+/** Removes a timer of a run, even one that was set in this crank. */
 export function callOff(batch: Batch, id: number): void {
   const at = batch.timers.findIndex((timer) => timer.id === id);
   if (at < 0) batch.timersDone.push(id);
   else batch.timers.splice(at, 1);
 }
 
-/** A call that waited for people is waited for no longer. */
+/** Removes the timer of an approval and reports the withdrawal. */
 export function callOffApproval(batch: Batch, id: number): void {
   callOff(batch, id);
   batch.withdrawn.push(id);
 }
 
-/** The result of a call that was given up before it left: it cost nothing. */
+/** The result of a call that was given up before it was sent; it cost nothing. Undefined for other calls. */
 export function neverLeft(pending: Pending | undefined): Result | undefined {
   if (pending?.kind !== 'call' || pending.given_up !== true) return undefined;
   return { ...givenUp(pending.id, 'The call was given up before it had left.'), cost: FREE };
@@ -67,7 +67,7 @@ export function givenUp(id: number, message: string): Result {
   return { id, error: errorData('CORRAL_CALL_GIVEN_UP', message, { call: id }) };
 }
 
-/** A call that was withdrawn waits for people after all. */
+/** Undoes a withdrawal: the call waits for approval again. */
 export function askedAgain({ purse, tally, pending, lastAt }: Ledger, asked: PendingApproval | undefined): PendingApproval | undefined {
   if (asked === undefined) return undefined;
   const { reserved, day } = asked.call;

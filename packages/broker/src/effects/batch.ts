@@ -1,4 +1,4 @@
-/** What deciding a crank looks at, and what comes of it. */
+/** The input and the result of deciding a crank. */
 import type { Counted, Grants } from '@corral/policy/capability/grants';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Decision } from '@corral/protocol/model/decision';
@@ -19,57 +19,59 @@ import type { Price } from '../accounts/price.ts';
 import type { Cost } from '@corral/protocol/model/cost';
 import type { Reached } from './service.ts';
 
-/** What deciding may look at. */
+/** The data that a decision may use. */
 export interface DecideContext {
   readonly now: number;
   readonly random: Random;
   readonly grants: Grants;
   readonly tool: (name: string) => Tool | undefined;
   readonly quarantined?: (name: string) => boolean;
-  /** An instance of a service of the tenant, by name and key; undefined: there is no such service. */
+  /** The instance of a service of the tenant, by name and key; undefined if there is no such service. */
   readonly reach: (service: string, key: string) => Reached | undefined;
   /** Agents of the run's own bundle, by name. */
   readonly agent: (name: string) => AgentVersion | undefined;
-  /** What the run's tenant has in force; undefined: grants alone decide. */
+  /** The policies of the run's tenant; undefined: grants alone decide. */
   readonly policies: Policies | undefined;
   readonly digest: (text: string) => string;
   readonly standing?: AdmissionGate | undefined;
-  /** Purses above the run; undefined: nobody keeps any. */
+  /** Accounts above the purse; undefined if none are kept. */
   readonly accounts?: Accounts | undefined;
-  /** How long people have to decide about a call; undefined: as limits.ts says. */
+  /** Time that people have to approve a call, in milliseconds; undefined: the default of limits.ts. */
   readonly approval_ms?: number | undefined;
 }
 
-/** What is known of agents from the runs they had. */
+/** The state of agents that follows from their earlier runs. */
 export interface AdmissionGate {
-  /** Why no run of a version is taken now; undefined where one is, which counts as one. */
+  /** The reason why no run of a version is admitted now; undefined if it is, and then this call counts as its admission. */
   readonly rests: (tenant: TenantId, version: string) => string | undefined;
-  /** By which profile it is judged whether runs of an agent drift. */
+  /** The profile against which runs of an agent are compared. */
   readonly profile: (tenant: TenantId, agent: string) => string | undefined;
 }
 
-/** A call that may go out, with its arguments as the tool's schema gave them back. */
+/** A call that may be sent, with its arguments as the tool's schema returned them. */
 export interface Dispatch {
   readonly id: number;
   readonly tool: Tool;
   readonly input: Json;
   readonly timeout_ms: number | undefined;
-  /** Attempts at most, as the agent asked for; undefined: as the tool's annotations have it. */
+  /** Maximum number of attempts, if the agent gave one; undefined: by the tool's annotations. */
   readonly attempts?: number | undefined;
   /** The run gets a handle to the result. */
   readonly as_handle?: true | undefined;
-  /** What the tool says of a failure may repeat what the run has not read. */
+  /** An error message of the tool may contain data that the run has not read. */
   readonly unread?: boolean;
   readonly price?: Price | undefined;
-  /** Of a call that is made again: what earlier attempts may have cost. */
+  /** For a call that is made again: the possible cost of earlier attempts. */
   readonly atLeast?: Cost;
-  /** It changes nothing in the outside world, so it need not wait for the commit. */
+  /** The call changes nothing outside, so it need not wait for the commit. */
   readonly early: boolean;
-  /** It may have left before, from a host that is gone or before a person had it made again: nobody knows what came of that. */
+  /**
+   * The call may have been sent before, by a host that has stopped, or before a person had it made again; the result of that is unknown.
+   */
   readonly leftBefore?: boolean;
 }
 
-/** Everything that follows from the effects of one crank. */
+/** All consequences of the effects of one crank. */
 export interface Batch {
   readonly decisions: Decision[];
   readonly dispatches: Dispatch[];
@@ -77,36 +79,36 @@ export interface Batch {
   readonly spawned: RunRecord[];
   readonly grants: Grant[];
   readonly counted: Set<GrantId>;
-  /** Uses of grants that were counted, in their order, to be taken back where nothing comes of the crank. */
+  /** Counted uses of grants in order, to be undone if the crank is discarded. */
   readonly uses: Counted[];
   readonly timers: { id: number; due: number }[];
   readonly timersDone: number[];
   readonly aborts: number[];
-  /** Calls that waited for people, and do not any more. */
+  /** Calls that were withdrawn while they waited for approval. */
   readonly withdrawn: number[];
-  /** Calls that left before the commit. */
+  /** Calls that were sent before the commit. */
   readonly left: Set<number>;
-  /** What the run let go of. */
+  /** Grants that the run disposed of. */
   readonly disposed: GrantId[];
   readonly emits: { event: string; data: Json }[];
-  /** What of the run's circumstances it changed. */
+  /** Changes to the run's circumstances. */
   readonly context: ContextChange[];
   readonly logs: { level: string; text: string }[];
-  /** What a denial means for the run, besides the denial. */
+  /** Consequences of denials beyond the denials themselves. */
   readonly consequences: Consequence[];
-  /** What that stops. */
+  /** The stop that these cause. */
   stop: Stop | undefined;
-  /** The run is over. Nothing of a crank that broke the rules of the bus leaves. */
+  /** The outcome, if the run ends. Nothing of a crank that broke the broker's rules is sent. */
   outcome: Outcome | undefined;
-  /** The message that its sends answer, and whether the run changed something in between. */
+  /** The message that the run's sends answer, and whether the run changed something in between. */
   cause: Cause | undefined;
 }
 
-/** What a denial means for its run: by rules of the policies, or since an account above it is spent. */
+/** The consequence of a denial for the run: by rules of the policies, or because an account above it is spent. */
 export interface Consequence {
   readonly kind: 'pause' | 'quarantine';
   readonly rules: readonly string[];
-  /** The account, in a sentence. */
+  /** The account, as a sentence. */
   readonly spent?: string;
 }
 
@@ -115,7 +117,7 @@ export interface Cause {
   readonly progress: boolean;
 }
 
-/** The run broke a rule that no SDK lets it break by accident. */
+/** The run broke a rule that the SDK never breaks. */
 export class Violation extends Error {
   readonly outcome: Outcome;
   constructor(code: ErrorCode, message: string) {
@@ -124,7 +126,7 @@ export class Violation extends Error {
   }
 }
 
-/** A refusal that is told to the agent. */
+/** A refusal that the agent gets as an error. */
 export class Refused extends Error {
   readonly code: ErrorCode;
   readonly limit: string | undefined;
@@ -160,22 +162,22 @@ export const emptyBatch = (): Batch => ({
   cause: undefined,
 });
 
-/** A batch of which nothing leaves. @param of what was decided before, and is recorded all the same */
+/** A batch that sends nothing. @param before decisions made so far; they are recorded nevertheless */
 export function ended(outcome: Outcome, before: Pick<Batch, 'decisions' | 'consequences' | 'uses'> = emptyBatch()): Batch {
   const { decisions, consequences, uses } = before;
   return { ...emptyBatch(), decisions, consequences, uses, outcome };
 }
 
-/** Nothing of a batch leaves: nobody holds the grants that it would have given away, and the children it would have had hold none. */
+/** Releases the grants of a batch that is not sent: nobody holds those it would have handed out, nor those of its children. */
 export function letGo(grants: Grants, batch: Pick<Batch, 'outbox' | 'grants'>): void {
   for (const { grants: given = [] } of batch.outbox) for (const { id } of given) grants.release(id);
   for (const { id } of batch.grants) grants.release(id);
 }
 
-/** Calls of a crank that ends its run, and that do not leave. */
+/** The calls of a crank that ends its run, less those that were sent early. */
 export const unsentIn = ({ decisions, left }: Batch): ReadonlySet<number> =>
   new Set(decisions.flatMap(({ id }) => (left.has(id) ? [] : [id])));
 
-/** What a crank asked for that is answered on the spot. What was decided since is told by whoever decided it. */
+/** Effects of a crank that are answered at once. Later decisions are reported by the code that makes them. */
 export const refusedIn = ({ decisions }: Batch): number[] =>
   decisions.flatMap(({ id, verdict, tool }) => (verdict !== 'deny' && tool !== undefined ? [] : [id]));

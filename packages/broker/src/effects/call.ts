@@ -1,4 +1,4 @@
-/** Whether a tool may be called: the capability, its arguments, the purse, the grant, the policies, in this order. */
+/** Decides a call: the capability, its arguments, the purse, the grant, the policies, in this order. */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { CallEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
@@ -18,17 +18,18 @@ import { chargeFor } from './charge.ts';
 import { inChain, json, refuse, resolve, untrusted, whyAbsent } from './common.ts';
 
 export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
-  // Forged handles end the run whatever else is wrong with the call.
+  // Resolved first: a forged handle ends the run, even if the call is invalid for other reasons.
   const slots = slotted(ledger.handles, effect, ['input']);
   const grant = resolve(ledger, effect.cap, context);
-  if (grant.target.kind !== 'tool') throw new Refused('CORRAL_ARGS_INVALID', 'A mailbox is sent to, not called.');
+  if (grant.target.kind !== 'tool')
+    throw new Refused('CORRAL_ARGS_INVALID', 'The capability is a mailbox: send a message to it instead of calling it.');
   const tool = context.tool(grant.target.tool);
   try {
     if (tool === undefined) throw notThere(grant.target.tool, context);
     return decideOf(ledger, seq, effect, slots, grant, tool, context, batch);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    // Whatever was wrong with it, it is known which tool was meant.
+    // Records the tool that was meant.
     const peeked = slots.length > 0 && TELLING.has(error.code) ? { peeked: true as const } : {};
     throw new Refused(error.code, error.message, error.limit, { tool: grant.target.tool, grant: grant.id, ...peeked, ...error.more });
   }
@@ -45,7 +46,7 @@ function decideOf(
   batch: Batch,
 ): Decision {
   const { ceilings } = ledger.record;
-  // What costs nothing to find out comes first.
+  // The cheap checks come first.
   if (ledger.inFlight >= ceilings.in_flight) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
   }
@@ -59,13 +60,13 @@ function decideOf(
   );
   const parsed = tool.input.check(given);
   if (!parsed.ok) {
-    // A schema’s complaint can name what it found.
+    // The schema's message could contain a part of the value.
     if (slots.length > 0)
       throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments with what is in the handles.`);
     const { where, message } = parsed;
     throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${message}.`);
   }
-  // Predicates judge what the tool will see, not what was sent.
+  // Predicates apply to the arguments as the tool gets them, with the changes that its schema makes.
   const input = parsed.value as Json;
   const service = serviceIn(tool.name);
   if (service !== undefined && (slots.length > 0 || effect.as_handle === true))
@@ -93,7 +94,7 @@ function decideOf(
     const { readOnly, resource } = tool.annotations;
     Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
   }
-  // What a handle holds is known by what its tool said of itself then, with policies and without.
+  // The label of a handle depends on the tool's declarations at this time, with policies or without.
   if (effect.as_handle === true || slots.length > 0 || relabels !== undefined) decision.tool_facts = factsOf(tool);
   const inHandles = slots.length === 0 ? undefined : { slots: handled, given };
   if (context.policies !== undefined)
@@ -105,7 +106,7 @@ function decideOf(
   }
   for (const id of context.grants.use(grant.id, context.now, bytes, batch.uses)) batch.counted.add(id);
   const { id, timeout_ms, retry } = effect;
-  // The agent waits no longer for people than it would for the tool.
+  // The agent's timeout bounds the wait for approval too.
   if (decision.expires_at !== undefined && timeout_ms !== undefined)
     decision.expires_at = Math.min(decision.expires_at, context.now + timeout_ms);
   if (reached !== undefined) decision.request = timeout_ms === undefined ? {} : { due: context.now + timeout_ms };
@@ -129,10 +130,13 @@ function decideOf(
   return decision;
 }
 
-/** Refusals that say something of what is in a handle: whether it fits a schema, or a condition that the run itself may have chosen. */
+/**
+ * Refusals that reveal something about the value in a handle: whether it fits a schema, or a condition that the run itself may have
+ * chosen.
+ */
 const TELLING: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_ARGS_INVALID', 'CORRAL_GRANT_PREDICATE']);
 
-/** The instance that a call to a service goes to. @throws Refused where it may not be written to */
+/** The instance that a call to a service goes to. @throws Refused if it may not get messages */
 export function reach(ledger: Ledger, service: string, input: Json, context: DecideContext): Reached {
   const { depth, record } = ledger;
   const { key } = input as { readonly key: string };
@@ -146,7 +150,7 @@ export function reach(ledger: Ledger, service: string, input: Json, context: Dec
   return reached;
 }
 
-/** What the policies say of a call that its grant allows. @throws Refused when they deny it */
+/** Applies the policies to a call that its grant allows. @throws Refused if they deny it */
 function byPolicy(
   ledger: Ledger,
   tool: Tool,
@@ -189,6 +193,6 @@ function byPolicy(
 
 function notThere(tool: string, context: DecideContext): Refused {
   return context.quarantined?.(tool) === true
-    ? new Refused('CORRAL_QUARANTINED', `${whyAbsent(tool, context)}: nobody calls it until somebody lifts that.`)
+    ? new Refused('CORRAL_QUARANTINED', `${whyAbsent(tool, context)}: no call to it is made until the quarantine is lifted.`)
     : new Refused('CORRAL_CAP_UNKNOWN', `This host no longer offers ${tool}.`);
 }

@@ -1,4 +1,4 @@
-/** What a call takes out of the purse while it is under way: itself, its bytes, and what its tool may charge or move. */
+/** The reservation for a call: the call itself, its bytes, and what its tool may charge or move. */
 import type { Purse } from '@corral/policy/capability/purse';
 import { amountText } from '@corral/protocol/model/cost';
 import { LIMIT_OF_BUDGET, type BudgetName } from '@corral/protocol/limits';
@@ -16,15 +16,15 @@ import { afford } from './common.ts';
 export interface Charge {
   readonly reserved: Budget;
   readonly price: Price | undefined;
-  /** What the reservation is for; undefined where attempts cost nothing. */
+  /** Number of attempts that the reservation pays for; undefined if attempts cost nothing. */
   readonly attempts: number | undefined;
-  /** The day of which the accounts above the run have it too. */
+  /** The day on which the accounts above the run reserve it; undefined if they do not. */
   readonly day: string | undefined;
 }
 
 /**
- * @param besides what else of the purse it takes
- * @throws Refused when the purse does not have it, or nobody can tell how much it is
+ * @param besides further amounts to reserve
+ * @throws Refused if the purse or an account cannot pay, or the price is unknown
  */
 export function chargeFor(
   ledger: Ledger,
@@ -48,7 +48,7 @@ export function chargeFor(
   return { reserved, price, attempts, day: accounts?.dayFor(ledger.record, reserved, now) };
 }
 
-/** What is left of an amount for a run: in its purse, and in the accounts above it. */
+/** The remainder of an amount for a run, in its purse and in the accounts above it. */
 const purseWith = (ledger: Ledger, accounts: Accounts | undefined, now: number): Pick<Purse, 'left'> =>
   accounts === undefined
     ? ledger.purse
@@ -56,7 +56,7 @@ const purseWith = (ledger: Ledger, accounts: Accounts | undefined, now: number):
 
 const isSpend = (name: BudgetName): name is SpendName => SPEND_NAMES.some((one) => one === name);
 
-/** A call that would pass a hard bound is not made, and its run stands still before it is told so. */
+/** Refuses a call that would pass a hard limit, and pauses its run before the run gets the refusal. */
 function spentAbove(state: AccountState, reserved: Budget, batch: Batch): Refused {
   const spent = spentText(state);
   if (batch.consequences.every((one) => one.spent === undefined)) batch.consequences.push({ kind: 'pause', rules: [], spent });

@@ -1,4 +1,4 @@
-/** What every decision needs: the grant behind an index, values within their bounds, the purse. */
+/** Shared by all decisions: the grant behind an index, values within their bounds, the purse. */
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { Refusal } from '@corral/policy/capability/grants';
 import { amountText, budgetName } from '@corral/protocol/model/cost';
@@ -12,31 +12,31 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Slot } from './slots.ts';
 import { Refused, Violation, type DecideContext } from './batch.ts';
 
-/** What goes out of a run carries what could have influenced it. */
+/** The label of everything that the run sends: anything that it has read may have influenced it. */
 export function labelOf({ label }: Ledger): { readonly label?: Label } {
   return label === undefined || canonical(label) === canonical(CLEAN) ? {} : { label };
 }
 
-/** The grant behind an index, or the end of the run: an index that was never given is a forgery. */
+/** The grant behind an index. @throws Violation for an index that the run was never given; Refused if the capability is gone */
 export function resolve(ledger: Ledger, cap: number, context: DecideContext): Grant {
   const id = ledger.caps.get(cap);
-  // The mailbox of a child goes with it.
+  // The capability for a child's mailbox ends with the child.
   if (id === undefined && cap < 0 && -cap <= ledger.lastId) throw new Refused('CORRAL_RECIPIENT_ENDED', 'The child has ended.');
   if (id === undefined && wasGiven(ledger, cap))
     throw new Refused('CORRAL_REVOKED', 'The run has let go of the capability, or held too many when it came.');
   if (id === undefined) throw new Violation('CORRAL_CAP_FORGED', `The run used capability ${cap}, which it was never given.`);
   const grant = context.grants.get(id);
-  // Another run's grant is worth nothing here, however it got into the list: a fork has copied its origin's journal.
+  // After a fork, the copied journal contains grants of the origin; they are worth nothing to the fork.
   if (grant === undefined || grant.holder !== ledger.record.id) throw new Refused('CORRAL_REVOKED', 'The capability was taken back.');
   return grant;
 }
 
-/** Whether the run ever had a capability of that index. */
+/** Whether the run was ever given a capability with that index. */
 export function wasGiven(ledger: Ledger, cap: number): boolean {
   return cap >= 0 ? cap < ledger.nextCap : -cap <= ledger.lastId;
 }
 
-/** What a run gives away. An index that was never given ends it, whatever else is wrong. */
+/** Resolves the capabilities that an effect hands out. @throws Violation for an index that the run was never given */
 export function slotsOf(
   ledger: Ledger,
   caps: Readonly<Record<string, Attenuation & { readonly cap: number }>> | undefined,
@@ -46,7 +46,7 @@ export function slotsOf(
   return Object.entries(caps).map(([alias, { cap, ...terms }]) => ({ alias, terms, from: resolve(ledger, cap, context) }));
 }
 
-/** Whether anything untrusted may have influenced the run; undefined where nobody keeps track. */
+/** Whether untrusted data may have influenced the run; undefined if labels are not tracked. */
 export const untrusted = ({ flow }: Ledger): boolean | undefined => flow?.label.sticky.untrusted_input;
 
 export function afford(ledger: Ledger, amounts: Budget): void {
@@ -61,7 +61,7 @@ export function afford(ledger: Ledger, amounts: Budget): void {
   );
 }
 
-/** @throws Refused where so many turns of services have followed from one another that no message may begin one more */
+/** @throws Refused if the causal chain has too many turns of services for another message */
 export function inChain({ hops }: Ledger): void {
   if (hops >= MACHINE.service_depth.default)
     throw new Refused(
@@ -71,7 +71,10 @@ export function inChain({ hops }: Ledger): void {
     );
 }
 
-/** Of an effect without a reply, in which it could be refused; the SDK refuses what is too large where it is made. */
+/**
+ * Checks a value of an effect that has no reply. Such an effect cannot be refused, so a value beyond the bounds ends the run; the SDK
+ * refuses it earlier.
+ */
 export function whole(ledger: Ledger, value: unknown, what: string, depth = JSON_MAX_DEPTH): Json {
   try {
     return json(value ?? null, what, ledger.record.ceilings.message_bytes, depth).value;
@@ -85,10 +88,10 @@ export function refuse(refusal: Refusal | undefined): void {
   if (refusal !== undefined) throw new Refused(refusal.code, refusal.message);
 }
 
-/** A list of messages, each with a body. */
+/** The depth of a list of messages, each with a body. */
 export const UNREAD_DEPTH = JSON_MAX_DEPTH + 2;
 
-/** A value that came out of an isolate, within the bounds on size and depth. */
+/** A value from an isolate, checked against the bounds on size and depth. @throws Refused */
 export function json(value: unknown, what: string, most: number, depth = JSON_MAX_DEPTH): { value: Json; bytes: number } {
   if (isDeeperThan(value, depth))
     throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} cannot leave: nested deeper than ${JSON_MAX_DEPTH} levels.`);
@@ -106,6 +109,6 @@ export function exceeded(limit: Extract<Outcome, { kind: 'exceeded' }>['limit'],
   return { kind: 'exceeded', limit, message };
 }
 
-/** A tool that is stopped comes back once the stop is lifted; one that is not offered does not. */
+/** A tool under quarantine comes back when the quarantine is lifted; a tool that is not offered does not. */
 export const whyAbsent = (tool: string, { quarantined }: Pick<DecideContext, 'quarantined'>): string =>
   quarantined?.(tool) === true ? `${tool} is under quarantine` : `this host no longer offers ${tool}`;

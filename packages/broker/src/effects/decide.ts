@@ -1,6 +1,6 @@
 /**
- * Resolve, validate, decide: what becomes of each effect of a crank. Synchronous and in memory (DESIGN 1.4). The ledger
- * is taken along effect by effect, so that the second call of a crank already finds the purse without what the first took.
+ * Decides the effects of a crank: resolves, validates, decides. Synchronous and in memory (DESIGN 1.4). The ledger applies each effect
+ * before the next one is decided, so the second call of a crank finds the purse without the amounts of the first.
  */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Effect } from '@corral/protocol/wire/effect';
@@ -17,25 +17,25 @@ import { decideReply } from '../ledger/requests.ts';
 import { decideSend } from './send.ts';
 import { decideSpawn } from './spawn.ts';
 
-/** Decides a whole crank straight into a ledger. Benchmarks, evaluations and tests do so; a host decides against a draft (draft.ts). */
+/** Decides a whole crank directly in a ledger, for benchmarks, evaluations and tests. A host decides in a draft (draft.ts). */
 export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext): Batch {
   const deciding = new Deciding(ledger, seq, effects, context);
   deciding.go(Number.POSITIVE_INFINITY);
   return deciding.batch;
 }
 
-/** A crank that is decided, effect by effect. The ledger has each of them before the next one is looked at. */
+/** The decision of a crank, effect by effect. The ledger applies each effect before the next one is decided. */
 export class Deciding {
-  /** What has come of it so far. */
+  /** The consequences so far. */
   batch = emptyBatch();
-  /** The effects that were taken in, each with its decision. */
+  /** The effects decided so far. */
   readonly taken: { readonly effect: Effect; readonly decision: Decision | undefined }[] = [];
   readonly #ledger: Ledger;
   readonly #seq: number;
   readonly #effects: readonly Effect[];
   readonly #context: DecideContext;
 
-  /** @param seq number of the entry that it will be */
+  /** @param seq number of the journal entry that the crank will be */
   constructor(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext) {
     this.#ledger = ledger;
     this.#seq = seq;
@@ -44,7 +44,7 @@ export class Deciding {
   }
 
   /**
-   * Decides the next so many effects.
+   * Decides the next effects, at most this many.
    * @returns whether there are more
    */
   go(most: number): boolean {
@@ -115,7 +115,7 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
     }
     case 'open':
       return numbered(ledger, effect, () => {
-        // It is read anew each time, and each time it is so much text for the run and its journal.
+        // Each opening gives the value to the run, and to its journal, once more; so each costs its bytes.
         const reserved = { bytes: ledger.handles.get(effect.handle, effect.at).bytes };
         afford(ledger, reserved);
         return { id: effect.id, verdict: 'allow', reserved };
@@ -168,7 +168,7 @@ function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: 
   }
 }
 
-/** The handles of an effect without a reply, in which one could be refused. */
+/** Resolves the handles of an effect that has no reply. Such an effect cannot be refused, so an invalid handle ends the run. */
 function inPlace(ledger: Ledger, effect: Effect, members: readonly string[]): readonly Slotted[] {
   try {
     return slotted(ledger.handles, effect as Parameters<typeof slotted>[1], members);

@@ -1,6 +1,6 @@
 /**
- * Reads what a crank asks for. The text comes from a guest that may do without the SDK, so nothing is taken for granted: sizes are
- * judged before anything is parsed, depth before anything recursive looks at it.
+ * Parses the effects of a crank. The text comes from a guest that may not use the SDK, so it is not trusted: the size is checked before
+ * parsing, and the depth before any recursive function sees the value.
  */
 import { Effects, type Effect } from '@corral/protocol/wire/effect';
 import type { ErrorCode } from '@corral/protocol/errors';
@@ -8,10 +8,10 @@ import { isDeeperThan, JSON_MAX_DEPTH } from '@corral/protocol/json';
 import { MACHINE, type Ceilings } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
 
-/** Levels that the batch, an effect and its members add around a value: those of an attenuation are the most. */
+/** Maximum number of levels that the batch, an effect and its members add around a value; an attenuation adds most. */
 const ENVELOPE_DEPTH = 8;
 
-/** @returns the effects, or how the run ends that sent this */
+/** @returns the effects; or the outcome, if they are invalid */
 export function parseEffects(text: string, ceilings: Ceilings): readonly Effect[] | Outcome {
   if (text === '[]') return [];
   const most = MACHINE.effects_bytes.default + ceilings.message_bytes;
@@ -32,7 +32,7 @@ export function parseEffects(text: string, ceilings: Ceilings): readonly Effect[
   }
   if (isDeeperThan(value, JSON_MAX_DEPTH + ENVELOPE_DEPTH))
     return failed('CORRAL_JSON_UNSUPPORTED', `An effect nests deeper than ${JSON_MAX_DEPTH} levels.`);
-  // Each is a part of the whole, so a small batch has no large effect.
+  // No effect is longer than the whole text, so a short text needs no check.
   if (text.length > ceilings.message_bytes) {
     for (const effect of value) {
       const { length } = JSON.stringify(effect);

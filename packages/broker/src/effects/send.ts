@@ -1,4 +1,4 @@
-/** Whether a message may be sent, and what goes along with it. */
+/** Decides a message, and what it carries. */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { SendEffect } from '@corral/protocol/wire/effect';
 import { MACHINE } from '@corral/protocol/limits';
@@ -12,7 +12,8 @@ import { afford, inChain, json, labelOf, refuse, resolve, slotsOf, untrusted } f
 export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: DecideContext, batch: Batch): Decision {
   const handles = slotted(ledger.handles, effect, ['body']);
   const grant = resolve(ledger, effect.cap, context);
-  if (grant.target.kind !== 'mailbox') throw new Refused('CORRAL_ARGS_INVALID', 'A tool is called, not sent to.');
+  if (grant.target.kind !== 'mailbox')
+    throw new Refused('CORRAL_ARGS_INVALID', 'The capability is a tool: call it instead of sending a message to it.');
   const { record } = ledger;
   const slots = slotsOf(ledger, effect.caps, context);
   if (slots.length > MACHINE.message_slots.default)
@@ -51,7 +52,7 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
     ...(effect.request === undefined ? { sent: effect.id } : {}),
     ...(made.length === 0 ? {} : { grants: made }),
   });
-  // Held by the message until it has arrived.
+  // The message holds these grants until it has arrived.
   for (const one of made) context.grants.add(one);
   for (const id of context.grants.use(grant.id, context.now, bytes, batch.uses)) batch.counted.add(id);
   const decision: Decision = { id: effect.id, verdict: 'allow', grant: grant.id, reserved, ...judged };

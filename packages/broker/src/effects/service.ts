@@ -1,6 +1,6 @@
 /**
- * Services as the bus sees them. A service is called like a tool, so that grants, predicates, budgets, policies, approvals and
- * detectors hold for it as they do for tools; what goes out is a message to an instance, and what comes back its reply.
+ * Services as the broker sees them. A service is called like a tool, so that grants, predicates, budgets, policies, approvals and
+ * detectors apply to it in the same way. The call becomes a message to an instance, and its result is the instance's reply.
  */
 import type { Purse } from '@corral/policy/capability/purse';
 import { join } from '@corral/policy/flow/labels';
@@ -23,10 +23,10 @@ const PREFIX = 'service:';
 const CALL = contractOf(ServiceCall);
 const REPLY = contractOf(ServiceReply, 'output');
 
-/** The name of the service behind a capability that is named like this; undefined for tools. */
+/** The service name in a target `service:name`; undefined for tools. */
 export const serviceIn = (target: string): string | undefined => (target.startsWith(PREFIX) ? target.slice(PREFIX.length) : undefined);
 
-/** A service as the bus decides about it. It is never invoked: its instances are written to. */
+/** A service as a tool, for decisions. It is never invoked: a call becomes a message to an instance. */
 export function serviceTool(service: string, purpose: string): Tool {
   const name = `${PREFIX}${service}`;
   return {
@@ -34,7 +34,7 @@ export function serviceTool(service: string, purpose: string): Tool {
     description: purpose,
     input: CALL,
     output: REPLY,
-    // What it does with a message is its own business, and judged when it does it; that it keeps something is enough to say that it changes.
+    // It counts as a change, because an instance keeps state. Effects of the instance are decided when it has them.
     annotations: {
       readOnly: false,
       idempotent: false,
@@ -48,13 +48,13 @@ export function serviceTool(service: string, purpose: string): Tool {
   };
 }
 
-/** An instance as it would be made for a key, and why it must not be written to if a quarantine stands against it. */
+/** The instance for a key, and the reason if a quarantine forbids messages to it. */
 export interface Reached {
   readonly instance: NonNullable<Outgoing['instance']>;
   readonly stands: string | undefined;
 }
 
-/** The message that a call to a service becomes. */
+/** The message for a call to a service. */
 export function toInstance(ledger: Ledger, id: number, input: Json, key: string, { instance }: Reached): Outgoing {
   const { record } = ledger;
   return {
@@ -64,7 +64,7 @@ export function toInstance(ledger: Ledger, id: number, input: Json, key: string,
     delivery: {
       kind: 'message',
       from: { run: record.id, agent: record.agent, principal: record.submitter ?? record.principal },
-      // The key with it: whoever made that up is known for it, too.
+      // The body includes the key, so the label covers the key too.
       body: input,
       request: id,
       depth: ledger.depth + 1,
@@ -74,7 +74,7 @@ export function toInstance(ledger: Ledger, id: number, input: Json, key: string,
   };
 }
 
-/** As the context says; or why no instance can be made now, such as for want of a tool that it uses. */
+/** The result of the context's `reach`; or the reason why no instance can be created now, such as a missing tool. */
 export function reachable(service: string, key: string, context: Pick<DecideContext, 'reach'>): Reached | string | undefined {
   try {
     return context.reach(service, key);
@@ -84,7 +84,7 @@ export function reachable(service: string, key: string, context: Pick<DecideCont
   }
 }
 
-/** A call to a service that people have approved leaves with their word, in the commit that says so. */
+/** Sends a call to a service that people have approved, in the commit that records the approval. */
 export function approvedRequest(ledger: Ledger, { call }: PendingApproval, batch: Batch, context: Pick<DecideContext, 'reach'>): void {
   const pending = ledger.pending.get(call.id);
   const asked = requestIn(call);
@@ -94,7 +94,7 @@ export function approvedRequest(ledger: Ledger, { call }: PendingApproval, batch
   if (pending.due !== undefined) batch.timers.push({ id: call.id, due: pending.due });
 }
 
-/** Why a service that people have approved a call to is not written to now. */
+/** The reason why an approved call to a service cannot be sent now; undefined if it can. */
 export function standsAgainst(call: PendingApproval['call'], context: Pick<DecideContext, 'reach'>): string | undefined {
   const asked = requestIn(call);
   if (asked === undefined) return undefined;
@@ -111,8 +111,8 @@ function requestIn({ tool, input }: PendingApproval['call']) {
 }
 
 /**
- * Of what a run goes on from that has kept nothing yet. Whoever wrote to an instance first chose its key, which it is given before
- * their message; what the instance before it had kept has a label of its own.
+ * The label of an instance that has no checkpoint yet. The run that first wrote to the instance chose its key, which the instance gets
+ * before that message; a state carried over from the previous instance has a label of its own.
  */
 export function inherited({ record }: Ledger): Label | undefined {
   if (record.service === undefined) return undefined;
@@ -120,20 +120,20 @@ export function inherited({ record }: Ledger): Label | undefined {
   return label === undefined || record.label === undefined ? (label ?? record.label) : join(label, record.label);
 }
 
-/** What an instance knew when its segment began: its state, and what could have influenced that. */
+/** The state and label with which the present segment of an instance began. */
 function kept({ checkpoint, record }: Ledger): { readonly state?: Json; readonly label?: Label | undefined } {
   return checkpoint ?? record.service ?? {};
 }
 
 /**
- * What a checkpoint carries over. For an instance of a service that is the end of a turn: what is counted is counted for each
- * turn anew, and a state that is as it was is influenced by nothing that the turn has read.
+ * The ledger state that a checkpoint carries over. For an instance of a service a checkpoint ends a turn: counters start again with each
+ * turn, and a state that is unchanged keeps its label, since nothing that the turn has read influenced it.
  */
 export function carriedOver(ledger: Ledger, state: Json): LedgerSnapshot {
   const snapshot = snapshotOf(ledger);
   if (ledger.record.service === undefined) return snapshot;
   const before = kept(ledger);
-  // Handles in it, and messages that it has not read, are as good as other words.
+  // Handles in the state and unread messages count as a change.
   const { handles = [], unread = [] } = ledger.checkpointing ?? {};
   const bare = handles.length === 0 && unread.length === 0;
   const same = bare && before.state !== undefined && canonical(before.state) === canonical(state);

@@ -1,11 +1,11 @@
-/** Capabilities that go along with a message or to a child: one grant of its own for the receiver for each, derived from the giver's. */
+/** Capabilities that are sent with a message or to a child: for each, the receiver gets a grant of its own, derived from the sender's. */
 import { targetName, type Grants, type Refusal } from '@corral/policy/capability/grants';
 import type { CarriedCapability } from '@corral/protocol/wire/delivery';
 import type { Attenuation, Grant } from '@corral/protocol/model/grant';
 import { newId, type RunId } from '@corral/protocol/ids';
 import type { Random } from '@corral/protocol/ports/machine';
 
-/** What the giver named, resolved in its c-list. */
+/** A capability that the sender named, resolved in its c-list. */
 export interface Slot {
   readonly alias: string;
   readonly terms: Attenuation;
@@ -18,7 +18,7 @@ interface SlotContext {
   readonly grants: Grants;
 }
 
-/** The receiver's grants, in the order of the slots; none of them is added yet. Or why the first that failed did. */
+/** Derives the receiver's grants, in the order of the slots, without adding them. @returns the refusal if one fails */
 export function deriveAll(slots: readonly Slot[], holder: RunId, { now, random, grants }: SlotContext): readonly Grant[] | Refusal {
   const made: Grant[] = [];
   for (const { from, terms } of slots) {
@@ -29,7 +29,7 @@ export function deriveAll(slots: readonly Slot[], holder: RunId, { now, random, 
   return made;
 }
 
-/** How a message names them. */
+/** The capabilities as the message carries them. */
 export const carried = (slots: readonly Slot[], made: readonly Grant[]): CarriedCapability[] =>
   slots.map(({ alias, from: { target } }, i) => ({
     alias,

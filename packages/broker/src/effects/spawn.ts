@@ -1,4 +1,4 @@
-/** Whether a child may be spawned, with what authority and what part of the purse. */
+/** Decides a spawn: whether the child may be created, with what authority and what part of the purse. */
 import { targetName } from '@corral/policy/capability/grants';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { SpawnEffect } from '@corral/protocol/wire/effect';
@@ -16,7 +16,7 @@ import { afford, json, labelOf, slotsOf } from './common.ts';
 export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext, batch: Batch): Decision {
   const { record } = ledger;
   const spawns = context.agent(record.agent)?.manifest.spawns ?? [];
-  // Forged slots end the run whatever else is wrong with the spawn.
+  // Resolved first: a forged index ends the run, even if the spawn is invalid for other reasons.
   const slots = slotsOf(ledger, effect.caps, context);
   const handles = slotted(ledger.handles, effect, ['input']);
   const version = spawns.includes(effect.agent) ? context.agent(effect.agent) : undefined;
@@ -53,7 +53,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   afford(ledger, reserved);
   const handed = { kind: 'spawn', agent: child.name, value: input, bytes, slots, budget } as const;
   const judged = permitted(context.policies, ledger, handed, context.now, batch);
-  // Last of all: who is let through to try must not be refused for something else.
+  // Checked last: if an agent's breaker is half open, asking counts as its trial run, which must not then be refused for another reason.
   const rests = context.standing?.rests(record.tenant, version.version);
   if (rests !== undefined) throw new Refused('CORRAL_AGENT_RESTS', rests);
 
@@ -90,7 +90,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     input,
     ...carriedHandles(handles),
     header: { ...record.header, seed: Buffer.from(context.random(32)).toString('hex') },
-    // In nothing more than its parent has: whoever is held to a ceiling sheds it by no spawn.
+    // A child's ceilings never exceed its parent's.
     ceilings: atMost({ ...DEFAULT_CEILINGS, ...child.ceilings }, record.ceilings),
     budget,
     caps: [{ alias: '', cap: 0, grant: own.id }, ...caps],
@@ -101,8 +101,8 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
 }
 
 /**
- * What a child gets: what was named, which must be there; of the rest a default, as far as it is there. Nobody gives away all of
- * the CPU time without having said so: without any, its own next crank would end the giver.
+ * The child's budget: amounts that are named must be available; for the others there are defaults, as far as available. The default for
+ * CPU time is at most half of what is left, since a parent without any would end at its own next crank.
  */
 function share(ledger: Ledger, named: Budget): Record<BudgetName, number> {
   const spare = (name: BudgetName) => Math.floor(name === 'cpu_ms' ? ledger.purse.left(name) / 2 : ledger.purse.left(name));

@@ -1,4 +1,4 @@
-/** A call as the ledger keeps it while it is under way or waits for people: its arguments with the values of their handles put in. */
+/** A call as the ledger stores it while it is under way or waits for approval: its arguments with the values of their handles filled in. */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { CallEffect, OpenEffect } from '@corral/protocol/wire/effect';
@@ -32,27 +32,30 @@ export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, r
   };
 }
 
-/** How a call was decided tells something of what is in its handles, which is as good as having read it. */
+/**
+ * Raises the label by those of the handles in a call: the decision about the call reveals something of their values, which counts as
+ * reading them.
+ */
 export function peeked({ handles, flow }: Ledger, effect: CallEffect): void {
   for (const { label } of handledOf(slotted(handles, effect, ['input']))) flow?.raise(label);
 }
 
-/** What was behind a handle, on its way to whoever opened it. */
+/** The reply to an `open` effect, with the value behind the handle. */
 export function openedBy(handles: Handles, { id, handle, at }: OpenEffect): Pending {
   const { value, label, source } = handles.get(handle, at);
   return { kind: 'decided', id, delivery: { kind: 'reply', results: [{ id, value }] }, opened: { source, label } };
 }
 
-/** Whether a call's arguments or result are not for its agent to read. */
+/** Whether the agent may not read the call's arguments or result. */
 export const isUnread = ({ as_handle, handled }: PendingApproval['call']): boolean => as_handle === true || handled !== undefined;
 
-/** What the agent is told of a call whose result is lost. */
+/** The reply for a call whose result is lost. */
 export function unknownOf(call: PendingCall, message: string, detail?: string): Result {
   const error = errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id });
   return { id: call.id, error, ...(isUnread(call) ? { unread: true } : {}), ...(detail === undefined ? {} : { detail }) };
 }
 
-/** How often a call may be tried, where the agent or what it costs has said so. */
+/** Maximum number of attempts, if the agent or the price limits them. */
 function attemptsAt(effect: CallEffect, decision: Decision): { readonly attempts?: number } {
   const attempts = decision.attempts ?? effect.retry?.attempts;
   return attempts === undefined ? {} : { attempts };

@@ -1,6 +1,6 @@
 /**
- * What the detectors of one run have seen, and how far it has come on the ladder. Part of its ledger: fed by the entries of the
- * journal and by nothing else, so that it is the same after a replay; saved with the ledger where that is saved.
+ * The detectors of one run and its step on the ladder. Part of the ledger: fed only by journal entries, so the state is the same after a
+ * replay, and saved with the ledger.
  */
 import { canLoad, Detectors, FORMAT, type DetectorsOptions } from '@corral/policy/detection/detectors';
 import type { Seen } from '@corral/policy/detection/events';
@@ -16,20 +16,20 @@ import type { Json } from '@corral/protocol/json';
 import { MICROS } from '@corral/protocol/limits';
 import type { HostEvent, StepReason } from '@corral/protocol/model/run';
 
-/** A call that changes something which its tool names. */
+/** A call that changed a resource which its tool names. */
 export interface Wrote {
   readonly resource: string;
   readonly tool: string;
   readonly input: Json;
 }
 
-/** The message that a run is at work on, and how often it had changed something when it was given it. */
+/** The message that the run is handling, and the number of changes before it. */
 export interface Handling {
   readonly message: string;
   readonly changes: number;
 }
 
-/** What a crank brought to light, and what it wrote. */
+/** The findings of a crank, and the writes in it. */
 export interface Settled {
   readonly found: readonly Finding[];
   readonly wrote: readonly Wrote[];
@@ -45,7 +45,7 @@ export interface SavedWatch {
   readonly changes: number;
   readonly handling?: Handling;
   readonly entries: readonly number[];
-  /** Absent where there was nothing to see yet. */
+  /** Absent if no event was observed yet. */
   readonly detectors?: Json;
 }
 
@@ -53,23 +53,23 @@ type StepEvent = Extract<HostEvent, { kind: 'step' }>;
 
 const NOTHING: Settled = { found: [], wrote: [] };
 
-/** Time between two readings of the purse, on the run's own clock. */
+/** Time between two readings of the purse, in milliseconds of the deliveries' time. */
 const METER_MS = 1_000;
-/** Share that is left of what runs out first. */
+/** Above this share of the purse, by the amount that is used most, nothing is observed. */
 const UNTOUCHED = 0.9;
-/** Events of which it is known in which journal entry they are: the latest so many. */
+/** Number of latest events whose journal entry is known. */
 const ENTRIES_KEPT = 128;
 
 export class RunDetectors {
   rung: Rung = GROUND;
-  /** A notice that its agent has not been given yet. */
+  /** A notice that was not delivered to the agent yet. */
   notice: Omit<NoticeDelivery, 'at'> | undefined;
-  /** Calls so far that change something. */
+  /** Number of calls so far that change something. */
   changes = 0;
   handling: Handling | undefined;
-  /** What the last crank brought to light, and what it wrote. */
+  /** The findings and writes of the last crank. */
   settled: Settled = NOTHING;
-  /** Events so far, readings from outside of the journal included: the clock of the ladder. */
+  /** Number of events so far, readings outside the journal included: the clock of the ladder. */
   position = 0;
   readonly #options: DetectorsOptions;
   #detectors: Detectors | undefined;
@@ -81,19 +81,19 @@ export class RunDetectors {
   #wrote: Wrote[] = [];
 
   /**
-   * @param profile that its calls are judged by, if there is one
-   * @param traced is given every call that was carried out, as a profile learns it
+   * @param profile the profile to compare calls with, if there is one
+   * @param traced gets every call, to learn a profile from
    */
   constructor(profile?: Profile, traced?: (call: ProfiledCall) => void) {
     this.#options = { own: true, profile, traced: traced ?? (profile === undefined ? undefined : true) };
   }
 
-  /** The calls that are most unlike its profile. */
+  /** The calls that are least like the profile. */
   get oddest(): readonly Odd[] {
     return this.#detectors?.oddest ?? [];
   }
 
-  /** @param entry number of the journal entry this is part of */
+  /** @param entry number of the journal entry */
   delivered(delivery: Delivery, entry: number, purse: Purse): void {
     const { at } = delivery;
     if (delivery.kind === 'reply') {
@@ -110,9 +110,9 @@ export class RunDetectors {
     else if (delivery.kind === 'child_ended' && delivery.outcome.kind === 'completed') this.#stood('child', delivery.outcome.output);
     if (at - this.#metered < METER_MS) return;
     this.#metered = at;
-    // Who has hardly used anything need not be watched yet; most runs only ever wait.
+    // Saves work: most runs use little and mostly wait.
     if (this.#detectors === undefined && purse.leftShare() > UNTOUCHED) return;
-    // What is set aside for children and calls under way is nothing that it could still use.
+    // Amounts reserved for children and calls under way are not available to the run.
     const used = metered(purse.spent());
     const reserved: Record<string, number> = metered(purse.reserved());
     const limits = Object.fromEntries(
@@ -121,7 +121,7 @@ export class RunDetectors {
     this.#take({ kind: 'meter', at, used, limits }, entry);
   }
 
-  /** It is at work on a message from here on. */
+  /** The run begins to handle a message. */
   handles(message: string): void {
     this.handling = { message, changes: this.changes };
   }
@@ -129,7 +129,7 @@ export class RunDetectors {
   asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {
     if (effect.kind === 'send') {
       const peer = `mailbox ${effect.cap}`;
-      // Records look alike and each is news; they are judged as calls are, by what is really the same.
+      // Data records look alike although each is new, so they are compared as calls are: only exact repeats count.
       if (isProse(effect.body)) this.#take({ kind: 'sent', at, peer, body: effect.body }, entry);
       else this.#take({ kind: 'call', at, id: effect.id, tool: peer, input: told(effect.body, effect), effect: true }, entry);
     }
@@ -154,7 +154,7 @@ export class RunDetectors {
     if (decision?.resource !== undefined) this.#wrote.push({ resource: decision.resource, tool, input: effect.input as Json });
   }
 
-  /** The end of a crank. What its events brought to light is in `settled` until the next one ends. */
+  /** Ends a crank. Its findings are in `settled` until the next crank ends. */
   settle(): void {
     if (this.#found.length === 0 && this.#wrote.length === 0) {
       this.settled = NOTHING;
@@ -166,7 +166,7 @@ export class RunDetectors {
     this.#wrote = [];
   }
 
-  /** Findings as a step is founded on them, by journal entries. */
+  /** Findings as the reasons of a step, with the numbers of journal entries. */
   reasons(because: readonly Finding[]): StepReason[] {
     return because.map(({ detector, confidence, evidence: { text, events, subjects, figures } }) => ({
       detector,
@@ -190,12 +190,12 @@ export class RunDetectors {
       this.notice = { kind: 'notice', detector: first.detector, text: first.text.replaceAll(/run_\w+/gu, 'another run') };
   }
 
-  /** A person let it go on: it has a grace again, and is slowed before it is paused once more. */
+  /** After a resume by a person the run has its grace period again, and is slowed before it is paused once more. */
   resumed(): void {
     if (this.rung.step === 'pause') this.rung = { step: 'notice', at: this.position, seen: this.position };
   }
 
-  /** A fork has its own way to go. */
+  /** A fork starts without steps and notices. */
   forked(): void {
     this.rung = { step: 'observe', at: this.position, seen: this.position };
     this.notice = undefined;
@@ -248,17 +248,17 @@ export class RunDetectors {
   }
 }
 
-/** As people read it: findings are for them. */
+/** Money in units of the currency, as people read it in findings. */
 const metered = ({ money_micros, ...amounts }: Readonly<Amounts>) => ({ ...amounts, money: money_micros / MICROS });
 
-/** Blanks from which on a text is taken for something that is said, not for a value. */
+/** Four or more blanks within a text: it counts as prose and not as a value. */
 const PROSE = / .+ .+ .+ .+ /u;
 
-/** Whether a message, or a member of it, says something in words. */
+/** Whether a message, or a member of it, is prose. */
 function isProse(body: unknown): boolean {
   const says = (value: unknown) => typeof value === 'string' && PROSE.test(value.slice(0, 1000));
   return says(body) || (typeof body === 'object' && body !== null && Object.values(body).some(says));
 }
 
-/** Two handles are two values, though the same null stands in their place. */
+/** The value together with its handles, since every handle is the same null in the value. */
 const told = (value: unknown, { handles }: { readonly handles?: unknown }) => (handles === undefined ? value : [value, handles]);

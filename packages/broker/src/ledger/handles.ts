@@ -1,6 +1,6 @@
 /**
- * The handles of one run: values that it may move and has not read. An index is the run's own, is used once, and is counted here
- * and in the isolate alike. Part of the ledger, so it changes by journal entries alone.
+ * The handles of one run: values that it may pass on and has not read. An index is used once; the ledger and the isolate count indexes in
+ * the same way. Part of the ledger, so it changes only by journal entries.
  */
 import type { Handled } from '@corral/policy/flow/handled';
 import { join, CLEAN, labelOf, type Label } from '@corral/policy/flow/labels';
@@ -16,13 +16,13 @@ export interface Held {
   readonly value: Json;
   /** Length of its JSON text. */
   readonly bytes: number;
-  /** Of what is inside. */
+  /** The label of the value. */
   readonly label: Label;
-  /** The tool that gave it. */
+  /** The tool that returned it. */
   readonly source: string;
 }
 
-/** Handles as a checkpoint, or a parked run, keeps them. */
+/** Handles as saved in a checkpoint or for a parked run. */
 export interface SavedHandles {
   readonly next: number;
   readonly held: readonly (readonly [number, Held])[];
@@ -35,25 +35,25 @@ export class Handles {
   #bytes = 0;
   readonly #held: Map<number, Held>;
   /**
-   * Parts that were asked for, with their sizes: to find those out again and again would take longer than it takes to ask. A draft has
-   * its own besides: once it is dropped, the next handle has the index of one that only the draft had.
+   * Cache of parts of values with their sizes, since finding them takes time. A draft has a cache of its own, because its indexes are
+   * used again if it is dropped.
    */
   readonly #parts = new Map<string, Held>();
   readonly #of: Handles | undefined;
 
-  /** @param of what it is a draft of */
+  /** @param of the handles of which this is a draft */
   constructor(of?: Handles) {
     this.#of = of;
     this.#held = of === undefined ? new Map() : new DraftMap(of.#held);
     if (of !== undefined) [this.#next, this.#bytes] = [of.#next, of.#bytes];
   }
 
-  /** The same ones, for a crank that is being decided. */
+  /** A draft for a crank that is being decided. */
   draft(): Handles {
     return new Handles(this);
   }
 
-  /** What this is a draft of has all of it from here on. */
+  /** Writes the changes of this draft into its original. */
   adopt(): void {
     const of = this.#of;
     if (of === undefined) return;
@@ -62,7 +62,7 @@ export class Handles {
     for (const [name, part] of this.#parts) of.#keep(name, part);
   }
 
-  /** The index of the next one. */
+  /** The next index. */
   get next(): number {
     return this.#next;
   }
@@ -71,7 +71,7 @@ export class Handles {
     return this.#held.size;
   }
 
-  /** One too many takes its index and is worth nothing. */
+  /** Adds a handle. Beyond the limits it uses up an index and is not stored. */
   add({ value, label, source }: Omit<Held, 'bytes'>): void {
     const index = this.#next;
     this.#next += 1;
@@ -81,13 +81,13 @@ export class Handles {
     this.#held.set(index, { value, bytes, label, source });
   }
 
-  /** Those that come with a message, or with the end of a child. */
+  /** Adds the handles of a message, or of a child's end. */
   take(delivery: Delivery): void {
     if (delivery.kind !== 'message' && delivery.kind !== 'child_ended') return;
     for (const handle of delivery.handles ?? []) this.add(handle);
   }
 
-  /** @throws Violation for an index that the run was never given; Refused for one that it has no more */
+  /** @throws Violation for an index that the run was never given; Refused if the handle is gone */
   get(index: number, at: HandlePath = []): Held {
     const held = this.#held.get(index);
     if (held !== undefined) return at.length === 0 ? held : this.#part(index, held, at);
@@ -116,7 +116,7 @@ export class Handles {
     this.#held.delete(index);
   }
 
-  /** @param kept left out: all of them */
+  /** @param kept the indexes to save; absent: all */
   save(kept?: ReadonlySet<number>): SavedHandles {
     return { next: this.#next, held: [...this.#held].filter(([index]) => kept === undefined || kept.has(index)) };
   }
@@ -138,30 +138,30 @@ export class Handles {
   }
 }
 
-/** An effect that may have handles in it. */
+/** An effect that may contain handles. */
 interface Carrier {
   readonly handles?: readonly HandleSlot[];
 }
 
-/** The handles of an effect, each where it stands. */
+/** A handle of an effect with its place. */
 export interface Slotted {
   readonly path: HandlePath;
   readonly held: Held;
 }
 
 /**
- * @param members of the effect in which handles may stand
- * @throws Violation for a place that has no null in it, or an index that was never given; Refused for a handle the run has no more
+ * @param members the members of the effect that may contain handles
+ * @throws Violation for a place that does not hold null, or an index that was never given; Refused for a handle that is gone
  */
 export function slotted(handles: Handles, effect: Carrier, members: readonly string[]): Slotted[] {
   const places = new Set<string>();
-  // A forgery ends the run, whatever else is wrong.
+  // A forged index ends the run, even if the effect is invalid for other reasons, so all are resolved first.
   const found = (effect.handles ?? []).map(({ path, handle, at }) => ({ path, held: attempt(() => handles.get(handle, at)) }));
   return found.map(({ path, held }) => {
     const at = within(effect, path);
     const place = JSON.stringify(path);
     if (at !== null || !members.includes(String(path[0])) || places.has(place))
-      throw new Violation('CORRAL_EFFECT_INVALID', `A handle is said to stand at ${place.slice(0, 200)}, where there is no place for one.`);
+      throw new Violation('CORRAL_EFFECT_INVALID', `The effect names a handle at ${place.slice(0, 200)}, where no handle may be.`);
     places.add(place);
     if (held instanceof Refused) throw held;
     return { path, held };
@@ -192,10 +192,10 @@ function attempt<T>(get: () => T): T | Refused {
   }
 }
 
-/** Length of what the handles would add to an effect. */
+/** The bytes that the handles' values add to an effect. */
 export const heldBytes = (slots: readonly Slotted[]): number => slots.reduce((sum, { held }) => sum + held.bytes, 0);
 
-/** A member of an effect with the values of its handles put in. Nothing of the effect is changed. */
+/** A member of an effect with the values of its handles filled in. The effect itself is not changed. */
 export function filled(value: Json, slots: readonly Slotted[]): Json {
   const copied = new Set<object>();
   let whole = value;
@@ -214,11 +214,11 @@ function put(at: Json, [part, ...rest]: HandlePath, value: Json, copied: Set<obj
   return here;
 }
 
-/** As policies are told of them: their places in the arguments. */
+/** The handles as policies get them: place in the arguments and label. */
 export const handledOf = (slots: readonly Slotted[]): Handled[] =>
   slots.map(({ path, held }) => ({ path: path.slice(1), label: held.label }));
 
-/** As they travel to another run. @param before members of the delivery above the one they stand in */
+/** The handles as they are sent to another run. @param before path of the member that contains the value, within the delivery */
 export const carriedHandles = (slots: readonly Slotted[], before: HandlePath = []): { readonly handles?: readonly CarriedHandle[] } =>
   slots.length === 0
     ? {}
@@ -232,13 +232,13 @@ export const carriedHandles = (slots: readonly Slotted[], before: HandlePath = [
         })),
       };
 
-/** As a run is given them when it goes on from a state. */
+/** The handles that a run gets with the state from which it continues. */
 export const placed = (handles: Handles, slots: readonly HandleSlot[]): PlacedHandle[] =>
   slots.map(({ path, handle, at }) => ({ ...viewOf(handles.get(handle).value), path, handle, ...(at === undefined ? {} : { at }) }));
 
 /**
- * The label of what is behind a handle: what the tool says of its results, what the run knew when it asked, what was in the arguments.
- * What the run has done is its own, and not its result's.
+ * The label of a new handle: the tool's declarations about its results, the run's label at the call, and the labels of handles in the
+ * arguments. The mark for outside effects belongs to the run and not to the result.
  */
 export function insideOf(tool: string, facts: ToolFacts | undefined, run: Label | undefined, inArguments: readonly Handled[]): Label {
   const { returns = 'untrusted', private_to } = facts ?? {};

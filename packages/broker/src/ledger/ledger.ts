@@ -1,8 +1,8 @@
 /**
- * What the bus knows of one run: its c-list, its purse, what is under way. A ledger changes only by entries of the journal, through
- * `apply`; so recovery folds what was decided and never decides again (DESIGN 1.6). The second call of a crank is decided by what the
- * first one left, so a crank that is lived through is taken in effect by effect, by the steps of the same fold, into a draft of the
- * ledger. The ledger adopts that as a whole, with the entry, or nothing of it.
+ * The state of one run as the broker knows it: its c-list, its purse, what is under way. A ledger changes only by journal entries,
+ * through `apply`, so recovery repeats recorded decisions and never decides again (DESIGN 1.6). Each call of a crank is decided on the
+ * state that the calls before it left. A live crank is therefore applied effect by effect, with the same steps, to a draft of the ledger.
+ * The ledger adopts the draft as a whole, with the entry, or drops it.
  */
 import { Purse, type Amounts } from '@corral/policy/capability/purse';
 import type { FlowRun } from '@corral/policy/flow/run';
@@ -29,7 +29,7 @@ import { Tally } from '../accounts/tally.ts';
 import { WallClock } from './wall.ts';
 import type { RunDetectors } from './detectors.ts';
 
-/** A crank as a draft has taken it in. */
+/** A crank that a draft has applied. */
 export interface Taken {
   readonly delivery: Delivery;
   readonly inbox: number | undefined;
@@ -41,13 +41,13 @@ export class Ledger {
   readonly record: RunRecord;
   readonly tracked: boolean;
   purse: Purse;
-  /** The c-list: index to grant. An index means nothing outside of this run. */
+  /** The c-list: index to grant. An index has a meaning only within this run. */
   readonly caps: Map<number, GrantId>;
-  /** The index of the next capability it is given. Indexes are used once, so one that is let go of names nothing ever again. */
+  /** The next index. Each index is used once, so the index of a disposed capability is never valid again. */
   nextCap: number;
   readonly pending: Map<number, Pending>;
   readonly handles: Handles;
-  /** Time stamp of its last delivery. */
+  /** Time of the last delivery, in milliseconds since 1970. */
   lastAt = 0;
   /** Number of the last journal entry. */
   seq = 0;
@@ -58,24 +58,24 @@ export class Ledger {
   journalBytes = 0;
   listening = false;
   control: Control = 'none';
-  /** The run with whose descendants it was paused; undefined where it was paused alone, or is not. */
+  /** The run with whose descendants this one was paused; undefined if it was paused alone or is not paused. */
   family: RunId | undefined;
   readonly wall: WallClock;
-  /** What its calls change about the accounts above it. */
+  /** Changes to the accounts above the run that its calls make. */
   tally: Tally;
-  /** Somebody asked it to stop; `told` once the agent was given that. */
+  /** The request to cancel; `told` once the agent was given it. */
   cancelled: Cancelled | undefined;
   held: HoldReason | undefined;
-  /** What is known of the flow of information; undefined where no policy asks for it. */
+  /** Label and provenance; undefined if no policy uses them. */
   flow: FlowRun | undefined;
-  /** How often it called each tool, lately. */
+  /** Numbers of recent calls of each tool. */
   readonly rates: Rates;
-  /** What it runs now; an upgrade may have moved it from what it was admitted with. */
+  /** The current code; an upgrade may have changed it since admission. */
   bundle: Digest;
   version: Digest;
-  /** The runtime on which its journal was last seen to replay. */
+  /** The runtime on which the journal was last replayed successfully. */
   header: RunRecord['header'];
-  /** The entry of the last checkpoint, and the state it carries. */
+  /** The last checkpoint: its entry and the state it saved. */
   checkpoint:
     | {
         readonly seq: number;
@@ -85,33 +85,33 @@ export class Ledger {
         readonly placed?: readonly PlacedHandle[];
       }
     | undefined;
-  /** The crank that is being taken in asks for a checkpoint. */
+  /** The checkpoint effect of the crank that is being applied. */
   checkpointing: Extract<Effect, { kind: 'checkpoint' }> | undefined;
-  /** CPU time that the cranks since then took: what bringing the run back costs. */
+  /** CPU time of the cranks since the checkpoint, in microseconds: the cost of reviving the run. */
   segment_cpu_us = 0;
   segment_entries = 0;
   finished: Extract<Effect, { kind: 'finish' }> | undefined;
   /** Length of the longest causal chain of messages that reached this run. */
   depth = 0;
-  /** Of a turn of a service, and of what it spawned: how many turns there are in the chain. */
+  /** For a turn of a service and the runs that it spawned: the number of turns in the causal chain. */
   hops = 0;
-  /** Calls under way, counted apart because it is asked at every call. */
+  /** Number of calls under way, kept separately because every call checks it. */
   inFlight = 0;
-  /** Limits that the bus refused something for; an agent that ends for one of them has really met it. */
+  /** Limits for which the broker refused something. If an agent ends with an error about one of them, the error is true. */
   refusedFor: ReadonlySet<string>;
 
-  /** What others asked it. */
+  /** Requests that the run has not answered. */
   asked: Asked;
-  /** What its detectors have seen; undefined where nobody watches. */
+  /** Detectors; undefined if the run is not watched. */
   readonly loops: RunDetectors | undefined;
 
-  /** What this is a draft of. */
+  /** The original, if this is a draft. */
   readonly #of: Ledger | undefined;
 
   /**
-   * @param tracked whether policies will ask where things came from
-   * @param loops what it is watched by for loops, runaways and drift
-   * @param of what it is a draft of
+   * @param tracked whether policies use labels and provenance
+   * @param loops detectors of loops, runaways and drift
+   * @param of the ledger of which this is a draft
    */
   constructor(record: RunRecord, tracked = false, loops?: RunDetectors, of?: Ledger) {
     this.loops = loops;
@@ -136,7 +136,7 @@ export class Ledger {
       this.#take(of);
       return;
     }
-    // Before there were tokens and money, a run was admitted without: one that nobody spawned has what it would have today.
+    // Older hosts admitted runs without tokens and money. A run without a parent gets today's defaults.
     this.purse = new Purse(record.parent === undefined ? { ...DEFAULT_BUDGET, ...record.budget } : record.budget);
     this.caps = new Map();
     this.pending = new Map();
@@ -155,9 +155,9 @@ export class Ledger {
   }
 
   /**
-   * Takes in one entry of the journal.
-   * @param how `checkpoint`: the entry from which on this journal is read; of that one, only what it left behind counts. `monotonic`:
-   * where it is lived through
+   * Applies one journal entry.
+   * @param how `checkpoint`: the entry of the checkpoint with which reading began; only the event of that entry is applied. `monotonic`:
+   * the time, if the entry is live and not read back
    */
   apply(entry: Entry, how: { readonly checkpoint?: number; readonly monotonic?: number } = {}): void {
     const { seq, delivery, effects, decisions, cpu_us } = entry;
@@ -170,26 +170,26 @@ export class Ledger {
     this.seal(entry, how.monotonic);
   }
 
-  /** The first step of taking in a crank. @param inbox number of its message */
+  /** The first step of applying a crank. @param inbox number of the message, if the crank got one */
   beginCrank(delivery: Delivery, bytes: number, cpu_us: number, inbox: number | undefined): void {
     this.applyDelivery(delivery, bytes);
     this.purse.spend('cpu_ms', cpu_us / 1000);
     if (this.#of === undefined) this.#handles(delivery, inbox);
   }
 
-  /** The begin of a crank: what it is given settles what was reserved for it. */
+  /** Applies the delivery of a crank and settles the reservations for it. */
   applyDelivery(delivery: Delivery, bytes: number): void {
     if (this.#of === undefined) this.loops?.delivered(delivery, this.seq + 1, this.purse);
     takeDelivery(this, delivery, bytes);
   }
 
-  /** One effect with what was decided about it; effects without a reply have no decision. */
+  /** Applies one effect with its decision; effects without a reply have none. */
   applyEffect(effect: Effect, decision: Decision | undefined): void {
     if (this.#of === undefined) this.loops?.asked(effect, decision, this.lastAt, this.seq + 1);
     takeEffect(this, effect, decision);
   }
 
-  /** The step after its effects. @param length of the texts of its delivery and its effects */
+  /** The step after the effects. @param length of the texts of delivery and effects */
   endCrank(seq: number, length: number, cpu_us: number): void {
     this.journalBytes += length;
     this.segment_entries += 1;
@@ -199,17 +199,17 @@ export class Ledger {
   }
 
   /**
-   * The same books, for a crank that is being decided: what is written into the draft is not in these until they adopt it. Until it is
-   * adopted or dropped, nobody else may write into these.
+   * A draft for a crank that is being decided. Changes to the draft do not affect this ledger until it adopts them. Until the draft is
+   * adopted or dropped, nothing else may change this ledger.
    */
   draft(): Ledger {
     return new Ledger(this.record, this.tracked, this.loops, this);
   }
 
   /**
-   * Takes over all that its draft has; `seal` follows. The detectors see the crank only now: nothing is decided by what they know of it.
-   * @param effects those that were taken in, each with its decision
-   * @param ended whether the draft has taken the last step too
+   * Takes over the state of the draft; `seal` follows. The detectors get the crank only now, since no decision uses their state.
+   * @param effects the effects that the draft applied, with their decisions
+   * @param ended whether the draft has applied `endCrank` too
    */
   adopt(draft: Ledger, { delivery, inbox, effects, ended }: Taken): void {
     const { loops } = this;
@@ -233,12 +233,12 @@ export class Ledger {
     draft.wall.adopt();
   }
 
-  /** Nothing comes of this draft. What it is a draft of is as it was. */
+  /** Drops this draft; its original is unchanged. */
   drop(): void {
     this.flow?.dropped();
   }
 
-  /** Everything that is a value of its own. */
+  /** Copies all plain values. */
   #take(of: Ledger): void {
     this.nextCap = of.nextCap;
     this.lastAt = of.lastAt;
@@ -266,7 +266,7 @@ export class Ledger {
     this.inFlight = of.inFlight;
   }
 
-  /** The bus refused something for this limit. */
+  /** Records a refusal because of this limit. */
   refused(limit: string | undefined): void {
     if (limit !== undefined && !this.refusedFor.has(limit)) this.refusedFor = new Set([...this.refusedFor, limit]);
   }
@@ -275,57 +275,57 @@ export class Ledger {
     if (inbox !== undefined && delivery.kind === 'message') this.loops?.handles(messageId(this.record.id, inbox));
   }
 
-  /** The last step of taking in an entry: what its host did, and the time. */
+  /** The last step of applying an entry: the event of the host, and the time. */
   seal({ seq, event, at, queued_ms = 0 }: Pick<Entry, 'seq' | 'event' | 'at' | 'queued_ms'>, monotonic?: number): void {
     this.seq = seq;
     if (event !== undefined) this.applyEvent(event, at);
     this.wall.stamp(at, queued_ms, this.stands, monotonic);
   }
 
-  /** @param at when it was, in milliseconds since 1970 */
+  /** @param at time of the event, in milliseconds since 1970 */
   applyEvent(event: HostEvent, at: number): void {
     takeEvent(this, event, at);
   }
 
-  /** What a checkpoint carries over into the next segment, besides the agent's own state. */
+  /** The state that a checkpoint saves, besides the agent's own. */
   snapshot(): LedgerSnapshot {
     return carriedOver(this, (this.checkpointing?.state ?? null) as Json);
   }
 
-  /** Begins a segment from what the last one left. */
+  /** Begins a segment with the state that a checkpoint saved. */
   restore(from: LedgerSnapshot, state: Json, unread: Json): void {
     restoreTo(this, from, state, unread);
   }
 
-  /** Everything, for as long as the run is parked. */
+  /** The whole state, for a parked run. */
   save(lastAt: number): SavedLedger {
     return savedOf(this, lastAt);
   }
 
-  /** The opposite of `save`, on a fresh ledger. */
+  /** The inverse of `save`, for a new ledger. */
   load(saved: SavedLedger): void {
     loadTo(this, saved);
   }
 
-  /** Whether it stands still, by its journal: somebody paused or held it, or people are asked. Its wall clock does not run then. */
+  /** Whether the run is stopped according to its journal: paused, held, or waiting for people. Its wall clock does not run then. */
   get stands(): boolean {
     if (this.control !== 'none') return true;
     const waiting = waitingOn(this);
     return waiting === 'approval' || waiting === 'resolution' || waiting === 'upgrade';
   }
 
-  /** What could have influenced it; undefined where no policy asks for it. Before a segment has begun, what that will begin with. */
+  /** The run's label; undefined if no policy uses labels. Before a segment has begun, the label with which it will begin. */
   get label(): Label | undefined {
     if (this.flow !== undefined) return this.flow.label;
     return this.tracked && this.checkpoint !== undefined ? (this.checkpoint.label ?? inherited(this)) : undefined;
   }
 
-  /** Whether an instance of a service has a state: that of a checkpoint, or the one that it begins with. */
+  /** Whether an instance of a service has a state: from a checkpoint, or from its record. */
   get hasState(): boolean {
     return this.checkpoint !== undefined || this.record.service?.state !== undefined;
   }
 
-  /** What the run waits on, the gravest first (DESIGN 2). */
+  /** The most serious of the things that the run waits on (DESIGN 2). */
   waitingOn(): WaitingOn {
     return waitingOn(this);
   }
@@ -335,6 +335,6 @@ export class Ledger {
   }
 }
 
-/** What was decided about an effect; those without a reply have no decision, and an abort names the call that it gives up. */
+/** The decision about an effect. Effects without a reply have none; the id of an abort is that of the call it gives up. */
 export const decisionOn = (effect: Effect, byId: ReadonlyMap<number, Decision>): Decision | undefined =>
   'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined;

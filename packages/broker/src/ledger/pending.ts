@@ -1,4 +1,4 @@
-/** What a run has asked for and has not been answered. */
+/** Effects of a run that have no answer yet. */
 import type { ToolFacts } from '@corral/protocol/model/decision';
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
 import type { GrantId, RunId } from '@corral/protocol/ids';
@@ -14,7 +14,7 @@ export interface Later {
   readonly reserved: Budget;
 }
 
-/** A call that waits for people to say whether it may be made. */
+/** A call that waits for approval. */
 export interface PendingApproval {
   readonly kind: 'approval';
   readonly id: number;
@@ -25,7 +25,7 @@ export interface PendingApproval {
   readonly approvers?: readonly string[];
   readonly expires_at: number;
   readonly since: number;
-  /** Who has approved so far. */
+  /** People who have approved so far. */
   readonly by: readonly string[];
 }
 
@@ -38,64 +38,64 @@ export type Pending =
       readonly tool: string;
       readonly input: Json;
       readonly reserved: Budget;
-      /** The day of which the accounts above the run have reserved it too; absent: they have not. */
+      /** The day on which the accounts above the run reserved it; absent if they did not. */
       day?: string;
-      /** The part of `reserved` that a person's retry added, with the day for which each retry reserved it. */
+      /** The part of `reserved` that retries by a person added, with the day of each. */
       later?: readonly Later[];
       readonly timeout_ms: number | undefined;
       readonly attempts?: number | undefined;
       readonly grant: GrantId;
       readonly facts: ToolFacts | undefined;
-      /** It goes to a service once people have approved it. */
+      /** The call goes to a service once it is approved. */
       readonly request?: true;
-      /** Handles in the arguments; `input` has their values. */
+      /** Handles in the arguments; `input` contains their values. */
       readonly handled?: readonly Handled[];
       /** The run gets a handle to the result. */
       readonly as_handle?: true;
-      /** A label that its owner is asked to lower, and what they made of it. */
+      /** The label that the owner was asked to lower, and the change that the owner approved. */
       readonly relabel?: Relabel;
       readonly change?: LabelChange;
-      /** `unknown`: it was dispatched and its reply is lost. */
+      /** `unknown`: the call was sent and its result is lost. */
       state: 'going' | 'unknown';
-      /** How often a person had it made again, each time with its price reserved once more. */
+      /** Number of retries by a person; each reserved the price once more. */
       readonly retried?: number;
       /**
-       * In a fork: its origin made it, and nothing but that was ever decided about it. `price`: what the fork has to reserve to make it;
-       * absent once it has, and in journals of older hosts, where what the origin had reserved was the fork's.
+       * Set in a fork for a call that its origin made and that was not decided for the fork. `price`: what the fork must reserve to make
+       * the call itself; absent once reserved, and in journals of older hosts, where the origin's reservation passed to the fork.
        */
       readonly inherited?: { readonly price?: Budget };
-      /** The run awaits it no longer. */
+      /** The run no longer awaits it. */
       given_up?: true;
-      /** When it left, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */
+      /** When it was sent, on the monotonic clock of this process; 0 after a restart. Measured, not journaled. */
       asked_at: number;
     }
   | PendingRequest
   | { readonly kind: 'timer'; readonly id: number; readonly due: number }
   | { readonly kind: 'child'; readonly id: number; readonly run: RunId; readonly reserved: Budget }
-  /** Decided on the spot; what is to be delivered is known. */
+  /** Answered at once; the delivery is known. */
   | {
       readonly kind: 'decided';
       readonly id: number;
       delivery: PendingDelivery;
-      /** A message was sent, and nobody has found that it reached nobody. */
+      /** A sent message that is not known to have failed. */
       readonly sent?: true;
-      /** It gives the run what was behind a handle. */
+      /** The value behind a handle that the run opened. */
       readonly opened?: { readonly source: string; readonly label: Label };
-      /** A person said what this call is answered with. */
+      /** The call, if a person has decided its result. */
       readonly call?: PendingCall;
-      /** It waited for people, and does not any more. */
+      /** The withdrawn call, if it waited for approval. */
       readonly asked?: PendingApproval;
     };
 
 export type PendingCall = Extract<Pending, { kind: 'call' }>;
 
-/** Somebody asked the run to stop. */
+/** A request to stop the run. */
 export interface Cancelled {
   readonly by: string;
   readonly reason: string;
-  /** When, in milliseconds since 1970, and how long it has to tidy up; absent in snapshots from before these were kept. */
+  /** Time of the request in milliseconds since 1970, and the grace period; absent in old snapshots. */
   readonly at?: number;
   readonly grace_ms?: number;
-  /** Its agent was given that. */
+  /** The agent was given the request. */
   told: boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * Requests and replies in a ledger: what a run was asked by others, what it has asked them, and how both end. The store has the
- * last word: a request is answered there once, whoever dies when.
+ * Requests and replies in a ledger: what other runs asked of this run, what it asked of them, and how both end. The store decides in the
+ * end: it accepts one answer to a request, even if hosts crash in between.
  */
 import type { Purse } from '@corral/policy/capability/purse';
 import type { Delivery, MessageDelivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
@@ -18,43 +18,43 @@ import { labelOf, whole } from '../effects/common.ts';
 import type { Ledger } from './ledger.ts';
 import type { Pending } from './pending.ts';
 
-/** Something asked of another run, which has not replied. It is never asked a second time. */
+/** A request to another run that has no reply yet. It is never sent a second time. */
 export interface PendingRequest {
   readonly kind: 'request';
   readonly id: number;
   /** `service:claims`, or `mailbox`. */
   readonly what: string;
-  /** Whom, where that is one run. */
+  /** The run that was asked, if it is known. */
   readonly peer?: RunId;
   readonly reserved: Budget;
-  /** As of a call. */
+  /** As for a call. */
   day?: string;
   readonly grant: GrantId;
-  /** When it is given up. */
+  /** When the request times out. Milliseconds since 1970. */
   readonly due?: number;
 }
 
-/** How a request is named by whoever was asked: nobody else can mean it. */
+/** The name of a request for the run that was asked; it is unique. */
 export const requestName = ({ from, request }: Pick<MessageDelivery, 'from' | 'request'>): string => `${from.run}:${request}`;
 
-/** What a run was asked and has not answered. */
+/** The requests that a run has not answered. */
 export class Asked {
   #open: Set<string>;
-  /** It is that of what this is a draft of, and must be copied before it is changed. */
+  /** The set belongs to the original of this draft and must be copied before a change. */
   #lent: boolean;
-  /** Of a service's instance: it was given a message, and has not kept what came of it. */
+  /** For an instance of a service: it was given a message, and its turn has not ended with a checkpoint. */
   turn = false;
-  /** Who answers for that message. */
+  /** The principal of the message that is being handled. */
   principal: PrincipalId | undefined;
 
-  /** @param of what it is a draft of */
+  /** @param of the original, if this is a draft */
   constructor(of?: Asked) {
     this.#open = of === undefined ? new Set() : of.#open;
     this.#lent = of !== undefined;
     if (of !== undefined) [this.turn, this.principal] = [of.turn, of.principal];
   }
 
-  /** The same, for a crank that is being decided; it takes the place of this once it is adopted. */
+  /** A draft for a crank that is being decided; it replaces this one when adopted. */
   draft(): Asked {
     return new Asked(this);
   }
@@ -90,7 +90,7 @@ export class Asked {
   }
 }
 
-/** What a run replies, on its way to who asked. */
+/** Decides a reply and puts it into the outbox. @throws Violation for a request that the run does not have */
 export function decideReply(ledger: Ledger, seq: number, effect: ReplyEffect, batch: Batch): void {
   const { to, error } = effect;
   if (!ledger.asked.has(to))
@@ -112,13 +112,13 @@ export function decideReply(ledger: Ledger, seq: number, effect: ReplyEffect, ba
   } satisfies Outgoing);
 }
 
-/** Bytes that a reply takes from whoever gives it, as far as there are any. */
+/** Charges the bytes of a reply, as far as the purse has them. */
 export function payReply(purse: Purse, effect: ReplyEffect): void {
   const bytes = Buffer.byteLength(JSON.stringify(effect.value ?? effect.error ?? null));
   purse.spend('bytes', Math.max(0, Math.min(bytes, purse.left('bytes'))));
 }
 
-/** Timers that are not needed any more once this delivery is taken in. */
+/** Timers that this delivery makes unnecessary. */
 export function timersEnded(ledger: Ledger, delivery: Delivery): number[] {
   if (delivery.kind === 'timer') return [delivery.id];
   if (delivery.kind !== 'reply') return [];
@@ -128,7 +128,7 @@ export function timersEnded(ledger: Ledger, delivery: Delivery): number[] {
   });
 }
 
-/** When something that is waited for is due at the latest. */
+/** The time at which a pending effect ends at the latest; undefined if it has none. */
 export function dueOf(pending: Pending): number | undefined {
   switch (pending.kind) {
     case 'timer':
@@ -144,10 +144,10 @@ export function dueOf(pending: Pending): number | undefined {
   }
 }
 
-/** Whether something that is waited for has an end. */
+/** Whether a pending effect ends by a time. */
 export const isTimed = (pending: Pending | undefined): boolean => pending !== undefined && dueOf(pending) !== undefined;
 
-/** The reply that a request gets which nobody will answer. */
+/** The error result for a request that will not be answered. */
 export const unanswered = (id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED' | 'CORRAL_UNKNOWN_RESULT', message: string): Result => ({
   id,
   error: errorData(code, message, { call: id }),
@@ -159,10 +159,10 @@ export const decided = (id: number, result: Result): { kind: 'decided'; id: numb
   delivery: { kind: 'reply', results: [result] },
 });
 
-/** A reply in one piece, for what keeps track of where things came from. */
+/** The value of a reply as one JSON value, for provenance. */
 export const valueOf = (result: Result): Json => ('value' in result ? result.value : { error: result.error.message });
 
-/** What the run waits on, the gravest first (DESIGN 2). */
+/** The most serious of the things that the run waits on (DESIGN 2). */
 export function waitingOn(ledger: Ledger): WaitingOn {
   if (ledger.held !== undefined) return ledger.held === 'upgrade' ? 'upgrade' : 'resolution';
   const idle = ledger.record.service !== undefined && !ledger.asked.turn;
@@ -180,5 +180,5 @@ export function waitingOn(ledger: Ledger): WaitingOn {
   return approval ? 'approval' : waiting;
 }
 
-/** A message by the inbox it is in. */
+/** The id of a message, from its place in the inbox. */
 export const messageId = (to: RunId, inbox: number) => `${to}:${inbox}`;

@@ -1,6 +1,6 @@
 /**
- * What a run takes with it from one segment of its journal into the next: everything the bus holds it to. A checkpoint is
- * allowed with nothing under way, so nothing pending is in it.
+ * The state of a ledger that is carried from one segment of the journal into the next. A checkpoint requires that nothing is under way,
+ * so no pending effects are in it.
  */
 import type { Amounts } from '@corral/policy/capability/purse';
 import type { PlacedHandle } from '@corral/protocol/wire/handle';
@@ -23,7 +23,7 @@ export interface LedgerSnapshot extends SavedWall {
   readonly logBytes: number;
   readonly journalBytes: number;
   readonly depth: number;
-  /** Absent: none, or it was taken before they were counted. */
+  /** Absent: 0, or the snapshot is older than this counter. */
   readonly hops?: number;
   readonly control: Ledger['control'];
   /** The run with whose descendants it was paused. */
@@ -38,22 +38,25 @@ export interface LedgerSnapshot extends SavedWall {
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly nextCap?: number;
   readonly refusedFor: readonly string[];
-  /** How often it called each tool, lately: a checkpoint gives nobody a fresh rate.*/
+  /** Numbers of recent calls, so that a checkpoint does not reset the rates. */
   readonly rates?: SavedRates;
-  /** What others asked it, and it has not answered. */
+  /** Requests that the run has not answered. */
   readonly asked?: readonly string[];
-  /** Of a checkpoint: those its state names, and those it began with; the others are let go of. Absent where there were never any. */
+  /**
+   * For a checkpoint: the handles in its state and those with which the run began; the others are dropped. Absent if there never were
+   * any.
+   */
   readonly handles?: SavedHandles;
-  /** Where they stand in the state of a checkpoint, and in the messages it had not read. */
+  /** Places of the handles in the state of a checkpoint, and in the messages not read yet. */
   readonly placed?: readonly PlacedHandle[];
-  /** What its detectors know; absent where nobody watches. */
+  /** The state of the detectors; absent if the run is not watched. */
   readonly loops?: SavedWatch;
 }
 
-/** All that a ledger knows of a run with nothing on its way to a tool: what fold would make of its journal once more. */
+/** The complete state of a ledger that has no calls on their way to tools; equal to what reading its journal again would give. */
 export interface SavedLedger extends LedgerSnapshot {
   readonly listening: boolean;
-  /** Of a service's instance: a turn is under way. */
+  /** For an instance of a service: a turn is under way. */
   readonly turn?: true;
   readonly pending: readonly Pending[];
   readonly reserved: Amounts;
@@ -62,7 +65,7 @@ export interface SavedLedger extends LedgerSnapshot {
   readonly segment_cpu_us: number;
   readonly checkpoint: Ledger['checkpoint'];
   readonly lastAt: number;
-  /** Time stamp of its last entry. */
+  /** Time of the last entry. */
   readonly stamped_at?: number;
 }
 
@@ -77,7 +80,7 @@ export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
     inFlight,
     segment_entries,
     segment_cpu_us,
-    // The state is needed again only by a segment that has not begun, and to tell whether a turn changed it.
+    // The state is needed only by a segment that has not begun, and by services to tell whether a turn changed it.
     checkpoint:
       checkpoint && segment_entries > 0 && ledger.record.service === undefined ? { ...checkpoint, state: null, unread: [] } : checkpoint,
     lastAt,
@@ -124,7 +127,7 @@ function handlesOf({ handles, checkpointing, record }: Ledger): Pick<LedgerSnaps
   return { handles: handles.save(kept), ...(stored.length === 0 ? {} : { placed: placed(handles, stored) }) };
 }
 
-/** Begins a segment of a run's books from what the last one left. */
+/** Begins a segment with the state that the last one left. */
 export function restoreTo(ledger: Ledger, from: LedgerSnapshot, state: Json, unread: Json): void {
   ledger.checkpoint = { seq: from.seq, state, unread, label: from.label, ...(from.placed === undefined ? {} : { placed: from.placed }) };
   ledger.checkpointing = undefined;
@@ -144,7 +147,7 @@ export function restoreTo(ledger: Ledger, from: LedgerSnapshot, state: Json, unr
   ledger.version = from.version;
   ledger.bundle = from.bundle;
   ledger.header = from.header;
-  // Its next segment begins with what the checkpoint carries; see `label`.
+  // The next segment begins with the label of the checkpoint (see `Ledger.label`).
   ledger.flow = undefined;
   ledger.listening = false;
   ledger.segment_cpu_us = 0;
@@ -160,7 +163,7 @@ export function restoreTo(ledger: Ledger, from: LedgerSnapshot, state: Json, unr
   ledger.refusedFor = new Set(from.refusedFor);
 }
 
-/** The opposite of `savedOf`, on a fresh ledger. */
+/** The inverse of `savedOf`, for a new ledger. */
 export function loadTo(ledger: Ledger, saved: SavedLedger): void {
   restoreTo(ledger, saved, null, []);
   ledger.listening = saved.listening;

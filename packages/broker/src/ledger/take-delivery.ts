@@ -1,4 +1,4 @@
-/** How a ledger takes in what a crank is given: it settles what was reserved for that, and the run has read it. */
+/** Applies a delivery to a ledger: settles the reservations for it, and raises the label by what the run reads. */
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import { MACHINE } from '@corral/protocol/limits';
 import { beginFlow, readAnswer, readFrom, readResult } from '../policies/flow.ts';
@@ -6,7 +6,7 @@ import type { Ledger } from './ledger.ts';
 import { valueOf } from './requests.ts';
 import { inherited } from '../effects/service.ts';
 
-/** The begin of a crank: what it is given settles what was reserved for it. */
+/** Applies the delivery at the beginning of a crank. @param bytes length of the delivery */
 export function takeDelivery(ledger: Ledger, delivery: Delivery, bytes: number): void {
   ledger.lastAt = delivery.at;
   ledger.handles.take(delivery);
@@ -46,12 +46,12 @@ export function takeDelivery(ledger: Ledger, delivery: Delivery, bytes: number):
     }
     case 'message':
       ledger.depth = Math.max(ledger.depth, delivery.depth);
-      // Only an instance of a service counts hops: any other run has one purse for its whole life, which ends its part in a chain.
-      // An instance also acts before it is given the message; until then it keeps the count of the turn before.
+      // Only instances of services count hops. Any other run has one purse for its whole life, which bounds its part in a chain. An
+      // instance also acts before it gets the message; until then it has the count of the previous turn.
       if (ledger.record.service !== undefined) ledger.hops = delivery.hops ?? 1;
       ledger.asked.take(delivery);
       for (const { grant } of delivery.caps ?? []) {
-        // One too many takes its index and is worth nothing.
+        // A capability beyond the limit uses up an index and is not stored.
         if (ledger.caps.size < MACHINE.capabilities.default) ledger.caps.set(ledger.nextCap, grant);
         ledger.nextCap += 1;
       }

@@ -1,4 +1,4 @@
-/** How a ledger takes in an effect, with what was decided about it. */
+/** Applies an effect to a ledger, with its decision. */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { CallEffect, Effect, SendEffect, SpawnEffect } from '@corral/protocol/wire/effect';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
@@ -9,7 +9,7 @@ import type { Ledger } from './ledger.ts';
 import type { PendingApproval } from './pending.ts';
 import { decided, payReply } from './requests.ts';
 
-/** One effect with what was decided about it; effects without a reply have no decision. */
+/** Applies one effect; effects without a reply have no decision. */
 export function takeEffect(ledger: Ledger, effect: Effect, decision: Decision | undefined): void {
   ledger.effects += 1;
   if (decision !== undefined) ledger.lastId = decision.id;
@@ -129,7 +129,7 @@ function takeSpawn(ledger: Ledger, effect: SpawnEffect, decision: Decision | und
   }
 }
 
-/** A call leaves: to a tool, or as a request to a service. */
+/** Records that a call is sent: to a tool, or as a request to a service. */
 export function begin(ledger: Ledger, call: PendingApproval['call'], due: number | undefined): void {
   ledger.inFlight += 1;
   const { id, tool, reserved, grant } = call;

@@ -1,4 +1,4 @@
-/** How a ledger takes in what its host did to the run. */
+/** Applies an event of the host to a ledger. */
 import type { Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { Budget } from '@corral/protocol/model/manifest';
@@ -13,7 +13,7 @@ import { added } from '../accounts/spending.ts';
 import { begin } from './take-effect.ts';
 import { disown } from '../accounts/tally.ts';
 
-/** @param at when it was, in milliseconds since 1970 */
+/** @param at time of the event, in milliseconds since 1970 */
 export function takeEvent(ledger: Ledger, event: HostEvent, at: number): void {
   switch (event.kind) {
     case 'unknown':
@@ -51,13 +51,13 @@ export function takeEvent(ledger: Ledger, event: HostEvent, at: number): void {
       ledger.header = event.header;
       return;
     case 'forked':
-      // A pause or a hold of the origin does not concern the fork. The fork's own clock starts where the copy ends.
+      // The fork does not inherit the origin's pause or hold. Its own wall clock starts where the copied journal ends.
       ledger.control = 'none';
       ledger.family = undefined;
       ledger.held = undefined;
       ledger.wall.paused_ms += event.away_ms;
       ledger.wall.paused_at = undefined;
-      // It was asked to stop as its origin was, and has as long for it from here on.
+      // A request to stop is inherited, and its grace period starts again.
       if (ledger.cancelled !== undefined) ledger.cancelled = { ...ledger.cancelled, at };
       ledger.loops?.forked();
       disown(ledger, event.asks === 'anew', event.pays === 'own');
@@ -74,13 +74,13 @@ export function takeEvent(ledger: Ledger, event: HostEvent, at: number): void {
   }
 }
 
-/** What a call or a message is answered with, or that nobody knows it, where no tool said so. */
+/** The result of a call or message, or that it is unknown, where it did not come from a tool. */
 function takeAnswer(ledger: Ledger, event: Extract<HostEvent, { kind: 'unknown' | 'resolved' | 'fenced' | 'unanswered' }>): void {
   const pending = ledger.pending.get(event.id);
   switch (event.kind) {
     case 'unknown': {
       if (pending?.kind !== 'call') return;
-      // The words may be the tool's own, and are read as such.
+      // The message may be the tool's own text, so it counts as such.
       if (event.tell) settleAs(ledger, pending, unknownOf(pending, event.message, event.detail), true);
       else pending.state = 'unknown';
       return;
@@ -101,21 +101,21 @@ function takeAnswer(ledger: Ledger, event: Extract<HostEvent, { kind: 'unknown' 
     case 'unanswered': {
       if (pending?.kind === 'request') settleAs(ledger, pending, event.result);
       else if (pending?.kind === 'approval') withdraw(ledger, pending, event.result);
-      // A message that reached nobody: its sender is not told that it did.
+      // The message reached nobody: replaces the reply that says it was sent.
       else if (pending?.kind === 'decided') ledger.pending.set(event.id, decided(event.id, event.result));
       return;
     }
   }
 }
 
-/** One person's word on a call, or that there was none in time. */
+/** A person's verdict on a call, or the end of the time for one. */
 function approval(
   ledger: Ledger,
   { id, by, verdict, reason, relabel: change, day }: Extract<HostEvent, { kind: 'approval' }>,
   at: number,
 ): void {
   const found = ledger.pending.get(id);
-  // Journals of older hosts let people approve what had been given up: then it was made.
+  // Older hosts allowed approval of a call that had been given up, and made it.
   const pending = found?.kind === 'decided' && verdict === 'approve' ? askedAgain(ledger, found.asked) : found;
   if (pending?.kind !== 'approval') return;
   const { call, quorum } = pending;
@@ -137,19 +137,19 @@ function approval(
   withdraw(ledger, pending, { id, error });
 }
 
-/** A call of unknown result is made once more: what it may have cost before stays reserved, and is billed with the rest. */
+/** A call of unknown result is made once more. The reservation for the first time stays and is billed with the rest. */
 function again(ledger: Ledger, call: PendingCall, price: Budget = {}, day?: string): void {
   ledger.purse.reserve(price);
   ledger.tally.reserve(day ?? call.day, price);
   const later = day === undefined ? {} : { later: [...(call.later ?? []), { day, reserved: price }] };
   const { inherited, ...one } = call;
-  // The first time that a fork makes a call of its origin is no second time.
+  // The first time that a fork makes a call of its origin does not count as a retry.
   const times = inherited?.price !== undefined || Object.keys(price).length === 0 ? {} : { retried: (call.retried ?? 0) + 1 };
   const from = inherited === undefined ? {} : { inherited: {} };
   ledger.pending.set(call.id, { ...one, reserved: added(call.reserved, price), state: 'going', ...times, ...later, ...from });
 }
 
-/** It is known what a call will be answered with, though no tool said it: its price is paid all the same. */
+/** Settles a call whose result does not come from its tool. Its price is billed nevertheless. */
 function settleAs(ledger: Ledger, call: PendingCall | PendingRequest, result: Result, spoken = 'value' in result): void {
   ledger.inFlight -= 1;
   const spent = { ...call.reserved, ...result.cost };

@@ -2,12 +2,12 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { WallClock } from './wall.ts';
 
-/** What happens to a run between two entries, and what the host's clock does meanwhile. */
+/** Events of a run between two journal entries, and changes of the host's clock meanwhile. */
 const steps = fc.array(
   fc.record({
     own_ms: fc.nat(5_000),
     queued_ms: fc.nat(5_000),
-    /** How far the host's clock was put forward, or back. */
+    /** Change of the host's clock. */
     jump_ms: fc.oneof(fc.constant(0), fc.integer({ min: -3_600_000, max: 90_000_000 })),
     stands: fc.boolean(),
   }),
@@ -38,7 +38,7 @@ describe('the wall clock of a run', () => {
           folded.stamp(at, owed, stands);
           stood = stands;
           expect(live.own(monotonic)).toBeCloseTo(expected, 6);
-          // Where the clock was put back while it stood still, that time is lost to it; never is more counted than passed.
+          // If the clock was set back while the run was stopped, that time is lost for the run; never is more counted than passed.
           expect(folded.used(at)).toBeCloseTo(live.used(at), 6);
           expect(stands || folded.used(at) <= expected + 1).toBe(true);
         }
@@ -52,7 +52,7 @@ describe('the wall clock of a run', () => {
     clock.absent = (from, until) => Math.max(0, Math.min(until, 9_000) - Math.max(from, 4_000));
     clock.began_at = 1_000;
     clock.stamp(2_000, 0, true);
-    // 1 s of its own, then paused for 9 s, 5 of them without a host.
+    // 1 s of run time, then a pause of 9 s, 5 of them without a host.
     clock.stamp(11_000, 0, false);
     expect(clock.used(12_000)).toBe(2_000);
     expect(clock.age(12_000)).toBe(2_000);
@@ -87,7 +87,7 @@ describe('the wall clock of a run', () => {
     expect(clock.own(90_000_000)).toBe(1_000);
     clock.stamp(90_000_000, 0, false, 90_000_000);
     clock.give(90_000_000, true);
-    // It was looked at in between, and nobody knew yet.
+    // The clock was read before it was known that the run was waiting.
     clock.give(90_000_500, true);
     clock.waited(90_000_200);
     expect(clock.own(90_001_000)).toBe(1_200);

@@ -1,50 +1,52 @@
 /**
- * The wall clock of a run: how much of its `wall_ms` is used. It is the one place that computes it, for a live run, a parked one and
- * one that is read back:
+ * The wall clock of a run: how much of its `wall_ms` is used. Only this class computes it, for a live run, a parked one and one that is
+ * read back:
  *
  *     used = now − began − paused − queued − away
  *
- * `paused`: its journal says that it stands still, because somebody paused or held it, or because people are asked about a call or
- * about what came of one. `queued`: it had something to do and the host did not give it a CPU; each entry carries what was measured
- * since the entry before. `away`: no host was at work on the store. All of it is folded from the journal.
+ * `paused`: according to its journal the run is stopped, because it is paused or held, or waits for people to approve a call or to say
+ * what became of one. `queued`: the run had something to do and got no CPU; each entry carries the time measured since the previous one.
+ * `away`: no host was working on the store. All of it can be derived from the journal.
  */
 
-/** What a snapshot keeps of it. */
+/** The part of the clock that snapshots save. */
 export interface SavedWall {
   readonly began_at?: number;
   readonly paused_ms: number;
   readonly paused_at: number | undefined;
   readonly queued_ms?: number;
-  /** Part of `paused_ms` in which no host was at work either. */
+  /** The part of `paused_ms` in which no host was working either. */
   readonly paused_away_ms?: number;
 }
 
 export class WallClock {
-  /** When its first crank began, in milliseconds since 1970. */
+  /** Beginning of the first crank, in milliseconds since 1970. */
   began_at: number | undefined;
-  /** How long its journal says that it stood still since then, and since when it does. */
+  /** Total of ended pauses in milliseconds, and the beginning of the present one. */
   paused_ms = 0;
   paused_at: number | undefined;
   queued_ms = 0;
-  /** Time stamp of its last entry. */
+  /** Time of the last entry. */
   stamped_at = 0;
-  /** Milliseconds between two times in which no host was at work on the store; set by the host. */
+  /** Milliseconds between two times in which no host was working on the store; set by the host. */
   absent: (from: number, until: number) => number = () => 0;
   #pausedAway_ms = 0;
-  /** What this is a draft of. */
+  /** The original, if this is a draft. */
   #of: WallClock | undefined;
 
-  /** On a host: its own time up to `#mark`, on the monotonic clock. Undefined: its time does not run here. */
+  /**
+   * On a host: `#own_ms` is the run's time up to `#mark`, on the monotonic clock. `#mark` is undefined while its time does not run here.
+   */
   #mark: number | undefined;
   #own_ms = 0;
   #stands = false;
   #given = true;
-  /** Its last entry, on the monotonic clock. */
+  /** The last entry, on the monotonic clock. */
   #stamped = 0;
 
-  /** Its time as the journal has it, for a crank that is being decided. What is measured on this host goes on here. */
+  /** A draft for a crank that is being decided. Times that are measured meanwhile are recorded here. */
   draft(): WallClock {
-    // Only its first crank begins its time.
+    // Only the first crank changes the clock: it sets `began_at`.
     if (this.began_at !== undefined) return this;
     const draft = new WallClock();
     draft.#of = this;
@@ -56,17 +58,17 @@ export class WallClock {
     if (this.#of !== undefined) this.#of.began_at = this.began_at;
   }
 
-  /** Milliseconds that are used at `at`, as its journal has it. */
+  /** Milliseconds used at `at`, from the journal. */
   used(at: number): number {
     return Math.max(0, this.#folded(at));
   }
 
-  /** As `used`, times without a host included: what can be said of it with the journal alone. */
+  /** Like `used`, but times without a host count: it can be computed from the journal alone. */
   age(at: number): number {
     return this.began_at === undefined ? 0 : Math.max(0, this.#gross(at));
   }
 
-  /** Its time begins to run on this host, with so much of it used. */
+  /** Starts the clock on this host with the time used so far. */
   start(monotonic: number, used_ms: number): void {
     this.#mark = monotonic;
     this.#own_ms = used_ms;
@@ -74,53 +76,56 @@ export class WallClock {
     this.#given = true;
   }
 
-  /** Its time does not run here any more, and begins at nothing when it does again. */
+  /** Stops the clock on this host. */
   stop(): void {
     this.#mark = undefined;
     this.#own_ms = 0;
   }
 
-  /** Whether its time passes at present. */
+  /** Whether the run's time passes at present. */
   get runs(): boolean {
     return this.#mark !== undefined && !this.#stands && this.#given;
   }
 
-  /** Milliseconds that are used, by the monotonic clock. */
+  /** Milliseconds used, by the monotonic clock. */
   own(monotonic: number): number {
     return this.#own_ms + (this.runs ? Math.max(0, monotonic - (this.#mark as number)) : 0);
   }
 
-  /** From here on the host gives it what it needs, or keeps it waiting. A time before the last one known changes nothing before it. */
+  /**
+   * From `monotonic` on the host gives the run CPU, or keeps it waiting. A time before the last known one does not change what was
+   * counted.
+   */
   give(monotonic: number, given: boolean): void {
     this.#advance(monotonic);
     this.#given = given;
   }
 
-  /** It has waited for its host since then, as turns out only now: since its last entry it had nothing to do. */
+  /** Records afterwards that the run has waited for its host since `since`; it had nothing to do between its last entry and then. */
   waited(since: number): void {
     const before = this.#mark;
     this.give(since, false);
     if (before !== undefined && before > since) this.forgive(before, before - Math.max(since, this.#stamped));
   }
 
-  /** Time that was counted turns out to have been the host's. */
+  /** Subtracts time that was counted although the host caused it. */
   forgive(monotonic: number, ms: number): void {
     this.#advance(monotonic);
     if (this.#mark !== undefined) this.#own_ms = Math.max(0, this.#own_ms - Math.max(0, ms));
   }
 
   /**
-   * What an entry of this moment must carry, so that a fold comes to what was measured here. It also takes in what the host's clock
-   * was put forward, or back: then it may be below zero.
+   * The `queued_ms` that an entry at this moment must carry, so that folding the journal gives the measured time. It also compensates
+   * changes of the host's clock, so it may be negative.
    */
   owed(at: number, monotonic: number): number {
     return this.#mark === undefined || this.began_at === undefined ? 0 : Math.round(this.#folded(at) - this.own(monotonic));
   }
 
   /**
-   * An entry is part of the journal now.
-   * @param stands whether the run stands still from here on, by its journal
-   * @param monotonic where it is lived through; left out where it is read back
+   * Takes the times of an entry that is now part of the journal.
+   * @param stands whether the run is stopped from here on, according to its journal
+   * @param monotonic for a live entry; absent for one that is read back
    */
   stamp(at: number, queued_ms: number, stands: boolean, monotonic?: number): void {
     if (monotonic !== undefined) {
@@ -132,7 +137,7 @@ export class WallClock {
     if (this.began_at !== undefined) this.queued_ms += queued_ms;
     if (stands) this.paused_at ??= at;
     else if (this.paused_at !== undefined) {
-      // Before its first crank it had no time that could stand still.
+      // Before its first crank the run has no time that a pause could stop.
       if (this.began_at !== undefined) {
         this.paused_ms += Math.max(0, at - this.paused_at);
         this.#pausedAway_ms += this.absent(this.paused_at, at);
@@ -160,7 +165,7 @@ export class WallClock {
     this.#pausedAway_ms = saved.paused_away_ms ?? 0;
   }
 
-  /** Whether it stands still as it was loaded; older snapshots do not say since when people are asked. */
+  /** Sets whether the run is stopped after loading. Older snapshots do not contain since when people are asked. */
   loaded(stands: boolean, since: number): void {
     this.#stands = stands;
     this.stamped_at = since;

@@ -1,4 +1,4 @@
-/** Calls that people have approved: whether each may still be made then, and what its agent is told where it is not. */
+/** Calls that people have approved: whether each may still be made, and the agent's error if not. */
 import type { Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { GrantId } from '@corral/protocol/ids';
@@ -14,9 +14,9 @@ import { boundTo, tooLate } from './relabel.ts';
 import { standsAgainst } from '../effects/service.ts';
 
 /**
- * Whether a call that people have approved may be made now: its capability may have been taken back since, and the policies
- * may have changed. Counts the use of its grant.
- * @returns why it may not
+ * Whether an approved call may be made now: its capability may have been revoked since, and the policies may have changed. Counts the use
+ * of its grant.
+ * @returns the reason why it may not
  */
 export function mayStillCall(
   ledger: Ledger,
@@ -33,7 +33,7 @@ export function mayStillCall(
   const { reserved } = call;
   const { verdict } = judge(context.policies, ledger, tool, input, reserved.bytes ?? 0, context.now, reserved, inHandles(call));
   if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
-  // They may have come to ask for others since, whose word this is not.
+  // The policies may now require other approvers, who have not approved this call.
   if ((verdict.quorum ?? 1) > quorum || approversOf(verdict).some((one) => !approvers.includes(one)))
     return 'the policies ask for somebody else now';
   context.policies.history.note(ledger.record, ledger.version, tool, input);
@@ -41,9 +41,9 @@ export function mayStillCall(
 }
 
 /**
- * Whether a fork may make a call of its origin: nothing was decided about that but the origin's call. What people have to approve, nobody
- * has approved for the fork. The use of its grant is counted in the fork's copy of it.
- * @returns why it may not
+ * Whether a fork may make a call of its origin. Only the origin's call was decided, so it is decided again; approvals of the origin's
+ * call do not count for the fork. The use of the grant is counted in the fork's copy.
+ * @returns the reason why it may not
  */
 export function mayCallHere(ledger: Ledger, call: PendingCall, context: DecideContext): string | undefined {
   const bytes = (call.inherited?.price ?? call.reserved).bytes ?? 0;
@@ -61,7 +61,7 @@ export function mayCallHere(ledger: Ledger, call: PendingCall, context: DecideCo
 
 const inHandles = ({ handled, input }: PendingApproval['call']) => (handled === undefined ? undefined : { slots: handled, given: input });
 
-/** What its tool is given, where that is there and takes it and the capability is still good for it; else why not. */
+/** The tool and its input, if the tool exists and accepts the arguments and the grant is valid; else the reason why not. */
 function readyFor(
   ledger: Ledger,
   call: PendingApproval['call'],
@@ -82,7 +82,7 @@ function readyFor(
   return refusal === undefined ? { tool, input } : refusal.message;
 }
 
-/** A call that people have approved, of a tool that went away or takes other arguments since: it was not made, and costs nothing. */
+/** The result of an approved call whose tool is gone or no longer accepts the arguments. It was not made and costs nothing. */
 export function neverMade({ id, tool: name }: PendingCall, tool: Tool | undefined, quarantined: (name: string) => boolean): Result {
   const absent = quarantined(name) ? 'CORRAL_QUARANTINED' : 'CORRAL_CAP_UNKNOWN';
   const [code, why] =

@@ -1,6 +1,6 @@
 /**
- * Asks the policies about what goes from one agent to another: a message, and a child run with what it is given. Where no policy in
- * force looks at more than who and to whom, nothing is gathered, and the answer is one that is known already.
+ * Evaluates the policies for what one agent passes to another: a message, or a child run with its capabilities and budget. If the
+ * policies look only at the two agents, no facts are gathered and a cached answer is used.
  */
 import type { Action, Given } from '@corral/policy/cedar/catalog';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
@@ -18,26 +18,26 @@ import type { Slot } from '../effects/slots.ts';
 
 type Outgoing = Extract<Action, { kind: 'send' | 'spawn' }>;
 
-/** What is asked about. */
+/** The message or spawn that is evaluated. */
 export interface Handed {
   readonly kind: Outgoing['kind'];
-  /** The agent it is for. */
+  /** The receiving agent. */
   readonly agent: string;
-  /** The body, or the child's input. */
+  /** The body of the message, or the child's input. */
   readonly value: Json;
   readonly bytes: number;
-  /** Names of the capabilities that go along. */
+  /** Names of the capabilities that are passed on. */
   readonly gives: readonly string[];
-  /** Of a spawn: what of the purse is moved. */
+  /** For a spawn: the amounts moved from the purse. */
   readonly budget?: Budget;
 }
 
-/** Messages and child runs are remembered beside calls, under names that no tool has. */
+/** The name under which the history stores messages and child runs, beside calls; no tool has such a name. */
 export const deedName = ({ kind, agent }: Pick<Handed, 'kind' | 'agent'>): string => `${kind}:${agent}`;
 
 const NO_DEED = { verbs: [], objects: [], other: [] } as const;
 
-/** @returns the verdict, and where its parts came from, if that was looked at */
+/** @returns the verdict, and the flow of information if it was gathered */
 export function judgeHanded(
   policies: Pick<Policies, 'history' | 'roles' | 'owner' | 'shadow'> & { readonly current: Pick<PolicyInForce, 'decide' | 'decideBy'> },
   ledger: Ledger,
@@ -52,7 +52,7 @@ export function judgeHanded(
   let flow: Flow | undefined;
   const gather = () => {
     const first_use = !policies.history.used(ledger.record.tenant, ledger.version, name);
-    // It changes nothing outside; what its receiver does with it is asked about then.
+    // It changes nothing outside the host; the receiver's own effects are evaluated when they happen.
     const tool = { name, effect: 'none', destinations: [], deed: NO_DEED } as const;
     flow = ledger.flow?.flow(tool, value, { first_use, amount_above_history: false }, () => true);
     const given: Given = {
@@ -70,9 +70,9 @@ export function judgeHanded(
 }
 
 /**
- * What the policies say of a message or a child run that would go out otherwise.
- * @returns what is written down of it; nothing where no policies are in force
- * @throws Refused when they deny it
+ * Evaluates a message or child run that would be allowed otherwise.
+ * @returns what the decision records; empty without policies
+ * @throws Refused if they deny it
  */
 export function permitted(
   policies: Policies | undefined,
@@ -105,9 +105,9 @@ export function permitted(
   throw new Refused('CORRAL_DENIED', `${what} was refused ${why}${vain}.`, undefined, common);
 }
 
-/** Whose mailbox a grant reaches. */
+/** The agent whose mailbox a grant reaches. */
 export function receiverOf({ record }: Ledger, { target }: Grant): string {
   if (target.kind !== 'mailbox') return '';
-  // Grants of before mailboxes said whose they are: what is not known is nobody whom a policy would name.
+  // Older grants do not name the agent. An unknown one gets a name that no policy can refer to.
   return target.agent ?? (target.run === record.id ? record.agent : '?');
 }

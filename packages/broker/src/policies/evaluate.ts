@@ -1,6 +1,6 @@
 /**
- * Asks the policies about one call: gathers what is known of it (flow of information, purse, history) and turns the verdict
- * into what happens. Synchronous and in memory, as all deciding is (DESIGN 1.4).
+ * Evaluates the policies for one call: gathers the facts (flow of information, purse, history) and returns the verdict. Synchronous and
+ * in memory, like all decisions (DESIGN 1.4).
  */
 import type { PolicyRequest } from '@corral/policy/cedar/request';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
@@ -21,7 +21,7 @@ import type { Batch } from '../effects/batch.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { serviceIn } from '../effects/service.ts';
 
-/** What this host has seen agents do before, in any run. */
+/** The earlier actions of agents on this host, over all runs. */
 export interface History {
   /** Whether this version of an agent has used a tool before. */
   used(tenant: string, version: string, tool: string): boolean;
@@ -30,14 +30,14 @@ export interface History {
   /** The most money that this agent has moved with one call. */
   moved(tenant: string, agent: string): number;
   note(record: RunRecord, version: string, tool: Tool, input: Json): void;
-  /** A version has sent to an agent, or spawned one; see deedName(). */
+  /** Records that a version has sent to an agent or spawned one; see deedName(). */
   met(tenant: string, version: string, name: string): void;
 }
 
-/** One decision, as whatever runs beside the policies in force is told of it. */
+/** One decision, as it is passed to `shadow`. */
 export interface Decided {
   readonly run: RunId;
-  /** Of the journal. */
+  /** Number of the journal entry. */
   readonly entry: number;
   /** Number of the call, message or spawn. */
   readonly id: number;
@@ -45,21 +45,21 @@ export interface Decided {
   readonly verdict: Verdict;
 }
 
-/** A tenant's policies, and what else deciding by them needs. */
+/** The policies of a tenant, with what their evaluation needs. */
 export interface Policies {
   readonly current: PolicyInForce;
   readonly history: History;
-  /** Roles of a principal, for policies that ask for them. */
+  /** Roles of a principal, for policies that use them. */
   readonly roles: (principal: string) => readonly string[];
-  /** Who answers for an agent, where that is known. */
+  /** The owner of an agent, if known. */
   readonly owner?: ((agent: string) => string | undefined) | undefined;
-  /** Told of each decision, after it was made. */
+  /** Called after each decision. */
   readonly shadow?: ((decided: Decided) => void) | undefined;
 }
 
 export interface Judgement {
   readonly verdict: Verdict;
-  /** The policies want people to approve it. */
+  /** The policies require approval. */
   readonly asks: boolean;
   readonly flow: Flow | undefined;
   readonly facts: ToolFacts;
@@ -68,10 +68,10 @@ export interface Judgement {
 const ORIGINS_SHOWN = 16;
 const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
 
-/** Made once a run, and again when it is upgraded, or its principal's roles or its owner change under it. */
+/** Cached for a run; made again after an upgrade, or when the principal's roles or the agent's owner change. */
 export function subjectFor({ record, version }: Ledger, policies: Pick<Policies, 'roles' | 'owner'>): Subject {
   const known = subjects.get(record);
-  // A child acts for whoever submitted the first of its ancestors.
+  // A child acts for the person who submitted the first of its ancestors.
   const person = record.submitter ?? record.principal;
   const held = policies.roles(person);
   const owner = policies.owner?.(record.agent);
@@ -92,7 +92,7 @@ export function subjectFor({ record, version }: Ledger, policies: Pick<Policies,
 export function factsOf(tool: Tool): ToolFacts {
   const { annotations } = tool;
   return {
-    // A message leaves nothing but the run, and brings its label along; what a service does with it is judged when it does it.
+    // A message has no effect of its own outside the run and carries its label; a service's effects are evaluated when they happen.
     effect: serviceIn(tool.name) === undefined ? effectOf(annotations) : 'none',
     returns: annotations.returns,
     destinations: [...(annotations.destinations ?? [])],
@@ -103,7 +103,7 @@ export function factsOf(tool: Tool): ToolFacts {
 
 const deeds = new WeakMap<Tool, Deed>();
 
-/** Made once a tool. */
+/** Cached for a tool. */
 function deedFor(tool: Tool): Deed {
   const known = deeds.get(tool);
   if (known !== undefined) return known;
@@ -113,9 +113,8 @@ function deedFor(tool: Tool): Deed {
 }
 
 /**
- * @param held what is reserved for the call already, of one that people have approved: what only their approval stood in the way of
- * is allowed then
- * @param inHandles what of the arguments the agent itself has not read
+ * @param held for an approved call: its reservation; a call that only needs approval is allowed then
+ * @param inHandles the parts of the arguments that the agent has not read
  */
 export function judge(
   policies: Policies,
@@ -157,15 +156,15 @@ export function judge(
     },
   };
   const verdict = policies.current.decide(request);
-  // An approved call is decided about once more, and has been told of.
+  // An approved call is evaluated a second time, and was reported the first time.
   if (held === undefined) policies.shadow?.({ run: record.id, entry: ledger.seq + 1, id: ledger.lastId + 1, request, verdict });
   const asks = verdict.consequence === 'approval';
   return { verdict: held === undefined ? verdict : approved(verdict), asks, flow, facts };
 }
 
 /**
- * What policies may ask about any effect of a run.
- * @param held what is reserved already for the very effect that is asked about
+ * Facts for policies about any effect of a run.
+ * @param held the reservation of the effect that is evaluated
  */
 export function factsOfRun(
   ledger: Ledger,
@@ -183,7 +182,7 @@ export function factsOfRun(
   };
 }
 
-/** Amounts of a purse as policies read them: whole ones, and money in units of the currency. */
+/** Amounts of a purse as policies read them: integers, and money in units of the currency. */
 export function factsOfBudget(amount: (name: BudgetName) => number): PolicyRequest['context']['budget'] {
   return {
     cpu_ms: Math.floor(amount('cpu_ms')),
@@ -196,36 +195,36 @@ export function factsOfBudget(amount: (name: BudgetName) => number): PolicyReque
   };
 }
 
-/** Whom the rules that ask name: `@approver("owner")`. */
+/** The people whom the matching rules name: `@approver("owner")`. */
 export function approversOf({ reasons }: Verdict): string[] {
   return [...new Set(reasons.flatMap(({ annotations: { approver } }) => (approver === undefined ? [] : [approver])))];
 }
 
-/** What a denial means for the run, besides the denial. */
+/** Records the consequences of a denial beyond the denial itself. */
 export function consequencesOf({ consequence, reasons }: Verdict, batch: Pick<Batch, 'consequences'>): void {
   if (consequence === 'pause' || consequence === 'quarantine')
     batch.consequences.push({ kind: consequence, rules: reasons.map(({ policy }) => policy) });
 }
 
-/** Where arguments came from, the worst first, for the decision record. */
+/** The origins of arguments, the worst first, for the decision record. */
 export function originsOf(flow: Flow | undefined): [string, string][] {
   return (flow?.traces ?? []).slice(0, ORIGINS_SHOWN).map(({ path, origin }) => [path, origin]);
 }
 
-/** An amount that is there and cannot be read as one, or is below nothing, is taken for more than anything. */
+/** Invalid or negative amounts count as the maximum. */
 function amountOf(input: Json, name: string): number | undefined {
   const value = argumentAt(input, name);
   if (value === undefined) return undefined;
   return typeof value === 'number' && value >= 0 ? Math.min(value, MOST) : MOST;
 }
 
-/** What is left of the money in whole units of the currency, and never a ten-thousandth more: policies know no smaller part. */
+/** The money left in units of the currency, rounded down to four decimals, the precision of Cedar's decimals. */
 const moneyLeft = (micros: number): number => Math.floor(micros / 100) / (MICROS / 100);
 
-/** The largest decimal that Cedar knows, about. */
+/** Approximately Cedar's largest decimal. */
 const MOST = 922_337_203_685_477;
 
-/** What is stated of a run whose flow nobody follows: the worst. */
+/** The flow facts of a run whose flow is not tracked: the worst case. */
 export const UNTRACKED: Flow['facts'] = {
   effect: 'change',
   untrusted_input: true,

@@ -1,4 +1,4 @@
-/** Where a run's knowledge of information flow begins, and how what others tell it gets in. */
+/** The initial information flow of a run, and how data from other runs and tools enters it. */
 import { echoes } from '@corral/policy/flow/echo';
 import { deedOf } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
@@ -14,14 +14,14 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Pending, PendingCall } from '../ledger/pending.ts';
 
 /**
- * A run that a person submitted begins with their words and a clean label; a child with its spawner's label, and with words
- * that are as good as that. After a checkpoint the results behind the label are not at hand, so whatever is unknown counts as
- * untrusted.
+ * A run that a person submitted begins with the person's input and a clean label. A child begins with its parent's label, and its input
+ * counts as read under that label. After a checkpoint the results behind the label are no longer known, so values of unknown origin count
+ * as untrusted.
  */
 export function beginFlow(record: RunRecord, start: StartDelivery, carried: Label | undefined): FlowRun {
   const label = carried ?? record.label ?? CLEAN;
   const past = carried === undefined || isClean(carried) ? 'none' : 'unknown';
-  // What an instance is asked comes in messages, with the word of whoever asks; it has no principal's words of its own.
+  // An instance gets its input in messages with the label of the sender; it has no input of its own principal.
   if (record.service !== undefined) return new FlowRun(null, label, past);
   if (record.parent === undefined || isClean(record.label)) return new FlowRun(start.input, label, past);
   const flow = new FlowRun(null, label, past);
@@ -29,7 +29,7 @@ export function beginFlow(record: RunRecord, start: StartDelivery, carried: Labe
   return flow;
 }
 
-/** Something another run said was read. */
+/** Records that the run has read data of another run. */
 export function readFrom(flow: FlowRun | undefined, who: string, call: number, label: Label | undefined, value: Json): void {
   if (flow === undefined) return;
   if (label !== undefined) flow.raise(label);
@@ -37,8 +37,8 @@ export function readFrom(flow: FlowRun | undefined, who: string, call: number, l
 }
 
 /**
- * A child's end was read: its output, or what it said of its failure, which it may have copied from what it read. A narrow answer
- * raises the label by what is private in it, and vouches for nothing: where it is used as an argument, it came from nowhere.
+ * Records that the run has read the end of a child: its output, or its error message, which may contain data that the child has read. A
+ * narrow answer raises the label only by what is private, and has no origin when it is used as an argument.
  */
 export function readAnswer(flow: FlowRun | undefined, { id, label, outcome, narrowed }: ChildEndedDelivery): void {
   if (narrowed === true) {
@@ -49,7 +49,7 @@ export function readAnswer(flow: FlowRun | undefined, { id, label, outcome, narr
 
 export const isClean = (label: Label | undefined): boolean => label === undefined || !label.sticky.untrusted_input;
 
-/** What an effect was answered with was read, which raises the run's label; or was put behind a handle, which does not. */
+/** Records the answer to an effect. A value that the run reads raises its label; a value behind a handle does not. */
 export function readResult(ledger: Ledger, asked: Pending | undefined, result: Result): void {
   const call = asked?.kind === 'decided' ? asked.call : asked;
   if (!('value' in result)) {
@@ -59,7 +59,7 @@ export function readResult(ledger: Ledger, asked: Pending | undefined, result: R
     ledger.flow?.opened(asked.id, asked.opened.source, asked.opened.label, result.value);
 }
 
-/** What a tool says of its failure is as much its own as what it returns; the host's own words are not. */
+/** An error message by the tool counts like its result; one by the host does not. */
 function readError({ flow }: Ledger, call: PendingCall, { error, unread }: Extract<Result, { error: ErrorData }>): void {
   const { id, tool, facts, input } = call;
   if (flow === undefined || facts === undefined || unread === true || error.message === '' || !TOOLS_OWN.has(error.code)) return;
@@ -71,7 +71,7 @@ const TOOLS_OWN: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_TOOL_FAILED',
 
 function readCall({ flow, handles }: Ledger, call: PendingCall, { value, handle }: Extract<Result, { value: Json }>): void {
   const { id, tool, facts, input, handled = [], change } = call;
-  // An owner has vouched for what they were shown and for nothing else.
+  // The owner has vouched only for the value that was shown.
   const vouched = change !== undefined && canonical(value) === canonical((input as { value?: Json }).value ?? null) ? change : undefined;
   if (handle !== undefined) handles.add({ value, source: tool, label: vouched?.after ?? insideOf(tool, facts, flow?.label, handled) });
   if (flow === undefined || facts === undefined) return;
@@ -79,12 +79,12 @@ function readCall({ flow, handles }: Ledger, call: PendingCall, { value, handle 
   const flowTool = { name: tool, effect, destinations, deed: deedOf(tool) };
   if (handle !== undefined) return flow.held({ tool: flowTool, args: input });
   if (vouched !== undefined) return flow.vouched(id, vouched, value);
-  // A trusted tool that repeats what was put into its arguments gives back a stranger's words.
+  // A trusted tool that repeats values from its arguments returns the text of strangers.
   const inside = handled.map(
     ({ path }) => path.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], input) as Json,
   );
   const repeats = handled.length > 0 && (returns === 'untrusted' || echoes(value, inside));
-  // Whoever's data it was may be in the answer in any case; whose words, where it repeats them.
+  // The answer may contain the private data of the handles in any case, but their influence only if it repeats them.
   for (const { label } of handled) flow.raise(repeats ? label : withoutInfluence(label));
   const strange = repeats && handled.some(({ label }) => label.sticky.untrusted_input);
   const said = { call: id, tool: flowTool, returns: strange ? 'untrusted' : returns, args: input } as const;

@@ -1,7 +1,7 @@
 /**
- * The one way down for a label: a capability whose every use waits for its owner's word (DESIGN 5). What the owner says holds for
- * exactly what they were shown. Of a value: this value, by its digest. Of the run itself: what it had read until then, and if
- * it has read more meanwhile, nothing is lowered.
+ * The only way to lower a label: a capability each use of which needs its owner's approval (DESIGN 5). The approval holds for exactly
+ * what the owner was shown: for a value, that value by its digest; for the run itself, what it had read by then, so that nothing is
+ * lowered if it has read more meanwhile.
  */
 import { CLEAN, declassify, endorse, join, type Label, type LabelChange } from '@corral/policy/flow/labels';
 import type { Handled } from '@corral/policy/flow/handled';
@@ -11,25 +11,25 @@ import { MACHINE } from '@corral/protocol/limits';
 import { Refused, type DecideContext } from '../effects/batch.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 
-/** A label that its owner is asked to lower. */
+/** A request to lower a label. */
 export interface Relabel {
   readonly kind: LabelChange['kind'];
   readonly owner: string;
-  /** That of the run itself, and not of a value. */
+  /** The label of the run itself, and not of a value. */
   readonly run: boolean;
   readonly before: Label;
-  /** How often the run's label had been raised. */
+  /** How often the run's label had been raised at the time of the request. */
   readonly raised: number;
 }
 
 type Asking = Pick<DecideContext, 'now' | 'approval_ms'>;
 
-/** What is asked about a call that is to be made of such a capability; whatever the policies let pass, its owner is asked. */
+/** The decision for a use of such a capability. Its owner is asked, even if the policies allow the call. */
 export function askOwner(ledger: Ledger, owner: string, input: Json, decision: Decision, { now, approval_ms }: Asking): Partial<Decision> {
   if (wholeRun(input) && ledger.flow === undefined)
     throw new Refused('CORRAL_ARGS_INVALID', 'The labels of a run are followed only where its tenant has policies.');
   const expires_at = decision.expires_at ?? now + (approval_ms ?? MACHINE.approval_ms.default);
-  // Its owner alone may speak, so more than one can never have.
+  // Only the owner may approve, so a higher quorum could never be reached.
   if ((decision.quorum ?? 1) > 1)
     throw new Refused('CORRAL_DENIED', 'A policy asks for several people where the owner of the capability alone decides.');
   return { verdict: 'ask', quorum: 1, expires_at, owner };
@@ -45,24 +45,24 @@ export function relabelOf(
 ): { readonly relabel?: Relabel } {
   if (owner === undefined || facts?.relabels === undefined) return {};
   const run = wholeRun(input);
-  // What came out of one handle, whole, was influenced by what that handle says; all else, by the run too.
+  // A value that is a single handle as a whole has the handle's label; every other value has the run's label too.
   const alone = handled.length === 1 && handled[0]?.path.length === 1 && handled[0].path[0] === 'value';
   const own = flow?.label ?? CLEAN;
   const before = run || !alone ? handled.reduce((all, { label }) => join(all, label), own) : (handled[0]?.label ?? own);
   return { relabel: { kind: facts.relabels, owner, run, before, raised: flow?.raised ?? 0 } };
 }
 
-/** What an approval of the call is bound to, besides what every approval is bound to. */
+/** The value whose digest an approval of the call is bound to. */
 export const boundTo = (input: Json, relabel: Relabel | undefined): Json =>
   relabel?.run === true ? { input, label: relabel.before as unknown as Json } : input;
 
-/** Why the owner's word comes too late; undefined: it does not. */
+/** The reason why the approval is too late; undefined if it is not. */
 export function tooLate({ flow }: Ledger, relabel: Relabel | undefined): string | undefined {
   if (relabel?.run !== true || flow?.raised === relabel.raised) return undefined;
   return 'the run has read more since it asked, so its label would not be what was vouched for';
 }
 
-/** What the owner's word makes of the label. */
+/** The change of the label after the owner's approval. */
 export function lowered({ flow }: Ledger, relabel: Relabel | undefined, by: string, reason: string): { readonly relabel?: LabelChange } {
   if (relabel === undefined) return {};
   const { kind, before, run } = relabel;
