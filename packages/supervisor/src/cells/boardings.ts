@@ -1,26 +1,26 @@
-/** Runs on their way into a cell by replay: their journal is read page by page, the next one while one is replayed. */
+/** Runs that are brought into a cell by replay. Their journals are read page by page; while one page is replayed, the next one is read. */
 import type { ReplayPage } from '@corral/protocol/ports/store';
 import type { Run } from '../runs/run.ts';
 import type { Cell } from './cell.ts';
 
-/** A run on its way into a cell. */
+/** State of a run that is being brought into a cell. */
 export interface Boarding {
   readonly cell: Cell;
   /** The page that is being read. */
   next: Promise<ReplayPage> | undefined;
-  /** The page whose turn it is. */
+  /** The page that is to be replayed now. */
   page: ReplayPage | undefined;
   assignment: number | undefined;
 }
 
 export interface BoardingsOptions {
-  /** The next part of a run's journal to be replayed, once everything handed over for it is durable. */
+  /** Reads the next page of a run's journal, once all commits of the run that are under way are durable. */
   readonly replayPage: (run: Run, after: number) => Promise<ReplayPage>;
-  /** A page is there, and waits for its turn on the cell. */
+  /** A page was read, and waits for its turn on the cell. */
   readonly onPage: (run: Run, cell: Cell) => void;
-  /** The store cannot read it now. */
+  /** The store cannot read the journal now. */
   readonly onUnreadable: (run: Run) => void;
-  /** The cell takes nobody any more. */
+  /** The cell has died or accepts no more runs. */
   readonly onTurnedAway: (run: Run) => void;
 }
 
@@ -40,7 +40,7 @@ export class Boardings {
     return this.#of.get(run);
   }
 
-  /** How many are on their way into a cell. */
+  /** Number of runs that are being brought into a cell. */
   into(cell: Cell): number {
     return this.#of.values().reduce((sum, one) => sum + Number(one.cell === cell), 0);
   }
@@ -52,11 +52,12 @@ export class Boardings {
     void this.turnPage(run, boarding);
   }
 
-  /** It is in, or does not come. */
+  /** Called when the run is in the cell, or will not be brought in. */
   end(run: Run): void {
     this.#of.delete(run);
   }
 
+  /** Waits for the page that is being read, and starts reading the one after it. */
   async turnPage(run: Run, boarding: Boarding): Promise<void> {
     const { replayPage, onPage, onUnreadable, onTurnedAway } = this.#options;
     const { cell } = boarding;
@@ -67,7 +68,7 @@ export class Boardings {
       return;
     }
     if (this.#of.get(run) !== boarding) return;
-    if (cell.dead || cell.doomed || cell.taken) return onTurnedAway(run);
+    if (cell.dead || cell.killed || cell.taken) return onTurnedAway(run);
     boarding.next = boarding.page?.more === true ? replayPage(run, boarding.page.last) : undefined;
     boarding.next?.catch(() => undefined);
     onPage(run, cell);

@@ -1,4 +1,4 @@
-/** What the host itself does in cells: it looks at bundles, and replays runs on trial. Each has a cell of its own, which is thrown away. */
+/** The host's own work in cells: describing bundles and trial replays. Each has a separate cell, which is killed afterwards. */
 import type { TenantId } from '@corral/protocol/ids';
 import type { Cell, CellEvents } from './cell.ts';
 import { Loans, type LoansOptions } from './loans.ts';
@@ -8,9 +8,9 @@ import type { Signals } from '../events/signal.ts';
 import { Trials, type TrialOptions, type TrialResult } from '../offline/trial.ts';
 
 export interface BorrowedOptions extends LoansOptions {
-  /** What cells say; most of them are not borrowed. */
+  /** Events of all cells, of which most are not borrowed. */
   readonly cells: Signals<CellEvents>;
-  /** A cell begins to compute: whoever watches cells should look. */
+  /** A cell got work, so the watchdog should check it soon. */
   readonly onCpu: () => void;
 }
 
@@ -31,7 +31,7 @@ export class Borrowed {
       if (task?.kind === 'describe') describer.onDescribed(cell, { fault });
     });
     cells.onExit.listen((cell, exit) => {
-      describer.onGone(cell, `The cell that looked at it ended. ${lastWords(exit)}`.trim());
+      describer.onGone(cell, `The cell ended before it had described the bundle. ${lastWords(exit)}`.trim());
       this.#loans.gone(cell);
     });
   }
@@ -46,12 +46,12 @@ export class Borrowed {
     return this.#trials.run(options);
   }
 
-  /** Memory that what is in this cell may use; undefined where it was not borrowed for a replay. */
+  /** Memory ceiling of the run that is replayed in this cell; undefined if the cell was not borrowed for a replay. */
   memory_mib(cell: Cell): number | undefined {
     return this.#trials.memory_mib(cell);
   }
 
-  /** What goes on in a cell went past what it may use. Says whether the cell was borrowed. */
+  /** Called when the task of a cell exceeded a limit. @returns whether the cell was borrowed, and the work in it ended */
   exceeded(cell: Cell, message: string): boolean {
     if (this.#trials.exceeded(cell, message)) return true;
     if (cell.task?.kind !== 'describe') return false;

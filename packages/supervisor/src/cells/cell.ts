@@ -1,6 +1,6 @@
 /**
- * One cell, from the supervisor's side: its process, the frames to and from it, which runs stay in it. The process is not
- * trusted: a frame is judged by its header before it is buffered, and one that does not answer what was asked ends it.
+ * A cell from the supervisor's side: its process, its tasks, and the frames to and from it. The process is not trusted: a frame is checked
+ * by its header before it is buffered, and a frame that answers no request ends the cell.
  */
 import { CorralError } from '@corral/protocol/errors';
 import {
@@ -32,24 +32,24 @@ export type StartOptions = Omit<StartPayload, 'bundle' | 'load_cpu_us'>;
 
 export interface CellEvents {
   readonly onReady: (cell: Cell) => void;
-  /** It may take work again: it was frozen, or busy with something that no longer counts. */
+  /** The cell can take work again: it was thawed, or has answered a crank that had been taken back. */
   readonly onFree: (cell: Cell) => void;
   readonly onCranked: (cell: Cell, task: Task, effects: string, head: FrameHead) => void;
   readonly onReplayed: (cell: Cell, task: Task, head: FrameHead) => void;
   readonly onDescribed: (cell: Cell, task: Task, manifests: string) => void;
-  /** The isolate of this run is gone; the cell lives on. */
+  /** The isolate of an assignment is gone; the cell lives on. */
   readonly onFault: (cell: Cell, task: Task | undefined, assignment: number, fault: FaultPayload, head: FrameHead) => void;
-  /** The process is gone, by itself or by `kill`. */
+  /** The process has ended, by itself or by `kill`. The error is set if the cell broke the protocol. */
   readonly onExit: (cell: Cell, exit: ProcessExit, error: CorralError | undefined) => void;
 }
 
-/** A manifest with its two schemas. */
+/** Bytes of a manifest with its two schemas. */
 export const LONGEST_MANIFEST = ADMISSION.manifest_bytes.default + 2 * ADMISSION.schema_bytes.default;
-/** Cranks sent ahead of their turn at most. */
+/** Maximum of cranks that are sent ahead of their turn. */
 const AHEAD = 3;
-/** How old a look at an idle process may be to measure the next task against. */
+/** Maximum age of the measurement of an idle process from which the next task is measured. Milliseconds. */
 const LOOK_MS = 20;
-/** Longest fault report and handshake. */
+/** Maximum bytes of a fault report and of the handshake. */
 const SMALL = 64 * 1024;
 
 export class Cell {
@@ -69,10 +69,10 @@ export class Cell {
   #runtime: ReadyPayload | undefined;
   #task: Task | undefined;
   #behind: Task[] = [];
-  /** Whether this platform tells what the process uses. */
+  /** Whether this platform measures the process. */
   #metered = false;
   #dead = false;
-  #doomed = false;
+  #killed = false;
   #stuck = false;
   #paused = false;
   #idle: ProcessMeter | undefined;
@@ -111,7 +111,7 @@ export class Cell {
     );
   }
 
-  /** Whom it was given to, once and for all. */
+  /** The tenant to which the cell was bound; undefined before that, and for a cell that the host borrowed. */
   get tenant(): TenantId | undefined {
     return this.#tenant;
   }
@@ -120,47 +120,47 @@ export class Cell {
     return this.#runtime;
   }
 
-  /** What it is at. */
+  /** The present task. */
   get task(): Task | undefined {
     return this.#task;
   }
 
-  /** What it will be at next: already sent, so that the process need not sleep and be woken in between. */
+  /** The next tasks, which are sent already so that the process need not sleep and be woken in between. */
   get behind(): readonly Task[] {
     return this.#behind;
   }
 
-  /** Its process is gone. */
+  /** The process has ended. */
   get dead(): boolean {
     return this.#dead;
   }
 
-  /** It was killed, and nothing it still says counts. */
-  get doomed(): boolean {
-    return this.#doomed;
+  /** The cell was killed; frames that still arrive are ignored. */
+  get killed(): boolean {
+    return this.#killed;
   }
 
-  /** Its crank computes for so long that its other runs have been moved, and no more come. */
+  /** The present crank computes for so long that the other runs were moved, and no run is brought in. */
   get stuck(): boolean {
     return this.#stuck;
   }
 
-  /** It is frozen because somebody paused the run on its CPU, and only they may thaw it. */
+  /** The cell is frozen because the run on its CPU was paused; only the end of the pause thaws it. */
   get paused(): boolean {
     return this.#paused;
   }
 
-  /** Where the process stood when it last had nothing to do. */
+  /** Measurement of the process when it last had no task. */
   get idle(): ProcessMeter | undefined {
     return this.#idle;
   }
 
-  /** It holds so much that each of its cranks is measured by itself. */
+  /** The cell holds so much memory that the process is measured before and after every crank. */
   get precise(): boolean {
     return this.#precise;
   }
 
-  /** Frames it was sent so far. */
+  /** Number of frames sent to the cell. */
   get sent(): number {
     return this.#sent;
   }
@@ -169,13 +169,13 @@ export class Cell {
     this.#tenant = tenant;
   }
 
-  /** Its process is gone, and it has been seen what it was at. */
+  /** Removes its tasks; called after the process has ended and the tasks were settled. */
   clear(): void {
     this.#task = undefined;
     this.#behind = [];
   }
 
-  /** Freezes it for the run on its CPU. */
+  /** Freezes the cell because the run on its CPU is paused. */
   pause(): void {
     this.#paused = true;
     this.freeze();
@@ -186,14 +186,14 @@ export class Cell {
     this.thaw();
   }
 
-  /** @returns false where it was so already */
+  /** @returns false if it was stuck already */
   becomeStuck(): boolean {
     const before = this.#stuck;
     this.#stuck = true;
     return !before;
   }
 
-  /** Its size decides how closely it is measured. @param most_mib that it may hold */
+  /** Decides by the size of the process how closely it is measured. @param most_mib its maximum */
   sized(rss_mib: number, most_mib: number): void {
     if (!this.#precise && rss_mib > most_mib / 2) {
       this.#precise = true;
@@ -201,35 +201,37 @@ export class Cell {
     } else if (this.#precise && rss_mib < most_mib / 3) this.#precise = false;
   }
 
-  /** Whether a crank may be sent behind the one it is at. Not for long: in between, the process must be looked at while idle. */
+  /**
+   * Whether a crank may be sent behind the present one. Only for LOOK_MS, since the process must be measured while it is idle now and then.
+   */
   get roomy(): boolean {
     return (
       this.#task?.kind === 'crank' &&
       !this.#precise &&
       this.#behind.length < AHEAD &&
-      !this.#doomed &&
+      !this.#killed &&
       !this.#stuck &&
       this.#frozenSince === undefined &&
       this.#now() - this.#lookedAt < LOOK_MS
     );
   }
 
-  /** Whether it works for an assignment, or is about to. */
+  /** Whether the present task or one behind it belongs to an assignment. */
   worksFor(assignment: number): boolean {
     return this.#task?.assignment === assignment || this.isBehind(assignment);
   }
 
-  /** Whether a crank for an assignment has been sent, and has not begun. */
+  /** Whether a crank of an assignment was sent and has not begun. */
   isBehind(assignment: number): boolean {
     return this.#behind.some((task) => task.assignment === assignment);
   }
 
-  /** One run keeps it to itself: nobody else should be sent here. */
+  /** The cell is reserved for the run on its CPU; no other run should be brought in. */
   get taken(): boolean {
     return this.#stuck || this.#paused;
   }
 
-  /** As this machine sees it. */
+  /** Id of the process as this machine sees it, outside the cell's own namespace. */
   get pid(): number | undefined {
     return this.#process.pid;
   }
@@ -239,7 +241,7 @@ export class Cell {
   }
 
   get idling(): boolean {
-    return this.ready && !this.#doomed && this.#task === undefined && this.#frozenSince === undefined;
+    return this.ready && !this.#killed && this.#task === undefined && this.#frozenSince === undefined;
   }
 
   get frozen(): boolean {
@@ -247,9 +249,9 @@ export class Cell {
   }
 
   /**
-   * Makes an isolate for a run.
+   * Makes an isolate.
    * @param load_ms CPU time that loading the bundle may take
-   * @returns how the run is called in this cell from now on
+   * @returns its assignment, by which frames name it
    */
   start(bundle: BundleText, start: StartOptions, load_ms: number): number {
     const assignment = this.#isolates.make();
@@ -275,21 +277,21 @@ export class Cell {
     this.#send(FrameKind.describe, 0, 0, this.#own_us(load_ms), JSON.stringify(this.#startPayload(bundle, start, load_ms)));
   }
 
-  /** Disposes of a run's isolate. */
+  /** Disposes of the isolate of an assignment. */
   drop(assignment: number): void {
     this.growth.forget(assignment);
     this.#isolates.drop(assignment);
     if (!this.#dead) this.#send(FrameKind.drop, assignment, 0, 0, '');
   }
 
-  /** Stops the process where it stands: no instruction of it runs until `thaw`. */
+  /** Suspends the process until `thaw`. @returns false if it was frozen already, or cannot be */
   freeze(): boolean {
     if (this.#frozenSince !== undefined || !this.#process.freeze()) return false;
     this.#frozenSince = this.#now();
     return true;
   }
 
-  /** Whether the process stands still by now; true where nobody can tell. */
+  /** Whether the process has come to a stop; true on platforms that do not report it. */
   get still(): boolean {
     return this.#process.stopped() ?? true;
   }
@@ -302,7 +304,7 @@ export class Cell {
     this.#events.onFree(this);
   }
 
-  /** The current task computes for long: it gives way to the others until it is over. */
+  /** Lowers the priority of the process until its present task has ended; called for a long task. */
   demote(): void {
     if (this.#demoted) return;
     this.#demoted = true;
@@ -310,12 +312,12 @@ export class Cell {
   }
 
   kill(): void {
-    this.#doomed = true;
+    this.#killed = true;
     this.#process.kill();
   }
 
-  /** It does what no sound cell does: it is killed, and the run on its CPU, if there is one, is to blame. */
-  disown(why: string): void {
+  /** Kills a cell that does what no sound cell does. The run on its CPU, if there is one, is blamed. */
+  killAsUntrusted(why: string): void {
     this.#violation = new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} is no longer sound. ${why}`);
     this.kill();
   }
@@ -324,13 +326,13 @@ export class Cell {
     return this.#process.meter();
   }
 
-  /** Remembers what the process holds now, while it has nothing to do. */
+  /** Measures the process while it has no task. */
   look(): void {
     this.#idle = this.meter();
     this.#lookedAt = this.#now();
   }
 
-  /** How long the current task has held the cell, without the time the process was stopped. */
+  /** How long the present task has had the cell, without the time in which the process was frozen. */
   held_ms(): number {
     if (this.#task === undefined) return 0;
     const until = this.#frozenSince ?? this.#now();
@@ -343,7 +345,8 @@ export class Cell {
       this.#behind.push(task);
       return;
     }
-    // What the process held before is what the task is measured against. Looking costs a few microseconds, so not each time.
+    // The task is measured from the state of the process before it. A measurement takes a few microseconds, so an older one is used if it
+    // is recent.
     if (this.#precise || task.began - this.#lookedAt > LOOK_MS) {
       this.look();
       task.follows(this.#idle);
@@ -351,7 +354,7 @@ export class Cell {
     this.#task = task;
   }
 
-  /** The current task is over; what was sent behind it has the CPU now. */
+  /** Called when the present task has ended: the next one that was sent has the CPU now. */
   #advance(): void {
     const done = this.#task;
     this.#task = this.#behind.shift();
@@ -364,8 +367,8 @@ export class Cell {
   }
 
   /**
-   * What the cell itself is told about a limit. It can only go by the clock on the wall, while others may have the CPU; so where
-   * CPU time can be measured from outside, that alone decides.
+   * The limit that the cell itself enforces, in microseconds; 0: none. The cell can only measure elapsed time, in which others may have the
+   * CPU. So if CPU time can be measured from outside, that measurement alone decides.
    */
   #own_us(limit_ms: number): number {
     return this.#metered ? 0 : limit_ms * 1000;
@@ -388,32 +391,32 @@ export class Cell {
   }
 
   #receive(bytes: Buffer): void {
-    if (this.#doomed) return;
+    if (this.#killed) return;
     try {
       this.#reader.push(bytes, (frame) => this.#take(frame));
     } catch (error) {
-      // Our own mistake, brought about by what the cell sent: it costs the cell, not the host.
+      // A fault of the host's own code that the frame of a cell triggers must end the cell and not the host.
       this.#violation =
         error instanceof CorralError
           ? error
-          : new CorralError('CORRAL_INTERNAL', `What a cell sent could not be taken in: ${String(error)}.`);
+          : new CorralError('CORRAL_INTERNAL', `A frame of cell ${this.id} could not be processed: ${String(error)}.`);
       this.kill();
     }
   }
 
-  /** A sound cell answers exactly what it was asked. Called with the header alone. */
+  /** Checks that a frame answers a request. Called with the header, before the payload is read. @throws CORRAL_CELL_PROTOCOL */
   #check(head: FrameHead): void {
     const { task } = this;
     const expected =
       head.incarnation === this.incarnation &&
       (head.kind === FrameKind.ready
         ? this.#runtime === undefined
-        : // A load that failed is reported before the crank that was sent after it is.
+        : // A bundle that failed to load is reported before the crank that was sent after it.
           head.kind === FrameKind.fault
           ? this.#isolates.mayFault(head.assignment) || (task?.kind === 'describe' && head.assignment === task.assignment)
           : task?.isAnsweredBy(head) === true);
     if (!expected) {
-      throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} sent a frame of kind ${head.kind} that answers nothing it was asked.`);
+      throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} sent a frame of kind ${head.kind} that answers no request.`);
     }
   }
 
@@ -434,7 +437,7 @@ export class Cell {
       if (fault !== undefined) this.#events.onFault(this, undefined, frame.assignment, fault, frame);
       return;
     }
-    // Only the end of what it was at makes it free: a report about another run does not.
+    // Only the answer to the present task makes the cell free; a fault of another run does not.
     this.#stuck = false;
     if (this.#demoted) {
       this.#demoted = false;

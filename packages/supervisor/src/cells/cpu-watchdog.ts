@@ -1,7 +1,6 @@
 /**
- * Watches cells from outside, by what the operating system says of them: a guest can make its cell ignore every timeout
- * inside, but not the SIGKILL that follows here. Also sees to it that cranks which compute for long leave a core free
- * (DESIGN 3.3, 3.16).
+ * Watches cells from outside, by the operating system's measurements: a guest can make its cell ignore every timeout inside, but not the
+ * SIGKILL that follows here. It also limits how many long cranks compute at once, so that they leave a core free (DESIGN 3.3, 3.16).
  */
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
@@ -11,33 +10,33 @@ import type { Task } from './task.ts';
 export interface WatchOptions {
   readonly clock: Clock;
   readonly cells: () => Iterable<Cell>;
-  /** Cranks that may compute at once. */
+  /** Long cranks that may compute at once. */
   readonly slots: number;
-  /** Resident memory a cell may hold. */
+  /** Maximum resident memory of a cell. */
   readonly cell_memory_mib: number;
   /** Memory ceiling of a run in a cell. */
   readonly memory_mib: (cell: Cell, assignment: number) => number;
   readonly onExceeded: (cell: Cell, assignment: number, limit: LimitName, message: string) => void;
-  /** A cell must go, and none of its runs is to blame. */
+  /** A cell must be killed, and none of its runs is to blame. */
   readonly onRogue: (cell: Cell) => void;
-  /** A crank computes for so long that the other runs of its cell should not wait for it. */
+  /** A crank computes for so long that the other runs of its cell should go on in other cells. */
   readonly onStuck: (cell: Cell) => void;
-  /** A cell without work holds more memory than it should. */
+  /** A cell holds more memory than it should; runs that have nothing to do can be removed from it. */
   readonly onFull: (cell: Cell) => void;
-  /** Now and then, whatever happens. */
+  /** Called every CALM_MS, for periodic checks of other parts. */
   readonly onCalm: () => void;
 }
 
-/** How often it looks while something is on a CPU, and while nothing is. */
+/** Time between two checks while a cell has work, and while none has. Milliseconds. */
 const TICK_MS = 5;
 const CALM_MS = 250;
-/** A replay may hold its cell for so many times its CPU limit: it may have to wait for others all the while. */
+/** A replay may hold its cell for this multiple of its CPU limit, because it may have to wait for the CPU meanwhile. */
 const REPLAY_PATIENCE = 5;
-/** How often in a row a cell without work is found at work before it is killed. */
+/** A cell that computes without having work is killed after this number of checks in a row. */
 const STRIKES = 4;
-/** How long it takes to show whether parking idle runs has helped. */
+/** Time after which it shows whether removing idle runs has freed memory. Milliseconds. */
 const FULL_MS = 1_000;
-/** Turns of cranks that share a slot. */
+/** Time slice of a long crank while others wait for a slot. Milliseconds. */
 const SLICE_MS = 60;
 
 export class CpuWatchdog {
@@ -46,14 +45,14 @@ export class CpuWatchdog {
   #calm = true;
   #calmed = 0;
   #closed = false;
-  /** Cells frozen until a slot is free, in turn. */
+  /** Cells that are frozen until a slot is free, in order of arrival. */
   readonly #waiting: Cell[] = [];
-  /** Cells that compute, and since when in this slice. */
+  /** Cells that have a slot, with the start of their time slice. */
   readonly #computing = new Map<Cell, number>();
-  /** Cells whose crank has used much of the CPU. Those that only waited for it are not to blame. */
+  /** Cells whose crank has used much CPU time. Cells that held their crank long because they waited for the CPU are not among them. */
   readonly #long = new Set<Cell>();
 
-  /** Tasks that seemed to exceed something, until they have been looked at once more. */
+  /** Tasks that seemed to exceed a limit, until they are checked a second time. */
   readonly #doubted = new WeakMap<Cell, Task>();
   readonly #idle = new WeakMap<Cell, { readonly sent: number; readonly at: number; readonly cpu_ms: number; readonly strikes: number }>();
   readonly #full = new WeakMap<Cell, { readonly at: number; readonly rss_mib: number }>();
@@ -63,7 +62,7 @@ export class CpuWatchdog {
     this.#next();
   }
 
-  /** Something begins: look again soon. */
+  /** Called when a cell gets work: checks become frequent. */
   poke(): void {
     if (!this.#calm || this.#closed) return;
     this.#stop?.();
@@ -91,7 +90,7 @@ export class CpuWatchdog {
   }
 
   #look(cell: Cell): void {
-    if (!cell.ready || cell.doomed || cell.frozen) {
+    if (!cell.ready || cell.killed || cell.frozen) {
       if (cell.task !== undefined) this.#calm = false;
       return;
     }
@@ -102,9 +101,9 @@ export class CpuWatchdog {
       this.#calm = false;
       this.#lookAtTask(cell, cell.task);
     }
-    if (cell.doomed) return;
-    // No cell starts anything. Whoever runs there is not a guest any more, and its meter tells half of the story.
-    if ((cell.task === undefined ? cell.idle : cell.meter())?.children === true) cell.disown('It started processes.');
+    if (cell.killed) return;
+    // No cell starts processes. A child process means that the guest has broken out of its isolate, and the meter does not count the child.
+    if ((cell.task === undefined ? cell.idle : cell.meter())?.children === true) cell.killAsUntrusted('It started processes.');
     else this.#lookAtSize(cell);
   }
 
@@ -112,7 +111,7 @@ export class CpuWatchdog {
     const held = cell.held_ms();
     const meter = cell.meter();
     const { used_ms: used, grown_mib: grown } = meter === undefined ? { used_ms: held, grown_mib: 0 } : task.measure(meter, cell.idle);
-    // A replay computes no longer than the run once did; it gives way only when that turns out to be untrue.
+    // A replay normally takes no longer than the original cranks did, so it counts as long only once it exceeds that by much.
     const long = task.kind === 'replay' ? MACHINE.replay_cpu_ms.default / 2 : MACHINE.long_crank_ms.default;
     if (used >= long) this.#long.add(cell);
     const verdict = this.#judge(cell, task, used, held, grown);
@@ -121,14 +120,15 @@ export class CpuWatchdog {
       this.#options.onExceeded(cell, task.assignment, ...verdict);
       return;
     }
-    // If this host was held up, the answer may lie unread in the socket, and another run be at work by now: read first.
+    // If this host was delayed, the cell's answer may be unread in the socket, and another run may be on the CPU. So read first, then check
+    // again.
     this.#doubted.set(cell, task);
     this.#options.clock.after(0, () => {
-      if (!this.#closed && cell.task === task && !cell.doomed && !cell.frozen) this.#lookAtTask(cell, task);
+      if (!this.#closed && cell.task === task && !cell.killed && !cell.frozen) this.#lookAtTask(cell, task);
     });
   }
 
-  /** What a task exceeds, and in which words. */
+  /** The limit that a task exceeds, with a message; undefined if it exceeds none. */
   #judge(cell: Cell, task: Task, used: number, held: number, grown: number): readonly [LimitName, string] | undefined {
     const slack = MACHINE.cell_rss_slack_mib.default;
     const memory = this.#options.memory_mib(cell, task.assignment);
@@ -143,7 +143,7 @@ export class CpuWatchdog {
     return undefined;
   }
 
-  /** A cell that was asked for nothing does nothing: one that computes all the same is no longer ours. */
+  /** A sound cell does nothing while it has no work. One that computes nevertheless is no longer under control, and is killed. */
   #lookAtIdle(cell: Cell): void {
     const { idle, sent } = cell;
     const now = this.#options.clock.monotonic();
@@ -156,10 +156,10 @@ export class CpuWatchdog {
     if (now - last.at < CALM_MS * 0.8) return;
     const strikes = idle.cpu_ms - last.cpu_ms > (now - last.at) / 4 ? last.strikes + 1 : 0;
     this.#idle.set(cell, { sent, at: now, cpu_ms: idle.cpu_ms, strikes });
-    if (strikes >= STRIKES) cell.disown('It computed though it had been asked for nothing.');
+    if (strikes >= STRIKES) cell.killAsUntrusted('It computed though it had been asked for nothing.');
   }
 
-  /** Whatever a cell holds, there is an end to it, at work or not. */
+  /** Enforces the maximum memory of a cell, whether it has work or not. */
   #lookAtSize(cell: Cell): void {
     const { cell_memory_mib, clock } = this.#options;
     const rss_mib = cell.task === undefined ? cell.idle?.rss_mib : (cell.meter()?.rss_mib ?? cell.idle?.rss_mib);
@@ -182,28 +182,28 @@ export class CpuWatchdog {
       this.#full.set(cell, { at: now, rss_mib });
       this.#options.onFull(cell);
     } else if (heaviest !== undefined && heaviest.mib > memory) {
-      // Parking what was idle has not helped.
+      // Removing idle runs has not freed memory.
       const message = `The cell holds ${Math.round(rss_mib)} MiB, and ${Math.round(heaviest.mib)} of them came with the cranks of this run.`;
       this.#options.onExceeded(cell, heaviest.assignment, 'memory', message);
     } else this.#options.onRogue(cell);
   }
 
-  /** Hands the slots round among the cells that compute; the others stand still. */
+  /** Passes the slots round among the cells with long cranks; cells without a slot are frozen. */
   #share(): void {
     const { clock, cells, slots } = this.#options;
     const now = clock.monotonic();
     const alive = new Set(cells());
     for (const cell of this.#computing.keys()) {
-      if (!alive.has(cell) || cell.doomed || cell.task === undefined || cell.frozen) this.#computing.delete(cell);
+      if (!alive.has(cell) || cell.killed || cell.task === undefined || cell.frozen) this.#computing.delete(cell);
     }
     for (let i = this.#waiting.length - 1; i >= 0; i--) {
       const cell = this.#waiting[i] as Cell;
-      if (!alive.has(cell) || cell.doomed || cell.paused || !cell.frozen) this.#waiting.splice(i, 1);
+      if (!alive.has(cell) || cell.killed || cell.paused || !cell.frozen) this.#waiting.splice(i, 1);
     }
     for (const cell of this.#long) {
-      if (cell.task === undefined || cell.frozen || cell.doomed || this.#computing.has(cell)) continue;
+      if (cell.task === undefined || cell.frozen || cell.killed || this.#computing.has(cell)) continue;
       this.#computing.set(cell, now);
-      // From here on it gives way to others, so nobody should wait behind it.
+      // From here on the process has a low priority, so no other run should wait behind this crank.
       cell.demote();
       if (cell.becomeStuck()) this.#options.onStuck(cell);
     }

@@ -1,6 +1,6 @@
-/** Which isolates of a cell may be reported lost: each once, if it was not dropped long before. */
+/** The isolates of a cell about which a fault may still be reported: each once, unless it was dropped long before. */
 
-/** Isolates that were dropped and may still be reported lost. */
+/** Dropped isolates about which a fault may still be reported. */
 const DROPPED = 64;
 
 export class Isolates {
@@ -8,7 +8,7 @@ export class Isolates {
   readonly #faultable = new Set<number>();
   readonly #dropped: number[] = [];
 
-  /** @returns how the new one is called in its cell */
+  /** @returns assignment of the new isolate */
   make(): number {
     this.#made += 1;
     this.#faultable.add(this.#made);
@@ -23,7 +23,7 @@ export class Isolates {
     this.#faultable.delete(assignment);
   }
 
-  /** What is dropped may have failed to load just before, so a report of that may still be on its way. */
+  /** A dropped isolate may have failed to load just before, so a report of that may still arrive. */
   drop(assignment: number): void {
     if (!this.#faultable.has(assignment)) return;
     this.#dropped.push(assignment);

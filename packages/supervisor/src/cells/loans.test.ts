@@ -3,7 +3,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { Cell } from './cell.ts';
 import { Loans, sharesOf } from './loans.ts';
 
-/** Loans of cells that are made up, with what was lent to whom so far, in order. */
+/** Loans of made-up cells, with the borrowers so far, in order. */
 function lender(most: number, each: number, cells = 100) {
   const lent: string[] = [];
   let left = cells;
@@ -32,7 +32,7 @@ test('a tenant has a share of the cells that are lent, and the next one gets its
   expect(lent).toEqual(['crew', 'crew', 'zoo', 'crew']);
 });
 
-test('tenants take turns where all that may be lent is', async () => {
+test('tenants take turns when all cells that may be lent are out', async () => {
   const { loans, lent, borrow } = lender(1, 1);
   const all = [borrow('a'), borrow('a'), borrow('a'), borrow('b'), borrow('c')];
   for (const i of [0, 1, 3, 4, 2]) {
@@ -42,7 +42,7 @@ test('tenants take turns where all that may be lent is', async () => {
   expect(lent).toEqual(['a', 'a', 'b', 'c', 'a']);
 });
 
-test('a tenant of which as many wait as may is refused; another is not', async () => {
+test('a tenant with the maximum of waiting requests is refused; another tenant is not', async () => {
   const { loans, borrow } = lender(2, 1);
   await borrow('crew');
   const most = MACHINE.loans_waiting.default;
@@ -53,7 +53,7 @@ test('a tenant of which as many wait as may is refused; another is not', async (
   expect((await Promise.allSettled(waiting)).map(({ status }) => status)).toEqual(waiting.map(() => 'rejected'));
 });
 
-test('where no cell can be had, whoever asks is told so', async () => {
+test('a request is refused when no cell can be had', async () => {
   const { borrow } = lender(2, 1, 0);
   await expect(borrow('crew')).rejects.toMatchObject({ code: 'CORRAL_CELL_START' });
 });

@@ -1,6 +1,6 @@
 /**
- * Cells that the host borrows to look at a bundle or to replay a run. What runs there is somebody's code, so they count for a tenant:
- * each has a share of them, and waits in turn for more. So nobody's deploys take the cells in which others are to run.
+ * Cells that the host borrows to describe a bundle or to replay a run. They execute a tenant's code, so each tenant has a share of them,
+ * and requests beyond it wait in turn. So the deploys of one tenant do not take the cells that the runs of others need.
  */
 import { CorralError } from '@corral/protocol/errors';
 import { MACHINE } from '@corral/protocol/limits';
@@ -9,16 +9,16 @@ import type { Cell } from './cell.ts';
 
 export interface LoansOptions {
   readonly borrow: () => Cell | undefined;
-  /** Cells that are borrowed at once. */
+  /** Maximum of cells that are borrowed at once. */
   readonly most: number;
-  /** Of them, those of one tenant. */
+  /** Maximum of one tenant. */
   readonly each: number;
 }
 
-/** What the host borrows on nobody's behalf but its own. */
+/** Borrower of the cells that the host needs for itself. */
 const HOST = '';
 
-/** Of so many cells that a host has at most: shares that leave most of them to runs. */
+/** Shares that leave most of a host's cells to runs. @param cells the maximum of the host */
 export function sharesOf(cells: number): Pick<LoansOptions, 'most' | 'each'> {
   const most = Math.max(1, Math.floor(cells / 4));
   return { most, each: Math.max(1, Math.floor(most / 2)) };
@@ -34,17 +34,14 @@ export class Loans {
   }
 
   /**
-   * A cell for one use; whoever borrows it kills it.
-   * @throws CORRAL_RATE_LIMITED where as many of this tenant wait as may, CORRAL_CELL_START where there is none to be had
+   * Lends a cell for one use; the borrower kills it.
+   * @throws CORRAL_RATE_LIMITED if the maximum of this tenant's requests already waits, CORRAL_CELL_START if no cell can be had
    */
   borrow(who: string = HOST): Promise<Cell> {
     const most = MACHINE.loans_waiting.default;
     if (this.#waiting.waiting(who) >= most)
       return Promise.reject(
-        new CorralError(
-          'CORRAL_RATE_LIMITED',
-          `${most} bundles and replays${who === HOST ? '' : ` of ${who}`} wait already for a cell that looks at them.`,
-        ),
+        new CorralError('CORRAL_RATE_LIMITED', `${most} bundles and replays${who === HOST ? '' : ` of ${who}`} already wait for a cell.`),
       );
     const wanted = Promise.withResolvers<Cell>();
     this.#waiting.push(who, wanted);
@@ -52,12 +49,12 @@ export class Loans {
     return wanted.promise;
   }
 
-  /** A cell is gone; one that was borrowed makes room for the next. */
+  /** Called when a cell is gone. If it was borrowed, the next request gets one. */
   gone(cell: Cell): void {
     if (this.#out.delete(cell)) this.#lend();
   }
 
-  /** No more are lent. */
+  /** Refuses the requests that wait, because the host is shutting down. */
   close(): void {
     for (const { reject } of this.#waiting.splice()) reject(new CorralError('CORRAL_STOPPING', 'This host is shutting down.'));
   }
@@ -69,7 +66,7 @@ export class Loans {
       if (next === undefined) return;
       const cell = borrow();
       if (cell === undefined)
-        next.item.reject(new CorralError('CORRAL_CELL_START', 'No cell is free to look at a bundle, or to replay a run.'));
+        next.item.reject(new CorralError('CORRAL_CELL_START', 'No cell is free to describe a bundle or to replay a run.'));
       else {
         this.#out.set(cell, next.who);
         next.item.resolve(cell);

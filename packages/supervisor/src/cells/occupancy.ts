@@ -1,4 +1,6 @@
-/** Who sits in a cell, who of them has something to do, and who is on the way in; and which cell is needed the least. */
+/**
+ * The runs in a cell: those that have something to do, and those that are being brought in. Also finds the cell that is needed the least.
+ */
 import type { TenantId } from '@corral/protocol/ids';
 import type { Run } from '../runs/run.ts';
 import type { Cell } from './cell.ts';
@@ -6,12 +8,12 @@ import { Room } from './room.ts';
 import { Line, Turns, type Arrivals } from './turns.ts';
 
 /**
- * Runs that one cell brings in at once, the next one's journal being read while one is replayed; and how long a process takes to give
- * up isolates.
+ * Runs that are brought into one cell at once: the journal of the next is read while one is replayed. And the time, in milliseconds, after
+ * which a process has freed the memory of isolates that were disposed of.
  */
 export const BOARDING = { at_once: 2, relief_ms: 30 } as const;
 
-/** What a cell is to do, and for which run. */
+/** The next piece of work of a cell, and its run. */
 export interface Next {
   readonly what: 'crank' | 'replay' | 'admit';
   readonly run: Run;
@@ -19,13 +21,13 @@ export interface Next {
 
 export class Occupancy {
   readonly byAssignment = new Map<number, Run>();
-  /** Runs that sit here and have something to do, in turn. */
+  /** Runs in this cell that have something to do, in order. */
   readonly ready = new Line<Run>();
-  /** Runs that are being brought in, and whose next page is there. */
+  /** Runs that are being brought in, and whose next page was read. */
   readonly pages = new Line<Run>();
   readonly turns = new Turns();
   readonly room: Room;
-  /** Isolates were just given up, and it has not shown yet what that frees. */
+  /** Isolates were just disposed of, and the memory that this frees is not measured yet. */
   relieving = false;
 
   constructor(cell: Cell, cell_memory_mib: number) {
@@ -42,12 +44,12 @@ export class Occupancy {
   }
 
   /**
-   * The next thing to do here: those who sit here and those who come in take turns.
-   * @param idling whether the cell is at nothing; else only cranks can be sent behind the one it is at
-   * @param arrivals runs of its tenant that want to come in
-   * @param mayBoard whether one more may be brought in by replay
-   * @param onFull somebody wants to come in, and has no room
-   * @returns undefined where there is nothing that can be done now
+   * Chooses the next piece of work. Runs in the cell and runs that are brought in take turns.
+   * @param idling whether the cell has no task; else only a crank can be sent behind the present one
+   * @param arrivals runs of the tenant that wait to be brought in
+   * @param mayBoard whether one more run may be brought in by replay
+   * @param onFull called if a run waits to be brought in and the cell has no room
+   * @returns undefined if there is nothing to do now
    */
   next(idling: boolean, arrivals: Arrivals<Run> | undefined, mayBoard: () => boolean, onFull: () => void): Next | undefined {
     const { ready, pages, turns } = this;
@@ -59,7 +61,7 @@ export class Occupancy {
       return crank();
     }
     if (pages.length > 0) {
-      // Replays are not sent ahead of their turn.
+      // Only cranks are sent ahead of their turn.
       if (!idling) return undefined;
       turns.second();
       return { what: 'replay', run: pages.shift() as Run };
@@ -77,9 +79,10 @@ export class Occupancy {
 }
 
 /**
- * The cell that is taken away for a tenant that has none: of whoever has the most, the least needed. Where everybody has one,
- * somebody must have no use for theirs.
- * @param load how many runs sit in a cell
+ * The cell that is taken away for a tenant that has none: the least needed one of the tenants that have the most. If no tenant has more
+ * than one, only a cell without work is taken.
+ * @param isWanted whether a run has something to do in the cell
+ * @param load number of runs in a cell
  */
 export function leastNeeded(
   cells: Iterable<Cell>,
@@ -92,10 +95,10 @@ export function leastNeeded(
   let least = Number.POSITIVE_INFINITY;
   const most = Math.max(0, ...counts.values());
   for (const cell of cells) {
-    if (cell.tenant === undefined || cell.tenant === tenant || cell.doomed || cell.paused) continue;
+    if (cell.tenant === undefined || cell.tenant === tenant || cell.killed || cell.paused) continue;
     const idle = cell.idling && !isWanted(cell);
     if (most > 1 ? counts.get(cell.tenant) !== most : !idle) continue;
-    // One that computes for long before one that many share: its run alone begins its crank again.
+    // A cell with a long crank is taken before one with many runs, because only one run has to repeat its crank.
     const need = idle ? load(cell) / 1e6 : cell.stuck ? 1 : 1 + load(cell);
     if (need >= least) continue;
     best = cell;

@@ -1,6 +1,6 @@
 /**
- * The cells of this machine: who has which, and one spare kept warm. A cell belongs to no tenant until it is bound, once;
- * it is never handed on, whatever its tenant did in it.
+ * The cells of this machine, with spares that are kept warm. A cell has no tenant until it is bound to one; it is bound once, and never
+ * given to another tenant.
  */
 import { newId, type TenantId } from '@corral/protocol/ids';
 import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports/machine';
@@ -18,15 +18,15 @@ export interface PoolOptions {
   readonly events: CellEvents;
 }
 
-/** Cells a tenant may have besides, while others of its cells are taken by single runs. */
+/** Cells that a tenant may have in addition while some of its cells are reserved for single runs. */
 const BESIDE_TAKEN = 2;
-/** After this many cells in a row that died before they were ready, no more are started for a while. */
+/** After this many cells in a row that died before they were ready, no cell is started for a while. */
 const HOPELESS = 3;
-/** The first such while, which doubles each time up to the longest one. */
+/** Length of that while in milliseconds: the first one, and the maximum to which it is doubled each time. */
 const RETRY_MS = 1_000;
 const RETRY_LONGEST_MS = 5_000;
 
-/** By SIGKILL, which a shell or a sandbox in between reports as 128 + 9. */
+/** Whether a process ended by SIGKILL, which a shell or a sandbox in between reports as exit code 128 + 9. */
 const wasKilled = ({ code, signal }: ProcessExit) => signal === 'SIGKILL' || code === 137;
 
 export class CellPool {
@@ -60,7 +60,7 @@ export class CellPool {
     this.#refill();
   }
 
-  /** Cells that no tenant is given. */
+  /** Cells that are kept free of tenants, for the host's own use. */
   get #reserve(): number {
     return this.#options.maxCells > 1 ? 1 : 0;
   }
@@ -69,7 +69,7 @@ export class CellPool {
     return this.#cells;
   }
 
-  /** Whether no cell has ever started under this host, and several have failed to. It goes on trying, since the cause may pass. */
+  /** Whether no cell has ever started on this host, and several have failed. The pool goes on trying, since the cause may pass. */
   get hopeless(): boolean {
     return this.#failing && !this.#everStarted;
   }
@@ -79,43 +79,45 @@ export class CellPool {
     return this.#failing;
   }
 
-  /** Cells one tenant may have, taken ones included: never all there are, so that another tenant's run finds one. */
+  /**
+   * Maximum of cells of one tenant, reserved ones included. It is less than the host's maximum, so that another tenant's run finds a cell.
+   */
   mostPerTenant(tenant: TenantId): number {
     const { cellsPerTenant, maxCells } = this.#options;
     return Math.max(1, Math.min(cellsPerTenant(tenant) + BESIDE_TAKEN, maxCells - Math.ceil(maxCells / 4)));
   }
 
-  /** Cells of each tenant that are not on their way out. */
+  /** Number of cells of each tenant, without those that were killed. */
   count(): Map<TenantId, number> {
     const counts = new Map<TenantId, number>();
-    for (const { tenant, doomed } of this.#cells) if (tenant !== undefined && !doomed) counts.set(tenant, (counts.get(tenant) ?? 0) + 1);
+    for (const { tenant, killed } of this.#cells) if (tenant !== undefined && !killed) counts.set(tenant, (counts.get(tenant) ?? 0) + 1);
     return counts;
   }
 
-  /** Cells a tenant has beyond what it may hold when none of them is taken. */
+  /** Number of a tenant's cells beyond its usual maximum, which holds when none of them is reserved. */
   surplus(tenant: TenantId): number {
     return (this.count().get(tenant) ?? 0) - this.#options.cellsPerTenant(tenant);
   }
 
   /**
-   * A cell for one more run of a tenant: its least loaded one, unless all are on the CPU and it may have another.
-   * @param load how many runs sit in a cell
-   * @returns undefined when the machine has as many cells as it may and the tenant has none
+   * Finds a cell for one more run of a tenant: the least loaded one, or a new one if all are busy and the tenant may have another.
+   * @param load number of runs in a cell
+   * @returns undefined if the tenant has no cell and none can be started
    */
   seat(tenant: TenantId, load: (cell: Cell) => number): Cell | undefined {
     let best: Cell | undefined;
     let held = 0;
     let all = 0;
     for (const cell of this.#cells) {
-      if (cell.tenant !== tenant || cell.doomed) continue;
-      // One that is taken by a single run does not keep its tenant from having another.
+      if (cell.tenant !== tenant || cell.killed) continue;
+      // A cell that is reserved for a single run does not count.
       if (!cell.taken) held += 1;
       all += 1;
       if (best === undefined || rank(cell, load) < rank(best, load)) best = cell;
     }
     if (best === undefined) return this.#bind(tenant);
     if (rank(best, load) < BUSY || held >= this.#options.cellsPerTenant(tenant) || all >= this.mostPerTenant(tenant)) return best;
-    // All are busy: another one, to be used as soon as it has started.
+    // All are busy: bind another one, which is used as soon as it has started.
     const more = this.#spares.size > 0 || this.#starting() === 0 ? this.#bind(tenant) : undefined;
     return more !== undefined && rank(more, load) < rank(best, load) ? more : best;
   }
@@ -125,7 +127,7 @@ export class CellPool {
     return this.#bind(undefined);
   }
 
-  /** A cell has started. */
+  /** Called when a cell has started. */
   #started(): void {
     this.#everStarted = true;
     this.#failing = false;
@@ -134,7 +136,7 @@ export class CellPool {
     this.#refill();
   }
 
-  /** A cell's process is gone. One that somebody killed says nothing about the machine. */
+  /** Called when a cell's process is gone. If it was killed, it does not count as a failed start. */
   #remove(cell: Cell, exit: ProcessExit): void {
     if (cell.runtime === undefined && !this.#closed && !wasKilled(exit)) this.#failures += 1;
     if (this.#failures >= HOPELESS) this.#failing = true;
@@ -152,7 +154,7 @@ export class CellPool {
     if (this.#closed) return undefined;
     const [spare] = this.#spares;
     if (spare !== undefined) this.#spares.delete(spare);
-    // One is left for the host itself, which looks at a bundle in it.
+    // One cell is left for the host itself, which describes bundles in it.
     const most = this.#options.maxCells - (tenant === undefined ? 0 : this.#reserve);
     const cell = spare ?? (this.#cells.size < most && !this.#resting ? this.#launch() : undefined);
     if (cell === undefined) return undefined;
@@ -161,12 +163,12 @@ export class CellPool {
     return cell;
   }
 
-  /** Cells fail to start one after the other: none is started before the next attempt is due. */
+  /** Whether no cell is started until the next attempt is due, because several in a row failed. */
   get #resting(): boolean {
     return this.#failures >= HOPELESS;
   }
 
-  /** One after the other, and after those that somebody waits for: a starting process takes a good part of a core. */
+  /** Starts spares one after the other, and not while another cell starts: a starting process uses a good part of a core. */
   #refill(): void {
     if (this.#closed || this.#resting) return this.#retryLater();
     if (this.#spares.size >= this.#options.spares || this.#cells.size >= this.#options.maxCells - this.#reserve) return;
@@ -174,7 +176,7 @@ export class CellPool {
     this.#spares.add(this.#launch());
   }
 
-  /** Cells fail to start. The next attempt comes after a pause, or a machine that is full would do nothing else. */
+  /** Schedules the next attempt after cells failed to start. Without the pause, a machine that is out of memory would do nothing else. */
   #retryLater(): void {
     if (this.#closed || this.#retrying) return;
     this.#retrying = true;
@@ -188,7 +190,7 @@ export class CellPool {
 
   #starting(): number {
     let starting = 0;
-    for (const cell of this.#cells) if (!cell.ready && !cell.doomed) starting += 1;
+    for (const cell of this.#cells) if (!cell.ready && !cell.killed) starting += 1;
     return starting;
   }
 
@@ -201,7 +203,7 @@ export class CellPool {
   }
 }
 
-/** A cell that is free comes before one that is busy, that before one that still starts, and one that is taken comes last. */
+/** Order of cells for a new run: free ones, then busy ones, then those that are starting; reserved ones come last. */
 const BUSY = 1e6;
 const STARTING = 1e7;
 const TAKEN = 1e9;

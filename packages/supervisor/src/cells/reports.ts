@@ -1,4 +1,4 @@
-/** What a cell reports besides effects, read strictly: the process is not trusted. */
+/** Parses a cell's reports other than effects. They are validated strictly, because the process is not trusted. */
 import { FaultPayload, ReadyPayload } from '@corral/protocol/wire/cell-reports';
 import { CorralError } from '@corral/protocol/errors';
 

@@ -1,26 +1,26 @@
 /**
- * Whether a cell has room for one more isolate, by what its process was measured to hold. A cell that is full takes nobody in until
- * enough of what it holds has left, so that it does not go to and fro at the edge, and never comes to the limit at which it is killed.
+ * Whether a cell has room for one more isolate, by the measured memory of its process. A cell that is full accepts no run until its memory
+ * has fallen to a lower mark, so that it does not alternate at the edge and does not reach the limit at which it is killed.
  */
 import type { Cell } from './cell.ts';
 
-/** Shares of its memory at which it is full, and has room again. */
+/** Shares of a cell's maximum memory at which it is full, and at which it has room again. */
 const FULL = 0.7;
 const ROOM = 0.55;
-/** What an isolate is taken to hold until its process has been looked at. */
+/** Assumed memory of a new isolate until its process is measured. */
 const ISOLATE_MIB = 1.5;
-/** However little a cell may hold, some isolates fit beside what the process itself needs. */
+/** Room for isolates that a cell has at least, however small its maximum memory is. */
 const LEAST_MIB = 24;
-/** What a process with nothing in it holds, until it has been looked at. */
+/** Assumed memory of an empty process until it is measured. */
 const PROCESS_MIB = 60;
 
 export class Room {
   readonly #cell: Cell;
   readonly #cell_memory_mib: number;
-  /** What it held before anybody sat in it. */
+  /** Memory of the process before it had isolates. */
   #empty_mib: number | undefined;
   #full = false;
-  /** Isolates made since its process was looked at last, and that look. */
+  /** Isolates made since the last measurement of the process, and that measurement. */
   #made = 0;
   #look: unknown;
 
@@ -29,19 +29,20 @@ export class Room {
     this.#cell_memory_mib = cell_memory_mib;
   }
 
-  /** An isolate was made in it. */
+  /** Called when an isolate was made in the cell. */
   made(): void {
     this.#refresh();
     this.#made += 1;
   }
 
   /**
-   * @param isolates that it holds
-   * @param heap_mib what they are known to hold, for platforms that do not say what a process holds
+   * Whether one more isolate fits.
+   * @param isolates number of isolates in the cell
+   * @param heap_mib their heaps, for platforms that do not report the memory of a process
    */
   has(isolates: number, heap_mib: () => number): boolean {
     this.#refresh();
-    // Whatever it holds: with nobody in it, one must fit, or its run would never go on.
+    // An empty cell always has room for one run, or that run would never go on.
     if (isolates === 0) return true;
     const used = this.#used_mib(heap_mib);
     const most = this.#most_mib;
@@ -49,7 +50,7 @@ export class Room {
     return !this.#full;
   }
 
-  /** It is empty, and what it holds all the same leaves little room: a new one is of more use. */
+  /** Whether a cell that is empty still holds so much memory that a new cell is of more use. */
   get isSpent(): boolean {
     this.#refresh();
     return this.#used_mib(() => 0) > this.#most_mib * (ROOM / FULL);

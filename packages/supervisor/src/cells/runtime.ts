@@ -1,4 +1,4 @@
-/** Which V8 the cells run on is theirs to say; the first that is ready tells, and whoever admits a run waits for that. */
+/** The versions of Node, V8 and ICU in the cells. The first cell that is ready reports them; admission waits for that. */
 import { CorralError } from '@corral/protocol/errors';
 import type { ReadyPayload } from '@corral/protocol/wire/frame';
 import type { RunHeader } from '@corral/protocol/model/run';
@@ -14,18 +14,18 @@ export class Runtime {
     for (const { resolve } of this.#waiting.splice(0)) resolve(runtime);
   }
 
-  /** Cells do not start: whoever waits is told so. */
+  /** Called when cells do not start: rejects everything that waits for the versions. */
   fail(error: CorralError): void {
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  /** What a run that begins now runs on. @param hopeless whether cells do not start @throws CORRAL_CELL_START */
+  /** The runtime for the header of a new run. @param hopeless whether cells do not start @throws CORRAL_CELL_START */
   async header(image: string, hopeless: () => boolean): Promise<Omit<RunHeader, 'seed'>> {
     const { node, v8, icu } = await this.known(hopeless);
     return { image, node, v8, icu };
   }
 
-  /** @param hopeless whether cells do not start @throws CORRAL_CELL_START */
+  /** Waits for the first report. @param hopeless whether cells do not start @throws CORRAL_CELL_START */
   known(hopeless: () => boolean): Promise<ReadyPayload> {
     if (this.#known !== undefined) return Promise.resolve(this.#known);
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
- * Puts runs on cells: chooses a cell, makes the isolate or brings it back by replay, hands it one delivery at a time, and
- * moves runs on when their cell is lost. Runs take turns within a cell; cells are processes, and take turns by the kernel.
+ * Puts runs on cells: chooses a cell, makes the isolate or brings it back by replay, gives it one delivery at a time, and moves runs
+ * elsewhere when their cell is lost. Runs take turns within a cell; cells are processes, which the kernel schedules.
  */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload, FrameHead } from '@corral/protocol/wire/frame';
@@ -16,32 +16,32 @@ import { Waiting } from './turns.ts';
 import { billed, measured_ms, ReplayCpu, took_ms, usedBy } from './usage.ts';
 import type { OnCpu, Run } from '../runs/run.ts';
 import { emitters } from '../events/signal.ts';
-import type { StageEvents } from './scheduler-events.ts';
+import type { SchedulerEvents } from './scheduler-events.ts';
 import type { Transitions } from '../events/transitions.ts';
 
-export interface StageOptions extends Pick<BoardingsOptions, 'replayPage'> {
+export interface SchedulerOptions extends Pick<BoardingsOptions, 'replayPage'> {
   readonly clock: Clock;
   readonly pool: CellPool;
   readonly seats: Seats;
   readonly transitions: Transitions;
-  /** How long an empty cell is kept for its tenant. */
+  /** How long an empty cell is kept for its tenant. Milliseconds. */
   readonly cell_idle_ms: number;
 }
 
-/** After how long a journal that could not be read is tried again. */
+/** Time after which a journal that could not be read is tried again. Milliseconds. */
 const AGAIN_MS = 500;
-/** How long a cell that its tenant has beyond its share is kept without use. */
+/** How long an unused cell is kept that its tenant has beyond its share. Milliseconds. */
 const SURPLUS_MS = 500;
 
 export class Scheduler {
-  readonly #options: StageOptions;
-  /** Runs in some cell's `ready`, or waiting for a cell or for their journal. */
+  readonly #options: SchedulerOptions;
+  /** Runs in the `ready` line of a cell, or waiting for a cell or for their journal. */
   readonly #queued = new Set<Run>();
-  /** Runs that sit in no cell and want to, by tenant. */
+  /** Runs that wait to be brought into a cell, by tenant. */
   readonly #waiting = new Waiting<Run>();
-  /** Since when nobody has wanted anything of a cell. */
+  /** Since when a cell has been without work, on the monotonic clock. */
   readonly #unused = new WeakMap<Cell, number>();
-  /** Cells that were killed on purpose: their loss is nobody's fault. */
+  /** Cells that were killed on purpose, so that no run is blamed for their exit. */
   readonly #condemned = new Set<Cell>();
   readonly replayCpu = new ReplayCpu();
   #closed = false;
@@ -49,9 +49,9 @@ export class Scheduler {
   readonly #pool: CellPool;
   readonly #seats: Seats;
   readonly #boardings: Boardings;
-  readonly #events: StageEvents;
+  readonly #events: SchedulerEvents;
 
-  constructor(options: StageOptions) {
+  constructor(options: SchedulerOptions) {
     this.#options = options;
     const { pool, seats, transitions } = options;
     this.#pool = pool;
@@ -68,7 +68,7 @@ export class Scheduler {
       },
       onUnreadable: (run) => {
         this.#turnAway(run);
-        // It may be readable in a moment.
+        // The failure may be temporary.
         options.clock.after(AGAIN_MS, () => this.wake(run));
       },
     });
@@ -86,30 +86,33 @@ export class Scheduler {
     residency.onVacant.listen((tenant) => this.#retire(tenant));
   }
 
-  /** No crank begins any more, and one that is on a CPU counts for nothing: nothing of it has left, and the next host makes it again. */
+  /**
+   * From now on no crank begins, and the answers of present cranks are discarded: no effect of them has left, and the next host repeats
+   * them.
+   */
   drain(): void {
     this.#draining = true;
   }
 
-  /** No run gets a CPU any more, and the loss of a cell is nobody's. */
+  /** From now on no run gets a CPU, and no run is blamed for the exit of a cell. */
   close(): void {
     this.#closed = true;
   }
 
-  /** How many runs sit in a cell or are on their way there. */
+  /** Number of runs that are in a cell or are being brought into it. */
   readonly load = (cell: Cell): number => (this.#seats.found(cell)?.byAssignment.size ?? 0) + this.#boardings.into(cell);
 
-  /** Whether a run waits for its turn, a cell or its journal. */
+  /** Whether a run waits for its turn, for a cell or for its journal. */
   isBusy(run: Run): boolean {
     return this.#queued.has(run) || this.#boardings.has(run);
   }
 
-  /** A tenant has nothing in memory: its cells are not kept for it. */
+  /** Kills a tenant's empty cells; called when it has no run in memory any more. */
   #retire(tenant: TenantId): void {
     for (const cell of this.#pool.cells) if (cell.tenant === tenant && this.load(cell) === 0 && cell.idling) this.condemn(cell, undefined);
   }
 
-  /** The run may have something to do. Calling this once too often does no harm. */
+  /** Schedules a run if it has something to do; else nothing happens. */
   wake(run: Run): void {
     run.tick(this.#options.clock.monotonic());
     if (this.#closed || this.#draining || !run.runnable || this.#queued.has(run)) return;
@@ -124,7 +127,7 @@ export class Scheduler {
     }
   }
 
-  /** Somebody of a tenant waits for a cell: one is found, or asked for. */
+  /** Finds a cell for a tenant's waiting runs, or takes one away from another tenant. */
   #serve(tenant: TenantId): void {
     if (!this.#yields(tenant) && this.#pool.seat(tenant, this.load) === undefined) this.#reclaim(tenant);
     else this.#pumpAll(tenant);
@@ -135,13 +138,13 @@ export class Scheduler {
   #pumpAll(tenant: TenantId): void {
     for (const cell of this.#pool.cells) {
       if (!this.#waiting.has(tenant)) return;
-      if (cell.tenant === tenant && !cell.doomed && !cell.taken) this.#pump(cell);
+      if (cell.tenant === tenant && !cell.killed && !cell.taken) this.#pump(cell);
     }
   }
 
   /**
-   * Puts the cells in order: those that tenants have beyond their share, or have had no use for in a while, are given back, and
-   * runs without a cell are given one.
+   * Periodic work: kills cells that were not used for a while, sooner if the tenant has them beyond its share, and finds cells for runs
+   * that have none.
    */
   keepHouse(): void {
     const now = this.#options.clock.monotonic();
@@ -156,12 +159,12 @@ export class Scheduler {
       const spare = this.#pool.surplus(tenant) > 0 && now - since >= SURPLUS_MS;
       if (spare || (this.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.condemn(cell, undefined);
     }
-    // Who waits behind a crank that computes for long moves as soon as there is a better place.
+    // Runs that wait behind a long crank move as soon as another cell has room.
     for (const cell of this.#pool.cells) if (cell.taken && (this.#seats.found(cell)?.ready.length ?? 0) > 0) this.rehome(cell);
     for (const tenant of this.#waiting.tenants(true)) this.#serve(tenant);
   }
 
-  /** Whether somebody in a cell has something to do there. */
+  /** Whether a run in the cell, or one that waits for a cell of its tenant, has something to do. */
   #isWanted(cell: Cell): boolean {
     if (cell.tenant !== undefined && this.#waiting.has(cell.tenant)) return true;
     const occupancy = this.#seats.found(cell);
@@ -171,29 +174,29 @@ export class Scheduler {
     );
   }
 
-  /** A tenant has no cell, and there is none left: another gives one up. What ran there goes on elsewhere. */
+  /** Takes a cell away from another tenant for one that has none, if none is left. The runs in it go on elsewhere. */
   #reclaim(tenant: TenantId): void {
     if (this.#condemned.size > 0 || this.#pool.seat(tenant, this.load) !== undefined) return this.#settle();
     const cell = leastNeeded(this.#pool.cells, this.#pool.count(), tenant, (one) => this.#isWanted(one), this.load);
     if (cell !== undefined) this.condemn(cell, undefined);
   }
 
-  /** Runs without a cell ask again. */
+  /** Tries again to find cells for the runs that wait for one. */
   #settle(): void {
     for (const tenant of this.#waiting.tenants())
       if (!this.#yields(tenant) && this.#pool.seat(tenant, this.load) !== undefined) this.#pumpAll(tenant);
   }
 
-  /** Gives up a run's isolate; whatever it knew is in its journal. The run must not be on the CPU. */
+  /** Disposes of a run's isolate, whose state is in its journal. The run must not be on the CPU. */
   unseat(run: Run): void {
     this.#boardings.end(run);
     this.#seats.leave(run);
   }
 
-  /** A run that has ended, or must stop now, leaves: its cell is killed if the run is on the CPU. Says whether it was. */
+  /** Removes a run that has ended or must stop now; if it is on the CPU, its cell is killed. @returns whether it was on the CPU */
   leave(run: Run): boolean {
     const { seat } = run;
-    if (seat !== undefined && seat.cell.worksFor(seat.assignment) && !seat.cell.doomed) {
+    if (seat !== undefined && seat.cell.worksFor(seat.assignment) && !seat.cell.killed) {
       this.condemn(seat.cell, run);
       run.leaveCpu();
       return true;
@@ -202,7 +205,11 @@ export class Scheduler {
     return false;
   }
 
-  /** Gives up isolates of a cell whose runs have nothing to do or may not go on, such a share of them: the longest unused first, the dearest to bring back last. */
+  /**
+   * Disposes of isolates of a cell whose runs have nothing to do or may not go on. Runs that were not used for long go first; runs whose
+   * replay is expensive go last.
+   * @param share of these runs, from 0 to 1
+   */
   evict(cell: Cell, share = 1): void {
     const idle = [...this.#seats.runs(cell)].filter((run) => run.onCpu === undefined && !run.wants && !this.isBusy(run));
     idle.sort((a, b) => a.worth - b.worth);
@@ -210,8 +217,8 @@ export class Scheduler {
   }
 
   /**
-   * Kills a cell for what one of its runs did, or because that run must stop at once. The others go on elsewhere, the one on its
-   * CPU included if it is not the culprit.
+   * Kills a cell. Its runs go on elsewhere, except for the culprit.
+   * @param culprit run that broke a rule or must stop at once; undefined if no run is the cause
    */
   condemn(cell: Cell, culprit: Run | undefined): void {
     if (cell.dead || this.#condemned.has(cell)) return;
@@ -224,14 +231,14 @@ export class Scheduler {
     this.wake(bystander);
   }
 
-  /** The crank of a run counts for nothing, by no fault of its own, and is made again; nor does the time that it took. */
+  /** Discards the present crank of a run, which is not to blame and repeats it. The time of the crank does not count. */
   #putBack(run: Run): void {
     if (!run.putBack()) return;
     const now = this.#options.clock.monotonic();
     run.ledger.wall.forgive(now, now - run.crankBegan);
   }
 
-  /** Moves the runs that have something to do out of a cell whose CPU another run keeps to itself. */
+  /** Moves the runs that have something to do out of a cell whose CPU is held by one run. */
   rehome(cell: Cell): void {
     const stuck = this.#seats.onCpu(cell);
     const occupancy = this.#seats.found(cell);
@@ -239,9 +246,9 @@ export class Scheduler {
     const waiting = [...this.#takeBack(cell), ...occupancy.ready.splice(), ...occupancy.pages.splice()];
     for (const run of waiting) this.#queued.delete(run);
     for (const run of new Set([...waiting, ...occupancy.byAssignment.values()])) {
-      // A run without anything to do stays for now; it moves when something comes for it.
+      // A run without anything to do stays, and is moved when it gets a delivery.
       if (run === stuck) continue;
-      // What was to be replayed here is replayed wherever it goes next, and read again.
+      // A run that was to be replayed here is replayed in its next cell, and its journal is read again.
       if (this.#boardings.has(run)) this.unseat(run);
       if (!run.runnable) continue;
       this.unseat(run);
@@ -249,7 +256,7 @@ export class Scheduler {
     }
   }
 
-  /** Cranks that were sent ahead of their turn are taken back: their runs may go elsewhere. */
+  /** Takes back the cranks that were sent ahead of their turn, so that their runs can go elsewhere. */
   #takeBack(cell: Cell): Run[] {
     const taken: Run[] = [];
     for (const task of cell.behind) {
@@ -268,7 +275,7 @@ export class Scheduler {
     while ((cell.idling || cell.roomy) && this.#step(cell, this.#seats.in(cell)));
   }
 
-  /** Gives a cell the next thing to do; false where there is nothing that it can do now. */
+  /** Gives a cell its next piece of work. @returns false if there is none, or if the cell was killed */
   #step(cell: Cell, occupancy: Occupancy): boolean {
     const arrivals = this.#waiting.get(cell.tenant as TenantId);
     const mayBoard = () => this.#boardings.into(cell) < BOARDING.at_once;
@@ -278,7 +285,7 @@ export class Scheduler {
     if (what === 'crank') this.#crankNext(run, cell);
     else if (what === 'replay') this.#replayNext(run, cell);
     else this.#admit(run, cell, occupancy);
-    return !cell.doomed;
+    return !cell.killed;
   }
 
   #crankNext(run: Run, cell: Cell): void {
@@ -288,10 +295,10 @@ export class Scheduler {
     else this.wake(run);
   }
 
-  /** Takes a run into a cell that has room for it. */
+  /** Brings a run into a cell that has room for it. */
   #admit(run: Run, cell: Cell, occupancy: Occupancy): void {
     if (run.runnable && occupancy.byAssignment.size === 0 && cell.idling && occupancy.room.isSpent && this.#boardings.into(cell) === 0) {
-      // What was given up has left too little room.
+      // The cell is empty and still holds so much memory that a new cell is better.
       this.#waiting.arrive(run.tenant, run, run.ledger.seq === 0);
       this.condemn(cell, undefined);
       return;
@@ -304,7 +311,7 @@ export class Scheduler {
     this.#crank(run, cell);
   }
 
-  /** Runs want to come in, and the cell is full: some that have nothing to do make room. It is looked at before more have to. */
+  /** Makes room in a full cell by removing some runs that have nothing to do. The cell is measured again before more are removed. */
   #relieve(cell: Cell, occupancy: Occupancy): void {
     if (occupancy.relieving) return;
     occupancy.relieving = true;
@@ -329,7 +336,7 @@ export class Scheduler {
     this.#boardings.begin(run, cell);
   }
 
-  /** It does not come in for now. */
+  /** Stops bringing a run into a cell. */
   #turnAway(run: Run): void {
     this.#disembark(run);
     this.unseat(run);
@@ -361,7 +368,7 @@ export class Scheduler {
     this.#events.onReplayed(run, boarding.cell);
     run.tick(this.#options.clock.monotonic());
     if (!run.runnable || run.seat?.cell !== boarding.cell || this.#queued.has(run)) return this.wake(run);
-    // What it was brought in for comes before anybody else is.
+    // The delivery for which the run was brought in goes before the next run is brought in.
     this.#queued.add(run);
     this.#seats.in(boarding.cell).ready.unshift(run);
   }
@@ -371,21 +378,21 @@ export class Scheduler {
     if (cell.tenant === undefined) return;
     const took = took_ms(task, this.#options.clock.monotonic());
     const measured = measured_ms(cell, task, took);
-    // The next run's crank goes out before this one's effects are looked at: the cell need not wait for us.
+    // The next crank is sent before these effects are processed, so that the cell need not wait.
     this.#pump(cell);
     if (run?.onCpu === undefined) return;
     if (run.control !== 'none' || this.#draining) {
-      // It was paused while its answer was on the way, or its host stops: the crank counts for nothing, and is made again.
+      // The run was paused while its answer was on the way, or the host is stopping: the crank is discarded and repeated later.
       run.putBack();
       this.unseat(run);
       return;
     }
     const crank = run.leaveCpu() as OnCpu;
-    // It waited behind another's crank, or its cell stood still while others computed.
+    // The time in which the crank waited behind another one, or its cell was frozen, does not count.
     const now = this.#options.clock.monotonic();
     run.ledger.wall.forgive(now, now - run.crankBegan - took);
     if (head.heap_kib > 0) run.holds(head.heap_kib);
-    // What the cell says it used cannot be more than the time it had, nor, of what is long enough to measure, less than was seen.
+    // The cell's own figure counts only between the CPU time that was measured and the time for which it had the crank.
     const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took * 1000)), Math.round(measured * 1000));
     this.#events.onCranked(run, crank, effects, cpu_us);
     this.wake(run);
@@ -420,7 +427,7 @@ export class Scheduler {
     const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     this.replayCpu.charge(cell, cell.task, undefined);
     const condemned = this.#condemned.delete(cell);
-    // Whoever was on its CPU has moved on long since, and waits for its turn elsewhere.
+    // The run on its CPU was moved when the cell was killed, and waits for its turn elsewhere.
     if (condemned) this.#seats.found(cell)?.byAssignment.clear();
     this.#evacuate(cell);
     this.#seats.forget(cell);
@@ -432,7 +439,7 @@ export class Scheduler {
     this.#settle();
   }
 
-  /** Everybody leaves a cell that is lost. Runs with something to do find another at once. */
+  /** Removes all runs from a cell that is lost, except for the one on its CPU. Runs that have something to do are scheduled at once. */
   #evacuate(cell: Cell): void {
     const occupancy = this.#seats.found(cell);
     if (occupancy === undefined) return;

@@ -1,4 +1,4 @@
-/** Which run sits in which cell: the owner of that, on both sides. */
+/** The only place that changes which run is in which cell, in the run and in the cell's occupancy. */
 import { segmentSeed } from '../runs/segment.ts';
 import type { Run } from '../runs/run.ts';
 import type { Cell } from './cell.ts';
@@ -8,23 +8,24 @@ export class Seats {
   readonly #cells = new Map<Cell, Occupancy>();
   readonly #cell_memory_mib: number;
 
-  /** @param cell_memory_mib resident memory a cell may hold */
+  /** @param cell_memory_mib maximum resident memory of a cell */
   constructor(cell_memory_mib: number) {
     this.#cell_memory_mib = cell_memory_mib;
   }
 
+  /** Occupancy of a cell; created if the cell has none yet. */
   in(cell: Cell): Occupancy {
     const occupancy = this.#cells.get(cell) ?? new Occupancy(cell, this.#cell_memory_mib);
     this.#cells.set(cell, occupancy);
     return occupancy;
   }
 
-  /** As above, where somebody has sat or waited there. */
+  /** Occupancy of a cell; undefined if no run has ever been in it or waited for it. */
   found(cell: Cell): Occupancy | undefined {
     return this.#cells.get(cell);
   }
 
-  /** A cell is gone. */
+  /** Called when a cell is gone. */
   forget(cell: Cell): void {
     this.#cells.delete(cell);
   }
@@ -33,17 +34,17 @@ export class Seats {
     return this.#cells.get(cell)?.byAssignment.values() ?? [];
   }
 
-  /** The run of an assignment. */
+  /** The run that has an assignment in a cell. */
   run(cell: Cell, assignment: number): Run | undefined {
     return this.#cells.get(cell)?.byAssignment.get(assignment);
   }
 
-  /** The run that a cell is working for. */
+  /** The run that is on a cell's CPU. */
   onCpu(cell: Cell): Run | undefined {
     return cell.task === undefined ? undefined : this.run(cell, cell.task.assignment);
   }
 
-  /** Makes an isolate for a run. @returns how the run is called in this cell from now on */
+  /** Makes an isolate for a run in a cell. @returns the run's assignment, by which frames name it */
   sit(run: Run, cell: Cell): number {
     const { record } = run.ledger;
     const { ceilings } = record;
@@ -66,7 +67,7 @@ export class Seats {
     return assignment;
   }
 
-  /** Gives up a run's isolate, if it has one. */
+  /** Disposes of a run's isolate, if it has one. */
   leave(run: Run): void {
     const seat = run.leaveSeat();
     if (seat === undefined) return;

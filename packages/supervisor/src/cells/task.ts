@@ -1,4 +1,4 @@
-/** What a cell is doing for one of its runs: since when, and what it has used meanwhile. Only one thing at a time is on its CPU. */
+/** A piece of work that a cell does for one of its runs, with its start and its use of CPU and memory. A cell does one at a time. */
 import { FrameKind, REPLAY_FACTOR, type FrameHead } from '@corral/protocol/wire/frame';
 import { MACHINE } from '@corral/protocol/limits';
 import type { ProcessMeter } from '@corral/protocol/ports/machine';
@@ -7,18 +7,18 @@ export interface TaskOptions {
   readonly kind: 'crank' | 'replay' | 'describe';
   readonly assignment: number;
   readonly crank: number;
-  /** CPU time after which it is ended from outside; the cell itself tries sooner. */
+  /** CPU time after which the task is ended from outside; the cell itself tries to end it sooner. */
   readonly limit_ms: number;
 }
 
-/** What a cell with nothing in it holds, until it has been looked at. */
+/** Assumed memory of an empty cell that has not been measured yet. */
 const FRESH_CELL_MIB = 60;
 
 const ANSWERS = { crank: FrameKind.cranked, replay: FrameKind.replayed, describe: FrameKind.described } as const;
-/** So many cranks of one replay may each take the whole slack. */
+/** Number of cranks of one replay for which the whole slack is added. */
 const SLACKS = 10;
 
-/** CPU time that a page of a replay may use. @param cpu_us what its cranks took when they were recorded */
+/** CPU time that a page of a replay may use. @param cpu_us recorded CPU time of its cranks */
 export const replayLimit_ms = (cranks: number, cpu_us: number): number =>
   (cpu_us / 1000) * REPLAY_FACTOR + Math.min(cranks, SLACKS) * MACHINE.replay_slack_ms.default;
 
@@ -30,7 +30,7 @@ export class Task implements TaskOptions {
   #began: number;
   #frozen_ms = 0;
   #void = false;
-  /** It began right behind another, so nobody has looked in between. */
+  /** It began directly after another task, so the process was not measured in between. */
   #followed = false;
   #cpuBefore_ms: number | undefined;
   #rssBefore_mib: number | undefined;
@@ -44,42 +44,42 @@ export class Task implements TaskOptions {
     this.#began = now;
   }
 
-  /** When it got the cell's CPU. */
+  /** When the task got the cell's CPU. */
   get began(): number {
     return this.#began;
   }
 
-  /** How long the process was stopped meanwhile. */
+  /** How long the process was frozen during the task. */
   get frozen_ms(): number {
     return this.#frozen_ms;
   }
 
-  /** The run has been moved elsewhere before its turn came; what the cell answers counts for nothing. */
+  /** The run was moved to another cell before its turn came, so the cell's answer is ignored. */
   get void(): boolean {
     return this.#void;
   }
 
-  /** Time on the CPU before it began, once somebody has looked. */
+  /** CPU time of the process before the task began; undefined until the process was measured. */
   get cpuBefore_ms(): number | undefined {
     return this.#cpuBefore_ms;
   }
 
-  /** CPU time it has used, as it was last seen. */
+  /** CPU time of the task at the last measurement. */
   get used_ms(): number | undefined {
     return this.#used_ms;
   }
 
-  /** Whether this frame is what a sound cell answers to it; known by the header alone. */
+  /** Whether this frame is the answer of a sound cell to this task, judged by the header alone. */
   isAnsweredBy({ kind, assignment, crank }: FrameHead): boolean {
     return assignment === this.assignment && crank === this.crank && kind === ANSWERS[this.kind];
   }
 
-  /** What the process had used before it began. */
+  /** Sets the CPU time that the process had used before the task began. */
   follows(idle: ProcessMeter | undefined): void {
     this.#cpuBefore_ms = idle?.cpu_ms;
   }
 
-  /** The task before it is over, and it has the CPU. */
+  /** Called when the task before it has ended, so that this one has the CPU. */
   begin(now: number): void {
     this.#began = now;
     this.#followed = true;
@@ -94,9 +94,9 @@ export class Task implements TaskOptions {
   }
 
   /**
-   * Takes down what the process has used by now.
-   * @param idle where the process stood when it last had nothing to do
-   * @returns CPU time of this task, and by how much the process has grown
+   * Records a measurement of the process.
+   * @param idle measurement of the process when it last had nothing to do
+   * @returns CPU time of this task, and growth of the process since it began
    */
   measure({ cpu_ms, rss_mib }: ProcessMeter, idle: ProcessMeter | undefined): { readonly used_ms: number; readonly grown_mib: number } {
     this.#cpuBefore_ms ??= cpu_ms;

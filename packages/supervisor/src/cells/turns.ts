@@ -1,10 +1,11 @@
 /**
- * Whose turn it is. What sits in a cell already goes before what would have to be brought in, and of that, what has begun goes before
- * what has not: work that was taken in drains before more is taken in. Now and then it is the other way round, so that nobody starves.
+ * The order in which runs get a cell. Runs in a cell go before runs that have to be brought in, and among the latter, runs that have begun
+ * go before new ones, so that accepted work is finished before more is accepted. Every few times the order is reversed, so that no run
+ * starves.
  */
 import type { TenantId } from '@corral/protocol/ids';
 
-/** First in, first out; taking the first costs the same however many wait. */
+/** A queue, first in, first out. Taking the first item takes constant time (amortized). */
 export class Line<T> {
   #items: T[] = [];
   #first = 0;
@@ -40,7 +41,7 @@ export class Line<T> {
     return item;
   }
 
-  /** Takes all. */
+  /** Removes and returns all items. */
   splice(): T[] {
     const items = this.#items.slice(this.#first);
     this.#items = [];
@@ -49,14 +50,14 @@ export class Line<T> {
   }
 }
 
-/** So often in a row one goes first while another waits. */
+/** Number of times in a row that the preferred kind goes first while the other waits. */
 const PATIENCE = 4;
 
-/** Lets one of two kinds go first, but not for ever. */
+/** Prefers the first of two kinds, but lets the second go after PATIENCE times. */
 export class Turns {
   #passed = 0;
 
-  /** Whether it is the second one's turn, given that both wait. */
+  /** Whether it is the second kind's turn, if both wait. */
   get isSeconds(): boolean {
     return this.#passed >= PATIENCE;
   }
@@ -70,9 +71,9 @@ export class Turns {
   }
 }
 
-/** Runs of one tenant that wait for a place in one of its cells. */
+/** Runs of one tenant that wait to be brought into one of its cells. */
 export class Arrivals<T> {
-  /** Those that have begun: they are brought back by replay, or go on after a checkpoint. */
+  /** Runs that have begun: they are brought back by replay, or go on after a checkpoint. */
   readonly returning = new Line<T>();
   readonly fresh = new Line<T>();
   readonly #turns = new Turns();
@@ -83,7 +84,7 @@ export class Arrivals<T> {
 
   /**
    * @param mayReturn whether one more may be brought back now
-   * @returns undefined where nobody may come now
+   * @returns undefined if no run may be brought in now
    */
   next(mayReturn: boolean): T | undefined {
     if (this.returning.length > 0 && (this.fresh.length === 0 || !this.#turns.isSeconds)) {
@@ -96,11 +97,11 @@ export class Arrivals<T> {
   }
 }
 
-/** Who waits for a place in a cell, by tenant. */
+/** Runs that wait to be brought into a cell, by tenant. */
 export class Waiting<T> {
   readonly #of = new Map<TenantId, Arrivals<T>>();
 
-  /** @param isFresh whether it has nothing to be brought back from */
+  /** @param isFresh whether the run has not begun */
   arrive(tenant: TenantId, one: T, isFresh: boolean): void {
     const arrivals = this.#of.get(tenant) ?? new Arrivals<T>();
     this.#of.set(tenant, arrivals);
@@ -115,14 +116,17 @@ export class Waiting<T> {
     return (this.#of.get(tenant)?.length ?? 0) > 0;
   }
 
-  /** Tenants of which somebody waits. @param tidy forgets the others on the way */
+  /** Tenants that have a run waiting. @param tidy removes the other tenants from the table */
   *tenants(tidy = false): Generator<TenantId> {
     for (const [tenant, { length }] of this.#of)
       if (length > 0) yield tenant;
       else if (tidy) this.#of.delete(tenant);
   }
 
-  /** Whether a tenant with cells must leave a free place to one that waits and has none: else it would take back what it just gave up. */
+  /**
+   * Whether a tenant that has cells must leave a free one to a tenant that waits and has none: else it would take back the cell that it
+   * just gave up.
+   */
   mustYield(tenant: TenantId, held: ReadonlyMap<TenantId, number>): boolean {
     if (!held.has(tenant)) return false;
     for (const other of this.tenants()) if (!held.has(other)) return true;

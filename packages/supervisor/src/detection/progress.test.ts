@@ -127,10 +127,10 @@ test('paused runs wait for people, and not for their host', () => {
 test('cells that do not start are a reason until one is ready, unless one still is', () => {
   const { state, pass, progress, reasons, seen } = host();
   state.failing = true;
-  state.cells = [{ ready: true, doomed: false }];
+  state.cells = [{ ready: true, killed: false }];
   pass(1_000);
   expect(reasons()).toEqual([]);
-  state.cells = [{ ready: false, doomed: false }];
+  state.cells = [{ ready: false, killed: false }];
   pass(1_000);
   expect(reasons()).toEqual(['cells_do_not_start']);
   progress.started();

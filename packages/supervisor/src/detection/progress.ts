@@ -78,7 +78,7 @@ export class Progress {
     if (computes || !this.#hasWork()) this.moved();
     else this.#still_ms += passed_ms;
     if (this.#still_ms >= no_progress_ms) this.#set('no_progress', true, this.#still_ms);
-    const startless = failing() && ![...cells()].some(({ ready, doomed }) => ready && !doomed);
+    const startless = failing() && ![...cells()].some(({ ready, killed }) => ready && !killed);
     this.#set('cells_do_not_start', startless, 0);
   }
 

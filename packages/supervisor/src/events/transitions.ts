@@ -11,7 +11,7 @@ import type { CellEvents } from '../cells/cell.ts';
 import { Observers } from './observation.ts';
 import type { Run } from '../runs/run.ts';
 import { Signal, type Signals } from './signal.ts';
-import type { StageEvents } from '../cells/scheduler-events.ts';
+import type { SchedulerEvents } from '../cells/scheduler-events.ts';
 
 export interface ResidenceEvents {
   /** It is in memory again: what it waits for is to be set going. */
@@ -80,7 +80,7 @@ export class Transitions {
     refused: new Signal(),
   };
 
-  readonly scheduler: Signals<StageEvents> = {
+  readonly scheduler: Signals<SchedulerEvents> = {
     onBegin: new Signal(),
     onCranked: new Signal(),
     onFault: new Signal(),
