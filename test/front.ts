@@ -2,14 +2,14 @@
 import { renameSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { dirname, join } from 'node:path';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
 import { startHost, type HostOptions, type RunningHost } from '@corral/server/host';
-import { STEPS } from '@corral/server/tables/front';
+import { STEPS } from '@corral/store/front/schema';
 import { bundleText } from './bundles.ts';
 
 export interface Front {
@@ -23,6 +23,16 @@ export interface Front {
   /** Deploys an agent from the text of its definition. */
   readonly deploy: (definition: string, more?: { tenant?: string; alias?: string }) => Promise<string>;
   readonly bundle: (definition: string) => Promise<{ source: string; describing: string }>;
+}
+
+/** Reads or changes the tables of a running front door by a connection of its own, as somebody with the folder could. */
+export function onTables(host: RunningHost, sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
+  const db = new DatabaseSync(join(dirname(host.socket), 'front.db'), { timeout: 2_000 });
+  try {
+    return db.prepare(sql).all(...values);
+  } finally {
+    db.close();
+  }
 }
 
 /** Takes what is to be done when a host is no longer needed. */

@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Event } from '@corral/protocol/api/schemas';
-import { front, SLEEP, shortFolder, type Front } from '../front.ts';
+import { SLEEP, front, onTables, shortFolder, type Front } from '../front.ts';
 import { until } from '../until.ts';
 
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
@@ -136,7 +136,7 @@ describe('a call that waits', () => {
     expect(await outcome(ana, run)).toEqual({ kind: 'completed', output: 'CORRAL_APPROVAL_DENIED' });
 
     const { schedule } = await ana.makeSchedule({ body: { agent: 'writer', input: {}, cron: '0 0 1 1 *' } });
-    made.host.door.db.run('UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, schedule);
+    onTables(made.host, 'UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, schedule);
     made.host.door.scheduler.start();
     const next = await asked(made.admin);
     expect(next.principal).toBe(`schedule:${schedule}`);

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
-import { front, HELLO, shortFolder, SLEEP } from '../front.ts';
+import { HELLO, SLEEP, front, onTables, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
 async function fileHost(config: unknown) {
@@ -88,7 +88,7 @@ test('a schedule submits its job once for each time that comes', async () => {
     code: 'CORRAL_AGENT_UNKNOWN',
   });
   // Its time has come, and came while nobody looked; the host is started as it would be after that.
-  host.door.db.run('UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, made.schedule);
+  onTables(host, 'UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, made.schedule);
   host.door.scheduler.start();
   await until(async () => (await admin.listSchedules({})).items[0]?.last_run !== null);
   const [schedule] = (await admin.listSchedules({})).items;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { front } from '../front.ts';
+import { front, onTables } from '../front.ts';
 import { until } from '../until.ts';
 
 const FAMILY = `import { defineAgent } from '@corral/guest';
@@ -21,7 +21,7 @@ test('a run is shown with its children and theirs, also after a crash took the l
   const { run } = await first.admin.submitRun({ body: { agent: 'root' } });
   await until(async () => count(await first.admin.runTree({ params: { run } })) === 7);
   // As it is when the machine stopped before this was on the disk.
-  first.host.door.db.run('DELETE FROM runs WHERE parent IS NOT NULL');
+  onTables(first.host, 'DELETE FROM runs WHERE parent IS NOT NULL');
   await first.host.close();
   const second = await front({ data: first.data });
   expect(count(await second.admin.runTree({ params: { run } }))).toBe(7);

@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { may, OPERATIONS, Role, type Operation, type Principal } from '@corral/protocol/api/roles';
-import { front, HELLO, SLEEP, type Front } from '../front.ts';
+import { HELLO, SLEEP, front, onTables, type Front } from '../front.ts';
 
 const TENANTS = JSON.stringify({
   tenants: { own: {}, other: {} },
@@ -174,7 +174,7 @@ describe('a token', () => {
     const { admin, host } = await front();
     const { secret } = await admin.makeToken({ body: { name: 'ci', roles: ['developer'] } });
     expect(JSON.stringify(await admin.listTokens({}))).not.toContain(secret);
-    expect(host.door.db.all('SELECT * FROM tokens').some((row) => JSON.stringify(row).includes(secret.slice(7)))).toBe(false);
+    expect(onTables(host, 'SELECT * FROM tokens').some((row) => JSON.stringify(row).includes(secret.slice(7)))).toBe(false);
   });
 
   test('of a tenant’s admin makes no token for another tenant or for the host', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
-import { asFormat, front, shortFolder, type Front } from '../front.ts';
+import { asFormat, front, onTables, shortFolder, type Front } from '../front.ts';
 
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
   caps.write({ path: 'a.txt', text: input.text ?? 'x' }).then(() => 'written', (error) => error.code) }`;
@@ -113,7 +113,7 @@ describe('a quorum counts people', () => {
     const { admin, mint, host } = await crew('');
     const ana = await mint(admin, 'ana', ['developer', 'approver']);
     const { schedule } = await ana.makeSchedule({ body: { agent: 'writer', input: {}, cron: '0 0 1 1 *' } });
-    host.door.db.run('UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, schedule);
+    onTables(host, 'UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, schedule);
     host.door.scheduler.start();
     let found: { run: string; call: number } | undefined;
     while (found === undefined) {

@@ -25,6 +25,8 @@ test('calls beyond a hard bound pause their run; the bound, what was spent and w
   await expect(admin.submitRun({ body: { agent: 'writer', input: { times: 1 } } })).rejects.toMatchObject({
     code: 'CORRAL_SPEND_EXCEEDED',
   });
+  // The run is paused in memory a moment before its last commit can be read.
+  await until(async () => (await admin.listSpend({ query: { by: 'day' } })).items[0]?.spent.calls === 3);
   const { items } = await admin.listSpend({ query: { by: 'day' } });
   expect(items.map(({ kind, spent }) => [kind, spent.calls])).toEqual([
     ['tenant', 3],

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { rm, writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { asFormat, front, HELLO, shortFolder, SLEEP } from '../front.ts';
+import { HELLO, SLEEP, asFormat, front, onTables, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
 const KEY = Buffer.from('a key of some length').toString('base64');
@@ -47,7 +47,7 @@ test('a webhook is told of an end, signed, and again until it has taken it', asy
   const { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': signature } = second?.headers ?? {};
   const expected = createHmac('sha256', Buffer.from(KEY, 'base64')).update(`${id}.${at}.${second?.body}`).digest('base64');
   expect(signature).toBe(`v1,${expected}`);
-  await until(async () => host.door.db.all('SELECT * FROM outbox').length === 0);
+  await until(async () => onTables(host, 'SELECT * FROM outbox').length === 0);
 });
 
 test('what could not be told before a stop is told after the next start', async () => {
@@ -164,7 +164,7 @@ test('what nobody took in time is given up: with an event, a line in the log and
   await first.deploy(HELLO);
   await first.admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
   await until(async () => got.length > 0);
-  first.host.door.db.run('UPDATE outbox SET at = 1');
+  onTables(first.host, 'UPDATE outbox SET at = 1');
   await first.host.close();
   const second = await front({ ...options, data: first.data });
   const { items } = await second.admin.listDeliveries({ query: { state: 'given_up' } });

@@ -9,11 +9,10 @@ import type { Deed } from '@corral/server/operation-log';
  */
 export async function recordHere(data: string, deed: Deed): Promise<void> {
   // Loaded on demand: most commands do not need the front door.
-  const [{ Acts }, { FrontStore }] = await Promise.all([import('@corral/server/operation-log'), import('@corral/server/tables/front')]);
-  const db = new FrontStore(data);
+  const [{ Acts }, { SqliteFront }] = await Promise.all([import('@corral/server/operation-log'), import('@corral/store/front')]);
+  const db = new SqliteFront(data, realRandom);
   try {
-    const last = db.get<{ version: string }>('SELECT version FROM configs ORDER BY n DESC LIMIT 1');
-    new Acts(db, realClock, realRandom, () => last?.version ?? '').keep({ id: `user:${userInfo().username}`, roles: [] }, deed);
+    new Acts(db, realClock, realRandom, () => db.archive.latest() ?? '').keep({ id: `user:${userInfo().username}`, roles: [] }, deed);
   } finally {
     db.close();
   }

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { isIP, type AddressInfo } from 'node:net';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
+import { SqliteFront } from '@corral/store/front';
 import { SqliteStore } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
 import { findWalls, Laboratory, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
@@ -32,13 +33,8 @@ import { RetentionSweep } from './evidence/retention.ts';
 import { Followers } from './http/routes/events.ts';
 import { Scheduler } from './jobs/scheduler.ts';
 import { Settings } from './settings.ts';
-import { Archive } from './tables/archive.ts';
-import { FrontStore } from './tables/front.ts';
-import { Marks } from './tables/marks.ts';
-import { ProfileStore } from './tables/profiles.ts';
-import { Registry } from './tables/registry.ts';
-import { RunIndex } from './tables/runs.ts';
-import { Tokens } from './tables/tokens.ts';
+import type { FrontStore } from '@corral/protocol/ports/front';
+import { ProfileStore } from './jobs/profiles.ts';
 import { Submissions } from './jobs/submissions.ts';
 import { Turns } from './evidence/serial-queue.ts';
 import { VERSION } from './version.ts';
@@ -124,7 +120,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   let loaded: LoadedConfig;
   let hints: Hints;
   try {
-    db = new FrontStore(data, () => store.makeRoom());
+    db = new SqliteFront(data, realRandom, () => store.makeRoom());
     loaded = await accepted(found, db, options, load);
     hints = await hintsOf(loaded, options.env, { clock: realClock, log: options.logger });
   } catch (error) {
@@ -136,8 +132,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const refused = found instanceof CorralError ? found : undefined;
   const { tenants } = loaded;
   for (const note of loaded.notes) options.logger?.warn({ config: note }, 'the configuration is in force, but');
-  const profiles = new ProfileStore(db);
-  const tokens = new Tokens(db, realRandom);
+  const profiles = new ProfileStore(db.profiles);
+  const { tokens } = db;
   let named = () => loaded.named;
   const people = new Persons(tokens, db, () => named());
   const { limits } = loaded.config;
@@ -167,13 +163,12 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const starter: Actor = { id: `user:${userInfo().username}`, roles: [] };
     const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);
-    const archive = new Archive(db);
+    const { archive, registry, runs: index } = db;
     let settings: Settings | undefined;
     settings = new Settings({ loaded, again, remade, host, db, feed, now, acts, archive, starter, refused });
     feeding = feed;
     const config = settings.inForce;
     named = () => config().named;
-    const index = new RunIndex(db);
     const log = options.logger;
     const outbox = new Outbox({
       db,
@@ -199,7 +194,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       config: () => config().version,
       notify: outbox.add,
     });
-    const registry = new Registry(db);
     let draining = false;
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, people, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
@@ -215,7 +209,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       refusals,
       registry,
       profiles,
-      marks: new Marks(db),
+      marks: db.marks,
       index,
       tokens,
       people,

@@ -12,7 +12,7 @@ import type { Identity } from '@corral/protocol/model/identity';
 import type { Json } from '@corral/protocol/json';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
-import type { FrontStore } from './tables/front.ts';
+import type { FrontStore } from '@corral/protocol/ports/front';
 
 /** The author of an act: a caller over HTTP, the owner of the machine, or the host itself. */
 export interface Actor {
@@ -125,9 +125,7 @@ export class Acts {
 
   #write(row: Kept, tenant: string | undefined): void {
     const text = JSON.stringify(row);
-    this.#db.durably(() =>
-      this.#db.run('INSERT OR IGNORE INTO operations (id, tenant, at, result) VALUES (?, ?, ?, ?)', row.id, tenant ?? null, row.at, text),
-    );
+    this.#db.durably(() => this.#db.operations.add({ id: row.id, tenant, at: row.at, text }));
   }
 }
 

@@ -7,8 +7,7 @@ import type { KeptFiles } from './config/read.ts';
 import type { Feed } from './events/stream.ts';
 import type { Acts, Actor, Deed, Recorder } from './operation-log.ts';
 import type { HostPort } from './ports.ts';
-import type { Archive } from './tables/archive.ts';
-import type { FrontStore } from './tables/front.ts';
+import type { ArchivedConfig, ConfigArchive, FrontStore } from '@corral/protocol/ports/front';
 
 const AT_START = 'the host starts with it';
 const OTHER_TOOLS = 'a source of tools has other tools';
@@ -49,7 +48,7 @@ export class Settings {
   readonly #host: HostPort;
   readonly #db: FrontStore;
   readonly #feed: Feed;
-  readonly #archive: Archive;
+  readonly #archive: ConfigArchive;
   readonly #onApplied: (() => void)[] = [];
 
   constructor(options: {
@@ -64,7 +63,7 @@ export class Settings {
     readonly now: () => number;
     /** The principal that starts the host, and the record of that. */
     readonly acts: Acts;
-    readonly archive: Archive;
+    readonly archive: ConfigArchive;
     readonly starter: Actor;
     /** Why the file was refused at the start; set if the configuration that was accepted last is in force instead. */
     readonly refused?: CorralError | undefined;
@@ -214,11 +213,9 @@ export class Settings {
     return Object.keys(this.#loaded.tenants)
       .filter((tenant) => !Object.hasOwn(tenants, tenant))
       .flatMap((tenant) => {
-        const [row] = this.#db.all<{ n: number }>('SELECT count(*) AS n FROM runs WHERE tenant = ? AND ended_at IS NULL', tenant);
-        const n = row?.n ?? 0;
+        const n = this.#db.runs.counts(tenant).reduce((sum, { runs }) => sum + runs, 0);
         const runs = `${n} ${n === 1 ? 'run that has' : 'runs that have'} not ended`;
-        const [timed] = this.#db.all<{ n: number }>('SELECT count(*) AS n FROM schedules WHERE tenant = ?', tenant);
-        const schedules = timed?.n ?? 0;
+        const schedules = this.#db.schedules.count(tenant);
         return [
           ...(n === 0 ? [] : [`tenants.${tenant} is removed and has ${runs}; they have no tools and no policies from then on.`]),
           ...(schedules === 0
@@ -238,9 +235,7 @@ export class Settings {
     return Object.entries(config.tenants).flatMap(([tenant, { loops }]) => {
       const named = Object.keys((loops === undefined || loops === false ? undefined : loops.agents) ?? {});
       if (named.length === 0) return [];
-      const known = this.#db
-        .all<{ agent: string }>('SELECT DISTINCT agent FROM versions WHERE tenant = ?', tenant)
-        .map(({ agent }) => agent);
+      const known = this.#db.registry.names(tenant);
       return named
         .filter((name) => !known.includes(name))
         .map((name) => {
@@ -256,10 +251,15 @@ export class Settings {
     if (this.#refused === undefined) keepConfig(this.#db, this.#loaded, this.#at);
     this.#db.durably(() => {
       const { version } = this.#loaded;
-      const { before, same } = this.#archive.put(this.#loaded, { at: this.#at, by: this.#by, reason });
+      const { before, same } = this.#archive.put(archived(this.#loaded), { at: this.#at, by: this.#by, reason });
       if (!same) keep({ version, before: before ?? null });
     });
   }
+}
+
+function archived({ version, summary, tenants }: LoadedConfig): ArchivedConfig {
+  const policies = Object.fromEntries(Object.entries(tenants).map(([tenant, options]) => [tenant, options.policies?.current]));
+  return { version, summary, policies };
 }
 
 export { loadConfig };

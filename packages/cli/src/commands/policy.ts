@@ -1,6 +1,7 @@
 /** `corral policy`: checks, tries and compares policies before they are in force. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { FrontStore } from '@corral/protocol/ports/front';
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import type { Archived } from '@corral/server/config/rehearsal';
@@ -140,12 +141,12 @@ const NOT_KEPT: ReadonlySet<string> = new Set(['CORRAL_VERSION_UNKNOWN', 'CORRAL
 /** Texts of policies that a host of the folder kept; none if no host ever ran there. */
 async function archivedIn(data: string): Promise<Archived | undefined> {
   if (!existsSync(join(data, 'front.db'))) return undefined;
-  const [{ Archive }, { FrontStore }] = await Promise.all([import('@corral/server/tables/archive'), import('@corral/server/tables/front')]);
+  const [{ SqliteFront }, { realRandom }] = await Promise.all([import('@corral/store/front'), import('@corral/supervisor')]);
   return (version) => {
-    let db: InstanceType<typeof FrontStore> | undefined;
+    let db: FrontStore | undefined;
     try {
-      db = new FrontStore(data);
-      return new Archive(db).policies(version, undefined).files;
+      db = new SqliteFront(data, realRandom);
+      return db.archive.policies(version, undefined).files;
     } catch (error) {
       // Not kept, or in a snapshot that cannot be opened for writing: the configuration's own policies are used.
       if (error instanceof CorralError && NOT_KEPT.has(error.code)) return undefined;

@@ -4,7 +4,7 @@ import { dayOf, monthsBefore } from '@corral/protocol/model/spend';
 import type { Freed } from '@corral/protocol/ports/store';
 import type { InForce } from '../config/in-force.ts';
 import type { Acts } from '../operation-log.ts';
-import type { FrontStore } from '../tables/front.ts';
+import type { FrontStore } from '@corral/protocol/ports/front';
 import type { Upkeep } from './upkeep.ts';
 
 const DAY_MS = 86_400_000;
@@ -73,9 +73,9 @@ export class RetentionSweep {
    */
   #forget(before: number): void {
     const { db, acts } = this.#options;
-    if (db.get('SELECT 1 FROM operations WHERE at < ? LIMIT 1', before - DAY_MS) === undefined) return;
+    if (!db.operations.hasBefore(before - DAY_MS)) return;
     db.durably(() => {
-      const { changes: rows } = db.run('DELETE FROM operations WHERE at < ?', before);
+      const rows = db.operations.forget(before);
       acts.keep({ id: 'host', roles: [] }, { operation: 'forget-operations', target: { before, rows }, reason: 'retention' });
     });
   }

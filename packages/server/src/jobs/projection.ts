@@ -13,9 +13,8 @@ import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { Feed } from '../events/stream.ts';
 import type { Acts } from '../operation-log.ts';
 import type { HostPort } from '../ports.ts';
-import type { FrontStore } from '../tables/front.ts';
+import type { FrontStore, RunIndex, Spent } from '@corral/protocol/ports/front';
 import { tenantOf } from '../people/quarantine-tenant.ts';
-import type { RunIndex, Spent } from '../tables/runs.ts';
 
 export interface ProjectionOptions {
   readonly host: HostPort;

@@ -5,12 +5,12 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { CorralError } from '@corral/protocol/errors';
 import type { Clock } from '@corral/protocol/ports/machine';
 import { Scheduler } from './scheduler.ts';
-import { FrontStore } from '../tables/front.ts';
+import { SqliteFront } from '@corral/store/front';
 import type { Submissions } from './submissions.ts';
 
 test('a schedule whose agent rests waits by itself: others have their turn, and it is tried again under the same name', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'corral-test-'));
-  const db = new FrontStore(folder);
+  const db = new SqliteFront(folder, (n) => new Uint8Array(n));
   onTestFinished(async () => {
     db.close();
     await rm(folder, { recursive: true, force: true });
@@ -39,7 +39,7 @@ test('a schedule whose agent rests waits by itself: others have their turn, and 
   const wanted = (tenant: string) => ({ tenant: tenant as never, agent: 'a', input: null, cron: '0 0 1 1 *' });
   const busy = ['busy', 'busy'].map((tenant) => scheduler.make(wanted(tenant), 'ada').schedule);
   const other = scheduler.make(wanted('other'), 'ada').schedule;
-  db.run('UPDATE schedules SET next_at = 500');
+  for (const { id } of db.schedules.list(undefined)) db.schedules.fired(id, { next_at: 500, at: 0, run: null, error: null });
   const turn = async () => {
     scheduler.start();
     const due = next;

@@ -7,21 +7,9 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
-import type { FrontStore } from '../tables/front.ts';
+import type { FrontStore, ScheduleRow } from '@corral/protocol/ports/front';
 import type { Submissions } from './submissions.ts';
 
-interface Row {
-  readonly id: string;
-  readonly tenant: string;
-  readonly agent: string;
-  readonly input: string;
-  readonly cron: string;
-  readonly created_by: string;
-  readonly next_at: number | null;
-  readonly last_at: number | null;
-  readonly last_run: string | null;
-  readonly last_error: string | null;
-}
 /** The scheduler looks at least this often, in case the machine's clock was set. */
 const LOOK_MS = 30_000;
 const BUSY_RETRY_MS = 5_000;
@@ -66,37 +54,26 @@ export class Scheduler {
   make(wanted: { readonly tenant: TenantId; readonly agent: string; readonly input: Json; readonly cron: string }, by: string) {
     const next = this.nextOf(wanted.cron);
     const id = `schedule_${Buffer.from(this.#random(6)).toString('hex')}`;
-    this.#db.durably(() =>
-      this.#db.run(
-        'INSERT INTO schedules (id, tenant, agent, input, cron, created_by, next_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
-        id,
-        wanted.tenant,
-        wanted.agent,
-        JSON.stringify(wanted.input),
-        wanted.cron,
-        by,
-        next,
-      ),
-    );
+    this.#db.durably(() => this.#db.schedules.add({ id, ...wanted, created_by: by, next_at: next }));
     this.#wake();
     return this.show(id);
   }
 
   /** @throws CORRAL_SCHEDULE_UNKNOWN */
   show(id: string) {
-    const row = this.#db.get<Row>('SELECT * FROM schedules WHERE id = ?', id);
+    const row = this.#db.schedules.get(id);
     if (row === undefined) throw new CorralError('CORRAL_SCHEDULE_UNKNOWN', `There is no schedule ${id} here.`);
     return view(row);
   }
 
   list(tenant: string | undefined) {
-    return this.#db.all<Row>('SELECT * FROM schedules WHERE ?1 IS NULL OR tenant = ?1 ORDER BY id', tenant ?? null).map((row) => view(row));
+    return this.#db.schedules.list(tenant).map((row) => view(row));
   }
 
   remove(id: string) {
     const removed = this.show(id);
     this.#db.durably(() => {
-      this.#db.run('DELETE FROM schedules WHERE id = ?', id);
+      this.#db.schedules.remove(id);
       this.#db.setMeta(makerOf(id), removed.created_by);
     });
     return removed;
@@ -107,17 +84,14 @@ export class Scheduler {
     if (this.#closed) return;
     const now = this.#clock.now();
     for (const [id, at] of this.#later) if (at <= now) this.#later.delete(id);
-    const next = this.#db.get<{ next_at: number | null }>(
-      'SELECT min(next_at) AS next_at FROM schedules WHERE id NOT IN (SELECT value FROM json_each(?))',
-      JSON.stringify([...this.#later.keys()]),
-    )?.next_at;
+    const next = this.#db.schedules.nextAt([...this.#later.keys()]);
     const at = Math.min(next ?? Infinity, ...this.#later.values(), now + LOOK_MS);
     this.#stop = this.#clock.after(Math.max(0, at - now), () => void this.#work());
   }
 
   async #work(): Promise<void> {
     const now = this.#clock.now();
-    for (const row of this.#db.all<Row>('SELECT * FROM schedules WHERE next_at <= ?', now)) {
+    for (const row of this.#db.schedules.due(now)) {
       if (this.#closed) return;
       if ((this.#later.get(row.id) ?? 0) > now) continue;
       await this.#fire(row, row.next_at as number);
@@ -125,31 +99,24 @@ export class Scheduler {
     this.#wake();
   }
 
-  async #fire(row: Row, due: number): Promise<void> {
+  async #fire(row: ScheduleRow, due: number): Promise<void> {
     const { id, tenant, agent, input, cron } = row;
     let run: string | null = null;
     let failure: string | null = null;
     try {
-      const job = { tenant: tenant as TenantId, agent, input: JSON.parse(input) as Json };
+      const job = { tenant: tenant as TenantId, agent, input };
       ({ run } = await this.#submissions.submit(job, `schedule:${id}`, String(due)));
     } catch (error) {
       failure = error instanceof CorralError ? `${error.code}: ${error.message}` : 'CORRAL_INTERNAL';
       if (error instanceof CorralError && error.retryable && !this.#closed) {
-        this.#db.run('UPDATE schedules SET last_error = ? WHERE id = ?', failure, id);
+        this.#db.schedules.failed(id, failure);
         // Other schedules run meanwhile.
         this.#later.set(id, this.#clock.now() + BUSY_RETRY_MS);
         return;
       }
     }
     if (this.#closed) return;
-    this.#db.run(
-      'UPDATE schedules SET next_at = ?, last_at = ?, last_run = coalesce(?, last_run), last_error = ? WHERE id = ?',
-      nextOf(cron, this.#clock.now()),
-      due,
-      run,
-      failure,
-      id,
-    );
+    this.#db.schedules.fired(id, { next_at: nextOf(cron, this.#clock.now()), at: due, run, error: failure });
   }
 }
 
@@ -194,4 +161,4 @@ function isCron(fields: readonly string[]): boolean {
   }
 }
 
-const view = ({ id, input, ...row }: Row) => ({ schedule: id, ...row, tenant: row.tenant as TenantId, input: JSON.parse(input) as Json });
+const view = ({ id, ...row }: ScheduleRow) => ({ schedule: id, ...row, tenant: row.tenant as TenantId });

@@ -6,7 +6,7 @@ import { didYouMean } from '@corral/protocol/nearest';
 import type { TenantId } from '@corral/protocol/ids';
 import type { ServerContext } from '../http/context.ts';
 import type { Access } from '../people/access.ts';
-import type { RunRow, RunSearch } from '../tables/runs.ts';
+import type { RunRow, RunSearch } from '@corral/protocol/ports/front';
 
 type Conditions = Omit<RunSearch, 'limit' | 'cursor' | 'parent' | 'ended_as' | 'q'>;
 /** Rows that are read from the index at a time. */

@@ -16,9 +16,7 @@ import type { InForce } from '../config/in-force.ts';
 import { TooSoon } from '../people/rate.ts';
 import type { HostPort } from '../ports.ts';
 import type { Projection } from './projection.ts';
-import type { FrontStore } from '../tables/front.ts';
-import type { Registry } from '../tables/registry.ts';
-import type { RunIndex, RunRow } from '../tables/runs.ts';
+import type { AgentRegistry, FrontStore, RunIndex, RunRow } from '@corral/protocol/ports/front';
 import type { Fork } from '../evidence/upkeep.ts';
 
 export interface Submission {
@@ -36,7 +34,7 @@ const QUEUE_RETRY_S = 5;
 export interface SubmissionsOptions {
   readonly host: HostPort;
   readonly db: FrontStore;
-  readonly registry: Registry;
+  readonly registry: AgentRegistry;
   readonly index: RunIndex;
   readonly projection: Projection;
   readonly config: InForce;
@@ -98,17 +96,17 @@ export class Submissions {
   async #keyed(run: RunId, job: Submission, principal: string, version: AgentVersion | undefined): Promise<boolean> {
     const { db, host, clock } = this.#options;
     const body = hash('sha256', canonical(job));
-    const before = db.get<{ body: string }>('SELECT body FROM submissions WHERE run = ?', run);
-    if (before !== undefined && before.body !== body)
+    const before = db.submissions.bodyOf(run);
+    if (before !== undefined && before !== body)
       throw new CorralError('CORRAL_IDEMPOTENCY_MISMATCH', 'This Idempotency-Key was used before, for another request.');
     if ((await host.stored(run)) !== undefined) return true;
-    if (before === undefined) db.run('INSERT INTO submissions (run, body, at) VALUES (?, ?, ?)', run, body, clock.now());
+    if (before === undefined) db.submissions.add(run, body, clock.now());
     try {
       await this.#admit(run, job, principal, version);
       return false;
     } catch (error) {
       // The job was refused as a whole, so its key may be used again.
-      if ((await host.stored(run)) === undefined) db.run('DELETE FROM submissions WHERE run = ?', run);
+      if ((await host.stored(run)) === undefined) db.submissions.remove(run);
       throw error;
     }
   }

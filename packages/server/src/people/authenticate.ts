@@ -9,7 +9,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
 import { principalOf, type Issuer } from '../config/issuers.ts';
 import type { Config } from '../config/schema.ts';
-import type { Tokens } from '../tables/tokens.ts';
+import type { TokenTable } from '@corral/protocol/ports/front';
 
 export type Channel = { readonly kind: 'socket'; readonly owner: string } | { readonly kind: 'network' };
 type KeySet = ReturnType<typeof createRemoteJWKSet>;
@@ -21,13 +21,13 @@ const DISCOVERY_MS = 5_000;
 const unknown = (message: string) => new CorralError('CORRAL_UNAUTHENTICATED', message);
 
 export class Authenticator {
-  readonly #tokens: Tokens;
+  readonly #tokens: TokenTable;
   readonly #config: () => Config;
   readonly #now: () => number;
   /** Keys by everything that a configuration says about where they are. */
   readonly #keys = new Map<string, Promise<KeySet>>();
 
-  constructor(tokens: Tokens, config: () => Config, now: () => number) {
+  constructor(tokens: TokenTable, config: () => Config, now: () => number) {
     this.#tokens = tokens;
     this.#config = config;
     this.#now = now;
@@ -80,7 +80,7 @@ export class Authenticator {
     const { sub, iat, exp } = payload;
     if (issuer.revoked.includes(sub as string)) throw unknown('The tokens of this subject were revoked.');
     if (issuer.issued_after !== undefined && !(iat !== undefined && iat * 1000 >= Date.parse(issuer.issued_after)))
-      throw unknown(`Tokens of this issuer from before ${issuer.issued_after} were revoked.`);
+      throw unknown(`TokenTable of this issuer from before ${issuer.issued_after} were revoked.`);
     const tenant = payload[issuer.tenant_claim];
     if (typeof tenant !== 'string' || !isOf(issuer, tenant, config))
       throw unknown('The token names no tenant of this host that its issuer may name.');

@@ -6,16 +6,15 @@
 import type { Identity } from '@corral/protocol/model/identity';
 import type { People } from '@corral/supervisor';
 import { makerOf } from '../jobs/scheduler.ts';
-import type { FrontStore } from '../tables/front.ts';
-import type { TokenPerson, Tokens } from '../tables/tokens.ts';
+import type { FrontStore, TokenPerson, TokenTable } from '@corral/protocol/ports/front';
 
 export class Persons implements People {
-  readonly #tokens: Tokens;
+  readonly #tokens: TokenTable;
   readonly #db: FrontStore;
   readonly #named: () => ReadonlySet<string>;
 
   /** @param named principals that the configuration in force names */
-  constructor(tokens: Tokens, db: FrontStore, named: () => ReadonlySet<string>) {
+  constructor(tokens: TokenTable, db: FrontStore, named: () => ReadonlySet<string>) {
     this.#tokens = tokens;
     this.#db = db;
     this.#named = named;
@@ -74,8 +73,7 @@ export class Persons implements People {
   #makerOf(principal: string): string | undefined {
     if (!principal.startsWith(SCHEDULE)) return undefined;
     const id = principal.slice(SCHEDULE.length);
-    const standing = this.#db.get<{ created_by: string }>('SELECT created_by FROM schedules WHERE id = ?', id);
-    return standing?.created_by ?? this.#db.meta(makerOf(id));
+    return this.#db.schedules.get(id)?.created_by ?? this.#db.meta(makerOf(id));
   }
 }
 

@@ -9,8 +9,7 @@ import type { Event } from '@corral/protocol/api/schemas';
 import type { Json } from '@corral/protocol/json';
 import { WEBHOOKS } from '@corral/protocol/limits';
 import type { LoadedConfig } from '../../config/load.ts';
-import type { FrontStore } from '../../tables/front.ts';
-import { DeliveryStore, type Queued } from './deliveries.ts';
+import type { DeliveryTable, FrontStore, Queued } from '@corral/protocol/ports/front';
 import { failureOf, type Failure } from './failure.ts';
 import { keyOf, nameOf, receiverOf, receiversOf, type Webhook } from './hooks.ts';
 
@@ -43,7 +42,7 @@ interface Receiver {
 }
 
 export class Outbox {
-  readonly deliveries: DeliveryStore;
+  readonly deliveries: DeliveryTable;
   readonly #options: OutboxOptions;
   readonly #receivers = new Map<string, Receiver>();
   #sweeping: NodeJS.Timeout | undefined;
@@ -51,7 +50,7 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.#options = options;
-    this.deliveries = new DeliveryStore(options.db);
+    this.deliveries = options.db.deliveries;
   }
 
   /** Resumes the queues of the previous start. */

@@ -7,7 +7,7 @@ import type { Approval } from '@corral/supervisor';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import { tenantOf } from '../../people/quarantine-tenant.ts';
-import type { RunRow } from '../../tables/runs.ts';
+import type { RunRow } from '@corral/protocol/ports/front';
 import { findRun, type Handlers } from './handler.ts';
 
 type Names = 'listApprovals' | 'decideApproval' | 'listQuarantines' | 'putQuarantine' | 'liftQuarantine';

@@ -7,7 +7,7 @@ import type { ServerContext } from '../context.ts';
 import type { Recorder } from '../../operation-log.ts';
 import type { Access } from '../../people/access.ts';
 import type { Held } from '../../people/sessions.ts';
-import type { RunRow } from '../../tables/runs.ts';
+import type { RunRow } from '@corral/protocol/ports/front';
 
 export interface Context {
   readonly access: Access;

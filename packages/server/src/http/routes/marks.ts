@@ -6,7 +6,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { WATCHED, type LoopOptions } from '@corral/supervisor';
 import type { ServerContext } from '../context.ts';
-import type { MarkRow } from '../../tables/marks.ts';
+import type { MarkRow } from '@corral/protocol/ports/front';
 import { findRun, type Handlers } from './handler.ts';
 
 export function markRoutes(door: ServerContext): Handlers<'markRun' | 'listMarks' | 'tuning'> {

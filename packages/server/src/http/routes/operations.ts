@@ -12,8 +12,8 @@ import type { Kept } from '../../operation-log.ts';
 import type { Access } from '../../people/access.ts';
 import type { OperationName } from '../../ports.ts';
 import { selected } from '../../jobs/selection.ts';
-import { cursorOf, rowOf } from '../../tables/front.ts';
-import type { RunRow } from '../../tables/runs.ts';
+import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
+import type { RunRow } from '@corral/protocol/ports/front';
 import { findRun, refusalOf, type Handlers } from './handler.ts';
 
 type Target =
@@ -121,15 +121,10 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
     async listOperations({ query }, { access }) {
       const tenant = access.some('operation.read', query.tenant);
       const before = rowOf(query.cursor);
-      const rows = db.all<{ n: number; result: string }>(
-        'SELECT n, result FROM operations WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR n < ?2) ORDER BY n DESC LIMIT ?3',
-        tenant ?? null,
-        before ?? null,
-        query.limit + 1,
-      );
+      const rows = db.operations.list(tenant, before, query.limit + 1);
       const page = rows.slice(0, query.limit);
       return {
-        items: page.map(({ result }) => ({ roles: [], ...(JSON.parse(result) as Omit<Kept, 'roles'>) })),
+        items: page.map(({ text }) => ({ roles: [], ...(JSON.parse(text) as Omit<Kept, 'roles'>) })),
         next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null,
       };
     },

@@ -1,4 +1,4 @@
-/** Tokens, schedules, the configuration, and the state of the host itself. */
+/** TokenTable, schedules, the configuration, and the state of the host itself. */
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { ServerContext } from '../context.ts';

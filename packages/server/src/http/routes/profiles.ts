@@ -7,8 +7,8 @@ import { viewOf } from '@corral/policy/detection/profile-view';
 import { CorralError } from '@corral/protocol/errors';
 import type { AgentName, Digest, RunId, TenantId } from '@corral/protocol/ids';
 import type { ServerContext } from '../context.ts';
-import type { ProfileRow } from '../../tables/profiles.ts';
-import type { RunRow } from '../../tables/runs.ts';
+import type { ProfileRow } from '../../jobs/profiles.ts';
+import type { RunRow } from '@corral/protocol/ports/front';
 import { breathe } from '../../evidence/serial-queue.ts';
 import type { Handlers } from './handler.ts';
 

@@ -11,7 +11,7 @@ import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
 import { callsOf, entryView, explain, messagesOf } from '../../evidence/journal.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
-import type { Parked, RunRow } from '../../tables/runs.ts';
+import type { Parked, RunRow } from '@corral/protocol/ports/front';
 import { findRun, mustStand, waitForEnd, type Handlers } from './handler.ts';
 
 type Names =

@@ -2,8 +2,8 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
-import { cursorOf, rowOf } from '../../tables/front.ts';
-import type { DeliveryRow } from '../../events/webhooks/deliveries.ts';
+import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
+import type { DeliveryRow } from '@corral/protocol/ports/front';
 import { keyOf, nameOf, shownUrl } from '../../events/webhooks/hooks.ts';
 import type { Handlers } from './handler.ts';
 

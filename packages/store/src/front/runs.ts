@@ -5,63 +5,14 @@
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { RunRecord } from '@corral/protocol/model/run';
-import type { RunView } from '@corral/supervisor';
-import { cursorOf, literal, rowOf, type FrontStore, type Value } from './front.ts';
+import type { Parked, RunIndex, RunRow, RunSearch, Spent } from '@corral/protocol/ports/front';
+import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
+import { literal, type FrontDatabase, type Value } from './database.ts';
 
-export interface RunRow {
-  readonly n: number;
-  readonly id: string;
-  readonly tenant: string;
-  readonly agent: string;
-  readonly version: string;
-  readonly parent: string | null;
-  readonly principal: string;
-  readonly config: string;
-  readonly created_at: number;
-  readonly began: number;
-  readonly control: string;
-  readonly ended_as: string | null;
-  readonly ended_at: number | null;
-  readonly cpu_ms: number;
-  readonly calls: number;
-  readonly tokens: number;
-  readonly money_micros: number;
-  /** A `Parked` as JSON. */
-  readonly parked: string | null;
-}
+export class Runs implements RunIndex {
+  readonly #db: FrontDatabase;
 
-/** Total use of a run, as lists show it. */
-export type Spent = Pick<RunRow, 'cpu_ms' | 'calls' | 'tokens' | 'money_micros'>;
-
-/** State of a run when it was parked: its wait, and the share of its budget that was left. */
-export type Parked = Pick<RunView, 'waiting' | 'waitingFor' | 'left'>;
-
-export interface RunSearch {
-  readonly tenant?: string | undefined;
-  readonly agent?: string | undefined;
-  readonly version?: string | undefined;
-  readonly parent?: string | undefined;
-  readonly ended?: boolean | undefined;
-  readonly ended_as?: string | undefined;
-  readonly began?: boolean | undefined;
-  readonly control?: string | undefined;
-  readonly q?: string | undefined;
-  /** Admitted at this time or before. */
-  readonly admitted_by?: number | undefined;
-  /** Admitted before this time. */
-  readonly until?: number | undefined;
-  /** Not ended before this time. */
-  readonly since?: number | undefined;
-  /** Only these runs. */
-  readonly among?: readonly string[] | undefined;
-  readonly cursor?: string | undefined;
-  readonly limit: number;
-}
-
-export class RunIndex {
-  readonly #db: FrontStore;
-
-  constructor(db: FrontStore) {
+  constructor(db: FrontDatabase) {
     this.#db = db;
   }
 

@@ -3,7 +3,9 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Digest } from '@corral/protocol/ids';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/model/manifest';
 import { didYouMean } from '@corral/protocol/nearest';
-import { cursorOf, literal, rowOf, type FrontStore } from './front.ts';
+import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
+import type { AgentRegistry, AgentSummary, AliasView, VersionView } from '@corral/protocol/ports/front';
+import { literal, type FrontDatabase } from './database.ts';
 
 interface VersionRow {
   readonly n: number;
@@ -24,29 +26,13 @@ interface MoveRow {
   readonly by: string;
 }
 
-export interface VersionView {
-  readonly agent: AgentManifest['name'];
-  readonly version: Digest;
-  readonly bundle: Digest;
-  readonly deployed_at: number;
-  readonly deployed_by: string;
-  readonly manifest: AgentManifest;
-}
-export interface AliasView {
-  readonly alias: string;
-  readonly version: Digest;
-  readonly moved_at: number;
-  readonly moved_by: string;
-  readonly before: Digest | null;
-}
-
 /** The alias that follows every deploy; it can be rolled back like any other. */
-export const LATEST = 'latest';
+const LATEST = 'latest';
 
-export class Registry {
-  readonly #db: FrontStore;
+export class Registry implements AgentRegistry {
+  readonly #db: FrontDatabase;
 
-  constructor(db: FrontStore) {
+  constructor(db: FrontDatabase) {
     this.#db = db;
   }
 
@@ -177,7 +163,7 @@ export class Registry {
     return this.#db.get('SELECT 1 FROM versions WHERE version = ?1 AND (?2 IS NULL OR tenant = ?2)', version, tenant ?? null) !== undefined;
   }
 
-  #summary(tenant: string, agent: string, versions: number) {
+  #summary(tenant: string, agent: string, versions: number): AgentSummary {
     const names = this.#db.all<{ alias: string }>(
       'SELECT DISTINCT alias FROM alias_moves WHERE tenant = ? AND agent = ? ORDER BY alias',
       tenant,

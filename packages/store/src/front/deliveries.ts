@@ -1,45 +1,7 @@
 /** The queues of notifications in `front.db`, one for each receiver, and the records of finished deliveries. */
-import type { EventKind } from '@corral/protocol/api/event-kinds';
 import type { Event } from '@corral/protocol/api/schemas';
-import type { FrontStore } from '../../tables/front.ts';
-
-/** A notification that waits for its receiver. */
-export interface Queued {
-  readonly n: number;
-  readonly id: string;
-  readonly hook: string;
-  readonly url: string;
-  readonly tenant: string | null;
-  readonly kind: EventKind;
-  readonly body: string;
-  readonly at: number;
-  readonly attempts: number;
-}
-export type Queue = Pick<Queued, 'hook' | 'url' | 'kind' | 'tenant'>;
-export type Counted = Pick<Queued, 'hook' | 'url' | 'tenant'> & { readonly count: number };
-
-export interface DeliveryRow {
-  readonly n: number;
-  readonly id: string;
-  readonly hook: string;
-  readonly url: string;
-  readonly tenant: string | null;
-  readonly kind: EventKind;
-  readonly at: number;
-  readonly attempts: number;
-  readonly state: 'pending' | 'delivered' | 'given_up';
-  readonly due: number | null;
-  readonly ended_at: number | null;
-  readonly error: string | null;
-}
-export interface DeliveryFilter {
-  /** Receivers whose deliveries may be seen; undefined: all. */
-  readonly hooks: readonly string[] | undefined;
-  readonly tenant: string | undefined;
-  /** The name of a receiver, as lists show it. */
-  readonly hook: string | undefined;
-  readonly state: DeliveryRow['state'] | undefined;
-}
+import type { Counted, DeliveryFilter, DeliveryRow, DeliveryTable, Queue, Queued } from '@corral/protocol/ports/front';
+import type { FrontDatabase } from './database.ts';
 
 const ALL = `
 SELECT n, id, hook, url, tenant, kind, at, attempts, 'pending' AS state, due, NULL AS ended_at, error FROM outbox WHERE hook IS NOT NULL
@@ -57,10 +19,10 @@ WITH RECURSIVE waiting (tenant) AS (
 SELECT tenant FROM waiting`;
 const SEEN = '(?1 IS NULL OR hook IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR tenant = ?2)';
 
-export class DeliveryStore {
-  readonly #db: FrontStore;
+export class Deliveries implements DeliveryTable {
+  readonly #db: FrontDatabase;
 
-  constructor(db: FrontStore) {
+  constructor(db: FrontDatabase) {
     this.#db = db;
   }
 

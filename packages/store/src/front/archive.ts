@@ -3,11 +3,10 @@
  * reason. A decision names the version of its policies; the texts of that version are here.
  */
 import { hash } from 'node:crypto';
-import type { PolicySource } from '@corral/policy/cedar/source';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
-import type { LoadedConfig } from '../config/load.ts';
-import { literal, type FrontStore } from './front.ts';
+import type { ArchivedConfig, ConfigArchive, PolicyMove, PutInForce } from '@corral/protocol/ports/front';
+import { literal, type FrontDatabase } from './database.ts';
 
 interface ConfigRow {
   readonly n: number;
@@ -33,36 +32,29 @@ interface File {
   readonly digest: string;
 }
 
-/** By whom something was put in force, when and why. */
-export interface Put {
-  readonly at: number;
-  readonly by: string;
-  readonly reason: string;
-}
-
 const digestOf = (text: string) => `sha256:${hash('sha256', text)}`;
 
-export class Archive {
-  readonly #db: FrontStore;
+export class Archive implements ConfigArchive {
+  readonly #db: FrontDatabase;
 
-  constructor(db: FrontStore) {
+  constructor(db: FrontDatabase) {
     this.#db = db;
   }
 
   /** Records a configuration and the policies of its tenants, as far as they changed. @returns the version before */
   put(
-    { version, summary, tenants }: LoadedConfig,
-    { at, by, reason }: Put,
+    { version, summary, policies: inForce }: ArchivedConfig,
+    { at, by, reason }: PutInForce,
   ): { readonly before: string | undefined; readonly same: boolean } {
     return this.#db.durably(() => {
-      const before = this.#db.get<{ version: string }>('SELECT version FROM configs ORDER BY n DESC LIMIT 1')?.version;
+      const before = this.latest();
       if (before !== version) {
         const text = JSON.stringify(summary satisfies Json);
         this.#db.run('INSERT INTO configs (version, config, at, by, reason) VALUES (?, ?, ?, ?, ?)', version, text, at, by, reason);
       }
       const had = this.#db.all<{ tenant: string }>('SELECT DISTINCT tenant FROM policy_moves').map(({ tenant }) => tenant);
-      for (const tenant of new Set([...had, ...Object.keys(tenants)])) {
-        const policies = tenants[tenant]?.policies?.current;
+      for (const tenant of new Set([...had, ...Object.keys(inForce)])) {
+        const policies = inForce[tenant];
         const last = this.#db.get<MoveRow>('SELECT * FROM policy_moves WHERE tenant = ? ORDER BY n DESC LIMIT 1', tenant);
         if ((last?.version ?? null) === (policies?.version ?? null)) continue;
         const files = (policies?.sources ?? []).map((source) => this.#keep(source, at));
@@ -79,6 +71,10 @@ export class Archive {
       }
       return { before, same: before === version };
     });
+  }
+
+  latest(): string | undefined {
+    return this.#db.get<{ version: string }>('SELECT version FROM configs ORDER BY n DESC LIMIT 1')?.version;
   }
 
   /** Newest first. */
@@ -120,6 +116,19 @@ export class Archive {
     return { version: row.version, files, moves };
   }
 
+  keepFiles(version: string, file: string, kept: Json, at: number, most: number): void {
+    this.#db.durably(() => {
+      this.#db.run('DELETE FROM config_files WHERE version = ?', version);
+      this.#db.run('INSERT INTO config_files (version, file, kept, at) VALUES (?, ?, ?, ?)', version, file, JSON.stringify(kept), at);
+      this.#db.run('DELETE FROM config_files WHERE n NOT IN (SELECT n FROM config_files ORDER BY n DESC LIMIT ?)', most);
+    });
+  }
+
+  filesOf(file: string): Json | undefined {
+    const row = this.#db.get<{ kept: string }>('SELECT kept FROM config_files WHERE file = ? ORDER BY n DESC LIMIT 1', file);
+    return row === undefined ? undefined : (JSON.parse(row.kept) as Json);
+  }
+
   /** A prefix that several versions share is refused rather than resolved to one of them. */
   #one<Row extends { readonly version: string | null }>(table: 'configs' | 'policy_moves', version: string, tenant: string | undefined) {
     const rows = this.#db.all<Row>(
@@ -132,13 +141,13 @@ export class Archive {
     return rows[0];
   }
 
-  #keep({ file, text }: PolicySource, at: number): File {
+  #keep({ file, text }: { readonly file: string; readonly text: string }, at: number): File {
     const digest = digestOf(text);
     this.#db.run('INSERT OR IGNORE INTO archive (digest, kind, text, at) VALUES (?, ?, ?, ?)', digest, 'policy', text, at);
     return { file, digest };
   }
 }
 
-const moveOf = ({ tenant, version, files, config, at, by, reason }: MoveRow) => {
+const moveOf = ({ tenant, version, files, config, at, by, reason }: MoveRow): PolicyMove => {
   return { tenant, version, files: JSON.parse(files) as File[], config, at, by, reason };
 };

@@ -1,30 +1,15 @@
 /** People's marks on what detectors found: one verdict for each run and detector. Thresholds are proposed from these. */
-import type { FrontStore, Value } from './front.ts';
+import type { MarkRow, MarkTable } from '@corral/protocol/ports/front';
+import type { FrontDatabase, Value } from './database.ts';
 
-export interface MarkRow {
-  readonly run: string;
-  readonly tenant: string;
-  readonly agent: string;
-  /** Empty: the run as a whole. */
-  readonly detector: string;
-  readonly verdict: 'false_alarm' | 'confirmed';
-  readonly by: string;
-  readonly reason: string;
-  readonly at: number;
-  readonly step: string | null;
-  readonly confidence: number;
-  readonly text: string;
-  readonly subjects: string[];
-  readonly figures: Record<string, number>;
-}
 type Row = Omit<MarkRow, 'subjects' | 'figures'> & { readonly subjects: string; readonly figures: string };
 
 const SHOWN = 1000;
 
-export class Marks {
-  readonly #db: FrontStore;
+export class Marks implements MarkTable {
+  readonly #db: FrontDatabase;
 
-  constructor(db: FrontStore) {
+  constructor(db: FrontDatabase) {
     this.#db = db;
     db.run(`CREATE TABLE IF NOT EXISTS marks (
       n INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, tenant TEXT NOT NULL, agent TEXT NOT NULL, detector TEXT NOT NULL,

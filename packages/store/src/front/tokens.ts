@@ -1,9 +1,10 @@
 /** Tokens: 256 random bits each, stored only as SHA-256. Lookup compares digests, so its timing reveals nothing about a token. */
 import { hash } from 'node:crypto';
-import { ANY_TENANT, type Principal, type Role } from '@corral/protocol/api/roles';
+import type { Principal, Role } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
+import type { TokenPerson, TokenTable, TokenView, WantedToken } from '@corral/protocol/ports/front';
 import type { Random } from '@corral/protocol/ports/machine';
-import type { FrontStore } from './front.ts';
+import type { FrontDatabase } from './database.ts';
 
 interface TokenRow {
   readonly id: string;
@@ -18,39 +19,22 @@ interface TokenRow {
   readonly person: string | null;
   readonly nameless: number;
 }
-/** Facts about a token's holder. */
-export type TokenPerson = Pick<TokenRow, 'id' | 'name' | 'created_by' | 'person'> & { readonly nameless: boolean };
-export type TokenView = Omit<TokenRow, 'id' | 'roles' | 'nameless'> & { readonly token: string; readonly roles: Role[] };
-
 const PREFIX = 'corral_';
 /** The last use of a token is written at most this often. */
 const USED_EVERY_MS = 60_000;
 
-export class Tokens {
-  readonly #db: FrontStore;
+export class Tokens implements TokenTable {
+  readonly #db: FrontDatabase;
   readonly #random: Random;
   readonly #onRevoked: ((token: string) => void)[] = [];
 
-  constructor(db: FrontStore, random: Random) {
+  constructor(db: FrontDatabase, random: Random) {
     this.#db = db;
     this.#random = random;
   }
 
-  /**
-   * @param wanted `person`: who it is for, if other than its name says
-   * @throws CORRAL_TOKEN_TAKEN while another token of the host has the name
-   */
-  make(
-    wanted: {
-      readonly name: string;
-      readonly tenant: string;
-      readonly roles: readonly Role[];
-      readonly expires_at: number | null;
-      readonly person?: string | undefined;
-    },
-    by: string,
-    at: number,
-  ): TokenView & { readonly secret: string } {
+  /** @throws CORRAL_TOKEN_TAKEN while another token of the host has the name */
+  make(wanted: WantedToken, by: string, at: number): TokenView & { readonly secret: string } {
     const secret = `${PREFIX}${Buffer.from(this.#random(32)).toString('base64url')}`;
     const id = `token_${Buffer.from(this.#random(9)).toString('hex').slice(0, 12)}`;
     const roles = [...new Set(wanted.roles)];
@@ -138,5 +122,3 @@ const digest = (secret: string) => hash('sha256', secret, 'buffer');
 function view({ id: token, name, tenant, roles, created_at, created_by, expires_at, revoked_at, used_at, person }: TokenRow): TokenView {
   return { token, name, tenant, roles: JSON.parse(roles) as Role[], created_at, created_by, expires_at, revoked_at, used_at, person };
 }
-/** Whether a token's tenant covers the whole host. */
-export const isHostWide = (tenant: string): boolean => tenant === ANY_TENANT;

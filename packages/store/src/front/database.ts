@@ -1,0 +1,140 @@
+/**
+ * The front door's own tables, in `front.db` in the data folder: deployed agents, aliases, tokens, schedules, records of acts,
+ * queued notifications. Runs live in the store; the table of runs here is only an index for lists, built again from the store if
+ * Corral did not stop in order.
+ *
+ * Written on the host's event loop: in WAL mode with synchronous=NORMAL a commit does not wait for the disk. Rare writes that
+ * must survive a power failure (a revoked token, a moved alias) go through `durably`, which waits.
+ */
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { CorralError } from '@corral/protocol/errors';
+import { STEPS } from './schema.ts';
+
+export type Value = SQLInputValue;
+
+/** SQLite's error code for a full disk (sqlite.org/rescode.html). */
+const FULL = 13;
+
+/** One connection with SQL; only the tables beside this file use it. */
+export class FrontDatabase {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #durable = false;
+
+  readonly #makeRoom: () => boolean;
+
+  /**
+   * @param folder the data folder, which the run store has already opened and locked
+   * @param makeRoom releases reserved disk space, so that operations which stop runs can still be recorded on a full disk
+   * @throws CORRAL_DATA_UNUSABLE, CORRAL_DATA_VERSION
+   */
+  constructor(folder: string, makeRoom: () => boolean = () => false) {
+    this.#makeRoom = makeRoom;
+    const file = join(folder, 'front.db');
+    let db: DatabaseSync;
+    try {
+      db = new DatabaseSync(file);
+      chmodSync(file, 0o600);
+      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000');
+    } catch (error) {
+      throw new CorralError(
+        'CORRAL_DATA_UNUSABLE',
+        `${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}.`,
+        {
+          cause: error,
+        },
+      );
+    }
+    const { user_version: found } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (found > STEPS.length) {
+      db.close();
+      throw new CorralError(
+        'CORRAL_DATA_VERSION',
+        `${file} was written by a newer Corral (format ${found}, this one knows ${STEPS.length}).`,
+      );
+    }
+    if (found < STEPS.length) db.exec(`BEGIN; ${STEPS.slice(found).join('')} PRAGMA user_version = ${STEPS.length}; COMMIT`);
+    this.#db = db;
+  }
+
+  run(sql: string, ...values: Value[]): { readonly changes: number; readonly last: number } {
+    const write = () => this.#statement(sql).run(...values);
+    // Within a transaction: the transaction is retried as a whole.
+    const { changes, lastInsertRowid } = this.#db.isTransaction ? write() : this.#withRoom(write);
+    return { changes: Number(changes), last: Number(lastInsertRowid) };
+  }
+
+  get<T>(sql: string, ...values: Value[]): T | undefined {
+    return this.#statement(sql).get(...values) as T | undefined;
+  }
+
+  all<T>(sql: string, ...values: Value[]): T[] {
+    return this.#statement(sql).all(...values) as T[];
+  }
+
+  /** Runs `work` in a transaction. */
+  together<T>(work: () => T): T {
+    return this.#withRoom(() => {
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        const value = work();
+        this.#db.exec('COMMIT');
+        return value;
+      } catch (error) {
+        // SQLite has already rolled back if the disk was full.
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  /** @throws CORRAL_DISK_FULL if there is no space even after the reserve was released */
+  #withRoom<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if ((((error as { errcode?: number }).errcode ?? 0) & 0xff) !== FULL) throw error;
+      if (this.#makeRoom()) return work();
+      throw new CorralError('CORRAL_DISK_FULL', 'There is no space left for front.db.', { cause: error });
+    }
+  }
+
+  /** Runs `work` in a transaction that is on the disk when the outermost call returns. */
+  durably<T>(work: () => T): T {
+    if (this.#durable) return work();
+    this.#db.exec('PRAGMA synchronous = FULL');
+    this.#durable = true;
+    try {
+      return this.together(work);
+    } finally {
+      this.#durable = false;
+      this.#db.exec('PRAGMA synchronous = NORMAL');
+    }
+  }
+
+  meta(name: string): string | undefined {
+    return this.get<{ value: string }>('SELECT value FROM meta WHERE name = ?', name)?.value;
+  }
+
+  setMeta(name: string, value: string): void {
+    this.run('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value', name, value);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/** Escapes text for LIKE … ESCAPE '\'. */
+export const literal = (text: string): string => text.replaceAll(/[\\%_]/g, (c) => `\\${c}`);
