@@ -115,7 +115,7 @@ export interface WantedToken {
   readonly tenant: string;
   readonly roles: readonly Role[];
   readonly expires_at: number | null;
-  /** Who it is for, if other than its name says. */
+  /** The person it is for, if other than its name says. */
   readonly person?: string | undefined;
 }
 
@@ -242,7 +242,7 @@ export interface RunIndex {
   search(by: RunSearch): { readonly rows: RunRow[]; readonly next: string | null };
 }
 
-/** What each idempotency key was first used for. */
+/** The request that each idempotency key was first used for. */
 export interface SubmissionTable {
   /** The digest of the request that made a run. */
   bodyOf(run: string): string | undefined;

@@ -1,4 +1,4 @@
-/** What each idempotency key was first used for. */
+/** The request that each idempotency key was first used for. */
 import type { SubmissionTable } from '@corral/protocol/ports/front';
 import type { FrontDatabase } from './database.ts';
 
