@@ -1,4 +1,4 @@
-/** The accounts above the run, when a world has come to rest: held against what the outside world was really paid. */
+/** Checks the accounts above the runs, once a world has come to rest, against what the simulated outside world was paid. */
 import type { RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
 import { SPEND_NAMES, type Spend } from '@corral/protocol/model/spend';
@@ -31,7 +31,10 @@ export function accountsHold(oracle: Oracle): void {
   }
 }
 
-/** Each day has what was paid of it, and never more than its bound: a call is paid for on the day on which it was let go. */
+/**
+ * Checks each day: the account has what was paid, and never more than its limit. A call is paid for on the day on which it was decided or
+ * approved.
+ */
 function dayByDay(oracle: Oracle, tenant: string): void {
   const { core, powers, runs, mostADay } = oracle;
   const paid = new Map<string, number>();

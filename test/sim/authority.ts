@@ -1,4 +1,7 @@
-/** Authority only shrinks, and budgets are conserved (DESIGN 3.10, 3.11): what grants and purses allow, counted apart from the product. */
+/**
+ * Authority only shrinks, and budgets are conserved (DESIGN 3.10, 3.11): computes what grants and purses allow, independently of the
+ * product.
+ */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
@@ -35,7 +38,7 @@ export function spawned(book: Book, record: RunRecord): void {
   }
 }
 
-/** Every grant of the chain covers the use, and none is used more often than it may be. */
+/** Checks that every grant of the chain covers the use, and that no grant is used more often than its limit. */
 export function used(book: Book, decision: Decision, run: RunId, n: number | undefined, where: string): void {
   let first = true;
   for (
@@ -56,7 +59,7 @@ export function used(book: Book, decision: Decision, run: RunId, n: number | und
   }
 }
 
-/** Whether somebody may have taken it back by now: people, or the end of whoever it comes from. */
+/** Whether the grant may be revoked by now: by people, or by the end of a run that it comes from. */
 function mayBeRevoked(book: Book, id: GrantId | undefined): boolean {
   if (isRevoked(book, id, book.revoking)) return true;
   for (let next = id; next !== undefined; next = book.grants.get(next)?.parent) {
@@ -68,14 +71,14 @@ function mayBeRevoked(book: Book, id: GrantId | undefined): boolean {
 }
 
 /**
- * A call or a request was answered as one whose capability was taken back. The end of whoever it comes from takes it back at once,
- * and may become durable a moment later: what has no reason yet is looked at again when the world is at rest.
+ * Checks that the capability of a call or request that was refused as revoked was indeed revoked. The end of a run revokes its grants at
+ * once and may become durable a moment later, so the check is repeated once the world is at rest.
  */
 export function keptBack(book: Book, id: GrantId | undefined, what: () => string): void {
   if (!mayBeRevoked(book, id)) book.owed.push(() => book.must(mayBeRevoked(book, id), what));
 }
 
-/** Whether a grant, or one that it was derived from, is among those taken back. */
+/** Whether a grant, or one that it was derived from, is in `taken`. */
 export function isRevoked(book: Book, id: GrantId | undefined, taken: ReadonlySet<GrantId>): boolean {
   for (let next = id; next !== undefined; next = book.grants.get(next)?.parent) if (taken.has(next)) return true;
   return false;
@@ -94,7 +97,7 @@ export function isWithin(book: Book, known: Known, where: string): void {
   book.must(moved <= money, () => `10: at ${where}, ${known.record.id} and its descendants have paid ${moved} of ${money}`);
 }
 
-/** As the outside world has it: what really was paid, by the run and all below it. */
+/** Money that the outside world really got from the run and its descendants. */
 function movedBelow(book: Book, { record, children }: Known): number {
   let moved = book.powers.moved.get(record.id) ?? 0;
   for (const { run } of children.values()) {
@@ -115,7 +118,7 @@ function spentBelow(book: Book, known: Known): Record<(typeof AMOUNTS)[number], 
   return total;
 }
 
-/** What a run has used, and what it gave to its children, as far as they have not returned it. */
+/** CPU time that a run has used, plus what its children hold. */
 export function cpuGiven(book: Book, known: Known): number {
   let given = known.spent.cpu_ms;
   for (const { run, told } of known.children.values()) {

@@ -1,4 +1,4 @@
-/** What an oracle has seen of a simulated world: every run as the durable world has it, and what has befallen it. */
+/** The oracle's record of a simulated world: the durable state of every run, and what has happened to it. */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Effect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
@@ -16,31 +16,31 @@ import { Wall } from './wall.ts';
 export interface KnownCall {
   readonly decision: Decision;
   readonly n: number;
-  /** What the policies had to say of it when it was decided; a call that is made again is not decided again. */
+  /** The policies' verdict when the call was decided; it is not decided again when it is made again. */
   readonly ruling: Ruling;
   answered: boolean;
   unknown: boolean;
-  /** Its agent was told that its result is unknown, in words that may be the tool's. */
+  /** The agent was told that the result is unknown, possibly in the tool's own words. */
   toldUnknown: boolean;
-  /** Somebody said what its result is. */
+  /** The result was decided by a person or by the host. */
   settled: boolean;
-  /** How often it may leave although it must not be repeated. */
+  /** How often the call may be sent, if it may not be repeated. */
   mayLeave: number;
-  /** Who has approved it, of a call that people were asked about. */
+  /** People who have approved the call. */
   readonly approvedBy: Set<string>;
-  /** What came of that. */
+  /** The state of the approval. */
   approval: 'none' | 'waiting' | 'approved' | 'denied' | 'expired' | 'withdrawn';
-  /** Its run awaits it no longer. */
+  /** The run no longer awaits it. */
   givenUp?: true;
-  /** Every time it left, it did so before a crank that was lost: as its journal goes, it has not left yet. */
+  /** The call was sent only before cranks that were lost: according to its journal it has not been sent. */
   onlyEarly?: boolean;
-  /** The day on which it was let go, or made again by a person: the accounts above its run pay of that. */
+  /** The day whose accounts pay for it: the day on which it was decided, approved, or made again by a person. */
   paysOn: string;
-  /** The store has its answer, which must not be lost from then on. */
+  /** The store has the answer, so the answer must not be lost from now on. */
   kept?: true;
 }
 
-/** A run as the durable world has it. */
+/** The durable state of a run. */
 export interface Known {
   readonly record: RunRecord;
   epoch: number;
@@ -49,7 +49,7 @@ export interface Known {
   control: Control;
   /** The run with whose descendants it was paused. */
   family: RunId | undefined;
-  /** When its journal last said that it goes on, in milliseconds since 1970. */
+  /** Time of the journal's last resume, in milliseconds since 1970. */
   resumedAt: number;
   outcome: Outcome | undefined;
   began: number | undefined;
@@ -58,30 +58,30 @@ export interface Known {
   readonly wall: Wall;
   readonly calls: Map<number, KnownCall>;
   readonly sends: Map<number, RunId>;
-  /** Messages of it that reached nobody, by the effect that sent them. */
+  /** Messages of the run that reached nobody, by the effect that sent them. */
   readonly unreached: Set<number>;
-  /** Of them, those that want a reply. */
+  /** Messages that want a reply, by effect. */
   readonly asks: Map<number, { readonly peer: RunId; readonly grant: GrantId | undefined }>;
-  /** What it replied, by the request. */
+  /** Requests that the run has replied to. */
   readonly replied: Set<string>;
   readonly children: Map<number, { readonly run: RunId; told: boolean }>;
-  /** `behind`: cranks that it made since the timer was due. */
+  /** `behind`: number of cranks since the timer was due. */
   readonly timers: Map<number, { readonly due: number; over: boolean; behind: number }>;
-  /** Messages it was given, by name. */
+  /** Names of the messages that were delivered to it. */
   readonly given: Set<string>;
   readonly taken: Set<number>;
   readonly spent: { calls: number; messages: number; children: number; cpu_ms: number };
   cancelled: boolean;
   cancelledTold: boolean;
-  /** Whose words it knows. */
+  /** The influences on what the run knows. */
   readonly knows: Knowledge;
-  /** It is on the rung of the ladder on which nothing is given to it for a while after each crank. */
+  /** The ladder slows the run: after each crank it gets no delivery for a while. */
   slowed: boolean;
-  /** Its detectors asked for a pause under this epoch, which is not written down yet. */
+  /** The epoch under which its detectors asked for a pause that is not durable yet. */
   toPause: number | undefined;
-  /** It was denied something that stops it besides, and nobody has let it go on since. */
+  /** The cause of a denial that also stopped the run, until a person resumes it. */
   stoppedBy?: string | undefined;
-  /** Notices that it is owed, given or not. */
+  /** Number of notices decided and not delivered yet. */
   notices: number;
   finished: (Effect & { kind: 'finish' }) | undefined;
 }
@@ -89,43 +89,43 @@ export interface Known {
 export class Book {
   readonly runs = new Map<RunId, Known>();
   readonly grants = new Map<GrantId, Grant>();
-  /** How often each grant with a limit was used. */
+  /** Number of uses of each grant with a limit. */
   readonly uses = new Map<GrantId, number>();
-  /** Grants that somebody has asked to take back. */
+  /** Grants that someone has asked to revoke. */
   readonly revoking = new Set<GrantId>();
-  /** Grants that were taken back by people who have their receipt. */
+  /** Grants whose revocation an operator has a receipt for. */
   readonly revoked = new Set<GrantId>();
-  /** Calls that left before they were durable, by key, with the epoch under which that was. */
+  /** Calls that were sent before they were durable, by key, with the epoch at that time. */
   readonly early = new Map<string, number>();
-  /** Every message that ever became durable, and whom it is for. */
+  /** Every message that ever became durable, with its receiver. */
   readonly sent = new Map<string, RunId>();
   readonly killAsked = new Set<RunId>();
   readonly cancelAsked = new Set<RunId>();
-  /** Runs that may have been lost with a cell, and how many cells died by themselves. */
+  /** Runs that may have been lost with a cell. */
   readonly blamed = new Set<RunId>();
-  /** Whether there are policies. */
+  /** Whether policies are in force. */
   governed = true;
-  /** What a tenant may pay in a day, in millionths. */
+  /** Maximum amount that a tenant may pay in a day, in millionths. */
   mostADay = Number.POSITIVE_INFINITY;
-  /** What hosts were configured with. */
+  /** Configurations of the hosts over time. */
   readonly setups = new Setups();
-  /** What stands under quarantine. */
+  /** Active quarantines. */
   readonly stopped = new Stopped();
   deaths = 0;
   hostsLost = 0;
   readonly quarantined = new Set<RunId>();
-  /** What a run may be ended for, since it did it. */
+  /** Reasons for which a run may be ended, because it did something of the kind. */
   readonly excused = new Map<RunId, Set<string>>();
-  /** What must have come true by the time the world is at rest. */
+  /** Checks to make once the world is at rest. */
   readonly owed: (() => void)[] = [];
-  /** The first thing that did not hold. */
+  /** The first violation. */
   violation: string | undefined;
   /**
-   * Until when the runs that have calls out took all places in memory, in milliseconds since 1970: no other run could come in, and
-   * what was due for one waited.
+   * Until this time the runs with calls under way occupied all places in memory, so no other run could be loaded and its deliveries had
+   * to wait. Milliseconds since 1970.
    */
   crowdedUntil = 0;
-  /** From when on nothing goes wrong, in milliseconds since 1970. */
+  /** From this time on the world causes no more faults. Milliseconds since 1970. */
   calmFrom = Number.POSITIVE_INFINITY;
   now: () => number = () => 0;
   core!: SqliteCore;
@@ -139,7 +139,7 @@ export class Book {
     if (!holds) this.broken(what());
   }
 
-  /** A run and those it descends from. */
+  /** A run and its ancestors. */
   *lineage(known: Known): Generator<Known> {
     let one: Known | undefined = known;
     while (one !== undefined) {

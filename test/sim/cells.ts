@@ -1,6 +1,6 @@
 /**
- * The cells of a simulated world: processes that speak the real frames, one thing at a time, and can be slow, stall, stop and
- * go on, die in the middle of a frame, or talk nonsense.
+ * Simulated cells: processes that use the real frames and do one thing at a time. They can be slow, stall, be stopped and continued, die
+ * in the middle of a frame, or send invalid frames.
  */
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import {
@@ -20,34 +20,34 @@ import { Anomaly, Guest, type Played } from './guest.ts';
 import type { Timeline } from './timeline.ts';
 
 export interface CellsObserver {
-  /** A crank begins for the first time, not in replay. */
+  /** A crank begins, other than in replay. */
   readonly cranking: (run: string, delivery: Delivery, text: string) => void;
-  /** The process is lost under these runs, and it is no doing of the supervisor. */
+  /** The process dies with work for these runs, and not because of the supervisor. */
   readonly dying: (runs: readonly string[]) => void;
-  /** A run computes for longer than it may, or its isolate ends it. */
+  /** A run computes for longer than allowed, or its isolate ends it. */
   readonly excused: (run: string, for_: string) => void;
   readonly broken: (what: string) => void;
 }
 
 export interface CellsTemper {
-  /** Odds, for each crank. */
+  /** Probabilities for each crank. */
   readonly crashing: number;
   readonly stalling: number;
   readonly slow: number;
   readonly garbling: number;
-  /** Odds that a process does not come up, and how many in a row may not. */
+  /** Probability that a process does not start, and the maximum number of failures in a row. */
   readonly stillborn: number;
   readonly stillbirths?: number;
-  /** Whether this platform tells what a process uses. */
+  /** Whether the use of a process can be measured on this platform. */
   readonly metered: boolean;
 }
 
 const VERSIONS = { node: '26.0.0', v8: '14', icu: '78' };
 const LONGEST = 256 * 1024 * 1024;
 const IDLE_MIB = 50;
-/** Sums of times are this much off at most. */
+/** Maximum error of sums of times. */
 const ROUNDING_MS = 1e-6;
-/** What a crank may use, by the manifests of the workload, less what measuring may be off. */
+/** CPU time that a crank may use according to the manifests of the workload, less the error of measuring. */
 const CRANK_MS = 95;
 
 export class Cells implements CellLauncher {
@@ -57,7 +57,7 @@ export class Cells implements CellLauncher {
   readonly temper: CellsTemper;
   readonly #cells = new Set<SimCell>();
   #pids = 1000;
-  /** Nothing goes wrong any more. */
+  /** The cells cause no more faults. */
   calm = false;
   stillborn = 0;
   cranks = 0;
@@ -70,7 +70,7 @@ export class Cells implements CellLauncher {
     this.temper = temper;
   }
 
-  /** For one host: a dead one hears nothing more, and its cells go with it. */
+  /** The launcher of one host: once the host is dead, it gets no more events. */
   launcher(alive: () => boolean): CellLauncher {
     return {
       launch: (events) =>
@@ -85,12 +85,12 @@ export class Cells implements CellLauncher {
     return cell;
   }
 
-  /** Their host is gone. */
+  /** Kills all cells, because their host is gone. */
   orphaned(): void {
     for (const cell of this.#cells) cell.kill();
   }
 
-  /** One of them dies, for no reason. */
+  /** One of the cells dies by itself. */
   strike(): void {
     const cells = [...this.#cells].filter(({ ready }) => ready);
     if (cells.length > 0) this.dice.pick(cells).die('SIGSEGV');
@@ -109,17 +109,17 @@ class SimCell implements CellProcess {
   readonly #onGone: () => void;
   readonly #isolates = new Map<number, Isolate>();
   readonly #inbound: Frame[] = [];
-  /** Assignments that the supervisor has ended, though word of it may still be on the way. */
+  /** Assignments that the supervisor has dropped; the frame may still be on its way. */
   readonly #dropped = new Set<number>();
   readonly #reader: FrameReader;
   /** Bytes on their way to the supervisor, in order. */
   readonly #outbound: { readonly bytes: Buffer; readonly answers: number | undefined }[] = [];
   #sending = false;
-  /** When the last bytes from the supervisor arrive. */
+  /** Time at which the last bytes from the supervisor arrive. */
   #arrives = 0;
-  /** What it is at, and what is left of it. */
+  /** The work in progress. */
   #work: { left_ms: number; since: number; readonly run: string; readonly done: () => void; stop: () => void } | undefined;
-  /** Work for which no answer has arrived yet: by assignment, the run. */
+  /** Work whose answer has not arrived yet, by assignment. */
   readonly #owing: { readonly assignment: number; readonly run: string }[] = [];
   #frozen = false;
   #frozenFor = 0;
@@ -135,7 +135,7 @@ class SimCell implements CellProcess {
     this.#reader = new FrameReader({ accept: Object.fromEntries(all.map((kind) => [kind, LONGEST])) });
   }
 
-  /** It is up. */
+  /** The process has started. */
   ready = false;
 
   get pid(): number | undefined {
@@ -158,7 +158,7 @@ class SimCell implements CellProcess {
   freeze(): boolean {
     if (this.#dead) return false;
     const turn = (this.#frozenFor += 1);
-    // A signal is obeyed a moment after it was sent.
+    // A signal takes effect a moment after it was sent.
     this.#world.timeline.after(this.#world.dice.spread(0.001, 0.3), () => turn === this.#frozenFor && this.#stand());
     return true;
   }
@@ -184,7 +184,7 @@ class SimCell implements CellProcess {
     this.#exit('SIGKILL');
   }
 
-  /** It dies by itself. */
+  /** The process dies by itself. */
   die(signal: string): void {
     if (this.#dead) return;
     this.#world.observer.dying(this.#owing.map(({ run }) => run));
@@ -201,7 +201,7 @@ class SimCell implements CellProcess {
     this.#dead = true;
     this.#work?.stop();
     this.#onGone();
-    // What it had written may still arrive, up to some byte.
+    // A part of what it had written may still arrive.
     const rest = Buffer.concat(this.#outbound.splice(0).map(({ bytes }) => bytes));
     const { timeline, dice } = this.#world;
     const arrives = rest.subarray(0, dice.below(rest.length + 1));
@@ -284,7 +284,7 @@ class SimCell implements CellProcess {
     this.#world.cranks += 1;
     const run = guest.run === '' && delivery.kind === 'start' ? delivery.run : guest.run;
     this.#owing.push({ assignment: frame.assignment, run });
-    // One that has been taken back counts for nothing, whatever it still does.
+    // Nothing that a dropped assignment does counts.
     if (!this.#dropped.has(frame.assignment)) observer.cranking(run, delivery, frame.payload);
     const played = this.#play(guest, delivery, `crank ${frame.crank} of ${run}`);
     let ms = dice.spread(0.02, 1.5) + played.spin_ms;
@@ -301,7 +301,7 @@ class SimCell implements CellProcess {
     const began = this.#world.timeline.now;
     this.#busy(frame.cpu_us > 0 ? Math.min(ms, limit_ms) : ms, run, () => {
       const head = { ...frame, cpu_us: ms * 1000, heap_kib: 500 };
-      // Its own clock goes on while it is stopped.
+      // The cell's own timer also runs while the process is stopped.
       if (frame.cpu_us > 0 && this.#world.timeline.now - began >= limit_ms - ROUNDING_MS) this.#fail(frame, 'timeout', run);
       else if (played.fault !== undefined) this.#fail(frame, played.fault, run);
       else if (!calm && dice.chance(temper.garbling)) this.#garble(head, JSON.stringify(played.effects));
@@ -367,7 +367,7 @@ class SimCell implements CellProcess {
     );
   }
 
-  /** It says something that answers nothing it was asked. */
+  /** Sends a frame that does not answer what was asked. */
   #garble(head: FrameHead, effects: string): void {
     const { dice, observer } = this.#world;
     observer.dying(this.#owing.map(({ run }) => run));
@@ -386,11 +386,11 @@ class SimCell implements CellProcess {
     if (i >= 0) this.#owing.splice(i, 1);
   }
 
-  /** @param answers the assignment whose work this frame is about */
+  /** @param answers the assignment whose work the frame answers */
   #send(head: FrameHead, payload: string, answers?: number): void {
     const { dice } = this.#world;
     const bytes = encodeFrame(head, payload);
-    // Now and then in pieces.
+    // Some frames are sent in two pieces.
     const cut = dice.chance(0.2) ? dice.below(bytes.length) : 0;
     if (cut > 0) this.#outbound.push({ bytes: bytes.subarray(0, cut), answers: undefined });
     this.#outbound.push({ bytes: bytes.subarray(cut), answers });

@@ -1,4 +1,4 @@
-/** All chance of a simulated world comes from here: one seed, and the same world again. */
+/** The only source of randomness in a simulated world, so that a seed gives the same world each time. */
 export class Dice {
   #a: number;
   #b: number;
@@ -12,7 +12,7 @@ export class Dice {
     for (let i = 0; i < 12; i++) this.next();
   }
 
-  /** From 0 up to, not including, 1 (Chris Doty-Humphrey's sfc32). */
+  /** A number from 0 up to, but not including, 1 (Chris Doty-Humphrey's sfc32). */
   next(): number {
     const t = (this.#a + this.#b + this.#d) | 0;
     this.#d = (this.#d + 1) | 0;
@@ -22,7 +22,7 @@ export class Dice {
     return ((t + this.#c) >>> 0) / 0x1_0000_0000;
   }
 
-  /** A whole number below `n`. */
+  /** An integer from 0 to `n` - 1. */
   below(n: number): number {
     return Math.floor(this.next() * n);
   }
@@ -39,7 +39,7 @@ export class Dice {
     return of[this.below(of.length)] as T;
   }
 
-  /** Short more often than long: the logarithm is what is even. */
+  /** A number whose logarithm is uniformly distributed, so short times are more frequent than long ones. */
   spread(least: number, most: number): number {
     return least * (most / least) ** this.next();
   }
@@ -57,7 +57,7 @@ export class Dice {
     return Uint8Array.from({ length: n }, () => this.below(256));
   }
 
-  /** Chance of its own, so that one part of the world drawing more does not change what the others draw. */
+  /** An independent source, so that one part of the world can draw more without changing the others. */
   fork(): Dice {
     return new Dice(this.below(0x1_0000_0000) + this.below(0x10_0000) * 0x1_0000_0000);
   }

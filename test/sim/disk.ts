@@ -1,7 +1,7 @@
 /**
- * The store of a simulated world: the real tables and the real logic in memory, behind a disk that takes its time, fails,
- * fills up, and loses what was not synced when its host dies. Writes of different runs may overtake each other, as the port
- * allows; those of one run never do.
+ * The store of a simulated world: the real tables and logic in memory, behind a simulated disk that takes time, fails, fills up, and
+ * loses unsynced data when its host dies. Writes of different runs may overtake each other, as the port allows; those of one run keep
+ * their order.
  */
 import { createHash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
@@ -63,24 +63,24 @@ type Read =
 interface Write {
   readonly op: Op;
   readonly args: readonly unknown[];
-  /** Writes of one lane keep their order. */
+  /** Writes of the same lane keep their order. */
   readonly lane: string;
   readonly resolve: (value: never) => void;
   readonly reject: (error: CorralError) => void;
 }
 
-/** Who looks on as writes take effect. */
+/** Observes writes as they take effect. */
 export interface DiskObserver {
-  /** About to take effect; what it returns is called with the result once it has. */
+  /** Called before a write takes effect; the returned function is called with the result. */
   readonly before: (op: Op, args: readonly unknown[]) => (value: unknown) => void;
   readonly broken: (what: string) => void;
 }
 
-/** Which kinds of misfortune befall the disk. */
+/** The faults of the disk. */
 export interface DiskTemper {
-  /** How long a sync takes, in milliseconds. */
+  /** Range of the time that a sync takes. Milliseconds. */
   readonly sync_ms: readonly [number, number];
-  /** Odds that one sync fails for want of space. */
+  /** Probability that a sync fails because there is no space. */
   readonly failing: number;
 }
 
@@ -94,16 +94,16 @@ export class Disk {
   #queue: Write[] = [];
   #syncing: Write[] | undefined;
   #flushing = false;
-  /** When the last answer of each lane is given. */
+  /** Time of the last answer in each lane. */
   readonly #answered = new Map<string, number>();
-  /** Writes of hosts that are gone, which nobody has seen arrive. */
+  /** Writes of dead hosts that have neither taken effect nor been lost. */
   #late: Write[] = [];
-  /** There is no space. */
+  /** The disk is full. */
   full = false;
-  /** How many times longer everything takes. */
+  /** Factor by which every operation is slower. */
   slow = 1;
   failures = 0;
-  /** A race is being staged: whatever is about to be written may be looked at. */
+  /** Called for each queued write, for tests that provoke races. */
   onQueued: ((op: Op, args: readonly unknown[]) => void) | undefined;
 
   constructor(timeline: Timeline, dice: Dice, observer: DiskObserver, temper: DiskTemper) {
@@ -116,14 +116,14 @@ export class Disk {
     this.core = new SqliteCore(this.#db, KEYS);
   }
 
-  /** Opens the store for a host, for as long as that lives. */
+  /** Opens the store for a host. A dead host gets no answers. */
   open(alive: () => boolean): Store {
     const era = this.core.nextEra();
     const write = (op: Op, ...args: unknown[]): Promise<never> =>
       new Promise((resolve, reject) => {
         this.#enqueue({
           op,
-          // Nothing is shared with whoever wrote it: it may go on changing.
+          // Copied, because the caller may change the arguments later.
           args: structuredClone(args),
           lane: laneOf(op, args),
           resolve: (value) => alive() && resolve(value),
@@ -202,8 +202,8 @@ export class Disk {
   }
 
   /**
-   * The host dies. What it had handed over and was not told of may have happened or not; and some of it may still be on its way,
-   * to arrive when another host has taken over and it counts for nothing any more.
+   * The host dies. Writes that it got no answer for may have taken effect or not. Some may take effect late, after another host has taken
+   * over, and must then be refused.
    */
   crash(): void {
     const lost = this.#syncing ?? [];
@@ -234,7 +234,7 @@ export class Disk {
 
   #flush(): void {
     const waiting = this.#queue;
-    // Lanes overtake each other; now and then some have to wait for the next turn.
+    // Lanes overtake each other; sometimes a part of them has to wait for the next sync.
     const lanes = this.#dice.shuffle([...Map.groupBy(waiting, ({ lane }) => lane).values()]);
     const some = lanes.length > 1 && this.#dice.chance(0.2) ? this.#dice.below(lanes.length - 1) + 1 : lanes.length;
     const batch = lanes.slice(0, some).flat();
@@ -249,12 +249,12 @@ export class Disk {
   #synced(batch: Write[]): void {
     this.#syncing = undefined;
     const fails = this.full || this.#dice.chance(this.#temper.failing);
-    // Where there is hardly any space, what still fits goes in.
+    // If there is hardly any space, small writes may still fit.
     const fits = !this.full && this.#dice.chance(0.5);
     const answers = fails
       ? batch.flatMap((write) => (fits && this.#dice.chance(0.5) ? this.#apply([write]) : [() => write.reject(noSpace())]))
       : this.#apply(batch);
-    // Those of one lane come in order, those of the batches before it included.
+    // Answers in one lane keep their order, also after those of earlier batches.
     const first = Math.max(0, ...batch.map(({ lane }) => (this.#answered.get(lane) ?? 0) - this.#timeline.now));
     if (fails) this.failures += 1;
     if (this.#dice.chance(0.6)) {
@@ -264,7 +264,7 @@ export class Disk {
         for (const answer of answers) answer();
       });
     } else {
-      // One by one.
+      // Answers one by one.
       let late = first;
       for (const [i, answer] of answers.entries()) {
         late += this.#dice.spread(0.001, 0.2);
@@ -276,7 +276,7 @@ export class Disk {
     else this.#flushing = false;
   }
 
-  /** One transaction, as the writer's thread makes it. */
+  /** Makes one transaction, like the writer's thread. */
   #apply(batch: readonly Write[]): (() => void)[] {
     this.#db.exec('BEGIN');
     const answers = batch.map(({ op, args, resolve, reject }) => {
@@ -296,7 +296,7 @@ export class Disk {
     return answers;
   }
 
-  /** What a host that is gone had written for a run arrives, just after another one has taken the run over. */
+  /** Lets writes of a dead host arrive, just after another host has taken the run over. */
   #tooLate(run: RunId): void {
     const late = this.#late.filter(({ lane }) => lane === run);
     if (late.length === 0) return;
@@ -308,7 +308,7 @@ export class Disk {
 
   async #settled(): Promise<void> {
     while (this.#queue.length > 0 || this.#syncing !== undefined) await new Promise<void>((then) => this.#timeline.after(0.5, then));
-    // The answers are on their way.
+    // Waits until the answers have arrived.
     await new Promise<void>((then) => this.#timeline.after(5, then));
   }
 }
@@ -319,10 +319,10 @@ function laneOf(op: Op, args: readonly unknown[]): string {
   return op === 'deploy' || op === 'serve' || op === 'alive' ? op : (args[0] as string);
 }
 
-/** Operators may ask for these; nobody in this world does. */
+/** Operations for operators, which no simulated world uses. */
 const notHere = () => Promise.reject(new CorralError('CORRAL_USAGE', 'A simulated store is neither collected, checked nor copied.'));
 
-/** Keys that hide nothing: nobody is there to read. */
+/** Keys that do not encrypt. */
 const KEYS: KeyRing = {
   wrap: (_, key) => ({ version: 1, wrapped: key }),
   unwrap: (_, { wrapped }) => wrapped,

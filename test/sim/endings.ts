@@ -1,10 +1,10 @@
-/** No run ends without a reason that is really there, and none goes on waiting for what nothing will bring. */
+/** Checks that no run ends without a real reason, and that none waits for something that will never come. */
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Commit } from '@corral/protocol/ports/store';
 import { cpuGiven } from './authority.ts';
 import type { Book, Known } from './book.ts';
 
-/** No run ends without a reason that is really there. */
+/** Checks that a run has a real reason for its outcome. */
 export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Commit): void {
   known.outcome = outcome;
   const run = known.record.id;
@@ -22,10 +22,10 @@ export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Com
           JSON.stringify(finished.output) === JSON.stringify(outcome.output),
       );
     case 'cancelled':
-      // By an operator, or with one of its ancestors.
+      // Cancelled by an operator, itself or with an ancestor.
       return must(book.lineage(known).some((one) => book.cancelAsked.has(one.record.id)));
     case 'killed': {
-      // By an operator, or with one of its ancestors.
+      // Killed by an operator, itself or with an ancestor.
       for (const one of book.lineage(known)) {
         if (outcome.by === 'sim' && book.killAsked.has(one.record.id)) return;
         if (one !== known && outcome.by === `run:${one.record.id}`) return must(one.outcome !== undefined);
@@ -48,7 +48,7 @@ export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Com
     }
     case 'failed':
       if (outcome.code === 'CORRAL_CELL_PROTOCOL') return must(book.blamed.has(run));
-      // Once is bad luck: any process may be killed.
+      // A run is ended only after several deaths of cells, since any process may be killed once.
       if (outcome.code === 'CORRAL_CELL_CRASHED') return must(book.deaths >= 3);
       if (outcome.code === 'CORRAL_UNHANDLED_REJECTION') return must(excuses?.has('rejected') === true);
       if (outcome.code === 'CORRAL_BUNDLE_INVALID') return must(excuses?.has('load') === true);
@@ -59,7 +59,7 @@ export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Com
   }
 }
 
-/** Nothing may have been on its way to a run that ended because nothing was. */
+/** Checks that nothing was on its way to a run that ended as stalled. */
 function stalled(book: Book, known: Known, commit: Commit): void {
   const run = known.record.id;
   const calls = [...known.calls.values()].filter(({ answered, decision }) => !answered && decision.verdict !== 'deny').length;
@@ -72,12 +72,12 @@ function stalled(book: Book, known: Known, commit: Commit): void {
   );
 }
 
-/** What a run that goes on waits for that nothing will bring; undefined when it waits for something that is really out. */
+/** The thing that a living run waits for although it will never come; undefined if what it waits for can still come. */
 export function lostWake(book: Book, known: Known): string | undefined {
   const run = known.record.id;
   const stored = book.core.run(run);
   if (stored === undefined) return 'it is not in the store';
-  // It is kept still until somebody has looked.
+  // A quarantined run stays stopped until a person has looked at it.
   if (book.quarantined.has(run)) return undefined;
   if (stored.status.control !== 'none') return `it is ${stored.status.control}`;
   const [item] = book.core.inbox(run);

@@ -1,7 +1,7 @@
-/** What many simulated worlds came to: sums, ends, and each kind of violation with one seed that shows it. */
+/** Sums over many simulated worlds: counts, ends of runs, and each kind of violation with a seed that shows it. */
 import type { Result } from './world.ts';
 
-/** A violation without the names and figures of its world, so that equal faults count as one kind. */
+/** A violation without names and numbers, so that equal faults are counted as one kind. */
 const kindOf = (violation: string): string =>
   violation
     .split('\n')[0]!
@@ -32,7 +32,7 @@ export class Findings {
     else known.times += 1;
   }
 
-  /** @param seconds that it took */
+  /** @param seconds the time that all worlds took */
   summary(from: number, seeds: number, seconds: number): string[] {
     const speed = (seeds / seconds).toFixed(1);
     const worlds = `${this.#runs} runs, ${this.#cranks} cranks, ${this.#hosts} hosts, ${this.#events} events`;

@@ -1,6 +1,6 @@
 /**
- * One fold (DESIGN 1.6): what a host knows of a run as it parks it is what the run's journal says, entry by entry. Whatever the host
- * had written into those books beside the journal would be lost with it, and show here.
+ * Checks that there is one fold (DESIGN 1.6): the ledger that a host saves for a parked run equals the ledger folded from the run's
+ * journal. A change that a host made to the ledger without a journal entry would show here as a difference.
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { SavedLedger } from '@corral/broker/ledger/snapshot';
@@ -9,13 +9,13 @@ import type { SqliteCore } from '@corral/store/sqlite/core';
 import { Absence } from '@corral/supervisor/runs/downtime';
 import type { Known } from './book.ts';
 
-/** @returns what differs, if something does */
+/** @returns the first difference, if there is one */
 export function differenceFromFold(core: SqliteCore, known: Known, text: string): string | undefined {
   const { record } = known;
   const saved = JSON.parse(text) as SavedLedger;
   const stored = core.run(record.id);
   if (stored === undefined) return undefined;
-  // What its profile makes of its calls is the host's to know.
+  // With a profile the detectors' state depends on data of the host that is not in the journal.
   const watch = saved.loops === undefined || record.profile !== undefined ? undefined : new RunDetectors();
   const ledger = new Ledger(record, saved.label !== undefined, watch);
   const absence = new Absence();

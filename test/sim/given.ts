@@ -1,4 +1,4 @@
-/** What a crank is given must be true, and be given for the first time: no answer, message, timer or end is made up or told twice. */
+/** Checks deliveries: every answer, message, timer and end must be true and delivered for the first time. */
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { keptBack } from './authority.ts';
@@ -6,12 +6,12 @@ import type { Book, Known } from './book.ts';
 import type { Body } from './guest.ts';
 import { mayBeTold } from './people.ts';
 
-/** How late a timer may fire that nothing keeps. */
+/** Maximum delay of a timer that nothing holds up. */
 const LATE_MS = 1_500;
-/** How long a slowed run is given nothing after a crank, at most. */
+/** Maximum time without deliveries after a crank of a slowed run. */
 const SLOW_MS = 500;
 
-/** What a crank was given must be true, and given for the first time. */
+/** Checks that a delivery is true and delivered for the first time. */
 export function given(book: Book, known: Known, delivery: Delivery, consumed: number | undefined, where: string): void {
   const run = known.record.id;
   if (consumed !== undefined) {
@@ -43,9 +43,9 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
       );
       if (timer === undefined) return;
       timer.over = true;
-      // A run that stood still, paused or under quarantine, is given what came due meanwhile once it goes on.
+      // A run that was paused or quarantined gets what came due meanwhile once it is resumed.
       const late = delivery.at - Math.max(timer.due, book.crowdedUntil, known.resumedAt);
-      // Once nothing goes wrong any more, nothing keeps it either, but that a run on the ladder is given things slowly.
+      // After the faults have ended, only the ladder can delay a delivery.
       const slow_ms = known.slowed ? (timer.behind + 1) * SLOW_MS : 0;
       book.must(
         timer.due < book.calmFrom || late < LATE_MS + slow_ms,
@@ -77,7 +77,7 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
   }
 }
 
-/** No answer is made up: an acknowledgement means that it happened, a refusal that it did not. */
+/** Checks the result of an effect: an acknowledgement means that it happened, a refusal that it did not. */
 function answered(book: Book, known: Known, result: Result, where: string): void {
   const run = known.record.id;
   if (known.sends.has(result.id)) {
@@ -149,15 +149,15 @@ function answered(book: Book, known: Known, result: Result, where: string): void
       () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
     );
   } else if (code === 'CORRAL_TOOL_FAILED') {
-    // Once a person has had it made again, each time may have ended in its own way.
+    // If a person had the call made again, its attempts may have ended in different ways.
     const repeats = tool !== 'pay' || call.mayLeave > 1;
     book.must(repeats || !book.powers.acts.has(key), () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`);
   } else if (
     code === 'CORRAL_TOOL_BUSY' ||
     (code === 'CORRAL_QUARANTINED' && book.stopped.mayStand('tool', `${known.record.tenant}/${tool}`))
   ) {
-    // A circuit breaker or a quarantine kept it from leaving: then it must not have acted. A read that left before its crank was
-    // durable, and whose crank was lost, is not in the journal: the crank that is made again knows nothing of it.
+    // The call was kept back by a circuit breaker or a quarantine, so it must not have acted. An exception is an early read whose crank
+    // was lost: it is not in the journal, and the crank that is made again does not know of it.
     book.must(
       call.onlyEarly === true || !book.powers.acts.has(key),
       () => `7: ${where}: call ${result.id} is said to have been kept back, and ${tool} has acted`,
@@ -172,7 +172,7 @@ export function wasSent(book: Book, to: RunId, { from, id }: Body): void {
   book.must(book.sent.get(`${from}#${id}`) === to, () => `4: message ${from}#${id} reaches ${to} before it is durable`);
 }
 
-/** A message between agents, or within what a service was asked. */
+/** The message between agents in a body, or within the input of a service. */
 export function bodyOf(body: unknown): Body {
   const { message } = body as { message?: Body };
   return message ?? (body as Body);

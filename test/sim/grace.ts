@@ -1,19 +1,19 @@
 /**
- * How long a run goes on after somebody asked it to stop: its grace is counted once, over all hosts that the run lives under, and
- * not from the start of each of them. A time without a host does not count.
+ * Checks how long a run goes on after a request to stop. Its grace period is counted once over all hosts under which the run lives, and
+ * does not start again with each host. Times without a host do not count.
  */
 import type { RunId } from '@corral/protocol/ids';
 
-/** From the end of a grace until its run has been ended, which a host that has just started does once it has read it. */
+/** Time after the grace period in which the host must have ended the run; a host that has just started must read it first. */
 const SLACK_MS = 500;
 
 export class Graces {
-  /** How often a host says that it lives: what comes after the last such sign counts as a time without it. */
+  /** Interval at which a host records that it lives. The time after the last record counts as time without a host. */
   beat_ms = 1_000;
-  /** The disk has no space at times: then an end that was refused is written later, and the run does nothing until then. */
+  /** The disk may be full: a refused end is then written later, and the run does nothing until then. */
   endsLate = false;
   #stops = 0;
-  /** Milliseconds in which a host was at work, up to the last change, and since when one is now. */
+  /** Milliseconds in which a host was working, up to the last change; and since when one is working now. */
   #up_ms = 0;
   #since: number | undefined;
   readonly #asked = new Map<RunId, { readonly up_ms: number; readonly grace_ms: number; readonly stops: number }>();
@@ -28,12 +28,12 @@ export class Graces {
     this.#stops += 1;
   }
 
-  /** The request is durable. */
+  /** The request has become durable. */
   asked(run: RunId, grace_ms: number, now: number): void {
     this.#asked.set(run, { up_ms: this.#up(now), grace_ms, stops: this.#stops });
   }
 
-  /** Milliseconds by which a run that cranks now has outlived its grace; undefined where it has not. */
+  /** Milliseconds by which a run that cranks now has exceeded its grace period; undefined if it has not. */
   outlived(run: RunId, now: number): number | undefined {
     const asked = this.#asked.get(run);
     if (asked === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * What runs inside a simulated isolate: a program of steps, played deterministically. It makes effects as the prelude would,
- * and knows nothing but what it is delivered, so that playing the same deliveries again makes the same effects.
+ * The program in a simulated isolate: a list of steps, executed deterministically. It makes effects like the prelude, and knows only what
+ * is delivered to it, so that the same deliveries make the same effects.
  */
 import type { ChildEndedDelivery, Delivery, MessageDelivery, Result, StartDelivery } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';
@@ -9,11 +9,11 @@ import type { Json } from '@corral/protocol/json';
 
 export type Step =
   | { readonly do: 'call'; readonly cap: string; readonly n: number; readonly timeout_ms?: number }
-  /** All at once, and waits for all of them. */
+  /** Begins all steps at once and waits for all of them. */
   | { readonly do: 'all'; readonly steps: readonly Step[] }
-  /** A call against a timer; gives up whichever comes second. */
+  /** A call against a timer; gives up the later one. */
   | { readonly do: 'race'; readonly call: Step & { readonly do: 'call' }; readonly ms: number }
-  /** The same call over and over, each after the answer to the last. */
+  /** The same call repeatedly, each after the answer to the previous one. */
   | { readonly do: 'again'; readonly call: Step & { readonly do: 'call' }; readonly times: number }
   | { readonly do: 'sleep'; readonly ms: number }
   | {
@@ -21,7 +21,7 @@ export type Step =
       readonly as: string;
       readonly agent: string;
       readonly program: Program;
-      /** The child's alias to ours, and how it is narrowed. */
+      /** Maps the child's aliases to the parent's, with attenuations. */
       readonly caps: Readonly<Record<string, { readonly from: string; readonly max?: number; readonly uses?: number }>>;
       readonly budget: {
         readonly calls?: number;
@@ -32,45 +32,45 @@ export type Step =
       };
     }
   | { readonly do: 'join'; readonly as: string }
-  /** `asks`: it wants a reply to each, and gets one however its receiver ends. */
+  /** `asks`: each message wants a reply, and gets one even if its receiver ends. */
   | { readonly do: 'send'; readonly to: string; readonly times: number; readonly asks?: boolean }
-  /** Writes to an instance of the service. `fatal`: the turn costs it its life. */
+  /** Writes to an instance of the service. `fatal`: the instance dies in that turn. */
   | { readonly do: 'keep'; readonly key: string; readonly sleep_ms: number; readonly fatal: boolean }
   | { readonly do: 'receive'; readonly times: number }
   | { readonly do: 'checkpoint' }
   | { readonly do: 'say' }
-  /** Computes for so long. */
+  /** Computes for `ms` milliseconds. */
   | { readonly do: 'spin'; readonly ms: number }
   | { readonly do: 'throw' }
   | { readonly do: 'fault'; readonly fault: FaultKind };
 
 export interface Program {
   readonly steps: readonly Step[];
-  /** It stops when it is asked to. */
+  /** The run ends when it is cancelled. */
   readonly obeys: boolean;
 }
 
-/** A message between simulated runs: who sent it, and by which of its effects. */
+/** A message between simulated runs: the sender, and the effect that sent it. */
 export interface Body {
   readonly from: string;
   readonly id: number;
-  /** Where a handle may stand. */
+  /** May be replaced by a handle. */
   readonly h?: null;
 }
 
-/** What an instance of the service is asked. */
+/** The input of the service. */
 interface Kept {
   readonly message: Body & { readonly sleep_ms: number; readonly fatal: boolean };
 }
 
-/** What a crank came to. */
+/** The result of a crank. */
 export interface Played {
   readonly effects: readonly Effect[];
   readonly spin_ms: number;
   readonly fault: FaultKind | undefined;
 }
 
-/** It was given something that no sound host gives. */
+/** The isolate got something that a correct host never sends. */
 export class Anomaly extends Error {}
 
 interface State {
@@ -94,19 +94,19 @@ export class Guest {
   #caps: StartDelivery['caps'] = {};
   #play: Generator<() => boolean, void> | undefined;
   #until: (() => boolean) | undefined;
-  /** What was asked for and has not been answered; given-up calls among them, for the host still waits for those. */
+  /** Effects without an answer; given-up calls are included, since the host still waits for them. */
   readonly #open = new Map<number, 'call' | 'timer' | 'child' | 'send' | 'ask'>();
   readonly #fired = new Set<number>();
   readonly #children = new Map<string, number>();
   readonly #mailbox: MessageDelivery[] = [];
   #keeper: { readonly kept: string[] | undefined; asked?: MessageDelivery } | undefined;
   readonly #seen = new Set<string>();
-  /** Calls whose result it is not to read; the handles it was given, and the last of them. */
+  /** Calls whose result comes as a handle; the index of the next handle, and the last handle. */
   readonly #hidden = new Set<number>();
   #nextHandle = 1;
   #handle: number | undefined;
 
-  /** One crank. @throws Anomaly */
+  /** Executes one crank. @throws Anomaly */
   crank(delivery: Delivery): Played {
     this.#effects = [];
     this.#spin_ms = 0;
@@ -138,7 +138,7 @@ export class Guest {
         for (const result of delivery.results) this.#reply(result);
         return;
       case 'timer':
-        // One that was given up may have fired already, and is told of however much later.
+        // A timer that was given up may have fired already, and its delivery may come much later.
         if (this.#fired.has(delivery.id) || delivery.id > this.#lastId)
           throw new Anomaly(`timer ${delivery.id} fired twice, or was never set`);
         this.#fired.add(delivery.id);
@@ -165,7 +165,7 @@ export class Guest {
     }
   }
 
-  /** An instance of the service: keeps the name of each message, in a turn of its own. */
+  /** An instance of the service: stores the name of each message, one message in each turn. */
   #keep(keeper: { readonly kept: string[] | undefined; asked?: MessageDelivery }, delivery: Delivery): void {
     const checkpoint = (state: Json) => {
       this.#effects.push({ kind: 'checkpoint', state });
@@ -224,7 +224,7 @@ export class Guest {
     this.#results = (this.#results * 31 + ('error' in result ? 2 : 1)) % 1_000_003;
   }
 
-  /** A handle has come; what is behind it must not have. */
+  /** Takes a handle; its value must not have come with it. */
   #given(handle: object): void {
     if ('value' in handle) throw new Anomaly('the value behind a handle came into the cell');
     this.#handle = this.#nextHandle;

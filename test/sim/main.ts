@@ -1,4 +1,4 @@
-/** The simulated world from the command line; `--help` says what there is. */
+/** The command line of the simulator; see `--help`. */
 import { parseArgs } from 'node:util';
 import { Findings } from './findings.ts';
 import type { Temper } from './temper.ts';
@@ -8,8 +8,8 @@ const HELP = `Simulated worlds, one a seed: hosts, cells, disks and tools that f
 
   npm run sim -- [options]
 
-  --seeds N          so many seeds, and stop at the first violation        (200)
-  --from S           the first of them                                     (1)
+  --seeds N          this many seeds; stops at the first violation         (200)
+  --from S           the first seed                                        (1)
   --minutes N        fresh seeds from a random base, for N minutes; goes on after a violation
   --seed X           one seed; with --verbose, everything that happens in it
   --keep             go on after a violation
@@ -41,7 +41,7 @@ const { values } = parseArgs({
   },
 });
 
-/** A count or a seed as it was typed. */
+/** Parses a count or a seed. */
 function whole(name: 'seeds' | 'from' | 'seed' | 'race', text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= (name === 'from' || name === 'seed' ? 0 : 1)) return value;
@@ -62,11 +62,11 @@ if (values.mutation !== undefined) {
   }
   mutate(values.mutation);
 }
-// Loaded only now, so that a mutation is in what is loaded.
+// Imported only now, so that the modules are loaded with the mutation.
 const { World } = await import('./world.ts');
 
 let world: InstanceType<typeof World> | undefined;
-// Until all worlds have been seen, something went wrong.
+// Reset once all worlds have ended without a violation.
 process.exitCode = 1;
 const lost = (error: unknown) => {
   const what = `something was thrown that nobody caught: ${error instanceof Error ? error.stack : String(error)}`;
@@ -82,7 +82,7 @@ async function one(seed: number, temper?: Partial<Temper>): Promise<Result> {
   return world.live();
 }
 
-/** Every story once more. */
+/** Runs every story again. */
 async function stories(): Promise<void> {
   const { STORIES } = await import('./stories.ts');
   const { PLAIN } = await import('./temper.ts');
@@ -100,7 +100,7 @@ async function stories(): Promise<void> {
   process.exitCode = broken === 0 ? 0 : 1;
 }
 
-/** Seeds one after the other, until there are as many as were asked for or the time is over. */
+/** Runs consecutive seeds, until `count` seeds or `minutes` are reached. */
 async function many(from: number, count: number, minutes: number, goesOn: boolean): Promise<void> {
   const began = performance.now();
   const until = began + minutes * 60_000;
@@ -145,7 +145,7 @@ else if (values.minutes !== undefined) {
     console.error(`--minutes takes a number above 0, not ${JSON.stringify(values.minutes)}. Try --help.`);
     process.exit(2);
   }
-  // Well above the seeds that tests use, and below what a whole number holds exactly.
+  // Above the seeds that tests use, and below the largest safe integer.
   const from = values.from === undefined ? 1_000_000 + Math.floor(Math.random() * 1e12) : whole('from', values.from);
   console.log(`seeds from ${from}, for ${minutes} min`);
   await many(from, Number.POSITIVE_INFINITY, minutes, true);

@@ -1,11 +1,11 @@
 /**
- * Puts in a bug on purpose, to see that the simulated world finds it. Each bug (planted.ts) replaces a piece of a real module's text as
- * it is loaded; the product knows nothing of it. A piece that is not there any more is an error, so that none is forgotten.
+ * Puts a deliberate bug into the product, to check that the simulator finds it. Each bug (planted.ts) replaces a piece of a module's
+ * source while it is loaded; the product does not know of it. If a piece no longer exists, that is an error, so that no bug is forgotten.
  */
 import { registerHooks } from 'node:module';
 import { MUTATIONS } from './planted.ts';
 
-/** @throws Error for a name that is none, and while loading when a piece is not in its file exactly once */
+/** @throws Error for an unknown name, and during loading if a piece does not occur exactly once in its file */
 export function mutate(name: string): void {
   const edits = MUTATIONS[name];
   if (edits === undefined) throw new Error(`There is no mutation ${name}; there are ${Object.keys(MUTATIONS).join(', ')}.`);

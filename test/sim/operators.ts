@@ -1,4 +1,4 @@
-/** People who meddle with what runs in a simulated world: they pause, resume, cancel, kill, resolve, decide, revoke and quarantine. */
+/** The operators of a simulated world, who pause, resume, cancel, kill, resolve, decide, revoke and quarantine. */
 import type { RunId } from '@corral/protocol/ids';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { QuarantineKind } from '@corral/protocol/model/quarantine';
@@ -10,22 +10,22 @@ import { TOOL_KINDS } from './powers.ts';
 
 export interface OperatorsOptions {
   readonly oracle: Oracle;
-  /** For what a person picks on the spot. */
+  /** Randomness for choices of operators. */
   readonly dice: Dice;
-  /** The host that they talk to, as long as it lives. */
+  /** The host that the operators talk to. */
   readonly host: () => { readonly alive: boolean; readonly supervisor: Supervisor | undefined } | undefined;
-  /** Whether people have everything made again of which nobody knows. */
+  /** Whether operators have every call of unknown result made again. */
   readonly insists: () => boolean;
   readonly later: (ms: number, then: () => void) => void;
   readonly say: (what: string) => void;
-  /** A command was refused. Anything that no operator may be told is a fault of the host. */
+  /** A command was refused. A refusal that no operator should get is a fault of the host. */
   readonly refused: (error: unknown, what: string) => void;
 }
 
-/** Those that stand still because somebody paused them. */
+/** The runs that are paused according to the receipt. */
 const runsIn = ({ run, control, children }: Receipt): RunId[] => [...(control === 'paused' ? [run] : []), ...children.flatMap(runsIn)];
 
-/** What may be put under quarantine, by tenants of this world. */
+/** Names that can be quarantined, by kind. */
 const STOPPABLE: readonly (readonly [QuarantineKind, readonly string[]])[] = [
   ['tenant', ['red', 'blue']],
   ['agent', ['red/root', 'red/node', 'blue/teller', 'blue/leaf', 'red/keeper']],
@@ -34,10 +34,9 @@ const STOPPABLE: readonly (readonly [QuarantineKind, readonly string[]])[] = [
 
 export class Operators {
   readonly #options: OperatorsOptions;
-  /** How often somebody has asked to resume a run. */
+  /** Number of resume commands for each run. */
   readonly #resumed = new Map<RunId, number>();
-  /** Of them, those that have not been answered. */
-  /** Families that are being let go on. */
+  /** Families that are being resumed, and resume commands that have no answer yet. */
   readonly #lettingGo = new Map<RunId, readonly symbol[]>();
   readonly #resuming = new Map<RunId, number>();
 
@@ -45,7 +44,7 @@ export class Operators {
     this.#options = options;
   }
 
-  /** A host is gone, and answers nobody any more. */
+  /** To be called when a host is gone, since it answers no more commands. */
   forget(): void {
     this.#resuming.clear();
     this.#lettingGo.clear();
@@ -55,7 +54,7 @@ export class Operators {
     return [...this.#options.oracle.runs.values()].filter(({ outcome }) => outcome === undefined);
   }
 
-  /** Somebody does something. */
+  /** Makes one random command. */
   operate(dice: Dice): void {
     const live = this.live();
     if (live.length === 0) return;
@@ -78,7 +77,7 @@ export class Operators {
       run,
       ({ control }) => control.pause(run, 'sim', 'now'),
       () => {
-        // Somebody who asked to resume it, however long ago, may be served only now.
+        // A resume command that was sent before may take effect only now; then the run is not paused.
         if (this.#resumed.get(run) === resumed && (this.#resuming.get(run) ?? 0) === 0) oracle.paused.add(run);
       },
     );
@@ -94,7 +93,7 @@ export class Operators {
     this.#command('resume', run, ({ control }) => control.resume(run, 'sim', 'now').finally(() => asked(-1)));
   }
 
-  /** Somebody pauses a run with all that descends from it, or lets it go on likewise. */
+  /** Pauses a run with its descendants, or resumes such a family. */
   pauseFamily(dice: Dice): void {
     const { oracle } = this.#options;
     const live = this.live();
@@ -113,9 +112,9 @@ export class Operators {
       id,
       ({ families }) => families.pause(id, 'sim', 'now'),
       (receipt) => {
-        // A run above may have been let go on, and one of these with it.
+        // An ancestor may have been resumed, and some of these runs with it.
         oracle.hasPausedFamily(id, since);
-        // One that is born while a family is let go on belongs to it, though nobody knew of it as that was asked for.
+        // A run that is spawned while its family is being resumed belongs to the family, although the command did not name it.
         const isLetGo = (run: RunId) =>
           [...oracle.lineage(oracle.runs.get(run) as Known)].some(
             ({ record: one }) => this.#lettingGo.has(one.id) || this.#resumed.get(one.id) !== resumed.get(one.id),
@@ -134,7 +133,7 @@ export class Operators {
     const asked = (by: number) => below.forEach(({ record }) => this.#resuming.set(record.id, (this.#resuming.get(record.id) ?? 0) + by));
     for (const { record, family } of below) {
       this.#resumed.set(record.id, (this.#resumed.get(record.id) ?? 0) + 1);
-      // Those that somebody else paused stand still all the same.
+      // Runs that were paused separately stay paused.
       if (record.id === id || family === id) oracle.paused.delete(record.id);
     }
     asked(1);
@@ -155,19 +154,19 @@ export class Operators {
     this.#command('cancel', run, ({ control }) => control.cancel(run, 'sim', 'now', given()));
   }
 
-  /** Somebody asks a run to stop, and leaves it time. */
+  /** Cancels a run with a grace period. */
   askToStop(dice: Dice): void {
     const live = this.live().filter(({ cancelled }) => !cancelled);
     if (live.length > 0) this.#cancel(dice.pick(live).record.id, 2_000);
   }
 
-  /** Somebody kills a run with all that descends from it. */
+  /** Kills a run with its descendants. */
   killFamily(dice: Dice): void {
     const parents = new Set(this.live().flatMap(({ record }) => (record.parent === undefined ? [] : [record.parent.run])));
     const living = [...parents].filter((run) => this.#options.oracle.runs.get(run)?.outcome === undefined);
     if (living.length === 0) return;
     const run = dice.pick(living);
-    // Often just when it has been parked with its children, which are woken to be ended.
+    // Usually the run has just been parked with its children, which then have to be woken to be ended.
     if (dice.chance(0.7)) void this.#options.host()?.supervisor?.park();
     this.#options.later(dice.spread(1, 80), () => this.#kill(run));
   }
@@ -183,7 +182,7 @@ export class Operators {
     );
   }
 
-  /** Somebody looks at what waits for approval, and decides about some of it. */
+  /** Decides about some of the calls that wait for approval, or about all. */
   decide(dice: Dice, all = false): void {
     const host = this.#options.host();
     if (host?.alive !== true || host.supervisor === undefined) return;
@@ -215,7 +214,7 @@ export class Operators {
     );
   }
 
-  /** Puts something under quarantine, or lifts what stands, as often. */
+  /** Puts something under quarantine, or lifts an active quarantine. */
   quarantine(dice: Dice): void {
     const supervisor = this.#options.host()?.supervisor;
     if (supervisor === undefined) return;
@@ -242,7 +241,7 @@ export class Operators {
     this.#command(`lift ${kind}`, name, ({ stops }) => stops.lift(kind, name, 'sim', 'now', tenant));
   }
 
-  /** Everything that stands is lifted. */
+  /** Lifts all quarantines. */
   liftAll(): void {
     for (const { kind, name, tenant } of this.#options.host()?.supervisor?.stops.quarantines() ?? []) this.lift(kind, name, tenant);
   }

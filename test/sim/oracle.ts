@@ -1,6 +1,6 @@
 /**
- * What must hold in a simulated world, whatever befalls it: invariants 4 to 11 of DESIGN 3. It keeps a book of its own of what
- * is durable, from the writes as they take effect, and holds every effect, crank, receipt and outcome against it.
+ * Checks invariants 4 to 11 of DESIGN 3 in a simulated world. The oracle records what becomes durable, from the writes as they take
+ * effect, and checks every effect, crank, receipt and outcome against its own record.
  */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
@@ -24,29 +24,29 @@ import { Taint } from './taint.ts';
 
 export class Oracle extends Book {
   readonly taint = new Taint(this);
-  /** Runs of which an operator has a receipt. */
+  /** Runs whose kill an operator has a receipt for. */
   readonly killed = new Set<RunId>();
   readonly paused = new Set<RunId>();
   readonly graces = new Graces();
-  /** Runs that a host may have in memory. */
+  /** Maximum number of runs in a host's memory. */
   places = Number.POSITIVE_INFINITY;
   #isCrowded = false;
-  /** When a cell died last, in milliseconds since 1970. */
+  /** Time of the last death of a cell, in milliseconds since 1970. */
   #died = 0;
-  /** Admissions that were acknowledged. */
+  /** Runs whose admission was acknowledged. */
   readonly accepted = new Set<RunId>();
-  /** Runs whose end somebody waits to be told. */
+  /** Runs whose end a caller waits for, with the number of its host. */
   readonly waiting = new Map<RunId, number>();
-  /** Calls as they reached their tools, by idempotency key. */
+  /** Calls that reached their tools, by idempotency key. */
   readonly #left = new Map<string, { times: number; readonly input: string }>();
 
-  // What operators and cells report
+  // Reports of operators and cells
 
   asks(what: 'kill' | 'cancel', run: RunId): void {
     (what === 'kill' ? this.killAsked : this.cancelAsked).add(run);
   }
 
-  /** A receipt says that the run is dead; its descendants are too. */
+  /** Checks a kill receipt: the run and its descendants have ended. */
   hasKilled(run: RunId): void {
     this.killed.add(run);
     const known = this.runs.get(run);
@@ -57,7 +57,7 @@ export class Oracle extends Book {
     }
   }
 
-  /** A receipt says that all that descends from the run stands still; what somebody has let go on since it was asked for may not. */
+  /** Checks a receipt for pausing a family: its descendants are stopped, except those that were resumed since the command. */
   hasPausedFamily(run: RunId, since: number): void {
     for (const one of this.runs.values()) {
       const goesOn = one.outcome === undefined && one.control === 'none' && !this.quarantined.has(one.record.id);
@@ -66,12 +66,12 @@ export class Oracle extends Book {
     }
   }
 
-  /** Somebody was told that a grant is taken back. */
+  /** An operator has the receipt for a revocation. */
   hasRevoked(grant: GrantId): void {
     this.revoked.add(grant);
   }
 
-  /** Runs with calls on their way, which may not leave memory. */
+  /** Number of runs with calls under way; these may not leave memory. */
   #callers(): number {
     let callers = 0;
     for (const { outcome, parked, calls } of this.runs.values())
@@ -90,21 +90,21 @@ export class Oracle extends Book {
     this.excused.set(run as RunId, excuses.add(why));
   }
 
-  /** Somebody who waits for a run is told its outcome. */
+  /** Checks the outcome that a caller is told. */
   told(run: RunId, outcome: Outcome): void {
     this.waiting.delete(run);
     const known = this.runs.get(run);
     this.must(
       JSON.stringify(known?.outcome) === JSON.stringify(outcome),
-      () => `7: whoever waits for ${run} was told ${JSON.stringify(outcome)}; the store says ${JSON.stringify(known?.outcome)}`,
+      () => `7: the caller that waits for ${run} was told ${JSON.stringify(outcome)}; the store says ${JSON.stringify(known?.outcome)}`,
     );
   }
 
-  /** A crank begins in a cell. */
+  /** Checks a crank that begins in a cell. */
   cranking(run: RunId, delivery: Delivery): void {
     const known = this.runs.get(run);
     this.must(known !== undefined, () => `4: ${run} cranks before it is durable`);
-    // Its time runs from the first crank, though a cell may die under that.
+    // The wall time runs from the first crank, even if the cell dies during it.
     if (known !== undefined) known.began ??= delivery.at;
     known?.wall.cranking(delivery);
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
@@ -123,7 +123,7 @@ export class Oracle extends Book {
       this.must(known?.timers.has(delivery.id) === true, () => `4: timer ${delivery.id} of ${run} fires before it is durable`);
   }
 
-  /** A call reaches its tool. */
+  /** Checks a call that reaches its tool. */
   invoked(tool: Tool, call: ToolCall): void {
     const { idempotency_key: key, run } = call;
     const id = Number(key.slice(key.lastIndexOf(':') + 1));
@@ -141,7 +141,8 @@ export class Oracle extends Book {
       );
       this.must(recorded?.decision.tool === tool.name, () => `11: call ${id} of ${run} went to ${tool.name}`);
     }
-    // What starts early may not be recorded yet, and is held to what the policies say of it now; the rest to what they said then.
+    // An early call may not be recorded yet and is checked against the policies of now; other calls are checked against those of their
+    // decision.
     const { n } = call.input as { n: number };
     const ruling = (recorded?.ruling ?? this.#ruling(this.setups.now.rules, tool.name, n, known)).verdict;
     this.must(ruling !== 'deny', () => `13: ${tool.name} is called for ${run} with ${n}, which no policy allows`);
@@ -154,11 +155,11 @@ export class Oracle extends Book {
     if (left === undefined) this.#left.set(key, { times: 1, input });
     else {
       left.times += 1;
-      // What started early may never have been recorded, and its crank made again with something else to do.
+      // An early call may never have been recorded, and the crank that is made again may make another call under its key.
       if (!mayStartEarly(tool.annotations))
         this.must(left.input === input, () => `7: ${key} left twice, once with ${left.input} and once with ${input}`);
     }
-    // What a crank asks for that never becomes durable is no call of the run, whatever was read for it.
+    // Calls of a crank that never becomes durable are not calls of the run.
     if (recorded === undefined) this.early.set(key, known?.epoch ?? 0);
     else recorded.onlyEarly = false;
     if (mayRepeat(tool.annotations) || recorded === undefined) return;
@@ -166,12 +167,12 @@ export class Oracle extends Book {
     this.must(times <= recorded.mayLeave, () => `7: ${key} left ${times} times for ${tool.name}, which must not be repeated`);
   }
 
-  /** The day of which the accounts above a run pay for a call of it. */
+  /** The day whose accounts pay for a call. */
   paysOn({ idempotency_key: key, run }: ToolCall): string {
     return this.runs.get(run)?.calls.get(Number(key.slice(key.lastIndexOf(':') + 1)))?.paysOn ?? dayOf(this.now());
   }
 
-  // What takes effect in the store
+  // Writes as they take effect in the store
 
   before(op: string, args: readonly unknown[]): (value: unknown) => void {
     switch (op) {
@@ -206,7 +207,10 @@ export class Oracle extends Book {
     }
   }
 
-  /** Nothing is ever damaged here; but a run that is at work whenever its host dies comes under suspicion. */
+  /**
+   * The simulator damages no data, so a quarantine by the host is allowed only for a run that was active each time that hosts died in a
+   * row.
+   */
   #quarantined(run: RunId, reason: string): void {
     this.must(reason.includes('hosts in a row died') && this.hostsLost >= 3, () => `7: ${run} is quarantined: ${reason}`);
     this.quarantined.add(run);
@@ -307,7 +311,7 @@ export class Oracle extends Book {
     } else if (event?.kind === 'step') {
       known.notices += event.step === 'notice' ? 1 : 0;
       known.slowed ||= event.step === 'slow';
-      // A run that stands still already owes no pause besides.
+      // A run that is paused already need not be paused again.
       known.toPause = event.step === 'pause' && known.control !== 'paused' ? epoch : undefined;
     } else if (event?.kind === 'held' || event?.kind === 'restamped') this.broken(`5: ${where} says ${event.kind}`);
     const odd = known.wall.entry(known, epoch, entry, this.#died);
@@ -319,7 +323,7 @@ export class Oracle extends Book {
     this.#isCrowded = this.#callers() >= this.places;
   }
 
-  /** An instance of the service, made by the message that has come for it. */
+  /** Records an instance of the service that was created by a message. */
   #created(id: RunId, message: string): void {
     const record = this.core.run(id)?.record;
     this.must(record?.service !== undefined, () => `7: ${id} was made by a message, and is no instance`);
@@ -344,7 +348,7 @@ export class Oracle extends Book {
     known.began ??= delivery.at;
     known.spent.cpu_ms += entry.cpu_us / 1000;
     for (const timer of known.timers.values()) if (!timer.over && timer.due <= delivery.at) timer.behind += 1;
-    // First, since an answer takes what was asked out of the book.
+    // Checked first, since an answer removes its request from the record.
     this.taint.given(known, delivery, where);
     given(this, known, delivery, commit.consumed, where);
     const byId = new Map(entry.decisions.map((decision) => [decision.id, decision]));
@@ -392,12 +396,12 @@ export class Oracle extends Book {
         known.spent.children += 1;
       } else if (effect.kind === 'timer') known.timers.set(effect.id, { due: decision.due as number, over: false, behind: 0 });
     }
-    // Each turn has a purse of its own.
+    // Each turn of an instance has a purse of its own.
     if (record.service !== undefined && entry.event?.kind === 'checkpoint') known.spent.cpu_ms = 0;
     for (const one of this.lineage(known)) isWithin(this, one, where);
   }
 
-  /** What the policies have to say of a call that is made now. */
+  /** The policies' verdict about a call that is made now. */
   #ruling(rules: RuleSet | undefined, tool: string, n: number, known: Known | undefined): Ruling {
     return this.governed && rules !== undefined ? rulingOn(rules, tool, n, known?.knows.tainted ?? false) : ALLOWED;
   }
@@ -424,7 +428,7 @@ export class Oracle extends Book {
     };
   }
 
-  /** Answers of a run's calls were handed to the store, which keeps them where their writer still owns the run. */
+  /** Records answers that the store keeps; it keeps them only while their writer owns the run. */
   #kept(run: RunId, epoch: number, results: readonly Result[]): void {
     const known = this.runs.get(run);
     if (known === undefined || known.epoch !== epoch || known.parked || known.outcome !== undefined) return;
@@ -439,7 +443,7 @@ export class Oracle extends Book {
     this.must(call?.kept !== true, () => `7: ${where} calls the result of ${id} unknown, and the store had kept its answer`);
     this.must(call !== undefined && !call.answered, () => `7: ${where} calls the result of ${id} unknown, which it is not`);
     const tool = call?.decision.tool ?? '';
-    // What this host does not offer, or has under quarantine, it cannot make again either.
+    // A host cannot repeat calls to a tool that it does not offer or that is under quarantine.
     const { tenant } = known.record;
     const isOut = this.setups.wasMissing(tenant, tool) || this.stopped.mayStand('tool', `${tenant}/${tool}`);
     this.must(tool === 'pay' || isOut, () => `7: ${where} calls the result of ${id} unknown; ${tool} may be repeated`);

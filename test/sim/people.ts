@@ -1,4 +1,4 @@
-/** Policies and people: what they say of a call holds, and nothing leaves without their word (DESIGN 3.13, 5). */
+/** Checks policies and approvals: verdicts are applied, and no call is sent without the approval it needs (DESIGN 3.13, 5). */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { HostEvent } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
@@ -7,9 +7,9 @@ import { keptBack } from './authority.ts';
 import type { Book, Known, KnownCall } from './book.ts';
 import { rulesOf, rulingOn } from './rules.ts';
 
-/** The policies said of a call what they say; a run that was given a stranger's words is never clean again. */
+/** Checks that a decision agrees with the policies. A run that has read untrusted text stays tainted. */
 export function ruled(book: Book, known: Known, decision: Decision, n: number, at: number, where: string): void {
-  // Whatever else stands against a call is found out before the policies are asked.
+  // Everything else that forbids a call is checked before the policies.
   if (decision.tool === undefined || (decision.verdict === 'deny' && decision.code !== 'CORRAL_DENIED')) return;
   const rules = rulesOf(decision.policy);
   book.must(rules !== undefined, () => `13: ${where}: ${decision.tool} with ${n} is ${decision.verdict}, and no policies were asked`);
@@ -24,14 +24,14 @@ export function ruled(book: Book, known: Known, decision: Decision, n: number, a
   );
 }
 
-/** What a denial means for its run besides: nothing more until somebody lets it go on, whatever befalls its host. */
+/** Records a denial that also stops its run: the run may not go on until a person resumes it, even if its host dies. */
 export function stopsRun(known: Known, { verdict, rules = [], code }: Decision): void {
   if (verdict !== 'deny') return;
   if (rules.includes('stop')) known.stoppedBy = 'its policies';
   else if (code === 'CORRAL_SPEND_EXCEEDED') known.stoppedBy = 'an account';
 }
 
-/** People said something to a call, or did not in time. */
+/** Checks a person's verdict on a call, or the end of the time for one. */
 export function decided(
   book: Book,
   known: Known,
@@ -53,7 +53,7 @@ export function decided(
     book.must(!timersDone.includes(event.id), () => `13: ${where} leaves call ${event.id} waiting for others, and without an end to that`);
     return;
   }
-  // The policies are asked once more when the last of them has spoken, and may have changed.
+  // The policies, which may have changed, are evaluated again after the last approval.
   const tool = call.decision.tool ?? '';
   const stands = book.setups.at(entry.at).some(({ rules }) => {
     const { verdict, quorum } = rulingOn(rules, tool, call.n, known.knows.tainted);
@@ -65,7 +65,7 @@ export function decided(
   call.mayLeave = 1;
 }
 
-/** People are not asked about a call any more: its capability was taken back, or the time that its run gave it is over. */
+/** Checks a withdrawal: the capability was revoked, or the call's timeout has passed. */
 export function withdrawn(
   book: Book,
   known: Known,
@@ -83,7 +83,7 @@ export function withdrawn(
   call.approval = 'withdrawn';
 }
 
-/** What a run may be told of a call that people did not approve. */
+/** Whether a run may get this result for a call that was not approved. */
 export function mayBeTold(book: Book, call: KnownCall, code: string | undefined): boolean {
   switch (call.approval) {
     case 'denied':

@@ -1,4 +1,4 @@
-/** The bugs that are put in on purpose, by name: which piece of which file becomes what. mutations.ts puts them in. */
+/** The deliberate bugs by name: which piece of which file is replaced by what. mutations.ts applies them. */
 
 export interface Edit {
   readonly file: string;
@@ -7,7 +7,7 @@ export interface Edit {
 }
 
 export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
-  /** Calls leave before their crank is durable. */
+  /** Calls are sent before their crank is durable. */
   'skip-embargo': [
     {
       file: 'broker/src/broker.ts',
@@ -15,11 +15,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if (neverLeft(pending) !== undefined) continue;',
     },
   ],
-  /** What a payment moves is not taken out of the purse. */
+  /** The amount that a payment moves is not reserved in the purse. */
   'pay-for-nothing': [{ file: 'broker/src/accounts/price.ts', piece: '* attempts + moves;', becomes: '* attempts;' }],
-  /** The store takes what a stale owner appends. */
+  /** The store accepts appends of a stale owner. */
   'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'head.epoch !== epoch || ', becomes: '' }],
-  /** A delivery that was on its way into a cell is forgotten when its run has to leave the cell. */
+  /** A delivery on its way into a cell is lost when its run has to leave the cell. */
   'drop-delivery': [
     {
       file: 'supervisor/src/runs/run.ts',
@@ -27,7 +27,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '',
     },
   ],
-  /** Bringing a run back looks at the clock and the grants again, instead of at what was decided. */
+  /** Reviving a run uses the present clock and grants instead of the recorded decisions. */
   'decide-again': [
     {
       file: 'supervisor/src/runs/revive.ts',
@@ -46,11 +46,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     lastAt`,
     },
   ],
-  /** A call that people were asked about is made once one of them has spoken, however many were to. */
+  /** A call that needs several approvals is made after the first one. */
   'one-is-enough': [
     { file: 'broker/src/ledger/take-event.ts', piece: 'if (everybody.length < quorum)', becomes: 'if (everybody.length < 1)' },
   ],
-  /** A notice goes to whatever isolate the run sits in, though it has just made a checkpoint. */
+  /** A notice is delivered to the isolate of a segment that a checkpoint has just ended. */
   'notice-first': [
     {
       file: 'supervisor/src/runs/lifecycle.ts',
@@ -58,7 +58,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'this.#options.loops.cranked(run);\n      if (checkpointed) this.#beginSegment(run);',
     },
   ],
-  /** What a run has read is forgotten with its checkpoint. */
+  /** A checkpoint forgets the label of what a run has read. */
   'wash-label': [
     {
       file: 'broker/src/ledger/snapshot.ts',
@@ -66,7 +66,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'label: undefined, ...(from.placed',
     },
   ],
-  /** A capability that was taken back is still good for what was asked for before. */
+  /** Calls that were decided before a revocation are still sent. */
   'revoke-later': [
     {
       file: 'broker/src/broker.ts',
@@ -74,7 +74,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: "if (pending?.kind !== 'call' || Date.now() > 0) return false;",
     },
   ],
-  /** Whoever waits for the reply of a run that ends is not told. */
+  /** The sender of a request gets no answer when the receiver ends. */
   'forget-requests': [
     {
       file: 'store/src/sqlite/post.ts',
@@ -103,7 +103,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: "return waiting === 'upgrade';",
     },
   ],
-  /** Answers that the store kept of calls are not looked at when their run is brought back. */
+  /** Answers that the store has kept are ignored when their run is revived. */
   'lose-answer': [
     {
       file: 'supervisor/src/runs/revive.ts',
@@ -111,7 +111,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '(seq === 0 ? [] : [])',
     },
   ],
-  /** An answer that was kept stays when its crank has it, and is given to the run once more by the next host. */
+  /** A kept answer is not deleted by the commit of its crank, so the next host delivers it again. */
   'answer-twice': [
     {
       file: 'store/src/sqlite/core.ts',
@@ -129,21 +129,21 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '(inbox === undefined ? pending.has(id) || this.kept.some((one) => one.id === id) :',
     },
   ],
-  /** A call that is kept back by a breaker is said not to have left, also where a host before this one may have made it. */
+  /** A call that a breaker keeps back is reported as not sent, even if an earlier host may have sent it. */
   'deny-having-left': [
     { file: 'broker/src/dispatch/dispatcher.ts', piece: 'if (call.leftBefore !== true) return', becomes: 'if (Date.now() > 0) return' },
   ],
-  /** A call whose answer was kept is looked after as if it had none. */
+  /** A call with a kept answer is treated as if it had none. */
   'doubt-answer': [{ file: 'supervisor/src/runs/taken-up.ts', piece: '    if (run.queue.hasReply(pending.id)) continue;\n', becomes: '' }],
-  /** What a run had reserved of the accounts above it stays reserved when it ends. */
+  /** Reservations in the accounts remain when their run ends. */
   'keep-reserved': [
     { file: 'broker/src/broker.ts', piece: 'if (ending) closeTally(', becomes: 'if (ending && Date.now() < 0) closeTally(' },
   ],
-  /** Accounts are told what was reserved, and not what came of it. */
+  /** Accounts record reservations, but not what was spent. */
   'spend-nothing': [
     { file: 'broker/src/accounts/tally.ts', piece: 'this.#add(day, spent, {}, 1);', becomes: 'this.#add(day, {}, {}, 1);' },
   ],
-  /** A call that people approve on a later day is paid for by the day on which they were asked. */
+  /** A call that is approved on a later day is paid for on the day of the request. */
   'approve-on-old-day': [
     {
       file: 'supervisor/src/control/resolution.ts',
@@ -151,13 +151,13 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'return Date.now() < 0 && day !== undefined ? { day } : {};',
     },
   ],
-  /** Nobody looks whether the day on which people approve a call can pay for it. */
+  /** An approval does not check whether the accounts of its day can pay for the call. */
   'approve-unpaid': [
     { file: 'supervisor/src/control/resolution.ts', piece: 'accounts.mustPay(ledger, call.reserved, now, call.day);', becomes: '' },
   ],
-  /** A payment of unknown result that a person has made again takes nothing more out of the purse. */
+  /** A payment of unknown result that is made again reserves nothing more in the purse. */
   'retry-for-nothing': [{ file: 'broker/src/accounts/spending.ts', piece: '(amount > 0 ? [[name', becomes: '(amount < 0 ? [[name' }],
-  /** A call that its run has given up is made all the same once people approve it. */
+  /** A call that its run has given up is made once people approve it. */
   'approve-given-up': [
     {
       file: 'broker/src/dispatch/given-up.ts',
@@ -170,7 +170,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'break;',
     },
   ],
-  /** A run is parked whatever has come for it, and whoever owns it now. */
+  /** A run is parked even if it has new deliveries or another owner. */
   'park-blindly': [
     {
       file: 'store/src/sqlite/core.ts',
@@ -178,7 +178,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'WHERE id = ? AND ? IS NOT NULL AND ? IS NOT NULL AND parked = 0',
     },
   ],
-  /** The receipt of a kill comes before every descendant has ended. */
+  /** The receipt of a kill comes before all descendants have ended. */
   'early-receipt': [
     {
       file: 'supervisor/src/control/control.ts',
@@ -191,7 +191,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'const ended: (Receipt | undefined)[] = [];',
     },
   ],
-  /** A pause of a family stops the children of the run that was asked, and nothing below them. */
+  /** Pausing a family stops only the children of the run, and not their descendants. */
   'pause-children-only': [
     {
       file: 'supervisor/src/control/families.ts',
@@ -202,7 +202,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       }`,
     },
   ],
-  /** The resumption of a family lets go on whatever stands still in it, whoever paused that. */
+  /** Resuming a family resumes also the runs that were paused separately. */
   'resume-everything': [
     {
       file: 'supervisor/src/control/control.ts',
@@ -210,7 +210,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if (Date.now() < 0)',
     },
   ],
-  /** Runs that were parked under a quarantine stay so when it is lifted. */
+  /** Runs that were parked under a quarantine stay stopped after it is lifted. */
   'lift-forgets-parked': [
     {
       file: 'supervisor/src/control/stops.ts',
@@ -219,11 +219,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'supervisor/src/runs/lifecycle.ts',
-      piece: 'if (stands === undefined) this.#options.transitions.life.onClear.emit(run);',
+      piece: 'if (stands === undefined) this.#options.transitions.lifecycle.onClear.emit(run);',
       becomes: '',
     },
   ],
-  /** A run comes back into memory, and nobody looks whether it is under quarantine. */
+  /** A run that is loaded into memory is not checked for a quarantine. */
   'wake-under-quarantine': [
     {
       file: 'supervisor/src/runs/lifecycle.ts',
@@ -231,7 +231,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if (Date.now() < 0)',
     },
   ],
-  /** A run is admitted or spawned, and nobody looks whether its agent is under quarantine. */
+  /** A run that is admitted or spawned is not checked for a quarantine of its agent. */
   'begin-under-quarantine': [
     {
       file: 'supervisor/src/runs/lifecycle.ts',
@@ -244,7 +244,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'const stands = undefined as Quarantine | undefined;',
     },
   ],
-  /** A tool under quarantine is offered all the same. */
+  /** A tool under quarantine is still offered. */
   'tool-under-quarantine': [
     {
       file: 'supervisor/src/wiring.ts',
@@ -268,7 +268,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
           this.#host.life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);`,
     },
   ],
-  /** Opening a handle raises no label. */
+  /** Opening a handle does not raise the label. */
   'open-unseen': [
     {
       file: 'policy/src/flow/run.ts',
@@ -276,15 +276,15 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'const { untrusted_input, private_data } = label.sticky;',
     },
   ],
-  /** A child begins clean whatever its parent knew. */
+  /** A child starts with a clean label, regardless of its parent's. */
   'clean-child': [{ file: 'broker/src/effects/spawn.ts', piece: '    ...labelOf(ledger),\n    bundle:', becomes: '    bundle:' }],
   /** A reply carries no label. */
   'clean-reply': [
     { file: 'broker/src/ledger/requests.ts', piece: 'depth: ledger.depth + 1, ...labelOf(ledger) }', becomes: 'depth: ledger.depth + 1 }' },
   ],
-  /** What a tool says of its failure is taken for the host's own words. */
+  /** A tool's error message is treated as the host's own text. */
   'clean-error': [{ file: 'broker/src/policies/flow.ts', piece: "['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT']", becomes: '[]' }],
-  /** What is reserved or spent counts for nothing when something is afforded. */
+  /** The check of a purse ignores reserved and spent amounts. */
   'spend-freely': [
     {
       file: 'policy/src/capability/purse.ts',
@@ -292,9 +292,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if ((amounts[name] ?? 0) > this.granted[name]) return name;',
     },
   ],
-  /** A grant can be used once more than it says. */
+  /** A grant can be used once more than its limit. */
   'one-more-use': [{ file: 'policy/src/capability/grants.ts', piece: 'node.used >= grant.uses', becomes: 'node.used > grant.uses' }],
-  /** Now and then, an item of the inbox stays there after its crank. */
+  /** Some inbox items stay in the inbox after their crank. */
   'deliver-again': [
     {
       file: 'store/src/sqlite/core.ts',
@@ -302,7 +302,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if (commit.consumed !== undefined && commit.consumed % 3 !== 0) this.#run(',
     },
   ],
-  /** A parent is not told of a child that was cancelled or killed. */
+  /** A parent gets no end of a child that was killed. */
   'untold-child': [
     {
       file: 'broker/src/broker.ts',
@@ -314,11 +314,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'children-live-on': [
     {
       file: 'supervisor/src/runs/lifecycle.ts',
-      piece: "if (pending.kind === 'child') this.#options.transitions.life.onOrphaned.emit(pending.run);",
+      piece: "if (pending.kind === 'child') this.#options.transitions.lifecycle.onOrphaned.emit(pending.run);",
       becomes: ';',
     },
   ],
-  /** A run is paused, and the crank that it is in goes on. */
+  /** Pausing a run does not stop the crank in progress. */
   'pause-between-only': [
     {
       file: 'supervisor/src/cells/scheduler.ts',
@@ -331,11 +331,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '',
     },
   ],
-  /** A host takes a run over without a new epoch. */
+  /** A host takes over a run without a new epoch. */
   'same-epoch': [
     { file: 'store/src/sqlite/core.ts', piece: 'SET epoch = epoch + 1, lifecycle', becomes: 'SET epoch = epoch + 0, lifecycle' },
   ],
-  /** What a run asked for before it was ended leaves all the same. */
+  /** Calls that a run made before it ended are still sent. */
   'leave-after-end': [
     {
       file: 'broker/src/broker.ts',
@@ -351,7 +351,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if (called !== undefined) broker.again',
     },
   ],
-  /** Messages that were given and not read are lost with a checkpoint. */
+  /** Messages that were delivered and not read are lost at a checkpoint. */
   'lose-unread': [
     {
       file: 'supervisor/src/runs/start.ts',
@@ -359,7 +359,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '...(unread.length === 0 ? {} : {})',
     },
   ],
-  /** A host goes on with the policies that it came up with. */
+  /** A host keeps the policies with which it started. */
   'old-policies': [
     {
       file: 'supervisor/src/governance/tenant-policies.ts',
@@ -367,7 +367,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if (this.#held.size > 0) return; const before = new Map(this.#held);',
     },
   ],
-  /** A call is made once it is approved, whatever the policies have come to say. */
+  /** An approved call is made even if the policies now deny it. */
   'approve-by-old-policies': [
     {
       file: 'broker/src/policies/approved.ts',
@@ -376,7 +376,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     { file: 'broker/src/policies/approved.ts', piece: 'if ((verdict.quorum ?? 1) > quorum || ', becomes: 'if (' },
   ],
-  /** A run that waits for a reply counts as one that nothing can wake. */
+  /** A run that waits only for a reply counts as stalled. */
   'stalled-too-soon': [
     {
       file: 'supervisor/src/runs/lifecycle.ts',
@@ -384,7 +384,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: "[...run.ledger.pending.values()].every((one) => one.kind === 'request') &&\n",
     },
   ],
-  /** A timer of a parked run wakes nobody. */
+  /** A timer does not wake its parked run. */
   'sleep-for-ever': [
     {
       file: 'store/src/sqlite/queries.ts',
@@ -392,13 +392,13 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: "WHERE due <= ?1 AND parked = 2 AND still = 0 AND control = 'none'",
     },
   ],
-  /** The sweep is switched off: what a lost hint missed is never found. */
+  /** There is no sweep, so a lost wake-up hint is never made up for. */
   'no-sweep': [{ file: 'supervisor/src/runs/residency.ts', piece: 'await this.#fill();\n      await this.#lookBehind();', becomes: '' }],
-  /** The sweep finds what is due and what is queued, and leaves what came by mail to the hints. */
+  /** The sweep finds due timers and queued runs, but not messages in inboxes. */
   'sweep-trusts-hints': [
     { file: 'store/src/sqlite/queries.ts', piece: 'WHERE inbox.seq > 0 AND parked = 1', becomes: 'WHERE inbox.seq > 0 AND parked = 2' },
   ],
-  /** What came for a run while it was brought back is not looked for. */
+  /** Deliveries that came for a run while it was being revived are not looked for. */
   'no-second-look': [
     {
       file: 'supervisor/src/runs/revival.ts',
@@ -406,11 +406,11 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'this.#events.onCaughtUp(run);',
     },
   ],
-  /** The expiry of the first of two approvals is the end of asking. */
+  /** The expiry of the first of two approvals ends the wait for both. */
   'first-ends-asking': [
     { file: 'broker/src/broker.ts', piece: "ledger.pending.get(event.id)?.kind !== 'approval')", becomes: 'Date.now() > 0)' },
   ],
-  /** The end of the time that people have comes as a timer of the agent's own, once they have spoken. */
+  /** After people have decided, the expiry of their time is delivered to the agent as a timer. */
   'fire-decided': [
     {
       file: 'supervisor/src/runs/clocks.ts',
@@ -418,9 +418,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: '',
     },
   ],
-  /** Runs that only wait keep their places, whoever has something to do. */
+  /** Idle runs keep their places in memory while others need them. */
   'idle-keep-places': [{ file: 'supervisor/src/runs/residency.ts', piece: 'await this.#lookBehind();', becomes: '' }],
-  /** The next attempt at a call is made though its tool has been put under quarantine. */
+  /** A call is attempted again although its tool was put under quarantine. */
   'retry-under-quarantine': [
     {
       file: 'broker/src/dispatch/dispatcher.ts',
@@ -428,7 +428,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'if',
     },
   ],
-  /** A run that has left memory is given what was on its way to it then, and cranks once more. */
+  /** A run that has left memory still gets a delivery, and makes another crank. */
   'crank-after-parking': [
     {
       file: 'supervisor/src/runs/residency.ts',
@@ -437,9 +437,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     { file: 'supervisor/src/runs/revival.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
   ],
-  /** What is measured from outside moves the books of a run, and is in no journal. */
+  /** Readings from outside the journal change the ledger. */
   'write-beside-journal': [{ file: 'supervisor/src/detection/loops.ts', piece: 'memory.readings += 1;', becomes: 'loops.position += 1;' }],
-  /** What led up to a step is taken into the books only where it is lived through. */
+  /** Steps that precede a seal are applied only for live cranks. */
   'count-lived-only': [
     {
       file: 'broker/src/ledger/ledger.ts',
@@ -447,15 +447,15 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'this.journalBytes += this.wall.runs ? length : 0;',
     },
   ],
-  /** A run leaves memory while somebody's pause of it is not in its journal yet. */
+  /** A run is parked while its pause is not in the journal yet. */
   'park-while-asked': [
     { file: 'supervisor/src/control/control.ts', piece: 'const letGo = run.keep();', becomes: 'const letGo = () => undefined;' },
   ],
-  /** What lets go of a quarantine resumes a run that somebody has paused in the meantime. */
+  /** Lifting a quarantine resumes a run that was paused in the meantime. */
   'lift-resumes-paused': [{ file: 'supervisor/src/control/stops.ts', piece: ', { quarantined: true })', becomes: ')' }],
-  /** Each host gives a run that was asked to stop its whole grace anew. */
+  /** Each host gives a cancelled run its whole grace period. */
   'grace-anew': [{ file: 'supervisor/src/runs/grace.ts', piece: 'Math.max(0, grace_ms - used_ms)', becomes: 'grace_ms' }],
-  /** The receipt of a quarantine does not wait for a run whose pause is under way. */
+  /** The receipt of a quarantine does not wait for a run that is being paused. */
   'quarantine-before-pause': [
     {
       file: 'supervisor/src/control/stops.ts',
@@ -463,12 +463,12 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: ".filter((run) => this.#concerns(run) && run.control === 'none')",
     },
   ],
-  /** Once cells have failed to start in a row, the next attempt comes only after minutes. */
+  /** After cells failed to start in a row, the next attempt comes only after minutes. */
   'rest-for-minutes': [
     { file: 'supervisor/src/cells/pool.ts', piece: 'const RETRY_MS = 1_000;', becomes: 'const RETRY_MS = 120_000;' },
     { file: 'supervisor/src/cells/pool.ts', piece: 'const RETRY_LONGEST_MS = 5_000;', becomes: 'const RETRY_LONGEST_MS = 240_000;' },
   ],
-  /** What a denial means for its run is known to its host alone, which may die before anybody writes it down. */
+  /** A stop that follows from a denial is only in the host's memory, and lost if the host dies. */
   'stop-in-memory': [
     {
       file: 'broker/src/broker.ts',
@@ -478,7 +478,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
 };
 
-/** Bugs that show in fewer than one world in five hundred: `npm run sim -- --minutes N --mutation NAME` finds them in time. */
+/** Bugs that show in fewer than one of 500 worlds. To find one: `npm run sim -- --minutes N --mutation NAME`. */
 export const RARE: ReadonlySet<string> = new Set([
   'fire-decided',
   'idle-keep-places',

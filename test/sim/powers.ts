@@ -1,6 +1,6 @@
 /**
- * The tools of a simulated world, and the outside world itself: a ledger to which acts are only ever added. A tool may take
- * long, fail, act and be lost, be lost before it acts, or never answer; and what a dead host had asked of it may still happen.
+ * The tools of a simulated world, and the outside world: a list of acts that only grows. A tool may be slow, fail, act and be lost, be
+ * lost before it acts, or never answer; calls of a dead host may still act.
  */
 import * as z from 'zod';
 import { contractOf } from '@corral/protocol/ports/contract';
@@ -9,17 +9,17 @@ import type { Dice } from './dice.ts';
 import type { Timeline } from './timeline.ts';
 
 export interface PowersObserver {
-  /** @returns the day of which the accounts have it */
+  /** @returns the day whose accounts pay for the call */
   readonly invoked: (tool: Tool, call: ToolCall) => string;
 }
 
 const TOOLS = {
-  /** May start early. */
+  /** May be called before the commit. */
   read: { readOnly: true, idempotent: true, openWorld: false },
   fetch: { readOnly: true, idempotent: true, openWorld: true },
   put: { readOnly: false, idempotent: true },
   think: { readOnly: false, idempotent: false, repeatable: true, openWorld: true, costs: { tokens: 10 } },
-  /** Never twice. */
+  /** Must not be repeated. */
   pay: { readOnly: false, idempotent: false, destructive: true, openWorld: true, money: 'n' },
 } as const satisfies Record<string, Partial<ToolAnnotations>>;
 export type ToolKind = keyof typeof TOOLS;
@@ -35,21 +35,21 @@ export interface PowersTemper {
 }
 
 export class Powers {
-  /** Receipts by idempotency key: a tool that is idempotent acts once for each. */
+  /** Acts by idempotency key: an idempotent tool acts once for each. */
   readonly acts = new Map<string, { readonly tool: string; readonly n: number; times: number }>();
   readonly #timeline: Timeline;
   readonly #dice: Dice;
   readonly #observer: PowersObserver;
   readonly #temper: PowersTemper;
-  /** Money that really went, by the run that moved it. */
+  /** Money that was really paid, by the run that paid it. */
   readonly moved = new Map<string, number>();
-  /** The same by that run and the day that pays. */
+  /** The same by run and day. */
   readonly movedOn = new Map<string, number>();
-  /** Nothing goes wrong any more. */
+  /** The tools cause no more faults. */
   calm = false;
-  /** Calls that may still be answered. */
+  /** Number of calls that may still be answered. */
   underway = 0;
-  /** Calls whose result is lost, or was never going to come. */
+  /** Calls whose result is lost or will never come. */
   readonly lost = new Set<string>();
 
   constructor(timeline: Timeline, dice: Dice, observer: PowersObserver, temper: PowersTemper) {
@@ -59,7 +59,7 @@ export class Powers {
     this.#temper = temper;
   }
 
-  /** The tools as one host has them; a dead host hears nothing more of them. */
+  /** The tools of one host; a dead host gets no answers. */
   tools(alive: () => boolean): readonly Tool[] {
     return TOOL_KINDS.map((name): Tool => {
       const tool: Tool = {
@@ -122,13 +122,13 @@ export class Powers {
         return;
       }
       at(actsAt, () => {
-        // Told in time that nobody wants it any more, a tool may let it be.
+        // A tool that is aborted before it acts may skip the act.
         if (call.signal.aborted && goesOn) {
           answer({ kind: 'failed', message: 'it was called off' });
           return;
         }
         const receipt = this.#act(tool, call, day);
-        // What is only read is the same each time.
+        // Reads return the same value each time.
         const value = tool.annotations.readOnly && !tool.annotations.openWorld ? call.input : { receipt };
         at(took - actsAt, () => answer({ kind: 'ok', value }));
       });

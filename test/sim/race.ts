@@ -1,6 +1,6 @@
 /**
- * Parking against waking, over and over: receivers that are parked just as a message is on its way to them, sleepers just as
- * their timer comes due. The sweep that would find a lost wake-up is put off, so that one shows as a message that nobody takes.
+ * Provokes races between parking and waking: receivers are parked just when a message is on its way, and sleepers just when their timer
+ * is due. The sweep, which would find a lost wake-up, runs rarely, so a lost wake-up shows as a message that is not taken.
  */
 import type { RunId } from '@corral/protocol/ids';
 import type { Commit } from '@corral/protocol/ports/store';
@@ -20,12 +20,12 @@ export interface Races {
   readonly seconds: number;
 }
 
-/** How close a park and a wake must be to count as a race, and how long a wake may take. */
+/** Maximum distance of a park and a wake that count as a race, and maximum time for a wake. */
 const CLOSE_MS = 2;
 const LATE_MS = 1_000;
 const PAIRS = 8;
 const SLEEPERS = 6;
-/** Messages a receiver takes, and times a sleeper sleeps. */
+/** Number of messages that a receiver takes, and of sleeps of a sleeper. */
 const ROUNDS = 16;
 
 const CALM: Partial<Temper> = {
@@ -47,7 +47,7 @@ const CALM: Partial<Temper> = {
 const caps = { put: { from: 'put' }, pay: { from: 'pay' }, boss: { from: 'self' } };
 const times = (steps: (i: number) => readonly Step[]) => Array.from({ length: ROUNDS }, (_, i) => steps(i)).flat();
 
-/** One that sends, and always has a call under way so that it is not parked itself; and one that takes what is sent, each time in a segment of its own. */
+/** A sender that always has a call under way, so that it is not parked; and a receiver that takes each message in a segment of its own. */
 function pair(dice: Dice): Job {
   const child = { steps: times(() => [{ do: 'receive', times: 1 }, { do: 'checkpoint' }]), obeys: true };
   const steps: readonly Step[] = [
@@ -83,7 +83,7 @@ async function one(seed: number, sum: { races: number; parked: number; refused: 
   const world = new World(seed, false, CALM);
   const dice = new Dice(seed + 0x5eed);
   const { timeline, oracle } = world;
-  /** Deliveries in somebody's inbox that were not taken yet, and since when. */
+  /** Deliveries in inboxes that are not taken yet, with the time of their arrival. */
   const waiting = new Map<string, number>();
   const wokenAt = new Map<RunId, number>();
   const parkedAt = new Map<RunId, number>();

@@ -1,4 +1,4 @@
-/** The end of a simulated world: every journal is played again from its own entries, and must make what it says it made. */
+/** At the end of a simulated world, replays every journal from its entries and compares the effects. */
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import { withheld } from '@corral/protocol/wire/withheld';
 import type { FaultKind } from '@corral/protocol/wire/frame';

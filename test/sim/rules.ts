@@ -1,11 +1,11 @@
-/** The policies of a simulated world, and what they must come to, said a second time and apart from them. */
+/** The policies of a simulated world, and an independent implementation of their verdicts. */
 import { createHash } from 'node:crypto';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { catalog } from '@corral/policy/cedar/catalog';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Tool } from '@corral/protocol/ports/tool';
 
-/** Two sets, of which a host has one: the next one may have the other. */
+/** A host has one of the two sets; the next host may have the other. */
 export type RuleSet = 'usual' | 'strict';
 
 const TEXTS: Readonly<Record<RuleSet, string>> = {
@@ -31,7 +31,7 @@ when { context.args.n == 3 && context.flow.untrusted_input };
 const loaded = new Map<RuleSet, PolicyInForce>();
 const byVersion = new Map<string, RuleSet>();
 
-/** One of each for all worlds: they remember nothing. */
+/** Loads each set once for all worlds; policies have no state. */
 export function policiesFor(tools: readonly Tool[], rules: RuleSet): PolicyInForce {
   const known = loaded.get(rules);
   if (known !== undefined) return known;
@@ -54,19 +54,19 @@ export function policiesFor(tools: readonly Tool[], rules: RuleSet): PolicyInFor
   return made;
 }
 
-/** The set that a decision says it was made by. */
+/** The set with which a decision was made. */
 export const rulesOf = (version: string | undefined): RuleSet | undefined => byVersion.get(version ?? '');
 
 export interface Ruling {
   readonly verdict: 'allow' | 'deny' | 'ask';
-  /** People who must approve. */
+  /** Number of people who must approve. */
   readonly quorum: number;
 }
 export const ALLOWED: Ruling = { verdict: 'allow', quorum: 0 };
 const DENIED: Ruling = { verdict: 'deny', quorum: 0 };
 const asks = (quorum: number): Ruling => ({ verdict: 'ask', quorum });
 
-/** @param tainted the run was given something that a stranger may have written */
+/** @param tainted whether the run has read something that a stranger may have written */
 export function rulingOn(rules: RuleSet, tool: string, n: number, tainted: boolean): Ruling {
   if (rules === 'strict') {
     if (tool === 'pay') return n >= 6 ? asks(2) : ALLOWED;

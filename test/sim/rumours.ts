@@ -1,10 +1,10 @@
-/** Wake-ups of a simulated world: hints are dropped, come twice or come late, as they may; the sweep must make up for each. */
+/** Simulated wake-ups: hints may be lost, doubled or late, and the sweep must make up for each. */
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock, WakeUps } from '@corral/protocol/ports/machine';
 import { InProcessWakeUps } from '@corral/supervisor/runs/wake-ups';
 import type { Dice } from './dice.ts';
 
-/** Odds of what happens to a hint. */
+/** Probabilities of what happens to a hint. */
 export interface RumourTemper {
   readonly dropped: number;
   readonly doubled: number;
@@ -13,7 +13,7 @@ export interface RumourTemper {
 
 export const FAITHFUL: RumourTemper = { dropped: 0, doubled: 0, late: 0 };
 
-/** How late the late ones are. */
+/** Range of the delay of late hints. */
 const LATE_MS = [1, 5_000] as const;
 
 export class Rumours implements WakeUps {
@@ -32,7 +32,7 @@ export class Rumours implements WakeUps {
   wake(run: RunId, at?: number): void {
     const { dropped, doubled, late } = this.#temper();
     const dice = this.#dice;
-    // Chance is asked only where there is any, so that a world without it stays what it was.
+    // Nothing is drawn for a probability of 0, so that worlds without lost hints stay the same for a seed.
     const happens = (odds: number) => odds > 0 && dice.chance(odds);
     if (happens(dropped)) return;
     for (let times = happens(doubled) ? 2 : 1; times > 0; times--) {

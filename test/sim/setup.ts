@@ -1,4 +1,4 @@
-/** How hosts of a simulated world are configured, one after the other and while they live: which tools and policies each tenant has. */
+/** Configurations of the hosts of a simulated world, at their start and while they run: the tools and policies of each tenant. */
 import { policiesFor, type RuleSet } from './rules.ts';
 import type { Dice } from './dice.ts';
 import { TOOL_KINDS, type ToolKind } from './powers.ts';
@@ -10,13 +10,13 @@ export const TENANTS = ['red', 'blue'] as const;
 
 export interface Setup {
   readonly rules: RuleSet;
-  /** Tools that a tenant is not offered. */
+  /** Tools that a tenant does not have. */
   readonly missing: Readonly<Record<string, ReadonlySet<string>>>;
 }
 
 export const WHOLE: Setup = { rules: 'usual', missing: {} };
 
-/** One of its own for a host, or from now on. */
+/** Draws a configuration for a new host, or for a running one. */
 export function setupFrom(dice: Dice): Setup {
   const missing: Record<string, ReadonlySet<ToolKind>> = {};
   for (const tenant of TENANTS) if (dice.chance(0.3)) missing[tenant] = new Set([dice.pick(TOOL_KINDS)]);
@@ -24,8 +24,8 @@ export function setupFrom(dice: Dice): Setup {
 }
 
 /**
- * @param watched whether loops of tenant blue are looked for
- * @param money what a tenant may pay in a day, in millionths; undefined: anything
+ * @param watched whether tenant blue has detectors
+ * @param money the maximum that a tenant may pay in a day, in millionths; undefined: no limit
  */
 export function tenantsOf(
   tools: readonly Tool[],
@@ -43,7 +43,7 @@ export function tenantsOf(
   };
 }
 
-/** What was in force when, to hold decisions against. */
+/** The configurations over time, to check decisions against. */
 export class Setups {
   readonly #all: { readonly from: number; readonly setup: Setup }[] = [];
 
@@ -56,7 +56,7 @@ export class Setups {
     return this.#all.at(-1)?.setup ?? WHOLE;
   }
 
-  /** All that were in force at a time, which is known to the millisecond. */
+  /** The configurations that may have been in force at a time, which is known to the millisecond. */
   at(at: number): readonly Setup[] {
     const first = this.#all.findLastIndex(({ from }) => from < at - 1);
     return this.#all.slice(Math.max(0, first)).flatMap(({ from, setup }) => (from <= at + 1 ? [setup] : []));
@@ -66,7 +66,7 @@ export class Setups {
     return this.#all.some(({ setup }) => (setup.missing[tenant]?.size ?? 0) > 0);
   }
 
-  /** Whether a tool was ever kept from a tenant. */
+  /** Whether a tenant was ever without this tool. */
   wasMissing(tenant: string, tool: string): boolean {
     return this.#all.some(({ setup }) => setup.missing[tenant]?.has(tool) === true);
   }

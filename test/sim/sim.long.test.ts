@@ -1,6 +1,6 @@
 /**
- * The simulated world at length: hundreds of seeds, and that the simulator finds each bug that was put in on purpose. With
- * `CORRAL_PART=2/10` only the second tenth of those bugs, for whoever has little time.
+ * Long simulations: hundreds of seeds, and a check that the simulator finds each planted bug. With `CORRAL_PART=2/10` only the second
+ * tenth of those bugs is checked, to save time.
  */
 import { describe, expect, test } from 'vitest';
 import { MUTATIONS, RARE } from './planted.ts';
@@ -21,9 +21,9 @@ test('a simulated world loses no wake-up to a run that is being parked', async (
   expect(said).toContain('0 wakes lost');
 });
 
-/** What is said of each bug when it is found. The first seeds find none where there is none, as the test above shows. */
+/** The simulator reports each bug when it is found. Without a bug the first seeds have no findings, as the test above shows. */
 describe('the simulator finds a bug that was put in on purpose:', () => {
-  // Each is a process of its own, and some need ten seconds.
+  // Each bug needs a process of its own, for up to ten seconds.
   test.concurrent.each(planted)('%s', async (name) => {
     const { failed, said } = await simulate('--seeds', '2000', '--mutation', name);
     expect(said).toMatch(/found by seed \d+/);

@@ -1,6 +1,6 @@
 /**
- * The simulated world, a hundred seeds of it and those on which it was once broken, and the simulator itself: that it repeats, and
- * that it finds bugs. More seeds, and every bug that it is there to find, are in sim.long.test.ts.
+ * A hundred seeds of the simulated world, the seeds on which an invariant was once broken, and the simulator itself: a seed gives the
+ * same world again, and planted bugs are found. More seeds and all planted bugs are in sim.long.test.ts.
  */
 import { describe, expect, test } from 'vitest';
 import { simulate } from './simulate.ts';

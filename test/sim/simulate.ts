@@ -1,4 +1,4 @@
-/** Runs the simulator in a process of its own: what is thrown in there and caught by nobody is a finding too. */
+/** Runs the simulator in a process of its own, so that an uncaught exception in it counts as a finding. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';

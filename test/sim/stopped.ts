@@ -1,18 +1,18 @@
-/** What stands under quarantine in a simulated world, as people have their receipts for it: every path must honour it (DESIGN 2). */
+/** The quarantines of a simulated world, according to the operators' receipts: every path must honour them (DESIGN 2). */
 import type { QuarantineKind } from '@corral/protocol/model/quarantine';
 
 export class Stopped {
-  /** What stands for certain, from the receipt to the request for lifting it. */
+  /** Quarantines that are active for certain: from the receipt until lifting is requested. */
   readonly #standing = new Set<string>();
-  /** How often each was put up or lifted: a receipt counts only if nothing was asked for since. */
+  /** Number of requests to put up or lift each quarantine. A receipt counts only if there was no request since its own. */
   readonly #turns = new Map<string, number>();
 
-  /** Somebody has asked for it. @returns what its receipt is to be reported with */
+  /** A quarantine was requested. @returns the turn to report with its receipt */
   asks(kind: QuarantineKind, name: string): number {
     return this.#turn(keyOf(kind, name));
   }
 
-  /** Somebody has the receipt. */
+  /** An operator has the receipt. */
   stands(kind: QuarantineKind, name: string, turn: number): void {
     const key = keyOf(kind, name);
     if (this.#turns.get(key) === turn) this.#standing.add(key);
@@ -24,17 +24,17 @@ export class Stopped {
     this.#standing.delete(key);
   }
 
-  /** What stands for certain against a run. */
+  /** The quarantine that stops a run for certain, if there is one. */
   against({ tenant, agent }: { readonly tenant: string; readonly agent: string }): string | undefined {
     return [keyOf('tenant', tenant), keyOf('agent', `${tenant}/${agent}`)].find((key) => this.#standing.has(key));
   }
 
-  /** Whether a tool of a tenant stands still for certain. */
+  /** Whether a tool of a tenant is under quarantine for certain. */
   tool(tenant: string, name: string): boolean {
     return this.#standing.has(keyOf('tool', `${tenant}/${name}`));
   }
 
-  /** Whether it was ever asked for: then it may stand, or have stood. */
+  /** Whether a quarantine was ever requested, so that it may be or may have been active. */
   mayStand(kind: QuarantineKind, name: string): boolean {
     return this.#turns.has(keyOf(kind, name));
   }

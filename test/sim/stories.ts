@@ -1,11 +1,11 @@
 /**
- * Seeds on which the simulated world once broke an invariant, and what was wrong. They are lived through again as they were
- * recorded: in plain worlds, without what was added to worlds since.
+ * Seeds on which the simulated world once broke an invariant, and the cause. They are run in plain worlds, without the kinds of trouble
+ * that were added later, so that they stay as they were recorded.
  */
 export interface Story {
   readonly seeds: readonly number[];
   readonly said: string;
-  /** What was mended: the product, the oracle, or the world around them. */
+  /** The part that was at fault: the product, the oracle, or the simulated world. */
   readonly wrong: 'product' | 'oracle' | 'world';
   readonly why: string;
 }

@@ -1,6 +1,6 @@
 /**
- * Whose words a run knows (DESIGN 5), counted apart from the product: from what it was given, what it opened, and what the runs
- * that wrote to it knew. Only a value that was read raises the label; what is behind a handle does not, until it is opened.
+ * Computes which runs have read untrusted text (DESIGN 5), independently of the product: from their deliveries, the handles they opened,
+ * and the knowledge of the runs that wrote to them. Only a value that was read raises the label; a handle does not until it is opened.
  */
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';
@@ -9,18 +9,18 @@ import type { Label } from '@corral/protocol/model/label';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Book, Known, KnownCall } from './book.ts';
 
-/** What one run knows: whether it has read a stranger's words, and of each handle whether such words are behind it. */
+/** The knowledge of one run: whether it has read untrusted text, and for each handle whether its value is untrusted. */
 export interface Knowledge {
-  /** It has begun; before that it knows nothing, whatever it was to be given. */
+  /** The run has begun; before that it knows nothing, not even its input. */
   begun: boolean;
   tainted: boolean;
-  /** By index; the index of the next one is the size plus one, since each is used once. */
+  /** By index; indexes are used once, so the next index is the size plus one. */
   readonly handles: boolean[];
-  /** Handles that it asked to open, by effect. */
+  /** Handles that the run asked to open, by effect. */
   readonly opening: Map<number, boolean>;
 }
 
-/** What a message or a reply carries: what its sender knew, and what is behind the handles in it. */
+/** The taint of a message or reply: that of its sender, and that of the values behind its handles. */
 interface Carried {
   readonly tainted: boolean;
   readonly handles: readonly boolean[];
@@ -32,14 +32,14 @@ export class Taint {
   readonly #book: Book;
   /** Messages by name, and replies by the name of their request. */
   readonly #carried = new Map<string, Carried>();
-  /** What an instance of the service has kept, by tenant and key. */
+  /** The taint of the state that an instance of the service has kept, by tenant and key. */
   readonly #kept = new Map<string, boolean>();
 
   constructor(book: Book) {
     this.#book = book;
   }
 
-  /** An instance begins with the label of what the one before it kept, and of the message that it is made for. */
+  /** An instance begins with the label of the state before it, joined with that of the message that creates it. */
   created({ id, tenant, service, label }: RunRecord, message: string): void {
     const known = this.#book.runs.get(id);
     const kept = this.#kept.get(`${tenant} ${service?.key}`) ?? false;
@@ -48,7 +48,7 @@ export class Taint {
     if (known !== undefined) known.knows.tainted = tainted;
   }
 
-  /** A crank has begun with this. */
+  /** Checks the label of a delivery and updates the run's knowledge. */
   given(known: Known, delivery: Delivery, where: string): void {
     const { knows } = known;
     switch (delivery.kind) {
@@ -92,7 +92,7 @@ export class Taint {
     const asked = known.asks.get(result.id);
     if (asked !== undefined) {
       const reply = this.#carried.get(`${record.id}:${result.id}`);
-      // An error that nobody replied is the host's own, or says how the receiver has ended; its label is then what that knew.
+      // An error without a reply is the host's own, or describes how the receiver ended; its label is then the receiver's.
       const knew = 'value' in result ? reply?.tainted === true : isTainted(label);
       if ('value' in result)
         this.#expect(knew, isTainted(label), () => `${where}: the reply to request ${result.id} of ${record.id} by ${asked.peer}`);
@@ -104,13 +104,13 @@ export class Taint {
     const strange = call.decision.tool === 'fetch';
     if ('value' in result && result.handle !== undefined) knows.handles.push(strange || knows.tainted);
     else if ('value' in result) knows.tainted ||= strange;
-    // A tool's own words about its failure may be a stranger's as well.
+    // A tool's error message may contain untrusted text too.
     else if (result.unread !== true && call.decision.verdict !== 'deny')
       knows.tainted ||=
         strange && (result.error.code === 'CORRAL_TOOL_FAILED' || (result.error.code === 'CORRAL_UNKNOWN_RESULT' && isTools(call)));
   }
 
-  /** A crank has asked for this, and it was allowed. */
+  /** Records an effect, and whether it was allowed. */
   asked({ knows, record }: Known, effect: Effect, allowed: boolean): void {
     const { tainted, handles } = knows;
     const behind = (slots: readonly { readonly handle: number }[] = []) => slots.map(({ handle }) => handles[handle - 1] === true);
@@ -123,7 +123,7 @@ export class Taint {
       this.#kept.set(`${record.tenant} ${record.service.key}`, tainted);
   }
 
-  /** A child knows what its parent knew when it was spawned. */
+  /** Checks the label of a new child: it is that of its parent at the spawn. */
   spawned(parent: Known, child: RunId, where: string): void {
     const known = this.#book.runs.get(child);
     if (known === undefined) return;
@@ -131,7 +131,7 @@ export class Taint {
     known.knows.tainted = parent.knows.tainted;
   }
 
-  /** What an instance had kept is forgotten with it, where a person killed it. */
+  /** A killed instance loses its state. */
   ended({ record, outcome }: Known): void {
     if (record.service !== undefined && outcome?.kind === 'killed') this.#kept.delete(`${record.tenant} ${record.service.key}`);
   }
@@ -144,12 +144,12 @@ export class Taint {
 
 const said = (tainted: boolean) => (tainted ? 'influenced by a stranger' : 'clean');
 
-/** Of a message between agents, or within what a service was asked. */
+/** The name of a message between agents, or of the one within the input of a service. */
 function nameOf(body: unknown): string {
   const { message } = body as { message?: { from: string; id: number } };
   const { from, id } = message ?? (body as { from: string; id: number });
   return `${from}#${id}`;
 }
 
-/** What is said of a lost result is the tool's word, unless a person has settled the call. */
+/** The message about a lost result is the tool's own, unless a person has settled the call. */
 const isTools = ({ toldUnknown, settled }: KnownCall): boolean => toldUnknown || !settled;

@@ -1,15 +1,18 @@
-/** What is drawn from the seed of a simulated world before anything happens in it, and what its tenants want. */
+/** The parameters of a simulated world, drawn from its seed before it starts. */
 import { DETECTORS } from '@corral/policy/detection/list';
 import type { LadderLayer } from '@corral/policy/detection/ladder';
 import type { Dice } from './dice.ts';
 import { FAITHFUL, type RumourTemper } from './rumours.ts';
 
-/** How rough a world is; drawn from its seed. Many worlds are spared some kinds of trouble, so that each is also seen alone. */
+/**
+ * The kinds and amount of trouble in a world, drawn from its seed. Many worlds have only some kinds, so that each kind is also tested
+ * alone.
+ */
 export type Temper = ReturnType<typeof temperOf>;
 export function temperOf(dice: Dice) {
   const rough = (most: number) => (dice.chance(0.5) ? 0 : dice.spread(most / 30, most));
   return {
-    /** Whether detectors look at its runs, and policies at their calls. */
+    /** Whether there are detectors and policies. */
     governed: true,
     chaos_ms: dice.spread(1_000, 8_000),
     jobs: 2 + dice.below(7),
@@ -17,7 +20,7 @@ export function temperOf(dice: Dice) {
     strike_every_ms: dice.chance(0.4) ? dice.spread(200, 4_000) : Number.POSITIVE_INFINITY,
     operate_every_ms: dice.chance(0.75) ? dice.spread(10, 800) : Number.POSITIVE_INFINITY,
     park_every_ms: dice.chance(0.5) ? dice.spread(3, 300) : Number.POSITIVE_INFINITY,
-    /** Odds that all is parked just when something is sent to a run. */
+    /** Probability that all runs are parked just when something is sent to a run. */
     parkOnWake: dice.chance(0.3) ? dice.spread(0.1, 1) : 0,
     full_every_ms: dice.chance(0.3) ? dice.spread(300, 4_000) : Number.POSITIVE_INFINITY,
     slow_every_ms: dice.chance(0.3) ? dice.spread(300, 4_000) : Number.POSITIVE_INFINITY,
@@ -45,26 +48,29 @@ export function temperOf(dice: Dice) {
         sweep_ms: dice.pick([100, 300, 1_000]),
       },
     },
-    // Drawn last, so that what came before stays the same for a seed: see PLAIN.
+    // Drawn last, so that everything above stays the same for a seed; see PLAIN.
     quarantine_every_ms: dice.chance(0.3) ? dice.spread(100, 2_000) : Number.POSITIVE_INFINITY,
     configure_every_ms: dice.chance(0.3) ? dice.spread(200, 3_000) : Number.POSITIVE_INFINITY,
-    /** Whether each host comes up with a configuration of its own. */
+    /** Whether each host starts with a configuration of its own. */
     varied: dice.chance(0.3),
-    /** How often a run is killed that has descendants. */
+    /** Interval of kills of runs that have descendants. */
     families_every_ms: dice.chance(0.25) ? dice.spread(40, 800) : Number.POSITIVE_INFINITY,
-    /** Cells that may fail to start one after the other. */
+    /** Maximum number of cells that fail to start in a row. */
     stillbirths: dice.chance(0.1) ? 8 : 2,
-    /** How long people have to decide; undefined: a day. */
+    /** Time that people have to approve; undefined: a day. */
     approval_ms: dice.chance(0.3) ? Math.round(dice.spread(5, 3_000)) : undefined,
-    /** Payments get lost, and purses are small. */
+    /** Payments are lost, and purses are small. */
     debts: dice.chance(0.1),
-    /** How often a run is asked to stop, under hosts that die before its grace is over. */
+    /** Interval of cancels with a grace period, under hosts that die before it is over. */
     stubborn_every_ms: dice.chance(0.08) ? dice.spread(100, 600) : Number.POSITIVE_INFINITY,
-    /** How often a run is paused, or let go on, with all that descends from it. */
+    /** Interval of pausing and resuming runs with their descendants. */
     family_pauses_every_ms: dice.chance(0.3) ? dice.spread(40, 800) : Number.POSITIVE_INFINITY,
-    /** When a day ends while people are asked about payments, and what a tenant may pay in a day; undefined: none ends, and nothing is bounded. */
+    /**
+     * A day that ends while people are asked about payments: the time until then, and a tenant's limit for a day. Undefined: no day ends,
+     * and there is no limit.
+     */
     midnight: dice.chance(0.12) ? { in_ms: Math.round(dice.spread(100, 4_000)), money: dice.pick([20, 40, 80, 1_000]) } : undefined,
-    /** What happens to hints that a run may have something to do. */
+    /** Faults of wake-up hints. */
     hints: hintsFrom(dice),
   };
 }
@@ -76,7 +82,7 @@ function hintsFrom(dice: Dice): RumourTemper {
   return { dropped: odds(), doubled: odds(), late: odds() };
 }
 
-/** A world as the first seeds were recorded in: without what was added since. */
+/** Worlds as they were when the first seeds were recorded, without the kinds of trouble added since. */
 export const PLAIN: Partial<Temper> = {
   quarantine_every_ms: Number.POSITIVE_INFINITY,
   configure_every_ms: Number.POSITIVE_INFINITY,
@@ -91,7 +97,7 @@ export const PLAIN: Partial<Temper> = {
   hints: FAITHFUL,
 };
 
-/** Speaks and acts early, and kills nobody: what is done must be undone again. */
+/** A ladder that acts early and never kills, so that everything it does must be undone again. */
 const NEVER = { kill: null };
 export const EAGER: LadderLayer = {
   detectors: Object.fromEntries(DETECTORS.map((name) => [name, { notice: 0.3, slow: 0.4, pause: 0.6, ...NEVER }])),

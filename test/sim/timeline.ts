@@ -1,4 +1,4 @@
-/** Time as it passes in a simulated world: a queue of events. Between two of them, everything that was promised comes true. */
+/** Simulated time: a queue of events. All promises settle between two events. */
 import type { Clock } from '@corral/protocol/ports/machine';
 
 interface Event {
@@ -7,20 +7,20 @@ interface Event {
   happen: (() => void) | undefined;
 }
 
-/** When most worlds begin, in milliseconds since 1970: at eight in the morning. */
+/** The start of most worlds, at eight in the morning. Milliseconds since 1970. */
 const EPOCH = 1_800_000_000_000;
 export const MIDNIGHT = 1_800_057_600_000;
 
 export class Timeline {
-  /** Milliseconds since the world began. */
+  /** Milliseconds since the start of the world. */
   now = 0;
   events = 0;
-  /** When it began, in milliseconds since 1970. */
+  /** The start of the world, in milliseconds since 1970. */
   epoch = EPOCH;
   #order = 0;
   readonly #heap: Event[] = [];
 
-  /** Calls `then` once `ms` have passed; returns what calls it off. */
+  /** Calls `then` after `ms`. @returns a function that cancels it */
   after(ms: number, then: () => void): () => void {
     const event: Event = { at: this.now + Math.max(0, ms), order: (this.#order += 1), happen: then };
     this.#push(event);
@@ -28,8 +28,8 @@ export class Timeline {
   }
 
   /**
-   * Lets time pass until `until`, or until `stop` says so.
-   * @param step called after every event, once all that follows from it at that instant has happened
+   * Lets time pass until `until`, or until `step` returns true.
+   * @param step called after every event, once all its consequences at that instant have happened
    */
   async run(until: number, step: () => boolean): Promise<void> {
     for (;;) {
@@ -48,12 +48,12 @@ export class Timeline {
     }
   }
 
-  /** The clock of one host; once `alive` is over it never calls anybody again. */
+  /** The clock of one host; it calls nobody once the host is dead. */
   clock(alive: () => boolean): Clock {
     return {
       now: () => this.epoch + Math.floor(this.now),
       monotonic: () => this.now,
-      // No timer is exact.
+      // Timers are never exact.
       after: (ms, then) => this.after(Math.max(ms, 0.01), () => alive() && then()),
     };
   }
@@ -89,5 +89,5 @@ export class Timeline {
 
 const before = (a: Event, b: Event): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
 
-/** The queue of microtasks is empty when the event loop comes round. */
+/** All microtasks have run when the event loop turns. */
 const drain = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

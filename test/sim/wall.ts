@@ -1,26 +1,26 @@
 /**
- * The wall time of a run, as the durable world has it: now − began − stood − queued. What the product says of queues is not simply
- * believed: a timer that was due before its crank began has waited for its host at least so long.
+ * Computes the wall time of a run from the durable world: now − began − stood − queued. The `queued_ms` of an entry is checked: if a
+ * timer was due before its crank began, the run has waited for its host at least since then.
  */
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { Entry } from '@corral/protocol/model/run';
 import type { Known } from './book.ts';
 
-/** Rounding, at both ends. */
+/** Rounding at both ends. */
 const SLACK_MS = 5;
-/** How long a host may not know that a cell is dead. */
+/** Maximum time in which a host does not know that a cell is dead. */
 const UNKNOWN_MS = 50;
 
 export class Wall {
-  /** Time stamp of the last entry. */
+  /** Time of the last entry. */
   #at = 0;
-  /** Cranks that have begun with a timer: one that was lost with its cell, or taken back, was made again. */
+  /** Cranks that began with a timer, by timer; more than one if a crank was lost with its cell or taken back. */
   readonly #begun = new Map<number, number>();
   #stood_ms = 0;
   #since: number | undefined;
   #queued_ms = 0;
   #epoch = 1;
-  /** Its first crank is in the journal. */
+  /** The first crank is in the journal. */
   #started = false;
 
   /** A crank begins in a cell. */
@@ -29,9 +29,9 @@ export class Wall {
   }
 
   /**
-   * @param epoch under which it is held: one that was brought back may have been without a host, or parked, and waited for neither
-   * @param died when a cell died last: until its host knows, a crank that is on its way into it counts as being made
-   * @returns what is wrong with it, if something is
+   * @param epoch the present epoch; a revived run may have been without a host or parked, and neither counts as waiting
+   * @param died time of the last death of a cell; until the host knows of it, a crank on its way into that cell counts as running
+   * @returns the fault, if there is one
    */
   entry(known: Known, epoch: number, { at, delivery, queued_ms = 0 }: Entry, died: number): string | undefined {
     const before = this.#at;
@@ -43,7 +43,7 @@ export class Wall {
     const stands = known.control !== 'none' || [...known.calls.values()].some((call) => call.unknown || call.approval === 'waiting');
     if (stands) this.#since ??= at;
     else if (this.#since !== undefined) {
-      // What came before its first crank was in the journal, that entry counts as waited.
+      // Before its first crank is in the journal, all time counts as waiting.
       if (this.#started) this.#stood_ms += Math.max(0, at - Math.max(this.#since, known.began ?? at));
       this.#since = undefined;
     }
@@ -58,7 +58,7 @@ export class Wall {
       : `took a timer that was due ${waited} ms before its crank, and counts ${queued_ms} of them as waited`;
   }
 
-  /** Milliseconds used at most, times without a host included. */
+  /** Maximum milliseconds used, times without a host included. */
   used(known: Known, now: number): number {
     const began = known.began ?? now;
     const standing = this.#since === undefined ? 0 : now - Math.max(this.#since, began);

@@ -1,4 +1,4 @@
-/** What the agents of a simulated world do: programs made up from a seed, of everything an agent can ask for. */
+/** The work of a simulated world: random programs of all that an agent can do. */
 import { MICROS } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { Dice } from './dice.ts';
@@ -40,10 +40,10 @@ export interface Job {
 }
 
 export interface WorkTemper {
-  /** Odds that a program does something it is ended for. */
+  /** Probability that a program does something for which it is ended. */
   readonly wicked: number;
   readonly long: number;
-  /** Odds that a purse is small. */
+  /** Probability that a purse is small. */
   readonly poor: number;
 }
 
@@ -62,7 +62,7 @@ export function jobs(dice: Dice, temper: WorkTemper, count: number, within_ms: n
 
 function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns: readonly string[], expects: number): Program {
   const steps: Step[] = [];
-  /** Messages that its children will send it. */
+  /** Number of messages that its children will send it. */
   let due = 0;
   const children: string[] = [];
   const size = 1 + dice.below(6);
@@ -71,7 +71,7 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
     if (roll < 0.3) steps.push(call(dice, caps));
     else if (roll < 0.42) steps.push({ do: 'all', steps: Array.from({ length: 1 + dice.below(4) }, () => some(dice, caps)) });
     else if (roll < 0.45) {
-      // Detectors see this, and often in the very crank that makes a checkpoint.
+      // Detectors find this, often in the crank that makes a checkpoint.
       steps.push({ do: 'again', call: { do: 'call', cap: dice.pick(caps), n: dice.below(10) }, times: 2 + dice.below(8) });
       if (dice.chance(0.5)) steps.push({ do: 'checkpoint' });
     } else if (roll < 0.48) steps.push({ do: 'race', call: call(dice, caps), ms: Math.round(dice.spread(0.5, 100)) });
@@ -126,9 +126,9 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
   if (due > 0) steps.push({ do: 'receive', times: due });
   for (const as of children) if (dice.chance(0.8)) steps.push({ do: 'join', as });
   if (dice.chance(0.3)) steps.push({ do: 'checkpoint' }, call(dice, caps));
-  // Some end with a call under way that they no longer wait for.
+  // Some programs end with a call under way that they no longer wait for.
   if (dice.chance(0.2)) steps.push({ do: 'race', call: call(dice, caps), ms: 1 });
-  // Whatever is left in the purse is spent.
+  // Spends what is left in the purse.
   if (dice.chance(temper.poor)) steps.push({ do: 'all', steps: Array.from({ length: 10 }, () => call(dice, caps)) });
   return { steps, obeys: dice.chance(0.5) };
 }
@@ -151,21 +151,21 @@ const narrowed = (dice: Dice, from: string) => ({
   ...(dice.chance(0.3) ? { uses: 1 + dice.below(4) } : {}),
 });
 
-/** A job that pays, out of a purse that has hardly more; it waits for people where nobody knows what came of that. */
+/** A job that pays from a purse with little more than needed, and waits for people if a result is unknown. */
 export function inDebt(job: Job): Job {
   const pays = [2, 5, 7].map((n): Step => ({ do: 'call', cap: 'pay', n }));
   const program = { ...job.program, steps: [{ do: 'all' as const, steps: pays }, ...job.program.steps] };
   return { ...job, agent: 'root', program, budget: { ...job.budget, calls: 20, ...money(15 + (job.program.steps.length % 6)) } };
 }
 
-/** A job that pays what people have to approve. */
+/** A job whose payments need approval. */
 export function dear(job: Job): Job {
   const pays = [8, 3, 9].map((n): Step => ({ do: 'call', cap: 'pay', n }));
   const program = { ...job.program, steps: [{ do: 'all' as const, steps: pays }, ...job.program.steps] };
   return { ...job, program, budget: { ...job.budget, calls: 20, ...money(40) } };
 }
 
-/** A job with a child that asks its parent something, which is not answered for long. */
+/** A job with a child that sends its parent requests, which stay unanswered for long. */
 export function withFamily(job: Job): Job {
   const child: Program = {
     steps: [

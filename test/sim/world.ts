@@ -1,4 +1,6 @@
-/** A whole simulated world: hosts that come and go, agents at work, operators who meddle, and an oracle that watches. */
+/**
+ * A simulated world: hosts that start and die, agents that run programs, operators that intervene, and an oracle that checks everything.
+ */
 import { emptyProfile, learn } from '@corral/policy/detection/profile';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
@@ -33,7 +35,7 @@ export interface Result {
   readonly ends: ReadonlyMap<string, number>;
 }
 
-/** What an operator may be told. Anything else is a fault of the host. */
+/** Errors that an operator may get. Any other is a fault of the host. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CORRAL_RUN_UNKNOWN',
   'CORRAL_RUN_STATE',
@@ -43,13 +45,13 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CORRAL_APPROVER',
   'CORRAL_QUARANTINED',
 ]);
-/** How long a world may take to come to rest once nothing goes wrong any more. */
+/** Maximum time until a world is at rest after the faults have ended. */
 const SETTLE_MS = 60_000;
 
 interface Host {
   alive: boolean;
   supervisor: Supervisor | undefined;
-  /** What each tenant has been served, once it has. */
+  /** The versions that were deployed for each tenant. */
   readonly versions: Map<string, readonly AgentVersion[]>;
   configure: (setup: Setup) => void;
 }
@@ -68,19 +70,19 @@ export class World {
   readonly #temper: Temper;
   readonly #verbose: boolean;
   host: Host | undefined;
-  /** A write took effect. */
+  /** Called when a write has taken effect. */
   onWritten: ((op: string, args: readonly unknown[], value: unknown) => void) | undefined;
   readonly #people: Operators;
   readonly #setups: Dice;
   readonly #stops: Dice;
   readonly #kin: Dice;
-  /** What a tenant may pay in a day. */
+  /** Maximum amount that a tenant may pay in a day, in millionths. */
   readonly #spend: number | undefined;
   readonly #hints: Dice;
   #hosts = 0;
   #chaos = true;
 
-  /** @param temper what is not to be drawn from the seed */
+  /** @param temper parameters that are not drawn from the seed */
   constructor(seed: number, verbose = false, temper: Partial<Temper> = {}) {
     this.#seed = seed;
     this.#verbose = verbose;
@@ -124,7 +126,7 @@ export class World {
           return oracle.paysOn(call);
         },
       },
-      // Whatever is lost is lost of payments too, and people have them made again.
+      // With `debts` many results are lost, payments included, and operators have those calls made again.
       { ...this.#temper.powers, ...(this.#temper.debts ? { losing: 0.4 } : {}) },
     );
     this.cells = new Cells(
@@ -142,7 +144,7 @@ export class World {
         excused: (run, why) => oracle.excuse(run, why),
         broken,
       },
-      // Where many may fail, most do.
+      // If many cells may fail to start in a row, most do.
       { ...this.#temper.cells, stillbirths: this.#temper.stillbirths, ...(this.#temper.stillbirths > 2 ? { stillborn: 0.8 } : {}) },
     );
     oracle.governed = this.#temper.governed;
@@ -158,14 +160,14 @@ export class World {
       say: (what) => this.#say(what),
       refused: (error, what) => this.#expected(error, what),
     });
-    // Last of all, so that what came before stays the same for a seed.
+    // Forked last, so that everything above stays the same for a seed.
     this.#setups = dice.fork();
     this.#stops = dice.fork();
     this.#kin = dice.fork();
     this.#hints = dice.fork();
   }
 
-  /** Lives through the whole of it. */
+  /** Runs the whole world. @returns its result */
   async live(): Promise<Result> {
     const { chaos_ms } = this.#temper;
     this.#say(JSON.stringify(this.#temper));
@@ -196,7 +198,7 @@ export class World {
     this.disk.dispose();
   }
 
-  /** A host opens the store. */
+  /** Starts a host on the store. */
   start(): void {
     if (this.host?.alive === true) return;
     this.#hosts += 1;
@@ -208,7 +210,7 @@ export class World {
     const dice = this.#dice.fork();
     const setup = this.#chaos && this.#temper.varied ? setupFrom(this.#setups) : WHOLE;
     this.oracle.setups.put(this.oracle.now(), setup);
-    // Drawn by every host, whatever it is used for.
+    // Every host draws it, used or not, so that the seed gives the same world.
     const watched = this.#temper.governed && !dice.chance(0.5);
     host.configure = (next) => host.supervisor?.configure(tenantsOf(tools, next, this.#temper.governed, watched, this.#spend));
     this.oracle.graces.hostStarts(this.oracle.now());
@@ -221,7 +223,7 @@ export class World {
       wakeUps: new Rumours(this.timeline.clock(alive), this.#hints, () => this.#temper.hints),
       image: 'sha256:simulated',
       tenants: tenantsOf(tools, setup, this.#temper.governed, watched, this.#spend),
-      // One of the tenants has its agents judged by what they never do, so that every fold goes through drift as well.
+      // One tenant has a profile that its agents never match, so that every fold includes drift.
       profiles: { current: (tenant) => (tenant === 'red' ? 'strange' : undefined), get: () => STRANGE },
       ...this.#temper.host,
       ...(this.#temper.approval_ms === undefined ? {} : { approval_ms: this.#temper.approval_ms }),
@@ -231,7 +233,7 @@ export class World {
         if (!this.#chaos) this.#configure(WHOLE);
         supervisor.observe((seen) => {
           if (this.#verbose) this.#say(`host sees ${short(seen)}`);
-          // A run under which hosts die comes under suspicion, which the oracle judges when it is written down.
+          // A run under which hosts die is suspected and quarantined; the oracle checks that when it becomes durable.
           const suspected = seen.kind === 'damaged' && seen.error.message.includes('hosts in a row died');
           if (seen.kind === 'damaged' && !suspected) this.oracle.broken(`7: ${seen.run} is damaged: ${seen.error.message}`);
         });
@@ -245,7 +247,7 @@ export class World {
       });
   }
 
-  /** A tenant that lacks a tool cannot be served anew, and goes on with what it has. */
+  /** Deploys the agents of a tenant. A tenant that lacks a tool cannot deploy and keeps what it has. */
   async #deploy(host: Host, supervisor: Supervisor, tenant: string): Promise<void> {
     try {
       host.versions.set(tenant, await supervisor.deploy(tenant as TenantId, SOURCE, MANIFESTS));
@@ -259,7 +261,7 @@ export class World {
     }
   }
 
-  /** The host is gone in the middle of whatever it was at. Another one follows after a while. */
+  /** Kills the host at a random moment. Another one starts after a while. */
   crash(): void {
     const { host } = this;
     if (host?.alive !== true) return;
@@ -272,7 +274,7 @@ export class World {
     this.timeline.after(this.#dice.spread(1, 2_000), () => this.start());
   }
 
-  /** It is shut down properly. */
+  /** Shuts the host down properly. */
   #stop(): void {
     const { host } = this;
     if (host?.alive !== true || host.supervisor === undefined) return;
@@ -321,7 +323,7 @@ export class World {
       );
   }
 
-  /** Whatever may go wrong does, now and then, until there has been enough of it. */
+  /** Schedules all kinds of trouble until the end of the chaos. */
   #trouble(): void {
     const { crash_every_ms, strike_every_ms, operate_every_ms, park_every_ms, full_every_ms, slow_every_ms } = this.#temper;
     const dice = this.#dice.fork();
@@ -357,7 +359,7 @@ export class World {
     });
   }
 
-  /** The host that lives is configured anew. */
+  /** Gives the running host a new configuration. */
   #configure(setup: Setup): void {
     if (this.host?.alive !== true || this.host.supervisor === undefined) return;
     this.#say(`the host is configured: ${setup.rules} ${TENANTS.map((tenant) => [...(setup.missing[tenant] ?? [])].join()).join(' ')}`);
@@ -365,7 +367,7 @@ export class World {
     this.host.configure(setup);
   }
 
-  /** Parks whatever can be, just when something is on its way to a run. */
+  /** Parks all runs that can be parked, just when something is sent to a run. */
   #parkOnWake(odds: number): void {
     const dice = this.#dice.fork();
     this.disk.onQueued = (op, args) => {
@@ -392,11 +394,11 @@ export class World {
     await this.timeline.run(ms, () => this.oracle.violation !== undefined);
   }
 
-  /** Nothing goes wrong any more, and operators let everything go on: it must all come to an end, or wait for a reason. */
+  /** Ends all faults and has operators resume everything: every run must end, or wait for a good reason. */
   async #settle(): Promise<void> {
     this.#chaos = false;
     this.#say('the trouble is over');
-    // Where cells have failed to start in a row, the host waits before it tries again.
+    // After cells have failed to start in a row, the host waits before the next attempt.
     this.oracle.calmFrom = this.oracle.now() + (this.#temper.stillbirths > 2 ? 5_000 : 500);
     this.disk.full = false;
     this.disk.slow = 1;
@@ -416,16 +418,16 @@ export class World {
       this.#people.liftAll();
       this.#people.decide(dice, true);
       const timers = (known: Known) => [...known.timers.values()].some(({ over }) => !over);
-      // A child whose parent has ended may have the rest of its own grace.
+      // A child whose parent has ended may use the rest of its own grace period.
       const orphaned = (known: Known) => known.record.parent && this.oracle.runs.get(known.record.parent.run)?.outcome !== undefined;
       if (live.every((known) => !timers(known) && !orphaned(known) && lostWake(this.oracle, known) === undefined)) break;
     }
     const resumed = this.oracle.now();
-    // What ended just now is on its way to whoever waits for it.
+    // Outcomes of runs that have just ended are still on their way to their callers.
     await this.#until(this.timeline.now + 100);
     if (this.oracle.violation !== undefined) return;
     for (const known of this.#people.live()) {
-      // Its detectors have paused it since people last looked.
+      // Detectors have paused it since the operators last looked.
       if (known.pausedAt !== undefined && known.pausedAt >= resumed) continue;
       const parent = known.record.parent && this.oracle.runs.get(known.record.parent.run);
       if (parent?.outcome !== undefined && !this.oracle.quarantined.has(known.record.id))
@@ -435,7 +437,7 @@ export class World {
     }
     for (const [run, host] of this.oracle.waiting) {
       if (host === this.#hosts && this.oracle.runs.get(run)?.outcome !== undefined)
-        this.oracle.broken(`7: whoever waits for ${run} was never told that it has ended`);
+        this.oracle.broken(`7: the caller that waits for ${run} was never told that it has ended`);
     }
     for (const comesTrue of this.oracle.owed) comesTrue();
     for (const run of this.oracle.accepted) if (!this.oracle.runs.has(run)) this.oracle.broken(`7: ${run} was accepted and is nowhere`);
